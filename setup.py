@@ -1,0 +1,60 @@
+"""The list of extensions and the build profiles; everything else is in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CHECKED = {
+    "boundscheck": True,
+    "wraparound": False,
+    "initializedcheck": True,
+    "overflowcheck": False,
+    "nonecheck": True,
+}
+UNCHECKED = {
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "overflowcheck": False,
+    "nonecheck": False,
+}
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+
+# profile: (Cython directives, C compiler flags, linker flags, C macros)
+PROFILES = {
+    "release": (UNCHECKED, ["-O3", "-g0"], [], [("NDEBUG", "1")]),
+    "debug": (CHECKED, ["-O0", "-g3"], [], []),
+    "trace": (CHECKED | {"linetrace": True}, ["-O1", "-g1"], [], [("CYTHON_TRACE_NOGIL", "1")]),
+    "profile": (UNCHECKED, ["-O3", "-g1", "-fno-omit-frame-pointer"], [], [("NDEBUG", "1")]),
+    "asan": (CHECKED, ["-O1", "-g3", "-fno-omit-frame-pointer", *SANITIZE], SANITIZE, []),
+}
+
+profile = os.environ.get("TICKWIRE_BUILD", "release")
+if profile not in PROFILES:
+    raise SystemExit(f"TICKWIRE_BUILD={profile!r}: one of {', '.join(PROFILES)}")
+directives, compile_flags, link_flags, macros = PROFILES[profile]
+
+# A module's path below ext/ is its name, so the sources themselves are the list.
+extensions = [
+    Extension(
+        name=".".join(source.relative_to("ext").with_suffix("").parts),
+        sources=[source.as_posix()],
+        include_dirs=["ext/include"],
+        define_macros=[*macros, ("TICKWIRE_BUILD", f'"{profile}"')],
+        extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", *compile_flags],
+        extra_link_args=link_flags,
+        depends=[header.as_posix() for header in Path("ext/include").rglob("*.h")],
+    )
+    for source in sorted(Path("ext").rglob("_*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        include_path=["ext"],
+        compiler_directives={"language_level": 3, "cdivision": True, "embedsignature": True}
+        | directives,
+    )
+)

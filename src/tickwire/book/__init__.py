@@ -1,0 +1,4 @@
+"""Order books from book rows: continuity and the splice of a snapshot.
+
+Knows nothing of: sockets. Words: level, delta, snapshot, continuity, splice. Its C part: ext/tickwire/book.
+"""

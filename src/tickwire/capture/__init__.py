@@ -1,0 +1,4 @@
+"""Reads and writes captures.
+
+Knows nothing of: who plays them. Words: capture, message, receive time. Its C part: nowhere.
+"""

@@ -1,0 +1,4 @@
+"""The commands.
+
+Knows nothing of: nothing: it stands on top. Words: command, option, exit code. Its C part: nowhere.
+"""

@@ -1,0 +1,4 @@
+"""JSON scanner and compiled extraction plans: payload to rows.
+
+Knows nothing of: frames and sockets. Words: plan, route, row, column, payload. Its C part: ext/tickwire/decode.
+"""

@@ -1,0 +1,101 @@
+"""Every error that tickwire raises on purpose.
+
+Each is one clear sentence for a person; `tickwire` prints it on one line, without a traceback.
+"""
+
+from __future__ import annotations
+
+
+class TickwireError(Exception):
+    """The base of them all."""
+
+
+class ConfigError(TickwireError):
+    """The configuration or the command line is wrong.
+
+    Parameters
+    ----------
+    problems
+        One line each: file, key, what is wrong and what is allowed.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PlanError(TickwireError):
+    """A venue's declaration cannot be compiled; the text names venue, message and field."""
+
+
+class ProtocolError(TickwireError):
+    """The peer broke RFC 6455.
+
+    Parameters
+    ----------
+    reason
+        What it did.
+    close_code
+        The code to close with, RFC 6455 section 7.4.1.
+    section
+        The section that it broke, such as "5.5".
+    """
+
+    def __init__(self, reason: str, close_code: int, section: str) -> None:
+        super().__init__(f"{reason} (RFC 6455 section {section})")
+        self.reason = reason
+        self.close_code = close_code
+        self.section = section
+
+
+class HandshakeError(TickwireError):
+    """The opening handshake failed.
+
+    Parameters
+    ----------
+    reason
+        What was wrong.
+    status
+        The HTTP status that the server answered, if it did.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class ConnectionFailed(TickwireError):
+    """No connection could be made: name, address, TLS or time."""
+
+
+class ConnectionClosed(TickwireError):
+    """The WebSocket connection is closed.
+
+    Parameters
+    ----------
+    code
+        The close code received, 1005 where there was none, 1006 where the transport was lost.
+    reason
+        The peer's reason, or ours.
+    """
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"connection closed with {code}" + (f": {reason}" if reason else ""))
+        self.code = code
+        self.reason = reason
+
+
+class RequestRefused(TickwireError):
+    """The venue refused a subscription or a REST request."""
+
+
+class SinkError(TickwireError):
+    """A sink cannot be opened or written."""
+
+
+class CaptureError(TickwireError):
+    """A capture cannot be read."""
+
+
+class DictionaryFull(TickwireError):
+    """A dictionary of symbols or names has reached its bound, or the value is too long."""

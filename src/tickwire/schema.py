@@ -1,0 +1,226 @@
+"""The tables: names, columns and types, the same in ring, Arrow batch, DuckDB and Parquet.
+
+Rules of this file
+------------------
+- A `Table` is data. It knows nothing of rings, venues or sinks; they read it.
+- Null is a sentinel in the ring (`NULLS`), so that the hot path writes one value and no bitmap:
+  NaN for float64 (JSON has no NaN), the smallest integer for the integers and times, -1 for codes,
+  2 for bools. Text has a byte of validity beside it where it is nullable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import pyarrow as pa
+
+INT64_MIN = -(2**63)
+INT32_MIN = -(2**31)
+
+
+class Kind(IntEnum):
+    """How a column is stored in a ring; `ext/tickwire/ring/_ring.pxd` has the same numbers."""
+
+    I64 = 0
+    I32 = 1
+    F64 = 2
+    TS = 3  # int64, ns since the epoch, UTC
+    BOOL = 4  # one byte
+    CODE16 = 5  # index into a dictionary of utf8
+    CODE32 = 6
+    TEXT = 7  # bytes beside the columns
+    BINARY = 8
+
+
+NULLS = {
+    Kind.I64: INT64_MIN,
+    Kind.I32: INT32_MIN,
+    Kind.F64: float("nan"),
+    Kind.TS: INT64_MIN,
+    Kind.BOOL: 2,
+    Kind.CODE16: -1,
+    Kind.CODE32: -1,
+}
+
+TIMESTAMP = pa.timestamp("ns", "UTC")
+ARROW_TYPES = {
+    Kind.I64: pa.int64(),
+    Kind.I32: pa.int32(),
+    Kind.F64: pa.float64(),
+    Kind.TS: TIMESTAMP,
+    Kind.BOOL: pa.bool_(),
+    Kind.CODE16: pa.dictionary(pa.int16(), pa.utf8()),
+    Kind.CODE32: pa.dictionary(pa.int32(), pa.utf8()),
+    Kind.TEXT: pa.utf8(),
+    Kind.BINARY: pa.binary(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name
+        The same everywhere.
+    kind
+        Storage in the ring, and through `ARROW_TYPES` the Arrow type.
+    nullable
+        Whether a row may lack it.
+    text_bytes
+        TEXT and BINARY: bytes of the ring's text memory per row, on average; a column whose values
+        are longer has its ring full of bytes before it is full of rows.
+    """
+
+    name: str
+    kind: Kind
+    nullable: bool = False
+    text_bytes: int = 0
+
+    @property
+    def field(self) -> pa.Field:
+        """The Arrow field."""
+        return pa.field(self.name, ARROW_TYPES[self.kind], self.nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its name and its columns in order.
+
+    Parameters
+    ----------
+    name
+        As in `INTERFACE` and in every sink.
+    columns
+        The six common columns first, then the table's own, then a venue's extras.
+    marks_last
+        The table has a bool column `last`, true in the last row of each message, and a message
+        without rows of its own still gives one (the book's rule).
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    marks_last: bool = False
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow schema of every batch, file and stream of this table."""
+        return pa.schema([column.field for column in self.columns])
+
+    def index(self, name: str) -> int:
+        """Position of the column `name`; raises KeyError where there is none."""
+        for position, column in enumerate(self.columns):
+            if column.name == name:
+                return position
+        raise KeyError(name)
+
+    def with_extras(self, extras: tuple[Column, ...]) -> Table:
+        """The same table with a venue's own nullable columns behind its own."""
+        known = {column.name for column in self.columns}
+        fresh = tuple(column for column in extras if column.name not in known)
+        return replace(self, columns=self.columns + fresh)
+
+
+def _table(name: str, *columns: Column, has_source: bool = True, marks_last: bool = False) -> Table:
+    lacking = not has_source
+    common = (
+        Column("seq", Kind.I64),
+        Column("venue", Kind.CODE16, lacking),
+        Column("symbol", Kind.CODE32, lacking),
+        Column("ts_event", Kind.TS, nullable=True),
+        Column("ts_recv", Kind.TS),
+        Column("conn", Kind.I32, lacking),
+    )
+    return Table(name, common + columns, marks_last)
+
+
+def _floats(*names: str, nullable: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.F64, nullable) for name in names)
+
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _table(
+            "trades",
+            Column("channel", Kind.CODE16),
+            *_floats("price", "size"),
+            Column("side", Kind.CODE16),
+            Column("trade_id", Kind.TEXT, text_bytes=24),
+        ),
+        _table(
+            "quotes",
+            *_floats("bid_price", "bid_size", "ask_price", "ask_size", nullable=True),
+            Column("venue_seq", Kind.I64, nullable=True),
+        ),
+        _table(
+            "book",
+            Column("channel", Kind.CODE16),
+            Column("side", Kind.CODE16, nullable=True),
+            *_floats("price", "size", nullable=True),
+            Column("order_count", Kind.I32, nullable=True),
+            Column("is_snapshot", Kind.BOOL),
+            Column("last", Kind.BOOL),
+            Column("venue_seq", Kind.I64, nullable=True),
+            Column("venue_prev_seq", Kind.I64, nullable=True),
+            marks_last=True,
+        ),
+        _table(
+            "candles",
+            Column("interval", Kind.CODE16),
+            Column("ts_open", Kind.TS),
+            Column("ts_close", Kind.TS),
+            *_floats("open", "high", "low", "close", "volume"),
+            Column("trade_count", Kind.I64, nullable=True),
+            Column("closed", Kind.BOOL, nullable=True),
+        ),
+        _table(
+            "tickers",
+            *_floats(
+                "last_price",
+                "mark_price",
+                "index_price",
+                "funding_rate",
+                "open_interest",
+                "volume_24h",
+                "notional_24h",
+                nullable=True,
+            ),
+            Column("next_funding_ts", Kind.TS, nullable=True),
+        ),
+        _table("mids", *_floats("price")),
+        _table(
+            "liquidations",
+            Column("side", Kind.CODE16),
+            *_floats("price", "size"),
+            Column("trade_id", Kind.TEXT, nullable=True, text_bytes=24),
+        ),
+        _table(
+            "gaps",
+            Column("table_name", Kind.CODE16),
+            Column("reason", Kind.CODE16),
+            Column("ts_start", Kind.TS),
+            Column("ts_end", Kind.TS),
+            Column("lost", Kind.I64, nullable=True),
+            Column("recovered", Kind.BOOL),
+            has_source=False,
+        ),
+        _table(
+            "sessions",
+            Column("event", Kind.CODE16),
+            Column("detail", Kind.TEXT, text_bytes=128),
+            has_source=False,
+        ),
+        _table(
+            "quarantine",
+            Column("reason", Kind.CODE16),
+            Column("payload", Kind.BINARY, text_bytes=4096),
+            has_source=False,
+        ),
+    )
+}
+
+# Written by the feed itself, not by a venue's messages.
+SYSTEM_TABLES = ("gaps", "sessions", "quarantine")
