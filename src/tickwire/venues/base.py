@@ -1,0 +1,234 @@
+"""What a venue declares: endpoints, channels, subscribe messages, heartbeat, limits, decoding.
+
+Rules of this file
+------------------
+- A `Venue` is data plus a few pure functions (text in, text out). It never does I/O and knows no
+  event loop: `session` drives it, `feed` plans with it.
+- A `Subscription` is one thing that a connection asks for. `session` paces the requests, waits for
+  the acknowledgements and repeats them after a reconnect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tickwire.decode.plan import Message
+from tickwire.schema import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One stream of one connection.
+
+    Parameters
+    ----------
+    channel
+        As the configuration names it, `book:n5`.
+    symbol
+        The venue's symbol, or `*`.
+    table
+        The table that it feeds.
+    key
+        What identifies it at the venue (a stream name, or the JSON of the subscription with its
+        keys sorted); unique within a connection.
+    endpoint
+        Name of the endpoint that serves it.
+    group
+        Subscriptions of different groups must not share a connection, because their messages
+        cannot be told apart (Hyperliquid's books with different nSigFigs).
+    labels
+        For a group: how a channel that the plan calls by the first name is called on this
+        connection, such as `{"book": "book:n5"}`.
+    """
+
+    channel: str
+    symbol: str
+    table: str
+    key: str
+    endpoint: str = "main"
+    group: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel that a venue has.
+
+    Parameters
+    ----------
+    name
+        `trades`, or `candles:<interval>` for a family.
+    table
+        The table that it feeds.
+    arguments
+        What may stand for the `<...>` of a family.
+    subscriptions
+        `(configured channel name, symbol)` to subscriptions; symbol `*` only where `wildcard`.
+    wildcard
+        Whether `symbols = ["*"]` is possible.
+    """
+
+    name: str
+    table: str
+    subscriptions: Callable[[str, str], Sequence[Subscription]]
+    arguments: tuple[str, ...] = ()
+    wildcard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a connection is kept alive and judged.
+
+    Parameters
+    ----------
+    kind
+        `ping` is a WebSocket ping frame, `text` a text frame with `payload` (JSON or not),
+        `none` sends nothing. Pings of the server are always answered.
+    every_s
+        Send after this long without having sent one.
+    timeout_s
+        Nothing at all received for this long: the connection is dead.
+    """
+
+    kind: Literal["ping", "text", "none"]
+    every_s: float
+    timeout_s: float
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the venue allows; session and feed keep within it.
+
+    Parameters
+    ----------
+    subscriptions_per_connection, subscriptions_per_request
+        Subscriptions that one connection, or one subscribe message, may carry.
+    requests_per_s
+        Messages that one connection may send.
+    connects_per_min
+        New connections per minute.
+    rest_per_min
+        REST snapshots per minute.
+    max_age_s
+        The venue ends a connection after this long (24 h at Binance); 0 where it does not.
+    """
+
+    subscriptions_per_connection: int
+    subscriptions_per_request: int
+    requests_per_s: float
+    connects_per_min: int
+    rest_per_min: int = 60
+    max_age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a message to the session (acknowledge, error, ping, pong) means.
+
+    Parameters
+    ----------
+    acknowledged
+        Keys of subscriptions that are confirmed.
+    refused
+        Keys of subscriptions that the venue refuses.
+    text
+        The venue's words, for the log.
+    retry
+        Whether asking again later can help (a rate limit) or not (no such symbol).
+    answer
+        Text to send back, such as a pong.
+    request_id
+        The id of the request that it answers, where the venue counts them: all its keys then
+        share the verdict.
+    """
+
+    acknowledged: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    text: str = ""
+    retry: bool = False
+    answer: str | None = None
+    request_id: int | None = None
+    request_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BookRule:
+    """How REST snapshots and deltas fit together.
+
+    Parameters
+    ----------
+    rule
+        `first_is_next`: prev == last snapshot id or overlap, spot's `U <= last + 1 <= u`, then
+        `U == prev u + 1`. `first_covers`: USD-M's `U <= last <= u`, then `pu == prev u`.
+    snapshot_path
+        Path and query of the REST request, with `{symbol}`.
+    snapshot_message
+        Name of the Message of kind `snapshot` that decodes the answer.
+    """
+
+    rule: Literal["first_is_next", "first_covers"]
+    snapshot_path: str
+    snapshot_message: str = "snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """An exchange, declared.
+
+    Parameters
+    ----------
+    name
+        As in the configuration.
+    endpoints
+        Name to WebSocket URL, path included.
+    channels
+        Those it has.
+    messages
+        How its messages are recognised and decoded.
+    subscribe
+        `(subscriptions, request id)` to the text to send for them, at most
+        `limits.subscriptions_per_request` at a time.
+    reply
+        `(kind, payload)` of a message to the session to its meaning.
+    heartbeat, limits
+        See there.
+    rest_url
+        Scheme, host and port of its REST interface.
+    book
+        Where books need a snapshot.
+    aliases
+        `configured channel names` to `{name in the plan: configured name}`: a channel that has a
+        canonical name in the plan and another in the configuration (`book` for `book:100ms`).
+    extras
+        Table to its own columns, given with `extras = true`.
+    verified
+        Date when the wire facts were last checked, ISO 8601.
+    """
+
+    name: str
+    endpoints: Mapping[str, str]
+    channels: tuple[Channel, ...]
+    messages: tuple[Message, ...]
+    subscribe: Callable[[Sequence[Subscription], int], str]
+    reply: Callable[[str, bytes], Reply]
+    heartbeat: Heartbeat
+    limits: Limits
+    rest_url: str = ""
+    book: BookRule | None = None
+    aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+    extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    verified: str = ""
+
+    def channel(self, name: str) -> Channel | None:
+        """The channel that a configured name means, or None where the venue lacks it."""
+        for channel in self.channels:
+            if channel.name == name:
+                return channel
+            family, _, argument = name.partition(":")
+            if channel.arguments and channel.name.startswith(f"{family}:<"):
+                if argument in channel.arguments:
+                    return channel
+        return None
