@@ -17,6 +17,9 @@ cdef class Handler:
     # Set by `begin_read`; wall and monotonic time of the read that completed the message, ns.
     cdef int64_t ts_recv_ns
     cdef int64_t mono_ns
+    # Set by the handler when it holds something for the session (an acknowledgement, a ping);
+    # cleared by whoever takes it. The carrier looks at it once per read.
+    cdef public bint has_events
 
     cdef void begin_read(self, int64_t ts_recv_ns, int64_t mono_ns) noexcept nogil
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil

@@ -1,1 +1,2 @@
-class Handler: ...
+class Handler:
+    has_events: bool
