@@ -1,0 +1,92 @@
+"""The frame parser; the implementation opens with its rules."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from tickwire.wire._assembly cimport Assembly
+from tickwire.wire._control cimport ControlQueue
+from tickwire.wire._handler cimport Handler
+from tickwire.wire._queue cimport MessageQueue
+
+cdef extern from "tickwire/utf8.h":
+    ctypedef struct tw_utf8:
+        uint8_t need
+
+# RFC 6455 section 5.2.
+cdef enum Opcode:
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+# What the peer did wrong; `tickwire.wire.faults` has the sentence, close code and section of each,
+# in this order.
+cdef enum Fault:
+    NO_FAULT
+    RESERVED_BITS
+    RESERVED_OPCODE
+    MASKED_FROM_SERVER
+    UNMASKED_FROM_CLIENT
+    CONTROL_FRAGMENTED
+    CONTROL_TOO_LONG
+    LENGTH_NOT_MINIMAL
+    LENGTH_TOO_HIGH
+    CONTINUATION_WITHOUT_START
+    DATA_INSIDE_FRAGMENTS
+    FRAME_TOO_BIG
+    MESSAGE_TOO_BIG
+    TEXT_NOT_UTF8
+    CLOSE_TOO_SHORT
+    CLOSE_CODE_INVALID
+    CLOSE_REASON_NOT_UTF8
+    OUT_OF_MEMORY
+    N_FAULTS
+
+
+@cython.final
+cdef class FrameParser:
+    # Why the last `feed` stopped before the end of its bytes; each call clears the first two.
+    cdef readonly bint blocked   # the handler has no room; its message is offered again
+    cdef readonly bint halted    # the handler asked for the end; consumed through its message
+    cdef readonly bint closed    # a close frame came; `feed` takes nothing more
+    cdef int error               # a Fault; not 0: `feed` takes nothing more
+
+    cdef readonly int64_t n_frames    # whole frames consumed, control frames too
+    cdef readonly int64_t n_messages  # data messages that the handler has taken
+    cdef readonly int64_t n_bytes     # consumed, headers too
+
+    cdef ControlQueue control         # pings to answer, the last pong, the close
+    # From the close frame; 1005 where it had none, 0 until it came.
+    cdef readonly int close_code
+
+    cdef bint is_server               # frames come from a client, thus masked
+    cdef uint64_t max_frame           # largest payload of one frame, bytes
+    cdef uint64_t max_message         # largest payload of one message, bytes
+    cdef uint64_t in_place_limit      # larger frames go through `assembly`, bytes
+    cdef uint8_t rsv_allowed          # bits 0x70 that an extension allows; 0 without one
+
+    # Between two calls of `feed`.
+    cdef bint prepared                # the frame at the front is unmasked and checked: was blocked
+    cdef size_t pending_bytes         # size of the unfinished frame at the front, 0 if not known
+    cdef bint streaming               # inside a frame whose payload goes to `assembly` as it comes
+    cdef bint streaming_fin           # that frame ends its message
+    cdef uint64_t streaming_left      # payload bytes of it still to come
+    cdef size_t streaming_seen        # payload bytes of it so far: the phase of the mask
+    cdef uint8_t streaming_key[4]
+    cdef bint streaming_masked
+    cdef int message_opcode           # of the message in `assembly`; 0 when there is none
+    cdef bint assembled               # the message in `assembly` is whole and waits to be taken
+    cdef tw_utf8 utf8                 # where the text in `assembly` stands
+    cdef Assembly assembly
+
+    # Only `receive` uses these.
+    cdef bint stop_at_control         # return from `feed` after each control frame
+    cdef MessageQueue inbox
+    cdef bytearray rest               # bytes of an unfinished frame
+    cdef list found
+
+    cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
+    cdef size_t wanted(self) noexcept nogil
+    cdef bint has_control(self) noexcept nogil
