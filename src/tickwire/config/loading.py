@@ -1,0 +1,135 @@
+"""A configuration from its TOML file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tickwire.config.models import SINK_TYPES, Feed, SinkSettings, Source
+from tickwire.config.problems import shown, unknown_key
+from tickwire.errors import ConfigError
+
+_TOP = ("feed", "source", "sink")
+_Made = TypeVar("_Made", Feed, Source, SinkSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration whose shape is right.
+
+    Parameters
+    ----------
+    feed, sources, sinks
+        Its sections.
+    origin
+        The file as the user named it, for messages; empty where there is none.
+    """
+
+    feed: Feed
+    sources: tuple[Source, ...]
+    sinks: tuple[SinkSettings, ...] = ()
+    origin: str = ""
+
+    def problem(self, key: str, wrong: str) -> str:
+        """Give the line for a mistake at `key`, such as `source[0].channels`."""
+        return f"{self.origin}: {key}: {wrong}" if self.origin else f"{key}: {wrong}"
+
+
+def load(path: str | Path) -> Config:
+    """Read a configuration; relative paths in it start at its folder.
+
+    Parameters
+    ----------
+    path
+        The TOML file.
+
+    Returns
+    -------
+    Config
+        Its sections, with every default filled in.
+
+    Raises
+    ------
+    ConfigError
+        With one line per problem: file, key, what is wrong and what is allowed.
+    """
+    origin = str(path)
+    document = _parse(Path(path), origin)
+    problems: list[str] = [unknown_key(key, _TOP) for key in document if key not in _TOP]
+
+    feed = _section("feed", document.get("feed", {}), Feed, problems)
+    sources = _sections("source", document.get("source", []), Source, problems)
+    sinks = _sections("sink", document.get("sink", []), _sink, problems)
+    if "source" not in document:
+        problems.append("source: is required, at least one [[source]]")
+    if problems or feed is None:
+        raise ConfigError([f"{origin}: {problem}" for problem in problems])
+
+    folder = Path(path).parent
+    return Config(
+        feed=feed.model_copy(update=_anchored(feed, folder, "state_dir")),
+        sources=tuple(s.model_copy(update=_anchored(s, folder, "ca_file")) for s in sources),
+        sinks=tuple(s.model_copy(update=_anchored(s, folder, "path")) for s in sinks),
+        origin=origin,
+    )
+
+
+def _parse(path: Path, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{origin}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{origin}: is not UTF-8 at byte {error.start}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
+        if place is None:
+            raise ConfigError([f"{origin}: is not TOML: {error}"]) from None
+        words = str(error)[: place.start()]
+        line, column = place.groups()
+        raise ConfigError([f"{origin}:{line}:{column}: is not TOML: {words}"]) from None
+
+
+def _section(
+    key: str, table: object, make: Callable[..., _Made], problems: list[str]
+) -> _Made | None:
+    if not isinstance(table, dict):
+        problems.append(f"{key}: is {shown(table)}, should be a table")
+        return None
+    try:
+        return make(**table)
+    except ConfigError as error:
+        problems.extend(f"{key}.{problem}" for problem in error.problems)
+        return None
+
+
+def _sections(
+    key: str, tables: object, make: Callable[..., _Made], problems: list[str]
+) -> list[_Made]:
+    if isinstance(tables, dict):
+        problems.append(f"{key}: is one table, should be a list of them: write [[{key}]]")
+        return []
+    if not isinstance(tables, list):
+        problems.append(f"{key}: is {shown(tables)}, should be a list of tables: write [[{key}]]")
+        return []
+    made = [_section(f"{key}[{n}]", t, make, problems) for n, t in enumerate(tables)]
+    return [section for section in made if section is not None]
+
+
+def _sink(**table: Any) -> SinkSettings:
+    allowed = ", ".join(repr(name) for name in SINK_TYPES)
+    if "type" not in table:
+        raise ConfigError([f"type: is required, one of {allowed}"])
+    model = SINK_TYPES.get(table["type"]) if isinstance(table["type"], str) else None
+    if model is None:
+        raise ConfigError([f"type: is {shown(table['type'])}, should be one of {allowed}"])
+    return model(**table)
+
+
+def _anchored(section: Feed | Source | SinkSettings, folder: Path, key: str) -> dict[str, Path]:
+    value: Path | None = getattr(section, key)
+    return {} if value is None else {key: folder / value}

@@ -1,0 +1,271 @@
+"""The sections of a configuration.
+
+Rules of this file
+------------------
+- One flat model per section; a key's default stands here and nowhere else.
+- Values are taken as TOML types them: `"5"` is no number, `1` is no bool.
+- A section that is wrong raises `ConfigError` with one line per key, from Python as from a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from tickwire.config.problems import problems_of
+from tickwire.errors import ConfigError
+
+MIN_RING_ROWS = 16_384
+MIB = 1 << 20
+
+
+class Section(BaseModel):
+    """What all sections share: strict types, no unknown keys, `ConfigError` on a mistake."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
+    )
+
+    if not TYPE_CHECKING:  # the synthesised signature stays visible to type checkers
+
+        def __init__(self, **keys: Any) -> None:
+            try:
+                super().__init__(**keys)
+            except ValidationError as error:
+                raise ConfigError(problems_of(error, sorted(type(self).model_fields))) from None
+
+
+def _is_power_of_two(rows: int) -> int:
+    if rows < MIN_RING_ROWS or rows & (rows - 1):
+        raise ValueError(f"should be a power of two, at least {MIN_RING_ROWS}")
+    return rows
+
+
+def _tuple(names: Any) -> Any:
+    if not isinstance(names, list | tuple):
+        raise ValueError("should be a list in brackets")
+    return tuple(names)
+
+
+def _has_no_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("should name at least one")
+    if "" in names:
+        raise ValueError("should not contain an empty string")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"names {', '.join(map(repr, repeated))} more than once")
+    return names
+
+
+def _star_stands_alone(symbols: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in symbols and len(symbols) > 1:
+        raise ValueError('should be either ["*"] or symbols by name')
+    return symbols
+
+
+def _url_with(*schemes: str) -> AfterValidator:
+    allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+
+    def check(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            complete = parts.scheme in schemes and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            complete = False
+        if not complete:
+            raise ValueError(f"should be a URL with {allowed} and a host")
+        return url
+
+    return AfterValidator(check)
+
+
+def _venue(venue: Any) -> Any:
+    """Take a name, or the declaration of a venue (`tickwire.venues.base.Venue` or the like)."""
+    if isinstance(venue, str):
+        if not venue:
+            raise ValueError("should name a venue")
+    elif not (hasattr(venue, "name") and hasattr(venue, "channels")):
+        raise ValueError("should be the name of a venue")
+    return venue
+
+
+def _path(path: Any) -> Any:
+    if not isinstance(path, str | Path):
+        raise ValueError("should be a path in quotes")
+    if not str(path) or "\0" in str(path):
+        raise ValueError("should not be empty")
+    return Path(path)
+
+
+def _state_dir(path: Any) -> Any:
+    return None if path is None or path == "" else _path(path)
+
+
+Names = Annotated[Sequence[str], BeforeValidator(_tuple), AfterValidator(_has_no_repeats)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+SinkName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Feed(Section):
+    """`[feed]`: what all sources and sinks of a feed share.
+
+    Parameters
+    ----------
+    name
+        Identifies this feed in its sinks and its state.
+    loop
+        The event loop.
+    ring_rows
+        Rows per table: a power of two, at least 16,384.
+    overflow
+        What a full ring does: `block` stops reading, `drop_oldest` overwrites and says so in gaps.
+    state_dir
+        Where sequence numbers live over restarts; empty: nowhere.
+    hold_bytes
+        Memory for the book deltas of one source that wait for their snapshot.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")] = "main"
+    loop: Literal["uvloop", "asyncio"] = "uvloop"
+    ring_rows: Annotated[int, AfterValidator(_is_power_of_two)] = 262_144
+    overflow: Literal["block", "drop_oldest"] = "block"
+    state_dir: Annotated[Path | None, BeforeValidator(_state_dir)] = Path(".tickwire")
+    hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+
+
+class Source(Section):
+    """`[[source]]`: one venue's channels and symbols.
+
+    Parameters
+    ----------
+    venue
+        A module of `tickwire.venues`, or from Python a venue's declaration.
+    channels
+        As `INTERFACE` names them: `trades`, `book:100ms`, `candles:1m`.
+    symbols
+        The venue's own, as it spells them; `["*"]` where the venue can.
+    url, rest_url
+        Replace scheme, host and port of every WebSocket and REST endpoint.
+    carrier
+        How bytes come from the socket to the parser.
+    extras
+        The venue's own columns too.
+    ca_file
+        Certificates of the authorities to trust, PEM; the system's where left out.
+    headers
+        Sent with the opening handshake and REST requests.
+    proxy
+        An HTTP proxy to go through.
+    replay_connections
+        Which connections of a capture this source takes; all where left out.
+    connect_timeout_s
+        For name, TCP, TLS and the opening handshake together.
+    subscribe_timeout_s
+        How long to wait for the acknowledgement of a subscription.
+    backoff_max_s
+        Longest wait between two attempts to connect.
+    max_message_bytes
+        Largest message accepted.
+    """
+
+    venue: Annotated[Any, AfterValidator(_venue)]
+    channels: Names
+    symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
+    url: Annotated[str, _url_with("ws", "wss")] | None = None
+    rest_url: Annotated[str, _url_with("http", "https")] | None = None
+    carrier: Literal["protocol", "stream", "picows"] = "protocol"
+    extras: bool = False
+    ca_file: FilePath | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    proxy: Annotated[str, _url_with("http")] | None = None
+    replay_connections: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)
+    ] = None
+    connect_timeout_s: Seconds = 10.0
+    subscribe_timeout_s: Seconds = 10.0
+    backoff_max_s: Seconds = 60.0
+    max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
+
+    @property
+    def venue_name(self) -> str:
+        """The venue's name, however it was given."""
+        return self.venue if isinstance(self.venue, str) else str(self.venue.name)
+
+
+class _Sink(Section):
+    """What all sinks share."""
+
+    path: FilePath
+    tables: Names | None = None
+
+
+class DuckDBSettings(_Sink):
+    """`[[sink]] type = "duckdb"`: tables of a DuckDB file.
+
+    Parameters
+    ----------
+    name
+        Unique among the feed's sinks; by default its type.
+    path
+        The file.
+    tables
+        Those to write; all where left out.
+    flush_ms
+        A commit starts at least this often.
+    checkpoint_mb
+        Size of the write-ahead log past which it is checkpointed when the feed is quiet.
+    """
+
+    type: Literal["duckdb"] = "duckdb"
+    name: SinkName = "duckdb"
+    flush_ms: Count = 50
+    checkpoint_mb: Count = 1024
+
+
+class ParquetSettings(_Sink):
+    """`[[sink]] type = "parquet"`: a dataset of Parquet files.
+
+    Parameters
+    ----------
+    name, path, tables
+        As for DuckDB; the path is a folder.
+    rotate_s, rotate_rows
+        A file is closed and appears after this time, or this many rows.
+    """
+
+    type: Literal["parquet"] = "parquet"
+    name: SinkName = "parquet"
+    rotate_s: Seconds = 60.0
+    rotate_rows: Count = 1_000_000
+
+
+class IpcSettings(_Sink):
+    """`[[sink]] type = "ipc"`: Arrow streams, a new file per table and start.
+
+    Parameters
+    ----------
+    name, path, tables
+        As for DuckDB; the path is a folder.
+    flush_ms
+        A flush starts at least this often.
+    """
+
+    type: Literal["ipc"] = "ipc"
+    name: SinkName = "ipc"
+    flush_ms: Count = 50
+
+
+SinkSettings = DuckDBSettings | ParquetSettings | IpcSettings
+SINK_TYPES: dict[str, type[DuckDBSettings | ParquetSettings | IpcSettings]] = {
+    "duckdb": DuckDBSettings,
+    "parquet": ParquetSettings,
+    "ipc": IpcSettings,
+}
