@@ -1,4 +1,31 @@
 """One file per exchange: endpoints, subscriptions, heartbeat, limits, plans, all declared.
 
-Knows nothing of: asyncio. Words: venue, symbol, channel, endpoint, subscription. Its C part: nowhere: a venue is a page of Python.
+Knows nothing of: asyncio. Words: venue, symbol, channel, endpoint, subscription.
+Its C part: nowhere: a venue is a page of Python.
 """
+
+from tickwire.venues._registry import channel_names, connections, load, names, plan
+from tickwire.venues.base import (
+    BookRule,
+    Channel,
+    Heartbeat,
+    Limits,
+    Reply,
+    Subscription,
+    Venue,
+)
+
+__all__ = [
+    "BookRule",
+    "Channel",
+    "Heartbeat",
+    "Limits",
+    "Reply",
+    "Subscription",
+    "Venue",
+    "channel_names",
+    "connections",
+    "load",
+    "names",
+    "plan",
+]

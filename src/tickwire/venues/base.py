@@ -32,7 +32,7 @@ class Subscription:
         The table that it feeds.
     key
         What identifies it at the venue (a stream name, or the JSON of the subscription with its
-        keys sorted); unique within a connection.
+        members in a fixed order); unique within a connection.
     endpoint
         Name of the endpoint that serves it.
     group
@@ -68,6 +68,9 @@ class Channel:
         `(configured channel name, symbol)` to subscriptions; symbol `*` only where `wildcard`.
     wildcard
         Whether `symbols = ["*"]` is possible.
+    spliced
+        Its rows are book deltas under the venue's `BookRule`. A source has at most one such
+        channel, because a symbol's update ids are one chain.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Channel:
     subscriptions: Callable[[str, str], Sequence[Subscription]]
     arguments: tuple[str, ...] = ()
     wildcard: bool = False
+    spliced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +227,11 @@ class Venue:
     verified: str = ""
 
     def channel(self, name: str) -> Channel | None:
-        """The channel that a configured name means, or None where the venue lacks it."""
+        """Give the channel that a configured name means, or None where the venue lacks it."""
         for channel in self.channels:
             if channel.name == name:
                 return channel
             family, _, argument = name.partition(":")
-            if channel.arguments and channel.name.startswith(f"{family}:<"):
-                if argument in channel.arguments:
-                    return channel
+            if argument in channel.arguments and channel.name.startswith(f"{family}:<"):
+                return channel
         return None

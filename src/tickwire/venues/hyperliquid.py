@@ -1,0 +1,310 @@
+"""Hyperliquid, main net and test net.
+
+Rules of this file
+------------------
+- Every frame is `{"channel": ..., "data": ...}`; numbers are decimal strings, times milliseconds of
+  the block. No channel has sequence numbers.
+- A book message is the whole book. `fast` books say so (`data.fast`); those with nSigFigs or
+  mantissa do not, so they have a connection each (`Subscription.group`).
+- The first `trades` frame after a subscribe repeats trades already printed: `rows(once=...)`.
+- The server's echo of a subscription has defaults added, so a key is the subscription without what
+  is null, false or empty, and without members that we never send.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tickwire.decode.plan import (
+    Message,
+    Scalar,
+    Test,
+    absent,
+    choice,
+    constant,
+    member_key,
+    message,
+    ms,
+    present,
+    rows,
+    text,
+)
+from tickwire.schema import Column, Kind
+from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
+
+INTERVALS = (
+    "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w", "1M",
+)  # fmt: skip
+# nSigFigs 2 to 5; mantissa only with 5.
+PRECISIONS = ("n2", "n3", "n4", "n5", "n5m1", "n5m2", "n5m5")
+KEY_MEMBERS = ("type", "coin", "interval", "nSigFigs", "mantissa", "fast", "dex")
+
+
+def _key(subscription: dict[str, object]) -> str:
+    """Give the subscription's key: what we send, and what an echo of it comes down to."""
+    kept = {name: subscription.get(name) for name in KEY_MEMBERS}
+    return json.dumps(
+        {name: value for name, value in kept.items() if value not in (None, False, "")},
+        separators=(",", ":"),
+    )
+
+
+def _subscription(channel: str, symbol: str) -> list[Subscription]:
+    family, _, argument = channel.partition(":")
+    asked: dict[str, object] = {"coin": symbol}
+    group = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    if family == "trades":
+        asked["type"] = "trades"
+    elif family == "quotes":
+        asked["type"] = "bbo"
+    elif family == "candles":
+        asked |= {"type": "candle", "interval": argument}
+    elif family == "tickers":
+        asked["type"] = "activeAssetCtx"
+    elif family == "mids":
+        # One subscription gives all mids of a perpetuals exchange ("dex:COIN"), or of the main one.
+        dex, colon, _ = symbol.partition(":")
+        asked = {"type": "allMids", "dex": dex if colon else ""}
+        symbol = "*"
+    else:
+        asked["type"] = "l2Book"
+        if argument == "fast":
+            asked["fast"] = True
+        elif argument:
+            figures, _, mantissa = argument[1:].partition("m")
+            asked["nSigFigs"] = int(figures)
+            asked["mantissa"] = int(mantissa) if mantissa else None
+            group, labels = channel, (("book", channel),)
+    return [Subscription(channel, symbol, family, _key(asked), group=group, labels=labels)]
+
+
+def _subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
+    (subscription,) = subscriptions
+    return f'{{"method":"subscribe","subscription":{subscription.key}}}'
+
+
+def _embedded(words: str) -> str | None:
+    """Find the key of the subscription that an error text quotes, if it quotes one."""
+    start = words.find("{")
+    if start < 0:
+        return None
+    try:
+        quoted, _ = json.JSONDecoder().raw_decode(words, start)
+    except ValueError:
+        return None
+    subscription = quoted.get("subscription", quoted)
+    return _key(subscription) if isinstance(subscription, dict) and "type" in subscription else None
+
+
+def _reply(kind: str, payload: bytes) -> Reply:
+    if kind == "pong":
+        return Reply()
+    data = json.loads(payload)["data"]
+    if kind == "acknowledge":
+        if data.get("method") != "subscribe":
+            return Reply()
+        return Reply(acknowledged=(_key(data["subscription"]),))
+    words = str(data)
+    key = _embedded(words)
+    if words.startswith("Already subscribed"):
+        return Reply(acknowledged=(key,) if key else (), text=words)
+    # Over a limit the server rejects without naming the request, and later it may accept; what it
+    # calls invalid or cannot parse stays so.
+    final = words.startswith(("Invalid subscription", "Error parsing JSON"))
+    return Reply(refused=(key,) if key else (), text=words, retry=not final)
+
+
+def _book(name: str, channel: str, fast: bool) -> Message:
+    sides = [
+        rows(
+            at=f"data.levels[{index}][]",
+            into="book",
+            symbol="$.data.coin",
+            ts_event=ms("$.data.time"),
+            channel=constant(channel),
+            side=constant(side),
+            price="px",
+            size="sz",
+            order_count="n",
+            is_snapshot=constant(True),
+        )
+        for index, side in enumerate(("bid", "ask"))
+    ]
+    when: dict[str, Scalar | Test] = {"channel": "l2Book"}
+    if fast:
+        when["data.fast"] = True
+    return message(name, when=when, rows=sides)
+
+
+def _candle(name: str, at: str, *, single: bool) -> Message:
+    candles = rows(
+        at=at,
+        into="candles",
+        symbol="s",
+        interval="i",
+        ts_open=ms("t"),
+        ts_close=ms("T"),
+        open="o",
+        high="h",
+        low="l",
+        close="c",
+        volume="v",
+        trade_count="n",
+    )
+    # The documentation says an array, the server sends one object.
+    when = {"channel": "candle", "data.t": present() if single else absent()}
+    return message(name, when=when, rows=[candles])
+
+
+_TICKER = rows(
+    at="data",
+    into="tickers",
+    symbol="coin",
+    mark_price="ctx.markPx",
+    index_price="ctx.oraclePx",
+    funding_rate="ctx.funding",
+    open_interest="ctx.openInterest",
+    volume_24h="ctx.dayBaseVlm",
+    notional_24h="ctx.dayNtlVlm",
+    mid_price="ctx.midPx",
+    premium="ctx.premium",
+    prev_day_price="ctx.prevDayPx",
+    impact_bid_price="ctx.impactPxs[0]",
+    impact_ask_price="ctx.impactPxs[1]",
+    circulating_supply="ctx.circulatingSupply",
+    total_supply="ctx.totalSupply",
+)
+
+MESSAGES = (
+    message(
+        "trades",
+        when={"channel": "trades"},
+        rows=[
+            rows(
+                at="data[]",
+                into="trades",
+                symbol="coin",
+                ts_event=ms("time"),
+                channel=constant("trades"),
+                price="px",
+                size="sz",
+                side=choice("side", {"B": "buy", "A": "sell"}),
+                trade_id=text("tid"),
+                tx_hash=text("hash"),
+                buyer=text("users[0]"),
+                seller=text("users[1]"),
+            )
+        ],
+    ),
+    message(
+        "bbo",
+        when={"channel": "bbo"},
+        rows=[
+            rows(
+                at="data",
+                into="quotes",
+                symbol="coin",
+                ts_event=ms("time"),
+                bid_price="bbo[0].px",
+                bid_size="bbo[0].sz",
+                ask_price="bbo[1].px",
+                ask_size="bbo[1].sz",
+                bid_order_count="bbo[0].n",
+                ask_order_count="bbo[1].n",
+            )
+        ],
+    ),
+    _book("fast l2Book", "book:fast", fast=True),
+    _book("l2Book", "book", fast=False),
+    _candle("candle", "data", single=True),
+    _candle("candles", "data[]", single=False),
+    message("activeAssetCtx", when={"channel": "activeAssetCtx"}, rows=[_TICKER]),
+    message("activeSpotAssetCtx", when={"channel": "activeSpotAssetCtx"}, rows=[_TICKER]),
+    message(
+        "allMids",
+        when={"channel": "allMids"},
+        rows=[
+            rows(
+                at="data.mids{}",
+                into="mids",
+                configured_symbols_only=True,
+                symbol=member_key(),
+                price="",
+            )
+        ],
+    ),
+    message("subscriptionResponse", when={"channel": "subscriptionResponse"}, kind="acknowledge"),
+    message("error", when={"channel": "error"}, kind="error"),
+    message("pong", when={"channel": "pong"}, kind="pong"),
+    message("greeting", raw="Websocket connection established.", kind="ignore"),
+)
+
+CHANNELS = (
+    Channel("trades", "trades", _subscription),
+    Channel("quotes", "quotes", _subscription),
+    Channel("book", "book", _subscription),
+    Channel("book:fast", "book", _subscription),
+    Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS),
+    Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
+    Channel("tickers", "tickers", _subscription),
+    Channel("mids", "mids", _subscription, wildcard=True),
+)
+
+
+def _floats(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, Kind.F64, nullable=True) for name in names)
+
+
+EXTRAS = {
+    "trades": (
+        Column("tx_hash", Kind.TEXT, nullable=True, text_bytes=66),
+        Column("buyer", Kind.TEXT, nullable=True, text_bytes=42),
+        Column("seller", Kind.TEXT, nullable=True, text_bytes=42),
+    ),
+    "quotes": (
+        Column("bid_order_count", Kind.I32, nullable=True),
+        Column("ask_order_count", Kind.I32, nullable=True),
+    ),
+    "tickers": _floats(
+        "mid_price",
+        "premium",
+        "prev_day_price",
+        "impact_bid_price",
+        "impact_ask_price",
+        "circulating_supply",
+        "total_supply",
+    ),
+}
+
+MAIN = Venue(
+    name="hyperliquid",
+    endpoints={"main": "wss://api.hyperliquid.xyz/ws"},
+    channels=CHANNELS,
+    messages=MESSAGES,
+    subscribe=_subscribe,
+    reply=_reply,
+    # The server closes a connection to which it has sent nothing for 60 s; every ping is answered.
+    heartbeat=Heartbeat("text", every_s=25.0, timeout_s=60.0, payload='{"method":"ping"}'),
+    # 2000 messages a minute over all connections, and bursts above 33 a second fail.
+    limits=Limits(
+        subscriptions_per_connection=1000,
+        subscriptions_per_request=1,
+        requests_per_s=20.0,
+        connects_per_min=30,
+    ),
+    rest_url="https://api.hyperliquid.xyz",
+    extras=EXTRAS,
+    verified="2026-11-22",
+)
+
+TEST = replace(
+    MAIN,
+    name="hyperliquid-testnet",
+    endpoints={"main": "wss://api.hyperliquid-testnet.xyz/ws"},
+    rest_url="https://api.hyperliquid-testnet.xyz",
+)
+
+VENUES = (MAIN, TEST)
