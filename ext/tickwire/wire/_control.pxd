@@ -26,4 +26,3 @@ cdef class ControlQueue:
 
     cdef void add(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil
     cpdef list take(self)
-    cdef void clear(self) noexcept nogil

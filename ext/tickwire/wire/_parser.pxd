@@ -11,6 +11,8 @@ from tickwire.wire._queue cimport MessageQueue
 cdef extern from "tickwire/utf8.h":
     ctypedef struct tw_utf8:
         uint8_t need
+        uint8_t low
+        uint8_t high
 
 # RFC 6455 section 5.2.
 cdef enum Opcode:
@@ -90,3 +92,19 @@ cdef class FrameParser:
     cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
     cdef size_t wanted(self) noexcept nogil
     cdef bint has_control(self) noexcept nogil
+
+    # The steps of `feed`.
+    cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
+    cdef int _head_fault(self, uint8_t first, uint8_t second) noexcept nogil
+    cdef size_t _offer_in_place(
+        self, int opcode, uint8_t* payload, size_t header, size_t length, Handler handler
+    ) noexcept nogil
+    cdef size_t _take_control_frame(
+        self, int opcode, const uint8_t* payload, size_t header, size_t length
+    ) noexcept nogil
+    cdef int _read_close(self, const uint8_t* payload, size_t length) noexcept nogil
+    cdef void _start_stream(
+        self, int opcode, bint fin, const uint8_t* frame, size_t header, uint64_t length
+    ) noexcept nogil
+    cdef size_t _stream(self, const uint8_t* data, size_t n) noexcept nogil
+    cdef bint _offer_assembled(self, Handler handler) noexcept nogil

@@ -12,4 +12,4 @@ cdef class MessageQueue(Handler):
     cdef readonly int64_t n_bytes     # payload bytes that wait
     cdef readonly int64_t max_bytes   # past this, messages are blocked
 
-    cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil
+    cdef int _add(self, int opcode, const uint8_t* payload, size_t n) noexcept

@@ -1,4 +1,22 @@
 """RFC 6455, sans-I/O: frames in place, masks, fragments, close codes, the opening handshake.
 
-Knows nothing of: ring, venues and sockets. Words: frame, opcode, payload, mask key, close code, handshake. Its C part: ext/tickwire/wire.
+Knows nothing of: ring, venues and sockets. Words: frame, opcode, payload, mask key, close code,
+handshake. Its C part: ext/tickwire/wire.
 """
+
+from tickwire.wire._builder import build_close, build_frame
+from tickwire.wire._handler import Handler
+from tickwire.wire._parser import FrameParser, simd_level
+from tickwire.wire._queue import MessageQueue
+from tickwire.wire.events import Control, Message
+
+__all__ = [
+    "Control",
+    "FrameParser",
+    "Handler",
+    "Message",
+    "MessageQueue",
+    "build_close",
+    "build_frame",
+    "simd_level",
+]

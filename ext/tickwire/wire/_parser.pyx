@@ -1,0 +1,452 @@
+"""The frame parser: RFC 6455 section 5, in place and without an object per frame.
+
+A data frame that is a whole message and not larger than `in_place_limit` is read where it lies: it
+waits in the caller's buffer until all of it is there, is unmasked and checked once, and its payload
+is borrowed to the handler. The payload of every other data frame (a fragment, or too large for the
+buffer) goes to the assembly as it comes, so the caller's buffer never has to grow. Control frames
+are whole in the buffer before they are looked at, and are gathered in a fixed queue.
+
+A message that the handler refuses stays: the one in place is not consumed and is marked, so that it
+is not unmasked twice; the one in the assembly is kept there. The next `feed` offers it again before
+anything else. After a fault or a close frame nothing more is taken.
+
+Lengths are unsigned and are checked against the limits before they are narrowed or used.
+"""
+
+cimport cython
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from tickwire.wire._assembly cimport Assembly
+from tickwire.wire._control cimport ControlQueue
+from tickwire.wire._handler cimport Handler, Verdict
+from tickwire.wire._queue cimport MessageQueue
+
+from tickwire.errors import ProtocolError
+from tickwire.wire.events import Control, Message
+from tickwire.wire.faults import FAULTS
+
+cdef extern from "tickwire/utf8.h":
+    int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n) nogil
+
+cdef extern from "tickwire/mask.h":
+    void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
+
+cdef extern from "tickwire/close_code.h":
+    int tw_close_code_valid(int code) nogil
+
+cdef extern from "tickwire/cpu.h":
+    int tw_simd_level() nogil
+    int tw_simd_force(int level) nogil
+    const char* tw_simd_name(int level) nogil
+
+cdef enum:
+    FIN = 0x80
+    RSV = 0x70
+    MASK = 0x80
+    CONTROL = 0x8  # the bit of an opcode that makes it a control frame's
+    NO_CODE = 1005
+
+
+cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef size_t i
+    for i in range(n):
+        value = (value << 8) | p[i]
+    return value
+
+
+@cython.final
+cdef class FrameParser:
+    """A sans-I/O parser of RFC 6455 frames for one connection.
+
+    Parameters
+    ----------
+    role
+        Whose end this is: "client" takes unmasked frames, "server" masked ones.
+    max_frame
+        The largest payload of a frame, bytes; more is fault 1009.
+    max_message
+        The largest payload of a message, bytes; more is fault 1009.
+    in_place_limit
+        Messages of one frame up to this size are read where they lie; half the receive buffer is
+        right. Only for callers of the C interface.
+
+    Raises
+    ------
+    ValueError
+        If the role is neither, or a limit is out of range.
+    """
+
+    def __init__(
+        self,
+        role: str = "client",
+        *,
+        max_frame: int = 16_777_216,
+        max_message: int = 16_777_216,
+        in_place_limit: int = 131_072,
+    ):
+        if role not in ("client", "server"):
+            raise ValueError(f"role must be 'client' or 'server', not {role!r}")
+        for name, value in (("max_frame", max_frame), ("max_message", max_message)):
+            if not 0 < value < 1 << 62:
+                raise ValueError(f"{name} must be positive and below 2**62, not {value}")
+        if not 125 <= in_place_limit < 1 << 62:
+            raise ValueError(f"in_place_limit must be at least 125, not {in_place_limit}")
+        self.is_server = role == "server"
+        self.max_frame = max_frame
+        self.max_message = max_message
+        self.in_place_limit = in_place_limit
+        self.assembly = Assembly(max_message)
+        self.control = ControlQueue()
+        self.inbox = MessageQueue(max_bytes=(1 << 63) - 1)
+        self.rest = bytearray()
+        self.found = []
+
+    cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil:
+        """Take the frames at the front of `data` and hand their messages to `handler`.
+
+        Shape    data[0:n] starts where the last call stopped consuming; n may be 0, to offer a
+                 refused message again. A caller that can show `in_place_limit` + 14 bytes at once
+                 never gets stuck.
+        Units    bytes.
+        Returns  how many bytes from the front are done with; the caller keeps the rest. Then look
+                 at `error`, `closed`, `blocked`, `halted` and `has_control()`.
+        Threads  one at a time.
+        Memory   payloads of a client are unmasked in `data` itself. The handler's payload lies in
+                 `data` or in the assembly and lives until `on_message` returns.
+        Source   RFC 6455 section 5.
+        """
+        cdef size_t pos = 0
+        cdef size_t used
+        self.blocked = False
+        self.halted = False
+        self.pending_bytes = 0
+        if self.closed or self.error != Fault.NO_FAULT:
+            return 0
+        if self.assembled and not self._offer_assembled(handler):
+            return 0
+        while True:
+            if self.streaming:
+                pos += self._stream(data + pos, n - pos)
+                if self.streaming or self.error != Fault.NO_FAULT:
+                    break
+                if self.assembled and not self._offer_assembled(handler):
+                    break
+            used = self._take_frame(data + pos, n - pos, handler)
+            pos += used
+            if used == 0 or self.halted or self.closed:
+                break
+            if self.stop_at_control and self.has_control():
+                break
+        self.n_bytes += <int64_t> pos
+        return <Py_ssize_t> pos
+
+    cdef size_t wanted(self) noexcept nogil:
+        """How many bytes the unfinished frame at the front has in all.
+
+        Shape    none.
+        Units    bytes, header included.
+        Returns  0 where that is not known yet, or where any number of bytes helps.
+        Threads  that of `feed`.
+        Memory   none.
+        Source   RFC 6455 section 5.2.
+        """
+        return self.pending_bytes
+
+    cdef bint has_control(self) noexcept nogil:
+        """Whether `take_control` would give anything.
+
+        Shape    none.
+        Units    none.
+        Returns  True if a ping, a pong or a close waits.
+        Threads  that of `feed`.
+        Memory   none.
+        Source   RFC 6455 section 5.5.
+        """
+        return (
+            self.control.n_waiting_pings != 0
+            or self.control.pong_waiting
+            or self.control.close_waiting
+        )
+
+    # Section 5.2, from the first byte to the last. Gives the bytes taken: a whole frame, or the
+    # header of one whose payload is streamed; 0 if there is nothing to take now.
+    cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil:
+        cdef uint8_t first, second
+        cdef size_t header = 2
+        cdef uint64_t length
+        cdef int opcode, fault
+        if n < 2:
+            return 0
+        first = data[0]
+        second = data[1]
+        opcode = first & 0x0F
+        fault = self._head_fault(first, second)
+        if fault != Fault.NO_FAULT:
+            self.error = fault
+            return 0
+        length = second & 0x7F
+        if length >= 126:
+            header = 4 if length == 126 else 10
+            if n < header:
+                return 0
+            length = _big_endian(data + 2, header - 2)
+            if length >> 63:
+                self.error = Fault.LENGTH_TOO_HIGH
+                return 0
+            if length <= (125 if header == 4 else 0xFFFF):
+                self.error = Fault.LENGTH_NOT_MINIMAL
+                return 0
+        if length > self.max_frame:
+            self.error = Fault.FRAME_TOO_BIG
+            return 0
+        if not opcode & CONTROL and length > self.max_message - self.assembly.size:
+            self.error = Fault.MESSAGE_TOO_BIG
+            return 0
+        if second & MASK:
+            header += 4
+            if n < header:
+                return 0
+        if not opcode & CONTROL and not (
+            first & FIN and opcode != Opcode.CONTINUATION and length <= self.in_place_limit
+        ):
+            self._start_stream(opcode, first & FIN, data, header, length)
+            return header
+        # Not above in_place_limit, so it can be narrowed and cannot overflow.
+        if n < header + <size_t> length:
+            self.pending_bytes = header + <size_t> length
+            return 0
+        if second & MASK and not self.prepared:
+            tw_mask(data + header, <size_t> length, data + header - 4, 0)
+        if opcode & CONTROL:
+            return self._take_control_frame(opcode, data + header, header, <size_t> length)
+        return self._offer_in_place(opcode, data + header, header, <size_t> length, handler)
+
+    # Sections 5.1, 5.2, 5.4 and 5.5: what the first two bytes alone can break.
+    cdef int _head_fault(self, uint8_t first, uint8_t second) noexcept nogil:
+        cdef int opcode = first & 0x0F
+        if first & RSV & ~self.rsv_allowed:
+            return Fault.RESERVED_BITS
+        if opcode & CONTROL:
+            if opcode > Opcode.PONG:
+                return Fault.RESERVED_OPCODE
+            if not first & FIN:
+                return Fault.CONTROL_FRAGMENTED
+            if (second & 0x7F) > 125:
+                return Fault.CONTROL_TOO_LONG
+        elif opcode > Opcode.BINARY:
+            return Fault.RESERVED_OPCODE
+        elif opcode == Opcode.CONTINUATION:
+            if self.message_opcode == 0:
+                return Fault.CONTINUATION_WITHOUT_START
+        elif self.message_opcode != 0:
+            return Fault.DATA_INSIDE_FRAGMENTS
+        if self.is_server:
+            if not second & MASK:
+                return Fault.UNMASKED_FROM_CLIENT
+        elif second & MASK:
+            return Fault.MASKED_FROM_SERVER
+        return Fault.NO_FAULT
+
+    cdef size_t _offer_in_place(
+        self, int opcode, uint8_t* payload, size_t header, size_t length, Handler handler
+    ) noexcept nogil:
+        cdef tw_utf8 utf8
+        cdef int verdict
+        if opcode == Opcode.TEXT and not self.prepared:
+            utf8.need = utf8.low = utf8.high = 0
+            if not tw_utf8_check(&utf8, payload, length) or utf8.need:
+                self.error = Fault.TEXT_NOT_UTF8
+                return 0
+        verdict = handler.on_message(opcode, payload, length)
+        if verdict == Verdict.BLOCKED:
+            self.blocked = True
+            self.prepared = True
+            return 0
+        self.prepared = False
+        self.halted = verdict == Verdict.HALT
+        self.n_frames += 1
+        self.n_messages += 1
+        return header + length
+
+    # Section 5.5.
+    cdef size_t _take_control_frame(
+        self, int opcode, const uint8_t* payload, size_t header, size_t length
+    ) noexcept nogil:
+        if opcode == Opcode.CLOSE:
+            self.error = self._read_close(payload, length)
+            if self.error != Fault.NO_FAULT:
+                return 0
+            self.closed = True
+        self.control.add(opcode, payload, length)
+        self.n_frames += 1
+        return header + length
+
+    # Section 5.5.1; which codes may be sent: section 7.4.
+    cdef int _read_close(self, const uint8_t* payload, size_t length) noexcept nogil:
+        cdef tw_utf8 utf8
+        cdef int code = NO_CODE
+        if length == 1:
+            return Fault.CLOSE_TOO_SHORT
+        if length:
+            code = <int> _big_endian(payload, 2)
+            if not tw_close_code_valid(code):
+                return Fault.CLOSE_CODE_INVALID
+            utf8.need = utf8.low = utf8.high = 0
+            if not tw_utf8_check(&utf8, payload + 2, length - 2) or utf8.need:
+                return Fault.CLOSE_REASON_NOT_UTF8
+        self.close_code = code
+        return Fault.NO_FAULT
+
+    cdef void _start_stream(
+        self, int opcode, bint fin, const uint8_t* frame, size_t header, uint64_t length
+    ) noexcept nogil:
+        if opcode != Opcode.CONTINUATION:
+            self.message_opcode = opcode
+            self.utf8.need = 0
+        self.streaming = True
+        self.streaming_fin = fin
+        self.streaming_left = length
+        self.streaming_seen = 0
+        self.streaming_masked = self.is_server
+        if self.is_server:
+            memcpy(self.streaming_key, frame + header - 4, 4)
+
+    # Section 5.4: the next bytes of a frame into the assembly. Gives how many it took.
+    cdef size_t _stream(self, const uint8_t* data, size_t n) noexcept nogil:
+        cdef uint8_t* placed
+        if n > self.streaming_left:
+            n = <size_t> self.streaming_left
+        if n:
+            placed = self.assembly.append(data, n)
+            if placed == NULL:
+                self.error = Fault.OUT_OF_MEMORY
+                return 0
+            if self.streaming_masked:
+                tw_mask(placed, n, self.streaming_key, self.streaming_seen)
+            if self.message_opcode == Opcode.TEXT and not tw_utf8_check(&self.utf8, placed, n):
+                self.error = Fault.TEXT_NOT_UTF8
+                return n
+            self.streaming_left -= n
+            self.streaming_seen += n
+        if self.streaming_left == 0:
+            if self.streaming_fin:
+                if self.utf8.need:
+                    self.error = Fault.TEXT_NOT_UTF8
+                    return n
+                self.assembled = True
+            self.streaming = False
+            self.n_frames += 1
+        return n
+
+    # False if the caller must stop: blocked or halted.
+    cdef bint _offer_assembled(self, Handler handler) noexcept nogil:
+        cdef const uint8_t* payload = self.assembly.data
+        cdef int verdict
+        if payload == NULL:  # an empty message; handlers are given an address all the same
+            payload = self.streaming_key
+        verdict = handler.on_message(self.message_opcode, payload, self.assembly.size)
+        if verdict == Verdict.BLOCKED:
+            self.blocked = True
+            return False
+        self.assembled = False
+        self.message_opcode = 0
+        self.assembly.clear()
+        self.n_messages += 1
+        self.halted = verdict == Verdict.HALT
+        return not self.halted
+
+    def receive(self, data: bytes | bytearray | memoryview) -> list[Message | Control]:
+        """Take bytes as they come from the peer.
+
+        Parameters
+        ----------
+        data
+            Any number of bytes; an unfinished frame is kept until the rest of it comes.
+
+        Returns
+        -------
+        list of Message and Control
+            What is whole now, in its order on the wire. Nothing comes after a close.
+
+        Raises
+        ------
+        ProtocolError
+            If the peer broke RFC 6455, now and at every later call. What came before is given by
+            `take_events`.
+        """
+        cdef size_t start = 0
+        cdef Py_ssize_t used
+        self.stop_at_control = True
+        if self.closed or self.error != Fault.NO_FAULT:
+            self.raise_error()
+            return []
+        self.rest += data
+        while True:
+            used = self.feed(
+                <uint8_t*> PyByteArray_AS_STRING(self.rest) + start,
+                <size_t> len(self.rest) - start,
+                self.inbox,
+            )
+            start += <size_t> used
+            self.found.extend(iter(self.inbox.take, None))
+            self.found.extend([Control(*frame) for frame in self.control.take()])
+            if used == 0 or self.closed or self.error != Fault.NO_FAULT:
+                break
+        del self.rest[:start]
+        if self.closed or self.error != Fault.NO_FAULT:
+            self.rest.clear()
+        self.raise_error()
+        return self.take_events()
+
+    def take_events(self) -> list[Message | Control]:
+        """What `receive` found before it raised an error."""
+        events = self.found
+        self.found = []
+        return events
+
+    def take_control(self) -> list[tuple[int, bytes]]:
+        """The control frames that wait, for callers of the C interface.
+
+        Returns
+        -------
+        list of (opcode, payload)
+            Pings to answer, in their order; the newest pong; the close.
+        """
+        return self.control.take()
+
+    def error_as_exception(self) -> ProtocolError | None:
+        """What the peer did wrong, or None."""
+        if self.error == Fault.NO_FAULT:
+            return None
+        return ProtocolError(*FAULTS[self.error])
+
+    def raise_error(self) -> None:
+        """Raise what the peer did wrong, if it did.
+
+        Raises
+        ------
+        ProtocolError
+            With the reason, the close code and the section.
+        """
+        error = self.error_as_exception()
+        if error is not None:
+            raise error
+
+
+def simd_level() -> str:
+    """The SIMD instructions that the parser uses: avx2, sse2, neon or portable."""
+    return tw_simd_name(tw_simd_level()).decode()
+
+
+def _force_simd_level(level: str | None) -> bool:
+    """Use another level from now on, for tests; None: the best. False if this machine has not."""
+    cdef int i
+    if level is None:
+        return tw_simd_force(-1) >= 0
+    for i in range(4):
+        if tw_simd_name(i).decode() == level:
+            return tw_simd_force(i) >= 0
+    return False

@@ -1,0 +1,73 @@
+"""A handler that keeps messages as Python objects, for code that wants them one by one."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t
+
+from tickwire.wire._handler cimport Handler, Verdict
+
+from collections import deque
+
+from tickwire.wire.events import Message
+
+
+@cython.final
+cdef class MessageQueue(Handler):
+    """Messages that wait to be taken, bounded by their bytes.
+
+    Parameters
+    ----------
+    max_bytes
+        Past this many payload bytes, messages are blocked: they stay with the parser, which offers
+        them again. An empty queue takes a message of any size, so that none blocks for ever.
+
+    Raises
+    ------
+    ValueError
+        If `max_bytes` is not positive.
+    """
+
+    def __cinit__(self, *, int64_t max_bytes=16_777_216):
+        if max_bytes <= 0:
+            raise ValueError(f"max_bytes must be positive, not {max_bytes}")
+        self.waiting = deque()
+        self.max_bytes = max_bytes
+
+    cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
+        """Copy a message into the queue.
+
+        Shape    n bytes at `payload`, borrowed for this call.
+        Units    bytes.
+        Returns  TAKEN, or BLOCKED when the queue is full or memory is out.
+        Threads  the loop's; takes the GIL.
+        Memory   one Python object per message: this is not the hot path of a feed.
+        Source   none.
+        """
+        if self.n_bytes > 0 and <int64_t> n > self.max_bytes - self.n_bytes:
+            return Verdict.BLOCKED
+        with gil:
+            return self._add(opcode, payload, n)
+
+    cdef int _add(self, int opcode, const uint8_t* payload, size_t n) noexcept:
+        try:
+            self.waiting.append(Message(opcode, (<const char*> payload)[:n]))
+        except MemoryError:
+            return Verdict.BLOCKED
+        self.n_bytes += <int64_t> n
+        return Verdict.TAKEN
+
+    def take(self):
+        """The oldest message, or None.
+
+        Returns
+        -------
+        Message or None
+            Its opcode and its payload, which is a copy.
+        """
+        if not self.waiting:
+            return None
+        message = self.waiting.popleft()
+        self.n_bytes -= len(message.payload)
+        return message
+
+    def __len__(self):
+        return len(self.waiting)

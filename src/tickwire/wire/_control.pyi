@@ -1,0 +1,9 @@
+from typing import final
+
+@final
+class ControlQueue:
+    @property
+    def n_pings(self) -> int: ...
+    @property
+    def n_pongs(self) -> int: ...
+    def take(self) -> list[tuple[int, bytes]]: ...
