@@ -155,7 +155,10 @@ def _candle(name: str, at: str, *, single: bool) -> Message:
         trade_count="n",
     )
     # The documentation says an array, the server sends one object.
-    when = {"channel": "candle", "data.t": present() if single else absent()}
+    when: dict[str, Scalar | Test] = {
+        "channel": "candle",
+        "data.t": present() if single else absent(),
+    }
     return message(name, when=when, rows=[candles])
 
 

@@ -1,0 +1,139 @@
+"""Binance spot, USD-M futures and COIN-M futures.
+
+Rules of this file
+------------------
+- Spot books: the first delta after a snapshot has `U <= lastUpdateId + 1 <= u`, then each one
+  `U == previous u + 1`. Futures: `U <= lastUpdateId <= u`, then `pu == previous u`.
+- USD-M has two entry points since 2026-04-23. A stream asked for at the wrong one is acknowledged
+  and then never delivers, so each stream has its endpoint here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tickwire.venues._binance import Market, aliases, channels, reply, subscribe
+from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
+from tickwire.venues.base import BookRule, Heartbeat, Limits, Venue
+
+FUTURES_INTERVALS = (
+    "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M",
+)  # fmt: skip
+FUTURES_SPEEDS = {
+    "0ms": ("@depth@0ms",),
+    "100ms": ("@depth@100ms",),
+    "250ms": ("@depth", "@depth@250ms"),
+    "500ms": ("@depth@500ms",),
+}
+FUTURES_PARTIAL_SPEEDS = ("@100ms", "@0ms", "@250ms", "@500ms")
+
+SPOT_MARKET = Market(
+    speeds={"100ms": ("@depth@100ms",), "1000ms": ("@depth", "@depth@1000ms")},
+    best_speed="100ms",
+    partial_speeds=("@100ms", "@1000ms"),
+    intervals=("1s", *FUTURES_INTERVALS),
+    futures=False,
+    endpoints={},
+)
+USDM_MARKET = Market(
+    speeds=FUTURES_SPEEDS,
+    best_speed="0ms",
+    partial_speeds=FUTURES_PARTIAL_SPEEDS,
+    intervals=FUTURES_INTERVALS,
+    futures=True,
+    endpoints={
+        "trade": "public",
+        "depth": "public",
+        "bookTicker": "public",
+        "aggTrade": "market",
+        "kline": "market",
+        "ticker": "market",
+        "markPrice": "market",
+        "forceOrder": "market",
+    },
+)
+COINM_MARKET = Market(
+    speeds=FUTURES_SPEEDS,
+    best_speed="0ms",
+    partial_speeds=FUTURES_PARTIAL_SPEEDS,
+    intervals=FUTURES_INTERVALS,
+    futures=True,
+    endpoints={},
+)
+
+# The server pings (every 20 s to 3 min); our own pings show within seconds whether it still lives.
+HEARTBEAT = Heartbeat("ping", every_s=20.0, timeout_s=60.0)
+DAY_S = 86_400.0
+
+SPOT = Venue(
+    name="binance",
+    endpoints={"main": "wss://stream.binance.com:9443/stream"},
+    channels=channels(SPOT_MARKET),
+    messages=messages(SPOT_MARKET),
+    subscribe=subscribe,
+    reply=reply,
+    heartbeat=HEARTBEAT,
+    # 5 messages a second, pings included; 300 connections in 5 minutes; a snapshot of 5000 levels
+    # weighs 250 of 6000 a minute.
+    limits=Limits(
+        subscriptions_per_connection=1024,
+        subscriptions_per_request=100,
+        requests_per_s=4.0,
+        connects_per_min=60,
+        rest_per_min=20,
+        max_age_s=DAY_S,
+    ),
+    rest_url="https://api.binance.com",
+    book=BookRule("first_is_next", "/api/v3/depth?symbol={symbol}&limit=5000"),
+    aliases=partial(aliases, SPOT_MARKET),
+    extras=EXTRAS,
+    verified="2026-11-22",
+)
+
+# 10 messages a second; a snapshot of 1000 levels weighs 20 of the 2400 a minute that USD-M and
+# COIN-M share.
+FUTURES_LIMITS = Limits(
+    subscriptions_per_connection=200,
+    subscriptions_per_request=100,
+    requests_per_s=8.0,
+    connects_per_min=60,
+    rest_per_min=50,
+    max_age_s=DAY_S,
+)
+
+USDM = Venue(
+    name="binance-usdm",
+    endpoints={
+        "public": "wss://fstream.binance.com/public/stream",
+        "market": "wss://fstream.binance.com/market/stream",
+    },
+    channels=channels(USDM_MARKET),
+    messages=messages(USDM_MARKET),
+    subscribe=subscribe,
+    reply=reply,
+    heartbeat=HEARTBEAT,
+    limits=FUTURES_LIMITS,
+    rest_url="https://fapi.binance.com",
+    book=BookRule("first_covers", "/fapi/v1/depth?symbol={symbol}&limit=1000"),
+    aliases=partial(aliases, USDM_MARKET),
+    extras=FUTURES_EXTRAS,
+    verified="2026-11-22",
+)
+
+COINM = Venue(
+    name="binance-coinm",
+    endpoints={"main": "wss://dstream.binance.com/stream"},
+    channels=channels(COINM_MARKET),
+    messages=messages(COINM_MARKET),
+    subscribe=subscribe,
+    reply=reply,
+    heartbeat=HEARTBEAT,
+    limits=FUTURES_LIMITS,
+    rest_url="https://dapi.binance.com",
+    book=BookRule("first_covers", "/dapi/v1/depth?symbol={symbol}&limit=1000"),
+    aliases=partial(aliases, COINM_MARKET),
+    extras=FUTURES_EXTRAS,
+    verified="2026-11-22",
+)
+
+VENUES = (SPOT, USDM, COINM)
