@@ -9,14 +9,21 @@ from tickwire.wire._handler import Handler
 from tickwire.wire._parser import FrameParser, simd_level
 from tickwire.wire._queue import MessageQueue
 from tickwire.wire.events import Control, Message
+from tickwire.wire.handshake import HandshakeResponse, build_request, make_key
+from tickwire.wire.url import WebSocketUrl, parse_url
 
 __all__ = [
     "Control",
     "FrameParser",
     "Handler",
+    "HandshakeResponse",
     "Message",
     "MessageQueue",
+    "WebSocketUrl",
     "build_close",
     "build_frame",
+    "build_request",
+    "make_key",
+    "parse_url",
     "simd_level",
 ]
