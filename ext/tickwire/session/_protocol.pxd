@@ -1,0 +1,21 @@
+"""The carrier `protocol`: the loop reads straight into the receive buffer."""
+
+from tickwire.session._receiver cimport Receiver
+
+
+cdef class _First:
+    pass
+
+
+cdef class ProtocolCarrier(_First):
+    cdef Receiver receiver
+    cdef object transport
+    cdef object loop
+    cdef object opening           # takes the bytes of the handshake; None once that is done
+    cdef bytes request            # what to send first
+    cdef bytearray opening_bytes  # where the handshake is read into
+    cdef object writable          # a future while the transport's write buffer is full
+    cdef readonly object opened   # done with None once the handshake is through, or failed
+    cdef readonly object lost     # done when the transport is gone, with its error or None
+
+    cdef int _open(self, bytes data) except -1

@@ -1,0 +1,149 @@
+"""The carrier `protocol`: an asyncio.BufferedProtocol on the receive buffer.
+
+The loop reads into memory of the `Receiver` and then calls `buffer_updated`, which parses it: no
+copy, and two Python calls per read. The handshake is read apart, into a small buffer of its own.
+
+asyncio wants a protocol to derive from `asyncio.BufferedProtocol`, and an extension type cannot
+have a Python class as its first base; hence the empty first base.
+"""
+
+import asyncio
+
+from tickwire import errors
+
+from tickwire.session._receiver cimport Receiver
+
+cdef enum:
+    OPENING_BYTES = 4096
+
+
+cdef class _First:
+    pass
+
+
+cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
+    """A WebSocket connection's bytes, by way of the loop's own transport.
+
+    Parameters
+    ----------
+    receiver
+        Takes everything after the handshake.
+    request
+        The opening handshake, sent when the transport is there.
+    opening
+        Takes the bytes of the answer: gives None while it wants more, then what came after it.
+    """
+
+    def __init__(self, Receiver receiver not None, bytes request not None, opening):
+        self.receiver = receiver
+        self.request = request
+        self.opening = opening
+        self.opening_bytes = bytearray(OPENING_BYTES)
+        self.loop = asyncio.get_running_loop()
+        self.opened = self.loop.create_future()
+        self.lost = self.loop.create_future()
+
+    # What the transport calls.
+
+    def connection_made(self, transport):
+        """Send the handshake."""
+        self.transport = transport
+        transport.write(self.request)
+
+    def get_buffer(self, Py_ssize_t sizehint):
+        """Give the memory for the next read."""
+        if self.opening is None:
+            return self.receiver.view()
+        return self.opening_bytes
+
+    def buffer_updated(self, Py_ssize_t nbytes):
+        """Parse what was read."""
+        if self.opening is None:
+            self.receiver.note_read(<size_t>nbytes)
+        else:
+            self._open(bytes(memoryview(self.opening_bytes)[:nbytes]))
+
+    def eof_received(self):
+        """Let the transport close itself."""
+        return False
+
+    def connection_lost(self, error):
+        """Wake whoever waits."""
+        if not self.opened.done():
+            self.opened.set_exception(
+                errors.ConnectionFailed(
+                    f"the connection was lost during the handshake: {error or 'closed by the peer'}"
+                )
+            )
+        if self.writable is not None:
+            self.writable.set_result(None)
+            self.writable = None
+        if not self.lost.done():
+            self.lost.set_result(error)
+
+    def pause_writing(self):
+        """Hold back `drain`."""
+        if self.writable is None:
+            self.writable = self.loop.create_future()
+
+    def resume_writing(self):
+        """Let `drain` go on."""
+        if self.writable is not None:
+            self.writable.set_result(None)
+            self.writable = None
+
+    # What the connection calls.
+
+    def begin(self):
+        """Read on after the handshake."""
+        self.resume_reading()
+
+    def write(self, bytes data not None):
+        """Send."""
+        self.transport.write(data)
+
+    def unsent_bytes(self):
+        """Give how much waits to be sent."""
+        return self.transport.get_write_buffer_size()
+
+    async def drain(self):
+        """Wait until the transport takes more."""
+        if self.writable is not None:
+            await asyncio.shield(self.writable)
+
+    def pause_reading(self):
+        """Read no more for now."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self):
+        """Read on."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def close(self):
+        """Send what waits, then close."""
+        self.transport.close()
+
+    def abort(self):
+        """Close at once."""
+        self.transport.abort()
+
+    cdef int _open(self, bytes data) except -1:
+        try:
+            rest = self.opening(data)
+        except Exception as error:
+            if not self.opened.done():
+                self.opened.set_exception(error)
+            self.transport.abort()
+            return 0
+        if rest is None:
+            return 0
+        self.opening = None
+        # Until the connection is set up nobody could take control frames or pause: not yet.
+        self.pause_reading()
+        if rest:
+            self.receiver.receive_bytes(rest)
+        if not self.opened.done():
+            self.opened.set_result(None)
+        return 0

@@ -1,0 +1,281 @@
+"""From bytes to messages: a fixed buffer, one clock reading per read, the frame parser.
+
+Rules of this file
+------------------
+- A carrier either reads straight into the memory of `get_buffer` and then calls `buffer_updated`,
+  or hands over bytes that it has with `receive_bytes` or `receive_frame`. Memory given out stays
+  where it is until `buffer_updated` returns.
+- The buffer starts over at its front whenever everything in it has been parsed. What is left is
+  part of one frame (the parser takes larger frames piece by piece), so it is moved to the front at
+  most once, and the next bytes land in memory that is still in cache.
+- While the handler has no room (`paused`), nothing is parsed: the carrier stops reading, and
+  `retry` offers the same message again. Its times stay those of its read.
+- Work in Python is done per read at most, never per message.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memmove
+
+from tickwire.wire._handler cimport Handler
+from tickwire.wire._parser cimport FrameParser
+
+from tickwire import errors
+
+cdef extern from "tickwire/clock.h":
+    int64_t tw_wall_ns() noexcept nogil
+    int64_t tw_mono_ns() noexcept nogil
+
+
+@cython.final
+cdef class Receiver:
+    """The receive buffer of one connection, its parser and its handler.
+
+    Parameters
+    ----------
+    handler
+        What takes the messages.
+    max_message_bytes
+        Largest message, and largest payload of one frame.
+    """
+
+    def __cinit__(self, Handler handler not None, *, Py_ssize_t max_message_bytes=16_777_216):
+        self.buffer = <uint8_t*>PyMem_Malloc(BUFFER_BYTES)
+        if self.buffer == NULL:
+            raise MemoryError
+        self.handler = handler
+        self.parser = FrameParser(
+            max_frame=max_message_bytes, max_message=max_message_bytes
+        )
+        self.spill = bytearray()
+        # A carrier that brings whole frames has read them before it can be told to stop: at most
+        # what its own buffer holds, a few messages or what the kernel had.
+        self.max_spill_bytes = 4 * <size_t>max_message_bytes + 16_777_216
+        self.whole_view = PyMemoryView_FromMemory(<char*>self.buffer, READ_BYTES, PyBUF_WRITE)
+
+    def __dealloc__(self):
+        PyMem_Free(self.buffer)
+
+    def start(self):
+        """Parse what has come and everything that comes."""
+        self.started = True
+        if self.n_reads:
+            self.parse()
+
+    def get_buffer(self, Py_ssize_t sizehint=-1):
+        """Give the memory for the next read; it stays fixed until `buffer_updated` returns."""
+        return self.view()
+
+    def buffer_updated(self, Py_ssize_t nbytes):
+        """Parse what a read has put into that memory."""
+        if nbytes < 0 or <size_t>nbytes > BUFFER_BYTES - self.end:
+            raise ValueError(f"{nbytes} bytes were not asked for")
+        self.note_read(<size_t>nbytes)
+
+    def receive_bytes(self, data not None):
+        """Parse bytes that a carrier has read.
+
+        What has no room while the handler blocks is kept beside the buffer, within a bound, so a
+        carrier may finish what it has read already.
+        """
+        self.stamp()
+        self.n_reads += 1
+        cdef Py_buffer given
+        PyObject_GetBuffer(data, &given, PyBUF_SIMPLE)
+        try:
+            self.store(<const uint8_t*>given.buf, <size_t>given.len)
+        finally:
+            PyBuffer_Release(&given)
+        if self.started and not self.paused:
+            self.parse()
+
+    def receive_frame(self, int first_byte, payload not None, bint first, bint last):
+        """Take a frame whose header somebody else has read.
+
+        The frame gets its header back and goes through the parser, so that the rules for
+        fragments, reserved bits and UTF-8 are the same for every carrier. That costs a copy of
+        the payload.
+
+        Parameters
+        ----------
+        first_byte
+            The first byte of the frame: FIN, the reserved bits and the opcode.
+        payload
+            Its payload, unmasked.
+        first, last
+            Whether it is the first and the last frame of its read.
+        """
+        cdef uint8_t header[10]
+        cdef Py_buffer given
+        cdef size_t n, n_header, i
+        if first:
+            self.stamp()
+            self.n_reads += 1
+        PyObject_GetBuffer(payload, &given, PyBUF_SIMPLE)
+        try:
+            n = <size_t>given.len
+            header[0] = <uint8_t>first_byte
+            if n < 126:  # RFC 6455 section 5.2, payload length
+                header[1] = <uint8_t>n
+                n_header = 2
+            elif n < 65_536:
+                header[1] = 126
+                header[2] = <uint8_t>(n >> 8)
+                header[3] = <uint8_t>(n & 0xFF)
+                n_header = 4
+            else:
+                header[1] = 127
+                for i in range(8):
+                    header[2 + i] = <uint8_t>((n >> (56 - 8 * i)) & 0xFF)
+                n_header = 10
+            self.store(header, n_header)
+            self.store(<const uint8_t*>given.buf, n)
+        finally:
+            PyBuffer_Release(&given)
+        if last and self.started and not self.paused:
+            self.parse()
+
+    def retry(self):
+        """Offer the message that the handler had no room for again, and go on if it is taken.
+
+        Returns
+        -------
+        bool
+            Whether everything received has been parsed, so that the carrier may read on.
+        """
+        if self.paused:
+            self.parse()
+        return not self.paused
+
+    def end_now(self):
+        """Drop what has not been parsed, and parse nothing more."""
+        self.ended = True
+        self.paused = False
+        self.head = self.end = 0
+        self.spill = bytearray()
+        self.spill_start = 0
+
+    @property
+    def unparsed_bytes(self):
+        """Bytes received that wait to be parsed."""
+        return self.end - self.head + len(self.spill) - self.spill_start
+
+    cdef object view(self):
+        """Memory for a read, at most READ_BYTES, behind the unfinished frame."""
+        if self.head == self.end:
+            self.head = self.end = 0
+            return self.whole_view
+        if self.head:
+            memmove(self.buffer, self.buffer + self.head, self.end - self.head)
+            self.end -= self.head
+            self.head = 0
+        cdef size_t room = BUFFER_BYTES - self.end
+        if room == 0:  # a carrier that reads on although it was told to pause
+            raise errors.TickwireError("the receive buffer is full and reading was not paused")
+        return PyMemoryView_FromMemory(
+            <char*>self.buffer + self.end, <Py_ssize_t>min(room, <size_t>READ_BYTES), PyBUF_WRITE
+        )
+
+    cdef int note_read(self, size_t n) except -1:
+        self.stamp()
+        self.n_reads += 1
+        self.n_bytes += n
+        self.end += n
+        if self.started and not self.paused:
+            self.parse()
+        return 0
+
+    cdef void stamp(self) noexcept nogil:
+        self.ts_recv_ns = tw_wall_ns()
+        self.mono_ns = tw_mono_ns()
+
+    cdef int store(self, const uint8_t* data, size_t n) except -1:
+        """Append to what waits, parsing on the way where the buffer fills up."""
+        cdef size_t piece
+        cdef size_t kept
+        self.n_bytes += n
+        while n and not self.ended:
+            if self.spill_start == <size_t>len(self.spill):
+                if self.end == BUFFER_BYTES and self.head:
+                    memmove(self.buffer, self.buffer + self.head, self.end - self.head)
+                    self.end -= self.head
+                    self.head = 0
+                piece = min(n, BUFFER_BYTES - self.end)
+                if piece:
+                    memcpy(self.buffer + self.end, data, piece)
+                    self.end += piece
+                    data += piece
+                    n -= piece
+                    continue
+                if self.started and not self.paused:
+                    self.parse()
+                    if self.head or self.end == 0 or self.ended:
+                        continue
+            kept = <size_t>len(self.spill)
+            if n > self.max_spill_bytes - min(kept, self.max_spill_bytes):
+                raise errors.TickwireError("more came after reading was paused than can be kept")
+            self.spill.extend(PyMemoryView_FromMemory(<char*>data, <Py_ssize_t>n, PyBUF_SIMPLE))
+            n = 0
+        return 0
+
+    cdef void refill(self) noexcept:
+        """Move what was kept beside the buffer into it, as far as there is room."""
+        cdef size_t n_kept = <size_t>len(self.spill)
+        if self.head:
+            memmove(self.buffer, self.buffer + self.head, self.end - self.head)
+            self.end -= self.head
+            self.head = 0
+        cdef size_t piece = min(n_kept - self.spill_start, BUFFER_BYTES - self.end)
+        memcpy(
+            self.buffer + self.end,
+            <uint8_t*>PyByteArray_AS_STRING(self.spill) + self.spill_start,
+            piece,
+        )
+        self.end += piece
+        self.spill_start += piece
+        if self.spill_start == n_kept:
+            self.spill = bytearray()
+            self.spill_start = 0
+
+    cdef int parse(self) except -1:
+        """Parse all that has come, then tell what is left to do."""
+        if self.ended:
+            self.head = self.end = 0
+            return 0
+        self.feed_once()
+        while self.spill_start < <size_t>len(self.spill) and not (self.paused or self.ended):
+            self.refill()
+            self.feed_once()
+        if self.ended:
+            self.head = self.end = 0
+            self.spill = bytearray()
+            self.spill_start = 0
+        if self.on_attention is not None and (
+            self.paused or self.ended or self.parser.has_control() or self.handler.has_events
+        ):
+            self.on_attention()
+        return 0
+
+    cdef void feed_once(self) noexcept nogil:
+        """Give the handler every message that is whole.
+
+        Shape    bytes `head` to `end` of the buffer; what the parser takes is dropped.
+        Units    times in ns, those of the last read.
+        Returns  nothing; sets `paused` and `ended`.
+        Threads  the loop's thread only.
+        Memory   payloads are borrowed from the buffer until `on_message` returns.
+        Source   DESIGN.md section 3.
+        """
+        cdef Py_ssize_t n_taken
+        self.handler.begin_read(self.ts_recv_ns, self.mono_ns)
+        n_taken = self.parser.feed(self.buffer + self.head, self.end - self.head, self.handler)
+        self.handler.end_read()
+        self.head += <size_t>n_taken
+        if self.head == self.end:
+            self.head = self.end = 0
+        self.paused = self.parser.blocked
+        self.ended = self.parser.halted or self.parser.closed or self.parser.error != 0
