@@ -5,11 +5,14 @@ from libc.stdint cimport int64_t, uint8_t
 
 from tickwire.wire._handler cimport Handler
 
+cdef enum:
+    MESSAGE_BYTES = 128  # what a message costs beside its payload, roughly: two objects and a slot
+
 
 @cython.final
 cdef class MessageQueue(Handler):
     cdef object waiting               # collections.deque of Message
-    cdef readonly int64_t n_bytes     # payload bytes that wait
+    cdef readonly int64_t n_bytes     # that wait, payloads and MESSAGE_BYTES each
     cdef readonly int64_t max_bytes   # past this, messages are blocked
 
     cdef int _add(self, int opcode, const uint8_t* payload, size_t n) noexcept

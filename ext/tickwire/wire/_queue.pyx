@@ -17,8 +17,9 @@ cdef class MessageQueue(Handler):
     Parameters
     ----------
     max_bytes
-        Past this many payload bytes, messages are blocked: they stay with the parser, which offers
-        them again. An empty queue takes a message of any size, so that none blocks for ever.
+        Past this many bytes, messages are blocked: they stay with the parser, which offers them
+        again. An empty queue takes a message of any size, so that none blocks for ever. Each
+        message counts its payload and `MESSAGE_BYTES`, so that empty ones are bounded too.
 
     Raises
     ------
@@ -42,7 +43,7 @@ cdef class MessageQueue(Handler):
         Memory   one Python object per message: this is not the hot path of a feed.
         Source   none.
         """
-        if self.n_bytes > 0 and <int64_t> n > self.max_bytes - self.n_bytes:
+        if self.n_bytes > 0 and <int64_t> n + MESSAGE_BYTES > self.max_bytes - self.n_bytes:
             return Verdict.BLOCKED
         with gil:
             return self._add(opcode, payload, n)
@@ -52,7 +53,8 @@ cdef class MessageQueue(Handler):
             self.waiting.append(Message(opcode, (<const char*> payload)[:n]))
         except MemoryError:
             return Verdict.BLOCKED
-        self.n_bytes += <int64_t> n
+        self.n_bytes += <int64_t> n + MESSAGE_BYTES
+        self.has_events = True
         return Verdict.TAKEN
 
     def take(self):
@@ -66,7 +68,7 @@ cdef class MessageQueue(Handler):
         if not self.waiting:
             return None
         message = self.waiting.popleft()
-        self.n_bytes -= len(message.payload)
+        self.n_bytes -= len(message.payload) + MESSAGE_BYTES
         return message
 
     def __len__(self):
