@@ -208,6 +208,7 @@ class Rows:
     configured_symbols_only: bool = False
     once: bool = False
     first_seq: Field | None = None
+    optional: bool = False
 
 
 def rows(
@@ -219,6 +220,7 @@ def rows(
     configured_symbols_only: bool = False,
     once: bool | None = None,
     first_seq: Field | None = None,
+    optional: bool = False,
     **fields: str | Field,
 ) -> Rows:
     """Declare rows of the table `into`.
@@ -240,6 +242,8 @@ def rows(
     first_seq
         Books with continuity: the message's first update id (Binance's `U`); the last and the
         previous one are the columns `venue_seq` and `venue_prev_seq`.
+    optional
+        The array, object or value that gives the rows may be absent; else that is an error.
     fields
         Column name to path or Field.
     """
@@ -256,6 +260,7 @@ def rows(
         configured_symbols_only,
         into == "trades" if once is None else once,
         first_seq,
+        optional,
     )
 
 

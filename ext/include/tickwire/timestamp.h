@@ -1,0 +1,108 @@
+/* Times of an exchange as ns since the epoch, in integers; digits past ns are cut. */
+#ifndef TICKWIRE_TIMESTAMP_H
+#define TICKWIRE_TIMESTAMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static const int64_t tw_ns_per_fraction_digit[10] = {
+    1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+
+/* Digits of a fraction, behind its dot, as parts of 10^9; returns behind them, NULL if none. */
+static inline const uint8_t *tw_fraction(const uint8_t *p, const uint8_t *end, int64_t *billionths) {
+    int n = 0;
+    int64_t value = 0;
+    const uint8_t *first = p;
+    for (; p < end && (uint8_t)(*p - '0') < 10; p++)
+        if (n < 9) {
+            value = value * 10 + (*p - '0');
+            n++;
+        }
+    *billionths = value * tw_ns_per_fraction_digit[n];
+    return p == first ? NULL : p;
+}
+
+/* A count of units, such as 1617666433.571648 s; returns behind it, NULL if it is none. */
+static inline const uint8_t *tw_parse_time(const uint8_t *p, const uint8_t *end, int64_t unit_ns,
+                                           int64_t *ns) {
+    bool negative = p < end && *p == '-';
+    p += negative;
+    const uint8_t *first = p;
+    int64_t count = 0, fraction = 0, total;
+    for (; p < end && (uint8_t)(*p - '0') < 10; p++)
+        if (__builtin_mul_overflow(count, 10, &count) ||
+            __builtin_add_overflow(count, *p - '0', &count))
+            return NULL;
+    if (p == first || (p - first > 1 && *first == '0')) return NULL;
+    if (p < end && *p == '.') {
+        p = tw_fraction(p + 1, end, &fraction);
+        if (p == NULL) return NULL;
+    }
+    if (__builtin_mul_overflow(count, unit_ns, &total)) return NULL;
+    /* unit_ns <= 10^9 and fraction < 10^9. */
+    if (__builtin_add_overflow(total, fraction * unit_ns / 1000000000, &total)) return NULL;
+    *ns = negative ? -total : total;
+    return p;
+}
+
+static inline const uint8_t *tw_fixed_digits(const uint8_t *p, const uint8_t *end, int n, int *out) {
+    int value = 0;
+    if (end - p < n) return NULL;
+    for (int i = 0; i < n; i++, p++) {
+        if ((uint8_t)(*p - '0') >= 10) return NULL;
+        value = value * 10 + (*p - '0');
+    }
+    *out = value;
+    return p;
+}
+
+/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar. */
+static inline int64_t tw_days(int year, int month, int day) {
+    int64_t y = year - (month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t year_of_era = y - era * 400;
+    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
+}
+
+static inline int tw_month_days(int year, int month) {
+    static const int8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* RFC 3339 section 5.6, the whole of p..end; a leap second counts as the one after it. */
+static inline bool tw_parse_rfc3339(const uint8_t *p, const uint8_t *end, int64_t *ns) {
+    int year, month, day, hour, minute, second, offset_hour = 0, offset_minute = 0;
+    int64_t fraction = 0;
+    if (!(p = tw_fixed_digits(p, end, 4, &year)) || p >= end || *p++ != '-') return false;
+    if (!(p = tw_fixed_digits(p, end, 2, &month)) || p >= end || *p++ != '-') return false;
+    if (!(p = tw_fixed_digits(p, end, 2, &day)) || p >= end) return false;
+    if (*p != 'T' && *p != 't' && *p != ' ') return false;
+    if (!(p = tw_fixed_digits(p + 1, end, 2, &hour)) || p >= end || *p++ != ':') return false;
+    if (!(p = tw_fixed_digits(p, end, 2, &minute)) || p >= end || *p++ != ':') return false;
+    if (!(p = tw_fixed_digits(p, end, 2, &second))) return false;
+    if (month < 1 || month > 12 || day < 1 || day > tw_month_days(year, month)) return false;
+    if (hour > 23 || minute > 59 || second > 60) return false;
+    if (p < end && *p == '.' && !(p = tw_fraction(p + 1, end, &fraction))) return false;
+    if (p >= end) return false;
+    int64_t sign = *p == '-' ? -1 : 1;
+    if (*p == 'Z' || *p == 'z') {
+        p++;
+    } else if (*p == '+' || *p == '-') {
+        if (!(p = tw_fixed_digits(p + 1, end, 2, &offset_hour)) || p >= end || *p++ != ':')
+            return false;
+        if (!(p = tw_fixed_digits(p, end, 2, &offset_minute))) return false;
+        if (offset_hour > 23 || offset_minute > 59) return false;
+    } else {
+        return false;
+    }
+    if (p != end) return false;
+    int64_t total = tw_days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
+                    sign * (offset_hour * 3600 + offset_minute * 60);
+    return !__builtin_mul_overflow(total, 1000000000, &total) &&
+           !__builtin_add_overflow(total, fraction, ns);
+}
+
+#endif
