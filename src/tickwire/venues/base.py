@@ -165,17 +165,20 @@ class BookRule:
     Parameters
     ----------
     rule
-        `first_is_next`: prev == last snapshot id or overlap, spot's `U <= last + 1 <= u`, then
-        `U == prev u + 1`. `first_covers`: USD-M's `U <= last <= u`, then `pu == prev u`.
+        `first_is_next`: spot's `U <= last + 1 <= u`, then `U == prev u + 1`. `first_covers`: the
+        futures' `U <= last <= u`, then `pu == prev u`. `tickwire.book.BookSplice` follows it.
     snapshot_path
         Path and query of the REST request, with `{symbol}`.
     snapshot_message
         Name of the Message of kind `snapshot` that decodes the answer.
+    snapshot_id
+        Member of the answer that has its last update id.
     """
 
     rule: Literal["first_is_next", "first_covers"]
     snapshot_path: str
     snapshot_message: str = "snapshot"
+    snapshot_id: str = "lastUpdateId"
 
 
 @dataclass(frozen=True, slots=True)
