@@ -1,0 +1,177 @@
+"""What an exchange is to the server: requests in, replies and market data out.
+
+Rules of this file
+------------------
+- An `Exchange` does no I/O. It reads a client's request and changes that client's `Subscriptions`;
+  it turns a market's events into `Message`s. The server moves bytes.
+- Only what somebody is subscribed to is rendered: `wanted` is the server's set of keys.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tickwire.sim.market import Event, Market
+
+CHANNELS = ("trades", "quotes", "book", "candles", "tickers", "mids", "liquidations")
+
+
+def dumps(value: object) -> str:
+    """JSON as exchanges write it: no white space."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+@dataclass(slots=True)
+class Message:
+    """One data message.
+
+    Parameters
+    ----------
+    key
+        Whoever subscribed to this gets it.
+    channel
+        One of `CHANNELS`, for the statistics.
+    payload
+        The JSON text.
+    n_rows
+        Trades, levels or prices in it.
+    n_repeated
+        Trades in it that were printed before the client subscribed.
+    """
+
+    key: str
+    channel: str
+    payload: bytes
+    n_rows: int = 1
+    n_repeated: int = 0
+
+
+@dataclass(slots=True)
+class Client:
+    """What an exchange remembers of one connection.
+
+    Parameters
+    ----------
+    path
+        Of the upgrade request, without the query.
+    number
+        Counts the connections up from 0.
+    keys
+        Subscriptions that deliver.
+    silent
+        Subscriptions that are acknowledged and never deliver.
+    bare
+        Messages go without the venue's envelope.
+    requests
+        Times (monotonic, s) of the client's last messages, for the rate limit.
+    """
+
+    path: str
+    number: int
+    keys: dict[str, None] = field(default_factory=dict)
+    silent: dict[str, None] = field(default_factory=dict)
+    bare: bool = False
+    requests: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reaction:
+    """What a request brings about.
+
+    Parameters
+    ----------
+    replies
+        Texts to send, in order, before any data.
+    first
+        Data to send behind them: what the venue sends right after a subscribe.
+    close
+        Close code and reason, where the request ends the connection.
+    """
+
+    replies: list[str] = field(default_factory=list)
+    first: list[Message] = field(default_factory=list)
+    close: tuple[int, str] | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """A REST answer."""
+
+    status: int
+    body: str
+
+
+class Exchange(ABC):
+    """A venue's protocol over a market.
+
+    Parameters
+    ----------
+    venue
+        Its name.
+    market
+        What it sends.
+    channels
+        Those of `CHANNELS` that it serves.
+    refuse
+        Says of a subscription (the request's JSON, or the stream's name) whether to refuse it.
+    live
+        Whether the market is sent. A capture is not live: every symbol is known, and nothing is
+        sent but what it holds.
+    greeting
+        Text that is sent before anything else.
+    """
+
+    # Keys whose loss makes a message undecodable, for the fault of that name.
+    required: tuple[bytes, ...] = ()
+    error_text = ""
+    ping_every_s = 180.0
+    requests_per_s = 0.0
+
+    def __init__(
+        self,
+        venue: str,
+        market: Market,
+        channels: Collection[str] = CHANNELS,
+        refuse: Callable[[str], bool] = lambda _: False,
+        *,
+        live: bool = True,
+        greeting: str | None = None,
+    ) -> None:
+        self.venue = venue
+        self.market = market
+        self.channels = frozenset(channels)
+        self.refuse = refuse
+        self.live = live
+        self.greeting = greeting
+
+    def knows(self, symbol: str) -> bool:
+        """Whether the venue has this symbol."""
+        return not self.live or symbol in self.market.symbols
+
+    @abstractmethod
+    def accept(self, path: str, query: Mapping[str, str], client: Client) -> Reaction | None:
+        """Greet a connection on this path; None where there is no such path."""
+
+    @abstractmethod
+    def request(self, text: str, client: Client) -> Reaction:
+        """React to a client's message."""
+
+    @abstractmethod
+    def render(self, event: Event, wanted: Mapping[str, Any]) -> Iterable[Message]:
+        """Render the messages of an event, for the keys in `wanted`."""
+
+    @abstractmethod
+    def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
+        """Answer a REST request; None where there is no such path."""
+
+    def key_of(self, payload: bytes) -> str | None:
+        """Find the key of a captured message; None where it does not say."""
+        return None
+
+    def unwrap(self, payload: bytes) -> bytes:
+        """Take off the envelope, for a client that is `bare`."""
+        return payload

@@ -1,0 +1,339 @@
+"""Hyperliquid's protocol: one host, one object per subscription, snapshots and no sequence numbers.
+
+Rules of this file
+------------------
+- What is sent follows what the venue was seen to send: numbers are decimal strings, the echo of a
+  subscription has defaults added and unknown keys dropped, the first trades frame after a subscribe
+  repeats trades already printed.
+- Periodic messages (books, tickers, mids) are counted in events and not in seconds, so that a seed
+  gives the same messages at every rate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tickwire.sim.candles import INTERVALS, Candle, Candles
+from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
+from tickwire.sim.market import Event, Symbol, Trade
+
+BOOK_EVENTS = 10
+FAST_BOOK_EVENTS = 4
+CONTEXT_EVENTS = 25
+MIDS_EVENTS = 40
+
+_TABLES = {
+    "trades": "trades",
+    "bbo": "quotes",
+    "l2Book": "book",
+    "candle": "candles",
+    "activeAssetCtx": "tickers",
+    "allMids": "mids",
+}
+_INTERVALS = frozenset(INTERVALS) - {"1s", "6h"}
+_ADDRESS_MASK = (1 << 160) - 1
+
+
+class Hyperliquid(Exchange):
+    """The venue `hyperliquid`; see `Exchange`."""
+
+    ping_every_s = 30.0
+    required = (b'"px":', b'"o":', b'"coin":', b'"mids":')
+    error_text = '{"channel":"error","data":"Internal error"}'
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.n_events = 0
+        self._candles: dict[str, dict[str, Candles]] = {}
+        self._books: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def accept(self, path: str, query: Mapping[str, str], client: Client) -> Reaction | None:
+        """One path; a greeting that is not JSON where the simulator is told to send it."""
+        if path not in ("/ws", "/"):
+            return None
+        return Reaction([self.greeting] if self.greeting else [])
+
+    def request(self, text: str, client: Client) -> Reaction:
+        """Subscribe, unsubscribe and ping; anything else is an error frame."""
+        try:
+            request = json.loads(text)
+            method = request["method"]
+            if method == "ping":
+                return Reaction(['{"channel":"pong"}'])
+            if method not in ("subscribe", "unsubscribe"):
+                raise ValueError(method)
+            asked = request["subscription"]
+            kind = asked["type"]
+            if kind not in _TABLES:
+                raise ValueError(kind)
+        except (ValueError, KeyError, TypeError):
+            problem = f"Error parsing JSON into valid websocket request: {text}"
+            return _error(problem)
+        if self.refuse(dumps(asked)) or _TABLES[kind] not in self.channels:
+            return _error(f"Invalid subscription {dumps(asked)}")
+        subscription = self._normal(asked)
+        if subscription is None:
+            return _error(f"Invalid subscription {dumps(asked)}")
+        key = _key(subscription)
+        if method == "subscribe":
+            if key in client.keys:
+                return _error(f"Already subscribed: {dumps(subscription)}")
+            client.keys[key] = None
+            first = list(self._first(key, subscription)) if self.live else []
+        else:
+            if key not in client.keys:
+                return _error(f"Already unsubscribed: {dumps(subscription)}")
+            del client.keys[key]
+            first = []
+        echo = {"method": method, "subscription": subscription}
+        return Reaction([dumps({"channel": "subscriptionResponse", "data": echo})], first)
+
+    def _normal(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the subscription as the venue echoes it, or None where it is not valid."""
+        kind = asked["type"]
+        if kind == "allMids":
+            return {"type": kind}
+        coin = asked.get("coin")
+        if not isinstance(coin, str) or not self.knows(coin):
+            return None
+        if kind == "candle":
+            interval = asked.get("interval")
+            if interval not in _INTERVALS:
+                return None
+            return {"type": kind, "coin": coin, "interval": interval}
+        if kind != "l2Book":
+            return {"type": kind, "coin": coin}
+        figures, mantissa = asked.get("nSigFigs"), asked.get("mantissa")
+        if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5):
+            return None
+        if mantissa is not None and figures != 5:
+            return None
+        normal = {"type": kind, "coin": coin, "nSigFigs": figures, "mantissa": mantissa}
+        return normal | {"fast": bool(asked.get("fast", False))}
+
+    def _first(self, key: str, subscription: dict[str, Any]) -> Iterator[Message]:
+        """Render what is sent at once: trades already printed, or the present state."""
+        kind = subscription["type"]
+        now_ms = self.market.clock_ms()
+        if kind == "allMids":
+            yield self._mids()
+            return
+        symbol = self.market.symbols[subscription["coin"]]
+        if kind == "trades":
+            recent = list(symbol.recent)[-20:]
+            if recent:
+                yield _trades(key, symbol, recent)
+        elif kind == "bbo":
+            yield _bbo(key, symbol, now_ms)
+        elif kind == "l2Book":
+            self._books.setdefault(symbol.name, {})[key] = subscription
+            yield _book(key, symbol, now_ms, subscription)
+        elif kind == "candle":
+            interval = subscription["interval"]
+            candles = self._candles.setdefault(symbol.name, {})
+            if interval not in candles:
+                candles[interval] = Candles(interval)
+                for trade in symbol.recent:
+                    candles[interval].add(trade)
+            running = candles[interval].running
+            if running is not None:
+                yield _candle(key, symbol, running)
+        else:
+            yield _context(key, symbol)
+
+    def render(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
+        """Trades, then the touch, then what is due by the count of events."""
+        symbol = event.symbol
+        name = symbol.name
+        self.n_events += 1
+        if event.trades:
+            key = "trades:" + name
+            if key in wanted:
+                yield _trades(key, symbol, event.trades)
+            if name in self._candles:
+                yield from self._update_candles(event, wanted)
+        if event.touch_moved:
+            key = "bbo:" + name
+            if key in wanted:
+                yield _bbo(key, symbol, event.time_ms)
+        if symbol.n_events % FAST_BOOK_EVENTS == 0 or symbol.n_events % BOOK_EVENTS == 0:
+            for key, book in self._books.get(name, {}).items():
+                every = FAST_BOOK_EVENTS if book["fast"] else BOOK_EVENTS
+                if symbol.n_events % every == 0 and key in wanted:
+                    yield _book(key, symbol, event.time_ms, book)
+        if symbol.n_events % CONTEXT_EVENTS == 0:
+            key = "activeAssetCtx:" + name
+            if key in wanted:
+                yield _context(key, symbol)
+        if self.n_events % MIDS_EVENTS == 0 and "allMids" in wanted:
+            yield self._mids()
+
+    def _update_candles(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
+        name = event.symbol.name
+        for interval, candles in self._candles[name].items():
+            for trade in event.trades:
+                candles.add(trade)
+            key = f"candle:{name}:{interval}"
+            if candles.running is not None and key in wanted:
+                yield _candle(key, event.symbol, candles.running)
+
+    def _mids(self) -> Message:
+        mids = {symbol.name: _mid(symbol) for symbol in self.market.symbols.values()}
+        payload = dumps({"channel": "allMids", "data": {"mids": mids}})
+        return Message("allMids", "mids", payload.encode(), len(mids))
+
+    def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
+        """`POST /info` with `allMids` or `l2Book`."""
+        if (method, path) != ("POST", "/info"):
+            return None
+        try:
+            asked = json.loads(body)
+            if asked["type"] == "allMids":
+                mids = {symbol.name: _mid(symbol) for symbol in self.market.symbols.values()}
+                return Answer(200, dumps(mids))
+            if asked["type"] == "l2Book":
+                subscription = self._normal(asked)
+                if subscription is None:
+                    return Answer(500, "null")
+                symbol = self.market.symbols[subscription["coin"]]
+                book = _book("", symbol, self.market.clock_ms(), subscription)
+                return Answer(200, dumps(json.loads(book.payload)["data"]))
+        except (ValueError, KeyError, TypeError):
+            pass
+        return Answer(422, "Failed to deserialize the JSON body into the target type")
+
+
+def _error(text: str) -> Reaction:
+    return Reaction([dumps({"channel": "error", "data": text})])
+
+
+def _key(subscription: Mapping[str, Any]) -> str:
+    kind = subscription["type"]
+    if kind == "allMids":
+        return "allMids"
+    key = f"{kind}:{subscription['coin']}"
+    if kind == "candle":
+        return f"{key}:{subscription['interval']}"
+    if kind == "l2Book":
+        fast, figures = subscription["fast"], subscription["nSigFigs"]
+        return f"{key}:{figures}:{subscription['mantissa']}:{fast}"
+    return key
+
+
+def _trades(key: str, symbol: Symbol, trades: list[Trade]) -> Message:
+    instrument = symbol.instrument
+    n_repeated = sum(trade.number <= symbol.delivered for trade in trades)
+    symbol.delivered = max(symbol.delivered, trades[-1].number)
+    parts = []
+    for trade in trades:
+        entropy = trade.entropy
+        buyer = entropy & _ADDRESS_MASK
+        seller = entropy >> 96
+        parts.append(
+            f'{{"coin":"{symbol.name}","side":"{"B" if trade.is_buy else "A"}",'
+            f'"px":"{instrument.price_text(trade.ticks)}","sz":"{instrument.size_text(trade.lots)}",'
+            f'"time":{trade.time_ms},"hash":"0x{entropy:064x}","tid":{trade.trade_id},'
+            f'"users":["0x{buyer:040x}","0x{seller:040x}"]}}'
+        )
+    payload = '{"channel":"trades","data":[' + ",".join(parts) + "]}"
+    return Message(key, "trades", payload.encode(), len(parts), n_repeated)
+
+
+def _level(symbol: Symbol, level: tuple[int, int, int]) -> str:
+    ticks, lots, n_orders = level
+    price, size = symbol.instrument.price_text(ticks), symbol.instrument.size_text(lots)
+    return f'{{"px":"{price}","sz":"{size}","n":{n_orders}}}'
+
+
+def _bbo(key: str, symbol: Symbol, time_ms: int) -> Message:
+    bid = _level(symbol, symbol.bids.top(1)[0])
+    ask = _level(symbol, symbol.asks.top(1)[0])
+    data = f'{{"coin":"{symbol.name}","time":{time_ms},"bbo":[{bid},{ask}]}}'
+    return Message(key, "quotes", f'{{"channel":"bbo","data":{data}}}'.encode())
+
+
+def _book(key: str, symbol: Symbol, time_ms: int, subscription: Mapping[str, Any]) -> Message:
+    n_levels = 5 if subscription["fast"] else 20
+    figures, mantissa = subscription["nSigFigs"], subscription["mantissa"]
+    if figures is None:
+        bids, asks = symbol.bids.top(n_levels), symbol.asks.top(n_levels)
+    else:
+        grid = _grid(symbol, figures, mantissa or 1)
+        bids = _merged(symbol.bids.top(len(symbol.bids.keys)), grid, n_levels, is_bid=True)
+        asks = _merged(symbol.asks.top(len(symbol.asks.keys)), grid, n_levels, is_bid=False)
+    bid_text = ",".join([_level(symbol, level) for level in bids])
+    ask_text = ",".join([_level(symbol, level) for level in asks])
+    extra = ""
+    if figures is not None:
+        spread = symbol.instrument.price_text(asks[0][0] - bids[0][0])
+        extra += f',"spread":"{spread}"'
+    if subscription["fast"]:
+        extra += ',"fast":true'
+    data = (
+        f'{{"coin":"{symbol.name}","time":{time_ms},"levels":[[{bid_text}],[{ask_text}]]{extra}}}'
+    )
+    payload = f'{{"channel":"l2Book","data":{data}}}'.encode()
+    return Message(key, "book", payload, len(bids) + len(asks))
+
+
+def _grid(symbol: Symbol, figures: int, mantissa: int) -> int:
+    """Return the ticks between two levels of a book with that many significant figures."""
+    digits = len(str(symbol.bids.best))
+    return int(10 ** max(digits - figures, 0)) * mantissa
+
+
+def _merged(
+    levels: list[tuple[int, int, int]], grid: int, n_levels: int, *, is_bid: bool
+) -> list[tuple[int, int, int]]:
+    # Away from the middle: bids down, asks up, so that the merged book does not cross.
+    merged: dict[int, tuple[int, int]] = {}
+    for ticks, lots, n_orders in levels:
+        price = ticks // grid * grid if is_bid else -(-ticks // grid) * grid
+        had_lots, had_orders = merged.get(price, (0, 0))
+        merged[price] = (had_lots + lots, had_orders + n_orders)
+    return [(price, lots, n_orders) for price, (lots, n_orders) in merged.items()][:n_levels]
+
+
+def _candle(key: str, symbol: Symbol, candle: Candle) -> Message:
+    price = symbol.instrument.price_text
+    payload = (
+        f'{{"channel":"candle","data":{{"t":{candle.open_ms},"T":{candle.close_ms},'
+        f'"s":"{symbol.name}","i":"{candle.interval}","o":"{price(candle.open)}",'
+        f'"c":"{price(candle.close)}","h":"{price(candle.high)}","l":"{price(candle.low)}",'
+        f'"v":"{symbol.instrument.size_text(candle.lots)}","n":{candle.n_trades}}}}}'
+    )
+    return Message(key, "candles", payload.encode())
+
+
+def _mid(symbol: Symbol) -> str:
+    half, odd = divmod(symbol.mid_half_ticks, 2)
+    text = symbol.instrument.price_text(half)
+    if not odd:
+        return text
+    # Half a tick more: one decimal below the tick's.
+    whole, _, fraction = text.partition(".")
+    decimals = symbol.instrument.tick_decimals
+    return f"{whole}.{fraction.ljust(decimals, '0')[:decimals]}5"
+
+
+def _context(key: str, symbol: Symbol) -> Message:
+    instrument = symbol.instrument
+    price, start = instrument.price_text, instrument.start_ticks
+    drift = symbol.last_ticks - start
+    context = {
+        "funding": f"{1.25e-05 + drift / start / 100:.10f}",
+        "openInterest": instrument.size_text(instrument.typical_lots * 40_000 + symbol.volume_lots),
+        "prevDayPx": price(start),
+        "dayNtlVlm": instrument.notional_text(symbol.notional),
+        "premium": f"{drift / start / 10:.10f}",
+        "oraclePx": price(start + drift * 9 // 10),
+        "markPx": price(symbol.last_ticks),
+        "midPx": _mid(symbol),
+        "impactPxs": [price(symbol.bids.best), price(symbol.asks.best)],
+        "dayBaseVlm": instrument.size_text(symbol.volume_lots),
+    }
+    data = {"coin": symbol.name, "ctx": context}
+    payload = dumps({"channel": "activeAssetCtx", "data": data})
+    return Message(key, "tickers", payload.encode())

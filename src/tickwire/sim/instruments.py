@@ -1,0 +1,146 @@
+"""What a venue's symbols look like: tick, lot and how their decimals are written.
+
+Rules of this file
+------------------
+- A price is an integer number of ticks and a size an integer number of lots until it is written.
+- The text is the venue's: Hyperliquid trims zeros but keeps one decimal (`97432.0`), Binance spot
+  pads to eight, USD-M pads to the symbol's precision, COIN-M sizes are whole contracts.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+
+HYPERLIQUID = ("hyperliquid", "hyperliquid-testnet")
+BINANCE = ("binance", "binance-usdm", "binance-coinm")
+VENUES = HYPERLIQUID + BINANCE
+
+DEFAULT_SYMBOLS = {
+    "hyperliquid": ("BTC", "ETH", "SOL", "HYPE"),
+    "hyperliquid-testnet": ("BTC", "ETH", "SOL", "HYPE"),
+    "binance": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "binance-usdm": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
+}
+
+# Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
+_KNOWN = {
+    "BTC": (97432, 0, 5),
+    "ETH": (3512, 1, 4),
+    "SOL": (182, 2, 2),
+    "HYPE": (31, 3, 2),
+    "XRP": (2, 4, 0),
+    "DOGE": (0.3712, 5, 0),
+}
+_CACHED_TEXTS = 65536
+
+
+@dataclass(slots=True)
+class Instrument:
+    """One symbol and how its numbers are written.
+
+    Parameters
+    ----------
+    symbol
+        The venue's own.
+    start_ticks
+        The price at which its market starts.
+    tick_decimals, lot_decimals
+        One tick is 10 ** -tick_decimals, one lot 10 ** -lot_decimals.
+    typical_lots
+        The size of an ordinary order.
+    price_digits, size_digits
+        Decimals in the text; None trims zeros but keeps one decimal.
+    """
+
+    symbol: str
+    start_ticks: int
+    tick_decimals: int
+    lot_decimals: int
+    typical_lots: int
+    price_digits: int | None
+    size_digits: int | None
+    _prices: dict[int, str] = field(default_factory=dict, repr=False)
+    _sizes: dict[int, str] = field(default_factory=dict, repr=False)
+
+    def price_text(self, ticks: int) -> str:
+        """Write a price as the venue does."""
+        text = self._prices.get(ticks)
+        if text is None:
+            text = _decimal(ticks, self.tick_decimals, self.price_digits)
+            if len(self._prices) >= _CACHED_TEXTS:
+                self._prices.clear()
+            self._prices[ticks] = text
+        return text
+
+    def size_text(self, lots: int) -> str:
+        """Write a size as the venue does."""
+        text = self._sizes.get(lots)
+        if text is None:
+            text = _decimal(lots, self.lot_decimals, self.size_digits)
+            if len(self._sizes) >= _CACHED_TEXTS:
+                self._sizes.clear()
+            self._sizes[lots] = text
+        return text
+
+    def notional_text(self, ticks_times_lots: int) -> str:
+        """Write a sum of price times size, exactly."""
+        return _decimal(ticks_times_lots, self.tick_decimals + self.lot_decimals, self.size_digits)
+
+
+def _decimal(units: int, decimals: int, digits: int | None) -> str:
+    whole, fraction = divmod(abs(units), 10**decimals)
+    sign = "-" if units < 0 else ""
+    text = f"{fraction:0{decimals}d}" if decimals else ""
+    if digits is None:
+        return f"{sign}{whole}.{text.rstrip('0') or '0'}"
+    if digits == 0:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{text.ljust(digits, '0')}"
+
+
+def instrument(venue: str, symbol: str) -> Instrument:
+    """Describe a symbol; one that is not known gets a price that its name decides.
+
+    Parameters
+    ----------
+    venue
+        One of `VENUES`.
+    symbol
+        As the venue spells it.
+
+    Returns
+    -------
+    Instrument
+        The same for the same arguments, always.
+    """
+    base = symbol
+    if venue in BINANCE:
+        for quote in ("USDT", "USDC", "FDUSD", "USD_PERP", "BTC", "BNB"):
+            if symbol.endswith(quote) and symbol != quote:
+                base = symbol.removesuffix(quote)
+                break
+    price, tick_decimals, lot_decimals = _KNOWN.get(base) or _guess(base)
+    if venue == "binance":
+        tick_decimals += 2
+        digits: tuple[int | None, int | None] = (8, 8)
+    elif venue == "binance-usdm":
+        tick_decimals, lot_decimals = tick_decimals + 1, min(lot_decimals, 3)
+        digits = (tick_decimals + 1, lot_decimals)
+    elif venue == "binance-coinm":
+        tick_decimals, lot_decimals = tick_decimals + 1, 0
+        digits = (tick_decimals, 0)
+    else:
+        digits = (None, None)
+    # An ordinary order is worth about 2,000 dollars; a COIN-M contract is worth 100 (BTC) or 10.
+    typical = 20 if venue == "binance-coinm" else round(2000 / price * 10**lot_decimals)
+    start_ticks = round(price * 10**tick_decimals)
+    return Instrument(symbol, start_ticks, tick_decimals, lot_decimals, max(typical, 4), *digits)
+
+
+def _guess(base: str) -> tuple[float, int, int]:
+    # crc32 and not hash(): the same in every process.
+    number = zlib.crc32(base.encode())
+    price = 1 + number % 400
+    return (price, 4 - len(str(price)), len(str(price)) - 1)

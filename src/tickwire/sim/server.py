@@ -1,0 +1,286 @@
+"""The simulator: one WebSocket and one REST server over an exchange and its data.
+
+Rules of this file
+------------------
+- Everything runs in one event loop, so a REST snapshot is the book exactly as it stands between two
+  events.
+- With a fixed port the REST server has the next one; with port 0 both are the system's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+from picows import WSUpgradeRequest, ws_create_server
+
+from tickwire.errors import ConfigError
+from tickwire.sim.authority import server_context
+from tickwire.sim.connection import Connection, Stats
+from tickwire.sim.exchange import CHANNELS, Client, Exchange
+from tickwire.sim.faults import Faults
+from tickwire.sim.hyperliquid import Hyperliquid
+from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
+from tickwire.sim.market import Market
+from tickwire.sim.playback import Capture
+from tickwire.sim.pump import CapturePump, MarketPump, Route, Speed
+
+IDLE_CLOSE_S = 60.0
+MAX_REQUEST_BYTES = 1 << 20
+
+
+class Simulator:
+    """An exchange to connect to; an async context manager.
+
+    Parameters
+    ----------
+    venue
+        One of `VENUES`.
+    host, port
+        Where it listens; port 0 lets the system choose.
+    rate
+        Data messages per second in total; 0 sends as fast as the clients take them.
+    symbols
+        The venue's own; earlier ones are busier. None for the venue's default.
+    channels
+        Those that it serves, by the configuration's names without arguments; None for all.
+    seed
+        Of the synthetic market.
+    capture
+        Send this file instead of a market.
+    speed
+        Of the capture: a factor, or `max`.
+    route
+        Which connection gets which message of the capture; see `CapturePump`.
+    tls
+        Serve TLS, with an authority made for this run (`ca_file`).
+    stamp
+        Trade ids are the wall clock in ns at sending, one more where equal.
+    limit
+        Stop after this many messages of the market; 0 for never.
+    faults
+        What goes wrong on purpose.
+    greeting
+        Text sent first on every connection.
+    ping_every_s
+        Between ping frames to a client; None for the venue's own.
+    """
+
+    def __init__(
+        self,
+        venue: str = "hyperliquid",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rate: float = 1000.0,
+        symbols: Sequence[str] | None = None,
+        channels: Sequence[str] | None = None,
+        seed: int = 0,
+        capture: Path | str | None = None,
+        speed: Speed = 1.0,
+        route: Route = "all",
+        tls: bool = False,
+        stamp: bool = False,
+        limit: int = 0,
+        faults: Faults | None = None,
+        greeting: str | None = None,
+        ping_every_s: float | None = None,
+    ) -> None:
+        _check(venue, rate, channels, speed)
+        self.venue = venue
+        self.stats = Stats()
+        self.faults = faults or Faults()
+        self.ws_url = self.rest_url = ""
+        self.ca_file: Path | None = None
+        self._host, self._port, self._tls = host, port, tls
+        self._capture = Capture(capture) if capture is not None else None
+        names = () if self._capture else tuple(symbols or DEFAULT_SYMBOLS[venue])
+        self.market = Market(venue, names, seed, stamp=stamp)
+        self.exchange: Exchange = Hyperliquid(
+            venue,
+            self.market,
+            [channel.partition(":")[0] for channel in channels or CHANNELS],
+            lambda subscription: self.faults.refuse(subscription),
+            live=self._capture is None,
+            greeting=greeting,
+        )
+        self._ping_every_s = ping_every_s or self.exchange.ping_every_s
+        self._pump: MarketPump | CapturePump = (
+            CapturePump(self._capture, self.exchange, speed, route)
+            if self._capture
+            else MarketPump(self.exchange, rate, limit)
+        )
+        self._connections: dict[Connection, None] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rest_counts: dict[tuple[str, str], int] = {}
+        self._server: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    async def __aenter__(self) -> Simulator:
+        context = None
+        if self._tls:
+            self._folder = tempfile.TemporaryDirectory(prefix="tickwire-sim-")
+            context, self.ca_file = server_context(self._host, Path(self._folder.name))
+        self._server = await ws_create_server(
+            self._accept,
+            self._host,
+            self._port,
+            ssl=context,
+            max_frame_size=MAX_REQUEST_BYTES,
+        )
+        ws_port = self._server.sockets[0].getsockname()[1]
+        rest_port = await self._serve_rest(context, ws_port + 1 if self._port else 0)
+        end = "s" if context else ""
+        self.ws_url = f"ws{end}://{self._host}:{ws_port}"
+        self.rest_url = f"http{end}://{self._host}:{rest_port}"
+        self._tasks = [
+            asyncio.create_task(self._pump.run()),
+            asyncio.create_task(self._keep_house()),
+        ]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        self.disconnect_all()
+        await asyncio.sleep(0)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The clients that are connected now."""
+        return [connection for connection in self._connections if connection.is_open]
+
+    def disconnect_all(self, code: int | None = 1001) -> None:
+        """End every connection, with a close frame, or without a word where `code` is None."""
+        for connection in self.connections:
+            if code is None:
+                connection.abort()
+            else:
+                connection.close(code)
+
+    def pause(self) -> None:
+        """Send no data; requests are still answered."""
+        self._pump.pause(True)
+
+    def resume(self) -> None:
+        """Send data again."""
+        self._pump.pause(False)
+
+    def send_text(self, text: str) -> None:
+        """Send a text message to every client."""
+        for connection in self.connections:
+            connection.queue(text.encode())
+            connection.flush()
+
+    async def finished(self) -> None:
+        """Wait until the limit is reached, or every capture is played that was begun."""
+        await self._pump.finished.wait()
+
+    def _accept(self, request: WSUpgradeRequest) -> Connection | None:
+        url = urlsplit(request.path.decode("latin-1"))
+        client = Client(url.path, self.stats.connections)
+        # Stream names hold "@" and "/", never "+": a plus is not a space here.
+        query = dict(parse_qsl(url.query.replace("+", "%2B")))
+        reaction = self.exchange.accept(url.path, query, client)
+        if reaction is None:
+            return None
+        connection = Connection(
+            self.exchange, client, self.stats, self.faults, self._on_change, reaction
+        )
+        self._connections[connection] = None
+        return connection
+
+    def _on_change(self, connection: Connection) -> None:
+        if not connection.is_open:
+            self._connections.pop(connection, None)
+        self.stats.subscriptions = sum(len(one.client.keys) for one in self._connections)
+        self._pump.refresh(self._connections)
+
+    async def _keep_house(self) -> None:
+        """Ping every client in turn, and close those that got nothing for a minute."""
+        pinged_s = time.monotonic()
+        while True:
+            await asyncio.sleep(min(1.0, self._ping_every_s))
+            now_s = time.monotonic()
+            if now_s - pinged_s >= self._ping_every_s:
+                pinged_s = now_s
+                for connection in self.connections:
+                    connection.ping(str(time.time_ns()).encode())
+            for connection in self.connections:
+                if now_s - connection.last_sent_s > IDLE_CLOSE_S and self.venue in HYPERLIQUID:
+                    connection.close(1000, "Inactive")
+
+    async def _serve_rest(self, context: ssl.SSLContext | None, port: int) -> int:
+        application = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        application.router.add_route("*", "/{path:.*}", self._on_rest)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, port, ssl_context=context)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def _on_rest(self, request: web.Request) -> web.Response:
+        self.stats.rest_requests += 1
+        if self.faults.rest_delay_s:
+            await asyncio.sleep(self.faults.rest_delay_s)
+        status = self.faults.rest_status()
+        if status != 200:
+            headers = {"Retry-After": str(self.faults.retry_after_s)}
+            body = '{"code":-1003,"msg":"Too many requests."}'
+            return web.Response(
+                status=status, text=body, headers=headers, content_type="application/json"
+            )
+        body = await request.text()
+        query = dict(request.query)
+        if self._capture is not None:
+            place = (request.path, query.get("symbol", ""))
+            nth = self._rest_counts.get(place, 0)
+            self._rest_counts[place] = nth + 1
+            text = self._capture.rest(*place, nth)
+            if text is not None:
+                return web.Response(text=text, content_type="application/json")
+        answer = self.exchange.rest(request.method, request.path, query, body)
+        if answer is None:
+            return web.Response(status=404, text="not found")
+        return web.Response(status=answer.status, text=answer.body, content_type="application/json")
+
+
+def _check(venue: str, rate: float, channels: Sequence[str] | None, speed: Speed) -> None:
+    problems = []
+    if venue not in VENUES:
+        problems.append(f"--venue: {venue} is not simulated; allowed: {', '.join(VENUES)}")
+    if rate < 0:
+        problems.append(f"--rate: {rate:g} is not 0 or more")
+    allowed = ", ".join(CHANNELS)
+    problems += [
+        f"--channels: no channel {channel}; allowed: {allowed}"
+        for channel in channels or ()
+        if channel.partition(":")[0] not in CHANNELS
+    ]
+    if speed != "max" and not speed > 0:
+        problems.append(f"--speed: {speed} is not a number above 0 or max")
+    if problems:
+        raise ConfigError(problems)
