@@ -3,9 +3,39 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from tickwire.ring._memory cimport tw_mapping
+
+# Count, offsets and bytes of the values in one mapping, in Arrow's utf8 layout. It only grows and
+# never moves, so batches of any age borrow it.
+cdef struct DictionaryMemory:
+    tw_mapping* mapping
+    int64_t* count          # values; stored (release) by the writer behind their bytes
+    int32_t* offsets        # max_values + 1
+    uint8_t* data           # max_bytes
+
 
 @cython.final
 cdef class Dictionary:
+    cdef readonly int32_t max_values
+    cdef readonly int64_t max_bytes     # of all values together
+    cdef DictionaryMemory memory
+    cdef uint64_t* slots                # writer only: upper half of the hash, code + 1; 0 is free
+    cdef uint32_t slot_mask
+    cdef int32_t last                   # code of the last hit, -1 before the first
+    cdef uint64_t seed
+
     # `lookup` gives the code of `value`, making a new one for a string not seen before;
-    # -1 where the dictionary is full or the value longer than it takes. Writer's thread only.
+    # -1 where the dictionary is full, the value longer than it takes (255 bytes), or a new value
+    # not UTF-8. Writer's thread only.
     cdef int32_t lookup(self, const uint8_t* value, size_t n) noexcept nogil
+    cdef int32_t insert(self, const uint8_t* value, size_t n, uint64_t hash) noexcept nogil
+    cdef bint grow(self) noexcept nogil
+
+
+@cython.final
+cdef class Dictionaries:
+    cdef readonly Dictionary venue
+    cdef readonly Dictionary symbol
+    cdef dict named
+
+    cpdef Dictionary of(self, str name)

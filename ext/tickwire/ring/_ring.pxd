@@ -2,38 +2,107 @@
 
 The writer fills the row `head` of every column, counts it with `head += 1`, and makes all rows
 below `head` visible with `publish`. Until then `rollback` takes them back. Positions are rows since
-the ring was made; the slot of row r is `r & mask`.
+the ring was made; the slot of row r is `r & mask`. Column `seq` is filled by `publish`.
+
+Three marks bound what the writer may fill. `floor`: consumers start at or above it. `kept`: rows
+from here on must stay as they are, the floor or an older row that somebody still holds. `limit` =
+kept + capacity - 1: rows below may be filled (row kept - 1 stays too, for its text's end).
 """
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from tickwire.ring._block cimport Block
+from tickwire.ring._dictionary cimport Dictionaries, DictionaryMemory
+from tickwire.ring._memory cimport tw_mapping, tw_ring_header
+
 cdef enum:
     MAX_COLUMNS = 64
+    MAX_DROPS = 64
+
+# schema.Kind
+cdef enum Kind:
+    KIND_I64 = 0
+    KIND_I32 = 1
+    KIND_F64 = 2
+    KIND_TS = 3
+    KIND_BOOL = 4
+    KIND_CODE16 = 5
+    KIND_CODE32 = 6
+    KIND_TEXT = 7
+    KIND_BINARY = 8
+
+cdef enum TextResult:
+    TEXT_TOO_LONG = -1  # never fits: the message has text for more than half the column's memory
+    TEXT_FULL = 0       # no room now
+    TEXT_OK = 1
+
+cdef struct DropRecord:
+    int64_t first_row
+    int64_t last_row        # inclusive
+    int64_t ts_first_ns     # ts_recv of first_row
+    int64_t ts_last_ns
+    int64_t n_rows
 
 
 @cython.final
 cdef class Ring:
     cdef readonly object table          # schema.Table
+    cdef readonly object schema         # its pyarrow.Schema
+    cdef readonly Dictionaries dictionaries
+    cdef readonly bint drops_oldest     # overflow is drop_oldest
     cdef readonly int64_t capacity      # rows, a power of two
     cdef int64_t mask                   # capacity - 1
     cdef readonly int64_t seq_base      # the value of column seq in row 0
-    cdef int64_t head                   # next row to fill; writer only
-    cdef int64_t published              # rows below are visible; the writer's copy of the cursor
+    cdef readonly int64_t head          # next row to fill; writer only
+    cdef readonly int64_t published     # rows below are visible; the writer's copy of the cursor
     cdef int64_t limit                  # rows below may be filled: cached from the gating sequences
+    # First row of the message being staged. `publish` sets it; a writer that stages several
+    # messages before it publishes sets it at the start of each, for TEXT_TOO_LONG.
+    cdef int64_t message_start
     cdef int n_columns
-    cdef int kinds[MAX_COLUMNS]         # schema.Kind
-    cdef void* columns[MAX_COLUMNS]     # memory of column i; text: see put_text
+    cdef int kinds[MAX_COLUMNS]         # Kind
+    cdef void* columns[MAX_COLUMNS]     # memory of column i; text: its ends, see put_text
     cdef int64_t* recv_mono             # hidden column: monotonic ns of the read, filled like others
 
-    # True if row `head` may be filled. False: the ring is full and its policy is `block`.
+    cdef Block block
+    cdef tw_mapping* mapping            # the block's; batches that borrow hold it too
+    cdef tw_ring_header* header
+    cdef bint nullable[MAX_COLUMNS]
+    cdef uint8_t* arenas[MAX_COLUMNS]   # text: bytes, from row r at ends[r - 1] & arena_mask
+    cdef int64_t arena_masks[MAX_COLUMNS]
+    cdef int64_t text_limits[MAX_COLUMNS]  # text may reach up to here, counted like `ends`
+    cdef uint8_t* valids[MAX_COLUMNS]   # nullable text: 1 where there is a value
+    cdef DictionaryMemory* values[MAX_COLUMNS]  # codes; code_dictionaries keeps it; else NULL
+    cdef list code_dictionaries         # by column; None where it has no codes
+    cdef int64_t* seq                   # NULL where the table has none
+    cdef int64_t* ts_recv
+    cdef int64_t floor
+    cdef int64_t kept
+    cdef DropRecord drops[MAX_DROPS]
+    cdef int n_drops
+    cdef readonly int64_t dropped_rows  # rows that some consumer did not get
+    cdef bint armed
+    cdef list waiters
+    cdef object __weakref__
+
+    # True if row `head` may be filled. False: the ring is full and its policy is `block`, or the
+    # oldest rows are leased.
     cdef inline bint has_room(self) noexcept nogil:
         return self.head < self.limit or self.refresh_limit()
 
     cdef bint refresh_limit(self) noexcept nogil
-    # Text of row `head` in the text column `i`, exactly once per row and text column.
-    # False: no room in the column's text memory (policy `block`).
-    cdef bint put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil
-    cdef bint put_null(self, int i) noexcept nogil      # text columns only
-    cdef void rollback(self, int64_t head) noexcept nogil
-    cdef void publish(self) noexcept nogil
+    # Text of row `head` in the text column `i`; where it is put again, the last counts. Every text
+    # column of every row is given one of these two.
+    cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil
+    cdef void put_null(self, int i) noexcept nogil      # text columns only; always has room
+    cpdef void rollback(self, int64_t head) noexcept nogil
+    cpdef void publish(self) noexcept nogil
+
+    cdef bint advance(self) noexcept nogil
+    cdef int64_t first_held(self, int64_t row) noexcept nogil
+    cdef void drop_below(self, int64_t row) noexcept nogil
+    cdef void record_drop(self, int64_t first, int64_t last) noexcept nogil
+    cdef int64_t ts_of(self, int64_t row) noexcept nogil
+    cdef void wake(self) noexcept
+    cdef bint put_value(self, int i, object column, object value) except -1

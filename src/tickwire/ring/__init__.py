@@ -1,4 +1,13 @@
 """Preallocated columns, cursor and gating sequences, overflow policy, leases, Arrow export.
 
-Knows nothing of: messages and venues. Words: sequence, cursor, gating, claim, publish, lease, dictionary, code. Its C part: ext/tickwire/ring.
+Knows nothing of: messages and venues. Words: sequence, cursor, gating, claim, publish, lease,
+dictionary, code. Its C part: ext/tickwire/ring.
 """
+
+from tickwire.ring._admission import Admission
+from tickwire.ring._consumer import Consumer
+from tickwire.ring._dictionary import Dictionaries, Dictionary
+from tickwire.ring._ring import Ring
+from tickwire.ring.drop import Drop
+
+__all__ = ["Admission", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]

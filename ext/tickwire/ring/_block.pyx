@@ -1,0 +1,154 @@
+"""A ring's memory: one block that explains itself.
+
+The layout is in ext/include/tickwire/ring_block.h. This file lays a table out in it and lets Python
+read it; it knows nothing of writers and consumers.
+"""
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from tickwire.ring._memory cimport (
+    TW_GATE_FREE,
+    TW_GATES,
+    TW_NAME_BYTES,
+    TW_RING_MAGIC,
+    TW_RING_VERSION,
+    tw_mapping_new,
+    tw_mapping_release,
+    tw_ring_column,
+    tw_ring_header,
+)
+
+import hashlib
+
+import numpy as np
+
+from tickwire.schema import Kind
+
+DTYPES = {
+    Kind.I64: np.dtype(np.int64),
+    Kind.I32: np.dtype(np.int32),
+    Kind.F64: np.dtype(np.float64),
+    Kind.TS: np.dtype(np.int64),
+    Kind.BOOL: np.dtype(np.uint8),
+    Kind.CODE16: np.dtype(np.int16),
+    Kind.CODE32: np.dtype(np.int32),
+    Kind.TEXT: np.dtype(np.int64),
+    Kind.BINARY: np.dtype(np.int64),
+}
+TEXTS = (Kind.TEXT, Kind.BINARY)
+MIN_ARENA_BYTES = 4096
+
+
+def schema_hash(table):
+    """Give 64 bits that differ for tables whose rows are stored differently.
+
+    Parameters
+    ----------
+    table
+        A `tickwire.schema.Table`.
+
+    Returns
+    -------
+    int
+        The same in every process.
+    """
+    columns = [f"{column.name}:{int(column.kind)}:{column.nullable}" for column in table.columns]
+    text = "\n".join([table.name, *columns]).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+cdef class Block:
+    """The memory of one ring; as a buffer, read-only bytes.
+
+    Parameters
+    ----------
+    table
+        The `tickwire.schema.Table` to lay out.
+    rows
+        How many rows, a power of two.
+    seq_base
+        The value of column seq in the first row.
+    """
+
+    def __cinit__(self, table not None, uint64_t rows, int64_t seq_base):
+        cdef uint64_t end = sizeof(tw_ring_header)
+        cdef int i
+
+        def place(n_bytes):
+            nonlocal end
+            offset = end
+            end = (end + n_bytes + 63) // 64 * 64
+            return offset
+
+        directory_offset = place(len(table.columns) * sizeof(tw_ring_column))
+        recv_mono_offset = place(rows * 8)
+        places = []
+        for column in table.columns:
+            offset = place(rows * DTYPES[column.kind].itemsize)
+            if column.kind in TEXTS:
+                arena_bytes = 1 << (max(rows * column.text_bytes, MIN_ARENA_BYTES) - 1).bit_length()
+                valid_offset = place(rows) if column.nullable else 0
+                places.append((column, offset, valid_offset, place(arena_bytes), arena_bytes))
+            else:
+                places.append((column, offset, 0, 0, 0))
+        self.mapping = tw_mapping_new(end)
+        if self.mapping == NULL:
+            raise MemoryError(f"no memory for a ring of {table.name}: {end} bytes")
+        self.header = <tw_ring_header*> self.mapping.bytes
+        self.directory = <tw_ring_column*> (self.mapping.bytes + <uint64_t> directory_offset)
+        memcpy(self.header.magic, TW_RING_MAGIC, 8)
+        self.header.version = TW_RING_VERSION
+        self.header.n_columns = len(places)
+        self.header.block_bytes = end
+        self.header.capacity = rows
+        self.header.seq_base = seq_base
+        self.header.schema_hash = schema_hash(table)
+        self.header.recv_mono_offset = recv_mono_offset
+        self.header.directory_offset = directory_offset
+        for i in range(TW_GATES):
+            self.header.gates[i].value = TW_GATE_FREE
+        cdef tw_ring_column* entry
+        cdef bytes name
+        for i, (column, offset, valid_offset, arena_offset, arena_bytes) in enumerate(places):
+            entry = &self.directory[i]
+            name = column.name.encode()
+            if len(name) >= TW_NAME_BYTES:
+                raise ValueError(f"column name too long: {column.name!r}")
+            memcpy(entry.name, <const char*> name, len(name))
+            entry.kind = int(column.kind)
+            entry.nullable = column.nullable
+            entry.offset = offset
+            entry.valid_offset = valid_offset
+            entry.arena_offset = arena_offset
+            entry.arena_bytes = arena_bytes
+
+    def __dealloc__(self):
+        tw_mapping_release(self.mapping)
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(
+            view, self, self.mapping.bytes, <Py_ssize_t> self.mapping.n_bytes, True, flags
+        )
+
+    cdef uint8_t* at(self, uint64_t offset) noexcept nogil:
+        return self.mapping.bytes + offset if offset != 0 else NULL
+
+    def views(self):
+        """Give the columns as arrays, by what the block itself says.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            shape (capacity,), read-only, by name; of text its `ends`; and the hidden `recv_mono`.
+        """
+        cdef uint32_t i
+        rows = self.header.capacity
+        found = {}
+        for i in range(self.header.n_columns):
+            dtype = DTYPES[Kind(self.directory[i].kind)]
+            name = (<bytes> self.directory[i].name).decode()
+            found[name] = np.frombuffer(self, dtype, rows, self.directory[i].offset)
+        found["recv_mono"] = np.frombuffer(self, np.int64, rows, self.header.recv_mono_offset)
+        return found

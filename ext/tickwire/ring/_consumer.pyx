@@ -1,0 +1,322 @@
+"""A ring's reader.
+
+Rules of this file
+------------------
+- The consumer's whole shared state is its gate (see ring_block.h). Python's lock orders attaching
+  and detaching of consumers among themselves; with the writer only the gate and the floor speak.
+- `take` copies first and moves its gate afterwards. Where the writer (drop_oldest) has moved it in
+  the meantime, the rows that it passed were dropped, and counted there: they are cut off here.
+- `lease` marks the gate, after which the writer leaves the rows alone until `release`.
+"""
+
+from libc.stdint cimport INT64_MAX, int64_t
+
+from tickwire.ring._export cimport (
+    ArrowArray,
+    build_batch,
+    import_batch,
+    measure,
+    release_batch,
+)
+from tickwire.ring._memory cimport (
+    TW_GATE_FREE,
+    TW_GATES,
+    tw_compare_exchange,
+    tw_fence,
+    tw_load_acquire,
+    tw_load_relaxed,
+    tw_store_release,
+)
+from tickwire.ring._ring cimport Ring
+
+import numpy as np
+
+from tickwire.clock import mono_ns
+
+cdef enum:
+    NOGIL_BYTES = 65536     # a copy of more lets other threads run meanwhile
+
+
+cdef class Consumer:
+    """Takes rows from a ring, each once, in order.
+
+    It is attached from construction until `close` or garbage collection, and starts at the oldest
+    row that the ring holds. Any thread may use it, one at a time.
+
+    Parameters
+    ----------
+    ring
+        The ring to read.
+
+    Attributes
+    ----------
+    ring : Ring
+        As given.
+    """
+
+    def __cinit__(self, Ring ring not None):
+        self.ring = ring
+        self.lease_stop = -1
+        self.run_starts = np.zeros(MAX_RUNS, np.int64)
+        self.run_counts = np.zeros(MAX_RUNS, np.int64)
+        cdef int64_t[::1] starts = self.run_starts
+        cdef int64_t[::1] counts = self.run_counts
+        self.starts = &starts[0]
+        self.counts = &counts[0]
+        self.attach()
+
+    def __dealloc__(self):
+        if self.gate != NULL:
+            tw_store_release(self.gate, TW_GATE_FREE)
+
+    cdef int64_t attach(self) except -2:
+        # Returns the position it starts at.
+        cdef int64_t floor = tw_load_acquire(&self.ring.header.floor.value)
+        cdef int64_t gate
+        cdef int i
+        for i in range(TW_GATES):
+            if tw_compare_exchange(&self.ring.header.gates[i].value, TW_GATE_FREE, floor << 1):
+                self.gate = &self.ring.header.gates[i].value
+                break
+        else:
+            raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
+        while True:
+            # Partner: Ring.advance, which stores the floor, fences and reads the gates.
+            tw_fence()
+            floor = tw_load_acquire(&self.ring.header.floor.value)
+            gate = tw_load_acquire(self.gate)
+            if gate >> 1 >= floor:
+                return gate >> 1
+            tw_compare_exchange(self.gate, gate, floor << 1)
+
+    def close(self):
+        """Detach from the ring, with any lease; nothing happens the second time.
+
+        Raises
+        ------
+        RuntimeError
+            It is in use by another thread.
+        """
+        if self.busy:
+            raise RuntimeError("the consumer is in use by another thread")
+        if self.gate != NULL:
+            tw_store_release(self.gate, TW_GATE_FREE)
+            self.gate = NULL
+        self.lease_stop = -1
+
+    cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil:
+        cdef int64_t stop = tw_load_acquire(&self.ring.header.cursor.value)
+        return stop if stop - first <= max_rows else first + max_rows
+
+    cdef void note_runs(self, int64_t first, int64_t stop) noexcept nogil:
+        cdef const int64_t* mono = self.ring.recv_mono
+        cdef int64_t mask = self.ring.mask
+        cdef int64_t n = self.n_runs
+        cdef int64_t row = first
+        cdef int64_t start, run_start
+        while row < stop:
+            start = mono[row & mask]
+            run_start = row
+            row += 1
+            while row < stop and mono[row & mask] == start:
+                row += 1
+            if n > 0 and (self.starts[n - 1] == start or n == MAX_RUNS):
+                # When nobody records for long, later rows count as old as the last run: bounded
+                # memory, and never a latency told too short.
+                self.counts[n - 1] += row - run_start
+            else:
+                self.starts[n] = start
+                self.counts[n] = row - run_start
+                n += 1
+        self.n_runs = n
+
+    cdef int64_t enter(self, object max_rows) except -1:
+        # Begin a take or lease; returns max_rows as a number.
+        if self.gate == NULL:
+            raise ValueError("the consumer is closed")
+        if self.busy:
+            raise RuntimeError("the consumer is in use by another thread")
+        if self.lease_stop >= 0:
+            raise RuntimeError("the consumer has a lease: release it first")
+        cdef int64_t limit = INT64_MAX if max_rows is None else max_rows
+        if limit < 1:
+            raise ValueError(f"max_rows is {max_rows}: at least 1")
+        return limit
+
+    def take(self, max_rows=None):
+        """Copy what was published since the last take and release it at once.
+
+        Parameters
+        ----------
+        max_rows
+            At most so many rows; default: all of them.
+
+        Returns
+        -------
+        pyarrow.RecordBatch or None
+            One batch that owns its memory; None where there is nothing. Fewer rows than there are
+            where their text would pass 2**31 - 1 bytes.
+
+        Raises
+        ------
+        ValueError
+            The consumer is closed.
+        RuntimeError
+            It is leased, or in use by another thread.
+        """
+        cdef int64_t limit = self.enter(max_rows)
+        cdef ArrowArray* array
+        cdef int64_t first
+        self.busy = True
+        try:
+            while True:
+                first = self.begin_take(limit)
+                if first < 0:
+                    return None
+                if self.extent.n_bytes > NOGIL_BYTES:
+                    with nogil:
+                        array = build_batch(self.ring, &self.extent, False)
+                        first = self.commit_take() if array != NULL else 0
+                else:
+                    array = build_batch(self.ring, &self.extent, False)
+                    first = self.commit_take() if array != NULL else 0
+                if array == NULL:
+                    raise MemoryError("no memory for a record batch")
+                if first < self.extent.stop:
+                    break
+                release_batch(array)
+        finally:
+            self.busy = False
+        batch = import_batch(array, self.ring.schema)
+        return batch if first == self.extent.first else batch.slice(first - self.extent.first)
+
+    cdef int64_t begin_take(self, int64_t limit) noexcept nogil:
+        # Measure the rows to take; returns the first, -1 where there are none.
+        cdef int64_t gate, stop
+        while True:
+            gate = tw_load_acquire(self.gate)
+            stop = self.next_stop(gate >> 1, limit)
+            if stop <= gate >> 1:
+                return -1
+            measure(self.ring, gate >> 1, stop, &self.extent)
+            # What was measured is true only if the writer has not passed the first row since.
+            tw_fence()
+            if tw_load_relaxed(self.gate) == gate:
+                return gate >> 1
+
+    cdef int64_t commit_take(self) noexcept nogil:
+        # Release the rows that were copied; returns the first that was not dropped meanwhile.
+        cdef int64_t first = self.extent.first
+        cdef int64_t stop = self.extent.stop
+        cdef int64_t n_runs = self.n_runs
+        cdef int64_t last_count = self.counts[n_runs - 1] if n_runs > 0 else 0
+        while first < stop:
+            self.note_runs(first, stop)
+            if tw_compare_exchange(self.gate, first << 1, stop << 1):
+                return first
+            self.n_runs = n_runs
+            if n_runs > 0:
+                self.counts[n_runs - 1] = last_count
+            first = tw_load_acquire(self.gate) >> 1
+        return stop
+
+    def lease(self, max_rows=None):
+        """Borrow what was published since the last take, until `release`.
+
+        Numbers, times and codes are the ring's own memory, valid until then; text, bools and
+        validity are copies.
+
+        Parameters
+        ----------
+        max_rows
+            At most so many rows; default: all of them.
+
+        Returns
+        -------
+        list of pyarrow.RecordBatch
+            None where there is nothing (no lease then), one, or two where the rows wrap.
+
+        Raises
+        ------
+        ValueError
+            The consumer is closed.
+        RuntimeError
+            It is leased already, or in use by another thread.
+        """
+        cdef int64_t limit = self.enter(max_rows)
+        cdef int64_t gate, first, stop, wrap
+        cdef ArrowArray* array
+        while True:
+            gate = tw_load_acquire(self.gate)
+            first = gate >> 1
+            stop = self.next_stop(first, limit)
+            if stop <= first:
+                return []
+            if tw_compare_exchange(self.gate, gate, gate | 1):
+                break
+        self.lease_stop = stop
+        batches = []
+        try:
+            while first < stop:
+                wrap = (first | self.ring.mask) + 1
+                measure(self.ring, first, min(stop, wrap), &self.extent)
+                array = build_batch(self.ring, &self.extent, True)
+                if array == NULL:
+                    raise MemoryError("no memory for a record batch")
+                batches.append(import_batch(array, self.ring.schema))
+                first = self.extent.stop
+        except BaseException:
+            self.lease_stop = -1
+            tw_store_release(self.gate, gate)
+            raise
+        self.note_runs(gate >> 1, stop)
+        return batches
+
+    def release(self):
+        """Give back the leased rows; nothing happens without a lease."""
+        if self.lease_stop >= 0 and self.gate != NULL:
+            tw_store_release(self.gate, self.lease_stop << 1)
+        self.lease_stop = -1
+
+    def record(self, histogram, now_ns=None):
+        """Record the age of every row taken since the last call, and forget them.
+
+        Parameters
+        ----------
+        histogram
+            Whatever has `add_since(starts, counts, now_ns)`, as `tickwire.observe.Histogram`.
+        now_ns
+            Monotonic time, ns; default: now.
+        """
+        if self.n_runs == 0:
+            return
+        cdef int64_t now = mono_ns() if now_ns is None else now_ns
+        histogram.add_since(self.run_starts[:self.n_runs], self.run_counts[:self.n_runs], now)
+        self.n_runs = 0
+
+    @property
+    def available(self):
+        """Rows published and not yet taken or leased; 0 when closed."""
+        if self.gate == NULL:
+            return 0
+        cdef int64_t position = self.lease_stop
+        if position < 0:
+            position = tw_load_acquire(self.gate) >> 1
+        return tw_load_acquire(&self.ring.header.cursor.value) - position
+
+    @property
+    def position(self):
+        """The next row that it takes, counted since the ring was made; -1 when closed."""
+        if self.gate == NULL:
+            return -1
+        return tw_load_acquire(self.gate) >> 1
+
+    @property
+    def is_closed(self):
+        """Whether it is detached."""
+        return self.gate == NULL
+
+    @property
+    def is_leased(self):
+        """Whether rows are leased."""
+        return self.lease_stop >= 0

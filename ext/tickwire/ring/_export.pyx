@@ -1,0 +1,362 @@
+"""Rows of a ring as an Arrow record batch, through the Arrow C data interface.
+
+Rules of this file
+------------------
+- One allocation holds a batch whole: the interface's structs and all that is copied, each buffer on
+  a 64-byte line. It is freed when the last of the batch's arrays is released, by any thread,
+  without the GIL.
+- What is borrowed (dictionaries; in a lease also the ring's columns) is kept alive by counted
+  mappings, so batches outlive ring, consumer and dictionaries.
+- A writer that drops oldest rows may overwrite rows while they are copied; the caller discards
+  those. So nothing copied is trusted as a length or index here: sizes come from the `Extent`, which
+  the caller has checked.
+- Bitmaps of validity are made only for columns that have a null. A code column is always looked
+  through, because a code of -1 must never become an index.
+"""
+
+from libc.stdint cimport (
+    INT32_MAX,
+    int16_t,
+    int32_t,
+    int64_t,
+    uint8_t,
+    uintptr_t,
+)
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+from tickwire.ring._dictionary cimport DictionaryMemory
+from tickwire.ring._memory cimport (
+    tw_add,
+    tw_load_acquire,
+    tw_mapping,
+    tw_mapping_release,
+    tw_mapping_retain,
+)
+from tickwire.ring._ring cimport (
+    KIND_BINARY,
+    KIND_BOOL,
+    KIND_CODE16,
+    KIND_CODE32,
+    KIND_F64,
+    KIND_I32,
+    KIND_TEXT,
+    MAX_COLUMNS,
+    Ring,
+)
+
+import pyarrow as pa
+
+cdef extern from "stdlib.h" nogil:
+    void* aligned_alloc(size_t alignment, size_t n_bytes)
+
+cdef extern from "tickwire/bitmap.h" nogil:
+    int64_t tw_nulls_i64(const int64_t* values, int64_t n)
+    int64_t tw_nulls_i32(const int32_t* values, int64_t n)
+    int64_t tw_nulls_f64(const double* values, int64_t n)
+    int64_t tw_nulls_code16(const int16_t* values, int64_t n)
+    int64_t tw_nulls_code32(const int32_t* values, int64_t n)
+    void tw_valid_i64(const int64_t* values, int64_t n, uint8_t* bitmap)
+    void tw_valid_i32(const int32_t* values, int64_t n, uint8_t* bitmap)
+    void tw_valid_f64(const double* values, int64_t n, uint8_t* bitmap)
+    void tw_valid_code16(const int16_t* values, int64_t n, uint8_t* bitmap)
+    void tw_valid_code32(const int32_t* values, int64_t n, uint8_t* bitmap)
+    int64_t tw_count_byte(const uint8_t* data, int64_t n, uint8_t value)
+    void tw_pack_bits(
+        const uint8_t* data, int64_t n, int shift, int flip, uint8_t* bitmap, int64_t at
+    )
+
+cdef struct ColumnArray:
+    ArrowArray array
+    ArrowArray values               # of a dictionary
+    const void* buffers[3]
+    const void* value_buffers[3]
+
+cdef struct Batch:
+    ArrowArray array                # first, so that a Batch* is an ArrowArray*
+    int64_t refs                    # arrays not released yet
+    const void* no_buffers[1]
+    int n_kept
+    tw_mapping* kept[MAX_COLUMNS + 1]
+
+# Where the next copied buffer goes, and what it is made of.
+cdef struct Source:
+    int64_t slot                    # of the first row
+    int64_t n
+    int64_t n_first                 # rows before the ring's end
+    uint8_t* out
+
+
+cdef inline int64_t line(int64_t n_bytes) noexcept nogil:
+    return (n_bytes + 63) & ~<int64_t> 63
+
+
+cdef inline int64_t width(int kind) noexcept nogil:
+    if kind == KIND_CODE16:
+        return 2
+    if kind == KIND_I32 or kind == KIND_CODE32:
+        return 4
+    return 8
+
+
+cdef inline bint is_text(int kind) noexcept nogil:
+    return kind == KIND_TEXT or kind == KIND_BINARY
+
+
+cdef inline bint may_lack(Ring ring, int i) noexcept nogil:
+    return (
+        ring.nullable[i] or ring.kinds[i] == KIND_CODE16 or ring.kinds[i] == KIND_CODE32
+    )
+
+
+cdef void measure(Ring ring, int64_t first, int64_t stop, Extent* extent) noexcept nogil:
+    cdef const int64_t* ends
+    cdef int64_t start, low, high, middle, row_bytes = 0
+    cdef int i
+    extent.first = first
+    for i in range(ring.n_columns):
+        if not is_text(ring.kinds[i]):
+            row_bytes += width(ring.kinds[i])
+            continue
+        ends = <const int64_t*> ring.columns[i]
+        start = ends[(first - 1) & ring.mask]
+        extent.text_starts[i] = start
+        if ends[(stop - 1) & ring.mask] - start > INT32_MAX:
+            # The most rows whose text fits; one always does, the arena of a column is bounded.
+            low = first + 1
+            high = stop
+            while low < high:
+                middle = (low + high + 1) >> 1
+                if ends[(middle - 1) & ring.mask] - start > INT32_MAX:
+                    high = middle - 1
+                else:
+                    low = middle
+            stop = low
+    extent.stop = stop
+    extent.n_bytes = (stop - first) * row_bytes
+    for i in range(ring.n_columns):
+        extent.text_bytes[i] = 0
+        if is_text(ring.kinds[i]):
+            ends = <const int64_t*> ring.columns[i]
+            extent.text_bytes[i] = ends[(stop - 1) & ring.mask] - extent.text_starts[i]
+            extent.n_bytes += extent.text_bytes[i]
+
+
+cdef int64_t copied_bytes(Ring ring, const Extent* extent, bint borrow) noexcept nogil:
+    # Upper bound of what the buffers of the batch take.
+    cdef int64_t n = extent.stop - extent.first
+    cdef int64_t total = 0
+    cdef int64_t bitmap = line((n + 7) >> 3)
+    cdef int i
+    for i in range(ring.n_columns):
+        if may_lack(ring, i):
+            total += bitmap
+        if is_text(ring.kinds[i]):
+            total += line((n + 1) * 4) + line(extent.text_bytes[i])
+        elif ring.kinds[i] == KIND_BOOL:
+            total += bitmap
+        elif not borrow:
+            total += line(n * width(ring.kinds[i]))
+    return total
+
+
+cdef ArrowArray* build_batch(Ring ring, const Extent* extent, bint borrow) noexcept nogil:
+    cdef int64_t n = extent.stop - extent.first
+    cdef int n_columns = ring.n_columns
+    cdef int64_t columns_at = line(sizeof(Batch))
+    cdef int64_t children_at = line(columns_at + n_columns * <int64_t> sizeof(ColumnArray))
+    cdef int64_t data_at = line(children_at + n_columns * <int64_t> sizeof(void*))
+    cdef uint8_t* memory = <uint8_t*> aligned_alloc(
+        64, <size_t> (data_at + copied_bytes(ring, extent, borrow))
+    )
+    if memory == NULL:
+        return NULL
+    memset(memory, 0, <size_t> children_at)
+    cdef Batch* batch = <Batch*> memory
+    cdef ColumnArray* columns = <ColumnArray*> (memory + columns_at)
+    cdef ArrowArray** children = <ArrowArray**> (memory + children_at)
+    cdef Source source
+    source.slot = extent.first & ring.mask
+    source.n = n
+    source.n_first = min(n, ring.capacity - source.slot)
+    source.out = memory + data_at
+    cdef ColumnArray* column
+    cdef int i
+    for i in range(n_columns):
+        column = &columns[i]
+        children[i] = &column.array
+        open_array(batch, &column.array, n, column.buffers, 3 if is_text(ring.kinds[i]) else 2)
+        if is_text(ring.kinds[i]):
+            fill_text(ring, i, extent, column, &source)
+        elif ring.kinds[i] == KIND_BOOL:
+            fill_bools(ring, i, column, &source)
+        else:
+            fill_numbers(ring, i, column, &source, borrow)
+        if ring.values[i] != NULL:
+            fill_dictionary(batch, ring.values[i], column)
+    open_array(batch, &batch.array, n, batch.no_buffers, 1)
+    batch.array.n_children = n_columns
+    batch.array.children = children
+    if borrow:
+        keep(batch, ring.mapping)
+    return &batch.array
+
+
+cdef void open_array(
+    Batch* batch, ArrowArray* array, int64_t n, const void** buffers, int n_buffers
+) noexcept nogil:
+    array.length = n
+    array.n_buffers = n_buffers
+    array.buffers = buffers
+    array.release = release_batch
+    array.private_data = batch
+    batch.refs += 1
+
+
+cdef void keep(Batch* batch, tw_mapping* mapping) noexcept nogil:
+    batch.kept[batch.n_kept] = tw_mapping_retain(mapping)
+    batch.n_kept += 1
+
+
+cdef void release_batch(ArrowArray* array) noexcept nogil:
+    # Of every array here, the batch itself, its columns and their dictionaries: an importer may
+    # move any of them away and release it on its own.
+    cdef Batch* batch = <Batch*> array.private_data
+    cdef int64_t i
+    for i in range(array.n_children):
+        if array.children[i].release != NULL:
+            array.children[i].release(array.children[i])
+    if array.dictionary != NULL and array.dictionary.release != NULL:
+        array.dictionary.release(array.dictionary)
+    array.release = NULL
+    if tw_add(&batch.refs, -1) == 0:
+        for i in range(batch.n_kept):
+            tw_mapping_release(batch.kept[i])
+        free(batch)
+
+
+cdef void copy_wrapped(
+    uint8_t* out, const uint8_t* ring_memory, int64_t slot, int64_t n, int64_t n_first, int64_t size
+) noexcept nogil:
+    memcpy(out, ring_memory + slot * size, <size_t> (n_first * size))
+    if n > n_first:
+        memcpy(out + n_first * size, ring_memory, <size_t> ((n - n_first) * size))
+
+
+cdef void fill_numbers(
+    Ring ring, int i, ColumnArray* column, Source* source, bint borrow
+) noexcept nogil:
+    cdef int kind = ring.kinds[i]
+    cdef int64_t size = width(kind)
+    cdef int64_t n = source.n
+    cdef const uint8_t* ring_memory = <const uint8_t*> ring.columns[i]
+    cdef const void* values
+    cdef int64_t n_nulls
+    cdef uint8_t* bitmap
+    if borrow:
+        values = ring_memory + source.slot * size
+    else:
+        copy_wrapped(source.out, ring_memory, source.slot, n, source.n_first, size)
+        values = source.out
+        source.out += line(n * size)
+    column.buffers[1] = values
+    if not may_lack(ring, i):
+        return
+    if kind == KIND_F64:
+        n_nulls = tw_nulls_f64(<const double*> values, n)
+    elif kind == KIND_CODE16:
+        n_nulls = tw_nulls_code16(<const int16_t*> values, n)
+    elif kind == KIND_CODE32:
+        n_nulls = tw_nulls_code32(<const int32_t*> values, n)
+    elif kind == KIND_I32:
+        n_nulls = tw_nulls_i32(<const int32_t*> values, n)
+    else:
+        n_nulls = tw_nulls_i64(<const int64_t*> values, n)
+    if n_nulls == 0:
+        return
+    bitmap = source.out
+    source.out += line((n + 7) >> 3)
+    column.buffers[0] = bitmap
+    column.array.null_count = n_nulls
+    if kind == KIND_F64:
+        tw_valid_f64(<const double*> values, n, bitmap)
+    elif kind == KIND_CODE16:
+        tw_valid_code16(<const int16_t*> values, n, bitmap)
+    elif kind == KIND_CODE32:
+        tw_valid_code32(<const int32_t*> values, n, bitmap)
+    elif kind == KIND_I32:
+        tw_valid_i32(<const int32_t*> values, n, bitmap)
+    else:
+        tw_valid_i64(<const int64_t*> values, n, bitmap)
+
+
+cdef uint8_t* pack(const uint8_t* data, Source* source, int shift, int flip) noexcept nogil:
+    # A bitmap of one byte per row.
+    cdef uint8_t* bitmap = source.out
+    cdef int64_t n_bytes = (source.n + 7) >> 3
+    source.out += line(n_bytes)
+    memset(bitmap, 0, <size_t> n_bytes)
+    tw_pack_bits(data + source.slot, source.n_first, shift, flip, bitmap, 0)
+    tw_pack_bits(data, source.n - source.n_first, shift, flip, bitmap, source.n_first)
+    return bitmap
+
+
+cdef int64_t count(const uint8_t* data, const Source* source, uint8_t value) noexcept nogil:
+    return tw_count_byte(data + source.slot, source.n_first, value) + tw_count_byte(
+        data, source.n - source.n_first, value
+    )
+
+
+cdef void fill_bools(Ring ring, int i, ColumnArray* column, Source* source) noexcept nogil:
+    # 0, 1, and 2 for null: bit 0 is the value, bit 1 the lack of one.
+    cdef const uint8_t* data = <const uint8_t*> ring.columns[i]
+    cdef int64_t n_nulls
+    column.buffers[1] = pack(data, source, 0, 0)
+    if ring.nullable[i]:
+        n_nulls = count(data, source, 2)
+        if n_nulls > 0:
+            column.array.null_count = n_nulls
+            column.buffers[0] = pack(data, source, 1, 1)
+
+
+cdef void fill_text(
+    Ring ring, int i, const Extent* extent, ColumnArray* column, Source* source
+) noexcept nogil:
+    cdef const int64_t* ends = <const int64_t*> ring.columns[i]
+    cdef int64_t start = extent.text_starts[i]
+    cdef int64_t n_bytes = extent.text_bytes[i]
+    cdef int64_t n = source.n
+    cdef int64_t arena_bytes = ring.arena_masks[i] + 1
+    cdef int64_t at = start & ring.arena_masks[i]
+    cdef int32_t* offsets = <int32_t*> source.out
+    cdef int64_t n_nulls, j
+    source.out += line((n + 1) * 4)
+    offsets[0] = 0
+    for j in range(source.n_first):
+        offsets[j + 1] = <int32_t> (ends[source.slot + j] - start)
+    for j in range(source.n_first, n):
+        offsets[j + 1] = <int32_t> (ends[j - source.n_first] - start)
+    copy_wrapped(source.out, ring.arenas[i], at, n_bytes, min(n_bytes, arena_bytes - at), 1)
+    column.buffers[1] = offsets
+    column.buffers[2] = source.out
+    source.out += line(n_bytes)
+    if ring.valids[i] != NULL:
+        n_nulls = count(ring.valids[i], source, 0)
+        if n_nulls > 0:
+            column.array.null_count = n_nulls
+            column.buffers[0] = pack(ring.valids[i], source, 0, 0)
+
+
+cdef void fill_dictionary(
+    Batch* batch, const DictionaryMemory* memory, ColumnArray* column
+) noexcept nogil:
+    # Acquire: every code of the rows copied was counted before the rows were published.
+    open_array(batch, &column.values, tw_load_acquire(memory.count), column.value_buffers, 3)
+    column.value_buffers[1] = memory.offsets
+    column.value_buffers[2] = memory.data
+    column.array.dictionary = &column.values
+    keep(batch, memory.mapping)
+
+
+cdef object import_batch(ArrowArray* array, object schema):
+    return pa.RecordBatch._import_from_c(<uintptr_t> array, schema)

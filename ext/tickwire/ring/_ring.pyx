@@ -1,0 +1,485 @@
+"""A table's ring: the writer's side and the memory.
+
+Rules of this file
+------------------
+- One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
+  the cursor, the floor and their gates, nothing else.
+- Who loses a row is decided by one compare-and-exchange on a gate: the consumer's, which moves its
+  position past rows that it has copied, or the writer's (drop_oldest), which moves it past rows
+  that it is about to overwrite. Each row is taken or dropped, and counted once.
+- A gate that is leased is never moved by the writer.
+"""
+
+from libc.math cimport NAN
+from libc.stdint cimport INT32_MIN, INT64_MIN, int16_t, int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from tickwire.ring._dictionary cimport Dictionaries, Dictionary
+from tickwire.ring._block cimport Block
+from tickwire.ring._memory cimport (
+    TW_GATES,
+    tw_compare_exchange,
+    tw_fence,
+    tw_load_acquire,
+    tw_ring_column,
+    tw_store_release,
+)
+
+from tickwire.clock import mono_ns, wall_ns
+from tickwire.ring.drop import Drop
+
+cdef enum:
+    MIN_ROWS = 1024
+    MAX_CODES16 = 32767
+    CHUNKS = 16   # the floor moves by capacity / 16 rows, so that drops are few and long
+
+
+cdef class Ring:
+    """The rows of one table: preallocated columns, one writer, many consumers.
+
+    Parameters
+    ----------
+    table
+        The `tickwire.schema.Table` whose rows it holds.
+    rows
+        How many rows it holds, a power of two, at least 1,024.
+    dictionaries
+        The feed's dictionaries.
+    overflow
+        What happens when a consumer lags a full ring. "block": there is no room until it has
+        released rows. "drop_oldest": the oldest rows are overwritten and recorded (`take_drops`),
+        except those that are leased.
+    seq_base
+        The value of column seq in the first row.
+
+    Attributes
+    ----------
+    table : tickwire.schema.Table
+        As given.
+    schema : pyarrow.Schema
+        Of every batch.
+    dictionaries : Dictionaries
+        As given.
+    drops_oldest : bool
+        Whether `overflow` is "drop_oldest".
+    capacity : int
+        Rows.
+    seq_base : int
+        As given.
+    head : int
+        Position of the next row to fill.
+    published : int
+        Rows published since the ring was made.
+    dropped_rows : int
+        Rows that some consumer did not get.
+    """
+
+    def __cinit__(
+        self,
+        table not None,
+        int64_t rows,
+        Dictionaries dictionaries not None,
+        *,
+        str overflow not None="block",
+        int64_t seq_base=0,
+    ):
+        if rows < MIN_ROWS or rows & (rows - 1) or rows > 1 << 40:
+            raise ValueError(f"rows is {rows}: a power of two, at least {MIN_ROWS}")
+        if overflow not in ("block", "drop_oldest"):
+            raise ValueError(f"overflow is {overflow!r}: block or drop_oldest")
+        if len(table.columns) > MAX_COLUMNS:
+            raise ValueError(f"table {table.name} has more than {MAX_COLUMNS} columns")
+        self.table = table
+        self.schema = table.arrow_schema
+        self.dictionaries = dictionaries
+        self.drops_oldest = overflow == "drop_oldest"
+        self.capacity = rows
+        self.mask = rows - 1
+        self.seq_base = seq_base
+        self.waiters = []
+        self.code_dictionaries = []
+        self.block = Block(table, rows, seq_base)
+        self.mapping = self.block.mapping
+        self.header = self.block.header
+        self.recv_mono = <int64_t*> self.block.at(self.header.recv_mono_offset)
+        self.n_columns = len(table.columns)
+        self.limit = rows - 1
+        cdef tw_ring_column* entry
+        cdef Dictionary dictionary
+        cdef int i
+        for i, column in enumerate(table.columns):
+            entry = &self.block.directory[i]
+            self.kinds[i] = entry.kind
+            self.nullable[i] = entry.nullable
+            self.columns[i] = self.block.at(entry.offset)
+            self.valids[i] = self.block.at(entry.valid_offset)
+            self.arenas[i] = self.block.at(entry.arena_offset)
+            self.arena_masks[i] = <int64_t> entry.arena_bytes - 1
+            self.text_limits[i] = <int64_t> entry.arena_bytes
+            dictionary = None
+            if entry.kind == KIND_CODE16 or entry.kind == KIND_CODE32:
+                dictionary = dictionaries.of(column.name)
+                if entry.kind == KIND_CODE16 and dictionary.max_values > MAX_CODES16:
+                    raise ValueError(f"column {column.name} has too few bits for its dictionary")
+                self.values[i] = &dictionary.memory
+            self.code_dictionaries.append(dictionary)
+            if column.name == "seq" and entry.kind == KIND_I64:
+                self.seq = <int64_t*> self.columns[i]
+            elif column.name == "ts_recv" and entry.kind == KIND_TS:
+                self.ts_recv = <int64_t*> self.columns[i]
+
+    cdef bint refresh_limit(self) noexcept nogil:
+        """Move `limit` on where consumers or the policy allow it.
+
+        Shape    the floor moves by at most a sixteenth of the ring, so that old rows stay readable.
+        Units    rows.
+        Returns  whether row `head` may be filled now. Never blocks.
+        Threads  writer only.
+        Memory   none allocated, no GIL.
+        Source   Disruptor SingleProducerSequencer; the cached gating sequence of SPSCQueue.
+        """
+        self.advance()
+        return self.head < self.limit
+
+    cdef bint advance(self) noexcept nogil:
+        # Returns whether `kept` grew.
+        cdef int64_t target = self.floor + self.capacity // CHUNKS
+        if target > self.published:
+            target = self.published
+        target = self.first_held(target)
+        if target > self.floor:
+            if self.drops_oldest:
+                self.drop_below(target)
+            self.floor = target
+            tw_store_release(&self.header.floor.value, target)
+        # Partner: Consumer's attach, which stores its gate, fences and reads the floor. Either it
+        # sees this floor or its gate is seen here.
+        tw_fence()
+        if self.drops_oldest:
+            self.drop_below(self.floor)
+        cdef int64_t kept = self.first_held(self.floor)
+        cdef bint grew = kept > self.kept
+        cdef int i
+        self.kept = kept
+        self.limit = kept + self.capacity - 1
+        if grew:
+            for i in range(self.n_columns):
+                if self.arenas[i] != NULL:
+                    self.text_limits[i] = (
+                        (<int64_t*> self.columns[i])[(kept - 1) & self.mask]
+                        + self.arena_masks[i] + 1
+                    )
+        return grew
+
+    cdef int64_t first_held(self, int64_t row) noexcept nogil:
+        # The lowest row that a gate holds against the writer, at most `row`. Acquire: what the
+        # consumer read before it moved its gate stays before what is written over it.
+        cdef int64_t gate
+        cdef int i
+        for i in range(TW_GATES):
+            gate = tw_load_acquire(&self.header.gates[i].value)
+            if gate >> 1 < row and (gate & 1 or not self.drops_oldest):
+                row = gate >> 1
+        return row
+
+    cdef void drop_below(self, int64_t row) noexcept nogil:
+        # Move every gate that is not leased up to `row`, and record what its consumer loses.
+        cdef int64_t first = row
+        cdef int64_t gate
+        cdef int i
+        for i in range(TW_GATES):
+            gate = tw_load_acquire(&self.header.gates[i].value)
+            while gate >> 1 < row and not gate & 1:
+                if tw_compare_exchange(&self.header.gates[i].value, gate, row << 1):
+                    first = min(first, gate >> 1)
+                    break
+                gate = tw_load_acquire(&self.header.gates[i].value)
+        if first < row:
+            self.record_drop(first, row - 1)
+
+    cdef void record_drop(self, int64_t first, int64_t last) noexcept nogil:
+        cdef DropRecord* drop
+        self.dropped_rows += last - first + 1
+        if self.n_drops > 0:
+            drop = &self.drops[self.n_drops - 1]
+            if drop.last_row + 1 == first or self.n_drops == MAX_DROPS:
+                # One longer range: exact where they touch, the best that bounded memory can say
+                # where nobody has taken the records for a long time.
+                drop.last_row = last
+                drop.ts_last_ns = self.ts_of(last)
+                drop.n_rows += last - first + 1
+                return
+        drop = &self.drops[self.n_drops]
+        self.n_drops += 1
+        drop.first_row = first
+        drop.last_row = last
+        drop.ts_first_ns = self.ts_of(first)
+        drop.ts_last_ns = self.ts_of(last)
+        drop.n_rows = last - first + 1
+
+    cdef int64_t ts_of(self, int64_t row) noexcept nogil:
+        return self.ts_recv[row & self.mask] if self.ts_recv != NULL else 0
+
+    cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil:
+        """Put the text of row `head` in column `i`; where it is put again, the last counts.
+
+        Shape    value: n bytes; UTF-8 in a TEXT column.
+        Units    bytes.
+        Returns  TEXT_OK; TEXT_FULL: no room until consumers release rows, or until rows staged
+                 before this message are published; TEXT_TOO_LONG: the message's text is more than
+                 half the column's memory and never fits.
+        Threads  writer only.
+        Memory   value is copied; no allocation, no GIL.
+        Source   as the rows: virtual positions that grow for ever, masked into a power of two.
+        """
+        cdef int64_t* ends = <int64_t*> self.columns[i]
+        cdef int64_t arena_mask = self.arena_masks[i]
+        cdef int64_t start = ends[(self.head - 1) & self.mask]
+        if n > <size_t> (arena_mask >> 1):
+            return TEXT_TOO_LONG
+        cdef int64_t end = start + <int64_t> n
+        if end > self.text_limits[i]:
+            if end - ends[(self.message_start - 1) & self.mask] > arena_mask >> 1:
+                return TEXT_TOO_LONG
+            while end > self.text_limits[i]:
+                if not self.advance():
+                    return TEXT_FULL
+        cdef size_t at = <size_t> (start & arena_mask)
+        cdef size_t n_first = <size_t> arena_mask + 1 - at
+        if n <= n_first:
+            memcpy(self.arenas[i] + at, value, n)
+        else:
+            memcpy(self.arenas[i] + at, value, n_first)
+            memcpy(self.arenas[i], value + n_first, n - n_first)
+        ends[self.head & self.mask] = end
+        if self.valids[i] != NULL:
+            self.valids[i][self.head & self.mask] = 1
+        return TEXT_OK
+
+    cdef void put_null(self, int i) noexcept nogil:
+        """Put null for row `head` in the text column `i` (empty text where it is not nullable).
+
+        Shape    one row.
+        Units    none.
+        Returns  nothing; a null needs no bytes and always has room.
+        Threads  writer only.
+        Memory   none allocated, no GIL.
+        Source   Arrow's variable-size binary layout.
+        """
+        cdef int64_t* ends = <int64_t*> self.columns[i]
+        ends[self.head & self.mask] = ends[(self.head - 1) & self.mask]
+        if self.valids[i] != NULL:
+            self.valids[i][self.head & self.mask] = 0
+
+    cpdef void rollback(self, int64_t head) noexcept nogil:
+        """Take back the staged rows from position `head` on; published rows stay.
+
+        Parameters
+        ----------
+        head
+            The position that is filled next.
+        """
+        # Text needs nothing: the next row's begins where row head - 1 ends.
+        if head < self.published:
+            head = self.published
+        if head < self.head:
+            self.head = head
+        if self.message_start > head:
+            self.message_start = head
+
+    cpdef void publish(self) noexcept nogil:
+        """Make all staged rows visible to consumers."""
+        cdef int64_t row
+        if self.head == self.published:
+            return
+        if self.seq != NULL:
+            for row in range(self.published, self.head):
+                self.seq[row & self.mask] = self.seq_base + row
+        self.published = self.head
+        self.message_start = self.head
+        # Release: the rows are written before the cursor says so. Partner: Consumer's acquire.
+        tw_store_release(&self.header.cursor.value, self.head)
+        if self.armed:
+            with gil:
+                self.wake()
+
+    cdef void wake(self) noexcept:
+        cdef list waiters = self.waiters
+        self.waiters = []
+        self.armed = False
+        for waiter in waiters:
+            waiter()
+
+    def arm(self, callback):
+        """Have `callback` called once, at the next publish. Writer's thread only.
+
+        Parameters
+        ----------
+        callback
+            Called without arguments, in the writer's thread, inside `publish`; must be short.
+        """
+        self.waiters.append(callback)
+        self.armed = True
+
+    def disarm(self, callback):
+        """Take back what `arm` asked for; nothing happens where it was called already.
+
+        Parameters
+        ----------
+        callback
+            As given to `arm`.
+        """
+        if callback in self.waiters:
+            self.waiters.remove(callback)
+        self.armed = bool(self.waiters)
+
+    def take_drops(self):
+        """Give the rows dropped since the last call, and forget them. Writer's thread only.
+
+        Returns
+        -------
+        list of Drop
+            At most 64, oldest first; past that the last one grows.
+        """
+        taken = []
+        cdef int i
+        for i in range(self.n_drops):
+            drop = self.drops[i]
+            taken.append(
+                Drop(
+                    drop.first_row, drop.last_row, drop.ts_first_ns, drop.ts_last_ns, drop.n_rows
+                )
+            )
+        self.n_drops = 0
+        return taken
+
+    cdef bint put_value(self, int i, object column, object value) except -1:
+        # One value of row `head` from a Python object; False: no room for its text.
+        cdef int64_t slot = self.head & self.mask
+        cdef int kind = self.kinds[i]
+        cdef bytes text
+        cdef TextResult result
+        if value is None and not column.nullable:
+            raise ValueError(f"column {column.name} of {self.table.name} is not nullable")
+        if kind == KIND_I64 or kind == KIND_TS:
+            (<int64_t*> self.columns[i])[slot] = INT64_MIN if value is None else value
+        elif kind == KIND_I32:
+            (<int32_t*> self.columns[i])[slot] = INT32_MIN if value is None else value
+        elif kind == KIND_F64:
+            (<double*> self.columns[i])[slot] = NAN if value is None else value
+        elif kind == KIND_BOOL:
+            (<uint8_t*> self.columns[i])[slot] = 2 if value is None else bool(value)
+        elif kind == KIND_CODE16:
+            (<int16_t*> self.columns[i])[slot] = (
+                -1 if value is None else self.code_dictionaries[i].code(value)
+            )
+        elif kind == KIND_CODE32:
+            (<int32_t*> self.columns[i])[slot] = (
+                -1 if value is None else self.code_dictionaries[i].code(value)
+            )
+        elif value is None:
+            self.put_null(i)
+        else:
+            text = value.encode() if isinstance(value, str) else bytes(value)
+            result = self.put_text(i, <const uint8_t*> text, len(text))
+            if result == TEXT_TOO_LONG:
+                raise ValueError(
+                    f"column {column.name} of {self.table.name} takes at most "
+                    f"{self.max_text_bytes(column.name)} bytes"
+                )
+            return result == TEXT_OK
+        return True
+
+    def stage(self, **values):
+        """Fill the next row; invisible until `publish`. Writer's thread only.
+
+        Parameters
+        ----------
+        **values
+            By column: str for codes and text, bytes for binary, int ns for times, None or nothing
+            for null. `ts_recv` and the hidden `recv_mono` default to the clocks; `seq` is not given.
+
+        Returns
+        -------
+        bool
+            False where there was no room; nothing is staged then.
+
+        Raises
+        ------
+        TypeError
+            A name is no column.
+        ValueError
+            A column lacks its value, or a text is longer than its column ever takes.
+        DictionaryFull
+            A string got no code.
+        """
+        if not self.has_room():
+            return False
+        mono = values.pop("recv_mono", None)
+        self.recv_mono[self.head & self.mask] = mono_ns() if mono is None else mono
+        if self.ts_recv != NULL and values.get("ts_recv") is None:
+            values["ts_recv"] = wall_ns()
+        cdef int i
+        for i, column in enumerate(self.table.columns):
+            if column.name == "seq":
+                continue
+            if not self.put_value(i, column, values.pop(column.name, None)):
+                return False
+        if values:
+            raise TypeError(f"{self.table.name} has no column to fill called {min(values)}")
+        self.head += 1
+        return True
+
+    def append(self, **values):
+        """Write one row and publish it, with all rows staged before. Writer's thread only.
+
+        Parameters
+        ----------
+        **values
+            As for `stage`.
+
+        Returns
+        -------
+        bool
+            False where there was no room; nothing is written then.
+        """
+        if not self.stage(**values):
+            return False
+        self.publish()
+        return True
+
+    def max_text_bytes(self, str name not None):
+        """Give the length of the longest text that the column `name` takes.
+
+        Parameters
+        ----------
+        name
+            A text or binary column.
+
+        Returns
+        -------
+        int
+            Bytes: half the column's memory.
+        """
+        cdef int i = self.table.index(name)
+        return (self.arena_masks[i] + 1) // 2
+
+    @property
+    def columns(self):
+        """The columns as read-only arrays of `capacity` slots: for debugging and tests."""
+        return self.block.views()
+
+    @property
+    def is_full(self):
+        """Whether a row cannot be staged now. Writer's thread only."""
+        return not self.has_room()
+
+    @property
+    def cursor(self):
+        """Rows published, read as a consumer reads it."""
+        return tw_load_acquire(&self.header.cursor.value)
+
+    @property
+    def next_seq(self):
+        """The value of column seq in the next row that is published."""
+        return self.seq_base + self.published

@@ -1,0 +1,17 @@
+from typing import Any, final
+
+import numpy as np
+
+from tickwire.schema import Kind, Table
+
+DTYPES: dict[Kind, np.dtype[Any]]
+TEXTS: tuple[Kind, ...]
+MIN_ARENA_BYTES: int
+
+def schema_hash(table: Table) -> int: ...
+
+@final
+class Block:
+    def __init__(self, table: Table, rows: int, seq_base: int) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def views(self) -> dict[str, np.ndarray[Any, Any]]: ...

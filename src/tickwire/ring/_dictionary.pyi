@@ -1,0 +1,23 @@
+from typing import final
+
+import pyarrow as pa
+
+MAX_CODES16: int
+MAX_SYMBOLS: int
+
+@final
+class Dictionary:
+    max_values: int
+    max_bytes: int
+    def __init__(self, max_values: int = ..., max_bytes: int | None = None) -> None: ...
+    def code(self, value: str) -> int: ...
+    def value(self, code: int) -> str: ...
+    def __len__(self) -> int: ...
+    def to_arrow(self) -> pa.StringArray: ...
+
+@final
+class Dictionaries:
+    venue: Dictionary
+    symbol: Dictionary
+    def __init__(self, max_symbols: int = ...) -> None: ...
+    def of(self, name: str) -> Dictionary: ...
