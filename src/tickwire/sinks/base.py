@@ -1,0 +1,243 @@
+"""What every sink has: a worker thread that takes, writes, commits and drains.
+
+Rules of this file
+------------------
+- A sink is opened in the caller's thread, before any connection is made, so that what is wrong
+  with it is said at once. From `start` to the end of `stop` its worker alone touches the output.
+- The worker sleeps on an event with a time limit, so a stop is seen at once and an idle sink costs
+  one look at each ring per interval.
+- A row counts as committed when a reader can see it.
+- The first error that cannot be waited out ends the worker: it is kept in `failed`, the consumers
+  are closed so that nothing blocks on them, and `on_failure` is called once, in the worker.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from tickwire.errors import SinkError
+from tickwire.schema import Table
+from tickwire.sinks.patience import Patience
+from tickwire.sinks.settings import SinkSettings
+
+
+class BatchSource(Protocol):
+    """What a sink needs of a ring's consumer."""
+
+    @property
+    def available(self) -> int:
+        """Rows published and not yet taken."""
+
+    def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
+        """Copy and release what is there; None where there is nothing."""
+
+    def record(self, histogram: Any) -> None:
+        """Record the latency, read to now, of the rows of the last take."""
+
+    def close(self) -> None:
+        """Detach from the ring."""
+
+
+@dataclass(slots=True)
+class Stalls:
+    """Times at which a sink could not take rows: how many, how long together, the longest."""
+
+    count: int = 0
+    total_s: float = 0.0
+    max_s: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one stall."""
+        self.count += 1
+        self.total_s += seconds
+        self.max_s = max(self.max_s, seconds)
+
+
+class Sink(ABC):
+    """Rows of one or more tables on their way to one output.
+
+    Parameters
+    ----------
+    settings
+        The `[[sink]]` of the configuration.
+    feed
+        The feed's name, which marks its files.
+    latency
+        Histogram for read-to-commit latencies, handed to the consumers' `record`; None: none.
+    on_failure
+        Called once, in the worker's thread, when the sink fails while running.
+
+    Attributes
+    ----------
+    tables
+        The tables it takes, by name, once it is open.
+    rows_committed
+        Rows that readers can see, by table.
+    stalls
+        Times at which maintenance kept it from taking rows.
+    failed
+        The error that ended it.
+    """
+
+    # How often the worker looks at the rings, in seconds; a subclass sets it from its settings.
+    interval_s = 0.2
+
+    def __init__(
+        self,
+        settings: SinkSettings,
+        feed: str,
+        latency: Any = None,
+        on_failure: Callable[[Sink], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.name = settings.label
+        self.feed = feed
+        self.latency = latency
+        self.on_failure = on_failure
+        self.tables: dict[str, Table] = {}
+        self.rows_committed: dict[str, int] = {}
+        self.stalls = Stalls()
+        self.failed: SinkError | None = None
+        self._sources: dict[str, BatchSource] = {}
+        self._stopping = threading.Event()
+        self._drains = True
+        self._thread: threading.Thread | None = None
+        self._is_open = False
+        self.patience = Patience(self._stopping)
+
+    def open(self, tables: Iterable[Table]) -> None:
+        """Make the output ready; to be called before any connection is made.
+
+        Parameters
+        ----------
+        tables
+            Every table of the feed; the sink picks those it was configured for.
+
+        Raises
+        ------
+        SinkError
+            It cannot be written: one line that says why.
+        """
+        known = {table.name: table for table in tables}
+        wanted = known if self.settings.tables is None else self.settings.tables
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            raise SinkError(f"sink {self.name}: the feed has no table {missing[0]!r}")
+        self.tables = {name: known[name] for name in wanted}
+        self.rows_committed = dict.fromkeys(self.tables, 0)
+        self._open()
+        self._is_open = True
+
+    def start(self, sources: Mapping[str, BatchSource]) -> None:
+        """Begin to write, in a thread of its own.
+
+        Parameters
+        ----------
+        sources
+            A consumer for each of `tables`; the sink closes them at its end.
+        """
+        self._sources = dict(sources)
+        self._thread = threading.Thread(target=self._run, name=f"sink-{self.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self, drain: bool = True) -> None:
+        """End the worker and close the output; returns when that is done.
+
+        Parameters
+        ----------
+        drain
+            True: first write everything that the rings hold (their writer must have stopped);
+            False: only what was taken already.
+        """
+        self._drains = drain
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        elif self._is_open:
+            self._close_output()
+
+    @property
+    def n_retries(self) -> int:
+        """How often a write was tried again because the disk was full."""
+        return self.patience.n_retries
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Open the output for `tables`; raises SinkError."""
+
+    @abstractmethod
+    def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
+        """Write the rows; calls `_count_committed` for those that readers can now see."""
+
+    @abstractmethod
+    def _finish(self) -> None:
+        """Commit what is left; nothing comes after it."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of the output; after a failure too, so it must not raise."""
+
+    def _tend(self, n_rows: int) -> None:
+        """Maintenance after each look at the rings, which brought `n_rows`."""
+
+    def _count_committed(self, table: str, n_rows: int) -> None:
+        self.rows_committed[table] += n_rows
+
+    def _record_latency(self, tables: Iterable[str]) -> None:
+        if self.latency is not None:
+            for table in tables:
+                self._sources[table].record(self.latency)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except Exception as error:  # the worker's edge: nobody above it could see the error
+            self._fail(error)
+        finally:
+            for source in self._sources.values():
+                source.close()
+            self._close_output()
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            began_s = monotonic()
+            self._tend(self._flush())
+            self._stopping.wait(max(0.0, began_s + self.interval_s - monotonic()))
+        if self._drains:
+            while self._flush():
+                pass
+        self._finish()
+
+    def _flush(self) -> int:
+        """Take and write what the rings hold; returns the number of rows."""
+        batches = {}
+        for table, source in self._sources.items():
+            batch = source.take() if source.available else None
+            if batch is not None and batch.num_rows:
+                batches[table] = batch
+        if batches:
+            self._write(batches)
+        return sum(batch.num_rows for batch in batches.values())
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, SinkError):
+            text = str(error)
+        else:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+        prefix = f"sink {self.name}: "
+        self.failed = SinkError(prefix + text.removeprefix(prefix))
+        self.failed.__cause__ = error
+        if self.on_failure is not None:
+            self.on_failure(self)
+
+    def _close_output(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._close()

@@ -1,0 +1,109 @@
+"""Files that are whole or absent, and names from the network that are safe in a path."""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import partial
+from pathlib import Path
+from time import gmtime, strftime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tickwire.errors import SinkError
+from tickwire.sinks.patience import Patience
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# What stands for null in a hive path; DuckDB, pyarrow and polars read it as null.
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+def path_segment(text: str) -> str:
+    """`text` as one segment of a path: anything but A-Z a-z 0-9 . _ - is percent-encoded.
+
+    Hive readers decode it again. A segment of dots alone would name a folder above, so its dots
+    are encoded too, and the empty text becomes one encoded character that no name contains.
+    """
+    # `quote` leaves "~" as it is, which a shell would expand.
+    quoted = quote(text, safe="").replace("~", "%7E")
+    if not quoted:
+        return "%00"
+    if not quoted.strip("."):
+        return quoted.replace(".", "%2E")
+    return quoted
+
+
+def start_mark(start_ns: int) -> str:
+    """A start time in ns as it stands in file names: UTC, sorted by text as by time."""
+    seconds, fraction_ns = divmod(start_ns, 1_000_000_000)
+    return f"{strftime('%Y%m%dT%H%M%S', gmtime(seconds))}.{fraction_ns:09}"
+
+
+def make_folder(path: Path, sink: str) -> None:
+    """Make `path` and its parents; raises SinkError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"sink {sink}: cannot make the folder {path}: {error.strerror}") from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DurableFile(io.RawIOBase):
+    """A new file that waits where the disk is full instead of losing what it was given.
+
+    A write is finished byte by byte from where it stopped, so the writer above it (of Parquet, of
+    Arrow IPC) never sees the fault and keeps its state.
+
+    Parameters
+    ----------
+    path
+        Must not exist yet.
+    patience
+        Decides how long a full disk is waited for.
+    """
+
+    def __init__(self, path: Path, patience: Patience) -> None:
+        super().__init__()
+        self._patience = patience
+        self._n_bytes = 0
+        self._descriptor = patience.attempt(
+            lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        )
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self._n_bytes
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of `data`; returns its length in bytes."""
+        view = memoryview(data).cast("B")
+        n_bytes = len(view)
+        while view:
+            n_written = self._patience.attempt(partial(os.write, self._descriptor, view))
+            self._n_bytes += n_written
+            view = view[n_written:]
+        return n_bytes
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        self._patience.attempt(lambda: os.fsync(self._descriptor))
+
+    def close(self) -> None:
+        """Close the file; what was written stays."""
+        if not self.closed:
+            super().close()
+            os.close(self._descriptor)

@@ -1,0 +1,247 @@
+"""Record batches to a Parquet dataset in hive layout.
+
+`<path>/<table>/venue=<venue>/date=<UTC date of ts_recv>/<feed>-<start>-<number>.parquet`
+
+Rules of this file
+------------------
+- A file appears whole: it is written under `<path>/.tickwire-<feed>/`, synced, and renamed into
+  place. Readers pass over the hidden folder; what a killed run left there is removed at the next
+  start of the same feed.
+- Rows wait in memory only until they fill a row group; row groups go to the file as they fill, and
+  all that waits together has a bound.
+- `venue` is in the path, not in the file. A venue's name is data from a configuration: it is
+  percent-encoded, and readers decode it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tickwire.clock import wall_ns
+from tickwire.errors import SinkError
+from tickwire.sinks.base import Sink
+from tickwire.sinks.files import (
+    HIVE_NULL,
+    DurableFile,
+    make_folder,
+    path_segment,
+    start_mark,
+    sync_folder,
+)
+from tickwire.sinks.settings import SinkSettings
+
+# DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
+ROW_GROUP_ROWS = 122_880
+ROW_GROUP_BYTES = 32 << 20
+# All files together; past it the largest row group is written early.
+WAITING_BYTES = 256 << 20
+DAY_NS = 86_400_000_000_000
+
+Part = tuple[str, str]  # the path segments of venue and date
+
+
+@dataclass(slots=True)
+class _File:
+    """A file that is being written."""
+
+    table: str
+    temporary: Path
+    target: Path
+    output: DurableFile
+    writer: pq.ParquetWriter
+    opened_s: float
+    n_rows: int = 0
+    waiting: list[pa.RecordBatch] = field(default_factory=list)
+    n_waiting_rows: int = 0
+    n_waiting_bytes: int = 0
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        self.waiting.append(batch)
+        self.n_rows += batch.num_rows
+        self.n_waiting_rows += batch.num_rows
+        self.n_waiting_bytes += own_bytes(batch)
+
+    def write_group(self) -> None:
+        """Write what waits as one row group."""
+        if self.waiting:
+            # Batches of different age have dictionaries of different length.
+            rows = pa.Table.from_batches(self.waiting).unify_dictionaries().combine_chunks()
+            self.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+            self.waiting.clear()
+            self.n_waiting_rows = self.n_waiting_bytes = 0
+
+
+def own_bytes(batch: pa.RecordBatch) -> int:
+    """Bytes of a batch without its dictionaries, which many batches share."""
+    return sum(
+        column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes
+        for column in batch.columns
+    )
+
+
+def _encodings(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are stored: what grows by small steps as deltas, what repeats by dictionary."""
+    steps = [f.name for f in schema if f.type == pa.int64() or pa.types.is_timestamp(f.type)]
+    texts = [f.name for f in schema if f.type in (pa.utf8(), pa.binary())]
+    return {
+        "use_dictionary": [f.name for f in schema if f.name not in {*steps, *texts}],
+        "column_encoding": dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
+    }
+
+
+class ParquetSink(Sink):
+    """Rows to a Parquet dataset; a row is committed when its file has appeared."""
+
+    def __init__(
+        self,
+        settings: SinkSettings,
+        feed: str,
+        latency: Any = None,
+        on_failure: Callable[[Sink], None] | None = None,
+    ) -> None:
+        super().__init__(settings, feed, latency, on_failure)
+        self.interval_s = min(self.interval_s, settings.rotate_s)
+        self._root = settings.path
+        self._hidden = settings.path / f".tickwire-{path_segment(feed)}"
+        self._schemas: dict[str, pa.Schema] = {}
+        self._files: dict[tuple[str, Part], _File] = {}
+        self._start = ""
+        self._n_files = 0
+        self._lock: int | None = None
+
+    def _open(self) -> None:
+        make_folder(self._root, self.name)
+        make_folder(self._hidden, self.name)
+        try:
+            self._take_lock()
+            for leftover in self._hidden.glob("*.tmp"):
+                leftover.unlink()
+            for table in self.tables.values():
+                make_folder(self._root / path_segment(table.name), self.name)
+        except OSError as error:
+            self._close()
+            raise SinkError(
+                f"sink {self.name}: cannot write to {self._root}: {error.strerror}"
+            ) from error
+        except SinkError:
+            self._close()
+            raise
+        self._start = start_mark(wall_ns())
+        for table in self.tables.values():
+            schema = table.arrow_schema
+            self._schemas[table.name] = schema.remove(schema.get_field_index("venue"))
+
+    def _take_lock(self) -> None:
+        """Keep a second feed of the same name away, whose start would remove our files."""
+        self._lock = os.open(self._hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
+            raise SinkError(
+                f"sink {self.name}: a feed named {self.feed!r} is writing to {self._root} already"
+                + (f" (pid {holder})" if holder else "")
+            ) from error
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
+        for table, batch in batches.items():
+            for part, rows in self._split(batch):
+                self._append(table, part, rows)
+        while sum(file.n_waiting_bytes for file in self._files.values()) > WAITING_BYTES:
+            max(self._files.values(), key=lambda file: file.n_waiting_bytes).write_group()
+        self._record_latency(batches)
+
+    def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[Part, pa.RecordBatch]]:
+        """The rows of each venue and day, without the column `venue`, in order."""
+        venues = batch.column("venue")
+        rows = batch.remove_column(batch.schema.get_field_index("venue"))
+        codes = pc.fill_null(venues.indices, -1).to_numpy()
+        days = batch.column("ts_recv").view(pa.int64()).to_numpy() // DAY_NS
+        first = (int(codes[0]), int(days[0]))
+        if (codes == first[0]).all() and (days == first[1]).all():
+            yield self._part(venues, *first), rows
+            return
+        for code, day in sorted(set(zip(codes.tolist(), days.tolist(), strict=True))):
+            yield self._part(venues, code, day), rows.filter((codes == code) & (days == day))
+
+    @staticmethod
+    def _part(venues: pa.DictionaryArray, code: int, day: int) -> Part:
+        venue = None if code < 0 else venues.dictionary[code].as_py()
+        segment = HIVE_NULL if venue is None else path_segment(venue)
+        return f"venue={segment}", f"date={np.datetime64(day, 'D')}"
+
+    def _append(self, table: str, part: Part, rows: pa.RecordBatch) -> None:
+        while rows.num_rows:
+            file = self._files.get((table, part)) or self._new_file(table, part)
+            n_rows = min(
+                rows.num_rows,
+                self.settings.rotate_rows - file.n_rows,
+                ROW_GROUP_ROWS - file.n_waiting_rows,
+            )
+            file.append(rows.slice(0, n_rows))
+            rows = rows.slice(n_rows)
+            if file.n_rows >= self.settings.rotate_rows:
+                self._publish((table, part))
+            elif file.n_waiting_rows >= ROW_GROUP_ROWS or file.n_waiting_bytes >= ROW_GROUP_BYTES:
+                file.write_group()
+
+    def _new_file(self, table: str, part: Part) -> _File:
+        self._n_files += 1
+        name = f"{path_segment(self.feed)}-{self._start}-{self._n_files:06}"
+        temporary = self._hidden / f"{name}.tmp"
+        output = DurableFile(temporary, self.patience)
+        schema = self._schemas[table]
+        writer = pq.ParquetWriter(
+            output, schema, compression="zstd", version="2.6", **_encodings(schema)
+        )
+        target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
+        file = _File(table, temporary, target, output, writer, monotonic())
+        self._files[table, part] = file
+        return file
+
+    def _publish(self, key: tuple[str, Part]) -> None:
+        """Finish a file and let it appear."""
+        file = self._files[key]
+        file.write_group()
+        file.writer.close()
+        file.output.sync()
+        file.output.close()
+        folder = file.target.parent
+        self.patience.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
+        file.temporary.rename(file.target)
+        for path in (folder, folder.parent, folder.parent.parent):
+            sync_folder(path)
+        del self._files[key]
+        self._count_committed(file.table, file.n_rows)
+
+    def _tend(self, n_rows: int) -> None:
+        due_s = monotonic() - self.settings.rotate_s
+        for key in [key for key, file in self._files.items() if file.opened_s <= due_s]:
+            self._publish(key)
+
+    def _finish(self) -> None:
+        for key in list(self._files):
+            self._publish(key)
+
+    def _close(self) -> None:
+        # After a failure: unfinished files stay hidden, and the next start removes them.
+        for file in self._files.values():
+            with suppress(OSError):
+                file.output.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,97 @@
+"""Waiting for a full disk to have room again.
+
+A full disk is the one fault of a sink that a person can mend while the feed runs, so the sink
+keeps its rows and tries again, first soon and then every few seconds; the ring's overflow policy
+decides what happens to the rows that come meanwhile. Once the feed is stopping it gives up soon.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
+
+from tickwire.errors import SinkError
+
+T = TypeVar("T")
+
+# EFBIG is what a process gets that may not write more (ulimit -f), EDQUOT what a user gets.
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL_TEXTS = tuple(os.strerror(code) for code in sorted(FULL_ERRNOS))
+
+FIRST_DELAY_S = 0.05
+LONGEST_DELAY_S = 5.0
+PATIENCE_AT_STOP_S = 3.0
+
+
+class OutOfSpace(SinkError):
+    """The disk is full; the same write may succeed later."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether `error` says that there is no room on the disk."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL_ERRNOS
+    return isinstance(error, OutOfSpace) or any(text in str(error) for text in FULL_TEXTS)
+
+
+class Patience:
+    """Repeats what failed for want of room.
+
+    Parameters
+    ----------
+    stopping
+        Set when the feed stops; from then on patience lasts `PATIENCE_AT_STOP_S`.
+    """
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self.n_retries = 0
+        self.waited_s = 0.0
+        self._stopping = stopping
+        self._gives_up_at: float | None = None
+
+    def attempt(self, action: Callable[[], T]) -> T:
+        """Call `action` until it does not fail for want of room.
+
+        Parameters
+        ----------
+        action
+            Raises an error for which `is_full` is true, having left nothing half done.
+
+        Returns
+        -------
+        T
+            What `action` returned.
+
+        Raises
+        ------
+        OutOfSpace
+            There was no room when the feed stopped, nor for a while after.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return action()
+            except Exception as error:
+                if not is_full(error):
+                    raise
+                if not self._may_wait():
+                    raise OutOfSpace(f"no room on the disk: {error}") from error
+            began_s = monotonic()
+            if self._stopping.is_set():
+                sleep(FIRST_DELAY_S)
+            else:
+                self._stopping.wait(delay_s)
+            self.waited_s += monotonic() - began_s
+            self.n_retries += 1
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+
+    def _may_wait(self) -> bool:
+        if not self._stopping.is_set():
+            return True
+        if self._gives_up_at is None:
+            self._gives_up_at = monotonic() + PATIENCE_AT_STOP_S
+        return monotonic() < self._gives_up_at
