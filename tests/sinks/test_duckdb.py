@@ -4,14 +4,12 @@ import resource
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
-
 from tests.sinks.batches import (
     NOW_NS,
     ListSource,
@@ -19,11 +17,14 @@ from tests.sinks.batches import (
     batch_of,
     cells,
     open_sink,
+    wait_for,
     write_all,
 )
+
+from tickwire.config import DuckDBSettings
 from tickwire.errors import SinkError
 from tickwire.schema import TABLES, Column, Kind
-from tickwire.sinks import DuckDBSink, SinkSettings
+from tickwire.sinks import DuckDBSink
 
 TRADES = TABLES["trades"]
 
@@ -31,14 +32,8 @@ TRADES = TABLES["trades"]
 def read(path: Path, table: str) -> list[dict[str, object]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         quoted = '"' + table.replace('"', '""') + '"'
-        return cells(connection.sql(f"SELECT * FROM {quoted} ORDER BY rowid").to_arrow_table())
-
-
-def wait_for(condition, seconds: float = 30) -> None:
-    deadline_s = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline_s, "it never came"
-        time.sleep(0.005)
+        sql = f"SELECT * FROM {quoted} ORDER BY rowid"  # noqa: S608 - quoted
+        return cells(connection.sql(sql).to_arrow_table())
 
 
 @pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.name)
@@ -138,7 +133,7 @@ def test_a_view_in_the_place_of_a_table_is_refused(tmp_path):
 def test_a_file_locked_by_another_process_names_it(tmp_path):
     path = tmp_path / "market.duckdb"
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own program
         [sys.executable, "-c", code, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -203,7 +198,7 @@ def test_rows_are_visible_to_other_threads_while_it_runs(tmp_path):
 
 def test_latency_is_recorded_after_each_commit(tmp_path):
     latencies: list[int] = []
-    sink = DuckDBSink(SinkSettings("duckdb", tmp_path / "a.duckdb"), "main", latencies)
+    sink = DuckDBSink(DuckDBSettings(path=tmp_path / "a.duckdb"), "main", latencies)
     sink.open([TRADES])
     source = ListSource([batch_of(TRADES, 1, i) for i in range(3)])
     sink.start({"trades": source})
@@ -315,23 +310,25 @@ def test_the_log_may_grow_past_the_16_mb_of_duckdb(tmp_path):
     assert len(read(path, "trades")) == 2000
 
 
-def test_a_checkpoint_that_a_reader_prevents_is_tried_again(tmp_path):
+def test_a_checkpoint_beside_another_connections_transaction_loses_nothing(tmp_path):
+    # Some releases of DuckDB refuse it, and then the sink tries again later.
     path = tmp_path / "market.duckdb"
     sink = open_sink("duckdb", path, [TRADES], flush_ms=1, checkpoint_mb=1)
     assert isinstance(sink, DuckDBSink)
-    writer = sink.cursor()
-    writer.execute("CREATE TABLE other (x INTEGER)")
-    writer.execute("BEGIN")
-    writer.execute("INSERT INTO other VALUES (1)")
+    other = sink.cursor()
+    other.execute("CREATE TABLE other (x INTEGER)")
+    other.execute("BEGIN")
+    other.execute("INSERT INTO other VALUES (1)")
     source = ListSource()
     sink.start({"trades": source})
     texts = [f"{i:02000}" for i in range(1000)]
     source.put(batch_of(TRADES, 1000, trade_id=texts))
-    wait_for(lambda: sink.n_checkpoints_refused >= 1)
+    wait_for(lambda: sink.stalls.count >= 1)
     source.put(batch_of(TRADES, 10, 1000))
     wait_for(lambda: sink.rows_committed["trades"] == 1010)
-    writer.execute("COMMIT")
-    writer.close()
+    other.execute("COMMIT")
+    other.close()
     sink.stop()
     assert sink.failed is None
     assert len(read(path, "trades")) == 1010
+    assert read(path, "other") == [{"x": 1}]

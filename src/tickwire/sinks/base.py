@@ -22,10 +22,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
 from tickwire.schema import Table
 from tickwire.sinks.patience import Patience
-from tickwire.sinks.settings import SinkSettings
 
 
 class BatchSource(Protocol):
@@ -97,7 +97,7 @@ class Sink(ABC):
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         self.settings = settings
-        self.name = settings.label
+        self.name = settings.name
         self.feed = feed
         self.latency = latency
         self.on_failure = on_failure
@@ -184,7 +184,7 @@ class Sink(ABC):
     def _close(self) -> None:
         """Let go of the output; after a failure too, so it must not raise."""
 
-    def _tend(self, n_rows: int) -> None:
+    def _tend(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
     def _count_committed(self, table: str, n_rows: int) -> None:

@@ -26,11 +26,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from tickwire.config import DuckDBSettings
 from tickwire.errors import SinkError
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
-from tickwire.sinks.patience import OutOfSpace, is_full
-from tickwire.sinks.settings import SinkSettings
+from tickwire.sinks.patience import DiskFullError, is_full
 
 MIB = 1 << 20
 # Without rows for this long the feed counts as quiet; below this much log a checkpoint can wait.
@@ -48,7 +48,7 @@ def quote_identifier(name: str) -> str:
 
 
 def sql_type(arrow_type: pa.DataType) -> str:
-    """The DuckDB type of a column; raises SinkError where there is none."""
+    """Find the DuckDB type of a column; raises SinkError where there is none."""
     if pa.types.is_dictionary(arrow_type):
         return sql_type(arrow_type.value_type)
     if pa.types.is_timestamp(arrow_type):
@@ -89,7 +89,9 @@ class _Insert:
         columns = batch.columns
         for i in self._times:
             columns[i] = columns[i].view(pa.timestamp("ns"))
-        tickwire_batch_ = pa.RecordBatch.from_arrays(columns, names=self._names)
+        tickwire_batch_ = pa.RecordBatch.from_arrays(  # noqa: F841 - DuckDB finds it by name
+            columns, names=self._names
+        )
         connection.execute(self._sql)
 
 
@@ -106,7 +108,7 @@ class DuckDBSink(Sink):
 
     def __init__(
         self,
-        settings: SinkSettings,
+        settings: DuckDBSettings,
         feed: str,
         latency: Any = None,
         on_failure: Callable[[Sink], None] | None = None,
@@ -115,6 +117,7 @@ class DuckDBSink(Sink):
         self.interval_s = settings.flush_ms / 1000
         self.n_checkpoints_refused = 0
         self._path = settings.path
+        self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{settings.path}.wal"
         self._checkpoint_bytes = settings.checkpoint_mb * MIB
         self._checkpoint_after_s = 0.0
@@ -126,7 +129,7 @@ class DuckDBSink(Sink):
         self._writer: duckdb.DuckDBPyConnection  # the worker's alone
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection to the same database, for one other thread.
+        """Make a connection to the same database, for one other thread.
 
         It keeps the file locked until it is closed, also past the end of the sink.
 
@@ -146,9 +149,7 @@ class DuckDBSink(Sink):
             self._writer = self._database.cursor()
             # Out of reach, yet there: DuckDB's own checkpoint is the last resort where other
             # connections prevent ours.
-            self._writer.execute(
-                f"SET checkpoint_threshold = '{4 * self.settings.checkpoint_mb}MiB'"
-            )
+            self._writer.execute(f"SET checkpoint_threshold = '{self._automatic_mb}MiB'")
             self._set_threads(1)
             for table in self.tables.values():
                 self._prepare(table)
@@ -161,7 +162,7 @@ class DuckDBSink(Sink):
             raise
 
     def _explain(self, error: duckdb.Error) -> str:
-        """What is wrong with the file, in one line."""
+        """Say what is wrong with the file, in one line."""
         text = str(error).split("See also")[0].strip()
         locked = LOCKED.search(text)
         if locked:
@@ -172,7 +173,10 @@ class DuckDBSink(Sink):
         return f"cannot open {self._path}: {' '.join(text.split())}"
 
     def _set_threads(self, n_threads: int) -> None:
-        """Inserts are small: a second thread costs more than it brings, and the feed needs it."""
+        """Set how many threads DuckDB uses.
+
+        Inserts are small: a second thread costs more than it brings, and the feed needs it.
+        """
         self._writer.execute(f"SET threads = {n_threads}")
 
     def _prepare(self, table: Table) -> None:
@@ -232,7 +236,7 @@ class DuckDBSink(Sink):
             with suppress(duckdb.Error):
                 writer.rollback()
             if is_full(error):
-                raise OutOfSpace(str(error)) from error
+                raise DiskFullError(str(error)) from error
             raise
 
     def _tend(self, n_rows: int) -> None:

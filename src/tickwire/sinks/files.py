@@ -36,7 +36,7 @@ def path_segment(text: str) -> str:
 
 
 def start_mark(start_ns: int) -> str:
-    """A start time in ns as it stands in file names: UTC, sorted by text as by time."""
+    """Write a start time in ns for file names: UTC, sorted by text as by time."""
     seconds, fraction_ns = divmod(start_ns, 1_000_000_000)
     return f"{strftime('%Y%m%dT%H%M%S', gmtime(seconds))}.{fraction_ns:09}"
 
@@ -81,7 +81,7 @@ class DurableFile(io.RawIOBase):
         )
 
     def writable(self) -> bool:
-        """It is."""
+        """Say that it is."""
         return True
 
     def tell(self) -> int:

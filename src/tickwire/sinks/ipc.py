@@ -18,11 +18,11 @@ from typing import Any
 import pyarrow as pa
 
 from tickwire.clock import wall_ns
+from tickwire.config import IpcSettings
 from tickwire.errors import SinkError
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
-from tickwire.sinks.settings import SinkSettings
 
 
 class IpcSink(Sink):
@@ -30,7 +30,7 @@ class IpcSink(Sink):
 
     def __init__(
         self,
-        settings: SinkSettings,
+        settings: IpcSettings,
         feed: str,
         latency: Any = None,
         on_failure: Callable[[Sink], None] | None = None,
@@ -58,7 +58,10 @@ class IpcSink(Sink):
         folder = self.settings.path / path_segment(table.name)
         make_folder(folder, self.name)
         file = self._files[table.name] = DurableFile(folder / file_name, self.patience)
-        self._streams[table.name] = pa.ipc.new_stream(file, table.arrow_schema)
+        schema = table.arrow_schema
+        stream = self._streams[table.name] = pa.ipc.new_stream(file, schema)
+        # The writer begins with the first batch; a reader may come before it.
+        stream.write_batch(pa.RecordBatch.from_pylist([], schema=schema))
         sync_folder(folder)
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tickwire.errors import SinkError
+from tickwire.config import DuckDBSettings, ParquetSettings, SinkSettings
 from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb import DuckDBSink
 from tickwire.sinks.ipc import IpcSink
 from tickwire.sinks.parquet import ParquetSink
-from tickwire.sinks.settings import SinkSettings
-
-SINK_TYPES: dict[str, type[Sink]] = {
-    "duckdb": DuckDBSink,
-    "parquet": ParquetSink,
-    "ipc": IpcSink,
-}
 
 
 def make_sink(
@@ -25,7 +18,7 @@ def make_sink(
     latency: Any = None,
     on_failure: Callable[[Sink], None] | None = None,
 ) -> Sink:
-    """The sink that `settings` describe, not yet open.
+    """Make the sink that `settings` describe, not yet open.
 
     Parameters
     ----------
@@ -42,12 +35,9 @@ def make_sink(
     -------
     Sink
         Of the type asked for.
-
-    Raises
-    ------
-    SinkError
-        There is no such type.
     """
-    if settings.type not in SINK_TYPES:
-        raise SinkError(f"no sink type {settings.type!r}; there are {', '.join(SINK_TYPES)}")
-    return SINK_TYPES[settings.type](settings, feed, latency, on_failure)
+    if isinstance(settings, DuckDBSettings):
+        return DuckDBSink(settings, feed, latency, on_failure)
+    if isinstance(settings, ParquetSettings):
+        return ParquetSink(settings, feed, latency, on_failure)
+    return IpcSink(settings, feed, latency, on_failure)

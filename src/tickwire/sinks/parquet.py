@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tickwire.clock import wall_ns
+from tickwire.config import ParquetSettings
 from tickwire.errors import SinkError
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import (
@@ -40,7 +41,6 @@ from tickwire.sinks.files import (
     start_mark,
     sync_folder,
 )
-from tickwire.sinks.settings import SinkSettings
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
 ROW_GROUP_ROWS = 122_880
@@ -106,13 +106,15 @@ class ParquetSink(Sink):
 
     def __init__(
         self,
-        settings: SinkSettings,
+        settings: ParquetSettings,
         feed: str,
         latency: Any = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)
         self.interval_s = min(self.interval_s, settings.rotate_s)
+        self._rotate_s = settings.rotate_s
+        self._rotate_rows = settings.rotate_rows
         self._root = settings.path
         self._hidden = settings.path / f".tickwire-{path_segment(feed)}"
         self._schemas: dict[str, pa.Schema] = {}
@@ -166,7 +168,7 @@ class ParquetSink(Sink):
         self._record_latency(batches)
 
     def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[Part, pa.RecordBatch]]:
-        """The rows of each venue and day, without the column `venue`, in order."""
+        """Give the rows of each venue and day, in order, without the column `venue`."""
         venues = batch.column("venue")
         rows = batch.remove_column(batch.schema.get_field_index("venue"))
         codes = pc.fill_null(venues.indices, -1).to_numpy()
@@ -181,7 +183,7 @@ class ParquetSink(Sink):
     @staticmethod
     def _part(venues: pa.DictionaryArray, code: int, day: int) -> Part:
         venue = None if code < 0 else venues.dictionary[code].as_py()
-        segment = HIVE_NULL if venue is None else path_segment(venue)
+        segment = path_segment(venue) if venue else HIVE_NULL
         return f"venue={segment}", f"date={np.datetime64(day, 'D')}"
 
     def _append(self, table: str, part: Part, rows: pa.RecordBatch) -> None:
@@ -189,12 +191,12 @@ class ParquetSink(Sink):
             file = self._files.get((table, part)) or self._new_file(table, part)
             n_rows = min(
                 rows.num_rows,
-                self.settings.rotate_rows - file.n_rows,
+                self._rotate_rows - file.n_rows,
                 ROW_GROUP_ROWS - file.n_waiting_rows,
             )
             file.append(rows.slice(0, n_rows))
             rows = rows.slice(n_rows)
-            if file.n_rows >= self.settings.rotate_rows:
+            if file.n_rows >= self._rotate_rows:
                 self._publish((table, part))
             elif file.n_waiting_rows >= ROW_GROUP_ROWS or file.n_waiting_bytes >= ROW_GROUP_BYTES:
                 file.write_group()
@@ -229,7 +231,7 @@ class ParquetSink(Sink):
         self._count_committed(file.table, file.n_rows)
 
     def _tend(self, n_rows: int) -> None:
-        due_s = monotonic() - self.settings.rotate_s
+        due_s = monotonic() - self._rotate_s
         for key in [key for key, file in self._files.items() if file.opened_s <= due_s]:
             self._publish(key)
 

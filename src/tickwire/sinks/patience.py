@@ -27,7 +27,7 @@ LONGEST_DELAY_S = 5.0
 PATIENCE_AT_STOP_S = 3.0
 
 
-class OutOfSpace(SinkError):
+class DiskFullError(SinkError):
     """The disk is full; the same write may succeed later."""
 
 
@@ -35,7 +35,7 @@ def is_full(error: BaseException) -> bool:
     """Whether `error` says that there is no room on the disk."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in FULL_ERRNOS
-    return isinstance(error, OutOfSpace) or any(text in str(error) for text in FULL_TEXTS)
+    return isinstance(error, DiskFullError) or any(text in str(error) for text in FULL_TEXTS)
 
 
 class Patience:
@@ -68,7 +68,7 @@ class Patience:
 
         Raises
         ------
-        OutOfSpace
+        DiskFullError
             There was no room when the feed stopped, nor for a while after.
         """
         delay_s = FIRST_DELAY_S
@@ -79,7 +79,7 @@ class Patience:
                 if not is_full(error):
                     raise
                 if not self._may_wait():
-                    raise OutOfSpace(f"no room on the disk: {error}") from error
+                    raise DiskFullError(f"no room on the disk: {error}") from error
             began_s = monotonic()
             if self._stopping.is_set():
                 sleep(FIRST_DELAY_S)

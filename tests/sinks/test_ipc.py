@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from tests.sinks.batches import (
+    ListSource,
+    all_tables,
+    batch_of,
+    cells,
+    open_sink,
+    wait_for,
+    write_all,
+)
+
+from tickwire.errors import SinkError
+from tickwire.schema import TABLES
+
+TRADES = TABLES["trades"]
+
+
+def read(path) -> list[dict[str, object]]:
+    with pa.OSFile(str(path)) as file:
+        return [row for batch in pa.ipc.open_stream(file) for row in cells(batch)]
+
+
+def only_file(root, table="trades"):
+    (path,) = (root / table).iterdir()
+    return path
+
+
+@pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.name)
+def test_every_value_and_null_of_every_table_comes_back(tmp_path, table):
+    # Every batch has a dictionary of its own, also shorter ones.
+    batches = [batch_of(table, n, 50 * n, seed=n) for n in (1, 50, 3, 20)]
+    sink = open_sink("ipc", tmp_path, [table])
+    write_all(sink, {table.name: batches})
+    path = only_file(tmp_path, table.name)
+    assert read(path) == [row for batch in batches for row in cells(batch)]
+    assert pa.ipc.open_stream(path.read_bytes()).schema == table.arrow_schema
+    assert sink.rows_committed == {table.name: 74}
+
+
+def test_polars_reads_dictionaries_that_grew(tmp_path):
+    batches = [batch_of(TRADES, 2 + i, 10 * i, symbol=list("abcdef"[: 2 + i])) for i in range(4)]
+    write_all(open_sink("ipc", tmp_path, [TRADES]), {"trades": batches})
+    frame = pl.read_ipc_stream(only_file(tmp_path))
+    assert frame["symbol"].to_list() == list("ab" + "abc" + "abcd" + "abcde")
+
+
+def test_a_stream_can_be_read_while_it_is_written(tmp_path):
+    sink = open_sink("ipc", tmp_path, [TRADES], flush_ms=1)
+    assert read(only_file(tmp_path)) == []
+    source = ListSource()
+    sink.start({"trades": source})
+    written = []
+    for i in range(3):
+        batch = batch_of(TRADES, 10, 10 * i, seed=i)
+        written += cells(batch)
+        source.put(batch)
+        n_rows = len(written)
+        wait_for(lambda n=n_rows: sink.rows_committed["trades"] == n)
+        assert read(only_file(tmp_path)) == written
+    sink.stop()
+    assert read(only_file(tmp_path)) == written
+
+
+def test_every_start_has_its_own_file(tmp_path):
+    for i in range(3):
+        sink = open_sink("ipc", tmp_path, [TRADES], feed="a b")
+        write_all(sink, {"trades": [batch_of(TRADES, 5, 5 * i)]})
+    paths = sorted((tmp_path / "trades").iterdir())
+    assert all(path.name.startswith("a%20b-") and path.suffix == ".arrows" for path in paths)
+    assert [row["seq"] for path in paths for row in read(path)] == list(range(15))
+
+
+def test_a_path_that_cannot_be_written_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SinkError, match=r"^sink ipc: cannot make the folder .*: Not a directory$"):
+        open_sink("ipc", tmp_path / "file", [TRADES])
+
+
+def test_a_failure_while_running_is_kept_and_closes_the_consumers(tmp_path):
+    sink = open_sink("ipc", tmp_path, [TRADES], flush_ms=1)
+    source = ListSource([pa.RecordBatch.from_pydict({"seq": [1]})])
+    failures = []
+    sink.on_failure = failures.append
+    sink.start({"trades": source})
+    wait_for(lambda: failures)
+    sink.stop()
+    assert failures == [sink]
+    assert source.is_closed
+    assert str(sink.failed).startswith("sink ipc: ArrowInvalid: ")
