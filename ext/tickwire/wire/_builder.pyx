@@ -5,13 +5,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from tickwire.wire._rules cimport tw_close_code_valid
+
 from os import urandom
 
 cdef extern from "tickwire/mask.h":
     void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
-
-cdef extern from "tickwire/close_code.h":
-    int tw_close_code_valid(int code) nogil
 
 
 cdef size_t build_header(

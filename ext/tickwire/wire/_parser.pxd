@@ -7,44 +7,7 @@ from tickwire.wire._assembly cimport Assembly
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._queue cimport MessageQueue
-
-cdef extern from "tickwire/utf8.h":
-    ctypedef struct tw_utf8:
-        uint8_t need
-        uint8_t low
-        uint8_t high
-
-# RFC 6455 section 5.2.
-cdef enum Opcode:
-    CONTINUATION = 0x0
-    TEXT = 0x1
-    BINARY = 0x2
-    CLOSE = 0x8
-    PING = 0x9
-    PONG = 0xA
-
-# What the peer did wrong; `tickwire.wire.faults` has the sentence, close code and section of each,
-# in this order.
-cdef enum Fault:
-    NO_FAULT
-    RESERVED_BITS
-    RESERVED_OPCODE
-    MASKED_FROM_SERVER
-    UNMASKED_FROM_CLIENT
-    CONTROL_FRAGMENTED
-    CONTROL_TOO_LONG
-    LENGTH_NOT_MINIMAL
-    LENGTH_TOO_HIGH
-    CONTINUATION_WITHOUT_START
-    DATA_INSIDE_FRAGMENTS
-    FRAME_TOO_BIG
-    MESSAGE_TOO_BIG
-    TEXT_NOT_UTF8
-    CLOSE_TOO_SHORT
-    CLOSE_CODE_INVALID
-    CLOSE_REASON_NOT_UTF8
-    OUT_OF_MEMORY
-    N_FAULTS
+from tickwire.wire._rules cimport Fault, Opcode, tw_utf8
 
 
 @cython.final
@@ -90,19 +53,43 @@ cdef class FrameParser:
     cdef list found
 
     cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
-    cdef size_t wanted(self) noexcept nogil
-    cdef bint has_control(self) noexcept nogil
+
+    cdef inline size_t wanted(self) noexcept nogil:
+        """How many bytes the unfinished frame at the front has in all.
+
+        Shape    none.
+        Units    bytes, header included.
+        Returns  0 where that is not known yet, or where any number of bytes helps.
+        Threads  that of `feed`.
+        Memory   none.
+        Source   RFC 6455 section 5.2.
+        """
+        return self.pending_bytes
+
+    cdef inline bint has_control(self) noexcept nogil:
+        """Whether `take_control` would give anything.
+
+        Shape    none.
+        Units    none.
+        Returns  True if a ping, a pong or a close waits.
+        Threads  that of `feed`.
+        Memory   none.
+        Source   RFC 6455 section 5.5.
+        """
+        return (
+            self.control.n_waiting_pings != 0
+            or self.control.pong_waiting
+            or self.control.close_waiting
+        )
 
     # The steps of `feed`.
     cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
-    cdef int _head_fault(self, uint8_t first, uint8_t second) noexcept nogil
     cdef size_t _offer_in_place(
         self, int opcode, uint8_t* payload, size_t header, size_t length, Handler handler
     ) noexcept nogil
     cdef size_t _take_control_frame(
         self, int opcode, const uint8_t* payload, size_t header, size_t length
     ) noexcept nogil
-    cdef int _read_close(self, const uint8_t* payload, size_t length) noexcept nogil
     cdef void _start_stream(
         self, int opcode, bint fin, const uint8_t* frame, size_t header, uint64_t length
     ) noexcept nogil

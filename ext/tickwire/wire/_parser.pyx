@@ -14,6 +14,7 @@ Lengths are unsigned and are checked against the limits before they are narrowed
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
@@ -22,31 +23,29 @@ from tickwire.wire._assembly cimport Assembly
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler, Verdict
 from tickwire.wire._queue cimport MessageQueue
+from tickwire.wire._rules cimport (
+    CONTROL,
+    FIN,
+    MASK,
+    Fault,
+    Opcode,
+    close_fault,
+    head_fault,
+    is_text,
+    tw_utf8_check,
+)
 
 from tickwire.errors import ProtocolError
 from tickwire.wire.events import Control, Message
-from tickwire.wire.faults import FAULTS
-
-cdef extern from "tickwire/utf8.h":
-    int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n) nogil
+from tickwire.wire.faults import FAULTS as _FAULTS
 
 cdef extern from "tickwire/mask.h":
     void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
-
-cdef extern from "tickwire/close_code.h":
-    int tw_close_code_valid(int code) nogil
 
 cdef extern from "tickwire/cpu.h":
     int tw_simd_level() nogil
     int tw_simd_force(int level) nogil
     const char* tw_simd_name(int level) nogil
-
-cdef enum:
-    FIN = 0x80
-    RSV = 0x70
-    MASK = 0x80
-    CONTROL = 0x8  # the bit of an opcode that makes it a control frame's
-    NO_CODE = 1005
 
 
 cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
@@ -143,34 +142,6 @@ cdef class FrameParser:
         self.n_bytes += <int64_t> pos
         return <Py_ssize_t> pos
 
-    cdef size_t wanted(self) noexcept nogil:
-        """How many bytes the unfinished frame at the front has in all.
-
-        Shape    none.
-        Units    bytes, header included.
-        Returns  0 where that is not known yet, or where any number of bytes helps.
-        Threads  that of `feed`.
-        Memory   none.
-        Source   RFC 6455 section 5.2.
-        """
-        return self.pending_bytes
-
-    cdef bint has_control(self) noexcept nogil:
-        """Whether `take_control` would give anything.
-
-        Shape    none.
-        Units    none.
-        Returns  True if a ping, a pong or a close waits.
-        Threads  that of `feed`.
-        Memory   none.
-        Source   RFC 6455 section 5.5.
-        """
-        return (
-            self.control.n_waiting_pings != 0
-            or self.control.pong_waiting
-            or self.control.close_waiting
-        )
-
     # Section 5.2, from the first byte to the last. Gives the bytes taken: a whole frame, or the
     # header of one whose payload is streamed; 0 if there is nothing to take now.
     cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil:
@@ -183,7 +154,9 @@ cdef class FrameParser:
         first = data[0]
         second = data[1]
         opcode = first & 0x0F
-        fault = self._head_fault(first, second)
+        fault = head_fault(
+            first, second, self.rsv_allowed, self.message_opcode, self.is_server
+        )
         if fault != Fault.NO_FAULT:
             self.error = fault
             return 0
@@ -224,42 +197,13 @@ cdef class FrameParser:
             return self._take_control_frame(opcode, data + header, header, <size_t> length)
         return self._offer_in_place(opcode, data + header, header, <size_t> length, handler)
 
-    # Sections 5.1, 5.2, 5.4 and 5.5: what the first two bytes alone can break.
-    cdef int _head_fault(self, uint8_t first, uint8_t second) noexcept nogil:
-        cdef int opcode = first & 0x0F
-        if first & RSV & ~self.rsv_allowed:
-            return Fault.RESERVED_BITS
-        if opcode & CONTROL:
-            if opcode > Opcode.PONG:
-                return Fault.RESERVED_OPCODE
-            if not first & FIN:
-                return Fault.CONTROL_FRAGMENTED
-            if (second & 0x7F) > 125:
-                return Fault.CONTROL_TOO_LONG
-        elif opcode > Opcode.BINARY:
-            return Fault.RESERVED_OPCODE
-        elif opcode == Opcode.CONTINUATION:
-            if self.message_opcode == 0:
-                return Fault.CONTINUATION_WITHOUT_START
-        elif self.message_opcode != 0:
-            return Fault.DATA_INSIDE_FRAGMENTS
-        if self.is_server:
-            if not second & MASK:
-                return Fault.UNMASKED_FROM_CLIENT
-        elif second & MASK:
-            return Fault.MASKED_FROM_SERVER
-        return Fault.NO_FAULT
-
     cdef size_t _offer_in_place(
         self, int opcode, uint8_t* payload, size_t header, size_t length, Handler handler
     ) noexcept nogil:
-        cdef tw_utf8 utf8
         cdef int verdict
-        if opcode == Opcode.TEXT and not self.prepared:
-            utf8.need = utf8.low = utf8.high = 0
-            if not tw_utf8_check(&utf8, payload, length) or utf8.need:
-                self.error = Fault.TEXT_NOT_UTF8
-                return 0
+        if opcode == Opcode.TEXT and not self.prepared and not is_text(payload, length):
+            self.error = Fault.TEXT_NOT_UTF8
+            return 0
         verdict = handler.on_message(opcode, payload, length)
         if verdict == Verdict.BLOCKED:
             self.blocked = True
@@ -276,29 +220,13 @@ cdef class FrameParser:
         self, int opcode, const uint8_t* payload, size_t header, size_t length
     ) noexcept nogil:
         if opcode == Opcode.CLOSE:
-            self.error = self._read_close(payload, length)
+            self.error = close_fault(payload, length, &self.close_code)
             if self.error != Fault.NO_FAULT:
                 return 0
             self.closed = True
         self.control.add(opcode, payload, length)
         self.n_frames += 1
         return header + length
-
-    # Section 5.5.1; which codes may be sent: section 7.4.
-    cdef int _read_close(self, const uint8_t* payload, size_t length) noexcept nogil:
-        cdef tw_utf8 utf8
-        cdef int code = NO_CODE
-        if length == 1:
-            return Fault.CLOSE_TOO_SHORT
-        if length:
-            code = <int> _big_endian(payload, 2)
-            if not tw_close_code_valid(code):
-                return Fault.CLOSE_CODE_INVALID
-            utf8.need = utf8.low = utf8.high = 0
-            if not tw_utf8_check(&utf8, payload + 2, length - 2) or utf8.need:
-                return Fault.CLOSE_REASON_NOT_UTF8
-        self.close_code = code
-        return Fault.NO_FAULT
 
     cdef void _start_stream(
         self, int opcode, bint fin, const uint8_t* frame, size_t header, uint64_t length
@@ -357,6 +285,28 @@ cdef class FrameParser:
         self.n_messages += 1
         self.halted = verdict == Verdict.HALT
         return not self.halted
+
+    def feed_buffer(self, buffer: bytearray | memoryview, Handler handler not None) -> int:
+        """Do what the C method `feed` does, for handlers driven from Python.
+
+        Parameters
+        ----------
+        buffer
+            Writable bytes, contiguous; payloads of a client are unmasked in it.
+        handler
+            Gets the messages.
+
+        Returns
+        -------
+        int
+            How many bytes from the front are done with.
+        """
+        cdef Py_buffer view
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        try:
+            return self.feed(<uint8_t*> view.buf, <size_t> view.len, handler)
+        finally:
+            PyBuffer_Release(&view)
 
     def receive(self, data: bytes | bytearray | memoryview) -> list[Message | Control]:
         """Take bytes as they come from the peer.
@@ -417,11 +367,16 @@ cdef class FrameParser:
         """
         return self.control.take()
 
+    @property
+    def assembly_bytes(self):
+        """The memory held for messages that come in pieces, bytes."""
+        return self.assembly.capacity
+
     def error_as_exception(self) -> ProtocolError | None:
         """What the peer did wrong, or None."""
         if self.error == Fault.NO_FAULT:
             return None
-        return ProtocolError(*FAULTS[self.error])
+        return ProtocolError(*_FAULTS[self.error])
 
     def raise_error(self) -> None:
         """Raise what the peer did wrong, if it did.
@@ -437,7 +392,7 @@ cdef class FrameParser:
 
 
 def simd_level() -> str:
-    """The SIMD instructions that the parser uses: avx2, sse2, neon or portable."""
+    """Name the SIMD instructions that the parser uses: avx2, sse2, neon or portable."""
     return tw_simd_name(tw_simd_level()).decode()
 
 

@@ -14,5 +14,7 @@ cdef class MessageQueue(Handler):
     cdef object waiting               # collections.deque of Message
     cdef readonly int64_t n_bytes     # that wait, payloads and MESSAGE_BYTES each
     cdef readonly int64_t max_bytes   # past this, messages are blocked
+    cdef readonly int64_t max_messages  # ask for the end at this one; 0: never
+    cdef readonly int64_t n_messages  # put in since the start
 
     cdef int _add(self, int opcode, const uint8_t* payload, size_t n) noexcept

@@ -20,25 +20,30 @@ cdef class MessageQueue(Handler):
         Past this many bytes, messages are blocked: they stay with the parser, which offers them
         again. An empty queue takes a message of any size, so that none blocks for ever. Each
         message counts its payload and `MESSAGE_BYTES`, so that empty ones are bounded too.
+    max_messages
+        Asks the parser to stop after the message with this number, counted from 1; 0: never.
 
     Raises
     ------
     ValueError
-        If `max_bytes` is not positive.
+        If `max_bytes` is not positive, or `max_messages` is negative.
     """
 
-    def __cinit__(self, *, int64_t max_bytes=16_777_216):
-        if max_bytes <= 0:
-            raise ValueError(f"max_bytes must be positive, not {max_bytes}")
+    def __init__(self, *, max_bytes: int = 16_777_216, max_messages: int = 0):
+        if not 0 < max_bytes < 1 << 63:
+            raise ValueError(f"max_bytes must be positive and below 2**63, not {max_bytes}")
+        if max_messages < 0:
+            raise ValueError(f"max_messages must not be negative, not {max_messages}")
         self.waiting = deque()
         self.max_bytes = max_bytes
+        self.max_messages = max_messages
 
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         """Copy a message into the queue.
 
         Shape    n bytes at `payload`, borrowed for this call.
         Units    bytes.
-        Returns  TAKEN, or BLOCKED when the queue is full or memory is out.
+        Returns  TAKEN, HALT at message `max_messages`, BLOCKED when there is no room.
         Threads  the loop's; takes the GIL.
         Memory   one Python object per message: this is not the hot path of a feed.
         Source   none.
@@ -55,7 +60,8 @@ cdef class MessageQueue(Handler):
             return Verdict.BLOCKED
         self.n_bytes += <int64_t> n + MESSAGE_BYTES
         self.has_events = True
-        return Verdict.TAKEN
+        self.n_messages += 1
+        return Verdict.HALT if self.n_messages == self.max_messages else Verdict.TAKEN
 
     def take(self):
         """The oldest message, or None.

@@ -61,9 +61,7 @@ def parse_url(url: str) -> WebSocketUrl:
         If it is not a WebSocket URL; the text says why.
     """
     if _NOT_IN_URLS.search(url):
-        raise ValueError(
-            f"{url!r}: white space, backslash or control character"
-        )
+        raise ValueError(f"{url!r}: white space, backslash or control character")
     try:
         parts = urlsplit(url)
         port = parts.port
