@@ -11,10 +11,10 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tickwire.decode.plan import Message
+from tickwire.decode.plan import Message, Rows
 from tickwire.schema import Column
 
 
@@ -228,6 +228,20 @@ class Venue:
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     verified: str = ""
+
+    def declared(self, *, extras: bool) -> tuple[Message, ...]:
+        """Give the messages, without the venue's own columns unless `extras`."""
+        if extras:
+            return self.messages
+        return tuple(
+            replace(message, rows=tuple(self._canonical(rows) for rows in message.rows))
+            for message in self.messages
+        )
+
+    def _canonical(self, rows: Rows) -> Rows:
+        own = {column.name for column in self.extras.get(rows.into, ())}
+        kept = {name: field for name, field in rows.fields.items() if name not in own}
+        return replace(rows, fields=kept)
 
     def channel(self, name: str) -> Channel | None:
         """Give the channel that a configured name means, or None where the venue lacks it."""

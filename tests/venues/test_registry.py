@@ -1,0 +1,118 @@
+"""Venues by name, channels and symbols to subscriptions, subscriptions to connections."""
+
+from dataclasses import replace
+
+import pytest
+
+from tickwire.decode.program import Program
+from tickwire.errors import ConfigError
+from tickwire.schema import SYSTEM_TABLES, TABLES
+from tickwire.venues import channel_names, connections, load, names, plan
+
+NAMES = ["binance", "binance-coinm", "binance-usdm", "hyperliquid", "hyperliquid-testnet"]
+
+
+def test_names_lists_every_venue() -> None:
+    assert names() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_load_gives_the_venue_of_that_name(name: str) -> None:
+    assert load(name).name == name
+
+
+@pytest.mark.parametrize("name", ["nyse", "binance-options", "base", "_binance", ""])
+def test_an_unknown_venue_is_an_error_that_lists_those_there_are(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(name)
+    assert caught.value.problems == [f"unknown venue {name!r}: one of {', '.join(NAMES)}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("extras", [False, True])
+def test_every_declaration_compiles(name: str, extras: bool) -> None:
+    venue = load(name)
+    tables = {
+        table.name: table.with_extras(venue.extras.get(table.name, ())) if extras else table
+        for table in TABLES.values()
+        if table.name not in SYSTEM_TABLES
+    }
+    Program(name, venue.declared(extras=extras), tables)
+
+
+def test_without_extras_no_row_names_a_column_of_the_venue() -> None:
+    venue = load("hyperliquid")
+    named = {
+        column
+        for message in venue.declared(extras=False)
+        for rows in message.rows
+        for column in rows.fields
+    }
+    assert named.isdisjoint(column.name for own in venue.extras.values() for column in own)
+    assert "price" in named
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_channel_name_is_a_channel_with_subscriptions(name: str) -> None:
+    venue = load(name)
+    for channel_name in channel_names(venue):
+        subscriptions = plan(venue, [channel_name], ["BTC"])
+        assert subscriptions
+        for subscription in subscriptions:
+            assert subscription.channel == channel_name
+            assert subscription.table == channel_name.partition(":")[0]
+            assert subscription.table in TABLES
+            assert subscription.endpoint in venue.endpoints
+
+
+def test_problems_are_reported_together() -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan(load("hyperliquid"), ["trade", "candles:7m", "quotes"], ["*"])
+    trade, candles, quotes = caught.value.problems
+    assert "no channel 'trade' (did you mean 'trades'?): it has trades, quotes, book" in trade
+    assert "no channel 'candles:7m'" in candles
+    assert "candles:1m" in candles
+    assert quotes == ("hyperliquid: channel 'quotes' needs symbols; '*' is possible for mids")
+
+
+def test_channels_and_symbols_must_be_given() -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan(load("hyperliquid"), [], [])
+    assert len(caught.value.problems) == 2
+    with pytest.raises(ConfigError, match="empty symbol"):
+        plan(load("hyperliquid"), ["trades"], ["BTC", " "])
+
+
+def test_two_incremental_books_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="'book' and 'book:1000ms' exclude each other"):
+        plan(load("binance"), ["book", "trades", "book:1000ms"], ["BTCUSDT"])
+    assert len(plan(load("binance"), ["book", "book:5", "book:20"], ["BTCUSDT"])) == 3
+
+
+def test_a_subscription_is_asked_for_once() -> None:
+    mids = plan(load("hyperliquid"), ["mids", "mids"], ["BTC", "ETH", "BTC"])
+    assert [subscription.key for subscription in mids] == ['{"type":"allMids"}']
+    trades = plan(load("binance"), ["trades"], ["BTCUSDT", "BTCUSDT", "ETHUSDT"])
+    assert [subscription.key for subscription in trades] == ["btcusdt@trade", "ethusdt@trade"]
+
+
+def test_connections_keep_endpoints_groups_and_limits_apart() -> None:
+    venue = load("hyperliquid")
+    subscriptions = plan(
+        venue, ["trades", "book", "book:fast", "book:n5", "book:n5m2"], ["BTC", "ETH"]
+    )
+    divided = connections(venue, subscriptions)
+    assert [len(connection) for connection in divided] == [6, 2, 2]
+    assert {subscription.group for subscription in divided[0]} == {""}
+    assert {subscription.labels for subscription in divided[1]} == {(("book", "book:n5"),)}
+    assert {subscription.labels for subscription in divided[2]} == {(("book", "book:n5m2"),)}
+
+    venue = load("binance-usdm")
+    divided = connections(venue, plan(venue, ["trades", "book", "tickers"], ["BTCUSDT"]))
+    assert [{s.endpoint for s in connection} for connection in divided] == [{"public"}, {"market"}]
+
+    few = replace(venue, limits=replace(venue.limits, subscriptions_per_connection=2))
+    symbols = ["BTCUSDT", "ETHUSDT", "XRPUSDT", "BNBUSDT", "SOLUSDT"]
+    divided = connections(few, plan(few, ["trades"], symbols))
+    assert [len(connection) for connection in divided] == [2, 2, 1]
+    assert [s.symbol for connection in divided for s in connection] == symbols
