@@ -1,0 +1,68 @@
+"""What the frame parser costs per frame, with a handler that does nothing.
+
+One call feeds many frames, so that the call from Python does not count. The time per frame is the
+time of a call divided by `n_frames`, both in the report's extra information.
+"""
+
+import pytest
+
+from tickwire.wire import FrameParser, Handler, MessageQueue, build_frame
+
+SIZES = (0, 125, 126, 300, 1600, 65536)
+READ_BYTES = 131_072  # about what a read of the loop brings, in cache
+GATE_NS = 25.0  # an unmasked text frame of 300 bytes, its UTF-8 checked
+
+
+def stream(size, *, opcode=1, mask=False, text=None):
+    """As many frames as a read holds, and how many that is."""
+    payload = (text or b'{"coin":"BTC","px":"64000.5"}') * (size // 20 + 1)
+    frame = build_frame(opcode, payload[:size], mask=mask)
+    n_frames = max(READ_BYTES // len(frame), 1)
+    return frame * n_frames, n_frames
+
+
+def measured(benchmark, data, n_frames, role="client"):
+    """Best time per frame in ns, after a check that every frame was taken."""
+
+    def fresh():  # a masked frame is unmasked in place, so each round needs its own
+        return (bytearray(data), FrameParser(role), Handler()), {}
+
+    def feed(buffer, parser, handler):
+        consumed = parser.feed_buffer(buffer, handler)
+        assert consumed == len(data)
+        assert parser.n_messages == n_frames
+
+    queue = MessageQueue(max_bytes=1 << 40)
+    FrameParser(role).feed_buffer(bytearray(data), queue)
+    assert len(queue) == n_frames
+    benchmark.extra_info.update(n_frames=n_frames, n_bytes=len(data))
+    benchmark.pedantic(feed, setup=fresh, rounds=200, warmup_rounds=5)
+    return None if benchmark.disabled else benchmark.stats["min"] / n_frames * 1e9
+
+
+@pytest.mark.gate
+def test_a_300_byte_text_frame(benchmark):
+    per_frame_ns = measured(benchmark, *stream(300))
+    assert per_frame_ns is None or per_frame_ns < GATE_NS
+
+
+@pytest.mark.informational
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("role", ["client", "server"])
+@pytest.mark.parametrize("opcode", [1, 2], ids=["text", "binary"])
+def test_frames(benchmark, size, role, opcode):
+    data, n_frames = stream(size, opcode=opcode, mask=role == "server")
+    measured(benchmark, data, n_frames, role)
+
+
+@pytest.mark.informational
+def test_text_that_is_not_ascii(benchmark):
+    measured(benchmark, *stream(300, text="цена €".encode() * 2))
+
+
+@pytest.mark.informational
+def test_fragments(benchmark):
+    frame = build_frame(1, b"x" * 150, fin=False, mask=False)
+    frame += build_frame(0, b"y" * 150, mask=False)
+    n_messages = READ_BYTES // len(frame)
+    measured(benchmark, frame * n_messages, n_messages)
