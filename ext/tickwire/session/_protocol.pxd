@@ -11,7 +11,8 @@ cdef class ProtocolCarrier(_First):
     cdef Receiver receiver
     cdef object transport
     cdef object loop
-    cdef object opening           # takes the bytes of the handshake; None once that is done
+    cdef object answer            # tickwire.wire.HandshakeResponse
+    cdef bint is_open             # the handshake is through
     cdef bytes request            # what to send first
     cdef bytearray opening_bytes  # where the handshake is read into
     cdef object writable          # a future while the transport's write buffer is full
@@ -19,3 +20,4 @@ cdef class ProtocolCarrier(_First):
     cdef readonly object lost     # done when the transport is gone, with its error or None
 
     cdef int _open(self, bytes data) except -1
+    cdef object _early_end(self)

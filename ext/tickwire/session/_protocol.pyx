@@ -9,9 +9,9 @@ have a Python class as its first base; hence the empty first base.
 
 import asyncio
 
-from tickwire import errors
-
 from tickwire.session._receiver cimport Receiver
+
+from tickwire import errors
 
 cdef enum:
     OPENING_BYTES = 4096
@@ -30,14 +30,14 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         Takes everything after the handshake.
     request
         The opening handshake, sent when the transport is there.
-    opening
-        Takes the bytes of the answer: gives None while it wants more, then what came after it.
+    answer
+        A `HandshakeResponse`, which reads the answer.
     """
 
-    def __init__(self, Receiver receiver not None, bytes request not None, opening):
+    def __init__(self, Receiver receiver not None, bytes request not None, answer not None):
         self.receiver = receiver
         self.request = request
-        self.opening = opening
+        self.answer = answer
         self.opening_bytes = bytearray(OPENING_BYTES)
         self.loop = asyncio.get_running_loop()
         self.opened = self.loop.create_future()
@@ -52,13 +52,13 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
 
     def get_buffer(self, Py_ssize_t sizehint):
         """Give the memory for the next read."""
-        if self.opening is None:
+        if self.is_open:
             return self.receiver.view()
         return self.opening_bytes
 
     def buffer_updated(self, Py_ssize_t nbytes):
         """Parse what was read."""
-        if self.opening is None:
+        if self.is_open:
             self.receiver.note_read(<size_t>nbytes)
         else:
             self._open(bytes(memoryview(self.opening_bytes)[:nbytes]))
@@ -70,11 +70,7 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
     def connection_lost(self, error):
         """Wake whoever waits."""
         if not self.opened.done():
-            self.opened.set_exception(
-                errors.ConnectionFailed(
-                    f"the connection was lost during the handshake: {error or 'closed by the peer'}"
-                )
-            )
+            self.opened.set_exception(error or self._early_end())
         if self.writable is not None:
             self.writable.set_result(None)
             self.writable = None
@@ -131,19 +127,24 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
 
     cdef int _open(self, bytes data) except -1:
         try:
-            rest = self.opening(data)
-        except Exception as error:
+            if not self.answer.receive(data):
+                return 0
+        except errors.HandshakeError as error:
             if not self.opened.done():
                 self.opened.set_exception(error)
             self.transport.abort()
             return 0
-        if rest is None:
-            return 0
-        self.opening = None
+        self.is_open = True
         # Until the connection is set up nobody could take control frames or pause: not yet.
         self.pause_reading()
-        if rest:
-            self.receiver.receive_bytes(rest)
+        if self.answer.rest:
+            self.receiver.receive_bytes(self.answer.rest)
         if not self.opened.done():
             self.opened.set_result(None)
         return 0
+
+    cdef object _early_end(self):
+        try:
+            self.answer.receive_eof()
+        except errors.HandshakeError as error:
+            return error

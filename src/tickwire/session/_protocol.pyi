@@ -1,16 +1,14 @@
 """The carrier `protocol`: the loop reads straight into the receive buffer."""
 
 import asyncio
-from collections.abc import Callable
 
 from tickwire.session._receiver import Receiver
+from tickwire.wire import HandshakeResponse
 
 class ProtocolCarrier(asyncio.BufferedProtocol):
     """A WebSocket connection's bytes, by way of the loop's own transport."""
 
-    def __init__(
-        self, receiver: Receiver, request: bytes, opening: Callable[[bytes], bytes | None]
-    ) -> None: ...
+    def __init__(self, receiver: Receiver, request: bytes, answer: HandshakeResponse) -> None: ...
     @property
     def opened(self) -> asyncio.Future[None]: ...
     @property

@@ -1,0 +1,41 @@
+"""What a connection needs of whatever moves its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+
+class Carrier(Protocol):
+    """Moves the bytes of one connection whose handshake is done.
+
+    What it reads goes to the connection's `Receiver`. It knows nothing of frames to send.
+    """
+
+    @property
+    def lost(self) -> asyncio.Future[Exception | None]:
+        """Done when the transport is gone, with its error if it had one."""
+
+    def begin(self) -> None:
+        """Start to read."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep to be sent; never blocks."""
+
+    def unsent_bytes(self) -> int:
+        """Give how much is kept to be sent."""
+
+    async def drain(self) -> None:
+        """Wait until little enough is kept to be sent."""
+
+    def pause_reading(self) -> None:
+        """Read no more, so that TCP pushes back."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def close(self) -> None:
+        """Send what is kept, then close the transport."""
+
+    def abort(self) -> None:
+        """Close the transport at once."""

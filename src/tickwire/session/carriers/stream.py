@@ -1,0 +1,123 @@
+"""The carrier `stream`: asyncio's StreamReader and StreamWriter. The one to read first.
+
+    open_connection -> handshake -> read, parse, read, parse ... until the end
+
+The other carriers do the same with fewer copies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.dial import dial_through_proxy
+from tickwire.session.carriers.target import Target
+
+LIMIT_BYTES = 2 * 1024 * 1024  # the StreamReader pauses its transport past twice this
+READ_BYTES = 65_536  # what one read brings is still in cache when it is parsed
+
+
+async def open_stream(target: Target, receiver: Receiver) -> tuple[StreamCarrier, str | None]:
+    """Connect and shake hands; gives the carrier and the subprotocol that the server chose."""
+    name = target.url.host if target.context else None
+    if target.proxy is None:
+        reader, writer = await asyncio.open_connection(
+            target.url.host,
+            target.url.port,
+            limit=LIMIT_BYTES,
+            ssl=target.context,
+            server_hostname=name,
+        )
+    else:
+        sock = await dial_through_proxy(target.proxy, target.url)
+        try:
+            reader, writer = await asyncio.open_connection(
+                sock=sock, limit=LIMIT_BYTES, ssl=target.context, server_hostname=name
+            )
+        except BaseException:
+            sock.close()
+            raise
+    try:
+        request, answer = target.handshake()
+        writer.write(request)
+        await writer.drain()
+        while True:
+            data = await reader.read(READ_BYTES)
+            if not data:
+                answer.receive_eof()
+            if answer.receive(data):
+                break
+    except BaseException:
+        writer.transport.abort()
+        raise
+    if answer.rest:
+        receiver.receive_bytes(answer.rest)
+    return StreamCarrier(reader, writer, receiver), answer.subprotocol
+
+
+class StreamCarrier:
+    """The bytes of a connection, by way of a StreamReader and a StreamWriter."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receiver: Receiver
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._receiver = receiver
+        self._may_read = asyncio.Event()
+        self._aborted = False
+        self._task: asyncio.Task[None] | None = None
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+
+    async def _read_on(self) -> None:
+        failure: Exception | None = None
+        try:
+            while True:
+                await self._may_read.wait()
+                data = b"" if self._aborted else await self._reader.read(READ_BYTES)
+                if not data:
+                    break
+                self._receiver.receive_bytes(data)
+        except Exception as error:  # whoever waits for `lost` gets it
+            failure = error
+        finally:
+            self._writer.transport.abort() if failure else self._writer.close()
+            if not self.lost.done():
+                self.lost.set_result(failure)
+
+    def begin(self) -> None:
+        """Start to read."""
+        self._may_read.set()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._read_on())
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep to be sent."""
+        self._writer.write(data)
+
+    def unsent_bytes(self) -> int:
+        """Give how much is kept to be sent."""
+        return self._writer.transport.get_write_buffer_size()
+
+    async def drain(self) -> None:
+        """Wait until little enough is kept to be sent."""
+        await self._writer.drain()
+
+    def pause_reading(self) -> None:
+        """Leave what comes to the StreamReader, which pauses its transport when it has enough."""
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self.begin()
+
+    def close(self) -> None:
+        """Send what is kept, then close the transport."""
+        self._writer.close()
+        self.begin()
+
+    def abort(self) -> None:
+        """Close the transport at once, and drop what the StreamReader holds."""
+        self._aborted = True
+        self._writer.transport.abort()
+        self.begin()

@@ -1,0 +1,57 @@
+"""Where to connect and how; what every carrier needs to open a connection."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from tickwire.wire import HandshakeResponse, build_request, make_key
+from tickwire.wire.url import WebSocketUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One endpoint.
+
+    Parameters
+    ----------
+    text
+        The URL as it was given.
+    url
+        Its parts.
+    context
+        For TLS; None for a plain connection.
+    headers, subprotocols
+        For the handshake.
+    proxy
+        URL of an HTTP proxy.
+    max_message_bytes
+        Largest message.
+    """
+
+    text: str
+    url: WebSocketUrl
+    context: ssl.SSLContext | None
+    headers: tuple[tuple[str, str], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    proxy: str | None = None
+    max_message_bytes: int = 16_777_216
+
+    def handshake(self) -> tuple[bytes, HandshakeResponse]:
+        """Give a new request and what reads its answer."""
+        key = make_key()
+        request = build_request(self.url, key, headers=self.headers, subprotocols=self.subprotocols)
+        return request, HandshakeResponse(key, subprotocols=self.subprotocols)
+
+
+def client_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Make a TLS context that verifies the server: its chain and its name, TLS 1.2 or newer.
+
+    Parameters
+    ----------
+    ca_file
+        PEM file of the authorities to trust; the system's if left out.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

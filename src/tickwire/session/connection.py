@@ -1,0 +1,372 @@
+"""One open WebSocket connection, whichever carrier brings its bytes.
+
+Rules of this file
+------------------
+- Messages never come through here: the carrier gives bytes to the `Receiver`, whose parser gives
+  messages to the handler. This is told, once per read at most, when something else is left to do:
+  control frames, events of the handler, a handler without room, a fault.
+- The close handshake follows RFC 6455 section 7: whoever gets a close frame first answers it with
+  the same code; the server closes the transport first; we wait for that, but not for ever.
+- After a fault or a halt the bytes that still come are dropped. The transport is kept open for a
+  moment all the same: closing it with bytes unread would make TCP throw away our close frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tickwire import errors
+from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.base import Carrier
+from tickwire.wire import build_close, build_frame
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+
+NO_STATUS = 1005  # RFC 6455 section 7.1.5: a close frame without a code
+ABNORMAL = 1006  # the same: the transport was lost without a close frame
+
+RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
+LINGER_S = 1.0  # how long a transport outlives the close handshake
+UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended.
+
+    Parameters
+    ----------
+    code
+        From the close frame received; 1005 where it had none, 1006 where none came.
+    reason
+        Its reason, or what was wrong.
+    error
+        What the peer broke, if that was why.
+    by_us
+        Whether we asked for the end.
+    paused
+        Whether reading was paused, because the handler had no room.
+    """
+
+    code: int
+    reason: str = ""
+    error: errors.ProtocolError | None = None
+    by_us: bool = False
+    paused: bool = False
+
+    def exception(self) -> errors.TickwireError:
+        """Give what whoever still wants to use the connection gets."""
+        return self.error or errors.ConnectionClosed(self.code, self.reason)
+
+
+class Connection:
+    """An open connection: sends, answers pings, closes.
+
+    Parameters
+    ----------
+    receiver
+        Where its bytes arrive.
+    carrier
+        What brings them.
+    subprotocol
+        The one that the server chose.
+    close_timeout_s
+        How long to wait for the peer's close frame and for the end of the transport.
+    on_events
+        Called after a read that left events with the handler.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        carrier: Carrier,
+        *,
+        subprotocol: str | None = None,
+        close_timeout_s: float = 5.0,
+        on_events: Callable[[], None] | None = None,
+    ) -> None:
+        self.receiver = receiver
+        self.carrier = carrier
+        self.subprotocol = subprotocol
+        self.close_timeout_s = close_timeout_s
+        self.on_events = on_events
+        self.n_pauses = 0
+        self.halted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Ending] = self._loop.create_future()
+        self._close_sent = False
+        self._close_received = False
+        self._by_us = False
+        self._fault: errors.ProtocolError | None = None
+        self._note = ""  # why we gave the connection up, where the peer gave no reason
+        self._peer_reason = ""
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._pings: dict[bytes, tuple[asyncio.Future[float], float]] = {}
+        self._owed_pong: bytes | None = None
+        self._pong_task: asyncio.Task[None] | None = None
+        self._alive_ns = time.monotonic_ns()
+
+    def begin(self) -> None:
+        """Parse what came with the handshake, and read on."""
+        self.carrier.lost.add_done_callback(self._on_lost)
+        self.receiver.on_attention = self._on_attention
+        self.receiver.start()
+        if not self.receiver.paused:
+            self.carrier.begin()
+
+    # Sending, RFC 6455 section 6.1.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return not (self._close_sent or self._close_received or self.carrier.lost.done())
+
+    def send_text(self, text: str) -> None:
+        """Send a text message."""
+        self._send(TEXT, text.encode())
+
+    def send_binary(self, payload: bytes | bytearray | memoryview) -> None:
+        """Send a binary message."""
+        self._send(BINARY, payload)
+
+    def ping(self, payload: bytes | None = None) -> asyncio.Future[float]:
+        """Send a ping.
+
+        Parameters
+        ----------
+        payload
+            At most 125 bytes; random ones if left out. Must differ from those of other pings that
+            have not been answered.
+
+        Returns
+        -------
+        asyncio.Future of float
+            Done when the pong comes, with the seconds it took. A pong answers all older pings too.
+
+        Raises
+        ------
+        ConnectionClosed, ProtocolError
+            If the connection is not open.
+        ValueError
+            If the payload is too long or waits already.
+        """
+        payload = os.urandom(4) if payload is None else payload
+        if len(payload) > 125:
+            raise ValueError("the payload of a ping has at most 125 bytes")
+        if payload in self._pings:
+            raise ValueError("a ping with the same payload has not been answered yet")
+        self._send(PING, payload)
+        answer: asyncio.Future[float] = self._loop.create_future()
+        self._pings[payload] = (answer, time.monotonic())
+        return answer
+
+    def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+        if not self.is_open:
+            raise self._why_not_open()
+        self.carrier.write(build_frame(opcode, payload))
+
+    def _why_not_open(self) -> errors.TickwireError:
+        if self.ended.done():
+            return self.ended.result().exception()
+        if self._fault is not None:
+            return self._fault
+        code = self.receiver.parser.close_code if self._close_received else ABNORMAL
+        return errors.ConnectionClosed(code, self._peer_reason or "closing")
+
+    # Liveness.
+
+    def alive_ns(self) -> int:
+        """Give the monotonic time when the peer was last known to live, ns.
+
+        While reading is paused nothing can be known, so that counts as life.
+        """
+        if self.receiver.paused:
+            self._alive_ns = time.monotonic_ns()
+        return max(self._alive_ns, self.receiver.mono_ns)
+
+    # Closing, RFC 6455 section 7.
+
+    async def close(self, code: int = 1000, reason: str = "") -> Ending:
+        """Close the connection and wait for its end, at most about `close_timeout_s`."""
+        self._by_us = True
+        self._start_closing(code, reason)
+        return await asyncio.shield(self.ended)
+
+    def give_up(self, note: str) -> None:
+        """Drop the connection at once, because its peer is not there any more."""
+        self._note = self._note or note
+        self.carrier.abort()
+
+    def stop_parsing(self) -> None:
+        """Drop whatever has not been parsed and whatever comes."""
+        self.receiver.end_now()
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+            self._retry_timer = None
+        self.carrier.resume_reading()
+
+    def _start_closing(self, code: int, reason: str) -> None:
+        if self.ended.done():
+            return
+        if not self._close_sent:
+            self._write_close(build_close(code, reason))
+        # What is not parsed any more cannot bring the peer's close frame.
+        wait_s = LINGER_S if self.receiver.ended else self.close_timeout_s
+        self._end_within(min(wait_s, self.close_timeout_s))
+
+    def _write_close(self, frame: bytes) -> None:
+        self._close_sent = True
+        if not self.carrier.lost.done():
+            self.carrier.write(frame)
+
+    def _end_within(self, seconds: float) -> None:
+        if self._end_timer is None and not self.ended.done():
+            self._end_timer = self._loop.call_later(seconds, self._end_transport)
+
+    def _end_transport(self) -> None:
+        # Closing waits for unsent bytes, which a dead peer never takes: then abort.
+        if self.carrier.unsent_bytes() or self.receiver.paused:
+            self.carrier.abort()
+        else:
+            self.carrier.close()
+            self._end_timer = self._loop.call_later(LINGER_S, self.carrier.abort)
+
+    # What the receiver tells.
+
+    def _on_attention(self) -> None:
+        for opcode, payload in self.receiver.parser.take_control():
+            if opcode == PING:
+                self._answer(payload)
+            elif opcode == PONG:
+                self._on_pong(payload)
+            else:
+                self._on_close(payload)
+        if self.receiver.handler.has_events and self.on_events is not None:
+            self.on_events()
+        if self.receiver.paused:
+            self._pause()
+        elif self.receiver.ended and not self._close_received:
+            fault = self.receiver.parser.error_as_exception()
+            if fault is None:
+                self.halted.set()
+            elif self._fault is None:
+                self.fail(fault)
+
+    def fail(self, fault: errors.ProtocolError) -> None:
+        """Fail the connection, RFC 6455 section 7.1.7: tell the peer why, then close."""
+        self._fault = fault
+        self.receiver.end_now()
+        if not self._close_sent:
+            self._write_close(build_close(fault.close_code, fault.reason))
+        self._end_within(min(LINGER_S, self.close_timeout_s))
+
+    def _answer(self, payload: bytes) -> None:
+        """Answer a ping, RFC 6455 section 5.5.3."""
+        if not self.is_open:
+            return
+        if self.carrier.unsent_bytes() <= UNSENT_PONG_BYTES:
+            self.carrier.write(build_frame(PONG, payload))
+            return
+        # A peer that pings and does not read must not make our write buffer grow.
+        self._owed_pong = payload
+        if self._pong_task is None:
+            self._pong_task = self._loop.create_task(self._answer_later())
+
+    async def _answer_later(self) -> None:
+        await self.carrier.drain()
+        self._pong_task = None
+        if self._owed_pong is not None and self.is_open:
+            self.carrier.write(build_frame(PONG, self._owed_pong))
+        self._owed_pong = None
+
+    def _on_pong(self, payload: bytes) -> None:
+        if payload not in self._pings:
+            return  # unsolicited, RFC 6455 section 5.5.3: nobody waits for it
+        now = time.monotonic()
+        for sent in list(self._pings):
+            answer, sent_at = self._pings.pop(sent)
+            if not answer.done():
+                answer.set_result(now - sent_at)
+            if sent == payload:
+                break
+
+    def _on_close(self, payload: bytes) -> None:
+        self._close_received = True
+        self._peer_reason = payload[2:].decode()
+        if not self._close_sent:
+            code = self.receiver.parser.close_code
+            self._write_close(build_close(None if code == NO_STATUS else code))
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+        self._end_within(min(LINGER_S, self.close_timeout_s))
+
+    def _pause(self) -> None:
+        if self._retry_timer is None and not self.carrier.lost.done():
+            self.n_pauses += 1
+            self.carrier.pause_reading()
+            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        if self.receiver.retry():
+            self._alive_ns = time.monotonic_ns()
+            self.carrier.resume_reading()
+        elif self._retry_timer is None:
+            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def room_made(self) -> None:
+        """Offer a refused message again now, because its handler has room."""
+        if self._retry_timer is not None and not self.carrier.lost.done():
+            self._retry_timer.cancel()
+            self._retry()
+
+    # What the carrier tells.
+
+    def _on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        error = None if lost.cancelled() else lost.result()
+        if isinstance(error, errors.ProtocolError) and self._fault is None:
+            self._fault = error
+        self._cancel_timers()
+        deadline = self._loop.time() + self.close_timeout_s
+        self._take_rest(self.receiver.paused, error, deadline)
+
+    def _take_rest(self, paused: bool, error: Exception | None, deadline: float) -> None:
+        """Let the handler take what was received before the end, then end.
+
+        What it has no room for by the deadline is lost.
+        """
+        self._retry_timer = None
+        if not self.receiver.retry() and self._loop.time() < deadline:
+            self._cancel_timers()
+            self._retry_timer = self._loop.call_later(
+                RETRY_S, self._take_rest, paused, error, deadline
+            )
+            return
+        self._cancel_timers()
+        self.receiver.on_attention = None
+        if self._close_received:
+            code, reason = self.receiver.parser.close_code, self._peer_reason
+        else:
+            code, reason = ABNORMAL, self._note or (str(error) if error else "connection lost")
+        ending = Ending(code, reason, self._fault, self._by_us, paused)
+        self.ended.set_result(ending)
+        for answer, _ in self._pings.values():
+            if not answer.done():
+                answer.set_exception(ending.exception())
+                answer.exception()  # retrieved: nobody need wait for a ping
+        self._pings.clear()
+        if self._pong_task is not None:
+            self._pong_task.cancel()
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._retry_timer, self._end_timer):
+            if timer is not None:
+                timer.cancel()
+        self._retry_timer = None
+        self._end_timer = None

@@ -1,0 +1,125 @@
+"""Opening a connection: one time limit over name, TCP, TLS and handshake; one kind of error."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from tickwire import errors
+from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.base import Carrier
+from tickwire.session.carriers.protocol import open_protocol
+from tickwire.session.carriers.stream import open_stream
+from tickwire.session.carriers.target import Target, client_context
+from tickwire.session.connection import Connection
+from tickwire.wire import Handler, parse_url
+
+CarrierName = Literal["protocol", "stream", "picows"]
+CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
+
+
+async def open_connection(
+    url: str,
+    handler: Handler,
+    *,
+    carrier: CarrierName = "protocol",
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+    ca_file: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    connect_timeout_s: float = 10.0,
+    close_timeout_s: float = 5.0,
+    max_message_bytes: int = 16_777_216,
+    on_events: Callable[[], None] | None = None,
+) -> Connection:
+    """Open a WebSocket connection whose messages go to a handler.
+
+    Parameters
+    ----------
+    url
+        `ws://` or `wss://`.
+    handler
+        What takes the messages.
+    carrier
+        What brings the bytes.
+    headers, subprotocols
+        For the handshake.
+    ca_file, ssl_context
+        The authorities to trust, or a whole TLS context; the system's authorities if left out.
+    proxy
+        `http://host:port`.
+    connect_timeout_s
+        For everything until the handshake is done.
+    close_timeout_s
+        For the close handshake.
+    max_message_bytes
+        Largest message.
+    on_events
+        Called after a read that left events with the handler.
+
+    Returns
+    -------
+    Connection
+        Open, and not reading yet: call `begin`.
+
+    Raises
+    ------
+    ConnectionFailed
+        If name, address, TLS or time fail.
+    HandshakeError
+        If the server refuses the handshake or answers it wrongly.
+    ValueError
+        If the URL is not one, or the carrier is unknown.
+    """
+    if carrier not in CARRIERS:
+        raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
+    parts = parse_url(url)
+    context = (ssl_context or client_context(ca_file)) if parts.secure else None
+    target = Target(
+        url,
+        parts,
+        context,
+        tuple((headers or {}).items()),
+        tuple(subprotocols),
+        proxy,
+        max_message_bytes,
+    )
+    receiver = Receiver(handler, max_message_bytes=max_message_bytes)
+    try:
+        async with asyncio.timeout(connect_timeout_s) as limit:
+            opened, subprotocol = await _open(carrier, target, receiver)
+    except errors.TickwireError:
+        raise
+    except TimeoutError as error:
+        if not limit.expired():  # the kernel's own
+            raise errors.ConnectionFailed(f"{url}: {error or 'timed out'}") from error
+        raise errors.ConnectionFailed(f"{url}: not connected in {connect_timeout_s:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise errors.ConnectionFailed(
+            f"{url}: the server's certificate is refused: {error.verify_message}"
+        ) from error
+    except (OSError, ssl.SSLError) as error:
+        raise errors.ConnectionFailed(f"{url}: {error.strerror or error}") from error
+    return Connection(
+        receiver,
+        opened,
+        subprotocol=subprotocol,
+        close_timeout_s=close_timeout_s,
+        on_events=on_events,
+    )
+
+
+async def _open(
+    name: CarrierName, target: Target, receiver: Receiver
+) -> tuple[Carrier, str | None]:
+    if name == "protocol":
+        return await open_protocol(target, receiver)
+    if name == "stream":
+        return await open_stream(target, receiver)
+    # Not imported before it is wanted: it takes a while, and logs.
+    from tickwire.session.carriers.picows import open_picows
+
+    return await open_picows(target, receiver)

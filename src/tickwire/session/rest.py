@@ -1,0 +1,154 @@
+"""REST snapshots: bounded in time and size, within the venue's limits, and polite when refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+
+import aiohttp
+
+from tickwire import errors
+from tickwire.clock import wall_ns
+from tickwire.session.carriers.target import client_context
+from tickwire.session.pacing import Clock, Sleep, WindowLimiter
+
+# 429 too many requests; 418 is how Binance tells an address that went on after those.
+_SLOW_DOWN = frozenset({418, 429})
+DEFAULT_PAUSE_S = {418: 120.0, 429: 10.0}  # where the answer has no Retry-After
+READ_BYTES = 65_536
+
+
+class RestClient:
+    """Fetches documents from one venue.
+
+    Parameters
+    ----------
+    per_min
+        Requests per minute.
+    timeout_s
+        For one request, everything included.
+    max_bytes
+        Largest document.
+    ca_file, headers, proxy
+        As in `connect`.
+    max_pause_s
+        The longest that a venue may make us wait before asking again; past it, requests are
+        refused until the time has come.
+    clock, sleep
+        Monotonic seconds, and what waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        per_min: int = 60,
+        timeout_s: float = 10.0,
+        max_bytes: int = 33_554_432,
+        ca_file: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        max_pause_s: float = 60.0,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._limiter = WindowLimiter(per_min, clock=clock, sleep=sleep)
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+        self._ca_file = ca_file
+        self._headers = dict(headers or {})
+        self._proxy = proxy
+        self._max_pause_s = max_pause_s
+        self._clock = clock
+        self._sleep = sleep
+        self._not_before = 0.0
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> RestClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, url: str) -> tuple[bytes, int]:
+        """Fetch a document.
+
+        Parameters
+        ----------
+        url
+            `http://` or `https://`.
+
+        Returns
+        -------
+        (bytes, int)
+            The document, and the wall clock when its last byte had come, ns since the epoch.
+
+        Raises
+        ------
+        RequestRefused
+            If the answer is not 200, or too large. After 418 and 429 nothing is asked until the
+            time that the venue named has passed.
+        ConnectionFailed
+            If name, address, TLS or time fail.
+        """
+        await self._limiter.turn()
+        await self._wait_if_told_to(url)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._fetch(url)
+        except TimeoutError as error:
+            raise errors.ConnectionFailed(f"{url}: no answer in {self._timeout_s:g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise errors.ConnectionFailed(f"{url}: {error or type(error).__name__}") from error
+
+    async def _wait_if_told_to(self, url: str) -> None:
+        wait_s = self._not_before - self._clock()
+        if wait_s > self._max_pause_s:
+            raise errors.RequestRefused(f"{url}: the venue wants no request for {wait_s:.0f} s")
+        if wait_s > 0:
+            await self._sleep(wait_s)
+
+    async def _fetch(self, url: str) -> tuple[bytes, int]:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=client_context(self._ca_file))
+            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
+        # Redirects would take the request to a host that nobody configured.
+        async with self._session.get(url, proxy=self._proxy, allow_redirects=False) as answer:
+            if answer.status != 200:
+                self._note_refusal(answer)
+                words = " ".join(
+                    (await answer.content.read(500)).decode("utf-8", "replace").split()
+                )
+                raise errors.RequestRefused(f"{url}: {answer.status} {words}".rstrip())
+            payload = bytearray()
+            while data := await answer.content.read(READ_BYTES):
+                payload += data
+                if len(payload) > self._max_bytes:
+                    raise errors.RequestRefused(f"{url}: more than {self._max_bytes} bytes")
+            return bytes(payload), wall_ns()
+
+    def _note_refusal(self, answer: aiohttp.ClientResponse) -> None:
+        told = answer.headers.get("Retry-After", "").strip()
+        if answer.status not in _SLOW_DOWN and not (told and answer.status == 503):
+            return
+        pause_s = DEFAULT_PAUSE_S.get(answer.status, 10.0)
+        if told.isascii() and told.isdecimal():  # RFC 9110 section 10.2.3: seconds, or a date
+            pause_s = float(told[:9])
+        elif told:
+            with contextlib.suppress(ValueError):
+                pause_s = max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        self._not_before = max(self._not_before, self._clock() + pause_s)
