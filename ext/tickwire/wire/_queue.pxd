@@ -1,6 +1,5 @@
 """A handler that keeps messages as Python objects; see the implementation."""
 
-cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from tickwire.wire._handler cimport Handler
@@ -9,7 +8,6 @@ cdef enum:
     MESSAGE_BYTES = 128  # what a message costs beside its payload, roughly: two objects and a slot
 
 
-@cython.final
 cdef class MessageQueue(Handler):
     cdef object waiting               # collections.deque of Message
     cdef readonly int64_t n_bytes     # that wait, payloads and MESSAGE_BYTES each

@@ -1,6 +1,5 @@
 """A handler that keeps messages as Python objects, for code that wants them one by one."""
 
-cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from tickwire.wire._handler cimport Handler, Verdict
@@ -10,7 +9,6 @@ from collections import deque
 from tickwire.wire.events import Message
 
 
-@cython.final
 cdef class MessageQueue(Handler):
     """Messages that wait to be taken, bounded by their bytes.
 

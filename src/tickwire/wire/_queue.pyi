@@ -1,9 +1,6 @@
-from typing import final
-
 from tickwire.wire._handler import Handler
 from tickwire.wire.events import Message
 
-@final
 class MessageQueue(Handler):
     def __init__(self, *, max_bytes: int = 16_777_216, max_messages: int = 0) -> None: ...
     @property
