@@ -53,5 +53,16 @@ def test_a_durable_file_is_new_and_counts_its_bytes(tmp_path):
     file.close()
     file.close()
     assert path.read_bytes() == b"abcefg"
+    with pytest.raises(ValueError, match="closed"):
+        file.write(b"x")
     with pytest.raises(FileExistsError):
         DurableFile(path, Patience(threading.Event()))
+
+
+def test_an_abandoned_file_takes_writes_and_keeps_none(tmp_path):
+    file = DurableFile(tmp_path / "file", Patience(threading.Event()))
+    file.write(b"abc")
+    file.abandon()
+    assert file.write(b"defg") == 4
+    file.close()
+    assert (tmp_path / "file").read_bytes() == b"abc"

@@ -76,6 +76,7 @@ class DurableFile(io.RawIOBase):
         super().__init__()
         self._patience = patience
         self._n_bytes = 0
+        self._is_abandoned = False
         self._descriptor = patience.attempt(
             lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         )
@@ -90,8 +91,12 @@ class DurableFile(io.RawIOBase):
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write all of `data`; returns its length in bytes."""
+        if self.closed:
+            raise ValueError("write to a closed file")
         view = memoryview(data).cast("B")
         n_bytes = len(view)
+        if self._is_abandoned:
+            return n_bytes
         while view:
             n_written = self._patience.attempt(partial(os.write, self._descriptor, view))
             self._n_bytes += n_written
@@ -101,6 +106,10 @@ class DurableFile(io.RawIOBase):
     def sync(self) -> None:
         """Make what was written durable."""
         self._patience.attempt(lambda: os.fsync(self._descriptor))
+
+    def abandon(self) -> None:
+        """Write nothing more, so that a writer above, which must end somehow, can do so."""
+        self._is_abandoned = True
 
     def close(self) -> None:
         """Close the file; what was written stays."""

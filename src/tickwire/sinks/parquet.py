@@ -102,7 +102,10 @@ def _encodings(schema: pa.Schema) -> dict[str, Any]:
 
 
 class ParquetSink(Sink):
-    """Rows to a Parquet dataset; a row is committed when its file has appeared."""
+    """Rows to a Parquet dataset; a row is committed when its file has appeared.
+
+    It records no latencies: how long a row waits for its file is the configuration's choice.
+    """
 
     def __init__(
         self,
@@ -165,7 +168,6 @@ class ParquetSink(Sink):
                 self._append(table, part, rows)
         while sum(file.n_waiting_bytes for file in self._files.values()) > WAITING_BYTES:
             max(self._files.values(), key=lambda file: file.n_waiting_bytes).write_group()
-        self._record_latency(batches)
 
     def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[Part, pa.RecordBatch]]:
         """Give the rows of each venue and day, in order, without the column `venue`."""
@@ -242,6 +244,9 @@ class ParquetSink(Sink):
     def _close(self) -> None:
         # After a failure: unfinished files stay hidden, and the next start removes them.
         for file in self._files.values():
+            file.output.abandon()
+            with suppress(OSError, pa.ArrowException):
+                file.writer.close()
             with suppress(OSError):
                 file.output.close()
         if self._lock is not None:
