@@ -11,7 +11,7 @@ CHECKED = {
     "wraparound": False,
     "initializedcheck": True,
     "overflowcheck": False,
-    "nonecheck": True,
+    "nonecheck": False,  # Cython cannot check `self.x += n` for None without the GIL
 }
 UNCHECKED = {
     "boundscheck": False,

@@ -24,7 +24,7 @@ cdef class Assembly:
         The most that it may hold, bytes.
     """
 
-    def __init__(self, size_t limit):
+    def __cinit__(self, size_t limit):
         self.limit = limit
 
     def __dealloc__(self):

@@ -78,7 +78,7 @@ cdef class FrameParser:
         If the role is neither, or a limit is out of range.
     """
 
-    def __init__(
+    def __cinit__(
         self,
         role: str = "client",
         *,
@@ -287,12 +287,12 @@ cdef class FrameParser:
         return not self.halted
 
     def feed_buffer(self, buffer: bytearray | memoryview, Handler handler not None) -> int:
-        """Do what the C method `feed` does, for handlers driven from Python.
+        """Do what the C method `feed` does.
 
         Parameters
         ----------
         buffer
-            Writable bytes, contiguous; payloads of a client are unmasked in it.
+            Writable bytes; payloads of a client are unmasked in it.
         handler
             Gets the messages.
 
@@ -358,13 +358,7 @@ cdef class FrameParser:
         return events
 
     def take_control(self) -> list[tuple[int, bytes]]:
-        """The control frames that wait, for callers of the C interface.
-
-        Returns
-        -------
-        list of (opcode, payload)
-            Pings to answer, in their order; the newest pong; the close.
-        """
+        """The control frames that wait as (opcode, payload): pings, the newest pong, the close."""
         return self.control.take()
 
     @property

@@ -27,7 +27,7 @@ cdef class MessageQueue(Handler):
         If `max_bytes` is not positive, or `max_messages` is negative.
     """
 
-    def __init__(self, *, max_bytes: int = 16_777_216, max_messages: int = 0):
+    def __cinit__(self, *, max_bytes: int = 16_777_216, max_messages: int = 0):
         if not 0 < max_bytes < 1 << 63:
             raise ValueError(f"max_bytes must be positive and below 2**63, not {max_bytes}")
         if max_messages < 0:
@@ -53,7 +53,8 @@ cdef class MessageQueue(Handler):
 
     cdef int _add(self, int opcode, const uint8_t* payload, size_t n) noexcept:
         try:
-            self.waiting.append(Message(opcode, (<const char*> payload)[:n]))
+            # A plain tuple: making a Message runs Python code, where a signal could raise.
+            self.waiting.append((opcode, (<const char*> payload)[:n]))
         except MemoryError:
             return Verdict.BLOCKED
         self.n_bytes += <int64_t> n + MESSAGE_BYTES
@@ -71,7 +72,7 @@ cdef class MessageQueue(Handler):
         """
         if not self.waiting:
             return None
-        message = self.waiting.popleft()
+        message = Message._make(self.waiting.popleft())
         self.n_bytes -= len(message.payload) + MESSAGE_BYTES
         return message
 

@@ -1,4 +1,4 @@
-from typing import final
+from typing import Self, final
 
 from tickwire.errors import ProtocolError
 from tickwire.wire._handler import Handler
@@ -6,14 +6,14 @@ from tickwire.wire.events import Control, Message
 
 @final
 class FrameParser:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         role: str = "client",
         *,
         max_frame: int = 16_777_216,
         max_message: int = 16_777_216,
         in_place_limit: int = 131_072,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def blocked(self) -> bool: ...
     @property
