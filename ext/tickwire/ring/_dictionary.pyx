@@ -59,7 +59,9 @@ cdef class Dictionary:
         if not 0 < self.max_bytes < 2**31:
             raise ValueError(f"max_bytes is {self.max_bytes}: 1 to {2**31 - 1}")
         cdef size_t n_offset_bytes = (<size_t> max_values + 1) * 4
-        self.memory.mapping = tw_mapping_new(HEADER_BYTES + n_offset_bytes + <size_t> self.max_bytes)
+        self.memory.mapping = tw_mapping_new(
+            HEADER_BYTES + n_offset_bytes + <size_t> self.max_bytes
+        )
         self.slots = <uint64_t*> calloc(FIRST_SLOTS, sizeof(uint64_t))
         if self.memory.mapping == NULL or self.slots == NULL:
             raise MemoryError("no memory for a dictionary")

@@ -63,7 +63,7 @@ cdef class Ring:
     cdef int n_columns
     cdef int kinds[MAX_COLUMNS]         # Kind
     cdef void* columns[MAX_COLUMNS]     # memory of column i; text: its ends, see put_text
-    cdef int64_t* recv_mono             # hidden column: monotonic ns of the read, filled like others
+    cdef int64_t* recv_mono             # hidden column: monotonic ns of the read; the writer fills it
 
     cdef Block block
     cdef tw_mapping* mapping            # the block's; batches that borrow hold it too
@@ -73,7 +73,7 @@ cdef class Ring:
     cdef int64_t arena_masks[MAX_COLUMNS]
     cdef int64_t text_limits[MAX_COLUMNS]  # text may reach up to here, counted like `ends`
     cdef uint8_t* valids[MAX_COLUMNS]   # nullable text: 1 where there is a value
-    cdef DictionaryMemory* values[MAX_COLUMNS]  # codes; code_dictionaries keeps it; else NULL
+    cdef DictionaryMemory* values[MAX_COLUMNS]  # of codes, kept by code_dictionaries
     cdef list code_dictionaries         # by column; None where it has no codes
     cdef int64_t* seq                   # NULL where the table has none
     cdef int64_t* ts_recv
@@ -100,9 +100,6 @@ cdef class Ring:
     cpdef void publish(self) noexcept nogil
 
     cdef bint advance(self) noexcept nogil
-    cdef int64_t first_held(self, int64_t row) noexcept nogil
     cdef void drop_below(self, int64_t row) noexcept nogil
-    cdef void record_drop(self, int64_t first, int64_t last) noexcept nogil
     cdef int64_t ts_of(self, int64_t row) noexcept nogil
     cdef void wake(self) noexcept
-    cdef bint put_value(self, int i, object column, object value) except -1

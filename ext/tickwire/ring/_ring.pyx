@@ -4,28 +4,23 @@ Rules of this file
 ------------------
 - One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
   the cursor, the floor and their gates, nothing else.
-- Who loses a row is decided by one compare-and-exchange on a gate: the consumer's, which moves its
-  position past rows that it has copied, or the writer's (drop_oldest), which moves it past rows
-  that it is about to overwrite. Each row is taken or dropped, and counted once.
-- A gate that is leased is never moved by the writer.
+- The marks `floor`, `kept` and `limit` are explained in the .pxd, gates in _gates.pyx.
 """
 
-from libc.math cimport NAN
-from libc.stdint cimport INT32_MIN, INT64_MIN, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
 from tickwire.ring._block cimport Block
+from tickwire.ring._gates cimport first_held, push_gates
 from tickwire.ring._memory cimport (
-    TW_GATES,
-    tw_compare_exchange,
     tw_fence,
     tw_load_acquire,
     tw_ring_column,
     tw_store_release,
 )
+from tickwire.ring._stage cimport stage_row
 
-from tickwire.clock import mono_ns, wall_ns
 from tickwire.ring.drop import Drop
 
 cdef enum:
@@ -146,18 +141,16 @@ cdef class Ring:
         cdef int64_t target = self.floor + self.capacity // CHUNKS
         if target > self.published:
             target = self.published
-        target = self.first_held(target)
+        target = first_held(self.header, target, self.drops_oldest)
         if target > self.floor:
-            if self.drops_oldest:
-                self.drop_below(target)
+            self.drop_below(target)
             self.floor = target
             tw_store_release(&self.header.floor.value, target)
         # Partner: Consumer's attach, which stores its gate, fences and reads the floor. Either it
         # sees this floor or its gate is seen here.
         tw_fence()
-        if self.drops_oldest:
-            self.drop_below(self.floor)
-        cdef int64_t kept = self.first_held(self.floor)
+        self.drop_below(self.floor)
+        cdef int64_t kept = first_held(self.header, self.floor, self.drops_oldest)
         cdef bint grew = kept > self.kept
         cdef int i
         self.kept = kept
@@ -171,34 +164,15 @@ cdef class Ring:
                     )
         return grew
 
-    cdef int64_t first_held(self, int64_t row) noexcept nogil:
-        # The lowest row that a gate holds against the writer, at most `row`. Acquire: what the
-        # consumer read before it moved its gate stays before what is written over it.
-        cdef int64_t gate
-        cdef int i
-        for i in range(TW_GATES):
-            gate = tw_load_acquire(&self.header.gates[i].value)
-            if gate >> 1 < row and (gate & 1 or not self.drops_oldest):
-                row = gate >> 1
-        return row
-
     cdef void drop_below(self, int64_t row) noexcept nogil:
-        # Move every gate that is not leased up to `row`, and record what its consumer loses.
-        cdef int64_t first = row
-        cdef int64_t gate
-        cdef int i
-        for i in range(TW_GATES):
-            gate = tw_load_acquire(&self.header.gates[i].value)
-            while gate >> 1 < row and not gate & 1:
-                if tw_compare_exchange(&self.header.gates[i].value, gate, row << 1):
-                    first = min(first, gate >> 1)
-                    break
-                gate = tw_load_acquire(&self.header.gates[i].value)
-        if first < row:
-            self.record_drop(first, row - 1)
-
-    cdef void record_drop(self, int64_t first, int64_t last) noexcept nogil:
+        # drop_oldest: nobody gets a row below `row` any more that has not taken or leased it.
+        if not self.drops_oldest:
+            return
+        cdef int64_t first = push_gates(self.header, row)
+        cdef int64_t last = row - 1
         cdef DropRecord* drop
+        if first == row:
+            return
         self.dropped_rows += last - first + 1
         if self.n_drops > 0:
             drop = &self.drops[self.n_drops - 1]
@@ -234,12 +208,13 @@ cdef class Ring:
         """
         cdef int64_t* ends = <int64_t*> self.columns[i]
         cdef int64_t arena_mask = self.arena_masks[i]
+        cdef int64_t half = (arena_mask + 1) >> 1
         cdef int64_t start = ends[(self.head - 1) & self.mask]
-        if n > <size_t> (arena_mask >> 1):
+        if n > <size_t> half:
             return TEXT_TOO_LONG
         cdef int64_t end = start + <int64_t> n
         if end > self.text_limits[i]:
-            if end - ends[(self.message_start - 1) & self.mask] > arena_mask >> 1:
+            if end - ends[(self.message_start - 1) & self.mask] > half:
                 return TEXT_TOO_LONG
             while end > self.text_limits[i]:
                 if not self.advance():
@@ -353,43 +328,6 @@ cdef class Ring:
         self.n_drops = 0
         return taken
 
-    cdef bint put_value(self, int i, object column, object value) except -1:
-        # One value of row `head` from a Python object; False: no room for its text.
-        cdef int64_t slot = self.head & self.mask
-        cdef int kind = self.kinds[i]
-        cdef bytes text
-        cdef TextResult result
-        if value is None and not column.nullable:
-            raise ValueError(f"column {column.name} of {self.table.name} is not nullable")
-        if kind == KIND_I64 or kind == KIND_TS:
-            (<int64_t*> self.columns[i])[slot] = INT64_MIN if value is None else value
-        elif kind == KIND_I32:
-            (<int32_t*> self.columns[i])[slot] = INT32_MIN if value is None else value
-        elif kind == KIND_F64:
-            (<double*> self.columns[i])[slot] = NAN if value is None else value
-        elif kind == KIND_BOOL:
-            (<uint8_t*> self.columns[i])[slot] = 2 if value is None else bool(value)
-        elif kind == KIND_CODE16:
-            (<int16_t*> self.columns[i])[slot] = (
-                -1 if value is None else self.code_dictionaries[i].code(value)
-            )
-        elif kind == KIND_CODE32:
-            (<int32_t*> self.columns[i])[slot] = (
-                -1 if value is None else self.code_dictionaries[i].code(value)
-            )
-        elif value is None:
-            self.put_null(i)
-        else:
-            text = value.encode() if isinstance(value, str) else bytes(value)
-            result = self.put_text(i, <const uint8_t*> text, len(text))
-            if result == TEXT_TOO_LONG:
-                raise ValueError(
-                    f"column {column.name} of {self.table.name} takes at most "
-                    f"{self.max_text_bytes(column.name)} bytes"
-                )
-            return result == TEXT_OK
-        return True
-
     def stage(self, **values):
         """Fill the next row; invisible until `publish`. Writer's thread only.
 
@@ -397,7 +335,8 @@ cdef class Ring:
         ----------
         **values
             By column: str for codes and text, bytes for binary, int ns for times, None or nothing
-            for null. `ts_recv` and the hidden `recv_mono` default to the clocks; `seq` is not given.
+            for null. `ts_recv` and the hidden `recv_mono` default to the clocks; `seq` is the
+            ring's own.
 
         Returns
         -------
@@ -409,26 +348,11 @@ cdef class Ring:
         TypeError
             A name is no column.
         ValueError
-            A column lacks its value, or a text is longer than its column ever takes.
+            A column lacks its value, or the text of the rows staged is more than `max_text_bytes`.
         DictionaryFull
             A string got no code.
         """
-        if not self.has_room():
-            return False
-        mono = values.pop("recv_mono", None)
-        self.recv_mono[self.head & self.mask] = mono_ns() if mono is None else mono
-        if self.ts_recv != NULL and values.get("ts_recv") is None:
-            values["ts_recv"] = wall_ns()
-        cdef int i
-        for i, column in enumerate(self.table.columns):
-            if column.name == "seq":
-                continue
-            if not self.put_value(i, column, values.pop(column.name, None)):
-                return False
-        if values:
-            raise TypeError(f"{self.table.name} has no column to fill called {min(values)}")
-        self.head += 1
-        return True
+        return stage_row(self, values)
 
     def append(self, **values):
         """Write one row and publish it, with all rows staged before. Writer's thread only.
@@ -443,13 +367,13 @@ cdef class Ring:
         bool
             False where there was no room; nothing is written then.
         """
-        if not self.stage(**values):
+        if not stage_row(self, values):
             return False
         self.publish()
         return True
 
     def max_text_bytes(self, str name not None):
-        """Give the length of the longest text that the column `name` takes.
+        """Give how much text the column `name` takes in rows that are published together.
 
         Parameters
         ----------

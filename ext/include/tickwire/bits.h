@@ -1,0 +1,13 @@
+/* Positions of bits. */
+#ifndef TICKWIRE_BITS_H
+#define TICKWIRE_BITS_H
+
+#include <stdint.h>
+
+/* The position of the highest bit set; value > 0. */
+static inline int tw_log2(uint64_t value)
+{
+    return 63 - __builtin_clzll(value);
+}
+
+#endif
