@@ -27,12 +27,14 @@ cdef class MessageQueue(Handler):
         If `max_bytes` is not positive, or `max_messages` is negative.
     """
 
-    def __cinit__(self, *, max_bytes: int = 16_777_216, max_messages: int = 0):
+    def __cinit__(self, *_arguments, **_options):
+        self.waiting = deque()
+
+    def __init__(self, max_bytes: int = 16_777_216, *, max_messages: int = 0):
         if not 0 < max_bytes < 1 << 63:
             raise ValueError(f"max_bytes must be positive and below 2**63, not {max_bytes}")
         if max_messages < 0:
             raise ValueError(f"max_messages must not be negative, not {max_messages}")
-        self.waiting = deque()
         self.max_bytes = max_bytes
         self.max_messages = max_messages
 

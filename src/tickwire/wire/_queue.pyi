@@ -1,8 +1,11 @@
+from typing_extensions import disjoint_base
+
 from tickwire.wire._handler import Handler
 from tickwire.wire.events import Message
 
+@disjoint_base
 class MessageQueue(Handler):
-    def __new__(cls, *, max_bytes: int = 16_777_216, max_messages: int = 0) -> Self: ...
+    def __init__(self, max_bytes: int = 16_777_216, *, max_messages: int = 0) -> None: ...
     @property
     def n_bytes(self) -> int: ...
     @property
