@@ -207,8 +207,8 @@ async def test_mids_and_context_agree_with_rest(simulator, ws):
 
 async def test_stamped_ids_are_the_time_of_sending():
     async with (
-        Simulator("hyperliquid", rate=0, symbols=["BTC"], stamp=True) as sim,
-        websockets.connect(sim.ws_url + "/ws") as ws,
+        Simulator("hyperliquid", rate=0, symbols=["BTC"], stamp=True, limit=1500) as sim,
+        websockets.connect(sim.ws_url + "/ws", max_queue=None) as ws,
     ):
         await subscribe(ws, type="trades", coin="BTC")
         ids = []
@@ -237,7 +237,7 @@ async def test_other_paths_are_not_found(simulator):
 async def test_the_same_seed_sends_the_same():
     async def collect(seed):
         async with (
-            Simulator("hyperliquid", rate=0, symbols=["BTC", "ETH"], seed=seed) as sim,
+            Simulator("hyperliquid", rate=0, seed=seed, limit=300) as sim,
             websockets.connect(sim.ws_url + "/ws") as ws,
         ):
             sim.pause()

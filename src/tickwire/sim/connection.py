@@ -36,6 +36,8 @@ class Stats:
         Texts received, and texts sent that are not data.
     rest_requests
         Answered in any way.
+    pongs
+        Received, asked for or not.
     messages, bytes
         Sent on all connections, and their payload.
     by_channel, rows, repeated
@@ -51,6 +53,7 @@ class Stats:
     requests: int = 0
     replies: int = 0
     rest_requests: int = 0
+    pongs: int = 0
     messages: int = 0
     bytes: int = 0
     by_channel: Counter[str] = field(default_factory=Counter)
@@ -115,7 +118,14 @@ class Connection(WSListener):
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             return
-        if kind not in (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION):
+        if kind == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+            too_many = self.exchange.count(self.client)
+            if too_many is not None:
+                self._react(too_many)
+            return
+        if kind == WSMsgType.PONG:
+            self._stats.pongs += 1
             return
         self._parts.append(frame.get_payload_as_bytes())
         if not frame.fin:

@@ -168,6 +168,10 @@ class Exchange(ABC):
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
         """Answer a REST request; None where there is no such path."""
 
+    def count(self, client: Client) -> Reaction | None:
+        """Count a message or ping of the client; the reaction where they are too many."""
+        return None
+
     def key_of(self, payload: bytes) -> str | None:
         """Find the key of a captured message; None where it does not say."""
         return None

@@ -162,6 +162,8 @@ class Event:
         Prices (ticks) whose level is not what it was.
     touch_moved
         Whether the best price or size of a side changed.
+    first_id
+        Update id of its first change; the last one's is the symbol's `update_id`.
     """
 
     symbol: Symbol
@@ -170,6 +172,7 @@ class Event:
     changed_bids: list[int]
     changed_asks: list[int]
     touch_moved: bool
+    first_id: int
 
 
 class Market:
@@ -201,7 +204,8 @@ class Market:
         self._rng = Random(f"{venue}/{seed}")  # noqa: S311 - a market, not a secret
         self._random = self._rng.random
         self.clock_ms = clock_ms
-        self._stamp = stamp
+        self.stamp = stamp
+        self._largest_gap = 40 if venue in ("binance-usdm", "binance-coinm") else 0
         self._n_trades = self._rng.getrandbits(20)
         self._last_stamp = 0
         self.symbols: dict[str, Symbol] = {}
@@ -225,7 +229,10 @@ class Market:
         bids, asks = symbol.bids, symbol.asks
         best_bid, best_ask = bids.keys[-1], asks.keys[-1]
         before = (best_bid, bids.lots[best_bid], best_ask, asks.lots[best_ask])
-        event = Event(symbol, self.clock_ms(), [], [], [], False)
+        # The ids of other books come between, where the venue counts all of them together.
+        gap = int(random() * self._largest_gap)
+        first_id = symbol.update_id + gap + 1
+        event = Event(symbol, self.clock_ms(), [], [], [], False, first_id)
         draw = random()
         if draw < 0.25:
             self._trade(symbol, event)
@@ -235,7 +242,7 @@ class Market:
             self._leave(symbol, event)
         self._keep_depth(symbol, event)
         symbol.n_events += 1
-        symbol.update_id += len(event.changed_bids) + len(event.changed_asks)
+        symbol.update_id += gap + len(event.changed_bids) + len(event.changed_asks)
         best_bid, best_ask = bids.keys[-1], asks.keys[-1]
         event.touch_moved = before != (best_bid, bids.lots[best_bid], best_ask, asks.lots[best_ask])
         return event
@@ -281,7 +288,7 @@ class Market:
     def _print(self, symbol: Symbol, event: Event, is_buy: bool, ticks: int, lots: int) -> None:
         self._n_trades += 1
         symbol.n_trades += 1
-        if self._stamp:
+        if self.stamp:
             trade_id = max(time.time_ns(), self._last_stamp + 1)
             self._last_stamp = trade_id
         else:

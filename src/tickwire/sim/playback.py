@@ -70,13 +70,13 @@ class Capture:
                     recv_ns, _, connection = row.partition(b"\t")
                     yield int(recv_ns), int(connection or 0), line.rstrip(b"\r\n")
 
-    def n_connections(self) -> int:
-        """How many connections the capture was recorded on."""
+    def connection_numbers(self) -> list[int]:
+        """List the connections that the capture was recorded on."""
         if self._meta is None:
-            return 1
+            return [0]
         with _open(self._meta) as meta:
-            rows = (row.partition(b"\t")[2] for row in meta if not row.startswith(b"#"))
-            return 1 + max((int(number or 0) for number in rows), default=0)
+            numbers = {row.partition(b"\t")[2] for row in meta if not row.startswith(b"#")}
+        return sorted({int(number or 0) for number in numbers}) or [0]
 
     def rest(self, path: str, symbol: str, nth: int) -> str | None:
         """Return the nth REST answer for this path and symbol, or the last there is."""

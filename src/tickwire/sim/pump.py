@@ -140,7 +140,6 @@ class CapturePump:
         self._players: dict[Connection, asyncio.Task[None]] = {}
         self._n_running = 0
         self._changed: dict[Connection, asyncio.Event] = {}
-        self._numbers: list[int] = []
         self._is_paused = False
         self.finished = asyncio.Event()
 
@@ -210,7 +209,8 @@ class CapturePump:
 
     def _takes(self, connection: Connection, nth: int) -> Callable[[int, bytes], bool]:
         if self._route == "connection":
-            wanted = nth % self._capture.n_connections()
+            numbers = self._capture.connection_numbers()
+            wanted = numbers[nth % len(numbers)]
             return lambda number, _: number == wanted
         if self._route == "subscribed":
             keys, key_of = connection.client.keys, self._exchange.key_of

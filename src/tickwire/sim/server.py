@@ -23,6 +23,7 @@ from picows import WSUpgradeRequest, ws_create_server
 
 from tickwire.errors import ConfigError
 from tickwire.sim.authority import server_context
+from tickwire.sim.binance import Binance
 from tickwire.sim.connection import Connection, Stats
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
 from tickwire.sim.faults import Faults
@@ -103,7 +104,8 @@ class Simulator:
         self._capture = Capture(capture) if capture is not None else None
         names = () if self._capture else tuple(symbols or DEFAULT_SYMBOLS[venue])
         self.market = Market(venue, names, seed, stamp=stamp)
-        self.exchange: Exchange = Hyperliquid(
+        speaks: type[Exchange] = Hyperliquid if venue in HYPERLIQUID else Binance
+        self.exchange = speaks(
             venue,
             self.market,
             [channel.partition(":")[0] for channel in channels or CHANNELS],
@@ -135,6 +137,7 @@ class Simulator:
             self._port,
             ssl=context,
             max_frame_size=MAX_REQUEST_BYTES,
+            enable_auto_pong=False,
         )
         ws_port = self._server.sockets[0].getsockname()[1]
         rest_port = await self._serve_rest(context, ws_port + 1 if self._port else 0)

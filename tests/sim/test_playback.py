@@ -1,0 +1,170 @@
+"""Captures sent by the simulator come out line by line, whoever asks and at whatever speed."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+import websockets
+import zstandard
+
+from tickwire.errors import CaptureError
+from tickwire.sim import Simulator
+
+LINES = [
+    f'{{"stream":"{stream}", "data":{{"e":"trade","t":{n}}}}}'
+    for n in range(3000)
+    for stream in ("btcusdt@trade", "ethusdt@trade")
+]
+
+
+def write(path, text):
+    data = text.encode()
+    path.write_bytes(zstandard.compress(data) if path.suffix == ".zst" else data)
+
+
+@pytest.fixture(params=["", ".zst"])
+def capture(tmp_path, request):
+    path = tmp_path / f"made.jsonl{request.param}"
+    write(path, "\n".join(LINES) + "\n")
+    times = [f"{10**18 + n * 100_000}\t{n % 2 * 3}" for n in range(len(LINES))]
+    write(tmp_path / f"made.meta.tsv{request.param}", "# recv_ns\tconnection\n" + "\n".join(times))
+    rest = [
+        {
+            "recv_ns": 1,
+            "url": "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000",
+            "data": f'{{"lastUpdateId":{n},"bids":[],"asks":[]}}',
+        }
+        for n in range(2)
+    ]
+    write(tmp_path / f"made.rest.jsonl{request.param}", "\n".join(map(json.dumps, rest)))
+    return path
+
+
+async def subscribe(ws, *names):
+    await ws.send(json.dumps({"method": "SUBSCRIBE", "params": names, "id": 1}))
+    assert json.loads(await ws.recv()) == {"result": None, "id": 1}
+
+
+async def test_every_line_comes_in_order(capture):
+    async with (
+        Simulator("binance", capture=capture, speed="max") as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws,
+    ):
+        await subscribe(ws, "btcusdt@trade")
+        assert [await ws.recv() for _ in LINES] == LINES
+        await sim.finished()
+        assert sim.stats.messages == len(LINES)
+
+
+async def test_nothing_comes_before_a_subscription_and_each_connection_gets_all(capture):
+    async with (
+        Simulator("binance", capture=capture, speed="max") as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as first,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as second,
+    ):
+        await subscribe(first, "x@trade")
+        assert [await first.recv() for _ in LINES] == LINES
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(second.recv(), 0.05)
+        await subscribe(second, "x@trade")
+        assert [await second.recv() for _ in LINES] == LINES
+
+
+async def test_route_by_connection_and_by_subscription(capture):
+    async with (
+        Simulator("binance", capture=capture, speed="max", route="subscribed") as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws,
+    ):
+        await subscribe(ws, "ethusdt@trade")
+        assert [await ws.recv() for _ in LINES[1::2]] == LINES[1::2]
+    async with Simulator("binance", capture=capture, speed="max", route="connection") as sim:
+        for expected in (LINES[::2], LINES[1::2]):
+            async with websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws:
+                await subscribe(ws, "x@trade")
+                assert [await ws.recv() for _ in expected] == expected
+
+
+async def test_rest_answers_come_from_the_capture_in_turn(capture):
+    async with (
+        Simulator("binance", capture=capture) as sim,
+        aiohttp.ClientSession() as session,
+    ):
+        seen = []
+        for _ in range(3):
+            url = sim.rest_url + "/api/v3/depth?symbol=BTCUSDT&limit=5000"
+            async with session.get(url) as reply:
+                seen.append((await reply.json())["lastUpdateId"])
+        assert seen == [0, 1, 1]
+        async with session.get(sim.rest_url + "/api/v3/depth?symbol=NOSUCH") as reply:
+            assert reply.status == 400
+
+
+async def test_speed_is_kept_but_never_exceeded(capture):
+    # 6000 messages over 600 ms of capture, at four times its pace: no sooner than 150 ms.
+    async with (
+        Simulator("binance", capture=capture, speed=4.0) as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws,
+    ):
+        await subscribe(ws, "x@trade")
+        first = await ws.recv()
+        start = time.monotonic()
+        assert [first] + [await ws.recv() for _ in LINES[1:]] == LINES
+        assert time.monotonic() - start > 0.12
+
+
+async def test_a_pause_holds_the_capture_back(capture):
+    async with (
+        Simulator("binance", capture=capture, speed=10.0) as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws,
+    ):
+        sim.pause()
+        await subscribe(ws, "x@trade")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ws.recv(), 0.05)
+        sim.resume()
+        assert [await ws.recv() for _ in LINES] == LINES
+
+
+async def test_a_slow_reader_is_not_outrun(capture):
+    async with (
+        Simulator("binance", capture=capture, speed="max") as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=4, close_timeout=0.1) as ws,
+    ):
+        await subscribe(ws, "x@trade")
+        received = []
+        for _ in LINES:
+            received.append(await ws.recv())
+            if len(received) % 500 == 0:
+                await asyncio.sleep(0.01)
+        assert received == LINES
+
+
+async def test_a_file_that_is_no_capture_is_refused(tmp_path):
+    (tmp_path / "bad.jsonl.zst").write_bytes(b"not zstandard")
+    for name in ("absent.jsonl", "bad.jsonl.zst", "bad.txt"):
+        with pytest.raises(CaptureError):
+            Simulator("binance", capture=tmp_path / name)
+
+
+CAPTURES = os.environ.get("TICKWIRE_CAPTURES")
+
+
+@pytest.mark.skipif(CAPTURES is None, reason="TICKWIRE_CAPTURES is not set")
+@pytest.mark.parametrize("name", ["binance/cf-binance-20210405-b38f7c"])
+async def test_a_real_capture_comes_whole(name):
+    path = Path(CAPTURES) / f"{name}.jsonl.zst"
+    with zstandard.open(path, "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    async with (
+        Simulator("binance", capture=path, speed="max") as sim,
+        websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws,
+        aiohttp.ClientSession() as session,
+    ):
+        await subscribe(ws, "x@trade")
+        assert [await ws.recv() for _ in lines] == lines
+        async with session.get(sim.rest_url + "/api/v3/depth?symbol=ZILUSDT") as reply:
+            assert (await reply.json())["lastUpdateId"] == 499822895
