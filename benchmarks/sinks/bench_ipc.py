@@ -1,0 +1,35 @@
+"""Rows into an Arrow IPC stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from benchmarks.sinks.rows import TRADES, Batches, trades
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from tickwire.config import IpcSettings
+from tickwire.sinks import make_sink
+
+
+@pytest.mark.informational
+@pytest.mark.parametrize(("n_batches", "n_rows"), [(100, 50), (20, 5_000)])
+def test_stream(benchmark: BenchmarkFixture, tmp_path: Path, n_batches: int, n_rows: int) -> None:
+    """A record batch per flush, and the sync at the end."""
+    batches = trades(n_batches, n_rows)
+    roots = (tmp_path / str(i) for i in range(1_000))
+
+    def run() -> Path:
+        root = next(roots)
+        sink = make_sink(IpcSettings(path=root), "bench")
+        sink.open([TRADES])
+        sink.start({"trades": Batches(batches)})
+        sink.stop()
+        assert sink.failed is None
+        return root
+
+    root = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["rows"] = n_batches * n_rows
+    (path,) = (root / "trades").iterdir()
+    assert pa.ipc.open_stream(path.read_bytes()).read_all().equals(pa.Table.from_batches(batches))

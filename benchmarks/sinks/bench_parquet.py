@@ -1,0 +1,37 @@
+"""Rows into a Parquet dataset: encode, compress, sync and rename."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from benchmarks.sinks.rows import TRADES, Batches, trades
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from tickwire.config import ParquetSettings
+from tickwire.sinks import make_sink
+
+
+@pytest.mark.informational
+def test_files(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """100,000 rows in batches of 5,000, in one file."""
+    batches = trades(20, 5_000)
+    roots = (tmp_path / str(i) for i in range(1_000))
+
+    def run() -> Path:
+        root = next(roots)
+        sink = make_sink(ParquetSettings(path=root), "bench")
+        sink.open([TRADES])
+        sink.start({"trades": Batches(batches)})
+        sink.stop()
+        assert sink.failed is None
+        return root
+
+    root = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    table = ds.dataset(root / "trades", partitioning="hive").to_table()
+    benchmark.extra_info["rows"] = table.num_rows
+    expected = pa.Table.from_batches(batches)
+    for name in ("seq", "price", "trade_id", "ts_recv"):
+        assert table[name].equals(expected[name])
