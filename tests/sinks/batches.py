@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tickwire.config import DuckDBSettings, IpcSettings, ParquetSettings
+from tickwire.observe import Histogram
 from tickwire.schema import TABLES, Column, Kind, Table
 from tickwire.sinks import Sink, make_sink
 
@@ -28,7 +29,7 @@ class ListSource:
         self.lock = threading.Lock()
         self.batches = deque(batches)
         self.is_closed = False
-        self.n_recorded = 0
+        self.n_looks = 0
 
     def put(self, batch: pa.RecordBatch) -> None:
         with self.lock:
@@ -37,15 +38,15 @@ class ListSource:
     @property
     def available(self) -> int:
         with self.lock:
+            self.n_looks += 1
             return sum(batch.num_rows for batch in self.batches)
 
     def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
         with self.lock:
             return self.batches.popleft() if self.batches else None
 
-    def record(self, histogram: list[int]) -> None:
-        self.n_recorded += 1
-        histogram.append(1)
+    def record(self, histogram: Histogram) -> None:
+        histogram.add(1)
 
     def close(self) -> None:
         self.is_closed = True

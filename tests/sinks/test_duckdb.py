@@ -23,6 +23,7 @@ from tests.sinks.batches import (
 
 from tickwire.config import DuckDBSettings
 from tickwire.errors import SinkError
+from tickwire.observe import Histogram
 from tickwire.schema import TABLES, Column, Kind
 from tickwire.sinks import DuckDBSink
 
@@ -197,13 +198,13 @@ def test_rows_are_visible_to_other_threads_while_it_runs(tmp_path):
 
 
 def test_latency_is_recorded_after_each_commit(tmp_path):
-    latencies: list[int] = []
-    sink = DuckDBSink(DuckDBSettings(path=tmp_path / "a.duckdb"), "main", latencies)
+    latency = Histogram()
+    sink = DuckDBSink(DuckDBSettings(path=tmp_path / "a.duckdb"), "main", latency)
     sink.open([TRADES])
-    source = ListSource([batch_of(TRADES, 1, i) for i in range(3)])
-    sink.start({"trades": source})
+    sink.start({"trades": ListSource([batch_of(TRADES, 1, i) for i in range(3)])})
     sink.stop()
-    assert latencies == [1, 1, 1]
+    assert sink.latency is latency
+    assert latency.count == 3
 
 
 def test_stop_drains_everything_and_stop_without_drain_only_what_was_taken(tmp_path):
@@ -249,6 +250,30 @@ def test_a_failure_while_running_is_kept_in_one_line(tmp_path):
     sink.stop()
     assert str(sink.failed).startswith("sink duckdb: CatalogException: ")
     assert "\n" not in str(sink.failed)
+
+
+def test_what_was_committed_survives_a_kill(tmp_path):
+    path = tmp_path / "market.duckdb"
+    code = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from tests.sinks.batches import *
+sink = open_sink("duckdb", Path({str(path)!r}), [TABLES["trades"]], flush_ms=1)
+sink.start({{"trades": ListSource([batch_of(TABLES["trades"], 50)])}})
+wait_for(lambda: sink.rows_committed["trades"] == 50)
+print(1, flush=True)
+input()
+"""
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as killed:
+        assert killed.stdout.readline() == "1\n"
+        killed.kill()
+    write_all(open_sink("duckdb", path, [TRADES]), {"trades": [batch_of(TRADES, 10, 50)]})
+    assert read(path, "trades") == cells(batch_of(TRADES, 50)) + cells(batch_of(TRADES, 10, 50))
 
 
 def test_a_full_disk_is_waited_for(tmp_path):

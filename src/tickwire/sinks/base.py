@@ -18,12 +18,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
+from tickwire.observe import Histogram
 from tickwire.schema import Table
 from tickwire.sinks.patience import Patience
 
@@ -38,8 +39,8 @@ class BatchSource(Protocol):
     def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
         """Copy and release what is there; None where there is nothing."""
 
-    def record(self, histogram: Any) -> None:
-        """Record the latency, read to now, of the rows of the last take."""
+    def record(self, histogram: Histogram) -> None:
+        """Record the age, since its read, of each row taken since the last call."""
 
     def close(self) -> None:
         """Detach from the ring."""
@@ -70,7 +71,7 @@ class Sink(ABC):
     feed
         The feed's name, which marks its files.
     latency
-        Histogram for read-to-commit latencies, handed to the consumers' `record`; None: none.
+        Where read-to-commit latencies go; by default a histogram of its own.
     on_failure
         Called once, in the worker's thread, when the sink fails while running.
 
@@ -80,6 +81,8 @@ class Sink(ABC):
         The tables it takes, by name, once it is open.
     rows_committed
         Rows that readers can see, by table.
+    latency
+        From the read that brought a row to its commit, in ns.
     stalls
         Times at which maintenance kept it from taking rows.
     failed
@@ -93,13 +96,13 @@ class Sink(ABC):
         self,
         settings: SinkSettings,
         feed: str,
-        latency: Any = None,
+        latency: Histogram | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
         self.feed = feed
-        self.latency = latency
+        self.latency = Histogram() if latency is None else latency
         self.on_failure = on_failure
         self.tables: dict[str, Table] = {}
         self.rows_committed: dict[str, int] = {}
@@ -191,9 +194,8 @@ class Sink(ABC):
         self.rows_committed[table] += n_rows
 
     def _record_latency(self, tables: Iterable[str]) -> None:
-        if self.latency is not None:
-            for table in tables:
-                self._sources[table].record(self.latency)
+        for table in tables:
+            self._sources[table].record(self.latency)
 
     def _run(self) -> None:
         try:

@@ -21,13 +21,13 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from tickwire.config import DuckDBSettings
 from tickwire.errors import SinkError
+from tickwire.observe import Histogram
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.patience import DiskFullError, is_full
@@ -112,7 +112,7 @@ class DuckDBSink(Sink):
         self,
         settings: DuckDBSettings,
         feed: str,
-        latency: Any = None,
+        latency: Histogram | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
 
 import pyarrow as pa
 
 from tickwire.clock import wall_ns
 from tickwire.config import IpcSettings
 from tickwire.errors import SinkError
+from tickwire.observe import Histogram
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
@@ -32,7 +32,7 @@ class IpcSink(Sink):
         self,
         settings: IpcSettings,
         feed: str,
-        latency: Any = None,
+        latency: Histogram | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tickwire.config import DuckDBSettings, ParquetSettings, SinkSettings
+from tickwire.observe import Histogram
 from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb import DuckDBSink
 from tickwire.sinks.ipc import IpcSink
@@ -15,7 +15,7 @@ from tickwire.sinks.parquet import ParquetSink
 def make_sink(
     settings: SinkSettings,
     feed: str,
-    latency: Any = None,
+    latency: Histogram | None = None,
     on_failure: Callable[[Sink], None] | None = None,
 ) -> Sink:
     """Make the sink that `settings` describe, not yet open.
@@ -27,7 +27,7 @@ def make_sink(
     feed
         The feed's name.
     latency
-        Histogram for read-to-commit latencies; None: they are not recorded.
+        Where read-to-commit latencies go; by default a histogram of the sink's own.
     on_failure
         Called once, in the sink's thread, when it fails while running.
 

@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from tickwire.clock import wall_ns
 from tickwire.config import ParquetSettings
 from tickwire.errors import SinkError
+from tickwire.observe import Histogram
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import (
     HIVE_NULL,
@@ -111,7 +112,7 @@ class ParquetSink(Sink):
         self,
         settings: ParquetSettings,
         feed: str,
-        latency: Any = None,
+        latency: Histogram | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)
