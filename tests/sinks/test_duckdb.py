@@ -319,6 +319,39 @@ def test_the_log_is_checkpointed_past_its_size_and_at_stop(tmp_path):
     assert len(read(path, "trades")) == 2500
 
 
+class EndlessSource(ListSource):
+    """Always has another batch, until it is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts = [f"{i:0500}" for i in range(100)]
+        self.n_rows = 0
+        self.has_ended = False
+
+    @property
+    def available(self) -> int:
+        return 0 if self.has_ended else 100
+
+    def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
+        batch = batch_of(TRADES, 100, self.n_rows, trade_id=self.texts)
+        self.n_rows += 100
+        return batch
+
+
+def test_rows_that_come_during_a_checkpoint_are_set_aside_and_follow(tmp_path):
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES], flush_ms=1, checkpoint_mb=1)
+    assert isinstance(sink, DuckDBSink)
+    source = EndlessSource()
+    sink.start({"trades": source})
+    wait_for(lambda: sink.n_rows_aside)
+    source.has_ended = True
+    sink.stop()
+    assert sink.failed is None
+    assert sink.rows_committed["trades"] == source.n_rows
+    assert [row["seq"] for row in read(path, "trades")] == list(range(source.n_rows))
+
+
 def test_the_log_may_grow_past_the_16_mb_of_duckdb(tmp_path):
     path = tmp_path / "market.duckdb"
     log = Path(f"{path}.wal")

@@ -219,14 +219,19 @@ class Sink(ABC):
 
     def _flush(self) -> int:
         """Take and write what the rings hold; returns the number of rows."""
+        batches = self._take()
+        if batches:
+            self._write(batches)
+        return sum(batch.num_rows for batch in batches.values())
+
+    def _take(self) -> dict[str, pa.RecordBatch]:
+        """Take what the rings hold: a batch of each table that has rows."""
         batches = {}
         for table, source in self._sources.items():
             batch = source.take() if source.available else None
             if batch is not None and batch.num_rows:
                 batches[table] = batch
-        if batches:
-            self._write(batches)
-        return sum(batch.num_rows for batch in batches.values())
+        return batches
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, SinkError):

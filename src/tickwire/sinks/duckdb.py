@@ -8,8 +8,8 @@ Rules of this file
   a commit that fails has written nothing and can be repeated.
 - A commit is not a checkpoint. DuckDB's automatic one would stall a commit for up to seconds each
   16 MB, so its threshold is put out of reach and the sink checkpoints itself: when no rows came for
-  a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint; the
-  ring holds the rows meanwhile.
+  a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint, but
+  rows do not fill the rings meanwhile: the sink takes them and sets them aside, within a bound.
 - Names come from venues and configurations: they are quoted, always.
 """
 
@@ -36,6 +36,8 @@ MIB = 1 << 20
 # Without rows for this long the feed counts as quiet; below this much log a checkpoint can wait.
 QUIET_S = 1.0
 QUIET_MIN_BYTES = 16 * MIB
+# Rows taken while a checkpoint runs wait in memory up to this size, then in the rings.
+ASIDE_BYTES = 256 * MIB
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
 
@@ -97,6 +99,22 @@ class _Insert:
         connection.execute(self._statement)
 
 
+class _Checkpoint(threading.Thread):
+    """A checkpoint in a thread of its own; DuckDB releases the GIL."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(name="sink-checkpoint", daemon=True)
+        self._connection = connection
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        """Do it, and keep what went wrong."""
+        try:
+            self._connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            self.error = DiskFullError(str(error)) if is_full(error) else error
+
+
 class DuckDBSink(Sink):
     """Rows to the tables of a DuckDB file, one commit per flush.
 
@@ -106,6 +124,8 @@ class DuckDBSink(Sink):
         Checkpoints, during which nothing is committed.
     n_checkpoints_refused
         Checkpoints that another connection's transaction prevented; they are tried again.
+    n_rows_aside
+        Rows that were taken while a checkpoint ran and committed after it.
     """
 
     def __init__(
@@ -118,6 +138,7 @@ class DuckDBSink(Sink):
         super().__init__(settings, feed, latency, on_failure)
         self.interval_s = settings.flush_ms / 1000
         self.n_checkpoints_refused = 0
+        self.n_rows_aside = 0
         self._path = settings.path
         self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{settings.path}.wal"
@@ -258,20 +279,32 @@ class DuckDBSink(Sink):
             return 0
 
     def _checkpoint(self) -> None:
+        """Move the log into the file, and meanwhile keep the rings from filling."""
         began_s = monotonic()
         # Nothing commits meanwhile, so every processor may help to end it.
         self._set_threads(os.cpu_count() or 1)
-        try:
-            self._writer.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            if not isinstance(error, duckdb.TransactionException) and not is_full(error):
-                raise
+        helper = _Checkpoint(self._writer)
+        helper.start()
+        aside = []
+        n_bytes = 0
+        while helper.is_alive():
+            if n_bytes < ASIDE_BYTES and not self._stopping.is_set():
+                batches = self._take()
+                n_bytes += sum(batch.nbytes for batch in batches.values())
+                if batches:
+                    aside.append(batches)
+            helper.join(self.interval_s)
+        self._set_threads(1)
+        self.stalls.add(monotonic() - began_s)
+        if helper.error is not None:
             # The rows are safe in the log.
+            if not isinstance(helper.error, duckdb.TransactionException | DiskFullError):
+                raise helper.error
             self.n_checkpoints_refused += 1
             self._checkpoint_after_s = monotonic() + CHECKPOINT_PAUSE_S
-        finally:
-            self._set_threads(1)
-            self.stalls.add(monotonic() - began_s)
+        for batches in aside:
+            self.n_rows_aside += sum(batch.num_rows for batch in batches.values())
+            self._write(batches)
 
     def _finish(self) -> None:
         self._checkpoint()
