@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from tickwire.observe import Histogram
 
 HOUR_NS = 3_600 * 10**9
-latencies = st.integers(0, HOUR_NS) | st.integers(0, 600) | st.sampled_from([1 << i for i in range(43)])
+latencies = (
+    st.integers(0, HOUR_NS) | st.integers(0, 600) | st.sampled_from([1 << i for i in range(43)])
+)
 
 
 def close_to(found: int, true: int) -> bool:
@@ -55,12 +58,14 @@ def test_every_value_lies_in_its_bucket(pairs: list[tuple[int, int]]) -> None:
 
 def test_buckets_join_without_gap_or_overlap() -> None:
     histogram = Histogram()
-    edges = sorted({value for shift in range(36) for base in range(128, 257) for value in (base << shift,)})
+    edges = sorted(
+        {value for shift in range(36) for base in range(128, 257) for value in (base << shift,)}
+    )
     for value in (*range(130), *edges):
         histogram.add(value)
         histogram.add(max(value - 1, 0))
     items = histogram.items()
-    assert all(after[0] == before[1] + 1 for before, after in zip(items, items[1:], strict=False))
+    assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(items))
 
 
 def test_merging_is_recording_both() -> None:

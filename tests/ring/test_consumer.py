@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import resource
 import threading
 import weakref
@@ -13,9 +14,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.ring.rows import fill, make_row, rows_of
+
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Column, Kind, Table
 
@@ -43,6 +44,10 @@ def value_row(i: int, n_bytes: int) -> dict[str, Any]:
         "text": None if i % 5 == 0 else f"{i:0{n_bytes}d}",
         "data": bytes([i & 255]) * n_bytes,
     }
+
+
+sizes = st.sampled_from([1, 5, 90, 400, 1100])
+widths = st.sampled_from([0, 1, 7, 8, 30])
 
 
 class RingAgainstAList(RuleBasedStateMachine):
@@ -88,7 +93,12 @@ class RingAgainstAList(RuleBasedStateMachine):
         self.next[consumer] = first + len(found)
         return expected
 
-    @rule(n=st.integers(1, 700), n_bytes=st.integers(0, 30))
+    @initialize()
+    def begin(self) -> None:
+        self.attach()
+        self.attach()
+
+    @rule(n=sizes, n_bytes=widths)
     def stage(self, n: int, n_bytes: int) -> None:
         for _ in range(n):
             row = value_row(self.count, n_bytes)
@@ -116,7 +126,7 @@ class RingAgainstAList(RuleBasedStateMachine):
         self.ring.rollback(len(self.rows) + keep)
         del self.staged[keep:]
 
-    @rule(n=st.integers(1, 2000), n_bytes=st.integers(0, 30))
+    @rule(n=sizes, n_bytes=widths)
     def append(self, n: int, n_bytes: int) -> None:
         self.publish()
         for _ in range(n):
@@ -148,7 +158,7 @@ class RingAgainstAList(RuleBasedStateMachine):
             consumer.close()
 
     @precondition(lambda self: self.consumers)
-    @rule(which=st.integers(0, 3), max_rows=st.none() | st.integers(1, 500))
+    @rule(which=st.integers(0, 3), max_rows=st.none() | sizes)
     def take(self, which: int, max_rows: int | None) -> None:
         self.note_drops()
         consumer = self.consumers[which % len(self.consumers)]
@@ -163,7 +173,7 @@ class RingAgainstAList(RuleBasedStateMachine):
         self.batches.append((batch, self.check_batch(id(consumer), batch)))
 
     @precondition(lambda self: self.consumers)
-    @rule(which=st.integers(0, 3), max_rows=st.none() | st.integers(1, 500))
+    @rule(which=st.integers(0, 3), max_rows=st.none() | sizes)
     def lease(self, which: int, max_rows: int | None) -> None:
         self.note_drops()
         consumer = self.consumers[which % len(self.consumers)]
@@ -199,11 +209,49 @@ class DroppingRingAgainstAList(RingAgainstAList):
     overflow = "drop_oldest"
 
 
-limits = settings(max_examples=60, stateful_step_count=50, deadline=None)
+limits = settings(max_examples=40, stateful_step_count=50, deadline=None)
 TestBlock = RingAgainstAList.TestCase
 TestBlock.settings = limits
 TestDropOldest = DroppingRingAgainstAList.TestCase
 TestDropOldest.settings = limits
+
+
+@pytest.mark.parametrize("machine", [RingAgainstAList, DroppingRingAgainstAList])
+@pytest.mark.parametrize("seed", range(8))
+def test_long_mixed_runs(machine: type[RingAgainstAList], seed: int) -> None:
+    """As the machines, seeded and long, so that rings and text wrap many times."""
+    draw = random.Random(seed)
+    run = machine()
+    run.begin()
+    for _ in range(150):
+        n, width = draw.choice((1, 5, 90, 400, 1100)), draw.choice((0, 1, 7, 8, 30))
+        which, max_rows = draw.randrange(4), draw.choice((None, None, 1, 90, 400))
+        match draw.choices(range(8), (8, 4, 4, 1, 12, 4, 1, 1))[0]:
+            case 0:
+                run.append(n, width)
+            case 1:
+                run.stage(n, width)
+            case 2:
+                run.publish()
+            case 3:
+                run.rollback(draw.randrange(300))
+            case 4 if run.consumers:
+                run.take(which, max_rows)
+            case 5 if run.consumers:
+                run.lease(which, max_rows)
+            case 6 if len(run.consumers) < 4:
+                run.attach()
+            case 7 if run.consumers:
+                run.detach(which, draw.random() < 0.5)
+            case _:
+                pass
+        if run.leased and draw.random() < 0.5:
+            run.release()
+        run.what_was_handed_out_stays()
+    run.teardown()
+    assert len(run.rows) > 2 * ROWS
+    assert run.batches
+    assert bool(run.dropped) == (run.overflow == "drop_oldest")
 
 
 def mids() -> tuple[Ring, Consumer]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from tests.ring.rows import fill, make_row, rows_of
+
 from tickwire.errors import DictionaryFull
 from tickwire.ring import Consumer, Dictionaries, Drop, Ring
 from tickwire.schema import TABLES, Column, Kind, Table
@@ -94,7 +94,7 @@ def test_a_refused_row_leaves_no_trace() -> None:
         ring.append(**(good | {"price": None}))
     with pytest.raises(DictionaryFull):
         ring.append(**(good | {"symbol": "ETH"}))
-    with pytest.raises(ValueError, match="takes at most 16384 bytes .* 16385 are too many"):
+    with pytest.raises(ValueError, match=r"takes at most 16384 bytes .* 16385 are too many"):
         ring.append(**(good | {"trade_id": "x" * 16385}))
     assert ring.append(**good)
     assert [row["trade_id"] for row in rows_of(consumer.take())] == [good["trade_id"]] * 2

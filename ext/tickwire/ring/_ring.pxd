@@ -63,7 +63,7 @@ cdef class Ring:
     cdef int n_columns
     cdef int kinds[MAX_COLUMNS]         # Kind
     cdef void* columns[MAX_COLUMNS]     # memory of column i; text: its ends, see put_text
-    cdef int64_t* recv_mono             # hidden column: monotonic ns of the read; the writer fills it
+    cdef int64_t* recv_mono             # hidden column: monotonic ns of the read, by the writer
 
     cdef Block block
     cdef tw_mapping* mapping            # the block's; batches that borrow hold it too

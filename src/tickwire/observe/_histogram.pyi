@@ -11,8 +11,8 @@ class _LatencyUs(TypedDict):
 
 @final
 class Histogram:
-    count: int
-    def __init__(self) -> None: ...
+    @property
+    def count(self) -> int: ...
     def add(self, value_ns: int, count: int = 1) -> None: ...
     def add_since(
         self,

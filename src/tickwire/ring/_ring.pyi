@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import pyarrow as pa
@@ -10,24 +10,33 @@ from tickwire.schema import Table
 
 @final
 class Ring:
-    table: Table
-    schema: pa.Schema
-    dictionaries: Dictionaries
-    drops_oldest: bool
-    capacity: int
-    seq_base: int
-    head: int
-    published: int
-    dropped_rows: int
-    def __init__(
-        self,
+    @property
+    def table(self) -> Table: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+    @property
+    def dictionaries(self) -> Dictionaries: ...
+    @property
+    def drops_oldest(self) -> bool: ...
+    @property
+    def capacity(self) -> int: ...
+    @property
+    def seq_base(self) -> int: ...
+    @property
+    def head(self) -> int: ...
+    @property
+    def published(self) -> int: ...
+    @property
+    def dropped_rows(self) -> int: ...
+    def __new__(
+        cls,
         table: Table,
         rows: int,
         dictionaries: Dictionaries,
         *,
         overflow: str = "block",
         seq_base: int = 0,
-    ) -> None: ...
+    ) -> Self: ...
     def stage(self, **values: Any) -> bool: ...
     def append(self, **values: Any) -> bool: ...
     def publish(self) -> None: ...
