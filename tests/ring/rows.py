@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tickwire.ring import Ring
-from tickwire.schema import TABLES, Kind
+from tickwire.ring import Dictionaries, Ring
+from tickwire.schema import TABLES, Column, Kind, Table
 
 TABLE_NAMES = sorted(TABLES)
 
@@ -57,3 +57,18 @@ def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]
+
+
+TEXTS = Table(
+    "texts",
+    (
+        Column("seq", Kind.I64),
+        Column("ts_recv", Kind.TS),
+        Column("text", Kind.TEXT, text_bytes=4),
+        Column("note", Kind.BINARY, nullable=True, text_bytes=4),
+    ),
+)
+
+
+def texts_ring(overflow: str = "block") -> Ring:
+    return Ring(TEXTS, 1024, Dictionaries(), overflow=overflow)

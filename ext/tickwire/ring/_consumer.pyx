@@ -166,7 +166,7 @@ cdef class Consumer:
         """
         cdef int64_t limit = self.enter(max_rows)
         cdef ArrowArray* array
-        cdef int64_t first
+        cdef int64_t first, n_dropped
         self.busy = True
         try:
             while True:
@@ -183,12 +183,13 @@ cdef class Consumer:
                 if array == NULL:
                     raise MemoryError("no memory for a record batch")
                 if first < self.extent.stop:
+                    n_dropped = first - self.extent.first
                     break
                 release_batch(array)
         finally:
             self.busy = False
         batch = import_batch(array, self.ring.schema)
-        return batch if first == self.extent.first else batch.slice(first - self.extent.first)
+        return batch.slice(n_dropped) if n_dropped else batch
 
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil:
         # Measure the rows to take; returns the first, -1 where there are none.

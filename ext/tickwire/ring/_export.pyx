@@ -15,7 +15,6 @@ Rules of this file
 """
 
 from libc.stdint cimport (
-    INT32_MAX,
     int16_t,
     int32_t,
     int64_t,
@@ -121,13 +120,13 @@ cdef void measure(Ring ring, int64_t first, int64_t stop, Extent* extent) noexce
         ends = <const int64_t*> ring.columns[i]
         start = ends[(first - 1) & ring.mask]
         extent.text_starts[i] = start
-        if ends[(stop - 1) & ring.mask] - start > INT32_MAX:
-            # The most rows whose text fits; one always does, the arena of a column is bounded.
+        if ends[(stop - 1) & ring.mask] - start > ring.batch_text_bytes:
+            # The most rows whose text fits. One row always goes, put_text bounds it.
             low = first + 1
             high = stop
             while low < high:
                 middle = (low + high + 1) >> 1
-                if ends[(middle - 1) & ring.mask] - start > INT32_MAX:
+                if ends[(middle - 1) & ring.mask] - start > ring.batch_text_bytes:
                     high = middle - 1
                 else:
                     low = middle

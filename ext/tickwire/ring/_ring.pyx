@@ -7,11 +7,11 @@ Rules of this file
 - The marks `floor`, `kept` and `limit` are explained in the .pxd, gates in _gates.pyx.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport INT32_MAX, int64_t, uint8_t
 from libc.string cimport memcpy
 
-from tickwire.ring._dictionary cimport Dictionaries, Dictionary
 from tickwire.ring._block cimport Block
+from tickwire.ring._dictionary cimport Dictionaries, Dictionary
 from tickwire.ring._gates cimport first_held, push_gates
 from tickwire.ring._memory cimport (
     tw_fence,
@@ -27,6 +27,11 @@ cdef enum:
     MIN_ROWS = 1024
     MAX_CODES16 = 32767
     CHUNKS = 16   # the floor moves by capacity / 16 rows, so that drops are few and long
+
+
+cdef void call(object waiter) noexcept:
+    # Publishing has no caller to raise to, and the other waiters must be woken too.
+    waiter()
 
 
 cdef class Ring:
@@ -46,6 +51,9 @@ cdef class Ring:
         except those that are leased.
     seq_base
         The value of column seq in the first row.
+    batch_text_bytes
+        A batch ends before the row with which a text column would have more bytes than this, but
+        has at least one row; at most 2**31 - 1, what Arrow's offsets reach.
 
     Attributes
     ----------
@@ -77,6 +85,7 @@ cdef class Ring:
         *,
         str overflow not None="block",
         int64_t seq_base=0,
+        int64_t batch_text_bytes=INT32_MAX,
     ):
         if rows < MIN_ROWS or rows & (rows - 1) or rows > 1 << 40:
             raise ValueError(f"rows is {rows}: a power of two, at least {MIN_ROWS}")
@@ -84,6 +93,9 @@ cdef class Ring:
             raise ValueError(f"overflow is {overflow!r}: block or drop_oldest")
         if len(table.columns) > MAX_COLUMNS:
             raise ValueError(f"table {table.name} has more than {MAX_COLUMNS} columns")
+        if not 0 < batch_text_bytes <= INT32_MAX:
+            raise ValueError(f"batch_text_bytes is {batch_text_bytes}: 1 to {INT32_MAX}")
+        self.batch_text_bytes = batch_text_bytes
         self.table = table
         self.schema = table.arrow_schema
         self.dictionaries = dictionaries
@@ -111,6 +123,7 @@ cdef class Ring:
             self.arenas[i] = self.block.at(entry.arena_offset)
             self.arena_masks[i] = <int64_t> entry.arena_bytes - 1
             self.text_limits[i] = <int64_t> entry.arena_bytes
+            self.max_texts[i] = min(<int64_t> entry.arena_bytes >> 1, <int64_t> INT32_MAX)
             dictionary = None
             if entry.kind == KIND_CODE16 or entry.kind == KIND_CODE32:
                 dictionary = dictionaries.of(column.name)
@@ -208,13 +221,12 @@ cdef class Ring:
         """
         cdef int64_t* ends = <int64_t*> self.columns[i]
         cdef int64_t arena_mask = self.arena_masks[i]
-        cdef int64_t half = (arena_mask + 1) >> 1
         cdef int64_t start = ends[(self.head - 1) & self.mask]
-        if n > <size_t> half:
+        if n > <size_t> self.max_texts[i]:
             return TEXT_TOO_LONG
         cdef int64_t end = start + <int64_t> n
         if end > self.text_limits[i]:
-            if end - ends[(self.message_start - 1) & self.mask] > half:
+            if end - ends[(self.message_start - 1) & self.mask] > self.max_texts[i]:
                 return TEXT_TOO_LONG
             while end > self.text_limits[i]:
                 if not self.advance():
@@ -283,7 +295,7 @@ cdef class Ring:
         self.waiters = []
         self.armed = False
         for waiter in waiters:
-            waiter()
+            call(waiter)
 
     def arm(self, callback):
         """Have `callback` called once, at the next publish. Writer's thread only.
@@ -383,10 +395,10 @@ cdef class Ring:
         Returns
         -------
         int
-            Bytes: half the column's memory.
+            Bytes: half the column's memory; 0 for a column of another kind.
         """
         cdef int i = self.table.index(name)
-        return (self.arena_masks[i] + 1) // 2
+        return self.max_texts[i]
 
     @property
     def columns(self):

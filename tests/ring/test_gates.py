@@ -1,0 +1,171 @@
+"""Who holds the writer, who loses a row: both policies, consumers, leases and threads."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.ring.rows import make_row, texts_ring
+
+from tickwire.ring import Consumer, Dictionaries, Drop, Ring
+from tickwire.schema import TABLES
+
+
+def test_a_full_ring_blocks_until_rows_are_released() -> None:
+    ring = texts_ring()
+    consumer = Consumer(ring)
+    n = 0
+    while ring.append(text="x"):
+        n += 1
+    assert n == 1023
+    assert ring.is_full
+    assert consumer.take(1).num_rows == 1
+    assert not ring.is_full
+    assert ring.append(text="y")
+    assert not ring.append(text="z")
+    assert consumer.available == 1023
+    assert "".join(consumer.take().column("text").to_pylist()) == "x" * 1022 + "y"
+    assert ring.dropped_rows == 0
+
+
+def test_without_consumers_nothing_blocks_and_a_new_one_gets_what_is_held() -> None:
+    ring = texts_ring()
+    for i in range(5000):
+        assert ring.append(text=str(i))
+    consumer = Consumer(ring)
+    texts = consumer.take().column("text").to_pylist()
+    assert texts == [str(i) for i in range(5000 - len(texts), 5000)]
+    assert 1023 * 15 // 16 <= len(texts) + 1 <= 1024
+    assert ring.dropped_rows == 0
+    assert ring.take_drops() == []
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_detached_consumer_blocks_nobody(close: bool) -> None:
+    ring = texts_ring()
+    consumer = Consumer(ring)
+    while ring.append(text="x"):
+        pass
+    if close:
+        consumer.close()
+    else:
+        del consumer
+    assert ring.append(text="x")
+
+
+def test_drop_oldest_records_each_lost_row_once() -> None:
+    ring = texts_ring("drop_oldest")
+    slow, fast = Consumer(ring), Consumer(ring)
+    for i in range(1023):
+        assert ring.append(text="x", ts_recv=i)
+    assert fast.take().num_rows == 1023
+    assert slow.take(10).num_rows == 10
+    assert ring.append(text="x", ts_recv=1023)
+    assert ring.take_drops() == [Drop(10, 63, 10, 63, 54)]
+    assert ring.take_drops() == []
+    assert (slow.position, slow.available) == (64, 960)
+    for i in range(1024, 2100):
+        assert ring.append(text="x", ts_recv=i)
+    (drop,) = ring.take_drops()
+    assert (drop.first_row, drop.last_row + 1) == (64, slow.position)
+    assert (drop.ts_first_ns, drop.ts_last_ns) == (drop.first_row, drop.last_row)
+    assert drop.n_rows == drop.last_row - drop.first_row + 1
+    assert ring.dropped_rows == 54 + drop.n_rows
+    batch = slow.take()
+    assert batch.column("seq").to_pylist() == list(range(drop.last_row + 1, 2100))
+    assert fast.take().column("seq").to_pylist()[-1] == 2099
+
+
+def test_a_lease_holds_its_rows_even_under_drop_oldest() -> None:
+    ring = texts_ring("drop_oldest")
+    holder, other = Consumer(ring), Consumer(ring)
+    for i in range(100):
+        assert ring.append(text=str(i))
+    assert other.take(40).num_rows == 40
+    (batch,) = holder.lease()
+    n = 100
+    while ring.append(text="x"):
+        n += 1
+    assert n == 1023
+    assert ring.take_drops() == []
+    assert batch.column("seq").to_pylist() == list(range(100))
+    holder.release()
+    assert ring.append(text="x")
+    assert [drop.first_row for drop in ring.take_drops()] == [40]
+
+
+def test_drop_records_are_bounded() -> None:
+    ring = texts_ring("drop_oldest")
+    consumer = Consumer(ring)
+    lost = 0
+    for _ in range(200):
+        # Taken up to the end before each drop, so that no two ranges touch.
+        while consumer.take() is not None:
+            pass
+        before = ring.dropped_rows
+        while ring.dropped_rows == before:
+            assert ring.append(text="x", ts_recv=1)
+        lost += ring.dropped_rows - before
+    drops = ring.take_drops()
+    assert len(drops) == 64
+    assert sum(drop.n_rows for drop in drops) == lost == ring.dropped_rows
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
+def test_threads_lose_nothing_and_get_nothing_twice(overflow: str) -> None:
+    ring = Ring(TABLES["trades"], 1024, Dictionaries(), overflow=overflow)
+    n_rows, n_readers = 20_000, 2
+    consumers = [Consumer(ring) for _ in range(n_readers)]
+    got: list[list[np.ndarray[Any, Any]]] = [[] for _ in consumers]
+    wrong: list[str] = []
+    done = threading.Event()
+
+    def read(consumer: Consumer, chunks: list[np.ndarray[Any, Any]], leases: bool) -> None:
+        while True:
+            finished = done.is_set()
+            batches = consumer.lease(200) if leases else [consumer.take()]
+            for batch in batches:
+                if batch is None:
+                    continue
+                seq = batch.column("seq").to_numpy().copy()
+                if not np.array_equal(batch.column("price").to_numpy(), seq / 4):
+                    wrong.append(f"prices of {seq[0]} on")
+                if batch.column("trade_id").to_pylist() != [f"id{i}" for i in seq]:
+                    wrong.append(f"texts of {seq[0]} on")
+                if batch.column("symbol").to_pylist() != [f"S{i % 50}" for i in seq]:
+                    wrong.append(f"symbols of {seq[0]} on")
+                chunks.append(seq)
+            consumer.release()
+            if finished and consumer.available == 0:
+                return
+
+    threads = [
+        threading.Thread(target=read, args=(consumer, chunks, leases))
+        for consumer, chunks, leases in zip(consumers, got, (False, True), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    row = make_row(ring, 1, nulls=False)
+    drops: list[Drop] = []
+    for i in range(n_rows):
+        drops += ring.take_drops()
+        row |= {"price": i / 4, "trade_id": f"id{i}", "symbol": f"S{i % 50}"}
+        while not ring.append(**row):
+            done.wait(0.0001)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    for chunks in got:
+        seq = np.concatenate(chunks)
+        assert np.all(np.diff(seq) > 0)
+    if overflow == "block":
+        assert ring.dropped_rows == 0
+    drops += ring.take_drops()
+    lost = {row for drop in drops for row in range(drop.first_row, drop.last_row + 1)}
+    assert len(lost) == ring.dropped_rows == sum(drop.n_rows for drop in drops)
+    assert lost == set(range(n_rows)) - set.intersection(
+        *(set(np.concatenate(chunks).tolist()) for chunks in got)
+    )
