@@ -77,6 +77,7 @@ class DurableFile(io.RawIOBase):
         self._patience = patience
         self._n_bytes = 0
         self._is_abandoned = False
+        self._descriptor = -1  # until it is open: the finalizer closes what failed to open, too
         self._descriptor = patience.attempt(
             lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         )
@@ -115,4 +116,5 @@ class DurableFile(io.RawIOBase):
         """Close the file; what was written stays."""
         if not self.closed:
             super().close()
-            os.close(self._descriptor)
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
