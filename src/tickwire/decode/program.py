@@ -88,6 +88,7 @@ class RowSet:
     table: int
     stores: list[Store] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
+    empty: list[Store] = field(default_factory=list)
     needs: int = 0
     symbol: int = -1
     ts_event: int = -1
@@ -278,6 +279,7 @@ class _RouteBuilder:
                 same = len(sources) == 1
                 for plan in group if not same else group[:1]:
                     plan.place(column, shared=same)
+                group[0].place_empty(column, shared=same)
             for plan in group[1:]:
                 for column in plan.outer:
                     if column not in group[0].outer:
@@ -492,6 +494,14 @@ class _RowsBuilder:
             self.route.node(self.at[:scope]).fills.append(fill)
         else:
             row_set.fills.append(fill)
+
+    def place_empty(self, column: int, *, shared: bool) -> None:
+        """Decide what a row without a level holds: what all rows of the message would share."""
+        register, constant, required, _ = self.outer[column]
+        if not self.table.marks_last:
+            return
+        if shared or required:
+            self.row_set.empty.append(Store(column, register, constant, required))
 
     def _iterated(self) -> bool:
         return bool(self.at) and isinstance(self.at[-1], Step)
