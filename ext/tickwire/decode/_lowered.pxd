@@ -150,6 +150,7 @@ cdef struct RouteOp:
     Range tests         # raw: one, on the whole text
     Range rivals        # earlier routes that might match too, in numbers
     uint64_t targets    # bit per table
+    int32_t given       # register of the symbol that the caller gives, -1 without
     bint spliced
     int32_t splice_symbol
     int32_t splice_first
@@ -176,5 +177,7 @@ cdef class Lowered:
     cdef RouteOp* routes
     cdef TestOp* tests
     cdef int32_t* numbers
+    cdef int32_t last_columns[MAX_TARGETS]  # column `last` of each table, -1 without
+    cdef Range null_cells[MAX_TARGETS]      # a null for every nullable column of such a table
 
     cdef const uint8_t* text(self, bytes text)

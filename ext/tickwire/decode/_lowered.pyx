@@ -75,6 +75,9 @@ cdef class Lowered:
         self._pack_row_sets(flat.row_sets)
         self._pack_routes(flat.routes)
         self._pack_tests(flat.tests)
+        for i, (column, cells) in enumerate(flat.marking):
+            self.last_columns[i] = column
+            self.null_cells[i] = _range(cells)
         self.numbers = <int32_t*>_array(len(flat.numbers), sizeof(int32_t))
         for i, number in enumerate(flat.numbers):
             self.numbers[i] = number
@@ -209,6 +212,7 @@ cdef class Lowered:
             op.tests = _range(row.tests)
             op.rivals = _range(row.rivals)
             op.targets = row.targets
+            op.given = route.given
             op.spliced = route.spliced is not None
             if op.spliced:
                 op.splice_symbol, op.splice_first, op.splice_last, op.splice_prev = route.spliced

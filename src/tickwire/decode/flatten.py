@@ -92,6 +92,7 @@ class Flat:
         self.routes: list[FlatRoute] = []
         self.tests: list[tuple[int, str, Stretch]] = []
         self.numbers: list[int] = []
+        self.marking: list[tuple[int, Stretch]] = []
         self.n_once = 0
         self.n_carry = 0
         self.has_member_rows = False
@@ -100,6 +101,8 @@ class Flat:
         for route in program.routes:
             self._route(route)
         self.router = self._node(program.router.root, program.router, 0)
+        for target in range(len(program.tables)):
+            self._marking(target)
 
     @staticmethod
     def _append(array: list[Any], rows: list[Any]) -> Stretch:
@@ -126,6 +129,17 @@ class Flat:
                 (base, len(route.row_sets)),
             )
         )
+
+    def _marking(self, target: int) -> None:
+        """Note the column `last` of a table that has it, and nulls for an empty row."""
+        table = self.program.tables[target]
+        if not table.marks_last:
+            self.marking.append((-1, (0, 0)))
+            return
+        nulls = [
+            self._cell(target, Store(i, -1)) for i, c in enumerate(table.columns) if c.nullable
+        ]
+        self.marking.append((table.index("last"), self._append(self.cells, nulls)))
 
     def _test(self, register: int, test: Test) -> tuple[int, str, Stretch]:
         values = [self._scalar(value, 0) for value in test.values]

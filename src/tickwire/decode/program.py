@@ -116,6 +116,7 @@ class Route:
     row_sets: list[RowSet] = field(default_factory=list)
     observed: dict[str, int] = field(default_factory=dict)
     n_registers: int = 0
+    given: int = -1
     spliced: tuple[int, int, int, int] | None = None
     marks_last: list[int] = field(default_factory=list)
 
@@ -361,7 +362,7 @@ class _RouteBuilder:
         elif action.op is not Op.GIVEN:
             node.actions.append(action)
         else:
-            self.route.root.registers |= 1 << action.register
+            self.route.given = action.register
 
     def node(self, steps: Path) -> Node:
         """The node at a path."""
@@ -444,8 +445,8 @@ class _RowsBuilder:
         else:
             scope = max((d for d in range(len(self.at) + 1) if self._same(steps, d)), default=0)
             self.outer[position] = (register, None, required, scope)
-        common = column.name in ("symbol", "ts_event")
-        if self.rows.carry and column.nullable and inner and not common:
+        carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
+        if self.rows.carry and carried and column.name != "ts_event":
             self.row_set.carry.append(register)
 
     def _same(self, steps: Path, depth: int) -> bool:

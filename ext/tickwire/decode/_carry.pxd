@@ -1,0 +1,32 @@
+"""Table state carried across messages, for venues that send only what changed.
+
+Per row set and symbol the last value of each carried register. `undo` takes back what messages
+have changed since `begin`.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from tickwire.decode._lowered cimport MAX_REGISTERS
+
+cdef struct Carried:
+    uint64_t have                   # bit per register
+    int64_t values[MAX_REGISTERS]   # the bits of each
+
+
+@cython.final
+cdef class Carry:
+    cdef Carried** by_symbol        # [row set * n_symbols + symbol]
+    cdef int32_t n_kinds
+    cdef int32_t n_symbols
+    cdef Carried** journal_of
+    cdef Carried* journal
+    cdef size_t n_journal
+    cdef size_t journal_capacity
+
+    # The state of a symbol, noted for `undo`; NULL where there is no memory.
+    cdef Carried* change(self, int32_t kind, int32_t symbol) noexcept nogil
+    cdef inline void begin(self) noexcept nogil:
+        self.n_journal = 0
+    cdef void undo(self) noexcept nogil
+    cdef void forget(self) noexcept nogil

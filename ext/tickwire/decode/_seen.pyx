@@ -1,0 +1,224 @@
+"""The memory of delivered trade ids; the theory is in the declaration."""
+
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memset
+
+cdef enum:
+    FIRST_CAPACITY = 64
+    LAST_CAPACITY = 8192    # at least the last 4,096 ids are known
+    LINEAR = 16             # so many recent ids are compared one by one
+
+
+cdef inline uint64_t _nonzero(uint64_t trade) noexcept nogil:
+    return trade if trade else 0x9E3779B97F4A7C15
+
+
+cdef inline uint64_t _mix(uint64_t trade) noexcept nogil:
+    trade ^= trade >> 32
+    trade *= <uint64_t>0x9E3779B97F4A7C15
+    return trade ^ (trade >> 29)
+
+
+cdef bint _in_set(SymbolIds* ids, uint64_t trade) noexcept nogil:
+    cdef uint32_t at = <uint32_t>_mix(trade) & ids.set_mask
+    while ids.slots[at]:
+        if ids.slots[at] == trade:
+            return True
+        at = (at + 1) & ids.set_mask
+    return False
+
+
+cdef void _insert(SymbolIds* ids, uint64_t trade) noexcept nogil:
+    cdef uint32_t at = <uint32_t>_mix(trade) & ids.set_mask
+    while ids.slots[at]:
+        if ids.slots[at] == trade:
+            return
+        at = (at + 1) & ids.set_mask
+    ids.slots[at] = trade
+
+
+cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
+    """Bring the set up to date; rebuild it when half of its slots would be taken."""
+    cdef int64_t held = min(ids.n, <int64_t>ids.capacity)
+    cdef int64_t first = ids.set_end
+    cdef uint32_t wanted
+    cdef uint64_t* slots
+    if ids.set_end < ids.n - held or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask:
+        # Room for the ids that are held and as many more before the next rebuild.
+        wanted = 4 * ids.capacity
+        if ids.set_mask + 1 != wanted:
+            slots = <uint64_t*>malloc(wanted * sizeof(uint64_t))
+            if slots == NULL:
+                return False
+            free(ids.slots)
+            ids.slots = slots
+            ids.set_mask = wanted - 1
+        memset(ids.slots, 0, wanted * sizeof(uint64_t))
+        # Half of a full memory is rebuilt, so that the other half pays for it.
+        first = ids.n - (held if held < LAST_CAPACITY else held >> 1)
+        ids.set_first = first
+    while first < ids.n:
+        _insert(ids, ids.ids[first & (ids.capacity - 1)])
+        first += 1
+    ids.set_end = ids.n
+    return True
+
+
+cdef bint _grow(SymbolIds* ids) noexcept nogil:
+    cdef uint64_t* grown = <uint64_t*>realloc(ids.ids, 2 * ids.capacity * sizeof(uint64_t))
+    if grown == NULL:
+        return False
+    # The memory was full and has not wrapped, so positions stay what they are.
+    ids.ids = grown
+    ids.capacity *= 2
+    return True
+
+
+cdef class Seen:
+    """Which trade ids have been delivered.
+
+    Parameters
+    ----------
+    n_memories
+        Kinds of trades whose ids must not be compared with each other's.
+    """
+
+    def __cinit__(self, int n_memories):
+        self.n_memories = n_memories
+
+    def __dealloc__(self):
+        cdef int64_t i
+        if self.by_symbol != NULL:
+            for i in range(<int64_t>self.n_memories * self.n_symbols):
+                if self.by_symbol[i] != NULL:
+                    free(self.by_symbol[i].ids)
+                    free(self.by_symbol[i].slots)
+                    free(self.by_symbol[i])
+        free(self.by_symbol)
+        free(self.journal)
+
+    def admit(self, int memory, int symbol, ts_ns, unsigned long long trade):
+        """Offer one id from Python: True where it is new."""
+        cdef Novelty novelty = self.offer(
+            memory, symbol, INT64_MIN if ts_ns is None else <int64_t>ts_ns, trade
+        )
+        if novelty == SEEN_NO_MEMORY:
+            raise MemoryError
+        return novelty == SEEN_NEW
+
+    def mark(self):
+        """Start what `forget` takes back."""
+        self.begin()
+
+    def forget(self):
+        """Take back the ids remembered since `mark`."""
+        self.undo()
+
+    cdef Novelty offer(self, int32_t memory, int32_t symbol, int64_t ts_ns, uint64_t trade) \
+            noexcept nogil:
+        """Say whether an id is new, and remember it.
+
+        Shape    one id of one symbol.
+        Units    ts_ns = ns since the epoch; ids are numbers or 64-bit hashes of texts.
+        Returns  SEEN_NEW, SEEN_BEFORE, or SEEN_NO_MEMORY. Never raises.
+        Threads  the loop's thread only.
+        Memory   32 KB per symbol at most for ids, 256 KB more where lookups are needed; grown in
+                 steps, so that steady state allocates nothing.
+        Source   INTERFACE section 4, "Trades once".
+        """
+        cdef SymbolIds* ids = self._symbol(memory, symbol)
+        cdef int64_t row
+        if ids == NULL:
+            return SEEN_NO_MEMORY
+        trade = _nonzero(trade)
+        if ts_ns == INT64_MIN or ts_ns <= ids.max_ts_ns:
+            if ts_ns == ids.max_ts_ns and ts_ns != INT64_MIN and ids.n_since_max <= LINEAR:
+                row = ids.n - 1
+                while row >= ids.n - ids.n_since_max:
+                    if ids.ids[row & (ids.capacity - 1)] == trade:
+                        return SEEN_BEFORE
+                    row -= 1
+            else:
+                if not _fill_set(ids):
+                    return SEEN_NO_MEMORY
+                if _in_set(ids, trade):
+                    return SEEN_BEFORE
+        if not self._remember(ids, ts_ns, trade):
+            return SEEN_NO_MEMORY
+        return SEEN_NEW
+
+    cdef bint _remember(self, SymbolIds* ids, int64_t ts_ns, uint64_t trade) noexcept nogil:
+        if not self._journal(ids):
+            return False
+        if ids.n == <int64_t>ids.capacity and ids.capacity < LAST_CAPACITY and not _grow(ids):
+            return False
+        if ts_ns > ids.max_ts_ns:
+            ids.max_ts_ns = ts_ns
+            ids.n_since_max = 0
+        ids.ids[ids.n & (ids.capacity - 1)] = trade
+        ids.n += 1
+        ids.n_since_max += 1
+        return True
+
+    cdef bint _journal(self, SymbolIds* ids) noexcept nogil:
+        cdef Remembered* grown
+        cdef size_t capacity
+        if self.n_journal == self.journal_capacity:
+            capacity = max(<size_t>64, 2 * self.journal_capacity)
+            grown = <Remembered*>realloc(self.journal, capacity * sizeof(Remembered))
+            if grown == NULL:
+                return False
+            self.journal = grown
+            self.journal_capacity = capacity
+        self.journal[self.n_journal].symbol = ids
+        self.journal[self.n_journal].max_ts_ns = ids.max_ts_ns
+        self.journal[self.n_journal].n_since_max = ids.n_since_max
+        self.n_journal += 1
+        return True
+
+    cdef void undo(self) noexcept nogil:
+        """Forget the ids remembered since `begin`, the last first."""
+        cdef Remembered* entry
+        while self.n_journal:
+            self.n_journal -= 1
+            entry = &self.journal[self.n_journal]
+            entry.symbol.n -= 1
+            entry.symbol.max_ts_ns = entry.max_ts_ns
+            entry.symbol.n_since_max = entry.n_since_max
+            if entry.symbol.set_end > entry.symbol.n:
+                # The set holds the id; -1 makes the next lookup rebuild it.
+                entry.symbol.set_end = -1
+
+    cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
+        cdef SymbolIds** grown
+        cdef SymbolIds* made
+        cdef int32_t n_symbols, i
+        cdef int64_t at
+        if symbol >= self.n_symbols:
+            n_symbols = max(64, self.n_symbols)
+            while n_symbols <= symbol:
+                n_symbols *= 2
+            grown = <SymbolIds**>calloc(<size_t>self.n_memories * n_symbols, sizeof(SymbolIds*))
+            if grown == NULL:
+                return NULL
+            for i in range(self.n_memories):
+                for at in range(self.n_symbols):
+                    grown[<int64_t>i * n_symbols + at] = \
+                        self.by_symbol[<int64_t>i * self.n_symbols + at]
+            free(self.by_symbol)
+            self.by_symbol = grown
+            self.n_symbols = n_symbols
+        at = <int64_t>memory * self.n_symbols + symbol
+        if self.by_symbol[at] == NULL:
+            made = <SymbolIds*>calloc(1, sizeof(SymbolIds))
+            if made == NULL:
+                return NULL
+            made.ids = <uint64_t*>malloc(FIRST_CAPACITY * sizeof(uint64_t))
+            if made.ids == NULL:
+                free(made)
+                return NULL
+            made.capacity = FIRST_CAPACITY
+            made.max_ts_ns = INT64_MIN
+            self.by_symbol[at] = made
+        return self.by_symbol[at]

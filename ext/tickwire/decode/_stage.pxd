@@ -1,0 +1,87 @@
+"""From registers to rows: what a message has said becomes rows at the heads of the rings.
+
+Rows are staged only. `Decoder` publishes them at the end of a read, or takes them back.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+
+from tickwire.decode._carry cimport Carry
+from tickwire.decode._lowered cimport (
+    MAX_REGISTERS, MAX_TARGETS, Bits, CellOp, Lowered, Range, RouteOp, RowSetOp,
+)
+from tickwire.decode._seen cimport Seen
+from tickwire.decode._targets cimport Targets
+from tickwire.decode._values cimport Register
+
+cdef enum Outcome:
+    DONE = 0
+    NOT_JSON = 1
+    MISSING = 2
+    WRONG_KIND = 3
+    BAD_NUMBER = 4
+    BAD_TIME = 5
+    UNKNOWN_CHOICE = 6
+    BAD_TEXT = 7
+    TOO_LONG = 8
+    TOO_MANY_ROWS = 9
+    DICTIONARY_FULL = 10
+    NO_MEMORY = 11
+    AGAIN = 12          # walk once more, places that give rows last
+    FULL = 13           # a ring has no room now
+
+cdef enum:
+    MAX_LABELS = 8
+
+# Channel names that a connection has instead of the plan's.
+cdef struct Labels:
+    int n
+    int64_t plan[MAX_LABELS]
+    int64_t name[MAX_LABELS]
+
+# The message being decoded.
+cdef struct Message:
+    const uint8_t* end
+    uint64_t have                   # registers that hold a value
+    Outcome outcome
+    bint deferring                  # places that give rows are read last
+    int32_t given_symbol            # for REST answers; -1 without
+    uint64_t number                 # counts the messages walked
+    const Labels* labels            # of the connection; NULL for none
+    Register registers[MAX_REGISTERS]
+    int64_t heads[MAX_TARGETS]      # of the rings when the message began
+
+
+@cython.final
+cdef class Stage:
+    cdef Message message
+    cdef Lowered program
+    cdef Targets targets
+    cdef Seen seen
+    cdef Carry carry
+    cdef uint8_t* allowed           # by symbol code: the source names it; NULL: all are allowed
+    cdef int32_t n_allowed
+    cdef uint8_t* scratch           # one unescaped text
+    cdef size_t scratch_bytes
+    cdef int64_t* member_rows       # by symbol code: its row in the message `member_marks` numbers
+    cdef uint64_t* member_marks
+    cdef int32_t n_members
+
+    cdef void begin(self, RouteOp* route) noexcept nogil
+    # Staged rows of the message are gone, and what was remembered with them.
+    cdef void take_back(self, RouteOp* route) noexcept nogil
+    # False: `message.outcome` says why.
+    cdef bint emit(self, RowSetOp* row_set) noexcept nogil
+    cdef bint fill(self, CellOp* cell, int64_t first, int64_t last) noexcept nogil
+    cdef bint finish(self, RouteOp* route) noexcept nogil
+    # Room for n bytes; NULL without memory.
+    cdef uint8_t* room(self, size_t n) noexcept nogil
+
+    cdef bint fail(self, Outcome outcome) noexcept nogil
+    cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
+    cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil
+    cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil
+    cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil
+    cdef bint store_text(self, CellOp* cell) noexcept nogil
+    cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil
+    cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil

@@ -1,0 +1,344 @@
+"""Rows out of registers."""
+
+from libc.stdint cimport INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, realloc
+
+from tickwire.decode._lowered cimport MAX_TARGETS, Bits, CellOp, Lowered, Range, RouteOp, RowSetOp
+from tickwire.decode._seen cimport SEEN_BEFORE, SEEN_NO_MEMORY, Novelty, Seen
+from tickwire.decode._carry cimport Carried, Carry
+from tickwire.decode._targets cimport Target, Targets
+from tickwire.decode._values cimport Register, trade_key, unescape
+from tickwire.ring._ring cimport (
+    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_CODE32, KIND_F64, KIND_I32, KIND_I64, KIND_TEXT,
+    KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
+)
+
+
+cdef class Stage:
+    """The rows of one source's messages on their way into its rings.
+
+    Parameters
+    ----------
+    program
+        The lowered program.
+    targets
+        Its rings.
+    symbols
+        Codes of the symbols that the source names; None where it takes all.
+    """
+
+    def __cinit__(self, Lowered program, Targets targets, symbols=None):
+        self.program = program
+        self.targets = targets
+        self.seen = Seen(max(program.n_once, 1))
+        self.carry = Carry(max(program.n_carry, 1))
+        self.message.given_symbol = -1
+        if symbols is not None:
+            self.n_allowed = max(symbols, default=-1) + 1
+            self.allowed = <uint8_t*>calloc(max(self.n_allowed, 1), 1)
+            if self.allowed == NULL:
+                raise MemoryError
+            for code in symbols:
+                self.allowed[<int>code] = 1
+
+    def __dealloc__(self):
+        free(self.allowed)
+        free(self.scratch)
+        free(self.member_rows)
+        free(self.member_marks)
+
+    cdef bint fail(self, Outcome outcome) noexcept nogil:
+        self.message.outcome = outcome
+        return False
+
+    cdef uint8_t* room(self, size_t n) noexcept nogil:
+        cdef uint8_t* grown
+        if n > self.scratch_bytes:
+            grown = <uint8_t*>realloc(self.scratch, 2 * n)
+            if grown == NULL:
+                return NULL
+            self.scratch = grown
+            self.scratch_bytes = 2 * n
+        return self.scratch
+
+    cdef void begin(self, RouteOp* route) noexcept nogil:
+        cdef int target
+        self.message.have = 0
+        self.message.outcome = DONE
+        self.message.number += 1
+        for target in range(self.targets.n):
+            if (route.targets >> target) & 1:
+                self.message.heads[target] = self.targets.at[target].head[0]
+                self.targets.at[target].message_start[0] = self.message.heads[target]
+        if route.given >= 0 and self.message.given_symbol >= 0:
+            self.message.registers[route.given].value.i = self.message.given_symbol
+            self.message.have |= <uint64_t>1 << route.given
+        self.seen.begin()
+        self.carry.begin()
+
+    cdef void take_back(self, RouteOp* route) noexcept nogil:
+        cdef int target
+        for target in range(self.targets.n):
+            if (route.targets >> target) & 1:
+                self.targets.rollback(target, self.message.heads[target])
+        self.seen.undo()
+        self.carry.undo()
+
+    cdef bint emit(self, RowSetOp* row_set) noexcept nogil:
+        """Stage one row of a row set from the registers.
+
+        Shape    one row at the ring's head, or at the row that the same member key gave before.
+        Units    as in the registers; times ns, codes of the feed's dictionaries.
+        Returns  True; or False with `message.outcome` set. A row that is not wanted is no failure.
+        Threads  the loop's thread only.
+        Memory   the ring's; text is copied into it.
+        Source   INTERFACE section 4.
+        """
+        cdef Target* target = &self.targets.at[row_set.target]
+        cdef bint wanted = True
+        cdef int64_t row
+        cdef int32_t i
+        if not self.prepare(row_set, &wanted):
+            return False
+        if not wanted:
+            return True
+        row = target.head[0]
+        if row_set.member_key and not self.claim_member(row_set, &row):
+            return False
+        if row == target.head[0]:
+            if row - self.message.heads[row_set.target] >= target.most_rows:
+                return self.fail(TOO_MANY_ROWS)
+            if not self.targets.has_room(row_set.target):
+                return self.fail(FULL)
+        for i in range(row_set.stores.n):
+            if not self.store(&self.program.cells[row_set.stores.first + i], row):
+                return False
+        if row == target.head[0]:
+            target.head[0] += 1
+        return True
+
+    cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil:
+        """What may keep a row back, and what changes its registers."""
+        cdef Message* message = &self.message
+        cdef Register* registers = message.registers
+        cdef int32_t* pairs
+        cdef int32_t i, symbol
+        cdef Novelty novelty
+        if (message.have & row_set.needs) != row_set.needs and not message.deferring:
+            return self.fail(AGAIN)
+        pairs = &self.program.numbers[row_set.zeros.first]
+        for i in range(0, row_set.zeros.n, 2):
+            if (message.have >> pairs[i + 1]) & 1 and registers[pairs[i + 1]].value.i:
+                registers[pairs[i]].value.f = 0.0
+                message.have |= <uint64_t>1 << pairs[i]
+        if row_set.symbol < 0 or not (message.have >> row_set.symbol) & 1:
+            return True
+        symbol = <int32_t>registers[row_set.symbol].value.i
+        if row_set.configured_only and self.allowed != NULL:
+            if symbol >= self.n_allowed or not self.allowed[symbol]:
+                wanted[0] = False
+                return True
+        if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
+            return False
+        if row_set.once >= 0 and (message.have >> row_set.trade_id) & 1:
+            novelty = self.seen.offer(
+                row_set.once,
+                symbol,
+                registers[row_set.ts_event].value.i
+                if row_set.ts_event >= 0 and (message.have >> row_set.ts_event) & 1
+                else INT64_MIN,
+                trade_key(registers[row_set.trade_id].p, registers[row_set.trade_id].n),
+            )
+            if novelty == SEEN_NO_MEMORY:
+                return self.fail(NO_MEMORY)
+            wanted[0] = novelty != SEEN_BEFORE
+        return True
+
+    cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil:
+        cdef Message* message = &self.message
+        cdef Carried* state = self.carry.change(row_set.carry, symbol)
+        cdef int32_t i, register
+        if state == NULL:
+            return self.fail(NO_MEMORY)
+        if row_set.carry_reset:
+            state.have = 0
+        for i in range(row_set.carried.n):
+            register = self.program.numbers[row_set.carried.first + i]
+            if (message.have >> register) & 1:
+                state.values[register] = message.registers[register].value.i
+                state.have |= <uint64_t>1 << register
+            elif (state.have >> register) & 1:
+                message.registers[register].value.i = state.values[register]
+                message.have |= <uint64_t>1 << register
+        return True
+
+    cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil:
+        """Of equal keys of an object the last counts, in the place of the first."""
+        cdef int32_t symbol = <int32_t>self.message.registers[row_set.symbol].value.i
+        cdef int32_t n = max(256, self.n_members)
+        cdef int64_t* rows
+        cdef uint64_t* marks
+        cdef int32_t i
+        if symbol >= self.n_members:
+            while n <= symbol:
+                n *= 2
+            rows = <int64_t*>realloc(self.member_rows, n * sizeof(int64_t))
+            if rows == NULL:
+                return self.fail(NO_MEMORY)
+            self.member_rows = rows
+            marks = <uint64_t*>realloc(self.member_marks, n * sizeof(uint64_t))
+            if marks == NULL:
+                return self.fail(NO_MEMORY)
+            self.member_marks = marks
+            for i in range(self.n_members, n):
+                marks[i] = 0
+            self.n_members = n
+        if self.member_marks[symbol] == self.message.number:
+            row[0] = self.member_rows[symbol]
+        else:
+            self.member_marks[symbol] = self.message.number
+            self.member_rows[symbol] = row[0]
+        return True
+
+    cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil:
+        """The value of a cell; null where it may be."""
+        cdef int i
+        value[0] = cell.constant
+        if cell.register >= 0:
+            if (self.message.have >> cell.register) & 1:
+                value[0] = self.message.registers[cell.register].value
+            elif cell.required:
+                return self.fail(MISSING)
+        if cell.is_channel and self.message.labels != NULL:
+            for i in range(self.message.labels.n):
+                if self.message.labels.plan[i] == value.i:
+                    value.i = self.message.labels.name[i]
+                    break
+        return True
+
+    cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil:
+        cdef Target* target = &self.targets.at[cell.target]
+        cdef void* column = target.columns[cell.column]
+        cdef int64_t slot = row & target.mask
+        cdef Bits value
+        if cell.kind == KIND_TEXT or cell.kind == KIND_BINARY:
+            return self.store_text(cell)
+        if not self.bits(cell, &value):
+            return False
+        if cell.kind == KIND_F64:
+            (<double*>column)[slot] = value.f
+        elif cell.kind == KIND_I64 or cell.kind == KIND_TS:
+            (<int64_t*>column)[slot] = value.i
+        elif cell.kind == KIND_CODE16:
+            (<int16_t*>column)[slot] = <int16_t>value.i
+        elif cell.kind == KIND_BOOL:
+            (<int8_t*>column)[slot] = <int8_t>value.i
+        else:
+            (<int32_t*>column)[slot] = <int32_t>value.i
+        return True
+
+    cdef bint store_text(self, CellOp* cell) noexcept nogil:
+        cdef Register* register
+        cdef const uint8_t* text
+        cdef uint8_t* plain
+        cdef Py_ssize_t n
+        cdef TextResult result
+        if cell.register < 0 or not (self.message.have >> cell.register) & 1:
+            if cell.required:
+                return self.fail(MISSING)
+            self.targets.put_null(cell.target, cell.column)
+            return True
+        register = &self.message.registers[cell.register]
+        text = register.p
+        n = register.n
+        if register.escaped:
+            plain = self.room(register.n)
+            if plain == NULL:
+                return self.fail(NO_MEMORY)
+            n = unescape(register.p, register.n, plain)
+            if n < 0:
+                return self.fail(BAD_TEXT)
+            text = plain
+        result = self.targets.put_text(cell.target, cell.column, text, <size_t>n)
+        if result == TEXT_OK:
+            return True
+        return self.fail(FULL if result == TEXT_FULL else TOO_LONG)
+
+    cdef bint fill(self, CellOp* cell, int64_t first, int64_t last) noexcept nogil:
+        """Give the rows first..last - 1 of a column one value."""
+        cdef Target* target = &self.targets.at[cell.target]
+        cdef void* column = target.columns[cell.column]
+        cdef int64_t row, slot, stop
+        cdef Bits value
+        if first >= last:
+            return True
+        if not self.bits(cell, &value):
+            return False
+        row = first
+        while row < last:
+            slot = row & target.mask
+            stop = min(slot + last - row, target.mask + 1)  # at most two stretches
+            row += stop - slot
+            if cell.kind == KIND_F64:
+                while slot < stop:
+                    (<double*>column)[slot] = value.f
+                    slot += 1
+            elif cell.kind == KIND_I64 or cell.kind == KIND_TS:
+                while slot < stop:
+                    (<int64_t*>column)[slot] = value.i
+                    slot += 1
+            elif cell.kind == KIND_CODE16:
+                while slot < stop:
+                    (<int16_t*>column)[slot] = <int16_t>value.i
+                    slot += 1
+            elif cell.kind == KIND_BOOL:
+                while slot < stop:
+                    (<int8_t*>column)[slot] = <int8_t>value.i
+                    slot += 1
+            else:
+                while slot < stop:
+                    (<int32_t*>column)[slot] = <int32_t>value.i
+                    slot += 1
+        return True
+
+    cdef bint finish(self, RouteOp* route) noexcept nogil:
+        """After the walk: a row where a book has no level, and which row is the message's last."""
+        cdef int32_t i
+        cdef int target
+        cdef int64_t row
+        cdef int32_t last_column
+        cdef int8_t* last
+        for i in range(route.marks_last.n):
+            target = self.program.numbers[route.marks_last.first + i]
+            if self.targets.at[target].head[0] == self.message.heads[target]:
+                if not self.fill_empty(route, target):
+                    return False
+            last_column = self.program.last_columns[target]
+            last = <int8_t*>self.targets.at[target].columns[last_column]
+            for row in range(self.message.heads[target], self.targets.at[target].head[0] - 1):
+                last[row & self.targets.at[target].mask] = 0
+            last[(self.targets.at[target].head[0] - 1) & self.targets.at[target].mask] = 1
+        return True
+
+    cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
+        """One row with what the levels would have shared (INTERFACE: order in a message)."""
+        cdef RowSetOp* row_set
+        cdef int64_t head = self.targets.at[target].head[0]
+        cdef int32_t i, j
+        if not self.targets.has_room(target):
+            return self.fail(FULL)
+        for i in range(self.program.null_cells[target].n):
+            if not self.store(
+                &self.program.cells[self.program.null_cells[target].first + i], head
+            ):
+                return False
+        for i in range(route.row_sets.n):
+            row_set = &self.program.row_sets[route.row_sets.first + i]
+            if row_set.target != target:
+                continue
+            for j in range(row_set.empty.n):
+                if not self.store(&self.program.cells[row_set.empty.first + j], head):
+                    return False
+            break
+        self.targets.at[target].head[0] = head + 1
+        return True

@@ -1,0 +1,173 @@
+"""Rings by number; why they are attributes is in the declaration."""
+
+from libc.stdint cimport int64_t, uint8_t
+
+from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT, Ring, TextResult
+
+
+cdef int _bind(Target* target, Ring ring) except -1:
+    cdef int i
+    target.head = &ring.head
+    target.limit = &ring.limit
+    target.published = &ring.published
+    target.message_start = &ring.message_start
+    target.recv_mono = ring.recv_mono
+    target.columns = ring.columns
+    target.mask = ring.mask
+    target.most_rows = ring.capacity // 2
+    target.n_columns = ring.n_columns
+    for i in range(ring.n_columns):
+        target.n_texts += ring.kinds[i] == KIND_TEXT or ring.kinds[i] == KIND_BINARY
+    return 0
+
+
+cdef class Targets:
+    """Rings in the order of a program's tables.
+
+    Parameters
+    ----------
+    rings
+        One per table, None for a table that this source does not write.
+    """
+
+    def __cinit__(self, rings):
+        slots = list(rings) + [None] * (MAX_TARGETS - len(rings))
+        (self.ring_0, self.ring_1, self.ring_2, self.ring_3, self.ring_4, self.ring_5,
+         self.ring_6, self.ring_7, self.ring_8, self.ring_9, self.ring_10, self.ring_11) = slots
+        self.n = len(rings)
+        for number, ring in enumerate(rings):
+            if ring is not None:
+                _bind(&self.at[number], ring)
+
+    cdef bint refresh_limit(self, int target) noexcept nogil:
+        if target == 0:
+            return self.ring_0.refresh_limit()
+        elif target == 1:
+            return self.ring_1.refresh_limit()
+        elif target == 2:
+            return self.ring_2.refresh_limit()
+        elif target == 3:
+            return self.ring_3.refresh_limit()
+        elif target == 4:
+            return self.ring_4.refresh_limit()
+        elif target == 5:
+            return self.ring_5.refresh_limit()
+        elif target == 6:
+            return self.ring_6.refresh_limit()
+        elif target == 7:
+            return self.ring_7.refresh_limit()
+        elif target == 8:
+            return self.ring_8.refresh_limit()
+        elif target == 9:
+            return self.ring_9.refresh_limit()
+        elif target == 10:
+            return self.ring_10.refresh_limit()
+        elif target == 11:
+            return self.ring_11.refresh_limit()
+        return False
+
+    cdef TextResult put_text(self, int target, int column, const uint8_t* value, size_t n) \
+            noexcept nogil:
+        if target == 0:
+            return self.ring_0.put_text(column, value, n)
+        elif target == 1:
+            return self.ring_1.put_text(column, value, n)
+        elif target == 2:
+            return self.ring_2.put_text(column, value, n)
+        elif target == 3:
+            return self.ring_3.put_text(column, value, n)
+        elif target == 4:
+            return self.ring_4.put_text(column, value, n)
+        elif target == 5:
+            return self.ring_5.put_text(column, value, n)
+        elif target == 6:
+            return self.ring_6.put_text(column, value, n)
+        elif target == 7:
+            return self.ring_7.put_text(column, value, n)
+        elif target == 8:
+            return self.ring_8.put_text(column, value, n)
+        elif target == 9:
+            return self.ring_9.put_text(column, value, n)
+        elif target == 10:
+            return self.ring_10.put_text(column, value, n)
+        elif target == 11:
+            return self.ring_11.put_text(column, value, n)
+        return TextResult.TEXT_FULL
+
+    cdef void put_null(self, int target, int column) noexcept nogil:
+        if target == 0:
+            self.ring_0.put_null(column)
+        elif target == 1:
+            self.ring_1.put_null(column)
+        elif target == 2:
+            self.ring_2.put_null(column)
+        elif target == 3:
+            self.ring_3.put_null(column)
+        elif target == 4:
+            self.ring_4.put_null(column)
+        elif target == 5:
+            self.ring_5.put_null(column)
+        elif target == 6:
+            self.ring_6.put_null(column)
+        elif target == 7:
+            self.ring_7.put_null(column)
+        elif target == 8:
+            self.ring_8.put_null(column)
+        elif target == 9:
+            self.ring_9.put_null(column)
+        elif target == 10:
+            self.ring_10.put_null(column)
+        elif target == 11:
+            self.ring_11.put_null(column)
+
+    cdef void rollback(self, int target, int64_t head) noexcept nogil:
+        if target == 0:
+            self.ring_0.rollback(head)
+        elif target == 1:
+            self.ring_1.rollback(head)
+        elif target == 2:
+            self.ring_2.rollback(head)
+        elif target == 3:
+            self.ring_3.rollback(head)
+        elif target == 4:
+            self.ring_4.rollback(head)
+        elif target == 5:
+            self.ring_5.rollback(head)
+        elif target == 6:
+            self.ring_6.rollback(head)
+        elif target == 7:
+            self.ring_7.rollback(head)
+        elif target == 8:
+            self.ring_8.rollback(head)
+        elif target == 9:
+            self.ring_9.rollback(head)
+        elif target == 10:
+            self.ring_10.rollback(head)
+        elif target == 11:
+            self.ring_11.rollback(head)
+
+    cdef void publish(self, int target) noexcept nogil:
+        if target == 0:
+            self.ring_0.publish()
+        elif target == 1:
+            self.ring_1.publish()
+        elif target == 2:
+            self.ring_2.publish()
+        elif target == 3:
+            self.ring_3.publish()
+        elif target == 4:
+            self.ring_4.publish()
+        elif target == 5:
+            self.ring_5.publish()
+        elif target == 6:
+            self.ring_6.publish()
+        elif target == 7:
+            self.ring_7.publish()
+        elif target == 8:
+            self.ring_8.publish()
+        elif target == 9:
+            self.ring_9.publish()
+        elif target == 10:
+            self.ring_10.publish()
+        elif target == 11:
+            self.ring_11.publish()

@@ -1,0 +1,424 @@
+"""The walk; its theory is in the declaration. JSON is RFC 8259."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from tickwire.decode._lowered cimport (
+    MAX_TARGETS, OP_NUMBER, ActionOp, Edge, NodeOp, Range, RouteOp, RowSetOp,
+)
+from tickwire.decode._stage cimport (
+    AGAIN, DONE, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage,
+)
+from tickwire.decode._read cimport Reader
+from tickwire.decode._values cimport (
+    TEXT_NULL, TEXT_STRING, Register, Text, fill_pow5, read_scalar, tw_decimal, tw_decimal_to_f64,
+    tw_parse_decimal, tw_pow5, tw_skip_space, tw_skip_value, tw_string_end,
+)
+
+cdef enum:
+    # Elements that an array with indices from its end may have before the first of them.
+    MOST_COUNTED = 1 << 20
+
+fill_pow5(tw_pow5)
+
+
+cdef class Walker:
+    """The interpreter of one source's program.
+
+    Parameters
+    ----------
+    stage
+        Where rows are staged.
+    dictionaries
+        The feed's `ring.Dictionaries`.
+    """
+
+    def __cinit__(self, Stage stage, dictionaries):
+        self.stage = stage
+        self.program = stage.program
+        self.reader = Reader(stage, dictionaries)
+        self.message = &stage.message
+
+    cdef const uint8_t* fail(self, Outcome outcome) noexcept nogil:
+        # The innermost failure is the reason.
+        if self.message.outcome == DONE:
+            self.message.outcome = outcome
+        return NULL
+
+    cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """Decode a message by a route.
+
+        Shape    one payload, p..end; its rows are staged at the heads of the rings.
+        Units    see `Stage.emit`.
+        Returns  DONE; or why not, and then no row is staged and nothing remembered.
+        Threads  the loop's thread only.
+        Memory   the payload is borrowed until the return; nothing is allocated but what new symbols
+                 need.
+        Source   RFC 8259; INTERFACE section 4.
+        """
+        cdef RouteOp* op = &self.program.routes[route]
+        cdef int attempt
+        self.message.end = end
+        self.message.deferring = False
+        for attempt in range(2):
+            self.stage.begin(op)
+            if self.walk(op, p):
+                return DONE
+            self.stage.take_back(op)
+            if self.message.outcome != AGAIN:
+                break
+            self.message.deferring = True
+        return self.message.outcome
+
+    cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        cdef const uint8_t* after
+        self.message.end = end
+        self.message.deferring = False
+        self.message.have = 0
+        self.message.outcome = DONE
+        after = self.visit(self.program.router, tw_skip_space(p, end))
+        if after != NULL and tw_skip_space(after, end) != end:
+            self.fail(NOT_JSON)
+        return self.message.outcome
+
+    cdef bint walk(self, RouteOp* route, const uint8_t* p) noexcept nogil:
+        cdef NodeOp* root = &self.program.nodes[route.root]
+        cdef const uint8_t* start = tw_skip_space(p, self.message.end)
+        cdef const uint8_t* after = self.content(root, start)
+        if after == NULL:
+            return False
+        if tw_skip_space(after, self.message.end) != self.message.end:
+            self.fail(NOT_JSON)
+            return False
+        if root.observe >= 0:
+            self.note(root.observe, start, after)
+        return (
+            self.close_rows(root, start)
+            and self.stage.finish(route)
+            and self.fill_scope(root, self.message.heads)
+        )
+
+    cdef const uint8_t* visit(self, int32_t number, const uint8_t* p) noexcept nogil:
+        """Read the value at p for a node, with all that happens at its end."""
+        cdef NodeOp* node = &self.program.nodes[number]
+        cdef const uint8_t* after
+        cdef int64_t firsts[MAX_TARGETS]
+        cdef int target
+        if node.fills.n:
+            for target in range(self.stage.targets.n):
+                if self.stage.targets.at[target].head != NULL:
+                    firsts[target] = self.stage.targets.at[target].head[0]
+        after = self.content(node, p)
+        if after == NULL:
+            return NULL
+        if node.observe >= 0:
+            self.note(node.observe, p, after)
+        if node.rows.n and not self.close_rows(node, p):
+            return NULL
+        if node.fills.n and not self.fill_scope(node, firsts):
+            return NULL
+        return after
+
+    cdef bint close_rows(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """The rows that end with this value."""
+        cdef int32_t i
+        if node.rows.n and node.optional and p[0] == c'n':
+            return True     # null where rows are optional
+        for i in range(node.rows.n):
+            if not self.stage.emit(
+                &self.program.row_sets[self.program.numbers[node.rows.first + i]]
+            ):
+                return False
+        return True
+
+    cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
+        cdef int32_t i, target
+        for i in range(node.fills.n):
+            target = self.program.cells[node.fills.first + i].target
+            if not self.stage.fill(
+                &self.program.cells[node.fills.first + i],
+                firsts[target],
+                self.stage.targets.at[target].head[0],
+            ):
+                return False
+        return True
+
+    cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
+        """The constants of the row sets whose items this value held."""
+        cdef RowSetOp* row_set
+        cdef int32_t i, j
+        for i in range(node.containers.n):
+            row_set = &self.program.row_sets[self.program.numbers[node.containers.first + i]]
+            for j in range(row_set.fills.n):
+                if not self.stage.fill(
+                    &self.program.cells[row_set.fills.first + j],
+                    firsts[i],
+                    self.stage.targets.at[row_set.target].head[0],
+                ):
+                    return False
+        return True
+
+    cdef const uint8_t* content(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        if p >= self.message.end:
+            return self.fail(NOT_JSON)
+        if p[0] == c'{':
+            if node.keys.n:
+                return self.keyed(node, p)
+            if node.members >= 0:
+                return self.members(node, p)
+            return self.unwanted(node, p)
+        if p[0] == c'[':
+            if node.each >= 0 or node.items.n:
+                return self.listed(node, p)
+            return self.unwanted(node, p)
+        return self.scalar(node, p)
+
+    cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """An object or array where another thing was declared."""
+        cdef const uint8_t* after
+        if node.actions.n or (node.gives_rows and not node.optional):
+            return self.fail(WRONG_KIND)
+        after = tw_skip_value(p, self.message.end)
+        return self.fail(NOT_JSON) if after == NULL else after
+
+    cdef const uint8_t* scalar(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        cdef ActionOp* action
+        cdef Text text
+        cdef Text copy
+        cdef int32_t i
+        if not read_scalar(p, self.message.end, &text):
+            return self.fail(NOT_JSON)
+        if node.actions.n == 0:
+            if node.gives_rows and not node.optional and (
+                node.each >= 0 or node.members >= 0 or node.items.n or node.keys.n
+            ):
+                return self.fail(MISSING if text.form == TEXT_NULL else WRONG_KIND)
+            return text.after
+        for i in range(node.actions.n):
+            copy = text
+            if not self.reader.act(&self.program.actions[node.actions.first + i], &copy):
+                return NULL
+        return text.after
+
+    cdef const uint8_t* keyed(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """An object with known keys; p at its brace."""
+        cdef const uint8_t* end = self.message.end
+        cdef const uint8_t* key
+        cdef const uint8_t* stop
+        cdef Edge* edge
+        cdef Turns turns
+        cdef bint escaped
+        cdef int guess = 0
+        turns.done = 0
+        turns.late = 0
+        p = tw_skip_space(p + 1, end)
+        if p < end and p[0] == c'}':
+            return p + 1 if self.late_turns(node.keys, &turns) else NULL
+        while True:
+            if p >= end or p[0] != c'"':
+                return self.fail(NOT_JSON)
+            key = p + 1
+            stop = tw_string_end(key, end, &escaped)
+            if stop == NULL:
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(stop + 1, end)
+            if p >= end or p[0] != c':':
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(p + 1, end)
+            edge = self.find(node.keys, key, stop - key, escaped, &guess)
+            if edge == NULL:
+                p = tw_skip_value(p, end)
+                if p == NULL:
+                    return self.fail(NOT_JSON)
+            else:
+                p = self.follow(edge, p, &turns)
+                if p == NULL:
+                    return NULL
+            p = tw_skip_space(p, end)
+            if p >= end:
+                return self.fail(NOT_JSON)
+            if p[0] == c'}':
+                return p + 1 if self.late_turns(node.keys, &turns) else NULL
+            if p[0] != c',':
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(p + 1, end)
+
+    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
+            noexcept nogil:
+        """The edge of a key; keys are expected in the order of the declaration."""
+        cdef Edge* edges = &self.program.edges[keys.first]
+        cdef Text text
+        cdef uint64_t head = 0
+        cdef int i
+        cdef int at = guess[0]
+        if escaped:
+            text.p = key
+            text.n = n
+            text.escaped = True
+            if not self.reader.plain(&text):
+                self.message.outcome = DONE     # no UTF-8, so no key that is known
+                return NULL
+            key = text.p
+            n = text.n
+        memcpy(&head, key, n if n < 8 else 8)
+        for i in range(keys.n):
+            if at >= keys.n:
+                at = 0
+            if edges[at].head == head and edges[at].n == n and (
+                n <= 8 or memcmp(edges[at].text + 8, key + 8, n - 8) == 0
+            ):
+                guess[0] = at + 1
+                return &edges[at]
+            at += 1
+        return NULL
+
+    cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil:
+        """The value of a known key or index, now or at the end of its object."""
+        cdef uint32_t bit
+        # What an equal key before has set counts no more.
+        self.message.have &= ~self.program.nodes[edge.node].registers
+        if edge.turn < 0:
+            return self.visit(edge.node, p)
+        bit = <uint32_t>1 << edge.turn
+        if turns.done & bit:
+            return self.fail(AGAIN)
+        if self.message.deferring or turns.done != bit - 1:
+            turns.late |= bit
+            turns.places[edge.turn] = p
+            p = tw_skip_value(p, self.message.end)
+            return self.fail(NOT_JSON) if p == NULL else p
+        turns.done |= bit
+        return self.visit(edge.node, p)
+
+    cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil:
+        """Read what was put off, in order; and see that no required place is missing."""
+        cdef Edge* edge
+        cdef int32_t turn, i
+        cdef uint32_t seen = turns.done | turns.late
+        cdef int32_t n_turns = 0
+        for i in range(edges.n):
+            edge = &self.program.edges[edges.first + i]
+            if edge.turn >= 0:
+                n_turns += 1
+                if edge.required and not (seen >> edge.turn) & 1:
+                    self.fail(MISSING)
+                    return False
+        if turns.late == 0:
+            return True
+        for turn in range(n_turns):
+            if not (turns.late >> turn) & 1:
+                continue
+            for i in range(edges.n):
+                edge = &self.program.edges[edges.first + i]
+                if edge.turn == turn and self.visit(edge.node, turns.places[turn]) == NULL:
+                    return False
+        return True
+
+    cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """An array, by element or by index; p at its bracket."""
+        cdef const uint8_t* end = self.message.end
+        cdef const uint8_t* ahead
+        cdef int64_t firsts[MAX_TARGETS]
+        cdef int32_t index = 0
+        cdef int32_t n_elements = 0
+        cdef int32_t i
+        cdef Turns turns
+        turns.done = 0
+        turns.late = 0
+        for i in range(node.containers.n):
+            firsts[i] = self.stage.targets.at[
+                self.program.row_sets[self.program.numbers[node.containers.first + i]].target
+            ].head[0]
+        p = tw_skip_space(p + 1, end)
+        if node.from_end:
+            ahead = p
+            while ahead < end and ahead[0] != c']':
+                ahead = tw_skip_value(ahead, end)
+                if ahead == NULL or n_elements == MOST_COUNTED:
+                    return self.fail(NOT_JSON)
+                n_elements += 1
+                ahead = tw_skip_space(ahead, end)
+                if ahead < end and ahead[0] == c',':
+                    ahead = tw_skip_space(ahead + 1, end)
+        if p < end and p[0] == c']':
+            p += 1
+        else:
+            while True:
+                p = self.element(node, p, index, n_elements, &turns)
+                if p == NULL:
+                    return NULL
+                index += 1
+                p = tw_skip_space(p, end)
+                if p >= end or (p[0] != c',' and p[0] != c']'):
+                    return self.fail(NOT_JSON)
+                p += 1
+                if p[-1] == c']':
+                    break
+                p = tw_skip_space(p, end)
+        if node.items.n and not self.late_turns(node.items, &turns):
+            return NULL
+        return p if self.fill_containers(node, firsts) else NULL
+
+    cdef const uint8_t* element(self, NodeOp* node, const uint8_t* p, int32_t index,
+                                int32_t n_elements, Turns* turns) noexcept nogil:
+        cdef const uint8_t* after = NULL
+        cdef Edge* edge
+        cdef int32_t i
+        if node.each >= 0:
+            self.message.have &= ~self.program.nodes[node.each].registers
+            after = self.visit(node.each, p)
+            if after == NULL:
+                return NULL
+        for i in range(node.items.n):
+            edge = &self.program.edges[node.items.first + i]
+            if edge.index == index or edge.index + n_elements == index and edge.index < 0:
+                after = self.follow(edge, p, turns)
+                if after == NULL:
+                    return NULL
+        if after == NULL:
+            after = tw_skip_value(p, self.message.end)
+            if after == NULL:
+                return self.fail(NOT_JSON)
+        return after
+
+    cdef const uint8_t* members(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """An object whose members give rows; p at its brace."""
+        cdef const uint8_t* end = self.message.end
+        cdef const uint8_t* stop
+        cdef int64_t firsts[MAX_TARGETS]
+        cdef int32_t i
+        cdef Text key
+        cdef Text copy
+        for i in range(node.containers.n):
+            firsts[i] = self.stage.targets.at[
+                self.program.row_sets[self.program.numbers[node.containers.first + i]].target
+            ].head[0]
+        p = tw_skip_space(p + 1, end)
+        if p < end and p[0] == c'}':
+            return p + 1
+        while True:
+            if p >= end or p[0] != c'"' or not read_scalar(p, end, &key):
+                return self.fail(NOT_JSON)
+            stop = tw_skip_space(key.after, end)
+            if stop >= end or stop[0] != c':':
+                return self.fail(NOT_JSON)
+            self.message.have &= ~self.program.nodes[node.members].registers
+            for i in range(self.program.nodes[node.members].key_actions.n):
+                copy = key
+                if not self.reader.act(
+                    &self.program.actions[
+                        self.program.nodes[node.members].key_actions.first + i
+                    ],
+                    &copy,
+                ):
+                    return NULL
+            p = self.visit(node.members, tw_skip_space(stop + 1, end))
+            if p == NULL:
+                return NULL
+            p = tw_skip_space(p, end)
+            if p >= end or (p[0] != c',' and p[0] != c'}'):
+                return self.fail(NOT_JSON)
+            p += 1
+            if p[-1] == c'}':
+                return p if self.fill_containers(node, firsts) else NULL
+            p = tw_skip_space(p, end)
