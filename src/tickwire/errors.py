@@ -89,6 +89,22 @@ class RequestRefused(TickwireError):
     """The venue refused a subscription or a REST request."""
 
 
+class DecodeError(TickwireError):
+    """A payload cannot be decoded.
+
+    Parameters
+    ----------
+    reason
+        One of the reasons that are counted, such as `missing`.
+    what
+        Which payload.
+    """
+
+    def __init__(self, reason: str, what: str) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.reason = reason
+
+
 class SinkError(TickwireError):
     """A sink cannot be opened or written."""
 

@@ -78,14 +78,14 @@ static inline const uint8_t *tw_skip_escape(const uint8_t *p, const uint8_t *end
 }
 
 /* p behind the opening quote: the closing quote, or NULL; *escaped is set if an escape is inside. */
-static inline const uint8_t *tw_string_end(const uint8_t *p, const uint8_t *end, bool *escaped) {
-    *escaped = false;
+static inline const uint8_t *tw_string_end(const uint8_t *p, const uint8_t *end, int *escaped) {
+    *escaped = 0;
     for (;;) {
         p = tw_string_stop(p, end);
         if (p >= end) return NULL;
         if (*p == '"') return p;
         if (*p != '\\') return NULL;
-        *escaped = true;
+        *escaped = 1;
         p = tw_skip_escape(p, end);
         if (p == NULL) return NULL;
     }
@@ -118,7 +118,7 @@ static inline const uint8_t *tw_structure(const uint8_t *p, const uint8_t *end) 
 static inline const uint8_t *tw_skip_container(const uint8_t *p, const uint8_t *end) {
     uint64_t is_object[TW_JSON_DEPTH / 64];
     int depth = 0;
-    bool escaped;
+    int escaped;
     for (;;) {
         p = tw_structure(p, end);
         if (p >= end) return NULL;
@@ -154,7 +154,7 @@ static inline const uint8_t *tw_scalar_end(const uint8_t *p, const uint8_t *end)
 
 /* p at any value: behind it, or NULL. */
 static inline const uint8_t *tw_skip_value(const uint8_t *p, const uint8_t *end) {
-    bool escaped;
+    int escaped;
     if (p >= end) return NULL;
     if (*p == '"') {
         p = tw_string_end(p + 1, end, &escaped);

@@ -148,7 +148,8 @@ cdef struct RouteOp:
     bint requested
     bint is_raw
     Range tests         # raw: one, on the whole text
-    Range rivals        # earlier routes that might match too, in numbers
+    Range router_tests  # the same on what the router observes
+    Range rivals        # tests of earlier routes that might match too: first, n, ... in numbers
     uint64_t targets    # bit per table
     int32_t given       # register of the symbol that the caller gives, -1 without
     bint spliced

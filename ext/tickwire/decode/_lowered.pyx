@@ -210,6 +210,7 @@ cdef class Lowered:
             op.requested = route.requested
             op.is_raw = route.raw is not None
             op.tests = _range(row.tests)
+            op.router_tests = _range(row.router_tests)
             op.rivals = _range(row.rivals)
             op.targets = row.targets
             op.given = route.given

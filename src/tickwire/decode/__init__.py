@@ -1,4 +1,10 @@
 """JSON scanner and compiled extraction plans: payload to rows.
 
-Knows nothing of: frames and sockets. Words: plan, route, row, column, payload. Its C part: ext/tickwire/decode.
+Knows nothing of: frames and sockets. Words: plan, route, row, column, payload. Its C part:
+ext/tickwire/decode.
 """
+
+from tickwire.decode._decoder import ConnectionDecoder, Decoder
+from tickwire.decode.program import Program
+
+__all__ = ["ConnectionDecoder", "Decoder", "Program"]

@@ -63,6 +63,7 @@ class FlatRoute:
     route: Route
     root: int
     tests: Stretch
+    router_tests: Stretch
     rivals: Stretch
     targets: int
     marks_last: Stretch
@@ -115,6 +116,7 @@ class Flat:
         for row_set in route.row_sets:
             self._row_set(row_set)
         tests = [(0, route.raw)] if route.raw is not None else route.tests
+        rivals = [number for rival in route.rivals for number in self._tests(rival)]
         targets = 0
         for row_set in route.row_sets:
             targets |= 1 << row_set.table
@@ -122,8 +124,9 @@ class Flat:
             FlatRoute(
                 route,
                 self._node(route.root, route, base),
-                self._append(self.tests, [self._test(*test) for test in tests]),
-                self._append(self.numbers, route.rivals),
+                self._tests(tests),
+                self._tests(route.router_tests),
+                self._append(self.numbers, rivals),
                 targets,
                 self._append(self.numbers, route.marks_last),
                 (base, len(route.row_sets)),
@@ -140,6 +143,9 @@ class Flat:
             self._cell(target, Store(i, -1)) for i, c in enumerate(table.columns) if c.nullable
         ]
         self.marking.append((table.index("last"), self._append(self.cells, nulls)))
+
+    def _tests(self, tests: list[tuple[int, Test]]) -> Stretch:
+        return self._append(self.tests, [self._test(*test) for test in tests])
 
     def _test(self, register: int, test: Test) -> tuple[int, str, Stretch]:
         values = [self._scalar(value, 0) for value in test.values]

@@ -109,7 +109,8 @@ class Route:
     name: str
     kind: str
     tests: list[tuple[int, Test]] = field(default_factory=list)
-    rivals: list[int] = field(default_factory=list)
+    router_tests: list[tuple[int, Test]] = field(default_factory=list)
+    rivals: list[list[tuple[int, Test]]] = field(default_factory=list)
     raw: Test | None = None
     requested: bool = True
     root: Node = field(default_factory=Node)
@@ -163,25 +164,24 @@ class Program:
             if names.count(name) > 1:
                 raise PlanError(f"{venue}: message {name!r} is declared twice")
         self.routes = [_RouteBuilder(self, message).build() for message in messages]
-        for position, route in enumerate(self.routes):
-            earlier = self.routes[:position]
-            paths = {path for path, _ in messages[position].when.items()}
-            route.rivals = [
-                i
-                for i, other in enumerate(earlier)
-                if other.raw is None and not _exclusive(messages[i], messages[position])
-            ]
-            for i in route.rivals:
-                paths.update(messages[i].when)
-            for path in paths:
-                observe(self, route, messages[position].name, path)
-            route.tests = [
-                (route.observed[path], test) for path, test in messages[position].when.items()
-            ]
         self.router = Route("router", "ignore")
-        for message in messages:
-            for path in message.when:
-                observe(self, self.router, message.name, path)
+        for position, (route, message) in enumerate(zip(self.routes, messages, strict=True)):
+            route.tests = self._tests(route, message)
+            route.router_tests = self._tests(self.router, message)
+            if message.raw is None and message.kind != "snapshot":
+                route.rivals = [
+                    self._tests(route, other)
+                    for other in messages[:position]
+                    if other.raw is None
+                    and other.kind != "snapshot"
+                    and not _exclusive(other, message)
+                ]
+
+    def _tests(self, route: Route, message: Message) -> list[tuple[int, Test]]:
+        """The tests of a message on values that a route observes."""
+        return [
+            (observe(self, route, message.name, path), test) for path, test in message.when.items()
+        ]
 
 
 def observe(program: Program, route: Route, message: str, path: str) -> int:

@@ -1,0 +1,85 @@
+"""A source's decoder, and the handler that each of its connections has."""
+
+cimport cython
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+
+from tickwire.decode._lowered cimport Lowered, RouteOp
+from tickwire.decode._read cimport Reader
+from tickwire.decode._stage cimport Labels, Outcome, Stage
+from tickwire.decode._targets cimport Targets
+from tickwire.decode._walk cimport Walker
+from tickwire.observe._histogram cimport Histogram
+from tickwire.ring._admission cimport Admission
+from tickwire.ring._ring cimport Ring
+from tickwire.wire._handler cimport Handler
+
+cdef enum:
+    N_GUESSES = 2048        # a power of two
+    LONGEST_GUESS = 96      # bytes of a message's beginning that a guess looks at
+
+# Which route a message took that began with the same key and value.
+cdef struct Guess:
+    uint64_t hash
+    int32_t route           # -1: none
+
+
+@cython.final
+cdef class Decoder:
+    cdef readonly object program
+    cdef Lowered lowered
+    cdef Targets targets
+    cdef Stage stage
+    cdef Walker walker
+    cdef Reader reader
+    cdef Admission admission        # None without spliced books
+    cdef Histogram read_to_ring     # None: not measured
+    cdef Ring quarantine            # None: nothing is kept
+    cdef object symbols             # the feed's Dictionary of symbols
+    cdef object venue
+    cdef int16_t venue_code
+    cdef Guess guesses[N_GUESSES]
+    cdef int32_t last_route
+    cdef readonly int64_t messages          # data messages, whatever became of them
+    cdef readonly int64_t bytes
+    cdef readonly int64_t unknown_messages
+    cdef readonly int64_t unrequested_messages
+    cdef readonly int64_t quarantine_unkept # messages that the quarantine had no room for
+    cdef readonly int64_t quarantine_cut    # messages that it holds in part
+    cdef int64_t max_messages               # 0: no end
+    cdef readonly bint spent                # max_messages have come; nothing more is taken
+    cdef int64_t n_in_read                  # data messages since begin_read
+    cdef dict _errors
+    cdef dict held                          # symbol code -> deque of messages that wait
+    cdef readonly int64_t held_bytes
+    cdef int64_t hold_bytes
+    cdef readonly int64_t held_dropped      # held messages that went past the bound
+    cdef int64_t n_let_in                   # held messages whose rows were published
+    cdef int n_draining
+    cdef set draining                       # symbols whose held messages are being let in
+
+    cdef int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
+        noexcept nogil
+    cdef int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil
+    cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef bint verified(self, RouteOp* route) noexcept nogil
+    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
+    cdef int settle(self, ConnectionDecoder connection, int32_t route, Outcome outcome, \
+        const uint8_t* payload, size_t n) noexcept nogil
+    cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload, \
+        size_t n) noexcept nogil
+    cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload, \
+        size_t n) noexcept nogil
+    cdef void end(self, ConnectionDecoder connection) noexcept nogil
+    cdef int ask(self, RouteOp* route, int32_t symbol) noexcept nogil
+    cdef bint _drain(self) noexcept
+    cdef bint _drain_symbol(self, int32_t symbol) except -1
+    cdef bint _admit_held(self, int32_t symbol, int32_t number) except -1
+    cdef void publish(self, ConnectionDecoder connection) noexcept nogil
+
+
+cdef class ConnectionDecoder(Handler):
+    cdef readonly Decoder decoder
+    cdef readonly int32_t conn
+    cdef readonly int64_t last_message_ns   # ts_recv of the last data message, 0 before the first
+    cdef Labels labels
+    cdef list events

@@ -1,0 +1,570 @@
+"""From payload to published rows: routing, admission, what becomes of messages that fail.
+
+Rules of this file
+------------------
+- A message counts in full or not at all. Its rows are staged by the walk and seen by consumers only
+  after `end_read`.
+- The route is guessed from the beginning of the message, and the guess is proved by the walk, which
+  observes all that routing looks at. A wrong guess costs time, never a row.
+- Python is called only for what is rare: messages for the session, held deltas, quarantine.
+"""
+
+from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
+from tickwire.decode._lowered cimport (
+    ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Lowered, Range, RouteOp,
+)
+from tickwire.decode._stage cimport (
+    AGAIN, BAD_TEXT, DONE, FULL, MAX_LABELS, NOT_JSON, Outcome, Stage,
+)
+from tickwire.decode._targets cimport Target, Targets
+from tickwire.decode._values cimport TEXT_STRING, Text, tw_skip_space, tw_string_end
+from tickwire.decode._walk cimport Walker
+from tickwire.ring._admission cimport Admit
+from tickwire.wire._handler cimport Handler, Verdict
+
+from collections import deque
+
+from tickwire.clock import mono_ns
+from tickwire.errors import DecodeError, PlanError
+
+cdef extern from "tickwire/utf8.h" nogil:
+    ctypedef struct tw_utf8:
+        uint8_t need
+    int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n)
+
+cdef extern from "tickwire/clock.h" nogil:
+    int64_t tw_mono_ns()
+
+cdef enum:
+    UNROUTED = -1
+    OPCODE_TEXT = 1
+    COLUMN_VENUE = 1
+    COLUMN_TS_RECV = 4
+    COLUMN_CONN = 5
+
+_REASONS = (
+    "", "not_json", "missing", "wrong_kind", "bad_number", "bad_time", "unknown_choice", "bad_text",
+    "too_long", "too_many_rows", "dictionary_full", "no_memory",
+)
+_EVENTS = ("data", "acknowledge", "error", "ping", "pong")
+
+
+cdef class Decoder:
+    """Decodes the messages of one source into the rings of its feed."""
+
+    def __init__(
+        self,
+        program,
+        rings,
+        dictionaries,
+        *,
+        venue,
+        symbols=("*",),
+        quarantine=None,
+        admission=None,
+        read_to_ring=None,
+        max_messages=0,
+        hold_bytes=67_108_864,
+    ):
+        for route in program.routes:
+            for row_set in route.row_sets:
+                name = program.tables[row_set.table].name
+                if name not in rings:
+                    raise PlanError(f"{venue}.{route.name}: there is no ring for {name!r}")
+        self.program = program
+        self.venue = venue
+        self.venue_code = dictionaries.venue.code(venue)
+        self.symbols = dictionaries.symbol
+        self.lowered = Lowered(program, dictionaries)
+        self.targets = Targets([rings.get(table.name) for table in program.tables])
+        named = None if "*" in symbols else [self.symbols.code(symbol) for symbol in symbols]
+        self.stage = Stage(self.lowered, self.targets, named)
+        self.walker = Walker(self.stage, dictionaries)
+        self.reader = self.walker.reader
+        self.admission = admission
+        self.read_to_ring = read_to_ring
+        self.quarantine = quarantine
+        self.max_messages = max_messages
+        self.hold_bytes = hold_bytes
+        self.last_route = UNROUTED
+        self._errors = {}
+        self.held = {}
+        self.draining = set()
+        for i in range(N_GUESSES):
+            self.guesses[i].route = UNROUTED
+
+    @property
+    def errors(self):
+        """Messages that could not be decoded, by reason."""
+        return dict(self._errors)
+
+    def connection(self, conn, *, labels=None):
+        """Make the handler of a connection."""
+        return ConnectionDecoder(self, conn, labels)
+
+    cdef int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
+            noexcept nogil:
+        """Decode one message of a connection.
+
+        Shape    one payload of n bytes, UTF-8.
+        Units    bytes.
+        Returns  a Verdict: TAKEN, BLOCKED where a ring has no room, HALT past `max_messages`.
+        Threads  the loop's thread only.
+        Memory   the payload is borrowed; rows go into the rings.
+        Source   DESIGN section 4.
+        """
+        cdef int32_t route = UNROUTED
+        cdef Outcome outcome
+        cdef bint drained
+        if self.spent:
+            return Verdict.HALT
+        if self.n_draining:
+            # Deltas that were held come before whatever is newer.
+            self.publish(connection)
+            with gil:
+                drained = self._drain()
+            if not drained:
+                return Verdict.BLOCKED
+        self.stage.message.labels = &connection.labels if connection.labels.n else NULL
+        outcome = self.decode(payload, payload + n, &route)
+        return self.settle(connection, route, outcome, payload, n)
+
+    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
+        """Stage a message's rows; `route` tells by which declaration, UNROUTED by none."""
+        cdef Outcome outcome = DONE
+        cdef uint64_t hash = 0
+        cdef int32_t guessed = self.guess(p, end, &hash)
+        if guessed != UNROUTED:
+            outcome = self.walker.run(guessed, p, end)
+            if outcome == FULL:
+                route[0] = guessed
+                return FULL
+            if outcome == DONE:
+                if self.verified(&self.lowered.routes[guessed]):
+                    route[0] = guessed
+                    return DONE
+                self.stage.take_back(&self.lowered.routes[guessed])
+        route[0] = self.route_of(p, end)
+        if route[0] == UNROUTED:
+            return self.stage.message.outcome
+        if self.lowered.routes[route[0]].is_raw or (route[0] == guessed and outcome != DONE):
+            return outcome
+        if hash:
+            self.guesses[hash & (N_GUESSES - 1)].hash = hash
+            self.guesses[hash & (N_GUESSES - 1)].route = route[0]
+        self.last_route = route[0]
+        return self.walker.run(route[0], p, end)
+
+    cdef int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil:
+        """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
+        cdef const uint8_t* stop
+        cdef bint escaped
+        cdef uint64_t word, made
+        cdef Guess* entry
+        if end - p < 8 or p[0] != c'{' or p[1] != c'"':
+            return self.last_route
+        stop = tw_string_end(p + 2, end, &escaped)
+        if stop == NULL or end - stop < 4 or stop[1] != c':' or stop[2] != c'"':
+            return self.last_route
+        stop = tw_string_end(stop + 3, end, &escaped)
+        if stop == NULL or stop - p > LONGEST_GUESS:
+            return self.last_route
+        made = <uint64_t>(stop - p)
+        while stop - p >= 8:
+            memcpy(&word, p, 8)
+            made = (made ^ word) * <uint64_t>0x9E3779B97F4A7C15
+            made ^= made >> 29
+            p += 8
+        word = 0
+        memcpy(&word, p, stop - p)
+        made = (made ^ word) * <uint64_t>0x9E3779B97F4A7C15
+        made ^= made >> 32
+        hash[0] = made | 1
+        entry = &self.guesses[hash[0] & (N_GUESSES - 1)]
+        return entry.route if entry.hash == hash[0] else UNROUTED
+
+    cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """The first declaration that matches; else UNROUTED, with `message.outcome` set."""
+        cdef RouteOp* route
+        cdef Text text
+        cdef int32_t i
+        cdef Outcome outcome = self.walker.observe(p, end)
+        text.p = p
+        text.n = end - p
+        text.form = TEXT_STRING
+        text.escaped = False
+        for i in range(self.lowered.n_routes):
+            route = &self.lowered.routes[i]
+            if route.kind == ROUTE_SNAPSHOT:
+                continue
+            if route.is_raw:
+                if self.reader.matches_text(route.tests, &text):
+                    return i
+            elif outcome == DONE and self.reader.matches(route.router_tests):
+                return i
+        self.stage.message.outcome = outcome
+        return UNROUTED
+
+    cdef bint verified(self, RouteOp* route) noexcept nogil:
+        """What the walk observed satisfies the route, and no earlier one."""
+        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
+        cdef Range tests
+        cdef int32_t i
+        if not self.reader.matches(route.tests):
+            return False
+        for i in range(0, route.rivals.n, 2):
+            tests.first = numbers[i]
+            tests.n = numbers[i + 1]
+            if self.reader.matches(tests):
+                return False
+        return True
+
+    cdef int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
+                    const uint8_t* payload, size_t n) noexcept nogil:
+        """Count a message and decide what becomes of it."""
+        cdef RouteOp* route
+        cdef int verdict
+        if outcome == FULL:
+            return Verdict.BLOCKED
+        if number == UNROUTED and outcome != DONE:
+            return self.refuse(connection, outcome, payload, n)
+        if number == UNROUTED:
+            self.unknown_messages += 1
+        else:
+            route = &self.lowered.routes[number]
+            if route.kind != ROUTE_DATA:
+                if outcome != DONE:
+                    return self.refuse(connection, outcome, payload, n)
+                if route.kind != ROUTE_IGNORE:
+                    with gil:
+                        tell(connection, _EVENTS[route.kind], payload, n)
+                return Verdict.TAKEN
+            if outcome != DONE:
+                return self.refuse(connection, outcome, payload, n)
+            if not route.requested:
+                self.unrequested_messages += 1
+            elif route.spliced and self.admission is not None:
+                verdict = self.admit(connection, route, payload, n)
+                if verdict != Verdict.TAKEN:
+                    return verdict
+        self.messages += 1
+        self.n_in_read += 1
+        self.bytes += n
+        connection.last_message_ns = connection.ts_recv_ns
+        return Verdict.TAKEN
+
+    cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
+                    size_t n) noexcept nogil:
+        """Quarantine a message that cannot be decoded; the feed goes on."""
+        self.messages += 1
+        self.n_in_read += 1
+        self.bytes += n
+        connection.last_message_ns = connection.ts_recv_ns
+        with gil:
+            keep(self, connection, _REASONS[<int>outcome], payload, n)
+        return Verdict.TAKEN
+
+    cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
+                   size_t n) noexcept nogil:
+        """Publish staged deltas, hold them for a snapshot, or forget them."""
+        cdef int32_t symbol = <int32_t>self.stage.message.registers[route.splice_symbol].value.i
+        cdef int answer = self.ask(route, symbol)
+        if answer == Admit.ADMIT:
+            return Verdict.TAKEN
+        self.stage.take_back(route)
+        if answer == Admit.HOLD:
+            with gil:
+                hold(self, connection, symbol, payload, n)
+        return Verdict.TAKEN
+
+    cdef int ask(self, RouteOp* route, int32_t symbol) noexcept nogil:
+        """What the book's splice says to the message's update ids."""
+        cdef int64_t ids[3]
+        cdef int32_t registers[3]
+        cdef int i
+        registers[0] = route.splice_first
+        registers[1] = route.splice_last
+        registers[2] = route.splice_prev
+        for i in range(3):
+            ids[i] = INT64_MIN
+            if (self.stage.message.have >> registers[i]) & 1:
+                ids[i] = self.stage.message.registers[registers[i]].value.i
+        return self.admission.admit(symbol, ids[0], ids[1], ids[2])
+
+    cdef void publish(self, ConnectionDecoder connection) noexcept nogil:
+        """Fill what all rows of a read share, and let consumers see them.
+
+        Shape    all rows staged since the last publish, in every ring of the source.
+        Units    ts_recv ns since the epoch, recv_mono ns of the monotonic clock.
+        Returns  nothing.
+        Threads  the loop's thread only.
+        Memory   none allocated.
+        Source   DESIGN section 5.
+        """
+        cdef Target* target
+        cdef int64_t row, slot, stop, head
+        cdef int number
+        for number in range(self.targets.n):
+            target = &self.targets.at[number]
+            if target.head == NULL or target.head[0] == target.published[0]:
+                continue
+            head = target.head[0]
+            row = target.published[0]
+            while row < head:
+                slot = row & target.mask
+                stop = min(slot + head - row, target.mask + 1)
+                row += stop - slot
+                while slot < stop:
+                    (<int16_t*>target.columns[COLUMN_VENUE])[slot] = self.venue_code
+                    (<int64_t*>target.columns[COLUMN_TS_RECV])[slot] = connection.ts_recv_ns
+                    (<int32_t*>target.columns[COLUMN_CONN])[slot] = connection.conn
+                    target.recv_mono[slot] = connection.mono_ns
+                    slot += 1
+            self.targets.publish(number)
+
+    cdef void end(self, ConnectionDecoder connection) noexcept nogil:
+        """Publish what a read has brought."""
+        self.publish(connection)
+        if self.n_in_read == 0:
+            return
+        if self.read_to_ring is not None:
+            self.read_to_ring.record(tw_mono_ns() - connection.mono_ns, self.n_in_read)
+        self.n_in_read = 0
+        if self.max_messages and self.messages >= self.max_messages:
+            self.spent = True
+
+    cdef bint _drain(self) noexcept:
+        """Let in what is held for the symbols that have their snapshot; False: a ring is full."""
+        cdef int32_t symbol
+        while self.draining:
+            symbol = next(iter(self.draining))
+            if not self._drain_symbol(symbol):
+                return False
+            self.draining.discard(symbol)
+            self.n_draining = len(self.draining)
+        return True
+
+    cdef bint _drain_symbol(self, int32_t symbol) except -1:
+        cdef ConnectionDecoder connection
+        cdef const uint8_t* p
+        cdef bytes payload
+        cdef int32_t route = UNROUTED
+        cdef int64_t ts_recv_ns, mono
+        cdef bint more = True
+        waiting = self.held.get(symbol)
+        while waiting and more:
+            payload, ts_recv, mono_then, connection = waiting[0]
+            p = payload
+            ts_recv_ns, mono = connection.ts_recv_ns, connection.mono_ns
+            connection.ts_recv_ns, connection.mono_ns = ts_recv, mono_then
+            self.stage.message.labels = &connection.labels if connection.labels.n else NULL
+            if self.decode(p, p + len(payload), &route) == FULL:
+                connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
+                return False
+            more = self._admit_held(symbol, route)
+            self.publish(connection)
+            connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
+            if more:
+                waiting.popleft()
+                self.held_bytes -= len(payload)
+        if not waiting:
+            self.held.pop(symbol, None)
+        return True
+
+    cdef bint _admit_held(self, int32_t symbol, int32_t number) except -1:
+        """Whether a held message is done with: published or refused."""
+        cdef RouteOp* route = &self.lowered.routes[number]
+        cdef int answer = self.ask(route, symbol)
+        if answer != Admit.ADMIT:
+            self.stage.take_back(route)
+        self.n_let_in += answer == Admit.ADMIT
+        return answer != Admit.HOLD
+
+    def decode_as(self, message, payload, *, symbol, ts_recv, conn):
+        """Decode a REST answer and publish its rows.
+
+        Parameters
+        ----------
+        message
+            Name of the declaration, of kind `snapshot`.
+        payload
+            The answer's body, bytes.
+        symbol
+            What `given()` means.
+        ts_recv
+            When it came, ns since the epoch.
+        conn
+            The connection of its rows.
+
+        Returns
+        -------
+        bool
+            False where a ring has no room: offer it again.
+
+        Raises
+        ------
+        PlanError
+            There is no such message.
+        DecodeError
+            The answer cannot be decoded.
+        """
+        cdef Outcome outcome
+        cdef ConnectionDecoder connection = ConnectionDecoder(self, conn, None)
+        cdef const uint8_t* p
+        cdef int32_t number
+        cdef bytes body = bytes(payload)
+        for number, route in enumerate(self.program.routes):
+            if route.name == message and route.kind == "snapshot":
+                break
+        else:
+            raise PlanError(f"{self.venue}: no snapshot message {message!r}")
+        connection.ts_recv_ns = ts_recv
+        connection.mono_ns = mono_ns()
+        p = body
+        self.stage.message.labels = NULL
+        self.stage.message.given_symbol = self.symbols.code(symbol)
+        if is_utf8(p, len(body)):
+            outcome = self.walker.run(number, p, p + len(body))
+        else:
+            outcome = BAD_TEXT
+        self.stage.message.given_symbol = -1
+        if outcome == FULL:
+            return False
+        if outcome != DONE:
+            raise DecodeError(_REASONS[<int>outcome], f"{self.venue} {message} of {symbol}")
+        self.publish(connection)
+        return True
+
+    def replay_held(self, symbol):
+        """Let in what is held for a symbol, in order, as far as the book's rule allows.
+
+        What finds no room waits and goes before the next message.
+
+        Returns
+        -------
+        int
+            Messages that gave rows so far.
+        """
+        before = self.n_let_in
+        self.draining.add(self.symbols.code(symbol))
+        self.n_draining = len(self.draining)
+        self._drain()
+        return self.n_let_in - before
+
+    def drop_held(self, symbol):
+        """Forget what is held for a symbol; gives how many messages."""
+        code = self.symbols.code(symbol)
+        self.draining.discard(code)
+        self.n_draining = len(self.draining)
+        dropped = self.held.pop(code, ())
+        self.held_bytes -= sum(len(item[0]) for item in dropped)
+        return len(dropped)
+
+
+cdef bint is_utf8(const uint8_t* p, size_t n) noexcept nogil:
+    cdef tw_utf8 state
+    state.need = 0
+    return tw_utf8_check(&state, p, n) and state.need == 0
+
+
+cdef int tell(ConnectionDecoder connection, kind, const uint8_t* payload, size_t n) except -1:
+    """Pass a message on to the session."""
+    connection.events.append((kind, payload[:n]))
+    connection.has_events = True
+    return 0
+
+
+cdef int keep(Decoder self, ConnectionDecoder connection, reason, const uint8_t* payload,
+              size_t n) except -1:
+    """Count a message that cannot be decoded, and quarantine it as far as there is room."""
+    cdef Ring quarantine = self.quarantine
+    self._errors[reason] = self._errors.get(reason, 0) + 1
+    if quarantine is None:
+        return 0
+    longest = quarantine.max_text_bytes("payload")
+    kept = quarantine.append(
+        venue=self.venue,
+        ts_recv=connection.ts_recv_ns,
+        conn=connection.conn,
+        reason=reason,
+        payload=payload[:min(n, <size_t>longest)],
+    )
+    self.quarantine_unkept += not kept
+    self.quarantine_cut += kept and n > <size_t>longest
+    return 0
+
+
+cdef int hold(Decoder self, ConnectionDecoder connection, int32_t symbol, const uint8_t* payload,
+              size_t n) except -1:
+    """Keep a delta until its snapshot has come; past the bound the oldest of the symbol goes.
+
+    A snapshot newer than what went makes up for it; an older one is refused by the book's rule.
+    """
+    waiting = self.held.setdefault(symbol, deque())
+    while waiting and self.held_bytes + <int64_t>n > self.hold_bytes:
+        self.held_bytes -= len(waiting.popleft()[0])
+        self.held_dropped += 1
+    if self.held_bytes + <int64_t>n > self.hold_bytes:
+        self.held_dropped += 1
+        return 0
+    waiting.append((payload[:n], connection.ts_recv_ns, connection.mono_ns, connection))
+    self.held_bytes += n
+    return 0
+
+
+cdef class ConnectionDecoder(Handler):
+    """The handler of one connection; made by `Decoder.connection`."""
+
+    def __init__(self, Decoder decoder, conn, labels=None):
+        self.decoder = decoder
+        self.conn = conn
+        self.events = []
+        for plan, name in (labels or {}).items():
+            if self.labels.n == MAX_LABELS:
+                raise PlanError(f"{decoder.venue}: more than {MAX_LABELS} labels")
+            # What the source's aliases made of the plan's name is what the rows would have.
+            plan = decoder.program.aliases.get(plan, plan)
+            self.labels.plan[self.labels.n] = decoder.walker.reader.channels.code(plan)
+            self.labels.name[self.labels.n] = decoder.walker.reader.channels.code(name)
+            self.labels.n += 1
+
+    cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
+        # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.
+        if opcode != OPCODE_TEXT and not is_utf8(payload, n):
+            return self.decoder.refuse(self, BAD_TEXT, payload, n)
+        return self.decoder.take(self, payload, n)
+
+    cdef void end_read(self) noexcept nogil:
+        self.decoder.end(self)
+
+    def decode(self, payload, ts_recv, mono=None):
+        """Decode and publish one message outside a carrier.
+
+        Parameters
+        ----------
+        payload
+            The message, any bytes-like object.
+        ts_recv
+            ns since the epoch.
+        mono
+            Monotonic ns of its arrival; now when None.
+
+        Returns
+        -------
+        bool
+            False where a ring has no room: offer it again.
+        """
+        cdef bytes text = bytes(payload)
+        cdef int verdict
+        self.begin_read(ts_recv, mono_ns() if mono is None else mono)
+        verdict = self.on_message(0, text, len(text))
+        self.end_read()
+        return verdict != Verdict.BLOCKED
+
+    def take_events(self):
+        """Give the messages for the session since the last call: (kind, payload)."""
+        events, self.events = self.events, []
+        self.has_events = False
+        return events
