@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import random
+import threading
 
 import pyarrow as pa
 import pytest
@@ -138,3 +140,25 @@ def test_batches_export_through_the_pycapsule_interface() -> None:
     del batch
     copy.validate(full=True)
     assert copy.num_rows == 5
+
+
+def test_large_batches_keep_their_rows_whatever_is_dropped_around_them() -> None:
+    ring = Ring(TABLES["trades"], 4096, Dictionaries())
+    consumer = Consumer(ring)
+    row = make_row(ring, 1, nulls=False)
+    draw = random.Random(5)
+    alive: dict[int, pa.RecordBatch] = {}
+    for turn in range(60):
+        n = draw.choice((1500, 2500, 4000))
+        fill(ring, [row | {"conn": turn, "trade_id": str(turn)}] * n)
+        alive[turn] = consumer.take()
+        if len(alive) > 5:
+            gone = alive.pop(draw.choice(list(alive)))
+            thread = threading.Thread(target=gone.equals, args=(gone,))
+            del gone
+            thread.start()
+            thread.join()
+            del thread  # with it goes the last reference, held by its arguments
+        for of_turn, batch in alive.items():
+            assert batch.column("conn").unique().to_pylist() == [of_turn]
+            assert batch.column("trade_id").unique().to_pylist() == [str(of_turn)]

@@ -21,7 +21,6 @@ from libc.stdint cimport (
     uint8_t,
     uintptr_t,
 )
-from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from tickwire.ring._dictionary cimport DictionaryMemory
@@ -46,8 +45,9 @@ from tickwire.ring._ring cimport (
 
 import pyarrow as pa
 
-cdef extern from "stdlib.h" nogil:
-    void* aligned_alloc(size_t alignment, size_t n_bytes)
+cdef extern from "tickwire/spare.h" nogil:
+    void* tw_spare_take(size_t n_bytes, int* size_class)
+    void tw_spare_give(void* memory, int size_class)
 
 cdef extern from "tickwire/bitmap.h" nogil:
     int64_t tw_nulls_i64(const int64_t* values, int64_t n)
@@ -75,6 +75,7 @@ cdef struct Batch:
     ArrowArray array                # first, so that a Batch* is an ArrowArray*
     int64_t refs                    # arrays not released yet
     const void* no_buffers[1]
+    int size_class                  # of its memory, for tw_spare_give
     int n_kept
     tw_mapping* kept[MAX_COLUMNS + 1]
 
@@ -165,13 +166,15 @@ cdef ArrowArray* build_batch(Ring ring, const Extent* extent, bint borrow) noexc
     cdef int64_t columns_at = line(sizeof(Batch))
     cdef int64_t children_at = line(columns_at + n_columns * <int64_t> sizeof(ColumnArray))
     cdef int64_t data_at = line(children_at + n_columns * <int64_t> sizeof(void*))
-    cdef uint8_t* memory = <uint8_t*> aligned_alloc(
-        64, <size_t> (data_at + copied_bytes(ring, extent, borrow))
+    cdef int size_class
+    cdef uint8_t* memory = <uint8_t*> tw_spare_take(
+        <size_t> (data_at + copied_bytes(ring, extent, borrow)), &size_class
     )
     if memory == NULL:
         return NULL
     memset(memory, 0, <size_t> children_at)
     cdef Batch* batch = <Batch*> memory
+    batch.size_class = size_class
     cdef ColumnArray* columns = <ColumnArray*> (memory + columns_at)
     cdef ArrowArray** children = <ArrowArray**> (memory + children_at)
     cdef Source source
@@ -231,7 +234,7 @@ cdef void release_batch(ArrowArray* array) noexcept nogil:
     if tw_add(&batch.refs, -1) == 0:
         for i in range(batch.n_kept):
             tw_mapping_release(batch.kept[i])
-        free(batch)
+        tw_spare_give(batch, batch.size_class)
 
 
 cdef void copy_wrapped(

@@ -72,7 +72,7 @@ cdef class Ring:
     cdef uint8_t* arenas[MAX_COLUMNS]   # text: bytes, from row r at ends[r - 1] & arena_mask
     cdef int64_t arena_masks[MAX_COLUMNS]
     cdef int64_t text_limits[MAX_COLUMNS]  # text may reach up to here, counted like `ends`
-    cdef int64_t max_texts[MAX_COLUMNS] # bytes of text in one message: see TEXT_TOO_LONG
+    cdef int64_t max_texts[MAX_COLUMNS]  # bytes of text in one message: TEXT_TOO_LONG
     cdef int64_t batch_text_bytes       # of one text column in one batch
     cdef uint8_t* valids[MAX_COLUMNS]   # nullable text: 1 where there is a value
     cdef DictionaryMemory* values[MAX_COLUMNS]  # of codes, kept by code_dictionaries
