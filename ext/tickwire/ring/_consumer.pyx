@@ -155,7 +155,7 @@ cdef class Consumer:
         -------
         pyarrow.RecordBatch or None
             One batch that owns its memory; None where there is nothing. Fewer rows than there are
-            where their text would pass 2**31 - 1 bytes.
+            where their text would pass the ring's `batch_text_bytes`.
 
         Raises
         ------
@@ -235,7 +235,8 @@ cdef class Consumer:
         Returns
         -------
         list of pyarrow.RecordBatch
-            None where there is nothing (no lease then), one, or two where the rows wrap.
+            None where there is nothing (no lease then), one, or two where the rows wrap. Fewer rows
+            than there are where the text of a batch would pass the ring's `batch_text_bytes`.
 
         Raises
         ------
@@ -264,12 +265,15 @@ cdef class Consumer:
                 array = build_batch(self.ring, &self.extent, True)
                 if array == NULL:
                     raise MemoryError("no memory for a record batch")
-                batches.append(import_batch(array, self.ring.schema))
+                if self.extent.stop < min(stop, wrap):
+                    stop = self.extent.stop
                 first = self.extent.stop
+                batches.append(import_batch(array, self.ring.schema))
         except BaseException:
             self.lease_stop = -1
             tw_store_release(self.gate, gate)
             raise
+        self.lease_stop = stop
         self.note_runs(gate >> 1, stop)
         return batches
 
