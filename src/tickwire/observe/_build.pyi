@@ -1,0 +1,3 @@
+"""How this build was compiled."""
+
+PROFILE: str
