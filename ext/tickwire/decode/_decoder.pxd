@@ -80,6 +80,13 @@ cdef class Decoder:
 cdef class ConnectionDecoder(Handler):
     cdef readonly Decoder decoder
     cdef readonly int32_t conn
-    cdef readonly int64_t last_message_ns   # ts_recv of the last data message, 0 before the first
+    cdef readonly int64_t first_message_ns  # ts_recv of the first data message, 0 before it
+    cdef readonly int64_t last_message_ns   # and of the last
     cdef Labels labels
     cdef list events
+
+    cdef inline void note_message(self) noexcept nogil:
+        # When data flowed: a gap lasts from the last message before it to the first after.
+        if self.first_message_ns == 0:
+            self.first_message_ns = self.ts_recv_ns
+        self.last_message_ns = self.ts_recv_ns

@@ -252,7 +252,7 @@ cdef class Decoder:
         self.messages += 1
         self.n_in_read += 1
         self.bytes += n
-        connection.last_message_ns = connection.ts_recv_ns
+        connection.note_message()
         return Verdict.TAKEN
 
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
@@ -261,7 +261,7 @@ cdef class Decoder:
         self.messages += 1
         self.n_in_read += 1
         self.bytes += n
-        connection.last_message_ns = connection.ts_recv_ns
+        connection.note_message()
         with gil:
             keep(self, connection, _REASONS[<int>outcome], payload, n)
         return Verdict.TAKEN

@@ -63,6 +63,7 @@ class ConnectionDecoder(Handler):
     """The handler of one connection."""
 
     conn: int
+    first_message_ns: int  # ts_recv of the first data message, 0 before it
     last_message_ns: int  # ts_recv of the last data message, 0 before the first
     def decode(
         self, payload: bytes | memoryview, ts_recv: int, mono: int | None = None
