@@ -1,5 +1,55 @@
-"""tickwire: a market-data feed handler. WebSocket in, Arrow out."""
+"""tickwire: a market-data feed handler. WebSocket in, Arrow out.
+
+The names here are loaded when they are first used, so that a program that wants one room only
+does not load them all.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from tickwire._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from tickwire.config import DuckDBSettings as DuckDBSink
+    from tickwire.config import IpcSettings as IpcSink
+    from tickwire.config import ParquetSettings as ParquetSink
+    from tickwire.config import Source
+    from tickwire.feed import FeedHandler, QueueEmpty, QueueShutDown, run
+
+__all__ = [
+    "DuckDBSink",
+    "FeedHandler",
+    "IpcSink",
+    "ParquetSink",
+    "QueueEmpty",
+    "QueueShutDown",
+    "Source",
+    "__version__",
+    "run",
+]
+
+_HOMES = {
+    "DuckDBSink": ("tickwire.config", "DuckDBSettings"),
+    "FeedHandler": ("tickwire.feed", "FeedHandler"),
+    "IpcSink": ("tickwire.config", "IpcSettings"),
+    "ParquetSink": ("tickwire.config", "ParquetSettings"),
+    "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
+    "QueueShutDown": ("tickwire.feed", "QueueShutDown"),
+    "Source": ("tickwire.config", "Source"),
+    "run": ("tickwire.feed", "run"),
+}
+
+
+if not TYPE_CHECKING:  # a type checker knows the names above and no others
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _HOMES[name]
+        value = getattr(import_module(module), attribute)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

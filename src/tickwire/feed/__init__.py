@@ -1,4 +1,12 @@
 """The handler: builds the corridor from a configuration, supervises, shuts down.
 
-Knows nothing of: the command line. Words: feed handler, source, sink, consumer, summary. Its C part: nowhere.
+Knows nothing of: the command line.
+Words: feed handler, source, sink, consumer, plan, summary. Its C part: nowhere.
 """
+
+from tickwire.feed.consumer import BatchConsumer, QueueEmpty, QueueShutDown
+from tickwire.feed.handler import FeedHandler
+from tickwire.feed.loops import run
+from tickwire.feed.summary import Status
+
+__all__ = ["BatchConsumer", "FeedHandler", "QueueEmpty", "QueueShutDown", "Status", "run"]

@@ -1,0 +1,298 @@
+"""Order books that need a REST snapshot: fetch it, splice it in, say what is missing.
+
+Rules of this file
+------------------
+- The decoder holds the deltas of a symbol until its snapshot has come (`BookSplice`); this looks a
+  few times a second for symbols that wait, and fetches at the pace that the venue allows.
+- Snapshot, splice and held deltas happen in one stretch of the loop's thread, so no delta can come
+  between them.
+- A snapshot that is older than the oldest delta held is no use: fetch another one, later each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from tickwire.book import BookSplice
+from tickwire.decode import Decoder
+from tickwire.errors import TickwireError
+from tickwire.feed.gaps import SEQUENCE, SNAPSHOT, Ledger, Place
+from tickwire.ring import Dictionary
+from tickwire.session import Backoff
+from tickwire.venues import BookRule, Venue
+
+LOOK_S = 0.02
+FULL_RING_S = 0.005
+FIRST_RETRY_S = 0.5
+MAX_RETRY_S = 30.0
+
+
+class Rest(Protocol):
+    """What fetches a snapshot."""
+
+    async def get(self, url: str) -> tuple[bytes, int]:
+        """Give the body and the wall clock at its arrival, ns."""
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A symbol without a book.
+
+    Parameters
+    ----------
+    since_ns
+        When its deltas began to wait, or its chain broke.
+    reason
+        Why, if it had a book before; empty at the start.
+    """
+
+    since_ns: int
+    reason: str = ""
+
+
+class Books:
+    """The spliced books of one source.
+
+    Parameters
+    ----------
+    venue
+        With a `book` rule.
+    splice
+        The admission of the source's decoder.
+    decoder
+        The source's.
+    symbols
+        The feed's dictionary of symbols.
+    ledger
+        Where missing rows are written down.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        splice: BookSplice,
+        decoder: Decoder,
+        symbols: Dictionary,
+        ledger: Ledger,
+    ) -> None:
+        if venue.book is None:
+            raise ValueError(f"{venue.name} has no book rule")
+        self._venue = venue
+        self._rule: BookRule = venue.book
+        self._splice = splice
+        self._decoder = decoder
+        self._symbols = symbols
+        self._ledger = ledger
+        self._waits: dict[int, _Wait] = {}
+        self._n_breaks_seen = 0
+        self._n_waiting_seen = 0
+        self._conns: dict[str, int] = {}
+        self._id_path = snapshot_id_path(venue)
+
+    def on_connected(self, symbols: tuple[str, ...], conn: int) -> None:
+        """Note which connection brings the deltas of these symbols."""
+        self._conns.update(dict.fromkeys(symbols, conn))
+
+    def on_disconnected(self, symbols: tuple[str, ...]) -> None:
+        """Forget these symbols' chains and what was held for them."""
+        for symbol in symbols:
+            code = self._symbols.code(symbol)
+            self._decoder.drop_held(symbol)
+            self._splice.reset(code)
+            self._waits.pop(code, None)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a chain broke or a symbol began or ceased to wait since the last look."""
+        splice = self._splice
+        return splice.n_breaks != self._n_breaks_seen or splice.n_waiting != self._n_waiting_seen
+
+    def look(self) -> list[str]:
+        """Note broken chains and new waits; give the symbols that wait for a snapshot."""
+        now_ns = self._ledger.clock()
+        self._n_waiting_seen = self._splice.n_waiting
+        if self._splice.n_breaks != self._n_breaks_seen:
+            self._n_breaks_seen = self._splice.n_breaks
+            for code in self._splice.take_broken():
+                self._waits[code] = _Wait(now_ns, SEQUENCE)
+        if not self._splice.n_waiting:
+            return []
+        codes = self._splice.waiting()
+        for code in codes:
+            self._waits.setdefault(code, _Wait(now_ns))
+        return [self._symbols.value(code) for code in codes]
+
+    def url_path(self, symbol: str) -> str:
+        """Give path and query of the request for a symbol's snapshot."""
+        return self._rule.snapshot_path.format(symbol=quote(symbol, safe=""))
+
+    def offer(
+        self,
+        symbol: str,
+        payload: bytes,
+        ts_recv: int,
+        conn: int | None = None,
+        *,
+        early: bool = False,
+    ) -> str:
+        """Splice a snapshot in.
+
+        Parameters
+        ----------
+        symbol
+            Whose book it is.
+        payload
+            The REST answer.
+        ts_recv
+            When it came, ns since the epoch.
+        conn
+            The connection of its rows; the one of the symbol's deltas where left out.
+        early
+            Take it before the first delta too, as a replay must; live, nothing is asked for then.
+
+        Returns
+        -------
+        str
+            `spliced`; `unwanted`: the book has no need of it; `old`: fetch a newer one; `full`: a
+            ring has no room, offer it again.
+
+        Raises
+        ------
+        TickwireError
+            Where the answer is no snapshot.
+        """
+        code = self._symbols.code(symbol)
+        phase = self._splice.phase(code)
+        if phase != "waiting" and not (early and phase == "unseen"):
+            return "unwanted"
+        last_id = self._last_id(payload)
+        if not self._splice.fits(code, last_id):
+            return "old"
+        if conn is None:
+            conn = self._conns.get(symbol, 0)
+        published = self._decoder.decode_as(
+            self._rule.snapshot_message, payload, symbol=symbol, ts_recv=ts_recv, conn=conn
+        )
+        if not published:
+            return "full"
+        self._splice.snapshot(code, last_id)
+        self._decoder.replay_held(symbol)
+        wait = self._waits.pop(code, None)
+        if wait is not None and wait.reason:
+            self._note(code, wait, ts_recv)
+        return "spliced"
+
+    def failed(self, symbol: str, error: TickwireError) -> None:
+        """Write down that a snapshot could not be had, once per wait."""
+        code = self._symbols.code(symbol)
+        wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
+        self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
+        if not wait.reason:
+            wait.reason = SNAPSHOT
+            self._note(code, wait, self._ledger.clock())
+
+    def end(self) -> None:
+        """Write down which books never came, at the end of the feed."""
+        self.look()
+        for code, wait in self._waits.items():
+            wait.reason = wait.reason or SNAPSHOT
+            self._note(code, wait, self._ledger.clock())
+        self._waits.clear()
+
+    def _note(self, code: int, wait: _Wait, end_ns: int) -> None:
+        symbol = self._symbols.value(code)
+        place = Place(self._venue.name, symbol, self._conns.get(symbol))
+        self._ledger.gap("book", wait.reason, wait.since_ns, max(wait.since_ns, end_ns), place)
+
+    def _last_id(self, payload: bytes) -> int:
+        value: Any = None
+        try:
+            value = json.loads(payload)
+            for key in self._id_path:
+                value = value[key]
+            last_id = int(value)
+        except (ValueError, KeyError, IndexError, TypeError):
+            begin = payload[:80].decode("utf-8", "replace")
+            raise TickwireError(f"the answer is no snapshot: {begin!r}") from None
+        return last_id
+
+
+async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
+    """Fetch snapshots as they are wanted, until cancelled.
+
+    Parameters
+    ----------
+    books
+        Whose.
+    rest
+        Keeps within the venue's pace.
+    rest_url
+        Scheme, host and port.
+    """
+    fetching: dict[str, asyncio.Task[None]] = {}
+    try:
+        while True:
+            for symbol in books.look():
+                task = fetching.get(symbol)
+                if task is None or task.done():
+                    if task is not None:
+                        task.result()
+                    fetching[symbol] = asyncio.create_task(_fetch(books, rest, rest_url, symbol))
+            await asyncio.sleep(LOOK_S)
+    finally:
+        for task in fetching.values():
+            task.cancel()
+        await asyncio.gather(*fetching.values(), return_exceptions=True)
+
+
+async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
+    backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S)
+    while True:
+        try:
+            payload, ts_recv = await rest.get(rest_url + books.url_path(symbol))
+            outcome = books.offer(symbol, payload, ts_recv)
+            while outcome == "full":
+                await asyncio.sleep(FULL_RING_S)
+                outcome = books.offer(symbol, payload, ts_recv)
+        except TickwireError as error:
+            books.failed(symbol, error)
+            outcome = "failed"
+        if outcome in ("spliced", "unwanted"):
+            return
+        await asyncio.sleep(backoff.next_delay_s())
+
+
+def snapshot_id_path(venue: Venue) -> tuple[str, ...]:
+    """Give the keys that lead to a snapshot's last update id, as its declaration says."""
+    wanted = venue.book.snapshot_message if venue.book is not None else None
+    for message in venue.messages:
+        if message.name == wanted:
+            for rows in message.rows:
+                if "venue_seq" in rows.fields:
+                    path = rows.fields["venue_seq"].path
+                    return tuple(path.removeprefix("$").strip(".").split("."))
+    raise TickwireError(f"{venue.name}: no snapshot message that gives venue_seq is declared")
+
+
+def symbol_of(rule: BookRule, url: str) -> str | None:
+    """Give the symbol that a REST request asked the snapshot of; None where it asked another thing.
+
+    Host, version and the other parameters may differ: captures are older than declarations.
+    """
+    asked, declared = urlsplit(url), urlsplit(rule.snapshot_path)
+    if _unversioned(asked.path) != _unversioned(declared.path):
+        return None
+    parameters = dict(parse_qsl(asked.query))
+    for key, value in parse_qsl(declared.query):
+        if value == "{symbol}":
+            return parameters.get(key)
+    return None
+
+
+def _unversioned(path: str) -> str:
+    return re.sub(r"/v\d+(?=/)", "/v", path)

@@ -1,0 +1,298 @@
+"""The consumer of one table in the vocabulary of `asyncio.Queue`; its items are record batches.
+
+Rules of this file
+------------------
+- Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
+  ring and the wish to be woken nothing can be published.
+- The ring wakes whoever asked, once (`arm`); nothing happens here per message.
+- A consumer that nobody holds is collected and detached: the ring knows it only weakly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tickwire.ring import Consumer, Ring
+
+if TYPE_CHECKING:
+    from tickwire.observe import Histogram
+
+QueueEmpty = asyncio.QueueEmpty
+
+if TYPE_CHECKING:
+
+    class QueueShutDown(Exception):  # noqa: N818 - asyncio's name
+        """The consumer is shut down and has nothing left."""
+
+elif hasattr(asyncio, "QueueShutDown"):
+    QueueShutDown = asyncio.QueueShutDown
+else:
+
+    class QueueShutDown(Exception):  # noqa: N818 - asyncio's name
+        """The consumer is shut down and has nothing left."""
+
+
+class BatchConsumer:
+    """An async iterator over the rows of one table, from the oldest that its ring holds.
+
+    Parameters
+    ----------
+    ring
+        Where the rows are.
+    latency
+        Gets the time from read to `get` of every row.
+    """
+
+    def __init__(self, ring: Ring, latency: Histogram | None = None) -> None:
+        self._ring = ring
+        self._rows = Consumer(ring)
+        self._latency = latency
+        self._getters: deque[asyncio.Future[None]] = deque()
+        self._joiners: deque[asyncio.Future[None]] = deque()
+        self._armed = False
+        self._unfinished = 0
+        self._left: int | None = None  # rows still to give once it is shut down
+        self._detached = False
+
+    def __aiter__(self) -> BatchConsumer:
+        return self
+
+    async def __anext__(self) -> pa.RecordBatch:
+        try:
+            return await self.get()
+        except QueueShutDown:
+            raise StopAsyncIteration from None
+
+    def __enter__(self) -> BatchConsumer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> BatchConsumer:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_detached") and not self._detached:
+            self._rows.close()
+
+    @property
+    def maxsize(self) -> int:
+        """Rows that the ring can hold."""
+        return int(self._ring.capacity)
+
+    def qsize(self) -> int:
+        """Give the number of rows published and not yet taken."""
+        if self._detached:
+            return 0
+        available = int(self._rows.available)
+        return available if self._left is None else min(available, self._left)
+
+    def empty(self) -> bool:
+        """Whether there is no row to take."""
+        return self.qsize() == 0
+
+    async def get(self) -> pa.RecordBatch:
+        """Wait for rows and take all there are; the batch owns its memory.
+
+        Returns
+        -------
+        pyarrow.RecordBatch
+            At least one row, in the order of `seq`.
+
+        Raises
+        ------
+        QueueShutDown
+            The consumer or its feed has ended and every row has been given.
+        """
+        while True:
+            try:
+                return self.get_nowait()
+            except QueueEmpty:
+                await self._wait_for_rows()
+
+    def get_nowait(self) -> pa.RecordBatch:
+        """Take all rows there are.
+
+        Raises
+        ------
+        QueueEmpty
+            There is none.
+        QueueShutDown
+            There will be none.
+        """
+        self._check_open()
+        batch = self._rows.take(self._left)
+        if batch is None:
+            raise QueueEmpty
+        if self._latency is not None:
+            self._rows.record(self._latency)
+        self._note_taken(batch.num_rows)
+        self._unfinished += 1
+        return batch
+
+    @contextmanager
+    def lease(self) -> Iterator[pa.RecordBatch]:
+        """Borrow rows: numbers, times and codes without a copy, valid inside the block.
+
+        A range that wraps around the ring comes as two leases. A lease needs no `task_done`.
+
+        Raises
+        ------
+        QueueEmpty
+            There is no row.
+        QueueShutDown
+            There will be none.
+        """
+        self._check_open()
+        before_wrap = self.maxsize - self._rows.position % self.maxsize
+        most = before_wrap if self._left is None else min(before_wrap, self._left)
+        batches = self._rows.lease(most)
+        if not batches:
+            raise QueueEmpty
+        batch = batches.pop()
+        n_rows = batch.num_rows
+        if self._latency is not None:
+            self._rows.record(self._latency)
+        self._unfinished += 1
+        try:
+            yield batch
+        finally:
+            del batch
+            self._rows.release()
+            self._note_taken(n_rows)
+            self.task_done()
+
+    def task_done(self) -> None:
+        """Say that a batch from `get` has been dealt with.
+
+        Raises
+        ------
+        ValueError
+            More often than there were batches.
+        """
+        if self._unfinished <= 0:
+            raise ValueError("task_done() called too many times")
+        self._unfinished -= 1
+        self._wake_joiners()
+
+    async def join(self) -> None:
+        """Wait until every row has been taken and every batch dealt with."""
+        while self._unfinished or not self.empty():
+            waiter = asyncio.get_running_loop().create_future()
+            self._joiners.append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._joiners:
+                    self._joiners.remove(waiter)
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """End the consumer.
+
+        Parameters
+        ----------
+        immediate
+            False: the rows published until now can still be taken, then `get` raises
+            `QueueShutDown`. True: it does so at once.
+        """
+        if self._left is None:
+            self._left = self.qsize()
+        if immediate or self._left == 0:
+            self._detach()
+        for getter in self._getters:
+            if not getter.done():
+                getter.set_result(None)
+        self._getters.clear()
+        self._wake_joiners()
+
+    def close(self) -> None:
+        """Detach from the ring; what was not taken is given up."""
+        self.shutdown(immediate=True)
+
+    def _check_open(self) -> None:
+        if self._detached:
+            raise QueueShutDown
+        if self._left == 0:
+            self._detach()
+            raise QueueShutDown
+
+    def _note_taken(self, n_rows: int) -> None:
+        if self._left is not None:
+            self._left -= n_rows
+            if self._left <= 0:
+                self._detach()
+        elif self._getters:
+            self._arm()
+
+    def _detach(self) -> None:
+        if not self._detached:
+            self._detached = True
+            self._rows.close()
+
+    async def _wait_for_rows(self) -> None:
+        getter = asyncio.get_running_loop().create_future()
+        self._getters.append(getter)
+        self._arm()
+        try:
+            await getter
+        except BaseException:
+            getter.cancel()
+            if getter in self._getters:
+                self._getters.remove(getter)
+            if not self.empty():  # it was woken, and the rows are still there for another one
+                self._wake_getter()
+            raise
+
+    def _arm(self) -> None:
+        if self._armed or self._detached:
+            return
+        self._armed = True
+        method = weakref.WeakMethod(self._on_publish)
+
+        def wake() -> None:
+            on_publish = method()
+            if on_publish is not None:
+                on_publish()
+
+        self._ring.arm(wake)
+
+    def _on_publish(self) -> None:
+        self._armed = False
+        self._wake_getter()
+
+    def _wake_getter(self) -> None:
+        while self._getters:
+            getter = self._getters.popleft()
+            if not getter.done():
+                getter.set_result(None)
+                break
+
+    def _wake_joiners(self) -> None:
+        if self._unfinished or not self.empty():
+            return
+        for waiter in self._joiners:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._joiners.clear()

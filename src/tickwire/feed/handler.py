@@ -1,0 +1,292 @@
+"""The feed handler: what programs and the command line hold a feed by."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import structlog
+
+from tickwire.config import Config, Feed, SinkSettings, Source, load
+from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.corridor import Corridor
+from tickwire.feed.planning import FeedPlan, plan_feed
+from tickwire.feed.running import TEND_S, RunningFeed
+from tickwire.feed.summary import Status, status_of, summarise
+
+
+class FeedHandler:
+    """Holds the connections of a feed and hands its rows on.
+
+    An async context manager: entering connects, leaving drains and commits.
+
+    Parameters
+    ----------
+    sources, sinks
+        What comes in and where it goes; a feed without sinks serves `batches` alone.
+    name, ring_rows, overflow, hold_bytes
+        As in `[feed]`.
+    state_dir
+        Where sequence numbers live over restarts; None keeps no state on disk.
+    loop
+        For `tickwire run`; whoever runs this class has chosen a loop already.
+    origin
+        The configuration's file, for messages.
+    replays
+        Built for a capture: no connections, no state, full rings always wait.
+
+    Raises
+    ------
+    ConfigError
+        Where the configuration does not fit the venues.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        sinks: Sequence[SinkSettings] = (),
+        *,
+        name: str = "main",
+        loop: Literal["uvloop", "asyncio"] = "uvloop",
+        ring_rows: int = 262_144,
+        overflow: Literal["block", "drop_oldest"] = "block",
+        state_dir: Path | str | None = None,
+        hold_bytes: int = 67_108_864,
+        origin: str = "",
+        replays: bool = False,
+    ) -> None:
+        feed = Feed(
+            name=name,
+            loop=loop,
+            ring_rows=ring_rows,
+            overflow=overflow,
+            state_dir=None if state_dir is None or replays else Path(state_dir),
+            hold_bytes=hold_bytes,
+        )
+        self.config = Config(feed, tuple(sources), tuple(sinks), origin)
+        self.plan: FeedPlan = plan_feed(self.config)
+        self._replays = replays
+        self._feed: RunningFeed | None = None
+        self._is_stopped = False
+        self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
+        self._end = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._log = structlog.get_logger("tickwire.feed")
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> FeedHandler:
+        """Build the feed of a configuration file.
+
+        Raises
+        ------
+        ConfigError
+            With one line per mistake.
+        """
+        return cls.from_config(load(path))
+
+    @classmethod
+    def from_config(cls, config: Config, *, replays: bool = False) -> FeedHandler:
+        """Build the feed of a configuration."""
+        feed = config.feed
+        return cls(
+            config.sources,
+            config.sinks,
+            name=feed.name,
+            loop=feed.loop,
+            ring_rows=feed.ring_rows,
+            overflow=feed.overflow,
+            state_dir=feed.state_dir,
+            hold_bytes=feed.hold_bytes,
+            origin=config.origin,
+            replays=replays,
+        )
+
+    async def __aenter__(self) -> FeedHandler:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+        if kind is None and self._failure is not None:
+            raise self._failure
+
+    async def start(self, *, max_messages: int = 0) -> None:
+        """Open the sinks, then the connections; a feed is started once.
+
+        Parameters
+        ----------
+        max_messages
+            How many data messages to decode; 0: no limit.
+
+        Raises
+        ------
+        SinkError
+            A sink cannot be opened.
+        TickwireError
+            The state cannot be used.
+        """
+        if self._feed is not None:
+            raise RuntimeError("a feed is started once")
+        self._feed = RunningFeed(
+            self.plan,
+            replays=self._replays,
+            max_messages=max_messages,
+            on_failure=self._on_failure,
+        )
+        self._feed.start()
+
+    async def stop(self) -> None:
+        """Stop reading, drain the rings, commit the sinks; nothing happens the second time."""
+        if self._feed is None or self._is_stopped:
+            return
+        self._is_stopped = True
+        self._end.set()
+        await self._feed.stop(list(self._consumers))
+
+    def batches(self, table: str) -> BatchConsumer:
+        """Give a consumer of a table's rows, from the oldest that its ring holds.
+
+        Raises
+        ------
+        KeyError
+            Where no source feeds that table.
+        RuntimeError
+            Where the feed does not run.
+        """
+        if self._feed is None or self._is_stopped:
+            raise RuntimeError("the feed does not run: use `async with` or `start`")
+        corridor = self._feed.corridor
+        if table not in corridor.rings:
+            raise KeyError(f"no table {table!r}: one of {', '.join(corridor.rings)}")
+        consumer = BatchConsumer(corridor.rings[table], corridor.read_to_batch)
+        self._consumers.add(consumer)
+        return consumer
+
+    def request_stop(self, why: str = "asked to") -> None:
+        """Let `run` stop; to be called in the loop's thread."""
+        if not self._end.is_set():
+            self._log.info("stopping", why=why)
+            self._end.set()
+
+    async def run(
+        self,
+        *,
+        duration_s: float | None = None,
+        max_messages: int = 0,
+        until_idle_s: float | None = None,
+    ) -> None:
+        """Start, go on until a limit is reached or a stop is requested, and stop.
+
+        Parameters
+        ----------
+        duration_s
+            Stop after this time.
+        max_messages
+            Stop at the end of the read that brings this data message; 0: no limit.
+        until_idle_s
+            Stop once no data message has come for this long, counted from the last one or from
+            when all sources are subscribed.
+
+        Raises
+        ------
+        SinkError
+            A sink cannot be opened, or has failed.
+        TickwireError
+            No source ever connected, or every subscription was refused.
+        """
+        try:
+            await self.start(max_messages=max_messages)
+            if self._feed is not None:
+                await self._until_end(self._feed, duration_s, max_messages, until_idle_s)
+        finally:
+            await self.stop()
+        self.raise_failure()
+
+    def raise_failure(self) -> None:
+        """Raise what made the run fail, after its stop."""
+        failure = self._failure
+        if failure is None and self._feed is not None:
+            failure = self._feed.failure()
+        if failure is not None:
+            raise failure
+
+    @property
+    def corridor(self) -> Corridor | None:
+        """Rings and decoders; None before the start."""
+        return None if self._feed is None else self._feed.corridor
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there is something to summarise."""
+        return self._feed is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a stop was requested, or something failed."""
+        return self._end.is_set()
+
+    def summary(self) -> dict[str, Any]:
+        """Give the numbers of the run: what `--summary` writes.
+
+        Raises
+        ------
+        RuntimeError
+            Where the feed has not been started.
+        """
+        feed = self._feed
+        if feed is None:
+            raise RuntimeError("the feed has not been started")
+        return summarise(
+            self.config.feed.name, feed.corridor, feed.sources, feed.sinks, feed.clockwork
+        )
+
+    def status(self) -> Status:
+        """Give how the feed stands; may be called from any thread."""
+        feed = self._feed
+        return Status() if feed is None else status_of(feed.corridor, feed.sources, feed.sinks)
+
+    async def _until_end(
+        self,
+        feed: RunningFeed,
+        duration_s: float | None,
+        max_messages: int,
+        until_idle_s: float | None,
+    ) -> None:
+        """Wait for a stop, a failure or a limit, looking a few times a second."""
+        began_s = quiet_since_s = time.monotonic()
+        n_seen = -1
+        while not self._end.is_set():
+            now_s = time.monotonic()
+            n_messages = feed.corridor.messages
+            if n_messages != n_seen or not feed.is_settled():
+                n_seen, quiet_since_s = n_messages, now_s
+            if max_messages and n_messages >= max_messages:
+                self.request_stop("max messages")
+            elif duration_s is not None and now_s - began_s >= duration_s:
+                self.request_stop("the duration is over")
+            elif until_idle_s is not None and now_s - quiet_since_s >= until_idle_s:
+                self.request_stop("idle")
+            else:
+                left_s = TEND_S
+                if duration_s is not None:
+                    left_s = min(left_s, began_s + duration_s - now_s)
+                try:
+                    async with asyncio.timeout(left_s):
+                        await self._end.wait()
+                except TimeoutError:
+                    pass
+
+    def _on_failure(self, failure: BaseException) -> None:
+        if self._failure is None:
+            self._failure = failure
+        self._end.set()

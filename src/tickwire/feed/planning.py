@@ -1,0 +1,235 @@
+"""From a configuration and the venues' declarations to what the feed must build.
+
+Rules of this file
+------------------
+- Pure: nothing is opened here, so `tickwire check` can show the whole plan.
+- Everything that the shape of a configuration cannot tell is checked here, and all mistakes are
+  collected before `ConfigError` is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from tickwire.config import Config, SinkSettings, Source
+from tickwire.errors import ConfigError
+from tickwire.schema import SYSTEM_TABLES, TABLES, Table
+from tickwire.venues import Subscription, Venue, connections, load, plan
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """One connection of a source.
+
+    Parameters
+    ----------
+    url
+        Where it goes, the source's own host in place.
+    subscriptions
+        What it asks for.
+    labels
+        Channels that are called otherwise on this connection: `{"book": "book:n5"}`.
+    """
+
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """One source: its venue and what it asks of it.
+
+    Parameters
+    ----------
+    settings
+        Its section of the configuration.
+    venue
+        Its venue's declaration.
+    tables
+        Those that its channels feed, in the order of `TABLES`.
+    aliases
+        What the venue's plan calls otherwise than the configuration.
+    connections
+        At least one.
+    spliced
+        Symbols whose books need a snapshot.
+    rest_url
+        Scheme, host and port for REST.
+    """
+
+    settings: Source
+    venue: Venue
+    tables: tuple[str, ...]
+    aliases: dict[str, str]
+    connections: tuple[ConnectionPlan, ...]
+    spliced: tuple[str, ...]
+    rest_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlan:
+    """One sink and the tables that it takes."""
+
+    settings: SinkSettings
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """Everything that a feed builds.
+
+    Parameters
+    ----------
+    config
+        What it was made from.
+    sources, sinks
+        In the order of the configuration.
+    tables
+        Every table of the feed with the extras of its venues, the feed's own tables last.
+    """
+
+    config: Config
+    sources: tuple[SourcePlan, ...]
+    sinks: tuple[SinkPlan, ...]
+    tables: dict[str, Table]
+
+
+def plan_feed(config: Config) -> FeedPlan:
+    """Check a configuration against the venues and lay out the feed.
+
+    Parameters
+    ----------
+    config
+        Its shape has been checked.
+
+    Returns
+    -------
+    FeedPlan
+        Connections, subscriptions, tables and sinks.
+
+    Raises
+    ------
+    ConfigError
+        With one line per mistake, naming file and key.
+    """
+    problems: list[str] = []
+    sources: list[SourcePlan] = []
+    for index, settings in enumerate(config.sources):
+        source = _plan_source(config, index, settings, problems)
+        if source is not None:
+            sources.append(source)
+    _check_sinks(config, problems)
+    if problems:
+        raise ConfigError(problems)
+    tables = _merged_tables(config, sources)
+    sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
+    return FeedPlan(config, tuple(sources), sinks, tables)
+
+
+def _plan_source(
+    config: Config, index: int, settings: Source, problems: list[str]
+) -> SourcePlan | None:
+    key = f"source[{index}]"
+    try:
+        venue = load(settings.venue) if isinstance(settings.venue, str) else settings.venue
+    except ConfigError as error:
+        problems.extend(config.problem(f"{key}.venue", wrong) for wrong in error.problems)
+        return None
+    venue = cast("Venue", venue)
+    try:
+        subscriptions = plan(venue, settings.channels, settings.symbols)
+    except ConfigError as error:
+        problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
+        return None
+    fed = {subscription.table for subscription in subscriptions}
+    aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
+    return SourcePlan(
+        settings=settings,
+        venue=venue,
+        tables=tuple(table for table in TABLES if table in fed),
+        aliases=aliases,
+        connections=tuple(
+            ConnectionPlan(
+                url=_moved(venue.endpoints[group[0].endpoint], settings.url),
+                subscriptions=tuple(group),
+                labels=dict(group[0].labels),
+            )
+            for group in connections(venue, subscriptions)
+        ),
+        spliced=_spliced_symbols(venue, subscriptions),
+        rest_url=_moved(venue.rest_url, settings.rest_url),
+    )
+
+
+def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tuple[str, ...]:
+    symbols: dict[str, None] = {}
+    for subscription in subscriptions:
+        channel = venue.channel(subscription.channel)
+        if channel is not None and channel.spliced:
+            symbols[subscription.symbol] = None
+    return tuple(symbols)
+
+
+def _moved(url: str, elsewhere: str | None) -> str:
+    """Give `url` with scheme, host and port of another one."""
+    if elsewhere is None:
+        return url
+    other = urlsplit(elsewhere)
+    return urlsplit(url)._replace(scheme=other.scheme, netloc=other.netloc).geturl()
+
+
+def _check_sinks(config: Config, problems: list[str]) -> None:
+    seen: dict[str, int] = {}
+    for index, sink in enumerate(config.sinks):
+        if sink.name in seen:
+            problems.append(
+                config.problem(
+                    f"sink[{index}].name",
+                    f"is {sink.name!r} like sink[{seen[sink.name]}], should be unique",
+                )
+            )
+        seen.setdefault(sink.name, index)
+        problems.extend(
+            config.problem(
+                f"sink[{index}].tables", f"unknown table {table!r}: one of {', '.join(TABLES)}"
+            )
+            for table in sink.tables or ()
+            if table not in TABLES
+        )
+
+
+def _merged_tables(config: Config, sources: Sequence[SourcePlan]) -> dict[str, Table]:
+    fed = {table for source in sources for table in source.tables}
+    merged = {name: TABLES[name] for name in TABLES if name in fed or name in SYSTEM_TABLES}
+    origin: dict[tuple[str, str], str] = {}
+    problems: list[str] = []
+    for index, source in enumerate(sources):
+        if not source.settings.extras:
+            continue
+        for name in source.tables:
+            extras = source.venue.extras.get(name, ())
+            for column in extras:
+                known = next((c for c in merged[name].columns if c.name == column.name), column)
+                if known.kind != column.kind:
+                    problems.append(
+                        config.problem(
+                            f"source[{index}].extras",
+                            f"column {column.name!r} of {name} is {column.kind.name} at "
+                            f"{source.venue.name} and {known.kind.name} at "
+                            f"{origin.get((name, column.name), 'tickwire')}, should be left out "
+                            "in one of the sources",
+                        )
+                    )
+                origin.setdefault((name, column.name), source.venue.name)
+            merged[name] = merged[name].with_extras(extras)
+    if problems:
+        raise ConfigError(problems)
+    return merged
+
+
+def _tables_of(sink: SinkSettings, tables: dict[str, Table]) -> tuple[str, ...]:
+    return tuple(name for name in tables if sink.tables is None or name in sink.tables)

@@ -1,0 +1,178 @@
+"""A capture through the corridor of a feed: the same text, times and order give the same rows.
+
+Rules of this file
+------------------
+- Time is the capture's: `ts_recv` and `conn` come from it, and so do the times of the feed's own
+  rows. The feed's state is neither read nor written, so sequence numbers start at 0 every time.
+- REST answers go through the same splice as live, at their place in the order of time.
+- A full ring waits for its sinks, whatever `overflow` says: nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from tickwire.capture import Capture, Message, RestAnswer
+from tickwire.decode import ConnectionDecoder
+from tickwire.errors import TickwireError
+from tickwire.feed.books import symbol_of
+from tickwire.feed.corridor import Corridor, SourceCorridor
+from tickwire.feed.handler import FeedHandler
+
+FULL_RING_S = 0.002
+TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
+
+
+class Replay:
+    """Plays a capture into a feed.
+
+    Parameters
+    ----------
+    feed
+        Made with `replays=True`, not started.
+    path
+        The capture.
+    speed
+        Times its own pace; `max` does not wait.
+
+    Attributes
+    ----------
+    on_progress
+        Called now and then with how much is done and how much there is.
+
+    Raises
+    ------
+    CaptureError
+        Where it cannot be read.
+    """
+
+    def __init__(
+        self, feed: FeedHandler, path: str | Path, *, speed: float | Literal["max"] = "max"
+    ) -> None:
+        self.path = Path(path)
+        self.on_progress: Callable[[int, int], None] | None = None
+        self._feed = feed
+        self._capture = Capture.open(path)
+        self._speed = speed if isinstance(speed, float | int) and self._capture.has_times else None
+        self._now_ns = 0
+        self._decoders: dict[int, list[ConnectionDecoder]] = {}
+
+    async def run(self) -> None:
+        """Start the feed, play everything, and stop the feed.
+
+        Raises
+        ------
+        CaptureError
+            The capture is damaged.
+        SinkError
+            A sink cannot be opened, or has failed.
+        """
+        try:
+            await self._feed.start()
+            corridor = self._feed.corridor
+            if corridor is not None:
+                corridor.ledger.clock = lambda: self._now_ns
+                await self._play(corridor)
+        finally:
+            await self._feed.stop()
+        self._feed.raise_failure()
+
+    async def _play(self, corridor: Corridor) -> None:
+        began_s = time.monotonic()
+        first_ns: int | None = None
+        n_events = 0
+        for event in self._capture.events():
+            if n_events % TURN_EVENTS == 0:
+                self._tell_progress(n_events)
+                await asyncio.sleep(0)
+                if self._feed.is_stopping:
+                    return
+            n_events += 1
+            self._now_ns = event.recv_ns
+            if self._speed is not None:
+                first_ns = event.recv_ns if first_ns is None else first_ns
+                due_s = began_s + (event.recv_ns - first_ns) / 1e9 / self._speed
+                await self._wait_until(due_s)
+            if isinstance(event, Message):
+                await self._offer_message(corridor, event)
+            else:
+                await self._offer_answer(corridor, event)
+        for source in corridor.sources:
+            if source.books is not None:
+                source.books.end()
+        self._tell_progress(n_events)
+
+    async def _wait_until(self, due_s: float) -> None:
+        while not self._feed.is_stopping:
+            wait_s = due_s - time.monotonic()
+            if wait_s < 0.001:
+                return
+            await asyncio.sleep(min(wait_s, 0.1))
+
+    async def _offer_message(self, corridor: Corridor, message: Message) -> None:
+        decoders = self._decoders.get(message.connection)
+        if decoders is None:
+            decoders = [
+                source.decoder.connection(message.connection, labels=_labels(source))
+                for source in corridor.sources
+                if _takes(source, message.connection)
+            ]
+            self._decoders[message.connection] = decoders
+        for decoder in decoders:
+            while not decoder.decode(message.payload, message.recv_ns):
+                if self._feed.is_stopping:
+                    return
+                await asyncio.sleep(FULL_RING_S)
+            if decoder.has_events:
+                decoder.take_events()
+        for source in corridor.sources:
+            if source.books is not None and source.books.has_news:
+                source.books.look()
+
+    async def _offer_answer(self, corridor: Corridor, answer: RestAnswer) -> None:
+        for source in corridor.sources:
+            rule = source.plan.venue.book
+            if source.books is None or rule is None or not _takes(source, answer.connection):
+                continue
+            symbol = symbol_of(rule, answer.url)
+            if symbol is None or symbol not in source.plan.spliced:
+                continue
+            try:
+                while (
+                    source.books.offer(
+                        symbol, answer.data, answer.recv_ns, answer.connection, early=True
+                    )
+                    == "full"
+                ):
+                    if self._feed.is_stopping:
+                        return
+                    await asyncio.sleep(FULL_RING_S)
+            except TickwireError as error:
+                source.books.failed(symbol, error)
+
+    def _tell_progress(self, n_events: int) -> None:
+        if self.on_progress is None:
+            return
+        total = self._capture.n_messages
+        if total is not None:
+            self.on_progress(min(n_events, total), total)
+        else:
+            self.on_progress(self._capture.n_bytes_read, self._capture.n_bytes)
+
+
+def _takes(source: SourceCorridor, connection: int) -> bool:
+    wanted = source.plan.settings.replay_connections
+    return wanted is None or connection in wanted
+
+
+def _labels(source: SourceCorridor) -> dict[str, str]:
+    """Give the labels of the source's connections, where all have the same.
+
+    A capture does not say which of them a connection was.
+    """
+    labels = [connection.labels for connection in source.plan.connections]
+    return labels[0] if all(each == labels[0] for each in labels) else {}

@@ -1,0 +1,216 @@
+"""A feed that runs: everything that was opened for it, looked after and taken down.
+
+Rules of this file
+------------------
+- Order of the start: the state (which locks the feed's name), the rings, the sinks (so that one
+  which cannot be written is told before any connection is made), then the links.
+- Order of the stop: the links, so that nothing is written any more; the feed's own last rows; the
+  consumers; the sinks, which drain the rings and commit; the state last.
+- Nothing here is called per message; `tend` looks after everything a few times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from tickwire.errors import TickwireError
+from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.corridor import Corridor, SourceCorridor
+from tickwire.feed.gaps import OVERFLOW, Place
+from tickwire.feed.planning import FeedPlan
+from tickwire.feed.sources import LiveSource
+from tickwire.feed.state import State
+from tickwire.feed.summary import Clockwork
+from tickwire.session import RestClient, WindowLimiter
+from tickwire.sinks import Sink, make_sink
+
+TEND_S = 0.05
+LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
+
+
+class RunningFeed:
+    """What a feed holds while it runs.
+
+    Parameters
+    ----------
+    plan
+        What to build.
+    replays
+        For a capture: no connections, and full rings always wait.
+    max_messages
+        How many data messages to decode; 0: no limit.
+    on_failure
+        Called in the loop's thread with what ended a sink or a link.
+
+    Raises
+    ------
+    SinkError
+        A sink cannot be opened.
+    TickwireError
+        The state cannot be used.
+    """
+
+    def __init__(
+        self,
+        plan: FeedPlan,
+        *,
+        replays: bool,
+        max_messages: int,
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        feed = plan.config.feed
+        self.plan = plan
+        self.clockwork = Clockwork()
+        self.sinks: list[Sink] = []
+        self.sources: list[LiveSource] = []
+        self._on_failure = on_failure
+        self._rests: dict[tuple[object, ...], RestClient] = {}
+        self._tender: asyncio.Task[None] | None = None
+        self._state = State(feed.state_dir, feed.name)
+        try:
+            self.corridor = Corridor(
+                plan,
+                self._state.open_tables(list(plan.tables)),
+                blocks=replays,
+                max_messages=max_messages,
+            )
+            self._open_sinks()
+        except BaseException:
+            for sink in self.sinks:
+                sink.stop(drain=False)
+            self._state.close()
+            raise
+        if not replays:
+            self._make_sources()
+
+    def start(self) -> None:
+        """Let the sinks write and the links connect."""
+        for sink in self.sinks:
+            sink.start(self.corridor.consumers(tuple(sink.tables)))
+        for source in self.sources:
+            source.start()
+        self._tender = asyncio.create_task(self._tend_always(), name="tend")
+
+    async def stop(self, consumers: Iterable[BatchConsumer]) -> None:
+        """Stop reading, drain the rings, commit the sinks.
+
+        Parameters
+        ----------
+        consumers
+            Those of programs: they can still take what is there.
+        """
+        await asyncio.gather(*(source.stop() for source in self.sources))
+        self.clockwork.stop()
+        if self._tender is not None:
+            self._tender.cancel()
+            await asyncio.gather(self._tender, return_exceptions=True)
+        for rest in self._rests.values():
+            await rest.close()
+        self._note_drops()
+        await self._flush_ledger()
+        for consumer in consumers:
+            consumer.shutdown()
+        await asyncio.gather(*(asyncio.to_thread(sink.stop) for sink in self.sinks))
+        self._state.use(self.corridor.next_seq())
+        self._state.close()
+
+    def tend(self) -> None:
+        """Write down what is due, reserve sequence numbers, and look for what has failed."""
+        self.corridor.ledger.retry()
+        self._note_drops()
+        self._state.use(self.corridor.next_seq())
+        for source in self.sources:
+            source.tend()
+            failure = source.failure()
+            if failure is not None:
+                self._on_failure(failure)
+        if self.sources and all(source.has_ended for source in self.sources):
+            refusals = [text for source in self.sources for text in source.refusals]
+            if refusals:
+                self._on_failure(TickwireError(f"every subscription was refused: {refusals[0]}"))
+
+    def is_settled(self) -> bool:
+        """Whether every source is subscribed, or given up, and none waits for room in a ring."""
+        return all(source.is_settled and not source.is_paused for source in self.sources)
+
+    def failure(self) -> TickwireError | None:
+        """Give what made the whole run fail, after its stop."""
+        for sink in self.sinks:
+            if sink.failed is not None:
+                return sink.failed
+        if self.sources and not any(source.has_connected for source in self.sources):
+            return TickwireError("no source ever connected")
+        return None
+
+    def _open_sinks(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def failed(sink: Sink) -> None:
+            if sink.failed is not None:
+                loop.call_soon_threadsafe(self._on_failure, sink.failed)
+
+        for plan in self.plan.sinks:
+            settings = plan.settings.model_copy(update={"tables": plan.tables})
+            sink = make_sink(settings, self.plan.config.feed.name, None, failed)
+            sink.open([self.plan.tables[table] for table in plan.tables])
+            self.sinks.append(sink)
+
+    def _make_sources(self) -> None:
+        connects: dict[str, WindowLimiter] = {}
+        for source in self.corridor.sources:
+            venue = source.plan.venue
+            if venue.name not in connects:
+                connects[venue.name] = WindowLimiter(venue.limits.connects_per_min)
+            self.sources.append(
+                LiveSource(
+                    source,
+                    self.corridor.ledger,
+                    self._state.next_conn,
+                    connects[venue.name],
+                    self._rest_of(source),
+                )
+            )
+
+    def _rest_of(self, source: SourceCorridor) -> RestClient:
+        settings, venue = source.plan.settings, source.plan.venue
+        ca_file = None if settings.ca_file is None else str(settings.ca_file)
+        key = (venue.name, ca_file, settings.proxy, *sorted(settings.headers.items()))
+        if key not in self._rests:
+            self._rests[key] = RestClient(
+                per_min=venue.limits.rest_per_min,
+                ca_file=ca_file,
+                headers=settings.headers,
+                proxy=settings.proxy,
+            )
+        return self._rests[key]
+
+    async def _tend_always(self) -> None:
+        while True:
+            try:
+                self.tend()
+            except Exception as error:
+                self._on_failure(error)
+                return
+            await asyncio.sleep(TEND_S)
+
+    def _note_drops(self) -> None:
+        for name, ring in self.corridor.rings.items():
+            for drop in ring.take_drops():
+                self.corridor.ledger.gap(
+                    name,
+                    OVERFLOW,
+                    drop.ts_first_ns,
+                    drop.ts_last_ns,
+                    Place(),
+                    lost=drop.n_rows,
+                )
+
+    async def _flush_ledger(self) -> None:
+        ledger = self.corridor.ledger
+        until_s = time.monotonic() + LAST_ROWS_S
+        ledger.retry()
+        while ledger.n_waiting and time.monotonic() < until_s:
+            await asyncio.sleep(0.01)
+            ledger.retry()

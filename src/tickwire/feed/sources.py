@@ -1,0 +1,238 @@
+"""One source of a running feed: its links, what they tell, and the gaps that they leave.
+
+Rules of this file
+------------------
+- Everything runs in the loop's thread. Nothing is called per message: first and last message of a
+  connection are read from its decoder, a few times a second.
+- Each disconnect gives a row of gaps per table of the source. It is written when data flows again,
+  or at the end of the feed, because only then its end is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tickwire.clock import wall_ns
+from tickwire.decode import ConnectionDecoder
+from tickwire.feed.books import fetch_books
+from tickwire.feed.corridor import SourceCorridor
+from tickwire.feed.gaps import DISCONNECT, OVERFLOW, Ledger, Place
+from tickwire.feed.planning import ConnectionPlan
+from tickwire.session import Link, LinkSettings, RestClient, WindowLimiter
+from tickwire.venues import Subscription
+
+# Ends of a connection after which nothing is missing.
+WANTED_ENDS = ("stopped", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A disconnect whose end is not known yet.
+
+    Parameters
+    ----------
+    link
+        Which link.
+    conn
+        The connection that ended.
+    reason
+        For the table gaps.
+    start_ns
+        The last message before it, or else the disconnect itself.
+    """
+
+    link: Link
+    conn: int
+    reason: str
+    start_ns: int
+
+
+class LiveSource:
+    """A source and its connections.
+
+    Parameters
+    ----------
+    corridor
+        Its decoder and books.
+    ledger
+        Where gaps and sessions are written down.
+    next_conn
+        Gives the number of the next connection of the feed.
+    connects
+        The pace of connects, shared by all sources of the venue.
+    rest
+        Fetches snapshots, shared likewise.
+    """
+
+    def __init__(
+        self,
+        corridor: SourceCorridor,
+        ledger: Ledger,
+        next_conn: Callable[[], int],
+        connects: WindowLimiter,
+        rest: RestClient,
+    ) -> None:
+        self.plan = corridor.plan
+        self.decoder = corridor.decoder
+        self.books = corridor.books
+        self.refusals: list[str] = []
+        self._ledger = ledger
+        self._outages: list[Outage] = []
+        self._settled: set[Link] = set()  # subscribed once, or given up
+        self._spliced: dict[Link, tuple[str, ...]] = {}
+        self._tasks: dict[Link, asyncio.Task[None]] = {}
+        self._rest = rest
+        self._fetcher: asyncio.Task[None] | None = None
+        self.links = [self._link(plan, next_conn, connects) for plan in self.plan.connections]
+
+    # Life.
+
+    def start(self) -> None:
+        """Let the links connect."""
+        for link in self.links:
+            self._tasks[link] = asyncio.create_task(link.run(), name=f"link {link.url}")
+        if self.books is not None:
+            self._fetcher = asyncio.create_task(
+                fetch_books(self.books, self._rest, self.plan.rest_url), name="books"
+            )
+
+    async def stop(self) -> None:
+        """Close the connections; afterwards nothing is decoded any more."""
+        for link in self.links:
+            link.stop()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._fetcher is not None:
+            self._fetcher.cancel()
+            await asyncio.gather(self._fetcher, return_exceptions=True)
+        self.tend()
+        self._end_outages(wall_ns())
+        if self.books is not None:
+            self.books.end()
+
+    def tend(self) -> None:
+        """End the outages of links whose data flows again; a few times a second."""
+        for outage in list(self._outages):
+            handler = outage.link.handler
+            if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
+                self._outages.remove(outage)
+                self._write_gap(outage, handler.first_message_ns)
+
+    def failure(self) -> BaseException | None:
+        """Give what ended one of its tasks and should not have."""
+        tasks = [*self._tasks.values(), *([self._fetcher] if self._fetcher else [])]
+        for task in tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                return task.exception()
+        return None
+
+    # What the feed asks.
+
+    @property
+    def has_connected(self) -> bool:
+        """Whether any of its links was ever open."""
+        return any(link.n_connects for link in self.links)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of its links have been subscribed, or given up."""
+        return len(self._settled) == len(self.links)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether none of its links goes on."""
+        return bool(self._tasks) and all(task.done() for task in self._tasks.values())
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a link waits for room in a ring."""
+        return any(link.is_paused for link in self.links)
+
+    # What the links tell (`LinkObserver`).
+
+    def connected(self, link: Link, conn: int) -> None:
+        """Note that a connection is open."""
+        if self.books is not None:
+            self.books.on_connected(self._spliced[link], conn)
+        self._ledger.event("connected", link.url, self._place(conn))
+
+    def subscribed(self, link: Link, conn: int) -> None:
+        """Note that all subscriptions of a connection were answered."""
+        self._settled.add(link)
+        self._ledger.event("subscribed", f"{len(link.subscriptions)}", self._place(conn))
+
+    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
+        """Note that a connection has ended."""
+        now_ns = wall_ns()
+        if self.books is not None:
+            self.books.on_disconnected(self._spliced[link])
+        self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
+        if reason in WANTED_ENDS:
+            return
+        self.tend()  # the connection may have brought the end of an earlier outage
+        last_ns = link.handler.last_message_ns if link.handler is not None else 0
+        kind = OVERFLOW if reason == "overflow" else DISCONNECT
+        self._outages.append(Outage(link, conn, kind, last_ns or now_ns))
+
+    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
+        """Note that the venue refused a subscription."""
+        what = f"{subscription.channel} {subscription.symbol}: {text}"
+        self._ledger.event("refused", what, self._place(link.conn))
+        if not retry:
+            self.refusals.append(what)
+
+    def warned(self, link: Link, text: str) -> None:
+        """Note what a person should know."""
+        self._ledger.event("warning", text, self._place(link.conn), log=True)
+
+    def _place(self, conn: int) -> Place:
+        return Place(self.plan.venue.name, None, conn if conn >= 0 else None)
+
+    def _end_outages(self, end_ns: int) -> None:
+        for outage in self._outages:
+            self._write_gap(outage, end_ns)
+        self._outages.clear()
+
+    def _write_gap(self, outage: Outage, end_ns: int) -> None:
+        for table in self.plan.tables:
+            self._ledger.gap(
+                table,
+                outage.reason,
+                outage.start_ns,
+                max(outage.start_ns, end_ns),
+                self._place(outage.conn),
+            )
+
+    def _link(
+        self, plan: ConnectionPlan, next_conn: Callable[[], int], connects: WindowLimiter
+    ) -> Link:
+        settings = self.plan.settings
+        link = Link(
+            self.plan.venue,
+            plan.url,
+            plan.subscriptions,
+            make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
+            next_conn=next_conn,
+            observer=self,
+            settings=LinkSettings(
+                carrier=settings.carrier,
+                headers=settings.headers,
+                ca_file=None if settings.ca_file is None else str(settings.ca_file),
+                proxy=settings.proxy,
+                connect_timeout_s=settings.connect_timeout_s,
+                max_message_bytes=settings.max_message_bytes,
+                connects=connects,
+                reply_timeout_s=settings.subscribe_timeout_s,
+                longest_delay_s=settings.backoff_max_s,
+            ),
+        )
+        wanted = set(self.plan.spliced)
+        self._spliced[link] = tuple(
+            dict.fromkeys(
+                each.symbol
+                for each in plan.subscriptions
+                if each.table == "book" and each.symbol in wanted
+            )
+        )
+        return link

@@ -1,0 +1,139 @@
+"""What a run came to, in numbers: the JSON of `--summary`, and the line that moves."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tickwire._version import __version__
+from tickwire.feed.corridor import Corridor
+from tickwire.feed.sources import LiveSource
+from tickwire.observe import Histogram
+from tickwire.sinks import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a feed stands at this moment.
+
+    Parameters
+    ----------
+    connected, connections
+        Links with an open connection, and all.
+    messages, rows, gaps
+        Counts since the start.
+    depth
+        The fullest ring, 0 to 1.
+    p99_us
+        From read to commit, or to the ring without a sink; None before the first row.
+    """
+
+    connected: int = 0
+    connections: int = 0
+    messages: int = 0
+    rows: int = 0
+    gaps: int = 0
+    depth: float = 0.0
+    p99_us: float | None = None
+
+
+class Clockwork:
+    """Wall, CPU and memory use of this process since it was made."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._cpu_began_s = time.process_time()
+        self._seconds: float | None = None
+
+    def stop(self) -> None:
+        """Let the time stand still: the feed has stopped reading."""
+        if self._seconds is None:
+            self._seconds = time.monotonic() - self._began_s
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Give seconds, CPU seconds and the peak of memory."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = time.monotonic() - self._began_s if self._seconds is None else self._seconds
+        return {
+            "seconds": seconds,
+            "cpu_seconds": time.process_time() - self._cpu_began_s,
+            "peak_rss_bytes": peak if sys.platform == "darwin" else peak * 1024,
+        }
+
+
+def summarise(
+    name: str,
+    corridor: Corridor,
+    sources: Sequence[LiveSource],
+    sinks: Sequence[Sink],
+    clockwork: Clockwork,
+) -> dict[str, Any]:
+    """Give the summary of a run, as INTERFACE section 6 has it.
+
+    Parameters
+    ----------
+    name
+        The feed's.
+    corridor
+        Its rings and decoders.
+    sources
+        Its live sources; none in a replay.
+    sinks
+        Its sinks.
+    clockwork
+        Started with it.
+    """
+    decoders = [source.decoder for source in corridor.sources]
+    links = [link for source in sources for link in source.links]
+    errors: Counter[str] = Counter()
+    for decoder in decoders:
+        errors.update(decoder.errors)
+    return {
+        "version": __version__,
+        "feed": name,
+        **clockwork.to_dict(),
+        "messages": corridor.messages,
+        "bytes": sum(decoder.bytes for decoder in decoders),
+        "rows": {table: ring.published for table, ring in corridor.rings.items()},
+        "rows_committed": {sink.name: dict(sink.rows_committed) for sink in sinks},
+        "unknown_messages": sum(decoder.unknown_messages for decoder in decoders),
+        "unrequested_messages": sum(decoder.unrequested_messages for decoder in decoders),
+        "decode_errors": dict(errors),
+        "protocol_errors": sum(link.n_protocol_errors for link in links),
+        "connects": sum(link.n_connects for link in links),
+        "reconnects": sum(max(0, link.n_connects - 1) for link in links),
+        "gaps": corridor.ledger.n_gaps,
+        "dropped_rows": sum(ring.dropped_rows for ring in corridor.rings.values()),
+        "latency_us": {
+            "read_to_ring": corridor.read_to_ring.to_dict_us(),
+            "read_to_batch": corridor.read_to_batch.to_dict_us(),
+            "read_to_commit": _merged(sinks).to_dict_us(),
+        },
+    }
+
+
+def status_of(corridor: Corridor, sources: Sequence[LiveSource], sinks: Sequence[Sink]) -> Status:
+    """Give how a feed stands; may be called from any thread."""
+    links = [link for source in sources for link in source.links]
+    latency = _merged(sinks) if sinks else corridor.read_to_ring
+    return Status(
+        connected=sum(link.connection is not None for link in links),
+        connections=len(links),
+        messages=corridor.messages,
+        rows=sum(ring.published for ring in corridor.rings.values()),
+        gaps=corridor.ledger.n_gaps,
+        depth=corridor.depth(),
+        p99_us=latency.percentile(99) / 1000 if latency.count else None,
+    )
+
+
+def _merged(sinks: Sequence[Sink]) -> Histogram:
+    every = Histogram()
+    for sink in sinks:
+        every.merge(sink.latency)
+    return every

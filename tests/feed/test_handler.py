@@ -1,0 +1,248 @@
+"""The feed handler from Python: connect, stream batches, stop."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from tests.feed.exchange import exchange, hyperliquid_refusal
+
+import tickwire
+from tickwire.errors import ConfigError, SinkError, TickwireError
+from tickwire.schema import TABLES
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+def trades(start: int, stop: int) -> list[bytes]:
+    return [
+        json.dumps(
+            {
+                "channel": "trades",
+                "data": [
+                    {
+                        "coin": "BTC",
+                        "side": "B",
+                        "px": "1.5",
+                        "sz": "2",
+                        "time": 1000 + number,
+                        "hash": "0x00",
+                        "tid": number,
+                        "users": ["0xb", "0xs"],
+                    }
+                ],
+            }
+        ).encode()
+        for number in range(start, stop)
+    ]
+
+
+def source(url: str, **more: Any) -> tickwire.Source:
+    keys = {"venue": "hyperliquid", "channels": ["trades"], "symbols": ["BTC"], "url": url} | more
+    return tickwire.Source(**keys)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    while not happened():  # noqa: ASYNC110 - what it waits for has no event
+        await asyncio.sleep(0.01)
+
+
+def test_batches_stream_every_row_once(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 2000)]) as server:
+            async with tickwire.FeedHandler([source(server.ws_url)]) as feed:
+                seen: list[str] = []
+                async for batch in feed.batches("trades"):
+                    assert isinstance(batch, pa.RecordBatch)
+                    assert batch.schema == TABLES["trades"].arrow_schema
+                    seen += batch.column("trade_id").to_pylist()
+                    if len(seen) >= 2000:
+                        break
+                assert seen == [str(number) for number in range(2000)]
+                assert feed.summary()["latency_us"]["read_to_batch"]["count"] == 2000
+
+    run(scene())
+
+
+def test_at_the_end_consumers_give_what_is_left_and_stop(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 50)]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)])
+            async with feed:
+                consumer = feed.batches("trades")
+                await until(lambda: consumer.qsize() == 50)
+            batches = [batch async for batch in consumer]
+            assert sum(batch.num_rows for batch in batches) == 50
+            with pytest.raises(tickwire.QueueShutDown):
+                consumer.get_nowait()
+            with pytest.raises(RuntimeError, match="does not run"):
+                feed.batches("trades")
+
+    run(scene())
+
+
+def test_a_table_that_no_source_feeds_is_refused(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([[]]) as server:
+            async with tickwire.FeedHandler([source(server.ws_url)]) as feed:
+                with pytest.raises(KeyError, match="no table 'book': one of trades, gaps"):
+                    feed.batches("book")
+
+    run(scene())
+
+
+def test_sinks_and_consumers_get_the_same_rows(run: Run, tmp_path: Path) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 300)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [tickwire.ParquetSink(path=tmp_path), tickwire.IpcSink(path=tmp_path / "ipc")],
+                state_dir=tmp_path / "state",
+            )
+            async with feed:
+                n_rows = 0
+                consumer = feed.batches("trades")
+                while n_rows < 300:
+                    n_rows += (await consumer.get()).num_rows
+            committed = feed.summary()["rows_committed"]
+            assert committed["parquet"]["trades"] == committed["ipc"]["trades"] == 300
+            assert (tmp_path / "state" / "main.json").exists()
+
+    run(scene())
+
+
+@pytest.mark.parametrize("limit", ["duration", "messages", "idle"])
+def test_a_run_ends_at_its_limit(run: Run, limit: str) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 10)]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)])
+            limits: dict[str, dict[str, Any]] = {
+                "duration": {"duration_s": 2.0},
+                "messages": {"max_messages": 10},
+                "idle": {"until_idle_s": 1.0},
+            }
+            await asyncio.wait_for(feed.run(**limits[limit]), 60)
+            assert feed.summary()["messages"] == 10
+            assert feed.summary()["rows"]["trades"] == 10
+
+    run(scene())
+
+
+def test_a_run_that_never_connected_fails(run: Run) -> None:
+    async def scene() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+        with pytest.raises(TickwireError, match="no source ever connected"):
+            await feed.run(duration_s=0.5)
+        assert feed.summary()["connects"] == 0
+
+    run(scene())
+
+
+def test_a_run_whose_subscriptions_are_refused_fails(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([[]], hyperliquid_refusal) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)])
+            with pytest.raises(TickwireError, match="every subscription was refused: trades BTC"):
+                await asyncio.wait_for(feed.run(), 60)
+
+    run(scene())
+
+
+def test_a_sink_that_cannot_be_opened_stops_the_start(run: Run, tmp_path: Path) -> None:
+    async def scene() -> None:
+        (tmp_path / "file").write_text("")
+        with exchange([trades(0, 1)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [tickwire.DuckDBSink(path=tmp_path / "file" / "market.duckdb")],
+                state_dir=tmp_path / "state",
+            )
+            with pytest.raises(SinkError):
+                await feed.start()
+            assert server.n_connections == 0
+        # The name is free again.
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")], state_dir=tmp_path / "state")
+        await feed.start()
+        await feed.stop()
+
+    run(scene())
+
+
+def test_a_full_ring_drops_the_oldest_rows_and_says_so(run: Run) -> None:
+    async def scene() -> None:
+        n_trades = 40_000
+        with exchange([trades(0, n_trades)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)], ring_rows=16_384, overflow="drop_oldest"
+            )
+            async with feed:
+                consumer = feed.batches("trades")
+                await until(lambda: feed.summary()["messages"] == n_trades)
+                rows = sum([batch.num_rows async for batch in drained(consumer)])
+                await asyncio.sleep(0.2)
+                gaps = feed.batches("gaps").get_nowait()
+                summary = feed.summary()
+            assert rows + summary["dropped_rows"] == n_trades
+            assert set(gaps.column("table_name").to_pylist()) == {"trades"}
+            assert set(gaps.column("reason").to_pylist()) == {"overflow"}
+            assert sum(gaps.column("lost").to_pylist()) == summary["dropped_rows"] > 0
+
+    run(scene())
+
+
+async def drained(consumer: Any) -> Any:
+    while not consumer.empty():
+        yield consumer.get_nowait()
+
+
+def test_a_full_ring_blocks_the_socket_until_the_consumer_comes(run: Run) -> None:
+    async def scene() -> None:
+        n_trades = 40_000
+        with exchange([trades(0, n_trades)]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)], ring_rows=16_384)
+            async with feed:
+                consumer = feed.batches("trades")
+                await until(lambda: consumer.qsize() > 16_000)
+                await asyncio.sleep(0.3)
+                assert feed.summary()["messages"] < 16_384
+                ids: list[str] = []
+                while len(ids) < n_trades:
+                    ids += (await consumer.get()).column("trade_id").to_pylist()
+                assert ids == [str(number) for number in range(n_trades)]
+                assert feed.summary()["gaps"] == 0
+
+    run(scene())
+
+
+def test_a_file_and_python_build_the_same_feed(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(
+        '[[source]]\nvenue = "hyperliquid"\nchannels = ["trades"]\nsymbols = ["BTC"]\n'
+        'url = "ws://127.0.0.1:9"\n'
+    )
+    from_file = tickwire.FeedHandler.from_toml(path)
+    by_hand = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+    assert from_file.plan.sources == by_hand.plan.sources
+    assert from_file.config.feed.state_dir == tmp_path / ".tickwire"
+    assert by_hand.config.feed.state_dir is None
+    with pytest.raises(ConfigError, match=r"source\[0\]\.channels"):
+        tickwire.FeedHandler([source("ws://h", channels=["nothing"])])
+
+
+def test_tickwire_run_runs_on_uvloop() -> None:
+    async def which() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    assert tickwire.run(which()).startswith("uvloop")
+    assert tickwire.run(which(), loop="asyncio").startswith("asyncio")
+
+
+def test_the_package_gives_its_names_and_no_others() -> None:
+    for name in tickwire.__all__:
+        assert getattr(tickwire, name) is not None
+        assert name in dir(tickwire)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = tickwire.nothing  # type: ignore[attr-defined] # that is the point

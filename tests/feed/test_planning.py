@@ -1,0 +1,133 @@
+"""A configuration against the venues: connections, tables, sinks, and mistakes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tickwire.config import Config, DuckDBSettings, Feed, IpcSettings, ParquetSettings, Source
+from tickwire.errors import ConfigError
+from tickwire.feed.planning import FeedPlan, plan_feed
+from tickwire.schema import SYSTEM_TABLES, Column, Kind
+from tickwire.venues import load
+
+
+def planned(*sources: Source, sinks: tuple[DuckDBSettings | IpcSettings, ...] = ()) -> FeedPlan:
+    return plan_feed(Config(Feed(), sources, sinks, "feeds.toml"))
+
+
+def problems(*sources: Source, sinks: tuple[DuckDBSettings | IpcSettings, ...] = ()) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        planned(*sources, sinks=sinks)
+    return caught.value.problems
+
+
+def test_the_entry_points_of_a_venue_have_a_connection_each() -> None:
+    plan = planned(
+        Source(
+            venue="binance-usdm",
+            channels=["trades", "tickers", "book"],
+            symbols=["BTCUSDT", "ETHUSDT"],
+            url="ws://127.0.0.1:9001",
+            rest_url="http://127.0.0.1:9002/ignored",
+        )
+    )
+    [source] = plan.sources
+    assert {connection.url for connection in source.connections} == {
+        "ws://127.0.0.1:9001/public/stream",
+        "ws://127.0.0.1:9001/market/stream",
+    }
+    assert source.rest_url == "http://127.0.0.1:9002"
+    assert source.tables == ("trades", "book", "tickers")
+    assert source.spliced == ("BTCUSDT", "ETHUSDT")
+    assert list(plan.tables) == ["trades", "book", "tickers", *SYSTEM_TABLES]
+
+
+def test_without_a_url_the_venue_s_own_is_taken() -> None:
+    [source] = planned(Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])).sources
+    [connection] = source.connections
+    assert connection.url == "wss://api.hyperliquid.xyz/ws"
+    assert source.spliced == ()
+
+
+def test_books_that_look_alike_have_a_connection_each() -> None:
+    [source] = planned(
+        Source(venue="hyperliquid", channels=["book", "book:n5", "book:fast"], symbols=["BTC"])
+    ).sources
+    assert sorted(([s.channel for s in c.subscriptions], c.labels) for c in source.connections) == [
+        (["book", "book:fast"], {}),
+        (["book:n5"], {"book": "book:n5"}),
+    ]
+
+
+def test_extras_come_behind_a_table_s_own_columns() -> None:
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"], extras=True)
+    names = [column.name for column in planned(source).tables["trades"].columns]
+    assert names[-3:] == ["tx_hash", "buyer", "seller"]
+    plain = planned(source.model_copy(update={"extras": False}))
+    assert "tx_hash" not in [column.name for column in plain.tables["trades"].columns]
+
+
+def test_extras_of_one_name_and_two_kinds_are_refused() -> None:
+    venue = replace(
+        load("hyperliquid"), name="mine", extras={"trades": (Column("tx_hash", Kind.I64, True),)}
+    )
+    kept: dict[str, Any] = {"channels": ["trades"], "symbols": ["BTC"], "extras": True}
+    [problem] = problems(Source(venue="hyperliquid", **kept), Source(venue=venue, **kept))
+    assert problem.startswith("feeds.toml: source[1].extras: column 'tx_hash' of trades is I64")
+    assert "hyperliquid" in problem
+
+
+def test_an_unknown_venue_lists_those_there_are() -> None:
+    [problem] = problems(Source(venue="hyperliqid", channels=["trades"], symbols=["BTC"]))
+    assert problem.startswith("feeds.toml: source[0].venue: ")
+    assert "hyperliquid" in problem
+    assert "binance-usdm" in problem
+
+
+def test_a_channel_that_the_venue_lacks_lists_those_it_has() -> None:
+    [problem] = problems(Source(venue="hyperliquid", channels=["liquidations"], symbols=["BTC"]))
+    assert problem.startswith("feeds.toml: source[0].channels: ")
+    assert "book:fast" in problem
+
+
+def test_a_star_where_the_venue_cannot_is_refused() -> None:
+    [problem] = problems(Source(venue="hyperliquid", channels=["trades"], symbols=["*"]))
+    assert problem.startswith("feeds.toml: source[0].channels: ")
+
+
+def test_sinks_have_names_of_their_own_and_known_tables(tmp_path: Path) -> None:
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
+    sinks = (
+        DuckDBSettings(path=tmp_path / "a"),
+        DuckDBSettings(path=tmp_path / "b", tables=("trade",)),
+    )
+    told = problems(source, sinks=sinks)
+    assert told[0] == "feeds.toml: sink[1].name: is 'duckdb' like sink[0], should be unique"
+    assert told[1].startswith("feeds.toml: sink[1].tables: unknown table 'trade': one of trades, ")
+
+
+def test_a_sink_takes_what_is_fed_of_what_it_names(tmp_path: Path) -> None:
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
+    plan = plan_feed(
+        Config(
+            Feed(),
+            (source,),
+            (
+                DuckDBSettings(path=tmp_path),
+                ParquetSettings(path=tmp_path, tables=("quotes", "trades", "gaps")),
+            ),
+        )
+    )
+    assert plan.sinks[0].tables == ("trades", *SYSTEM_TABLES)
+    assert plan.sinks[1].tables == ("trades", "gaps")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    wrong = Source(venue="nowhere", channels=["trades"], symbols=["BTC"])
+    lacking = Source(venue="hyperliquid", channels=["nothing"], symbols=["BTC"])
+    assert [problem.split(": ")[1] for problem in problems(wrong, lacking)] == [
+        "source[0].venue",
+        "source[1].channels",
+    ]

@@ -1,0 +1,99 @@
+"""Numbers that never repeat over restarts and kills."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tickwire.errors import TickwireError
+from tickwire.feed.state import CONN_BLOCK, SEQ_BLOCK, State
+
+
+def test_without_a_folder_it_counts_in_memory(tmp_path: Path) -> None:
+    with State(None, "main") as state:
+        assert state.open_tables(["trades"]) == {"trades": 0}
+        state.use({"trades": 5 * SEQ_BLOCK})
+        assert [state.next_conn() for _ in range(3)] == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_go_on_after_a_clean_stop(tmp_path: Path) -> None:
+    with State(tmp_path / "deep" / "state", "main") as state:
+        assert state.open_tables(["trades", "book"]) == {"trades": 0, "book": 0}
+        state.use({"trades": 7, "book": 123})
+        assert (state.next_conn(), state.next_conn()) == (0, 1)
+    with State(tmp_path / "deep" / "state", "main") as state:
+        assert state.open_tables(["trades", "quotes"]) == {"trades": 7, "quotes": 0}
+        assert state.next_conn() == 2
+    with State(tmp_path / "deep" / "state", "main") as state:
+        assert state.open_tables(["trades", "book", "quotes"]) == {
+            "trades": 7,
+            "book": 123,
+            "quotes": 0,
+        }
+
+
+def test_numbers_jump_ahead_after_a_kill(tmp_path: Path) -> None:
+    killed = State(tmp_path, "main")
+    killed.open_tables(["trades"])
+    used_conns = {killed.next_conn() for _ in range(3 * CONN_BLOCK)}
+    used = 0
+    for used in range(0, 3 * SEQ_BLOCK, SEQ_BLOCK // 16):
+        killed.use({"trades": used})
+        stored = json.loads((tmp_path / "main.json").read_text())
+        assert stored["seq"]["trades"] >= used + SEQ_BLOCK // 2
+    killed.abandon()  # what the kernel does to a killed process: the lock goes, the file stays
+    with State(tmp_path, "main") as state:
+        [first] = state.open_tables(["trades"]).values()
+        assert used + SEQ_BLOCK // 2 <= first <= used + SEQ_BLOCK
+        assert state.next_conn() not in used_conns
+
+
+def test_a_second_feed_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    with State(tmp_path, "main") as running:
+        running.open_tables(["trades"])
+        with pytest.raises(TickwireError, match="another running feed is named 'main'"):
+            State(tmp_path, "main")
+    with State(tmp_path, "main"):
+        pass
+
+
+def test_a_kill_right_after_the_start_does_not_repeat(tmp_path: Path) -> None:
+    killed = State(tmp_path, "main")
+    killed.open_tables(["trades"])
+    killed.abandon()
+    with State(tmp_path, "main") as state:
+        assert state.open_tables(["trades"]) == {"trades": SEQ_BLOCK}
+
+
+def test_two_feeds_of_different_names_share_a_folder(tmp_path: Path) -> None:
+    with State(tmp_path, "a/b") as one, State(tmp_path, "a") as other:
+        one.use({"trades": 1})
+        other.use({"trades": 2})
+    with State(tmp_path, "a/b") as one, State(tmp_path, "a") as other:
+        assert one.open_tables(["trades"]) == {"trades": 1}
+        assert other.open_tables(["trades"]) == {"trades": 2}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a%2Fb.json",
+        "a%2Fb.lock",
+        "a.json",
+        "a.lock",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"version": 2}', '{"version": 1, "seq": 3, "conn": 0}', "\0"]
+)
+def test_a_broken_file_is_refused_and_kept(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "main.json"
+    path.write_text(text)
+    for _ in range(2):  # the first failure must not keep the lock
+        with pytest.raises(TickwireError, match=r"main\.json: "):
+            State(tmp_path, "main")
+    assert path.read_text() == text
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TickwireError, match="cannot be the state_dir"):
+        State(tmp_path / "file" / "state", "main")
