@@ -1,4 +1,9 @@
 """The commands.
 
-Knows nothing of: nothing: it stands on top. Words: command, option, exit code. Its C part: nowhere.
+Knows nothing of: nothing: it stands on top.
+Words: command, option, exit code. Its C part: nowhere.
 """
+
+from tickwire.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,55 @@
+"""`tickwire check`: validate a configuration and show what it would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tickwire.feed.planning import FeedPlan
+
+
+def check(config: Annotated[Path, typer.Argument(help="The configuration, TOML.")]) -> None:
+    """Validate a configuration, print the plan, and exit."""
+    from tickwire.config import load
+    from tickwire.feed.planning import plan_feed
+
+    for line in plan_lines(plan_feed(load(config))):
+        typer.echo(line)
+
+
+def plan_lines(plan: FeedPlan) -> list[str]:
+    """Put a plan in words, a line each."""
+    feed = plan.config.feed
+    state = "none" if feed.state_dir is None else str(feed.state_dir)
+    lines = [
+        f"feed {feed.name}: loop {feed.loop}, {feed.ring_rows} rows per ring, "
+        f"overflow {feed.overflow}, state in {state}"
+    ]
+    for index, source in enumerate(plan.sources):
+        lines.append(
+            f"source[{index}] {source.venue.name}: carrier {source.settings.carrier}, "
+            f"feeds {', '.join(source.tables)}"
+        )
+        for number, connection in enumerate(source.connections):
+            lines.append(f"  connection {number}: {connection.url}")
+            lines += [
+                f"    {subscription.channel} {subscription.symbol} -> {subscription.table}"
+                f"  [{subscription.key}]"
+                for subscription in connection.subscriptions
+            ]
+        if source.spliced:
+            lines.append(f"  snapshots of {', '.join(source.spliced)} from {source.rest_url}")
+    lines.append("tables")
+    for table in plan.tables.values():
+        columns = ", ".join(column.name for column in table.columns)
+        lines.append(f"  {table.name}: {columns}")
+    lines.append("sinks" if plan.sinks else "sinks: none")
+    for sink in plan.sinks:
+        settings = sink.settings
+        lines.append(
+            f"  {settings.name}: {settings.type} at {settings.path}, takes {', '.join(sink.tables)}"
+        )
+    return lines

@@ -1,0 +1,79 @@
+"""The line that moves while a run goes on in a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from tickwire.feed import FeedHandler
+    from tickwire.feed.summary import Status
+
+UPDATES_PER_S = 4
+
+
+@contextmanager
+def live_line(feed: FeedHandler) -> Iterator[None]:
+    """Show messages/s, rows, ring depth, latency and gaps on standard error, if it is a terminal.
+
+    Parameters
+    ----------
+    feed
+        Its status is read from rich's refresh thread, so the loop never waits for the terminal.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    meter = Meter(feed)
+    with Live(
+        get_renderable=meter,
+        console=Console(stderr=True),
+        refresh_per_second=UPDATES_PER_S,
+        transient=True,
+    ):
+        yield
+
+
+class Meter:
+    """Gives the line for the time since it was last asked.
+
+    Parameters
+    ----------
+    feed
+        Whose.
+    """
+
+    def __init__(self, feed: FeedHandler) -> None:
+        self._feed = feed
+        self._seen_s = monotonic()
+        self._seen_messages = 0
+        self._rate = 0.0
+
+    def __call__(self) -> Text:
+        """Give the line as it is now."""
+        from rich.text import Text
+
+        status = self._feed.status()
+        now_s = monotonic()
+        if now_s - self._seen_s >= 0.5 / UPDATES_PER_S:
+            self._rate = (status.messages - self._seen_messages) / (now_s - self._seen_s)
+            self._seen_s, self._seen_messages = now_s, status.messages
+        return Text(line_of(status, self._rate), no_wrap=True, overflow="ellipsis")
+
+
+def line_of(status: Status, messages_per_s: float) -> str:
+    """Put a status in one line."""
+    p99 = "-" if status.p99_us is None else f"{status.p99_us:,.0f} us"
+    return (
+        f"{status.connected}/{status.connections} connected  "
+        f"{messages_per_s:,.0f} messages/s  {status.rows:,} rows  "
+        f"ring {status.depth:.1%}  p99 {p99}  {status.gaps} gaps"
+    )

@@ -1,0 +1,69 @@
+"""`tickwire replay`: a capture through the same rings and sinks, without a socket."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tickwire.cli.sim import factor_of
+
+if TYPE_CHECKING:
+    from tickwire.feed.replaying import Replay
+
+
+def replay(
+    capture: Annotated[Path, typer.Argument(help="The capture, .jsonl or .jsonl.zst.")],
+    config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="Times the capture's own pace; max does not wait.")
+    ] = "max",
+    summary: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
+    ] = None,
+) -> None:
+    """Decode a capture; the same capture gives the same rows every time."""
+    from tickwire.cli.driving import drive
+    from tickwire.config import load
+    from tickwire.feed import FeedHandler
+    from tickwire.feed.replaying import Replay
+
+    factor = factor_of(speed)
+    feed = FeedHandler.from_config(load(config), replays=True)
+    played = Replay(feed, capture, speed=factor)
+    with _progress(played):
+        drive(feed, played.run, summary)
+
+
+@contextmanager
+def _progress(played: Replay) -> Iterator[None]:
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task(played.path.name, total=None)
+        played.on_progress = lambda done, total: progress.update(task, completed=done, total=total)
+        yield

@@ -1,0 +1,87 @@
+"""`tickwire sim`: an exchange to connect to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tickwire.errors import ConfigError, TickwireError
+
+if TYPE_CHECKING:
+    from tickwire.sim import SimOptions
+
+
+def sim(
+    venue: Annotated[str, typer.Option(help="Whose protocol to speak.")] = "hyperliquid",
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="WebSocket port; 0 lets the system choose.")
+    ] = 0,
+    rate: Annotated[
+        float, typer.Option(min=0, metavar="MSGS_PER_S", help="Messages per second; 0: flat out.")
+    ] = 1000.0,
+    symbols: Annotated[str | None, typer.Option(metavar="A,B", help="The market's.")] = None,
+    channels: Annotated[str | None, typer.Option(metavar="A,B", help="Those it serves.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 0,
+    capture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Send this capture instead of a market.")
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(metavar="X", help="Times the capture's own pace, or max.")
+    ] = "1",
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve TLS, with an authority made now.")
+    ] = False,
+    stamp: Annotated[
+        bool, typer.Option("--stamp", help="Trade ids are the time of sending, ns.")
+    ] = False,
+) -> None:
+    """Simulate an exchange; the first lines are ws=URL, rest=URL and, with --tls, ca=FILE."""
+    from tickwire.feed import run
+    from tickwire.sim import SimOptions
+
+    options = SimOptions(
+        venue=venue,
+        host=host,
+        port=port,
+        rate=rate,
+        symbols=_names(symbols),
+        channels=_names(channels),
+        seed=seed,
+        capture=capture,
+        speed=factor_of(speed),
+        tls=tls,
+        stamp=stamp,
+    )
+    run(_serve(options))
+
+
+async def _serve(options: SimOptions) -> None:
+    from tickwire.sim import serve
+
+    try:
+        await serve(options)
+    except OSError as error:
+        place = f"{options.host}:{options.port}"
+        raise TickwireError(f"cannot listen on {place}: {error.strerror or error}") from None
+
+
+def factor_of(speed: str) -> float | Literal["max"]:
+    """Give what `--speed` says: a factor above 0, or `max`."""
+    if speed == "max":
+        return "max"
+    try:
+        factor = float(speed)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError([f"--speed {speed}: should be a number above 0, or max"])
+    return factor
+
+
+def _names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    return [name for name in (part.strip() for part in text.split(",")) if name]

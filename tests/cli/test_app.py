@@ -1,0 +1,103 @@
+"""Usage, configuration errors, `check`, `doctor`, `sim`."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from tests.cli.program import started, tickwire, write_config
+
+SOURCE = {"venue": "hyperliquid", "channels": ["trades", "book:n5"], "symbols": ["BTC", "ETH"]}
+
+
+@pytest.mark.parametrize("command", ["run", "check", "replay"])
+def test_a_bad_configuration_is_told_line_by_line(tmp_path: Path, command: str) -> None:
+    config = write_config(
+        tmp_path, {**SOURCE, "venu": "x", "carrier": "pigeon"}, feed="ring_rows = 5"
+    )
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text("")
+    done = tickwire(command, *([capture] if command == "replay" else []), config)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert [line.split(": ")[2] for line in done.stderr.splitlines()] == [
+        "feed.ring_rows",
+        "source[0].carrier",
+        "source[0].venu",
+    ]
+    assert all(f"tickwire: {config}: " in line for line in done.stderr.splitlines())
+
+
+def test_a_configuration_that_does_not_fit_the_venues_is_told(tmp_path: Path) -> None:
+    config = write_config(tmp_path, {**SOURCE, "channels": ["trade"]})
+    done = tickwire("run", config)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert "source[0].channels: " in line
+    assert "trades" in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("fly",),
+        ("run",),
+        ("run", "a.toml", "--duration", "soon"),
+        ("run", "a.toml", "--fast"),
+        ("run", "a.toml", "--max-messages", "0"),
+        ("replay", "a.jsonl", "b.toml", "--speed", "quick"),
+        ("sim", "--speed", "-1"),
+        ("sim", "--venue", "nowhere"),
+        ("run", "none.toml"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str]) -> None:
+    done = tickwire(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("tickwire: ")
+
+
+def test_check_shows_the_plan(tmp_path: Path) -> None:
+    config = write_config(tmp_path, SOURCE)
+    done = tickwire("check", config)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for part in (
+        "wss://api.hyperliquid.xyz/ws",
+        "trades BTC -> trades",
+        "book:n5 ETH -> book",
+        "quarantine: ",
+        "market.duckdb",
+        "trades, book, gaps, sessions, quarantine",
+    ):
+        assert part in done.stdout
+    assert not (tmp_path / "market.duckdb").exists()
+
+
+def test_doctor_tells_versions_build_and_limits() -> None:
+    done = tickwire("doctor")
+    assert done.returncode == 0, done.stderr
+    for topic in ("python", "pyarrow", "build", "simd", "event loop", "open files", "cpu"):
+        assert any(line.startswith(topic) for line in done.stdout.splitlines())
+
+
+def test_version_and_help() -> None:
+    assert tickwire("--version").stdout.startswith("tickwire ")
+    done = tickwire("--help")
+    assert done.returncode == 0
+    for command in ("run", "check", "sim", "replay", "doctor"):
+        assert command in done.stdout
+
+
+def test_sim_says_where_it_is_and_stops_on_a_signal() -> None:
+    process = started("sim", "--port", "0")
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ws=ws://127.0.0.1:")
+        assert process.stdout.readline().startswith("rest=http://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors

@@ -1,0 +1,268 @@
+"""`tickwire run` against an exchange made of another library, over real sockets."""
+
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tests.cli.program import from_duckdb, from_parquet, started, tickwire, write_config
+from tests.feed.exchange import binance_answer, exchange, hyperliquid_refusal
+from tests.reference import (
+    BinanceReference,
+    HyperliquidReference,
+    compare,
+    read_messages,
+    read_rest,
+)
+
+CARRIERS = ("protocol", "stream", "picows")
+IGNORED = ("seq", "ts_recv", "conn")
+
+
+def trade(number: int, coin: str = "BTC") -> bytes:
+    return json.dumps(
+        {
+            "channel": "trades",
+            "data": [
+                {
+                    "coin": coin,
+                    "side": "BA"[number % 2],
+                    "px": f"{97000 + number / 10}",
+                    "sz": "0.1",
+                    "time": 1730160007687 + number,
+                    "hash": "0x00",
+                    "tid": number,
+                    "users": ["0xb", "0xs"],
+                }
+            ],
+        }
+    ).encode()
+
+
+def trades(start: int, stop: int) -> list[bytes]:
+    return [trade(number) for number in range(start, stop)]
+
+
+def source(url: str, **more: Any) -> dict[str, Any]:
+    return {
+        "venue": "hyperliquid",
+        "channels": ["trades"],
+        "symbols": ["BTC"],
+        "url": url,
+        **more,
+    }
+
+
+def run_ok(config: Path, *options: object) -> dict[str, Any]:
+    done = tickwire("run", config, "--summary", "-", *options)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, Any] = json.loads(done.stdout)
+    return summary
+
+
+def check_sinks(folder: Path, expected: dict[str, Any], ignore: Sequence[str] = IGNORED) -> None:
+    for name, rows in expected.items():
+        compare(rows, from_duckdb(folder, name), ignore)
+        if len(rows):
+            compare(rows, from_parquet(folder, name), ignore)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_hyperliquid_lands_as_the_reference_says(tmp_path: Path, carrier: str) -> None:
+    channels = ["trades", "quotes", "book", "candles:1m", "tickers", "mids"]
+    messages = [
+        message.payload
+        for name in (
+            "hyperliquid/hbt-docstring-hyperliquid",
+            "hyperliquid/hlarchive-l2book-btc-20240101-12-a",
+        )
+        for message in read_messages(name, 1500)
+    ]
+    messages += trades(0, 500)
+    reference = HyperliquidReference(channels, ["BTC"])
+    for payload in messages:
+        reference.message(payload, 0, 0)
+    with exchange([messages]) as server:
+        config = write_config(tmp_path, source(server.ws_url, channels=channels, carrier=carrier))
+        summary = run_ok(config, "--until-idle", 1)
+    check_sinks(tmp_path, reference.tables)
+    assert summary["messages"] == reference.counts["data"]
+    for name, rows in reference.tables.items():
+        assert summary["rows"][name] == len(rows)
+        assert summary["rows_committed"]["duckdb"][name] == len(rows)
+        assert summary["rows_committed"]["parquet"][name] == len(rows)
+    assert summary["connects"] == 1
+    assert summary["gaps"] == 0
+    assert summary["decode_errors"] == {}
+    n_rows = sum(map(len, reference.tables.values()))
+    assert summary["latency_us"]["read_to_ring"]["count"] > 0
+    assert summary["latency_us"]["read_to_commit"]["count"] >= n_rows
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize(
+    ("venue", "capture", "symbol"),
+    [
+        ("binance", "binance/hbt-spot-btcusdt_20240808", "BTCUSDT"),
+        ("binance-usdm", "binance/hbt-usdm-btcusdt_20240808", "BTCUSDT"),
+        ("binance-coinm", "binance/hbt-coinm-btcusd_perp_20240808", "BTCUSD_PERP"),
+    ],
+)
+def test_binance_lands_as_the_reference_says(
+    tmp_path: Path, carrier: str, venue: str, capture: str, symbol: str
+) -> None:
+    channels = ["trades", "quotes", "book"]
+    messages = read_messages(capture, 4000)
+    [snapshot] = [answer for answer in read_rest(capture) if answer.symbol == symbol]
+    reference = BinanceReference(venue, channels, [symbol])
+    for message in messages:
+        reference.message(message.payload, 0, 0)
+    reference.rest(symbol, snapshot.payload, 0, 0)
+    assert len(reference.tables["book"]) > 1000
+    payloads = [message.payload for message in messages]
+    with exchange([payloads], binance_answer, {symbol: snapshot.payload}) as server:
+        config = write_config(
+            tmp_path,
+            source(
+                server.ws_url,
+                venue=venue,
+                channels=channels,
+                symbols=[symbol],
+                rest_url=server.rest_url,
+                carrier=carrier,
+            ),
+        )
+        summary = run_ok(config, "--until-idle", 2)
+    check_sinks(tmp_path, reference.tables)
+    assert summary["gaps"] == 0
+
+
+def test_what_cannot_be_decoded_is_quarantined_and_the_feed_goes_on(tmp_path: Path) -> None:
+    bad = [b'{"channel":"trades","data":[{"coin":', b'{"channel":"trades","data":[{"coin":"BTC"}]}']
+    messages = [trade(0), *bad, trade(1)]
+    with exchange([messages]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        summary = run_ok(config, "--until-idle", 1)
+    assert from_duckdb(tmp_path, "trades")["trade_id"].to_pylist() == ["0", "1"]
+    assert from_duckdb(tmp_path, "quarantine")["payload"].to_pylist() == bad
+    assert sum(summary["decode_errors"].values()) == 2
+
+
+def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_path: Path) -> None:
+    with exchange([trades(0, 10), trades(5, 20)]) as server:
+        config = write_config(
+            tmp_path, source(server.ws_url, channels=["trades", "quotes"], backoff_max_s=0.2)
+        )
+        summary = run_ok(config, "--until-idle", 2)
+    assert server.n_connections == 2
+    assert (summary["connects"], summary["reconnects"], summary["gaps"]) == (2, 1, 2)
+    rows = from_duckdb(tmp_path, "trades")
+    assert rows["trade_id"].to_pylist() == [str(number) for number in range(20)]
+    conns = rows["conn"].to_pylist()
+    assert conns == [conns[0]] * 10 + [conns[0] + 1] * 10
+    gaps = from_duckdb(tmp_path, "gaps")
+    assert sorted(gaps["table_name"].to_pylist()) == ["quotes", "trades"]
+    for name, value in {
+        "venue": "hyperliquid",
+        "symbol": None,
+        "conn": conns[0],
+        "reason": "disconnect",
+        "lost": None,
+        "recovered": False,
+    }.items():
+        assert gaps[name].to_pylist() == [value] * 2
+    received = rows["ts_recv"].cast("int64").to_pylist()
+    starts, ends = (gaps[name].cast("int64").to_pylist() for name in ("ts_start", "ts_end"))
+    assert starts == [received[9]] * 2
+    assert received[9] < ends[0] <= received[10]
+    events = from_duckdb(tmp_path, "sessions")["event"].to_pylist()
+    assert events.count("connected") == events.count("subscribed") == 2
+
+
+def test_max_messages_stops_after_the_read_that_brings_the_last(tmp_path: Path) -> None:
+    with exchange([trades(0, 5000)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        summary = run_ok(config, "--max-messages", 100)
+    assert summary["messages"] >= 100
+    assert summary["rows_committed"]["duckdb"]["trades"] == summary["messages"]
+    ids = from_duckdb(tmp_path, "trades")["trade_id"].to_pylist()
+    assert ids == [str(number) for number in range(summary["messages"])]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains_what_the_rings_hold(tmp_path: Path, number: int) -> None:
+    with exchange([trades(0, 3000)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        process = started("run", config, "--summary", "-")
+        try:
+            assert server.played.wait(60)
+            process.send_signal(number)
+            out, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    summary = json.loads(out)
+    n_rows = summary["rows"]["trades"]
+    assert n_rows > 0
+    assert from_duckdb(tmp_path, "trades").num_rows == n_rows
+    assert from_parquet(tmp_path, "trades").num_rows == n_rows
+
+
+def test_sequence_numbers_and_connections_go_on_over_restarts(tmp_path: Path) -> None:
+    with exchange([trades(0, 10)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        run_ok(config, "--max-messages", 10)
+    with exchange([trades(100, 110)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        run_ok(config, "--max-messages", 10)
+    rows = from_duckdb(tmp_path, "trades")
+    assert rows["seq"].to_pylist() == list(range(20))
+    assert rows["conn"].to_pylist() == [0] * 10 + [1] * 10
+    assert (tmp_path / ".tickwire" / "main.json").exists()
+
+
+def test_a_locked_sink_is_told_before_any_connection_is_made(tmp_path: Path) -> None:
+    holder = duckdb.connect(str(tmp_path / "market.duckdb"))
+    try:
+        with exchange([trades(0, 1)]) as server:
+            config = write_config(tmp_path, source(server.ws_url))
+            done = tickwire("run", config, "--duration", 5)
+            assert server.n_connections == 0
+    finally:
+        holder.close()
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "market.duckdb" in line
+
+
+def test_without_a_connection_the_run_fails(tmp_path: Path) -> None:
+    config = write_config(tmp_path, source("ws://127.0.0.1:9"))
+    done = tickwire("run", config, "--duration", 1)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "tickwire: no source ever connected"
+
+
+def test_a_refusal_names_the_subscription(tmp_path: Path) -> None:
+    with exchange([[]], hyperliquid_refusal) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        done = tickwire("run", config, "--duration", 30)
+    assert done.returncode == 1
+    assert "every subscription was refused: trades BTC: Invalid" in done.stderr.splitlines()[-1]
+
+
+def test_a_second_feed_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    with exchange([trades(0, 1)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), sinks="none")
+        process = started("run", config)
+        try:
+            assert server.played.wait(60)
+            done = tickwire("run", config)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert done.returncode == 1
+    assert "another running feed is named 'main'" in done.stderr
