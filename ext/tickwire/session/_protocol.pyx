@@ -54,7 +54,8 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Give the memory for the next read."""
         if self.is_open:
             return self.receiver.view()
-        return self.opening_bytes
+        # A view: asyncio's TLS slices what it gets, and a slice of a bytearray is a copy.
+        return memoryview(self.opening_bytes)
 
     def buffer_updated(self, Py_ssize_t nbytes):
         """Parse what was read."""

@@ -215,9 +215,9 @@ class Connection:
             return
         if not self._close_sent:
             self._write_close(build_close(code, reason))
-        # What is not parsed any more cannot bring the peer's close frame.
-        wait_s = LINGER_S if self.receiver.ended else self.close_timeout_s
-        self._end_within(min(wait_s, self.close_timeout_s))
+        # While nothing is parsed the peer's close frame cannot be seen.
+        blind = self.receiver.ended or self.receiver.paused
+        self._end_within(min(LINGER_S, self.close_timeout_s) if blind else self.close_timeout_s)
 
     def _write_close(self, frame: bytes) -> None:
         self._close_sent = True
@@ -333,7 +333,8 @@ class Connection:
         if isinstance(error, errors.ProtocolError) and self._fault is None:
             self._fault = error
         self._cancel_timers()
-        deadline = self._loop.time() + self.close_timeout_s
+        # Who asked for the end does not wait for what is left.
+        deadline = self._loop.time() + (0.0 if self._by_us else self.close_timeout_s)
         self._take_rest(self.receiver.paused, error, deadline)
 
     def _take_rest(self, paused: bool, error: Exception | None, deadline: float) -> None:
