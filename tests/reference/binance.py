@@ -186,7 +186,9 @@ class BinanceReference:
 
     def _rows(self, frame: Any) -> tuple[str, Rows, tuple[int, int, int] | None] | None:
         if not isinstance(frame, dict) or not isinstance(frame.get("stream"), str):
-            self.counts["control"] += 1
+            names = set(frame) if isinstance(frame, dict) else set()
+            control = {"result", "id"} <= names or "error" in names or {"code", "msg"} <= names
+            self.counts["control" if control else "unknown"] += 1
             return None
         stream, data = frame["stream"], frame.get("data")
         kind = data.get("e") if isinstance(data, dict) else None

@@ -1,0 +1,65 @@
+"""Plans are general: other exchanges' shapes, declared and decoded from real captures."""
+
+import random
+from types import ModuleType
+
+import pytest
+from tests.decode.shapes import bitfinex, bybit, deribit, kraken, okx
+from tests.reference import Columns, compare, disguise, parse, read_messages
+from tests.reference.captures import Message
+from tests.reference.rig import Rig
+from tests.reference.rows import BadMessageError
+
+TABLES = ["trades", "quotes", "book", "tickers"]
+CASES = [
+    (shape, capture)
+    for shape in (bitfinex, okx, deribit, kraken, bybit)
+    for capture in shape.CAPTURES
+]
+IDS = [capture for _, capture in CASES]
+
+
+def check(shape: ModuleType, messages: list[Message]) -> Rig:
+    """Decode with the plan and with plain Python, and compare the rows."""
+    rig = Rig(shape.VENUE, shape.MESSAGES, TABLES)
+    expected = {name: Columns(name) for name in TABLES}
+    state = (shape.STATE(),) if hasattr(shape, "STATE") else ()
+    seen: set[tuple[str, str]] = set()
+    n_bad = 0
+    for message in messages:
+        rig.message(message.payload, message.ts_recv, message.conn)
+        common = {"venue": shape.VENUE, "ts_recv": message.ts_recv, "conn": message.conn}
+        try:
+            found = shape.rows_of(parse(message.payload), *state)
+            for name, rows in found or ():
+                for row in rows:
+                    expected[name].check(common | row)
+        except (BadMessageError, KeyError):
+            n_bad += 1
+            continue
+        for name, rows in found or ():
+            if name == "trades" and rows and rows[0]["trade_id"]:
+                rows = [row for row in rows if (row["symbol"], row["trade_id"]) not in seen]
+                seen |= {(row["symbol"], row["trade_id"]) for row in rows}
+            expected[name].extend(common | row for row in rows)
+    for name, columns in expected.items():
+        compare(columns, rig.table(name))
+    assert sum(rig.decoder.errors.values()) == n_bad
+    return rig
+
+
+@pytest.mark.parametrize(("shape", "capture"), CASES, ids=IDS)
+def test_captures_decode_as_plain_python_says(shape: ModuleType, capture: str) -> None:
+    rig = check(shape, read_messages(capture))
+    assert sum(rig.table(name).num_rows for name in TABLES) > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("shape", "capture"), CASES, ids=IDS)
+def test_other_spelling_gives_the_same_rows(shape: ModuleType, capture: str, seed: int) -> None:
+    rng = random.Random(seed)
+    messages = [
+        Message(disguise(message.payload, rng.random(), escape=True), message.ts_recv, message.conn)
+        for message in read_messages(capture, limit=300)
+    ]
+    check(shape, messages)
