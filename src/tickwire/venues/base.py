@@ -171,14 +171,11 @@ class BookRule:
         Path and query of the REST request, with `{symbol}`.
     snapshot_message
         Name of the Message of kind `snapshot` that decodes the answer.
-    snapshot_id
-        Member of the answer that has its last update id.
     """
 
     rule: Literal["first_is_next", "first_covers"]
     snapshot_path: str
     snapshot_message: str = "snapshot"
-    snapshot_id: str = "lastUpdateId"
 
 
 @dataclass(frozen=True, slots=True)
