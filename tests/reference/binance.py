@@ -19,6 +19,7 @@ from tests.reference.rows import (
 TAKER = {True: "sell", False: "buy"}  # by `m`, whether the buyer was the maker
 BEST_SPEED = {"spot": "100ms", "futures": "0ms"}
 DEFAULT_SPEED = {"spot": "1000ms", "futures": "250ms"}
+SPEEDS = {"spot": ("100ms", "1000ms"), "futures": ("0ms", "100ms", "250ms", "500ms")}
 OFF_BOOK = ("NA", "INSURANCE_FUND", "ADL")
 EXTRAS = {
     "trades": ("first_trade_id", "last_trade_id"),
@@ -32,7 +33,7 @@ FUTURES_EXTRAS = EXTRAS | {
 
 Rows = list[dict[str, Any]]
 # ids (first, last, previous) and rows of a book delta
-Delta = tuple[int, int, int, Rows]
+Delta = tuple[int, int, int | None, Rows]
 
 
 class Splice:
@@ -184,7 +185,7 @@ class BinanceReference:
         self._seen.add(key)
         return True
 
-    def _rows(self, frame: Any) -> tuple[str, Rows, tuple[int, int, int] | None] | None:
+    def _rows(self, frame: Any) -> tuple[str, Rows, tuple[int, int, int | None] | None] | None:
         if not isinstance(frame, dict) or not isinstance(frame.get("stream"), str):
             names = set(frame) if isinstance(frame, dict) else set()
             control = {"result", "id"} <= names or "error" in names or {"code", "msg"} <= names
@@ -252,12 +253,15 @@ class BinanceReference:
 
     def _depth(
         self, stream: str, data: Any
-    ) -> tuple[str, Rows, tuple[int, int, int] | None] | None:
+    ) -> tuple[str, Rows, tuple[int, int, int | None] | None] | None:
         found = re.fullmatch(r"(.+)@depth(5|10|20)?(?:@(\d+ms))?", stream)
         if not found:
             self.counts["unknown"] += 1
             return None
         name, levels, speed = found.groups()
+        if speed and speed not in SPEEDS[self.market]:
+            self.counts["unknown"] += 1
+            return None
         if levels and self.market == "spot":
             common = {
                 "symbol": name.upper(),
@@ -271,14 +275,14 @@ class BinanceReference:
             return None
         common = {
             "symbol": word(data["s"]),
-            "ts_event": ms(data["T" if self.market == "futures" else "E"]),
+            "ts_event": ms(data.get("T" if self.market == "futures" else "E")),
             "venue_seq": whole(data["u"]),
         }
         if levels:
             common |= {"channel": f"book:{levels}", "is_snapshot": True}
             return "book", book_message(common, data["b"], data["a"]), None
         first, last = int(data["U"]), int(data["u"])
-        previous = int(data["pu"]) if self.market == "futures" else first - 1
+        previous = whole(data.get("pu")) if self.market == "futures" else first - 1
         common |= {
             "channel": self._book_channel(speed or DEFAULT_SPEED[self.market]),
             "is_snapshot": False,

@@ -97,8 +97,8 @@ def test_messages_of_every_kind_give_the_rows_of_the_reference(
     name: str, venue: str, extras: bool
 ) -> None:
     rig = check(venue, list(read_messages(name)), extras=extras)
-    assert rig.table("tickers").num_rows > 3
-    assert rig.table("candles").num_rows + rig.table("quotes").num_rows > 3
+    assert rig.table("tickers").num_rows >= 3
+    assert rig.table("candles").num_rows + rig.table("quotes").num_rows >= 3
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -213,12 +213,12 @@ def test_books_rebuilt_from_rows_agree_with_best_prices() -> None:
     for venue, name in CAPTURES[:3]:
         events = timeline(read_messages(name, limit=12_000), read_rest(name))
         rig = check(venue, events, ["quotes", "book"])
-        quotes = {
-            row["venue_seq"]: row for row in rig.table("quotes").drop_columns("seq").to_pylist()
-        }
+        columns = ["venue_seq", "bid_price", "bid_size", "ask_price", "ask_size"]
+        quotes = {row["venue_seq"]: row for row in rig.table("quotes").select(columns).to_pylist()}
         sides: dict[str, dict[float, float]] = defaultdict(dict)
         n_common = 0
-        for row in rig.table("book").to_pylist():
+        columns = ["is_snapshot", "side", "price", "size", "last", "venue_seq"]
+        for row in rig.table("book").select(columns).to_pylist():
             if row["is_snapshot"] and row["side"] is None:
                 sides.clear()
             elif row["size"] == 0.0:

@@ -63,14 +63,14 @@ MESSAGES = (
             rows(
                 at="[1][]",
                 into="trades",
-                once=False,  # these trades have no ids
+                once=False,  # these trades have no ids: their time stands in
                 symbol="$[-1]",
                 ts_event=seconds("[2]"),
                 channel=constant("trades"),
                 price="[0]",
                 size="[1]",
                 side=choice("[3]", {"b": "buy", "s": "sell"}),
-                trade_id=constant(""),
+                trade_id=text("[2]"),
             )
         ],
     ),
@@ -139,7 +139,7 @@ def rows_of(frame: Any) -> list[tuple[str, list[dict[str, Any]]]] | None:
                         "price": real(trade[0]),
                         "size": real(trade[1]),
                         "side": {"b": "buy", "s": "sell"}[trade[3]],
-                        "trade_id": "",
+                        "trade_id": trade[2],
                     }
                     for trade in frame[1]
                 ],

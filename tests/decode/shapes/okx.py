@@ -108,7 +108,7 @@ MESSAGES = (
     ),
     message(
         "v3 trades",
-        when={"table": suffix("/trade")},
+        when={"table": equal("spot/trade", "futures/trade")},
         rows=[
             rows(
                 at="data[]",
@@ -117,7 +117,7 @@ MESSAGES = (
                 ts_event=rfc3339("timestamp"),
                 channel=constant("trades"),
                 price="price",
-                # futures say qty, spot says size: only spot and swap are taken here
+                # futures say qty, which this declaration does not know: those are errors
                 size="size",
                 side=choice("side", {"buy": "buy", "sell": "sell"}),
                 trade_id=text("trade_id"),
@@ -213,7 +213,7 @@ def rows_of(frame: Any) -> list[tuple[str, list[dict[str, Any]]]] | None:
 
 def _old(frame: Any) -> list[tuple[str, list[dict[str, Any]]]] | None:
     table, data = frame["table"], frame["data"]
-    if table.endswith("/trade"):
+    if table in ("spot/trade", "futures/trade"):
         names = ("price", "size", "trade_id")
         return [
             (
