@@ -149,7 +149,9 @@ cdef class Decoder:
         route[0] = self.route_of(p, end)
         if route[0] == UNROUTED:
             return self.stage.message.outcome
-        if self.lowered.routes[route[0]].is_raw or (route[0] == guessed and outcome != DONE):
+        if self.lowered.routes[route[0]].is_raw:
+            return DONE
+        if route[0] == guessed and outcome != DONE:
             return outcome
         if hash:
             self.guesses[hash & (N_GUESSES - 1)].hash = hash

@@ -44,7 +44,11 @@ cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
     cdef int64_t first = ids.set_end
     cdef uint32_t wanted
     cdef uint64_t* slots
-    if ids.set_end < ids.n - held or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask:
+    if (
+        ids.slots == NULL
+        or ids.set_end < ids.n - held
+        or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask
+    ):
         # Room for the ids that are held and as many more before the next rebuild.
         wanted = 4 * ids.capacity
         if ids.set_mask + 1 != wanted:

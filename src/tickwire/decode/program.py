@@ -279,7 +279,8 @@ class _RouteBuilder:
                 sources = {plan.outer.get(column) for plan in group}
                 same = len(sources) == 1
                 for plan in group if not same else group[:1]:
-                    plan.place(column, shared=same)
+                    if column in plan.outer:
+                        plan.place(column, shared=same)
                 group[0].place_empty(column, shared=same)
             for plan in group[1:]:
                 for column in plan.outer:
@@ -497,11 +498,14 @@ class _RowsBuilder:
             row_set.fills.append(fill)
 
     def place_empty(self, column: int, *, shared: bool) -> None:
-        """Decide what a row without a level holds: what all rows of the message would share."""
+        """Decide what a row without a level holds: what all rows of the message would share.
+
+        A constant in a nullable column, such as the side, belongs to the levels.
+        """
         register, constant, required, _ = self.outer[column]
         if not self.table.marks_last:
             return
-        if shared or required:
+        if not self.table.columns[column].nullable or (shared and register >= 0):
             self.row_set.empty.append(Store(column, register, constant, required))
 
     def _iterated(self) -> bool:

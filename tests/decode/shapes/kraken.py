@@ -48,12 +48,19 @@ MESSAGES = (
     ),
     # The sides that changed: [id, {"a"}, name, pair], {"b"} likewise, or [id, {"a"}, {"b"}, ...].
     message(
+        "book, both sides",
+        when={"[-2]": prefix("book-"), "[4]": present()},
+        rows=[
+            _levels("[2].b[]", "bid", is_snapshot=False),
+            _levels("[1].a[]", "ask", is_snapshot=False),
+        ],
+    ),
+    message(
         "book",
         when={"[-2]": prefix("book-"), "[1].as": absent()},
         rows=[
-            _levels(f"[{body}].{name}[]", side, is_snapshot=False)
-            for side, name in (("bid", "b"), ("ask", "a"))
-            for body in (1, 2)
+            _levels("[1].b[]", "bid", is_snapshot=False),
+            _levels("[1].a[]", "ask", is_snapshot=False),
         ],
     ),
     message(
