@@ -10,6 +10,9 @@ from tests.reference.captures import Message
 from tests.reference.rig import Rig
 from tests.reference.rows import BadMessageError
 
+from tickwire.decode.plan import Rows, constant, message, rows
+from tickwire.errors import PlanError
+
 TABLES = ["trades", "quotes", "book", "tickers"]
 CASES = [
     (shape, capture)
@@ -26,11 +29,11 @@ def check(shape: ModuleType, messages: list[Message]) -> Rig:
     state = (shape.STATE(),) if hasattr(shape, "STATE") else ()
     seen: set[tuple[str, str]] = set()
     n_bad = 0
-    for message in messages:
-        rig.message(message.payload, message.ts_recv, message.conn)
-        common = {"venue": shape.VENUE, "ts_recv": message.ts_recv, "conn": message.conn}
+    for sent in messages:
+        rig.message(sent.payload, sent.ts_recv, sent.conn)
+        common = {"venue": shape.VENUE, "ts_recv": sent.ts_recv, "conn": sent.conn}
         try:
-            found = shape.rows_of(parse(message.payload), *state)
+            found = shape.rows_of(parse(sent.payload), *state)
             for name, rows in found or ():
                 for row in rows:
                     expected[name].check(common | row)
@@ -63,3 +66,23 @@ def test_other_spelling_gives_the_same_rows(shape: ModuleType, capture: str, see
         for message in read_messages(capture, limit=300)
     ]
     check(shape, messages)
+
+
+def test_rows_declared_in_turn_are_refused() -> None:
+    """Levels of one place, of another, then of the first again cannot be read in one pass."""
+
+    def level(at: str) -> Rows:
+        return rows(
+            at=at,
+            into="book",
+            symbol="$.s",
+            channel=constant("book"),
+            price="[0]",
+            size="[1]",
+            is_snapshot=constant(True),
+        )
+
+    in_turn = message("in turn", rows=[level("x.b[]"), level("y.b[]"), level("x.a[]")])
+    with pytest.raises(PlanError, match="'x' and 'y' are declared in turn"):
+        Rig("shape", [in_turn], TABLES)
+    Rig("shape", [message("apart", rows=[*in_turn.rows[::2], in_turn.rows[1]])], TABLES)

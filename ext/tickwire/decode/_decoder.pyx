@@ -137,7 +137,7 @@ cdef class Decoder:
         cdef uint64_t hash = 0
         cdef int32_t guessed = self.guess(p, end, &hash)
         if guessed != UNROUTED:
-            outcome = self.walker.run(guessed, p, end)
+            outcome = self.walker.run(guessed, p, end, False)
             if outcome == FULL:
                 route[0] = guessed
                 return FULL
@@ -151,13 +151,11 @@ cdef class Decoder:
             return self.stage.message.outcome
         if self.lowered.routes[route[0]].is_raw:
             return DONE
-        if route[0] == guessed and outcome != DONE:
-            return outcome
         if hash:
             self.guesses[hash & (N_GUESSES - 1)].hash = hash
             self.guesses[hash & (N_GUESSES - 1)].route = route[0]
         self.last_route = route[0]
-        return self.walker.run(route[0], p, end)
+        return self.walker.run(route[0], p, end, True)
 
     cdef int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil:
         """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
@@ -428,7 +426,7 @@ cdef class Decoder:
         self.stage.message.labels = NULL
         self.stage.message.given_symbol = self.symbols.code(symbol)
         if is_utf8(p, len(body)):
-            outcome = self.walker.run(number, p, p + len(body))
+            outcome = self.walker.run(number, p, p + len(body), True)
         else:
             outcome = BAD_TEXT
         self.stage.message.given_symbol = -1

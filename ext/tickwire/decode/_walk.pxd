@@ -6,8 +6,8 @@ an outer level are filled for all rows of that level at its end, so the order of
 matter. What gives rows is read in declared order: a place that comes too early in the text is
 skipped and read at the end of its object. Where that is not enough (a key stands twice, or a row
 needs a value that follows it), the outcome is AGAIN, and the message is walked once more with every
-place that gives rows put off to the end of its object: then the last of equal keys counts, and all
-scalars of the level are known.
+object read to its end first: then only the last of equal keys is read, and all scalars of a level
+are known before its rows. So is a message that fails, for what failed may stand again later.
 """
 
 cimport cython
@@ -32,7 +32,8 @@ cdef class Walker:
     cdef Message* message               # the stage's
 
     # Decode by a route; stages its rows, or takes them back and says why.
-    cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
+        noexcept nogil
     # Find only the values that routing wants; no rows.
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil
 
@@ -43,6 +44,7 @@ cdef class Walker:
     cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* scalar(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* keyed(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* keyed_last(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* members(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil

@@ -7,7 +7,7 @@ from tickwire.decode._lowered cimport (
     MAX_TARGETS, OP_NUMBER, ActionOp, Edge, NodeOp, Range, RouteOp, RowSetOp,
 )
 from tickwire.decode._stage cimport (
-    AGAIN, DONE, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage,
+    AGAIN, DONE, FULL, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._read cimport Reader
 from tickwire.decode._values cimport (
@@ -18,6 +18,8 @@ from tickwire.decode._values cimport (
 cdef enum:
     # Elements that an array with indices from its end may have before the first of them.
     MOST_COUNTED = 1 << 20
+    # Known keys of one object; `flatten.py` refuses more.
+    MOST_KEYS = 128
 
 fill_pow5(tw_pow5)
 
@@ -45,8 +47,9 @@ cdef class Walker:
             self.message.outcome = outcome
         return NULL
 
-    cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil:
-        """Decode a message by a route.
+    cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
+            noexcept nogil:
+        """Decode a message by a route; `is_sure` where the route is proved.
 
         Shape    one payload, p..end; its rows are staged at the heads of the rings.
         Units    see `Stage.emit`.
@@ -65,7 +68,10 @@ cdef class Walker:
             if self.walk(op, p):
                 return DONE
             self.stage.take_back(op)
-            if self.message.outcome != AGAIN:
+            # What is wrong may be the value of a key that stands again later.
+            if self.message.outcome != AGAIN and (
+                not is_sure or self.message.outcome == FULL or self.message.outcome == NOT_JSON
+            ):
                 break
             self.message.deferring = True
         return self.message.outcome
@@ -209,6 +215,8 @@ cdef class Walker:
         cdef Turns turns
         cdef bint escaped
         cdef int guess = 0
+        if self.message.deferring:
+            return self.keyed_last(node, p)
         turns.done = 0
         turns.late = 0
         p = tw_skip_space(p + 1, end)
@@ -242,6 +250,54 @@ cdef class Walker:
             if p[0] != c',':
                 return self.fail(NOT_JSON)
             p = tw_skip_space(p + 1, end)
+
+    cdef const uint8_t* keyed_last(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """An object with known keys, each read once, where it stands last; p at its brace."""
+        cdef const uint8_t* end = self.message.end
+        cdef const uint8_t* places[MOST_KEYS]
+        cdef Edge* edges = &self.program.edges[node.keys.first]
+        cdef Edge* edge
+        cdef Text key
+        cdef Turns turns
+        cdef int32_t i
+        cdef int guess = 0
+        turns.done = 0
+        turns.late = 0
+        for i in range(node.keys.n):
+            places[i] = NULL
+        p = tw_skip_space(p + 1, end)
+        while p < end and p[0] == c'"':
+            if not read_scalar(p, end, &key):
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(key.after, end)
+            if p >= end or p[0] != c':':
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(p + 1, end)
+            edge = self.find(node.keys, key.p, key.n, key.escaped, &guess)
+            if edge != NULL:
+                places[edge - edges] = p
+            p = tw_skip_value(p, end)
+            if p == NULL:
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(p, end)
+            if p < end and p[0] == c'}':
+                break
+            if p >= end or p[0] != c',':
+                return self.fail(NOT_JSON)
+            p = tw_skip_space(p + 1, end)
+            if p >= end or p[0] != c'"':
+                return self.fail(NOT_JSON)
+        if p >= end or p[0] != c'}':
+            return self.fail(NOT_JSON)
+        for i in range(node.keys.n):
+            if places[i] == NULL:
+                continue
+            if edges[i].turn >= 0:
+                turns.late |= <uint32_t>1 << edges[i].turn
+                turns.places[edges[i].turn] = places[i]
+            elif self.visit(edges[i].node, places[i]) == NULL:
+                return NULL
+        return p + 1 if self.late_turns(node.keys, &turns) else NULL
 
     cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
             noexcept nogil:

@@ -6,6 +6,7 @@ A pair `(first, n)` names a stretch of another list.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tickwire.decode.actions import Action
@@ -16,6 +17,7 @@ from tickwire.ring import Dictionaries
 from tickwire.schema import NULLS, Kind
 
 MAX_TURNS = 16
+MAX_KEYS = 128
 MAX_TARGETS = 12
 
 Stretch = tuple[int, int]
@@ -221,8 +223,17 @@ class Flat:
         # Siblings that give rows take turns in the order in which the rows were declared.
         giving.sort(key=lambda pair: min(pair[1].row_sets))
         turns = {step: turn for turn, (step, _) in enumerate(giving)}
+        where = f"{self.program.venue}.{route.name}"
         if len(turns) > MAX_TURNS:
-            raise PlanError(f"{self.program.venue}.{route.name}: over {MAX_TURNS} places with rows")
+            raise PlanError(f"{where}: over {MAX_TURNS} places with rows")
+        if len(node.keys) > MAX_KEYS:
+            raise PlanError(f"{where}: over {MAX_KEYS} keys of one object")
+        for (step, child), (later, other) in pairwise(giving):
+            if max(child.row_sets) > min(other.row_sets):
+                raise PlanError(
+                    f"{where}: rows below {step!r} and {later!r} are declared in turn; each place "
+                    "is read once, so declare all rows of one before those of the other"
+                )
         edges = [
             (
                 step,

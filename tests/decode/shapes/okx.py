@@ -47,6 +47,7 @@ def _sides(
 
 
 MESSAGES = (
+    message("event", when={"event": present()}, kind="acknowledge"),
     message(
         "books",
         when={"arg.channel": equal("books", "books-l2-tbt"), "action": equal("snapshot", "update")},
@@ -134,7 +135,6 @@ MESSAGES = (
             choice("$.action", {"partial": True, "update": False}),
         ),
     ),
-    message("event", when={"event": present()}, kind="acknowledge"),
 )
 
 
