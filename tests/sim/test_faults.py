@@ -52,7 +52,7 @@ async def test_a_message_is_cut_or_lacks_a_field():
     async with simulate(Fault("truncate", at=3), Fault("missing-field", at=5)) as sim:
         ws = await start(sim, "btcusdt@trade")
         texts = [await ws.recv() for _ in range(8)]
-        with pytest.raises(ValueError, match="Expecting|Unterminated"):
+        with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
             json.loads(texts[2])
         fields = [set(json.loads(text)["data"]) for text in texts[:2] + texts[3:]]
         assert [("p" in names) for names in fields] == [True, True, True, False, True, True, True]

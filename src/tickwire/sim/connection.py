@@ -246,6 +246,8 @@ class Connection(WSListener):
         elif fault.kind == "error":
             self.queue(self.exchange.error_text.encode())
         elif fault.kind == "stall":
+            # What is queued belongs to the time before.
+            self.flush()
             self.is_stalled = True
             self._on_change(self)
         return b""

@@ -1,0 +1,79 @@
+"""The load generator sends what it says, each id once, on time or as fast as it goes."""
+
+import asyncio
+import json
+from itertools import pairwise
+
+import pytest
+import websockets
+
+from tickwire.errors import TickwireError
+from tickwire.sim.load import LoadServer, LoadSpec, measure_ceiling
+
+SUBSCRIBE = '{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}'
+
+
+async def receive(server, n_messages):
+    async with websockets.connect(server.url, max_queue=None) as ws:
+        await ws.send(SUBSCRIBE)
+        acknowledged = json.loads(await ws.recv())
+        assert acknowledged["channel"] == "subscriptionResponse"
+        texts = [await ws.recv() for _ in range(n_messages)]
+        await (await ws.ping())
+    return texts
+
+
+async def test_what_comes_is_what_the_tape_says():
+    spec = LoadSpec("mix", n_messages=1000, tape_messages=1000)
+    with LoadServer(spec) as server:
+        texts = await receive(server, 1000)
+        report = await asyncio.to_thread(server.report)
+    tape = spec.record()
+    tape.number(0)
+    assert texts == [payload.decode() for payload in tape.payloads()]
+    kinds = [json.loads(text)["channel"] for text in texts]
+    assert [kinds.count(kind) for kind in ("trades", "bbo", "l2Book")] == [300, 500, 200]
+    assert report.messages == 1000
+    assert report.rows == {"trades": 300, "quotes": 500, "book": 8000}
+
+
+async def test_ids_are_unique_over_the_passes_of_a_tape():
+    with LoadServer(LoadSpec("trades", n_messages=2500, tape_messages=1000)) as server:
+        texts = await receive(server, 2500)
+    trades = [json.loads(text)["data"][0] for text in texts]
+    assert len({trade["tid"] for trade in trades}) == 2500
+    assert {len(text) for text in texts} == {304}
+    assert trades[0]["hash"] == trades[1000]["hash"]
+
+
+async def test_stamps_are_the_times_when_messages_were_due():
+    spec = LoadSpec("trades", n_messages=600, rate=10_000.0, stamp=True, tape_messages=250)
+    with LoadServer(spec) as server:
+        texts = await receive(server, 600)
+        report = await asyncio.to_thread(server.report)
+    ids = [json.loads(text)["data"][0]["tid"] for text in texts]
+    assert ids[0] == report.start_ns
+    assert all(abs(after - before - 100_000) <= 1 for before, after in pairwise(ids))
+    # Open loop: the last message cannot leave before it is due.
+    assert report.seconds >= 599 / 10_000
+
+
+async def test_stamps_of_the_same_ns_are_told_apart():
+    spec = LoadSpec("trades", n_messages=500, rate=4e9, stamp=True)
+    with LoadServer(spec) as server:
+        texts = await receive(server, 500)
+    ids = [json.loads(text)["data"][0]["tid"] for text in texts]
+    assert ids == sorted(set(ids))
+
+
+def test_the_ceiling_is_measured():
+    report = measure_ceiling(LoadSpec("book", n_messages=2000))
+    assert (report.messages, report.rows["book"]) == (2000, 80_000)
+    assert report.messages_per_second > 0
+
+
+def test_nonsense_is_refused():
+    with pytest.raises(TickwireError, match="mix"):
+        LoadServer(LoadSpec("candles"))
+    with pytest.raises(TickwireError, match="rate"):
+        LoadServer(LoadSpec(stamp=True))
