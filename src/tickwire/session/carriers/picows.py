@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from functools import partial
 
 import picows
 
 from tickwire import errors
 from tickwire.session._picows import Listener
 from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.dial import dial_through_proxy
 from tickwire.session.carriers.target import Target
 
 READ_BYTES = 65_536
@@ -42,7 +45,7 @@ async def open_picows(target: Target, receiver: Receiver) -> tuple[PicowsCarrier
             max_frame_size=target.max_message_bytes,
             extra_headers=headers,
             max_redirects=0,
-            proxy=target.proxy,
+            socket_factory=partial(_dial, target),
             read_buffer_init_size=READ_BYTES,
         )
     except picows.WSHandshakeError as error:
@@ -58,6 +61,13 @@ async def open_picows(target: Target, receiver: Receiver) -> tuple[PicowsCarrier
     except BaseException:
         carrier.abort()
         raise
+
+
+async def _dial(target: Target, _: object) -> socket.socket | None:
+    """Give picows a connected socket where a proxy is in between, else let it connect itself."""
+    if target.proxy is None:
+        return None
+    return await dial_through_proxy(target.proxy, target.url)
 
 
 def _subprotocol(target: Target, headers: object) -> str | None:
