@@ -8,7 +8,8 @@ from tickwire.session._receiver import Receiver
 from tickwire.session.backoff import Backoff
 from tickwire.session.client import WebSocket, connect
 from tickwire.session.connection import Connection, Ending
-from tickwire.session.link import Link, LinkObserver, LinkSettings, SessionHandler
+from tickwire.session.contract import LinkObserver, LinkSettings, SessionHandler
+from tickwire.session.link import Link
 from tickwire.session.opening import CARRIERS, CarrierName, open_connection
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.rest import RestClient

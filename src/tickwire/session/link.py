@@ -13,100 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import structlog
 
 from tickwire import errors
 from tickwire.session.backoff import Backoff
 from tickwire.session.connection import Connection, Ending
+from tickwire.session.contract import LinkObserver, LinkSettings, SessionHandler
 from tickwire.session.keepalive import watch_silence
-from tickwire.session.opening import CarrierName, open_connection
-from tickwire.session.pacing import Clock, Pacer, Sleep, WindowLimiter
+from tickwire.session.opening import open_connection
+from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.subscriber import Subscriber, Unanswered
-from tickwire.venues.base import Heartbeat, Reply, Subscription, Venue
+from tickwire.venues.base import Reply, Subscription, Venue
 from tickwire.wire import Handler
 
 _log = structlog.get_logger("tickwire.session")
-
-
-class SessionHandler(Protocol):
-    """A `wire.Handler` that also keeps what the venue says to the session.
-
-    Such as `decode.ConnectionDecoder`.
-    """
-
-    has_events: bool
-
-    @property
-    def last_message_ns(self) -> int:
-        """`ts_recv` of the last data message, 0 before the first."""
-
-    def take_events(self) -> list[tuple[str, bytes]]:
-        """Give the messages for the session since the last call: (kind, payload)."""
-
-
-class LinkObserver(Protocol):
-    """Who wants to know how a link fares; called in the loop's thread."""
-
-    def connected(self, link: Link, conn: int) -> None:
-        """Tell that a connection is open."""
-
-    def subscribed(self, link: Link, conn: int) -> None:
-        """Tell that all subscriptions have been acknowledged or refused."""
-
-    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
-        """Tell that a connection has ended; see `Link` for the reasons."""
-
-    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
-        """Tell that the venue refused a subscription; with `retry` it is asked for again."""
-
-    def warned(self, link: Link, text: str) -> None:
-        """Tell what a person should know: a failed connect, words of the venue."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSettings:
-    """How a link connects and how patient it is.
-
-    Parameters
-    ----------
-    carrier, headers, ca_file, proxy, connect_timeout_s, close_timeout_s, max_message_bytes
-        As in `connect`.
-    connects
-        Limits connects; share one among the links of a venue. None: one of the link's own, by the
-        venue's limits.
-    heartbeat
-        Instead of the venue's.
-    reply_timeout_s
-        How long to wait for the answer to a subscribe request.
-    first_delay_s, longest_delay_s
-        Of the backoff between connects.
-    rng
-        Gives the jitter.
-    clock, sleep
-        Monotonic seconds, and what waits.
-    """
-
-    carrier: CarrierName = "protocol"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    ca_file: str | None = None
-    proxy: str | None = None
-    connect_timeout_s: float = 10.0
-    close_timeout_s: float = 5.0
-    max_message_bytes: int = 16_777_216
-    connects: WindowLimiter | None = None
-    heartbeat: Heartbeat | None = None
-    reply_timeout_s: float = 10.0
-    first_delay_s: float = 1.0
-    longest_delay_s: float = 60.0
-    rng: random.Random | None = None
-    clock: Clock = time.monotonic
-    sleep: Sleep = asyncio.sleep
 
 
 class Link:

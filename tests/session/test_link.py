@@ -1,0 +1,553 @@
+"""A link against a small venue of its own, on real sockets: subscribe, heartbeat, reconnect."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from tests.session.conftest import Security
+from tests.session.servers import Peer, close, frame, serve_raw, text
+from websockets.frames import Opcode
+
+from tickwire.session import Link, LinkSettings, WindowLimiter
+from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
+from tickwire.wire import MessageQueue
+
+QUICK = LinkSettings(first_delay_s=0.01, longest_delay_s=0.02, reply_timeout_s=2.0)
+
+
+class Handler(MessageQueue):
+    """Keeps data messages; gives those that are for the session as a decoder does."""
+
+    def __init__(self, max_bytes: int = 1 << 30, max_messages: int = 0) -> None:
+        super().__init__(max_bytes=max_bytes, max_messages=max_messages)
+        self.data: list[str] = []
+        self.last_message_ns = 0
+
+    def take_events(self) -> list[tuple[str, bytes]]:
+        events = []
+        while (message := self.take()) is not None:
+            words = message.payload.decode()
+            if words.startswith("data"):
+                self.data.append(words)
+                self.last_message_ns = 1
+            else:
+                kind = json.loads(words)["kind"] if words.startswith("{") else "error"
+                events.append((kind, message.payload))
+        return events
+
+
+class Stuck(Handler):
+    """Has no room for a second message until `free`; what waits stays."""
+
+    def __init__(self) -> None:
+        super().__init__(max_bytes=1)
+        self.free = False
+
+    def take_events(self) -> list[tuple[str, bytes]]:
+        return super().take_events() if self.free else []
+
+
+def subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
+    return json.dumps({"id": request_id, "subscribe": [each.key for each in subscriptions]})
+
+
+def reply(kind: str, payload: bytes) -> Reply:
+    said = json.loads(payload)
+    if kind == "ping":
+        return Reply(answer=json.dumps({"pong": said["value"]}))
+    return Reply(
+        acknowledged=tuple(said.get("ok", ())),
+        refused=tuple(said.get("refused", ())),
+        text=said.get("text", ""),
+        retry=said.get("retry", False),
+        request_id=said.get("id"),
+        request_ok=said.get("fine", True),
+    )
+
+
+VENUE = Venue(
+    name="small",
+    endpoints={"main": "ws://x"},
+    channels=(),
+    messages=(),
+    subscribe=subscribe,
+    reply=reply,
+    heartbeat=Heartbeat("none", 0, 0),
+    limits=Limits(
+        subscriptions_per_connection=100,
+        subscriptions_per_request=2,
+        requests_per_s=0,
+        connects_per_min=0,
+    ),
+)
+
+
+def subscriptions(*keys: str) -> list[Subscription]:
+    return [Subscription("trades", key, "trades", key) for key in keys]
+
+
+@dataclass
+class Observer:
+    """Writes down what it is told."""
+
+    told: list[tuple[object, ...]] = field(default_factory=list)
+    n_warned: int = 0
+
+    def _tell(self, *what: object) -> None:
+        self.told.append(what)
+
+    def connected(self, link: Link, conn: int) -> None:
+        self._tell("connected", conn)
+
+    def subscribed(self, link: Link, conn: int) -> None:
+        self._tell("subscribed", conn)
+
+    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
+        self._tell("disconnected", conn, reason)
+        self.detail = detail
+
+    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
+        self._tell("refused", subscription.key, text, retry)
+
+    def warned(self, link: Link, text: str) -> None:
+        self.n_warned += 1
+        self._tell("warned", text)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():  # noqa: ASYNC110 - conditions of many kinds
+            await asyncio.sleep(0.002)
+
+    async def until_told(self, *what: object) -> None:
+        await self.until(lambda: what in self.told)
+
+
+@dataclass
+class Running:
+    link: Link
+    observer: Observer
+    handlers: dict[int, Handler]
+    task: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def running(
+    url: str,
+    keys: Sequence[str],
+    *,
+    venue: Venue = VENUE,
+    settings: LinkSettings = QUICK,
+    make: Callable[[], Handler] = Handler,
+) -> AsyncIterator[Running]:
+    """Run a link, and see that it stops when told to."""
+    handlers: dict[int, Handler] = {}
+    numbers = iter(range(7, 1000))
+
+    def make_handler(conn: int) -> Handler:
+        handlers[conn] = make()
+        return handlers[conn]
+
+    observer = Observer()
+    link = Link(
+        venue,
+        url,
+        subscriptions(*keys),
+        make_handler=make_handler,
+        next_conn=lambda: next(numbers),
+        observer=observer,
+        settings=settings,
+    )
+    task = asyncio.ensure_future(link.run())
+    try:
+        async with asyncio.timeout(10):
+            yield Running(link, observer, handlers, task)
+            link.stop()
+            await task
+        assert not link.is_subscribed
+    finally:
+        task.cancel()
+
+
+async def read_request(peer: Peer) -> dict[str, object]:
+    while True:
+        opcode, payload = await peer.read_frame()
+        if opcode == Opcode.TEXT:
+            said = json.loads(payload)
+            assert isinstance(said, dict)
+            return said
+
+
+def say(**words: object) -> bytes:
+    return text(json.dumps({"kind": "acknowledge", **words}))
+
+
+async def accept_all(peer: Peer, n_requests: int) -> list[dict[str, object]]:
+    await peer.shake_hands()
+    requests = []
+    for _ in range(n_requests):
+        request = await read_request(peer)
+        requests.append(request)
+        await peer.send(say(id=request["id"]))
+    return requests
+
+
+async def test_subscribes_reads_and_stops(carrier: str, security: Security) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def script(peer: Peer) -> None:
+        asked.extend(await accept_all(peer, 2))
+        await peer.send(text("data 1") + text("data 2"))
+        await peer.answer_close()
+
+    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+    async with (
+        serve_raw(script, security.server_context) as port,
+        running(security.url(port), ["a", "b", "c"], settings=settings) as run,
+    ):
+        await run.observer.until_told("subscribed", 7)
+        assert run.link.is_subscribed
+        await run.observer.until(lambda: run.handlers[7].data == ["data 1", "data 2"])
+        assert run.link.n_bytes > 0
+    assert asked == [{"id": 1, "subscribe": ["a", "b"]}, {"id": 2, "subscribe": ["c"]}]
+    assert run.observer.told == [
+        ("connected", 7),
+        ("subscribed", 7),
+        ("disconnected", 7, "stopped"),
+    ]
+
+
+async def test_reconnects_and_subscribes_again(carrier: str, security: Security) -> None:
+    n_connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await accept_all(peer, 1)
+        await peer.send(text(f"data {n_connections}"))
+        if n_connections == 1:
+            return  # lost
+        if n_connections == 2:
+            await peer.send(close(1012, "restart"))
+            await peer.read_close()
+        elif n_connections == 3:
+            await peer.send(b"\xff\xff")
+            assert (await peer.read_close())[0] == 1002
+        else:
+            await peer.answer_close()
+
+    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+    async with (
+        serve_raw(script, security.server_context) as port,
+        running(security.url(port), ["a"], settings=settings) as run,
+    ):
+        await run.observer.until_told("subscribed", 10)
+        await run.observer.until(lambda: run.handlers[10].data == ["data 4"])
+    ends = [what for what in run.observer.told if what[0] == "disconnected"]
+    assert ends == [
+        ("disconnected", 7, "lost"),
+        ("disconnected", 8, "closed"),
+        ("disconnected", 9, "protocol"),
+        ("disconnected", 10, "stopped"),
+    ]
+    assert [handler.data for handler in run.handlers.values()] == [
+        ["data 1"],
+        ["data 2"],
+        ["data 3"],
+        ["data 4"],
+    ]
+    assert run.link.n_connects == 4
+    assert run.link.n_protocol_errors == 1
+
+
+async def test_a_failed_connect_is_told_and_tried_again(
+    plain: Security, unused_tcp_port: int
+) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.answer_close()
+
+    async with running(plain.url(unused_tcp_port), ["a"]) as run:
+        await run.observer.until(lambda: run.link.n_failed_connects >= 2)
+        assert run.observer.told[0][0] == "warned"
+        assert "localhost" in str(run.observer.told[0][1])
+        # The number of a connection that never was is used by the next one.
+        assert list(run.handlers) == [7]
+
+
+async def test_backoff_grows_until_data_flows(plain: Security) -> None:
+    delays: list[float] = []
+    n_connections = 0
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+        await asyncio.sleep(0)
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await accept_all(peer, 1)
+        if n_connections in (4, 6):
+            await peer.send(text("data"))
+        if n_connections == 6:
+            await peer.answer_close()
+
+    class NoJitter:
+        def uniform(self, low: float, high: float) -> float:
+            return high
+
+    settings = replace(QUICK, first_delay_s=1.0, longest_delay_s=3.0, sleep=sleep, rng=NoJitter())
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
+        await run.observer.until_told("subscribed", 12)
+    assert delays == [1.0, 2.0, 3.0, 1.0, 2.0]
+
+
+async def test_refused_for_good_is_given_up_and_the_others_go_on(plain: Security) -> None:
+    asked: list[object] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        first = not asked
+        for _ in range(2 if first else 1):
+            request = await read_request(peer)
+            keys = request["subscribe"]
+            assert isinstance(keys, list)
+            asked.append(keys)
+            good = [key for key in keys if key != "bad"]
+            await peer.send(say(ok=good))
+            if "bad" in keys:
+                await peer.send(say(refused=["bad"], text="no such symbol"))
+        if not first:
+            await peer.answer_close()
+
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a", "bad", "b"]) as run,
+    ):
+        await run.observer.until_told("subscribed", 8)
+    assert ("refused", "bad", "no such symbol", False) in run.observer.told
+    # Not asked for again after the reconnect.
+    assert asked == [["a", "bad"], ["b"], ["a", "b"]]
+
+
+async def test_a_link_with_nothing_left_ends(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await read_request(peer)
+        await peer.send(say(refused=["a"], text="no"))
+        await peer.answer_close()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
+        await run.task
+    assert run.observer.told[-1] == ("disconnected", 7, "refused")
+
+
+async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(
+    plain: Security,
+) -> None:
+    asked: list[object] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        first = not asked
+        for _ in range(2 if first else 1):
+            request = await read_request(peer)
+            asked.append(request["subscribe"])
+        if not first:
+            await peer.send(say(ok=["a"]))
+        await peer.answer_close()
+
+    settings = replace(QUICK, reply_timeout_s=0.05)
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
+        await run.observer.until_told("subscribed", 8)
+    assert ("disconnected", 7, "unanswered") in run.observer.told
+    assert asked == [["a"]] * 3
+
+
+@pytest.mark.parametrize("kind", ["ping", "text"])
+async def test_heartbeats_keep_a_quiet_connection(plain: Security, kind: str) -> None:
+    beats: list[tuple[int, bytes]] = []
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        while True:
+            opcode, payload = await peer.read_frame()
+            if opcode == Opcode.CLOSE:
+                await peer.send(frame(Opcode.CLOSE, payload))
+                return
+            beats.append((opcode, payload))
+            if opcode == Opcode.PING:
+                await peer.send(frame(Opcode.PONG, payload))
+            else:
+                await peer.send(text('{"kind": "pong"}'))
+
+    heartbeat = Heartbeat("ping" if kind == "ping" else "text", 0.03, 5.0, '{"op": "ping"}')
+    venue = replace(VENUE, heartbeat=heartbeat)
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], venue=venue) as run:
+        await run.observer.until(lambda: len(beats) >= 3)
+    if kind == "ping":
+        assert {opcode for opcode, _ in beats} == {Opcode.PING}
+    else:
+        assert set(beats) == {(Opcode.TEXT, b'{"op": "ping"}')}
+    assert run.observer.told[-1] == ("disconnected", 7, "stopped")
+
+
+async def test_a_ping_in_the_venues_own_words_is_answered(plain: Security) -> None:
+    answers: list[object] = []
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(text('{"kind": "ping", "value": 17}'))
+        answers.append(await read_request(peer))
+        await peer.answer_close()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
+        await run.observer.until(lambda: answers != [])
+    assert answers == [{"pong": 17}]
+
+
+async def test_silence_means_a_dead_connection(carrier: str, plain: Security) -> None:
+    n_connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await accept_all(peer, 1)
+        if n_connections == 1:
+            await asyncio.sleep(60)
+        await peer.answer_close()
+
+    venue = replace(VENUE, heartbeat=Heartbeat("ping", 0.02, 0.1))
+    settings = replace(QUICK, carrier=carrier)
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a"], venue=venue, settings=settings) as run,
+    ):
+        await run.observer.until_told("subscribed", 8)
+    assert ("disconnected", 7, "timeout") in run.observer.told
+
+
+async def test_a_handler_without_room_pauses_and_loses_nothing(
+    carrier: str, plain: Security
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await peer.send(b"".join(text(f"data {i}") for i in range(5000)))
+        await peer.answer_close()
+
+    # The silence is longer than the venue allows, but it is ours.
+    venue = replace(VENUE, heartbeat=Heartbeat("none", 0, 0.1))
+    settings = replace(QUICK, carrier=carrier)
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), [], venue=venue, settings=settings, make=Stuck) as run,
+    ):
+        await run.observer.until(lambda: run.link.is_paused)
+        await asyncio.sleep(0.3)
+        assert run.link.is_paused
+        handler = run.handlers[7]
+        assert isinstance(handler, Stuck)
+        assert len(handler) == 1
+        handler.free = True
+        while len(handler.data) < 5000:
+            handler.has_events = True
+            handler.take_events()
+            await asyncio.sleep(0)
+            if run.link.connection is not None:
+                run.link.connection.room_made()
+        assert handler.data == [f"data {i}" for i in range(5000)]
+        assert run.observer.told == [("connected", 7), ("subscribed", 7)]
+
+
+async def test_an_end_while_paused_is_an_overflow(carrier: str, plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await peer.send(b"".join(text(f"data {i}") for i in range(10)))
+        await asyncio.sleep(0.05)
+        peer.writer.transport.abort()
+
+    settings = replace(QUICK, carrier=carrier, close_timeout_s=0.05)
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), [], settings=settings, make=Stuck) as run,
+    ):
+        await run.observer.until(lambda: run.link.is_paused)
+        assert run.link.connection is not None
+        run.link.connection.carrier.abort()
+        await run.observer.until_told("disconnected", 7, "overflow")
+
+
+async def test_a_handler_that_asks_for_the_end_gets_no_more(carrier: str, plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await peer.send(b"".join(text(f"data {i}") for i in range(10)))
+        await peer.answer_close()
+
+    settings = replace(QUICK, carrier=carrier)
+    async with (
+        serve_raw(script) as port,
+        running(
+            plain.url(port), [], settings=settings, make=lambda: Handler(max_messages=4)
+        ) as run,
+    ):
+        await run.task  # without being told to stop
+    assert run.handlers[7].data == [f"data {i}" for i in range(4)]
+    assert run.observer.told[-1] == ("disconnected", 7, "stopped")
+
+
+async def test_connects_stay_within_the_limit_of_the_venue(plain: Security) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await asyncio.sleep(60)  # until the link is stopped
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+
+    limiter = WindowLimiter(2, 60.0, sleep=sleep)
+    async with serve_raw(script) as port:
+        settings = replace(QUICK, connects=limiter)
+        async with running(plain.url(port), [], settings=settings) as run:
+            await run.observer.until(lambda: waits != [])
+            assert run.link.n_connects == 2
+    assert 55 < waits[0] <= 60
+
+
+async def test_words_that_the_venue_does_not_understand_are_told(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(text("gibberish"))
+        await peer.answer_close()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
+        await run.observer.until(lambda: run.observer.n_warned > 0)
+        assert "gibberish" in str(run.observer.told[-1][1])
+        assert run.link.is_subscribed
+
+
+async def test_an_observer_that_fails_ends_the_link_with_its_error(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.answer_close()
+
+    async with serve_raw(script) as port:
+        observer = Observer()
+
+        def fail(link: Link, conn: int) -> None:
+            raise LookupError("observer")
+
+        observer.subscribed = fail  # type: ignore[method-assign] # on purpose
+        link = Link(
+            VENUE,
+            plain.url(port),
+            subscriptions("a"),
+            make_handler=lambda conn: Handler(),
+            next_conn=lambda: 1,
+            observer=observer,
+            settings=QUICK,
+        )
+        async with asyncio.timeout(5):
+            with pytest.raises(LookupError, match="observer"):
+                await link.run()
