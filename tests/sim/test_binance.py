@@ -168,7 +168,7 @@ async def test_usdm_acknowledges_a_wrong_side_stream_and_stays_silent():
             ("/market/stream", "btcusdt@aggTrade", "btcusdt@bookTicker"),
             ("/stream", "btcusdt@bookTicker", "btcusdt@markPrice@1s"),
         ]:
-            async with websockets.connect(sim.ws_url + path) as ws:
+            async with websockets.connect(sim.ws_url + path, max_queue=None) as ws:
                 await request(ws, "SUBSCRIBE", wrong, right, "nosuch@trade", number=7)
                 assert await answer(ws) == {"result": None, "id": 7}
                 streams = {json.loads(await ws.recv())["stream"] for _ in range(200)}
@@ -295,7 +295,7 @@ async def test_every_stream_delivers(venue):
         groups = {"/public/stream": public, "/market/stream": market}
     async with Simulator(venue, rate=0, symbols=[symbol.upper()], limit=20_000) as sim:
         for path, names in groups.items():
-            async with websockets.connect(sim.ws_url + path, close_timeout=0.1) as ws:
+            async with websockets.connect(sim.ws_url + path, max_queue=None) as ws:
                 await request(ws, "SUBSCRIBE", *names)
                 missing = set(names)
                 while missing:

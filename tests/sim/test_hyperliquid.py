@@ -34,7 +34,7 @@ async def simulator():
 
 @pytest.fixture
 async def ws(simulator):
-    async with websockets.connect(simulator.ws_url + "/ws") as client:
+    async with websockets.connect(simulator.ws_url + "/ws", max_queue=None) as client:
         yield client
 
 
@@ -109,7 +109,7 @@ async def test_first_trades_were_already_printed(simulator, ws):
     first = await receive(ws, "trades")
     assert len(first) > 1
     simulator.pause()
-    async with websockets.connect(simulator.ws_url + "/ws") as other:
+    async with websockets.connect(simulator.ws_url + "/ws", max_queue=None) as other:
         await subscribe(other, type="trades", coin="BTC")
         repeated = {trade["tid"] for trade in await receive(other, "trades")}
     simulator.resume()
@@ -223,7 +223,7 @@ async def test_greeting_comes_first_and_is_not_json():
     text = "Websocket connection established."
     async with (
         Simulator("hyperliquid", greeting=text) as sim,
-        websockets.connect(sim.ws_url + "/ws") as ws,
+        websockets.connect(sim.ws_url + "/ws", max_queue=None) as ws,
     ):
         assert await ws.recv() == text
 
@@ -238,7 +238,7 @@ async def test_the_same_seed_sends_the_same():
     async def collect(seed):
         async with (
             Simulator("hyperliquid", rate=0, seed=seed, limit=300) as sim,
-            websockets.connect(sim.ws_url + "/ws") as ws,
+            websockets.connect(sim.ws_url + "/ws", max_queue=None) as ws,
         ):
             sim.pause()
             for kind in ("trades", "bbo", "l2Book"):
@@ -260,7 +260,7 @@ async def test_the_same_seed_sends_the_same():
 
 async def test_two_clients_get_the_same_and_one_leaving_does_not_hurt(simulator, ws):
     simulator.pause()
-    async with websockets.connect(simulator.ws_url + "/ws") as other:
+    async with websockets.connect(simulator.ws_url + "/ws", max_queue=None) as other:
         for client in (ws, other):
             await subscribe(client, type="bbo", coin="BTC")
             await receive(client, "bbo")

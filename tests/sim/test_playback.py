@@ -1,9 +1,11 @@
 """Captures sent by the simulator come out line by line, whoever asks and at whatever speed."""
 
 import asyncio
+import io
 import json
 import os
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +14,7 @@ import websockets
 import zstandard
 
 from tickwire.errors import CaptureError
-from tickwire.sim import Simulator
+from tickwire.sim import SimOptions, Simulator, serve
 
 LINES = [
     f'{{"stream":"{stream}", "data":{{"e":"trade","t":{n}}}}}'
@@ -141,6 +143,22 @@ async def test_a_slow_reader_is_not_outrun(capture):
             if len(received) % 500 == 0:
                 await asyncio.sleep(0.01)
         assert received == LINES
+
+
+async def test_a_capture_that_breaks_off_ends_the_program(tmp_path):
+    write(tmp_path / "made.jsonl", "\n".join(LINES))
+    write(tmp_path / "made.meta.tsv", "1\n2")
+    options = SimOptions("binance", port=0, capture=tmp_path / "made.jsonl", speed="max")
+    serving = asyncio.create_task(serve(options))
+    output = io.StringIO()
+    with redirect_stdout(output):
+        while output.getvalue().count("\n") < 2:  # noqa: ASYNC110 - a string has no event
+            await asyncio.sleep(0.01)
+    url = output.getvalue().split()[0].removeprefix("ws=")
+    async with websockets.connect(url + "/stream") as ws:
+        await ws.send('{"method":"SUBSCRIBE","params":["x@trade"],"id":1}')
+        with pytest.raises(CaptureError, match=r"made\.meta\.tsv: ends after 2 messages"):
+            await serving
 
 
 async def test_a_file_that_is_no_capture_is_refused(tmp_path):

@@ -75,6 +75,14 @@ async def test_a_fixed_port_and_the_next_one():
         assert sim.rest_url == f"http://127.0.0.1:{port + 1}"
 
 
+async def test_a_port_that_is_taken_leaves_nothing_behind():
+    async with Simulator() as sim:
+        port = int(sim.rest_url.rsplit(":", 1)[1])
+        for taken in (port, port - 1):
+            with pytest.raises(OSError, match=r"in use"):
+                await Simulator(port=taken, tls=True).__aenter__()
+
+
 async def test_the_schedule_is_never_run_ahead_of():
     async with (
         Simulator(rate=500.0, symbols=["BTC"]) as sim,

@@ -1,113 +1,160 @@
-"""Captures: their files, read line by line, and the REST answers beside them.
+"""Captures: what was sent once is sent again, and the REST answers beside it.
 
 Rules of this file
 ------------------
-- A capture is never held in memory; every connection that plays it reads it anew.
-- Files are read in the event loop's thread: a chunk is decompressed in well under a millisecond.
+- A capture is never held in memory; every connection that plays it reads it anew, a block of lines
+  at a time, in the event loop's thread.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-import zstandard
-
+from tickwire.capture import Capture
 from tickwire.errors import CaptureError
+from tickwire.sim.connection import Connection
+from tickwire.sim.exchange import Exchange, Message
+
+Route = Literal["all", "connection", "subscribed"]
+Speed = float | Literal["max"]
+
+TURN_BYTES = 1 << 17
+# The loop's timers are about as fine; what is due within it is sent now.
+SOON_NS = 500_000
 
 
-class Capture:
-    """A capture on disk.
+class RestAnswers:
+    """The REST answers of a capture, by path and symbol, each in turn and the last for ever.
 
     Parameters
     ----------
-    path
-        `<name>.jsonl` or `<name>.jsonl.zst`; `<name>.meta.tsv[.zst]` and `<name>.rest.jsonl[.zst]`
-        beside it are used where they exist.
-
-    Raises
-    ------
-    CaptureError
-        Where the file cannot be read.
+    capture
+        Where they are.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        name = self.path.name.removesuffix(".zst")
-        if not name.endswith(".jsonl"):
-            raise CaptureError(f"{path}: a capture is a .jsonl or a .jsonl.zst file")
-        self._base = name.removesuffix(".jsonl")
+    def __init__(self, capture: Capture) -> None:
+        self._answers: dict[tuple[str, str], list[bytes]] = {}
+        for answer in capture.answers():
+            url = urlsplit(answer.url)
+            symbol = parse_qs(url.query).get("symbol", [""])[0]
+            # Old captures asked /api/v1/depth of the website; the API has had v3 since.
+            path = url.path.replace("/api/v1/", "/api/v3/")
+            self._answers.setdefault((path, symbol), []).append(answer.data)
+
+    def next(self, path: str, symbol: str) -> bytes | None:
+        """Return the next answer, or None where there is none for this path and symbol."""
+        answers = self._answers.get((path, symbol))
+        if not answers:
+            return None
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+class CapturePump:
+    """Plays a capture to every connection that has subscribed, each from its beginning.
+
+    Parameters
+    ----------
+    capture
+        What to play.
+    exchange
+        Knows which captured message belongs to which subscription.
+    speed
+        1.0 is the capture's own pace, 10.0 ten times that; `max` does not wait.
+    route
+        `all`: every connection gets every message. `connection`: the nth connection that subscribes
+        gets the messages of the capture's nth connection, modulo their number. `subscribed`: those
+        whose stream it has subscribed to; messages that name none go to all.
+    """
+
+    def __init__(self, capture: Capture, exchange: Exchange, speed: Speed, route: Route) -> None:
+        self._capture = capture
+        self._exchange = exchange
+        self._speed = speed
+        self._route = route
+        self._players: dict[Connection, asyncio.Task[None]] = {}
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._n_running = 0
+        self._changed: dict[Connection, asyncio.Event] = {}
+        self._is_paused = False
+        self.finished = asyncio.Event()
+
+    def refresh(self, connections: Collection[Connection]) -> None:
+        """Start a player for each connection that has subscribed."""
+        for connection in connections:
+            if connection.client.keys and connection.is_open and connection not in self._players:
+                nth = len(self._players)
+                self._changed[connection] = asyncio.Event()
+                self.finished.clear()
+                self._n_running += 1
+                self._players[connection] = asyncio.create_task(self._play(connection, nth))
+        for event in self._changed.values():
+            event.set()
+
+    def pause(self, is_paused: bool) -> None:
+        """Stop or go on; the time of the pause is not made up for."""
+        self._is_paused = is_paused
+        for event in self._changed.values():
+            event.set()
+
+    async def run(self) -> None:
+        """Wait until cancelled or a player fails, then end every player."""
         try:
-            with _open(self.path) as file:
-                file.readline()
-        except (OSError, zstandard.ZstdError) as error:
-            raise CaptureError(f"{path}: {error}") from error
-        self._meta = self._beside(".meta.tsv")
-        self._rest = self._read_rest()
+            await self._failed
+        finally:
+            for player in self._players.values():
+                player.cancel()
+            await asyncio.gather(*self._players.values(), return_exceptions=True)
 
-    @property
-    def has_times(self) -> bool:
-        """Whether a meta file gives the messages' times."""
-        return self._meta is not None
+    async def _play(self, connection: Connection, nth: int) -> None:
+        try:
+            await self._play_lines(connection, self._takes(connection, nth))
+        except CaptureError as error:
+            if not self._failed.done():
+                self._failed.set_exception(error)
+        finally:
+            self._n_running -= 1
+            if self._n_running == 0:
+                self.finished.set()
 
-    def lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Every message: receive time in ns (0 without a meta file), connection, text."""
-        with _open(self.path) as file:
-            if self._meta is None:
-                for line in file:
-                    yield 0, 0, line.rstrip(b"\r\n")
+    async def _play_lines(
+        self, connection: Connection, takes: Callable[[int, bytes], bool]
+    ) -> None:
+        speed = self._speed if self._capture.has_times else "max"
+        first_ns = start_ns = 0
+        for _, recv_ns, number, line in self._capture.messages():
+            if not takes(number, line):
+                continue
+            if speed != "max":
+                first_ns = first_ns or recv_ns
+                start_ns = start_ns or time.monotonic_ns()
+                wait_ns = (recv_ns - first_ns) / speed - (time.monotonic_ns() - start_ns)
+                if wait_ns > SOON_NS:
+                    connection.flush()
+                    await asyncio.sleep(wait_ns / 1e9)
+            while self._is_paused or connection.is_blocked or connection.is_stalled:
+                paused_ns = time.monotonic_ns()
+                connection.flush()
+                self._changed[connection].clear()
+                await self._changed[connection].wait()
+                start_ns += time.monotonic_ns() - paused_ns
+            if not connection.is_open:
                 return
-            with _open(self._meta) as meta:
-                rows = (row for row in meta if not row.startswith(b"#"))
-                for line in file:
-                    row = next(rows, None)
-                    if row is None:
-                        raise CaptureError(f"{self._meta}: has fewer lines than {self.path.name}")
-                    recv_ns, _, connection = row.partition(b"\t")
-                    yield int(recv_ns), int(connection or 0), line.rstrip(b"\r\n")
+            connection.deliver(Message("", "capture", line))
+            if connection.out_bytes >= TURN_BYTES:
+                connection.flush()
+                await asyncio.sleep(0)
+        connection.flush()
 
-    def connection_numbers(self) -> list[int]:
-        """List the connections that the capture was recorded on."""
-        if self._meta is None:
-            return [0]
-        with _open(self._meta) as meta:
-            numbers = {row.partition(b"\t")[2] for row in meta if not row.startswith(b"#")}
-        return sorted({int(number or 0) for number in numbers}) or [0]
-
-    def rest(self, path: str, symbol: str, nth: int) -> str | None:
-        """Return the nth REST answer for this path and symbol, or the last there is."""
-        answers = self._rest.get((path, symbol))
-        return answers[min(nth, len(answers) - 1)] if answers else None
-
-    def _beside(self, ending: str) -> Path | None:
-        for candidate in (self._base + ending, self._base + ending + ".zst"):
-            if self.path.with_name(candidate).exists():
-                return self.path.with_name(candidate)
-        return None
-
-    def _read_rest(self) -> dict[tuple[str, str], list[str]]:
-        answers: dict[tuple[str, str], list[str]] = {}
-        file_path = self._beside(".rest.jsonl")
-        if file_path is None:
-            return answers
-        with _open(file_path) as file:
-            for line in file:
-                record = json.loads(line)
-                url = urlsplit(record["url"])
-                symbol = parse_qs(url.query).get("symbol", [""])[0]
-                # Old captures asked /api/v1/depth of the website; the API has had v3 since.
-                path = url.path.replace("/api/v1/", "/api/v3/")
-                answers.setdefault((path, symbol), []).append(record["data"])
-        return answers
-
-
-def _open(path: Path) -> IO[bytes]:
-    file = path.open("rb")
-    if path.suffix != ".zst":
-        return file
-    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-    return io.BufferedReader(reader, buffer_size=1 << 18)
+    def _takes(self, connection: Connection, nth: int) -> Callable[[int, bytes], bool]:
+        if self._route == "connection":
+            numbers = sorted({message.connection for message in self._capture.messages()})
+            wanted = numbers[nth % len(numbers)] if numbers else 0
+            return lambda number, _: number == wanted
+        if self._route == "subscribed":
+            keys, key_of = connection.client.keys, self._exchange.key_of
+            return lambda _, line: (key := key_of(line)) is None or key in keys
+        return lambda _number, _line: True

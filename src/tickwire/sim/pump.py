@@ -1,4 +1,4 @@
-"""What drives the data: the market's schedule and the playback of captures.
+"""What drives a market: its schedule.
 
 Rules of this file
 ------------------
@@ -12,15 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
-from typing import Literal
+from collections.abc import Collection
 
 from tickwire.sim.connection import Connection
-from tickwire.sim.exchange import Exchange, Message
-from tickwire.sim.playback import Capture
-
-Route = Literal["all", "connection", "subscribed"]
-Speed = float | Literal["max"]
+from tickwire.sim.exchange import Exchange
 
 TURN_BYTES = 1 << 17
 TURN_EVENTS = 1000
@@ -113,106 +108,3 @@ class MarketPump:
         self._n_sent += n_sent
         for connection in self._connections:
             connection.flush()
-
-
-class CapturePump:
-    """Plays a capture to every connection that has subscribed, each from its beginning.
-
-    Parameters
-    ----------
-    capture
-        What to play.
-    exchange
-        Knows which captured message belongs to which subscription.
-    speed
-        1.0 is the capture's own pace, 10.0 ten times that; `max` does not wait.
-    route
-        `all`: every connection gets every message. `connection`: the nth connection that subscribes
-        gets the messages of the capture's nth connection, modulo their number. `subscribed`: those
-        whose stream it has subscribed to; messages that name none go to all.
-    """
-
-    def __init__(self, capture: Capture, exchange: Exchange, speed: Speed, route: Route) -> None:
-        self._capture = capture
-        self._exchange = exchange
-        self._speed = speed
-        self._route = route
-        self._players: dict[Connection, asyncio.Task[None]] = {}
-        self._n_running = 0
-        self._changed: dict[Connection, asyncio.Event] = {}
-        self._is_paused = False
-        self.finished = asyncio.Event()
-
-    def refresh(self, connections: Collection[Connection]) -> None:
-        """Start a player for each connection that has subscribed."""
-        for connection in connections:
-            if connection.client.keys and connection.is_open and connection not in self._players:
-                nth = len(self._players)
-                self._changed[connection] = asyncio.Event()
-                self.finished.clear()
-                self._n_running += 1
-                self._players[connection] = asyncio.create_task(self._play(connection, nth))
-        for event in self._changed.values():
-            event.set()
-
-    def pause(self, is_paused: bool) -> None:
-        """Stop or go on; the time of the pause is not made up for."""
-        self._is_paused = is_paused
-        for event in self._changed.values():
-            event.set()
-
-    async def run(self) -> None:
-        """Wait until cancelled, then end every player."""
-        try:
-            await asyncio.Event().wait()
-        finally:
-            for player in self._players.values():
-                player.cancel()
-            await asyncio.gather(*self._players.values(), return_exceptions=True)
-
-    async def _play(self, connection: Connection, nth: int) -> None:
-        try:
-            await self._play_lines(connection, self._takes(connection, nth))
-        finally:
-            self._n_running -= 1
-            if self._n_running == 0:
-                self.finished.set()
-
-    async def _play_lines(
-        self, connection: Connection, takes: Callable[[int, bytes], bool]
-    ) -> None:
-        speed = self._speed if self._capture.has_times else "max"
-        first_ns = start_ns = 0
-        for recv_ns, number, line in self._capture.lines():
-            if not takes(number, line):
-                continue
-            if speed != "max":
-                first_ns = first_ns or recv_ns
-                start_ns = start_ns or time.monotonic_ns()
-                wait_ns = (recv_ns - first_ns) / speed - (time.monotonic_ns() - start_ns)
-                if wait_ns > TICK_S * 1e9 / 2:
-                    connection.flush()
-                    await asyncio.sleep(wait_ns / 1e9)
-            while self._is_paused or connection.is_blocked or connection.is_stalled:
-                paused_ns = time.monotonic_ns()
-                connection.flush()
-                self._changed[connection].clear()
-                await self._changed[connection].wait()
-                start_ns += time.monotonic_ns() - paused_ns if self._is_paused is False else 0
-            if not connection.is_open:
-                return
-            connection.deliver(Message("", "capture", line))
-            if connection.out_bytes >= TURN_BYTES:
-                connection.flush()
-                await asyncio.sleep(0)
-        connection.flush()
-
-    def _takes(self, connection: Connection, nth: int) -> Callable[[int, bytes], bool]:
-        if self._route == "connection":
-            numbers = self._capture.connection_numbers()
-            wanted = numbers[nth % len(numbers)]
-            return lambda number, _: number == wanted
-        if self._route == "subscribed":
-            keys, key_of = connection.client.keys, self._exchange.key_of
-            return lambda _, line: (key := key_of(line)) is None or key in keys
-        return lambda _number, _line: True

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickwire.sim.pump import Route, Speed
+from tickwire.sim.playback import Route, Speed
 from tickwire.sim.server import Simulator
 
 
@@ -47,7 +47,7 @@ async def serve(options: SimOptions) -> None:
     ConfigError
         Where an option is wrong.
     CaptureError
-        Where the capture cannot be read.
+        Where the capture cannot be read, now or later.
     OSError
         Where the port cannot be had.
     """
@@ -75,9 +75,14 @@ async def serve(options: SimOptions) -> None:
         if simulator.ca_file is not None:
             lines.append(f"ca={simulator.ca_file}")
         print("\n".join(lines), flush=True)
+        waiting = [asyncio.create_task(stopped.wait()), asyncio.create_task(simulator.failure())]
         try:
-            await stopped.wait()
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
+            for task in waiting:
+                task.cancel()
             for number in signals:
                 with suppress(ValueError, NotImplementedError):
                     loop.remove_signal_handler(number)

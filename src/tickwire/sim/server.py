@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 from picows import WSUpgradeRequest, ws_create_server
 
+from tickwire.capture import Capture
 from tickwire.errors import ConfigError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
@@ -30,8 +31,8 @@ from tickwire.sim.faults import Faults
 from tickwire.sim.hyperliquid import Hyperliquid
 from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
 from tickwire.sim.market import Market
-from tickwire.sim.playback import Capture
-from tickwire.sim.pump import CapturePump, MarketPump, Route, Speed
+from tickwire.sim.playback import CapturePump, RestAnswers, Route, Speed
+from tickwire.sim.pump import MarketPump
 
 IDLE_CLOSE_S = 60.0
 MAX_REQUEST_BYTES = 1 << 20
@@ -101,7 +102,9 @@ class Simulator:
         self.ws_url = self.rest_url = ""
         self.ca_file: Path | None = None
         self._host, self._port, self._tls = host, port, tls
-        self._capture = Capture(capture) if capture is not None else None
+        self._capture = Capture.open(capture) if capture is not None else None
+        self._answers = RestAnswers(self._capture) if self._capture else None
+        self._rate, self._limit, self._speed, self._route = rate, limit, speed, route
         names = () if self._capture else tuple(symbols or DEFAULT_SYMBOLS[venue])
         self.market = Market(venue, names, seed, stamp=stamp)
         speaks: type[Exchange] = Hyperliquid if venue in HYPERLIQUID else Binance
@@ -114,19 +117,30 @@ class Simulator:
             greeting=greeting,
         )
         self._ping_every_s = ping_every_s or self.exchange.ping_every_s
-        self._pump: MarketPump | CapturePump = (
-            CapturePump(self._capture, self.exchange, speed, route)
-            if self._capture
-            else MarketPump(self.exchange, rate, limit)
-        )
         self._connections: dict[Connection, None] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._rest_counts: dict[tuple[str, str], int] = {}
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Simulator:
+        self._pump: MarketPump | CapturePump = (
+            CapturePump(self._capture, self.exchange, self._speed, self._route)
+            if self._capture
+            else MarketPump(self.exchange, self._rate, self._limit)
+        )
+        try:
+            await self._listen()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        self._tasks = [
+            asyncio.create_task(self._pump.run()),
+            asyncio.create_task(self._keep_house()),
+        ]
+        return self
+
+    async def _listen(self) -> None:
         context = None
         if self._tls:
             self._folder = tempfile.TemporaryDirectory(prefix="tickwire-sim-")
@@ -144,11 +158,6 @@ class Simulator:
         end = "s" if context else ""
         self.ws_url = f"ws{end}://{self._host}:{ws_port}"
         self.rest_url = f"http{end}://{self._host}:{rest_port}"
-        self._tasks = [
-            asyncio.create_task(self._pump.run()),
-            asyncio.create_task(self._keep_house()),
-        ]
-        return self
 
     async def __aexit__(
         self,
@@ -197,6 +206,11 @@ class Simulator:
         for connection in self.connections:
             connection.queue(text.encode())
             connection.flush()
+
+    async def failure(self) -> None:
+        """Wait until something fails that is not a client's fault, and raise it."""
+        await asyncio.gather(*self._tasks)
+        await asyncio.Event().wait()
 
     async def finished(self) -> None:
         """Wait until the limit is reached, or every capture is played that was begun."""
@@ -258,13 +272,10 @@ class Simulator:
             )
         body = await request.text()
         query = dict(request.query)
-        if self._capture is not None:
-            place = (request.path, query.get("symbol", ""))
-            nth = self._rest_counts.get(place, 0)
-            self._rest_counts[place] = nth + 1
-            text = self._capture.rest(*place, nth)
-            if text is not None:
-                return web.Response(text=text, content_type="application/json")
+        if self._answers is not None:
+            data = self._answers.next(request.path, query.get("symbol", ""))
+            if data is not None:
+                return web.Response(body=data, content_type="application/json")
         answer = self.exchange.rest(request.method, request.path, query, body)
         if answer is None:
             return web.Response(status=404, text="not found")
