@@ -15,7 +15,7 @@ TIMEOUT_S = 100
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-X", "dev", "-W", "error", "-m", "tickwire", *map(str, arguments)]
+    return [sys.executable, "-W", "error", "-m", "tickwire", *map(str, arguments)]
 
 
 def environment() -> dict[str, str]:

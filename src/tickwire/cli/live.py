@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -24,7 +25,7 @@ def live_line(feed: FeedHandler) -> Iterator[None]:
     Parameters
     ----------
     feed
-        Its status is read from rich's refresh thread, so the loop never waits for the terminal.
+        Its status is read from a thread of its own, so the loop never waits for the terminal.
     """
     if not sys.stderr.isatty():
         yield
@@ -33,13 +34,27 @@ def live_line(feed: FeedHandler) -> Iterator[None]:
     from rich.live import Live
 
     meter = Meter(feed)
+    done = threading.Event()
+    # Not rich's own refresh thread: that one is not joined, and would outlive the feed.
     with Live(
         get_renderable=meter,
         console=Console(stderr=True),
-        refresh_per_second=UPDATES_PER_S,
+        auto_refresh=False,
         transient=True,
-    ):
-        yield
+        redirect_stdout=False,
+    ) as live:
+
+        def refresh() -> None:
+            while not done.wait(1 / UPDATES_PER_S):
+                live.refresh()
+
+        thread = threading.Thread(target=refresh, name="live-line", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 class Meter:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tickwire.cli.live import UPDATES_PER_S
 from tickwire.cli.sim import factor_of
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def _progress(played: Replay) -> Iterator[None]:
         TimeRemainingColumn,
     )
 
+    # Refreshed as it goes on: rich's own refresh thread is not joined, and would outlive the feed.
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -62,8 +65,19 @@ def _progress(played: Replay) -> Iterator[None]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        auto_refresh=False,
         transient=True,
+        redirect_stdout=False,
     ) as progress:
         task = progress.add_task(played.path.name, total=None)
-        played.on_progress = lambda done, total: progress.update(task, completed=done, total=total)
+        shown_s = 0.0
+
+        def show(done: int, total: int) -> None:
+            nonlocal shown_s
+            now_s = monotonic()
+            if now_s - shown_s >= 1 / UPDATES_PER_S:
+                shown_s = now_s
+                progress.update(task, completed=done, total=total, refresh=True)
+
+        played.on_progress = show
         yield
