@@ -1,0 +1,89 @@
+"""On a clock that only moves when somebody sleeps."""
+
+import asyncio
+
+from tickwire.session import Pacer, WindowLimiter
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def clock(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+def times(given: list[float]) -> list[float]:
+    return [round(at - 1000, 6) for at in given]
+
+
+async def test_a_pacer_spaces_evenly() -> None:
+    time = Time()
+    pacer = Pacer(5, clock=time.clock, sleep=time.sleep)
+    sent = []
+    for _ in range(4):
+        await pacer.turn()
+        sent.append(time.now)
+    time.now += 10  # nothing is saved up
+    for _ in range(2):
+        await pacer.turn()
+        sent.append(time.now)
+    assert times(sent) == [0.0, 0.2, 0.4, 0.6, 10.6, 10.8]
+
+
+async def test_what_could_not_wait_is_counted() -> None:
+    time = Time()
+    pacer = Pacer(2, clock=time.clock, sleep=time.sleep)
+    pacer.charge()
+    pacer.charge()
+    await pacer.turn()
+    assert times([time.now]) == [1.0]
+
+
+async def test_a_hold_keeps_everything_back() -> None:
+    time = Time()
+    pacer = Pacer(0, clock=time.clock, sleep=time.sleep)
+    await pacer.turn()
+    pacer.hold(7)
+    await pacer.turn()
+    await pacer.turn()
+    assert times([time.now]) == [7.0]
+
+
+async def test_no_limit_never_waits() -> None:
+    time = Time()
+    pacer = Pacer(0, clock=time.clock, sleep=time.sleep)
+    limiter = WindowLimiter(0, clock=time.clock, sleep=time.sleep)
+    for _ in range(100):
+        await pacer.turn()
+        await limiter.turn()
+    assert time.now == 1000.0
+
+
+async def test_a_window_never_holds_more_than_its_count() -> None:
+    time = Time()
+    limiter = WindowLimiter(3, 60, clock=time.clock, sleep=time.sleep)
+    given = []
+    for step in range(12):
+        time.now += step % 4  # some come later
+        await limiter.turn()
+        given.append(time.now)
+    for i, start in enumerate(given):
+        assert sum(start <= at < start + 60 for at in given[i:]) <= 3
+    assert given[2] - given[0] < 60  # and the first three did not wait
+
+
+async def test_waiters_of_one_window_get_their_turns_in_order() -> None:
+    time = Time()
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(round(seconds, 6))
+
+    limiter = WindowLimiter(2, 60, clock=time.clock, sleep=sleep)
+    await asyncio.gather(*(limiter.turn() for _ in range(6)))
+    assert waits == [60.0, 60.0, 120.0, 120.0]

@@ -1,0 +1,175 @@
+"""REST requests to a real HTTP server, plain and over TLS."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+
+import pytest
+from aiohttp import web
+from tests.session.conftest import Security
+
+from tickwire import errors
+from tickwire.session import RestClient
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(answer: Answer, security: Security) -> AsyncIterator[str]:
+    server = web.Server(answer)
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=security.server_context)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # a real server
+    try:
+        yield f"{'https' if security.server_context else 'http'}://localhost:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_fetches_and_stamps(security: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        assert request.headers["X-Key"] == "k"
+        return web.Response(body=request.path_qs.encode() + b"x" * 200_000)
+
+    async with (
+        serving(answer, security) as url,
+        RestClient(ca_file=security.ca_file, headers={"X-Key": "k"}) as client,
+    ):
+        before = time.time_ns()
+        payload, ts_recv = await client.get(f"{url}/depth?symbol=BTC&limit=5")
+        assert payload == b"/depth?symbol=BTC&limit=5" + b"x" * 200_000
+        assert before <= ts_recv <= time.time_ns()
+
+
+async def test_a_refusal_says_what_the_venue_says(plain: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=400, text='{"code":-1121,\n"msg":"Invalid symbol."}')
+
+    async with serving(answer, plain) as url, RestClient() as client:
+        with pytest.raises(errors.RequestRefused, match=r"/x: 400 .*Invalid symbol"):
+            await client.get(f"{url}/x")
+
+
+async def test_a_redirect_is_refused(plain: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        raise web.HTTPFound("http://elsewhere.invalid/")
+
+    async with serving(answer, plain) as url, RestClient() as client:
+        with pytest.raises(errors.RequestRefused, match="302"):
+            await client.get(url)
+
+
+async def test_too_large_an_answer_is_refused(plain: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * 1001)
+
+    async with serving(answer, plain) as url, RestClient(max_bytes=1000) as client:
+        with pytest.raises(errors.RequestRefused, match="more than 1000 bytes"):
+            await client.get(url)
+
+
+async def test_a_silent_server_runs_out_of_time(plain: Security) -> None:
+    given_up = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        await given_up.wait()
+        return web.Response()
+
+    async with serving(answer, plain) as url, RestClient(timeout_s=0.05) as client:
+        with pytest.raises(errors.ConnectionFailed, match=r"no answer in 0\.05 s"):
+            await client.get(url)
+        given_up.set()
+
+
+async def test_nobody_listens(unused_tcp_port: int) -> None:
+    async with RestClient() as client:
+        with pytest.raises(errors.ConnectionFailed, match="localhost"):
+            await client.get(f"http://localhost:{unused_tcp_port}/")
+
+
+async def test_an_unknown_authority_is_refused(tls: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response()
+
+    async with serving(answer, tls) as url, RestClient() as client:
+        with pytest.raises(errors.ConnectionFailed, match="certificate"):
+            await client.get(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "wait_s"),
+    [
+        (429, "7", (7, 7)),
+        (429, "date", (25, 31)),
+        (429, None, (10, 10)),
+        (418, "3", (3, 3)),
+        (503, "5", (5, 5)),
+    ],
+)
+async def test_nothing_is_asked_before_the_time_that_the_venue_names(
+    plain: Security, status: int, retry_after: str | None, wait_s: tuple[float, float]
+) -> None:
+    n_requests = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal n_requests
+        n_requests += 1
+        if n_requests > 1:
+            return web.Response(body=b"fine")
+        told = formatdate(time.time() + 30, usegmt=True) if retry_after == "date" else retry_after
+        return web.Response(status=status, headers={"Retry-After": told} if told else {})
+
+    now = 100.0
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with (
+        serving(answer, plain) as url,
+        RestClient(clock=lambda: now, sleep=sleep) as client,
+    ):
+        with pytest.raises(errors.RequestRefused, match=str(status)):
+            await client.get(url)
+        assert (await client.get(url))[0] == b"fine"
+    assert len(waits) == 1
+    assert wait_s[0] <= waits[0] <= wait_s[1]
+
+
+async def test_too_long_a_pause_refuses_at_once(plain: Security) -> None:
+    n_requests = 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal n_requests
+        n_requests += 1
+        return web.Response(status=418, headers={"Retry-After": "259200"})
+
+    async with serving(answer, plain) as url, RestClient() as client:
+        with pytest.raises(errors.RequestRefused, match="418"):
+            await client.get(url)
+        with pytest.raises(errors.RequestRefused, match="wants no request for 259"):
+            await client.get(url)
+    assert n_requests == 1
+
+
+async def test_requests_stay_within_the_limit(plain: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"x")
+
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with (
+        serving(answer, plain) as url,
+        RestClient(per_min=2, clock=lambda: 50.0, sleep=sleep) as client,
+    ):
+        for _ in range(4):
+            await client.get(url)
+    assert waits == [60.0, 60.0]
