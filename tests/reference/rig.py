@@ -33,6 +33,8 @@ class Rig:
         Channel names of the plan to names of the configuration.
     rule
         The book rule, where books are spliced.
+    ring_rows
+        Rows of each ring.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Rig:
         aliases: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         rule: str | None = None,
+        ring_rows: int = RING_ROWS,
     ) -> None:
         self.wanted = list(dict.fromkeys(channel.partition(":")[0] for channel in channels))
         tables = {
@@ -55,9 +58,9 @@ class Rig:
         }
         self.dictionaries = Dictionaries()
         self.rings = {
-            name: Ring(table, RING_ROWS, self.dictionaries) for name, table in tables.items()
+            name: Ring(table, ring_rows, self.dictionaries) for name, table in tables.items()
         }
-        self.quarantine = Ring(TABLES["quarantine"], 1 << 14, self.dictionaries)
+        self.quarantine = Ring(TABLES["quarantine"], min(ring_rows, 1 << 13), self.dictionaries)
         self.splice = BookSplice(rule) if rule else None
         self.labels = labels
         self.decoder = Decoder(
@@ -85,6 +88,7 @@ class Rig:
         *,
         extras: bool = False,
         labels: Mapping[str, str] | None = None,
+        ring_rows: int = RING_ROWS,
     ) -> "Rig":
         """Make the rig of a venue of the product."""
         return cls(
@@ -96,6 +100,7 @@ class Rig:
             aliases=venue.aliases(channels) if venue.aliases else None,
             labels=labels,
             rule=venue.book.rule if venue.book else None,
+            ring_rows=ring_rows,
         )
 
     def message(self, payload: bytes, ts_recv: int, conn: int) -> None:

@@ -22,6 +22,7 @@ from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
 
 MAX_REGISTERS = 64
+LEVEL = ("side", "price", "size")
 FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
 
 
@@ -428,7 +429,8 @@ class _RowsBuilder:
                 raise self.route.fail(column.name, str(error)) from None
             self.outer[position] = (-1, value, True, 0)
             return
-        required = not column.nullable
+        # A level has its side, price and size; null they are only in the row of an empty book.
+        required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
         register, steps, inner = self.route.register(self.rows, column.name, spec, column.kind)
         if column.name == "symbol":
             self.row_set.symbol = register
