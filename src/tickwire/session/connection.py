@@ -31,6 +31,7 @@ ABNORMAL = 1006  # the same: the transport was lost without a close frame
 
 RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
 LINGER_S = 1.0  # how long a transport outlives the close handshake
+WAITING_PINGS = 64  # pings that wait for their pong; past that the oldest are given up
 UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
 
 
@@ -161,6 +162,9 @@ class Connection:
         if payload in self._pings:
             raise ValueError("a ping with the same payload has not been answered yet")
         self._send(PING, payload)
+        if len(self._pings) >= WAITING_PINGS:  # a peer that never answers
+            oldest, _ = self._pings.pop(next(iter(self._pings)))
+            oldest.cancel()
         answer: asyncio.Future[float] = self._loop.create_future()
         self._pings[payload] = (answer, time.monotonic())
         return answer

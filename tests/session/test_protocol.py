@@ -1,0 +1,115 @@
+"""What each carrier does beyond bringing bytes: writing with backpressure, pausing, ending."""
+
+import asyncio
+
+import pytest
+from tests.session.conftest import Security
+from tests.session.servers import Peer, close, serve_raw, text
+
+from tickwire.session import Connection, open_connection
+from tickwire.session._protocol import ProtocolCarrier
+from tickwire.session._receiver import Receiver
+from tickwire.wire import HandshakeResponse, MessageQueue
+
+
+async def opened(
+    carrier: str, security: Security, port: int, queue: MessageQueue, **settings: float
+) -> Connection:
+    return await open_connection(
+        security.url(port),
+        queue,
+        carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
+        ca_file=security.ca_file,
+        **settings,  # type: ignore[arg-type] # the tests' own
+    )
+
+
+async def test_drain_waits_while_the_peer_does_not_read(carrier: str, security: Security) -> None:
+    may_read = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await may_read.wait()
+        while await peer.reader.read(1 << 20):
+            pass
+
+    async with serve_raw(script, security.server_context) as port:
+        connection = await opened(carrier, security, port, MessageQueue(), close_timeout_s=0.5)
+        connection.begin()
+        draining = asyncio.ensure_future(asyncio.sleep(0))
+        n_sent = 0
+        while draining.done() or n_sent == 0:  # until the kernel and the loop take no more
+            assert n_sent < 100
+            connection.send_binary(bytes(1_000_000))
+            n_sent += 1
+            draining = asyncio.ensure_future(connection.carrier.drain())
+            await asyncio.wait({draining}, timeout=0.1)
+        may_read.set()
+        await asyncio.wait_for(draining, 5)
+        connection.give_up("enough")
+        await asyncio.wait_for(connection.ended, 5)
+
+
+async def test_the_end_wakes_who_drains(carrier: str, security: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await asyncio.sleep(60)
+
+    async with serve_raw(script, security.server_context) as port:
+        connection = await opened(carrier, security, port, MessageQueue())
+        connection.begin()
+        for _ in range(20):
+            connection.send_binary(bytes(1_000_000))
+        draining = asyncio.ensure_future(connection.carrier.drain())
+        await asyncio.sleep(0)
+        connection.give_up("enough")
+        await asyncio.wait({draining}, timeout=5)
+        assert draining.done()
+        draining.exception()  # StreamWriter raises, the others return
+        assert (await connection.ended).reason == "enough"
+
+
+async def test_nothing_is_read_before_begin(carrier: str, security: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands(rest=text("with the handshake"))
+        await peer.send(text("after it") + close(1000))
+        await peer.read_close()
+
+    async with serve_raw(script, security.server_context) as port:
+        queue = MessageQueue()
+        connection = await opened(carrier, security, port, queue)
+        await asyncio.sleep(0.02)
+        assert len(queue) == 0
+        connection.begin()
+        await asyncio.wait_for(asyncio.shield(connection.ended), 5)
+        payloads = [queue.take(), queue.take()]
+        assert [each and each.payload for each in payloads] == [b"with the handshake", b"after it"]
+
+
+async def test_the_handshake_is_read_into_memory_of_its_own() -> None:
+    receiver = Receiver(MessageQueue())
+    carrier = ProtocolCarrier(receiver, b"GET / HTTP/1.1\r\n\r\n", HandshakeResponse("key"))
+    memory = carrier.get_buffer(-1)
+    assert isinstance(memory, memoryview)  # a slice of it must write through
+    memory[2:4] = b"xy"
+    assert bytes(carrier.get_buffer(-1)[:4]) == b"\0\0xy"
+    assert receiver.n_reads == 0
+    carrier.opened.cancel()
+
+
+@pytest.mark.parametrize("n_pings", [1000])
+async def test_pings_that_nobody_answers_are_given_up(
+    carrier: str, plain: Security, n_pings: int
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        while await peer.reader.read(65_536):
+            pass
+
+    async with serve_raw(script) as port:
+        connection = await opened(carrier, plain, port, MessageQueue())
+        connection.begin()
+        pings = [connection.ping() for _ in range(n_pings)]
+        assert sum(not ping.done() for ping in pings) == 64
+        connection.give_up("enough")
+        await connection.ended
