@@ -168,6 +168,7 @@ cdef class Lowered:
     cdef readonly int n_once
     cdef readonly int n_carry
     cdef readonly bint has_member_rows
+    cdef int n_nodes
     cdef int router             # root node of the tree that only observes
     cdef NodeOp* nodes
     cdef Edge* edges

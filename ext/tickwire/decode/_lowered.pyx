@@ -64,6 +64,7 @@ cdef class Lowered:
         self.keep = [flat]
         self.n_routes = len(program.routes)
         self.router = flat.router
+        self.n_nodes = len(flat.nodes)
         self.n_once = flat.n_once
         self.n_carry = flat.n_carry
         self.has_member_rows = flat.has_member_rows

@@ -209,7 +209,7 @@ cdef class Reader:
         cdef const uint8_t* first = text.p
         cdef const uint8_t* end = text.p + text.n
         cdef const uint8_t* p
-        cdef uint8_t* upper
+        cdef uint8_t upper[LONGEST_CODE]
         cdef int wanted = action.index
         cdef int n_pieces = 1
         cdef size_t i, n
@@ -241,7 +241,6 @@ cdef class Reader:
         if n > LONGEST_CODE:
             return self.fail(TOO_LONG)
         if action.upper:
-            upper = self.stage.room(text.n + n) + text.n    # behind an unescaped text
             for i in range(n):
                 upper[i] = first[i] - 32 if c'a' <= first[i] <= c'z' else first[i]
             first = upper

@@ -1,0 +1,158 @@
+"""Learning templates; the theory is in the declaration."""
+
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from tickwire.decode._lowered cimport (
+    OP_CHOICE, OP_CODE, OP_INTEGER, OP_INTEGER32, OP_NUMBER, OP_TEXT, OP_TIME, ActionOp, Edge,
+    Lowered, NodeOp, Range,
+)
+from tickwire.decode._values cimport (
+    TEXT_NULL, TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value,
+    tw_string_end,
+)
+
+
+cdef Edge* _edge(Lowered program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
+    cdef Edge* edge
+    cdef int32_t i
+    for i in range(keys.n):
+        edge = &program.edges[keys.first + i]
+        if edge.n == n and memcmp(edge.text, key, n) == 0:
+            return edge
+    return NULL
+
+
+cdef Edge* _index(Lowered program, Range items, int32_t index) noexcept nogil:
+    cdef int32_t i
+    for i in range(items.n):
+        if program.edges[items.first + i].index == index:
+            return &program.edges[items.first + i]
+    return NULL
+
+
+cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
+    """The step for a scalar that one action reads; STEP_NODE where none is made for it."""
+    cdef bint string = text.form == TEXT_STRING
+    if text.escaped or not (string or text.form == TEXT_NUMBER) or text.n == 0:
+        return STEP_NODE
+    if action.op == OP_NUMBER and not action.magnitude:
+        return STEP_F64
+    if action.op == OP_INTEGER or action.op == OP_INTEGER32:
+        return STEP_INTEGER
+    if action.op == OP_TIME:
+        return STEP_TIME
+    if action.op == OP_TEXT:
+        return STEP_TEXT if string else STEP_DIGITS
+    if action.op == OP_CODE and string:
+        return STEP_CODE
+    if action.op == OP_CHOICE and string:
+        return STEP_CHOICE
+    return STEP_NODE
+
+
+cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:
+    cdef Step* step = &template.steps[template.n_steps]
+    if end - literal > MAX_LITERAL or end == literal or template.n_steps == MAX_STEPS:
+        return False
+    step.n = <uint32_t>(end - literal)
+    memcpy(step.literal, literal, end - literal)
+    template.n_steps += 1
+    return True
+
+
+cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, const uint8_t* literal,
+                           const uint8_t* p, const uint8_t* after) noexcept nogil:
+    """Add the step of the value at p; the end of what it reads, NULL where it cannot be learned."""
+    cdef Step* step = &template.steps[template.n_steps]
+    cdef NodeOp* node
+    cdef Text text
+    if template.n_steps == MAX_STEPS:
+        return NULL
+    step.turn = -1
+    step.first = p[0]
+    if edge == NULL:
+        step.kind = STEP_SKIP_STRING if p[0] == c'"' else STEP_SKIP
+    else:
+        node = &program.nodes[edge.node]
+        step.node = edge.node
+        step.turn = edge.turn
+        step.kind = STEP_NODE
+        template.clears |= node.registers
+        if node.actions.n == 1 and node.observe < 0 and not node.gives_rows and node.fills.n == 0:
+            step.action = &program.actions[node.actions.first]
+            if not read_scalar(p, after, &text):
+                return NULL
+            if text.form == TEXT_STRING or text.form == TEXT_NUMBER:
+                step.kind = _kind(step.action, &text)
+        template.flat = template.flat and not node.gives_rows
+    template.numeric = template.numeric and (
+        step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP or step.kind == STEP_F64
+        or step.kind == STEP_INTEGER
+    )
+    step.quoted = p[0] == c'"' and step.kind != STEP_NODE and step.kind != STEP_SKIP
+    if not _add(template, literal, p + step.quoted):
+        return NULL
+    p = tw_skip_value(p, after)
+    if p == NULL:
+        return NULL
+    return p - step.quoted
+
+
+cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+                 const uint8_t* after) noexcept nogil:
+    cdef const uint8_t* literal = p
+    cdef const uint8_t* stop
+    cdef const uint8_t* value_end
+    cdef Edge* edge
+    cdef bint keyed = p[0] == c'{'
+    cdef bint escaped
+    cdef int32_t index = 0
+    cdef int32_t next_turn = 0
+    p = tw_skip_space(p + 1, after)
+    while p < after and p[0] != c'}' and p[0] != c']':
+        if keyed:
+            stop = tw_string_end(p + 1, after, &escaped)
+            if stop == NULL or escaped:
+                return False
+            edge = _edge(program, node.keys, p + 1, stop - p - 1)
+            p = tw_skip_space(stop + 1, after)
+            p = tw_skip_space(p + 1, after)
+        else:
+            edge = _index(program, node.items, index)
+            index += 1
+        if edge != NULL:
+            # A key that stands twice, or rows out of their order, are left to the general way.
+            if program.nodes[edge.node].registers & template.clears:
+                return False
+            if edge.turn >= 0:
+                if edge.turn != next_turn:
+                    return False
+                next_turn += 1
+        value_end = _value(template, program, edge, literal, p, after)
+        if value_end == NULL:
+            return False
+        literal = value_end
+        p = tw_skip_value(p, after)
+        p = tw_skip_space(p, after)
+        if p < after and p[0] == c',':
+            p = tw_skip_space(p + 1, after)
+    if template.n_steps == MAX_STEPS:
+        return False
+    template.steps[template.n_steps].kind = STEP_END
+    return _add(template, literal, after)
+
+
+cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+                const uint8_t* after) noexcept nogil:
+    template.misses += 1
+    if template.misses < template.misses_to_learn:
+        return
+    template.misses_to_learn = 0 if template.misses < MOST_MISSES else 2 * template.misses
+    template.n_steps = 0
+    template.clears = 0
+    template.flat = True
+    template.numeric = True
+    if not _learn(template, program, node, p, after):
+        template.n_steps = 0
+    template.direct = False
