@@ -1,4 +1,4 @@
-from typing import Literal, final
+from typing import Literal, Self, final
 
 from tickwire.ring._admission import Admission
 
@@ -8,7 +8,7 @@ VERDICTS: tuple[str, ...]
 
 @final
 class BookSplice(Admission):
-    def __init__(self, rule: str) -> None: ...
+    def __new__(cls, rule: str) -> Self: ...
     @property
     def rule(self) -> str: ...
     @property
