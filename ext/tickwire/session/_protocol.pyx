@@ -68,15 +68,15 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Let the transport close itself."""
         return False
 
-    def connection_lost(self, error):
+    def connection_lost(self, exc):
         """Wake whoever waits."""
         if not self.opened.done():
-            self.opened.set_exception(error or self._early_end())
+            self.opened.set_exception(exc or self._early_end())
         if self.writable is not None:
             self.writable.set_result(None)
             self.writable = None
         if not self.lost.done():
-            self.lost.set_result(error)
+            self.lost.set_result(exc)
 
     def pause_writing(self):
         """Hold back `drain`."""

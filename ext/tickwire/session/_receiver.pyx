@@ -43,19 +43,21 @@ cdef class Receiver:
         Largest message, and largest payload of one frame.
     """
 
-    def __cinit__(self, Handler handler not None, *, Py_ssize_t max_message_bytes=16_777_216):
+    def __cinit__(self):
         self.buffer = <uint8_t*>PyMem_Malloc(BUFFER_BYTES)
         if self.buffer == NULL:
             raise MemoryError
+        self.spill = bytearray()
+        self.whole_view = PyMemoryView_FromMemory(<char*>self.buffer, READ_BYTES, PyBUF_WRITE)
+
+    def __init__(self, handler: Handler, *, max_message_bytes: int = 16_777_216):
         self.handler = handler
         self.parser = FrameParser(
             max_frame=max_message_bytes, max_message=max_message_bytes
         )
-        self.spill = bytearray()
         # A carrier that brings whole frames has read them before it can be told to stop: at most
         # what its own buffer holds, a few messages or what the kernel had.
         self.max_spill_bytes = 4 * <size_t>max_message_bytes + 16_777_216
-        self.whole_view = PyMemoryView_FromMemory(<char*>self.buffer, READ_BYTES, PyBUF_WRITE)
 
     def __dealloc__(self):
         PyMem_Free(self.buffer)

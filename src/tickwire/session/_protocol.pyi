@@ -2,9 +2,12 @@
 
 import asyncio
 
+from typing_extensions import disjoint_base
+
 from tickwire.session._receiver import Receiver
 from tickwire.wire import HandshakeResponse
 
+@disjoint_base
 class ProtocolCarrier(asyncio.BufferedProtocol):
     """A WebSocket connection's bytes, by way of the loop's own transport."""
 

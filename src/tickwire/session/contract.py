@@ -43,7 +43,10 @@ class LinkObserver(Protocol):
         """Tell that all subscriptions have been acknowledged or refused."""
 
     def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
-        """Tell that a connection has ended; see `Link` for the reasons."""
+        """Tell that a connection has ended; see `Link` for the reasons.
+
+        `link.handler` is still the handler of that connection.
+        """
 
     def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
         """Tell that the venue refused a subscription; with `retry` it is asked for again."""
