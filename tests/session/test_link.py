@@ -493,7 +493,7 @@ async def test_a_handler_that_asks_for_the_end_gets_no_more(carrier: str, plain:
     ):
         await run.task  # without being told to stop
     assert run.handlers[7].data == [f"data {i}" for i in range(4)]
-    assert run.observer.told[-1] == ("disconnected", 7, "halted")
+    assert run.observer.told[-1] == ("disconnected", 7, "stopped")
 
 
 async def test_connects_stay_within_the_limit_of_the_venue(plain: Security) -> None:

@@ -38,8 +38,8 @@ class Link:
     The reasons of a disconnect: `closed` by the venue with a close frame, `lost` without one,
     `timeout` after too long a silence, `protocol` where the venue broke RFC 6455, `unanswered`
     where it did not answer a subscribe request, `overflow` where reading was paused when it ended,
-    `refused` where nothing is left to subscribe to, `halted` where the handler asked for the end,
-    `stopped` by `stop`.
+    `refused` where nothing is left to subscribe to, `stopped` by `stop` or where the handler asked
+    for the end.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ class Link:
             return None
         if connection.halted.is_set():
             self._stop.set()
-            return "halted", "the handler asked for the end"
+            return "stopped", "the handler asked for the end"
         if self._exhausted:
             return "refused", "nothing is left to subscribe to"
         if self._stop.is_set():
