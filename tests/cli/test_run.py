@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,15 @@ def test_max_messages_stops_after_the_read_that_brings_the_last(tmp_path: Path) 
     assert ids == [str(number) for number in range(summary["messages"])]
 
 
+def test_max_messages_counts_over_all_sources(tmp_path: Path) -> None:
+    with exchange([trades(0, 5000)]) as one, exchange([trades(0, 5000)]) as other:
+        config = write_config(tmp_path, source(one.ws_url), source(other.ws_url, symbols=["ETH"]))
+        summary = run_ok(config, "--max-messages", 6000)
+    # A read brings at most 64 KiB, and no read is taken after the one that brings the 6000th.
+    assert 6000 <= summary["messages"] <= 6000 + 65_536 // len(trade(0))
+    assert summary["rows_committed"]["duckdb"]["trades"] == summary["messages"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_what_the_rings_hold(tmp_path: Path, number: int) -> None:
     with exchange([trades(0, 3000)]) as server:
@@ -222,6 +232,53 @@ def test_sequence_numbers_and_connections_go_on_over_restarts(tmp_path: Path) ->
     assert rows["seq"].to_pylist() == list(range(20))
     assert rows["conn"].to_pylist() == [0] * 10 + [1] * 10
     assert (tmp_path / ".tickwire" / "main.json").exists()
+
+
+def test_numbers_never_repeat_after_a_kill(tmp_path: Path) -> None:
+    with exchange([trades(0, 5000)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        process = started("run", config)
+        try:
+            wait_for_commits(process, tmp_path)
+        finally:
+            process.kill()
+            process.communicate()
+    before = from_duckdb(tmp_path, "trades")
+    assert before.num_rows > 0
+    with exchange([trades(100, 110)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        run_ok(config, "--max-messages", 10)
+    after = from_duckdb(tmp_path, "trades").slice(before.num_rows)
+    assert after.num_rows == 10
+    assert min(after["seq"].to_pylist()) > max(before["seq"].to_pylist())
+    assert min(after["conn"].to_pylist()) > max(before["conn"].to_pylist())
+
+
+def wait_for_commits(process: Any, folder: Path) -> None:
+    """Wait until a running feed has committed rows: its write-ahead log has grown."""
+    log = folder / "market.duckdb.wal"
+    deadline_s = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline_s:
+        if log.exists() and log.stat().st_size > 100_000:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the feed committed nothing")
+
+
+def test_a_second_signal_aborts(tmp_path: Path) -> None:
+    with exchange([trades(0, 10)]) as server:
+        config = write_config(tmp_path, source(server.ws_url))
+        process = started("run", config)
+        try:
+            assert server.played.wait(60)
+            # While it is stopped both wait, and then both come before the stop is through.
+            for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+                process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 70
+    assert errors.splitlines()[-1] == "tickwire: aborted by a second signal"
 
 
 def test_a_locked_sink_is_told_before_any_connection_is_made(tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ cdef struct Guess:
 
 
 @cython.final
+cdef class MessageLimit:
+    cdef readonly int64_t most      # data messages; 0: no end
+    cdef readonly int64_t taken     # counted at the end of each read
+    cdef readonly bint spent        # `most` have come; nothing more is taken
+
+
+@cython.final
 cdef class Decoder:
     cdef readonly object program
     cdef Lowered lowered
@@ -45,8 +52,7 @@ cdef class Decoder:
     cdef readonly int64_t unrequested_messages
     cdef readonly int64_t quarantine_unkept # messages that the quarantine had no room for
     cdef readonly int64_t quarantine_cut    # messages that it holds in part
-    cdef int64_t max_messages               # 0: no end
-    cdef readonly bint spent                # max_messages have come; nothing more is taken
+    cdef MessageLimit limit
     cdef int64_t n_in_read                  # data messages since begin_read
     cdef dict _errors
     cdef dict held                          # symbol code -> deque of messages that wait

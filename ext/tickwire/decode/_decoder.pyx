@@ -51,6 +51,19 @@ _REASONS = (
 _EVENTS = ("data", "acknowledge", "error", "ping", "pong")
 
 
+cdef class MessageLimit:
+    """How many data messages are taken, counted over all decoders that share it.
+
+    Parameters
+    ----------
+    most
+        After the read that brings this one nothing more is taken; 0 for no end.
+    """
+
+    def __init__(self, most=0):
+        self.most = most
+
+
 cdef class Decoder:
     """Decodes the messages of one source into the rings of its feed."""
 
@@ -65,7 +78,7 @@ cdef class Decoder:
         quarantine=None,
         admission=None,
         read_to_ring=None,
-        max_messages=0,
+        limit=None,
         hold_bytes=67_108_864,
     ):
         for route in program.routes:
@@ -86,7 +99,7 @@ cdef class Decoder:
         self.admission = admission
         self.read_to_ring = read_to_ring
         self.quarantine = quarantine
-        self.max_messages = max_messages
+        self.limit = MessageLimit() if limit is None else limit
         self.hold_bytes = hold_bytes
         self.last_route = UNROUTED
         self._errors = {}
@@ -110,7 +123,7 @@ cdef class Decoder:
 
         Shape    one payload of n bytes, UTF-8.
         Units    bytes.
-        Returns  a Verdict: TAKEN, BLOCKED where a ring has no room, HALT past `max_messages`.
+        Returns  a Verdict: TAKEN, BLOCKED where a ring has no room, HALT past the limit.
         Threads  the loop's thread only.
         Memory   the payload is borrowed; rows go into the rings.
         Source   DESIGN section 4.
@@ -118,7 +131,7 @@ cdef class Decoder:
         cdef int32_t route = UNROUTED
         cdef Outcome outcome
         cdef bint drained
-        if self.spent:
+        if self.limit.spent:
             return Verdict.HALT
         if self.n_draining:
             # Deltas that were held come before whatever is newer.
@@ -331,9 +344,10 @@ cdef class Decoder:
             return
         if self.read_to_ring is not None:
             self.read_to_ring.record(tw_mono_ns() - connection.mono_ns, self.n_in_read)
+        self.limit.taken += self.n_in_read
         self.n_in_read = 0
-        if self.max_messages and self.messages >= self.max_messages:
-            self.spent = True
+        if self.limit.most and self.limit.taken >= self.limit.most:
+            self.limit.spent = True
 
     cdef bint _drain(self) noexcept:
         """Let in what is held for the symbols that have their snapshot; False: a ring is full."""

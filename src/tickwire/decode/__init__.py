@@ -4,7 +4,7 @@ Knows nothing of: frames and sockets. Words: plan, route, row, column, payload. 
 ext/tickwire/decode.
 """
 
-from tickwire.decode._decoder import ConnectionDecoder, Decoder
+from tickwire.decode._decoder import ConnectionDecoder, Decoder, MessageLimit
 from tickwire.decode.program import Program
 
-__all__ = ["ConnectionDecoder", "Decoder", "Program"]
+__all__ = ["ConnectionDecoder", "Decoder", "MessageLimit", "Program"]

@@ -1,26 +1,28 @@
-"""Draft of the decoder's face; the compiled part follows."""
+"""A source's decoder, and the handler that each of its connections has."""
 
 from collections.abc import Mapping, Sequence
+from typing import final
 
-from tickwire.decode.plan import Message
+from typing_extensions import Buffer
+
+from tickwire.decode.program import Program
 from tickwire.observe import Histogram
 from tickwire.ring import Admission, Dictionaries, Ring
-from tickwire.schema import Table
 from tickwire.wire import Handler
 
-class Program:
-    """Messages of a venue, compiled for one source."""
+@final
+class MessageLimit:
+    """How many data messages are taken, counted over all decoders that share it."""
 
-    def __init__(
-        self,
-        venue: str,
-        messages: Sequence[Message],
-        tables: Mapping[str, Table],
-        *,
-        wanted: Sequence[str] | None = None,
-        aliases: Mapping[str, str] | None = None,
-    ) -> None: ...
+    def __init__(self, most: int = 0) -> None: ...
+    @property
+    def most(self) -> int: ...
+    @property
+    def taken(self) -> int: ...
+    @property
+    def spent(self) -> bool: ...
 
+@final
 class Decoder:
     """Decodes the messages of one source into the rings of its feed."""
 
@@ -35,9 +37,11 @@ class Decoder:
         quarantine: Ring | None = None,
         admission: Admission | None = None,
         read_to_ring: Histogram | None = None,
-        max_messages: int = 0,
+        limit: MessageLimit | None = None,
         hold_bytes: int = 67_108_864,
     ) -> None: ...
+    @property
+    def program(self) -> Program: ...
     @property
     def messages(self) -> int: ...
     @property
@@ -47,12 +51,20 @@ class Decoder:
     @property
     def unrequested_messages(self) -> int: ...
     @property
+    def quarantine_unkept(self) -> int: ...
+    @property
+    def quarantine_cut(self) -> int: ...
+    @property
+    def held_bytes(self) -> int: ...
+    @property
+    def held_dropped(self) -> int: ...
+    @property
     def errors(self) -> dict[str, int]: ...
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None
     ) -> ConnectionDecoder: ...
     def decode_as(
-        self, message: str, payload: bytes, *, symbol: str, ts_recv: int, conn: int
+        self, message: str, payload: Buffer, *, symbol: str, ts_recv: int, conn: int
     ) -> bool:
         """Decode a REST answer by the `snapshot` message of that name; publishes its rows."""
     def replay_held(self, symbol: str) -> int:
@@ -62,15 +74,20 @@ class Decoder:
 class ConnectionDecoder(Handler):
     """The handler of one connection."""
 
-    conn: int
-    first_message_ns: int  # ts_recv of the first data message, 0 before it
-    last_message_ns: int  # ts_recv of the last data message, 0 before the first
-    def decode(
-        self, payload: bytes | memoryview, ts_recv: int, mono: int | None = None
-    ) -> bool:
-        """Decode and publish one message outside a carrier; False where the ring had no room."""
-    def begin(self, ts_recv: int, mono: int) -> None: ...
-    def offer(self, payload: bytes | memoryview) -> int: ...
-    def end(self) -> None: ...
+    @property
+    def decoder(self) -> Decoder: ...
+    @property
+    def conn(self) -> int: ...
+    @property
+    def first_message_ns(self) -> int:
+        """ts_recv of the first data message, 0 before it."""
+    @property
+    def last_message_ns(self) -> int:
+        """ts_recv of the last data message, 0 before the first."""
+    def __init__(
+        self, decoder: Decoder, conn: int, labels: Mapping[str, str] | None = None
+    ) -> None: ...
+    def decode(self, payload: Buffer, ts_recv: int, mono: int | None = None) -> bool:
+        """Decode and publish one message outside a carrier; False where a ring has no room."""
     def take_events(self) -> list[tuple[str, bytes]]:
         """Messages for the session since the last call: (kind, payload)."""

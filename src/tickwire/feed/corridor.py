@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tickwire.book import BookSplice
-from tickwire.decode import Decoder, Program
+from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
 from tickwire.feed.gaps import Ledger
 from tickwire.feed.planning import FeedPlan, SourcePlan
@@ -79,8 +79,9 @@ class Corridor:
         }
         self._sink_consumers: list[Consumer] = []
         self.ledger = Ledger(self.rings["gaps"], self.rings["sessions"])
+        limit = MessageLimit(max_messages)
         self.sources = tuple(
-            self._source(source, plan, feed.hold_bytes, max_messages) for source in plan.sources
+            self._source(source, plan, feed.hold_bytes, limit) for source in plan.sources
         )
 
     def consumers(self, tables: tuple[str, ...]) -> dict[str, Consumer]:
@@ -104,7 +105,7 @@ class Corridor:
         return sum(source.decoder.messages for source in self.sources)
 
     def _source(
-        self, source: SourcePlan, plan: FeedPlan, hold_bytes: int, max_messages: int
+        self, source: SourcePlan, plan: FeedPlan, hold_bytes: int, limit: MessageLimit
     ) -> SourceCorridor:
         program = Program(
             source.venue.name,
@@ -125,7 +126,7 @@ class Corridor:
             quarantine=self.rings["quarantine"],
             admission=splice,
             read_to_ring=self.read_to_ring,
-            max_messages=max_messages,
+            limit=limit,
             hold_bytes=hold_bytes,
         )
         books = None
