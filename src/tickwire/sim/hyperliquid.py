@@ -23,6 +23,8 @@ BOOK_EVENTS = 10
 FAST_BOOK_EVENTS = 4
 CONTEXT_EVENTS = 25
 MIDS_EVENTS = 40
+# From one book to the next most levels stay as they are: their text is kept.
+LEVEL_TEXTS = 20_000
 
 _TABLES = {
     "trades": "trades",
@@ -224,8 +226,9 @@ def _key(subscription: Mapping[str, Any]) -> str:
 
 def _trades(key: str, symbol: Symbol, trades: list[Trade]) -> Message:
     instrument = symbol.instrument
-    n_repeated = sum(trade.number <= symbol.delivered for trade in trades)
-    symbol.delivered = max(symbol.delivered, trades[-1].number)
+    last = trades[-1].number
+    n_repeated = min(max(symbol.delivered - last + len(trades), 0), len(trades))
+    symbol.delivered = max(symbol.delivered, last)
     parts = []
     for trade in trades:
         entropy = trade.entropy
@@ -241,16 +244,24 @@ def _trades(key: str, symbol: Symbol, trades: list[Trade]) -> Message:
     return Message(key, "trades", payload.encode(), len(parts), n_repeated)
 
 
+def _levels(symbol: Symbol, levels: list[tuple[int, int, int]]) -> str:
+    known = symbol.level_texts
+    return ",".join([known.get(level) or _level(symbol, level) for level in levels])
+
+
 def _level(symbol: Symbol, level: tuple[int, int, int]) -> str:
     ticks, lots, n_orders = level
     price, size = symbol.instrument.price_text(ticks), symbol.instrument.size_text(lots)
-    return f'{{"px":"{price}","sz":"{size}","n":{n_orders}}}'
+    text = f'{{"px":"{price}","sz":"{size}","n":{n_orders}}}'
+    if len(symbol.level_texts) >= LEVEL_TEXTS:
+        symbol.level_texts.clear()
+    symbol.level_texts[level] = text
+    return text
 
 
 def _bbo(key: str, symbol: Symbol, time_ms: int) -> Message:
-    bid = _level(symbol, symbol.bids.top(1)[0])
-    ask = _level(symbol, symbol.asks.top(1)[0])
-    data = f'{{"coin":"{symbol.name}","time":{time_ms},"bbo":[{bid},{ask}]}}'
+    touch = _levels(symbol, symbol.bids.top(1) + symbol.asks.top(1))
+    data = f'{{"coin":"{symbol.name}","time":{time_ms},"bbo":[{touch}]}}'
     return Message(key, "quotes", f'{{"channel":"bbo","data":{data}}}'.encode())
 
 
@@ -263,8 +274,7 @@ def _book(key: str, symbol: Symbol, time_ms: int, subscription: Mapping[str, Any
         grid = _grid(symbol, figures, mantissa or 1)
         bids = _merged(symbol.bids.top(len(symbol.bids.keys)), grid, n_levels, is_bid=True)
         asks = _merged(symbol.asks.top(len(symbol.asks.keys)), grid, n_levels, is_bid=False)
-    bid_text = ",".join([_level(symbol, level) for level in bids])
-    ask_text = ",".join([_level(symbol, level) for level in asks])
+    bid_text, ask_text = _levels(symbol, bids), _levels(symbol, asks)
     extra = ""
     if figures is not None:
         spread = symbol.instrument.price_text(asks[0][0] - bids[0][0])

@@ -17,6 +17,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log
 from random import Random
 
 from tickwire.sim.instruments import Instrument, instrument
@@ -24,6 +25,9 @@ from tickwire.sim.instruments import Instrument, instrument
 LEVELS_START = 200
 LEVELS_MIN = 120
 LEVELS_MAX = 400
+TYPICAL_DISTANCE = (
+    6.5  # of an order from the touch, in ticks when it joins, in levels when it leaves
+)
 TRADES_KEPT = 50
 WARM_UP_EVENTS = 64
 # Multiplied with a counter modulo 2**50: every trade id once, in no visible order.
@@ -117,8 +121,8 @@ class Symbol:
     """The state of one symbol's market."""
 
     __slots__ = (
-        "asks", "bids", "delivered", "instrument", "n_events", "n_trades", "name", "notional",
-        "recent", "update_id", "volume_lots",
+        "asks", "bids", "delivered", "instrument", "level_texts", "n_events", "n_trades", "name",
+        "notional", "recent", "update_id", "volume_lots",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, update_id: int) -> None:
@@ -131,6 +135,8 @@ class Symbol:
         self.n_trades = 0
         # Number of the newest trade that was sent to anybody: what comes up to it is repeated.
         self.delivered = 0
+        # The exchange's: (ticks, lots, orders) to how it writes them.
+        self.level_texts: dict[tuple[int, int, int], str] = {}
         self.volume_lots = 0
         self.notional = 0
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
@@ -240,7 +246,11 @@ class Market:
             self._join(symbol, event)
         else:
             self._leave(symbol, event)
-        self._keep_depth(symbol, event)
+        if not (
+            LEVELS_MIN <= len(bids.keys) <= LEVELS_MAX
+            and LEVELS_MIN <= len(asks.keys) <= LEVELS_MAX
+        ):
+            self._keep_depth(symbol, event)
         symbol.n_events += 1
         symbol.update_id += gap + len(event.changed_bids) + len(event.changed_asks)
         best_bid, best_ask = bids.keys[-1], asks.keys[-1]
@@ -257,7 +267,8 @@ class Market:
                 key -= 1 + int(self._random() ** 3 * 4)
 
     def _lots(self, symbol: Symbol) -> int:
-        return 1 + int(self._rng.expovariate(1.0) * symbol.instrument.typical_lots)
+        # Exponential: 1 - random() is never 0.
+        return 1 - int(log(1.0 - self._random()) * symbol.instrument.typical_lots)
 
     def _side(self, symbol: Symbol, event: Event, is_bid: bool) -> tuple[Side, list[int]]:
         if is_bid:
@@ -307,13 +318,13 @@ class Market:
         if spread > 1 and self._random() < 0.75:
             key = side.keys[-1] + 1 + int(self._random() * min(spread - 1, 8))
         else:
-            key = side.keys[-1] - int(self._rng.expovariate(0.15))
+            key = side.keys[-1] + int(log(1.0 - self._random()) * TYPICAL_DISTANCE)
         side.add(key, self._lots(symbol))
         changed.append(side.sign * key)
 
     def _leave(self, symbol: Symbol, event: Event) -> None:
         side, changed = self._side(symbol, event, self._random() < 0.5)
-        nth = min(len(side.keys), 1 + int(self._rng.expovariate(0.15)))
+        nth = min(len(side.keys), 1 - int(log(1.0 - self._random()) * TYPICAL_DISTANCE))
         key = side.keys[-nth]
         share = 1.0 if side.orders[key] == 1 else self._random()
         side.take(key, max(1, int(side.lots[key] * share)))

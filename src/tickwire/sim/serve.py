@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -75,6 +76,8 @@ async def serve(options: SimOptions) -> None:
         if simulator.ca_file is not None:
             lines.append(f"ca={simulator.ca_file}")
         print("\n".join(lines), flush=True)
+        # What stands now stays: the collector need not walk it while messages are made.
+        gc.freeze()
         waiting = [asyncio.create_task(stopped.wait()), asyncio.create_task(simulator.failure())]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
