@@ -205,6 +205,26 @@ async def test_mids_and_context_agree_with_rest(simulator, ws):
     assert float(rest_mids["BTC"]) == (bid + ask) / 2
 
 
+async def test_spot_and_other_dexes_have_their_own_forms():
+    symbols = ["BTC", "@107", "xyz:NVDA", "xyz:AAPL"]
+    async with (
+        Simulator("hyperliquid", symbols=symbols) as sim,
+        websockets.connect(sim.ws_url + "/ws", max_queue=None) as ws,
+    ):
+        await subscribe(ws, type="activeAssetCtx", coin="@107")
+        assert (await receive(ws, "activeSpotAssetCtx"))["ctx"]["coin"] == "@107"
+        await subscribe(ws, type="allMids", dex="xyz")
+        echo = (await receive(ws, "subscriptionResponse"))["subscription"]
+        assert echo == {"type": "allMids", "dex": "xyz"}
+        mids = await receive(ws, "allMids")
+        assert mids["dex"] == "xyz"
+        assert set(mids["mids"]) == {"xyz:NVDA", "xyz:AAPL"}
+        await subscribe(ws, type="allMids")
+        while "dex" in (mids := await receive(ws, "allMids")):
+            pass
+        assert set(mids["mids"]) == {"BTC", "@107"}
+
+
 async def test_stamped_ids_are_the_time_of_sending():
     async with (
         Simulator("hyperliquid", rate=0, symbols=["BTC"], stamp=True, limit=1500) as sim,

@@ -31,6 +31,10 @@ def sim(
     speed: Annotated[
         str, typer.Option(metavar="X", help="Times the capture's own pace, or max.")
     ] = "1",
+    route: Annotated[
+        Literal["all", "connection", "subscribed"],
+        typer.Option(help="Which of the capture's messages a connection gets."),
+    ] = "all",
     tls: Annotated[
         bool, typer.Option("--tls", help="Serve TLS, with an authority made now.")
     ] = False,
@@ -52,6 +56,7 @@ def sim(
         seed=seed,
         capture=capture,
         speed=factor_of(speed),
+        route=route,
         tls=tls,
         stamp=stamp,
     )

@@ -96,7 +96,8 @@ class Hyperliquid(Exchange):
         """Return the subscription as the venue echoes it, or None where it is not valid."""
         kind = asked["type"]
         if kind == "allMids":
-            return {"type": kind}
+            dex = asked.get("dex")
+            return {"type": kind, "dex": dex} if isinstance(dex, str) else {"type": kind}
         coin = asked.get("coin")
         if not isinstance(coin, str) or not self.knows(coin):
             return None
@@ -120,7 +121,7 @@ class Hyperliquid(Exchange):
         kind = subscription["type"]
         now_ms = self.market.clock_ms()
         if kind == "allMids":
-            yield self._mids()
+            yield self._mids(key)
             return
         symbol = self.market.symbols[subscription["coin"]]
         if kind == "trades":
@@ -169,8 +170,10 @@ class Hyperliquid(Exchange):
             key = "activeAssetCtx:" + name
             if key in wanted:
                 yield _context(key, symbol)
-        if self.n_events % MIDS_EVENTS == 0 and "allMids" in wanted:
-            yield self._mids()
+        if self.n_events % MIDS_EVENTS == 0:
+            for key in wanted:
+                if key.startswith("allMids"):
+                    yield self._mids(key)
 
     def _update_candles(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
         name = event.symbol.name
@@ -181,10 +184,17 @@ class Hyperliquid(Exchange):
             if candles.running is not None and key in wanted:
                 yield _candle(key, event.symbol, candles.running)
 
-    def _mids(self) -> Message:
-        mids = {symbol.name: _mid(symbol) for symbol in self.market.symbols.values()}
-        payload = dumps({"channel": "allMids", "data": {"mids": mids}})
-        return Message("allMids", "mids", payload.encode(), len(mids))
+    def _mids(self, key: str) -> Message:
+        dex = key.partition(":")[2]
+        mids = self._mid_texts(dex)
+        data: dict[str, Any] = {"mids": mids} | ({"dex": dex} if dex else {})
+        payload = dumps({"channel": "allMids", "data": data})
+        return Message(key, "mids", payload.encode(), len(mids))
+
+    def _mid_texts(self, dex: str) -> dict[str, str]:
+        """Write the mids of one dex; those of the main one have no prefix."""
+        symbols = self.market.symbols.items()
+        return {name: _mid(one) for name, one in symbols if name.rpartition(":")[0] == dex}
 
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
         """`POST /info` with `allMids` or `l2Book`."""
@@ -193,8 +203,7 @@ class Hyperliquid(Exchange):
         try:
             asked = json.loads(body)
             if asked["type"] == "allMids":
-                mids = {symbol.name: _mid(symbol) for symbol in self.market.symbols.values()}
-                return Answer(200, dumps(mids))
+                return Answer(200, dumps(self._mid_texts(str(asked.get("dex", "")))))
             if asked["type"] == "l2Book":
                 subscription = self._normal(asked)
                 if subscription is None:
@@ -214,7 +223,7 @@ def _error(text: str) -> Reaction:
 def _key(subscription: Mapping[str, Any]) -> str:
     kind = subscription["type"]
     if kind == "allMids":
-        return "allMids"
+        return f"allMids:{subscription.get('dex', '')}"
     key = f"{kind}:{subscription['coin']}"
     if kind == "candle":
         return f"{key}:{subscription['interval']}"
@@ -332,6 +341,8 @@ def _context(key: str, symbol: Symbol) -> Message:
     instrument = symbol.instrument
     price, start = instrument.price_text, instrument.start_ticks
     drift = symbol.last_ticks - start
+    if symbol.name.startswith("@") or "/" in symbol.name:
+        return _spot_context(key, symbol)
     context = {
         "funding": f"{1.25e-05 + drift / start / 100:.10f}",
         "openInterest": instrument.size_text(instrument.typical_lots * 40_000 + symbol.volume_lots),
@@ -346,4 +357,22 @@ def _context(key: str, symbol: Symbol) -> Message:
     }
     data = {"coin": symbol.name, "ctx": context}
     payload = dumps({"channel": "activeAssetCtx", "data": data})
+    return Message(key, "tickers", payload.encode())
+
+
+def _spot_context(key: str, symbol: Symbol) -> Message:
+    instrument = symbol.instrument
+    supply = instrument.size_text(instrument.typical_lots * 1_000_000)
+    context = {
+        "prevDayPx": instrument.price_text(instrument.start_ticks),
+        "dayNtlVlm": instrument.notional_text(symbol.notional),
+        "markPx": instrument.price_text(symbol.last_ticks),
+        "midPx": _mid(symbol),
+        "circulatingSupply": supply,
+        "coin": symbol.name,
+        "totalSupply": supply,
+        "dayBaseVlm": instrument.size_text(symbol.volume_lots),
+    }
+    data = {"coin": symbol.name, "ctx": context}
+    payload = dumps({"channel": "activeSpotAssetCtx", "data": data})
     return Message(key, "tickers", payload.encode())
