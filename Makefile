@@ -2,25 +2,56 @@
 PYTHON ?= python3
 TICKWIRE_BUILD ?= release
 export TICKWIRE_BUILD
+
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup.py
+BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
-.PHONY: demo test lint bench build clean
+.DELETE_ON_ERROR:
+.PHONY: help build demo test sanitize lint bench profile docs clean
 
-$(VENV)/.stamp: pyproject.toml
+help:
+	@echo 'make demo     run the feed handler against the built-in exchange simulator'
+	@echo 'make test     run the whole test suite'
+	@echo 'make sanitize run the tests of the compiled rooms under sanitizers'
+	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
+	@echo 'make bench    run the benchmarks'
+	@echo 'make profile  run the benchmarks under perf, with symbols'
+	@echo 'make docs     write the API pages to build/docs'
+	@echo 'make clean    remove what was built, but not $(VENV)'
+
+# The tools and the libraries. A stamp is touched last, so that a failed step leaves none.
+$(VENV)/.tools: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tickwire needs Python 3.11 or later; say make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
-# Compiled in place and installed in editable form; the stamp names the profile it was built with.
-$(VENV)/.built-$(TICKWIRE_BUILD): $(VENV)/.stamp $(SOURCES)
+# The package is installed in editable form once, and again when pyproject.toml changes; that
+# compiles everything. After that only what changed is compiled, next to its Python files.
+# The generated C depends on the profile, so a change of profile makes all of it again.
+$(BUILT): $(VENV)/.tools $(SOURCES)
 	rm -f $(VENV)/.built-*
-	$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings editable_mode=compat --editable .
+	@set -e; mkdir -p build; \
+	if ! [ $(VENV)/.installed -nt $(VENV)/.tools ]; then \
+		rm -f $(VENV)/.installed build/profile; \
+		echo '$(BIN)/python -m pip install --no-build-isolation --editable .'; \
+		CYTHON_FORCE_REGEN=1 $(BIN)/python -m pip install --quiet --no-build-isolation --editable .; \
+		touch $(VENV)/.installed; \
+	elif [ "$$(cat build/profile 2>/dev/null)" = '$(TICKWIRE_BUILD)' ]; then \
+		echo '$(BIN)/python setup.py build_ext --inplace'; \
+		$(BIN)/python setup.py -q build_ext --inplace; \
+	else \
+		rm -f build/profile; \
+		echo '$(BIN)/python setup.py build_ext --inplace --force'; \
+		CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py -q build_ext --inplace --force; \
+	fi; \
+	echo '$(TICKWIRE_BUILD)' > build/profile
 	touch $@
 
-build: $(VENV)/.built-$(TICKWIRE_BUILD)
+build: $(BUILT)
 
 demo: build
 	$(BIN)/python examples/demo.py
@@ -28,18 +59,37 @@ demo: build
 test: build
 	$(BIN)/python -m pytest
 
+# cython-lint runs pycodestyle from the PATH.
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint ext
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest tickwire --ignore-unused-allowlist --allowlist tests/typing/stubtest_allowlist.txt
+	$(BIN)/stubtest tickwire --allowlist tests/typing/stubtest_allowlist.txt
 	$(BIN)/lint-imports
+
+# The compiled rooms once more, under the address and undefined behaviour sanitizers. What the
+# sanitizers need must be loaded before Python is.
+SANITIZERS := $(foreach name,libasan.so libubsan.so,$(shell $(or $(CC),cc) -print-file-name=$(name)))
+sanitize:
+	$(MAKE) build TICKWIRE_BUILD=asan
+	LD_PRELOAD='$(SANITIZERS)' ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		$(BIN)/python -m pytest tests/wire tests/ring tests/decode tests/book tests/observe
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only
 
+profile:
+	@command -v perf > /dev/null || { echo 'make profile needs Linux perf'; exit 1; }
+	$(MAKE) build TICKWIRE_BUILD=profile
+	perf record --call-graph fp -o build/perf.data $(BIN)/python -m pytest benchmarks --benchmark-only
+	perf report --stdio -i build/perf.data | head -100
+
+docs: build
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs tickwire
+
 clean:
-	rm -rf build dist demo *.egg-info src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
-	find src ext -name '*.so' -delete -o -name '*.c' -delete
-	rm -f $(VENV)/.built-*
+	rm -rf build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	find src ext benchmarks tests -name '*.so' -delete -o -name '*.c' -delete -o -name '__pycache__' -prune -exec rm -rf {} +
+	rm -f $(VENV)/.built-* $(VENV)/.installed

@@ -6,6 +6,13 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
+COMMON = {
+    "language_level": 3,
+    "cdivision": True,  # C's division in every profile: they differ in checks, not in meaning
+    "embedsignature": True,
+    "auto_pickle": False,  # borrowed memory and rings cannot travel in a pickle
+    "autotestdict": False,
+}
 CHECKED = {
     "boundscheck": True,
     "wraparound": False,
@@ -54,7 +61,7 @@ setup(
     ext_modules=cythonize(
         extensions,
         include_path=["ext"],
-        compiler_directives={"language_level": 3, "cdivision": True, "embedsignature": True}
-        | directives,
-    )
+        compiler_directives=COMMON | directives,
+    ),
+    options={"build_ext": {"parallel": 2}},  # compilers at a time
 )
