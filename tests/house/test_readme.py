@@ -1,0 +1,123 @@
+"""Every block of README.md is run: as it stands, but for where the exchange is."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import tickwire
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+TIMEOUT_S = 60
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def block(language: str, having: str) -> str:
+    return next(text for text in blocks(language) if having in text)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for text in blocks("sh") for line in text.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def tickwire_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tickwire", *arguments]
+
+
+@pytest.fixture
+def simulator() -> Iterator[str]:
+    """Give the address of an exchange."""
+    command = tickwire_command("sim", "--rate", "500", "--symbols", "BTC,ETH,SOL")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip().removeprefix("ws=")
+        finally:
+            process.terminate()
+
+
+def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
+    # A block without a language is a picture.
+    assert {name for name, _ in BLOCKS} == {"", "sh", "toml", "python"}
+    assert len(blocks("toml")) == 1
+    assert len(blocks("python")) == 3
+    verbs = [command[:2] for command in commands() if command]
+    assert verbs[:2] == [["make", "demo"], ["make", "test"]]  # .ci/run runs these
+    assert {command[0] for command in verbs[2:]} == {"tickwire"}
+
+
+def test_trades_stream_into_polars(simulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Enough(Exception):
+        pass
+
+    printed: list[pl.DataFrame] = []
+
+    def keep(frame: pl.DataFrame) -> None:
+        printed.append(frame)
+        if sum(len(one) for one in printed) >= 20:
+            raise Enough
+
+    monkeypatch.setattr(tickwire, "Source", partial(tickwire.Source, url=simulator))
+    code = compile(block("python", "polars"), "README.md", "exec")
+    with pytest.raises(Enough):
+        exec(code, {"print": keep})  # noqa: S102 - our own page
+    rows = pl.concat(printed)
+    assert rows.columns == ["symbol", "ts_event", "side", "price", "size"]
+    assert set(rows["symbol"]) <= {"BTC", "ETH"}
+    assert set(rows["side"]) <= {"buy", "sell"}
+
+
+def test_the_configuration_runs_and_parquet_is_read(simulator: str, tmp_path: Path) -> None:
+    (config,) = blocks("toml")
+    (tmp_path / "feeds.toml").write_text(config)
+    ours = [command[1:] for command in commands() if command and command[0] == "tickwire"]
+    checks = [arguments for arguments in ours if arguments[0] == "check"]
+    runs = [arguments for arguments in ours if arguments[0] == "run"]
+    assert checks
+    assert runs
+    assert len(checks) + len(runs) == len(ours)
+    for arguments in checks:
+        text = run(tickwire_command(*arguments), tmp_path)
+        assert "api.hyperliquid.xyz" in text
+    here = config.replace("[[source]]", f'[[source]]\nurl = "{simulator}"')
+    (tmp_path / "feeds.toml").write_text(here)
+    for arguments in runs:
+        # The last --duration counts.
+        run(tickwire_command(*arguments, "--duration", "1"), tmp_path)
+    assert (tmp_path / "market.duckdb").is_file()
+    assert (tmp_path / "summary.json").is_file()
+    shown = run([sys.executable, "-c", block("python", "read_parquet")], tmp_path)
+    assert "BTC" in shown
+    assert "notional" in shown
+
+
+def test_the_example_is_the_file() -> None:
+    example = (ROOT / "examples" / "add_a_venue.py").read_text(encoding="utf-8")
+    assert block("python", "COINBASE") == example
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
