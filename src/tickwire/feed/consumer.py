@@ -29,14 +29,14 @@ QueueEmpty = asyncio.QueueEmpty
 
 if TYPE_CHECKING:
 
-    class QueueShutDown(Exception):  # noqa: N818 - asyncio's name
+    class QueueShutDown(Exception):
         """The consumer is shut down and has nothing left."""
 
 elif hasattr(asyncio, "QueueShutDown"):
     QueueShutDown = asyncio.QueueShutDown
 else:
 
-    class QueueShutDown(Exception):  # noqa: N818 - asyncio's name
+    class QueueShutDown(Exception):
         """The consumer is shut down and has nothing left."""
 
 
