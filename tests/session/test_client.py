@@ -368,7 +368,7 @@ async def test_a_slow_reader_loses_nothing_and_holds_little(
 
     async with (
         serve_raw(script, security.server_context) as port,
-        open_to(port, max_queue_bytes=20_000, ping_every_s=0.02, ping_timeout_s=0.02) as ws,
+        open_to(port, max_queue_bytes=20_000) as ws,
     ):
         last = -1
         while sent != last:  # until the server is stuck
@@ -378,8 +378,6 @@ async def test_a_slow_reader_loses_nothing_and_holds_little(
         assert sent < n_messages
         assert ws._queue.n_bytes <= 20_000
         assert ws._connection.receiver.paused
-        # Nothing was received for longer than the timeout, but nothing could be.
-        assert ws.is_open
         received = await drain(ws)
         assert [str(message).split()[0] for message in received] == [
             str(i) for i in range(n_messages)

@@ -358,7 +358,7 @@ async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(
             await peer.send(say(ok=["a"]))
         await peer.answer_close()
 
-    settings = replace(QUICK, reply_timeout_s=0.05)
+    settings = replace(QUICK, reply_timeout_s=0.3)
     async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
         await run.observer.until_told("subscribed", 8)
     assert ("disconnected", 7, "unanswered") in run.observer.told
@@ -418,7 +418,7 @@ async def test_silence_means_a_dead_connection(carrier: str, plain: Security) ->
             await asyncio.sleep(60)
         await peer.answer_close()
 
-    venue = replace(VENUE, heartbeat=Heartbeat("ping", 0.02, 0.1))
+    venue = replace(VENUE, heartbeat=Heartbeat("ping", 0.05, 0.3))
     settings = replace(QUICK, carrier=carrier)
     async with (
         serve_raw(script) as port,
@@ -437,14 +437,14 @@ async def test_a_handler_without_room_pauses_and_loses_nothing(
         await peer.answer_close()
 
     # The silence is longer than the venue allows, but it is ours.
-    venue = replace(VENUE, heartbeat=Heartbeat("none", 0, 0.1))
+    venue = replace(VENUE, heartbeat=Heartbeat("none", 0, 0.4))
     settings = replace(QUICK, carrier=carrier)
     async with (
         serve_raw(script) as port,
         running(plain.url(port), [], venue=venue, settings=settings, make=Stuck) as run,
     ):
         await run.observer.until(lambda: run.link.is_paused)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
         assert run.link.is_paused
         handler = run.handlers[7]
         assert isinstance(handler, Stuck)

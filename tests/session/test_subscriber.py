@@ -116,7 +116,7 @@ async def test_words_without_a_key_are_told() -> None:
 
 
 async def test_only_what_is_unanswered_is_asked_again_and_once() -> None:
-    asked = Asked(["a", "b"], reply_timeout_s=0.05)
+    asked = Asked(["a", "b"], reply_timeout_s=0.2)
     running = asyncio.ensure_future(asked.subscriber.run())
     await asked.requests_after(1)
     asked.subscriber.on_reply(Reply(acknowledged=("a",)))

@@ -206,14 +206,6 @@ class Connection:
         self._note = self._note or note
         self.carrier.abort()
 
-    def stop_parsing(self) -> None:
-        """Drop whatever has not been parsed and whatever comes."""
-        self.receiver.end_now()
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-            self._retry_timer = None
-        self.carrier.resume_reading()
-
     def _start_closing(self, code: int, reason: str) -> None:
         if self.ended.done():
             return
