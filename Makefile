@@ -9,14 +9,14 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test sanitize lint bench profile docs clean
+.PHONY: help build demo test sanitize lint bench bench-quick profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
 	@echo 'make test     run the whole test suite'
 	@echo 'make sanitize run the tests of the compiled rooms under sanitizers'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
-	@echo 'make bench    run the benchmarks'
+	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
 	@echo 'make docs     write the API pages to build/docs'
 	@echo 'make clean    remove what was built, but not $(VENV)'
@@ -78,6 +78,10 @@ sanitize:
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m benchmarks.pipelines
+
+bench-quick: build
+	$(BIN)/python -m benchmarks.pipelines --quick
 
 profile:
 	@command -v perf > /dev/null || { echo 'make profile needs Linux perf'; exit 1; }

@@ -3,14 +3,20 @@
 import asyncio
 import json
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 import pytest
 import websockets
 
 from tickwire.errors import TickwireError
 from tickwire.sim.load import LoadServer, LoadSpec, measure_ceiling
+from tickwire.sim.tape import FIRST_TRADE_ID, record
 
 SUBSCRIBE = '{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}'
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 async def receive(server, n_messages):
@@ -44,6 +50,28 @@ async def test_ids_are_unique_over_the_passes_of_a_tape():
     assert len({trade["tid"] for trade in trades}) == 2500
     assert {len(text) for text in texts} == {304}
     assert trades[0]["hash"] == trades[1000]["hash"]
+
+
+@pytest.mark.parametrize(("mix", "n_messages"), [("trades", 100), ("trades", 37), ("mix", 30)])
+def test_ids_count_up_from_any_message(mix, n_messages):
+    tape = record(mix, n_messages)
+    passes = [n * n_messages for n in range(60)]
+    for first in [*passes, 123_456_789, 5, 5, 99_999_999_999, 0]:
+        tape.number(first)
+        messages = [json.loads(payload) for payload in tape.payloads()]
+        ids = [each["data"][0]["tid"] for each in messages if each["channel"] == "trades"]
+        assert ids == (FIRST_TRADE_ID + first + tape.id_messages).tolist()
+
+
+async def test_a_sender_that_hangs_up_loses_nothing():
+    with LoadServer(LoadSpec("book", n_messages=3000, hang_up=True)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+        writer.write(HANDSHAKE + b"\x81\x82\0\0\0\0{}")
+        received = await reader.read(-1)
+        report = await asyncio.to_thread(server.report)
+        writer.close()
+    frames = received.partition(b"\r\n\r\n")[2].removeprefix(b'\x81\x12{"channel":"pong"}')
+    assert len(frames) == report.bytes
 
 
 async def test_stamps_are_the_times_when_messages_were_due():

@@ -59,6 +59,8 @@ class LoadSpec:
         Of every message.
     seed
         Of prices and sizes.
+    hang_up
+        End the connection once all is sent; otherwise the client does.
     """
 
     mix: Mix = "trades"
@@ -69,6 +71,7 @@ class LoadSpec:
     n_requests: int = 1
     coin: str = "BTC"
     seed: int = 0
+    hang_up: bool = False
 
     def record(self) -> Tape:
         """Build the tape; passes are `n_messages` long, the last one possibly shorter."""
@@ -161,6 +164,11 @@ class Peer:
                 self.blocked_ns += time.monotonic_ns() - start_ns
             except OSError:
                 self.is_closed = True
+
+    def hang_up(self) -> None:
+        """Send no more; what was sent still arrives."""
+        if not self.is_closed:
+            self._socket.shutdown(socket.SHUT_WR)
 
     def answer(self, timeout_s: float = 0.0) -> None:
         """Read what the client sent within that time, and answer it."""
@@ -338,6 +346,8 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
                 pipe.send(send_load(peer, spec, tape))
             except TickwireError as error:
                 pipe.send(str(error))
+            if spec.hang_up:
+                peer.hang_up()
             # The client still reads; it ends the connection.
             while not peer.is_closed:
                 peer.answer(1.0)

@@ -59,6 +59,7 @@ class Tape:
     id_digits: int
     rows: dict[str, int]
     _places: NDArray[np.int64] | None = None
+    _numbered: int | None = None  # the first message of the pass whose ids are there now
 
     @property
     def n_messages(self) -> int:
@@ -67,12 +68,18 @@ class Tape:
 
     def number(self, first_message: int) -> None:
         """Write ids that count the messages of all passes up from `FIRST_TRADE_ID`."""
-        self._write(FIRST_TRADE_ID + first_message + self.id_messages)
+        before, self._numbered = self._numbered, first_message
+        ids = FIRST_TRADE_ID + first_message + self.id_messages
+        if before is None:
+            self._write(ids)
+        else:
+            self._write_changed(ids, ids - first_message + before)
 
     def stamp(self, start_ns: int, first_message: int, rate: float) -> None:
         """Write ids that are the time in ns at which each message is due, unique where equal."""
         due_ns = ((first_message + self.id_messages) * (1e9 / rate)).astype(np.int64)
         steps = np.arange(len(due_ns))
+        self._numbered = None
         self._write(start_ns + np.maximum.accumulate(due_ns - steps) + steps)
 
     def payloads(self) -> Iterator[bytes]:
@@ -81,6 +88,25 @@ class Tape:
         for end, header in zip(self.ends.tolist(), self.headers.tolist(), strict=True):
             yield bytes(self.data[start + header : end])
             start = end
+
+    def _write_changed(self, ids: NDArray[np.int64], before: NDArray[np.int64]) -> None:
+        """Write the digits that can differ from those of `before`: few, where ids count up."""
+        if len(ids) == 0 or ids[0] == before[0]:
+            return
+        step = abs(int(ids[0] - before[0]))
+        n_low = len(str(step)) - len(str(step).rstrip("0"))  # a pass of 10,000 leaves four
+        ends = [
+            int(edge) // 10**n_low for edge in (ids.min(), ids.max(), before.min(), before.max())
+        ]
+        text = [str(end) for end in ends]
+        n_same = 0  # leading digits that all share
+        while n_same < len(text[0]) and len({one[n_same] for one in text}) == 1:
+            n_same += 1
+        data = np.frombuffer(self.data, np.uint8)
+        high = ids // 10**n_low
+        for place in range(self.id_digits - n_low - 1, n_same - 1, -1):
+            high, digit = np.divmod(high, 10)
+            data[self.id_starts + place] = digit + ord("0")
 
     def _write(self, ids: NDArray[np.int64]) -> None:
         if len(ids) == 0:

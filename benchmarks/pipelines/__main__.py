@@ -1,0 +1,56 @@
+"""`python -m benchmarks.pipelines`: measure whole pipelines, write the results, judge the gates."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.pipelines import report
+from benchmarks.pipelines.cases import CASES
+from benchmarks.pipelines.gates import judge
+from benchmarks.pipelines.latency import LatencySpec, measure_latency
+from benchmarks.pipelines.runs import measure
+from benchmarks.pipelines.worker import EMPTY, PIPELINES, RECV
+
+QUICK_CASES = ("trades/ws",)
+QUICK_PIPELINES = (
+    "tickwire[protocol]",
+    "picows + orjson + pyarrow",
+    "picows + msgspec + pyarrow",
+    EMPTY,
+    RECV,
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what the arguments ask for; 1 where a gate is missed or an answer is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pipelines", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few pipelines, 3 runs, trades")
+    parser.add_argument("--runs", type=int, help="of each pipeline (default 5, quick 3)")
+    parser.add_argument("--case", action="append", choices=CASES, help="may be repeated")
+    parser.add_argument("--pipeline", action="append", choices=PIPELINES, help="may be repeated")
+    parser.add_argument("--rate", type=float, default=12_000.0, help="of the latency run, 1/s")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of the latency run; 0: none")
+    options = parser.parse_args(arguments)
+    cases = options.case or (QUICK_CASES if options.quick else tuple(CASES))
+    pipelines = options.pipeline or (QUICK_PIPELINES if options.quick else PIPELINES)
+    results = measure(cases, pipelines, options.runs or (3 if options.quick else 5))
+    latencies = []
+    if options.seconds:
+        latencies.append(measure_latency(LatencySpec(options.rate, options.seconds)))
+    verdicts = judge(results)
+    wrong = [fault for result in results for fault in result.faults]
+    for path in report.write(results, latencies, verdicts):
+        print(f"wrote {path}")
+    for verdict in verdicts:
+        print(verdict)
+    for latency in latencies:
+        print(latency["verdict"])
+    for fault in wrong:
+        print(f"WRONG: {fault}", file=sys.stderr)
+    passed = all(verdict.passed for verdict in verdicts)
+    return int(bool(wrong) or not passed or not all(each["passed"] for each in latencies))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

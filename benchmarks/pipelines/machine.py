@@ -1,0 +1,68 @@
+"""Where and with what a measurement was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "aiohttp", "duckdb", "msgspec", "numpy", "orjson", "picows", "pyarrow", "uvloop", "websockets",
+)  # fmt: skip
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def machine() -> dict[str, Any]:
+    """Give the machine, its system and the versions of what is compared."""
+    from tickwire.wire import simd_level
+
+    return {
+        "cpu": _cpu_model(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "load_average": os.getloadavg(),
+        "simd": str(simd_level()),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def commit() -> str:
+    """Give the commit that was measured, marked where the tree differs from it."""
+    name = _git("rev-parse", "--short=12", "HEAD") or "unknown"
+    return f"{name}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else name
+
+
+def build() -> str:
+    """Give the profile with which the extensions were compiled."""
+    from tickwire.observe._build import PROFILE
+
+    return str(PROFILE)
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, fixed words
+            ["git", *arguments],  # noqa: S607 - the one that made the checkout
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in ("model name", "Model"):
+                return value.strip()
+    return platform.processor() or "unknown"

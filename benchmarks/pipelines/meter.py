@@ -1,0 +1,162 @@
+"""Counting what a pipeline has delivered, and the CPU and time of its main phase.
+
+Rules of this file
+------------------
+- The main phase begins when the warm-up's messages have been delivered and ends with the last one.
+  What a pipeline has delivered is what it has put into record batches.
+- The CPU is that of the whole process, all threads, user and system: a pipeline that moves work to
+  another thread gains nothing here. The sender is another process.
+- Each batch is checked when it comes and then dropped, as a program that has used it would. The
+  check's own CPU and time are left out.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+from benchmarks.pipelines.answer import Answer
+from benchmarks.pipelines.cases import ROWS_PER_MESSAGE, Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Readings of the process's clocks, or the time between two, in ns."""
+
+    wall_ns: int = 0
+    user_ns: int = 0
+    system_ns: int = 0
+
+    @classmethod
+    def now(cls) -> Usage:
+        """Read them."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return cls(time.monotonic_ns(), round(used.ru_utime * 1e9), round(used.ru_stime * 1e9))
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.wall_ns + other.wall_ns,
+            self.user_ns + other.user_ns,
+            self.system_ns + other.system_ns,
+        )
+
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.wall_ns - other.wall_ns,
+            self.user_ns - other.user_ns,
+            self.system_ns - other.system_ns,
+        )
+
+
+class Meter:
+    """Where the main phase begins and ends.
+
+    Parameters
+    ----------
+    amount
+        How many messages there are.
+    """
+
+    def __init__(self, amount: Amount) -> None:
+        self.amount = amount
+        self.n_measured = 0
+        self._start: Usage | None = None
+        self._aside = Usage()
+        self._used: Usage | None = None
+
+    def start(self, n_so_far: int) -> None:
+        """Begin the main phase, with so many messages delivered."""
+        self.n_measured = self.amount.n_messages - n_so_far
+        # What lives now lives to the end: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
+        self._start = Usage.now()
+
+    def stop(self) -> None:
+        """End it."""
+        if self._start is None:
+            raise RuntimeError("the main phase has not begun")
+        self._used = Usage.now() - self._start - self._aside
+
+    def leave_out(self, usage: Usage) -> None:
+        """Do not count this."""
+        if self.is_started:
+            self._aside += usage
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the main phase has begun."""
+        return self._start is not None
+
+    def figures(self) -> dict[str, float]:
+        """Give messages per second and CPU per message."""
+        if self._used is None:
+            raise RuntimeError("the main phase has not ended")
+        used, n_messages = self._used, self.n_measured
+        return {
+            "messages": n_messages,
+            "seconds": used.wall_ns / 1e9,
+            "messages_per_second": n_messages * 1e9 / used.wall_ns,
+            "cpu_ns_per_message": (used.user_ns + used.system_ns) / n_messages,
+            "user_ns_per_message": used.user_ns / n_messages,
+            "system_ns_per_message": used.system_ns / n_messages,
+        }
+
+
+class Collector:
+    """Takes the batches of a pipeline.
+
+    Parameters
+    ----------
+    tables
+        Those that the case feeds.
+    amount
+        How many messages there are.
+    answer
+        Looks at every batch.
+    on_done
+        Called once, with the batch that brings the last message.
+    """
+
+    def __init__(
+        self,
+        tables: Iterable[str],
+        amount: Amount,
+        answer: Answer,
+        on_done: Callable[[], object],
+    ) -> None:
+        self.meter = Meter(amount)
+        self.n_batches = 0
+        self._answer = answer
+        self._rows = dict.fromkeys(tables, 0)
+        self._on_done = on_done
+
+    def add(self, table: str, batch: pa.RecordBatch) -> None:
+        """Take one batch."""
+        began = Usage.now()
+        self._rows[table] += batch.num_rows
+        self.n_batches += 1
+        self._answer.check(table, batch)
+        meter, n_messages = self.meter, self.n_messages
+        is_done = n_messages >= meter.amount.n_messages
+        if not meter.is_started and n_messages >= meter.amount.n_warm:
+            meter.start(n_messages)
+        else:
+            meter.leave_out(Usage.now() - began)
+        if is_done:
+            meter.stop()
+            self._on_done()
+
+    @property
+    def n_messages(self) -> int:
+        """Messages whose rows have come."""
+        return sum(n_rows // ROWS_PER_MESSAGE[table] for table, n_rows in self._rows.items())
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that have come."""
+        return sum(self._rows.values())
