@@ -25,7 +25,7 @@ typedef struct {
     uint64_t mantissa; /* the first 19 significant digits */
     int32_t exp10;     /* value = mantissa * 10^exp10 */
     bool negative;
-    bool truncated;    /* digits beyond the 19th were cut and not all of them zero */
+    bool truncated;    /* digits beyond the 19th were cut and not all of them zero; or oversized */
     bool is_integer;   /* neither fraction nor exponent */
     bool oversized;    /* more digits than anyone sends: left to Python */
 } tw_decimal;
@@ -122,6 +122,8 @@ static inline const uint8_t *tw_parse_decimal(const uint8_t *p, const uint8_t *e
     out->truncated = false;
     out->oversized = n_whole + n_fraction > TW_DIGITS_MAX;
     if (n_whole + n_fraction > 19) tw_long_mantissa(first, p, out);
+    /* Beside so many digits the bound on the exponent below could make a wrong number. */
+    if (out->oversized) out->truncated = true;
     if (p < end && (*p | 0x20) == 'e') {
         out->is_integer = false;
         p++;

@@ -1,22 +1,22 @@
 """Table state carried across messages, for venues that send only what changed.
 
-Per row set and symbol the last value of each carried register. `undo` takes back what messages
-have changed since `begin`.
+Per table and symbol the last value of each carried column, so that what a snapshot's declaration has
+set is there for that of the changes. `undo` takes back what messages have changed since `begin`.
 """
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from tickwire.decode._lowered cimport MAX_REGISTERS
+from tickwire.ring._ring cimport MAX_COLUMNS
 
 cdef struct Carried:
-    uint64_t have                   # bit per register
-    int64_t values[MAX_REGISTERS]   # the bits of each
+    uint64_t have                   # bit per column
+    int64_t values[MAX_COLUMNS]     # the bits of each
 
 
 @cython.final
 cdef class Carry:
-    cdef Carried** by_symbol        # [row set * n_symbols + symbol]
+    cdef Carried** by_symbol        # [kind * n_symbols + symbol]
     cdef int32_t n_kinds
     cdef int32_t n_symbols
     cdef Carried** journal_of
@@ -29,4 +29,3 @@ cdef class Carry:
     cdef inline void begin(self) noexcept nogil:
         self.n_journal = 0
     cdef void undo(self) noexcept nogil
-    cdef void forget(self) noexcept nogil

@@ -10,7 +10,7 @@ cdef class Carry:
     Parameters
     ----------
     n_kinds
-        Row sets that carry.
+        Tables that carry.
     """
 
     def __cinit__(self, int n_kinds):
@@ -45,13 +45,6 @@ cdef class Carry:
         while self.n_journal:
             self.n_journal -= 1
             self.journal_of[self.n_journal][0] = self.journal[self.n_journal]
-
-    cdef void forget(self) noexcept nogil:
-        """Forget everything: a new connection starts from snapshots."""
-        cdef int64_t i
-        for i in range(<int64_t>self.n_kinds * self.n_symbols):
-            if self.by_symbol[i] != NULL:
-                self.by_symbol[i].have = 0
 
 
 cdef bint _grow_symbols(Carry self, int32_t symbol) noexcept nogil:

@@ -16,7 +16,7 @@ from tickwire.decode._lowered cimport (
     ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Lowered, Range, RouteOp,
 )
 from tickwire.decode._stage cimport (
-    AGAIN, BAD_TEXT, DONE, FULL, MAX_LABELS, NOT_JSON, Outcome, Stage,
+    BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
 from tickwire.decode._targets cimport Target, Targets
 from tickwire.decode._values cimport TEXT_STRING, Text, tw_skip_space, tw_string_end
@@ -259,6 +259,9 @@ cdef class Decoder:
             if not route.requested:
                 self.unrequested_messages += 1
             elif route.spliced and self.admission is not None:
+                if not (self.stage.message.have >> route.splice_symbol) & 1:
+                    self.stage.take_back(route)
+                    return self.refuse(connection, MISSING, payload, n)
                 verdict = self.admit(connection, route, payload, n)
                 if verdict != Verdict.TAKEN:
                     return verdict
@@ -365,6 +368,7 @@ cdef class Decoder:
         cdef const uint8_t* p
         cdef bytes payload
         cdef int32_t route = UNROUTED
+        cdef Outcome outcome
         cdef int64_t ts_recv_ns, mono
         cdef bint more = True
         waiting = self.held.get(symbol)
@@ -374,10 +378,15 @@ cdef class Decoder:
             ts_recv_ns, mono = connection.ts_recv_ns, connection.mono_ns
             connection.ts_recv_ns, connection.mono_ns = ts_recv, mono_then
             self.stage.message.labels = &connection.labels if connection.labels.n else NULL
-            if self.decode(p, p + len(payload), &route) == FULL:
+            outcome = self.decode(p, p + len(payload), &route)
+            if outcome == FULL:
                 connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
                 return False
-            more = self._admit_held(symbol, route)
+            # It was staged once before, so that only want of memory can make it fail now.
+            if outcome == DONE:
+                more = self._admit_held(symbol, route)
+            else:
+                keep(self, connection, _REASONS[<int>outcome], p, len(payload))
             self.publish(connection)
             connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
             if more:
@@ -547,6 +556,8 @@ cdef class ConnectionDecoder(Handler):
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.
         if opcode != OPCODE_TEXT and not is_utf8(payload, n):
+            if self.decoder.spent:
+                return Verdict.HALT
             return self.decoder.refuse(self, BAD_TEXT, payload, n)
         return self.decoder.take(self, payload, n)
 

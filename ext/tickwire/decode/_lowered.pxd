@@ -128,14 +128,14 @@ cdef struct RowSetOp:
     int32_t trade_id
     int32_t once        # index of the memory of ids, -1 without
     int32_t carry       # index of the carried state, -1 without
+    int32_t member      # number among the row sets of members, -1 for the others
     bint carry_reset
     bint configured_only
-    bint member_key
     Range stores
     Range fills
     Range empty
     Range zeros         # pairs of registers, in numbers
-    Range carried       # registers, in numbers
+    Range carried       # pairs of a register and a column, in numbers
 
 cdef struct TestOp:
     int32_t register
@@ -167,7 +167,7 @@ cdef class Lowered:
     cdef readonly int n_routes
     cdef readonly int n_once
     cdef readonly int n_carry
-    cdef readonly bint has_member_rows
+    cdef readonly int n_members
     cdef int n_nodes
     cdef int router             # root node of the tree that only observes
     cdef NodeOp* nodes

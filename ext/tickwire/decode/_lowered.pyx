@@ -65,9 +65,9 @@ cdef class Lowered:
         self.n_routes = len(program.routes)
         self.router = flat.router
         self.n_nodes = len(flat.nodes)
-        self.n_once = flat.n_once
-        self.n_carry = flat.n_carry
-        self.has_member_rows = flat.has_member_rows
+        self.n_once = len(flat.once)
+        self.n_carry = len(flat.carry)
+        self.n_members = flat.n_members
         self._pack_scalars(flat.scalars)
         self._pack_nodes(flat.nodes)
         self._pack_edges(flat.edges)
@@ -193,7 +193,7 @@ cdef class Lowered:
             op.carry = row.carry
             op.carry_reset = declared.carry_reset
             op.configured_only = declared.configured_only
-            op.member_key = declared.member_key
+            op.member = row.member
             op.stores = _range(row.stores)
             op.fills = _range(row.fills)
             op.empty = _range(row.empty)

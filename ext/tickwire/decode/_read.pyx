@@ -4,7 +4,7 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int32_t, in
 from libc.string cimport memcmp
 
 from tickwire.decode._lowered cimport (
-    DICT_CHANNEL, DICT_INTERVAL, DICT_SIDE, DICT_SYMBOL, NO_DICTIONARY, OP_CHOICE, OP_CODE,
+    DICT_CHANNEL, DICT_INTERVAL, DICT_SIDE, DICT_SYMBOL, OP_CHOICE, OP_CODE,
     OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_RFC3339, OP_SIGN,
     OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX, REL_UNLIKE, ActionOp,
     Lowered, Range, Scalar, TestOp,
@@ -232,18 +232,12 @@ cdef class Reader:
             wanted -= 1
             first = p + 1
         n = p - first
-        if action.dictionary == NO_DICTIONARY:
-            self.message.registers[action.register].p = first
-            self.message.registers[action.register].n = n
-            self.message.registers[action.register].escaped = False
-            self.message.have |= <uint64_t>1 << action.register
-            return True
         if n > LONGEST_CODE:
             return self.fail(TOO_LONG)
         if action.upper:
             for i in range(n):
                 upper[i] = first[i] - 32 if c'a' <= first[i] <= c'z' else first[i]
-            first = upper
+            return self.code(action, &upper[0], n)
         return self.code(action, first, n)
 
     cdef bint matches(self, Range tests) noexcept nogil:

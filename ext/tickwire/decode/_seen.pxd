@@ -1,9 +1,9 @@
 """Trades once: which ids a source has delivered, per channel and symbol.
 
-Theory. A repeated trade has the id and the time it had before. So a trade later than all that were
-delivered is new, and costs one comparison and one store: its id goes into a circular memory of
-the last ids. Only a trade that is not later is looked up, in a hash set that is filled from that
-memory when it is needed. Time alone never makes a trade a repetition.
+Theory. Ids alone decide; times do not, for a venue may repeat a trade under a later time. An id
+greater than all that were delivered is new, and costs one comparison and one store into a circular
+memory of the last ids: where a venue counts its trades up, nothing else happens. Another id is
+looked up in a hash set that is filled from that memory when it is needed.
 
 `undo` takes back what has been remembered since `begin`, for messages that count not at all.
 """
@@ -17,20 +17,19 @@ cdef enum Novelty:
     SEEN_NEW = 1
 
 cdef struct SymbolIds:
-    int64_t max_ts_ns       # of all ids; INT64_MIN before the first
+    uint64_t greatest       # of all ids; 0 before the first
     int64_t n               # ids ever remembered; the last min(n, capacity) are in `ids`
-    int64_t n_since_max     # how many of them since max_ts_ns last grew
-    uint64_t* ids           # circular
+    uint64_t* ids           # circular; no id is 0, see `_nonzero`
     uint32_t capacity       # of `ids`, a power of two
     uint32_t set_mask
-    uint64_t* slots         # open addressing; 0 is free, ids are stored with `_nonzero`
+    uint64_t* slots         # open addressing; 0 is free
     int64_t set_first       # ids [set_first, set_end) are in the set
     int64_t set_end
 
 cdef struct Remembered:
     SymbolIds* symbol
-    int64_t max_ts_ns
-    int64_t n_since_max
+    uint64_t greatest       # before
+    uint64_t overwritten    # the oldest id, whose place was taken
 
 
 @cython.final
@@ -42,13 +41,12 @@ cdef class Seen:
     cdef size_t n_journal
     cdef size_t journal_capacity
 
-    # New or not; a new id is remembered. `ts_ns` is INT64_MIN where the venue sends no time.
-    cdef Novelty offer(self, int32_t memory, int32_t symbol, int64_t ts_ns, uint64_t trade) \
-        noexcept nogil
+    # New or not; a new id is remembered.
+    cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
     cdef inline void begin(self) noexcept nogil:
         self.n_journal = 0
     cdef void undo(self) noexcept nogil
 
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil
-    cdef bint _remember(self, SymbolIds* ids, int64_t ts_ns, uint64_t trade) noexcept nogil
+    cdef bint _remember(self, SymbolIds* ids, uint64_t trade) noexcept nogil
     cdef bint _journal(self, SymbolIds* ids) noexcept nogil

@@ -1,13 +1,13 @@
 """The memory of delivered trade ids; the theory is in the declaration."""
 
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memset
 
 cdef enum:
     FIRST_CAPACITY = 64
     LAST_CAPACITY = 8192    # at least the last 4,096 ids are known
-    LINEAR = 16             # so many recent ids are compared one by one
+    MOST_SLOTS = 16384
 
 
 cdef inline uint64_t _nonzero(uint64_t trade) noexcept nogil:
@@ -44,13 +44,8 @@ cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
     cdef int64_t first = ids.set_end
     cdef uint32_t wanted
     cdef uint64_t* slots
-    if (
-        ids.slots == NULL
-        or ids.set_end < ids.n - held
-        or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask
-    ):
-        # Room for the ids that are held and as many more before the next rebuild.
-        wanted = 4 * ids.capacity
+    if ids.set_end < ids.n - held or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask:
+        wanted = min(4 * ids.capacity, <uint32_t>MOST_SLOTS)
         if ids.set_mask + 1 != wanted:
             slots = <uint64_t*>malloc(wanted * sizeof(uint64_t))
             if slots == NULL:
@@ -74,6 +69,7 @@ cdef bint _grow(SymbolIds* ids) noexcept nogil:
     if grown == NULL:
         return False
     # The memory was full and has not wrapped, so positions stay what they are.
+    memset(grown + ids.capacity, 0, ids.capacity * sizeof(uint64_t))
     ids.ids = grown
     ids.capacity *= 2
     return True
@@ -102,11 +98,9 @@ cdef class Seen:
         free(self.by_symbol)
         free(self.journal)
 
-    def admit(self, int memory, int symbol, ts_ns, unsigned long long trade):
+    def admit(self, int memory, int symbol, unsigned long long trade):
         """Offer one id from Python: True where it is new."""
-        cdef Novelty novelty = self.offer(
-            memory, symbol, INT64_MIN if ts_ns is None else <int64_t>ts_ns, trade
-        )
+        cdef Novelty novelty = self.offer(memory, symbol, trade)
         if novelty == SEEN_NO_MEMORY:
             raise MemoryError
         return novelty == SEEN_NEW
@@ -119,50 +113,39 @@ cdef class Seen:
         """Take back the ids remembered since `mark`."""
         self.undo()
 
-    cdef Novelty offer(self, int32_t memory, int32_t symbol, int64_t ts_ns, uint64_t trade) \
-            noexcept nogil:
+    cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil:
         """Say whether an id is new, and remember it.
 
         Shape    one id of one symbol.
-        Units    ts_ns = ns since the epoch; ids are numbers or 64-bit hashes of texts.
+        Units    ids are numbers or 64-bit hashes of texts.
         Returns  SEEN_NEW, SEEN_BEFORE, or SEEN_NO_MEMORY. Never raises.
         Threads  the loop's thread only.
-        Memory   32 KB per symbol at most for ids, 256 KB more where lookups are needed; grown in
+        Memory   64 KB per symbol at most for ids, 128 KB more where lookups are needed; grown in
                  steps, so that steady state allocates nothing.
         Source   INTERFACE section 4, "Trades once".
         """
         cdef SymbolIds* ids = self._symbol(memory, symbol)
-        cdef int64_t row
         if ids == NULL:
             return SEEN_NO_MEMORY
         trade = _nonzero(trade)
-        if ts_ns == INT64_MIN or ts_ns <= ids.max_ts_ns:
-            if ts_ns == ids.max_ts_ns and ts_ns != INT64_MIN and ids.n_since_max <= LINEAR:
-                row = ids.n - 1
-                while row >= ids.n - ids.n_since_max:
-                    if ids.ids[row & (ids.capacity - 1)] == trade:
-                        return SEEN_BEFORE
-                    row -= 1
-            else:
-                if not _fill_set(ids):
-                    return SEEN_NO_MEMORY
-                if _in_set(ids, trade):
-                    return SEEN_BEFORE
-        if not self._remember(ids, ts_ns, trade):
+        if trade <= ids.greatest:
+            if not _fill_set(ids):
+                return SEEN_NO_MEMORY
+            if _in_set(ids, trade):
+                return SEEN_BEFORE
+        if not self._remember(ids, trade):
             return SEEN_NO_MEMORY
         return SEEN_NEW
 
-    cdef bint _remember(self, SymbolIds* ids, int64_t ts_ns, uint64_t trade) noexcept nogil:
-        if not self._journal(ids):
-            return False
+    cdef bint _remember(self, SymbolIds* ids, uint64_t trade) noexcept nogil:
         if ids.n == <int64_t>ids.capacity and ids.capacity < LAST_CAPACITY and not _grow(ids):
             return False
-        if ts_ns > ids.max_ts_ns:
-            ids.max_ts_ns = ts_ns
-            ids.n_since_max = 0
+        if not self._journal(ids):
+            return False
+        if trade > ids.greatest:
+            ids.greatest = trade
         ids.ids[ids.n & (ids.capacity - 1)] = trade
         ids.n += 1
-        ids.n_since_max += 1
         return True
 
     cdef bint _journal(self, SymbolIds* ids) noexcept nogil:
@@ -176,8 +159,8 @@ cdef class Seen:
             self.journal = grown
             self.journal_capacity = capacity
         self.journal[self.n_journal].symbol = ids
-        self.journal[self.n_journal].max_ts_ns = ids.max_ts_ns
-        self.journal[self.n_journal].n_since_max = ids.n_since_max
+        self.journal[self.n_journal].greatest = ids.greatest
+        self.journal[self.n_journal].overwritten = ids.ids[ids.n & (ids.capacity - 1)]
         self.n_journal += 1
         return True
 
@@ -188,8 +171,8 @@ cdef class Seen:
             self.n_journal -= 1
             entry = &self.journal[self.n_journal]
             entry.symbol.n -= 1
-            entry.symbol.max_ts_ns = entry.max_ts_ns
-            entry.symbol.n_since_max = entry.n_since_max
+            entry.symbol.greatest = entry.greatest
+            entry.symbol.ids[entry.symbol.n & (entry.symbol.capacity - 1)] = entry.overwritten
             if entry.symbol.set_end > entry.symbol.n:
                 # The set holds the id; -1 makes the next lookup rebuild it.
                 entry.symbol.set_end = -1
@@ -218,11 +201,10 @@ cdef class Seen:
             made = <SymbolIds*>calloc(1, sizeof(SymbolIds))
             if made == NULL:
                 return NULL
-            made.ids = <uint64_t*>malloc(FIRST_CAPACITY * sizeof(uint64_t))
+            made.ids = <uint64_t*>calloc(FIRST_CAPACITY, sizeof(uint64_t))
             if made.ids == NULL:
                 free(made)
                 return NULL
             made.capacity = FIRST_CAPACITY
-            made.max_ts_ns = INT64_MIN
             self.by_symbol[at] = made
         return self.by_symbol[at]

@@ -32,6 +32,7 @@ cdef enum Outcome:
 
 cdef enum:
     MAX_LABELS = 8
+    MAX_ZEROS = 16      # columns of one row set that a condition makes zero
 
 # Channel names that a connection has instead of the plan's.
 cdef struct Labels:
@@ -43,6 +44,7 @@ cdef struct Labels:
 cdef struct Message:
     const uint8_t* end
     uint64_t have                   # registers that hold a value
+    uint64_t kept_back              # tables of which a row was not wanted
     Outcome outcome
     bint deferring                  # places that give rows are read last
     int32_t given_symbol            # for REST answers; -1 without
@@ -50,6 +52,13 @@ cdef struct Message:
     const Labels* labels            # of the connection; NULL for none
     Register registers[MAX_REGISTERS]
     int64_t heads[MAX_TARGETS]      # of the rings when the message began
+
+# The row that an object's member gave.
+cdef struct Member:
+    uint64_t message                # Message.number
+    int64_t row
+    uint64_t noted                  # Message.number too, of a walk with care
+    const uint8_t* last             # where the last value of the key stands; NULL when taken
 
 
 @cython.final
@@ -63,9 +72,8 @@ cdef class Stage:
     cdef int32_t n_allowed
     cdef uint8_t* scratch           # one unescaped text
     cdef size_t scratch_bytes
-    cdef int64_t* member_rows       # by symbol code: its row in the message `member_marks` numbers
-    cdef uint64_t* member_marks
-    cdef int32_t n_members
+    cdef Member* members            # [symbol * program.n_members + RowSetOp.member]
+    cdef int64_t n_members
 
     cdef void begin(self, RouteOp* route) noexcept nogil
     # Staged rows of the message are gone, and what was remembered with them.
@@ -78,10 +86,18 @@ cdef class Stage:
     cdef uint8_t* room(self, size_t n) noexcept nogil
 
     cdef bint fail(self, Outcome outcome) noexcept nogil
+    cdef bint stage_row(self, RowSetOp* row_set) noexcept nogil
+    cdef bint is_allowed(self, int32_t symbol) noexcept nogil
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil
+    cdef Member* member(self, RowSetOp* row_set) noexcept nogil
+    # For walks with care: the value at p is the last so far of the key that the symbol names.
+    cdef bint note_member(self, RowSetOp* row_set, const uint8_t* p) noexcept nogil
+    # Its last value; NULL if that has been taken.
+    cdef const uint8_t* take_member(self, RowSetOp* row_set) noexcept nogil
     cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil
     cdef bint store_text(self, CellOp* cell) noexcept nogil
+    cdef bint plain(self, const Register* register, const uint8_t** text, size_t* n) noexcept nogil
     cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil

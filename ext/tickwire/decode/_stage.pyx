@@ -1,7 +1,8 @@
 """Rows out of registers."""
 
-from libc.stdint cimport INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 
 from tickwire.decode._lowered cimport MAX_TARGETS, Bits, CellOp, Lowered, Range, RouteOp, RowSetOp
 from tickwire.decode._seen cimport SEEN_BEFORE, SEEN_NO_MEMORY, Novelty, Seen
@@ -44,8 +45,7 @@ cdef class Stage:
     def __dealloc__(self):
         free(self.allowed)
         free(self.scratch)
-        free(self.member_rows)
-        free(self.member_marks)
+        free(self.members)
 
     cdef bint fail(self, Outcome outcome) noexcept nogil:
         self.message.outcome = outcome
@@ -64,6 +64,7 @@ cdef class Stage:
     cdef void begin(self, RouteOp* route) noexcept nogil:
         cdef int target
         self.message.have = 0
+        self.message.kept_back = 0
         self.message.outcome = DONE
         self.message.number += 1
         for target in range(self.targets.n):
@@ -85,6 +86,24 @@ cdef class Stage:
         self.carry.undo()
 
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil:
+        """Stage one row, and leave the registers as they were.
+
+        What is carried over, or zero by a condition, is so for this row set's columns alone.
+        """
+        cdef uint64_t have = self.message.have
+        cdef int64_t kept[MAX_ZEROS]
+        cdef int32_t* pairs = &self.program.numbers[row_set.zeros.first]
+        cdef int32_t i
+        cdef bint good
+        for i in range(0, row_set.zeros.n, 2):
+            kept[i >> 1] = self.message.registers[pairs[i]].value.i
+        good = self.stage_row(row_set)
+        for i in range(0, row_set.zeros.n, 2):
+            self.message.registers[pairs[i]].value.i = kept[i >> 1]
+        self.message.have = have
+        return good
+
+    cdef bint stage_row(self, RowSetOp* row_set) noexcept nogil:
         """Stage one row of a row set from the registers.
 
         Shape    one row at the ring's head, or at the row that the same member key gave before.
@@ -101,9 +120,10 @@ cdef class Stage:
         if not self.prepare(row_set, &wanted):
             return False
         if not wanted:
+            self.message.kept_back |= <uint64_t>1 << row_set.target
             return True
         row = target.head[0]
-        if row_set.member_key and not self.claim_member(row_set, &row):
+        if row_set.member >= 0 and not self.claim_member(row_set, &row):
             return False
         if row == target.head[0]:
             if row - self.message.heads[row_set.target] >= target.most_rows:
@@ -123,6 +143,8 @@ cdef class Stage:
         cdef Register* registers = message.registers
         cdef int32_t* pairs
         cdef int32_t i, symbol
+        cdef const uint8_t* text
+        cdef size_t n
         cdef Novelty novelty
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
@@ -134,21 +156,16 @@ cdef class Stage:
         if row_set.symbol < 0 or not (message.have >> row_set.symbol) & 1:
             return True
         symbol = <int32_t>registers[row_set.symbol].value.i
-        if row_set.configured_only and self.allowed != NULL:
-            if symbol >= self.n_allowed or not self.allowed[symbol]:
+        if row_set.configured_only:
+            if not self.is_allowed(symbol):
                 wanted[0] = False
                 return True
         if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
             return False
         if row_set.once >= 0 and (message.have >> row_set.trade_id) & 1:
-            novelty = self.seen.offer(
-                row_set.once,
-                symbol,
-                registers[row_set.ts_event].value.i
-                if row_set.ts_event >= 0 and (message.have >> row_set.ts_event) & 1
-                else INT64_MIN,
-                trade_key(registers[row_set.trade_id].p, registers[row_set.trade_id].n),
-            )
+            if not self.plain(&registers[row_set.trade_id], &text, &n):
+                return False
+            novelty = self.seen.offer(row_set.once, symbol, trade_key(text, n))
             if novelty == SEEN_NO_MEMORY:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE
@@ -157,48 +174,71 @@ cdef class Stage:
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil:
         cdef Message* message = &self.message
         cdef Carried* state = self.carry.change(row_set.carry, symbol)
-        cdef int32_t i, register
+        cdef int32_t* pairs = &self.program.numbers[row_set.carried.first]
+        cdef int32_t i, register, column
         if state == NULL:
             return self.fail(NO_MEMORY)
         if row_set.carry_reset:
             state.have = 0
-        for i in range(row_set.carried.n):
-            register = self.program.numbers[row_set.carried.first + i]
+        for i in range(0, row_set.carried.n, 2):
+            register = pairs[i]
+            column = pairs[i + 1]
             if (message.have >> register) & 1:
-                state.values[register] = message.registers[register].value.i
-                state.have |= <uint64_t>1 << register
-            elif (state.have >> register) & 1:
-                message.registers[register].value.i = state.values[register]
+                state.values[column] = message.registers[register].value.i
+                state.have |= <uint64_t>1 << column
+            elif (state.have >> column) & 1:
+                message.registers[register].value.i = state.values[column]
                 message.have |= <uint64_t>1 << register
         return True
 
+    cdef bint is_allowed(self, int32_t symbol) noexcept nogil:
+        return self.allowed == NULL or (symbol < self.n_allowed and self.allowed[symbol])
+
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil:
         """Of equal keys of an object the last counts, in the place of the first."""
-        cdef int32_t symbol = <int32_t>self.message.registers[row_set.symbol].value.i
-        cdef int32_t n = max(256, self.n_members)
-        cdef int64_t* rows
-        cdef uint64_t* marks
-        cdef int32_t i
-        if symbol >= self.n_members:
-            while n <= symbol:
-                n *= 2
-            rows = <int64_t*>realloc(self.member_rows, n * sizeof(int64_t))
-            if rows == NULL:
-                return self.fail(NO_MEMORY)
-            self.member_rows = rows
-            marks = <uint64_t*>realloc(self.member_marks, n * sizeof(uint64_t))
-            if marks == NULL:
-                return self.fail(NO_MEMORY)
-            self.member_marks = marks
-            for i in range(self.n_members, n):
-                marks[i] = 0
-            self.n_members = n
-        if self.member_marks[symbol] == self.message.number:
-            row[0] = self.member_rows[symbol]
+        cdef Member* member = self.member(row_set)
+        if member == NULL:
+            return False
+        if member.message == self.message.number:
+            row[0] = member.row
         else:
-            self.member_marks[symbol] = self.message.number
-            self.member_rows[symbol] = row[0]
+            member.message = self.message.number
+            member.row = row[0]
         return True
+
+    cdef Member* member(self, RowSetOp* row_set) noexcept nogil:
+        cdef int32_t symbol = <int32_t>self.message.registers[row_set.symbol].value.i
+        cdef int64_t at = <int64_t>symbol * self.program.n_members + row_set.member
+        cdef int64_t n = max(<int64_t>256, self.n_members)
+        cdef Member* grown
+        if at >= self.n_members:
+            while n <= at:
+                n *= 2
+            grown = <Member*>realloc(self.members, n * sizeof(Member))
+            if grown == NULL:
+                self.fail(NO_MEMORY)
+                return NULL
+            memset(grown + self.n_members, 0, (n - self.n_members) * sizeof(Member))
+            self.members = grown
+            self.n_members = n
+        return &self.members[at]
+
+    cdef bint note_member(self, RowSetOp* row_set, const uint8_t* p) noexcept nogil:
+        cdef Member* member = self.member(row_set)
+        if member == NULL:
+            return False
+        member.noted = self.message.number
+        member.last = p
+        return True
+
+    cdef const uint8_t* take_member(self, RowSetOp* row_set) noexcept nogil:
+        cdef Member* member = self.member(row_set)
+        cdef const uint8_t* last
+        if member == NULL or member.noted != self.message.number:
+            return NULL
+        last = member.last
+        member.last = NULL
+        return last
 
     cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil:
         """The value of a cell; null where it may be."""
@@ -238,31 +278,38 @@ cdef class Stage:
         return True
 
     cdef bint store_text(self, CellOp* cell) noexcept nogil:
-        cdef Register* register
         cdef const uint8_t* text
-        cdef uint8_t* plain
-        cdef Py_ssize_t n
+        cdef size_t n
         cdef TextResult result
         if cell.register < 0 or not (self.message.have >> cell.register) & 1:
             if cell.required:
                 return self.fail(MISSING)
             self.targets.put_null(cell.target, cell.column)
             return True
-        register = &self.message.registers[cell.register]
-        text = register.p
-        n = register.n
-        if register.escaped:
-            plain = self.room(register.n)
-            if plain == NULL:
-                return self.fail(NO_MEMORY)
-            n = unescape(register.p, register.n, plain)
-            if n < 0:
-                return self.fail(BAD_TEXT)
-            text = plain
-        result = self.targets.put_text(cell.target, cell.column, text, <size_t>n)
+        if not self.plain(&self.message.registers[cell.register], &text, &n):
+            return False
+        result = self.targets.put_text(cell.target, cell.column, text, n)
         if result == TEXT_OK:
             return True
         return self.fail(FULL if result == TEXT_FULL else TOO_LONG)
+
+    cdef bint plain(self, const Register* register, const uint8_t** text, size_t* n) noexcept nogil:
+        """The text of a register, its escapes resolved in the scratch: valid until the next."""
+        cdef uint8_t* out
+        cdef Py_ssize_t n_plain
+        text[0] = register.p
+        n[0] = register.n
+        if not register.escaped:
+            return True
+        out = self.room(register.n)
+        if out == NULL:
+            return self.fail(NO_MEMORY)
+        n_plain = unescape(register.p, register.n, out)
+        if n_plain < 0:
+            return self.fail(BAD_TEXT)
+        text[0] = out
+        n[0] = <size_t>n_plain
+        return True
 
     cdef bint fill(self, CellOp* cell, int64_t first, int64_t last) noexcept nogil:
         """Give the rows first..last - 1 of a column one value."""
@@ -311,8 +358,12 @@ cdef class Stage:
         for i in range(route.marks_last.n):
             target = self.program.numbers[route.marks_last.first + i]
             if self.targets.at[target].head[0] == self.message.heads[target]:
+                if (self.message.kept_back >> target) & 1:
+                    continue    # it had levels, of symbols that nobody wants
                 if not self.fill_empty(route, target):
                     return False
+                if self.targets.at[target].head[0] == self.message.heads[target]:
+                    continue
             last_column = self.program.last_columns[target]
             last = <int8_t*>self.targets.at[target].columns[last_column]
             for row in range(self.message.heads[target], self.targets.at[target].head[0] - 1):
@@ -336,6 +387,9 @@ cdef class Stage:
             row_set = &self.program.row_sets[route.row_sets.first + i]
             if row_set.target != target:
                 continue
+            if row_set.configured_only and (self.message.have >> row_set.symbol) & 1:
+                if not self.is_allowed(<int32_t>self.message.registers[row_set.symbol].value.i):
+                    return True
             for j in range(row_set.empty.n):
                 if not self.store(&self.program.cells[row_set.empty.first + j], head):
                     return False

@@ -63,6 +63,10 @@ cdef class Walker:
     cdef const uint8_t* each(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* members(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* member(self, NodeOp* node, const uint8_t* p, int32_t row_set) \
+        noexcept nogil
+    cdef bint note_members(self, NodeOp* node, const uint8_t* p, int32_t row_set) noexcept nogil
+    cdef const uint8_t* member_key(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil
     cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil
     cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \

@@ -206,7 +206,9 @@ cdef class Walker:
     cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil:
         """An object or array where another thing was declared."""
         cdef const uint8_t* after
-        if node.actions.n or (node.gives_rows and not node.optional):
+        if node.actions.n or (node.gives_rows and (
+            node.each >= 0 or node.members >= 0 or node.items.n or node.keys.n
+        )):
             return self.fail(WRONG_KIND)
         after = tw_skip_value(p, self.message.end)
         return self.fail(NOT_JSON) if after == NULL else after
@@ -219,7 +221,7 @@ cdef class Walker:
         if not read_scalar(p, self.message.end, &text):
             return self.fail(NOT_JSON)
         if node.actions.n == 0:
-            if node.gives_rows and not node.optional and (
+            if node.gives_rows and not (node.optional and text.form == TEXT_NULL) and (
                 node.each >= 0 or node.members >= 0 or node.items.n or node.keys.n
             ):
                 return self.fail(MISSING if text.form == TEXT_NULL else WRONG_KIND)
@@ -345,7 +347,7 @@ cdef class Walker:
             return
         row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
         if row_set.needs or row_set.zeros.n or row_set.once >= 0 or row_set.carry >= 0 \
-                or row_set.member_key or row_set.configured_only:
+                or row_set.member >= 0 or row_set.configured_only:
             return
         n_found = 0
         for j in range(template.n_steps):
@@ -533,8 +535,11 @@ cdef class Walker:
     cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil:
         """The value of a known key or index, now or at the end of its object."""
         cdef uint32_t bit
+        cdef uint64_t registers = self.program.nodes[edge.node].registers
+        if turns.done and edge.turn < 0 and self.message.have & registers:
+            return self.fail(AGAIN)     # rows may have taken what an equal key had set
         # What an equal key before has set counts no more.
-        self.message.have &= ~self.program.nodes[edge.node].registers
+        self.message.have &= ~registers
         if edge.turn < 0:
             return self.visit(edge.node, p)
         bit = <uint32_t>1 << edge.turn
@@ -546,6 +551,7 @@ cdef class Walker:
             p = tw_skip_value(p, self.message.end)
             return self.fail(NOT_JSON) if p == NULL else p
         turns.done |= bit
+        turns.late &= ~bit      # an equal key before came too early and counts no more
         return self.visit(edge.node, p)
 
     cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil:
@@ -615,10 +621,10 @@ cdef class Walker:
             p = tw_skip_space(p, end)
             if p >= end or (p[0] != c',' and p[0] != c']'):
                 return self.fail(NOT_JSON)
-            p += 1
-            if p[-1] == c']':
+            if p[0] == c']':
+                p += 1
                 break
-            p = tw_skip_space(p, end)
+            p = tw_skip_space(p + 1, end)
         return p if self.fill_containers(node, firsts) else NULL
 
     cdef const uint8_t* listed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil:
@@ -657,10 +663,10 @@ cdef class Walker:
                 p = tw_skip_space(p, end)
                 if p >= end or (p[0] != c',' and p[0] != c']'):
                     return self.fail(NOT_JSON)
-                p += 1
-                if p[-1] == c']':
+                if p[0] == c']':
+                    p += 1
                     break
-                p = tw_skip_space(p, end)
+                p = tw_skip_space(p + 1, end)
         if node.items.n and not self.late_turns(node.items, &turns):
             return NULL
         return p if self.fill_containers(node, firsts) else NULL
@@ -690,41 +696,78 @@ cdef class Walker:
     cdef const uint8_t* members(self, NodeOp* node, const uint8_t* p) noexcept nogil:
         """An object whose members give rows; p at its brace."""
         cdef const uint8_t* end = self.message.end
-        cdef const uint8_t* stop
         cdef int64_t firsts[MAX_TARGETS]
-        cdef int32_t i
-        cdef Text key
-        cdef Text copy
+        cdef int32_t row_set = -1
+        cdef int32_t i, number
         for i in range(node.containers.n):
-            firsts[i] = self.stage.targets.at[
-                self.program.row_sets[self.program.numbers[node.containers.first + i]].target
-            ].head[0]
+            number = self.program.numbers[node.containers.first + i]
+            firsts[i] = self.stage.targets.at[self.program.row_sets[number].target].head[0]
+            if self.message.deferring and self.program.row_sets[number].member >= 0:
+                row_set = number
         p = tw_skip_space(p + 1, end)
         if p < end and p[0] == c'}':
             return p + 1
+        if row_set >= 0 and not self.note_members(node, p, row_set):
+            return NULL
         while True:
-            if p >= end or p[0] != c'"' or not read_scalar(p, end, &key):
-                return self.fail(NOT_JSON)
-            stop = tw_skip_space(key.after, end)
-            if stop >= end or stop[0] != c':':
-                return self.fail(NOT_JSON)
-            self.message.have &= ~self.program.nodes[node.members].registers
-            for i in range(self.program.nodes[node.members].key_actions.n):
-                copy = key
-                if not self.reader.act(
-                    &self.program.actions[
-                        self.program.nodes[node.members].key_actions.first + i
-                    ],
-                    &copy,
-                ):
-                    return NULL
-            p = self.visit(node.members, tw_skip_space(stop + 1, end))
+            p = self.member(node, p, row_set)
             if p == NULL:
                 return NULL
             p = tw_skip_space(p, end)
             if p >= end or (p[0] != c',' and p[0] != c'}'):
                 return self.fail(NOT_JSON)
-            p += 1
-            if p[-1] == c'}':
-                return p if self.fill_containers(node, firsts) else NULL
+            if p[0] == c'}':
+                return p + 1 if self.fill_containers(node, firsts) else NULL
+            p = tw_skip_space(p + 1, end)
+
+    cdef const uint8_t* member_key(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """Read a member's key into its registers; gives where the value stands."""
+        cdef const uint8_t* end = self.message.end
+        cdef NodeOp* below = &self.program.nodes[node.members]
+        cdef int32_t i
+        cdef Text key
+        cdef Text copy
+        if p >= end or p[0] != c'"' or not read_scalar(p, end, &key):
+            return self.fail(NOT_JSON)
+        p = tw_skip_space(key.after, end)
+        if p >= end or p[0] != c':':
+            return self.fail(NOT_JSON)
+        self.message.have &= ~below.registers
+        for i in range(below.key_actions.n):
+            copy = key
+            if not self.reader.act(&self.program.actions[below.key_actions.first + i], &copy):
+                return NULL
+        return tw_skip_space(p + 1, end)
+
+    cdef const uint8_t* member(self, NodeOp* node, const uint8_t* p, int32_t row_set) \
+            noexcept nogil:
+        """One member. With a row set that `note_members` has gone through, of equal keys the first
+        is read as if the last value stood there, and the others are skipped."""
+        cdef const uint8_t* place = self.member_key(node, p)
+        if place == NULL:
+            return NULL
+        if row_set < 0:
+            return self.visit(node.members, place)
+        p = self.stage.take_member(&self.program.row_sets[row_set])
+        if p != NULL and self.visit(node.members, p) == NULL:
+            return NULL
+        p = tw_skip_value(place, self.message.end)
+        return self.fail(NOT_JSON) if p == NULL else p
+
+    cdef bint note_members(self, NodeOp* node, const uint8_t* p, int32_t row_set) noexcept nogil:
+        """Note for each key where its last value stands; p at the first key."""
+        cdef const uint8_t* end = self.message.end
+        while True:
+            p = self.member_key(node, p)
+            if p == NULL:
+                return False
+            if not self.stage.note_member(&self.program.row_sets[row_set], p):
+                return False
+            p = tw_skip_value(p, end)
+            if p == NULL:
+                self.fail(NOT_JSON)
+                return False
             p = tw_skip_space(p, end)
+            if p >= end or p[0] != c',':
+                return True     # what is wrong here is found by who reads the members
+            p = tw_skip_space(p + 1, end)

@@ -23,7 +23,7 @@ class Op(IntEnum):
     CODE = 7  # a string, looked up in the column's dictionary
     CHOICE = 8
     SIGN = 9
-    PART = 10  # a piece of a string, looked up or kept as a span
+    PART = 10  # a piece of a string, looked up
     MEMBER_KEY = 11
     GIVEN = 12
 
@@ -62,6 +62,7 @@ class Action:
         )
 
 
+LOOKED_UP = ("symbol", "channel", "side", "interval")  # dictionaries that messages may extend
 _CODES = (Kind.CODE16, Kind.CODE32)
 _TEXTS = (Kind.TEXT, Kind.BINARY)
 _BY_COLUMN = {
@@ -83,7 +84,7 @@ _ALLOWED = {
     Reader.RFC3339: (Kind.TS,),
     Reader.CHOICE: (Kind.BOOL, Kind.CODE16),
     Reader.SIGN: (Kind.CODE16,),
-    Reader.PART: (*_CODES, *_TEXTS),
+    Reader.PART: _CODES,
     Reader.MEMBER_KEY: _CODES,
     Reader.GIVEN: (Kind.CODE32,),
 }
@@ -102,10 +103,12 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
         if kind is Kind.TS:
             raise PlanError("a time needs its unit: ms(...), us(...), ns(...), rfc3339(...)")
         reader = _BY_COLUMN[kind]
-    if kind not in _ALLOWED[reader]:
+    if kind not in _ALLOWED.get(reader, ()):
         raise PlanError(f"{reader.value} does not fit a column of kind {kind.name}")
     column = name.partition(".")[0]
     dictionary = column if kind in _CODES else ""
+    if dictionary and reader is not Reader.CHOICE and dictionary not in LOOKED_UP:
+        raise PlanError(f"only {', '.join(LOOKED_UP)} take values from messages as they are")
     if reader is Reader.NUMBER:
         return Action(Op.NUMBER, magnitude=spec.magnitude)
     if reader is Reader.INTEGER:
@@ -147,9 +150,7 @@ def _choice(spec: Field, kind: Kind, dictionary: str) -> Action:
             raise PlanError(f"the choice {result!r} does not fit a column of kind {kind.name}")
     if not spec.choices:
         raise PlanError("a choice needs choices")
-    return Action(
-        Op.CHOICE, dictionary=dictionary, choices=spec.choices, otherwise=spec.otherwise
-    )
+    return Action(Op.CHOICE, dictionary=dictionary, choices=spec.choices, otherwise=spec.otherwise)
 
 
 def constant_code(column: Column, value: Scalar | None) -> Scalar:
@@ -172,6 +173,10 @@ def constant_code(column: Column, value: Scalar | None) -> Scalar:
         Kind.BINARY: str,
     }
     wanted = kinds[column.kind]
-    if value is None or not isinstance(value, wanted) or isinstance(value, bool) != (wanted is bool):
+    if (
+        value is None
+        or not isinstance(value, wanted)
+        or isinstance(value, bool) != (wanted is bool)
+    ):
         raise PlanError(f"the constant {value!r} does not fit a column of kind {column.kind.name}")
     return value

@@ -51,6 +51,7 @@ class FlatRowSet:
     declared: RowSet
     once: int
     carry: int
+    member: int
     stores: Stretch
     fills: Stretch
     empty: Stretch
@@ -96,9 +97,9 @@ class Flat:
         self.tests: list[tuple[int, str, Stretch]] = []
         self.numbers: list[int] = []
         self.marking: list[tuple[int, Stretch]] = []
-        self.n_once = 0
-        self.n_carry = 0
-        self.has_member_rows = False
+        self.once: dict[tuple[int, object], int] = {}
+        self.carry: dict[int, int] = {}
+        self.n_members = 0
         if len(program.tables) > MAX_TARGETS:
             raise PlanError(f"{program.venue}: more than {MAX_TARGETS} tables")
         for route in program.routes:
@@ -201,18 +202,21 @@ class Flat:
         self.row_sets.append(
             FlatRowSet(
                 row_set,
-                self.n_once if row_set.once else -1,
-                self.n_carry if row_set.carry else -1,
+                self._once(row_set) if row_set.once else -1,
+                self.carry.setdefault(target, len(self.carry)) if row_set.carry else -1,
+                self.n_members if row_set.member_key else -1,
                 cells(row_set.stores),
                 cells(row_set.fills),
                 cells(row_set.empty),
                 self._append(self.numbers, zeros),
-                self._append(self.numbers, row_set.carry),
+                self._append(self.numbers, [n for pair in row_set.carry for n in pair]),
             )
         )
-        self.n_once += row_set.once
-        self.n_carry += bool(row_set.carry)
-        self.has_member_rows |= row_set.member_key
+        self.n_members += row_set.member_key
+
+    def _once(self, row_set: RowSet) -> int:
+        """The memory of ids that all row sets of a table and a channel share."""
+        return self.once.setdefault((row_set.table, row_set.channel), len(self.once))
 
     def _node(self, node: Node, route: Route, base: int) -> int:
         """Flatten a node and what is below; `base` is the route's first row set."""

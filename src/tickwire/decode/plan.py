@@ -309,8 +309,7 @@ def message(
         The rows are book deltas that need a snapshot first (the venue's `book` rule).
     """
     tests = {
-        path: test if isinstance(test, Test) else equal(test)
-        for path, test in (when or {}).items()
+        path: test if isinstance(test, Test) else equal(test) for path, test in (when or {}).items()
     }
     raw_test = Test("equal", (raw,)) if isinstance(raw, str) else raw
     return Message(name, kind, tests, raw_test, tuple(rows), spliced)

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 
 from tickwire.decode.actions import Action, Op, action_for, constant_code
 from tickwire.decode.paths import Path, Step, iterations, parse_path
-from tickwire.decode.plan import Field, Message, Reader, Rows, Test
+from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
 from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
 
 MAX_REGISTERS = 64
 LEVEL = ("side", "price", "size")
+MAX_ZEROS = 16
+MAX_ROW_SETS = 12  # that one array or object holds
 FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
 
 
@@ -95,7 +97,8 @@ class RowSet:
     ts_event: int = -1
     trade_id: int = -1
     once: bool = False
-    carry: list[int] = field(default_factory=list)
+    channel: object = None  # the constant, where it is one
+    carry: list[tuple[int, int]] = field(default_factory=list)  # register, column
     carry_reset: bool = False
     configured_only: bool = False
     optional: bool = False
@@ -177,6 +180,7 @@ class Program:
                     and other.kind != "snapshot"
                     and not _exclusive(other, message)
                 ]
+            _RouteBuilder(self, message).check(route.root)
 
     def _tests(self, route: Route, message: Message) -> list[tuple[int, Test]]:
         """The tests of a message on values that a route observes."""
@@ -189,10 +193,16 @@ def observe(program: Program, route: Route, message: str, path: str) -> int:
     """Give the register that holds the raw text at a path, for routing."""
     if path in route.observed:
         return route.observed[path]
-    steps = parse_path(path)
+    where = f"{program.venue}.{message}.when"
+    if path.startswith("$"):
+        raise PlanError(f"{where}: {path!r} starts at the message already, without $")
+    try:
+        steps = parse_path(path)
+    except PlanError as error:
+        raise PlanError(f"{where}: {error}") from None
     if any(isinstance(step, Step) for step in steps):
-        raise PlanError(f"{program.venue}.{message}: when={path!r} may not iterate")
-    register = _allocate(route, f"{program.venue}.{message}")
+        raise PlanError(f"{where}: {path!r} may not iterate")
+    register = _allocate(route, where)
     node = route.root
     nodes = [node]
     for step in steps:
@@ -221,7 +231,7 @@ def _exclusive(a: Message, b: Message) -> bool:
         if right is None:
             continue
         relations = {left.relation, right.relation}
-        if relations == {"equal"} and not set(left.values) & set(right.values):
+        if relations == {"equal"} and not _typed(left) & _typed(right):
             return True
         if "absent" in relations and relations & {"equal", "prefix", "suffix", "present"}:
             return True
@@ -231,9 +241,14 @@ def _exclusive(a: Message, b: Message) -> bool:
             return True
         if relations == {"equal", "unlike"}:
             one, other = (left, right) if left.relation == "equal" else (right, left)
-            if set(one.values) <= set(other.values):
+            if _typed(one) <= _typed(other):
                 return True
     return False
+
+
+def _typed(test: Test) -> set[tuple[bool, Scalar]]:
+    """The values of a test; true is not 1."""
+    return {(isinstance(value, bool), value) for value in test.values}
 
 
 def _overlap(left: Test, right: Test, within) -> bool:  # type: ignore[no-untyped-def] # str method
@@ -268,6 +283,15 @@ class _RouteBuilder:
         self._mark(self.route.root)
         return self.route
 
+    def check(self, node: Node) -> None:
+        """Refuse what the walker cannot follow."""
+        if node.members is not None and node.keys:
+            raise self.fail(next(iter(node.keys)), "stands where {} takes every member")
+        if len(node.container_of) > MAX_ROW_SETS:
+            raise self.fail("rows", f"more than {MAX_ROW_SETS} in one array or object")
+        for child in node.children():
+            self.check(child)
+
     def _share_fills(self, plans: list[_RowsBuilder]) -> None:
         """Put each outer or constant column where all its rows can be filled at once."""
         by_table: dict[int, list[_RowsBuilder]] = {}
@@ -279,18 +303,17 @@ class _RouteBuilder:
             for column in group[0].outer:
                 sources = {plan.outer.get(column) for plan in group}
                 same = len(sources) == 1
-                for plan in group if not same else group[:1]:
-                    if column in plan.outer:
-                        plan.place(column, shared=same)
-                group[0].place_empty(column, shared=same)
+                for plan in group[:1] if same else group:
+                    plan.place(column, group, shared=same)
             for plan in group[1:]:
-                for column in plan.outer:
-                    if column not in group[0].outer:
-                        plan.place(column, shared=False)
+                for column in plan.outer.keys() - group[0].outer.keys():
+                    plan.place(column, group, shared=False)
+            if self.program.tables[table].marks_last:
+                group[0].place_empty(group)
 
     def _splice(self, wanted: list[Rows]) -> tuple[int, int, int, int]:
-        rows = wanted[0]
-        if rows.first_seq is None:
+        rows = next((rows for rows in wanted if rows.first_seq is not None), None)
+        if rows is None or rows.first_seq is None:
             raise self.fail("first_seq", "a spliced message must name it")
         registers = []
         for name in ("symbol", "venue_seq", "venue_prev_seq"):
@@ -345,10 +368,10 @@ class _RouteBuilder:
             action = action_for(name, spec, kind)
         except PlanError as error:
             raise self.fail(name, str(error)) from None
-        known = (steps, action.identity())
+        known = (steps, action.identity(), spec.zero_when)
         if known in self.actions:
             return self.actions[known], steps, inner
-        action.register = _allocate(self.route, f"{self.program.venue}.{self.message.name}")
+        action.register = _allocate(self.route, f"{self.program.venue}.{self.message.name}.{name}")
         self.actions[known] = action.register
         self.attach(steps, action)
         return action.register, steps, inner
@@ -427,7 +450,11 @@ class _RowsBuilder:
                 value = constant_code(column, spec.value)
             except PlanError as error:
                 raise self.route.fail(column.name, str(error)) from None
+            if column.kind in (Kind.TEXT, Kind.BINARY):
+                raise self.route.fail(column.name, "a text column takes no constant")
             self.outer[position] = (-1, value, True, 0)
+            if column.name == "channel":
+                self.row_set.channel = value
             return
         # A level has its side, price and size; null they are only in the row of an empty book.
         required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
@@ -450,7 +477,7 @@ class _RowsBuilder:
             self.outer[position] = (register, None, required, scope)
         carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
         if self.rows.carry and carried and column.name != "ts_event":
-            self.row_set.carry.append(register)
+            self.row_set.carry.append((register, position))
 
     def _same(self, steps: Path, depth: int) -> bool:
         """Whether the level that `at[:depth]` iterates over also holds the field."""
@@ -466,6 +493,8 @@ class _RowsBuilder:
         )
         if not inner:
             self.row_set.needs |= 1 << condition
+        if len(self.row_set.zero_when) == MAX_ZEROS:
+            raise self.route.fail(column.name, f"more than {MAX_ZEROS} columns with zero_when")
         self.row_set.zero_when.append((register, condition))
 
     def _needs(self) -> None:
@@ -482,8 +511,10 @@ class _RowsBuilder:
                 raise self.route.fail("symbol", "once, carry and filters need it")
             row_set.needs |= 1 << row_set.symbol
 
-    def place(self, column: int, *, shared: bool) -> None:
+    def place(self, column: int, group: list[_RowsBuilder], *, shared: bool) -> None:
         """Decide where an outer or constant column is written."""
+        if column not in self.outer:
+            return
         register, constant, required, scope = self.outer[column]
         row_set = self.row_set
         if not shared and register >= 0:
@@ -492,23 +523,37 @@ class _RowsBuilder:
             return
         fill = Fill(row_set.table, column, register, constant, required)
         kind = self.table.columns[column].kind
-        if kind in (Kind.TEXT, Kind.BINARY) or (not shared and not self._iterated()):
+        alone = self._iterated() and not any(self._holds(plan) for plan in group)
+        if kind in (Kind.TEXT, Kind.BINARY) or (not shared and not alone):
             row_set.stores.append(Store(column, register, constant, required))
         elif shared:
             self.route.node(self.at[:scope]).fills.append(fill)
         else:
             row_set.fills.append(fill)
 
-    def place_empty(self, column: int, *, shared: bool) -> None:
+    def place_empty(self, group: list[_RowsBuilder]) -> None:
         """Decide what a row without a level holds: what all rows of the message would share.
 
-        A constant in a nullable column, such as the side, belongs to the levels.
+        A constant in a nullable column, such as the side, belongs to the levels. The rest is null
+        where it may be, else the message must say it, or it cannot be decoded.
         """
-        register, constant, required, _ = self.outer[column]
-        if not self.table.marks_last:
-            return
-        if not self.table.columns[column].nullable or (shared and register >= 0):
-            self.row_set.empty.append(Store(column, register, constant, required))
+        for position, column in enumerate(self.table.columns):
+            if column.name in FILLED_BY_DECODER or column.name == "last":
+                continue
+            sources = {plan.outer.get(position) for plan in group}
+            source = self.outer.get(position)
+            shared = source is not None and len(sources) == 1 and source[0] >= 0
+            if source is not None and (shared or not column.nullable):
+                register, constant, required, _ = source
+                self.row_set.empty.append(Store(position, register, constant, required))
+            elif not column.nullable:
+                inner = next(s for s in self.row_set.stores if s.column == position)
+                self.row_set.empty.append(inner)
+
+    def _holds(self, other: _RowsBuilder) -> bool:
+        """Whether the array or object that holds this plan's items holds another's rows too."""
+        within = self.at[:-1]
+        return other is not self and other.at[: len(within)] == within
 
     def _iterated(self) -> bool:
         return bool(self.at) and isinstance(self.at[-1], Step)

@@ -1,0 +1,52 @@
+"""The decoder against the model: random documents of every declared shape."""
+
+from __future__ import annotations
+
+import struct
+from random import Random
+from typing import Any
+
+import pytest
+from tests.decode.declarations import GROUPS
+from tests.decode.documents import SYMBOLS, Writer, expectations
+from tests.decode.feeds import DATA, Feed
+from tests.decode.model import Model
+
+NAMED = SYMBOLS[:2]
+
+
+def exact(rows: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows with their floats as bits, so that -0.0 is not 0.0."""
+    return {
+        table: [
+            {k: struct.pack("<d", v) if isinstance(v, float) else v for k, v in row.items()}
+            for row in found
+        ]
+        for table, found in rows.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("mistakes", [0.0, 0.01, 0.1], ids=["right", "some wrong", "many wrong"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_random_documents_give_the_rows_of_the_model(
+    group: str, mistakes: float, seed: int
+) -> None:
+    rng = Random(f"{group} {mistakes} {seed}")
+    messages = GROUPS[group]
+    feed = Feed(messages, symbols=NAMED)
+    model = Model(messages, DATA, NAMED)
+    places = [expectations(message, DATA) for message in messages]
+    writer = Writer(rng, mistakes=mistakes, noise=rng.choice((0.0, 0.05, 0.3)))
+    n_unknown = n_bad = 0
+    for _ in range(60):
+        text = writer.space() + writer.write(rng.choice(places)) + writer.space()
+        payload = text.encode()
+        expected = model.decode(payload)
+        assert exact(feed.rows(payload)) == exact(expected or {}), text
+        if expected is None:
+            n_bad += 1
+            assert [kept for _, kept in feed.reasons()] == [payload], text
+    assert feed.reasons() == []
+    assert sum(feed.decoder.errors.values()) == n_bad
+    assert feed.decoder.messages == 60 + n_unknown
