@@ -82,10 +82,15 @@ class Writer:
         How often a value is missing, null, or of a wrong kind.
     noise
         How often keys are doubled, unknown or escaped, and white space is put in.
+    steady
+        Keys keep their order, as those of a real exchange do, so that predictions come true.
     """
 
-    def __init__(self, rng: Random, *, mistakes: float = 0.02, noise: float = 0.1) -> None:
+    def __init__(
+        self, rng: Random, *, mistakes: float = 0.02, noise: float = 0.1, steady: bool = False
+    ) -> None:
         self.rng = rng
+        self.steady = steady
         self.mistakes = mistakes
         self.noise = noise
 
@@ -121,7 +126,8 @@ class Writer:
     def object(self, place: Place) -> str:
         pairs: list[tuple[str, str]] = []
         keys = list(place.keys)
-        self.rng.shuffle(keys)
+        if not self.steady:
+            self.rng.shuffle(keys)
         for key in keys:
             if self.often(self.mistakes) and not place.keys[key].fixed:
                 continue
@@ -166,7 +172,8 @@ class Writer:
         if spec.reader is Reader.FLAG or kind is Kind.BOOL:
             return rng.choice(("true", "false"))
         if spec.reader is Reader.RFC3339:
-            return f'"20{rng.randrange(10, 40)}-0{rng.randrange(1, 10)}-1{rng.randrange(10)}T01:02:03.{rng.randrange(10**9)}Z"'
+            day = f"20{rng.randrange(10, 40)}-0{rng.randrange(1, 10)}-1{rng.randrange(10)}"
+            return f'"{day}T01:02:03.{rng.randrange(10**9)}Z"'
         if spec.reader is Reader.PART:
             return self.string(spec.separator.join(rng.choices(SYMBOLS[:2], k=rng.randrange(1, 4))))
         if kind in (Kind.CODE16, Kind.CODE32) and spec.reader is not Reader.SIGN:
@@ -188,6 +195,7 @@ class Writer:
                 text += rng.choice(("e-7", "E5", "e+30"))
         elif kind is Kind.I32:
             text = str(rng.randrange(-(2**31) + 1, 2**31))
-        if self.often(0.03):
+        if self.often(self.mistakes):
             text = ""
-        return f'"{text}"' if text == "" or self.often(0.6) else text
+        quoted = spec.path < "n" if self.steady else self.often(0.6)
+        return f'"{text}"' if text == "" or quoted else text

@@ -28,7 +28,7 @@ ABSENT = object()
 FILLED = ("seq", "venue", "ts_recv", "conn")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The message gives no rows."""
 
 
@@ -52,9 +52,9 @@ def parse(payload: bytes) -> Any:
 def get(value: Any, steps: Path) -> Any:
     """What stands at a path without iterations; ABSENT where nothing does."""
     for step in steps:
-        if isinstance(step, str) and isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
+        if (isinstance(step, str) and isinstance(value, dict) and step in value) or (
+            isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value)
+        ):
             value = value[step]
         else:
             return ABSENT
@@ -104,28 +104,28 @@ def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise Refused("bad_text") from error
+        raise RefusedError("bad_text") from error
     return text
 
 
 def _decimal(text: str) -> str:
     if not NUMBER.fullmatch(text):
-        raise Refused("bad_number")
+        raise RefusedError("bad_number")
     return text
 
 
 def _whole(text: str, limit: int) -> int:
     if not re.fullmatch(r"-?(?:0|[1-9][0-9]*)", _decimal(text)) or abs(int(text)) >= limit:
-        raise Refused("bad_number")
+        raise RefusedError("bad_number")
     return int(text)
 
 
 def _time(text: str, unit_ns: int) -> int:
     if not COUNT.fullmatch(text):
-        raise Refused("bad_time")
+        raise RefusedError("bad_time")
     value = int(EXACT.multiply(Decimal(text), Decimal(unit_ns)))
     if abs(value) >= 2**63:
-        raise Refused("bad_time")
+        raise RefusedError("bad_time")
     return value
 
 
@@ -150,14 +150,14 @@ def rfc3339_ns(text: str) -> int | None:
 
 
 def read(spec: Field, kind: Kind, raw: Any) -> Any:
-    """The value of a field, None for null; raises Refused."""
+    """The value of a field, None for null; raises RefusedError."""
     reader = spec.reader
     if reader is Reader.CONSTANT:
         return spec.value
     if raw is ABSENT or raw is None:
         return None
     if isinstance(raw, (dict, list)):
-        raise Refused("wrong_kind")
+        raise RefusedError("wrong_kind")
     if reader is Reader.CHOICE:
         if isinstance(raw, str):
             _encodable(raw)
@@ -165,11 +165,11 @@ def read(spec: Field, kind: Kind, raw: Any) -> Any:
             if same(raw, key):
                 return result
         if spec.otherwise is None:
-            raise Refused("unknown_choice")
+            raise RefusedError("unknown_choice")
         return spec.otherwise
     is_flag = reader is Reader.FLAG or (reader is Reader.BY_COLUMN and kind is Kind.BOOL)
     if isinstance(raw, bool) != is_flag:
-        raise Refused("wrong_kind")
+        raise RefusedError("wrong_kind")
     return raw if is_flag else _read_text(spec, kind, raw)
 
 
@@ -193,20 +193,20 @@ def _read_text(spec: Field, kind: Kind, raw: str) -> Any:
     if reader is Reader.RFC3339:
         found = rfc3339_ns(text)
         if found is None:
-            raise Refused("bad_time")
+            raise RefusedError("bad_time")
         return found
     if kind is Kind.F64:
         value = float(_decimal(text))
         return -value if spec.magnitude and value < 0 else value
     value = _whole(text, 2**63) + spec.add
     if abs(value) >= (2**31 if kind is Kind.I32 else 2**63):
-        raise Refused("bad_number")
+        raise RefusedError("bad_number")
     return value
 
 
 def _code(text: str) -> str:
     if len(text.encode()) > 255:
-        raise Refused("too_long")
+        raise RefusedError("too_long")
     return text
 
 
@@ -266,7 +266,7 @@ class Model:
         seen, carried = set(self.seen), {key: dict(x) for key, x in self.carried.items()}
         try:
             return _Decoding(self, message, document).run()
-        except Refused:
+        except RefusedError:
             self.seen, self.carried = seen, carried
             return None
 
@@ -320,7 +320,7 @@ class _Decoding:
         in_object = [step for step in below if isinstance(step, str) or step is Step.MEMBERS]
         fits = bool(in_object) if isinstance(value, dict) else len(in_object) < len(below)
         if below and not (isinstance(value, (dict, list)) and fits):
-            raise Refused("missing" if value is None else "wrong_kind")
+            raise RefusedError("missing" if value is None else "wrong_kind")
 
     def walk(
         self, value: Any, active: list[tuple[int, Path]], trail: list[Any], pattern: Path
@@ -348,7 +348,7 @@ class _Decoding:
                 if child is not ABSENT:
                     self.walk(child, group, [*trail, step], inner)
                 elif not all(all_rows[i].optional for i, _ in group):
-                    raise Refused("missing")
+                    raise RefusedError("missing")
         for i, steps in active:
             if not steps:
                 self.emit(all_rows[i], value, trail)
@@ -373,7 +373,7 @@ class _Decoding:
             path, scalar = spec.zero_when
             condition = self.look_up(rows, path, item, trail)
             if isinstance(condition, (dict, list)):
-                raise Refused("wrong_kind")
+                raise RefusedError("wrong_kind")
             if same(condition, scalar):
                 return 0.0
         plain = replace(spec, zero_when=None)
@@ -406,7 +406,7 @@ class _Decoding:
             level = table.marks_last and column.name in ("side", "price", "size")
             needed = not column.nullable or (level and column.name in rows.fields)
             if needed and row.get(column.name, 0) is None:
-                raise Refused("missing")
+                raise RefusedError("missing")
         self.out.setdefault(table.name, []).append(row)
 
     def carry(self, rows: Rows, table: Table, row: dict[str, Any]) -> None:
@@ -456,7 +456,7 @@ class _Decoding:
                 found = [*everywhere(self.document, steps)] if spec.path.startswith("$") else []
                 value = read(spec, column.kind, found[-1] if found else ABSENT)
             if value is None and not column.nullable:
-                raise Refused("missing")
+                raise RefusedError("missing")
             row[column.name] = value
         wanted = "*" in self.model.symbols or row["symbol"] in self.model.symbols
         return row if wanted or not group[0].configured_symbols_only else None

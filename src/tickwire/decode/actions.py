@@ -46,7 +46,7 @@ class Action:
     nullable_text: bool = field(default=False)
 
     def identity(self) -> tuple[object, ...]:
-        """What makes two actions the same but for their register."""
+        """Give what makes two actions the same but for their register."""
         choices = tuple((type(key), key, result) for key, result in self.choices)
         return (
             self.op,
@@ -91,7 +91,7 @@ _ALLOWED = {
 
 
 def action_for(name: str, spec: Field, kind: Kind) -> Action:
-    """The action that reads `spec` into a column of that kind.
+    """Give the action that reads `spec` into a column of that kind.
 
     Raises
     ------

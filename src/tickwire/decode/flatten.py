@@ -215,7 +215,7 @@ class Flat:
         self.n_members += row_set.member_key
 
     def _once(self, row_set: RowSet) -> int:
-        """The memory of ids that all row sets of a table and a channel share."""
+        """Number the memory of ids that all row sets of a table and a channel share."""
         return self.once.setdefault((row_set.table, row_set.channel), len(self.once))
 
     def _node(self, node: Node, route: Route, base: int) -> int:

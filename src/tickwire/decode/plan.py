@@ -2,9 +2,9 @@
 
 Rules of this file
 ------------------
-- A declaration is data: frozen dataclasses, made by the small functions below. Nothing here decodes.
-- Paths. `px`, `o.s`, `[0]`, `[-2]`, `o.list[3]` are relative to the item that gives a row; the empty
-  path is the item itself. A path that begins with `$` starts at the message: `$.data.coin`,
+- A declaration is data: frozen dataclasses, made by the functions below. Nothing here decodes.
+- Paths. `px`, `o.s`, `[0]`, `[-2]`, `o.list[3]` are relative to the item that gives a row; the
+  empty path is the item itself. A path that begins with `$` starts at the message: `$.data.coin`,
   `$[1]`, `$.data[].ts` (the current element of an array that the rows iterate over).
 - `rows(at=...)` is a path from the message, without `$`, in which `[]` iterates over an array and
   `{}` over the members of an object. `at=""` makes one row of the message itself.

@@ -2,11 +2,12 @@
 
 Rules of this file
 ------------------
-- One `Route` per message: a tree of `Node`s that mirrors the JSON. What stands at a node (actions on
-  a scalar, rows to emit, columns to fill) is data for `_lowered.pyx`, which packs it into C arrays.
+- One `Route` per message: a tree of `Node`s that mirrors the JSON. What stands at a node (actions
+  on a scalar, rows to emit, columns to fill) is data for `_lowered.pyx`, which packs it into C
+  arrays.
 - A value goes from the text into a register, and from there into the row (`Store`) or, where it
-  belongs to an outer level, into all rows of that level at its end (`Fill`). A register is thus free
-  of the order of keys.
+  belongs to an outer level, into all rows of that level at its end (`Fill`). A register is thus
+  free of the order of keys.
 - Every mistake of a declaration is a `PlanError` that names venue, message and field.
 """
 
@@ -46,7 +47,7 @@ class Node:
     row_sets: set[int] = field(default_factory=set)
 
     def child(self, step: str | int | Step) -> Node:
-        """The node one step below, made when it is new."""
+        """Give the node one step below, made when it is new."""
         if isinstance(step, str):
             return self.keys.setdefault(step, Node())
         if isinstance(step, int):
@@ -183,7 +184,7 @@ class Program:
             _RouteBuilder(self, message).check(route.root)
 
     def _tests(self, route: Route, message: Message) -> list[tuple[int, Test]]:
-        """The tests of a message on values that a route observes."""
+        """Give the tests of a message on values that a route observes."""
         return [
             (observe(self, route, message.name, path), test) for path, test in message.when.items()
         ]
@@ -247,7 +248,7 @@ def _exclusive(a: Message, b: Message) -> bool:
 
 
 def _typed(test: Test) -> set[tuple[bool, Scalar]]:
-    """The values of a test; true is not 1."""
+    """Give the values of a test; true is not 1."""
     return {(isinstance(value, bool), value) for value in test.values}
 
 
@@ -332,7 +333,7 @@ class _RouteBuilder:
         node.row_sets |= set(node.rows)
 
     def absolute(self, rows: Rows, column: str, path: str) -> tuple[Path, bool]:
-        """The path from the message, and whether it belongs to the item itself."""
+        """Give the path from the message, and whether it belongs to the item itself."""
         at = self.path(column, rows.at)
         if path.startswith("$"):
             steps = self.path(column, path[1:].removeprefix("."))
@@ -352,7 +353,7 @@ class _RouteBuilder:
             raise self.fail(column, str(error)) from None
 
     def register(self, rows: Rows, name: str, spec: Field, kind: Kind) -> tuple[int, Path, bool]:
-        """The register that the field ends in, its path, and whether it is the item's own."""
+        """Give the register that the field ends in, its path, and whether it is the item's own."""
         if name == "symbol":
             kind = Kind.CODE32
         at = self.path(name, rows.at)
@@ -390,7 +391,7 @@ class _RouteBuilder:
             self.route.given = action.register
 
     def node(self, steps: Path) -> Node:
-        """The node at a path."""
+        """Give the node at a path."""
         node = self.route.root
         for step in steps:
             node = node.child(step)
@@ -425,10 +426,9 @@ class _RowsBuilder:
         named = dict(self.rows.fields)
         for position, column in enumerate(self.table.columns):
             spec = named.pop(column.name, None)
-            if column.name in FILLED_BY_DECODER:
-                if spec is not None:
-                    raise self.route.fail(column.name, "is filled by the decoder")
-            elif self.table.marks_last and column.name == "last":
+            if column.name in FILLED_BY_DECODER or (
+                self.table.marks_last and column.name == "last"
+            ):
                 if spec is not None:
                     raise self.route.fail(column.name, "is filled by the decoder")
             else:
@@ -498,7 +498,7 @@ class _RowsBuilder:
         self.row_set.zero_when.append((register, condition))
 
     def _needs(self) -> None:
-        """What must be known when a row ends, so that ids, filters and carried values work."""
+        """Note what must be known when a row ends: for ids, filters and carried values."""
         row_set = self.row_set
         if row_set.once:
             if row_set.trade_id < 0:
