@@ -58,7 +58,6 @@ class Feed:
         max_symbols: int = 65_536,
         consumed: Sequence[str] | None = None,
         hold_bytes: int = 67_108_864,
-        max_messages: int = 0,
         conn: int = 7,
     ) -> None:
         self.dictionaries = Dictionaries(max_symbols)
@@ -83,7 +82,6 @@ class Feed:
             quarantine=self.quarantine,
             admission=admission,
             hold_bytes=hold_bytes,
-            max_messages=max_messages,
         )
         self.connection = self.decoder.connection(conn, labels=labels)
         self.clock = 0

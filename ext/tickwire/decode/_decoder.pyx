@@ -556,7 +556,7 @@ cdef class ConnectionDecoder(Handler):
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.
         if opcode != OPCODE_TEXT and not is_utf8(payload, n):
-            if self.decoder.spent:
+            if self.decoder.limit.spent:
                 return Verdict.HALT
             return self.decoder.refuse(self, BAD_TEXT, payload, n)
         return self.decoder.take(self, payload, n)
