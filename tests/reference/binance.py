@@ -9,6 +9,7 @@ from tests.reference.rows import (
     BadMessageError,
     Columns,
     book_message,
+    flag,
     ms,
     parse,
     real,
@@ -34,6 +35,11 @@ FUTURES_EXTRAS = EXTRAS | {
 Rows = list[dict[str, Any]]
 # ids (first, last, previous) and rows of a book delta
 Delta = tuple[int, int, int | None, Rows]
+
+
+def pairs(levels: Any) -> list[tuple[Any, Any]]:
+    """Give price and size of each level, whatever follows them."""
+    return [(level[0], level[1]) for level in levels]
 
 
 class Splice:
@@ -174,7 +180,7 @@ class BinanceReference:
             "is_snapshot": True,
             "venue_seq": whole(answer["lastUpdateId"]),
         }
-        rows = book_message(common, answer["bids"], answer["asks"])
+        rows = book_message(common, pairs(answer["bids"]), pairs(answer["asks"]))
         book = self.books.setdefault(symbol, Splice(self.market))
         self.tables["book"].extend(book.snapshot(int(answer["lastUpdateId"]), rows))
 
@@ -230,7 +236,7 @@ class BinanceReference:
         aggregate = channel == "trades:agg"
         return {
             "symbol": word(data["s"]),
-            "ts_event": ms(data["T"]),
+            "ts_event": ms(data.get("T")),
             "channel": channel,
             "price": real(data["p"]),
             "size": real(data["q"]),
@@ -267,20 +273,20 @@ class BinanceReference:
                 "symbol": name.upper(),
                 "channel": f"book:{levels}",
                 "is_snapshot": True,
-                "venue_seq": whole(data["lastUpdateId"]),
+                "venue_seq": whole(data.get("lastUpdateId")),
             }
-            return "book", book_message(common, data["bids"], data["asks"]), None
+            return "book", book_message(common, pairs(data["bids"]), pairs(data["asks"])), None
         if data.get("e") != "depthUpdate":
             self.counts["unknown"] += 1
             return None
         common = {
             "symbol": word(data["s"]),
             "ts_event": ms(data.get("T" if self.market == "futures" else "E")),
-            "venue_seq": whole(data["u"]),
+            "venue_seq": whole(data.get("u")),
         }
         if levels:
             common |= {"channel": f"book:{levels}", "is_snapshot": True}
-            return "book", book_message(common, data["b"], data["a"]), None
+            return "book", book_message(common, pairs(data["b"]), pairs(data["a"])), None
         first, last = int(data["U"]), int(data["u"])
         previous = whole(data.get("pu")) if self.market == "futures" else first - 1
         common |= {
@@ -288,13 +294,17 @@ class BinanceReference:
             "is_snapshot": False,
             "venue_prev_seq": previous,
         }
-        return "book", book_message(common, data["b"], data["a"]), (first, last, previous)
+        return (
+            "book",
+            book_message(common, pairs(data["b"]), pairs(data["a"])),
+            (first, last, previous),
+        )
 
     def _candle(self, data: Any) -> dict[str, Any]:
         candle = data["k"]
         return {
             "symbol": word(candle["s"]),
-            "ts_event": ms(data["E"]),
+            "ts_event": ms(data.get("E")),
             "interval": word(candle["i"]),
             "ts_open": ms(candle["t"]),
             "ts_close": ms(candle["T"]),
@@ -304,7 +314,7 @@ class BinanceReference:
             "close": real(candle["c"]),
             "volume": real(candle["v"]),
             "trade_count": whole(candle.get("n")),
-            "closed": candle.get("x"),
+            "closed": flag(candle.get("x")),
             "notional": real(candle.get("q")),
             "taker_buy_volume": real(candle.get("V")),
             "taker_buy_notional": real(candle.get("Q")),
@@ -313,7 +323,7 @@ class BinanceReference:
     def _ticker(self, data: Any) -> dict[str, Any]:
         return {
             "symbol": word(data["s"]),
-            "ts_event": ms(data["E"]),
+            "ts_event": ms(data.get("E")),
             "last_price": real(data.get("c")),
             "volume_24h": real(data.get("v")),
             "notional_24h": real(data.get("q")),
@@ -325,7 +335,7 @@ class BinanceReference:
     def _mark(self, data: Any) -> dict[str, Any]:
         return {
             "symbol": word(data["s"]),
-            "ts_event": ms(data["E"]),
+            "ts_event": ms(data.get("E")),
             "mark_price": real(data.get("p")),
             "index_price": real(data.get("i")),
             "funding_rate": real(data.get("r")),
@@ -334,11 +344,11 @@ class BinanceReference:
         }
 
     def _liquidation(self, order: Any) -> dict[str, Any]:
-        average = order.get("ap", order["p"])
+        average = order["ap"] if "ap" in order else order["p"]
         filled = order["z"] if "ap" in order else order["q"]
         return {
             "symbol": word(order["s"]),
-            "ts_event": ms(order["T"]),
+            "ts_event": ms(order.get("T")),
             "side": {"BUY": "buy", "SELL": "sell"}[order["S"]],
             "price": real(average),
             "size": real(filled),

@@ -8,11 +8,14 @@ from tests.reference.rows import (
     BadMessageError,
     Columns,
     book_message,
+    item,
+    member,
     ms,
     parse,
     real,
     whole,
     word,
+    words,
 )
 
 SIDES = {"B": "buy", "A": "sell"}
@@ -124,43 +127,43 @@ class HyperliquidReference:
         return None
 
     def _trade(self, trade: Any) -> dict[str, Any]:
-        users = trade.get("users") or [None, None]
         return {
             "symbol": word(trade["coin"]),
-            "ts_event": ms(trade["time"]),
+            "ts_event": ms(trade.get("time")),
             "channel": "trades",
             "price": real(trade["px"]),
             "size": real(trade["sz"]),
             "side": SIDES[trade["side"]],
             "trade_id": word(trade["tid"]),
-            "tx_hash": trade.get("hash"),
-            "buyer": users[0],
-            "seller": users[1],
+            "tx_hash": words(trade.get("hash")),
+            "buyer": words(item(trade.get("users"), 0)),
+            "seller": words(item(trade.get("users"), 1)),
         }
 
     def _quote(self, data: Any) -> dict[str, Any]:
-        bid, ask = (side or {} for side in data["bbo"])
+        bid, ask = (item(data.get("bbo"), side) for side in (0, 1))
         return {
             "symbol": word(data["coin"]),
-            "ts_event": ms(data["time"]),
-            "bid_price": real(bid.get("px")),
-            "bid_size": real(bid.get("sz")),
-            "ask_price": real(ask.get("px")),
-            "ask_size": real(ask.get("sz")),
-            "bid_order_count": whole(bid.get("n")),
-            "ask_order_count": whole(ask.get("n")),
+            "ts_event": ms(data.get("time")),
+            "bid_price": real(member(bid, "px")),
+            "bid_size": real(member(bid, "sz")),
+            "ask_price": real(member(ask, "px")),
+            "ask_size": real(member(ask, "sz")),
+            "bid_order_count": whole(member(bid, "n")),
+            "ask_order_count": whole(member(ask, "n")),
         }
 
     def _book(self, data: Any) -> list[dict[str, Any]]:
         plain = self.labels.get("book", "book")
         common = {
             "symbol": word(data["coin"]),
-            "ts_event": ms(data["time"]),
+            "ts_event": ms(data.get("time")),
             "channel": "book:fast" if data.get("fast") is True else plain,
             "is_snapshot": True,
         }
         bids, asks = (
-            [(level["px"], level["sz"], level["n"]) for level in side] for side in data["levels"]
+            [(level["px"], level["sz"], level.get("n")) for level in side]
+            for side in (data["levels"][0], data["levels"][1])
         )
         return book_message(common, bids, asks)
 
@@ -175,25 +178,24 @@ class HyperliquidReference:
             "low": real(candle["l"]),
             "close": real(candle["c"]),
             "volume": real(candle["v"]),
-            "trade_count": whole(candle["n"]),
+            "trade_count": whole(candle.get("n")),
         }
 
     def _ticker(self, data: Any) -> dict[str, Any]:
-        context = data["ctx"]
-        impact = context.get("impactPxs") or [None, None]
+        context = data.get("ctx")
         return {
             "symbol": word(data["coin"]),
-            "mark_price": real(context.get("markPx")),
-            "index_price": real(context.get("oraclePx")),
-            "funding_rate": real(context.get("funding")),
-            "open_interest": real(context.get("openInterest")),
-            "volume_24h": real(context.get("dayBaseVlm")),
-            "notional_24h": real(context.get("dayNtlVlm")),
-            "mid_price": real(context.get("midPx")),
-            "premium": real(context.get("premium")),
-            "prev_day_price": real(context.get("prevDayPx")),
-            "impact_bid_price": real(impact[0]),
-            "impact_ask_price": real(impact[1]),
-            "circulating_supply": real(context.get("circulatingSupply")),
-            "total_supply": real(context.get("totalSupply")),
+            "mark_price": real(member(context, "markPx")),
+            "index_price": real(member(context, "oraclePx")),
+            "funding_rate": real(member(context, "funding")),
+            "open_interest": real(member(context, "openInterest")),
+            "volume_24h": real(member(context, "dayBaseVlm")),
+            "notional_24h": real(member(context, "dayNtlVlm")),
+            "mid_price": real(member(context, "midPx")),
+            "premium": real(member(context, "premium")),
+            "prev_day_price": real(member(context, "prevDayPx")),
+            "impact_bid_price": real(item(member(context, "impactPxs"), 0)),
+            "impact_ask_price": real(item(member(context, "impactPxs"), 1)),
+            "circulating_supply": real(member(context, "circulatingSupply")),
+            "total_supply": real(member(context, "totalSupply")),
         }

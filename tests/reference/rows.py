@@ -50,19 +50,40 @@ def must(value: Any) -> Any:
     return value
 
 
+def in_range(value: int) -> int:
+    """Refuse what no int64 holds; the smallest one stands for null."""
+    if not -(2**63) < value < 2**63:
+        raise BadMessageError(f"{value} is no int64")
+    return value
+
+
 def whole(value: Any) -> int | None:
     """Read an integer from a number or a string."""
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not re.fullmatch(r"-?(?:0|[1-9][0-9]*)", value):
         raise BadMessageError(f"{value!r} is no integer")
-    return int(value)
+    return in_range(int(value))
 
 
 def ms(value: Any) -> int | None:
-    """Read a count of milliseconds as ns."""
-    count = whole(value)
-    return None if count is None else count * 1_000_000
+    """Read a count of milliseconds, decimals allowed, as ns; what is below 1 ns is cut."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", value):
+        raise BadMessageError(f"{value!r} is no time")
+    count, _, rest = value.partition(".")
+    return in_range(int(count) * 1_000_000 + int((rest + "000000")[:6]))
+
+
+def member(value: Any, key: str) -> Any:
+    """Follow a path into an object; None where it leads nowhere."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def item(value: Any, index: int) -> Any:
+    """Follow a path into an array; None where it leads nowhere."""
+    return value[index] if isinstance(value, list) and index < len(value) else None
 
 
 def word(value: Any) -> str:
@@ -70,6 +91,18 @@ def word(value: Any) -> str:
     if not isinstance(value, str):
         raise BadMessageError(f"{value!r} is no string")
     return str(value)
+
+
+def flag(value: Any) -> bool | None:
+    """Read true or false, or null."""
+    if value is not None and not isinstance(value, bool):
+        raise BadMessageError(f"{value!r} is neither true nor false")
+    return value
+
+
+def words(value: Any) -> str | None:
+    """Read a string, or a number's text, that may be null."""
+    return None if value is None else word(value)
 
 
 class Columns:

@@ -179,7 +179,7 @@ cdef uint64_t trade_key(const uint8_t* p, size_t n) noexcept nogil:
             key = key * 10 + (p[i] - c'0')
         else:
             return key
-    key = <uint64_t>0x9E3779B97F4A7C15 ^ n
+    key = <uint64_t>0xC2B2AE3D27D4EB4F ^ n
     i = 0
     while i < n:
         word = 0

@@ -192,6 +192,8 @@ cdef class Walker:
         if p >= self.message.end:
             return self.fail(NOT_JSON)
         if p[0] == c'{':
+            if node.each >= 0 and not node.optional and self.program.nodes[node.each].gives_rows:
+                return self.fail(WRONG_KIND)    # routing knows its keys, but its rows are elements
             if node.keys.n:
                 return self.keyed(node, p)
             if node.members >= 0:
