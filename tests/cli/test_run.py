@@ -116,7 +116,7 @@ def test_binance_lands_as_the_reference_says(
     tmp_path: Path, carrier: str, venue: str, capture: str, symbol: str
 ) -> None:
     channels = ["trades", "quotes", "book"]
-    messages = read_messages(capture, 4000)
+    messages = read_messages(capture, 3000)
     [snapshot] = [answer for answer in read_rest(capture) if answer.symbol == symbol]
     reference = BinanceReference(venue, channels, [symbol])
     for message in messages:
@@ -136,9 +136,43 @@ def test_binance_lands_as_the_reference_says(
                 carrier=carrier,
             ),
         )
-        summary = run_ok(config, "--until-idle", 2)
+        summary = run_ok(config, "--until-idle", 1)
     check_sinks(tmp_path, reference.tables)
     assert summary["gaps"] == 0
+
+
+def test_a_book_without_its_snapshot_is_a_gap(tmp_path: Path) -> None:
+    deltas = [
+        json.dumps(
+            {
+                "stream": "btcusdt@depth@100ms",
+                "data": {
+                    "e": "depthUpdate", "E": 1, "s": "BTCUSDT", "U": number, "u": number,
+                    "b": [["1.5", "2"]], "a": [],
+                },
+            }
+        ).encode()
+        for number in range(1, 4)
+    ]  # fmt: skip
+    with exchange([deltas], binance_answer) as server:
+        config = write_config(
+            tmp_path,
+            source(
+                server.ws_url,
+                venue="binance",
+                channels=["book"],
+                symbols=["BTCUSDT"],
+                rest_url=server.rest_url,
+            ),
+        )
+        summary = run_ok(config, "--until-idle", 1)
+    assert summary["messages"] == 3
+    assert summary["rows"]["book"] == 0
+    gaps = from_duckdb(tmp_path, "gaps")
+    assert set(gaps["reason"].to_pylist()) == {"snapshot"}
+    assert set(gaps["symbol"].to_pylist()) == {"BTCUSDT"}
+    events = from_duckdb(tmp_path, "sessions")
+    assert any("404" in detail for detail in events["detail"].to_pylist())
 
 
 def test_what_cannot_be_decoded_is_quarantined_and_the_feed_goes_on(tmp_path: Path) -> None:

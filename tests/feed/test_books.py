@@ -157,8 +157,11 @@ def test_a_failure_is_written_down_once_and_tried_again(
         async with scene.fetching(rest):
             await asyncio.wait_for(scene.until_rows(1), 30)
         assert [row[:2] for row in scene.book()] == [(True, 5)]
-        gaps = [(gap["table_name"], gap["reason"], gap["symbol"]) for gap in scene.rows("gaps")]
-        assert gaps[0] == ("book", "snapshot", "BTCUSDT")
+        first, second = scene.rows("gaps")
+        for gap in (first, second):
+            assert (gap["table_name"], gap["reason"]) == ("book", "snapshot")
+            assert gap["symbol"] == "BTCUSDT"
+        assert first["ts_end"] == second["ts_start"]
         events = [row["event"] for row in scene.rows("sessions")]
         assert events == ["snapshot_failed"] * 2
 
@@ -172,6 +175,8 @@ def test_a_disconnect_forgets_what_was_held(run: Run) -> None:
         scene.books.look()
         scene.books.on_disconnected(("BTCUSDT",))
         assert scene.books.look() == []
+        [gap] = scene.rows("gaps")
+        assert (gap["reason"], gap["symbol"], gap["conn"]) == ("snapshot", "BTCUSDT", 7)
         scene.connect(8)
         scene.send((21, 25))
         async with scene.fetching(ScriptedRest(snapshot(22))):

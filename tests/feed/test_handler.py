@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tests.feed.exchange import exchange, hyperliquid_refusal
 import tickwire
 from tickwire.errors import ConfigError, SinkError, TickwireError
 from tickwire.schema import TABLES
+from tickwire.sinks import IpcSink
+from tickwire.venues import load
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -213,6 +216,52 @@ def test_a_full_ring_blocks_the_socket_until_the_consumer_comes(run: Run) -> Non
                     ids += (await consumer.get()).column("trade_id").to_pylist()
                 assert ids == [str(number) for number in range(n_trades)]
                 assert feed.summary()["gaps"] == 0
+
+    run(scene())
+
+
+def test_a_blocked_feed_can_be_stopped(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 40_000)]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)], ring_rows=16_384)
+            async with feed:
+                consumer = feed.batches("trades")
+                await until(lambda: consumer.qsize() > 16_000)
+            ids = [number async for batch in consumer for number in batch["trade_id"].to_pylist()]
+            assert ids == [str(number) for number in range(len(ids))]
+            assert len(ids) == feed.summary()["messages"]
+
+    run(scene())
+
+
+def test_a_sink_that_fails_ends_the_iteration_and_the_feed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    async def scene() -> None:
+        monkeypatch.setattr(IpcSink, "_write", fail)
+        with exchange([trades(0, 10)]) as server:
+            sinks = [tickwire.IpcSink(path=tmp_path / "ipc")]
+            feed = tickwire.FeedHandler([source(server.ws_url)], sinks)
+            await feed.start()
+            async for _ in feed.batches("trades"):  # ends, though the exchange goes on
+                pass
+            await feed.stop()
+            with pytest.raises(SinkError, match=r"sink ipc: .*Input/output error"):
+                feed.raise_failure()
+
+    run(scene())
+
+
+def test_a_venue_may_be_declared_by_the_program(run: Run) -> None:
+    async def scene() -> None:
+        mine = replace(load("hyperliquid"), name="mine")
+        with exchange([trades(0, 5)]) as server:
+            async with tickwire.FeedHandler([source(server.ws_url, venue=mine)]) as feed:
+                batch = await feed.batches("trades").get()
+                assert set(batch.column("venue").to_pylist()) == {"mine"}
 
     run(scene())
 

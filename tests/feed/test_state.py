@@ -1,6 +1,7 @@
 """Numbers that never repeat over restarts and kills."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TickwireError, match="cannot be the state_dir"):
         State(tmp_path / "file" / "state", "main")
+
+
+def test_a_folder_that_is_gone_is_told_when_the_reservation_is_used_up(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    state = State(folder, "main")
+    state.open_tables(["trades"])
+    shutil.rmtree(folder)
+    state.use({"trades": SEQ_BLOCK - 1})  # half the block is used, and it is tried again later
+    with pytest.raises(TickwireError, match="cannot be written"):
+        state.use({"trades": SEQ_BLOCK})
+    folder.mkdir()
+    state.use({"trades": SEQ_BLOCK})
+    state.abandon()

@@ -16,16 +16,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class _Stderr:
-    """Standard error as it is now: a live line puts itself in its place."""
-
-    def write(self, text: str) -> int:
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
-
-
 def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
     """Send structlog's events to standard error, so that standard output stays clean.
 
@@ -51,6 +41,7 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger("debug" if verbose else "info"),
-        logger_factory=structlog.WriteLoggerFactory(file=_Stderr()),  # type: ignore[arg-type] # it has what a logger needs of a file
+        # Standard error as it is when the logger is made: a live line puts itself in its place.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -100,11 +100,14 @@ class Books:
 
     def on_disconnected(self, symbols: tuple[str, ...]) -> None:
         """Forget these symbols' chains and what was held for them."""
+        self.look()
         for symbol in symbols:
             code = self._symbols.code(symbol)
             self._decoder.drop_held(symbol)
             self._splice.reset(code)
-            self._waits.pop(code, None)
+            wait = self._waits.pop(code, None)
+            if wait is not None:
+                self._note(code, wait, self._ledger.clock())
 
     @property
     def has_news(self) -> bool:
@@ -188,26 +191,28 @@ class Books:
         return "spliced"
 
     def failed(self, symbol: str, error: TickwireError) -> None:
-        """Write down that a snapshot could not be had, once per wait."""
+        """Write down that a snapshot could not be had; the gap so far once per wait."""
         code = self._symbols.code(symbol)
         wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
         if not wait.reason:
             wait.reason = SNAPSHOT
-            self._note(code, wait, self._ledger.clock())
+            now_ns = self._ledger.clock()
+            self._note(code, wait, now_ns)
+            wait.since_ns = now_ns  # what is written next begins where this ends
 
     def end(self) -> None:
         """Write down which books never came, at the end of the feed."""
         self.look()
         for code, wait in self._waits.items():
-            wait.reason = wait.reason or SNAPSHOT
             self._note(code, wait, self._ledger.clock())
         self._waits.clear()
 
     def _note(self, code: int, wait: _Wait, end_ns: int) -> None:
         symbol = self._symbols.value(code)
         place = Place(self._venue.name, symbol, self._conns.get(symbol))
-        self._ledger.gap("book", wait.reason, wait.since_ns, max(wait.since_ns, end_ns), place)
+        reason = wait.reason or SNAPSHOT
+        self._ledger.gap("book", reason, wait.since_ns, max(wait.since_ns, end_ns), place)
 
     def _last_id(self, payload: bytes) -> int:
         value: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import weakref
 from collections.abc import Sequence
@@ -137,6 +138,9 @@ class FeedHandler:
         """
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
+        if not structlog.is_configured():
+            # Its default is standard output, which belongs to the program.
+            structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         self._feed = RunningFeed(
             self.plan,
             replays=self._replays,
@@ -290,3 +294,5 @@ class FeedHandler:
         if self._failure is None:
             self._failure = failure
         self._end.set()
+        for consumer in list(self._consumers):  # who iterates must not wait for ever
+            consumer.shutdown()

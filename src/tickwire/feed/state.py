@@ -76,15 +76,30 @@ class State:
         return first
 
     def use(self, next_numbers: Mapping[str, int]) -> None:
-        """Note the next number of each table; reserve ahead where half a block is used up."""
+        """Note the next number of each table; reserve ahead where half a block is used up.
+
+        Raises
+        ------
+        TickwireError
+            Where the state cannot be written and a reservation is used up; before that it is
+            tried again at the next call.
+        """
         self._next.update(next_numbers)
-        short = False
-        for table, number in next_numbers.items():
-            if self._reserved.get(table, 0) - number < SEQ_BLOCK // 2:
-                self._reserved[table] = number + SEQ_BLOCK
-                short = True
-        if short:
+        ahead = {
+            table: number + SEQ_BLOCK
+            for table, number in next_numbers.items()
+            if self._reserved.get(table, 0) - number < SEQ_BLOCK // 2
+        }
+        if not ahead:
+            return
+        before = dict(self._reserved)
+        self._reserved.update(ahead)
+        try:
             self._write()
+        except TickwireError:
+            self._reserved = before
+            if any(before.get(table, 0) <= number for table, number in next_numbers.items()):
+                raise
 
     def next_conn(self) -> int:
         """Give a connection its number."""

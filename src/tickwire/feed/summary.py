@@ -104,11 +104,24 @@ def summarise(
         "unknown_messages": sum(decoder.unknown_messages for decoder in decoders),
         "unrequested_messages": sum(decoder.unrequested_messages for decoder in decoders),
         "decode_errors": dict(errors),
+        "quarantine_cut": sum(decoder.quarantine_cut for decoder in decoders),
+        "quarantine_unkept": sum(decoder.quarantine_unkept for decoder in decoders),
+        "held_dropped": sum(decoder.held_dropped for decoder in decoders),
+        "refused_subscriptions": sum(len(source.refusals) for source in sources),
         "protocol_errors": sum(link.n_protocol_errors for link in links),
         "connects": sum(link.n_connects for link in links),
+        "failed_connects": sum(link.n_failed_connects for link in links),
         "reconnects": sum(max(0, link.n_connects - 1) for link in links),
         "gaps": corridor.ledger.n_gaps,
         "dropped_rows": sum(ring.dropped_rows for ring in corridor.rings.values()),
+        "sink_stalls": {
+            sink.name: {
+                "count": sink.stalls.count,
+                "total_s": sink.stalls.total_s,
+                "max_s": sink.stalls.max_s,
+            }
+            for sink in sinks
+        },
         "latency_us": {
             "read_to_ring": corridor.read_to_ring.to_dict_us(),
             "read_to_batch": corridor.read_to_batch.to_dict_us(),
