@@ -248,7 +248,10 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
             SOURCE.replace('["trades"]', '["trades", "trades"]'),
             "source[0].channels: is ['trades', 'trades'], names 'trades' more than once",
         ),
-        (SOURCE.replace('venue = "hyperliquid"\n', ""), "source[0].venue: is required"),
+        (
+            SOURCE.replace('venue = "hyperliquid"\n', ""),
+            "source[0].venue: is required, should be the name of a venue, such as 'hyperliquid'",
+        ),
         (
             SOURCE.replace('"hyperliquid"', "1"),
             "source[0].venue: is 1, should be the name of a venue",
@@ -265,7 +268,10 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
             SOURCE + "[[sink]]\ntype=[1]\n",
             "sink[0].type: is [1], should be one of 'duckdb', 'parquet', 'ipc'",
         ),
-        (SOURCE + '[[sink]]\ntype="ipc"\n', "sink[0].path: is required"),
+        (
+            SOURCE + '[[sink]]\ntype="ipc"\n',
+            "sink[0].path: is required, should be a file (duckdb) or a folder (parquet, ipc)",
+        ),
         (SOURCE + '[[sink]]\ntype="ipc"\npath=""\n', "sink[0].path: is '', should not be empty"),
         (
             SOURCE + '[[sink]]\ntype="ipc"\npath="a"\nrotate_s=1\n',

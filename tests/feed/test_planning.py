@@ -108,6 +108,25 @@ def test_sinks_have_names_of_their_own_and_known_tables(tmp_path: Path) -> None:
     assert told[1].startswith("feeds.toml: sink[1].tables: unknown table 'trade': one of trades, ")
 
 
+def test_two_sinks_do_not_share_a_path(tmp_path: Path) -> None:
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
+    sinks = (DuckDBSettings(path=tmp_path / "a"), IpcSettings(path=tmp_path / "a"))
+    [problem] = problems(source, sinks=sinks)
+    assert problem.startswith("feeds.toml: sink[1].path: is ")
+    assert problem.endswith("like sink[0], should be one of its own")
+
+
+def test_a_file_of_certificates_must_be_one(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name, why in (("none.pem", "No such file"), ("empty.pem", "")):
+        source = Source(
+            venue="hyperliquid", channels=["trades"], symbols=["BTC"], ca_file=tmp_path / name
+        )
+        [problem] = problems(source)
+        assert problem.startswith(f"feeds.toml: source[0].ca_file: {tmp_path / name} cannot be")
+        assert why in problem
+
+
 def test_a_sink_takes_what_is_fed_of_what_it_names(tmp_path: Path) -> None:
     source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
     plan = plan_feed(
@@ -115,8 +134,8 @@ def test_a_sink_takes_what_is_fed_of_what_it_names(tmp_path: Path) -> None:
             Feed(),
             (source,),
             (
-                DuckDBSettings(path=tmp_path),
-                ParquetSettings(path=tmp_path, tables=("quotes", "trades", "gaps")),
+                DuckDBSettings(path=tmp_path / "market.duckdb"),
+                ParquetSettings(path=tmp_path / "data", tables=("quotes", "trades", "gaps")),
             ),
         )
     )

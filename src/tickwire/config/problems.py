@@ -18,6 +18,13 @@ _WORDS = {
     "dict_type": "should be a table of strings",
     "finite_number": "should be a finite number",
 }
+# What a key that has no default should be.
+_REQUIRED = {
+    "venue": "should be the name of a venue, such as 'hyperliquid'",
+    "channels": "should be a list of channels, such as ['trades', 'quotes']",
+    "symbols": "should be a list of the venue's symbols, such as ['BTC'], or ['*']",
+    "path": "should be a file (duckdb) or a folder (parquet, ipc)",
+}
 _LONGEST_VALUE = 60
 
 
@@ -68,7 +75,7 @@ def _line(key: str, detail: ErrorDetails, known: Sequence[str]) -> str:
     if kind == "extra_forbidden":
         return unknown_key(key, known)
     if kind == "missing":
-        return f"{key}: is required"
+        return ", ".join(filter(None, (f"{key}: is required", _REQUIRED.get(key))))
     if kind == "value_error":
         wrong = str(detail["ctx"]["error"])
     elif kind in _WORDS:

@@ -9,8 +9,10 @@ Rules of this file
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -145,6 +147,9 @@ def _plan_source(
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
         return None
+    unusable = _unusable_authorities(settings)
+    if unusable:
+        problems.append(config.problem(f"{key}.ca_file", unusable))
     fed = {subscription.table for subscription in subscriptions}
     aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
     return SourcePlan(
@@ -163,6 +168,18 @@ def _plan_source(
         spliced=_spliced_symbols(venue, subscriptions),
         rest_url=_moved(venue.rest_url, settings.rest_url),
     )
+
+
+def _unusable_authorities(settings: Source) -> str:
+    """Say what is wrong with the file of certificates; empty where nothing is."""
+    if settings.ca_file is None:
+        return ""
+    try:
+        ssl.create_default_context(cafile=str(settings.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror or str(error)
+        return f"{settings.ca_file} cannot be used ({why}), should be a file of PEM certificates"
+    return ""
 
 
 def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tuple[str, ...]:
@@ -184,7 +201,16 @@ def _moved(url: str, elsewhere: str | None) -> str:
 
 def _check_sinks(config: Config, problems: list[str]) -> None:
     seen: dict[str, int] = {}
+    paths: dict[Path, int] = {}
     for index, sink in enumerate(config.sinks):
+        first = paths.setdefault(sink.path.absolute(), index)
+        if first != index:
+            problems.append(
+                config.problem(
+                    f"sink[{index}].path",
+                    f"is {str(sink.path)!r} like sink[{first}], should be one of its own",
+                )
+            )
         if sink.name in seen:
             problems.append(
                 config.problem(

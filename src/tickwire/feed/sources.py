@@ -80,7 +80,7 @@ class LiveSource:
         self.refusals: list[str] = []
         self._ledger = ledger
         self._outages: list[Outage] = []
-        self._settled: set[Link] = set()  # subscribed once, or given up
+        self._settled: set[Link] = set()  # subscribed once
         self._spliced: dict[Link, tuple[str, ...]] = {}
         self._tasks: dict[Link, asyncio.Task[None]] = {}
         self._rest = rest
@@ -136,8 +136,11 @@ class LiveSource:
 
     @property
     def is_settled(self) -> bool:
-        """Whether all of its links have been subscribed, or given up."""
-        return len(self._settled) == len(self.links)
+        """Whether each of its links has been subscribed once, or has ended."""
+        return all(
+            link in self._settled or (link in self._tasks and self._tasks[link].done())
+            for link in self.links
+        )
 
     @property
     def has_ended(self) -> bool:

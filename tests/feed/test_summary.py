@@ -1,0 +1,71 @@
+"""The summary has the keys that other programs rely on."""
+
+from tickwire.config import Config, Feed, Source
+from tickwire.feed.corridor import Corridor
+from tickwire.feed.planning import plan_feed
+from tickwire.feed.summary import Clockwork, status_of, summarise
+
+KEYS = {
+    "version": str,
+    "feed": str,
+    "seconds": float,
+    "cpu_seconds": float,
+    "peak_rss_bytes": int,
+    "messages": int,
+    "bytes": int,
+    "rows": dict,
+    "rows_committed": dict,
+    "unknown_messages": int,
+    "unrequested_messages": int,
+    "decode_errors": dict,
+    "protocol_errors": int,
+    "connects": int,
+    "reconnects": int,
+    "gaps": int,
+    "dropped_rows": int,
+    "latency_us": dict,
+}
+
+
+def corridor() -> Corridor:
+    source = Source(venue="hyperliquid", channels=["mids"], symbols=["*"])
+    plan = plan_feed(Config(Feed(ring_rows=16_384), (source,)))
+    return Corridor(plan, dict.fromkeys(plan.tables, 0))
+
+
+def test_every_key_is_there_with_its_type() -> None:
+    summary = summarise("main", corridor(), [], [], Clockwork())
+    for key, kind in KEYS.items():
+        assert type(summary[key]) is kind, key
+    assert set(summary["latency_us"]) == {"read_to_ring", "read_to_batch", "read_to_commit"}
+    for latency in summary["latency_us"].values():
+        assert set(latency) == {"p50", "p99", "p999", "max", "count"}
+    assert summary["peak_rss_bytes"] > 1 << 20
+    assert set(summary["rows"]) == {"mids", "gaps", "sessions", "quarantine"}
+
+
+def test_it_counts_what_the_corridor_has_seen() -> None:
+    made = corridor()
+    [source] = made.sources
+    connection = source.decoder.connection(0)
+    for payload in (
+        b'{"channel":"allMids","data":{"mids":{"BTC":"1.5","ETH":"2"}}}',
+        b'{"channel":"trades","data":[]}',
+        b'{"channel":"nothing known","data":[]}',
+        b"no json",
+    ):
+        assert connection.decode(payload, 1)
+    summary = summarise("main", made, [], [], Clockwork())
+    assert summary["rows"]["mids"] == 2
+    assert summary["unknown_messages"] == summary["unrequested_messages"] == 1
+    assert sum(summary["decode_errors"].values()) == 1
+    status = status_of(made, [], [])
+    assert status.messages == summary["messages"]
+    assert status.rows == 3  # two mids, one in quarantine
+    assert status.p99_us is not None
+
+
+def test_the_clock_stands_still_once_it_is_stopped() -> None:
+    clockwork = Clockwork()
+    clockwork.stop()
+    assert clockwork.to_dict()["seconds"] == clockwork.to_dict()["seconds"]
