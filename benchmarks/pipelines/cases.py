@@ -52,6 +52,8 @@ class Case:
         long. Whole passes of the tape.
     tape_messages
         Different messages before the tape starts again with fresh trade ids.
+    tls
+        Over TLS, the server's certificate verified.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Case:
     fast: Amount
     slow: Amount
     tape_messages: int
+    tls: bool = False
 
     def spec(self, n_messages: int) -> LoadSpec:
         """Tell the load generator what to send."""
@@ -82,6 +85,15 @@ CASES = {
             Amount(300_000, 1_500_000),
             Amount(50_000, 300_000),
             10_000,
+        ),
+        Case(
+            "trades/wss",
+            "trades",
+            ("trades",),
+            Amount(300_000, 700_000),
+            Amount(50_000, 300_000),
+            10_000,
+            tls=True,
         ),
         Case(
             "bbo/ws",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import Literal
 
 from benchmarks.pipelines.cases import SYMBOL, Case
@@ -15,11 +16,21 @@ Carrier = Literal["protocol", "stream", "picows"]
 
 
 async def receive_tickwire(
-    carrier: Carrier, url: str, case: Case, collector: Collector, done: asyncio.Future[None]
+    carrier: Carrier,
+    url: str,
+    ca_file: str | None,
+    case: Case,
+    collector: Collector,
+    done: asyncio.Future[None],
 ) -> None:
     """Take batches of every table until the last message has been delivered."""
     source = Source(
-        venue="hyperliquid", channels=list(case.tables), symbols=[SYMBOL], url=url, carrier=carrier
+        venue="hyperliquid",
+        channels=list(case.tables),
+        symbols=[SYMBOL],
+        url=url,
+        ca_file=Path(ca_file) if ca_file else None,
+        carrier=carrier,
     )
     async with FeedHandler([source]) as feed:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 import aiohttp
 import picows
@@ -26,10 +27,14 @@ class _Listener(picows.WSListener):
 
 
 async def receive_picows(
-    url: str, requests: list[str], parser: Parser, done: asyncio.Future[None]
+    url: str,
+    context: ssl.SSLContext | None,
+    requests: list[str],
+    parser: Parser,
+    done: asyncio.Future[None],
 ) -> None:
     """By a listener's callback."""
-    transport, _ = await picows.ws_connect(lambda: _Listener(parser), url)
+    transport, _ = await picows.ws_connect(lambda: _Listener(parser), url, ssl_context=context)
     for request in requests:
         transport.send(TEXT, request.encode())
     await _flush_until(done, parser)
@@ -37,11 +42,21 @@ async def receive_picows(
 
 
 async def receive_websockets(
-    url: str, requests: list[str], parser: Parser, done: asyncio.Future[None]
+    url: str,
+    context: ssl.SSLContext | None,
+    requests: list[str],
+    parser: Parser,
+    done: asyncio.Future[None],
 ) -> None:
     """By `recv`, bytes undecoded: the parsers check UTF-8 themselves."""
     async with websockets.connect(
-        url, compression=None, ping_interval=None, max_queue=None, proxy=None, close_timeout=0.1
+        url,
+        ssl=context,
+        compression=None,
+        ping_interval=None,
+        max_queue=None,
+        proxy=None,
+        close_timeout=0.1,
     ) as connection:
         for request in requests:
             await connection.send(request)
@@ -55,12 +70,18 @@ async def receive_websockets(
 
 
 async def receive_aiohttp(
-    url: str, requests: list[str], parser: Parser, done: asyncio.Future[None]
+    url: str,
+    context: ssl.SSLContext | None,
+    requests: list[str],
+    parser: Parser,
+    done: asyncio.Future[None],
 ) -> None:
     """By `receive`, bytes undecoded."""
     async with (
         aiohttp.ClientSession() as session,
-        session.ws_connect(url, max_msg_size=0, decode_text=False) as connection,
+        session.ws_connect(
+            url, ssl=context or True, max_msg_size=0, decode_text=False
+        ) as connection,
     ):
         for request in requests:
             await connection.send_str(request)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks.pipelines.cases import CASES, Case
@@ -119,8 +122,15 @@ def run_once(case: Case, pipeline: str) -> dict[str, Any]:
     """
     n_messages = amount_of(case, pipeline).n_messages
     spec = replace(case.spec(n_messages), hang_up=pipeline == EMPTY)
-    with LoadServer(spec) as server:
-        order = Order(pipeline, case.name, n_bytes_of(spec), server.url)
+    n_bytes = n_bytes_of(spec)
+    with contextlib.ExitStack() as stack:
+        ca_file = None
+        if case.tls:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            ca_file = str(Path(folder) / "ca.pem")
+            spec = replace(spec, tls_folder=folder)
+        server = stack.enter_context(LoadServer(spec))
+        order = Order(pipeline, case.name, n_bytes, server.url, ca_file)
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", "benchmarks.pipelines.worker", json.dumps(asdict(order))],
             capture_output=True,

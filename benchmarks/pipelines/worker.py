@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +43,20 @@ class Order:
         Of the whole load, frame headers included.
     url
         Of the load generator.
+    ca_file
+        The authority to trust, for TLS.
     """
 
     pipeline: str
     case: str
     n_bytes: int
     url: str
+    ca_file: str | None = None
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """What a client needs for TLS; None for plain."""
+        return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
 
 
 def amount_of(case: Case, pipeline: str) -> Amount:
@@ -92,9 +101,9 @@ def _run_yardstick(order: Order, case: Case, amount: Amount) -> Meter:
 
     meter = Meter(amount)
     if order.pipeline == RECV:
-        receive_nothing(order.url, requests_of(case), order.n_bytes, meter)
+        receive_nothing(order.url, requests_of(case), order.n_bytes, meter, order.context)
     else:
-        uvloop.run(receive_empty(order.url, requests_of(case), meter))
+        uvloop.run(receive_empty(order.url, requests_of(case), meter, order.context))
     return meter
 
 
@@ -117,7 +126,7 @@ async def _receive(
         from benchmarks.pipelines.ours import receive_tickwire
 
         carrier: Any = order.pipeline.removeprefix("tickwire[").removesuffix("]")
-        await receive_tickwire(carrier, order.url, case, collector, done)
+        await receive_tickwire(carrier, order.url, order.ca_file, case, collector, done)
         return
     from benchmarks.pipelines import parsers, peers
 
@@ -131,7 +140,7 @@ async def _receive(
         "websockets": peers.receive_websockets,
         "aiohttp": peers.receive_aiohttp,
     }[library]
-    await receive(order.url, requests_of(case), parser, done)
+    await receive(order.url, order.context, requests_of(case), parser, done)
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from urllib.parse import urlsplit
 
 import picows
@@ -27,14 +28,16 @@ class _Empty(picows.WSListener):
             self._left.set_result(None)
 
 
-async def receive_empty(url: str, requests: list[str], meter: Meter) -> None:
+async def receive_empty(
+    url: str, requests: list[str], meter: Meter, context: ssl.SSLContext | None
+) -> None:
     """Give every frame to a callback that does nothing, until the sender hangs up.
 
     The callback cannot count, so there is no warm-up: the main phase is everything from the request
     on, and its end is the end of the connection.
     """
     left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    transport, _ = await picows.ws_connect(lambda: _Empty(left), url)
+    transport, _ = await picows.ws_connect(lambda: _Empty(left), url, ssl_context=context)
     meter.start(0)
     for request in requests:
         transport.send(TEXT, request.encode())
@@ -42,8 +45,12 @@ async def receive_empty(url: str, requests: list[str], meter: Meter) -> None:
     meter.stop()
 
 
-def receive_nothing(url: str, requests: list[str], n_bytes: int, meter: Meter) -> None:
+def receive_nothing(
+    url: str, requests: list[str], n_bytes: int, meter: Meter, context: ssl.SSLContext | None
+) -> None:
     """Read all bytes with a blocking recv into one buffer: what the sender and the kernel can do.
+
+    With TLS they are decrypted too.
 
     Parameters
     ----------
@@ -55,9 +62,13 @@ def receive_nothing(url: str, requests: list[str], n_bytes: int, meter: Meter) -
         How many bytes the load has.
     meter
         Its main phase begins after the same share of the bytes as of messages elsewhere.
+    context
+        For TLS.
     """
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0)) as reader:
+    host = parts.hostname or ""
+    connected = socket.create_connection((host, parts.port or 0))
+    with context.wrap_socket(connected, server_hostname=host) if context else connected as reader:
         reader.sendall(
             b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
