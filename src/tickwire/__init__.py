@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tickwire._version import __version__
 
 if TYPE_CHECKING:
+    from tickwire import session, venues, wire
     from tickwire.config import DuckDBSettings as DuckDBSink
     from tickwire.config import IpcSettings as IpcSink
     from tickwire.config import ParquetSettings as ParquetSink
@@ -26,8 +27,12 @@ __all__ = [
     "Source",
     "__version__",
     "run",
+    "session",
+    "venues",
+    "wire",
 ]
 
+_ROOMS = ("session", "venues", "wire")
 _HOMES = {
     "DuckDBSink": ("tickwire.config", "DuckDBSettings"),
     "FeedHandler": ("tickwire.feed", "FeedHandler"),
@@ -43,6 +48,8 @@ _HOMES = {
 if not TYPE_CHECKING:  # a type checker knows the names above and no others
 
     def __getattr__(name: str) -> Any:
+        if name in _ROOMS:
+            return import_module(f"tickwire.{name}")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, attribute = _HOMES[name]

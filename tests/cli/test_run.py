@@ -217,6 +217,12 @@ def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_pa
     assert events.count("connected") == events.count("subscribed") == 2
 
 
+def test_the_loop_is_the_one_configured(tmp_path: Path) -> None:
+    with exchange([trades(0, 10)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), feed='loop = "asyncio"')
+        assert run_ok(config, "--max-messages", 10)["rows"]["trades"] == 10
+
+
 def test_max_messages_stops_after_the_read_that_brings_the_last(tmp_path: Path) -> None:
     with exchange([trades(0, 5000)]) as server:
         config = write_config(tmp_path, source(server.ws_url))

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -287,6 +289,11 @@ def test_tickwire_run_runs_on_uvloop() -> None:
 
     assert tickwire.run(which()).startswith("uvloop")
     assert tickwire.run(which(), loop="asyncio").startswith("asyncio")
+
+
+def test_rooms_are_loaded_when_they_are_named() -> None:
+    code = "import tickwire, sys; assert 'duckdb' not in sys.modules; tickwire.session.connect"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our own code
 
 
 def test_the_package_gives_its_names_and_no_others() -> None:
