@@ -59,13 +59,17 @@ demo: build
 test: build
 	$(BIN)/python -m pytest
 
+# The compiled modules; of others, source and stub are the same file.
+STUBBED := $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard src/tickwire/*/_*.pyi)))
+
 # cython-lint runs pycodestyle from the PATH.
 lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint ext
 	$(BIN)/mypy
-	$(BIN)/stubtest tickwire --allowlist tests/typing/stubtest_allowlist.txt
+	$(BIN)/mypy tests/typing examples
+	$(BIN)/stubtest $(STUBBED) --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowlist.txt
 	$(BIN)/lint-imports
 
 # The compiled rooms once more, under the address and undefined behaviour sanitizers. What the
