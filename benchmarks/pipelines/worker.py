@@ -83,7 +83,7 @@ def run(order: Order) -> dict[str, Any]:
     amount = amount_of(case, order.pipeline)
     if order.pipeline in YARDSTICKS:
         # What is decoded by none has no answer to check.
-        figures = _run_yardstick(order, case, amount).figures()
+        figures = run_yardstick(order, case, amount).figures()
         return figures | {"rows": 0, "checked": False, "faults": []}
     answer = Answer(case.spec(amount.n_messages))
     collector = _run_pipeline(order, case, amount, answer)
@@ -96,7 +96,8 @@ def run(order: Order) -> dict[str, Any]:
     }
 
 
-def _run_yardstick(order: Order, case: Case, amount: Amount) -> Meter:
+def run_yardstick(order: Order, case: Case, amount: Amount) -> Meter:
+    """Read without decoding."""
     from benchmarks.pipelines.yardsticks import receive_empty, receive_nothing
 
     meter = Meter(amount)
@@ -111,16 +112,16 @@ def _run_pipeline(order: Order, case: Case, amount: Amount, answer: Answer) -> C
     async def main() -> Collector:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         collector = Collector(case.tables, amount, answer, lambda: done.set_result(None))
-        await _receive(order, case, collector, done)
+        await receive(order, case, collector, done)
         return collector
 
     return uvloop.run(main())
 
 
-async def _receive(
+async def receive(
     order: Order, case: Case, collector: Collector, done: asyncio.Future[None]
 ) -> None:
-    """Import what the pipeline needs, no more, and receive."""
+    """Receive until the last message has been delivered, importing what that pipeline needs."""
     library, _, rest = order.pipeline.partition(" + ")
     if order.pipeline in TICKWIRE:
         from benchmarks.pipelines.ours import receive_tickwire
@@ -135,12 +136,12 @@ async def _receive(
         parser = parsers.MsgspecParser(collector.add)
     else:
         parser = parsers.OrjsonParser(collector.add)
-    receive = {
+    receive_from = {
         "picows": peers.receive_picows,
         "websockets": peers.receive_websockets,
         "aiohttp": peers.receive_aiohttp,
     }[library]
-    await receive(order.url, order.context, requests_of(case), parser, done)
+    await receive_from(order.url, order.context, requests_of(case), parser, done)
 
 
 def main() -> int:

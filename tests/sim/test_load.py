@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -19,8 +20,8 @@ HANDSHAKE = (
 )
 
 
-async def receive(server, n_messages):
-    async with websockets.connect(server.url, max_queue=None) as ws:
+async def receive(server, n_messages, **options):
+    async with websockets.connect(server.url, max_queue=None, **options) as ws:
         await ws.send(SUBSCRIBE)
         acknowledged = json.loads(await ws.recv())
         assert acknowledged["channel"] == "subscriptionResponse"
@@ -41,6 +42,14 @@ async def test_what_comes_is_what_the_tape_says():
     assert [kinds.count(kind) for kind in ("trades", "bbo", "l2Book")] == [300, 500, 200]
     assert report.messages == 1000
     assert report.rows == {"trades": 300, "quotes": 500, "book": 8000}
+
+
+async def test_it_speaks_tls(tmp_path):
+    with LoadServer(LoadSpec("book", n_messages=300, tls_folder=str(tmp_path))) as server:
+        assert server.url.startswith("wss://")
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        texts = await receive(server, 300, ssl=context)
+    assert {json.loads(text)["channel"] for text in texts} == {"l2Book"}
 
 
 async def test_ids_are_unique_over_the_passes_of_a_tape():
