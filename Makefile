@@ -9,11 +9,12 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test sanitize lint bench bench-quick profile docs clean
+.PHONY: help build demo test conformance sanitize lint bench bench-quick profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
 	@echo 'make test     run the whole test suite'
+	@echo 'make conformance  run the Autobahn|Testsuite (on CPython 2.7, as pyenv has it)'
 	@echo 'make sanitize run the tests of the compiled rooms under sanitizers'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
@@ -58,6 +59,10 @@ demo: build
 
 test: build
 	$(BIN)/python -m pytest
+
+# Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`.
+conformance: build
+	$(BIN)/python tests/conformance/run.py $(if $(MUST_RUN),--must-run) $(if $(CASES),--cases $(CASES) --) $(NAMES)
 
 # The compiled modules; of others, source and stub are the same file.
 STUBBED := $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard src/tickwire/*/_*.pyi)))
