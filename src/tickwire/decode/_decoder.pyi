@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from tickwire.decode.program import Program
 from tickwire.observe import Histogram
@@ -71,6 +71,7 @@ class Decoder:
         """Offer the messages held for a symbol again, in order; gives how many gave rows."""
     def drop_held(self, symbol: str) -> int: ...
 
+@disjoint_base
 class ConnectionDecoder(Handler):
     """The handler of one connection."""
 

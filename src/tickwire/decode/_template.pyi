@@ -1,0 +1,1 @@
+"""Learning templates: for other extensions only; Python finds nothing here."""
