@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +173,25 @@ def test_a_sink_that_cannot_be_opened_stops_the_start(run: Run, tmp_path: Path) 
         feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")], state_dir=tmp_path / "state")
         await feed.start()
         await feed.stop()
+
+    run(scene())
+
+
+def test_a_gap_that_no_message_ends_lasts_until_the_stop(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 10), []]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url, backoff_max_s=0.1)])
+            async with feed:
+                gaps, rows = feed.batches("gaps"), feed.batches("trades")
+                await until(lambda: feed.summary()["reconnects"] == 1)
+                assert gaps.empty()
+                before_ns = time.time_ns()
+            [batch] = [batch async for batch in gaps]
+            assert batch.column("table_name").to_pylist() == ["trades"]
+            assert batch.column("reason").to_pylist() == ["disconnect"]
+            last = rows.get_nowait().column("ts_recv").cast("int64").to_pylist()[-1]
+            assert batch.column("ts_start").cast("int64").to_pylist() == [last]
+            assert before_ns < batch.column("ts_end").cast("int64").to_pylist()[0]
 
     run(scene())
 
