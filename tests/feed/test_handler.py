@@ -137,6 +137,17 @@ def test_a_run_ends_at_its_limit(run: Run, limit: str) -> None:
     run(scene())
 
 
+def test_a_source_that_brings_data_can_be_idle_without_an_acknowledgement(run: Run) -> None:
+    async def scene() -> None:
+        with exchange([trades(0, 10)], lambda _: None) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)])
+            await asyncio.wait_for(feed.run(until_idle_s=0.5), 60)
+            assert feed.summary()["messages"] == 10
+            assert feed.summary()["reconnects"] == 0
+
+    run(scene())
+
+
 def test_a_run_that_never_connected_fails(run: Run) -> None:
     async def scene() -> None:
         feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])

@@ -136,9 +136,11 @@ class LiveSource:
 
     @property
     def is_settled(self) -> bool:
-        """Whether each of its links has been subscribed once, or has ended."""
+        """Whether each of its links has been subscribed once, brings data, or has ended."""
         return all(
-            link in self._settled or (link in self._tasks and self._tasks[link].done())
+            link in self._settled
+            or (link in self._tasks and self._tasks[link].done())
+            or (link.handler is not None and link.handler.last_message_ns > 0)
             for link in self.links
         )
 
