@@ -20,6 +20,18 @@ QUICK_PIPELINES = (
     EMPTY,
     RECV,
 )
+# websockets and aiohttp take long and differ from picows in the same way everywhere.
+WIDE_CASES = ("trades/ws", "l2Book/ws")
+NARROW_PIPELINES = tuple(
+    pipeline for pipeline in PIPELINES if not pipeline.startswith(("websockets", "aiohttp"))
+)
+
+
+def default_pipelines(case: str, *, quick: bool) -> tuple[str, ...]:
+    """Give what is measured on a case unless pipelines are named."""
+    if quick:
+        return QUICK_PIPELINES
+    return PIPELINES if case in WIDE_CASES else NARROW_PIPELINES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,8 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of the latency run; 0: none")
     options = parser.parse_args(arguments)
     cases = options.case or (QUICK_CASES if options.quick else tuple(CASES))
-    pipelines = options.pipeline or (QUICK_PIPELINES if options.quick else PIPELINES)
-    results = measure(cases, pipelines, options.runs or (3 if options.quick else 5))
+    n_runs = options.runs or (3 if options.quick else 5)
+    results = []
+    for case in cases:
+        pipelines = options.pipeline or default_pipelines(case, quick=options.quick)
+        results += measure(case, pipelines, n_runs)
     latencies = []
     if options.seconds:
         latencies.append(measure_latency(LatencySpec(options.rate, options.seconds)))

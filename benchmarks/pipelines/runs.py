@@ -77,7 +77,7 @@ class Result:
 
 
 def measure(
-    cases: Iterable[str],
+    case_name: str,
     pipelines: Iterable[str],
     n_runs: int,
     *,
@@ -87,28 +87,25 @@ def measure(
 
     Parameters
     ----------
-    cases, pipelines
+    case_name, pipelines
         By name.
     n_runs
         Of each.
     tell
         Gets a line per run.
     """
-    results = []
-    for name in cases:
-        case = CASES[name]
-        ours = [Result(name, pipeline) for pipeline in pipelines]
-        for number in range(n_runs):
-            for result in ours:
-                run = run_once(case, result.pipeline)
-                result.runs.append(run)
-                tell(
-                    f"{name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
-                    f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
-                    f"{run['cpu_ns_per_message']:9,.0f} ns"
-                    + "".join(f"  WRONG: {fault}" for fault in run["faults"])
-                )
-        results += ours
+    case = CASES[case_name]
+    results = [Result(case_name, pipeline) for pipeline in pipelines]
+    for number in range(n_runs):
+        for result in results:
+            run = run_once(case, result.pipeline)
+            result.runs.append(run)
+            tell(
+                f"{case_name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
+                f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
+                f"{run['cpu_ns_per_message']:9,.0f} ns"
+                + "".join(f"  WRONG: {fault}" for fault in run["faults"])
+            )
     return results
 
 
