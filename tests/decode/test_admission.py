@@ -1,0 +1,201 @@
+"""Deltas that wait for a snapshot: held, let in, refused, bounded, and never out of order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.decode.feeds import Feed
+
+from tickwire.book import BookSplice
+from tickwire.decode.plan import constant, given, integer, message, ms, rows
+from tickwire.errors import DecodeError, PlanError
+
+
+def sides(bids: str, asks: str, **fields: Any) -> list[Any]:
+    return [
+        rows(at=at, into="book", side=constant(side), price="[0]", size="[1]", **fields)
+        for side, at in (("bid", bids), ("ask", asks))
+    ]
+
+
+MESSAGES = (
+    message(
+        "depth",
+        when={"e": "depth"},
+        spliced=True,
+        rows=sides(
+            "b[]",
+            "a[]",
+            first_seq=integer("$.U"),
+            symbol="$.s",
+            ts_event=ms("$.E"),
+            channel=constant("book"),
+            is_snapshot=constant(False),
+            venue_seq="$.u",
+            venue_prev_seq=integer("$.U", add=-1),
+        ),
+    ),
+    message(
+        "snapshot",
+        kind="snapshot",
+        rows=sides(
+            "bids[]",
+            "asks[]",
+            symbol=given(),
+            channel=constant("book"),
+            is_snapshot=constant(True),
+            venue_seq="$.lastUpdateId",
+        ),
+    ),
+)
+
+
+def depth(first: int, last: int, symbol: str = "A", levels: int = 1) -> bytes:
+    level = [[str(first), "1"]] * levels
+    return json.dumps(
+        {"e": "depth", "E": last, "s": symbol, "U": first, "u": last, "b": level, "a": []}
+    ).encode()
+
+
+def answer(last: int, levels: int = 1) -> bytes:
+    return json.dumps({"lastUpdateId": last, "bids": [["9", "9"]] * levels, "asks": []}).encode()
+
+
+class Spliced(Feed):
+    def __init__(self, **more: Any) -> None:
+        self.splice = BookSplice("first_is_next")
+        super().__init__(MESSAGES, admission=self.splice, **more)
+        self.code = self.dictionaries.symbol.code
+
+    def snapshot(self, last: int, symbol: str = "A", levels: int = 1) -> bool:
+        done = self.decoder.decode_as(
+            "snapshot", answer(last, levels), symbol=symbol, ts_recv=77, conn=3
+        )
+        if done:
+            self.splice.snapshot(self.code(symbol), last)
+        return done
+
+    def seqs(self) -> list[tuple[str, bool, int]]:
+        return [(r["symbol"], r["is_snapshot"], r["venue_seq"]) for r in self.take("book")]
+
+
+def test_deltas_wait_for_the_snapshot_and_keep_their_times() -> None:
+    feed = Spliced()
+    for first in (1, 3, 5, 7):
+        assert feed.rows(depth(first, first + 1)) == {}
+    assert feed.decoder.held_bytes == 4 * len(depth(1, 2))
+    assert feed.snapshot(4)
+    assert feed.decoder.replay_held("A") == 2
+    assert feed.decoder.held_bytes == 0
+    found = feed.take("book")
+    assert [(r["venue_seq"], r["is_snapshot"]) for r in found] == [
+        (4, True),
+        (6, False),
+        (8, False),
+    ]
+    assert [r["ts_recv"] for r in found] == [77, 3, 4]
+    assert [r["conn"] for r in found] == [3, 7, 7]
+    assert [r["seq"] for r in found] == [0, 1, 2]
+    assert [r["venue_seq"] for r in feed.rows(depth(9, 9))["book"]] == [9]
+    assert feed.rows(depth(2, 4)) == {}  # older than the book
+    assert feed.decoder.messages == 6
+    assert feed.reasons() == []
+
+
+def test_symbols_wait_for_themselves() -> None:
+    feed = Spliced()
+    feed.rows(depth(1, 2, "A"))
+    feed.rows(depth(1, 2, "B"))
+    assert feed.snapshot(1, "B")
+    assert feed.decoder.replay_held("B") == 1
+    assert feed.seqs() == [("B", True, 1), ("B", False, 2)]
+    assert feed.rows(depth(3, 3, "A")) == {}
+    assert feed.decoder.drop_held("A") == 2
+    assert feed.decoder.held_bytes == 0
+    assert feed.decoder.drop_held("A") == 0
+
+
+def test_what_is_held_is_bounded() -> None:
+    size = len(depth(10, 10))
+    feed = Spliced(hold_bytes=5 * size)
+    for i in range(10, 30):
+        feed.rows(depth(i, i))
+    assert feed.decoder.held_bytes == 5 * size
+    assert feed.decoder.held_dropped == 15
+    assert feed.snapshot(26)
+    assert feed.decoder.replay_held("A") == 3
+    assert [seq for _, _, seq in feed.seqs()] == [26, 27, 28, 29]
+    tiny = Spliced(hold_bytes=size - 1)
+    tiny.rows(depth(10, 10))
+    assert (tiny.decoder.held_bytes, tiny.decoder.held_dropped) == (0, 1)
+
+
+def test_a_ring_that_fills_while_held_deltas_are_let_in_loses_none() -> None:
+    feed = Spliced(rows=1024)
+    for i in range(1, 21):
+        assert feed.offer(depth(i, i, levels=200))
+    assert feed.snapshot(0)
+    assert feed.decoder.replay_held("A") == 5
+    got = []
+    n_blocked = 0
+    while not feed.offer(depth(21, 21)):  # it may not overtake what is held
+        n_blocked += 1
+        got += feed.seqs()
+    got += feed.seqs()
+    assert n_blocked == 3
+    assert got[0] == ("A", True, 0)
+    assert [seq for _, _, seq in got[1:]] == [i for i in range(1, 21) for _ in range(200)] + [21]
+    assert feed.decoder.held_bytes == 0
+
+
+def test_a_full_ring_refuses_a_snapshot_for_now() -> None:
+    feed = Spliced(rows=1024)
+    assert feed.snapshot(1, levels=500)
+    assert feed.snapshot(2, "B", levels=500)
+    assert not feed.snapshot(3, "C", levels=500)
+    assert len(feed.take("book")) == 1000
+    assert feed.snapshot(3, "C", levels=500)
+    assert {r["symbol"] for r in feed.take("book")} == {"C"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not_json"),
+        (b"<html>", "not_json"),
+        (b'{"lastUpdateId":1,"bids":[[1,2]]}', "missing"),
+        (b'{"lastUpdateId":1,"bids":[[1,"x"]],"asks":[]}', "bad_number"),
+        (b'{"lastUpdateId":1,"bids":{},"asks":[]}', "wrong_kind"),
+        (b'{"lastUpdateId":1,"bids":[],"asks":[],"\xff":1}', "bad_text"),
+    ],
+)
+def test_an_answer_that_cannot_be_decoded_says_why(body: bytes, reason: str) -> None:
+    feed = Spliced()
+    with pytest.raises(DecodeError, match=f"somewhere snapshot of A: {reason}") as caught:
+        feed.decoder.decode_as("snapshot", body, symbol="A", ts_recv=1, conn=1)
+    assert caught.value.reason == reason
+    assert feed.seqs() == []
+    assert feed.snapshot(5)
+    assert feed.seqs() == [("A", True, 5)]
+
+
+@pytest.mark.parametrize("name", ["depth", "snap", ""])
+def test_only_snapshots_are_decoded_on_request(name: str) -> None:
+    with pytest.raises(PlanError, match="somewhere: no snapshot message"):
+        Spliced().decoder.decode_as(name, b"{}", symbol="A", ts_recv=1, conn=1)
+
+
+def test_an_answer_without_levels_clears_the_book() -> None:
+    feed = Spliced()
+    assert feed.decoder.decode_as(
+        "snapshot", b'{"lastUpdateId":1,"bids":[],"asks":[]}', symbol="A", ts_recv=1, conn=1
+    )
+    (row,) = feed.take("book")
+    assert (row["symbol"], row["side"], row["price"], row["last"]) == ("A", None, None, True)
+
+
+def test_without_an_admission_deltas_are_rows_at_once() -> None:
+    feed = Feed(MESSAGES)
+    assert len(feed.rows(depth(5, 6))["book"]) == 1
