@@ -2,6 +2,7 @@
 
 import json
 import signal
+import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import trustme
 from tests.cli.program import from_duckdb, from_parquet, started, tickwire, write_config
 from tests.feed.exchange import binance_answer, exchange, hyperliquid_refusal
 from tests.reference import (
@@ -139,6 +141,41 @@ def test_binance_lands_as_the_reference_says(
         summary = run_ok(config, "--until-idle", 1)
     check_sinks(tmp_path, reference.tables)
     assert summary["gaps"] == 0
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
+    """Give a server's TLS context, and the file of the authority that vouches for it."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return context, tmp_path / "ca.pem"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_tls_with_an_authority_of_one_s_own(
+    tmp_path: Path, carrier: str, authority: tuple[ssl.SSLContext, Path]
+) -> None:
+    context, ca_file = authority
+    with exchange([trades(0, 500)], tls=context) as server:
+        config = write_config(
+            tmp_path, source(server.ws_url, carrier=carrier, ca_file=str(ca_file))
+        )
+        summary = run_ok(config, "--max-messages", 500)
+    assert summary["rows_committed"]["parquet"]["trades"] == 500
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    tmp_path: Path, authority: tuple[ssl.SSLContext, Path]
+) -> None:
+    context, _ = authority
+    with exchange([trades(0, 10)], tls=context) as server:
+        done = tickwire("run", write_config(tmp_path, source(server.ws_url)), "--duration", 1)
+        assert server.n_connections == 0
+    assert done.returncode == 1
+    assert "certificate" in done.stderr
+    assert done.stderr.splitlines()[-1] == "tickwire: no source ever connected"
 
 
 def test_a_book_without_its_snapshot_is_a_gap(tmp_path: Path) -> None:

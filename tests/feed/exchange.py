@@ -4,6 +4,7 @@ It shares no code with tickwire, so that the two cannot be wrong together.
 """
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -101,8 +102,9 @@ def exchange(
     plays: Sequence[Sequence[bytes]],
     answer: Any = hyperliquid_answer,
     snapshots: Mapping[str, bytes] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Exchange]:
-    """Serve an exchange on a port of the system's choice."""
+    """Serve an exchange on a port of the system's choice; its REST side is never TLS."""
     made = Exchange(plays, answer, snapshots)
     with ExitStack() as stack:
         server = stack.enter_context(
@@ -113,10 +115,12 @@ def exchange(
                 compression=None,
                 max_size=None,
                 ping_interval=None,
+                ssl=tls,
             )
         )
         stack.callback(_run(server))
-        made.ws_url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        scheme = "ws" if tls is None else "wss"
+        made.ws_url = f"{scheme}://127.0.0.1:{server.socket.getsockname()[1]}"
         made.rest_url = stack.enter_context(_rest(made))
         yield made
 
