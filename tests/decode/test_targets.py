@@ -1,0 +1,89 @@
+"""Rings by number: each row set ends in its own, and all of a message's become visible together."""
+
+from __future__ import annotations
+
+import pytest
+from tests.decode.feeds import DATA, VENUE, Feed
+
+from tickwire.decode import Decoder, Program
+from tickwire.decode.flatten import MAX_TARGETS
+from tickwire.decode.plan import message, rows
+from tickwire.errors import PlanError
+from tickwire.ring import Consumer, Dictionaries, Ring
+from tickwire.schema import Column, Kind, Table
+
+N_TABLES = MAX_TARGETS
+
+
+def numbered(n_tables: int) -> dict[str, Table]:
+    """Tables like mids, with a text of their own."""
+    mids = DATA["mids"]
+    return {
+        f"table_{number}": Table(
+            f"table_{number}",
+            (*mids.columns, Column("word", Kind.TEXT, nullable=True, text_bytes=8)),
+        )
+        for number in range(n_tables)
+    }
+
+
+def fed(tables: dict[str, Table]) -> list:  # type: ignore[type-arg] # rows of every table
+    return [
+        rows(at=f"v{number}[]", into=name, optional=True, symbol="$.s", price="[0]", word="[1]")
+        for number, name in enumerate(tables)
+    ]
+
+
+def test_a_message_feeds_as_many_tables_as_may_be() -> None:
+    tables = numbered(N_TABLES)
+    feed = Feed([message("m", rows=fed(tables))], tables=tables)
+    lists = ",".join(f'"v{n}":[[{n},"w{n}"],[{n}.5,null]]' for n in range(N_TABLES))
+    found = feed.rows(f'{{"s":"A",{lists}}}')
+    assert {name: [(row["price"], row["word"]) for row in got] for name, got in found.items()} == {
+        f"table_{n}": [(float(n), f"w{n}"), (n + 0.5, None)] for n in range(N_TABLES)
+    }
+
+
+def test_more_tables_are_refused() -> None:
+    tables = numbered(N_TABLES + 1)
+    with pytest.raises(PlanError):
+        Feed([message("m", rows=fed(tables))], tables=tables)
+
+
+@pytest.mark.parametrize("full", range(N_TABLES))
+def test_where_one_ring_is_full_none_gets_rows(full: int) -> None:
+    tables = numbered(N_TABLES)
+    rings_rows = 1024
+    feed = Feed([message("m", rows=fed(tables))], tables=tables, rows=rings_rows)
+    one = f'{{"s":"A","v{full}":[[1,"x"]]}}'
+    while feed.offer(one):
+        pass
+    before = {name: ring.published for name, ring in feed.rings.items()}
+    lists = ",".join(f'"v{n}":[[{n},"w"]]' for n in range(N_TABLES))
+    assert not feed.offer(f'{{"s":"A",{lists}}}')
+    assert {name: ring.published for name, ring in feed.rings.items()} == before
+    feed.take(f"table_{full}")
+    assert feed.offer(f'{{"s":"A",{lists}}}')
+    assert all(feed.rings[name].published == count + 1 for name, count in before.items())
+
+
+def test_rings_live_as_long_as_the_decoder() -> None:
+    dictionaries = Dictionaries()
+    mids = rows(at="", into="mids", symbol="s", price="p")
+    program = Program(VENUE, [message("m", rows=[mids])], DATA, wanted=["mids"])
+    ring = Ring(DATA["mids"], 1024, dictionaries)
+    consumer = Consumer(ring)
+    decoder = Decoder(program, {"mids": ring}, dictionaries, venue=VENUE)
+    del ring
+    connection = decoder.connection(1)
+    assert connection.decode(b'{"s":"A","p":1}', 1)
+    batch = consumer.take()
+    assert batch is not None
+    assert batch.column("price").to_pylist() == [1.0]
+
+
+def test_a_missing_ring_is_named() -> None:
+    mids = rows(at="", into="mids", symbol="s", price="p")
+    program = Program(VENUE, [message("m", rows=[mids])], DATA)
+    with pytest.raises(PlanError, match="no ring for 'mids'"):
+        Decoder(program, {}, Dictionaries(), venue=VENUE)
