@@ -87,6 +87,7 @@ cdef class Reader:
             register.p = text.p
             register.n = text.n
             register.escaped = text.escaped
+            register.is_number = False
             self.message.have |= <uint64_t>1 << action.register
             return True
         if text.escaped and not self.plain(text):

@@ -145,6 +145,7 @@ cdef class Stage:
         cdef int32_t i, symbol
         cdef const uint8_t* text
         cdef size_t n
+        cdef uint64_t trade
         cdef Novelty novelty
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
@@ -163,9 +164,13 @@ cdef class Stage:
         if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
             return False
         if row_set.once >= 0 and (message.have >> row_set.trade_id) & 1:
-            if not self.plain(&registers[row_set.trade_id], &text, &n):
+            if registers[row_set.trade_id].is_number:
+                trade = <uint64_t>registers[row_set.trade_id].value.i
+            elif self.plain(&registers[row_set.trade_id], &text, &n):
+                trade = trade_key(text, n)
+            else:
                 return False
-            novelty = self.seen.offer(row_set.once, symbol, trade_key(text, n))
+            novelty = self.seen.offer(row_set.once, symbol, trade)
             if novelty == SEEN_NO_MEMORY:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE

@@ -15,6 +15,8 @@ from tickwire.decode._lowered cimport ActionOp, Lowered, NodeOp
 
 cdef enum:
     MAX_STEPS = 40
+    MAX_WORDS = 4
+    MOST_SKIPPED = 8        # strings of an array or object that nobody wants, as steps of their own
     MAX_LITERAL = 32
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
 
@@ -30,6 +32,13 @@ cdef enum StepKind:
     STEP_CHOICE = 8         # a string among choices
     STEP_NODE = 9           # everything else: `visit`
     STEP_END = 10           # the literal is the rest
+    STEP_OBSERVE = 11       # a string that routing looks at
+
+# A text that is expected, with its closing quote, and what it means.
+cdef struct Word:
+    uint64_t text[2]
+    uint32_t n
+    int64_t result
 
 cdef struct Step:
     uint8_t literal[MAX_LITERAL]
@@ -39,7 +48,10 @@ cdef struct Step:
     uint8_t first           # the value's first byte, its quote for a quoted one
     int32_t node
     int32_t turn            # of a place that gives rows, -1 for others
+    int register
     ActionOp* action
+    int n_words
+    Word words[MAX_WORDS]   # choices; the last string of a dictionary
     void* column            # direct rows: where the value goes
     int column_kind
 

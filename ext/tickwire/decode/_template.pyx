@@ -4,13 +4,19 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
-    OP_CHOICE, OP_CODE, OP_INTEGER, OP_INTEGER32, OP_NUMBER, OP_TEXT, OP_TIME, ActionOp, Edge,
-    Lowered, NodeOp, Range,
+    FORM_STRING, OP_CHOICE, OP_CODE, OP_INTEGER, OP_INTEGER32, OP_NUMBER, OP_TEXT, OP_TIME,
+    ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
 )
 from tickwire.decode._values cimport (
     TEXT_NULL, TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
+
+cdef extern from "tickwire/predict.h" nogil:
+    bint tw_set_word(uint64_t* word, const uint8_t* p, uint32_t n)
+
+cdef enum:
+    MAX_WORD = 16   # bytes of an expected text with its closing quote
 
 
 cdef Edge* _edge(Lowered program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
@@ -61,10 +67,52 @@ cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) n
     return True
 
 
+cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const uint8_t* p,
+                             const uint8_t* after) noexcept nogil:
+    """Steps for each string of an array that nobody wants; NULL where it is something else."""
+    cdef int first = template.n_steps
+    cdef int n
+    cdef bint escaped
+    for n in range(MOST_SKIPPED):
+        p += 1
+        if p >= after or p[0] != c'"' or not _add(template, literal, p + 1):
+            break
+        template.steps[template.n_steps - 1].kind = STEP_SKIP_STRING
+        template.steps[template.n_steps - 1].turn = -1
+        literal = tw_string_end(p + 1, after, &escaped)
+        if literal == NULL or escaped:
+            break
+        p = literal + 1
+        if p[0] == c']':
+            return literal
+        if p[0] != c',':
+            break
+    template.n_steps = first
+    return NULL
+
+
+cdef void _expect(Step* step, Lowered program) noexcept nogil:
+    """The texts of a choice, with their closing quotes."""
+    cdef uint8_t text[MAX_WORD]
+    cdef Scalar* scalar
+    cdef int32_t i
+    for i in range(step.action.choices.n):
+        scalar = &program.scalars[step.action.choices.first + i]
+        if scalar.form != FORM_STRING or scalar.n >= MAX_WORD or step.n_words == MAX_WORDS:
+            continue
+        memcpy(text, scalar.text, scalar.n)
+        text[scalar.n] = c'"'
+        tw_set_word(step.words[step.n_words].text, text, scalar.n + 1)
+        step.words[step.n_words].n = scalar.n + 1
+        step.words[step.n_words].result = scalar.result
+        step.n_words += 1
+
+
 cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, const uint8_t* literal,
                            const uint8_t* p, const uint8_t* after) noexcept nogil:
     """Add the step of the value at p; the end of what it reads, NULL where it cannot be learned."""
     cdef Step* step = &template.steps[template.n_steps]
+    cdef const uint8_t* stop
     cdef NodeOp* node
     cdef Text text
     if template.n_steps == MAX_STEPS:
@@ -73,6 +121,11 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     step.first = p[0]
     if edge == NULL:
         step.kind = STEP_SKIP_STRING if p[0] == c'"' else STEP_SKIP
+        if p[0] == c'[' and template.misses < MOST_MISSES:
+            stop = _strings(template, literal, p, after)
+            if stop != NULL:
+                return stop
+            step.kind = STEP_SKIP
     else:
         node = &program.nodes[edge.node]
         step.node = edge.node
@@ -85,6 +138,16 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
                 return NULL
             if text.form == TEXT_STRING or text.form == TEXT_NUMBER:
                 step.kind = _kind(step.action, &text)
+                step.register = step.action.register
+                step.n_words = 0
+                if step.kind == STEP_CHOICE:
+                    _expect(step, program)
+        elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
+            if not read_scalar(p, after, &text):
+                return NULL
+            if not text.escaped:
+                step.kind = STEP_OBSERVE
+                step.register = node.observe
         template.flat = template.flat and not node.gives_rows
     template.numeric = template.numeric and (
         step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP or step.kind == STEP_F64
@@ -155,4 +218,3 @@ cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t
     template.numeric = True
     if not _learn(template, program, node, p, after):
         template.n_steps = 0
-    template.direct = False

@@ -52,6 +52,7 @@ cdef struct Register:
     const uint8_t* p        # texts and observed values
     size_t n
     bint escaped
+    bint is_number          # value.i is the integer that the text spells
 
 # The scalar at p; False where there is none or it breaks RFC 8259.
 cdef bint read_scalar(const uint8_t* p, const uint8_t* end, Text* out) noexcept nogil

@@ -16,7 +16,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from tickwire.decode._lowered cimport MAX_TURNS, Edge, Lowered, NodeOp, Range, RouteOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Message, Outcome, Stage
-from tickwire.decode._template cimport Step, Template
+from tickwire.decode._steps cimport Steps
+from tickwire.decode._template cimport Template
 
 # Turns of an object's or array's places that give rows.
 cdef struct Turns:
@@ -30,6 +31,7 @@ cdef class Walker:
     cdef Lowered program
     cdef Stage stage
     cdef Reader reader
+    cdef Steps steps
     cdef Message* message               # the stage's
     cdef Template* templates            # by node
     cdef int n_nodes
@@ -53,12 +55,7 @@ cdef class Walker:
     cdef const uint8_t* keyed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil
     # By the template: behind the value; NULL with outcome DONE where it does not fit.
     cdef const uint8_t* swiftly(self, Template* template, const uint8_t* p) noexcept nogil
-    cdef const uint8_t* step(self, Step* step, const uint8_t* p) noexcept nogil
-    cdef const uint8_t* step_act(self, Step* step, const uint8_t* p) noexcept nogil
     cdef void study(self, NodeOp* node, const uint8_t* p, const uint8_t* after) noexcept nogil
-    # Whole elements straight into columns: the first that does not fit, or behind the bracket.
-    cdef const uint8_t* directly(self, NodeOp* node, Template* template, const uint8_t* p, \
-        bint* closed) noexcept nogil
     cdef const uint8_t* listed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* each(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil

@@ -1,44 +1,28 @@
 """The walk; its theory is in the declaration. JSON is RFC 8259."""
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
-    MAX_TARGETS, OP_INTEGER32, ActionOp, CellOp, Edge, NodeOp, Range, RouteOp, RowSetOp,
+    MAX_TARGETS, Edge, NodeOp, Range, RouteOp, RowSetOp,
 )
 from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._read cimport Reader
-from tickwire.ring._ring cimport KIND_I64
-from tickwire.decode._targets cimport Target
-from tickwire.decode._template cimport (
-    STEP_DIGITS, STEP_END, STEP_F64, STEP_INTEGER, STEP_NODE, STEP_SKIP, STEP_SKIP_STRING,
-    STEP_TEXT, STEP_TIME, Step, Template, learn,
-)
+from tickwire.decode._steps cimport Steps
+from tickwire.decode._template cimport Template, learn
 from tickwire.decode._values cimport (
-    TEXT_NULL, TEXT_STRING, Register, Text, fill_pow5, read_scalar, tw_decimal, tw_decimal_to_f64,
-    tw_parse_decimal, tw_pow5, tw_skip_space, tw_skip_value, tw_string_end,
+    TEXT_NULL, TEXT_STRING, Register, Text, read_scalar, tw_skip_space, tw_skip_value,
+    tw_string_end,
 )
-
-cdef extern from "tickwire/predict.h" nogil:
-    bint tw_literal_at(const uint8_t* p, const uint8_t* end, const uint8_t* literal, uint32_t n)
-    const uint8_t* tw_plain_f64(const uint8_t* p, const uint8_t* end, double* out)
-    const uint8_t* tw_plain_u63(const uint8_t* p, const uint8_t* end, int64_t* out)
-    const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
 
 cdef enum:
-    NS_PER_MS = 1_000_000
     # Known keys of one object; `flatten.py` refuses more.
     MAX_KEYS = 128
     # Elements that an array with indices from its end may have before the first of them.
     MOST_COUNTED = 1 << 20
-
-# Times of at most this many units of a millisecond or less fit in int64 as ns: the year 2262.
-cdef int64_t MOST_MILLISECONDS = 9_223_372_036_000
-
-fill_pow5(tw_pow5)
 
 
 cdef class Walker:
@@ -57,6 +41,7 @@ cdef class Walker:
         self.program = stage.program
         self.reader = Reader(stage, dictionaries)
         self.message = &stage.message
+        self.steps = Steps(self.reader)
         self.n_nodes = self.program.n_nodes
         self.templates = <Template*>calloc(self.n_nodes, sizeof(Template))
         if self.templates == NULL:
@@ -216,7 +201,6 @@ cdef class Walker:
         return self.fail(NOT_JSON) if after == NULL else after
 
     cdef const uint8_t* scalar(self, NodeOp* node, const uint8_t* p) noexcept nogil:
-        cdef ActionOp* action
         cdef Text text
         cdef Text copy
         cdef int32_t i
@@ -248,174 +232,35 @@ cdef class Walker:
         return after
 
     cdef const uint8_t* swiftly(self, Template* template, const uint8_t* p) noexcept nogil:
-        cdef const uint8_t* end = self.message.end
-        cdef Step* step = template.steps
+        cdef int at = 0
         cdef bint gave_rows = False
         if template.n_steps == 0 or self.message.deferring:
             return NULL
         self.message.have &= ~template.clears
-        while tw_literal_at(p, end, step.literal, step.n):
-            p += step.n
-            if step.kind == STEP_END:
+        while True:
+            p = self.steps.run(template, &at, p)
+            if p == NULL:
+                break
+            if at == template.n_steps:
                 template.misses = 0
                 template.misses_to_learn = 0
                 return p
-            p = self.step(step, p)
+            p = self.visit(template.steps[at].node, p)
             if p == NULL:
                 break
-            gave_rows = gave_rows or step.turn >= 0
-            step += 1
+            gave_rows = gave_rows or template.steps[at].turn >= 0
+            at += 1
         if gave_rows and self.message.outcome == DONE:
             self.fail(AGAIN)    # the general way would give the rows a second time
         return NULL
 
-    cdef const uint8_t* step(self, Step* step, const uint8_t* p) noexcept nogil:
-        """The value of a step: behind it, NULL where it is another than expected."""
-        cdef const uint8_t* end = self.message.end
-        cdef const uint8_t* after
-        cdef int register
-        if step.kind == STEP_F64:
-            register = step.action.register
-            after = tw_plain_f64(p, end, &self.message.registers[register].value.f)
-            if after == NULL:
-                return self.step_act(step, p)
-        elif step.kind == STEP_SKIP_STRING:
-            return tw_plain_string_end(p, end)
-        elif step.kind == STEP_SKIP or step.kind == STEP_NODE:
-            # Only a value of the same form: white space or a bracket may stand here as well.
-            if p >= end or p[0] != step.first:
-                return NULL
-            return tw_skip_value(p, end) if step.kind == STEP_SKIP else self.visit(step.node, p)
-        elif step.kind == STEP_INTEGER:
-            if step.action.operand or step.action.op == OP_INTEGER32:
-                return self.step_act(step, p)
-            register = step.action.register
-            after = tw_plain_u63(p, end, &self.message.registers[register].value.i)
-            if after == NULL:
-                return self.step_act(step, p)
-        elif step.kind == STEP_TIME:
-            register = step.action.register
-            after = tw_plain_u63(p, end, &self.message.registers[register].value.i)
-            if after == NULL or self.message.registers[register].value.i > MOST_MILLISECONDS \
-                    or step.action.operand > NS_PER_MS:
-                return self.step_act(step, p)
-            self.message.registers[register].value.i *= step.action.operand
-        elif step.kind == STEP_TEXT or step.kind == STEP_DIGITS:
-            register = step.action.register
-            if step.kind == STEP_TEXT:
-                after = tw_plain_string_end(p, end)
-            else:
-                after = tw_plain_u63(p, end, &self.message.registers[register].value.i)
-            if after == NULL:
-                return NULL
-            self.message.registers[register].p = p
-            self.message.registers[register].n = after - p
-            self.message.registers[register].escaped = False
-        else:
-            return self.step_act(step, p)
-        self.message.have |= <uint64_t>1 << register
-        return after
-
-    cdef const uint8_t* step_act(self, Step* step, const uint8_t* p) noexcept nogil:
-        """The value of a step by the general rules."""
-        cdef Text text
-        if step.quoted:
-            text.after = tw_plain_string_end(p, self.message.end)
-            if text.after == NULL:
-                return NULL
-            text.form = TEXT_STRING
-            text.p = p
-            text.n = text.after - p
-            text.escaped = False
-        elif not read_scalar(p, self.message.end, &text) or text.form == TEXT_STRING:
-            return NULL
-        if not self.reader.act(step.action, &text):
-            return NULL
-        return text.after
-
     cdef void study(self, NodeOp* node, const uint8_t* p, const uint8_t* after) noexcept nogil:
-        """Learn what has just been read, and whether its rows can be written directly."""
+        """Learn what has just been read in the general way."""
         cdef Template* template = &self.templates[node - self.program.nodes]
-        cdef RowSetOp* row_set
-        cdef CellOp* cell
-        cdef Step* step
-        cdef int32_t i, j, n_found
         if self.message.deferring:
             return
         learn(template, self.program, node, p, after)
-        if not template.numeric or template.n_steps == 0 or node.rows.n != 1:
-            return
-        if node.observe >= 0 or node.fills.n:
-            return
-        row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
-        if row_set.needs or row_set.zeros.n or row_set.once >= 0 or row_set.carry >= 0 \
-                or row_set.member >= 0 or row_set.configured_only:
-            return
-        n_found = 0
-        for j in range(template.n_steps):
-            step = &template.steps[j]
-            step.column = NULL
-            if step.kind != STEP_F64 and step.kind != STEP_INTEGER:
-                continue
-            for i in range(row_set.stores.n):
-                cell = &self.program.cells[row_set.stores.first + i]
-                if cell.register == step.action.register:
-                    step.column = self.stage.targets.at[row_set.target].columns[cell.column]
-                    step.column_kind = cell.kind
-                    n_found += 1
-            if step.column == NULL or step.action.operand:
-                return
-        template.target = row_set.target
-        template.direct = n_found == row_set.stores.n
-
-    cdef const uint8_t* directly(self, NodeOp* node, Template* template, const uint8_t* p,
-                                 bint* closed) noexcept nogil:
-        cdef const uint8_t* end = self.message.end
-        cdef const uint8_t* q
-        cdef Target* target = &self.stage.targets.at[template.target]
-        cdef int64_t last = self.message.heads[template.target] + target.most_rows
-        cdef int64_t slot
-        cdef int64_t integer
-        cdef double number
-        cdef Step* step
-        while target.head[0] < last and self.stage.targets.has_room(template.target):
-            slot = target.head[0] & target.mask
-            step = template.steps
-            q = p
-            while True:
-                if not tw_literal_at(q, end, step.literal, step.n):
-                    return p
-                q += step.n
-                if step.kind == STEP_F64:
-                    q = tw_plain_f64(q, end, &number)
-                    if q == NULL:
-                        return p
-                    (<double*>step.column)[slot] = number
-                elif step.kind == STEP_INTEGER:
-                    q = tw_plain_u63(q, end, &integer)
-                    if q == NULL:
-                        return p
-                    if step.column_kind == KIND_I64:
-                        (<int64_t*>step.column)[slot] = integer
-                    elif integer <= INT32_MAX:
-                        (<int32_t*>step.column)[slot] = <int32_t>integer
-                    else:
-                        return p
-                elif step.kind == STEP_END:
-                    break
-                else:
-                    q = self.step(step, q)
-                    if q == NULL:
-                        return p
-                step += 1
-            if q >= end or (q[0] != c',' and q[0] != c']'):
-                return p
-            target.head[0] += 1
-            p = q + 1
-            if q[0] == c']':
-                closed[0] = True
-                return p
-        return p
+        self.steps.bind(template, node)
 
     cdef const uint8_t* keyed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil:
         cdef const uint8_t* end = self.message.end
@@ -612,7 +457,7 @@ cdef class Walker:
             return p + 1
         while True:
             if template.direct and not self.message.deferring:
-                p = self.directly(element, template, p, &closed)
+                p = self.steps.rows(template, p, &closed)
                 if closed:
                     break
                 p = tw_skip_space(p, end)
