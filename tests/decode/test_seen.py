@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+
 from tickwire.decode._seen import Seen
 
 KNOWN = 4096

@@ -1,0 +1,137 @@
+"""What templates read is what the general way reads: the same message, learned or met first.
+
+A decoder that has read many messages of a kind reads the next by its templates; one that was made
+for the message cannot. Their rows, and what they refuse, must be equal.
+"""
+
+import random
+import re
+
+import pyarrow as pa
+import pytest
+
+from tickwire.decode import Decoder, Program
+from tickwire.ring import Consumer, Dictionaries, Ring
+from tickwire.schema import TABLES
+from tickwire.venues import load
+
+TRADE = (
+    b'{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"106296.0","sz":"0.00017",'
+    b'"time":1751430933565,"hash":"0xde93a8","tid":293353986402527,"users":["0xcc0a","0xc64c"]}]}'
+)
+BBO = (
+    b'{"channel":"bbo","data":{"coin":"SOL","time":1765887848009,"bbo":[{"px":"128.5","sz":"36.93",'
+    b'"n":2},{"px":"128.54","sz":"18.7","n":2}]}}'
+)
+BOOK = (
+    b'{"channel":"l2Book","data":{"coin":"BTC","time":1703875200000,"levels":[[{"px":"98450.50",'
+    b'"sz":"2.5","n":3},{"px":"98450.0","sz":"1","n":1}],[{"px":"98451.00","sz":"1.5","n":2}]]}}'
+)
+CONTEXT = (
+    b'{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"-0.0000015186",'
+    b'"openInterest":"27353.17682","prevDayPx":"76317.0","dayNtlVlm":"1516669192.1953897476",'
+    b'"premium":"-0.0005927453","oraclePx":"77605.0","markPx":"77562.0","midPx":"77558.5",'
+    b'"impactPxs":["77558.0","77559.0"],"dayBaseVlm":"19707.77457"}}}'
+)
+# What may stand where a value stood: other numbers, other kinds, other spelling.
+VALUES = [
+    b'"1"', b'"0"', b'"-1.5"', b'"1e3"', b'"12345678"', b'"123456789.123456789"', b'""', b'"01"',
+    b'"1."', b'".5"', b'"+1"', b'"1 "', b'" 1"', b'"0.00000001"', b'"99999999.99999999"', b"1",
+    b"-7", b"1.5", b"0", b"007", b"9223372036854775807", b"9223372036854775808", b"1e2", b"null",
+    b"true", b"false", b"[]", b"{}", b'["x"]', b'["a","b","c"]', b'{"px":"1"}', b'"A"', b'"B"',
+    b'"AB"', b'"BTC"', b'"BTCX"', b'"\\u0041"', b'"a\\"b"', b'"' + b"x" * 40 + b'"',
+    b'"' + b"y" * 300 + b'"', b'"\xc3\xa9"', b"2147483648", b"1751430933565.5", b"nope",
+]  # fmt: skip
+SCALAR = re.compile(rb'(?<=[:\[,])(?:"[^"\\]*"|-?[0-9][0-9.e]*)(?=[,\]}])')
+
+
+class Side:
+    """A decoder of Hyperliquid with all its rings."""
+
+    def __init__(self, *, extras: bool = True) -> None:
+        venue = load("hyperliquid")
+        tables = {
+            name: table.with_extras(venue.extras.get(name, ())) for name, table in TABLES.items()
+        }
+        self.dictionaries = Dictionaries()
+        rings = {name: Ring(table, 16384, self.dictionaries) for name, table in tables.items()}
+        self.consumers = {name: Consumer(ring) for name, ring in rings.items()}
+        self.decoder = Decoder(
+            Program(venue.name, venue.declared(extras=extras), tables),
+            rings,
+            self.dictionaries,
+            venue=venue.name,
+            quarantine=rings["quarantine"],
+        )
+        self.connection = self.decoder.connection(0)
+
+    def rows(self, payload: bytes) -> dict[str, list[object]]:
+        assert self.connection.decode(payload, 1, 1)
+        found = {}
+        for name, consumer in self.consumers.items():
+            batch = consumer.take()
+            if batch is not None:
+                # As strings: times of any size, and without the number of the row.
+                table = pa.table(batch).drop_columns("seq")
+                found[name] = [str(row) for row in _plain(table).to_pylist()]
+        return found
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    return pa.table(
+        {
+            name: column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+            for name, column in zip(table.column_names, table.columns, strict=True)
+        }
+    )
+
+
+def learned(template: bytes) -> Side:
+    """A decoder that has read the message three times, with fresh trade ids."""
+    side = Side()
+    for number in range(3):
+        side.rows(template.replace(b"293353986402527", b"%d" % (10**14 + number)))
+    return side
+
+
+def damaged(template: bytes, rng: random.Random) -> bytes:
+    """The message with one or two things changed."""
+    message = template.replace(b"293353986402527", b"%d" % rng.randrange(1, 10**15))
+    for _ in range(rng.randint(1, 2)):
+        choice = rng.random()
+        spans = [match.span() for match in SCALAR.finditer(message)]
+        if choice < 0.6 and spans:
+            start, stop = rng.choice(spans)
+            message = message[:start] + rng.choice(VALUES) + message[stop:]
+        elif choice < 0.75:
+            at = rng.randrange(len(message))
+            message = (
+                message[:at] + rng.choice([b" ", b"\n", b",", b"}", b'"', b"x"]) + message[at:]
+            )
+        elif choice < 0.85:
+            at = rng.randrange(len(message))
+            message = message[:at] + message[at + 1 :]
+        elif choice < 0.95:
+            message = message[: rng.randrange(1, len(message) + 1)]
+        else:
+            message += rng.choice([b" ", b"}", b",1"])
+    return message
+
+
+@pytest.mark.parametrize(
+    "template", [TRADE, BBO, BOOK, CONTEXT], ids=["trade", "bbo", "book", "ctx"]
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_learned_message_reads_like_one_met_first(template: bytes, seed: int) -> None:
+    rng = random.Random(seed)
+    side = learned(template)
+    for _ in range(60):
+        message = damaged(template, rng)
+        assert side.rows(message) == Side().rows(message), message
+        assert side.rows(template.replace(b"293353986402527", b"%d" % rng.randrange(1, 10**15)))
+
+
+@pytest.mark.parametrize("cut", range(0, len(TRADE), 7))
+def test_the_end_of_the_payload_is_the_end(cut: int) -> None:
+    side = learned(TRADE)
+    assert side.rows(TRADE[:cut]) == Side().rows(TRADE[:cut])
