@@ -101,7 +101,13 @@ class RunningFeed:
         consumers
             Those of programs: they can still take what is there.
         """
-        await asyncio.gather(*(source.stop() for source in self.sources))
+        # Whatever fails on the way: the sinks must commit what the rings hold.
+        ends = await asyncio.gather(
+            *(source.stop() for source in self.sources), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, BaseException):
+                self._on_failure(end)
         self.clockwork.stop()
         if self._tender is not None:
             self._tender.cancel()
