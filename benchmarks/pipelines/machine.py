@@ -21,7 +21,7 @@ def machine() -> dict[str, Any]:
 
     return {
         "cpu": _cpu_model(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": _n_cpus(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "load_average": os.getloadavg(),
@@ -56,6 +56,13 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()
+
+
+def _n_cpus() -> int:
+    """Give how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux has it, macOS has not
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:
