@@ -125,6 +125,18 @@ async def test_only_what_is_unanswered_is_asked_again_and_once() -> None:
     assert asked.requests == [(1, ["a", "b"]), (2, ["b"])]
 
 
+async def test_where_data_flows_an_answer_that_never_comes_is_no_reason_to_leave() -> None:
+    async with asking("a", "b", reply_timeout_s=0.1, has_data=lambda: True) as asked:
+        await asked.requests_after(2)
+        async with asyncio.timeout(5):
+            while not asked.n_subscribed:  # noqa: ASYNC110 - the subscriber tells nobody
+                await asyncio.sleep(0.001)
+        assert asked.n_subscribed == 1
+        assert len(asked.requests) == 2
+        [warned] = asked.warned
+        assert "2 times: a, b; data flows" in warned
+
+
 async def test_without_subscriptions_it_is_subscribed_at_once() -> None:
     async with asking() as asked:
         await asyncio.sleep(0)

@@ -192,6 +192,7 @@ class Link:
             on_refused=self._on_refused,
             on_warned=lambda text: self._observer.warned(self, text),
             on_subscribed=self._on_subscribed,
+            has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
             reply_timeout_s=settings.reply_timeout_s,
             backoff=Backoff(rng=settings.rng),
             clock=settings.clock,

@@ -64,8 +64,9 @@ class Subscriber:
         Called with words of the venue that name no subscription.
     on_subscribed
         Called once, when all have been answered.
-    first_request_id
-        Requests count up from here.
+    has_data
+        Whether data has come on the connection: then a venue that answers nothing is believed to
+        have heard, because to leave would lose what flows.
     reply_timeout_s
         How long to wait for an answer.
     backoff
@@ -84,6 +85,7 @@ class Subscriber:
         on_refused: Callable[[Subscription, str, bool], None],
         on_warned: Callable[[str], None],
         on_subscribed: Callable[[], None],
+        has_data: Callable[[], bool] = lambda: False,
         reply_timeout_s: float = 10.0,
         backoff: Backoff | None = None,
         clock: Clock = time.monotonic,
@@ -94,6 +96,7 @@ class Subscriber:
         self._on_refused = on_refused
         self._on_warned = on_warned
         self._on_subscribed = on_subscribed
+        self._has_data = has_data
         self._reply_timeout_s = reply_timeout_s
         self._backoff = backoff or Backoff()
         self._clock = clock
@@ -113,7 +116,7 @@ class Subscriber:
         Raises
         ------
         Unanswered
-            If the venue leaves a request unanswered twice.
+            If the venue leaves a request unanswered twice, and no data flows.
         """
         self._tell_if_subscribed()
         while True:
@@ -188,10 +191,17 @@ class Subscriber:
                 continue
             if request.tries >= MAX_TRIES:
                 keys = ", ".join(list(request.waiting)[:3])
-                raise Unanswered(
+                text = (
                     f"no answer to a subscribe request in {self._reply_timeout_s:g} s, "
                     f"{MAX_TRIES} times: {keys}"
                 )
+                if not self._has_data():
+                    raise Unanswered(text)
+                self._on_warned(f"{text}; data flows, so the connection stays")
+                for key in list(request.waiting):
+                    self._settle(key)
+                self._tell_if_subscribed()
+                continue
             del self._requests[request_id]
             self._batches.append(_Batch(list(request.waiting.values()), request.tries))
 
