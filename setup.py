@@ -27,7 +27,13 @@ UNCHECKED = {
     "overflowcheck": False,
     "nonecheck": False,
 }
-SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+# Every basic block calls `__sanitizer_cov_trace_pc`, which only tests/fuzz/coverage.c has.
+COVERAGE = ["-fsanitize-coverage=trace-pc"]
+SANITIZE = [
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+    "-fno-omit-frame-pointer",
+]
 
 # profile: (Cython directives, C compiler flags, linker flags, C macros)
 PROFILES = {
@@ -35,7 +41,8 @@ PROFILES = {
     "debug": (CHECKED, ["-O0", "-g3"], [], []),
     "trace": (CHECKED | {"linetrace": True}, ["-O1", "-g1"], [], [("CYTHON_TRACE_NOGIL", "1")]),
     "profile": (UNCHECKED, ["-O3", "-g1", "-fno-omit-frame-pointer"], [], [("NDEBUG", "1")]),
-    "asan": (CHECKED, ["-O1", "-g3", "-fno-omit-frame-pointer", *SANITIZE], SANITIZE, []),
+    "asan": (CHECKED, ["-O1", "-g3", *SANITIZE], SANITIZE, []),
+    "fuzz": (CHECKED, ["-O1", "-g1", *SANITIZE, *COVERAGE], SANITIZE, []),
 }
 
 profile = os.environ.get("TICKWIRE_BUILD", "release")

@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
+from functools import cache
 from typing import Any
 
-from tickwire.decode.paths import Path, Step, parse_path
+from tickwire.decode.paths import Path, Step
+from tickwire.decode.paths import parse_path as parse_path_anew
 from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
 from tickwire.schema import Kind, Table
 
@@ -23,6 +25,7 @@ COUNT = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+parse_path = cache(parse_path_anew)
 EXACT = Context(prec=5000)
 ABSENT = object()
 FILLED = ("seq", "venue", "ts_recv", "conn")

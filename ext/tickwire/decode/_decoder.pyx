@@ -9,11 +9,12 @@ Rules of this file
 - Python is called only for what is rare: messages for the session, held deltas, quarantine.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from tickwire.decode._lowered cimport (
-    ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Lowered, Range, RouteOp,
+    ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Range, RouteOp, lowered_of,
 )
 from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
@@ -90,7 +91,7 @@ cdef class Decoder:
         self.venue = venue
         self.venue_code = dictionaries.venue.code(venue)
         self.symbols = dictionaries.symbol
-        self.lowered = Lowered(program, dictionaries)
+        self.lowered = lowered_of(program, dictionaries)
         self.targets = Targets([rings.get(table.name) for table in program.tables])
         named = None if "*" in symbols else [self.symbols.code(symbol) for symbol in symbols]
         self.stage = Stage(self.lowered, self.targets, named)
@@ -581,11 +582,15 @@ cdef class ConnectionDecoder(Handler):
         bool
             False where a ring has no room: offer it again.
         """
-        cdef bytes text = bytes(payload)
+        cdef Py_buffer view
         cdef int verdict
-        self.begin_read(ts_recv, mono_ns() if mono is None else mono)
-        verdict = self.on_message(0, text, len(text))
-        self.end_read()
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+        try:
+            self.begin_read(ts_recv, mono_ns() if mono is None else mono)
+            verdict = self.on_message(0, <const uint8_t*>view.buf, <size_t>view.len)
+            self.end_read()
+        finally:
+            PyBuffer_Release(&view)
         return verdict != Verdict.BLOCKED
 
     def take_events(self):

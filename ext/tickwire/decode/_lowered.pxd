@@ -183,3 +183,7 @@ cdef class Lowered:
     cdef Range null_cells[MAX_TARGETS]      # a null for every nullable column of such a table
 
     cdef const uint8_t* text(self, bytes text)
+
+# The C form of a program. It never changes, so the decoders of one program and the same dictionaries
+# share it.
+cdef Lowered lowered_of(object program, object dictionaries)

@@ -47,6 +47,15 @@ cdef Range _range(object pair):
     return made
 
 
+cdef Lowered lowered_of(object program, object dictionaries):
+    cdef Lowered made
+    if program.lowered is not None and program.lowered[0] is dictionaries:
+        return program.lowered[1]
+    made = Lowered(program, dictionaries)
+    program.lowered = (dictionaries, made)
+    return made
+
+
 cdef class Lowered:
     """The C form of a Program.
 

@@ -1,0 +1,125 @@
+"""Writes first inputs for every target: `python -m tests.fuzz.seeds FOLDER`.
+
+They are made of the frames, answers and documents of the other tests; nothing is recorded from a
+venue. libFuzzer finds the rest; `-merge=1` keeps what adds coverage (see README.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import zstandard
+from tests.decode.declarations import GROUPS
+from tests.decode.documents import Writer, expectations
+from tests.decode.feeds import DATA
+from tests.fuzz.plans import VENUES, source
+from tests.venues.test_changed import BASES
+from tests.wire.test_handshake import GOOD, answer
+from tests.wire.test_parser import FAULTS, everything
+
+NUMBERS = (
+    "0", "-0", "1.5", "-12.50", "1e5", "1E-7", "1e400", "12345678901234567890",
+    "9223372036854775807", "9223372036854775808", "0.1e", "00", "1.7976931348623157e308",
+    "4.9406564584124654e-324", "9007199254740993", "2024-02-29T23:59:60Z",
+    "2024-01-01T00:00:00.123456789+01:30",
+    "1969-12-31 23:59:59.9-00:00", "1700000000000", "1700000000.123456",
+)  # fmt: skip
+STRINGS = (
+    '""', '"a"', '"\\u0041\\n\\"\\\\\\/"', '"\\ud83d\\ude00"', '"\\ud800"', '"é幣😀"', '"\\u12"',
+    '[1,{"a":[null,true,"x]"]}]', '{"a":{"b":[]}}', "[[[[[[[[", "-1.5e3 ", "true",
+    '"0123456789abcdef"',
+)  # fmt: skip
+
+
+def frames() -> Iterator[bytes]:
+    """Streams of both roles, whole and with each fault."""
+    for server in (False, True):
+        stream, _ = everything(server)
+        for way in range(0, 16, 2):
+            yield bytes([way | server, way]) + stream
+    for data, role, *_ in FAULTS.values():
+        yield bytes([role == "server", 1]) + data
+
+
+def receiver() -> Iterator[bytes]:
+    """Streams as a client gets them."""
+    stream, _ = everything(False)
+    for way in range(32):
+        yield bytes([way, way * 7 % 256]) + stream
+
+
+def handshake() -> Iterator[bytes]:
+    """Answers: right ones, interim ones, refusals."""
+    right = answer(*GOOD, body=b"\x81\x02hi")
+    chat = answer(*GOOD, "Sec-WebSocket-Protocol: chat", "Content-Length: 0")
+    hint = answer("HTTP/1.1 103 Early Hints", "Link: x")
+    redirect = answer("HTTP/1.1 301 Gone", "Location: wss://x/")
+    refusal = answer("HTTP/1.1 403 No", "Content-Length: 5", body=b"<b>no")
+    chunked = answer("HTTP/1.1 500 No", "Transfer-Encoding: chunked", body=b"2\r\nno\r\n0\r\n\r\n")
+    for text in (right, chat, hint + right, hint * 3, redirect, refusal, chunked):
+        yield b"\x00" + text
+        yield b"\x07" + text
+
+
+def plans() -> Iterator[bytes]:
+    """Documents of each declaration: right, wrong, and spelled in odd ways."""
+    rng = Random(1)
+    for at, messages in enumerate(GROUPS.values()):
+        for message in messages:
+            place = expectations(message, DATA)
+            for mistakes, noise in ((0.0, 0.0), (0.0, 0.3), (0.1, 0.1)):
+                writer = Writer(rng, mistakes=mistakes, noise=noise)
+                lines = [writer.write(place).replace("\n", " ") for _ in range(2)]
+                way = rng.randrange(2) << 4
+                yield bytes([at + way]) + "\n".join(lines).encode()
+
+
+def venues() -> Iterator[bytes]:
+    """Messages of each venue."""
+    rng = Random(2)
+    for at, name in enumerate(VENUES):
+        for text in BASES[name]:
+            yield bytes([at + 16]) + f"{text}\n{text}".encode()
+        of = source(name)
+        for message in of.messages:
+            if message.kind == "data" and message.raw is None:
+                place = expectations(message, of.tables)
+                yield bytes([at]) + Writer(rng).write(place).replace("\n", " ").encode()
+
+
+def captures() -> Iterator[bytes]:
+    """Captures with and without times and answers."""
+    parts = [
+        b"a\nb\n",
+        b"# recv_ns\tconnection\n1\t2\n2\n",
+        b'{"recv_ns":1,"url":"x","data":"y"}\n',
+    ]
+    for n in (1, 2, 3):
+        yield b"\x00" + b"\x00\x00".join(parts[:n])
+    packed = [zstandard.compress(part) for part in parts]
+    yield b"\x01" + packed[0]
+    yield b"\x06" + b"\x00\x00".join([parts[0], *packed[1:]])
+
+
+SEEDS = {
+    "captures": captures,
+    "frames": frames,
+    "handshake": handshake,
+    "numbers": lambda: (text.encode() for text in NUMBERS),
+    "plans": plans,
+    "receiver": receiver,
+    "strings": lambda: (text.encode() for text in STRINGS),
+    "venues": venues,
+}
+
+
+if __name__ == "__main__":
+    for target, seeds in SEEDS.items():
+        folder = Path(sys.argv[1]) / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for data in seeds():
+            (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)

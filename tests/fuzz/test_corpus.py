@@ -1,0 +1,46 @@
+"""Every input of the kept corpus once, and every input that a target once failed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fuzz.seeds import SEEDS
+from tests.fuzz.targets import TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def test_every_target_has_seeds_and_a_corpus() -> None:
+    folders = {folder.name for folder in CORPUS.iterdir()}
+    assert set(TARGETS) == set(SEEDS) == folders
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_corpus_passes(name: str) -> None:
+    inputs = sorted((CORPUS / name).iterdir())
+    assert inputs
+    for path in inputs:
+        try:
+            TARGETS[name](path.read_bytes())
+        except Exception as error:
+            error.add_note(f"the input is {path}")
+            raise
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_seeds_pass(name: str) -> None:
+    for data in SEEDS[name]():
+        TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_bytes_pass(name: str) -> None:
+    @settings(max_examples=50, deadline=None)
+    @given(st.binary(max_size=300))
+    def check(data: bytes) -> None:
+        TARGETS[name](data)
+
+    check()
