@@ -28,9 +28,14 @@ def mids(at: str) -> Any:
 def test_every_stretch_lies_inside_its_list(group: str) -> None:
     made = flat(*GROUPS[group])
     lists = {
-        "keys": made.edges, "items": made.edges, "actions": made.actions, "key_actions": made.actions,
-        "rows": made.numbers, "containers": made.numbers, "fills": made.cells,
-    }  # fmt: skip
+        "keys": made.edges,
+        "items": made.edges,
+        "actions": made.actions,
+        "key_actions": made.actions,
+        "rows": made.numbers,
+        "containers": made.numbers,
+        "fills": made.cells,
+    }
     for node in made.nodes:
         assert node is not None
         for name, array in lists.items():
@@ -99,9 +104,15 @@ def test_constants_have_codes_and_channels_their_configured_names() -> None:
 def test_row_sets_of_a_table_and_channel_share_ids_and_state() -> None:
     def trades(name: str, channel: str) -> Message:
         declared = rows(
-            at="", into="trades", symbol="s", channel=constant(channel), price="p", size="q",
-            side="side", trade_id="i",
-        )  # fmt: skip
+            at="",
+            into="trades",
+            symbol="s",
+            channel=constant(channel),
+            price="p",
+            size="q",
+            side="side",
+            trade_id="i",
+        )
         return message(name, when={"e": name}, rows=[declared])
 
     def ticker(name: str, *, carry: bool) -> Message:
@@ -109,8 +120,12 @@ def test_row_sets_of_a_table_and_channel_share_ids_and_state() -> None:
         return message(name, when={"e": name}, rows=[declared])
 
     made = flat(
-        trades("a", "trades"), trades("b", "trades"), trades("c", "trades:agg"),
-        ticker("d", carry=True), ticker("e", carry=True), ticker("f", carry=False),
-    )  # fmt: skip
+        trades("a", "trades"),
+        trades("b", "trades"),
+        trades("c", "trades:agg"),
+        ticker("d", carry=True),
+        ticker("e", carry=True),
+        ticker("f", carry=False),
+    )
     assert [row_set.once for row_set in made.row_sets] == [0, 0, 1, -1, -1, -1]
     assert [row_set.carry for row_set in made.row_sets] == [-1, -1, -1, 0, 0, -1]

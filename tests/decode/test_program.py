@@ -79,7 +79,12 @@ BAD: list[tuple[Message, str]] = [
             "m",
             rows=[
                 rows(
-                    at="", into="liquidations", symbol="s", side=constant("buy"), price="p", size="q",
+                    at="",
+                    into="liquidations",
+                    symbol="s",
+                    side=constant("buy"),
+                    price="p",
+                    size="q",
                     trade_id=constant("1"),
                 )
             ],
@@ -88,12 +93,15 @@ BAD: list[tuple[Message, str]] = [
     ),
     (
         message(
-            "m", rows=[rows(at="", into="tickers", carry=True, symbol=constant("A"), last_price="p")]
+            "m",
+            rows=[rows(at="", into="tickers", carry=True, symbol=constant("A"), last_price="p")],
         ),
         "v.m.symbol: once, carry and filters need it",
     ),
     (
-        message("m", rows=[rows(at="", into="book", symbol="s", channel="c", is_snapshot="x", last="l")]),
+        message(
+            "m", rows=[rows(at="", into="book", symbol="s", channel="c", is_snapshot="x", last="l")]
+        ),
         "v.m.last: is filled by the decoder",
     ),
     (spliced(first_seq=None), "v.m.first_seq: a spliced message must name it"),
@@ -103,7 +111,7 @@ BAD: list[tuple[Message, str]] = [
         quotes(bid_price=number("b", zero_when=("c..d", 0))),
         "v.m.bid_price.zero_when: 'c..d' is no path",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("declared", "problem"), BAD, ids=[str(i) for i in range(len(BAD))])

@@ -29,7 +29,7 @@ from tickwire.decode.plan import (
 
 def value_of(feed: Feed, table: str, column: str, raw: str) -> Any:
     """The column's value, or the reason why the message was refused."""
-    found = feed.rows('{"v":%s}' % raw).get(table)
+    found = feed.rows('{"v":' + raw + "}").get(table)
     reasons = feed.reasons()
     assert (found is None) == (len(reasons) == 1)
     return found[0][column] if found else reasons[0][0]
@@ -42,14 +42,38 @@ def quotes(**fields: Any) -> Feed:
 
 
 NUMBERS = [
-    ("1.5", 1.5), ('"1.5"', 1.5), ('"\\u0031.5"', 1.5), ("-0.0", -0.0), ("1e400", float("inf")),
-    ("null", None), ('""', None), ("true", "wrong_kind"), ("[]", "wrong_kind"), ("{}", "wrong_kind"),
-    ('"x"', "bad_number"), ('"+1"', "bad_number"), ('" 1"', "bad_number"), ('"NaN"', "bad_number"),
-    ("01", "not_json"), ("+1", "not_json"), (".5", "not_json"), ("1.", "not_json"), ("1e", "not_json"),
-    ("NaN", "not_json"), ("tru", "not_json"), ("nul", "not_json"), ("truex", "not_json"),
-    ("nulll", "not_json"), ('"\\ud800"', "bad_text"), ('"\\x"', "not_json"), ('"1', "not_json"),
-    ("1 2", "not_json"), ("", "not_json"), ('"1"2', "not_json"), ("'1'", "not_json"),
-]  # fmt: skip
+    ("1.5", 1.5),
+    ('"1.5"', 1.5),
+    ('"\\u0031.5"', 1.5),
+    ("-0.0", -0.0),
+    ("1e400", float("inf")),
+    ("null", None),
+    ('""', None),
+    ("true", "wrong_kind"),
+    ("[]", "wrong_kind"),
+    ("{}", "wrong_kind"),
+    ('"x"', "bad_number"),
+    ('"+1"', "bad_number"),
+    ('" 1"', "bad_number"),
+    ('"NaN"', "bad_number"),
+    ("01", "not_json"),
+    ("+1", "not_json"),
+    (".5", "not_json"),
+    ("1.", "not_json"),
+    ("1e", "not_json"),
+    ("NaN", "not_json"),
+    ("tru", "not_json"),
+    ("nul", "not_json"),
+    ("truex", "not_json"),
+    ("nulll", "not_json"),
+    ('"\\ud800"', "bad_text"),
+    ('"\\x"', "not_json"),
+    ('"1', "not_json"),
+    ("1 2", "not_json"),
+    ("", "not_json"),
+    ('"1"2', "not_json"),
+    ("'1'", "not_json"),
+]
 
 
 @pytest.mark.parametrize(("raw", "expected"), NUMBERS)
@@ -74,11 +98,24 @@ def test_a_magnitude_drops_the_sign(raw: str, expected: float | None) -> None:
 
 TOP = 2**63 - 1
 INTEGERS = [
-    (0, "0", 0), (0, '"-7"', -7), (0, str(TOP), TOP), (0, str(-TOP), -TOP), (0, str(TOP + 1), "bad_number"),
-    (0, str(-TOP - 1), "bad_number"), (0, "1.0", "bad_number"), (0, "1e3", "bad_number"), (0, '""', None),
-    (0, "null", None), (0, "false", "wrong_kind"), (-1, "0", -1), (-1, str(-TOP), "bad_number"),
-    (-1, str(-TOP + 1), -TOP), (1, str(TOP), "bad_number"), (1, str(TOP - 1), TOP), (5, '"5"', 10),
-]  # fmt: skip
+    (0, "0", 0),
+    (0, '"-7"', -7),
+    (0, str(TOP), TOP),
+    (0, str(-TOP), -TOP),
+    (0, str(TOP + 1), "bad_number"),
+    (0, str(-TOP - 1), "bad_number"),
+    (0, "1.0", "bad_number"),
+    (0, "1e3", "bad_number"),
+    (0, '""', None),
+    (0, "null", None),
+    (0, "false", "wrong_kind"),
+    (-1, "0", -1),
+    (-1, str(-TOP), "bad_number"),
+    (-1, str(-TOP + 1), -TOP),
+    (1, str(TOP), "bad_number"),
+    (1, str(TOP - 1), TOP),
+    (5, '"5"', 10),
+]
 
 
 @pytest.mark.parametrize(("add", "raw", "expected"), INTEGERS)
@@ -92,18 +129,24 @@ def test_integers(add: int, raw: str, expected: Any, again: bool) -> None:
 
 def level(**fields: Any) -> Feed:
     needed: dict[str, Any] = {
-        "symbol": constant("A"), "channel": constant("book"), "is_snapshot": constant(True),
-    }  # fmt: skip
+        "symbol": constant("A"),
+        "channel": constant("book"),
+        "is_snapshot": constant(True),
+    }
     return Feed([message("b", when={}, rows=[rows(at="", into="book", **(needed | fields))])])
 
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        (str(2**31 - 1), 2**31 - 1), (str(-(2**31) + 1), -(2**31) + 1), (str(2**31), "bad_number"),
-        (str(-(2**31)), "bad_number"), (str(2**32 + 1), "bad_number"), ("null", None),
+        (str(2**31 - 1), 2**31 - 1),
+        (str(-(2**31) + 1), -(2**31) + 1),
+        (str(2**31), "bad_number"),
+        (str(-(2**31)), "bad_number"),
+        (str(2**32 + 1), "bad_number"),
+        ("null", None),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("again", [False, True])
 def test_integers_of_32_bits(raw: str, expected: Any, again: bool) -> None:
     feed = level(order_count="v")
@@ -115,17 +158,27 @@ def test_integers_of_32_bits(raw: str, expected: Any, again: bool) -> None:
 @pytest.mark.parametrize(
     ("field", "raw", "expected"),
     [
-        (seconds("v"), '"1617666433.571648"', 1617666433571648000), (seconds("v"), "1", 10**9),
-        (ms("v"), "1700000000123", 1700000000123 * 10**6), (ms("v"), '"1.5"', 1_500_000),
-        (ms("v"), "9223372036854", 9223372036854 * 10**6), (ms("v"), "9223372036855", "bad_time"),
-        (us("v"), "1.0009", 1000), (ns("v"), str(TOP), TOP), (ns("v"), str(TOP + 1), "bad_time"),
-        (ms("v"), '""', None), (ms("v"), "null", None), (ms("v"), "true", "wrong_kind"),
-        (ms("v"), '"2020-01-01"', "bad_time"), (ms("v"), "-1", -1_000_000), (ms("v"), "[]", "wrong_kind"),
+        (seconds("v"), '"1617666433.571648"', 1617666433571648000),
+        (seconds("v"), "1", 10**9),
+        (ms("v"), "1700000000123", 1700000000123 * 10**6),
+        (ms("v"), '"1.5"', 1_500_000),
+        (ms("v"), "9223372036854", 9223372036854 * 10**6),
+        (ms("v"), "9223372036855", "bad_time"),
+        (us("v"), "1.0009", 1000),
+        (ns("v"), str(TOP), TOP),
+        (ns("v"), str(TOP + 1), "bad_time"),
+        (ms("v"), '""', None),
+        (ms("v"), "null", None),
+        (ms("v"), "true", "wrong_kind"),
+        (ms("v"), '"2020-01-01"', "bad_time"),
+        (ms("v"), "-1", -1_000_000),
+        (ms("v"), "[]", "wrong_kind"),
         (rfc3339("v"), '"2023-10-06T17:35:55.440295Z"', 1696613755440295000),
-        (rfc3339("v"), '"2023-10-06T17:35:55.440295"', "bad_time"), (rfc3339("v"), "1", "bad_time"),
+        (rfc3339("v"), '"2023-10-06T17:35:55.440295"', "bad_time"),
+        (rfc3339("v"), "1", "bad_time"),
         (rfc3339("v"), '""', None),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("again", [False, True])
 def test_times(field: Any, raw: str, expected: Any, again: bool) -> None:
     feed = quotes(ts_event=field)
@@ -137,10 +190,14 @@ def test_times(field: Any, raw: str, expected: Any, again: bool) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ("true", True), ("false", False), ('"true"', "wrong_kind"), ("1", "wrong_kind"),
-        ("null", "missing"), ("[]", "wrong_kind"),
+        ("true", True),
+        ("false", False),
+        ('"true"', "wrong_kind"),
+        ("1", "wrong_kind"),
+        ("null", "missing"),
+        ("[]", "wrong_kind"),
     ],
-)  # fmt: skip
+)
 def test_flags(raw: str, expected: Any) -> None:
     assert value_of(level(is_snapshot="v"), "book", "is_snapshot", raw) == expected
 
@@ -148,12 +205,21 @@ def test_flags(raw: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ('"B"', "bid"), ('"\\u0042"', "bid"), ("1", "bid"), ("1.0", "bid"), ("true", "ask"),
-        ("false", "unknown_choice"), ('"1"', "unknown_choice"), ("2", "unknown_choice"),
-        ('"BB"', "unknown_choice"), ('""', "unknown_choice"), ("null", "missing"), ("[]", "wrong_kind"),
+        ('"B"', "bid"),
+        ('"\\u0042"', "bid"),
+        ("1", "bid"),
+        ("1.0", "bid"),
+        ("true", "ask"),
+        ("false", "unknown_choice"),
+        ('"1"', "unknown_choice"),
+        ("2", "unknown_choice"),
+        ('"BB"', "unknown_choice"),
+        ('""', "unknown_choice"),
+        ("null", "missing"),
+        ("[]", "wrong_kind"),
         ('"\\ud800"', "bad_text"),
     ],
-)  # fmt: skip
+)
 def test_choices(raw: str, expected: Any) -> None:
     feed = level(side=choice("v", CHOICES))
     assert value_of(feed, "book", "side", raw) == expected
@@ -171,10 +237,17 @@ CHOICES = _Pairs()
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ("1", "bid"), ("-0.5", "ask"), ('"-1"', "ask"), ("0", "bid"), ("-0.0", "bid"),
-        ('""', "bad_number"), ('"x"', "bad_number"), ("true", "wrong_kind"), ("null", "missing"),
+        ("1", "bid"),
+        ("-0.5", "ask"),
+        ('"-1"', "ask"),
+        ("0", "bid"),
+        ("-0.0", "bid"),
+        ('""', "bad_number"),
+        ('"x"', "bad_number"),
+        ("true", "wrong_kind"),
+        ("null", "missing"),
     ],
-)  # fmt: skip
+)
 def test_signs(raw: str, expected: Any) -> None:
     feed = level(side=sign("v", positive="bid", negative="ask"))
     assert value_of(feed, "book", "side", raw) == expected
@@ -183,14 +256,22 @@ def test_signs(raw: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("index", "upper", "raw", "expected"),
     [
-        (0, True, '"btcusdt@depth@100ms"', "BTCUSDT"), (0, False, '"btc@x"', "btc"),
-        (1, False, '"btc@x"', "x"), (-1, False, '"btc@x@y"', "y"), (-3, False, '"a@b@c"', "a"),
-        (2, False, '"a@b"', "missing"), (-3, False, '"a@b"', "missing"), (0, False, '"a"', "a"),
-        (0, True, '"\\u0062tc\\u0040x\\u00e9"', "BTC"), (1, True, '"btc\\u0040x\\u00e9"', "Xé"),
-        (0, True, json.dumps("x" * 256), "too_long"), (0, True, json.dumps("x" * 255), "X" * 255),
-        (0, True, "true", "wrong_kind"), (0, True, "null", "missing"),
+        (0, True, '"btcusdt@depth@100ms"', "BTCUSDT"),
+        (0, False, '"btc@x"', "btc"),
+        (1, False, '"btc@x"', "x"),
+        (-1, False, '"btc@x@y"', "y"),
+        (-3, False, '"a@b@c"', "a"),
+        (2, False, '"a@b"', "missing"),
+        (-3, False, '"a@b"', "missing"),
+        (0, False, '"a"', "a"),
+        (0, True, '"\\u0062tc\\u0040x\\u00e9"', "BTC"),
+        (1, True, '"btc\\u0040x\\u00e9"', "Xé"),
+        (0, True, json.dumps("x" * 256), "too_long"),
+        (0, True, json.dumps("x" * 255), "X" * 255),
+        (0, True, "true", "wrong_kind"),
+        (0, True, "null", "missing"),
     ],
-)  # fmt: skip
+)
 def test_parts(index: int, upper: bool, raw: str, expected: Any) -> None:
     field = part("v", "@", index, upper=upper)
     feed = Feed([message("m", when={}, rows=[rows(at="", into="quotes", symbol=field)])])
@@ -200,12 +281,19 @@ def test_parts(index: int, upper: bool, raw: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ('"BTC"', "BTC"), ("12", "12"), ('"\\u00e9\\ud83d\\ude00"', "é\U0001f600"),
-        (json.dumps("x" * 255), "x" * 255), (json.dumps("x" * 256), "too_long"),
-        (json.dumps("x" * 10_240), "too_long"), ("true", "wrong_kind"), ("null", "missing"),
-        ('"\\udc00"', "bad_text"), ('"\\ud800x"', "bad_text"), ("[]", "wrong_kind"),
+        ('"BTC"', "BTC"),
+        ("12", "12"),
+        ('"\\u00e9\\ud83d\\ude00"', "é\U0001f600"),
+        (json.dumps("x" * 255), "x" * 255),
+        (json.dumps("x" * 256), "too_long"),
+        (json.dumps("x" * 10_240), "too_long"),
+        ("true", "wrong_kind"),
+        ("null", "missing"),
+        ('"\\udc00"', "bad_text"),
+        ('"\\ud800x"', "bad_text"),
+        ("[]", "wrong_kind"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("again", [False, True])
 def test_symbols(raw: str, expected: Any, again: bool) -> None:
     feed = Feed([message("m", when={}, rows=[rows(at="", into="quotes", symbol="v")])])
@@ -217,10 +305,16 @@ def test_symbols(raw: str, expected: Any, again: bool) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        ('"id"', "id"), ("7", "7"), ('""', ""), ('"\\ud800"', "bad_text"), ("true", "wrong_kind"),
-        ("null", "missing"), ("{}", "wrong_kind"), ('"\\u0000"', "\0"),
+        ('"id"', "id"),
+        ("7", "7"),
+        ('""', ""),
+        ('"\\ud800"', "bad_text"),
+        ("true", "wrong_kind"),
+        ("null", "missing"),
+        ("{}", "wrong_kind"),
+        ('"\\u0000"', "\0"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("before", [None, '"id"', "7"])
 def test_ids(raw: str, expected: Any, before: str | None) -> None:
     declared = rows(
@@ -245,8 +339,11 @@ def test_a_full_dictionary_refuses_new_symbols_only() -> None:
         [message("m", when={}, rows=[rows(at="", into="quotes", symbol="v")])], max_symbols=2
     )
     assert [value_of(feed, "quotes", "symbol", f'"{x}"') for x in "ABCA"] == [
-        "A", "B", "dictionary_full", "A",
-    ]  # fmt: skip
+        "A",
+        "B",
+        "dictionary_full",
+        "A",
+    ]
 
 
 def test_channels_have_the_names_of_the_configuration_and_of_the_connection() -> None:
@@ -256,11 +353,14 @@ def test_channels_have_the_names_of_the_configuration_and_of_the_connection() ->
             when={"e": name},
             rows=[
                 rows(
-                    at="", into="book", symbol=constant("A"), channel=constant(name),
+                    at="",
+                    into="book",
+                    symbol=constant("A"),
+                    channel=constant(name),
                     is_snapshot=constant(True),
                 )
             ],
-        )  # fmt: skip
+        )
 
     feed = Feed(
         [named("book"), named("book:5")], aliases={"book": "book:100ms"}, labels={"book": "book:n5"}

@@ -156,11 +156,13 @@ def test_outer_columns_are_filled_across_the_rings_end() -> None:
         found = feed.rows(
             json.dumps(
                 {
-                    "e": "sides", "kind": "delta", "data": {"b": levels, "a": asks, "s": f"S{n}", "u": n},
+                    "e": "sides",
+                    "kind": "delta",
+                    "data": {"b": levels, "a": asks, "s": f"S{n}", "u": n},
                     "t": n,
                 }
             )
-        )["book"]  # fmt: skip
+        )["book"]
         n_levels = len(levels) + len(asks)
         assert len(found) == max(n_levels, 1)
         assert {row["symbol"] for row in found} == {f"S{n}"}
