@@ -23,7 +23,7 @@ def plain(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     columns = {}
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if pa.types.is_timestamp(field.type):
-            column = column.cast(pa.int64())
+            column = column.view(pa.int64())
         columns[field.name] = column.to_pylist()
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)

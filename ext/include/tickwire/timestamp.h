@@ -3,6 +3,7 @@
 #define TICKWIRE_TIMESTAMP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 static const int64_t tw_ns_per_fraction_digit[10] = {

@@ -163,7 +163,7 @@ cdef bint same(const Text* text, const Scalar* scalar) noexcept nogil:
     if scalar.form == FORM_NUMBER:
         return text.form == TEXT_NUMBER and read_f64(text.p, text.n, &number) \
             and number == scalar.number
-    if text.form != (TEXT_STRING if scalar.form == FORM_STRING else TEXT_WORD):
+    if text.form != <int>(TEXT_STRING if scalar.form == FORM_STRING else TEXT_WORD):
         return False
     return text.n == scalar.n and memcmp(text.p, scalar.text, text.n) == 0
 

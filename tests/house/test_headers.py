@@ -1,0 +1,52 @@
+"""Each C header stands alone and compiles without a warning, conversions of integers included."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+INCLUDE = Path(__file__).parents[2] / "ext" / "include"
+HEADERS = sorted(header.relative_to(INCLUDE).as_posix() for header in INCLUDE.rglob("*.h"))
+COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
+FLAGS = [
+    "-std=c11",
+    "-D_GNU_SOURCE",  # as Python.h does
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-Werror",
+    "-O2",
+    f"-I{INCLUDE}",
+]
+# gcc warns of some things only in functions that it generates code for.
+FLAGS_OF = {"gcc": ["-fkeep-inline-functions"], "clang": []}
+
+
+def compiled(compiler: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [compiler, *FLAGS, *FLAGS_OF[compiler], "-x", "c", "-", "-c", "-o", folder / "x.o"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_compiles_alone_without_a_warning(
+    compiler: str, header: str, tmp_path: Path
+) -> None:
+    result = compiled(compiler, f'#include "{header}"\n', tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_what_narrows_is_found(compiler: str, tmp_path: Path) -> None:
+    text = "static inline char f(long x) { return x; }\nint main(void) { return f(0); }\n"
+    result = compiled(compiler, text, tmp_path)
+    assert result.returncode
+    assert "conversion" in result.stderr
+
+
+def test_there_is_a_compiler_and_headers() -> None:
+    assert COMPILERS
+    assert HEADERS
