@@ -1,6 +1,7 @@
 """What each carrier does beyond bringing bytes: writing with backpressure, pausing, ending."""
 
 import asyncio
+import gc
 
 import pytest
 from tests.session.conftest import Security
@@ -113,3 +114,15 @@ async def test_pings_that_nobody_answers_are_given_up(
         assert sum(not ping.done() for ping in pings) == 64
         connection.give_up("enough")
         await connection.ended
+
+
+async def test_an_opening_that_nobody_waits_for_fails_in_silence() -> None:
+    """Such as one whose connect was cancelled before its transport was lost."""
+    unhandled: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unhandled.append(context))
+    carrier = ProtocolCarrier(Receiver(MessageQueue()), b"", HandshakeResponse("key"))
+    carrier.connection_lost(None)
+    del carrier
+    gc.collect()
+    assert unhandled == []

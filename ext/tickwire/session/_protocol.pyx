@@ -16,6 +16,8 @@ from tickwire import errors
 cdef enum:
     OPENING_BYTES = 4096
 
+LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
+
 
 cdef class _First:
     pass
@@ -65,13 +67,15 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
             self._open(bytes(memoryview(self.opening_bytes)[:nbytes]))
 
     def eof_received(self):
-        """Let the transport close itself."""
+        """Let the transport close itself once all is sent; a peer that takes nothing is left."""
+        self.loop.call_later(LINGER_S, self.abort)
         return False
 
     def connection_lost(self, exc):
         """Wake whoever waits."""
         if not self.opened.done():
             self.opened.set_exception(exc or self._early_end())
+            self.opened.exception()  # retrieved: whoever opened this may have been cancelled
         if self.writable is not None:
             self.writable.set_result(None)
             self.writable = None
@@ -96,8 +100,9 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         self.resume_reading()
 
     def write(self, bytes data not None):
-        """Send."""
-        self.transport.write(data)
+        """Send, or drop where the transport takes no more: `lost` is about to tell."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def unsent_bytes(self):
         """Give how much waits to be sent."""
@@ -124,7 +129,8 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
 
     def abort(self):
         """Close at once."""
-        self.transport.abort()
+        if not self.lost.done():
+            self.transport.abort()
 
     cdef int _open(self, bytes data) except -1:
         try:

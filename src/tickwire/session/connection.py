@@ -14,6 +14,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -156,7 +157,8 @@ class Connection:
         ValueError
             If the payload is too long or waits already.
         """
-        payload = os.urandom(4) if payload is None else payload
+        if payload is None:
+            payload = os.urandom(8)
         if len(payload) > 125:
             raise ValueError("the payload of a ping has at most 125 bytes")
         if payload in self._pings:
@@ -197,8 +199,9 @@ class Connection:
 
     async def close(self, code: int = 1000, reason: str = "") -> Ending:
         """Close the connection and wait for its end, at most about `close_timeout_s`."""
+        frame = build_close(code, reason)
         self._by_us = True
-        self._start_closing(code, reason)
+        self._start_closing(frame)
         return await asyncio.shield(self.ended)
 
     def give_up(self, note: str) -> None:
@@ -206,11 +209,11 @@ class Connection:
         self._note = self._note or note
         self.carrier.abort()
 
-    def _start_closing(self, code: int, reason: str) -> None:
+    def _start_closing(self, frame: bytes) -> None:
         if self.ended.done():
             return
         if not self._close_sent:
-            self._write_close(build_close(code, reason))
+            self._write_close(frame)
         # While nothing is parsed the peer's close frame cannot be seen.
         blind = self.receiver.ended or self.receiver.paused
         self._end_within(min(LINGER_S, self.close_timeout_s) if blind else self.close_timeout_s)
@@ -274,7 +277,8 @@ class Connection:
             self._pong_task = self._loop.create_task(self._answer_later())
 
     async def _answer_later(self) -> None:
-        await self.carrier.drain()
+        with contextlib.suppress(OSError):  # told by the connection's end
+            await self.carrier.drain()
         self._pong_task = None
         if self._owed_pong is not None and self.is_open:
             self.carrier.write(build_frame(PONG, self._owed_pong))
@@ -309,11 +313,12 @@ class Connection:
             self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
 
     def _retry(self) -> None:
-        self._retry_timer = None
+        # The timer is kept until it is known how it went: meanwhile this is the same pause.
         if self.receiver.retry():
+            self._retry_timer = None
             self._alive_ns = time.monotonic_ns()
             self.carrier.resume_reading()
-        elif self._retry_timer is None:
+        else:
             self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
 
     def room_made(self) -> None:

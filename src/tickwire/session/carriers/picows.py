@@ -109,8 +109,9 @@ class PicowsCarrier:
         self.resume_reading()
 
     def write(self, data: bytes) -> None:
-        """Send, or keep to be sent."""
-        self._transport.underlying_transport.write(data)
+        """Send, or keep to be sent; drop where the transport takes no more."""
+        if not self._transport.underlying_transport.is_closing():
+            self._transport.underlying_transport.write(data)
 
     def unsent_bytes(self) -> int:
         """Give how much is kept to be sent."""

@@ -15,6 +15,7 @@ from tickwire.session.carriers.target import Target
 
 LIMIT_BYTES = 2 * 1024 * 1024  # the StreamReader pauses its transport past twice this
 READ_BYTES = 65_536  # what one read brings is still in cache when it is parsed
+LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
 
 async def open_stream(target: Target, receiver: Receiver) -> tuple[StreamCarrier, str | None]:
@@ -82,6 +83,8 @@ class StreamCarrier:
             failure = error
         finally:
             self._writer.transport.abort() if failure else self._writer.close()
+            # Closing waits until all is sent, and a peer that has gone half may never take it.
+            asyncio.get_running_loop().call_later(LINGER_S, self._writer.transport.abort)
             if not self.lost.done():
                 self.lost.set_result(failure)
 
@@ -92,8 +95,10 @@ class StreamCarrier:
             self._task = asyncio.get_running_loop().create_task(self._read_on())
 
     def write(self, data: bytes) -> None:
-        """Send, or keep to be sent."""
-        self._writer.write(data)
+        """Send, or keep to be sent; drop where the transport takes no more."""
+        # `lost` tells of it later: the StreamReader may hold bytes from before the end.
+        if not self._writer.is_closing():
+            self._writer.write(data)
 
     def unsent_bytes(self) -> int:
         """Give how much is kept to be sent."""
