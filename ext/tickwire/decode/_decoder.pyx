@@ -20,7 +20,7 @@ from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
 from tickwire.decode._targets cimport Target, Targets
-from tickwire.decode._values cimport TEXT_STRING, Text, tw_skip_space, tw_string_end
+from tickwire.decode._values cimport TEXT_STRING, Text, tw_string_end
 from tickwire.decode._walk cimport Walker
 from tickwire.ring._admission cimport Admit
 from tickwire.wire._handler cimport Handler, Verdict

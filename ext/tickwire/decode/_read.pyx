@@ -4,17 +4,17 @@ from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int32_t, in
 from libc.string cimport memcmp
 
 from tickwire.decode._lowered cimport (
-    DICT_CHANNEL, DICT_INTERVAL, DICT_SIDE, DICT_SYMBOL, OP_CHOICE, OP_CODE,
+    DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, OP_CHOICE, OP_CODE,
     OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_RFC3339, OP_SIGN,
     OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX, REL_UNLIKE, ActionOp,
-    Lowered, Range, Scalar, TestOp,
+    Range, Scalar, TestOp,
 )
 from tickwire.decode._stage cimport (
-    BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, MISSING, NO_MEMORY, TOO_LONG, UNKNOWN_CHOICE,
+    BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG, UNKNOWN_CHOICE,
     WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._values cimport (
-    TEXT_NULL, TEXT_NUMBER, TEXT_STRING, TEXT_WORD, Register, Text, read_f64, read_i64,
+    TEXT_NULL, TEXT_STRING, TEXT_WORD, Register, Text, read_f64, read_i64,
     read_scalar, same, tw_parse_rfc3339, tw_parse_time, unescape,
 )
 

@@ -4,13 +4,13 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from tickwire.decode._lowered cimport MAX_TARGETS, Bits, CellOp, Lowered, Range, RouteOp, RowSetOp
+from tickwire.decode._lowered cimport Bits, CellOp, Lowered, RouteOp, RowSetOp
 from tickwire.decode._seen cimport SEEN_BEFORE, SEEN_NO_MEMORY, Novelty, Seen
 from tickwire.decode._carry cimport Carried, Carry
 from tickwire.decode._targets cimport Target, Targets
 from tickwire.decode._values cimport Register, trade_key, unescape
 from tickwire.ring._ring cimport (
-    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_CODE32, KIND_F64, KIND_I32, KIND_I64, KIND_TEXT,
+    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT,
     KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
 )
 

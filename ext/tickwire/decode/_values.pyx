@@ -1,7 +1,7 @@
 """Scalars of a message."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport FORM_NUMBER, FORM_STRING, Scalar
