@@ -12,4 +12,6 @@ cdef class Assembly:
     cdef size_t limit      # the largest message
 
     cdef uint8_t* append(self, const uint8_t* source, size_t n) noexcept nogil
+    cdef size_t reserve(self) noexcept nogil
     cdef void clear(self) noexcept nogil
+    cdef bint _grow(self, size_t least) noexcept nogil

@@ -40,27 +40,48 @@ cdef class Assembly:
         Memory   doubles the buffer when it is full; addresses given before are then void.
         Source   none.
         """
-        cdef uint8_t* grown
         cdef uint8_t* start
-        cdef size_t capacity = self.capacity
         if n > self.limit - self.size:
             return NULL
-        if self.size + n > capacity or self.data == NULL:
-            if capacity < FIRST_BYTES:
-                capacity = FIRST_BYTES
-            while capacity < self.size + n:
-                capacity = capacity * 2
-            if capacity > self.limit:
-                capacity = self.limit
-            grown = <uint8_t*> realloc(self.data, capacity if capacity else 1)
-            if grown == NULL:
-                return NULL
-            self.data = grown
-            self.capacity = capacity
+        if (self.size + n > self.capacity or self.data == NULL) and not self._grow(self.size + n):
+            return NULL
         start = self.data + self.size
         memcpy(start, source, n)
         self.size += n
         return start
+
+    cdef size_t reserve(self) noexcept nogil:
+        """Make room for more at the end, for a caller that writes there and then sets `size`.
+
+        Shape    none.
+        Units    bytes.
+        Returns  how much room there is behind `size`; 0 if `limit` is reached or memory is out.
+        Threads  the parser's own.
+        Memory   doubles the buffer when it is full; addresses given before are then void.
+        Source   none.
+        """
+        if self.size == self.capacity and (
+            self.size == self.limit or not self._grow(self.size + 1)
+        ):
+            return 0
+        return self.capacity - self.size
+
+    # To `least` bytes or more; not past `limit`, which `least` must keep to.
+    cdef bint _grow(self, size_t least) noexcept nogil:
+        cdef uint8_t* grown
+        cdef size_t capacity = self.capacity
+        if capacity < FIRST_BYTES:
+            capacity = FIRST_BYTES
+        while capacity < least:
+            capacity = capacity * 2
+        if capacity > self.limit:
+            capacity = self.limit
+        grown = <uint8_t*> realloc(self.data, capacity if capacity else 1)
+        if grown == NULL:
+            return False
+        self.data = grown
+        self.capacity = capacity
+        return True
 
     cdef void clear(self) noexcept nogil:
         """Forget the message; give its memory back if it was a big one.
