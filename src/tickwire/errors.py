@@ -29,7 +29,7 @@ class PlanError(TickwireError):
 
 
 class ProtocolError(TickwireError):
-    """The peer broke RFC 6455.
+    """The peer broke RFC 6455, or RFC 7692 where compression was agreed on.
 
     Parameters
     ----------
@@ -39,13 +39,16 @@ class ProtocolError(TickwireError):
         The code to close with, RFC 6455 section 7.4.1.
     section
         The section that it broke, such as "5.5".
+    rfc
+        The number of the RFC.
     """
 
-    def __init__(self, reason: str, close_code: int, section: str) -> None:
-        super().__init__(f"{reason} (RFC 6455 section {section})")
+    def __init__(self, reason: str, close_code: int, section: str, rfc: int = 6455) -> None:
+        super().__init__(f"{reason} (RFC {rfc} section {section})")
         self.reason = reason
         self.close_code = close_code
         self.section = section
+        self.rfc = rfc
 
 
 class HandshakeError(TickwireError):

@@ -6,9 +6,13 @@ is borrowed to the handler. The payload of every other data frame (a fragment, o
 buffer) goes to the assembly as it comes, so the caller's buffer never has to grow. Control frames
 are whole in the buffer before they are looked at, and are gathered in a fixed queue.
 
+A message that is compressed (RFC 7692) is inflated into the buffer of the inflater, in one go where
+it would have been read in place, else as its bytes come; it is never in the assembly. Its limits
+hold for what is inflated, those of a frame for what is on the wire.
+
 A message that the handler refuses stays: the one in place is not consumed and is marked, so that it
-is not unmasked twice; the one in the assembly is kept there. The next `feed` offers it again before
-anything else. After a fault or a close frame nothing more is taken.
+is not unmasked or inflated twice; the one in the assembly or the inflater is kept there. The next
+`feed` offers it again before anything else. After a fault or a close frame nothing more is taken.
 
 Lengths are unsigned and are checked against the limits before they are narrowed or used.
 """
@@ -22,11 +26,13 @@ from libc.string cimport memcpy
 from tickwire.wire._assembly cimport Assembly
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler, Verdict
+from tickwire.wire._inflate cimport Inflater, InflateResult
 from tickwire.wire._queue cimport MessageQueue
 from tickwire.wire._rules cimport (
     CONTROL,
     FIN,
     MASK,
+    RSV1,
     Fault,
     Opcode,
     close_fault,
@@ -46,6 +52,20 @@ cdef extern from "tickwire/cpu.h":
     int tw_simd_level() nogil
     int tw_simd_force(int level) nogil
     const char* tw_simd_name(int level) nogil
+
+
+cdef enum:
+    FAULTY = -1  # beside the values of Verdict: there is an error, nothing was offered
+
+
+cdef inline int _inflate_fault(InflateResult result) noexcept nogil:
+    if result == InflateResult.INFLATED:
+        return Fault.NO_FAULT
+    if result == InflateResult.TOO_BIG:
+        return Fault.MESSAGE_TOO_BIG
+    if result == InflateResult.NO_MEMORY:
+        return Fault.OUT_OF_MEMORY
+    return Fault.NOT_INFLATABLE
 
 
 cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
@@ -149,6 +169,7 @@ cdef class FrameParser:
         cdef size_t header = 2
         cdef uint64_t length
         cdef int opcode, fault
+        cdef bint compressed
         if n < 2:
             return 0
         first = data[0]
@@ -176,8 +197,10 @@ cdef class FrameParser:
             self.error = Fault.FRAME_TOO_BIG
             return 0
         if not opcode & CONTROL and length > self.max_message - self.assembly.size:
-            self.error = Fault.MESSAGE_TOO_BIG
-            return 0
+            compressed = self.compressed if opcode == Opcode.CONTINUATION else first & RSV1 != 0
+            if not compressed:
+                self.error = Fault.MESSAGE_TOO_BIG
+                return 0
         if second & MASK:
             header += 4
             if n < header:
@@ -185,7 +208,7 @@ cdef class FrameParser:
         if not opcode & CONTROL and not (
             first & FIN and opcode != Opcode.CONTINUATION and length <= self.in_place_limit
         ):
-            self._start_stream(opcode, first & FIN, data, header, length)
+            self._start_stream(first, data, header, length)
             return header
         # Not above in_place_limit, so it can be narrowed and cannot overflow.
         if n < header + <size_t> length:
@@ -195,21 +218,38 @@ cdef class FrameParser:
             tw_mask(data + header, <size_t> length, data + header - 4, 0)
         if opcode & CONTROL:
             return self._take_control_frame(opcode, data + header, header, <size_t> length)
-        return self._offer_in_place(opcode, data + header, header, <size_t> length, handler)
+        return self._offer_in_place(first, data + header, header, <size_t> length, handler)
 
     cdef size_t _offer_in_place(
-        self, int opcode, uint8_t* payload, size_t header, size_t length, Handler handler
+        self, uint8_t first, uint8_t* payload, size_t header, size_t length, Handler handler
     ) noexcept nogil:
+        cdef int opcode = first & 0x0F
+        cdef const uint8_t* message = payload
+        cdef size_t n = length
         cdef int verdict
-        if opcode == Opcode.TEXT and not self.prepared and not is_text(payload, length):
+        if first & RSV1:
+            if not self.prepared:
+                self.error = _inflate_fault(self.inflater.inflate(payload, length))
+                if self.error != Fault.NO_FAULT:
+                    return 0
+            message = self.inflater.data()
+            n = self.inflater.size()
+        if opcode == Opcode.TEXT and not self.prepared and not is_text(message, n):
             self.error = Fault.TEXT_NOT_UTF8
             return 0
-        verdict = handler.on_message(opcode, payload, length)
+        if opcode == Opcode.BINARY and self.unpacker is not None:
+            verdict = self._offer_unpacked(message, n, handler)
+            if verdict == FAULTY:
+                return 0
+        else:
+            verdict = handler.on_message(opcode, message, n)
         if verdict == Verdict.BLOCKED:
             self.blocked = True
             self.prepared = True
             return 0
         self.prepared = False
+        if first & RSV1:
+            self.inflater.clear()
         self.halted = verdict == Verdict.HALT
         self.n_frames += 1
         self.n_messages += 1
@@ -229,62 +269,168 @@ cdef class FrameParser:
         return header + length
 
     cdef void _start_stream(
-        self, int opcode, bint fin, const uint8_t* frame, size_t header, uint64_t length
+        self, uint8_t first, const uint8_t* frame, size_t header, uint64_t length
     ) noexcept nogil:
+        cdef int opcode = first & 0x0F
         if opcode != Opcode.CONTINUATION:
             self.message_opcode = opcode
             self.utf8.need = 0
+            self.compressed = first & RSV1 != 0
+            if self.compressed:
+                self.inflater.begin()
         self.streaming = True
-        self.streaming_fin = fin
+        self.streaming_fin = first & FIN != 0
         self.streaming_left = length
         self.streaming_seen = 0
         self.streaming_masked = self.is_server
         if self.is_server:
             memcpy(self.streaming_key, frame + header - 4, 4)
 
-    # Section 5.4: the next bytes of a frame into the assembly. Gives how many it took.
-    cdef size_t _stream(self, const uint8_t* data, size_t n) noexcept nogil:
-        cdef uint8_t* placed
+    # Section 5.4: the next bytes of a frame into the message. Gives how many it took.
+    cdef size_t _stream(self, uint8_t* data, size_t n) noexcept nogil:
         if n > self.streaming_left:
             n = <size_t> self.streaming_left
         if n:
-            placed = self.assembly.append(data, n)
-            if placed == NULL:
-                self.error = Fault.OUT_OF_MEMORY
-                return 0
-            if self.streaming_masked:
-                tw_mask(placed, n, self.streaming_key, self.streaming_seen)
-            if self.message_opcode == Opcode.TEXT and not tw_utf8_check(&self.utf8, placed, n):
-                self.error = Fault.TEXT_NOT_UTF8
+            self.error = self._put_compressed(data, n) if self.compressed else self._put(data, n)
+            if self.error != Fault.NO_FAULT:
                 return n
             self.streaming_left -= n
             self.streaming_seen += n
         if self.streaming_left == 0:
             if self.streaming_fin:
-                if self.utf8.need:
-                    self.error = Fault.TEXT_NOT_UTF8
+                self.error = self._end_message()
+                if self.error != Fault.NO_FAULT:
                     return n
                 self.assembled = True
             self.streaming = False
             self.n_frames += 1
         return n
 
-    # False if the caller must stop: blocked or halted.
+    cdef int _put(self, uint8_t* data, size_t n) noexcept nogil:
+        cdef uint8_t* placed = self.assembly.append(data, n)
+        if placed == NULL:
+            return Fault.OUT_OF_MEMORY
+        if self.streaming_masked:
+            tw_mask(placed, n, self.streaming_key, self.streaming_seen)
+        if self.message_opcode == Opcode.TEXT and not tw_utf8_check(&self.utf8, placed, n):
+            return Fault.TEXT_NOT_UTF8
+        return Fault.NO_FAULT
+
+    # RFC 7692 section 7.2.2, step by step.
+    cdef int _put_compressed(self, uint8_t* data, size_t n) noexcept nogil:
+        cdef size_t before = self.inflater.size()
+        if self.streaming_masked:
+            tw_mask(data, n, self.streaming_key, self.streaming_seen)
+        return self._check_inflated(before, self.inflater.add(data, n))
+
+    cdef int _check_inflated(self, size_t before, InflateResult result) noexcept nogil:
+        """Whether inflating went well, and what came out behind `before` is text if it must be."""
+        if result == InflateResult.INFLATED and self.message_opcode == Opcode.TEXT:
+            if not tw_utf8_check(
+                &self.utf8, self.inflater.data() + before, self.inflater.size() - before
+            ):
+                return Fault.TEXT_NOT_UTF8
+        return _inflate_fault(result)
+
+    cdef int _end_message(self) noexcept nogil:
+        cdef size_t before
+        cdef int fault
+        if self.compressed:
+            before = self.inflater.size()
+            fault = self._check_inflated(before, self.inflater.finish())
+            if fault != Fault.NO_FAULT:
+                return fault
+        return Fault.TEXT_NOT_UTF8 if self.utf8.need else Fault.NO_FAULT
+
+    # False if the caller must stop: blocked, halted or faulty.
     cdef bint _offer_assembled(self, Handler handler) noexcept nogil:
         cdef const uint8_t* payload = self.assembly.data
+        cdef size_t n = self.assembly.size
         cdef int verdict
-        if payload == NULL:  # an empty message; handlers are given an address all the same
+        if self.compressed:
+            payload = self.inflater.data()
+            n = self.inflater.size()
+        elif payload == NULL:  # an empty message; handlers are given an address all the same
             payload = self.streaming_key
-        verdict = handler.on_message(self.message_opcode, payload, self.assembly.size)
+        if self.message_opcode == Opcode.BINARY and self.unpacker is not None:
+            verdict = self._offer_unpacked(payload, n, handler)
+            if verdict == FAULTY:
+                return False
+        else:
+            verdict = handler.on_message(self.message_opcode, payload, n)
         if verdict == Verdict.BLOCKED:
             self.blocked = True
             return False
         self.assembled = False
         self.message_opcode = 0
+        if self.compressed:
+            self.compressed = False
+            self.inflater.clear()
         self.assembly.clear()
         self.n_messages += 1
         self.halted = verdict == Verdict.HALT
         return not self.halted
+
+    # A binary message that is packed as a whole, the venue's own way: not RFC 7692. What cannot be
+    # unpacked is handed over as it came, because it is the handler that knows what to do with it;
+    # only what would not fit fails the connection.
+    cdef int _offer_unpacked(
+        self, const uint8_t* packed, size_t n, Handler handler
+    ) noexcept nogil:
+        cdef InflateResult result
+        cdef int verdict
+        if not self.unpacked:
+            result = self.unpacker.inflate(packed, n)
+            if result == InflateResult.CORRUPT:
+                self.unpacker.clear()
+                return handler.on_message(Opcode.BINARY, packed, n)
+            self.error = _inflate_fault(result)
+            if self.error != Fault.NO_FAULT:
+                return FAULTY
+        verdict = handler.on_message(Opcode.BINARY, self.unpacker.data(), self.unpacker.size())
+        self.unpacked = verdict == Verdict.BLOCKED
+        if not self.unpacked:
+            self.unpacker.clear()
+        return verdict
+
+    def use_deflate(self, *, keep_context: bool = True, window_bits: int = 15) -> None:
+        """Take compressed messages from now on, as agreed on in the opening handshake.
+
+        Parameters
+        ----------
+        keep_context
+            Whether the peer's messages may refer to those before them (context takeover).
+        window_bits
+            The largest window that the peer uses, 8 to 15.
+
+        Raises
+        ------
+        TickwireError
+            If there is no zlib.
+        """
+        self.inflater = Inflater(
+            self.max_message, form="message", keep_context=keep_context, window_bits=window_bits
+        )
+        self.rsv_allowed = RSV1
+
+    def unpack_binary(self, form: str) -> None:
+        """Inflate each binary message before it is handed over, as some venues pack them.
+
+        Parameters
+        ----------
+        form
+            "deflate" or "gzip".
+
+        Raises
+        ------
+        ValueError
+            If it is neither.
+        TickwireError
+            If there is no zlib.
+        """
+        if form not in ("deflate", "gzip"):
+            raise ValueError(f"form must be 'deflate' or 'gzip', not {form!r}")
+        self.unpacker = Inflater(self.max_message, form=form)
 
     def feed_buffer(self, buffer: bytearray | memoryview, Handler handler not None) -> int:
         """Do what the C method `feed` does.
@@ -363,8 +509,13 @@ cdef class FrameParser:
 
     @property
     def assembly_bytes(self):
-        """The memory held for messages that come in pieces, bytes."""
-        return self.assembly.capacity
+        """The memory held for messages that come in pieces or are inflated, bytes."""
+        cdef size_t held = self.assembly.capacity
+        if self.inflater is not None:
+            held += self.inflater.output.capacity
+        if self.unpacker is not None:
+            held += self.unpacker.output.capacity
+        return held
 
     def error_as_exception(self) -> ProtocolError | None:
         """What the peer did wrong, or None."""

@@ -17,6 +17,7 @@ cdef extern from "tickwire/close_code.h":
 cdef enum:
     FIN = 0x80
     RSV = 0x70
+    RSV1 = 0x40  # RFC 7692 section 6: the message is compressed
     MASK = 0x80
     CONTROL = 0x8  # the bit of an opcode that makes it a control frame's
 
@@ -53,6 +54,7 @@ cdef enum Fault:
     CLOSE_CODE_INVALID
     CLOSE_REASON_NOT_UTF8
     OUT_OF_MEMORY
+    NOT_INFLATABLE
 
 
 # Sections 5.1, 5.2, 5.4 and 5.5: the Fault that the first two bytes alone show. `message_opcode` is
@@ -61,7 +63,10 @@ cdef inline int head_fault(
     uint8_t first, uint8_t second, uint8_t rsv_allowed, int message_opcode, bint is_server
 ) noexcept nogil:
     cdef int opcode = first & 0x0F
-    if first & RSV & ~rsv_allowed:
+    # RFC 7692 section 6: RSV1 is for the first frame of a message.
+    if first & RSV and (
+        first & RSV & ~rsv_allowed or opcode & CONTROL or opcode == Opcode.CONTINUATION
+    ):
         return Fault.RESERVED_BITS
     if opcode & CONTROL:
         if opcode > Opcode.PONG:

@@ -16,11 +16,14 @@ class FaultText(NamedTuple):
         The code to close with, RFC 6455 section 7.4.1.
     section
         The section that it broke.
+    rfc
+        The number of the RFC.
     """
 
     reason: str
     close_code: int
     section: str
+    rfc: int = 6455
 
 
 PROTOCOL_ERROR = 1002
@@ -29,7 +32,7 @@ TOO_BIG = 1009
 
 FAULTS: tuple[FaultText, ...] = (
     FaultText("no fault", 1000, ""),
-    FaultText("reserved bits set without an extension", PROTOCOL_ERROR, "5.2"),
+    FaultText("reserved bits set that no agreed extension allows there", PROTOCOL_ERROR, "5.2"),
     FaultText("frame with a reserved opcode", PROTOCOL_ERROR, "5.2"),
     FaultText("masked frame from a server", PROTOCOL_ERROR, "5.1"),
     FaultText("unmasked frame from a client", PROTOCOL_ERROR, "5.1"),
@@ -46,4 +49,5 @@ FAULTS: tuple[FaultText, ...] = (
     FaultText("close frame with a code that must not be sent", PROTOCOL_ERROR, "7.4"),
     FaultText("close reason that is not UTF-8", INVALID_DATA, "5.5.1"),
     FaultText("no memory for the message", TOO_BIG, "10.4"),
+    FaultText("compressed message that cannot be inflated", INVALID_DATA, "7.2.2", 7692),
 )

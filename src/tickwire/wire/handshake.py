@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from hmac import compare_digest
 
 from tickwire.errors import HandshakeError
+from tickwire.wire.compression import Deflate, DeflateOffer, NegotiationError
 from tickwire.wire.url import WebSocketUrl
 
 MAX_HEADER_BYTES = 16_384
@@ -64,6 +65,7 @@ def build_request(
     *,
     headers: Iterable[tuple[str, str]] = (),
     subprotocols: Sequence[str] = (),
+    compression: DeflateOffer | None = None,
 ) -> bytes:
     """Build the request that opens a connection.
 
@@ -77,6 +79,8 @@ def build_request(
         More fields, such as User-Agent, Origin or Authorization.
     subprotocols
         Those that the client speaks, the preferred one first.
+    compression
+        What to offer of permessage-deflate; None: nothing.
 
     Returns
     -------
@@ -104,6 +108,8 @@ def build_request(
         raise ValueError("a subprotocol is offered twice")
     if subprotocols:
         lines.append(f"Sec-WebSocket-Protocol: {', '.join(subprotocols)}")
+    if compression is not None:
+        lines.append(f"Sec-WebSocket-Extensions: {compression.header()}")
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"header name {name!r} is not a token (RFC 9110 section 5.6.2)")
@@ -125,6 +131,8 @@ class HandshakeResponse:
         The key of the request.
     subprotocols
         Those that the request offered.
+    compression
+        What it offered of permessage-deflate.
 
     Attributes
     ----------
@@ -132,16 +140,26 @@ class HandshakeResponse:
         The fields of the 101, in their order, names in lower case.
     subprotocol : str or None
         What the server chose.
+    compression : Deflate or None
+        What was agreed on; None: messages are not compressed.
     rest : bytes
         What came after the header: the first frames.
     """
 
-    def __init__(self, key: str, *, subprotocols: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        key: str,
+        *,
+        subprotocols: Sequence[str] = (),
+        compression: DeflateOffer | None = None,
+    ) -> None:
         self.headers: list[tuple[str, str]] = []
         self.subprotocol: str | None = None
+        self.compression: Deflate | None = None
         self.rest = b""
         self._accept = accept_of(key)
         self._offered = tuple(subprotocols)
+        self._offer = compression
         self._buffer = bytearray()
         self._block_start = 0
         self._looked_at = 0
@@ -230,11 +248,7 @@ class HandshakeResponse:
         accept = fields.once("sec-websocket-accept")
         if accept is None or not compare_digest(accept.encode("latin-1"), self._accept.encode()):
             raise HandshakeError("the server's 101 has no right Sec-WebSocket-Accept", 101)
-        extensions = [value for value in fields.all("sec-websocket-extensions") if value]
-        if extensions:
-            raise HandshakeError(
-                f"the server uses extensions that were not offered: {_one_line(extensions[0])}", 101
-            )
+        self.compression = accept_extensions(self._offer, fields.all("sec-websocket-extensions"))
         self.subprotocol = fields.once("sec-websocket-protocol")
         if self.subprotocol is not None and self.subprotocol not in self._offered:
             raise HandshakeError(
@@ -246,6 +260,41 @@ class HandshakeResponse:
         if fields.all("transfer-encoding") or set(fields.all("content-length")) - {"0"}:
             raise HandshakeError("the server's 101 announces a body", 101)
         self.headers = headers
+
+
+def accept_extensions(offer: DeflateOffer | None, values: Sequence[str]) -> Deflate | None:
+    """Check the extensions that a 101 names: RFC 6455 section 4.1, RFC 7692 section 7.1.
+
+    Parameters
+    ----------
+    offer
+        What was offered of permessage-deflate; None: no extension was.
+    values
+        Of its fields Sec-WebSocket-Extensions.
+
+    Returns
+    -------
+    Deflate or None
+        What was agreed on.
+
+    Raises
+    ------
+    HandshakeError
+        If the server chose what was not offered.
+    """
+    named = [value for value in values if value]
+    if offer is None and named:
+        raise HandshakeError(
+            f"the server uses extensions that were not offered: {_one_line(named[0])}", 101
+        )
+    if offer is None:
+        return None
+    try:
+        return offer.accept(named)
+    except NegotiationError as error:
+        raise HandshakeError(
+            f"the server answered the offer of compression wrongly: {_one_line(str(error))}", 101
+        ) from None
 
 
 class _Fields:
