@@ -173,7 +173,9 @@ class Source(Section):
     backoff_max_s
         Longest wait between two attempts to connect.
     max_message_bytes
-        Largest message accepted.
+        Largest message accepted; of a compressed one, when inflated.
+    compression
+        Whether to offer permessage-deflate: `auto` where the venue is known to support it.
     """
 
     venue: Annotated[Any, AfterValidator(_venue)]
@@ -193,6 +195,7 @@ class Source(Section):
     subscribe_timeout_s: Seconds = 10.0
     backoff_max_s: Seconds = 60.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
+    compression: Literal["auto", "off", "deflate"] = "auto"
 
     @property
     def venue_name(self) -> str:

@@ -227,6 +227,7 @@ class LiveSource:
                 proxy=settings.proxy,
                 connect_timeout_s=settings.connect_timeout_s,
                 max_message_bytes=settings.max_message_bytes,
+                compression=settings.compression,
                 connects=connects,
                 reply_timeout_s=settings.subscribe_timeout_s,
                 longest_delay_s=settings.backoff_max_s,

@@ -7,12 +7,19 @@ import ssl as ssl_module
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
+from typing import Literal
 
 from tickwire import errors
-from tickwire.session.connection import ABNORMAL, TEXT, Connection, Ending
+from tickwire.session.connection import (
+    ABNORMAL,
+    COMPRESS_FROM_BYTES,
+    TEXT,
+    Connection,
+    Ending,
+)
 from tickwire.session.keepalive import watch_silence
 from tickwire.session.opening import CarrierName, open_connection
-from tickwire.wire import MessageQueue
+from tickwire.wire import Deflate, DeflateOffer, MessageQueue
 
 # After these the peer meant to go: an iteration ends instead of raising.
 _GOOD_ENDS = (1000, 1001)
@@ -36,6 +43,11 @@ class WebSocket:
     def subprotocol(self) -> str | None:
         """The one that the server chose."""
         return self._connection.subprotocol
+
+    @property
+    def compression(self) -> Deflate | None:
+        """What was agreed on of permessage-deflate; None: messages are not compressed."""
+        return self._connection.compression
 
     @property
     def is_open(self) -> bool:
@@ -196,7 +208,12 @@ class connect:  # noqa: N801 - used like a function
     close_timeout_s
         For the close handshake.
     max_message_bytes
-        Largest message that is accepted.
+        Largest message that is accepted; of a compressed one, when inflated.
+    compression
+        `deflate` offers permessage-deflate (RFC 7692) as browsers do; a
+        `tickwire.wire.DeflateOffer` offers it with other parameters; None offers nothing.
+    compress_from_bytes
+        Where compression was agreed on, shorter messages are sent as they are.
     max_queue_bytes
         Messages that wait to be received; past this, reading pauses.
     ping_every_s, ping_timeout_s
@@ -210,7 +227,7 @@ class connect:  # noqa: N801 - used like a function
     HandshakeError
         If the server refuses the handshake or answers it wrongly.
     ValueError
-        If the URL is not one, or the carrier is unknown.
+        If the URL is not one, or the carrier or the compression is unknown.
     """
 
     def __init__(
@@ -226,10 +243,16 @@ class connect:  # noqa: N801 - used like a function
         connect_timeout_s: float = 10.0,
         close_timeout_s: float = 5.0,
         max_message_bytes: int = 16_777_216,
+        compression: Literal["deflate"] | DeflateOffer | None = None,
+        compress_from_bytes: int = COMPRESS_FROM_BYTES,
         max_queue_bytes: int = 16_777_216,
         ping_every_s: float = 20.0,
         ping_timeout_s: float = 20.0,
     ) -> None:
+        if isinstance(compression, str):
+            if compression != "deflate":
+                raise ValueError(f"compression {compression!r}: 'deflate', a DeflateOffer or None")
+            compression = DeflateOffer()
         self._queue = MessageQueue(max_bytes=max_queue_bytes)
         self._opening = partial(
             open_connection,
@@ -244,6 +267,8 @@ class connect:  # noqa: N801 - used like a function
             connect_timeout_s=connect_timeout_s,
             close_timeout_s=close_timeout_s,
             max_message_bytes=max_message_bytes,
+            compression=compression,
+            compress_from_bytes=compress_from_bytes,
         )
         self._pings = (ping_every_s, ping_timeout_s)
         self._web_socket: WebSocket | None = None

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from tickwire import errors
 from tickwire.session._receiver import Receiver
 from tickwire.session.carriers.base import Carrier
-from tickwire.wire import build_close, build_frame
+from tickwire.wire import Deflate, Deflater, build_close, build_frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -33,6 +33,10 @@ ABNORMAL = 1006  # the same: the transport was lost without a close frame
 RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
 LINGER_S = 1.0  # how long a transport outlives the close handshake
 WAITING_PINGS = 64  # pings that wait for their pong; past that the oldest are given up
+# A message that fits into one TCP segment anyway gains nothing by being smaller.
+COMPRESS_FROM_BYTES = 1024
+SMALLEST_WINDOW_BITS = 9  # zlib cannot deflate with less
+RSV1 = 4  # RFC 7692 section 6: the message is compressed
 UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
 
 
@@ -76,6 +80,10 @@ class Connection:
         What brings them.
     subprotocol
         The one that the server chose.
+    compression
+        What was agreed on of permessage-deflate.
+    compress_from_bytes
+        Shorter messages are sent as they are.
     close_timeout_s
         How long to wait for the peer's close frame and for the end of the transport.
     on_events
@@ -88,12 +96,17 @@ class Connection:
         carrier: Carrier,
         *,
         subprotocol: str | None = None,
+        compression: Deflate | None = None,
+        compress_from_bytes: int = COMPRESS_FROM_BYTES,
         close_timeout_s: float = 5.0,
         on_events: Callable[[], None] | None = None,
     ) -> None:
         self.receiver = receiver
         self.carrier = carrier
         self.subprotocol = subprotocol
+        self.compression = compression
+        self.compress_from_bytes = compress_from_bytes
+        self._deflater: Deflater | None = None
         self.close_timeout_s = close_timeout_s
         self.on_events = on_events
         self.n_pauses = 0
@@ -174,7 +187,29 @@ class Connection:
     def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
         if not self.is_open:
             raise self._why_not_open()
-        self.carrier.write(build_frame(opcode, payload))
+        rsv = 0
+        if opcode != PING and self._compresses(len(payload)):
+            payload = self._deflated(payload)
+            rsv = RSV1
+        self.carrier.write(build_frame(opcode, payload, rsv=rsv))
+
+    def _compresses(self, n_bytes: int) -> bool:
+        """Whether a message goes out compressed; RFC 7692 section 6 leaves it to the sender."""
+        agreed = self.compression
+        return (
+            agreed is not None
+            and n_bytes >= self.compress_from_bytes
+            and agreed.client_max_window_bits >= SMALLEST_WINDOW_BITS
+        )
+
+    def _deflated(self, payload: bytes | bytearray | memoryview) -> bytes:
+        agreed = self.compression or Deflate()
+        if self._deflater is None:  # most feeds never need its memory
+            self._deflater = Deflater(
+                keep_context=not agreed.client_no_context_takeover,
+                window_bits=agreed.client_max_window_bits,
+            )
+        return self._deflater.compress(payload)
 
     def _why_not_open(self) -> errors.TickwireError:
         if self.ended.done():

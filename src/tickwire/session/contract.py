@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from tickwire.session.opening import CarrierName
 from tickwire.session.pacing import Clock, Sleep, WindowLimiter
@@ -63,6 +63,9 @@ class LinkSettings:
     ----------
     carrier, headers, ca_file, proxy, connect_timeout_s, close_timeout_s, max_message_bytes
         As in `connect`.
+    compression
+        `auto` offers permessage-deflate where the venue is declared to support it, `deflate`
+        always, `off` never.
     connects
         Limits connects; share one among the links of a venue. None: one of the link's own, by the
         venue's limits.
@@ -85,6 +88,7 @@ class LinkSettings:
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
     max_message_bytes: int = 16_777_216
+    compression: Literal["auto", "off", "deflate"] = "auto"
     connects: WindowLimiter | None = None
     heartbeat: Heartbeat | None = None
     reply_timeout_s: float = 10.0

@@ -27,7 +27,7 @@ from tickwire.session.opening import open_connection
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.subscriber import Subscriber, Unanswered
 from tickwire.venues.base import Reply, Subscription, Venue
-from tickwire.wire import Handler
+from tickwire.wire import DeflateOffer, Handler
 
 _log = structlog.get_logger("tickwire.session")
 
@@ -165,6 +165,8 @@ class Link:
                     connect_timeout_s=settings.connect_timeout_s,
                     close_timeout_s=settings.close_timeout_s,
                     max_message_bytes=settings.max_message_bytes,
+                    compression=self._offer(),
+                    frames=self.venue.frames,
                     on_events=self._on_events,
                 )
             )
@@ -174,6 +176,11 @@ class Link:
             self._observer.warned(self, str(error))
             return None
         return cast("Connection | None", connection)
+
+    def _offer(self) -> DeflateOffer | None:
+        wanted = self.settings.compression
+        offered = wanted == "deflate" or (wanted == "auto" and self.venue.compression)
+        return DeflateOffer() if offered else None
 
     async def _serve(self, connection: Connection) -> None:
         """Live through one connection, until it ends."""
@@ -197,7 +204,8 @@ class Link:
             backoff=Backoff(rng=settings.rng),
             clock=settings.clock,
         )
-        self._log.info("connected", conn=self.conn)
+        compressed = "deflate" if connection.compression is not None else "off"
+        self._log.info("connected", conn=self.conn, compression=compressed)
         self._observer.connected(self, self.conn)
         subscribing = asyncio.ensure_future(self._subscriber.run())
         listening = asyncio.ensure_future(self._watch(connection))

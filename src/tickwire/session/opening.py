@@ -9,14 +9,15 @@ from typing import Literal
 
 from tickwire import errors
 from tickwire.session._receiver import Receiver
-from tickwire.session.carriers.base import Carrier
+from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.protocol import open_protocol
 from tickwire.session.carriers.stream import open_stream
 from tickwire.session.carriers.target import Target, client_context
-from tickwire.session.connection import Connection
-from tickwire.wire import Handler, parse_url
+from tickwire.session.connection import COMPRESS_FROM_BYTES, Connection
+from tickwire.wire import DeflateOffer, Handler, parse_url, zlib_version
 
 CarrierName = Literal["protocol", "stream", "picows"]
+Frames = Literal["plain", "gzip", "deflate"]
 CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
 
 
@@ -33,6 +34,9 @@ async def open_connection(
     connect_timeout_s: float = 10.0,
     close_timeout_s: float = 5.0,
     max_message_bytes: int = 16_777_216,
+    compression: DeflateOffer | None = None,
+    compress_from_bytes: int = COMPRESS_FROM_BYTES,
+    frames: Frames = "plain",
     on_events: Callable[[], None] | None = None,
 ) -> Connection:
     """Open a WebSocket connection whose messages go to a handler.
@@ -56,7 +60,13 @@ async def open_connection(
     close_timeout_s
         For the close handshake.
     max_message_bytes
-        Largest message.
+        Largest message; of one that comes compressed, when inflated.
+    compression
+        What to offer of permessage-deflate, RFC 7692; None: nothing.
+    compress_from_bytes
+        Shorter messages are sent as they are, where compression was agreed on.
+    frames
+        How the venue packs its binary messages: `gzip` and `deflate` are inflated.
     on_events
         Called after a read that left events with the handler.
 
@@ -73,6 +83,8 @@ async def open_connection(
         If the server refuses the handshake or answers it wrongly.
     ValueError
         If the URL is not one, or the carrier is unknown.
+    TickwireError
+        If something is to be inflated and there is no zlib.
     """
     if carrier not in CARRIERS:
         raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
@@ -86,11 +98,16 @@ async def open_connection(
         tuple(subprotocols),
         proxy,
         max_message_bytes,
+        compression,
     )
+    if compression is not None:
+        zlib_version()
     receiver = Receiver(handler, max_message_bytes=max_message_bytes)
+    if frames != "plain":
+        receiver.parser.unpack_binary(frames)
     try:
         async with asyncio.timeout(connect_timeout_s) as limit:
-            opened, subprotocol = await _open(carrier, target, receiver)
+            opened = await _open(carrier, target, receiver)
     except errors.TickwireError:
         raise
     except TimeoutError as error:
@@ -103,18 +120,24 @@ async def open_connection(
         ) from error
     except (OSError, ssl.SSLError) as error:
         raise errors.ConnectionFailed(f"{url}: {error.strerror or error}") from error
+    agreed = opened.compression
+    if agreed is not None:  # nothing has been parsed yet
+        receiver.parser.use_deflate(
+            keep_context=not agreed.server_no_context_takeover,
+            window_bits=agreed.server_max_window_bits,
+        )
     return Connection(
         receiver,
-        opened,
-        subprotocol=subprotocol,
+        opened.carrier,
+        subprotocol=opened.subprotocol,
+        compression=agreed,
+        compress_from_bytes=compress_from_bytes,
         close_timeout_s=close_timeout_s,
         on_events=on_events,
     )
 
 
-async def _open(
-    name: CarrierName, target: Target, receiver: Receiver
-) -> tuple[Carrier, str | None]:
+async def _open(name: CarrierName, target: Target, receiver: Receiver) -> Opened:
     if name == "protocol":
         return await open_protocol(target, receiver)
     if name == "stream":

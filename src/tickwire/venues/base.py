@@ -208,6 +208,12 @@ class Venue:
         canonical name in the plan and another in the configuration (`book` for `book:100ms`).
     extras
         Table to its own columns, given with `extras = true`.
+    compression
+        Whether its servers are known to support permessage-deflate (RFC 7692), so that it is
+        offered.
+    frames
+        How it packs whole messages into binary frames: `gzip` (RFC 1952) or `deflate` (RFC 1951).
+        Text frames are always plain.
     verified
         Date when the wire facts were last checked, ISO 8601.
     """
@@ -224,6 +230,8 @@ class Venue:
     book: BookRule | None = None
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
+    compression: bool = False
+    frames: Literal["plain", "gzip", "deflate"] = "plain"
     verified: str = ""
 
     def declared(self, *, extras: bool) -> tuple[Message, ...]:

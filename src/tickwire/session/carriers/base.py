@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from tickwire.wire import Deflate
 
 
 class Carrier(Protocol):
@@ -39,3 +41,21 @@ class Carrier(Protocol):
 
     def abort(self) -> None:
         """Close the transport at once."""
+
+
+class Opened(NamedTuple):
+    """A connection whose handshake is done, and what was agreed on in it.
+
+    Parameters
+    ----------
+    carrier
+        Moves its bytes.
+    subprotocol
+        The one that the server chose.
+    compression
+        Of permessage-deflate; None: messages are not compressed.
+    """
+
+    carrier: Carrier
+    subprotocol: str | None
+    compression: Deflate | None

@@ -17,8 +17,10 @@ import picows
 from tickwire import errors
 from tickwire.session._picows import Listener
 from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.dial import dial_through_proxy
 from tickwire.session.carriers.target import Target
+from tickwire.wire.handshake import accept_extensions
 
 READ_BYTES = 65_536
 
@@ -27,11 +29,13 @@ _LOGGER = logging.getLogger("tickwire.session.picows")
 _LOGGER.addHandler(logging.NullHandler())
 
 
-async def open_picows(target: Target, receiver: Receiver) -> tuple[PicowsCarrier, str | None]:
-    """Connect and shake hands; gives the carrier and the subprotocol that the server chose."""
+async def open_picows(target: Target, receiver: Receiver) -> Opened:
+    """Connect and shake hands."""
     headers = list(target.headers)
     if target.subprotocols:
         headers.append(("Sec-WebSocket-Protocol", ", ".join(target.subprotocols)))
+    if target.compression is not None:
+        headers.append(("Sec-WebSocket-Extensions", target.compression.header()))
     listener = Listener(receiver)
     try:
         transport, opened = await picows.ws_connect(
@@ -57,7 +61,11 @@ async def open_picows(target: Target, receiver: Receiver) -> tuple[PicowsCarrier
         raise errors.HandshakeError("the server closed the connection during the opening handshake")
     carrier = PicowsCarrier(transport, listener)
     try:
-        return carrier, _subprotocol(target, transport.response.headers)
+        answered = transport.response.headers
+        subprotocol = _subprotocol(target, answered)
+        # picows does not look at it, and leaves RSV1 to us like all of a frame's rules.
+        named = answered.getall("Sec-WebSocket-Extensions", [])
+        return Opened(carrier, subprotocol, accept_extensions(target.compression, named))
     except BaseException:
         carrier.abort()
         raise
@@ -73,8 +81,6 @@ async def _dial(target: Target, _: object) -> socket.socket | None:
 def _subprotocol(target: Target, headers: object) -> str | None:
     """Check what picows does not, RFC 6455 section 4.1."""
     chosen: list[str] = headers.getall("Sec-WebSocket-Protocol", [])  # type: ignore[attr-defined] # a CIMultiDict
-    if headers.getall("Sec-WebSocket-Extensions", []):  # type: ignore[attr-defined] # the same
-        raise errors.HandshakeError("the server uses extensions that were not offered", 101)
     if not chosen:
         return None
     if len(chosen) > 1 or chosen[0] not in target.subprotocols:

@@ -6,12 +6,13 @@ import asyncio
 
 from tickwire.session._protocol import ProtocolCarrier
 from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.dial import dial_through_proxy
 from tickwire.session.carriers.target import Target
 
 
-async def open_protocol(target: Target, receiver: Receiver) -> tuple[ProtocolCarrier, str | None]:
-    """Connect and shake hands; gives the carrier and the subprotocol that the server chose."""
+async def open_protocol(target: Target, receiver: Receiver) -> Opened:
+    """Connect and shake hands."""
     request, answer = target.handshake()
     loop = asyncio.get_running_loop()
     name = target.url.host if target.context else None
@@ -40,4 +41,4 @@ async def open_protocol(target: Target, receiver: Receiver) -> tuple[ProtocolCar
     except BaseException:
         transport.abort()
         raise
-    return carrier, answer.subprotocol
+    return Opened(carrier, answer.subprotocol, answer.compression)

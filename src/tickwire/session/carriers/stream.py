@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from tickwire.session._receiver import Receiver
+from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.dial import dial_through_proxy
 from tickwire.session.carriers.target import Target
 
@@ -18,8 +19,8 @@ READ_BYTES = 65_536  # what one read brings is still in cache when it is parsed
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
 
-async def open_stream(target: Target, receiver: Receiver) -> tuple[StreamCarrier, str | None]:
-    """Connect and shake hands; gives the carrier and the subprotocol that the server chose."""
+async def open_stream(target: Target, receiver: Receiver) -> Opened:
+    """Connect and shake hands."""
     name = target.url.host if target.context else None
     if target.proxy is None:
         reader, writer = await asyncio.open_connection(
@@ -53,7 +54,8 @@ async def open_stream(target: Target, receiver: Receiver) -> tuple[StreamCarrier
         raise
     if answer.rest:
         receiver.receive_bytes(answer.rest)
-    return StreamCarrier(reader, writer, receiver), answer.subprotocol
+    carrier = StreamCarrier(reader, writer, receiver)
+    return Opened(carrier, answer.subprotocol, answer.compression)
 
 
 class StreamCarrier:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from tickwire.wire import HandshakeResponse, build_request, make_key
+from tickwire.wire import DeflateOffer, HandshakeResponse, build_request, make_key
 from tickwire.wire.url import WebSocketUrl
 
 
@@ -27,6 +27,8 @@ class Target:
         URL of an HTTP proxy.
     max_message_bytes
         Largest message.
+    compression
+        What to offer of permessage-deflate; None: nothing.
     """
 
     text: str
@@ -36,12 +38,22 @@ class Target:
     subprotocols: tuple[str, ...] = ()
     proxy: str | None = None
     max_message_bytes: int = 16_777_216
+    compression: DeflateOffer | None = None
 
     def handshake(self) -> tuple[bytes, HandshakeResponse]:
         """Give a new request and what reads its answer."""
         key = make_key()
-        request = build_request(self.url, key, headers=self.headers, subprotocols=self.subprotocols)
-        return request, HandshakeResponse(key, subprotocols=self.subprotocols)
+        request = build_request(
+            self.url,
+            key,
+            headers=self.headers,
+            subprotocols=self.subprotocols,
+            compression=self.compression,
+        )
+        answer = HandshakeResponse(
+            key, subprotocols=self.subprotocols, compression=self.compression
+        )
+        return request, answer
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
