@@ -30,8 +30,8 @@ def collect(unhandled: list[dict[str, object]]) -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        await asyncio.sleep(0.01)  # noqa: ASYNC110 - nothing tells of what is waited for here
+    while not holds():  # noqa: ASYNC110 - nothing tells of what is waited for here
+        await asyncio.sleep(0.01)
 
 
 def reset(peer: Peer) -> None:

@@ -1,6 +1,7 @@
 """On a clock that only moves when somebody sleeps."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -51,3 +52,22 @@ async def test_neither_waits_for_ever() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await watch_silence(lambda: 0, None, every_s=0, timeout_s=0)
+
+
+async def test_a_heartbeat_that_cannot_be_sent_does_not_hide_the_silence() -> None:
+    """A peer that reads nothing keeps the send waiting; on the real clock."""
+    cancelled = 0
+
+    async def send() -> None:
+        nonlocal cancelled
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled += 1
+            raise
+
+    heard = time.monotonic_ns()
+    async with asyncio.timeout(10):
+        silence = await watch_silence(lambda: heard, send, every_s=0.01, timeout_s=0.1)
+    assert silence >= 0.1
+    assert cancelled == 1

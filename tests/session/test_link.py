@@ -11,7 +11,8 @@ from tests.session.conftest import Security
 from tests.session.servers import Peer, close, frame, serve_raw, text
 from websockets.frames import Opcode
 
-from tickwire.session import Link, LinkSettings, WindowLimiter
+from tickwire.session import Connection, Link, LinkSettings, WindowLimiter, open_connection
+from tickwire.session import link as link_module
 from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
 from tickwire.wire import MessageQueue
 
@@ -551,3 +552,37 @@ async def test_an_observer_that_fails_ends_the_link_with_its_error(plain: Securi
         async with asyncio.timeout(5):
             with pytest.raises(LookupError, match="observer"):
                 await link.run()
+
+
+async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
+    carrier: str, security: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Connection] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    async def open_then_cancel(*given: object, **settings: object) -> Connection:
+        connection = await open_connection(*given, **settings)  # type: ignore[arg-type] # as given
+        opened.append(connection)
+        tasks[0].cancel()
+        return connection
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(link_module, "open_connection", open_then_cancel)
+    async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
+        settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+        link = Link(
+            VENUE,
+            security.url(port),
+            subscriptions("a"),
+            make_handler=lambda _: Handler(),
+            next_conn=lambda: 1,
+            observer=Observer(),
+            settings=settings,
+        )
+        tasks.append(asyncio.ensure_future(link.run()))
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+        await opened[0].carrier.lost

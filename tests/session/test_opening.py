@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -90,6 +91,15 @@ async def test_nobody_listens(carrier: str, plain: Security, unused_tcp_port: in
 async def test_a_name_that_is_not_there(carrier: str) -> None:
     with pytest.raises(errors.ConnectionFailed, match=r"nowhere\.invalid"):
         await connect("ws://nowhere.invalid:1", carrier=carrier, connect_timeout_s=5)
+
+
+async def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
+    for name, content in (("missing.pem", None), ("empty.pem", "no certificate")):
+        path = tmp_path / name
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(errors.ConnectionFailed, match=name):
+            await connect("wss://localhost:1", ca_file=str(path))
 
 
 async def test_an_unknown_authority_is_refused(carrier: str, tls: Security) -> None:

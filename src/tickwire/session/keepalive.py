@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -49,7 +50,11 @@ async def watch_silence(
         if timeout_ns and silent_ns >= timeout_ns:
             return silent_ns / 1e9
         if every_ns and send is not None and now_ns >= next_send_ns:
-            await send()
+            # A peer that takes nothing keeps `send` waiting; that must not hide its silence.
+            left_s = (timeout_ns - silent_ns) / 1e9 if timeout_ns else None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await send()
             next_send_ns = mono_ns() + every_ns
         waits_ns = []
         if every_ns:

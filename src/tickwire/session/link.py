@@ -153,28 +153,34 @@ class Link:
             self.conn = self._next_conn()
             self.handler = self._make_handler(self.conn)
         settings = self.settings
-        try:
-            connection = await self._unless_stopped(
-                open_connection(
-                    self.url,
-                    cast(Handler, self.handler),
-                    carrier=settings.carrier,
-                    headers=settings.headers,
-                    ca_file=settings.ca_file,
-                    proxy=settings.proxy,
-                    connect_timeout_s=settings.connect_timeout_s,
-                    close_timeout_s=settings.close_timeout_s,
-                    max_message_bytes=settings.max_message_bytes,
-                    compression=self._offer(),
-                    frames=self.venue.frames,
-                    on_events=self._on_events,
-                )
+        opening = asyncio.ensure_future(
+            open_connection(
+                self.url,
+                cast(Handler, self.handler),
+                carrier=settings.carrier,
+                headers=settings.headers,
+                ca_file=settings.ca_file,
+                proxy=settings.proxy,
+                connect_timeout_s=settings.connect_timeout_s,
+                close_timeout_s=settings.close_timeout_s,
+                max_message_bytes=settings.max_message_bytes,
+                compression=self._offer(),
+                frames=self.venue.frames,
+                on_events=self._on_events,
             )
+        )
+        try:
+            connection = await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self.n_failed_connects += 1
             self._log.warning("connect failed", error=str(error))
             self._observer.warned(self, str(error))
             return None
+        except asyncio.CancelledError:
+            # Open at the very moment when the link was cancelled: nobody else would close it.
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().give_up("the link was cancelled")
+            raise
         return cast("Connection | None", connection)
 
     def _offer(self) -> DeflateOffer | None:

@@ -89,7 +89,12 @@ async def open_connection(
     if carrier not in CARRIERS:
         raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
     parts = parse_url(url)
-    context = (ssl_context or client_context(ca_file)) if parts.secure else None
+    try:
+        context = (ssl_context or client_context(ca_file)) if parts.secure else None
+    except OSError as error:  # ssl.SSLError too
+        raise errors.ConnectionFailed(
+            f"{url}: no authorities in {ca_file}: {error.strerror or error}"
+        ) from error
     target = Target(
         url,
         parts,
@@ -118,7 +123,7 @@ async def open_connection(
         raise errors.ConnectionFailed(
             f"{url}: the server's certificate is refused: {error.verify_message}"
         ) from error
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # ssl.SSLError too
         raise errors.ConnectionFailed(f"{url}: {error.strerror or error}") from error
     agreed = opened.compression
     if agreed is not None:  # nothing has been parsed yet
