@@ -62,9 +62,10 @@ demo: build
 test: build
 	$(BIN)/python -m pytest
 
-# Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`.
+# Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;
+# `make conformance ALL=1` for the large messages of compression too.
 conformance: build
-	$(BIN)/python tests/conformance/run.py $(if $(MUST_RUN),--must-run) $(if $(CASES),--cases $(CASES) --) $(NAMES)
+	$(BIN)/python tests/conformance/run.py $(if $(MUST_RUN),--must-run) $(if $(ALL),--all) $(if $(CASES),--cases $(CASES) --) $(NAMES)
 
 # The compiled modules; of others, source and stub are the same file.
 STUBBED := $(subst /,.,$(patsubst src/%.pyi,%,$(wildcard src/tickwire/*/_*.pyi)))

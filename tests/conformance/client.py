@@ -3,7 +3,8 @@
     client.py NAME --url ws://127.0.0.1:PORT
 
 `protocol`, `stream` and `picows` are the carriers, on uvloop as in a feed. `session` is
-`tickwire.session.connect` as a user has it who sets nothing, on asyncio's own loop.
+`tickwire.session.connect` as a user has it who sets nothing but compression, on asyncio's own loop.
+All offer permessage-deflate, and compress every message where it is agreed on.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ async def echo(open_to: Connect, url: str) -> None:
 
 async def run(name: str, url: str) -> int:
     """Run every case that the suite offers and have the reports written; gives the exit code."""
-    open_to: Connect = connect if name == "session" else partial(connect, carrier=name)
+    open_to: Connect = partial(connect, compression="deflate", compress_from_bytes=0)
+    if name != "session":
+        open_to = partial(open_to, carrier=name)
     n_cases = json.loads(await ask(open_to, f"{url}/getCaseCount"))
     n_broken = 0
     started = time.monotonic()

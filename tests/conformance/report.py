@@ -4,8 +4,7 @@ Rules of this file
 ------------------
 - A case has two verdicts, `behavior` and `behaviorClose`, and both count.
 - OK, NON-STRICT and INFORMATIONAL are good: the RFC allows what was seen, or the suite only looks.
-- UNIMPLEMENTED is what the suite says of the compression cases when no compression was agreed on.
-  It is good only for the groups named in `NOT_OFFERED`, and is always shown.
+- UNIMPLEMENTED is what the suite says of a compression case when none was agreed on: that is bad.
 - A case without a report counts as missing, and that is bad.
 """
 
@@ -19,8 +18,6 @@ from pathlib import Path
 
 GOOD = frozenset({"OK", "NON-STRICT", "INFORMATIONAL"})
 VERDICTS = ("OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "FAILED")
-# permessage-deflate (RFC 7692) is not offered yet.
-NOT_OFFERED = frozenset({"12", "13"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +28,10 @@ class Verdict:
     close: str
     close_code: int | None = None
 
-    def is_good(self, case: str) -> bool:
+    @property
+    def is_good(self) -> bool:
         """Whether nothing is wrong with it."""
-        excused = {"UNIMPLEMENTED"} if group_of(case) in NOT_OFFERED else set()
-        return self.behavior in GOOD | excused and self.close in GOOD | excused
+        return self.behavior in GOOD and self.close in GOOD
 
 
 Verdicts = Mapping[str, Verdict]  # by case, such as "7.1.5"
@@ -70,7 +67,7 @@ def problems(verdicts: Verdicts, expected: Iterable[str]) -> list[str]:
         verdict = verdicts[case]
         if case not in wanted:
             lines.append(f"{case}: not asked for")
-        elif not verdict.is_good(case):
+        elif not verdict.is_good:
             code = f", close code {verdict.close_code}" if verdict.close_code is not None else ""
             lines.append(f"{case}: {verdict.behavior}, close {verdict.close}{code}")
     return lines
@@ -102,11 +99,6 @@ def table(agent: str, verdicts: Verdicts) -> str:
         found = sorted((c for c, v in verdicts.items() if v.behavior == verdict), key=order)
         if found:
             lines.append(f"  {verdict}: {' '.join(found)}")
-    n_not_offered = sum(v.behavior == "UNIMPLEMENTED" for v in verdicts.values())
-    if n_not_offered:
-        lines.append(
-            f"  UNIMPLEMENTED: {n_not_offered} cases of compression, which is not offered yet"
-        )
     return "\n".join(lines)
 
 
