@@ -74,6 +74,38 @@ async def test_a_dripping_handshake_runs_out_of_time(carrier: str, security: Sec
             )
 
 
+async def test_a_connect_that_is_given_up_leaves_no_connection(
+    carrier: str, security: Security
+) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await peer.reader.read() == b""
+        gone.set()
+
+    async with serve_raw(script, security.server_context) as port, asyncio.timeout(20):
+        for connect_timeout_s in (0.3, 60.0):
+            opening = asyncio.ensure_future(
+                open_connection(
+                    security.url(port),
+                    MessageQueue(),
+                    carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
+                    ca_file=security.ca_file,
+                    connect_timeout_s=connect_timeout_s,
+                )
+            )
+            await asked.wait()
+            if connect_timeout_s > 1:
+                opening.cancel()
+            with pytest.raises((errors.ConnectionFailed, asyncio.CancelledError)):
+                await opening
+            await gone.wait()
+            asked.clear()
+            gone.clear()
+
+
 async def test_a_silent_tls_server_runs_out_of_time(carrier: str) -> None:
     async def script(peer: Peer) -> None:
         await asyncio.sleep(60)

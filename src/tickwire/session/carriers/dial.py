@@ -1,4 +1,4 @@
-"""A TCP connection by way of an HTTP proxy: RFC 9110 section 9.3.6, CONNECT."""
+"""A TCP connection, straight or by way of an HTTP proxy: RFC 9110 section 9.3.6, CONNECT."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def dial_through_proxy(proxy: str, url: WebSocketUrl) -> socket.socket:
     if parts.scheme != "http" or not parts.hostname:
         raise errors.ConnectionFailed("a proxy is given as http://host:port")
     loop = asyncio.get_running_loop()
-    sock = await _connect_first(parts.hostname, parts.port or 80)
+    sock = await dial(parts.hostname, parts.port or 80)
     try:
         host = f"[{url.host}]" if ":" in url.host else url.host
         request = f"CONNECT {host}:{url.port} HTTP/1.1\r\nHost: {host}:{url.port}\r\n"
@@ -55,11 +55,17 @@ async def dial_through_proxy(proxy: str, url: WebSocketUrl) -> socket.socket:
     return sock
 
 
-async def _connect_first(host: str, port: int) -> socket.socket:
-    """Connect to the first address of a name that can be connected to."""
+async def dial(host: str, port: int) -> socket.socket:
+    """Connect to the first address of a name that can be connected to.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failure: OSError = OSError("the proxy's name has no address")
+    failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)

@@ -8,6 +8,7 @@ What we send goes to picows's transport directly: picows would mask with `rand()
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from functools import partial
@@ -18,7 +19,7 @@ from tickwire import errors
 from tickwire.session._picows import Listener
 from tickwire.session._receiver import Receiver
 from tickwire.session.carriers.base import Opened
-from tickwire.session.carriers.dial import dial_through_proxy
+from tickwire.session.carriers.dial import dial, dial_through_proxy
 from tickwire.session.carriers.target import Target
 from tickwire.wire.handshake import accept_extensions
 
@@ -37,6 +38,7 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
     if target.compression is not None:
         headers.append(("Sec-WebSocket-Extensions", target.compression.header()))
     listener = Listener(receiver)
+    dialled: list[socket.socket] = []
     try:
         transport, opened = await picows.ws_connect(
             lambda: listener,
@@ -49,9 +51,16 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
             max_frame_size=target.max_message_bytes,
             extra_headers=headers,
             max_redirects=0,
-            socket_factory=partial(_dial, target),
+            socket_factory=partial(_dial, target, dialled),
             read_buffer_init_size=READ_BYTES,
         )
+    except asyncio.CancelledError:
+        # picows leaves its transport open when the wait for the answer is cancelled, and gives
+        # nobody a hold of it: the end of the stream makes it close itself.
+        for sock in dialled:
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)
+        raise
     except picows.WSHandshakeError as error:
         response = error.response
         raise errors.HandshakeError(
@@ -71,11 +80,14 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
         raise
 
 
-async def _dial(target: Target, _: object) -> socket.socket | None:
-    """Give picows a connected socket where a proxy is in between, else let it connect itself."""
+async def _dial(target: Target, dialled: list[socket.socket], _: object) -> socket.socket:
+    """Give picows a connected socket, and keep a hold of it."""
     if target.proxy is None:
-        return None
-    return await dial_through_proxy(target.proxy, target.url)
+        sock = await dial(target.url.host, target.url.port)
+    else:
+        sock = await dial_through_proxy(target.proxy, target.url)
+    dialled.append(sock)
+    return sock
 
 
 def _subprotocol(target: Target, headers: object) -> str | None:
