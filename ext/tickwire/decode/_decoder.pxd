@@ -50,7 +50,7 @@ cdef class Decoder:
     cdef readonly int64_t bytes
     cdef readonly int64_t unknown_messages
     cdef readonly int64_t unrequested_messages
-    cdef readonly int64_t quarantine_unkept # messages that the quarantine had no room for
+    cdef readonly int64_t quarantine_unkept  # messages that the quarantine had no room for
     cdef readonly int64_t quarantine_cut    # messages that it holds in part
     cdef MessageLimit limit
     cdef int64_t n_in_read                  # data messages since begin_read
@@ -69,12 +69,18 @@ cdef class Decoder:
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
     cdef bint verified(self, RouteOp* route) noexcept nogil
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
-    cdef int settle(self, ConnectionDecoder connection, int32_t route, Outcome outcome, \
-        const uint8_t* payload, size_t n) noexcept nogil
-    cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload, \
-        size_t n) noexcept nogil
-    cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload, \
-        size_t n) noexcept nogil
+    cdef int settle(
+        self, ConnectionDecoder connection, int32_t route, Outcome outcome,
+        const uint8_t* payload, size_t n
+    ) noexcept nogil
+    cdef int admit(
+        self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
+        size_t n
+    ) noexcept nogil
+    cdef int refuse(
+        self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
+        size_t n
+    ) noexcept nogil
     cdef void end(self, ConnectionDecoder connection) noexcept nogil
     cdef int ask(self, RouteOp* route, int32_t symbol) noexcept nogil
     cdef bint _drain(self) noexcept

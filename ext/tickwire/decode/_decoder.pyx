@@ -437,10 +437,11 @@ cdef class Decoder:
         cdef Outcome outcome
         cdef ConnectionDecoder connection = ConnectionDecoder(self, conn, None)
         cdef const uint8_t* p
-        cdef int32_t number
+        cdef int32_t number = UNROUTED
         cdef bytes body = bytes(payload)
-        for number, route in enumerate(self.program.routes):
+        for i, route in enumerate(self.program.routes):
             if route.name == message and route.kind == "snapshot":
+                number = i
                 break
         else:
             raise PlanError(f"{self.venue}: no snapshot message {message!r}")

@@ -184,6 +184,6 @@ cdef class Lowered:
 
     cdef const uint8_t* text(self, bytes text)
 
-# The C form of a program. It never changes, so the decoders of one program and the same dictionaries
-# share it.
+# The C form of a program. It never changes, so the decoders of one program and the same
+# dictionaries share it.
 cdef Lowered lowered_of(object program, object dictionaries)

@@ -1,6 +1,8 @@
 """Scalars into registers, by the operations of `actions.Op`."""
 
-from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport (
+    INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int32_t, int64_t, uint8_t, uint64_t,
+)
 from libc.string cimport memcmp
 
 from tickwire.decode._lowered cimport (

@@ -2,13 +2,12 @@
 
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport DICT_SYMBOL, OP_INTEGER32, CellOp, NodeOp, RowSetOp
+from tickwire.decode._lowered cimport OP_INTEGER32, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
-from tickwire.decode._stage cimport DONE, Stage
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     STEP_CHOICE, STEP_CODE, STEP_DIGITS, STEP_END, STEP_F64, STEP_INTEGER, STEP_NODE, STEP_OBSERVE,
-    STEP_SKIP, STEP_SKIP_STRING, STEP_TEXT, STEP_TIME, Step, Template, Word,
+    STEP_SKIP, STEP_SKIP_STRING, STEP_TEXT, STEP_TIME, Step, Template,
 )
 from tickwire.decode._values cimport (
     TEXT_STRING, Register, Text, read_scalar, tw_skip_value,

@@ -1,12 +1,12 @@
 """What a value looked like last time, so that it can be read faster next time.
 
-Theory. Venues print their messages with one piece of code, so a message differs from the last of its
-kind only in its values. A template is the text of an object or array with its values left out: steps
-of a literal (all bytes from the end of one value to the start of the next) and what to do with the
-value behind it. Where the literals agree, keys, quotes, colons, commas and white space need not be
-looked at. Where one does not, the value is read again in the general way, which also learns the new
-template. A template never decides what is right: it repeats what the general way has accepted, byte
-for byte, and its values are read by the same rules.
+Theory. Venues print their messages with one piece of code, so a message differs from the last of
+its kind only in its values. A template is the text of an object or array with its values left out:
+steps of a literal (all bytes from the end of one value to the start of the next) and what to do
+with the value behind it. Where the literals agree, keys, quotes, colons, commas and white space
+need not be looked at. Where one does not, the value is read again in the general way, which also
+learns the new template. A template never decides what is right: it repeats what the general way
+has accepted, byte for byte, and its values are read by the same rules.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -67,5 +67,7 @@ cdef struct Template:
     Step steps[MAX_STEPS]
 
 # Learn from p..after, which has just been read in the general way for this node.
-cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p, \
-    const uint8_t* after) noexcept nogil
+cdef void learn(
+    Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+    const uint8_t* after
+) noexcept nogil

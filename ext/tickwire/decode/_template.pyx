@@ -8,7 +8,7 @@ from tickwire.decode._lowered cimport (
     ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
 )
 from tickwire.decode._values cimport (
-    TEXT_NULL, TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value,
+    TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
 
@@ -71,9 +71,9 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
                              const uint8_t* after) noexcept nogil:
     """Steps for each string of an array that nobody wants; NULL where it is something else."""
     cdef int first = template.n_steps
-    cdef int n
+    cdef int _n
     cdef bint escaped
-    for n in range(MOST_SKIPPED):
+    for _n in range(MOST_SKIPPED):
         p += 1
         if p >= after or p[0] != c'"' or not _add(template, literal, p + 1):
             break

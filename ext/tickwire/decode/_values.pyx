@@ -238,7 +238,7 @@ def skip_value(bytes text):
 
 
 def stops(bytes text, Py_ssize_t start):
-    """Give where a string and where a skipped value would stop next: SIMD and portable, for tests."""
+    """Give where a string and a skipped value would stop next: SIMD and portable, for tests."""
     cdef const uint8_t* p = text
     cdef const uint8_t* end = p + len(text)
     return (

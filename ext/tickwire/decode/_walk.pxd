@@ -68,8 +68,10 @@ cdef class Walker:
     cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil
     cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
         noexcept nogil
-    cdef const uint8_t* element(self, NodeOp* node, const uint8_t* p, int32_t index, \
-        int32_t n_elements, Turns* turns) noexcept nogil
+    cdef const uint8_t* element(
+        self, NodeOp* node, const uint8_t* p, int32_t index,
+        int32_t n_elements, Turns* turns
+    ) noexcept nogil
     cdef bint close_rows(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil
     cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil

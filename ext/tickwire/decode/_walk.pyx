@@ -14,7 +14,7 @@ from tickwire.decode._read cimport Reader
 from tickwire.decode._steps cimport Steps
 from tickwire.decode._template cimport Template, learn
 from tickwire.decode._values cimport (
-    TEXT_NULL, TEXT_STRING, Register, Text, read_scalar, tw_skip_space, tw_skip_value,
+    TEXT_NULL, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
 
@@ -69,10 +69,10 @@ cdef class Walker:
         Source   RFC 8259; INTERFACE section 4.
         """
         cdef RouteOp* op = &self.program.routes[route]
-        cdef int attempt
+        cdef int _attempt
         self.message.end = end
         self.message.deferring = False
-        for attempt in range(2):
+        for _attempt in range(2):
             self.stage.begin(op)
             if self.walk(op, p):
                 return DONE
@@ -356,7 +356,7 @@ cdef class Walker:
         cdef Edge* edges = &self.program.edges[keys.first]
         cdef Text text
         cdef uint64_t head = 0
-        cdef int i
+        cdef int _i
         cdef int at = guess[0]
         if escaped:
             text.p = key
@@ -368,7 +368,7 @@ cdef class Walker:
             key = text.p
             n = text.n
         memcpy(&head, key, n if n < 8 else 8)
-        for i in range(keys.n):
+        for _i in range(keys.n):
             if at >= keys.n:
                 at = 0
             if edges[at].head == head and edges[at].n == n and (
