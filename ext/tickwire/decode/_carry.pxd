@@ -1,7 +1,8 @@
 """Table state carried across messages, for venues that send only what changed.
 
 Per table and symbol the last value of each carried column, so that what a snapshot's declaration
-has set is there for that of the changes. `undo` takes back what messages have changed since `begin`.
+has set is there for that of the changes. `undo` takes back what messages have changed since
+`begin`.
 """
 
 cimport cython

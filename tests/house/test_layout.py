@@ -1,0 +1,176 @@
+"""The house as CONTRIBUTING.md has it: files beside each other, imports downwards, no long ones."""
+
+import ast
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXT, SRC, TESTS, BENCHMARKS = (ROOT / name for name in ("ext", "src", "tests", "benchmarks"))
+
+# From the top down; a room imports from the levels below its own, never from its own.
+LEVELS = (
+    {"cli"},
+    {"feed", "sim"},
+    {"session", "sinks"},
+    {"venues"},
+    {"decode", "book"},
+    {"wire", "ring", "observe", "capture"},
+    {"config"},  # a room; it raises the errors below it
+    {"schema", "errors", "clock"},
+)
+LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+ROOMS = sorted(set().union(*LEVELS[:-1]))
+HOT_ROOMS = ("wire", "ring", "decode", "book")
+
+# Compiled modules whose work is measured by a benchmark of another module, or that do none per
+# message. Every other one has a benchmark of its own.
+MEASURED_ELSEWHERE = {
+    "decode/_carry": "a step of bench_decoder",
+    "decode/_lowered": "compiled once, at the start",
+    "decode/_read": "a step of bench_decoder",
+    "decode/_stage": "a step of bench_decoder",
+    "decode/_steps": "a step of bench_decoder",
+    "decode/_targets": "a step of bench_decoder",
+    "decode/_template": "a step of bench_decoder",
+    "decode/_walk": "a step of bench_decoder",
+    "observe/_build": "a constant",
+    "ring/_admission": "a base class without work",
+    "ring/_block": "made once, at the start",
+    "ring/_consumer": "bench_ring takes from a ring",
+    "ring/_export": "bench_ring takes from a ring",
+    "ring/_gates": "bench_ring publishes against its gates",
+    "ring/_stage": "bench_ring writes through it",
+    "wire/_assembly": "bench_parser sends fragments",
+    "wire/_control": "a control frame comes every few seconds",
+    "wire/_deflate": "what programs send, and zlib's own time is nearly all of it",
+    "wire/_handler": "a base class without work",
+    "wire/_inflate": "zlib's own time is nearly all of it",
+    "wire/_queue": "the general client's, not the feed's",
+    "wire/_zlib": "looks functions up, once",
+}
+# Modules that only Python code uses have nothing to declare to other extensions.
+WITHOUT_PXD = {"observe/_build", "session/_picows"}
+# Modules that only other extensions use have nothing that Python could import.
+WITHOUT_PYI: set[str] = set()
+
+# Twice the soft limits of CONTRIBUTING.md.
+HARD_LIMITS = {".pyx": 800, ".py": 800, ".pyi": 800, ".pxd": 240, ".h": 400}
+
+COMPILED = sorted(EXT.glob("tickwire/*/_*.pyx"))
+CYTHON = sorted(EXT.rglob("*.p[yx]*"))
+CIMPORT = re.compile(
+    r"^\s*(?:from\s+tickwire\.(\w+)[\w.]*\s+cimport|cimport\s+tickwire\.(\w+))", re.M
+)
+IMPORT = re.compile(r"^\s*(?:from\s+tickwire\.(\w+)[\w.]*\s+import|import\s+tickwire\.(\w+))", re.M)
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|opt|mnt)/\w")
+SUFFIXES = {".py", ".pyx", ".pxd", ".pyi", ".h", ".md", ".toml", ".yml", ".txt", ".in"}
+NOT_OURS = {"__pycache__", "build", "demo", "dist"}
+
+
+def texts() -> list[Path]:
+    """Give the text files of the checkout, without what was made in it."""
+    found = [ROOT / "Makefile", ROOT / ".ci" / "run"]
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [
+            name
+            for name in folders
+            if name not in NOT_OURS and (not name.startswith(".") or name == ".github")
+        ]
+        found += [Path(folder) / name for name in names if Path(name).suffix in SUFFIXES]
+    return sorted(found)
+
+
+TEXTS = texts()
+
+
+def name_of(source: Path) -> str:
+    return f"{source.parent.name}/{source.stem}"
+
+
+@pytest.mark.parametrize("source", COMPILED, ids=name_of)
+def test_a_compiled_module_has_its_companions(source: Path) -> None:
+    room, stem = source.parent.name, source.stem.removeprefix("_")
+    name = name_of(source)
+    expected = [TESTS / room / f"test_{stem}.py"]
+    if name not in WITHOUT_PYI:
+        expected.append(SRC / "tickwire" / room / f"_{stem}.pyi")
+    if name not in WITHOUT_PXD:
+        expected.append(source.with_suffix(".pxd"))
+    if name not in MEASURED_ELSEWHERE:
+        expected.append(BENCHMARKS / room / f"bench_{stem}.py")
+    missing = [str(path.relative_to(ROOT)) for path in expected if not path.is_file()]
+    assert not missing
+
+
+def test_exceptions_name_modules_that_exist_and_need_them() -> None:
+    names = {name_of(source) for source in COMPILED}
+    assert names >= MEASURED_ELSEWHERE.keys() | WITHOUT_PXD | WITHOUT_PYI
+    needless = {name for name in WITHOUT_PXD if (EXT / "tickwire" / f"{name}.pxd").exists()}
+    needless |= {name for name in WITHOUT_PYI if (SRC / "tickwire" / f"{name}.pyi").exists()}
+    for name in MEASURED_ELSEWHERE:
+        room, _, stem = name.partition("/_")
+        if (BENCHMARKS / room / f"bench_{stem}.py").exists():
+            needless.add(name)
+    assert not needless
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is(room: str) -> None:
+    head = ast.get_docstring(ast.parse((SRC / "tickwire" / room / "__init__.py").read_text()))
+    assert head is not None
+    for word in ("Knows nothing of:", "Words:", "Its C part:"):
+        assert word in " ".join(head.split())
+
+
+def test_every_folder_is_a_known_room() -> None:
+    for top in (EXT / "tickwire", SRC / "tickwire"):
+        folders = {path.name for path in top.iterdir() if path.is_dir()} - {"__pycache__"}
+        assert folders <= set(ROOMS)
+
+
+@pytest.mark.parametrize("source", CYTHON, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_cython_imports_go_down_the_levels(source: Path) -> None:
+    room = source.parent.name
+    text = source.read_text()
+    for pattern in (CIMPORT, IMPORT):
+        for groups in pattern.findall(text):
+            other = groups[0] or groups[1]
+            assert other == room or LEVEL_OF[other] > LEVEL_OF[room], f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("room", HOT_ROOMS)
+def test_hot_rooms_never_import_asyncio(room: str) -> None:
+    sources = [*EXT.glob(f"tickwire/{room}/*.p*"), *(SRC / "tickwire" / room).rglob("*.py*")]
+    pattern = re.compile(r"^\s*(?:from|import|cimport)\s+(?:asyncio|uvloop)\b", re.M)
+    texts = {
+        path: path.read_text() for path in sources if path.suffix in {".py", ".pyi", ".pyx", ".pxd"}
+    }
+    assert texts
+    assert [path.name for path, text in texts.items() if pattern.search(text)] == []
+
+
+def test_no_file_names_a_path_of_a_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in TEXTS
+        for match in MACHINE_PATH.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_no_file_is_endless() -> None:
+    tops = (EXT, SRC, TESTS, BENCHMARKS)
+    sizes = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in TEXTS
+        if path.suffix in HARD_LIMITS and any(path.is_relative_to(top) for top in tops)
+    }
+    too_long = {
+        str(path.relative_to(ROOT)): n_lines
+        for path, n_lines in sizes.items()
+        if n_lines > HARD_LIMITS[path.suffix]
+    }
+    assert too_long == {}
