@@ -586,3 +586,42 @@ async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
         with pytest.raises(asyncio.CancelledError):
             await tasks[0]
         await opened[0].carrier.lost
+
+
+async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
+    carrier: str, security: Security
+) -> None:
+    unhandled: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unhandled.append(told))
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await asyncio.sleep(60)
+
+    heartbeat = Heartbeat("none", 0, 0.05)
+    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file, heartbeat=heartbeat)
+    async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
+        link = Link(
+            VENUE,
+            security.url(port),
+            subscriptions("a"),
+            make_handler=lambda _: Handler(),
+            next_conn=lambda: 1,
+            observer=Observer(),
+            settings=settings,
+        )
+        running = asyncio.ensure_future(link.run())
+        while link.connection is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.002)
+        connection = link.connection
+        give_up = connection.give_up
+
+        def give_up_then_cancel(note: str) -> None:
+            give_up(note)
+            running.cancel()
+
+        connection.give_up = give_up_then_cancel  # type: ignore[method-assign] # to cancel right then
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await connection.ended).code == 1006
+    assert unhandled == []

@@ -269,7 +269,8 @@ class Link:
             connection.give_up(note[1])  # nobody is there to shake hands with
         elif note is not None:
             return await connection.close(1000)
-        return await connection.ended
+        # Who cancels this wait must not cancel what the connection has yet to tell.
+        return await asyncio.shield(connection.ended)
 
     def _tell_end(self, ending: Ending, note: tuple[str, str] | None) -> None:
         reason, detail = note or _reason(ending)
