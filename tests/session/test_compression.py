@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from tests.session.conftest import Security
 from tests.session.servers import Peer, frame, serve_raw
-from tests.session.test_link import QUICK, VENUE, running, say
+from tests.session.small_venue import QUICK, VENUE, running, say
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode

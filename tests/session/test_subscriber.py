@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from tests.session.test_link import VENUE, subscriptions
+from tests.session.small_venue import VENUE, subscriptions
 
 from tickwire.session import Backoff, Pacer
 from tickwire.session.subscriber import Subscriber, Unanswered
