@@ -1,12 +1,12 @@
 """The buffer in which a message is put together that cannot be read where it lies.
 
-It grows as bytes really come, never by what a header promises, and never past `limit`. After a
-message it keeps at most `KEPT_BYTES`, so that one big message does not cost memory for ever.
+Its memory grows as bytes really come, never by what a header promises, and never past `limit`. After
+a message it keeps at most `KEPT_BYTES`, so that one big message does not cost memory for ever.
 """
 
 cimport cython
 from libc.stdint cimport uint8_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
 cdef enum:
@@ -37,7 +37,7 @@ cdef class Assembly:
         Units    bytes.
         Returns  where they are now, or NULL if they would pass `limit` or memory is out.
         Threads  the parser's own.
-        Memory   doubles the buffer when it is full; addresses given before are then void.
+        Memory   grows the buffer when it is full; addresses given before are then void.
         Source   none.
         """
         cdef uint8_t* start
@@ -57,7 +57,7 @@ cdef class Assembly:
         Units    bytes.
         Returns  how much room there is behind `size`; 0 if `limit` is reached or memory is out.
         Threads  the parser's own.
-        Memory   doubles the buffer when it is full; addresses given before are then void.
+        Memory   grows the buffer when it is full; addresses given before are then void.
         Source   none.
         """
         if self.size == self.capacity and (
@@ -70,6 +70,17 @@ cdef class Assembly:
     cdef bint _grow(self, size_t least) noexcept nogil:
         cdef uint8_t* grown
         cdef size_t capacity = self.capacity
+        if least > KEPT_BYTES and capacity <= KEPT_BYTES:
+            # The last step: pages that nobody writes to cost nothing, and a buffer that doubles
+            # has old and new at once.
+            grown = <uint8_t*> malloc(self.limit)
+            if grown != NULL:
+                if self.size:
+                    memcpy(grown, self.data, self.size)
+                free(self.data)
+                self.data = grown
+                self.capacity = self.limit
+                return True
         if capacity < FIRST_BYTES:
             capacity = FIRST_BYTES
         while capacity < least:
