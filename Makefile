@@ -9,7 +9,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-corpus lint bench bench-quick profile docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-corpus memory lint bench bench-quick profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-asan, make test-debug'
 	@echo '              the same under sanitizers, and with every check that Cython has'
 	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS (TARGET=... for one)'
+	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
@@ -102,8 +103,15 @@ fuzz:
 	$(BIN)/python -m pip install --quiet --group fuzz
 	mkdir -p build/fuzz
 	$(or $(CC),cc) -O2 -shared -fPIC -o $(COVERAGE) tests/fuzz/coverage.c
-	LD_PRELOAD='$(SANITIZERS) $(COVERAGE)' ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
+		ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16 \
 		$(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
+
+# Leaks and accesses outside of what was allocated, of the release build, by valgrind.
+MEMORY_MESSAGES ?= 5000
+memory: build
+	mkdir -p build
+	$(BIN)/python -m tests.memory.leaks $(MEMORY_MESSAGES)
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only

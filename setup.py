@@ -28,7 +28,7 @@ UNCHECKED = {
     "nonecheck": False,
 }
 # Every basic block calls `__sanitizer_cov_trace_pc`, which only tests/fuzz/coverage.c has.
-COVERAGE = ["-fsanitize-coverage=trace-pc"]
+COVERAGE = ["-fsanitize-coverage=trace-pc,trace-cmp"]
 SANITIZE = [
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=undefined",

@@ -1,8 +1,11 @@
-/* Counts the basic blocks that compiled code runs, for a fuzzer to see which input is new.
+/* Tells libFuzzer which code an input runs, and what is compared there.
  *
- * The `fuzz` build calls `__sanitizer_cov_trace_pc` at the start of every block. gcc has no other
- * form of it, and libFuzzer no longer takes this one; so the calls are counted here, in the kind
- * of table that libFuzzer does take. The library must be loaded before Python is (LD_PRELOAD).
+ * The `fuzz` build calls `__sanitizer_cov_trace_pc` at the start of every basic block. gcc has no
+ * other form of it, and libFuzzer no longer takes this one; so the calls are counted here, in the
+ * kind of table that libFuzzer does take. All else is passed on to it: it is inside of atheris,
+ * where the dynamic linker would not find it before the stubs of the same names in libasan.
+ *
+ * The library must be loaded before libasan and Python are (LD_PRELOAD).
  */
 
 #include <stddef.h>
@@ -15,6 +18,22 @@ typedef struct {
     uintptr_t flags;
 } program_counter;
 
+/* libFuzzer's functions, filled in by run.py before the first input. */
+typedef struct {
+    void (*counters_init)(uint8_t *start, uint8_t *stop);
+    void (*places_init)(const uintptr_t *start, const uintptr_t *stop);
+    void (*cmp1)(uint8_t a, uint8_t b);
+    void (*cmp2)(uint16_t a, uint16_t b);
+    void (*cmp4)(uint32_t a, uint32_t b);
+    void (*cmp8)(uint64_t a, uint64_t b);
+    void (*const_cmp1)(uint8_t a, uint8_t b);
+    void (*const_cmp2)(uint16_t a, uint16_t b);
+    void (*const_cmp4)(uint32_t a, uint32_t b);
+    void (*const_cmp8)(uint64_t a, uint64_t b);
+    void (*cases)(uint64_t value, uint64_t *cases);
+} fuzzer_functions;
+
+static fuzzer_functions fuzzer;
 static uint8_t counters[N_COUNTERS];
 static program_counter places[N_COUNTERS]; /* libFuzzer wants one for each counter */
 
@@ -24,11 +43,41 @@ void __sanitizer_cov_trace_pc(void) {
     counters[((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15)) >> 48]++;
 }
 
-/* Show the table to libFuzzer: `init` takes start and end of the counters, `places_init` those of
- * the addresses. */
-void tw_coverage_show(void (*init)(uint8_t *, uint8_t *),
-                      void (*places_init)(const uintptr_t *, const uintptr_t *)) {
+/* libFuzzer looks at the return address: with -O2 these are jumps, which leave it as it is. */
+#define PASS_ON(name, field, type)                             \
+    void __sanitizer_cov_trace_##name(type a, type b) {        \
+        if (fuzzer.field) fuzzer.field(a, b);                  \
+    }
+PASS_ON(cmp1, cmp1, uint8_t)
+PASS_ON(cmp2, cmp2, uint16_t)
+PASS_ON(cmp4, cmp4, uint32_t)
+PASS_ON(cmp8, cmp8, uint64_t)
+PASS_ON(const_cmp1, const_cmp1, uint8_t)
+PASS_ON(const_cmp2, const_cmp2, uint16_t)
+PASS_ON(const_cmp4, const_cmp4, uint32_t)
+PASS_ON(const_cmp8, const_cmp8, uint64_t)
+
+/* gcc compares these too; libFuzzer has no use for them. */
+void __sanitizer_cov_trace_cmpf(float a, float b) { (void)a, (void)b; }
+void __sanitizer_cov_trace_cmpd(double a, double b) { (void)a, (void)b; }
+
+void __sanitizer_cov_trace_switch(uint64_t value, uint64_t *cases) {
+    if (fuzzer.cases) fuzzer.cases(value, cases);
+}
+
+/* atheris counts what Python code runs, and calls these two with its tables. */
+void __sanitizer_cov_8bit_counters_init(uint8_t *start, uint8_t *stop) {
+    if (fuzzer.counters_init) fuzzer.counters_init(start, stop);
+}
+
+void __sanitizer_cov_pcs_init(const uintptr_t *start, const uintptr_t *stop) {
+    if (fuzzer.places_init) fuzzer.places_init(start, stop);
+}
+
+/* The order is that of the structure. */
+void tw_coverage_connect(const fuzzer_functions *functions) {
+    fuzzer = *functions;
     for (size_t i = 0; i < N_COUNTERS; i++) places[i].address = (uintptr_t)&counters[i];
-    init(counters, counters + N_COUNTERS);
-    places_init((const uintptr_t *)places, (const uintptr_t *)(places + N_COUNTERS));
+    fuzzer.counters_init(counters, counters + N_COUNTERS);
+    fuzzer.places_init((const uintptr_t *)places, (const uintptr_t *)(places + N_COUNTERS));
 }

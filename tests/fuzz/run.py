@@ -34,15 +34,26 @@ MAX_SECONDS_PER_INPUT = 20
 MAX_MEMORY_MB = 4096  # the address sanitizer's own share is large
 
 
-def show_coverage() -> None:
-    """Give the counters of coverage.c to the libFuzzer inside atheris."""
+# libFuzzer's names for the fields of `fuzzer_functions` in coverage.c, in order.
+FUNCTIONS = (
+    "8bit_counters_init",
+    "pcs_init",
+    *(f"trace_cmp{n}" for n in (1, 2, 4, 8)),
+    *(f"trace_const_cmp{n}" for n in (1, 2, 4, 8)),
+    "trace_switch",
+)
+
+
+def connect_coverage() -> None:
+    """Connect coverage.c with the libFuzzer inside atheris."""
     loaded = ctypes.CDLL(None)
-    if not hasattr(loaded, "tw_coverage_show"):
+    if not hasattr(loaded, "tw_coverage_connect"):
         sys.exit("coverage.c is not loaded: use `make fuzz`")
     fuzzer = ctypes.CDLL(core_with_libfuzzer.__file__)
-    loaded.tw_coverage_show(
-        fuzzer["__sanitizer_cov_8bit_counters_init"], fuzzer["__sanitizer_cov_pcs_init"]
-    )
+    addresses = [
+        ctypes.cast(fuzzer[f"__sanitizer_cov_{name}"], ctypes.c_void_p) for name in FUNCTIONS
+    ]
+    loaded.tw_coverage_connect((ctypes.c_void_p * len(addresses))(*addresses))
 
 
 def options(name: str, seconds: int, runs: int) -> list[str]:
@@ -86,8 +97,8 @@ def main() -> int:
         return max(abs(result.returncode) for result in results)
     print(f"== {names[0]}", flush=True)
     line = options(names[0], arguments.seconds, arguments.runs)
+    connect_coverage()
     atheris.Setup([sys.argv[0], *line], TARGETS[names[0]])
-    show_coverage()
     atheris.Fuzz()
     return 0
 
