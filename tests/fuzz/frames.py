@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
 from tests.wire import reference
+from websockets.extensions import Extension
 from websockets.frames import Frame
 from websockets.protocol import Protocol, Side
 
@@ -48,9 +50,8 @@ def exact(data: bytes) -> np.ndarray:
     return np.frombuffer(data, np.uint8).copy()
 
 
-def received(stream: bytes, seed: int, **options: object) -> tuple[list[Event], Fault | None]:
+def received(parser: FrameParser, stream: bytes, seed: int) -> tuple[list[Event], Fault | None]:
     """What `receive` gives of the pieces of a stream."""
-    parser = FrameParser(**options)
     events: list[Event] = []
     try:
         for piece in cut(stream, seed):
@@ -61,9 +62,8 @@ def received(stream: bytes, seed: int, **options: object) -> tuple[list[Event], 
     return events, None
 
 
-def fed(stream: bytes, seed: int, **options: object) -> tuple[list[Event], Fault | None]:
+def fed(parser: FrameParser, stream: bytes, seed: int) -> tuple[list[Event], Fault | None]:
     """What a carrier with a handler that is often full gets; messages only."""
-    parser = FrameParser(**options)
     queue = MessageQueue(max_bytes=1)
     events: list[Event] = []
     rest = b""
@@ -82,9 +82,12 @@ def fed(stream: bytes, seed: int, **options: object) -> tuple[list[Event], Fault
     return events, None if error is None else (error.close_code, error.section)
 
 
-def of_websockets(stream: bytes, *, server: bool, limit: int) -> tuple[list[Event], bool]:
+def of_websockets(
+    stream: bytes, *, server: bool, limit: int, extensions: Sequence[Extension] = ()
+) -> tuple[list[Event], bool]:
     """Events by websockets, its fragments put together, and whether it found a fault."""
     protocol = Protocol(Side.SERVER if server else Side.CLIENT, max_size=limit)
+    protocol.extensions = list(extensions)
     protocol.receive_data(stream)
     events: list[Event] = []
     opcode, parts = 0, b""
@@ -119,10 +122,10 @@ def frames(data: bytes) -> None:
     expected, fault = reference.read(
         stream, server=server, limit=limit, in_place_limit=in_place_limit
     )
-    assert received(stream, seed, **options) == (expected, fault)
+    assert received(FrameParser(**options), stream, seed) == (expected, fault)
     messages = [event for event in expected if event[0] < CLOSE]
     # A fault that a message blocks is seen later, but no message is lost to it.
-    assert fed(stream, seed, **options) == (messages, fault)
+    assert fed(FrameParser(**options), stream, seed) == (messages, fault)
 
     others, is_fault = of_websockets(stream, server=server, limit=limit)
     # It does not look into text, takes longer lengths than need be, and looks at a frame when the

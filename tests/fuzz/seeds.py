@@ -6,8 +6,10 @@ venue. libFuzzer finds the rest; `-merge=1` keeps what adds coverage (see README
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -16,8 +18,10 @@ import zstandard
 from tests.decode.declarations import GROUPS
 from tests.decode.documents import Writer, expectations
 from tests.decode.feeds import DATA
+from tests.fuzz.inflate import BETWEEN, TAIL
 from tests.fuzz.plans import VENUES, source
 from tests.venues.test_changed import BASES
+from tests.wire.test_compressed_frames import everything as all_compressed
 from tests.wire.test_handshake import GOOD, answer
 from tests.wire.test_parser import FAULTS, everything
 
@@ -43,6 +47,31 @@ def frames() -> Iterator[bytes]:
             yield bytes([way | server, way]) + stream
     for data, role, *_ in FAULTS.values():
         yield bytes([role == "server", 1]) + data
+
+
+def compressed() -> Iterator[bytes]:
+    """Streams of both roles, with and without context takeover."""
+    for server in (False, True):
+        for keep_context in (False, True):
+            stream, _ = all_compressed("server" if server else "client", keep_context)
+            for more in (0, 4, 8):
+                yield bytes([server + 2 * keep_context + more, 1 + more]) + stream
+
+
+def inflate() -> Iterator[bytes]:
+    """Messages of each form."""
+    text = b'{"px":"64000.5","sz":"0.1"}' * 3
+    sync = zlib.compressobj(wbits=-15)
+    messages = [
+        (sync.compress(text) + sync.flush(zlib.Z_SYNC_FLUSH)).removesuffix(TAIL) for _ in range(3)
+    ]
+    ended = zlib.compressobj(wbits=-15)
+    whole = ended.compress(text) + ended.flush()
+    for more in (0, 4, 8):
+        yield bytes([0 + more]) + BETWEEN.join(messages)
+        yield bytes([1 + more]) + BETWEEN.join((messages[0], whole))
+        yield bytes([2 + more]) + gzip.compress(text) + gzip.compress(b"a")
+        yield bytes([0 + more]) + b"\x01\x02\x00\xfd\xffab\x00"
 
 
 def receiver() -> Iterator[bytes]:
@@ -107,8 +136,10 @@ def captures() -> Iterator[bytes]:
 
 SEEDS = {
     "captures": captures,
+    "compressed": compressed,
     "frames": frames,
     "handshake": handshake,
+    "inflate": inflate,
     "numbers": lambda: (text.encode() for text in NUMBERS),
     "plans": plans,
     "receiver": receiver,

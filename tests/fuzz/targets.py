@@ -11,13 +11,16 @@ from collections.abc import Callable
 from tests.fuzz.captures import captures
 from tests.fuzz.frames import frames, receiver
 from tests.fuzz.handshake import handshake
+from tests.fuzz.inflate import compressed, inflate
 from tests.fuzz.plans import plans, venues
 from tests.fuzz.values import numbers, strings
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "captures": captures,
+    "compressed": compressed,
     "frames": frames,
     "handshake": handshake,
+    "inflate": inflate,
     "numbers": numbers,
     "plans": plans,
     "receiver": receiver,
