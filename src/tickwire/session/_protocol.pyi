@@ -7,6 +7,8 @@ from typing_extensions import disjoint_base
 from tickwire.session._receiver import Receiver
 from tickwire.wire import HandshakeResponse
 
+LINGER_S: float
+
 @disjoint_base
 class ProtocolCarrier(asyncio.BufferedProtocol):
     """A WebSocket connection's bytes, by way of the loop's own transport."""
