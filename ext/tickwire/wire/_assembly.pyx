@@ -1,7 +1,8 @@
 """The buffer in which a message is put together that cannot be read where it lies.
 
-Its memory grows as bytes really come, never by what a header promises, and never past `limit`. After
-a message it keeps at most `KEPT_BYTES`, so that one big message does not cost memory for ever.
+Its memory grows as bytes really come, never by what a header promises, and never past `limit`.
+After a message it keeps at most `KEPT_BYTES`, so that one big message does not cost memory for
+ever.
 """
 
 cimport cython
