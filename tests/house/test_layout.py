@@ -47,7 +47,6 @@ MEASURED_ELSEWHERE = {
     "wire/_control": "a control frame comes every few seconds",
     "wire/_deflate": "what programs send, and zlib's own time is nearly all of it",
     "wire/_handler": "a base class without work",
-    "wire/_inflate": "zlib's own time is nearly all of it",
     "wire/_queue": "the general client's, not the feed's",
     "wire/_zlib": "looks functions up, once",
 }
