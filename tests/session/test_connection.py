@@ -144,3 +144,20 @@ async def test_a_close_that_must_not_be_sent_changes_nothing(plain: Security, ca
         with pytest.raises(errors.ConnectionClosed, match="1011: oops"):
             async for _ in ws:
                 pass
+
+
+async def test_a_send_that_the_end_cuts_short_raises(plain: Security, carrier: str) -> None:
+    """Plain only: over TLS the loops keep no account of what their own transport has unsent."""
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        peer.writer.transport.pause_reading()
+        await asyncio.sleep(0.1)
+        reset(peer)
+
+    async with serve_raw(script) as port, asyncio.timeout(20):
+        ws = await connect(plain.url(port), carrier=carrier, ping_every_s=0)
+        with pytest.raises(errors.ConnectionClosed, match="1006"):
+            await ws.send(bytes(30_000_000))
+        with pytest.raises(errors.ConnectionClosed, match="1006"):
+            await ws.recv()

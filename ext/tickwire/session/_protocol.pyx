@@ -109,9 +109,11 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         return self.transport.get_write_buffer_size()
 
     async def drain(self):
-        """Wait until the transport takes more."""
+        """Wait until the transport takes more; ConnectionResetError if it never will."""
         if self.writable is not None:
             await asyncio.shield(self.writable)
+        if self.transport.is_closing():
+            raise ConnectionResetError("connection lost")
 
     def pause_reading(self):
         """Read no more for now."""

@@ -135,7 +135,8 @@ class WebSocket:
         try:
             await self._connection.carrier.drain()
         except OSError as error:
-            raise errors.ConnectionClosed(ABNORMAL, str(error)) from error
+            ending = self._ending() or Ending(ABNORMAL, str(error))
+            raise ending.exception() from error
 
     def ping(self, payload: bytes | None = None) -> asyncio.Future[float]:
         """Send a ping: `latency_s = await ws.ping()`.

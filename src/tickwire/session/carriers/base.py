@@ -28,7 +28,13 @@ class Carrier(Protocol):
         """Give how much is kept to be sent."""
 
     async def drain(self) -> None:
-        """Wait until little enough is kept to be sent."""
+        """Wait until little enough is kept to be sent.
+
+        Raises
+        ------
+        OSError
+            If the transport is lost, so that what was given last may never be sent.
+        """
 
     def pause_reading(self) -> None:
         """Read no more, so that TCP pushes back."""

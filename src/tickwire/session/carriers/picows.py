@@ -139,6 +139,8 @@ class PicowsCarrier:
         """Wait until little enough is kept to be sent."""
         if self._listener.writable is not None:
             await asyncio.shield(self._listener.writable)
+        if self._transport.underlying_transport.is_closing():
+            raise ConnectionResetError("connection lost")
 
     def pause_reading(self) -> None:
         """Read no more; the frames of the last read still come."""

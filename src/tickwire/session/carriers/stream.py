@@ -109,6 +109,8 @@ class StreamCarrier:
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent."""
         await self._writer.drain()
+        if self._writer.is_closing():  # StreamWriter.drain raises only where an error was the cause
+            raise ConnectionResetError("connection lost")
 
     def pause_reading(self) -> None:
         """Leave what comes to the StreamReader, which pauses its transport when it has enough."""
