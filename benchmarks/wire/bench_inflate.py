@@ -13,10 +13,19 @@ import zlib
 
 import pytest
 
-from tickwire.wire import FrameParser, Handler, Inflater, MessageQueue, build_frame
+from tickwire.wire import FrameParser, Handler, Inflater, MessageQueue, _zlib, build_frame
 
 RSV1 = 4
 N_MESSAGES = 300
+
+
+@pytest.fixture(scope="module", params=["zlib", "zlib-ng"], autouse=True)
+def library(request):
+    """What inflates."""
+    if not _zlib._use(request.param):
+        pytest.skip(f"this machine has no {request.param}")
+    yield
+    assert _zlib._use("zlib-ng") or _zlib._use("zlib")
 
 
 def trade(rng):

@@ -16,6 +16,8 @@ from tickwire.wire import Control, FrameParser, Message, MessageQueue
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 ROLES = ["client", "server"]
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 def serialized(opcode, payload=b"", *, fin=True, rsv=0, mask=False):
     """A frame by another library, which leaves the reserved bits to its extensions."""

@@ -9,6 +9,8 @@ from tickwire.wire import Deflater, Inflater
 
 TAIL = b"\x00\x00\xff\xff"
 
+pytestmark = pytest.mark.usefixtures("library")
+
 
 def inflated(decoder, data):
     """What Python's zlib makes of it, which must be all and whole."""

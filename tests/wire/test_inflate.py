@@ -13,6 +13,8 @@ from tickwire.wire import Inflater
 TAIL = b"\x00\x00\xff\xff"
 LIMIT = 1 << 20
 
+pytestmark = pytest.mark.usefixtures("library")
+
 # An l2 frame's `c` as Hyperliquid sends it: base64 without its padding, and a raw deflate stream
 # without its end.
 SAMPLE = (

@@ -63,8 +63,8 @@ cdef class Deflater:
             -window_bits,
             8,
             Z_DEFAULT_STRATEGY,
-            b"1",
-            <int> sizeof(z_stream),
+            self.zlib.version,
+            self.zlib.stream_bytes,
         ) != Z_OK:
             raise MemoryError
         self.ready = True

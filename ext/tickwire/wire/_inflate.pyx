@@ -88,7 +88,9 @@ cdef class Inflater:
         memset(&self.stream, 0, sizeof(z_stream))
         # Peers that agreed on 8 may use 9 all the same: older zlib turns one into the other.
         bits = GZIP_WINDOW if self.form == Form.GZIP else -max(window_bits, SMALLEST_WINDOW)
-        if self.zlib.inflate_init(&self.stream, bits, b"1", <int> sizeof(z_stream)) != Z_OK:
+        if self.zlib.inflate_init(
+            &self.stream, bits, self.zlib.version, self.zlib.stream_bytes
+        ) != Z_OK:
             raise MemoryError
         self.ready = True
 

@@ -1,9 +1,9 @@
-"""zlib's C interface, without its header; the implementation says why."""
+"""The C interface of zlib and zlib-ng, without their headers; the implementation says why."""
 
-from libc.stdint cimport uint8_t
+from libc.stdint cimport uint8_t, uint32_t
 
-# From zlib.h, whose ABI has not changed since 1.2; `inflateInit2_` and `deflateInit2_` compare the
-# size of `z_stream` and the major version and refuse what differs.
+# From zlib.h, whose ABI has not changed since 1.2, and zlib-ng.h, 2. `inflateInit2_` and
+# `deflateInit2_` compare the size of the stream with their own and refuse what differs.
 cdef enum:
     Z_NO_FLUSH = 0
     Z_SYNC_FLUSH = 2
@@ -35,6 +35,24 @@ cdef struct z_stream:
     unsigned long reserved
 
 
+# zlib-ng's own, only for its size: what we read and write lies where it does in `z_stream`.
+cdef struct zng_stream:
+    const uint8_t* next_in
+    uint32_t avail_in
+    size_t total_in
+    uint8_t* next_out
+    uint32_t avail_out
+    size_t total_out
+    const char* msg
+    void* state
+    void* zalloc
+    void* zfree
+    void* opaque
+    int data_type
+    uint32_t adler
+    unsigned long reserved
+
+
 ctypedef int (*stream_call)(z_stream* stream) noexcept nogil
 ctypedef int (*flush_call)(z_stream* stream, int flush) noexcept nogil
 ctypedef int (*inflate_init_call)(
@@ -53,6 +71,8 @@ ctypedef int (*deflate_init_call)(
 
 
 cdef struct Zlib:
+    const char* version             # the library's own, for the two calls that ask for it
+    int stream_bytes
     inflate_init_call inflate_init
     flush_call inflate
     stream_call inflate_reset       # forgets the window
