@@ -57,9 +57,10 @@ cdef enum RouteKind:
     ROUTE_IGNORE = 5
     ROUTE_SNAPSHOT = 6
 
-cdef union Bits:
-    int64_t i
-    double f
+cdef extern from "tickwire/register.h" nogil:
+    ctypedef union Bits "tw_bits":
+        int64_t i
+        double f
 
 cdef struct Scalar:
     int form

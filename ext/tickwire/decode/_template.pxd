@@ -20,40 +20,43 @@ cdef enum:
     MAX_LITERAL = 32
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
 
-cdef enum StepKind:
-    STEP_SKIP_STRING = 0    # behind its opening quote; the next literal begins with the closing one
-    STEP_SKIP = 1           # any value
-    STEP_F64 = 2            # a number, quoted or not
-    STEP_INTEGER = 3
-    STEP_TIME = 4
-    STEP_TEXT = 5           # a string for a text column
-    STEP_DIGITS = 6         # a bare integer for a text column
-    STEP_CODE = 7           # a string for a dictionary
-    STEP_CHOICE = 8         # a string among choices
-    STEP_NODE = 9           # everything else: `visit`
-    STEP_END = 10           # the literal is the rest
-    STEP_OBSERVE = 11       # a string that routing looks at
+cdef extern from "tickwire/steps.h" nogil:
+    enum:
+        STEP_SKIP_STRING "TW_STEP_SKIP_STRING"
+        STEP_SKIP "TW_STEP_SKIP"
+        STEP_F64 "TW_STEP_F64"
+        STEP_INTEGER "TW_STEP_INTEGER"
+        STEP_TIME "TW_STEP_TIME"
+        STEP_TEXT "TW_STEP_TEXT"
+        STEP_DIGITS "TW_STEP_DIGITS"
+        STEP_CODE "TW_STEP_CODE"
+        STEP_CHOICE "TW_STEP_CHOICE"
+        STEP_NODE "TW_STEP_NODE"
+        STEP_END "TW_STEP_END"
+        STEP_OBSERVE "TW_STEP_OBSERVE"
+        STEP_RULE "TW_STEP_RULE"
 
-# A text that is expected, with its closing quote, and what it means.
-cdef struct Word:
-    uint64_t text[2]
-    uint32_t n
-    int64_t result
+    ctypedef struct Word "tw_word":
+        uint64_t text[2]
+        uint32_t n
+        int64_t result
 
-cdef struct Step:
-    uint8_t literal[MAX_LITERAL]
-    uint32_t n              # bytes of it, at least 1
-    int kind
-    bint quoted
-    uint8_t first           # the value's first byte, its quote for a quoted one
-    int32_t node
-    int32_t turn            # of a place that gives rows, -1 for others
-    int register
-    ActionOp* action
-    int n_words
-    Word words[MAX_WORDS]   # choices; the last string of a dictionary
-    void* column            # direct rows: where the value goes
-    int column_kind
+    ctypedef struct Step "tw_step":
+        uint8_t literal[MAX_LITERAL]
+        uint32_t n
+        uint32_t mask
+        int32_t kind
+        int32_t quoted
+        int32_t node
+        int32_t turn
+        int32_t reg
+        int32_t n_words
+        int32_t column_kind
+        uint8_t first
+        int64_t unit_ns
+        void* action
+        void* column
+        Word words[MAX_WORDS]
 
 cdef struct Template:
     int n_steps             # 0: none

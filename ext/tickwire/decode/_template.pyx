@@ -45,7 +45,8 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
     if action.op == OP_NUMBER and not action.magnitude:
         return STEP_F64
     if action.op == OP_INTEGER or action.op == OP_INTEGER32:
-        return STEP_INTEGER
+        # A row's column checks the range itself; a register's reader must.
+        return STEP_INTEGER if action.operand == 0 else STEP_RULE
     if action.op == OP_TIME:
         return STEP_TIME
     if action.op == OP_TEXT:
@@ -62,6 +63,7 @@ cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) n
     if end - literal > MAX_LITERAL or end == literal or template.n_steps == MAX_STEPS:
         return False
     step.n = <uint32_t>(end - literal)
+    step.mask = <uint32_t>(((<uint64_t>1) << step.n) - 1)
     memcpy(step.literal, literal, end - literal)
     template.n_steps += 1
     return True
@@ -91,13 +93,13 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
     return NULL
 
 
-cdef void _expect(Step* step, Lowered program) noexcept nogil:
+cdef void _expect(Step* step, ActionOp* action, Lowered program) noexcept nogil:
     """The texts of a choice, with their closing quotes."""
     cdef uint8_t text[MAX_WORD]
     cdef Scalar* scalar
     cdef int32_t i
-    for i in range(step.action.choices.n):
-        scalar = &program.scalars[step.action.choices.first + i]
+    for i in range(action.choices.n):
+        scalar = &program.scalars[action.choices.first + i]
         if scalar.form != FORM_STRING or scalar.n >= MAX_WORD or step.n_words == MAX_WORDS:
             continue
         memcpy(text, scalar.text, scalar.n)
@@ -114,6 +116,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     cdef Step* step = &template.steps[template.n_steps]
     cdef const uint8_t* stop
     cdef NodeOp* node
+    cdef ActionOp* action
     cdef Text text
     if template.n_steps == MAX_STEPS:
         return NULL
@@ -133,21 +136,23 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
         step.kind = STEP_NODE
         template.clears |= node.registers
         if node.actions.n == 1 and node.observe < 0 and not node.gives_rows and node.fills.n == 0:
-            step.action = &program.actions[node.actions.first]
+            action = &program.actions[node.actions.first]
             if not read_scalar(p, after, &text):
                 return NULL
             if text.form == TEXT_STRING or text.form == TEXT_NUMBER:
-                step.kind = _kind(step.action, &text)
-                step.register = step.action.register
+                step.kind = _kind(action, &text)
+                step.reg = action.register
+                step.action = action
+                step.unit_ns = action.operand
                 step.n_words = 0
                 if step.kind == STEP_CHOICE:
-                    _expect(step, program)
+                    _expect(step, action, program)
         elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
             if not read_scalar(p, after, &text):
                 return NULL
             if not text.escaped:
                 step.kind = STEP_OBSERVE
-                step.register = node.observe
+                step.reg = node.observe
         template.flat = template.flat and not node.gives_rows
     template.numeric = template.numeric and (
         step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP or step.kind == STEP_F64

@@ -47,12 +47,13 @@ cdef struct Text:
     int form
     bint escaped            # a string with a backslash in it
 
-cdef struct Register:
-    Bits value
-    const uint8_t* p        # texts and observed values
-    size_t n
-    bint escaped
-    bint is_number          # value.i is the integer that the text spells
+cdef extern from "tickwire/register.h" nogil:
+    ctypedef struct Register "tw_register":
+        Bits value
+        const uint8_t* p        # texts and observed values
+        size_t n
+        int escaped
+        int is_number           # value.i is the integer that the text spells
 
 # The scalar at p; False where there is none or it breaks RFC 8259.
 cdef bint read_scalar(const uint8_t* p, const uint8_t* end, Text* out) noexcept nogil
