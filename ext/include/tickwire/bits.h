@@ -10,4 +10,10 @@ static inline int tw_log2(uint64_t value)
     return 63 - __builtin_clzll(value);
 }
 
+/* The position of the lowest bit set; value > 0. */
+static inline int tw_lowest_bit(uint64_t value)
+{
+    return __builtin_ctzll(value);
+}
+
 #endif

@@ -58,7 +58,7 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     int32_t reg;
     int32_t n_words;
-    int32_t column_kind;
+    int32_t is_int32; /* an integer's column has 32 bits */
     uint8_t first;   /* the value's first byte, its quote for a quoted one */
     int64_t unit_ns; /* of a time */
     void *action;    /* what the general rules would do */
@@ -165,7 +165,7 @@ TW_INLINE bool tw_is_word_at(const uint8_t *p, const uint8_t *end, const tw_word
                 break;                                                                             \
             case TW_STEP_INTEGER:                                                                  \
                 after = INTEGER(p, end, &reg->value.i);                                            \
-                if (after == NULL) goto rule;                                                      \
+                if (after == NULL || (step->is_int32 && reg->value.i > INT32_MAX)) goto rule;      \
                 break;                                                                             \
             case TW_STEP_TIME:                                                                     \
                 after = INTEGER(p, end, &reg->value.i);                                            \
@@ -251,7 +251,7 @@ TW_INLINE bool tw_is_word_at(const uint8_t *p, const uint8_t *end, const tw_word
                 p = F64(p, end, (double *)step->column + slot);                                    \
             } else if (step->kind == TW_STEP_INTEGER) {                                            \
                 p = INTEGER(p, end, &integer);                                                     \
-                if (step->column_kind) {                                                           \
+                if (step->is_int32) {                                                              \
                     if (integer > INT32_MAX) return NULL;                                          \
                     ((int32_t *)step->column)[slot] = (int32_t)integer;                            \
                 } else {                                                                           \

@@ -46,6 +46,10 @@ cdef class Decoder:
     cdef int16_t venue_code
     cdef Guess guesses[N_GUESSES]
     cdef int32_t last_route
+    # The beginning of the last message that was guessed by its hash, and what was guessed.
+    cdef uint8_t prefix[LONGEST_GUESS]
+    cdef size_t prefix_bytes
+    cdef Guess prefix_guess
     cdef readonly int64_t messages          # data messages, whatever became of them
     cdef readonly int64_t bytes
     cdef readonly int64_t unknown_messages

@@ -11,7 +11,7 @@ Rules of this file
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
     ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Range, RouteOp, lowered_of,
@@ -168,6 +168,7 @@ cdef class Decoder:
         if hash:
             self.guesses[hash & (N_GUESSES - 1)].hash = hash
             self.guesses[hash & (N_GUESSES - 1)].route = route[0]
+            self.prefix_bytes = 0
         self.last_route = route[0]
         return self.walker.run(route[0], p, end, True)
 
@@ -177,13 +178,19 @@ cdef class Decoder:
         cdef bint escaped
         cdef uint64_t word, made
         cdef Guess* entry
+        cdef const uint8_t* start = p
+        if self.prefix_bytes and <size_t>(end - p) >= self.prefix_bytes and memcmp(
+            p, self.prefix, self.prefix_bytes
+        ) == 0:
+            hash[0] = self.prefix_guess.hash
+            return self.prefix_guess.route
         if end - p < 8 or p[0] != c'{' or p[1] != c'"':
             return self.last_route
         stop = tw_string_end(p + 2, end, &escaped)
         if stop == NULL or end - stop < 4 or stop[1] != c':' or stop[2] != c'"':
             return self.last_route
         stop = tw_string_end(stop + 3, end, &escaped)
-        if stop == NULL or stop - p > LONGEST_GUESS:
+        if stop == NULL or stop - p >= LONGEST_GUESS:
             return self.last_route
         made = <uint64_t>(stop - p)
         while stop - p >= 8:
@@ -197,7 +204,12 @@ cdef class Decoder:
         made ^= made >> 32
         hash[0] = made | 1
         entry = &self.guesses[hash[0] & (N_GUESSES - 1)]
-        return entry.route if entry.hash == hash[0] else UNROUTED
+        if entry.hash != hash[0]:
+            return UNROUTED
+        self.prefix_bytes = <size_t>(stop + 1 - start)
+        memcpy(self.prefix, start, self.prefix_bytes)
+        self.prefix_guess = entry[0]
+        return entry.route
 
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
         """The first declaration that matches; else UNROUTED, with `message.outcome` set."""

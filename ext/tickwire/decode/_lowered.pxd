@@ -68,6 +68,7 @@ cdef struct Scalar:
     const uint8_t* text
     double number
     int64_t result      # choices: a code or a bool
+    bint is_escaped     # JSON spells the text with a backslash
 
 cdef struct Range:
     int32_t first

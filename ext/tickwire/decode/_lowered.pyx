@@ -115,6 +115,7 @@ cdef class Lowered:
             self.scalars[i].text = self.text(text)
             self.scalars[i].number = number
             self.scalars[i].result = result
+            self.scalars[i].is_escaped = any(c < 0x20 or c in b'"\\' for c in text)
 
     def _pack_nodes(self, list rows):
         cdef NodeOp* node

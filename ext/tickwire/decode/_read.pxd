@@ -3,9 +3,9 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
-from tickwire.decode._lowered cimport ActionOp, Lowered, Range
+from tickwire.decode._lowered cimport ActionOp, Lowered, Range, Scalar
 from tickwire.decode._stage cimport Message, Outcome, Stage
-from tickwire.decode._values cimport Text
+from tickwire.decode._values cimport Register, Text
 from tickwire.ring._dictionary cimport Dictionary
 
 
@@ -33,4 +33,5 @@ cdef class Reader:
     cdef bint sign(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint part(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint plain(self, Text* text) noexcept nogil
+    cdef inline bint is_spelled(self, Register* register, Scalar* scalar) noexcept nogil
     cdef bint holds(self, int relation, Range values, Text* text) noexcept nogil

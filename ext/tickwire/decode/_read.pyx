@@ -6,7 +6,7 @@ from libc.stdint cimport (
 from libc.string cimport memcmp
 
 from tickwire.decode._lowered cimport (
-    DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, OP_CHOICE, OP_CODE,
+    DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, FORM_STRING, OP_CHOICE, OP_CODE, REL_EQUAL,
     OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_RFC3339, OP_SIGN,
     OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX, REL_UNLIKE, ActionOp,
     Range, Scalar, TestOp,
@@ -257,12 +257,26 @@ cdef class Reader:
             if test.relation == REL_PRESENT:
                 continue
             register = &self.message.registers[test.register]
+            if test.relation == REL_EQUAL and test.values.n == 1 and self.is_spelled(
+                register, &self.program.scalars[test.values.first]
+            ):
+                continue
             # An observed container is no scalar; it equals nothing.
             if not read_scalar(register.p, register.p + register.n, &text):
                 text.form = TEXT_NULL
             if not self.holds(test.relation, test.values, &text):
                 return False
         return True
+
+    cdef inline bint is_spelled(self, Register* register, Scalar* scalar) noexcept nogil:
+        """Whether an observed string is this text, byte for byte: what is most often so."""
+        return (
+            scalar.form == FORM_STRING
+            and register.n == scalar.n + 2
+            and register.p[0] == c'"'
+            and not scalar.is_escaped
+            and memcmp(register.p + 1, scalar.text, scalar.n) == 0
+        )
 
     cdef bint matches_text(self, Range tests, Text* text) noexcept nogil:
         cdef TestOp* test

@@ -14,6 +14,9 @@ from tickwire.ring._ring cimport (
     KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
 )
 
+cdef extern from "tickwire/bits.h" nogil:
+    int tw_lowest_bit(uint64_t value)
+
 
 cdef class Stage:
     """The rows of one source's messages on their way into its rings.
@@ -62,15 +65,17 @@ cdef class Stage:
         return self.scratch
 
     cdef void begin(self, RouteOp* route) noexcept nogil:
+        cdef uint64_t targets = route.targets
         cdef int target
         self.message.have = 0
         self.message.kept_back = 0
         self.message.outcome = DONE
         self.message.number += 1
-        for target in range(self.targets.n):
-            if (route.targets >> target) & 1:
-                self.message.heads[target] = self.targets.at[target].head[0]
-                self.targets.at[target].message_start[0] = self.message.heads[target]
+        while targets:
+            target = tw_lowest_bit(targets)
+            targets &= targets - 1
+            self.message.heads[target] = self.targets.at[target].head[0]
+            self.targets.at[target].message_start[0] = self.message.heads[target]
         if route.given >= 0 and self.message.given_symbol >= 0:
             self.message.registers[route.given].value.i = self.message.given_symbol
             self.message.have |= <uint64_t>1 << route.given

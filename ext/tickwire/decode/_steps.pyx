@@ -1,14 +1,13 @@
 """The steps of templates; what they are is told in `_template.pxd`, how they run in `steps.h`."""
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport OP_INTEGER32, ActionOp, CellOp, NodeOp, RowSetOp
+from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Stage
 from tickwire.decode._targets cimport Target
-from tickwire.decode._template cimport STEP_F64, STEP_INTEGER, STEP_RULE, Step, Template
+from tickwire.decode._template cimport STEP_F64, STEP_INTEGER, Step, Template
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
-from tickwire.ring._ring cimport KIND_I32
 
 cdef extern from "tickwire/predict.h" nogil:
     const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
@@ -94,31 +93,23 @@ cdef class Steps:
         cdef int32_t i, j
         cdef int32_t n_found = 0
         template.direct = False
-        if template.n_steps == 0:
+        if template.n_steps == 0 or not self.is_direct(template, node):
             return
-        if self.is_direct(template, node):
-            row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
-            for j in range(template.n_steps):
-                step = &template.steps[j]
-                if step.kind != STEP_F64 and step.kind != STEP_INTEGER:
-                    continue
-                step.column = NULL
-                for i in range(row_set.stores.n):
-                    cell = &self.program.cells[row_set.stores.first + i]
-                    if cell.register == step.reg:
-                        step.column = self.targets.at[row_set.target].columns[cell.column]
-                        step.column_kind = cell.kind == KIND_I32
-                        n_found += 1
-                if step.column == NULL:
-                    n_found = -template.n_steps
-            template.target = row_set.target
-            template.direct = n_found == row_set.stores.n
-        if not template.direct:
-            # In a register an int32 has its range checked by the rules.
-            for j in range(template.n_steps):
-                step = &template.steps[j]
-                if step.kind == STEP_INTEGER and (<ActionOp*>step.action).op == OP_INTEGER32:
-                    step.kind = STEP_RULE
+        row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
+        for j in range(template.n_steps):
+            step = &template.steps[j]
+            if step.kind != STEP_F64 and step.kind != STEP_INTEGER:
+                continue
+            step.column = NULL
+            for i in range(row_set.stores.n):
+                cell = &self.program.cells[row_set.stores.first + i]
+                if cell.register == step.reg:
+                    step.column = self.targets.at[row_set.target].columns[cell.column]
+                    n_found += 1
+            if step.column == NULL:
+                return
+        template.target = row_set.target
+        template.direct = n_found == row_set.stores.n
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
         """Whether rows depend on nothing but the numbers that stand in them."""

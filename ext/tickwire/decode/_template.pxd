@@ -51,7 +51,7 @@ cdef extern from "tickwire/steps.h" nogil:
         int32_t turn
         int32_t reg
         int32_t n_words
-        int32_t column_kind
+        int32_t is_int32
         uint8_t first
         int64_t unit_ns
         void* action
@@ -60,7 +60,7 @@ cdef extern from "tickwire/steps.h" nogil:
 
 cdef struct Template:
     int n_steps             # 0: none
-    uint64_t clears         # registers of the nodes that the steps set
+    uint64_t taken          # registers of the places that the steps read
     bint flat               # no STEP_NODE that gives rows
     bint numeric            # only numbers, and skipped values
     bint direct             # the values go straight into the columns of `target`

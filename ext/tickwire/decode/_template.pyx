@@ -45,7 +45,6 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
     if action.op == OP_NUMBER and not action.magnitude:
         return STEP_F64
     if action.op == OP_INTEGER or action.op == OP_INTEGER32:
-        # A row's column checks the range itself; a register's reader must.
         return STEP_INTEGER if action.operand == 0 else STEP_RULE
     if action.op == OP_TIME:
         return STEP_TIME
@@ -134,7 +133,6 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
         step.node = edge.node
         step.turn = edge.turn
         step.kind = STEP_NODE
-        template.clears |= node.registers
         if node.actions.n == 1 and node.observe < 0 and not node.gives_rows and node.fills.n == 0:
             action = &program.actions[node.actions.first]
             if not read_scalar(p, after, &text):
@@ -144,6 +142,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
                 step.reg = action.register
                 step.action = action
                 step.unit_ns = action.operand
+                step.is_int32 = action.op == OP_INTEGER32
                 step.n_words = 0
                 if step.kind == STEP_CHOICE:
                     _expect(step, action, program)
@@ -167,11 +166,11 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     return p - step.quoted
 
 
-cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
-                 const uint8_t* after) noexcept nogil:
-    cdef const uint8_t* literal = p
+cdef const uint8_t* _body(Template* template, Lowered program, NodeOp* node,
+                          const uint8_t* literal, const uint8_t* p, const uint8_t* after) \
+        noexcept nogil:
+    """Add the steps of an object or array at p; where the next literal begins, NULL if none can."""
     cdef const uint8_t* stop
-    cdef const uint8_t* value_end
     cdef Edge* edge
     cdef bint keyed = p[0] == c'{'
     cdef bint escaped
@@ -182,7 +181,7 @@ cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_
         if keyed:
             stop = tw_string_end(p + 1, after, &escaped)
             if stop == NULL or escaped:
-                return False
+                return NULL
             edge = _edge(program, node.keys, p + 1, stop - p - 1)
             p = tw_skip_space(stop + 1, after)
             p = tw_skip_space(p + 1, after)
@@ -191,21 +190,41 @@ cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_
             index += 1
         if edge != NULL:
             # A key that stands twice, or rows out of their order, are left to the general way.
-            if program.nodes[edge.node].registers & template.clears:
-                return False
+            if program.nodes[edge.node].registers & template.taken:
+                return NULL
             if edge.turn >= 0:
                 if edge.turn != next_turn:
-                    return False
+                    return NULL
                 next_turn += 1
-        value_end = _value(template, program, edge, literal, p, after)
-        if value_end == NULL:
-            return False
-        literal = value_end
+        if edge != NULL and _is_plain(program, edge, p):
+            literal = _body(template, program, &program.nodes[edge.node], literal, p, after)
+        else:
+            literal = _value(template, program, edge, literal, p, after)
+        if literal == NULL:
+            return NULL
+        if edge != NULL:
+            template.taken |= program.nodes[edge.node].registers
         p = tw_skip_value(p, after)
         p = tw_skip_space(p, after)
         if p < after and p[0] == c',':
             p = tw_skip_space(p + 1, after)
-    if template.n_steps == MAX_STEPS:
+    return literal
+
+
+cdef bint _is_plain(Lowered program, Edge* edge, const uint8_t* p) noexcept nogil:
+    """Whether the value at p only holds others, so that its steps can stand among its parent's."""
+    cdef NodeOp* node = &program.nodes[edge.node]
+    if node.gives_rows or node.observe >= 0 or node.fills.n or node.actions.n:
+        return False
+    if p[0] == c'{':
+        return node.keys.n > 0
+    return p[0] == c'[' and node.items.n > 0 and node.each < 0 and not node.from_end
+
+
+cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+                 const uint8_t* after) noexcept nogil:
+    cdef const uint8_t* literal = _body(template, program, node, p, p, after)
+    if literal == NULL or template.n_steps == MAX_STEPS:
         return False
     template.steps[template.n_steps].kind = STEP_END
     return _add(template, literal, after)
@@ -218,7 +237,7 @@ cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t
         return
     template.misses_to_learn = 0 if template.misses < MOST_MISSES else 2 * template.misses
     template.n_steps = 0
-    template.clears = 0
+    template.taken = 0
     template.flat = True
     template.numeric = True
     if not _learn(template, program, node, p, after):

@@ -236,7 +236,7 @@ cdef class Walker:
         cdef bint gave_rows = False
         if template.n_steps == 0 or self.message.deferring:
             return NULL
-        self.message.have &= ~template.clears
+        self.message.have &= ~template.taken
         while True:
             p = self.steps.run(template, &at, p)
             if p == NULL:
