@@ -126,6 +126,12 @@ TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int
 }
 #endif
 
+/* Whether a value that begins with c is of the form of one that began with `first`. */
+TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
+    if (first == '"' || first == '{' || first == '[') return c == first;
+    return tw_is_digit(c) || c == '-' || c == 't' || c == 'f' || c == 'n';
+}
+
 TW_INLINE bool tw_literal_slow(const uint8_t *p, const uint8_t *end, const tw_step *step) {
     return tw_literal_at(p, end, step->literal, step->n);
 }
@@ -212,13 +218,13 @@ TW_INLINE bool tw_is_word_at(const uint8_t *p, const uint8_t *end, const tw_word
                 break;                                                                             \
             }                                                                                      \
             case TW_STEP_SKIP: /* white space or a bracket may stand here as well */               \
-                if (p >= end || *p != step->first) goto out;                                       \
+                if (p >= end || !tw_same_form(step->first, *p)) goto out;                          \
                 after = tw_skip_value(p, end);                                                     \
                 if (after == NULL) goto out;                                                       \
                 p = after;                                                                         \
                 continue;                                                                          \
             case TW_STEP_NODE:                                                                     \
-                if (p < end && *p == step->first) reason = TW_STOP_NODE;                           \
+                if (p < end && tw_same_form(step->first, *p)) reason = TW_STOP_NODE;               \
                 goto out;                                                                          \
             case TW_STEP_END:                                                                      \
                 reason = TW_STOP_END;                                                              \
@@ -262,7 +268,8 @@ TW_INLINE bool tw_is_word_at(const uint8_t *p, const uint8_t *end, const tw_word
             } else if (step->kind == TW_STEP_SKIP_STRING) {                                        \
                 p = STRING(p, end);                                                                \
             } else {                                                                               \
-                p = p < end && *p == step->first ? tw_skip_value(p, end) : NULL;                   \
+                bool same = p < end && tw_same_form(step->first, *p);                              \
+                p = same ? tw_skip_value(p, end) : NULL;                                           \
             }                                                                                      \
             if (p == NULL) return NULL;                                                            \
         }                                                                                          \
