@@ -249,7 +249,7 @@ TW_INLINE bool tw_is_word_at(const uint8_t *p, const uint8_t *end, const tw_word
 #define TW_DEFINE_ROW(NAME, ATTRIBUTES, LITERAL, STRING, F64, INTEGER)                             \
     ATTRIBUTES static const uint8_t *NAME(const tw_step *step, const uint8_t *p,                   \
                                           const uint8_t *end, int64_t slot) {                      \
-        int64_t integer;                                                                           \
+        int64_t integer = 0;                                                                       \
         for (;; step++) {                                                                          \
             if (!LITERAL(p, end, step)) return NULL;                                               \
             p += step->n;                                                                          \

@@ -149,7 +149,7 @@ cdef class Reader:
         return True
 
     cdef bint time(self, ActionOp* action, Text* text) noexcept nogil:
-        cdef int64_t value
+        cdef int64_t value = INT64_MIN  # gcc does not see that a good time sets it
         cdef bint good
         if text.form == TEXT_WORD:
             return self.fail(WRONG_KIND)
