@@ -61,6 +61,7 @@ def test_messages_one_after_the_other(keep_context, window_bits):
         assert inflater.decompress(sender.compress(message)) == message
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=300), st.text("abc", max_size=5000).map(str.encode))),
     st.booleans(),
@@ -136,7 +137,7 @@ def test_a_stored_block_may_take_the_tail_for_its_content():
     assert Inflater(LIMIT).decompress(block) == b"abcd" + TAIL
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 def test_any_bytes_give_what_zlib_gives_or_an_error(data):
     reference = zlib.decompressobj(-15)
