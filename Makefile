@@ -9,7 +9,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-corpus memory lint bench bench-quick profile docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-quick profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -97,15 +97,21 @@ test-debug:
 # Any bytes against independent readers; see tests/fuzz/README.md.
 FUZZ_SECONDS ?= 60
 TARGET ?=
-fuzz: COVERAGE := $(CURDIR)/build/fuzz/coverage.so
-fuzz:
+COVERAGE := $(CURDIR)/build/fuzz/coverage.so
+FUZZED := LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16
+fuzz: fuzz-build
+	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
+
+# What the fuzzer has found, as far as it adds coverage, goes into the kept corpus.
+fuzz-corpus: fuzz-build
+	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.keep
+
+fuzz-build:
 	$(MAKE) build TICKWIRE_BUILD=fuzz
 	$(BIN)/python -m pip install --quiet --group fuzz
 	mkdir -p build/fuzz
 	$(or $(CC),cc) -O2 -shared -fPIC -o $(COVERAGE) tests/fuzz/coverage.c
-	LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
-		ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16 \
-		$(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
 
 # Leaks and accesses outside of what was allocated, of the release build, by valgrind.
 MEMORY_MESSAGES ?= 5000
