@@ -23,7 +23,7 @@ from tests.fuzz.plans import VENUES, source
 from tests.venues.test_changed import BASES
 from tests.wire.test_compressed_frames import everything as all_compressed
 from tests.wire.test_handshake import GOOD, answer
-from tests.wire.test_parser import FAULTS, everything
+from tests.wire.test_parser import FAULTS, everything, serialized
 
 NUMBERS = (
     "0", "-0", "1.5", "-12.50", "1e5", "1E-7", "1e400", "12345678901234567890",
@@ -45,6 +45,10 @@ def frames() -> Iterator[bytes]:
         stream, _ = everything(server)
         for way in range(0, 16, 2):
             yield bytes([way | server, way]) + stream
+        for sizes in ((150, 50), (150, 51), (200, 0), (201, 0)):  # way 2: at most 200 bytes
+            first, last = (bytes(size) for size in sizes)
+            halves = serialized(2, first, fin=False, server=server)
+            yield bytes([2 | server, 0]) + halves + serialized(0, last, server=server)
     for data, role, *_ in FAULTS.values():
         yield bytes([role == "server", 1]) + data
 
