@@ -4,10 +4,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
-from tickwire.decode._stage cimport Stage
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport STEP_F64, STEP_INTEGER, Step, Template
-from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
+from tickwire.decode._values cimport TEXT_STRING, Text, read_scalar
 
 cdef extern from "tickwire/predict.h" nogil:
     const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
