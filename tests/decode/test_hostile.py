@@ -21,9 +21,10 @@ PLACES = [
 TRADE = '{"e":"flat","s":%s,"t":%s,"p":%s,"q":"2","m":"b","i":%s}'
 
 
-def right(message: Message) -> bytes:
+def right(message: Message, noise: float = 0.0) -> bytes:
     """A document of a declaration, without a mistake."""
-    return Writer(Random(3), mistakes=0.0, noise=0.0).write(expectations(message, DATA)).encode()
+    writer = Writer(Random(3), mistakes=0.0, noise=noise)
+    return writer.write(expectations(message, DATA)).strip().encode()
 
 
 def agrees(feed: Feed, model: Model, payload: bytes) -> None:
@@ -45,6 +46,15 @@ def test_truncated_at_every_byte(group: str, message: Message, is_learned: bool)
         assert feed.rows(payload[:end]) == {}
         assert [kept for _, kept in feed.reasons()] == [payload[:end]]
     agrees(feed, model, payload)
+
+
+@pytest.mark.parametrize(("group", "message"), PLACES)
+def test_spelled_in_odd_ways_and_truncated_at_every_byte(group: str, message: Message) -> None:
+    payload = right(message, noise=0.4)
+    feed = Feed(GROUPS[group], rows=4096)
+    for end in range(len(payload)):
+        assert feed.rows(payload[:end]) == {}
+        assert [kept for _, kept in feed.reasons()] == [payload[:end]]
 
 
 @pytest.mark.parametrize(("group", "message"), PLACES)

@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["tickwire"]):
 
 HERE = Path(__file__).parent
 BUILD = Path("build/fuzz")
-LARGEST_BYTES = {"handshake": 2000, "numbers": 200, "strings": 500}
+LARGEST_BYTES = {"handshake": 2000, "numbers": 200, "strings": 1100}
 DICTIONARIES = {
     "handshake": "http.dict",
     "plans": "json.dict",

@@ -35,7 +35,17 @@ NUMBERS = (
 STRINGS = (
     '""', '"a"', '"\\u0041\\n\\"\\\\\\/"', '"\\ud83d\\ude00"', '"\\ud800"', '"é幣😀"', '"\\u12"',
     '[1,{"a":[null,true,"x]"]}]', '{"a":{"b":[]}}', "[[[[[[[[", "-1.5e3 ", "true",
+    "[1}", '{"a":[}]', "[{]}", '"\\u123', '"\\u1234', '"\\',
+    "[" * 512 + "]" * 512, "[" * 513 + "]" * 513,
     '"0123456789abcdef"',
+)  # fmt: skip
+# The edges of Unicode's table 3-7, right and wrong.
+TEXTS = (
+    b"a\xc2\x80", b"a\xdf\xbf", b"a\xe0\xa0\x80", b"a\xed\x9f\xbf", b"a\xee\x80\x80",
+    b"a\xf0\x90\x80\x80",
+    b"a\xf4\x8f\xbf\xbf", b"a\xc1\xbf", b"a\xe0\x9f\xbf", b"a\xed\xa0\x80", b"a\xf0\x8f\xbf\xbf",
+    b"a\xf4\x90\x80\x80", b"a\xf5\x80\x80\x80", b"a\x80", b"a\xe2\x82",
+    b"a" * 40 + b"\xff" + b"a" * 40,
 )  # fmt: skip
 
 
@@ -49,6 +59,11 @@ def frames() -> Iterator[bytes]:
             first, last = (bytes(size) for size in sizes)
             halves = serialized(2, first, fin=False, server=server)
             yield bytes([2 | server, 0]) + halves + serialized(0, last, server=server)
+        for text in TEXTS:
+            whole = serialized(1, text, server=server)
+            split = serialized(1, text[:2], fin=False, server=server)
+            yield bytes([server, 0]) + whole
+            yield bytes([server, 1]) + split + serialized(0, text[2:], server=server)
     for data, role, *_ in FAULTS.values():
         yield bytes([role == "server", 1]) + data
 

@@ -9,6 +9,7 @@ from tests.decode.model import NUMBER, RefusedError, _time, rfc3339_ns
 
 from tickwire.decode import _values
 
+MAX_DEPTH = 512
 UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 
 
@@ -48,6 +49,8 @@ def strings(data: bytes) -> None:
         assert structure == portable_structure
     n = _values.skip_value(data)
     assert n is None or 0 < n <= len(data)
+    if data[:1] in (b"[", b"{") and b'"' not in data:
+        assert n == _bracketed(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -56,7 +59,7 @@ def strings(data: bytes) -> None:
         value, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         value, end = None, -1
-    if isinstance(value, (dict, list)) and _depth(text) < 500:
+    if isinstance(value, (dict, list)) and _depth(text) <= MAX_DEPTH:
         # What is skipped is not looked at closely, so it may be more than JSON; never less.
         assert n == len(text[:end].encode())
     if text[:1] == '"':
@@ -73,3 +76,20 @@ def strings(data: bytes) -> None:
 
 def _depth(text: str) -> int:
     return text.count("[") + text.count("{")
+
+
+def _bracketed(data: bytes) -> int | None:
+    """Length of the value in brackets at the start; None where they do not match or nest deep."""
+    open_brackets = b""
+    for at, byte in enumerate(data):
+        if byte in b"[{":
+            open_brackets += bytes([byte])
+            if len(open_brackets) > MAX_DEPTH:
+                return None
+        elif byte in b"]}":
+            if open_brackets[-1] != byte - 2:  # in ASCII, two before
+                return None
+            open_brackets = open_brackets[:-1]
+            if not open_brackets:
+                return at + 1
+    return None
