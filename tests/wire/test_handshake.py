@@ -138,6 +138,7 @@ def test_every_cut_gives_the_same():
         ("HTTP/1.1 101", *GOOD[1:]),
         (GOOD[0], "uPGRADE:WebSocket", "CONNECTION: keep-alive,\tupgrade ", GOOD[3]),
         (GOOD[0], GOOD[1], "Connection: keep-alive", "Connection: Upgrade", GOOD[3]),
+        (GOOD[0], GOOD[1], "Connection: ,keep-alive\t,, Upgrade,", GOOD[3]),
         (*GOOD, "X-Latin: \xe9", "X-Empty:", "Content-Length: 0"),
         (*GOOD, "Sec-WebSocket-Extensions:"),
         (*GOOD, *(f"X-{i}: y" for i in range(97))),
@@ -160,6 +161,9 @@ def without(name):
         ([*GOOD, "Upgrade: websocket"], "upgrade more than once"),
         (without("Connection"), "no 'Upgrade' in Connection"),
         ([*without("Connection"), "Connection: upgrades"], "no 'Upgrade' in Connection"),
+        ([*without("Connection"), "Connection: Upgrade\xa0"], "malformed Connection"),
+        ([*GOOD, "Connection: keep alive"], "malformed Connection"),
+        ([*GOOD, "Connection: Sec-WebSocket-Accept: x"], "malformed Connection"),
         (without("Sec-"), "no right Sec-WebSocket-Accept"),
         ([*without("Sec-"), f"Sec-WebSocket-Accept: {KEY}"], "no right Sec-WebSocket-Accept"),
         (

@@ -243,7 +243,11 @@ class HandshakeResponse:
         upgrade = fields.once("upgrade")
         if upgrade is None or upgrade.lower() != "websocket":
             raise HandshakeError(f"the server's 101 has Upgrade {upgrade!r}, not 'websocket'", 101)
-        if "upgrade" not in fields.tokens("connection"):
+        options = fields.tokens("connection")
+        # RFC 9110 section 7.6.1: each is a token; of a list, some may be empty.
+        if not all(_TOKEN.fullmatch(option) for option in options - {""}):
+            raise HandshakeError("the server's 101 has a malformed Connection", 101)
+        if "upgrade" not in options:
             raise HandshakeError("the server's 101 has no 'Upgrade' in Connection", 101)
         accept = fields.once("sec-websocket-accept")
         if accept is None or not compare_digest(accept.encode("latin-1"), self._accept.encode()):
@@ -314,7 +318,7 @@ class _Fields:
         return values[0] if values else None
 
     def tokens(self, name: str) -> set[str]:
-        return {token.strip().lower() for value in self.all(name) for token in value.split(",")}
+        return {token.strip(" \t").lower() for value in self.all(name) for token in value.split(",")}
 
 
 class _Refusal:
