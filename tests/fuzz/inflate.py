@@ -42,10 +42,9 @@ def inflate(data: bytes) -> None:
         if form == "gzip":
             check_gzip(message, found, reason, limit)
             continue
-        if not message:
-            # RFC 7692 section 7.2.3.6 wants a byte; without it, what is meant is plain.
-            assert found == b""
-            continue
+        if not message and form == "message":
+            assert reason == "inflate"  # RFC 7692 section 7.2.3.6 wants a byte
+            return
         if not keep_context or form == "deflate":
             reference = zlib.decompressobj(-15)
         # The end of a raw stream may be missing.

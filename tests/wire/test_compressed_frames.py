@@ -213,6 +213,22 @@ def test_text_is_checked_when_it_is_inflated(text, cuts):
     assert parser.receive(Compressor().message(BINARY, text, cuts=cuts)) == [Message(BINARY, text)]
 
 
+@pytest.mark.parametrize("in_place_limit", [125, 131_072])
+@pytest.mark.parametrize("cuts", [(), (20,)])
+@pytest.mark.parametrize(("bad_at", "code"), [(5, 1007), (1000, 1007), (1001, 1009)])
+def test_the_first_fault_of_a_message_is_told_however_it_is_cut(bad_at, code, cuts, in_place_limit):
+    import random
+
+    text = bytearray(random.Random(1).choices(range(32, 127), k=5000))
+    text[bad_at] = 0xFF
+    data = Compressor().message(TEXT, bytes(text), cuts=cuts)
+    for step in (1, 7, 100, len(data)):
+        parser = make_parser(max_frame=10_000, max_message=1000, in_place_limit=in_place_limit)
+        with pytest.raises(ProtocolError) as fault:
+            parsed(data, range(step, len(data), step), parser)
+        assert fault.value.close_code == code
+
+
 @pytest.mark.parametrize("cuts", [(), (1,)])
 def test_text_that_the_end_of_the_message_brings_is_checked_too(cuts):
     # A stored block of four bytes that are left out: what the tail puts there is not UTF-8.

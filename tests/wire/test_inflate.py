@@ -118,8 +118,15 @@ def test_a_final_block_does_not_end_the_window():
 def test_a_final_block_at_the_very_end_is_taken_for_what_it_is():
     inflater = Inflater(LIMIT)
     assert inflater.decompress(stored(b"whole", final=True)) == b"whole"
-    assert inflater.decompress(b"") == b""
     assert inflater.decompress(bytes.fromhex("f248cdc9c90700")) == b"Hello"
+
+
+@pytest.mark.parametrize("before", [b"\x00", stored(b"whole", final=True)])
+def test_no_bytes_at_all_are_no_message(before):
+    inflater = Inflater(LIMIT)  # section 7.2.3.6: an empty message is one byte
+    inflater.decompress(before)
+    with pytest.raises(DecodeError, match="inflated"):
+        inflater.decompress(b"")
 
 
 @pytest.mark.parametrize("keep_context", [True, False])

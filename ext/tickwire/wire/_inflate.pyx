@@ -169,9 +169,8 @@ cdef class Inflater:
         if self.form == Form.DEFLATE:
             return InflateResult.INFLATED
         # A message whose last block is a final one should have an empty block after it (section
-        # 7.2.3.4), and an empty message a byte (7.2.3.6). Where either is missing, what is meant is
-        # plain, and nothing is left that the tail could complete.
-        if self.stream_ended or not self.has_input:
+        # 7.2.3.4). Where it is missing, what is meant is plain; the tail would complete nothing.
+        if self.stream_ended and self.has_input:
             return InflateResult.INFLATED
         result = self._pump(SYNC_TAIL, 4)
         if result != InflateResult.INFLATED:

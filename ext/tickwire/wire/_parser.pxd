@@ -102,7 +102,9 @@ cdef class FrameParser:
     cdef size_t _stream(self, uint8_t* data, size_t n) noexcept nogil
     cdef int _put(self, uint8_t* data, size_t n) noexcept nogil
     cdef int _put_compressed(self, uint8_t* data, size_t n) noexcept nogil
-    cdef int _check_inflated(self, size_t before, InflateResult result) noexcept nogil
+    cdef int _inflated_fault(
+        self, int opcode, size_t before, InflateResult result
+    ) noexcept nogil
     cdef int _end_message(self) noexcept nogil
     cdef bint _offer_assembled(self, Handler handler) noexcept nogil
     cdef int _offer_unpacked(

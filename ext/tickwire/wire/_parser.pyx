@@ -229,12 +229,17 @@ cdef class FrameParser:
         cdef int verdict
         if first & RSV1:
             if not self.prepared:
-                self.error = _inflate_fault(self.inflater.inflate(payload, length))
+                self.utf8.need = 0
+                self.error = self._inflated_fault(
+                    opcode, 0, self.inflater.inflate(payload, length)
+                )
+                if self.error == Fault.NO_FAULT and self.utf8.need:
+                    self.error = Fault.TEXT_NOT_UTF8
                 if self.error != Fault.NO_FAULT:
                     return 0
             message = self.inflater.data()
             n = self.inflater.size()
-        if opcode == Opcode.TEXT and not self.prepared and not is_text(message, n):
+        elif opcode == Opcode.TEXT and not self.prepared and not is_text(payload, length):
             self.error = Fault.TEXT_NOT_UTF8
             return 0
         if opcode == Opcode.BINARY and self.unpacker is not None:
@@ -321,15 +326,17 @@ cdef class FrameParser:
         cdef size_t before = self.inflater.size()
         if self.streaming_masked:
             tw_mask(data, n, self.streaming_key, self.streaming_seen)
-        return self._check_inflated(before, self.inflater.add(data, n))
+        return self._inflated_fault(self.message_opcode, before, self.inflater.add(data, n))
 
-    cdef int _check_inflated(self, size_t before, InflateResult result) noexcept nogil:
-        """Whether inflating went well, and what came out behind `before` is text if it must be."""
-        if result == InflateResult.INFLATED and self.message_opcode == Opcode.TEXT:
-            if not tw_utf8_check(
-                &self.utf8, self.inflater.data() + before, self.inflater.size() - before
-            ):
-                return Fault.TEXT_NOT_UTF8
+    # What is wrong with what came out behind `before`, in the order of the bytes: so it is the same
+    # however they were cut.
+    cdef int _inflated_fault(
+        self, int opcode, size_t before, InflateResult result
+    ) noexcept nogil:
+        if opcode == Opcode.TEXT and not tw_utf8_check(
+            &self.utf8, self.inflater.data() + before, self.inflater.size() - before
+        ):
+            return Fault.TEXT_NOT_UTF8
         return _inflate_fault(result)
 
     cdef int _end_message(self) noexcept nogil:
@@ -337,7 +344,7 @@ cdef class FrameParser:
         cdef int fault
         if self.compressed:
             before = self.inflater.size()
-            fault = self._check_inflated(before, self.inflater.finish())
+            fault = self._inflated_fault(self.message_opcode, before, self.inflater.finish())
             if fault != Fault.NO_FAULT:
                 return fault
         return Fault.TEXT_NOT_UTF8 if self.utf8.need else Fault.NO_FAULT
