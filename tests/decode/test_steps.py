@@ -4,6 +4,8 @@ A decoder that has read many messages of a kind reads the next by its templates;
 for the message cannot. Their rows, and what they refuse, must be equal.
 """
 
+import ctypes
+import mmap
 import random
 import re
 
@@ -14,6 +16,7 @@ from tickwire.decode import Decoder, Program
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 from tickwire.venues import load
+from tickwire.wire import FrameParser, build_frame
 
 TRADE = (
     b'{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"106296.0","sz":"0.00017",'
@@ -135,3 +138,23 @@ def test_a_learned_message_reads_like_one_met_first(template: bytes, seed: int) 
 def test_the_end_of_the_payload_is_the_end(cut: int) -> None:
     side = learned(TRADE)
     assert side.rows(TRADE[:cut]) == Side().rows(TRADE[:cut])
+
+
+def test_nothing_is_read_in_a_page_behind_the_payload() -> None:
+    """The payload ends with a page, and the next page may not be touched."""
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(start + page), ctypes.c_size_t(page), 0) == 0
+    for template in (TRADE, BBO, BOOK, CONTEXT):
+        side = learned(template)
+        for cut in range(1, len(template) + 1):
+            frame = build_frame(1, template[:cut], mask=False)
+            view = memoryview(memory)[page - len(frame) : page]
+            view[:] = frame
+            before = side.decoder.messages
+            assert FrameParser().feed_buffer(view, side.connection) == len(frame)
+            assert side.decoder.messages == before + 1
+            view.release()
+    assert libc.mprotect(ctypes.c_void_p(start + page), ctypes.c_size_t(page), 3) == 0

@@ -73,7 +73,8 @@ typedef struct {
 #if defined(__SANITIZE_ADDRESS__)
 #define TW_READABLE(p, end, n) ((end) - (p) >= (n))
 #else
-#define TW_READABLE(p, end, n) ((end) - (p) >= (n) || ((uintptr_t)(p) & 4095) <= 4096 - (n))
+#define TW_READABLE(p, end, n)                                                                     \
+    ((end) - (p) >= (n) || ((p) < (end) && ((uintptr_t)(p) & 4095) <= 4096 - (n)))
 #endif
 
 #if defined(TW_X86)
