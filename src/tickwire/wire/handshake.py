@@ -318,7 +318,9 @@ class _Fields:
         return values[0] if values else None
 
     def tokens(self, name: str) -> set[str]:
-        return {token.strip(" \t").lower() for value in self.all(name) for token in value.split(",")}
+        return {
+            token.strip(" \t").lower() for value in self.all(name) for token in value.split(",")
+        }
 
 
 class _Refusal:
