@@ -25,10 +25,12 @@ def handshake(data: bytes) -> None:
     is_open, headers, rest, _ = outcomes[0]
     if not is_open:
         return
-    last = text.rfind(b"HTTP/1.1 101", 0, len(text) - len(rest))
+    # It does not know interim answers: the last header is what follows the last empty line.
+    header = text[: len(text) - len(rest)]
+    _, _, last = header.removesuffix(b"\r\n\r\n").rpartition(b"\r\n\r\n")
     protocol = ClientProtocol(URI, subprotocols=["chat"])
     protocol.key = KEY
-    protocol.receive_data(text[last : len(text) - len(rest)])
+    protocol.receive_data(last + b"\r\n\r\n")
     (response,) = protocol.events_received()
     assert protocol.handshake_exc is None, protocol.handshake_exc
     assert [(name.lower(), value) for name, value in response.headers.raw_items()] == headers
