@@ -25,6 +25,8 @@ def handshake(data: bytes) -> None:
     is_open, headers, rest, _ = outcomes[0]
     if not is_open:
         return
+    if ("connection", "") in headers:
+        return  # a list without elements, which websockets refuses (RFC 9110 section 5.6.1.2)
     # It does not know interim answers: the last header is what follows the last empty line.
     header = text[: len(text) - len(rest)]
     _, _, last = header.removesuffix(b"\r\n\r\n").rpartition(b"\r\n\r\n")
