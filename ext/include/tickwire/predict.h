@@ -87,15 +87,6 @@ TW_INLINE const uint8_t *tw_plain_u63(const uint8_t *p, const uint8_t *end, int6
 /* Short texts are compared as two words; the bytes behind them are masked. */
 #define TW_WORD_MAX 16
 
-/* Whether p..p + n is the text of `word`, 0 < n <= TW_WORD_MAX. */
-TW_INLINE bool tw_word_at(const uint8_t *p, const uint8_t *end, const uint64_t *word, uint32_t n) {
-    uint64_t text[2];
-    if (end - p < TW_WORD_MAX) return false;
-    memcpy(text, p, TW_WORD_MAX);
-    if (n <= 8) return ((text[0] ^ word[0]) << (64 - 8 * n)) == 0;
-    return text[0] == word[0] && ((text[1] ^ word[1]) << (128 - 8 * n)) == 0;
-}
-
 /* Make a word of p..p + n; false where it is too long. */
 TW_INLINE bool tw_set_word(uint64_t *word, const uint8_t *p, uint32_t n) {
     if (n > TW_WORD_MAX) return false;

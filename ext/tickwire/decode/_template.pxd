@@ -61,7 +61,6 @@ cdef extern from "tickwire/steps.h" nogil:
 cdef struct Template:
     int n_steps             # 0: none
     uint64_t taken          # registers of the places that the steps read
-    bint flat               # no STEP_NODE that gives rows
     bint numeric            # only numbers, and skipped values
     bint direct             # the values go straight into the columns of `target`
     int target

@@ -152,7 +152,6 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
             if not text.escaped:
                 step.kind = STEP_OBSERVE
                 step.reg = node.observe
-        template.flat = template.flat and not node.gives_rows
     template.numeric = template.numeric and (
         step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP or step.kind == STEP_F64
         or step.kind == STEP_INTEGER
@@ -238,7 +237,6 @@ cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t
     template.misses_to_learn = 0 if template.misses < MOST_MISSES else 2 * template.misses
     template.n_steps = 0
     template.taken = 0
-    template.flat = True
     template.numeric = True
     if not _learn(template, program, node, p, after):
         template.n_steps = 0

@@ -73,6 +73,7 @@ cdef class Walker:
         int32_t n_elements, Turns* turns
     ) noexcept nogil
     cdef bint close_rows(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil
     cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil
     cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil
     cdef inline void note(self, int register, const uint8_t* p, const uint8_t* after) \

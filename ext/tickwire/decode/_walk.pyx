@@ -158,6 +158,14 @@ cdef class Walker:
                 return False
         return True
 
+    cdef void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil:
+        """Where the rows begin that this value will hold, for `fill_containers`."""
+        cdef RowSetOp* row_set
+        cdef int32_t i
+        for i in range(node.containers.n):
+            row_set = &self.program.row_sets[self.program.numbers[node.containers.first + i]]
+            firsts[i] = self.stage.targets.at[row_set.target].head[0]
+
     cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
         """The constants of the row sets whose items this value held."""
         cdef RowSetOp* row_set
@@ -447,11 +455,7 @@ cdef class Walker:
         cdef Template* template = &self.templates[node.each]
         cdef int64_t firsts[MAX_TARGETS]
         cdef bint closed = False
-        cdef int32_t i
-        for i in range(node.containers.n):
-            firsts[i] = self.stage.targets.at[
-                self.program.row_sets[self.program.numbers[node.containers.first + i]].target
-            ].head[0]
+        self.note_heads(node, firsts)
         p = tw_skip_space(p + 1, end)
         if p < end and p[0] == c']':
             return p + 1
@@ -480,14 +484,10 @@ cdef class Walker:
         cdef int64_t firsts[MAX_TARGETS]
         cdef int32_t index = 0
         cdef int32_t n_elements = 0
-        cdef int32_t i
         cdef Turns turns
         turns.done = 0
         turns.late = 0
-        for i in range(node.containers.n):
-            firsts[i] = self.stage.targets.at[
-                self.program.row_sets[self.program.numbers[node.containers.first + i]].target
-            ].head[0]
+        self.note_heads(node, firsts)
         p = tw_skip_space(p + 1, end)
         if node.from_end:
             ahead = p
@@ -546,9 +546,9 @@ cdef class Walker:
         cdef int64_t firsts[MAX_TARGETS]
         cdef int32_t row_set = -1
         cdef int32_t i, number
+        self.note_heads(node, firsts)
         for i in range(node.containers.n):
             number = self.program.numbers[node.containers.first + i]
-            firsts[i] = self.stage.targets.at[self.program.row_sets[number].target].head[0]
             if self.message.deferring and self.program.row_sets[number].member >= 0:
                 row_set = number
         p = tw_skip_space(p + 1, end)
