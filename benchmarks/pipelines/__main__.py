@@ -6,11 +6,13 @@ import argparse
 import sys
 
 from benchmarks.pipelines import report
-from benchmarks.pipelines.cases import CASES
 from benchmarks.pipelines.gates import judge
-from benchmarks.pipelines.latency import LatencySpec, measure_latency
-from benchmarks.pipelines.runs import measure
-from benchmarks.pipelines.worker import EMPTY, PIPELINES, RECV
+from benchmarks.pipelines.worker import PIPELINES
+
+from tickwire.bench.cases import CASES
+from tickwire.bench.latency import LatencySpec, measure_latency
+from tickwire.bench.runs import measure
+from tickwire.bench.worker import EMPTY, RECV
 
 QUICK_CASES = ("trades/ws",)
 QUICK_PIPELINES = (
@@ -23,7 +25,7 @@ QUICK_PIPELINES = (
 # websockets and aiohttp take long and differ from picows in the same way everywhere.
 WIDE_CASES = ("trades/ws", "l2Book/ws")
 NARROW_PIPELINES = tuple(
-    pipeline for pipeline in PIPELINES if not pipeline.startswith(("websockets", "aiohttp"))
+    name for name in PIPELINES if not name.startswith(("websockets", "aiohttp"))
 )
 
 
@@ -31,7 +33,7 @@ def default_pipelines(case: str, *, quick: bool) -> tuple[str, ...]:
     """Give what is measured on a case unless pipelines are named."""
     if quick:
         return QUICK_PIPELINES
-    return PIPELINES if case in WIDE_CASES else NARROW_PIPELINES
+    return tuple(PIPELINES) if case in WIDE_CASES else NARROW_PIPELINES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = []
     for case in cases:
         pipelines = options.pipeline or default_pipelines(case, quick=options.quick)
-        results += measure(case, pipelines, n_runs)
+        results += measure(case, [PIPELINES[name] for name in pipelines], n_runs)
     latencies = []
     if options.seconds:
         latencies.append(measure_latency(LatencySpec(options.rate, options.seconds)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.pipelines.runs import Result
+from tickwire.bench.runs import Result
 
 OURS = "tickwire[protocol]"
 THEIRS = "picows + orjson + pyarrow"

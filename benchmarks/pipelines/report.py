@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipelines import machine
 from benchmarks.pipelines.gates import OURS, Verdict, compare
-from benchmarks.pipelines.runs import Result
+
+from tickwire.bench import machine
+from tickwire.bench.runs import Result
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 TABLE = RESULTS / "latest.md"

@@ -13,6 +13,7 @@ EXT, SRC, TESTS, BENCHMARKS = (ROOT / name for name in ("ext", "src", "tests", "
 # From the top down; a room imports from the levels below its own, never from its own.
 LEVELS = (
     {"cli"},
+    {"bench"},
     {"feed", "sim"},
     {"session", "sinks"},
     {"venues"},

@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
-from benchmarks.pipelines.answer import Answer
-from benchmarks.pipelines.cases import ROWS_PER_MESSAGE, Amount
+
+from tickwire.bench.answer import Answer
+from tickwire.bench.cases import ROWS_PER_MESSAGE, Amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipelines.cases import CASES, Case
-from benchmarks.pipelines.worker import EMPTY, Order, amount_of
-
+from tickwire.bench.cases import CASES, Case
+from tickwire.bench.worker import EMPTY, Order, Pipeline
 from tickwire.sim.load import LoadServer, LoadSpec
 
 WORKER_TIMEOUT_S = 120.0
@@ -78,7 +77,7 @@ class Result:
 
 def measure(
     case_name: str,
-    pipelines: Iterable[str],
+    pipelines: Iterable[Pipeline],
     n_runs: int,
     *,
     tell: Callable[[str], None] = print,
@@ -87,18 +86,20 @@ def measure(
 
     Parameters
     ----------
-    case_name, pipelines
-        By name.
+    case_name
+        Which.
+    pipelines
+        In this order.
     n_runs
         Of each.
     tell
         Gets a line per run.
     """
     case = CASES[case_name]
-    results = [Result(case_name, pipeline) for pipeline in pipelines]
+    results = {pipeline: Result(case_name, pipeline.name) for pipeline in pipelines}
     for number in range(n_runs):
-        for result in results:
-            run = run_once(case, result.pipeline)
+        for pipeline, result in results.items():
+            run = run_once(case, pipeline)
             result.runs.append(run)
             tell(
                 f"{case_name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
@@ -106,10 +107,10 @@ def measure(
                 f"{run['cpu_ns_per_message']:9,.0f} ns"
                 + "".join(f"  WRONG: {fault}" for fault in run["faults"])
             )
-    return results
+    return list(results.values())
 
 
-def run_once(case: Case, pipeline: str) -> dict[str, Any]:
+def run_once(case: Case, pipeline: Pipeline) -> dict[str, Any]:
     """Run a pipeline once against a load generator of its own.
 
     Raises
@@ -117,8 +118,8 @@ def run_once(case: Case, pipeline: str) -> dict[str, Any]:
     RuntimeError
         Where the worker fails.
     """
-    n_messages = amount_of(case, pipeline).n_messages
-    spec = replace(case.spec(n_messages), hang_up=pipeline == EMPTY)
+    amount = pipeline.amount(case)
+    spec = replace(case.spec(amount.n_messages), hang_up=pipeline.name == EMPTY)
     n_bytes = n_bytes_of(spec)
     with contextlib.ExitStack() as stack:
         ca_file = None
@@ -127,16 +128,18 @@ def run_once(case: Case, pipeline: str) -> dict[str, Any]:
             ca_file = str(Path(folder) / "ca.pem")
             spec = replace(spec, tls_folder=folder)
         server = stack.enter_context(LoadServer(spec))
-        order = Order(pipeline, case.name, n_bytes, server.url, ca_file)
+        order = Order(
+            pipeline.name, case.name, amount.n_warm, amount.n_main, n_bytes, server.url, ca_file
+        )
         done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", "benchmarks.pipelines.worker", json.dumps(asdict(order))],
+            [sys.executable, "-m", pipeline.module, json.dumps(asdict(order))],
             capture_output=True,
             text=True,
             timeout=WORKER_TIMEOUT_S,
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"{pipeline} on {case.name} failed:\n{done.stderr}")
+            raise RuntimeError(f"{pipeline.name} on {case.name} failed:\n{done.stderr}")
         run: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         sent = server.report()
     # The share of its time that the sender waited for the receiver: near 1 where the receiver is

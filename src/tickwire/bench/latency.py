@@ -26,12 +26,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import uvloop
-from benchmarks.pipelines.answer import decode
-from benchmarks.pipelines.cases import SYMBOL
-from benchmarks.pipelines.meter import Usage
 
 from tickwire import DuckDBSink as DuckDBSettings
 from tickwire import FeedHandler, Source
+from tickwire.bench.answer import decode
+from tickwire.bench.cases import SYMBOL
+from tickwire.bench.meter import Usage
 from tickwire.feed import running
 from tickwire.sim.load import LoadServer, LoadSpec
 from tickwire.sinks import DuckDBSink

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from benchmarks.pipelines.cases import VENUE_TYPES
 
+from tickwire.bench.cases import VENUE_TYPES
 from tickwire.schema import TABLES
 from tickwire.sim.load import LoadSpec
 from tickwire.sim.tape import FIRST_TRADE_ID

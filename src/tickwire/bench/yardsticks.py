@@ -8,7 +8,8 @@ import ssl
 from urllib.parse import urlsplit
 
 import picows
-from benchmarks.pipelines.meter import Meter
+
+from tickwire.bench.meter import Meter
 
 TEXT = picows.WSMsgType.TEXT
 _BUFFER_BYTES = 1 << 18

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 PACKAGES = (
     "aiohttp", "duckdb", "msgspec", "numpy", "orjson", "picows", "pyarrow", "uvloop", "websockets",
 )  # fmt: skip
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]  # the checkout, where there is one
 
 
 def machine() -> dict[str, Any]:
@@ -27,7 +28,7 @@ def machine() -> dict[str, Any]:
         "load_average": os.getloadavg(),
         "simd": str(simd_level()),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": _versions(),
     }
 
 
@@ -42,6 +43,15 @@ def build() -> str:
     from tickwire.observe._build import PROFILE
 
     return str(PROFILE)
+
+
+def _versions() -> dict[str, str]:
+    """Give what is installed; of tickwire's peers only some may be."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _git(*arguments: str) -> str:

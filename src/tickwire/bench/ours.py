@@ -7,10 +7,9 @@ import contextlib
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.pipelines.cases import SYMBOL, Case
-from benchmarks.pipelines.meter import Collector
-
 from tickwire import FeedHandler, Source
+from tickwire.bench.cases import SYMBOL, Case
+from tickwire.bench.meter import Collector
 
 Carrier = Literal["protocol", "stream", "picows"]
 
