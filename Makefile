@@ -9,7 +9,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-quick profile docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-quick instructions profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -21,6 +21,7 @@ help:
 	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
+	@echo 'make instructions  count instructions per message with valgrind'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
 	@echo 'make docs     write the API pages to build/docs'
 	@echo 'make clean    remove what was built, but not $(VENV)'
@@ -125,6 +126,10 @@ bench: build
 
 bench-quick: build
 	$(BIN)/python -m benchmarks.pipelines --quick
+
+# Per message; what the clock of a busy machine cannot judge. COUNT='--functions 10 --case trade'.
+instructions: build
+	$(BIN)/python -m benchmarks.instructions $(COUNT)
 
 profile:
 	@command -v perf > /dev/null || { echo 'make profile needs Linux perf'; exit 1; }

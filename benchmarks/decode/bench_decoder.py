@@ -22,21 +22,24 @@ pytestmark = pytest.mark.informational
 MESSAGES = 200
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_decode(benchmark: BenchmarkFixture, case: str) -> None:
-    venue, into, n_rows, payloads = CASES[case]
+@pytest.mark.parametrize("name", CASES)
+def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
+    case = CASES[name]
     tables = {name: table for name, table in TABLES.items() if name not in SYSTEM_TABLES}
     dictionaries = Dictionaries()
     rings = {name: Ring(t, 262_144, dictionaries) for name, t in tables.items()}
-    program = Program(venue, load(venue).declared(extras=False), tables)
-    decoder = Decoder(program, rings, dictionaries, venue=venue)
+    program = Program(case.venue, load(case.venue).declared(extras=False), tables)
+    decoder = Decoder(program, rings, dictionaries, venue=case.venue)
     connection = decoder.connection(1)
-    consumer = Consumer(rings[into])
+    consumer = Consumer(rings[case.table])
     batch: list[bytes] = []
+    number = 0
 
     def setup() -> None:
+        nonlocal number
         consumer.take()
-        batch[:] = [next(payloads) for _ in range(MESSAGES)]
+        batch[:] = map(case.payload, range(number, number + MESSAGES))
+        number += MESSAGES
 
     def decode() -> None:
         for payload in batch:
@@ -47,25 +50,21 @@ def test_decode(benchmark: BenchmarkFixture, case: str) -> None:
     benchmark.extra_info["bytes_per_message"] = len(batch[0])
     found = consumer.take()
     assert found is not None
-    assert found.num_rows == MESSAGES * n_rows
+    assert found.num_rows == MESSAGES * case.n_rows
     assert decoder.errors == {}
     assert decoder.unknown_messages == 0
     assert set(found.column("symbol").to_pylist()) <= {"BTC", "BTCUSDT"}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_orjson(benchmark: BenchmarkFixture, case: str) -> None:
-    payloads = CASES[case][3]
-    batch: list[bytes] = []
+@pytest.mark.parametrize("name", CASES)
+def test_orjson(benchmark: BenchmarkFixture, name: str) -> None:
+    batch = [CASES[name].payload(number) for number in range(MESSAGES)]
     last: list[object] = []
-
-    def setup() -> None:
-        batch[:] = [next(payloads) for _ in range(MESSAGES)]
 
     def loads() -> None:
         for payload in batch:
             last[:] = [orjson.loads(payload)]
 
-    benchmark.pedantic(loads, setup=setup, rounds=30, warmup_rounds=3)
+    benchmark.pedantic(loads, rounds=30, warmup_rounds=3)
     benchmark.extra_info["messages"] = MESSAGES
     assert orjson.dumps(last[0]) == batch[-1]

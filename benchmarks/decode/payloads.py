@@ -1,122 +1,158 @@
-"""Messages of fixed content as the venues print them: compact, keys in their order."""
+"""Messages of fixed content as the venues print them: compact, keys in their order.
+
+Rules of this file
+------------------
+- The message of a number is always the same. Prices, sizes and times differ from one to the next in
+  digits and in length, as they do on the wire: what always repeats is predicted too well.
+- Trade ids are new with every number; an id that comes twice is not delivered twice.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
 from typing import Any
+
+START_MS = 1_700_000_000_000
 
 
 def _text(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def hyperliquid_trades(n: int, first: int) -> bytes:
-    """Give `n` trades with ids from `first` on."""
+def hyperliquid_trades(n: int, number: int) -> bytes:
+    """Give `n` trades."""
+    rng = Random(number)
     trades = [
         {
             "coin": "BTC",
-            "side": "BA"[i & 1],
-            "px": f"{97000 + i % 900}.{i % 10}",
-            "sz": f"0.{10000 + i % 9999}",
-            "time": 1_700_000_000_000 + first // 4,
-            "hash": "0x" + f"{i:064x}",
+            "side": rng.choice("BA"),
+            "px": f"{rng.randrange(96_000, 98_000)}.{rng.randrange(10)}",
+            "sz": _decimal(rng, 5),
+            "time": START_MS + number // 4,
+            "hash": f"0x{rng.getrandbits(256):064x}",
             # Ids are no sequence.
-            "tid": (i * 0x9E3779B97F4A7C15) % 2**50,
-            "users": ["0x" + "a" * 40, "0x" + "b" * 40],
+            "tid": ((n * number + i) * 0x9E3779B97F4A7C15) % 2**50,
+            "users": [f"0x{rng.getrandbits(160):040x}" for _ in range(2)],
         }
-        for i in range(first, first + n)
+        for i in range(n)
     ]
     return _text({"channel": "trades", "data": trades})
 
 
-def hyperliquid_bbo() -> bytes:
+def hyperliquid_bbo(number: int) -> bytes:
     """Give a best bid and offer."""
-    sides = [{"px": "97123.0", "sz": "1.2345", "n": 7}, {"px": "97124.0", "sz": "0.5", "n": 3}]
-    return _text(
-        {"channel": "bbo", "data": {"coin": "BTC", "time": 1_700_000_000_123, "bbo": sides}}
-    )
+    rng = Random(number)
+    price = rng.randrange(96_000, 98_000)
+    data = {"coin": "BTC", "time": START_MS + number, "bbo": _levels(rng, (price, price + 1))}
+    return _text({"channel": "bbo", "data": data})
 
 
-def hyperliquid_book() -> bytes:
+def hyperliquid_book(number: int) -> bytes:
     """Give a book of 20 bids and 20 asks."""
-    levels = [
-        [{"px": f"{97000 + step * i}.0", "sz": f"1.{i:05d}", "n": i + 1} for i in range(20)]
-        for step in (-1, 1)
-    ]
-    data = {"coin": "BTC", "time": 1_700_000_000_123, "levels": levels}
+    rng = Random(number)
+    price = rng.randrange(96_000, 98_000)
+    bids = _levels(rng, range(price, price - 20, -1))
+    asks = _levels(rng, range(price + 1, price + 21))
+    data = {"coin": "BTC", "time": START_MS + number, "levels": [bids, asks]}
     return _text({"channel": "l2Book", "data": data})
 
 
-def binance_trade(trade_id: int) -> bytes:
+def binance_trade(number: int) -> bytes:
     """Give one trade of the spot market."""
+    rng = Random(number)
     data = {
         "e": "trade",
-        "E": 1_700_000_000_124,
+        "E": START_MS + number // 4 + 1,
         "s": "BTCUSDT",
-        "t": trade_id,
-        "p": "97123.45000000",
-        "q": "0.00123000",
-        "T": 1_700_000_000_123,
-        "m": True,
+        "t": 5_000_000_000 + number,
+        "p": _price(rng),
+        "q": f"{_decimal(rng, 5)}000",
+        "T": START_MS + number // 4,
+        "m": rng.random() < 0.5,
         "M": True,
     }
     return _text({"stream": "btcusdt@trade", "data": data})
 
 
-def binance_book_ticker() -> bytes:
+def binance_book_ticker(number: int) -> bytes:
     """Give a best bid and offer of the spot market."""
+    rng = Random(number)
     data = {
-        "u": 400900217,
+        "u": 400_900_217 + number,
         "s": "BTCUSDT",
-        "b": "97123.45000000",
-        "B": "31.21000000",
-        "a": "97123.46000000",
-        "A": "40.66000000",
+        "b": _price(rng),
+        "B": f"{_decimal(rng, 5)}000",
+        "a": _price(rng),
+        "A": f"{_decimal(rng, 5)}000",
     }
     return _text({"stream": "btcusdt@bookTicker", "data": data})
 
 
-def binance_depth(n: int) -> bytes:
+def binance_depth(n: int, number: int) -> bytes:
     """Give a change of `n` levels, half of them bids."""
+    rng = Random(number)
     bids, asks = (
-        [
-            [f"{97000 + step * i}.{i % 100:02d}000000", f"{i % 7}.{i:05d}000"]
-            for i in range(1, n // 2 + 1)
-        ]
-        for step in (-1, 1)
+        [[_price(rng), f"{_decimal(rng, 5)}000"] for _ in range(n // 2)] for _ in range(2)
     )
     data = {
         "e": "depthUpdate",
-        "E": 1_700_000_000_124,
+        "E": START_MS + number,
         "s": "BTCUSDT",
-        "U": 157,
-        "u": 160,
+        "U": 157 + 4 * number,
+        "u": 160 + 4 * number,
         "b": bids,
         "a": asks,
     }
     return _text({"stream": "btcusdt@depth@100ms", "data": data})
 
 
-# case: (venue, table, rows of a message, a new message at each step)
-CASES: dict[str, tuple[str, str, int, Iterator[bytes]]] = {
-    "hyperliquid trade": (
-        "hyperliquid",
-        "trades",
-        1,
-        (hyperliquid_trades(1, i) for i in itertools.count(1)),
-    ),
-    "hyperliquid 20 trades": (
-        "hyperliquid",
-        "trades",
-        20,
-        (hyperliquid_trades(20, 20 * i) for i in itertools.count(10**7)),
-    ),
-    "hyperliquid bbo": ("hyperliquid", "quotes", 1, itertools.repeat(hyperliquid_bbo())),
-    "hyperliquid l2Book 20+20": ("hyperliquid", "book", 40, itertools.repeat(hyperliquid_book())),
-    "binance trade": ("binance", "trades", 1, map(binance_trade, itertools.count(5_000_000_000))),
-    "binance bookTicker": ("binance", "quotes", 1, itertools.repeat(binance_book_ticker())),
-    "binance depth 10": ("binance", "book", 10, itertools.repeat(binance_depth(10))),
-    "binance depth 400": ("binance", "book", 400, itertools.repeat(binance_depth(400))),
+def _levels(rng: Random, prices: range | tuple[int, ...]) -> list[dict[str, object]]:
+    return [
+        {"px": f"{price}.0", "sz": _decimal(rng, 5), "n": rng.randrange(1, 20)} for price in prices
+    ]
+
+
+def _price(rng: Random) -> str:
+    return f"{rng.randrange(96_000, 98_000)}.{rng.randrange(100):02d}000000"
+
+
+def _decimal(rng: Random, n_digits: int) -> str:
+    """Give a size: small ones are frequent, large ones are not."""
+    return f"{rng.lognormvariate(-2, 2):.{n_digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of message.
+
+    Parameters
+    ----------
+    venue
+        Whose.
+    table
+        What its rows go into.
+    n_rows
+        Of one message.
+    payload
+        Gives the message of a number.
+    """
+
+    venue: str
+    table: str
+    n_rows: int
+    payload: Callable[[int], bytes]
+
+
+CASES = {
+    "trade": Case("hyperliquid", "trades", 1, lambda i: hyperliquid_trades(1, i)),
+    "20 trades": Case("hyperliquid", "trades", 20, lambda i: hyperliquid_trades(20, i)),
+    "bbo": Case("hyperliquid", "quotes", 1, hyperliquid_bbo),
+    "l2Book": Case("hyperliquid", "book", 40, hyperliquid_book),
+    "binance trade": Case("binance", "trades", 1, binance_trade),
+    "binance bookTicker": Case("binance", "quotes", 1, binance_book_ticker),
+    "binance depth 10": Case("binance", "book", 10, lambda i: binance_depth(10, i)),
+    "binance depth 400": Case("binance", "book", 400, lambda i: binance_depth(400, i)),
 }

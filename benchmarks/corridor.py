@@ -1,0 +1,169 @@
+"""From the read to the ring, without a socket: the stretch in which no Python object is made.
+
+Rules of this file
+------------------
+- Frames come from a file by `readv`, straight into the receive buffer, as a carrier brings them:
+  the kernel copies, and a read is at most 64 KiB.
+- A read brings whole frames, always as many, so that work per read is the same in every read.
+- No table has a consumer: the rings are written over and over, and are never full.
+
+`python -m benchmarks.corridor --case l2Book --seconds 10` keeps it busy, for profilers to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.decode.payloads import CASES
+
+from tickwire.decode import Decoder, Program
+from tickwire.ring import Dictionaries, Ring
+from tickwire.schema import SYSTEM_TABLES, TABLES
+from tickwire.session import Receiver
+from tickwire.venues import load
+from tickwire.wire import Handler, build_frame
+
+READ_BYTES = 65_536
+RING_ROWS = 16_384
+
+
+class Frames:
+    """Frames in a file, cut into reads.
+
+    Parameters
+    ----------
+    path
+        The file; it stays when these are closed.
+    read_bytes
+        How many bytes each read brings.
+    per_read
+        Frames in each of them.
+    """
+
+    def __init__(self, path: Path, read_bytes: list[int], per_read: int) -> None:
+        self.path = path
+        self.read_bytes = read_bytes
+        self.per_read = per_read
+        self.n_messages = len(read_bytes) * per_read
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    @classmethod
+    def write(cls, path: Path, case: str, n_reads: int, *, per_read: int = 0) -> Self:
+        """Make the first frames of a case, as many a read as fit unless a number is given."""
+        payload = CASES[case].payload
+        per_read = per_read or READ_BYTES // max(len(payload(n)) + 20 for n in range(500))
+        read_bytes = []
+        with path.open("wb") as file:
+            for first in range(0, n_reads * per_read, per_read):
+                numbers = range(first, first + per_read)
+                block = b"".join(build_frame(1, payload(n), mask=False) for n in numbers)
+                assert len(block) <= READ_BYTES
+                file.write(block)
+                read_bytes.append(len(block))
+        return cls(path, read_bytes, per_read)
+
+    def rewind(self) -> None:
+        """Start with the first frame again."""
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Corridor:
+    """A connection's receiver, its parser, and a decoder with its rings.
+
+    Parameters
+    ----------
+    case
+        Of `benchmarks.decode.payloads`.
+    decodes
+        Without it messages go to a handler that does nothing, and the parser alone remains.
+    """
+
+    def __init__(self, case: str, *, decodes: bool = True) -> None:
+        self.case = CASES[case]
+        self.tables = {name: each for name, each in TABLES.items() if name not in SYSTEM_TABLES}
+        self.dictionaries = Dictionaries()
+        self.rings = {
+            name: Ring(table, RING_ROWS, self.dictionaries) for name, table in self.tables.items()
+        }
+        self.program = Program(
+            self.case.venue, load(self.case.venue).declared(extras=False), self.tables
+        )
+        self.decodes = decodes
+        self.connect()
+
+    def connect(self) -> None:
+        """Begin anew on the same rings: no trade has been seen, nothing is in the buffer."""
+        self.decoder = Decoder(self.program, self.rings, self.dictionaries, venue=self.case.venue)
+        self.receiver = Receiver(self.decoder.connection(1) if self.decodes else Handler())
+        self.receiver.start()
+
+    @property
+    def n_rows(self) -> int:
+        """Rows published."""
+        return self.rings[self.case.table].published
+
+    def read(self, descriptor: int, read_bytes: list[int]) -> None:
+        """Read and decode, once for each number of bytes."""
+        receiver = self.receiver
+        readv = os.readv
+        for n_bytes in read_bytes:
+            receiver.buffer_updated(readv(descriptor, (receiver.get_buffer()[:n_bytes],)))
+
+    def check(self, n_messages: int, n_rows_before: int = 0) -> None:
+        """Raise where the messages read since `connect` did not all give their rows."""
+        assert self.receiver.parser.n_messages == n_messages
+        assert not self.receiver.paused
+        assert not self.receiver.ended
+        if self.decodes:
+            assert self.decoder.errors == {}
+            assert self.decoder.unknown_messages == 0
+            assert self.n_rows - n_rows_before == n_messages * self.case.n_rows
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Keep the corridor busy."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.corridor", description=__doc__)
+    parser.add_argument("--case", choices=CASES, default="trade")
+    parser.add_argument("--frames-alone", action="store_true", help="parse, decode nothing")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    options = parser.parse_args(arguments)
+    corridor = Corridor(options.case, decodes=not options.frames_alone)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Frames.write(Path(folder) / "frames", options.case, 100) as frames,
+    ):
+        n_messages, started = 0, time.perf_counter()
+        while time.perf_counter() - started < options.seconds:
+            before = corridor.n_rows
+            corridor.connect()
+            frames.rewind()
+            corridor.read(frames.descriptor, frames.read_bytes)
+            corridor.check(frames.n_messages, before)
+            n_messages += frames.n_messages
+        seconds = time.perf_counter() - started
+    print(f"{options.case}: {n_messages:,} messages, {seconds / n_messages * 1e9:,.0f} ns each")
+
+
+if __name__ == "__main__":
+    main()
