@@ -11,8 +11,8 @@ from benchmarks.pipelines.worker import PIPELINES
 
 from tickwire.bench.cases import CASES
 from tickwire.bench.latency import LatencySpec, measure_latency
+from tickwire.bench.orders import EMPTY, RECV
 from tickwire.bench.runs import measure
-from tickwire.bench.worker import EMPTY, RECV
 
 QUICK_CASES = ("trades/ws",)
 QUICK_PIPELINES = (
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = []
     for case in cases:
         pipelines = options.pipeline or default_pipelines(case, quick=options.quick)
-        results += measure(case, [PIPELINES[name] for name in pipelines], n_runs)
+        results += measure(CASES[case], [PIPELINES[name] for name in pipelines], n_runs)
     latencies = []
     if options.seconds:
         latencies.append(measure_latency(LatencySpec(options.rate, options.seconds)))

@@ -86,10 +86,9 @@ def _case_table(results: Sequence[Result]) -> list[str]:
     ]
     for result in results:
         ratio = "" if ours is None else _inverse(result, ours)
-        answer = "right" if result.checked else "WRONG" if result.faults else "none"
         lines.append(
-            f"| {result.pipeline} | {_spread(result, 'messages_per_second')} "
-            f"| {_spread(result, 'cpu_ns_per_message')} | {ratio} | {answer} |"
+            f"| {result.pipeline} | {result.told('messages_per_second')} "
+            f"| {result.told('cpu_ns_per_message')} | {ratio} | {result.verdict} |"
         )
     return lines
 
@@ -97,11 +96,6 @@ def _case_table(results: Sequence[Result]) -> list[str]:
 def _inverse(result: Result, ours: Result) -> str:
     ratio, lowest, highest = compare(ours, result)
     return f"{ratio:.2f} ({lowest:.2f}..{highest:.2f})"
-
-
-def _spread(result: Result, figure: str) -> str:
-    lowest, highest = result.spread(figure)
-    return f"{result.median(figure):,.0f} ({lowest:,.0f}..{highest:,.0f})"
 
 
 def _latency_table(latencies: Sequence[dict[str, Any]]) -> list[str]:

@@ -7,10 +7,9 @@ import sys
 
 from benchmarks.pipelines import parsers, peers
 
-from tickwire.bench import worker
-from tickwire.bench.cases import Case
+from tickwire.bench import orders, worker
 from tickwire.bench.meter import Collector
-from tickwire.bench.worker import Order, Pipeline, requests_of
+from tickwire.bench.orders import Order, Pipeline, requests_of
 
 PEERS = (
     "picows + orjson + pyarrow",
@@ -21,15 +20,13 @@ PEERS = (
 PIPELINES = {
     pipeline.name: pipeline
     for pipeline in (
-        *worker.PIPELINES,
+        *orders.PIPELINES,
         *(Pipeline(name, "benchmarks.pipelines.worker", is_slow=True) for name in PEERS),
     )
 }
 
 
-async def receive_peer(
-    order: Order, case: Case, collector: Collector, done: asyncio.Future[None]
-) -> None:
+async def receive_peer(order: Order, collector: Collector, done: asyncio.Future[None]) -> None:
     """Receive with another client and another parser."""
     library, _, rest = order.pipeline.partition(" + ")
     parser: parsers.Parser
@@ -42,7 +39,7 @@ async def receive_peer(
         "websockets": peers.receive_websockets,
         "aiohttp": peers.receive_aiohttp,
     }[library]
-    await receive(order.url, order.context, requests_of(case), parser, done)
+    await receive(order.url, order.context, requests_of(order.case), parser, done)
 
 
 if __name__ == "__main__":

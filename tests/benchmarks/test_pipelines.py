@@ -16,8 +16,9 @@ from benchmarks.pipelines.worker import PEERS, receive_peer
 from tickwire.bench.answer import Answer
 from tickwire.bench.cases import CASES, Amount
 from tickwire.bench.meter import Collector
+from tickwire.bench.orders import RECV, TICKWIRE, Order
 from tickwire.bench.runs import Result, n_bytes_of
-from tickwire.bench.worker import RECV, TICKWIRE, Order, receive_ours, run_yardstick
+from tickwire.bench.worker import receive_ours, run_yardstick
 from tickwire.sim.load import LoadServer
 
 AMOUNT = Amount(200, 400)
@@ -73,9 +74,9 @@ async def test_a_pipeline_gives_the_known_answer(pipeline):
     done = asyncio.get_running_loop().create_future()
     collector = Collector(MIX.tables, AMOUNT, answer, lambda: done.set_result(None))
     with LoadServer(spec) as server:
-        order = Order(pipeline, MIX.name, AMOUNT.n_warm, AMOUNT.n_main, 0, server.url)
+        order = Order(pipeline, MIX, AMOUNT.n_warm, AMOUNT.n_main, 0, server.url)
         receive = receive_peer if pipeline in PEERS else receive_ours
-        await receive(order, MIX, collector, done)
+        await receive(order, collector, done)
     assert answer.finish() == []
     assert collector.n_rows == 600 * 3 // 10 + 600 * 5 // 10 + 600 * 2 // 10 * 40
     figures = collector.meter.figures()
@@ -86,8 +87,8 @@ async def test_a_pipeline_gives_the_known_answer(pipeline):
 def test_the_yardstick_reads_every_byte():
     spec = MIX.spec(AMOUNT.n_messages)
     with LoadServer(spec) as server:
-        order = Order(RECV, MIX.name, AMOUNT.n_warm, AMOUNT.n_main, n_bytes_of(spec), server.url)
-        figures = run_yardstick(order, MIX).figures()
+        order = Order(RECV, MIX, AMOUNT.n_warm, AMOUNT.n_main, n_bytes_of(spec), server.url)
+        figures = run_yardstick(order).figures()
         assert server.report().bytes == order.n_bytes
     assert 0 < figures["messages"] <= AMOUNT.n_main
 

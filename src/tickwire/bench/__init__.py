@@ -4,6 +4,8 @@ Knows nothing of: the commands, and the pipelines that tickwire is compared with
 `benchmarks/`). Words: case, pipeline, yardstick, run, answer, warm-up. Its C part: nowhere.
 """
 
+from tickwire.bench.cases import CASES, Case
 from tickwire.bench.runs import Result, measure
+from tickwire.bench.throughput import measure_throughput
 
-__all__ = ["Result", "measure"]
+__all__ = ["CASES", "Case", "Result", "measure", "measure_throughput"]

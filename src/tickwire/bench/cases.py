@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tickwire.sim.load import LoadSpec
 from tickwire.sim.tape import Mix
@@ -63,6 +64,22 @@ class Case:
     slow: Amount
     tape_messages: int
     tls: bool = False
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Case:
+        """Make it again from `dataclasses.asdict`, lists being tuples once more."""
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+        values |= {name: Amount(**fields[name]) for name in ("fast", "slow")}
+        return cls(**values)
+
+    def of_messages(self, n_messages: int) -> Case:
+        """Give the same case with about so many messages to measure, after one pass to warm up."""
+        n_pass = min(self.tape_messages, n_messages)
+        amount = Amount(n_pass, -(-n_messages // n_pass) * n_pass)
+        return replace(self, fast=amount, slow=amount, tape_messages=n_pass)
 
     def spec(self, n_messages: int) -> LoadSpec:
         """Tell the load generator what to send."""

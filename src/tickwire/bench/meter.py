@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from tickwire.bench.answer import Answer
 from tickwire.bench.cases import ROWS_PER_MESSAGE, Amount
+from tickwire.errors import TickwireError
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Meter:
         if self._used is None:
             raise RuntimeError("the main phase has not ended")
         used, n_messages = self._used, self.n_measured
+        if not n_messages:
+            raise TickwireError("the warm-up's batch brought everything: measure more messages")
         return {
             "messages": n_messages,
             "seconds": used.wall_ns / 1e9,

@@ -8,13 +8,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tickwire.bench.cases import CASES, Case
-from tickwire.bench.worker import EMPTY, Order, Pipeline
+from tickwire.bench.cases import Case
+from tickwire.bench.orders import EMPTY, Order, Pipeline
+from tickwire.errors import TickwireError
 from tickwire.sim.load import LoadServer, LoadSpec
 
 WORKER_TIMEOUT_S = 120.0
@@ -61,6 +62,16 @@ class Result:
         """What was wrong with answers."""
         return [fault for run in self.runs for fault in run["faults"]]
 
+    @property
+    def verdict(self) -> str:
+        """What came of the check, in a word."""
+        return "right" if self.checked else "WRONG" if self.faults else "none"
+
+    def told(self, figure: str, per: float = 1.0) -> str:
+        """Give the median and, in brackets, the spread; divided by `per`."""
+        lowest, highest = (value / per for value in self.spread(figure))
+        return f"{self.median(figure) / per:,.0f} ({lowest:,.0f}..{highest:,.0f})"
+
     def to_dict(self) -> dict[str, Any]:
         """Give what the results file has."""
         return {
@@ -76,7 +87,7 @@ class Result:
 
 
 def measure(
-    case_name: str,
+    case: Case,
     pipelines: Iterable[Pipeline],
     n_runs: int,
     *,
@@ -86,8 +97,8 @@ def measure(
 
     Parameters
     ----------
-    case_name
-        Which.
+    case
+        What is sent.
     pipelines
         In this order.
     n_runs
@@ -95,14 +106,13 @@ def measure(
     tell
         Gets a line per run.
     """
-    case = CASES[case_name]
-    results = {pipeline: Result(case_name, pipeline.name) for pipeline in pipelines}
+    results = {pipeline: Result(case.name, pipeline.name) for pipeline in pipelines}
     for number in range(n_runs):
         for pipeline, result in results.items():
             run = run_once(case, pipeline)
             result.runs.append(run)
             tell(
-                f"{case_name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
+                f"{case.name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
                 f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
                 f"{run['cpu_ns_per_message']:9,.0f} ns"
                 + "".join(f"  WRONG: {fault}" for fault in run["faults"])
@@ -115,7 +125,7 @@ def run_once(case: Case, pipeline: Pipeline) -> dict[str, Any]:
 
     Raises
     ------
-    RuntimeError
+    TickwireError
         Where the worker fails.
     """
     amount = pipeline.amount(case)
@@ -127,25 +137,35 @@ def run_once(case: Case, pipeline: Pipeline) -> dict[str, Any]:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             ca_file = str(Path(folder) / "ca.pem")
             spec = replace(spec, tls_folder=folder)
+        # Both processes start at once: what they import takes longer than many a run.
+        worker = stack.enter_context(_started(pipeline.module))
         server = stack.enter_context(LoadServer(spec))
         order = Order(
-            pipeline.name, case.name, amount.n_warm, amount.n_main, n_bytes, server.url, ca_file
+            pipeline.name, case, amount.n_warm, amount.n_main, n_bytes, server.url, ca_file
         )
-        done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", pipeline.module, json.dumps(asdict(order))],
-            capture_output=True,
-            text=True,
-            timeout=WORKER_TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{pipeline.name} on {case.name} failed:\n{done.stderr}")
-        run: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        output, errors = worker.communicate(order.to_json(), timeout=WORKER_TIMEOUT_S)
+        if worker.returncode:
+            raise TickwireError(f"{pipeline.name} on {case.name} failed:\n{errors}")
+        run: dict[str, Any] = json.loads(output.splitlines()[-1])
         sent = server.report()
     # The share of its time that the sender waited for the receiver: near 1 where the receiver is
     # what limits the pair.
     run["sender_waited"] = sent.blocked_seconds / sent.seconds
     return run
+
+
+@contextlib.contextmanager
+def _started(module: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a worker, which then waits for its order; it does not outlive the block."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", module]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
 
 
 _pass_bytes: dict[LoadSpec, int] = {}

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from tickwire.cli.bench import bench
 from tickwire.cli.check import check
 from tickwire.cli.doctor import doctor
 from tickwire.cli.logs import LogFormat, set_up_logs
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 for command in (run, check, sim, replay, doctor):
     app.command()(command)
+app.add_typer(bench)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,126 @@
+"""`tickwire bench`: measure tickwire on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tickwire.errors import ConfigError, TickwireError
+
+if TYPE_CHECKING:
+    from tickwire.bench import Case, Result
+
+bench = typer.Typer(
+    name="bench",
+    help="Measure tickwire on this machine, over loopback, every answer checked.",
+    no_args_is_help=False,
+)
+
+JsonFile = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the results; - is standard output."),
+]
+
+
+@bench.command()
+def throughput(
+    json_file: JsonFile = None,
+    case: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Of each pipeline, in turn.")] = None,
+    messages: Annotated[
+        int | None,
+        typer.Option(min=20_000, help="That each run measures."),
+    ] = None,
+) -> None:
+    """Measure messages per second and CPU per message, as fast as a sender can send.
+
+    tickwire with each of its carriers, ending in Arrow record batches; beside it picows with an
+    empty callback and recv alone, which decode nothing.
+    """
+    from tickwire.bench.throughput import DEFAULT_RUNS, measure_throughput, usual_cases
+
+    chosen = [_case(name, messages) for name in case or usual_cases()]
+    check_writable(json_file)
+    results = measure_throughput(chosen, runs or DEFAULT_RUNS, tell=tell)
+    if json_file != "-":
+        _print_table(results)
+    write(json_file, [result.to_dict() for result in results])
+    fail_where_wrong([fault for result in results for fault in result.faults])
+
+
+def tell(line: str) -> None:
+    """Show what was done: on standard error, which is for people."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def check_writable(json_file: str | None) -> None:
+    """Fail now rather than after minutes of measuring."""
+    if json_file is None or json_file == "-":
+        return
+    try:
+        Path(json_file).open("a").close()
+    except OSError as error:
+        raise ConfigError([f"--json {json_file}: {error.strerror or error}"]) from None
+
+
+def write(json_file: str | None, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write the results where `--json` says."""
+    import json
+
+    from tickwire.bench import results
+
+    if json_file is None:
+        return
+    written = results.document(entries)
+    if json_file == "-":
+        print(json.dumps(written, indent=1))
+        return
+    results.write(Path(json_file), written)
+
+
+def fail_where_wrong(faults: list[str]) -> None:
+    """End with exit code 1 where an answer was wrong."""
+    if faults:
+        raise TickwireError("an answer was wrong: " + "; ".join(dict.fromkeys(faults)))
+
+
+def _case(name: str, n_messages: int | None) -> Case:
+    from tickwire.bench.cases import CASES
+
+    if name not in CASES:
+        raise ConfigError([f"--case {name}: should be one of {', '.join(CASES)}"])
+    return CASES[name] if n_messages is None else CASES[name].of_messages(n_messages)
+
+
+def _print_table(results: list[Result]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from tickwire.bench.orders import RECV
+
+    console = Console()
+    for case in dict.fromkeys(result.case for result in results):
+        title = f"{case}: medians, smallest to largest"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("pipeline", no_wrap=True)
+        for heading in ("1000 messages/s", "CPU ns/message", "of recv"):
+            table.add_column(heading, justify="right")
+        table.add_column("answer")
+        same = {result.pipeline: result for result in results if result.case == case}
+        for name, result in same.items():
+            rate = "messages_per_second"
+            share = result.median(rate) / same[RECV].median(rate)
+            table.add_row(
+                escape(name),
+                result.told(rate, per=1000),
+                result.told("cpu_ns_per_message"),
+                f"{share:.0%}",
+                result.verdict,
+            )
+        console.print(table)
