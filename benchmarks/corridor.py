@@ -54,14 +54,16 @@ class Frames:
         self.descriptor = os.open(path, os.O_RDONLY)
 
     @classmethod
-    def write(cls, path: Path, case: str, n_reads: int, *, per_read: int = 0) -> Self:
-        """Make the first frames of a case, as many a read as fit unless a number is given."""
+    def write(
+        cls, path: Path, case: str, n_reads: int, *, per_read: int = 0, first: int = 0
+    ) -> Self:
+        """Make the frames of a case, from message `first` on; as many a read as fit unless given."""
         payload = CASES[case].payload
         per_read = per_read or READ_BYTES // max(len(payload(n)) + 20 for n in range(500))
         read_bytes = []
         with path.open("wb") as file:
-            for first in range(0, n_reads * per_read, per_read):
-                numbers = range(first, first + per_read)
+            for start in range(first, first + n_reads * per_read, per_read):
+                numbers = range(start, start + per_read)
                 block = b"".join(build_frame(1, payload(n), mask=False) for n in numbers)
                 assert len(block) <= READ_BYTES
                 file.write(block)
@@ -88,6 +90,13 @@ class Frames:
         self.close()
 
 
+def read_frames(receiver: Receiver, descriptor: int, read_bytes: list[int]) -> None:
+    """Bring a receiver its bytes as the loop would, once for each number of bytes."""
+    readv = os.readv
+    for n_bytes in read_bytes:
+        receiver.buffer_updated(readv(descriptor, (receiver.get_buffer()[:n_bytes],)))
+
+
 class Corridor:
     """A connection's receiver, its parser, and a decoder with its rings.
 
@@ -97,14 +106,16 @@ class Corridor:
         Of `benchmarks.decode.payloads`.
     decodes
         Without it messages go to a handler that does nothing, and the parser alone remains.
+    ring_rows
+        Rows of each ring.
     """
 
-    def __init__(self, case: str, *, decodes: bool = True) -> None:
+    def __init__(self, case: str, *, decodes: bool = True, ring_rows: int = RING_ROWS) -> None:
         self.case = CASES[case]
         self.tables = {name: each for name, each in TABLES.items() if name not in SYSTEM_TABLES}
         self.dictionaries = Dictionaries()
         self.rings = {
-            name: Ring(table, RING_ROWS, self.dictionaries) for name, table in self.tables.items()
+            name: Ring(table, ring_rows, self.dictionaries) for name, table in self.tables.items()
         }
         self.program = Program(
             self.case.venue, load(self.case.venue).declared(extras=False), self.tables
@@ -125,10 +136,7 @@ class Corridor:
 
     def read(self, descriptor: int, read_bytes: list[int]) -> None:
         """Read and decode, once for each number of bytes."""
-        receiver = self.receiver
-        readv = os.readv
-        for n_bytes in read_bytes:
-            receiver.buffer_updated(readv(descriptor, (receiver.get_buffer()[:n_bytes],)))
+        read_frames(self.receiver, descriptor, read_bytes)
 
     def check(self, n_messages: int, n_rows_before: int = 0) -> None:
         """Raise where the messages read since `connect` did not all give their rows."""

@@ -1,0 +1,77 @@
+"""Counts allocations from the read to the ring: `python -m tests.memory.steady`.
+
+The counter must be preloaded; see `test_steady_state.py`. Prints a JSON object by case: how many
+reads there were, how many messages each brought, and how many allocations all of them made, first
+with few messages a read, then with many.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.corridor import Corridor, Frames, read_frames
+from benchmarks.decode.payloads import CASES
+
+from tickwire.session import Receiver
+from tickwire.wire import MessageQueue
+
+N_READS = 12  # enough that every ring is written over
+RING_ROWS = 4096
+
+n_allocations = ctypes.CDLL(None).tickwire_allocations
+n_allocations.restype = ctypes.c_ulong
+
+
+def allocations(read: Callable[[], None]) -> int:
+    """Give how often this thread allocates meanwhile; objects of Python come from malloc here."""
+    gc.collect()
+    before = n_allocations()
+    read()
+    return int(n_allocations() - before)
+
+
+def count(case: str, folder: Path) -> dict[str, int]:
+    """Read a case as a connection brings it: to warm up, then few and many messages a read."""
+    corridor = Corridor(case, ring_rows=RING_ROWS)
+    found = {"reads": N_READS}
+    n_messages = 0
+    most = 0
+    for name in ("warm", "few", "many"):
+        per_read = most // 2 if name == "few" else 0
+        path = folder / name
+        with Frames.write(path, case, N_READS, per_read=per_read, first=n_messages) as frames:
+            most = max(most, frames.per_read)
+            n = allocations(lambda: corridor.read(frames.descriptor, frames.read_bytes))
+        n_messages += frames.n_messages
+        corridor.check(n_messages)
+        found |= {name: n, f"{name}_per_read": frames.per_read}
+    assert corridor.n_rows > RING_ROWS
+    return found
+
+
+def count_kept(folder: Path) -> dict[str, int]:
+    """Read messages of which a Python object is made each: a counter that finds none is broken."""
+    receiver = Receiver(MessageQueue(max_bytes=1 << 30))
+    receiver.start()
+    with Frames.write(folder / "kept", "bbo", N_READS) as frames:
+        n = allocations(lambda: read_frames(receiver, frames.descriptor, frames.read_bytes))
+    return {"messages": frames.n_messages, "allocations": n}
+
+
+def main() -> None:
+    """Count all."""
+    gc.disable()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found: dict[str, dict[str, int]] = {case: count(case, folder) for case in CASES}
+        found["kept"] = count_kept(folder)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
