@@ -57,7 +57,7 @@ class Frames:
     def write(
         cls, path: Path, case: str, n_reads: int, *, per_read: int = 0, first: int = 0
     ) -> Self:
-        """Make the frames of a case, from message `first` on; as many a read as fit unless given."""
+        """Make frames of the messages from `first` on; unless given, as many a read as fit."""
         payload = CASES[case].payload
         per_read = per_read or READ_BYTES // max(len(payload(n)) + 20 for n in range(500))
         read_bytes = []

@@ -29,9 +29,11 @@ from typing import Any
 from benchmarks.callgrind import functions_of, totals_of
 from benchmarks.corridor import Corridor, Frames
 from benchmarks.decode.payloads import CASES
-from benchmarks.pipelines import machine
 
-RESULTS = Path(__file__).parent / "results"
+from tickwire.bench import machine
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 MARK = "ctermid"  # of the C library; `os.ctermid` calls it, and nobody calls that
 N_WARM, N_FEW, N_MORE = 8, 2, 10  # reads
 MARKS_A_STRETCH = 6  # before and after each of these
@@ -130,7 +132,7 @@ def counted(names: list[str], folder: Path, *, branches: bool = False) -> Found:
     ]
     subprocess.run(  # noqa: S603 - our own program
         command,
-        cwd=machine.ROOT,
+        cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": "0"},
         input=json.dumps(orders),
         text=True,

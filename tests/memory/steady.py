@@ -21,6 +21,7 @@ from tickwire.session import Receiver
 from tickwire.wire import MessageQueue
 
 N_READS = 12  # enough that every ring is written over
+WARM_ROWS = 10_000  # the memory of a symbol's trades grows until it has 8,192 ids
 RING_ROWS = 4096
 
 n_allocations = ctypes.CDLL(None).tickwire_allocations
@@ -38,14 +39,18 @@ def allocations(read: Callable[[], None]) -> int:
 def count(case: str, folder: Path) -> dict[str, int]:
     """Read a case as a connection brings it: to warm up, then few and many messages a read."""
     corridor = Corridor(case, ring_rows=RING_ROWS)
+    with Frames.write(folder / "one", case, 1) as frames:
+        most = frames.per_read
+    n_warm = max(N_READS, WARM_ROWS // (most * corridor.case.n_rows))
     found = {"reads": N_READS}
     n_messages = 0
-    most = 0
-    for name in ("warm", "few", "many"):
-        per_read = most // 2 if name == "few" else 0
+    for name, n_reads, per_read in (
+        ("warm", n_warm, most),
+        ("few", N_READS, most // 2),
+        ("many", N_READS, most),
+    ):
         path = folder / name
-        with Frames.write(path, case, N_READS, per_read=per_read, first=n_messages) as frames:
-            most = max(most, frames.per_read)
+        with Frames.write(path, case, n_reads, per_read=per_read, first=n_messages) as frames:
             n = allocations(lambda: corridor.read(frames.descriptor, frames.read_bytes))
         n_messages += frames.n_messages
         corridor.check(n_messages)

@@ -1,7 +1,7 @@
 """From bytes in the receive buffer to published rows, nothing is allocated for a message.
 
-A thread's calls of malloc are counted; Python's own allocator is off, so that an object of Python is
-one of them even if it is freed at once. Equal reads with twice the messages must make exactly as
+A thread's calls of malloc are counted; Python's own allocator is off, so that an object of Python
+is one of them even if it is freed at once. Equal reads with twice the messages must make exactly as
 many calls. What a read may make: a memoryview and its slice, the list of buffers, its number of
 bytes; all of it is Python's around the read, and the same whatever the read brings.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ Counts = dict[str, dict[str, int]]
 
 pytestmark = [
     pytest.mark.skipif(
-        sys.platform != "linux" or "glibc" not in os.confstr("CS_GNU_LIBC_VERSION"),
+        platform.libc_ver()[0] != "glibc",
         reason="counts in front of glibc's malloc",
     ),
     pytest.mark.skipif(COMPILER is None, reason="there is no C compiler"),
@@ -47,7 +48,7 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Counts:
         [str(COMPILER), "-O2", "-shared", "-fPIC", "-o", counter, HERE / "allocations.c"],
         check=True,
     )
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-m", "tests.memory.steady"],
         cwd=ROOT,
         env=os.environ
