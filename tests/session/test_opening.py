@@ -42,6 +42,17 @@ async def test_a_refused_handshake(carrier: str, security: Security, refusal: st
             assert caught.value.status == status
 
 
+@pytest.mark.parametrize("early", [b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"x" * 200_000])
+async def test_a_server_that_speaks_first(carrier: str, security: Security, early: bytes) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(early)  # over TLS, in the same breath as the end of its handshake
+        await peer.reader.read()
+
+    async with serve_raw(script, security.server_context) as port:
+        with pytest.raises(errors.HandshakeError):
+            await connect(security.url(port), carrier=carrier, ca_file=security.ca_file)
+
+
 @pytest.mark.parametrize(
     "header", [b"Sec-WebSocket-Protocol: v9\r\n", b"Sec-WebSocket-Extensions: x-compress\r\n"]
 )

@@ -50,6 +50,9 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
     def connection_made(self, transport):
         """Send the handshake."""
         self.transport = transport
+        if self.opened.done():  # it failed already: see `_open`
+            transport.abort()
+            return
         transport.write(self.request)
 
     def get_buffer(self, Py_ssize_t sizehint):
@@ -141,7 +144,9 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         except errors.HandshakeError as error:
             if not self.opened.done():
                 self.opened.set_exception(error)
-            self.transport.abort()
+            # A server that speaks first may be heard before TLS has told of the connection.
+            if self.transport is not None:
+                self.transport.abort()
             return 0
         self.is_open = True
         # Until the connection is set up nobody could take control frames or pause: not yet.

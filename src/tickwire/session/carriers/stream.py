@@ -11,8 +11,8 @@ import asyncio
 
 from tickwire.session._receiver import Receiver
 from tickwire.session.carriers.base import Opened
-from tickwire.session.carriers.dial import dial_through_proxy
 from tickwire.session.carriers.target import Target
+from tickwire.session.carriers.transports import open_streams
 
 LIMIT_BYTES = 2 * 1024 * 1024  # the StreamReader pauses its transport past twice this
 READ_BYTES = 65_536  # what one read brings is still in cache when it is parsed
@@ -21,24 +21,7 @@ LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
 async def open_stream(target: Target, receiver: Receiver) -> Opened:
     """Connect and shake hands."""
-    name = target.url.host if target.context else None
-    if target.proxy is None:
-        reader, writer = await asyncio.open_connection(
-            target.url.host,
-            target.url.port,
-            limit=LIMIT_BYTES,
-            ssl=target.context,
-            server_hostname=name,
-        )
-    else:
-        sock = await dial_through_proxy(target.proxy, target.url)
-        try:
-            reader, writer = await asyncio.open_connection(
-                sock=sock, limit=LIMIT_BYTES, ssl=target.context, server_hostname=name
-            )
-        except BaseException:
-            sock.close()
-            raise
+    reader, writer = await open_streams(target, LIMIT_BYTES)
     try:
         request, answer = target.handshake()
         writer.write(request)
