@@ -13,8 +13,8 @@ from pathlib import Path
 import typer
 
 PACKAGES = (
-    "tickwire", "numpy", "pyarrow", "duckdb", "uvloop", "picows", "aiofastnet", "aiohttp", "pydantic",
-    "typer", "rich", "structlog", "zstandard",
+    "tickwire", "numpy", "pyarrow", "duckdb", "uvloop", "picows", "aiofastnet", "aiohttp",
+    "pydantic", "typer", "rich", "structlog", "zstandard",
 )  # fmt: skip
 ENOUGH_FILES = 4096
 ENOUGH_SOCKET_BYTES = 4 << 20
