@@ -43,6 +43,20 @@ def test_percentiles_are_numpys_within_a_bucket(values: list[int], percent: floa
     assert histogram.mean == pytest.approx(float(np.mean(values)))
 
 
+@given(st.lists(latencies | st.integers(-50, -1), max_size=300))
+def test_many_values_are_recorded_as_one_by_one(values: list[int]) -> None:
+    one_by_one, together = Histogram(), Histogram()
+    for value in values:
+        one_by_one.add(value)
+    together.add_values(np.array(values, np.int64))
+    assert together.items() == one_by_one.items()
+    assert (together.count, together.max, together.mean) == (
+        one_by_one.count,
+        one_by_one.max,
+        one_by_one.mean,
+    )
+
+
 @given(st.lists(st.tuples(latencies, st.integers(1, 50)), max_size=60))
 def test_every_value_lies_in_its_bucket(pairs: list[tuple[int, int]]) -> None:
     histogram = Histogram()

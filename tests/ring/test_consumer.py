@@ -341,6 +341,9 @@ class Ages:
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []
 
+    def add(self, value_ns: int, count: int) -> None:
+        self.seen.append((value_ns, count))
+
     def add_since(self, starts: Any, counts: Any, now_ns: int) -> None:
         pairs = zip(starts.tolist(), counts.tolist(), strict=True)
         self.seen += [(now_ns - start, count) for start, count in pairs]

@@ -79,6 +79,19 @@ cdef class Histogram:
                 if starts[i] > 0 and counts[i] > 0:
                     self.record(now_ns - starts[i], counts[i])
 
+    def add_values(self, const int64_t[::1] values_ns not None):
+        """Record many values.
+
+        Parameters
+        ----------
+        values_ns
+            shape (n,), int64, C-contiguous, latencies, ns; those below 0 count as 0.
+        """
+        cdef Py_ssize_t i
+        with nogil:
+            for i in range(values_ns.shape[0]):
+                self.record(values_ns[i], 1)
+
     def merge(self, Histogram other not None):
         """Add all that another histogram has counted.
 

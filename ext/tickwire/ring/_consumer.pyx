@@ -31,7 +31,9 @@ from tickwire.ring._ring cimport Ring
 
 import numpy as np
 
-from tickwire.clock import mono_ns
+
+cdef extern from "tickwire/clock.h":
+    int64_t tw_mono_ns() noexcept nogil
 
 cdef enum:
     NOGIL_BYTES = 65536     # a copy of more lets other threads run meanwhile
@@ -289,14 +291,20 @@ cdef class Consumer:
         Parameters
         ----------
         histogram
-            Whatever has `add_since(starts, counts, now_ns)`, as `tickwire.observe.Histogram`.
+            Whatever has `add(value_ns, count)` and `add_since(starts, counts, now_ns)`, as
+            `tickwire.observe.Histogram`.
         now_ns
             Monotonic time, ns; default: now.
         """
         if self.n_runs == 0:
             return
-        cdef int64_t now = mono_ns() if now_ns is None else now_ns
-        histogram.add_since(self.run_starts[:self.n_runs], self.run_counts[:self.n_runs], now)
+        cdef int64_t now = tw_mono_ns() if now_ns is None else now_ns
+        if self.n_runs == 1:
+            # The rows of one read: what a consumer that keeps up takes each time.
+            if self.starts[0] > 0:
+                histogram.add(now - self.starts[0], self.counts[0])
+        else:
+            histogram.add_since(self.run_starts[:self.n_runs], self.run_counts[:self.n_runs], now)
         self.n_runs = 0
 
     @property

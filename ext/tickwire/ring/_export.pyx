@@ -45,6 +45,8 @@ from tickwire.ring._ring cimport (
 
 import pyarrow as pa
 
+cdef object import_from_c = pa.RecordBatch._import_from_c
+
 cdef extern from "tickwire/spare.h" nogil:
     void* tw_spare_take(size_t n_bytes, int* size_class)
     void tw_spare_give(void* memory, int size_class)
@@ -361,4 +363,4 @@ cdef void fill_dictionary(
 
 
 cdef object import_batch(ArrowArray* array, object schema):
-    return pa.RecordBatch._import_from_c(<uintptr_t> array, schema)
+    return import_from_c(<uintptr_t> array, schema)

@@ -5,6 +5,9 @@ Rules of this file
 - Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
   ring and the wish to be woken nothing can be published.
 - The ring wakes whoever asked, once (`arm`); nothing happens here per message.
+- From a publish to the body of an `async for` there is one hop of the loop and as little Python as
+  can be: at a modest rate that is much of a row's latency. So `get` and `__anext__` give the same
+  coroutine, which awaits the future that the publish sets.
 - A consumer that nobody holds is collected and detached: the ring knows it only weakly.
 """
 
@@ -13,10 +16,10 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -61,15 +64,13 @@ class BatchConsumer:
         self._unfinished = 0
         self._left: int | None = None  # rows still to give once it is shut down
         self._detached = False
+        self._wake = _waker(weakref.ref(self))
 
     def __aiter__(self) -> BatchConsumer:
         return self
 
-    async def __anext__(self) -> pa.RecordBatch:
-        try:
-            return await self.get()
-        except QueueShutDown:
-            raise StopAsyncIteration from None
+    def __anext__(self) -> Coroutine[Any, Any, pa.RecordBatch]:
+        return self._next(StopAsyncIteration)
 
     def __enter__(self) -> BatchConsumer:
         return self
@@ -113,7 +114,7 @@ class BatchConsumer:
         """Whether there is no row to take."""
         return self.qsize() == 0
 
-    async def get(self) -> pa.RecordBatch:
+    def get(self) -> Coroutine[Any, Any, pa.RecordBatch]:
         """Wait for rows and take all there are; the batch owns its memory.
 
         Returns
@@ -126,11 +127,7 @@ class BatchConsumer:
         QueueShutDown
             The consumer or its feed has ended and every row has been given.
         """
-        while True:
-            try:
-                return self.get_nowait()
-            except QueueEmpty:
-                await self._wait_for_rows()
+        return self._next(QueueShutDown)
 
     def get_nowait(self) -> pa.RecordBatch:
         """Take all rows there are.
@@ -143,13 +140,9 @@ class BatchConsumer:
             There will be none.
         """
         self._check_open()
-        batch = self._rows.take(self._left)
+        batch = self._take()
         if batch is None:
             raise QueueEmpty
-        if self._latency is not None:
-            self._rows.record(self._latency)
-        self._note_taken(batch.num_rows)
-        self._unfinished += 1
         return batch
 
     @contextmanager
@@ -238,6 +231,18 @@ class BatchConsumer:
             self._detach()
             raise QueueShutDown
 
+    def _take(self) -> pa.RecordBatch | None:
+        """Take all rows there are, None where there is none; only where it is open."""
+        batch = self._rows.take(self._left)
+        if batch is None:
+            return None
+        if self._latency is not None:
+            self._rows.record(self._latency)
+        self._unfinished += 1
+        if self._left is not None or self._getters:
+            self._note_taken(batch.num_rows)
+        return batch
+
     def _note_taken(self, n_rows: int) -> None:
         if self._left is not None:
             self._left -= n_rows
@@ -251,36 +256,35 @@ class BatchConsumer:
             self._detached = True
             self._rows.close()
 
-    async def _wait_for_rows(self) -> None:
-        getter = asyncio.get_running_loop().create_future()
-        self._getters.append(getter)
-        self._arm()
-        try:
-            await getter
-        except BaseException:
-            getter.cancel()
-            if getter in self._getters:
-                self._getters.remove(getter)
-            if not self.empty():  # it was woken, and the rows are still there for another one
-                self._wake_getter()
-            raise
+    async def _next(self, end: type[Exception]) -> pa.RecordBatch:
+        """Wait for rows and take all there are; raises `end` when there will be none."""
+        while not self._detached:
+            if self._left != 0:
+                batch = self._take()
+                if batch is not None:
+                    return batch
+            if self._left is not None:
+                self._detach()
+                break
+            getter = asyncio.get_running_loop().create_future()
+            self._getters.append(getter)
+            if not self._armed:
+                self._arm()
+            try:
+                await getter
+            except BaseException:
+                getter.cancel()
+                if getter in self._getters:
+                    self._getters.remove(getter)
+                if not self.empty():  # it was woken, and the rows are there for another one
+                    self._wake_getter()
+                raise
+        raise end
 
     def _arm(self) -> None:
-        if self._armed or self._detached:
-            return
-        self._armed = True
-        method = weakref.WeakMethod(self._on_publish)
-
-        def wake() -> None:
-            on_publish = method()
-            if on_publish is not None:
-                on_publish()
-
-        self._ring.arm(wake)
-
-    def _on_publish(self) -> None:
-        self._armed = False
-        self._wake_getter()
+        if not self._armed and not self._detached:
+            self._armed = True
+            self._ring.arm(self._wake)
 
     def _wake_getter(self) -> None:
         while self._getters:
@@ -296,3 +300,15 @@ class BatchConsumer:
             if not waiter.done():
                 waiter.set_result(None)
         self._joiners.clear()
+
+
+def _waker(consumer: weakref.ref[BatchConsumer]) -> Callable[[], None]:
+    """Make what the ring calls: it must not keep the consumer alive."""
+
+    def wake() -> None:
+        waiting = consumer()
+        if waiting is not None:
+            waiting._armed = False
+            waiting._wake_getter()
+
+    return wake
