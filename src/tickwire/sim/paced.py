@@ -7,8 +7,7 @@ Rules of this file
   time, so a stall anywhere, the sender's own too, is latency of every message that it delays.
 - The sender sleeps only while the next message is far off; close to the due time it spins, which
   takes a processor of its own. How late each message was handed to the socket is reported.
-- Times are those of the monotonic clock, which all processes of a machine share. A trade's id is
-  the wall clock's time in ns at which it was due, so that what arrives can be told.
+- Times are those of the monotonic clock, which all processes of a machine share.
 - What is late goes out with what is due by then, in one piece, so that lateness does not grow.
 """
 
@@ -19,43 +18,27 @@ import multiprocessing
 import socket
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tickwire.errors import TickwireError
 from tickwire.sim.peer import Peer
-from tickwire.sim.tape import record
-
-Ns = NDArray[np.int64]
+from tickwire.sim.schedule import Frames, Load, Ns, Pass, Stretch
 
 SPIN_NS = 200_000  # closer to the due time than this, a sleep could wake too late
 CALM_NS = 1_000_000  # with this much time left, requests and pings of the client are looked at
-ANSWER_NS = 100_000_000  # and this often even without it
+ANSWER_NS = 100_000_000  # if they have not been for this long
+MUST_ANSWER_NS = 1_000_000_000  # and after this long whether there is time or not
 LEAD_NS = 20_000_000  # between the order to start and the first due time, to get ready
-PREPARE_NS = 300  # and so much more for each message of a pass, whose id is written meanwhile
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Messages on one schedule.
-
-    Parameters
-    ----------
-    n_messages
-        How many.
-    rate
-        Messages per second, evenly spaced; 0: as fast as the client takes them, to warm it up.
-    """
-
-    n_messages: int
-    rate: float = 0.0
+PREPARE_NS = 300  # and so much more for each message, whose id is written meanwhile
+MAX_LEAD_NS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,78 +69,6 @@ class StretchReport:
     blocked_seconds: float
 
 
-class Load(Protocol):
-    """Something to send: frames, and when they are due."""
-
-    @property
-    def n_lanes(self) -> int:
-        """How many connections it is for."""
-
-    def passes(self, stretch: Stretch, start_ns: int) -> Iterator[Pass]:
-        """Give the next messages, a block at a time, with ids that count from `start_ns`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """A block of frames that is ready to be sent.
-
-    Parameters
-    ----------
-    data
-        The frames, one behind the other.
-    ends
-        Where each ends.
-    due_ns
-        shape (n,), int64, ns after the start of the schedule, ascending.
-    lanes
-        The connection of each frame; None: all go to the first.
-    """
-
-    data: bytearray | bytes
-    ends: list[int]
-    due_ns: Ns
-    lanes: list[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TradeLoad:
-    """Hyperliquid trades, one per message, all of the same length.
-
-    Parameters
-    ----------
-    tape_messages
-        Messages in one pass. The ids of a pass are written before its first message is due: a
-        stretch of one pass is sent without a pause, between passes there is a short one.
-    coin
-        Of every message.
-    seed
-        Of prices and sizes.
-    """
-
-    tape_messages: int = 1000
-    coin: str = "BTC"
-    seed: int = 0
-
-    n_lanes = 1
-
-    def passes(self, stretch: Stretch, start_ns: int) -> Iterator[Pass]:
-        """Give the next messages, a pass at a time, with ids that count from `start_ns`."""
-        tape = record("trades", self.tape_messages, stamp=True, coin=self.coin, seed=self.seed)
-        ends = tape.ends.tolist()
-        # Without a rate nothing is due: ids are a ns apart, so that they are still unique.
-        rate = stretch.rate or 1e9
-        for first in range(0, stretch.n_messages, tape.n_messages):
-            n_messages = min(tape.n_messages, stretch.n_messages - first)
-            tape.stamp(start_ns, first, rate)
-            due_ns = due_times(first, n_messages, rate)
-            yield Pass(tape.data, ends[:n_messages], due_ns)
-
-
-def due_times(first: int, n_messages: int, rate: float) -> Ns:
-    """Give when evenly spaced messages are due; shape (n,), int64, ns after the start."""
-    return (np.arange(first, first + n_messages) * (1e9 / rate)).astype(np.int64)
-
-
 class Pacer:
     """Sends stretches over connections whose handshakes are done.
 
@@ -165,14 +76,14 @@ class Pacer:
     ----------
     peers
         The connections, by lane.
-    load
+    frames
         What to send.
     """
 
-    def __init__(self, peers: Sequence[Peer], load: Load) -> None:
+    def __init__(self, peers: Sequence[Peer], frames: Frames) -> None:
         self._peers = peers
-        self._load = load
-        self._answer_after_ns = 0
+        self._frames = frames
+        self._answered_ns = 0
 
     @property
     def is_closed(self) -> bool:
@@ -183,21 +94,22 @@ class Pacer:
         """Answer what the clients have sent."""
         for peer in self._peers:
             peer.answer(timeout_s)
-        self._answer_after_ns = time.monotonic_ns() + ANSWER_NS
+        self._answered_ns = time.monotonic_ns()
 
     def send(self, stretch: Stretch) -> StretchReport:
         """Send one stretch; returns when the last message has been handed to the socket."""
-        blocked_ns = sum(peer.blocked_ns for peer in self._peers)
-        wall_ns, now_ns = time.time_ns(), time.monotonic_ns()
-        lead_ns = LEAD_NS if stretch.rate else 0
-        start_ns = now_ns + lead_ns
+        blocked_ns = self._blocked_ns()
+        # The first pass must be ready by then.
+        lead_ns = min(LEAD_NS + PREPARE_NS * stretch.n_messages, MAX_LEAD_NS)
+        if not stretch.rate:
+            lead_ns = 0
+        wall_ns, start_ns = time.time_ns() + lead_ns, time.monotonic_ns() + lead_ns
         due, late = [], []
         n_bytes = 0
-        passes = self._load.passes(stretch, wall_ns + lead_ns)
-        for block in passes:
+        for block in self._frames.passes(stretch, wall_ns):
             if stretch.rate:
-                late.append(self._send_on_time(block, start_ns))
                 due.append(block.due_ns + start_ns)
+                late.append(self._send_on_time(block, start_ns))
             else:
                 self._peers[0].send(memoryview(block.data)[: block.ends[-1]])
                 self.answer()
@@ -205,10 +117,163 @@ class Pacer:
             if self.is_closed:
                 break
         return StretchReport(
-            wall_ns + lead_ns,
+            wall_ns,
             np.concatenate(due) if due else np.empty(0, np.int64),
             np.concatenate(late) if late else np.empty(0, np.int64),
             n_bytes,
             (time.monotonic_ns() - start_ns) / 1e9,
-            (sum(peer.blocked_ns for peer in self._peers) - blocked_ns) / 1e9,
+            (self._blocked_ns() - blocked_ns) / 1e9,
         )
+
+    def _send_on_time(self, block: Pass, start_ns: int) -> Ns:
+        """Send a pass, each message when it is due; gives how late each was, ns."""
+        view, ends, lanes, peers = memoryview(block.data), block.ends, block.lanes, self._peers
+        due_ns = (block.due_ns + start_ns).tolist()
+        n_messages = len(due_ns)
+        sent_until, sent_ns = [], []  # of each send: the message behind its last one, and when
+        clock = time.monotonic_ns
+        first = position = 0
+        while first < n_messages:
+            now_ns = clock()
+            ahead_ns = due_ns[first] - now_ns
+            if ahead_ns > 0:
+                self._wait(ahead_ns, now_ns)
+                continue
+            stop = first + 1
+            if stop < n_messages and due_ns[stop] <= now_ns:
+                stop = bisect_right(due_ns, now_ns, stop)
+            peer = peers[0]
+            if lanes is not None:
+                peer = peers[lanes[first]]
+                stop = next((n for n in range(first, stop) if lanes[n] != lanes[first]), stop)
+            peer.send(view[position : ends[stop - 1]])
+            if now_ns - self._answered_ns > MUST_ANSWER_NS:
+                self.answer()
+            sent_until.append(stop)
+            sent_ns.append(now_ns)
+            first, position = stop, ends[stop - 1]
+            if peer.is_closed:
+                break
+        n_each = np.diff(sent_until, prepend=0)
+        return np.repeat(sent_ns, n_each) - np.array(due_ns[:first], np.int64)
+
+    def _wait(self, ahead_ns: int, now_ns: int) -> None:
+        """Let some of the time until the next message go by; returns at once where it is near."""
+        if ahead_ns > CALM_NS and now_ns - self._answered_ns > ANSWER_NS:
+            self.answer()
+        elif ahead_ns > SPIN_NS:
+            time.sleep((ahead_ns - SPIN_NS) / 1e9)
+
+    def _blocked_ns(self) -> int:
+        return sum(peer.blocked_ns for peer in self._peers)
+
+
+class PacedServer:
+    """An open-loop sender in its own process; a context manager.
+
+    Parameters
+    ----------
+    load
+        What it sends to the clients, one for each lane.
+
+    Attributes
+    ----------
+    urls
+        Where to connect, by lane.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.urls: list[str] = []
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> PacedServer:
+        # Not forked: the parent may have threads and an event loop.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self.load, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.urls = [f"ws://127.0.0.1:{port}/ws" for port in self._receive(60.0)]
+        return self
+
+    def send(self, stretch: Stretch, timeout_s: float = 60.0) -> StretchReport:
+        """Send one stretch, once every client has subscribed; returns when it has been sent.
+
+        Raises
+        ------
+        TickwireError
+            Where the sender failed, or did not finish in time.
+        """
+        if self._pipe is None:
+            raise TickwireError("the sender does not run")
+        self._pipe.send(stretch)
+        report: StretchReport = self._receive(timeout_s)
+        if len(report.late_ns) < len(report.due_ns) or report.n_bytes == 0:
+            raise TickwireError("the client left before everything was sent")
+        return report
+
+    def _receive(self, timeout_s: float) -> Any:
+        if self._pipe is None or not self._pipe.poll(timeout_s):
+            raise TickwireError(f"the sender did not finish within {timeout_s:g} s")
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise TickwireError("the sender ended before it was done") from None
+        if isinstance(answer, TickwireError):
+            raise answer
+        return answer
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+        if self._pipe is not None:
+            self._pipe.close()
+
+
+def _serve(load: Load, pipe: Connection) -> None:
+    try:
+        frames = load.open()
+        with ExitStack() as stack:
+            listeners = [
+                stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                for _ in range(load.n_lanes)
+            ]
+            pipe.send([listener.getsockname()[1] for listener in listeners])
+            peers = []
+            for listener in listeners:
+                connected, _ = listener.accept()
+                peers.append(Peer(stack.enter_context(connected)))
+                peers[-1].shake_hands()
+            _obey(Pacer(peers, frames), peers, load.n_requests, pipe)
+    except TickwireError as error:
+        pipe.send(error)
+    pipe.poll(None)  # it is ended by whoever started it
+
+
+def _obey(pacer: Pacer, peers: Sequence[Peer], n_requests: int, pipe: Connection) -> None:
+    """Send what is asked for until the clients or whoever asks are gone."""
+    # A collection in the middle of a stretch would make messages late.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    while True:
+        pacer.answer()
+        if pacer.is_closed:
+            raise TickwireError("the client left")
+        # Nothing wakes up without need: other pipelines may be measured meanwhile.
+        is_ready = all(peer.n_requests >= n_requests for peer in peers)
+        sockets = [peer.fileno() for peer in peers]
+        if pipe in wait([pipe, *sockets] if is_ready else sockets):
+            try:
+                stretch = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(pacer.send(stretch))

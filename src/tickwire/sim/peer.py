@@ -35,6 +35,10 @@ class Peer:
         self.blocked_ns = 0
         self.is_closed = False
 
+    def fileno(self) -> int:
+        """Give the socket's number, so that a peer can be waited for."""
+        return self._socket.fileno()
+
     def shake_hands(self) -> None:
         """Answer the opening handshake, RFC 6455 section 4.2.2."""
         while b"\r\n\r\n" not in self._received:

@@ -82,6 +82,23 @@ class Tape:
         self._numbered = None
         self._write(start_ns + np.maximum.accumulate(due_ns - steps) + steps)
 
+    def repeat(self, n_times: int) -> Tape:
+        """Give a longer tape: these messages over and over, each time with ids of their own."""
+
+        def spread(once: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+            return (once + np.arange(n_times)[:, None] * step).ravel()
+
+        n_bytes = len(self.data)
+        return Tape(
+            self.data * n_times,
+            spread(self.ends, n_bytes),
+            spread(self.headers, 0),
+            spread(self.id_starts, n_bytes),
+            spread(self.id_messages, self.n_messages),
+            self.id_digits,
+            {table: n_rows * n_times for table, n_rows in self.rows.items()},
+        )
+
     def payloads(self) -> Iterator[bytes]:
         """Yield the texts of one pass as they are now."""
         start = 0
