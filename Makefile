@@ -17,7 +17,7 @@ help:
 	@echo 'make conformance  run the Autobahn|Testsuite (on CPython 2.7, as pyenv has it)'
 	@echo 'make test-asan, make test-debug'
 	@echo '              the same under sanitizers, and with every check that Cython has'
-	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS (TARGET=... for one)'
+	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS or FUZZ_RUNS (TARGET=... for one)'
 	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
@@ -95,14 +95,18 @@ test-asan:
 test-debug:
 	$(MAKE) test TICKWIRE_BUILD=debug
 
-# Any bytes against independent readers; see tests/fuzz/README.md.
-FUZZ_SECONDS ?= 60
+# Any bytes against independent readers; see tests/fuzz/README.md. FUZZ_RUNS=10000000: so many
+# executions of each target, however long they take. WHOLE=1: the slow form of each.
+FUZZ_RUNS ?=
+FUZZ_SECONDS ?= $(if $(FUZZ_RUNS),0,60)
+WHOLE ?=
 TARGET ?=
 COVERAGE := $(CURDIR)/build/fuzz/coverage.so
 FUZZED := LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
-	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16
+	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16:malloc_context_size=2:max_malloc_fill_size=0
 fuzz: fuzz-build
-	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(TARGET)
+	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) \
+		$(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS)) $(if $(WHOLE),--whole) $(TARGET)
 
 # What the fuzzer has found, as far as it adds coverage, goes into the kept corpus.
 fuzz-corpus: fuzz-build
@@ -113,6 +117,7 @@ fuzz-build:
 	$(BIN)/python -m pip install --quiet --group fuzz
 	mkdir -p build/fuzz
 	$(or $(CC),cc) -O2 -shared -fPIC -o $(COVERAGE) tests/fuzz/coverage.c
+	$(BIN)/python -m tests.fuzz.build
 
 # Leaks and accesses outside of what was allocated, of the release build, by valgrind.
 MEMORY_MESSAGES ?= 5000

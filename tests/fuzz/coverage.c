@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { N_COUNTERS = 1 << 16 };
+enum { N_COUNTERS = 1 << 15 };
 
 typedef struct {
     uintptr_t address;
@@ -40,7 +40,7 @@ static program_counter places[N_COUNTERS]; /* libFuzzer wants one for each count
 void __sanitizer_cov_trace_pc(void) {
     uintptr_t address = (uintptr_t)__builtin_return_address(0);
     /* Fibonacci hashing: blocks are a few bytes apart. */
-    counters[((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15)) >> 48]++;
+    counters[((uint64_t)address * UINT64_C(0x9E3779B97F4A7C15)) >> 49]++;
 }
 
 /* libFuzzer looks at the return address: with -O2 these are jumps, which leave it as it is. */

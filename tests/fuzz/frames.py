@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
+from itertools import cycle
 from random import Random
 
 import numpy as np
@@ -28,18 +30,25 @@ MAX_STREAM_BYTES = 100_000
 logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 
+@cache
+def sizes(seed: int) -> tuple[int, ...]:
+    """Sizes of pieces for a seed, to be used again and again."""
+    rng = Random(seed)
+    longest = rng.choice((2, 10, 200, 5000))
+    return tuple(rng.randint(1, longest) for _ in range(100))
+
+
 def cut(stream: bytes, seed: int) -> list[bytes]:
     """Cut a stream into pieces: none, all, or some of the cuts, as the seed says."""
     if seed == 0:
         return [stream]
     if seed == 1:
         return [stream[at : at + 1] for at in range(len(stream))]
-    rng = Random(seed)
-    longest = rng.choice((2, 10, 200, 5000))
     pieces = []
     start = 0
-    while start < len(stream):
-        size = rng.randint(1, longest)
+    for size in cycle(sizes(seed)):
+        if start >= len(stream):
+            break
         pieces.append(stream[start : start + size])
         start += size
     return pieces

@@ -14,17 +14,28 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455 section 1.3
 URI = parse_uri("ws://localhost/")
 
 
-def handshake(data: bytes) -> None:
-    """An answer and what follows it."""
+Outcome = tuple[bool, object, bytes, str]
+
+
+def cut_anyhow(data: bytes) -> Outcome | None:
+    """An answer and what follows it, in one piece and in others."""
     if not data:
-        return
+        return None
     seed, text = data[0], data[1:]
     outcomes = [outcome(text, seed=0), outcome(text, seed=seed)]
     # With all at hand more of a refusal's body may be shown; the rest must agree.
     assert outcomes[0][:3] == outcomes[1][:3]
-    is_open, headers, rest, _ = outcomes[0]
-    if not is_open:
+    return outcomes[0]
+
+
+def handshake(data: bytes) -> None:
+    """The same, and what websockets makes of an answer that is taken."""
+    found = cut_anyhow(data)
+    if found is None or not found[0]:
         return
+    _, headers, rest, _ = found
+    text = data[1:]
+    assert isinstance(headers, list)
     if ("connection", "") in headers:
         return  # a list without elements, which websockets refuses (RFC 9110 section 5.6.1.2)
     # It does not know interim answers: the last header is what follows the last empty line.
@@ -38,7 +49,7 @@ def handshake(data: bytes) -> None:
     assert [(name.lower(), value) for name, value in response.headers.raw_items()] == headers
 
 
-def outcome(text: bytes, seed: int) -> tuple[bool, object, bytes, str]:
+def outcome(text: bytes, seed: int) -> Outcome:
     """Whether it opens the connection; its headers, or the status of the refusal; the rest."""
     response = HandshakeResponse(KEY, subprotocols=["chat"])
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.targets import TARGETS
 
-N_COUNTERS = 1 << 16  # as in coverage.c
+N_COUNTERS = 1 << 15  # as in coverage.c
 MOST_BYTES = 30_000
 KEPT = Path(__file__).parent / "corpus"
 FOUND = Path("build/fuzz/corpus")

@@ -60,6 +60,17 @@ class Source:
         self.consumers = {name: Consumer(ring) for name, ring in self.rings.items()}
         self.kept = Consumer(self.quarantine)
 
+    def decoder(self, symbols: tuple[str, ...]) -> Decoder:
+        """Make a decoder that writes into these rings."""
+        return Decoder(
+            self.program,
+            self.rings,
+            self.dictionaries,
+            venue=VENUE,
+            symbols=symbols,
+            quarantine=self.quarantine,
+        )
+
 
 @cache
 def source(name: str) -> Source:
@@ -80,14 +91,7 @@ class Feed:
             of.renew()
         self.consumers = of.consumers
         self.kept = of.kept
-        self.decoder = Decoder(
-            of.program,
-            of.rings,
-            of.dictionaries,
-            venue=VENUE,
-            symbols=symbols,
-            quarantine=of.quarantine,
-        )
+        self.decoder = of.decoder(symbols)
         self.connection = self.decoder.connection(1)
         self.n_errors = 0
 

@@ -1,25 +1,29 @@
 """Runs targets under libFuzzer: `python -m tests.fuzz.run --seconds 60 [TARGET ...]`.
 
 `make fuzz` builds and loads what this needs. libFuzzer is guided by the coverage of the compiled
-modules, which coverage.c counts, and by that of the Python modules, which atheris counts. What it
-learns is kept in build/fuzz; an input that fails is written to build/fuzz/failed, and goes into the
-kept corpus when the fault is mended.
+modules, which coverage.c counts. What it learns is kept in build/fuzz; an input that fails is
+written to build/fuzz/failed, and goes into the kept corpus when the fault is mended.
+
+A run has two parts. First libFuzzer calls the quick form of the target, which gives one input in
+`ONE_IN` to the whole target too. Then everything that was found to reach new code goes through the
+whole target. With `--whole` libFuzzer calls that one itself, and atheris counts the coverage of the
+Python modules.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import atheris
 from atheris import core_with_libfuzzer
-
-with atheris.instrument_imports(include=["tickwire"]):
-    from tests.fuzz.seeds import SEEDS
-    from tests.fuzz.targets import TARGETS
+from tests.fuzz.quick import IN_PYTHON, in_python, native
 
 HERE = Path(__file__).parent
 BUILD = Path("build/fuzz")
@@ -32,7 +36,7 @@ DICTIONARIES = {
 }
 MAX_SECONDS_PER_INPUT = 20
 MAX_MEMORY_MB = 4096  # the address sanitizer's own share is large
-
+EXECUTIONS = re.compile(r"^stat::number_of_executed_units: +(\d+)$", re.M)
 
 # libFuzzer's names for the fields of `fuzzer_functions` in coverage.c, in order.
 FUNCTIONS = (
@@ -58,12 +62,15 @@ def connect_coverage() -> None:
 
 def options(name: str, seconds: int, runs: int) -> list[str]:
     """libFuzzer's command line for a target; the first folder gets what is new."""
+    from tests.fuzz.seeds import SEEDS
+
     found, failed, seeds = BUILD / "corpus" / name, BUILD / "failed", BUILD / "seeds" / name
     for folder in (found, failed, seeds):
         folder.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(SEEDS[name]()):
         (seeds / str(number)).write_bytes(data)
     line = [
+        sys.argv[0],
         str(found),
         str(HERE / "corpus" / name),
         str(seeds),
@@ -74,33 +81,109 @@ def options(name: str, seconds: int, runs: int) -> list[str]:
         f"-rss_limit_mb={MAX_MEMORY_MB}",
         f"-artifact_prefix={failed}/{name}-",
         "-print_final_stats=1",
+        "-entropic=0",
+        "-reduce_inputs=0",
     ]
     return [*line, f"-dict={HERE / DICTIONARIES[name]}"] if name in DICTIONARIES else line
 
 
+def fuzz(name: str, seconds: int, runs: int, *, whole: bool) -> None:
+    """Run one target in this process, which libFuzzer then ends."""
+    address = None if whole or name in IN_PYTHON else native(name)
+    if address is None:
+        # Only what is imported from now on is counted.
+        for module in [m for m in sys.modules if m.partition(".")[0] == "tickwire"]:
+            raise RuntimeError(f"{module} is imported already")
+        with atheris.instrument_imports(include=["tickwire"]):
+            from tests.fuzz.targets import TARGETS
+        target: Callable[[bytes], None] = TARGETS[name]
+        if not whole:
+            target = in_python(name)
+        line = options(name, seconds, runs)
+        connect_coverage()
+        atheris.Setup(line, target)
+        atheris.Fuzz()
+    else:
+        line = options(name, seconds, runs)
+        connect_coverage()
+        # The GIL stays held: targets use Python objects.
+        driver = ctypes.PyDLL(core_with_libfuzzer.__file__).LLVMFuzzerRunDriver
+        arguments = (ctypes.c_char_p * (len(line) + 1))(*(word.encode() for word in line))
+        pointer = ctypes.cast(arguments, ctypes.POINTER(ctypes.c_char_p))
+        driver(
+            ctypes.byref(ctypes.c_int(len(line))), ctypes.byref(pointer), ctypes.c_void_p(address)
+        )
+
+
+def replay(name: str) -> None:
+    """Give all that was found to the whole target."""
+    from tests.fuzz.targets import TARGETS
+
+    paths = sorted((BUILD / "corpus" / name).iterdir())
+    for path in paths:
+        try:
+            TARGETS[name](path.read_bytes())
+        except Exception as error:
+            error.add_note(f"the input is {path}")
+            raise
+    print(f"{name}: {len(paths)} inputs that reach new code pass the whole target", flush=True)
+
+
+def run(name: str, arguments: argparse.Namespace) -> tuple[int, int]:
+    """Run a target in processes of its own; gives the exit code, and how many executions."""
+    command = [sys.executable, "-W", "error", "-m", "tests.fuzz.run", name]
+    limits = [f"--seconds={arguments.seconds}", f"--runs={arguments.runs}"]
+    limits += ["--whole"] if arguments.whole else []
+    n_executions = 0
+    # Where nothing that is tried is compiled, the sanitizer need not see Python's own memory.
+    changed = {"PYTHONMALLOC": "pymalloc"} if name in IN_PYTHON else {}
+    with subprocess.Popen(  # noqa: S603 - our own arguments
+        [*command, "--here", *limits],
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=os.environ | changed,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            if found := EXECUTIONS.match(line):
+                n_executions = int(found[1])
+    code = abs(process.returncode)
+    if code == 0 and not arguments.whole:
+        code = abs(subprocess.run([*command, "--replay"], check=False).returncode)  # noqa: S603 - our own arguments
+    return code, n_executions
+
+
 def main() -> int:
-    """Run one target here, or several, each in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    """Run targets one after the other, and say how many executions each had."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as in README.md; none: all")
+    parser.add_argument("--seconds", type=int, default=60, help="for each target; 0: no limit")
     parser.add_argument("--runs", type=int, default=-1, help="executions of each target at most")
+    parser.add_argument("--whole", action="store_true", help="whole targets only; slow")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--replay", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    names = arguments.targets or list(TARGETS)
+    known = sorted(path.name for path in (HERE / "corpus").iterdir())
+    names = arguments.targets or known
     for name in names:
-        if name not in TARGETS:
-            parser.error(f"{name!r} is none of {', '.join(TARGETS)}")
-    if len(names) > 1:
-        limits = [f"--seconds={arguments.seconds}", f"--runs={arguments.runs}"]
-        command = [sys.executable, "-m", "tests.fuzz.run", *limits]
-        # Each needs a process of its own: libFuzzer never returns.
-        results = [subprocess.run([*command, name], check=False) for name in names]  # noqa: S603 - our own arguments
-        return max(abs(result.returncode) for result in results)
-    print(f"== {names[0]}", flush=True)
-    line = options(names[0], arguments.seconds, arguments.runs)
-    connect_coverage()
-    atheris.Setup([sys.argv[0], *line], TARGETS[names[0]])
-    atheris.Fuzz()
-    return 0
+        if name not in known:
+            parser.error(f"{name!r} is none of {', '.join(known)}")
+    if arguments.replay:
+        replay(names[0])
+        return 0
+    if arguments.here:
+        fuzz(names[0], arguments.seconds, arguments.runs, whole=arguments.whole)
+        return 0
+    results = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        results.append((name, *run(name, arguments)))
+    print(f"{'target':12} {'executions':>12}")
+    for name, code, n_executions in results:
+        print(f"{name:12} {n_executions:12,}  {'a finding' if code else 'no finding'}")
+    return max(code for _, code, _ in results)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.fuzz.captures import captures_in_memory
+from tests.fuzz.handshake import cut_anyhow
 from tests.fuzz.seeds import SEEDS
 from tests.fuzz.targets import TARGETS
 
@@ -28,6 +31,14 @@ def test_the_corpus_passes(name: str) -> None:
         except Exception as error:
             error.add_note(f"the input is {path}")
             raise
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("captures", captures_in_memory), ("handshake", cut_anyhow)]
+)
+def test_the_corpus_passes_the_quick_forms(name: str, target: Callable[[bytes], object]) -> None:
+    for path in sorted((CORPUS / name).iterdir()):
+        target(path.read_bytes())
 
 
 @pytest.mark.parametrize("name", TARGETS)

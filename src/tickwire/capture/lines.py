@@ -68,7 +68,7 @@ class LineFile:
         try:
             # pyarrow's stream tells a truncated file from one that ends; python-zstandard's reader
             # takes both for the end.
-            with pa.OSFile(str(self.path)) as raw, self._opened(raw) as stream:
+            with self._raw() as raw, self._opened(raw) as stream:
                 while block := stream.read(BLOCK_BYTES):
                     self.n_bytes_read = raw.tell()
                     lines = block.split(b"\n")
@@ -86,6 +86,9 @@ class LineFile:
             raise CaptureError(f"{self.path}: after line {n_lines}: {what}") from error
         if rest:
             yield [rest]
+
+    def _raw(self) -> pa.NativeFile:
+        return pa.OSFile(str(self.path))
 
     def _opened(self, raw: pa.NativeFile) -> pa.NativeFile:
         return pa.CompressedInputStream(raw, "zstd") if self._is_compressed else raw

@@ -1,0 +1,54 @@
+"""Compiles the native targets into build/fuzz/native: `python -m tests.fuzz.build`.
+
+They stand on the `fuzz` build, and are made like it. streams.pyx is code of the test alone, and
+compiled without sanitizers and coverage; scalars.pyx has the headers that it tries inside of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+HERE = Path("tests/fuzz/native")
+TO = Path("build/fuzz/native")
+PLAIN = ["-O2"]
+TRIED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+COUNTED = ["-fsanitize-coverage=trace-pc,trace-cmp"]
+
+
+def main() -> None:
+    """Compile what has changed."""
+    extensions = [
+        Extension(
+            name=name,
+            sources=[str(HERE / f"{name}.pyx")],
+            include_dirs=["ext/include"],
+            extra_compile_args=["-std=gnu11", "-g1", "-Wno-unused-function", *flags],
+            extra_link_args=TRIED[1:] if flags is not PLAIN else [],
+            depends=[str(header) for header in Path("ext/include").rglob("*.h")],
+        )
+        for name, flags in (("streams", PLAIN), ("scalars", TRIED + COUNTED))
+    ]
+    setup(
+        name="native",
+        packages=[],
+        ext_modules=cythonize(
+            extensions,
+            include_path=["ext"],
+            build_dir=str(TO),
+            compiler_directives={
+                "language_level": 3,
+                "cdivision": True,
+                "boundscheck": False,
+                "wraparound": False,
+                "initializedcheck": False,
+            },
+        ),
+        script_args=["-q", "build_ext", "--build-lib", str(TO), "--build-temp", str(TO / "temp")],
+    )
+
+
+if __name__ == "__main__":
+    main()
