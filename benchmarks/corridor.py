@@ -26,11 +26,23 @@ from tickwire.decode import Decoder, Program
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.session import Receiver
-from tickwire.venues import load
 from tickwire.wire import Handler, build_frame
 
 READ_BYTES = 65_536
 RING_ROWS = 16_384
+
+
+def fitting(case: str) -> int:
+    """Give how many frames of a case fit into a read, whatever their numbers."""
+    longest = max(len(CASES[case].payload(number)) for number in range(200))
+    return READ_BYTES // (longest + longest // 40 + 14)
+
+
+def block(payloads: list[bytes]) -> bytes:
+    """Give the bytes of a read that brings these messages."""
+    data = b"".join(build_frame(1, payload, mask=False) for payload in payloads)
+    assert len(data) <= READ_BYTES
+    return data
 
 
 class Frames:
@@ -59,15 +71,13 @@ class Frames:
     ) -> Self:
         """Make frames of the messages from `first` on; unless given, as many a read as fit."""
         payload = CASES[case].payload
-        per_read = per_read or READ_BYTES // max(len(payload(n)) + 20 for n in range(500))
+        per_read = per_read or fitting(case)
         read_bytes = []
         with path.open("wb") as file:
             for start in range(first, first + n_reads * per_read, per_read):
-                numbers = range(start, start + per_read)
-                block = b"".join(build_frame(1, payload(n), mask=False) for n in numbers)
-                assert len(block) <= READ_BYTES
-                file.write(block)
-                read_bytes.append(len(block))
+                data = block([payload(number) for number in range(start, start + per_read)])
+                file.write(data)
+                read_bytes.append(len(data))
         return cls(path, read_bytes, per_read)
 
     def rewind(self) -> None:
@@ -117,15 +127,13 @@ class Corridor:
         self.rings = {
             name: Ring(table, ring_rows, self.dictionaries) for name, table in self.tables.items()
         }
-        self.program = Program(
-            self.case.venue, load(self.case.venue).declared(extras=False), self.tables
-        )
+        self.program = Program("bench", self.case.messages, self.tables)
         self.decodes = decodes
         self.connect()
 
     def connect(self) -> None:
         """Begin anew on the same rings: no trade has been seen, nothing is in the buffer."""
-        self.decoder = Decoder(self.program, self.rings, self.dictionaries, venue=self.case.venue)
+        self.decoder = Decoder(self.program, self.rings, self.dictionaries, venue="bench")
         self.receiver = Receiver(self.decoder.connection(1) if self.decodes else Handler())
         self.receiver.start()
 

@@ -1,70 +1,145 @@
-"""From payload to published rows, beside `orjson.loads` of the same bytes. Informational.
+"""From a read to published rows, beside `orjson.loads` of the same bytes.
 
-`decode` is measured through its Python face, which costs a call and a copy of the payload for each
-message, and publishes each; a carrier pays none of this. All rows must be there at the end; trades
-have new ids, so none is swallowed.
+A round is one read of whole frames. In each the same messages are taken three times: by
+`orjson.loads`, which builds objects and no columns; by the frame parser with a handler that does
+nothing; and by the parser with the decoder. The last less the one before is the decoder alone, and
+what is gated is how many times longer orjson takes.
 """
 
 from __future__ import annotations
 
+import json
+from itertools import cycle
+from statistics import median
+from time import perf_counter
+
 import orjson
 import pytest
+from benchmarks.corridor import Corridor, block, fitting
 from benchmarks.decode.payloads import CASES
+from benchmarks.rounds import judge, measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tickwire.decode import Decoder, Program
-from tickwire.ring import Consumer, Dictionaries, Ring
-from tickwire.schema import SYSTEM_TABLES, TABLES
-from tickwire.venues import load
+from tickwire.ring import Consumer
 
-pytestmark = pytest.mark.informational
-
-MESSAGES = 200
+N_BLOCKS = 12
+ROUNDS = 400
+# How many times faster than orjson the decoder must be.
+GATES = {"trade": 10.0, "bbo": 9.0, "l2Book": 10.0}
 
 
-@pytest.mark.parametrize("name", CASES)
+class Reads:
+    """Blocks of frames that come around, for a connection that never sees a trade twice.
+
+    Parameters
+    ----------
+    name
+        The case.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.case = CASES[name]
+        self.n = fitting(name)
+        self.corridor = Corridor(name, ring_rows=1 << 15)
+        self.parser_alone = Corridor(name, decodes=False)
+        self.payloads = [
+            [self.case.payload(number) for number in range(start, start + self.n)]
+            for start in range(0, N_BLOCKS * self.n, self.n)
+        ]
+        self.blocks = [block(payloads) for payloads in self.payloads]
+        self.numbers = cycle(range(N_BLOCKS))
+        self.orjson_s: list[float] = []
+        self.frames_s: list[float] = []
+        self.n_rows = 0
+
+    def setup(self) -> tuple[tuple[bytes], dict[str, object]]:
+        """Time the others, then give the decoder the same read."""
+        number = next(self.numbers)
+        if number == 0:  # its trades have been seen: begin anew, and learn from it
+            self.corridor.connect()
+            self.corridor.receiver.receive_bytes(self.blocks[0])
+            self.n_rows += self.n * self.case.n_rows
+            number = next(self.numbers)
+        loads = orjson.loads
+        start = perf_counter()
+        for payload in self.payloads[number]:
+            loads(payload)
+        between = perf_counter()
+        self.parser_alone.receiver.receive_bytes(self.blocks[number])
+        self.frames_s.append(perf_counter() - between)
+        self.orjson_s.append(between - start)
+        self.n_rows += self.n * self.case.n_rows
+        return (self.blocks[number],), {}
+
+    def decode(self, data: bytes) -> None:
+        """Take a read."""
+        self.corridor.receiver.receive_bytes(data)
+
+    def check(self) -> None:
+        """Compare a column of the first block, and count what all rounds gave."""
+        assert self.corridor.n_rows == self.n_rows
+        assert self.corridor.decoder.errors == {}
+        consumer = Consumer(self.corridor.rings[self.case.table])
+        while consumer.take() is not None:
+            pass
+        self.corridor.connect()
+        self.corridor.receiver.receive_bytes(self.blocks[0])
+        batch = consumer.take()
+        assert batch is not None
+        expected = [
+            value for payload in self.payloads[0] for value in self.case.values(json.loads(payload))
+        ]
+        assert batch.column(self.case.column).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.gate if name in GATES else pytest.mark.informational)
+        for name in CASES
+    ],
+)
 def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
-    case = CASES[name]
-    tables = {name: table for name, table in TABLES.items() if name not in SYSTEM_TABLES}
-    dictionaries = Dictionaries()
-    rings = {name: Ring(t, 262_144, dictionaries) for name, t in tables.items()}
-    program = Program(case.venue, load(case.venue).declared(extras=False), tables)
-    decoder = Decoder(program, rings, dictionaries, venue=case.venue)
-    connection = decoder.connection(1)
-    consumer = Consumer(rings[case.table])
-    batch: list[bytes] = []
-    number = 0
-
-    def setup() -> None:
-        nonlocal number
-        consumer.take()
-        batch[:] = map(case.payload, range(number, number + MESSAGES))
-        number += MESSAGES
-
-    def decode() -> None:
-        for payload in batch:
-            connection.decode(payload, 1, 1)
-
-    benchmark.pedantic(decode, setup=setup, rounds=30, warmup_rounds=3)
-    benchmark.extra_info["messages"] = MESSAGES
-    benchmark.extra_info["bytes_per_message"] = len(batch[0])
-    found = consumer.take()
-    assert found is not None
-    assert found.num_rows == MESSAGES * case.n_rows
-    assert decoder.errors == {}
-    assert decoder.unknown_messages == 0
-    assert set(found.column("symbol").to_pylist()) <= {"BTC", "BTCUSDT"}
+    reads = Reads(name)
+    n_bytes = sum(map(len, reads.payloads[0]))
+    measure(
+        benchmark,
+        reads.decode,
+        setup=reads.setup,
+        n_messages=reads.n,
+        n_bytes=n_bytes,
+        rounds=ROUNDS,
+    )
+    reads.check()
+    if benchmark.disabled:
+        return
+    frames_s = median(reads.frames_s)
+    decoder_s = benchmark.stats["median"] - frames_s
+    times = median(reads.orjson_s) / decoder_s
+    to_ns = 1e9 / reads.n
+    benchmark.extra_info.update(
+        decoder_alone_ns=decoder_s * to_ns,
+        frames_alone_ns=frames_s * to_ns,
+        orjson_ns=median(reads.orjson_s) * to_ns,
+        times_faster_than_orjson=times,
+    )
+    least = GATES.get(name)
+    if least is not None:
+        verdict = f"{times:.1f} times faster than orjson, must be {least:.0f}"
+        judge(benchmark, verdict, times >= least)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_orjson(benchmark: BenchmarkFixture, name: str) -> None:
-    batch = [CASES[name].payload(number) for number in range(MESSAGES)]
-    last: list[object] = []
+@pytest.mark.informational
+def test_one_message_from_python(benchmark: BenchmarkFixture) -> None:
+    # `decode` of a connection: a call and a copy for each message, and rows published at once.
+    corridor = Corridor("bbo")
+    payload = CASES["bbo"].payload(1)
+    decode = corridor.decoder.connection(2).decode
 
-    def loads() -> None:
-        for payload in batch:
-            last[:] = [orjson.loads(payload)]
+    def run() -> None:
+        for _ in range(1000):
+            decode(payload, 1, 1)
 
-    benchmark.pedantic(loads, rounds=30, warmup_rounds=3)
-    benchmark.extra_info["messages"] = MESSAGES
-    assert orjson.dumps(last[0]) == batch[-1]
+    measure(benchmark, run, n_messages=1000, n_bytes=1000 * len(payload), rounds=100)
+    assert corridor.decoder.messages == corridor.n_rows
+    assert corridor.decoder.errors == {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from benchmarks.rounds import measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.decode._seen import Seen
@@ -39,7 +40,7 @@ def test_new_ids(benchmark: BenchmarkFixture, kind: str) -> None:
     def offer() -> int:
         return sum(seen.admit(0, 0, trade) for trade in ids)
 
-    assert benchmark.pedantic(offer, setup=setup, rounds=30) == N_IDS
+    assert measure(benchmark, offer, setup=setup, n_messages=N_IDS) == N_IDS
 
 
 def test_repeated_ids(benchmark: BenchmarkFixture) -> None:
@@ -49,4 +50,8 @@ def test_repeated_ids(benchmark: BenchmarkFixture) -> None:
     for trade in ids:
         assert seen.admit(0, 0, trade)
     last = ids[-N_IDS:]
-    assert benchmark.pedantic(lambda: sum(seen.admit(0, 0, t) for t in last), rounds=30) == 0
+
+    def offer() -> int:
+        return sum(seen.admit(0, 0, trade) for trade in last)
+
+    assert measure(benchmark, offer, n_messages=N_IDS) == 0

@@ -10,10 +10,16 @@ Rules of this file
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
+
+from benchmarks.decode import documents
+
+from tickwire.decode.plan import Message
+from tickwire.venues import load
 
 START_MS = 1_700_000_000_000
 
@@ -130,29 +136,105 @@ class Case:
 
     Parameters
     ----------
-    venue
-        Whose.
+    messages
+        How its source declares messages.
     table
         What its rows go into.
     n_rows
         Of one message.
     payload
         Gives the message of a number.
+    column, values
+        A column, and what it must hold, from the message as `json.loads` has it.
     """
 
-    venue: str
+    messages: Sequence[Message]
     table: str
     n_rows: int
     payload: Callable[[int], bytes]
+    column: str
+    values: Callable[[Any], list[Any]]
 
 
+HYPERLIQUID = load("hyperliquid").declared(extras=False)
+BINANCE = load("binance").declared(extras=False)
 CASES = {
-    "trade": Case("hyperliquid", "trades", 1, lambda i: hyperliquid_trades(1, i)),
-    "20 trades": Case("hyperliquid", "trades", 20, lambda i: hyperliquid_trades(20, i)),
-    "bbo": Case("hyperliquid", "quotes", 1, hyperliquid_bbo),
-    "l2Book": Case("hyperliquid", "book", 40, hyperliquid_book),
-    "binance trade": Case("binance", "trades", 1, binance_trade),
-    "binance bookTicker": Case("binance", "quotes", 1, binance_book_ticker),
-    "binance depth 10": Case("binance", "book", 10, lambda i: binance_depth(10, i)),
-    "binance depth 400": Case("binance", "book", 400, lambda i: binance_depth(400, i)),
+    **{
+        name: Case(
+            HYPERLIQUID,
+            "trades",
+            n,
+            partial(hyperliquid_trades, n),
+            "price",
+            lambda message: [float(trade["px"]) for trade in message["data"]],
+        )
+        for name, n in (("trade", 1), ("20 trades", 20))
+    },
+    "bbo": Case(
+        HYPERLIQUID,
+        "quotes",
+        1,
+        hyperliquid_bbo,
+        "ask_size",
+        lambda message: [float(message["data"]["bbo"][1]["sz"])],
+    ),
+    "l2Book": Case(
+        HYPERLIQUID,
+        "book",
+        40,
+        hyperliquid_book,
+        "size",
+        lambda message: [float(each["sz"]) for side in message["data"]["levels"] for each in side],
+    ),
+    "binance trade": Case(
+        BINANCE,
+        "trades",
+        1,
+        binance_trade,
+        "trade_id",
+        lambda message: [str(message["data"]["t"])],
+    ),
+    "binance bookTicker": Case(
+        BINANCE,
+        "quotes",
+        1,
+        binance_book_ticker,
+        "bid_price",
+        lambda message: [float(message["data"]["b"])],
+    ),
+    **{
+        f"binance depth {n}": Case(
+            BINANCE,
+            "book",
+            n,
+            partial(binance_depth, n),
+            "price",
+            lambda message: [float(each[0]) for side in "ba" for each in message["data"][side]],
+        )
+        for n in (10, 400)
+    },
+    "numbers": Case(
+        documents.MESSAGES,
+        "candles",
+        documents.N_CANDLES,
+        documents.numbers,
+        "high",
+        lambda message: [candle[3] for candle in message["candles"]],
+    ),
+    "changed": Case(
+        documents.MESSAGES,
+        "tickers",
+        1,
+        documents.changed,
+        "last_price",
+        lambda message: [float(message["last"])],
+    ),
+    "strings": Case(
+        documents.MESSAGES,
+        "trades",
+        1,
+        documents.strings,
+        "trade_id",
+        lambda message: [message["id"]],
+    ),
 }

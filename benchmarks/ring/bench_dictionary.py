@@ -6,6 +6,7 @@ Most of a single look-up is Python's call; the three cases differ by what is loo
 from __future__ import annotations
 
 import pytest
+from benchmarks.rounds import measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.ring import Dictionary
@@ -22,17 +23,25 @@ def codes(dictionary: Dictionary, names: list[str]) -> list[int]:
 def test_known_in_turn(benchmark: BenchmarkFixture) -> None:
     dictionary = Dictionary()
     codes(dictionary, NAMES)
-    assert benchmark(codes, dictionary, NAMES) == list(range(500))
+
+    def run() -> list[int]:
+        return codes(dictionary, NAMES)
+
+    assert measure(benchmark, run, n_messages=500) == list(range(500))
 
 
 def test_the_same_again(benchmark: BenchmarkFixture) -> None:
     dictionary = Dictionary()
     codes(dictionary, NAMES)
-    assert benchmark(codes, dictionary, [NAMES[7]] * 500) == [7] * 500
+
+    def run() -> list[int]:
+        return codes(dictionary, [NAMES[7]] * 500)
+
+    assert measure(benchmark, run, n_messages=500) == [7] * 500
 
 
 def test_new(benchmark: BenchmarkFixture) -> None:
     def setup() -> tuple[tuple[Dictionary, list[str]], dict[str, object]]:
         return (Dictionary(), NAMES), {}
 
-    assert benchmark.pedantic(codes, setup=setup, rounds=100) == list(range(500))
+    assert measure(benchmark, codes, setup=setup, n_messages=500) == list(range(500))

@@ -1,15 +1,15 @@
-"""What the ring costs: staging from Python, publishing, taking, leasing. Informational.
+"""What the ring's writer costs, from Python: a row written by name, and publishing. Informational.
 
-Batches are of 1, 100 and 10,000 trades; every answer is checked against the rows written. A round
-writes its rows anew outside the timed part, so that each take finds exactly as many.
+The decoder writes without Python; `bench_decoder` measures that. A round's rows are staged outside
+the timed part of `test_publish`, so that each finds as many.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
+from benchmarks.rounds import measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.ring import Consumer, Dictionaries, Ring
@@ -17,7 +17,7 @@ from tickwire.schema import TABLES
 
 pytestmark = pytest.mark.informational
 
-SIZES = [1, 100, 10_000]
+SIZES = [1, 100, 1000]
 
 
 def trade(i: int) -> dict[str, Any]:
@@ -36,81 +36,44 @@ def trade(i: int) -> dict[str, Any]:
     }
 
 
-class Trades:
-    """A ring of trades and a consumer that is level with it."""
-
-    def __init__(self) -> None:
-        self.ring = Ring(TABLES["trades"], 16384, Dictionaries())
-        self.consumer = Consumer(self.ring)
-        self.written = 0
-
-    def stage(self, n: int) -> None:
-        """Stage the next n trades."""
-        for i in range(self.written, self.written + n):
-            assert self.ring.stage(**trade(i))
-        self.written += n
-
-    def check(self, batch: pa.RecordBatch, n: int) -> None:
-        """Compare the ends of a batch with the last n trades written."""
-        assert batch.num_rows == n
-        first = self.written - n
-        for i, row in ((first, 0), (self.written - 1, n - 1)):
-            assert batch.column("seq")[row].as_py() == i
-            assert batch.column("price")[row].as_py() == i / 8
-            assert batch.column("trade_id")[row].as_py() == str(10**14 + i)
-            assert batch.column("symbol")[row].as_py() == f"SYMBOL{i % 200}"
-
-
-def rounds_for(n: int) -> int:
-    return 300 if n <= 100 else 20
+def ring_of_trades() -> tuple[Ring, Consumer]:
+    ring = Ring(TABLES["trades"], 16_384, Dictionaries())
+    return ring, Consumer(ring)
 
 
 @pytest.mark.parametrize("n", SIZES)
 def test_publish(benchmark: BenchmarkFixture, n: int) -> None:
-    trades = Trades()
+    ring, consumer = ring_of_trades()
+    rows = [trade(i) for i in range(n)]
 
     def setup() -> None:
-        trades.consumer.take()
-        trades.stage(n)
+        consumer.take()
+        for row in rows:
+            assert ring.stage(**row)
 
-    benchmark.pedantic(trades.ring.publish, setup=setup, rounds=rounds_for(n))
-    trades.check(trades.consumer.take(), n)
-
-
-@pytest.mark.parametrize("n", SIZES)
-def test_take(benchmark: BenchmarkFixture, n: int) -> None:
-    trades = Trades()
-
-    def setup() -> None:
-        trades.stage(n)
-        trades.ring.publish()
-
-    batch = benchmark.pedantic(trades.consumer.take, setup=setup, rounds=rounds_for(n))
-    trades.check(batch, n)
+    measure(benchmark, ring.publish, setup=setup, n_messages=n, rounds=1000 if n < 1000 else 30)
+    batch = consumer.take()
+    assert batch is not None
+    assert batch.column("price").to_pylist() == [i / 8 for i in range(n)]
+    assert batch.column("trade_id").to_pylist() == [str(10**14 + i) for i in range(n)]
 
 
-@pytest.mark.parametrize("n", SIZES)
-def test_lease(benchmark: BenchmarkFixture, n: int) -> None:
-    trades = Trades()
+@pytest.mark.parametrize("write", ["append", "stage"])
+def test_rows_from_python(benchmark: BenchmarkFixture, write: str) -> None:
+    ring, consumer = ring_of_trades()
+    rows = [trade(i) for i in range(100)]
 
-    def setup() -> None:
-        trades.consumer.release()
-        trades.stage(n)
-        trades.ring.publish()
+    def setup() -> tuple[tuple[Any], dict[str, Any]]:
+        ring.publish()
+        consumer.take()
+        return (getattr(ring, write),), {}
 
-    batches = benchmark.pedantic(trades.consumer.lease, setup=setup, rounds=rounds_for(n))
-    trades.check(pa.Table.from_batches(batches), n)
+    def run(function: Any) -> None:
+        for row in rows:
+            function(**row)
 
-
-def test_append(benchmark: BenchmarkFixture) -> None:
-    trades = Trades()
-    row = trade(0)
-
-    def setup() -> None:
-        trades.consumer.take()
-
-    def append() -> bool:
-        return trades.ring.append(**row)
-
-    assert benchmark.pedantic(append, setup=setup, rounds=300)
-    assert trades.consumer.take().column("price").to_pylist() == [0.0]
+    measure(benchmark, run, setup=setup, n_messages=100)
+    ring.publish()
+    batch = consumer.take()
+    assert batch is not None
+    assert batch.column("symbol").to_pylist() == [f"SYMBOL{i}" for i in range(100)]

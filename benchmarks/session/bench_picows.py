@@ -9,7 +9,8 @@ import threading
 
 import picows
 import pytest
-from benchmarks.session.bench_protocol import LOOPS, N_FRAMES, one_connection, serve
+from benchmarks.rounds import measure
+from benchmarks.session.bench_protocol import LOOPS, N_FRAMES, PAYLOAD, one_connection, serve
 
 from tickwire.wire import Handler
 
@@ -55,5 +56,5 @@ def test_picows(benchmark, run, loop):
         def once():
             assert run(listener, loop, N_FRAMES) == N_FRAMES
 
-        benchmark.extra_info.update(n_frames=N_FRAMES)
-        benchmark.pedantic(once, rounds=3, warmup_rounds=1)
+        n_bytes = N_FRAMES * len(PAYLOAD)
+        measure(benchmark, once, n_messages=N_FRAMES, n_bytes=n_bytes, rounds=5)

@@ -12,12 +12,13 @@ import threading
 
 import pytest
 import uvloop
+from benchmarks.rounds import measure
 
 from tickwire.session import CARRIERS, open_connection
 from tickwire.wire import Handler, MessageQueue, build_close, build_frame
 
 PAYLOAD = (b'{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"64000.5"}]}' * 5)[:308]
-N_FRAMES = 200_000
+N_FRAMES = 100_000
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -73,5 +74,5 @@ def test_carriers(benchmark, carrier, loop):
         def run():
             assert one_connection(listener, carrier, loop, Handler(), N_FRAMES) == N_FRAMES
 
-        benchmark.extra_info.update(n_frames=N_FRAMES)
-        benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+        n_bytes = N_FRAMES * len(PAYLOAD)
+        measure(benchmark, run, n_messages=N_FRAMES, n_bytes=n_bytes, rounds=5)

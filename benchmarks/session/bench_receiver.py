@@ -1,17 +1,18 @@
 """What the receive buffer costs on top of the frame parser, with a handler that does nothing.
 
-Each round brings 200 reads of 64 KiB whose frames do not end where the reads end, in each of the
-three ways in which a carrier can bring them. The time per frame is the time of a round divided by
-`n_frames`. Filling the memory of `get_buffer` stands for the kernel's copy and is part of it.
+Each round brings reads of 64 KiB whose frames do not end where the reads end, in each of the three
+ways in which a carrier can bring them. Filling the memory of `get_buffer` stands for the kernel's
+copy and is part of it.
 """
 
 import pytest
+from benchmarks.rounds import measure
 
 from tickwire.session import Receiver
 from tickwire.wire import Handler, MessageQueue, build_frame
 
 READ_BYTES = 65_536
-N_READS = 200
+N_READS = 20
 PAYLOAD = (b'{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"64000.5"}]}' * 5)[:300]
 
 
@@ -57,13 +58,18 @@ def test_reads(benchmark, bring):
         bring(receiver, given)
         assert receiver.parser.n_messages == n_frames
 
-    benchmark.extra_info.update(n_frames=n_frames)
-    benchmark.pedantic(run, setup=lambda: ((started(Handler()),), {}), rounds=20, warmup_rounds=2)
+    measure(
+        benchmark,
+        run,
+        setup=lambda: ((started(Handler()),), {}),
+        n_messages=n_frames,
+        n_bytes=n_frames * len(PAYLOAD),
+    )
 
 
 @pytest.mark.informational
 def test_frames_read_by_somebody_else(benchmark):
-    n_frames, per_read = 20_000, 200
+    n_frames, per_read = 2000, 200
 
     def run(receiver):
         for i in range(n_frames):
@@ -73,5 +79,11 @@ def test_frames_read_by_somebody_else(benchmark):
     queue = MessageQueue(max_bytes=1 << 40)
     run(started(queue))
     assert {queue.take().payload for _ in range(n_frames)} == {PAYLOAD}
-    benchmark.extra_info.update(n_frames=n_frames)
-    benchmark.pedantic(run, setup=lambda: ((started(Handler()),), {}), rounds=20, warmup_rounds=2)
+    measure(
+        benchmark,
+        run,
+        setup=lambda: ((started(Handler()),), {}),
+        n_messages=n_frames,
+        n_bytes=n_frames * len(PAYLOAD),
+        rounds=100,
+    )

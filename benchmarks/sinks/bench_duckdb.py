@@ -6,7 +6,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from benchmarks.sinks.rows import TRADES, Batches, trades
+from benchmarks.rounds import measure
+from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.config import DuckDBSettings
@@ -29,8 +30,7 @@ def test_commits(benchmark: BenchmarkFixture, tmp_path: Path, n_batches: int, n_
         assert sink.failed is None
         return path
 
-    path = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["rows"] = n_batches * n_rows
+    path = measure(benchmark, run, n_messages=n_batches * n_rows, n_bytes=size(batches), rounds=7)
     with duckdb.connect(str(path)) as connection:
         found = connection.execute("SELECT count(*), sum(seq), sum(price) FROM trades").fetchone()
     n_total = n_batches * n_rows

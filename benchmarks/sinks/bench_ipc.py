@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from benchmarks.sinks.rows import TRADES, Batches, trades
+from benchmarks.rounds import measure
+from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.config import IpcSettings
@@ -29,7 +30,6 @@ def test_stream(benchmark: BenchmarkFixture, tmp_path: Path, n_batches: int, n_r
         assert sink.failed is None
         return root
 
-    root = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["rows"] = n_batches * n_rows
+    root = measure(benchmark, run, n_messages=n_batches * n_rows, n_bytes=size(batches), rounds=20)
     (path,) = (root / "trades").iterdir()
     assert pa.ipc.open_stream(path.read_bytes()).read_all().equals(pa.Table.from_batches(batches))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
-from benchmarks.sinks.rows import TRADES, Batches, trades
+from benchmarks.rounds import measure
+from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from tickwire.config import ParquetSettings
@@ -29,9 +30,8 @@ def test_files(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
         assert sink.failed is None
         return root
 
-    root = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    root = measure(benchmark, run, n_messages=100_000, n_bytes=size(batches), rounds=10)
     table = ds.dataset(root / "trades", partitioning="hive").to_table()
-    benchmark.extra_info["rows"] = table.num_rows
     expected = pa.Table.from_batches(batches)
     for name in ("seq", "price", "trade_id", "ts_recv"):
         assert table[name].equals(expected[name])

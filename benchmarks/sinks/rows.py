@@ -36,6 +36,11 @@ class Batches:
         self.batches.clear()
 
 
+def size(batches: list[pa.RecordBatch]) -> int:
+    """Give how many bytes of Arrow they are."""
+    return sum(batch.nbytes for batch in batches)
+
+
 def trades(n_batches: int, n_rows: int, n_symbols: int = 200) -> list[pa.RecordBatch]:
     """Seeded batches of `n_rows` trades each."""
     rng = random.Random(1)
