@@ -9,7 +9,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-quick instructions profile docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -21,6 +21,7 @@ help:
 	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
+	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
 	@echo 'make instructions  count instructions per message with valgrind'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
 	@echo 'make docs     write the API pages to build/docs'
@@ -125,9 +126,15 @@ memory: build
 	mkdir -p build
 	$(BIN)/python -m tests.memory.leaks $(MEMORY_MESSAGES)
 
+# All of it runs, whatever misses its gate.
 bench: build
-	$(BIN)/python -m pytest benchmarks --benchmark-only
-	$(BIN)/python -m benchmarks.pipelines
+	@status=0; \
+	$(BIN)/python -m pytest benchmarks --benchmark-only || status=1; \
+	$(BIN)/python -m benchmarks.pipelines || status=1; \
+	exit $$status
+
+bench-modules: build
+	$(BIN)/python -m pytest benchmarks --benchmark-only $(NAMED)
 
 bench-quick: build
 	$(BIN)/python -m benchmarks.pipelines --quick
