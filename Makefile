@@ -2,14 +2,17 @@
 PYTHON ?= python3
 TICKWIRE_BUILD ?= release
 export TICKWIRE_BUILD
+# Exactly these versions are installed; `make lock` makes the file anew.
+CONSTRAINTS ?= constraints/dev.txt
 
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup.py
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -24,15 +27,17 @@ help:
 	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
 	@echo 'make instructions  count instructions per message with valgrind'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
+	@echo 'make lock     choose the versions of all dependencies anew (constraints/dev.txt)'
+	@echo 'make audit    look for known vulnerabilities in them'
 	@echo 'make docs     write the API pages to build/docs'
 	@echo 'make clean    remove what was built, but not $(VENV)'
 
 # The tools and the libraries. A stamp is touched last, so that a failed step leaves none.
-$(VENV)/.tools: pyproject.toml
+$(VENV)/.tools: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tickwire needs Python 3.11 or later; say make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --group dev
+	$(INSTALL) --group dev
 	touch $@
 
 # The package is installed in editable form once, and again when pyproject.toml changes; that
@@ -43,8 +48,8 @@ $(BUILT): $(VENV)/.tools $(SOURCES)
 	@set -e; mkdir -p build; \
 	if ! [ $(VENV)/.installed -nt $(VENV)/.tools ]; then \
 		rm -f $(VENV)/.installed build/profile; \
-		echo '$(BIN)/python -m pip install --no-build-isolation --editable .'; \
-		CYTHON_FORCE_REGEN=1 $(BIN)/python -m pip install --quiet --no-build-isolation --editable .; \
+		echo '$(INSTALL) --no-build-isolation --editable .'; \
+		CYTHON_FORCE_REGEN=1 $(INSTALL) --no-build-isolation --editable .; \
 		touch $(VENV)/.installed; \
 	elif [ "$$(cat build/profile 2>/dev/null)" = '$(TICKWIRE_BUILD)' ]; then \
 		echo '$(BIN)/python setup.py build_ext --inplace'; \
@@ -115,7 +120,7 @@ fuzz-corpus: fuzz-build
 
 fuzz-build:
 	$(MAKE) build TICKWIRE_BUILD=fuzz
-	$(BIN)/python -m pip install --quiet --group fuzz
+	$(INSTALL) --group fuzz
 	mkdir -p build/fuzz
 	$(or $(CC),cc) -O2 -shared -fPIC -o $(COVERAGE) tests/fuzz/coverage.c
 	$(BIN)/python -m tests.fuzz.build
@@ -149,8 +154,20 @@ profile:
 	perf record --call-graph fp -o build/perf.data $(BIN)/python -m pytest benchmarks --benchmark-only
 	perf report --stdio -i build/perf.data | head -100
 
+# Newest versions within pyproject.toml's bounds, for every Python and system at once.
+lock: $(VENV)/.tools
+	$(INSTALL) --group lock
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header \
+		--group dev --group fuzz --group docs --group lock --group audit \
+		--output-file constraints/dev.txt pyproject.toml
+
+# Known vulnerabilities of what the lock file names; asks the package index.
+audit: $(VENV)/.tools
+	$(INSTALL) --group audit
+	$(BIN)/pip-audit --requirement constraints/dev.txt --no-deps --disable-pip --strict
+
 docs: build
-	$(BIN)/python -m pip install --quiet --group docs
+	$(INSTALL) --group docs
 	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs tickwire
 
 clean:

@@ -5,9 +5,14 @@ Each is one clear sentence for a person; `tickwire` prints it on one line, witho
 
 from __future__ import annotations
 
+from tickwire.redaction import hidden
+
 
 class TickwireError(Exception):
-    """The base of them all."""
+    """The base of them all; a secret in its text is hidden."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(hidden(each) if isinstance(each, str) else each for each in args))
 
 
 class ConfigError(TickwireError):
@@ -21,7 +26,7 @@ class ConfigError(TickwireError):
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = [hidden(problem) for problem in problems]
 
 
 class PlanError(TickwireError):

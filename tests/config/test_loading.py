@@ -221,7 +221,7 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
         ),
         (
             SOURCE + "headers={a=1}\n",
-            "source[0].headers.a: is 1, should be a string in quotes",
+            "source[0].headers.a: should be a string in quotes",
         ),
         (
             SOURCE + "replay_connections=[-1]\n",

@@ -1,11 +1,9 @@
 """What can go wrong before a connection is open, by every carrier; and the way through a proxy."""
 
 import asyncio
-import ssl
 from pathlib import Path
 
 import pytest
-import trustme
 from tests.session.conftest import Security
 from tests.session.servers import Peer, serve_raw, text
 
@@ -143,33 +141,6 @@ async def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
             path.write_text(content)
         with pytest.raises(errors.ConnectionFailed, match=name):
             await connect("wss://localhost:1", ca_file=str(path))
-
-
-async def test_an_unknown_authority_is_refused(carrier: str, tls: Security) -> None:
-    async with serve_raw(_never, tls.server_context) as port:
-        with pytest.raises(errors.ConnectionFailed, match="certificate"):
-            await connect(tls.url(port), carrier=carrier)
-
-
-async def test_a_certificate_for_another_host_is_refused(
-    carrier: str, authority: trustme.CA, ca_file: str
-) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("example.org").configure_cert(context)
-    async with serve_raw(_never, context) as port:
-        with pytest.raises(errors.ConnectionFailed, match="certificate"):
-            await connect(f"wss://localhost:{port}", carrier=carrier, ca_file=ca_file)
-
-
-async def test_old_tls_is_refused(carrier: str, authority: trustme.CA, ca_file: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    async with serve_raw(_never, context) as port:
-        with pytest.raises(errors.ConnectionFailed):
-            await connect(f"wss://localhost:{port}", carrier=carrier, ca_file=ca_file)
 
 
 async def _never(peer: Peer) -> None:

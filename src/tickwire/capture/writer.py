@@ -15,6 +15,7 @@ from typing import IO
 import zstandard
 
 from tickwire.errors import CaptureError
+from tickwire.redaction import shown_url
 
 META_HEADER = b"# recv_ns\tconnection\n"
 COMPRESSION_LEVEL = 3
@@ -84,7 +85,7 @@ class CaptureWriter:
         recv_ns
             Wall clock at its reception, ns since the epoch.
         url
-            What was asked for.
+            What was asked for; kept without what may be a secret.
         data
             The body, UTF-8.
         connection
@@ -98,10 +99,12 @@ class CaptureWriter:
         try:
             text = data.decode()
         except UnicodeDecodeError as error:
-            raise CaptureError(f"{self.path}: the answer of {url} is not UTF-8") from error
+            raise CaptureError(
+                f"{self.path}: the answer of {shown_url(url)} is not UTF-8"
+            ) from error
         if self._rest is None:
             self._rest = self._create(".rest.jsonl")
-        answer = {"recv_ns": recv_ns, "connection": connection, "url": url, "data": text}
+        answer = {"recv_ns": recv_ns, "connection": connection, "url": shown_url(url), "data": text}
         self._rest.write(json.dumps(answer).encode() + b"\n")
 
     def close(self) -> None:

@@ -22,9 +22,11 @@ from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
 from tickwire.errors import ConfigError, TickwireError
+from tickwire.redaction import shown
 
 FAILED = 1
 MISUSED = 2
+LONGEST_PROBLEM = 4096
 # typer brought click along from 0.20 on and used the installed one before: this finds either's.
 _UsageError: type[Exception] = next(
     error for error in typer.BadParameter.__mro__ if error.__name__ == "ClickException"
@@ -100,5 +102,5 @@ def _usage(error: BaseException) -> str:
 
 def _told(problems: list[str], code: int) -> int:
     for problem in problems:
-        print(f"tickwire: {' '.join(problem.split())}", file=sys.stderr)
+        print(f"tickwire: {shown(' '.join(problem.split()), LONGEST_PROBLEM)}", file=sys.stderr)
     return code

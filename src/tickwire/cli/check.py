@@ -22,6 +22,8 @@ def check(config: Annotated[Path, typer.Argument(help="The configuration, TOML."
 
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
+    from tickwire.redaction import hidden, shown_url
+
     feed = plan.config.feed
     state = "none" if feed.state_dir is None else str(feed.state_dir)
     lines = [
@@ -34,14 +36,16 @@ def plan_lines(plan: FeedPlan) -> list[str]:
             f"feeds {', '.join(source.tables)}"
         )
         for number, connection in enumerate(source.connections):
-            lines.append(f"  connection {number}: {connection.url}")
+            lines.append(f"  connection {number}: {shown_url(connection.url)}")
             lines += [
                 f"    {subscription.channel} {subscription.symbol} -> {subscription.table}"
                 f"  [{subscription.key}]"
                 for subscription in connection.subscriptions
             ]
         if source.spliced:
-            lines.append(f"  snapshots of {', '.join(source.spliced)} from {source.rest_url}")
+            lines.append(
+                f"  snapshots of {', '.join(source.spliced)} from {shown_url(source.rest_url)}"
+            )
     lines.append("tables")
     for table in plan.tables.values():
         columns = ", ".join(column.name for column in table.columns)
@@ -52,4 +56,4 @@ def plan_lines(plan: FeedPlan) -> list[str]:
         lines.append(
             f"  {settings.name}: {settings.type} at {settings.path}, takes {', '.join(sink.tables)}"
         )
-    return lines
+    return [hidden(line) for line in lines]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import MutableMapping
 from enum import StrEnum
 from typing import Any
 
 import structlog
+
+from tickwire.redaction import shown
+
+LONGEST_VALUE = 16_384
 
 
 class LogFormat(StrEnum):
@@ -38,6 +43,7 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _fit_to_be_shown,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger("debug" if verbose else "info"),
@@ -45,3 +51,11 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _fit_to_be_shown(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep secrets and control characters out of a line, whoever made its values."""
+    for key, value in event.items():
+        if value is not None and not isinstance(value, bool | int | float):
+            event[key] = shown(str(value), LONGEST_VALUE)
+    return event

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tickwire.config.models import SINK_TYPES, Feed, SinkSettings, Source
 from tickwire.config.problems import shown, unknown_key
+from tickwire.config.secrets import with_secrets
 from tickwire.errors import ConfigError
 
 _TOP = ("feed", "source", "sink")
@@ -61,15 +62,23 @@ def load(path: str | Path) -> Config:
     document = _parse(Path(path), origin)
     problems: list[str] = [unknown_key(key, _TOP) for key in document if key not in _TOP]
 
+    folder = Path(path).parent
+
+    def source(**table: Any) -> Source:
+        unread: list[str] = []
+        table = with_secrets(table, folder, unread)
+        if unread:
+            raise ConfigError(unread)
+        return Source(**table)
+
     feed = _section("feed", document.get("feed", {}), Feed, problems)
-    sources = _sections("source", document.get("source", []), Source, problems)
+    sources = _sections("source", document.get("source", []), source, problems)
     sinks = _sections("sink", document.get("sink", []), _sink, problems)
     if "source" not in document:
         problems.append("source: is required, at least one [[source]]")
     if problems or feed is None:
         raise ConfigError([f"{origin}: {problem}" for problem in problems])
 
-    folder = Path(path).parent
     return Config(
         feed=feed.model_copy(update=_anchored(feed, folder, "state_dir")),
         sources=tuple(s.model_copy(update=_anchored(s, folder, "ca_file")) for s in sources),

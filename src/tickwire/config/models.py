@@ -9,18 +9,25 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tickwire.config.problems import problems_of
 from tickwire.errors import ConfigError
+from tickwire.redaction import hide_headers, hide_url, shown_url
 
 MIN_RING_ROWS = 16_384
 MIB = 1 << 20
+# A feed's name is part of file names, which may have 255 bytes.
+MAX_NAME_BYTES = 128
+# As in `tickwire.wire.url`.
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 class Section(BaseModel):
@@ -56,7 +63,7 @@ def _has_no_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("should name at least one")
     if "" in names:
         raise ValueError("should not contain an empty string")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
     if repeated:
         raise ValueError(f"names {', '.join(map(repr, repeated))} more than once")
     return names
@@ -68,21 +75,31 @@ def _star_stands_alone(symbols: tuple[str, ...]) -> tuple[str, ...]:
     return symbols
 
 
-def _url_with(*schemes: str) -> AfterValidator:
+def _url_with(*schemes: str, user: bool = False) -> AfterValidator:
     allowed = " or ".join(f"{scheme}://" for scheme in schemes)
 
     def check(url: str) -> str:
         try:
             parts = urlsplit(url)
             complete = parts.scheme in schemes and bool(parts.hostname)
+            complete = complete and not _NOT_IN_URLS.search(url)
             _ = parts.port
         except ValueError:
             complete = False
         if not complete:
             raise ValueError(f"should be a URL with {allowed} and a host")
+        if "@" in parts.netloc:
+            hide_url(url)
+            if not user:
+                raise ValueError("should have no user and password: give a header Authorization")
         return url
 
     return AfterValidator(check)
+
+
+def _hide_headers(headers: dict[str, str]) -> dict[str, str]:
+    hide_headers(headers.items())
+    return headers
 
 
 def _venue(venue: Any) -> Any:
@@ -105,6 +122,12 @@ def _path(path: Any) -> Any:
 
 def _state_dir(path: Any) -> Any:
     return None if path is None or path == "" else _path(path)
+
+
+def _fits_a_file_name(name: str) -> str:
+    if len(quote(name, safe="")) > MAX_NAME_BYTES:
+        raise ValueError(f"should have at most {MAX_NAME_BYTES} bytes, percent-encoded")
+    return name
 
 
 Names = Annotated[Sequence[str], BeforeValidator(_tuple), AfterValidator(_has_no_repeats)]
@@ -133,7 +156,11 @@ class Feed(Section):
         Memory for the book deltas of one source that wait for their snapshot.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")] = "main"
+    name: Annotated[
+        str,
+        Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$"),
+        AfterValidator(_fits_a_file_name),
+    ] = "main"
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     ring_rows: Annotated[int, AfterValidator(_is_power_of_two)] = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
@@ -161,9 +188,9 @@ class Source(Section):
     ca_file
         Certificates of the authorities to trust, PEM; the system's where left out.
     headers
-        Sent with the opening handshake and REST requests.
+        Sent with the opening handshake and REST requests. Their values are never shown.
     proxy
-        An HTTP proxy to go through.
+        An HTTP proxy to go through; `http://user:password@host:port` where it asks for them.
     replay_connections
         Which connections of a capture this source takes; all where left out.
     connect_timeout_s
@@ -186,8 +213,8 @@ class Source(Section):
     carrier: Literal["protocol", "stream", "picows"] = "protocol"
     extras: bool = False
     ca_file: FilePath | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
-    proxy: Annotated[str, _url_with("http")] | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_hide_headers)] = Field(default_factory=dict)
+    proxy: Annotated[str, _url_with("http", user=True)] | None = None
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)
     ] = None
@@ -196,6 +223,15 @@ class Source(Section):
     backoff_max_s: Seconds = 60.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
     compression: Literal["auto", "off", "deflate"] = "auto"
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            if name in ("url", "rest_url", "proxy") and isinstance(value, str):
+                yield name, shown_url(value)
+            elif name == "headers":
+                yield name, list(value)
+            else:
+                yield name, value
 
     @property
     def venue_name(self) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from tickwire.redaction import shown_url
+
 # pydantic's kinds of mistakes, in the words of a TOML file.
 _WORDS = {
     "string_type": "should be a string in quotes",
@@ -26,6 +28,9 @@ _REQUIRED = {
     "path": "should be a file (duckdb) or a folder (parquet, ipc)",
 }
 _LONGEST_VALUE = 60
+# Their values may hold a secret, and are not shown as they are.
+_URLS = ("url", "rest_url", "proxy")
+_SECRETS = ("headers", *_URLS)
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
@@ -82,4 +87,10 @@ def _line(key: str, detail: ErrorDetails, known: Sequence[str]) -> str:
         wrong = _WORDS[kind]
     else:  # pydantic's own words name what is allowed: the choices, the bound
         wrong = detail["msg"].removeprefix("Input ").removeprefix("String ")
-    return f"{key}: is {shown(detail['input'])}, {wrong}"
+    value = detail["input"]
+    first = str(detail["loc"][0]) if detail["loc"] else ""
+    if first in _URLS and isinstance(value, str):
+        value = shown_url(value)
+    elif first in _SECRETS:
+        return f"{key}: {wrong}"
+    return f"{key}: is {shown(value)}, {wrong}"

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from tickwire.clock import wall_ns
+from tickwire.redaction import hidden
 from tickwire.ring import Ring
 
 MAX_WAITING = 4096
@@ -138,6 +139,7 @@ class Ledger:
         log
             Tell it in the log too; the session tells most of it itself.
         """
+        detail = hidden(detail)
         if log:
             self._log.warning(event, detail=detail, **place.known())
         self._write(

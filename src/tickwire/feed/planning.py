@@ -18,8 +18,17 @@ from urllib.parse import urlsplit
 
 from tickwire.config import Config, SinkSettings, Source
 from tickwire.errors import ConfigError
+from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
+from tickwire.sinks.files import path_segment
 from tickwire.venues import Subscription, Venue, connections, load, plan
+from tickwire.wire import build_request, parse_url
+
+# A name is a segment of a path with `venue=` before it; a file system takes 255 bytes.
+MAX_VENUE_BYTES = 240
+# What `tickwire.ring.Dictionary` takes.
+MAX_SYMBOL_BYTES = 255
+MAX_ALL_SYMBOLS_BYTES = 32 * MAX_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,9 @@ def plan_feed(config: Config) -> FeedPlan:
     """
     problems: list[str] = []
     sources: list[SourcePlan] = []
+    _check_symbols(config, problems)
+    if problems:
+        raise ConfigError(problems)
     for index, settings in enumerate(config.sources):
         source = _plan_source(config, index, settings, problems)
         if source is not None:
@@ -152,7 +164,10 @@ def _plan_source(
         problems.append(config.problem(f"{key}.ca_file", unusable))
     fed = {subscription.table for subscription in subscriptions}
     aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
-    return SourcePlan(
+    if len(path_segment(venue.name)) > MAX_VENUE_BYTES:
+        wrong = f"has a name of more than {MAX_VENUE_BYTES} bytes, percent-encoded"
+        problems.append(config.problem(f"{key}.venue", wrong))
+    planned = SourcePlan(
         settings=settings,
         venue=venue,
         tables=tuple(table for table in TABLES if table in fed),
@@ -168,6 +183,44 @@ def _plan_source(
         spliced=_spliced_symbols(venue, subscriptions),
         rest_url=_moved(venue.rest_url, settings.rest_url),
     )
+    for place, wrong in _unusable_requests(planned):
+        problems.append(config.problem(f"{key}.{place}", wrong))
+    return planned
+
+
+def _unusable_requests(source: SourcePlan) -> list[tuple[str, str]]:
+    """Say which keys give no opening handshake: `(key, what is wrong)`, a value never shown."""
+    found: dict[tuple[str, str], None] = {}
+    for connection in source.connections:
+        try:
+            url = parse_url(connection.url)
+        except ValueError as error:
+            found["url" if source.settings.url else "venue", str(error)] = None
+            continue
+        try:
+            build_request(url, "", headers=source.settings.headers.items())
+        except ValueError as error:
+            found["headers", str(error)] = None
+    return list(found)
+
+
+def _check_symbols(config: Config, problems: list[str]) -> None:
+    """Refuse symbols that the feed's dictionary cannot hold."""
+    every: set[str] = set()
+    for index, source in enumerate(config.sources):
+        every.update(source.symbols)
+        longest = max(source.symbols, key=len)
+        n_bytes = max(len(symbol.encode()) for symbol in source.symbols)
+        if n_bytes > MAX_SYMBOL_BYTES:
+            wrong = f"has one of {n_bytes} bytes, at most {MAX_SYMBOL_BYTES}: {longest[:60]!r}..."
+            problems.append(config.problem(f"source[{index}].symbols", wrong))
+    n_bytes = sum(len(symbol.encode()) for symbol in every)
+    if len(every) > MAX_SYMBOLS or n_bytes > MAX_ALL_SYMBOLS_BYTES:
+        wrong = (
+            f"are {len(every)} of {n_bytes} bytes over all sources, should be at most "
+            f"{MAX_SYMBOLS} of {MAX_ALL_SYMBOLS_BYTES} bytes"
+        )
+        problems.append(config.problem("source.symbols", wrong))
 
 
 def _unusable_authorities(settings: Source) -> str:

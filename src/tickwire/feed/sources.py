@@ -11,8 +11,12 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
 
 from tickwire.clock import wall_ns
 from tickwire.decode import ConnectionDecoder
@@ -20,8 +24,11 @@ from tickwire.feed.books import fetch_books
 from tickwire.feed.corridor import SourceCorridor
 from tickwire.feed.gaps import DISCONNECT, OVERFLOW, Ledger, Place
 from tickwire.feed.planning import ConnectionPlan
+from tickwire.redaction import shown_url
 from tickwire.session import Link, LinkSettings, RestClient, WindowLimiter
 from tickwire.venues import Subscription
+
+_log = structlog.get_logger("tickwire.feed")
 
 # Ends of a connection after which nothing is missing.
 WANTED_ENDS = ("stopped", "refused")
@@ -91,8 +98,9 @@ class LiveSource:
 
     def start(self) -> None:
         """Let the links connect."""
+        self._tell_unencrypted()
         for link in self.links:
-            self._tasks[link] = asyncio.create_task(link.run(), name=f"link {link.url}")
+            self._tasks[link] = asyncio.create_task(link.run(), name=f"link {shown_url(link.url)}")
         if self.books is not None:
             self._fetcher = asyncio.create_task(
                 fetch_books(self.books, self._rest, self.plan.rest_url), name="books"
@@ -160,7 +168,7 @@ class LiveSource:
         """Note that a connection is open."""
         if self.books is not None:
             self.books.on_connected(self._spliced[link], conn)
-        self._ledger.event("connected", link.url, self._place(conn))
+        self._ledger.event("connected", shown_url(link.url), self._place(conn))
 
     def subscribed(self, link: Link, conn: int) -> None:
         """Note that all subscriptions of a connection were answered."""
@@ -190,6 +198,21 @@ class LiveSource:
     def warned(self, link: Link, text: str) -> None:
         """Note what a person should know."""
         self._ledger.event("warning", text, self._place(link.conn), log=True)
+
+    def _tell_unencrypted(self) -> None:
+        """Say in the log which endpoints can be read and changed on their way."""
+        urls = [link.url for link in self.links]
+        if self.books is not None:
+            urls.append(self.plan.rest_url)
+        for url in dict.fromkeys(urls):
+            parts = urlsplit(url)
+            if parts.scheme in ("ws", "http") and not is_local(parts.hostname or ""):
+                _log.warning(
+                    "NOT ENCRYPTED",
+                    venue=self.plan.venue.name,
+                    url=shown_url(url),
+                    headers=len(self.plan.settings.headers),
+                )
 
     def _place(self, conn: int) -> Place:
         return Place(self.plan.venue.name, None, conn if conn >= 0 else None)
@@ -242,3 +265,13 @@ class LiveSource:
             )
         )
         return link
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to a host never leaves this machine; a name is not looked up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -6,8 +6,8 @@ dictionary, code. Its C part: ext/tickwire/ring.
 
 from tickwire.ring._admission import Admission
 from tickwire.ring._consumer import Consumer
-from tickwire.ring._dictionary import Dictionaries, Dictionary
+from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring.drop import Drop
 
-__all__ = ["Admission", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]
+__all__ = ["MAX_SYMBOLS", "Admission", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]

@@ -201,7 +201,8 @@ class connect:  # noqa: N801 - used like a function
     headers, subprotocols
         For the handshake.
     ca_file, ssl
-        The authorities to trust, or a whole TLS context; the system's authorities if left out.
+        The authorities to trust, or a whole TLS context; the system's authorities if left out. A
+        context that verifies less than it could is used, and told in the log.
     proxy
         `http://host:port`.
     connect_timeout_s

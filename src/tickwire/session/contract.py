@@ -82,9 +82,9 @@ class LinkSettings:
     """
 
     carrier: CarrierName = "protocol"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_file: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     connect_timeout_s: float = 10.0
     close_timeout_s: float = 5.0
     max_message_bytes: int = 16_777_216

@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import structlog
 
 from tickwire import errors
+from tickwire.redaction import shown, shown_url
 from tickwire.session.backoff import Backoff
 from tickwire.session.connection import Connection, Ending
 from tickwire.session.contract import LinkObserver, LinkSettings, SessionHandler
@@ -97,7 +99,7 @@ class Link:
         self._connects = self.settings.connects or WindowLimiter(
             venue.limits.connects_per_min, clock=self.settings.clock, sleep=self.settings.sleep
         )
-        self._log = _log.bind(venue=venue.name, url=url)
+        self._log = _log.bind(venue=venue.name, url=shown_url(url))
 
     @property
     def is_subscribed(self) -> bool:
@@ -349,19 +351,20 @@ class Link:
 
     def _reply(self, kind: str, payload: bytes) -> Reply:
         try:
-            return self.venue.reply(kind, payload)
+            meant = self.venue.reply(kind, payload)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             # What comes from the network may have any shape.
-            shown = payload[:200].decode("utf-8", "replace")
-            return Reply(
-                text=f"{kind} that {self.venue.name} did not understand ({error}): {shown}"
+            begin = payload[:200].decode("utf-8", "replace")
+            meant = Reply(
+                text=f"{kind} that {self.venue.name} did not understand ({error}): {begin}"
             )
+        return replace(meant, text=shown(meant.text)) if meant.text else meant
 
 
 def _reason(ending: Ending) -> tuple[str, str]:
-    detail = f"{ending.code} {ending.reason}".rstrip()
+    detail = shown(f"{ending.code} {ending.reason}".rstrip())
     if ending.error is not None:
-        return "protocol", str(ending.error)
+        return "protocol", shown(str(ending.error))
     if ending.paused:
         return "overflow", detail
     return ("lost" if ending.code == 1006 else "closed"), detail

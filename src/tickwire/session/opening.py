@@ -7,17 +7,22 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
+import structlog
+
 from tickwire import errors
+from tickwire.redaction import hide_headers, hide_url, shown_url
 from tickwire.session._receiver import Receiver
 from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.protocol import open_protocol
 from tickwire.session.carriers.stream import open_stream
-from tickwire.session.carriers.target import Target, client_context
+from tickwire.session.carriers.target import Target, client_context, weaknesses
 from tickwire.session.connection import COMPRESS_FROM_BYTES, Connection
 from tickwire.wire import DeflateOffer, Handler, parse_url, zlib_version
 
 CarrierName = Literal["protocol", "stream", "picows"]
 Frames = Literal["plain", "gzip", "deflate"]
+_log = structlog.get_logger("tickwire.session")
+
 CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
 
 
@@ -50,9 +55,10 @@ async def open_connection(
     carrier
         What brings the bytes.
     headers, subprotocols
-        For the handshake.
+        For the handshake. The headers' values are never shown.
     ca_file, ssl_context
-        The authorities to trust, or a whole TLS context; the system's authorities if left out.
+        The authorities to trust, or a whole TLS context; the system's authorities if left out. A
+        context that verifies less than it could is used, and told in the log.
     proxy
         `http://host:port`.
     connect_timeout_s
@@ -88,13 +94,19 @@ async def open_connection(
     """
     if carrier not in CARRIERS:
         raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
+    hide_headers((headers or {}).items())
+    hide_url(proxy or "")
+    hide_url(url)
     parts = parse_url(url)
+    name = shown_url(url)
     try:
         context = (ssl_context or client_context(ca_file)) if parts.secure else None
     except OSError as error:  # ssl.SSLError too
         raise errors.ConnectionFailed(
-            f"{url}: no authorities in {ca_file}: {error.strerror or error}"
+            f"{name}: no authorities in {ca_file}: {error.strerror or error}"
         ) from error
+    for weakness in () if context is None else weaknesses(context):
+        _log.warning("TLS IS WEAKENED", url=name, how=weakness)
     target = Target(
         url,
         parts,
@@ -117,14 +129,16 @@ async def open_connection(
         raise
     except TimeoutError as error:
         if not limit.expired():  # the kernel's own
-            raise errors.ConnectionFailed(f"{url}: {error or 'timed out'}") from error
-        raise errors.ConnectionFailed(f"{url}: not connected in {connect_timeout_s:g} s") from error
+            raise errors.ConnectionFailed(f"{name}: {error or 'timed out'}") from error
+        raise errors.ConnectionFailed(
+            f"{name}: not connected in {connect_timeout_s:g} s"
+        ) from error
     except ssl.SSLCertVerificationError as error:
         raise errors.ConnectionFailed(
-            f"{url}: the server's certificate is refused: {error.verify_message}"
+            f"{name}: the server's certificate is refused: {error.verify_message}"
         ) from error
     except OSError as error:  # ssl.SSLError too
-        raise errors.ConnectionFailed(f"{url}: {error.strerror or error}") from error
+        raise errors.ConnectionFailed(f"{name}: {error.strerror or error}") from error
     agreed = opened.compression
     if agreed is not None:  # nothing has been parsed yet
         receiver.parser.use_deflate(

@@ -13,6 +13,7 @@ import aiohttp
 
 from tickwire import errors
 from tickwire.clock import wall_ns
+from tickwire.redaction import hide_headers, hide_url, shown, shown_url
 from tickwire.session.carriers.target import client_context
 from tickwire.session.pacing import Clock, Sleep, WindowLimiter
 
@@ -55,6 +56,8 @@ class RestClient:
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        hide_headers((headers or {}).items())
+        hide_url(proxy or "")
         self._limiter = WindowLimiter(per_min, clock=clock, sleep=sleep)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
@@ -106,26 +109,33 @@ class RestClient:
             If name, address, TLS or time fail.
         """
         await self._limiter.turn()
-        await self._wait_if_told_to(url)
+        name = shown_url(url)
+        hide_url(url)
+        await self._wait_if_told_to(name)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._fetch(url)
-        except TimeoutError as error:
-            raise errors.ConnectionFailed(f"{url}: no answer in {self._timeout_s:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise errors.ConnectionFailed(f"{url}: {error or type(error).__name__}") from error
+        except TimeoutError:
+            raise errors.ConnectionFailed(f"{name}: no answer in {self._timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise errors.ConnectionFailed(f"{name}: {_words(error, url)}") from None
 
-    async def _wait_if_told_to(self, url: str) -> None:
+    async def _wait_if_told_to(self, name: str) -> None:
         wait_s = self._not_before - self._clock()
         if wait_s > self._max_pause_s:
-            raise errors.RequestRefused(f"{url}: the venue wants no request for {wait_s:.0f} s")
+            raise errors.RequestRefused(f"{name}: the venue wants no request for {wait_s:.0f} s")
         if wait_s > 0:
             await self._sleep(wait_s)
 
     async def _fetch(self, url: str) -> tuple[bytes, int]:
+        name = shown_url(url)
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=client_context(self._ca_file))
-            self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
+            )
         # Redirects would take the request to a host that nobody configured.
         async with self._session.get(url, proxy=self._proxy, allow_redirects=False) as answer:
             if answer.status != 200:
@@ -133,12 +143,12 @@ class RestClient:
                 words = " ".join(
                     (await answer.content.read(500)).decode("utf-8", "replace").split()
                 )
-                raise errors.RequestRefused(f"{url}: {answer.status} {words}".rstrip())
+                raise errors.RequestRefused(f"{name}: {answer.status} {shown(words)}".rstrip())
             payload = bytearray()
             while data := await answer.content.read(READ_BYTES):
                 payload += data
                 if len(payload) > self._max_bytes:
-                    raise errors.RequestRefused(f"{url}: more than {self._max_bytes} bytes")
+                    raise errors.RequestRefused(f"{name}: more than {self._max_bytes} bytes")
             return bytes(payload), wall_ns()
 
     def _note_refusal(self, answer: aiohttp.ClientResponse) -> None:
@@ -152,3 +162,9 @@ class RestClient:
             with contextlib.suppress(ValueError):
                 pause_s = max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
         self._not_before = max(self._not_before, self._clock() + pause_s)
+
+
+def _words(error: Exception, url: str) -> str:
+    """Say what went wrong; aiohttp's words name the URL as it was given."""
+    words = str(error) or type(error).__name__
+    return shown(words.replace(url, shown_url(url)))

@@ -38,6 +38,7 @@ def server_context(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
     names = dict.fromkeys((host, "localhost", "127.0.0.1"))
     certificate = authority.issue_cert(*names)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     certificate.configure_cert(context)
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)

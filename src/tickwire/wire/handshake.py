@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from hmac import compare_digest
 
 from tickwire.errors import HandshakeError
+from tickwire.redaction import hidden, shown_url
 from tickwire.wire.compression import Deflate, DeflateOffer, NegotiationError
 from tickwire.wire.url import WebSocketUrl
 
@@ -346,7 +347,7 @@ class _Refusal:
         text = f"the server answered {self._status} {_one_line(self._reason)}".rstrip()
         if 300 <= self._status < 400:
             locations = self._fields.all("location")
-            where = f" (to {_one_line(locations[0])})" if locations else ""
+            where = f" (to {_one_line(shown_url(locations[0]))})" if locations else ""
             return HandshakeError(f"{text}: redirects are not followed{where}", self._status)
         if self._chunked:
             # The first chunk, between its size and its end, is enough to show.
@@ -357,6 +358,7 @@ class _Refusal:
 
 def _one_line(text: str) -> str:
     """Give the text without mark-up, line ends and control characters, and not too long."""
+    text = hidden(text)  # before it is cut: half of a secret is not recognised
     text = re.sub(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.S | re.I)
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(text) > MAX_SHOWN_CHARACTERS:

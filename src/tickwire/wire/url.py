@@ -11,6 +11,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from tickwire.redaction import shown, shown_url
+
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
 _HOST_NAME = re.compile(r"[a-z0-9._-]{1,253}")
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -61,25 +63,27 @@ def parse_url(url: str) -> WebSocketUrl:
         If it is not a WebSocket URL; the text says why.
     """
     if _NOT_IN_URLS.search(url):
-        raise ValueError(f"{url!r}: white space, backslash or control character")
+        raise ValueError(f"{shown_url(url)!r}: white space, backslash or control character")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{url!r}: {error}") from None
+        raise ValueError(f"{shown_url(url)!r}: {shown(str(error))}") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"{url!r}: the scheme must be ws or wss")
+        raise ValueError(f"{shown_url(url)!r}: the scheme must be ws or wss")
     if "#" in url:
-        raise ValueError(f"{url!r}: a WebSocket URL has no fragment (RFC 6455 section 3)")
+        raise ValueError(
+            f"{shown_url(url)!r}: a WebSocket URL has no fragment (RFC 6455 section 3)"
+        )
     if "@" in parts.netloc:
         # Not shown: it may hold a password.
         raise ValueError(
             "a user name or password in a WebSocket URL is refused; send an Authorization header"
         )
     if not parts.hostname:
-        raise ValueError(f"{url!r}: there is no host")
+        raise ValueError(f"{shown_url(url)!r}: there is no host")
     if port == 0:
-        raise ValueError(f"{url!r}: port 0 cannot be connected to")
+        raise ValueError(f"{shown_url(url)!r}: port 0 cannot be connected to")
     host, bracketed = _parse_host(url, parts.hostname, is_literal="[" in parts.netloc)
     default_port = _DEFAULT_PORTS[parts.scheme]
     resource = quote(parts.path or "/", safe=_RESOURCE_CHARACTERS)
@@ -100,14 +104,14 @@ def _parse_host(url: str, host: str, *, is_literal: bool) -> tuple[str, str]:
         try:
             address = ipaddress.IPv6Address(host)
         except ValueError:
-            raise ValueError(f"{url!r}: {host!r} is not an IPv6 address") from None
+            raise ValueError(f"{shown_url(url)!r}: {host!r} is not an IPv6 address") from None
         if address.scope_id is not None:
-            raise ValueError(f"{url!r}: an address with a zone cannot stand in a URL")
+            raise ValueError(f"{shown_url(url)!r}: an address with a zone cannot stand in a URL")
         return host, f"[{host}]"
     try:
         name = host.encode("idna").decode("ascii").lower()
     except UnicodeError:
-        raise ValueError(f"{url!r}: {host!r} is not a host name") from None
+        raise ValueError(f"{shown_url(url)!r}: {host!r} is not a host name") from None
     if not _HOST_NAME.fullmatch(name):
-        raise ValueError(f"{url!r}: {host!r} is not a host name")
+        raise ValueError(f"{shown_url(url)!r}: {host!r} is not a host name")
     return name, name

@@ -28,6 +28,8 @@ READ_BYTES = 65_536
 # What picows has to say reaches those who configure logging; nobody else gets its errors twice.
 _LOGGER = logging.getLogger("tickwire.session.picows")
 _LOGGER.addHandler(logging.NullHandler())
+# At level debug it would tell the whole handshake, and with it the secrets in its headers.
+_LOGGER.setLevel(logging.INFO)
 
 
 async def open_picows(target: Target, receiver: Receiver) -> Opened:

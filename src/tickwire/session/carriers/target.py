@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tickwire.wire import DeflateOffer, HandshakeResponse, build_request, make_key
 from tickwire.wire.url import WebSocketUrl
+
+_NEW_ENOUGH = (
+    ssl.TLSVersion.TLSv1_2,
+    ssl.TLSVersion.TLSv1_3,
+    ssl.TLSVersion.MAXIMUM_SUPPORTED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,12 @@ class Target:
         What to offer of permessage-deflate; None: nothing.
     """
 
-    text: str
-    url: WebSocketUrl
+    text: str = field(repr=False)
+    url: WebSocketUrl = field(repr=False)
     context: ssl.SSLContext | None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     subprotocols: tuple[str, ...] = ()
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     max_message_bytes: int = 16_777_216
     compression: DeflateOffer | None = None
 
@@ -54,6 +60,26 @@ class Target:
             key, subprotocols=self.subprotocols, compression=self.compression
         )
         return request, answer
+
+
+def weaknesses(context: ssl.SSLContext) -> list[str]:
+    """Say what a TLS context leaves open; nothing of one that `client_context` made.
+
+    Parameters
+    ----------
+    context
+        Anyone's.
+    """
+    found = []
+    if context.verify_mode != ssl.CERT_REQUIRED:
+        found.append("certificates are not verified")
+    elif not context.check_hostname:
+        found.append("host names are not verified")
+    if context.minimum_version not in _NEW_ENOUGH:
+        found.append("TLS below 1.2 is allowed")
+    if context.keylog_filename:
+        found.append(f"session keys are written to {context.keylog_filename}")
+    return found
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
