@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile lock audit docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-asan, make test-debug'
 	@echo '              the same under sanitizers, and with every check that Cython has'
 	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS or FUZZ_RUNS (TARGET=... for one)'
+	@echo 'make mutants  plant faults, and see that tests or fuzz targets find each'
 	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
@@ -113,6 +114,13 @@ FUZZED := LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
 fuzz: fuzz-build
 	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) \
 		$(if $(FUZZ_RUNS),--runs $(FUZZ_RUNS)) $(if $(WHOLE),--whole) $(TARGET)
+
+# Faults of tests/fuzz/mutants.py, one at a time, in a copy in build/mutants; WORDS='leap year' plants
+# those whose names have the words.
+MUTANT_SECONDS ?= 20
+WORDS ?=
+mutants: fuzz-build
+	$(FUZZED) $(BIN)/python -m tests.fuzz.plant --seconds $(MUTANT_SECONDS) $(WORDS)
 
 # What the fuzzer has found, as far as it adds coverage, goes into the kept corpus.
 fuzz-corpus: fuzz-build

@@ -1,4 +1,4 @@
-"""Compiles the native targets into build/fuzz/native: `python -m tests.fuzz.build`.
+"""Compiles the native targets into build/fuzz/native: `python -m tests.fuzz.build [NAME]`.
 
 They stand on the `fuzz` build, and are made like it. streams.pyx is code of the test alone, and
 compiled without sanitizers and coverage; scalars.pyx has the headers that it tries inside of it.
@@ -6,6 +6,7 @@ compiled without sanitizers and coverage; scalars.pyx has the headers that it tr
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -30,6 +31,7 @@ def main() -> None:
             depends=[str(header) for header in Path("ext/include").rglob("*.h")],
         )
         for name, flags in (("streams", PLAIN), ("scalars", TRIED + COUNTED))
+        if name in (sys.argv[1:] or [name])
     ]
     setup(
         name="native",

@@ -1,0 +1,369 @@
+"""Faults to be planted: what each is, where it goes, and who should find it.
+
+A fault is one replacement in one file. `find` must stand in the file exactly once, so that an edit
+that moves or changes the place makes planting fail loudly, and not pass without a fault in place.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PARSER = "ext/tickwire/wire/_parser.pyx"
+RULES = "ext/tickwire/wire/_rules.pxd"
+ASSEMBLY = "ext/tickwire/wire/_assembly.pyx"
+CONTROL = "ext/tickwire/wire/_control.pyx"
+INFLATE = "ext/tickwire/wire/_inflate.pyx"
+RECEIVER = "ext/tickwire/session/_receiver.pyx"
+VALUES = "ext/tickwire/decode/_values.pyx"
+HEADERS = "ext/include/tickwire"
+HANDSHAKE = "src/tickwire/wire/handshake.py"
+READER = "src/tickwire/capture/reader.py"
+LINES = "src/tickwire/capture/lines.py"
+
+FRAME_TESTS = ("tests/wire/test_parser.py", "tests/wire/test_hostile_frames.py")
+DEFLATE_TESTS = ("tests/wire/test_inflate.py", "tests/wire/test_compressed_frames.py")
+VALUE_TESTS = ("tests/decode/test_values.py",)
+HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
+CAPTURE_TESTS = ("tests/capture/test_reader.py",)
+
+
+class Mutant(NamedTuple):
+    """A fault to be planted.
+
+    Parameters
+    ----------
+    name
+        What is wrong.
+    file, find, replace
+        Where, and how.
+    modules
+        The compiled modules that have it inside, as room and stem; none for Python.
+    tests
+        The test files that should find it.
+    target
+        The fuzz target that should find it.
+    """
+
+    name: str
+    file: str
+    find: str
+    replace: str
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    target: str
+
+
+def frames(name: str, file: str, find: str, replace: str, target: str = "frames") -> Mutant:
+    """Make a fault of the frame parser."""
+    return Mutant(name, file, find, replace, ("wire._parser",), FRAME_TESTS, target)
+
+
+def module(
+    name: str, file: str, find: str, replace: str, tests: tuple[str, ...], target: str
+) -> Mutant:
+    """Make a fault of a compiled module."""
+    room, stem = file.removesuffix(".pyx").split("/")[-2:]
+    return Mutant(name, file, find, replace, (f"{room}.{stem}",), tests, target)
+
+
+def scalar(name: str, header: str, find: str, replace: str, target: str = "numbers") -> Mutant:
+    """Make a fault of a header that reads scalars."""
+    file = f"{HEADERS}/{header}"
+    return Mutant(name, file, find, replace, ("decode._values",), VALUE_TESTS, target)
+
+
+def python(
+    name: str, file: str, find: str, replace: str, tests: tuple[str, ...], target: str
+) -> Mutant:
+    """Make a fault of a Python module."""
+    return Mutant(name, file, find, replace, (), tests, target)
+
+
+MUTANTS = (
+    # Frames: lengths, bounds, masks, order.
+    frames(
+        "a length of 2^63 and more is not told from one that is too big",
+        PARSER,
+        "            if length >> 63:\n",
+        "            if False and length >> 63:\n",
+    ),
+    frames(
+        "the shortest form of a length is off by one",
+        PARSER,
+        "length <= (125 if header == 4 else 0xFFFF)",
+        "length < (125 if header == 4 else 0xFFFF)",
+    ),
+    frames(
+        "the largest frame is off by one",
+        PARSER,
+        "if length > self.max_frame:",
+        "if length >= self.max_frame:",
+    ),
+    frames(
+        "what came of a message is not counted against its limit",
+        PARSER,
+        "length > self.max_message - self.assembly.size:",
+        "length > self.max_message:",
+    ),
+    frames(
+        "the mask begins anew with each piece of a frame",
+        PARSER,
+        "tw_mask(placed, n, self.streaming_key, self.streaming_seen)",
+        "tw_mask(placed, n, self.streaming_key, 0)",
+    ),
+    frames(
+        "a refused message is unmasked twice",
+        PARSER,
+        "        if second & MASK and not self.prepared:\n",
+        "        if second & MASK:\n",
+    ),
+    frames(
+        "a frame is read one byte before it is whole",
+        PARSER,
+        "if n < header + <size_t> length:",
+        "if n + 1 < header + <size_t> length:",
+    ),
+    frames(
+        "text may end in the middle of a character",
+        PARSER,
+        "return Fault.TEXT_NOT_UTF8 if self.utf8.need else Fault.NO_FAULT",
+        "return Fault.NO_FAULT",
+    ),
+    frames(
+        "frames are read on after a close",
+        PARSER,
+        "if used == 0 or self.halted or self.closed:",
+        "if used == 0 or self.halted:",
+    ),
+    frames(
+        "a control frame may be fragmented",
+        RULES,
+        "        if not first & FIN:\n",
+        "        if False and not first & FIN:\n",
+    ),
+    frames(
+        "a control frame may have 126 bytes",
+        RULES,
+        "(second & 0x7F) > 125",
+        "(second & 0x7F) > 126",
+    ),
+    frames(
+        "a server may mask",
+        RULES,
+        "    elif second & MASK:\n        return Fault.MASKED_FROM_SERVER",
+        "    elif False:\n        return Fault.MASKED_FROM_SERVER",
+    ),
+    frames(
+        "the key of a mask is not turned",
+        f"{HEADERS}/mask.h",
+        "turned[k] = key[(offset + k) & 3];",
+        "turned[k] = key[k & 3];",
+    ),
+    frames(
+        "the mask is laid over a byte too many",
+        f"{HEADERS}/mask.h",
+        "for (; i + 8 <= n; i += 8) {",
+        "for (; i + 7 <= n; i += 8) {",
+    ),
+    # UTF-8.
+    frames(
+        "overlong forms of three bytes are taken",
+        f"{HEADERS}/utf8.h",
+        "low = 0xA0; /* below: overlong */",
+        "low = 0x80;",
+    ),
+    frames(
+        "surrogates are taken",
+        f"{HEADERS}/utf8.h",
+        "high = 0x9F; /* above: surrogates */",
+        "high = 0xBF;",
+    ),
+    frames(
+        "the state between two pieces of a text forgets a bound",
+        f"{HEADERS}/utf8.h",
+        "    state->low = low;\n",
+        "    state->low = 0x80;\n",
+    ),
+    # Buffers.
+    module(
+        "a buffer grows to one byte less than it must hold",
+        ASSEMBLY,
+        "        while capacity < least:\n",
+        "        while capacity + 1 < least:\n",
+        ("tests/wire/test_assembly.py", *FRAME_TESTS),
+        "compressed",
+    ),
+    module(
+        "a ping more is kept than there are slots",
+        CONTROL,
+        "if self.n_waiting_pings < PING_SLOTS:",
+        "if self.n_waiting_pings <= PING_SLOTS:",
+        ("tests/wire/test_control.py",),
+        "receiver",
+    ),
+    module(
+        "what has been parsed is counted into what is left",
+        RECEIVER,
+        "        self.head += <size_t>n_taken\n",
+        "        self.head += <size_t>n_taken - (n_taken > 1)\n",
+        ("tests/session/test_receiver.py",),
+        "receiver",
+    ),
+    # Compression.
+    module(
+        "a message may be one byte above the limit",
+        INFLATE,
+        "            if self.output.size > self.limit:\n",
+        "            if self.output.size > self.limit + 1:\n",
+        DEFLATE_TESTS,
+        "inflate",
+    ),
+    module(
+        "a message that stops in the middle of a byte is taken",
+        INFLATE,
+        "            or self.stream.data_type & Z_UNUSED_BITS\n",
+        "",
+        DEFLATE_TESTS,
+        "inflate",
+    ),
+    module(
+        "the context is kept although none was agreed on",
+        INFLATE,
+        "            self.zlib.inflate_reset(&self.stream)\n",
+        "            self.zlib.inflate_reset_keep(&self.stream)\n",
+        DEFLATE_TESTS,
+        "inflate",
+    ),
+    module(
+        "a second member of gzip is not begun anew",
+        INFLATE,
+        "                    self.zlib.inflate_reset(stream)\n",
+        "                    self.zlib.inflate_reset_keep(stream)\n",
+        DEFLATE_TESTS,
+        "inflate",
+    ),
+    # Numbers, times, strings.
+    scalar(
+        "numbers may begin with zeros",
+        "decimal.h",
+        "if (n_whole == 0 || (n_whole > 1 && *first == '0')) return NULL;",
+        "if (n_whole == 0) return NULL;",
+    ),
+    scalar(
+        "eight digits are read where seven bytes are left",
+        "decimal.h",
+        "while (end - p >= 8) {",
+        "while (end - p >= 7) {",
+    ),
+    scalar(
+        "halfway between two floats goes up",
+        "decimal.h",
+        "m &= ~1ULL;",
+        "m &= ~0ULL;",
+    ),
+    scalar(
+        "twenty digits are kept of a long number",
+        "decimal.h",
+        "        if (kept < 19) {\n",
+        "        if (kept < 20) {\n",
+    ),
+    scalar(
+        "each fourth year is a leap year",
+        "timestamp.h",
+        "(year % 4 == 0 && year % 100 != 0) || year % 400 == 0",
+        "year % 4 == 0",
+    ),
+    scalar(
+        "a count of units may overflow",
+        "timestamp.h",
+        "if (__builtin_mul_overflow(count, unit_ns, &total)) return NULL;",
+        "total = (int64_t)((uint64_t)count * (uint64_t)unit_ns);",
+    ),
+    scalar(
+        "one bracket more is followed than there is room for",
+        "json.h",
+        "if (depth == TW_JSON_DEPTH) return NULL;",
+        "if (depth > TW_JSON_DEPTH) return NULL;",
+        "strings",
+    ),
+    scalar(
+        "an escape is read where five bytes are left",
+        "json.h",
+        "if (end - p < 6) return NULL;",
+        "if (end - p < 5) return NULL;",
+        "strings",
+    ),
+    scalar(
+        "a bracket may close one of the other kind",
+        "json.h",
+        "if (object != (c == '}')) return NULL;",
+        "(void)object;",
+        "strings",
+    ),
+    module(
+        "a high surrogate may follow another",
+        VALUES,
+        "            if low < 0xDC00 or low >= 0xE000:\n",
+        "            if low < 0xD800 or low >= 0xE000:\n",
+        VALUE_TESTS,
+        "strings",
+    ),
+    # The handshake.
+    python(
+        "the key is not looked at",
+        HANDSHAKE,
+        'if accept is None or not compare_digest(accept.encode("latin-1"), self._accept.encode()):',
+        "if accept is None:",
+        HANDSHAKE_TESTS,
+        "handshake",
+    ),
+    python(
+        "lines may end without CR",
+        HANDSHAKE,
+        "if _BARE_LINE_END.search(self._buffer, max(self._block_start, self._looked_at - 1), end):",
+        "if False:",
+        HANDSHAKE_TESTS,
+        "handshake",
+    ),
+    python(
+        "the end of a header is missed where it is cut",
+        HANDSHAKE,
+        "max(self._block_start, self._looked_at - 3))",
+        "max(self._block_start, self._looked_at))",
+        HANDSHAKE_TESTS,
+        "handshake",
+    ),
+    python(
+        "a header without end is waited for",
+        HANDSHAKE,
+        "        if end > MAX_HEADER_BYTES:\n",
+        "        if end > 1000 * MAX_HEADER_BYTES:\n",
+        HANDSHAKE_TESTS,
+        "handshake",
+    ),
+    # Captures.
+    python(
+        "what a block ends with is lost",
+        LINES,
+        "                        lines[0] = rest + lines[0]\n",
+        "                        lines[0] = lines[0]\n",
+        CAPTURE_TESTS,
+        "captures",
+    ),
+    python(
+        "a last line without an end is lost",
+        LINES,
+        "        if rest:\n            yield [rest]\n",
+        "",
+        CAPTURE_TESTS,
+        "captures",
+    ),
+    python(
+        "more messages than times are read",
+        READER,
+        "                time = next(times, None)\n",
+        "                time = next(times, (0, 0))\n",
+        CAPTURE_TESTS,
+        "captures",
+    ),
+)
