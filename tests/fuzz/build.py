@@ -1,7 +1,6 @@
 """Compiles the native targets into build/fuzz/native: `python -m tests.fuzz.build [NAME]`.
 
-They stand on the `fuzz` build, and are made like it. streams.pyx is code of the test alone, and
-compiled without sanitizers and coverage; scalars.pyx has the headers that it tries inside of it.
+They stand on the `fuzz` build, and are made like it; native/common.pyx says why not all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,10 @@ TO = Path("build/fuzz/native")
 PLAIN = ["-O2"]
 TRIED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 COUNTED = ["-fsanitize-coverage=trace-pc,trace-cmp"]
+MODULES = {
+    **dict.fromkeys(("common", "reader", "streams", "packed", "decoders"), PLAIN),
+    "scalars": TRIED + COUNTED,
+}
 
 
 def main() -> None:
@@ -30,7 +33,7 @@ def main() -> None:
             extra_link_args=TRIED[1:] if flags is not PLAIN else [],
             depends=[str(header) for header in Path("ext/include").rglob("*.h")],
         )
-        for name, flags in (("streams", PLAIN), ("scalars", TRIED + COUNTED))
+        for name, flags in MODULES.items()
         if name in (sys.argv[1:] or [name])
     ]
     setup(
@@ -38,7 +41,7 @@ def main() -> None:
         packages=[],
         ext_modules=cythonize(
             extensions,
-            include_path=["ext"],
+            include_path=["ext", str(HERE)],
             build_dir=str(TO),
             compiler_directives={
                 "language_level": 3,

@@ -15,7 +15,16 @@ from typing import Any
 
 NATIVE = Path("build/fuzz/native")
 IN_PYTHON = ("captures", "handshake")
-SCALARS = ("numbers", "strings")
+MODULES = {
+    "compressed": "packed",
+    "frames": "streams",
+    "inflate": "packed",
+    "numbers": "scalars",
+    "plans": "decoders",
+    "receiver": "streams",
+    "strings": "scalars",
+    "venues": "decoders",
+}
 
 # Of so many inputs one goes through the whole target too.
 ONE_IN = {
@@ -37,13 +46,12 @@ def native(name: str) -> int:
     from tests.fuzz.targets import TARGETS
 
     sys.path.insert(0, str(NATIVE))
-    if name in SCALARS:
-        scalars: Any = importlib.import_module("scalars")
-        scalars.prepare(TARGETS, ONE_IN)
-        return int(scalars.ADDRESSES[name])
-    streams: Any = importlib.import_module("streams")
-    streams.prepare(TARGETS, ONE_IN, make_feed)
-    return int(streams.ADDRESSES[name])
+    common: Any = importlib.import_module("common")
+    common.prepare(TARGETS, ONE_IN)
+    module: Any = importlib.import_module(MODULES[name])
+    if name in ("plans", "venues"):
+        module.use(make_feed)
+    return int(module.ADDRESSES[name])
 
 
 def make_feed(target: str, first: int) -> tuple[Any, ...]:

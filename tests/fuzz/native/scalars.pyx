@@ -1,14 +1,13 @@
-"""Targets that need no Python per input: numbers, times, strings, values that are skipped.
+"""Numbers, times, strings, values that are skipped; common.pyx has the rules.
 
-The rules are those of streams.pyx. This module is compiled with the sanitizers and the calls of
-coverage.c, because what it tries is inline in headers. Numbers are compared with `strtod`, times
-with exact integers and `timegm`.
+Numbers are compared with `strtod`, times with exact integers and `timegm`.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint64_t, uintptr_t
-from libc.stdlib cimport abort, free, malloc, strtod
+from libc.stdlib cimport free, malloc, strtod
 from libc.string cimport memcmp, memcpy
 
+from common cimport also_whole, fail
 from tickwire.decode._values cimport (
     TEXT_STRING,
     Text,
@@ -27,9 +26,6 @@ from tickwire.decode._values cimport (
     unescape,
 )
 
-import sys
-import traceback
-
 cdef extern from * nogil:
     """
     #include <stdint.h>
@@ -47,30 +43,6 @@ cdef enum:
     MAX_DEPTH = 512
 
 fill_pow5(tw_pow5)
-
-cdef dict whole = {}
-cdef dict rates = {}
-
-
-cdef void fail(str what) noexcept:
-    print(f"== FINDING: {what}", file=sys.stderr, flush=True)
-    abort()
-
-
-cdef int also_whole(str name, const uint8_t* data, size_t n) noexcept:
-    """Give one input in so many to the Python target."""
-    cdef uint64_t hash = n
-    cdef size_t i
-    for i in range(n):
-        hash = (hash ^ data[i]) * <uint64_t> 0x100000001B3
-    if (hash >> 20) % <uint64_t> rates[name]:
-        return 0
-    try:
-        whole[name]((<const char*> data)[:n])
-    except BaseException:
-        traceback.print_exc()
-        fail(f"{name}: the Python target")
-    return 0
 
 
 cdef inline bint digit(uint8_t c) noexcept nogil:
@@ -328,7 +300,7 @@ cdef int strings(const uint8_t* p, size_t n) noexcept:
         fail("strings: a value ends where it cannot")
     if n and p[0] in (c"[", c"{", c'"'):
         expected = string_of(p, n) if p[0] == c'"' else bracketed(p, n)
-        if after != (NULL if expected == 0 else p + expected):
+        if expected != (0 if after == NULL else <size_t> (after - p)):
             fail("strings: a skipped value ends elsewhere")
     if read_scalar(p, end, &text):
         if not p < text.after <= end or text.p < p or text.p + text.n > end:
@@ -364,9 +336,3 @@ ADDRESSES = {
     "numbers": <uintptr_t> <void*> run_numbers,
     "strings": <uintptr_t> <void*> run_strings,
 }
-
-
-def prepare(targets, one_in):
-    """Say what the Python targets are, and which share of inputs they get."""
-    whole.update(targets)
-    rates.update(one_in)

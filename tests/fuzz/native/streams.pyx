@@ -1,31 +1,14 @@
-"""Targets that need no Python per input: streams of frames, compressed messages, whole messages.
+"""Frames and the receive buffer, against the reader of frames; common.pyx has the rules."""
 
-Rules of this file
-------------------
-- Each `run_*` is what libFuzzer calls: any bytes in, 0 out, or the process ends. It reads an input
-  the same way as the Python target of the same name, and makes everything anew for each input, or
-  puts it back to how it was made. `decode` alone keeps decoders, which learn.
-- One input in so many, chosen by a hash of its bytes, goes through the Python target as well.
-- Bytes lie in memory that ends where they do, and what has not been shown to the parser yet is
-  poisoned, so that the address sanitizer sees a read too far.
-- The reader of frames here is the one of tests/wire/reference.py again: written from the RFC, for
-  whole streams, byte by byte.
-"""
-
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.stdlib cimport abort, free, malloc
+from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-from tickwire.decode._decoder cimport ConnectionDecoder, Decoder
-from tickwire.ring._ring cimport Ring
+from common cimport Cuts, fail, fail_with_traceback, also_whole, new_cuts, next_piece
+from reader cimport Outcome, expected_of, note, nothing
 from tickwire.session._receiver cimport BUFFER_BYTES, Receiver
 from tickwire.wire._handler cimport Handler, Verdict
-from tickwire.wire._inflate cimport Inflater, InflateResult
 from tickwire.wire._parser cimport FrameParser
-from tickwire.wire._rules cimport RSV1
-
-import sys
-import traceback
 
 from tickwire.wire.faults import FAULTS
 
@@ -40,21 +23,8 @@ cdef extern from *:
     void* __asan_region_is_poisoned(void* at, size_t n) nogil
 
 cdef enum:
-    CLOSE = 8
-    MAX_STREAM_BYTES = 100_000
     MOST_FAULTS = 64
     LIMIT_OF_RECEIVER = 1000
-    DEFAULT_LIMIT = 16_777_216
-    DEFAULT_IN_PLACE = 131_072
-    MAX_MESSAGES = 8
-    MAX_MESSAGE_BYTES = 3000
-
-cdef uint64_t PRIME = 0x9E3779B97F4A7C15
-
-# The Python targets, and one input in how many they get.
-cdef dict whole = {}
-cdef dict rates = {}
-cdef list makers = []
 
 # Close code and section of each Fault, the section as a number: "5.5.1" is 551.
 cdef int[MOST_FAULTS] fault_code
@@ -69,67 +39,6 @@ for _number, _fault in enumerate(FAULTS):
     if _number:
         fault_code[_number] = _fault[1]
         fault_section[_number] = _section(_fault[2])
-
-
-cdef void fail(str what) noexcept:
-    print(f"== FINDING: {what}", file=sys.stderr, flush=True)
-    abort()
-
-
-cdef inline uint64_t mixed(uint64_t hash, const uint8_t* p, size_t n) noexcept nogil:
-    cdef uint64_t word
-    hash = (hash ^ n) * PRIME
-    while n >= 8:
-        memcpy(&word, p, 8)
-        hash = (hash ^ word) * PRIME
-        hash ^= hash >> 29
-        p += 8
-        n -= 8
-    word = 0
-    if n:
-        memcpy(&word, p, n)
-    hash = (hash ^ word) * PRIME
-    return hash ^ (hash >> 32)
-
-
-cdef int also_whole(str name, const uint8_t* data, size_t n) noexcept:
-    """Give one input in so many to the Python target."""
-    if mixed(1, data, n) % <uint64_t> rates[name]:
-        return 0
-    try:
-        whole[name]((<const char*> data)[:n])
-    except BaseException:
-        traceback.print_exc()
-        fail(f"{name}: the Python target")
-    return 0
-
-
-# What came out of a stream.
-cdef struct Outcome:
-    uint64_t all_events     # in their order
-    uint64_t messages       # without control frames
-    int64_t n_messages
-    int code                # 0: no fault
-    int section
-    bint closed
-
-
-cdef inline void note(Outcome* outcome, int opcode, const uint8_t* p, size_t n) noexcept nogil:
-    outcome.all_events = mixed(outcome.all_events ^ <uint64_t> opcode, p, n)
-    if opcode < CLOSE:
-        outcome.messages = mixed(outcome.messages ^ <uint64_t> opcode, p, n)
-        outcome.n_messages += 1
-    elif opcode == CLOSE:
-        outcome.closed = True
-
-
-cdef inline Outcome nothing() noexcept nogil:
-    cdef Outcome outcome
-    outcome.all_events = outcome.messages = 1
-    outcome.n_messages = 0
-    outcome.code = outcome.section = 0
-    outcome.closed = False
-    return outcome
 
 
 cdef class Digest(Handler):
@@ -159,31 +68,6 @@ cdef Digest new_digest(bint stubborn):
     digest.outcome = nothing()
     digest.stubborn = stubborn
     return digest
-
-
-# How a stream is cut: as `cut` of frames.py means it, though not at the same places.
-cdef struct Cuts:
-    uint32_t state
-    size_t longest
-
-
-cdef Cuts new_cuts(uint8_t seed) noexcept nogil:
-    cdef Cuts cuts
-    cdef size_t[4] lengths = [2, 10, 200, 5000]
-    cuts.state = <uint32_t> seed * <uint32_t> 2654435761 + 1
-    cuts.longest = 0 if seed == 0 else 1 if seed == 1 else lengths[seed & 3]
-    return cuts
-
-
-cdef size_t next_piece(Cuts* cuts, size_t left) noexcept nogil:
-    cdef size_t size
-    if cuts.longest == 0:
-        return left
-    cuts.state ^= cuts.state << 13
-    cuts.state ^= cuts.state >> 17
-    cuts.state ^= cuts.state << 5
-    size = 1 + cuts.state % cuts.longest
-    return size if size < left else left
 
 
 cdef int take_fault(Outcome* outcome, int error) noexcept:
@@ -275,169 +159,6 @@ cdef int check(str what, Outcome found, Outcome expected, bint messages_only) no
     return 0
 
 
-cdef enum Text:
-    BROKEN
-    WHOLE
-    OPEN
-
-
-cdef Text text_of(const uint8_t* p, size_t n) noexcept nogil:
-    """Decode UTF-8 by arithmetic; an end in the middle is OPEN if any character begins so."""
-    cdef size_t i = 0
-    cdef size_t k, need, missing
-    cdef uint32_t point, low, high, least
-    while i < n:
-        if p[i] < 0x80:
-            i += 1
-            continue
-        if p[i] & 0xE0 == 0xC0:
-            need, point, least = 1, p[i] & 0x1F, 0x80
-        elif p[i] & 0xF0 == 0xE0:
-            need, point, least = 2, p[i] & 0x0F, 0x800
-        elif p[i] & 0xF8 == 0xF0:
-            need, point, least = 3, p[i] & 0x07, 0x10000
-        else:
-            return BROKEN
-        missing = need
-        for k in range(need):
-            if i + 1 + k < n:
-                if p[i + 1 + k] & 0xC0 != 0x80:
-                    return BROKEN
-                point = (point << 6) | (p[i + 1 + k] & 0x3F)
-                missing -= 1
-                low = max(least, point << (6 * missing))
-                high = min(
-                    <uint32_t> 0x10FFFF, ((point + 1) << (6 * missing)) - 1
-                )
-                if low > high or (low >= 0xD800 and high <= 0xDFFF):
-                    return BROKEN
-        if missing == need:
-            low = max(least, point << (6 * missing))
-            high = min(<uint32_t> 0x10FFFF, ((point + 1) << (6 * missing)) - 1)
-            if low > high:
-                return BROKEN
-        if missing:
-            return OPEN
-        i += need + 1
-    return WHOLE
-
-
-cdef inline int fault(Outcome* outcome, int code, int section) noexcept nogil:
-    outcome.code = code
-    outcome.section = section
-    return 0
-
-
-cdef int close_is_wrong(Outcome* outcome, const uint8_t* payload, size_t n) noexcept nogil:
-    cdef int code
-    if n == 1:
-        fault(outcome, 1002, 551)
-    elif n:
-        code = payload[0] * 256 + payload[1]
-        if not (
-            3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in (1004, 1005, 1006))
-        ):
-            fault(outcome, 1002, 74)
-        elif text_of(payload + 2, n - 2) != WHOLE:
-            fault(outcome, 1007, 551)
-    return outcome.code
-
-
-cdef int read_frames(
-    Outcome* out, const uint8_t* data, size_t n, uint8_t* payload, uint8_t* parts,
-    bint server, uint64_t limit, uint64_t in_place_limit
-) noexcept nogil:
-    """RFC 6455 sections 5 to 7, and the first fault; payload and parts have room for n bytes."""
-    cdef size_t at = 0
-    cdef size_t n_parts = 0
-    cdef size_t i, has, width
-    cdef uint64_t length
-    cdef uint8_t key[4]
-    cdef int opcode, message_opcode = 0
-    cdef bint fin, masked, is_whole
-    cdef Text text
-    while n - at >= 2:
-        fin, opcode = data[at] >= 0x80, data[at] % 16
-        masked, length = data[at + 1] >= 0x80, data[at + 1] % 128
-        if data[at] // 16 % 8:
-            return fault(out, 1002, 52)
-        if opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):
-            return fault(out, 1002, 52)
-        if opcode >= CLOSE and (not fin or length > 125):
-            return fault(out, 1002, 55)
-        if (opcode == 0 and not message_opcode) or (0 < opcode < CLOSE and message_opcode):
-            return fault(out, 1002, 54)
-        if masked != server:
-            return fault(out, 1002, 51)
-        at += 2
-        if length >= 126:
-            width = 2 if length == 126 else 8
-            if n - at < width:
-                return 0
-            length = 0
-            for i in range(width):
-                length = length * 256 + data[at + i]
-            at += width
-            if length < <uint64_t> (126 if width == 2 else 65_536) or length >> 63:
-                return fault(out, 1002, 52)
-        if length > limit or (opcode < CLOSE and length + n_parts > limit):
-            return fault(out, 1009, 104)
-        for i in range(4):
-            key[i] = 0
-        if masked:
-            if n - at < 4:
-                return 0
-            for i in range(4):
-                key[i] = data[at + i]
-            at += 4
-        has = <size_t> min(length, <uint64_t> (n - at))
-        is_whole = has == length
-        for i in range(has):
-            payload[i] = data[at + i] ^ key[i % 4]
-        at += has
-        if opcode >= CLOSE:
-            if not is_whole:
-                return 0
-            if opcode == CLOSE and close_is_wrong(out, payload, has):
-                return 0
-            note(out, opcode, payload, has)
-            if opcode == CLOSE:
-                return 0
-            continue
-        if fin and opcode and length <= in_place_limit:
-            if not is_whole:
-                return 0
-            if opcode == 1 and text_of(payload, has) != WHOLE:
-                return fault(out, 1007, 81)
-            note(out, opcode, payload, has)
-            continue
-        if opcode:
-            message_opcode, n_parts = opcode, 0
-        for i in range(has):
-            parts[n_parts + i] = payload[i]
-        n_parts += has
-        if message_opcode == 1:
-            text = text_of(parts, n_parts)
-            if text == BROKEN or (text == OPEN and fin and is_whole):
-                return fault(out, 1007, 81)
-        if not is_whole:
-            return 0
-        if fin:
-            note(out, message_opcode, parts, n_parts)
-            message_opcode, n_parts = 0, 0
-    return 0
-
-
-cdef Outcome expected_of(
-    const uint8_t* data, size_t n, bint server, uint64_t limit, uint64_t in_place_limit
-) noexcept:
-    cdef Outcome outcome = nothing()
-    cdef uint8_t* room = <uint8_t*> malloc(2 * n + 1)
-    read_frames(&outcome, data, n, room, room + n, server, limit, in_place_limit)
-    free(room)
-    return outcome
-
-
 cdef int run_frames(const uint8_t* data, size_t n) noexcept:
     cdef uint64_t[3] limits = [DEFAULT_LIMIT, 200, 1]
     if n < 2:
@@ -457,8 +178,7 @@ cdef int run_frames(const uint8_t* data, size_t n) noexcept:
                 "frames", drive(parser, data + 2, n_stream, seed, stubborn), expected, stubborn
             )
         except BaseException:
-            traceback.print_exc()
-            fail("frames: an exception")
+            fail_with_traceback("frames: an exception")
     return also_whole("frames", data, n)
 
 
@@ -535,224 +255,11 @@ cdef int run_receiver(const uint8_t* data, size_t n) noexcept:
     try:
         receive(data, n)
     except BaseException:
-        traceback.print_exc()
-        fail("receiver: an exception")
+        fail_with_traceback("receiver: an exception")
     return also_whole("receiver", data, n)
 
 
-cdef dict inflaters = {}
-
-
-cdef Inflater new_inflater(size_t limit, str form, bint keep_context, int which):
-    """An inflater as it is made, but for zlib's memory, which takes long to make."""
-    key = (limit, form, keep_context, which)
-    cdef Inflater inflater = inflaters.get(key)
-    if inflater is None:
-        inflater = inflaters[key] = Inflater(limit, form=form, keep_context=keep_context)
-    inflater.zlib.inflate_reset(&inflater.stream)
-    inflater.stream_ended = inflater.has_input = False
-    inflater.output.size = 0
-    return inflater
-
-
-cdef Outcome inflated_frames(
-    const uint8_t* data, size_t n, uint8_t way, uint8_t seed, bint stubborn
-):
-    cdef size_t limit = 100 if way >> 2 & 1 else 1 << 20
-    cdef FrameParser parser = new_parser(
-        way & 1, limit, 125 if way & 8 else DEFAULT_IN_PLACE
-    )
-    parser.max_frame = DEFAULT_LIMIT
-    parser.inflater = new_inflater(limit, "message", way >> 1 & 1, 0)
-    parser.rsv_allowed = RSV1
-    cdef Outcome outcome = drive(parser, data, n, seed, stubborn)
-    if parser.inflater.output.capacity > limit + 1:
-        fail("compressed: the inflater has more memory than its limit")
-    return outcome
-
-
-cdef int run_compressed(const uint8_t* data, size_t n) noexcept:
-    cdef size_t n_stream
-    cdef Outcome expected
-    if n < 2:
-        return 0
-    n_stream = min(n - 2, <size_t> MAX_STREAM_BYTES)
-    try:
-        expected = inflated_frames(data + 2, n_stream, data[0], 0, False)
-        check(
-            "compressed", inflated_frames(data + 2, n_stream, data[0], data[1], False),
-            expected, False,
-        )
-        check(
-            "compressed", inflated_frames(data + 2, n_stream, data[0], data[1], True),
-            expected, True,
-        )
-    except BaseException:
-        traceback.print_exc()
-        fail("compressed: an exception")
-    return also_whole("compressed", data, n)
-
-
-cdef InflateResult inflated_in_pieces(
-    Inflater inflater, const uint8_t* p, size_t n, Cuts* cuts
-) noexcept:
-    cdef InflateResult result = InflateResult.INFLATED
-    cdef size_t piece
-    inflater.begin()
-    while n and result == InflateResult.INFLATED:
-        piece = next_piece(cuts, n)
-        result = inflater.add(p, piece)
-        p += piece
-        n -= piece
-    return inflater.finish() if result == InflateResult.INFLATED else result
-
-
-cdef size_t next_message(const uint8_t* p, size_t n) noexcept:
-    cdef size_t i
-    for i in range(n):
-        if n - i >= 3 and p[i] == 0xFF and p[i + 1] == 0x00 and p[i + 2] == 0xFF:
-            return i
-    return n
-
-
-cdef int run_inflate(const uint8_t* data, size_t n) noexcept:
-    """Messages through one inflater whole and through another in pieces."""
-    cdef size_t size, at = 1
-    cdef InflateResult result
-    cdef uint8_t* message
-    if n == 0:
-        return 0
-    cdef uint8_t way = data[0]
-    cdef str form = ("message", "deflate", "gzip")[way % 3]
-    cdef size_t limit = 100 if way >> 2 & 1 else 1 << 20
-    cdef Cuts cuts = new_cuts(way >> 2)
-    try:
-        first = new_inflater(limit, form, way & 8, 1)
-        second = new_inflater(limit, form, way & 8, 2)
-        while at <= n:
-            size = next_message(data + at, n - at)
-            message = <uint8_t*> malloc(size if size else 1)
-            memcpy(message, data + at, size)
-            result = (<Inflater> first).inflate(message, size)
-            if inflated_in_pieces(second, message, size, &cuts) != result:
-                fail("inflate: whole and in pieces differ in the fault")
-            free(message)
-            if (<Inflater> first).output.capacity > limit + 1:
-                fail("inflate: more memory than the limit")
-            if result != InflateResult.INFLATED:
-                break
-            if (<Inflater> first).size() > limit:
-                fail("inflate: more bytes than the limit")
-            if mixed(1, (<Inflater> first).data(), (<Inflater> first).size()) != mixed(
-                1, (<Inflater> second).data(), (<Inflater> second).size()
-            ):
-                fail("inflate: whole and in pieces differ")
-            at += size + 3
-    except BaseException:
-        traceback.print_exc()
-        fail("inflate: an exception")
-    return also_whole("inflate", data, n)
-
-
-cdef class Feed:
-    """A decoder that is kept: what it learned from other inputs is part of what is tried."""
-
-    cdef object owner       # what has the rings
-    cdef Decoder decoder
-    cdef ConnectionDecoder connection
-    cdef list rings         # that rows go into
-
-    def __init__(self, owner, Decoder decoder, connection, rings):
-        self.owner = owner
-        self.decoder = decoder
-        self.connection = connection
-        self.rings = rings
-
-
-cdef dict feeds = {}
-cdef enum:
-    FEED_INPUTS = 20_000    # then it is made anew, and its dictionaries with it
-cdef int64_t n_decoded = 0
-
-
-cdef int decode(str name, const uint8_t* data, size_t n) except -1:
-    """Lines of an input, one after the other: a message that is refused has no rows."""
-    global n_decoded
-    cdef Feed feed
-    cdef size_t at = 1
-    cdef size_t size
-    cdef int n_lines = 0
-    cdef int verdict
-    cdef int64_t n_rows
-    cdef uint8_t* payload
-    cdef object key = (name, data[0] & 0x1F, data[0] >> 4 & 1)
-    n_decoded += 1
-    if n_decoded % FEED_INPUTS == 0:
-        feeds.clear()
-    feed = feeds.get(key)
-    if feed is None:
-        feed = feeds[key] = Feed(*makers[0](name, data[0]))
-    while at <= n and n_lines < MAX_MESSAGES:
-        size = 0
-        while at + size < n and data[at + size] != c"\n":
-            size += 1
-        if size > MAX_MESSAGE_BYTES:
-            break
-        payload = <uint8_t*> malloc(size if size else 1)
-        memcpy(payload, data + at, size)
-        n_rows = 0
-        for ring in feed.rings:
-            n_rows -= (<Ring> ring).published
-        n_errors = sum((<dict> feed.decoder._errors).values())
-        feed.connection.begin_read(n_lines + 1, n_lines + 1)
-        verdict = feed.connection.on_message(1, payload, size)
-        feed.connection.end_read()
-        free(payload)
-        if verdict != Verdict.TAKEN:
-            fail(f"{name}: a message is not taken")
-        for ring in feed.rings:
-            n_rows += (<Ring> ring).published
-        n_errors = sum((<dict> feed.decoder._errors).values()) - n_errors
-        if not (n_rows >= 0 and (n_errors == 0 or (n_errors == 1 and n_rows == 0))):
-            fail(f"{name}: {n_errors} errors and {n_rows} rows of one message")
-        if feed.connection.has_events:
-            feed.connection.take_events()
-        at += size + 1
-        n_lines += 1
-    return 0
-
-
-cdef int run_decoder(str name, const uint8_t* data, size_t n) noexcept:
-    if n == 0:
-        return 0
-    try:
-        decode(name, data, n)
-    except BaseException:
-        traceback.print_exc()
-        fail(f"{name}: an exception")
-    return also_whole(name, data, n)
-
-
-cdef int run_plans(const uint8_t* data, size_t n) noexcept:
-    return run_decoder("plans", data, n)
-
-
-cdef int run_venues(const uint8_t* data, size_t n) noexcept:
-    return run_decoder("venues", data, n)
-
-
 ADDRESSES = {
-    "compressed": <uintptr_t> <void*> run_compressed,
     "frames": <uintptr_t> <void*> run_frames,
-    "inflate": <uintptr_t> <void*> run_inflate,
-    "plans": <uintptr_t> <void*> run_plans,
     "receiver": <uintptr_t> <void*> run_receiver,
-    "venues": <uintptr_t> <void*> run_venues,
 }
-
-
-def prepare(targets, one_in, make_feed):
-    """Say what the Python targets are, which share of inputs they get, and who makes feeds."""
-    whole.update(targets)
-    rates.update(one_in)
-    makers[:] = [make_feed]
