@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-quick instructions profile lock audit docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick instructions profile lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -25,6 +25,7 @@ help:
 	@echo 'make memory   look for leaks with valgrind'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
+	@echo 'make bench-latency  latency alone, from due time to ring, async for and DuckDB'
 	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
 	@echo 'make instructions  count instructions per message with valgrind'
 	@echo 'make profile  run the benchmarks under perf, with symbols'
@@ -144,13 +145,20 @@ bench: build
 	@status=0; \
 	$(BIN)/python -m pytest benchmarks --benchmark-only || status=1; \
 	$(BIN)/python -m benchmarks.pipelines || status=1; \
+	$(BIN)/python -m benchmarks.latency || status=1; \
 	exit $$status
 
 bench-modules: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(NAMED)
 
 bench-quick: build
-	$(BIN)/python -m benchmarks.pipelines --quick
+	@status=0; \
+	$(BIN)/python -m benchmarks.pipelines --quick || status=1; \
+	$(BIN)/python -m benchmarks.latency --quick || status=1; \
+	exit $$status
+
+bench-latency: build
+	$(BIN)/python -m benchmarks.latency
 
 # Per message; what the clock of a busy machine cannot judge. COUNT='--functions 10 --case trade'.
 instructions: build

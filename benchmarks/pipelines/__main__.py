@@ -10,7 +10,6 @@ from benchmarks.pipelines.gates import judge
 from benchmarks.pipelines.worker import PIPELINES
 
 from tickwire.bench.cases import CASES
-from tickwire.bench.latency import LatencySpec, measure_latency
 from tickwire.bench.orders import EMPTY, RECV
 from tickwire.bench.runs import measure
 
@@ -43,8 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, help="of each pipeline (default 5, quick 3)")
     parser.add_argument("--case", action="append", choices=CASES, help="may be repeated")
     parser.add_argument("--pipeline", action="append", choices=PIPELINES, help="may be repeated")
-    parser.add_argument("--rate", type=float, default=12_000.0, help="of the latency run, 1/s")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of the latency run; 0: none")
     options = parser.parse_args(arguments)
     cases = options.case or (QUICK_CASES if options.quick else tuple(CASES))
     n_runs = options.runs or (3 if options.quick else 5)
@@ -52,21 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
     for case in cases:
         pipelines = options.pipeline or default_pipelines(case, quick=options.quick)
         results += measure(CASES[case], [PIPELINES[name] for name in pipelines], n_runs)
-    latencies = []
-    if options.seconds:
-        latencies.append(measure_latency(LatencySpec(options.rate, options.seconds)))
     verdicts = judge(results)
     wrong = [fault for result in results for fault in result.faults]
-    for path in report.write(results, latencies, verdicts):
+    for path in report.write(results, verdicts):
         print(f"wrote {path}")
     for verdict in verdicts:
         print(verdict)
-    for latency in latencies:
-        print(latency["verdict"])
     for fault in wrong:
         print(f"WRONG: {fault}", file=sys.stderr)
     passed = all(verdict.passed for verdict in verdicts)
-    return int(bool(wrong) or not passed or not all(each["passed"] for each in latencies))
+    return int(bool(wrong) or not passed)
 
 
 if __name__ == "__main__":

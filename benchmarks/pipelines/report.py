@@ -16,15 +16,13 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 TABLE = RESULTS / "latest.md"
 
 
-def write(
-    results: Sequence[Result], latencies: Sequence[dict[str, Any]], verdicts: Sequence[Verdict]
-) -> tuple[Path, Path]:
+def write(results: Sequence[Result], verdicts: Sequence[Verdict]) -> tuple[Path, Path]:
     """Write both files; gives where."""
     document = {
         "machine": machine.machine(),
         "commit": machine.commit(),
         "build": machine.build(),
-        "results": [*(result.to_dict() for result in results), *latencies],
+        "results": [result.to_dict() for result in results],
         "gates": [
             {
                 "case": verdict.gate.case,
@@ -41,14 +39,13 @@ def write(
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{document['commit']}.json"
     path.write_text(json.dumps(document, indent=1) + "\n")
-    TABLE.write_text(_markdown(document, results, latencies, verdicts))
+    TABLE.write_text(_markdown(document, results, verdicts))
     return path, TABLE
 
 
 def _markdown(
     document: dict[str, Any],
     results: Sequence[Result],
-    latencies: Sequence[dict[str, Any]],
     verdicts: Sequence[Verdict],
 ) -> str:
     about = document["machine"]
@@ -66,8 +63,6 @@ def _markdown(
     ]
     for case in dict.fromkeys(result.case for result in results):
         lines += ["", *_case_table([result for result in results if result.case == case])]
-    if latencies:
-        lines += ["", *_latency_table(latencies)]
     if verdicts:
         lines += ["", *(f"- {verdict}" for verdict in verdicts)]
     return "\n".join(lines) + "\n"
@@ -96,21 +91,3 @@ def _case_table(results: Sequence[Result]) -> list[str]:
 def _inverse(result: Result, ours: Result) -> str:
     ratio, lowest, highest = compare(ours, result)
     return f"{ratio:.2f} ({lowest:.2f}..{highest:.2f})"
-
-
-def _latency_table(latencies: Sequence[dict[str, Any]]) -> list[str]:
-    lines = [
-        "## Latency, open loop",
-        "",
-        "| case | pipeline | offered/s | p50 ms | p99 ms | p99.9 ms | max ms | answer |",
-        "|---|---|---:|---:|---:|---:|---:|---|",
-    ]
-    for latency in latencies:
-        figures = " | ".join(
-            f"{latency['latency_us'][name] / 1e3:,.2f}" for name in ("p50", "p99", "p999", "max")
-        )
-        lines.append(
-            f"| {latency['case']} | {latency['pipeline']} | {latency['offered_rate']:,.0f} "
-            f"| {figures} | {'right' if latency['checked'] else 'WRONG'} |"
-        )
-    return lines

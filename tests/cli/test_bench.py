@@ -64,3 +64,37 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.endswith("results.json: No such file or directory")
+
+
+def test_latency_is_measured_from_due_times_checked_and_written(tmp_path: Path) -> None:
+    file, folder = tmp_path / "results.json", tmp_path / "histograms"
+    short = ("--rate", "5000", "--runs", "1", "--seconds", "0.1", "--commit-seconds", "0.2")
+    done = tickwire("bench", "latency", *short, "--json", file, "--histograms", folder)
+    assert done.returncode == 0, done.stderr
+    assert "sent_to_ring" in done.stdout
+    document = json.loads(file.read_text())
+    stages = {result["stage"]: result for result in document["results"]}
+    assert list(stages) == ["sent_to_recv", "sent_to_ring", "sent_to_batch", "sent_to_commit"]
+    for stage, result in stages.items():
+        assert set(result) >= set(KEYS)
+        assert result["offered_rate"] == 5000.0
+        assert result["checked"] == (stage != "sent_to_recv")
+        assert set(result["latency_us"]) >= {"p50", "p99", "p999", "max"}
+        assert result["latency_us"]["p50"] > 0
+        assert result["messages"] == (1000 if stage == "sent_to_commit" else 500)
+        assert f"{stage} " in done.stderr
+    assert len(list(folder.glob("*.hgrm"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rate", "5"), "--rate"),
+        (("--rate", "100000", "--seconds", "5"), "--seconds 5: 100000 messages/s make 500,000"),
+    ],
+)
+def test_runs_that_cannot_be_measured_are_refused(arguments: tuple[str], words: str) -> None:
+    done = tickwire("bench", "latency", *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert words in line

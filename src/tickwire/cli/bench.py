@@ -13,6 +13,7 @@ from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
     from tickwire.bench import Case, Result
+    from tickwire.bench.stages import StageResult
 
 bench = typer.Typer(
     name="bench",
@@ -50,6 +51,62 @@ def throughput(
         _print_table(results)
     write(json_file, [result.to_dict() for result in results])
     fail_where_wrong([fault for result in results for fault in result.faults])
+
+
+@bench.command()
+def latency(
+    json_file: JsonFile = None,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(min=100.0, max=240_000.0, help="Messages per second; may be repeated."),
+    ] = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Of each pipeline, in turn.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.01, max=60.0, help="Of each run.")] = 1.0,
+    commit_seconds: Annotated[
+        float, typer.Option(min=0.0, help="Of the run into DuckDB at each rate; 0: none.")
+    ] = 10.0,
+    histograms: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write HdrHistogram's percentile files.")
+    ] = None,
+) -> None:
+    """Measure latency from the time a trade was due at the sender, which keeps a fixed schedule.
+
+    To the ring (sent_to_ring), to an `async for` (sent_to_batch) and to a commit in DuckDB
+    (sent_to_commit); beside it a bare recv that only takes the time: the machine's own latency.
+    """
+    from tickwire.bench.latency import DEFAULT_RATES, DEFAULT_RUNS, measure_latency
+    from tickwire.bench.latency import write_histograms as write_files
+
+    rates = rate or list(DEFAULT_RATES)
+    check_stretches(rates, seconds)
+    check_writable(json_file)
+    results = measure_latency(
+        rates, runs or DEFAULT_RUNS, run_s=seconds, commit_s=commit_seconds, tell=tell
+    )
+    if histograms is not None:
+        try:
+            for path in write_files(results, histograms):
+                tell(f"wrote {path}")
+        except OSError as error:
+            raise TickwireError(f"cannot write {histograms}: {error.strerror or error}") from None
+    if json_file != "-":
+        _print_latencies(results)
+    write(json_file, [result.to_dict() for result in results])
+    fail_where_wrong([fault for result in results for fault in result.faults])
+
+
+def check_stretches(rates: Iterable[float], seconds: float) -> None:
+    """Refuse runs whose rows do not fit into a ring, where they are compared afterwards."""
+    from tickwire.bench.stages import MAX_MESSAGES
+
+    for rate in rates:
+        if not 1 <= round(rate * seconds) <= MAX_MESSAGES:
+            raise ConfigError(
+                [
+                    f"--seconds {seconds:g}: {rate:g} messages/s make {rate * seconds:,.0f} "
+                    f"messages; a run has 1 to {MAX_MESSAGES:,}"
+                ]
+            )
 
 
 def tell(line: str) -> None:
@@ -124,3 +181,32 @@ def _print_table(results: list[Result]) -> None:
                 result.verdict,
             )
         console.print(table)
+
+
+def _print_latencies(results: list[StageResult]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        title="Latency in us from when each message was due, all runs together.\n"
+        "sent_to_recv is a bare recv that only takes the time: the machine's own latency.",
+        title_justify="left",
+        box=box.SIMPLE,
+        padding=0,
+    )
+    table.add_column("stage", no_wrap=True)
+    for heading in ("messages/s", "p50", "p99", "p99.9", "max", "sender late, p99"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("answer", no_wrap=True)
+    for result in results:
+        entry = result.to_dict()
+        figures = [entry["latency_us"][name] for name in ("p50", "p99", "p999", "max")]
+        table.add_row(
+            result.pipeline.stage,
+            f"{result.rate:,.0f}",
+            *(f"{figure:,.1f}" for figure in figures),
+            f"{entry['sender_late_us']['p99']:,.1f}",
+            result.verdict,
+        )
+    Console().print(table)

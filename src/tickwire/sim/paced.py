@@ -206,9 +206,23 @@ class PacedServer:
         TickwireError
             Where the sender failed, or did not finish in time.
         """
+        self.order(stretch)
+        return self.report(timeout_s)
+
+    def order(self, stretch: Stretch) -> None:
+        """Let it send one stretch, once every client has subscribed; `report` waits for that."""
         if self._pipe is None:
             raise TickwireError("the sender does not run")
         self._pipe.send(stretch)
+
+    def report(self, timeout_s: float = 60.0) -> StretchReport:
+        """Wait until what was ordered has been sent.
+
+        Raises
+        ------
+        TickwireError
+            Where the sender failed, or did not finish in time.
+        """
         report: StretchReport = self._receive(timeout_s)
         if len(report.late_ns) < len(report.due_ns) or report.n_bytes == 0:
             raise TickwireError("the client left before everything was sent")

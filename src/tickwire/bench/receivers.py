@@ -1,0 +1,411 @@
+"""The receivers whose latency is measured, each in a process of its own, and how they are run.
+
+Rules of this file
+------------------
+- A receiver notes the monotonic time when its stage has been reached: `recv` has returned, the
+  ring's cursor has been stored, the body of the user's `async for` begins. Nothing is looked at
+  before the stretch is over.
+- It lives for the whole session and is idle while others are measured, so that runs can be
+  interleaved without starting anything.
+- Afterwards it hands over what it made of the messages; whoever ordered the run compares it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import resource
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from time import monotonic_ns, thread_time_ns
+from types import TracebackType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow as pa
+import structlog
+import uvloop
+
+from tickwire import FeedHandler, Source
+from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
+from tickwire.bench.cases import SYMBOL
+from tickwire.errors import TickwireError
+from tickwire.session._protocol import ProtocolCarrier
+from tickwire.session.carriers import protocol
+
+BUFFER_BYTES = 1 << 18
+SUBSCRIBE = json.dumps({"method": "subscribe", "subscription": {"type": "trades", "coin": SYMBOL}})
+KEPT_EVERY = 64  # of the batches of an `async for`, one in so many is kept and compared too
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a receiver will get: trades, one per message.
+
+    Parameters
+    ----------
+    url
+        Of the sender.
+    n_messages
+        Of each stretch, in order; the first warms up.
+    message_bytes
+        Of every message, frame header included.
+    """
+
+    url: str
+    n_messages: tuple[int, ...]
+    message_bytes: int
+
+
+class Receive(Protocol):
+    """What runs in a receiver's process until the last stretch is over."""
+
+    def __call__(self, plan: Plan, report: Callable[[Arrivals], None]) -> None:
+        """Receive; `report` is called after each stretch."""
+
+
+class ReceiverProcess:
+    """A receiver in its process; a context manager.
+
+    Parameters
+    ----------
+    receive
+        A function of a module, so that another process finds it.
+    plan
+        What it will get.
+    """
+
+    def __init__(self, receive: Receive, plan: Plan) -> None:
+        self._receive = receive
+        self._plan = plan
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> ReceiverProcess:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_run, args=(self._receive, self._plan, theirs), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        return self
+
+    def arrivals(self, timeout_s: float = 60.0) -> Arrivals:
+        """Wait until the stretch is over; what it says.
+
+        Raises
+        ------
+        TickwireError
+            Where it failed, or lacks messages after that time.
+        """
+        if self._pipe is None or not self._pipe.poll(timeout_s):
+            raise TickwireError(f"the receiver did not get every message within {timeout_s:g} s")
+        try:
+            arrivals = self._pipe.recv()
+        except EOFError:
+            raise TickwireError("the receiver ended before it was done") from None
+        if isinstance(arrivals, Arrivals):
+            return arrivals
+        raise TickwireError(str(arrivals))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+        if self._pipe is not None:
+            self._pipe.close()
+
+
+def _run(receive: Receive, plan: Plan, pipe: Connection) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    try:
+        receive(plan, _Reporter(pipe))
+    except Exception as error:  # the process's edge: nobody above it could see the error
+        pipe.send(f"{type(error).__name__}: {error}")
+    pipe.poll(None)  # it is ended by whoever started it
+
+
+class _Reporter:
+    """Hands arrivals over, with the CPU time since the last ones."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._cpu_ns = cpu_ns()
+        self._is_warm = False
+
+    def __call__(self, arrivals: Arrivals) -> None:
+        arrivals.cpu_ns = cpu_ns() - self._cpu_ns
+        self._pipe.send(arrivals)
+        if not self._is_warm:
+            # What lives now lives to the end: no collection need look at it again.
+            gc.collect()
+            gc.freeze()
+            self._is_warm = True
+        self._cpu_ns = cpu_ns()
+
+
+def cpu_ns() -> int:
+    """Give the user and system time of this process, all threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return round((used.ru_utime + used.ru_stime) * 1e9)
+
+
+def receive_bytes(plan: Plan, report: Callable[[Arrivals], None]) -> None:
+    """Read with a blocking `recv` that only takes the time: the machine's own latency."""
+    parts = urlsplit(plan.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as reader:
+        open_by_hand(reader, [SUBSCRIBE])
+        buffer = bytearray(BUFFER_BYTES)
+        notes = Notes()
+        add, recv_into = notes.add, reader.recv_into
+        n_read = stop = 0
+        for n_messages in plan.n_messages:
+            stop += n_messages * plan.message_bytes
+            while n_read < stop:
+                n_more = recv_into(buffer)
+                n_read += n_more
+                add(monotonic_ns(), n_read)
+                if not n_more:
+                    raise TickwireError("the sender left")
+            times_ns, n_bytes = notes.take()
+            report(Arrivals(times_ns, n_bytes // plan.message_bytes, 0))
+
+
+def open_by_hand(reader: socket.socket, requests: Sequence[str]) -> None:
+    """Open a WebSocket over a bare socket and read the answer to every request."""
+    reader.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    reader.sendall(
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += _exactly(reader, 1)
+    for request in requests:
+        # A mask of zeros leaves the text as it is, RFC 6455 section 5.3.
+        text = request.encode()
+        reader.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
+    for _ in requests:
+        n_bytes = _exactly(reader, 2)[1]
+        if n_bytes == 126:
+            n_bytes = int.from_bytes(_exactly(reader, 2), "big")
+        _exactly(reader, n_bytes)
+
+
+def _exactly(reader: socket.socket, n_bytes: int) -> bytes:
+    data = b""
+    while len(data) < n_bytes:
+        more = reader.recv(n_bytes - len(data))
+        if not more:
+            raise TickwireError("the sender left")
+        data += more
+    return data
+
+
+def receive_to_ring(plan: Plan, report: Callable[[Arrivals], None]) -> None:
+    """Note when rows become visible: inside the ring's publish, once per read."""
+    uvloop.run(_feed(plan, report, _to_ring))
+
+
+def receive_to_batch(plan: Plan, report: Callable[[Arrivals], None]) -> None:
+    """Note when the body of an `async for` begins."""
+    uvloop.run(_feed(plan, report, _to_batch))
+
+
+def receive_reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
+    """Note the CPU time of every read that brings one message: from its bytes to the publish.
+
+    By the clock of the loop's thread, around what the transport calls with what it has read.
+    """
+    uvloop.run(_reads(plan, report))
+
+
+class Progress:
+    """Notes, and a wish to be woken when a number of messages has arrived."""
+
+    def __init__(self) -> None:
+        self.notes = Notes()
+        self._stop = 0
+        self._reached = asyncio.Event()
+
+    def add(self, now_ns: int, count: int) -> None:
+        """Note how many messages have arrived since the connection was made."""
+        self.notes.add(now_ns, count)
+        if count >= self._stop:
+            self._reached.set()
+
+    async def wait_for(self, count: int) -> None:
+        """Wait until so many have arrived."""
+        self._stop = count
+        if self.notes.counts and self.notes.counts[-1] >= count:
+            return
+        self._reached.clear()
+        await self._reached.wait()
+
+
+async def follow(
+    plan: Plan,
+    progress: Progress,
+    report: Callable[[Arrivals], None],
+    columns: Callable[[int, int], dict[str, np.ndarray[Any, Any]]],
+    extra: Callable[[], dict[str, Any]] = dict,
+) -> None:
+    """Report every stretch of a receiver that runs on an event loop.
+
+    Parameters
+    ----------
+    plan
+        The stretches.
+    progress
+        Where the receiver notes.
+    report
+        Gets the arrivals.
+    columns
+        Gives what was made of the messages from the first number to before the second.
+    extra
+        Gives more figures of the stretch.
+    """
+    n_before = 0
+    for n_messages in plan.n_messages:
+        await progress.wait_for(n_before + n_messages)
+        times_ns, counts = progress.notes.take()
+        made = columns(n_before, n_before + n_messages)
+        report(Arrivals(times_ns, counts, 0, made, extra()))
+        n_before += n_messages
+
+
+class _Kept:
+    """Batches of an `async for` that are compared with the ring's rows after the stretch."""
+
+    def __init__(self) -> None:
+        self._batches: list[tuple[int, pa.RecordBatch]] = []
+
+    def add(self, first: int, batch: pa.RecordBatch) -> None:
+        """Keep a batch whose first row has this number."""
+        self._batches.append((first, batch))
+
+    def compare(self, first: int, rows: pa.RecordBatch) -> None:
+        """Compare with what the ring holds from that number on, and forget them."""
+        for at, batch in self._batches:
+            if at >= first and not rows.slice(at - first, batch.num_rows).equals(batch):
+                raise TickwireError(f"the batch from row {at} on is not what the ring has")
+        self._batches.clear()
+
+
+async def _feed(
+    plan: Plan,
+    report: Callable[[Arrivals], None],
+    note: Callable[[FeedHandler, Progress, _Kept], Awaitable[None]],
+    progress: Progress | None = None,
+) -> None:
+    progress, kept = progress or Progress(), _Kept()
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)
+    async with FeedHandler([source]) as feed:
+        if feed.corridor is None:
+            raise TickwireError("the feed does not run")
+        read_to_ring = feed.corridor.read_to_ring
+
+        def columns(first: int, stop: int) -> dict[str, np.ndarray[Any, Any]]:
+            # The rows of a stretch are still in the ring, which has more of them.
+            with feed.batches("trades") as consumer:
+                batch = consumer.get_nowait()
+            kept.compare(stop - batch.num_rows, batch)
+            n_rows = min(stop - first, batch.num_rows)
+            return columns_of(batch.slice(batch.num_rows - n_rows))
+
+        def extra() -> dict[str, Any]:
+            figures = {"read_to_ring_us": dict(read_to_ring.to_dict_us())}
+            read_to_ring.reset()
+            return figures
+
+        noting = asyncio.ensure_future(note(feed, progress, kept))
+        following = asyncio.ensure_future(follow(plan, progress, report, columns, extra))
+        done, _ = await asyncio.wait({noting, following}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (noting, following):
+            task.cancel()
+        await asyncio.gather(noting, following, return_exceptions=True)
+        if following not in done:
+            raise TickwireError("the feed ended before the last message")
+        following.result()
+
+
+async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
+    spent_ns: list[int] = []
+    feeds: list[FeedHandler] = []
+    progress = Progress()
+
+    update = ProtocolCarrier.buffer_updated
+
+    class TimedCarrier(ProtocolCarrier):
+        def buffer_updated(self, nbytes: int) -> None:
+            began_ns = thread_time_ns()
+            update(self, nbytes)
+            ended_ns = thread_time_ns()
+            if feeds and feeds[0].corridor is not None:
+                n_published = feeds[0].corridor.rings["trades"].published
+                counts = progress.notes.counts
+                if n_published - (counts[-1] if counts else 0) == 1:
+                    spent_ns.append(ended_ns - began_ns)
+                progress.add(monotonic_ns(), n_published)
+
+    async def note(feed: FeedHandler, _progress: Progress, _kept: _Kept) -> None:
+        feeds.append(feed)
+        await asyncio.get_running_loop().create_future()
+
+    def report_cpu(arrivals: Arrivals) -> None:
+        arrivals.extra["read_cpu_us"] = percentiles_us(np.array(spent_ns, np.int64))
+        spent_ns.clear()
+        report(arrivals)
+
+    # The connection makes its carriers by this name.
+    vars(protocol)["ProtocolCarrier"] = TimedCarrier
+    await _feed(plan, report_cpu, note, progress)
+
+
+async def _to_ring(feed: FeedHandler, progress: Progress, _kept: _Kept) -> None:
+    if feed.corridor is None:
+        raise TickwireError("the feed does not run")
+    ring = feed.corridor.rings["trades"]
+    add, arm = progress.add, ring.arm
+
+    def on_publish() -> None:
+        # The cursor has been stored: any consumer sees the rows.
+        add(monotonic_ns(), ring.published)
+        arm(on_publish)
+
+    arm(on_publish)
+    await asyncio.get_running_loop().create_future()
+
+
+async def _to_batch(feed: FeedHandler, progress: Progress, kept: _Kept) -> None:
+    n_rows = n_batches = 0
+    add, keep = progress.add, kept.add
+    async for batch in feed.batches("trades"):
+        now_ns = monotonic_ns()
+        n_rows += batch.num_rows
+        add(now_ns, n_rows)
+        n_batches += 1
+        if n_batches % KEPT_EVERY == 0:
+            keep(n_rows - batch.num_rows, batch)
+        del batch  # dropped when it has been used, not when the next one comes
+
+
+def columns_of(batch: pa.RecordBatch) -> dict[str, np.ndarray[Any, Any]]:
+    """Give the columns that are compared."""
+    return {
+        "trade_id": batch["trade_id"].cast(pa.int64()).to_numpy(),
+        "price": batch["price"].to_numpy(),
+        "size": batch["size"].to_numpy(),
+    }
