@@ -1,4 +1,4 @@
-"""Messages to rows by the usual parsers: orjson to dicts, msgspec to typed objects."""
+"""Hyperliquid's messages to rows: orjson to dicts, msgspec to typed objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 import orjson
-from benchmarks.pipelines.rows import FLUSH_ROWS, BookRows, QuoteRows, Take, TradeRows
+from benchmarks.pipelines.rows import FLUSH_ROWS, BookRows, QuoteRows, Target, TradeRows
 
 Payload = bytes | str | memoryview
 
@@ -28,14 +28,14 @@ class OrjsonParser:
 
     Parameters
     ----------
-    take
-        Gets the batches.
+    target
+        Where the rows go.
     """
 
-    def __init__(self, take: Take) -> None:
-        self.trades = TradeRows(take)
-        self.quotes = QuoteRows(take)
-        self.books = BookRows(take)
+    def __init__(self, target: Target) -> None:
+        self.trades = TradeRows(target)
+        self.quotes = QuoteRows(target)
+        self.books = BookRows(target)
         self._loads = orjson.loads
 
     def add(self, payload: Payload) -> None:
@@ -160,16 +160,16 @@ class MsgspecParser:
 
     Parameters
     ----------
-    take
-        Gets the batches.
+    target
+        Where the rows go.
     """
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, target: Target) -> None:
         messages = TradesMessage | BboMessage | BookMessage | OtherMessage
         self._decode: Callable[[Any], Any] = msgspec.json.Decoder(messages, strict=False).decode
-        self._trade_rows = TradeRows(take)
-        self._quote_rows = QuoteRows(take)
-        self._book_rows = BookRows(take)
+        self._trade_rows = TradeRows(target)
+        self._quote_rows = QuoteRows(target)
+        self._book_rows = BookRows(target)
         self._trades: list[Trade] = []
         self._quotes: list[Quote] = []
         self._books: list[Book] = []

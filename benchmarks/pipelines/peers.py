@@ -1,9 +1,12 @@
-"""The other clients, each with its settings for speed: no compression, no keep-alive, no queue."""
+"""The other clients, each with its settings for speed: no keep-alive, no queue."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import aiohttp
 import picows
@@ -11,7 +14,30 @@ import websockets
 from benchmarks.pipelines.parsers import Parser
 from benchmarks.pipelines.rows import FLUSH_S
 
+from tickwire.bench.orders import Link
+from tickwire.bench.yardsticks import OFFER
+
+try:
+    from zlib_ng import zlib_ng as inflating  # what tickwire takes too, where it is installed
+except ImportError:
+    inflating = zlib
+
 TEXT = picows.WSMsgType.TEXT
+DEFLATE_TAIL = b"\x00\x00\xff\xff"  # RFC 7692 section 7.2.2
+
+
+class Receive(Protocol):
+    """How a client receives: one connection per link and parser, until `done` is."""
+
+    async def __call__(
+        self,
+        links: Sequence[tuple[Link, Parser]],
+        context: ssl.SSLContext | None,
+        done: asyncio.Future[None],
+        *,
+        deflated: bool,
+    ) -> None:
+        """Receive until the last message has been delivered."""
 
 
 class _Listener(picows.WSListener):
@@ -26,96 +52,131 @@ class _Listener(picows.WSListener):
             self._add(frame.get_payload_as_memoryview())
 
 
+class _InflatingListener(picows.WSListener):
+    """The same for compressed frames, which picows leaves to its listener."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._add = parser.add
+        self._inflate = inflating.decompressobj(wbits=-15).decompress
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type is TEXT:
+            payload = frame.get_payload_as_bytes()
+            self._add(self._inflate(payload + DEFLATE_TAIL) if frame.rsv1 else payload)
+
+
 async def receive_picows(
-    url: str,
+    links: Sequence[tuple[Link, Parser]],
     context: ssl.SSLContext | None,
-    requests: list[str],
-    parser: Parser,
     done: asyncio.Future[None],
+    *,
+    deflated: bool,
 ) -> None:
     """By a listener's callback."""
-    transport, _ = await picows.ws_connect(lambda: _Listener(parser), url, ssl_context=context)
-    for request in requests:
-        transport.send(TEXT, request.encode())
-    await _flush_until(done, parser)
-    transport.disconnect(graceful=False)
+    listener: Callable[[Parser], picows.WSListener] = _InflatingListener if deflated else _Listener
+    transports = []
+    for link, parser in links:
+        transport, _ = await picows.ws_connect(
+            lambda parser=parser: listener(parser),
+            link.url,
+            ssl_context=context,
+            extra_headers=OFFER if deflated else None,
+        )
+        transports.append(transport)
+    for transport, (link, _) in zip(transports, links, strict=True):
+        for request in link.requests:
+            transport.send(TEXT, request.encode())
+    await _flush_until(done, [parser for _, parser in links])
+    for transport in transports:
+        transport.disconnect(graceful=False)
 
 
 async def receive_websockets(
-    url: str,
+    links: Sequence[tuple[Link, Parser]],
     context: ssl.SSLContext | None,
-    requests: list[str],
-    parser: Parser,
     done: asyncio.Future[None],
+    *,
+    deflated: bool,
 ) -> None:
     """By `recv`, bytes undecoded: the parsers check UTF-8 themselves."""
-    async with websockets.connect(
-        url,
-        ssl=context,
-        compression=None,
-        ping_interval=None,
-        max_queue=None,
-        proxy=None,
-        close_timeout=0.1,
-    ) as connection:
-        for request in requests:
-            await connection.send(request)
 
-        async def read() -> None:
+    async def read(link: Link, parser: Parser) -> None:
+        async with websockets.connect(
+            link.url,
+            ssl=context,
+            compression="deflate" if deflated else None,
+            ping_interval=None,
+            max_queue=None,
+            proxy=None,
+            close_timeout=0.1,
+        ) as connection:
+            for request in link.requests:
+                await connection.send(request)
             receive, add = connection.recv, parser.add
             while True:
                 add(await receive(decode=False))
 
-        await _read_until(done, parser, asyncio.ensure_future(read()))
+    await _read_until(done, links, read)
 
 
 async def receive_aiohttp(
-    url: str,
+    links: Sequence[tuple[Link, Parser]],
     context: ssl.SSLContext | None,
-    requests: list[str],
-    parser: Parser,
     done: asyncio.Future[None],
+    *,
+    deflated: bool,
 ) -> None:
     """By `receive`, bytes undecoded."""
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(
-            url, ssl=context or True, max_msg_size=0, decode_text=False
-        ) as connection,
-    ):
-        for request in requests:
-            await connection.send_str(request)
+    async with aiohttp.ClientSession() as session:
 
-        async def read() -> None:
-            receive, add = connection.receive, parser.add
-            while True:
-                message = await receive()
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    raise ConnectionError(str(message))
-                add(message.data)
+        async def read(link: Link, parser: Parser) -> None:
+            async with session.ws_connect(
+                link.url,
+                ssl=context or True,
+                max_msg_size=0,
+                decode_text=False,
+                compress=15 if deflated else 0,
+            ) as connection:
+                for request in link.requests:
+                    await connection.send_str(request)
+                receive, add = connection.receive, parser.add
+                while True:
+                    message = await receive()
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        raise ConnectionError(str(message))
+                    add(message.data)
 
-        await _read_until(done, parser, asyncio.ensure_future(read()))
+        await _read_until(done, links, read)
 
 
 async def _read_until(
-    done: asyncio.Future[None], parser: Parser, reading: asyncio.Future[None]
+    done: asyncio.Future[None],
+    links: Sequence[tuple[Link, Parser]],
+    read: Callable[[Link, Parser], object],
 ) -> None:
+    """Read each connection in a task of its own, until the last message has been delivered."""
+
     def fail(task: asyncio.Future[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None and not done.done():
             done.set_exception(error)
 
-    reading.add_done_callback(fail)
+    tasks = [asyncio.ensure_future(read(link, parser)) for link, parser in links]
+    for task in tasks:
+        task.add_done_callback(fail)
     try:
-        await _flush_until(done, parser)
+        await _flush_until(done, [parser for _, parser in links])
     finally:
-        reading.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _flush_until(done: asyncio.Future[None], parser: Parser) -> None:
+async def _flush_until(done: asyncio.Future[None], parsers: Sequence[Parser]) -> None:
     """Make batches of what there is every 50 ms, until the last message has been delivered."""
     while not done.done():
         await asyncio.wait({done}, timeout=FLUSH_S)
-        if not done.done():
-            parser.flush()
+        for parser in parsers:
+            if not done.done():
+                parser.flush()
     done.result()

@@ -24,7 +24,6 @@ from tickwire.schema import TABLES
 FLUSH_ROWS = 10_000
 FLUSH_S = 0.05
 NS_PER_MS = 1_000_000
-VENUE = pa.array(["hyperliquid"])
 TRADE_SIDES = pa.array(["buy", "sell"])
 BOOK_SIDES = pa.array(["bid", "ask"])
 TRADE_SIDE_CODES = {"B": 0, "A": 1}
@@ -50,27 +49,48 @@ def times(ns: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
 
 def floats(numbers: list[Any]) -> pa.Array:
     """Give a column of decimal text or of floats as float64."""
-    if isinstance(numbers[0], str):
+    if numbers and isinstance(numbers[0], str):
         return pa.array(numbers, pa.utf8()).cast(pa.float64())
     return pa.array(np.fromiter(numbers, np.float64, len(numbers)))
 
 
+class Target:
+    """What the rows of one connection have in common, and where they go.
+
+    Parameters
+    ----------
+    take
+        Gets the batches.
+    venue
+        Of the rows.
+    conn
+        Number of the connection.
+    n_rows
+        Rows so far per table, over all connections: what `seq` counts.
+    """
+
+    def __init__(self, take: Take, venue: str, conn: int, n_rows: dict[str, int]) -> None:
+        self.take = take
+        self.venue = pa.array([venue])
+        self.conn = conn
+        self.n_rows = n_rows
+
+
 class TableRows(ABC):
-    """Rows of one table on their way into batches.
+    """Rows of one table and connection on their way into batches.
 
     Parameters
     ----------
     table
         Which.
-    take
-        Gets the batches.
+    target
+        Where they go.
     """
 
-    def __init__(self, table: str, take: Take) -> None:
+    def __init__(self, table: str, target: Target) -> None:
         self.table = table
-        self.take = take
+        self.target = target
         self.schema = TABLES[table].arrow_schema
-        self.seq = 0
         self.symbol_codes: dict[str, int] = {}
         self.clear()
 
@@ -95,33 +115,35 @@ class TableRows(ABC):
             known.setdefault(symbol, len(known))
         n_messages = len(self.coins)
         symbols = np.fromiter(map(known.__getitem__, self.coins), np.int32, n_messages)
-        event_ns = np.fromiter(self.ms, np.int64, n_messages) * NS_PER_MS
+        # Binance's spot quotes have no time.
+        event_ns = np.fromiter(self.ms, np.int64, len(self.ms)) * NS_PER_MS
         recv_ns = np.fromiter(self.ns, np.int64, n_messages)
         n_levels = self.n_levels()
         if n_levels is not None:
             symbols = np.repeat(symbols, n_levels)
             event_ns = np.repeat(event_ns, n_levels)
             recv_ns = np.repeat(recv_ns, n_levels)
-        n_rows = len(symbols)
+        n_rows, target = len(symbols), self.target
+        seq = target.n_rows.get(self.table, 0)
         common = [
-            pa.array(np.arange(self.seq, self.seq + n_rows)),
-            constant(VENUE, np.int16, n_rows),
+            pa.array(np.arange(seq, seq + n_rows)),
+            constant(target.venue, np.int16, n_rows),
             codes(pa.array(list(known)), pa.array(symbols)),
-            times(event_ns),
+            times(event_ns) if len(event_ns) else pa.nulls(n_rows, pa.timestamp("ns", "UTC")),
             times(recv_ns),
-            pa.array(np.zeros(n_rows, np.int32)),
+            pa.array(np.full(n_rows, target.conn, np.int32)),
         ]
         own = self.columns()
-        self.seq += n_rows
+        target.n_rows[self.table] = seq + n_rows
         self.clear()
-        self.take(self.table, pa.RecordBatch.from_arrays(common + own, schema=self.schema))
+        target.take(self.table, pa.RecordBatch.from_arrays(common + own, schema=self.schema))
 
 
 class TradeRows(TableRows):
     """Rows of trades."""
 
-    def __init__(self, take: Take) -> None:
-        super().__init__("trades", take)
+    def __init__(self, target: Target) -> None:
+        super().__init__("trades", target)
 
     def clear(self) -> None:
         """Start with empty lists."""
@@ -147,8 +169,8 @@ class TradeRows(TableRows):
 class QuoteRows(TableRows):
     """Rows of quotes; both sides are there in what the load generator sends."""
 
-    def __init__(self, take: Take) -> None:
-        super().__init__("quotes", take)
+    def __init__(self, target: Target) -> None:
+        super().__init__("quotes", target)
 
     def clear(self) -> None:
         """Start with empty lists."""
@@ -172,8 +194,8 @@ class QuoteRows(TableRows):
 class BookRows(TableRows):
     """Rows of books: the message's fields once, its levels apart."""
 
-    def __init__(self, take: Take) -> None:
-        super().__init__("book", take)
+    def __init__(self, target: Target) -> None:
+        super().__init__("book", target)
 
     def clear(self) -> None:
         """Start with empty lists."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 
-from benchmarks.pipelines import parsers, peers
+from benchmarks.pipelines import binance, parsers, peers
+from benchmarks.pipelines.rows import Target
 
 from tickwire.bench import orders, worker
 from tickwire.bench.meter import Collector
-from tickwire.bench.orders import Order, Pipeline, requests_of
+from tickwire.bench.orders import Order, Pipeline
 
 PEERS = (
     "picows + orjson + pyarrow",
@@ -26,20 +28,29 @@ PIPELINES = {
 }
 
 
+RECEIVE: dict[str, peers.Receive] = {
+    "picows": peers.receive_picows,
+    "websockets": peers.receive_websockets,
+    "aiohttp": peers.receive_aiohttp,
+}
+PARSERS: dict[tuple[bool, bool], Callable[[Target], parsers.Parser]] = {
+    # Binance or Hyperliquid, msgspec or orjson
+    (False, False): parsers.OrjsonParser,
+    (False, True): parsers.MsgspecParser,
+    (True, False): binance.OrjsonParser,
+    (True, True): binance.MsgspecParser,
+}
+
+
 async def receive_peer(order: Order, collector: Collector, done: asyncio.Future[None]) -> None:
     """Receive with another client and another parser."""
     library, _, rest = order.pipeline.partition(" + ")
-    parser: parsers.Parser
-    if rest.startswith("msgspec"):
-        parser = parsers.MsgspecParser(collector.add)
-    else:
-        parser = parsers.OrjsonParser(collector.add)
-    receive = {
-        "picows": peers.receive_picows,
-        "websockets": peers.receive_websockets,
-        "aiohttp": peers.receive_aiohttp,
-    }[library]
-    await receive(order.url, order.context, requests_of(order.case), parser, done)
+    n_rows: dict[str, int] = {}
+    links = []
+    for conn, link in enumerate(order.links):
+        make = PARSERS[link.venue.startswith("binance"), rest.startswith("msgspec")]
+        links.append((link, make(Target(collector.add, link.venue, conn, n_rows))))
+    await RECEIVE[library](links, order.context, done, deflated=order.case.deflated)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,35 @@
-"""The benchmarks' pipelines give the known answer, and the answer finds what is wrong."""
+"""The benchmarks' pipelines give the known answer over real sockets, whatever the case."""
 
 import asyncio
 import gc
 from dataclasses import replace
+from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
 from benchmarks.pipelines.gates import Gate, Verdict, compare
-from benchmarks.pipelines.parsers import MsgspecParser, OrjsonParser
 from benchmarks.pipelines.worker import PEERS, receive_peer
+from tests.benchmarks.recording import N_OFF_BOOK, N_ROUNDS, SNAPSHOT_AFTER, write_capture
 
 from tickwire.bench.answer import Answer
-from tickwire.bench.cases import CASES, Amount
+from tickwire.bench.cases import CAPTURE_LINKS, CASES, Amount
+from tickwire.bench.expected import Expected
 from tickwire.bench.meter import Collector
-from tickwire.bench.orders import RECV, TICKWIRE, Order
-from tickwire.bench.runs import Result, n_bytes_of
+from tickwire.bench.orders import EMPTY, RECV, TICKWIRE, Order
+from tickwire.bench.runs import Result
+from tickwire.bench.senders import Preparation
 from tickwire.bench.worker import receive_ours, run_yardstick
-from tickwire.sim.load import LoadServer
 
-AMOUNT = Amount(200, 400)
+AMOUNT = Amount(400, 800)
 MIX = replace(CASES["mix/ws"], fast=AMOUNT, slow=AMOUNT, tape_messages=200)
-
-
-@pytest.fixture
-def answer():
-    """What one pass must become; made before the batches, whose times it looks at."""
-    return Answer(MIX.spec(200))
+TRADES = replace(CASES["trades/ws"], fast=AMOUNT, slow=AMOUNT, tape_messages=200)
+SYMBOLS = replace(TRADES, n_symbols=50)
+CONNECTIONS = replace(TRADES, n_symbols=8, n_connections=4)
+DEFLATED = replace(TRADES, deflated=True)
+TLS = replace(MIX, tls=True)
+N_MIX_ROWS = 1200 * 3 // 10 + 1200 * 5 // 10 + 1200 * 2 // 10 * 40
 
 
 @pytest.fixture(autouse=True)
@@ -37,109 +38,99 @@ def thawed():
     gc.unfreeze()  # a meter freezes what lives when its main phase begins
 
 
-def made_batches(n_messages=200):
-    """Give the batches of one pass, by the parser with dicts."""
-    batches = []
-    parser = OrjsonParser(lambda table, batch: batches.append((table, batch)))
-    tape = MIX.spec(n_messages).record()
-    tape.number(0)
-    for payload in tape.payloads():
-        parser.add(payload)
-    parser.flush()
-    return batches
+def order_of(prepared, sending, pipeline, answer=""):
+    amount = prepared.case.fast
+    return Order(
+        pipeline,
+        prepared.case,
+        sending.links,
+        amount.n_warm,
+        amount.n_main,
+        sending.n_bytes,
+        answer,
+        sending.rest_url,
+        sending.ca_file,
+    )
 
 
-def faults_of(answer, batches):
-    for table, batch in batches:
-        answer.check(table, batch)
-    return answer.finish()
-
-
-def with_value(batch, column, row, value):
-    """Give the batch with another value in one place."""
-    index = batch.schema.get_field_index(column)
-    field = batch.schema.field(index)
-    plain = batch.column(index)
-    if pa.types.is_timestamp(field.type):
-        plain = plain.view(pa.int64())
-    values = plain.to_pylist()
-    values[row] = value
-    return batch.set_column(index, field, pa.array(values, plain.type).cast(field.type))
+async def faults_of(case, pipeline):
+    """Run a pipeline in this process; gives its collector and what was wrong."""
+    spliced = pipeline in TICKWIRE
+    n_messages = case.fast.n_messages
+    done = asyncio.get_running_loop().create_future()
+    with Preparation(case) as prepared:
+        folder = prepared.answer(n_messages, spliced=spliced)
+        answer = Answer(Expected.load(Path(folder)))
+        collector = Collector(case.fast, answer, lambda: done.set_result(None))
+        with prepared.sending(n_messages, spliced=spliced) as sending:
+            order = order_of(prepared, sending, pipeline, folder)
+            receive = receive_ours if spliced else receive_peer
+            async with asyncio.timeout(30):
+                await receive(order, collector, done)
+            assert sending.server.report().messages == n_messages
+    return collector, answer.finish()
 
 
 @pytest.mark.parametrize("pipeline", [*TICKWIRE, *PEERS])
 async def test_a_pipeline_gives_the_known_answer(pipeline):
-    spec = MIX.spec(AMOUNT.n_messages)
-    answer = Answer(spec)
-    done = asyncio.get_running_loop().create_future()
-    collector = Collector(MIX.tables, AMOUNT, answer, lambda: done.set_result(None))
-    with LoadServer(spec) as server:
-        order = Order(pipeline, MIX, AMOUNT.n_warm, AMOUNT.n_main, 0, server.url)
-        receive = receive_peer if pipeline in PEERS else receive_ours
-        await receive(order, collector, done)
-    assert answer.finish() == []
-    assert collector.n_rows == 600 * 3 // 10 + 600 * 5 // 10 + 600 * 2 // 10 * 40
+    collector, faults = await faults_of(MIX, pipeline)
+    assert faults == []
+    assert collector.n_rows == N_MIX_ROWS
     figures = collector.meter.figures()
     assert 0 < figures["messages"] <= AMOUNT.n_main
     assert figures["cpu_ns_per_message"] > 0
 
 
-def test_the_yardstick_reads_every_byte():
-    spec = MIX.spec(AMOUNT.n_messages)
-    with LoadServer(spec) as server:
-        order = Order(RECV, MIX, AMOUNT.n_warm, AMOUNT.n_main, n_bytes_of(spec), server.url)
-        figures = run_yardstick(order).figures()
-        assert server.report().bytes == order.n_bytes
-    assert 0 < figures["messages"] <= AMOUNT.n_main
-
-
-@pytest.mark.parametrize("parser", [OrjsonParser, MsgspecParser])
-def test_both_parsers_fill_the_same_columns(parser, answer):
-    batches = []
-    other = parser(lambda table, batch: batches.append((table, batch)))
-    tape = MIX.spec(200).record()
-    tape.number(0)
-    for payload in tape.payloads():
-        other.add(payload)
-        if len(batches) < 10:
-            other.flush()
-    other.flush()
-    assert faults_of(answer, batches) == []
+@pytest.mark.parametrize(
+    ("case", "pipeline"),
+    [
+        (SYMBOLS, "tickwire[protocol]"),
+        (SYMBOLS, "picows + msgspec + pyarrow"),
+        (CONNECTIONS, "tickwire[protocol]"),
+        (CONNECTIONS, "picows + orjson + pyarrow"),
+        (DEFLATED, "tickwire[stream]"),
+        (DEFLATED, "picows + orjson + pyarrow"),
+        (DEFLATED, "websockets + orjson + pyarrow"),
+        (TLS, "tickwire[protocol]"),
+    ],
+)
+async def test_it_does_so_in_every_kind_of_case(case, pipeline):
+    _, faults = await faults_of(case, pipeline)
+    assert faults == []
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "value"),
-    [
-        ("trades", "price", 1.0),
-        ("trades", "trade_id", "7"),
-        ("trades", "ts_event", 5),
-        ("trades", "ts_recv", 5),
-        ("trades", "seq", 5),
-        ("quotes", "ask_size", None),
-        ("quotes", "venue_seq", 3),
-        ("book", "last", True),
-        ("book", "order_count", 99),
-        ("book", "conn", 2),
-    ],
+    "pipeline",
+    ["tickwire[protocol]", "picows + orjson + pyarrow", "picows + msgspec + pyarrow"],
 )
-def test_the_answer_finds_one_wrong_value(table, column, value, answer):
-    batches = []
-    for name, batch in made_batches():
-        if name == table:
-            batches.append((name, with_value(batch, column, 17, value)))
-        else:
-            batches.append((name, batch))
-    faults = faults_of(answer, batches)
-    assert faults
-    assert all(column in fault or "connections" in fault for fault in faults)
+async def test_a_capture_gives_the_known_answer(pipeline, tmp_path, monkeypatch):
+    n_messages = write_capture(tmp_path)
+    monkeypatch.setenv("TICKWIRE_CAPTURES", str(tmp_path))
+    monkeypatch.setattr("tickwire.bench.cases.CAPTURE", "replay/binance-all6-20240808.jsonl")
+    amount = Amount(600, n_messages - 600)
+    case = replace(CASES["binance capture/ws"], fast=amount, slow=amount)
+    collector, faults = await faults_of(case, pipeline)
+    assert faults == []
+    n_links, n_empty = len(CAPTURE_LINKS), N_ROUNDS // 10
+    n_trades = n_quotes = n_links * N_ROUNDS
+    n_levels = n_links * (N_ROUNDS * 3 - n_empty * 2)
+    if pipeline in TICKWIRE:
+        # The snapshot's levels come, the deltas that it has already in it do not. On futures the
+        # one that ends with its id is the first.
+        n_levels += n_links * 3 - 3 * (2 * SNAPSHOT_AFTER + 4 * (SNAPSHOT_AFTER - 1))
+    assert collector.n_rows == n_trades + n_quotes + n_levels
+    assert n_messages == n_links * N_ROUNDS * 3 + 4 * N_OFF_BOOK
 
 
-def test_the_answer_misses_no_row(answer):
-    short = [
-        (table, batch.slice(0, batch.num_rows - 1) if table == "quotes" else batch)
-        for table, batch in made_batches()
-    ]
-    assert faults_of(answer, short) == ["quotes: 99 rows instead of 100"]
+@pytest.mark.parametrize("case", [CONNECTIONS, DEFLATED], ids=["four", "deflated"])
+def test_the_yardsticks_read_every_byte(case):
+    amount = Amount(2000, 10_000)
+    with Preparation(replace(case, fast=amount)) as prepared:
+        for name in (RECV, EMPTY):
+            with prepared.sending(amount.n_messages, hang_up=name == EMPTY) as sending:
+                meter = run_yardstick(order_of(prepared, sending, name))
+                assert sending.server.report().messages == amount.n_messages
+            assert 0 < meter.figures()["messages"] <= amount.n_messages
 
 
 def test_a_gate_compares_medians_and_shows_the_noise():

@@ -1,40 +1,41 @@
-"""The known answer: what the load generator sent, decoded by the standard library.
+"""Comparing what a pipeline delivers with what it must, batch by batch.
 
 Rules of this file
 ------------------
-- Nothing here is shared with a pipeline: `json.loads`, `float` and the tape's own texts.
-- Every value of every row is compared, in order; of `ts_recv`, that it goes up and lies in the run.
+- Every value of every row is compared. Within a venue's symbol rows must come in their order; over
+  several symbols or connections any order between them is right.
+- Of `ts_recv`, that it lies in the run, and goes up where there is one connection.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from tickwire.bench.cases import VENUE_TYPES
+from tickwire.bench.expected import (
+    ENDS,
+    ID,
+    ID_STEP,
+    NULL_CODE,
+    NULL_INT,
+    Expected,
+    ExpectedTable,
+    Numbers,
+)
 from tickwire.schema import TABLES
-from tickwire.sim.load import LoadSpec
-from tickwire.sim.tape import FIRST_TRADE_ID
 
-Values = dict[str, list[Any]]
-Numbers = np.ndarray[Any, np.dtype[Any]]
 MAX_FAULTS = 5
-STAMP_START_NS = 10**18
-NO_UPDATE_IDS = ("venue_seq", "venue_prev_seq")  # of Hyperliquid; all else is in what is sent
 
 
 class Answer:
-    """What a load must become, compared batch by batch.
+    """What a load must become.
 
     Parameters
     ----------
-    spec
-        What the load generator was told: a whole number of passes of its tape.
+    expected
+        The rows.
 
     Attributes
     ----------
@@ -42,165 +43,173 @@ class Answer:
         What was wrong; empty where all was right.
     """
 
-    def __init__(self, spec: LoadSpec) -> None:
+    def __init__(self, expected: Expected) -> None:
         self.faults: list[str] = []
-        self._n_pass = min(spec.tape_messages, spec.n_messages)
-        self._n_passes, rest = divmod(spec.n_messages, self._n_pass)
-        if rest:
-            raise ValueError("the load is not a whole number of passes of its tape")
+        self._expected = expected
         self._tables = {
-            table: {name: np.array(column) for name, column in values.items()}
-            for table, values in decode(spec).items()
+            name: _Progress(table, expected.about.n_passes)
+            for name, table in expected.tables.items()
         }
-        self._n_rows = dict.fromkeys(self._tables, 0)
         self._first_seq: dict[str, int] = {}
-        self._last_recv_ns = dict.fromkeys(self._tables, time.time_ns())
+        self._began_ns = time.time_ns()
+        self._last_recv_ns = dict.fromkeys(self._tables, self._began_ns)
         self._conns: set[int] = set()
 
-    def check(self, table: str, batch: pa.RecordBatch) -> None:
-        """Compare the next rows of a table."""
+    @property
+    def n_rows(self) -> int:
+        """Rows that must come, over all tables."""
+        return self._expected.n_rows
+
+    @property
+    def n_silent(self) -> int:
+        """Messages that give no rows."""
+        return self._expected.about.n_silent
+
+    def check(self, table: str, batch: pa.RecordBatch) -> int:
+        """Compare the next rows of a table; gives how many messages they end."""
+        if table not in self._tables:
+            self._fault(table, "rows that nobody sent")
+            return 0
         if not batch.schema.equals(TABLES[table].arrow_schema):
             self._fault(table, "its schema is another")
-            return
-        expected = self._tables[table]
-        n_once = len(expected["symbol"])
-        rows = np.arange(self._n_rows[table], self._n_rows[table] + batch.num_rows)
-        self._n_rows[table] += batch.num_rows
-        places = rows % n_once
-        for name, once in expected.items():
-            if name == "message":
+            return 0
+        progress = self._tables[table]
+        n_before = progress.n_rows
+        self._check_run(table, batch, n_before)
+        places, passes, strangers = progress.advance(batch)
+        if strangers:
+            self._fault(table, f"{strangers} rows of a venue's symbol that has no more")
+            return 0
+        expected = progress.table
+        for name, once in expected.columns.items():
+            if name.startswith("_"):
                 continue
-            differs = numbers(batch, name) != once[places]
+            found, wanted = _found(batch, name, expected), once[places]
+            differs = found != wanted
+            if wanted.dtype == np.float64:
+                differs &= ~(np.isnan(found) & np.isnan(wanted))
             if differs.any():
                 row = int(np.argmax(differs))
-                self._fault(table, f"{name} of row {rows[row]} is not {once[places[row]]!r}")
-        self._check_run(table, batch, rows)
-        if table == "trades":
-            # Ids count the messages of all passes.
-            ids = FIRST_TRADE_ID + rows // n_once * self._n_pass + expected["message"][places]
+                self._fault(
+                    table, f"{name} of row {n_before + row} is {found[row]!r}, not {wanted[row]!r}"
+                )
+            if batch[name].null_count != _n_nulls(wanted, name, expected):
+                self._fault(table, f"{name} has {batch[name].null_count} nulls")
+        if ID in expected.columns:
+            ids = expected.columns[ID][places] + passes * expected.columns[ID_STEP][places]
             if not batch["trade_id"].equals(pa.array(ids).cast(pa.utf8())):
                 self._fault(table, "trade_id differs")
+        return int(expected.columns[ENDS][places].sum())
 
     def finish(self) -> list[str]:
         """Give what was wrong, once everything has come."""
-        for table, expected in self._tables.items():
-            wanted = self._n_passes * len(expected["symbol"])
-            if self._n_rows[table] != wanted:
-                self._fault(table, f"{self._n_rows[table]} rows instead of {wanted}")
-        if len(self._conns) != 1:
+        n_passes = self._expected.about.n_passes
+        for table, progress in self._tables.items():
+            wanted = n_passes * progress.table.n_rows
+            if progress.n_rows != wanted:
+                self._fault(table, f"{progress.n_rows} rows instead of {wanted}")
+        if len(self._conns) != self._expected.about.n_links:
             self.faults.append(f"rows of {len(self._conns)} connections")
         return self.faults
 
-    def _check_run(self, table: str, batch: pa.RecordBatch, rows: Numbers) -> None:
+    def _check_run(self, table: str, batch: pa.RecordBatch, n_before: int) -> None:
         """Look at the columns that depend on the run."""
-        seq, recv_ns = numbers(batch, "seq"), numbers(batch, "ts_recv")
+        seq = batch["seq"].to_numpy()
+        recv_ns = batch["ts_recv"].view(pa.int64()).to_numpy()
         first_seq = self._first_seq.setdefault(table, int(seq[0]))
-        if not np.array_equal(seq, rows + first_seq):
+        wanted = np.arange(first_seq + n_before, first_seq + n_before + batch.num_rows)
+        if not np.array_equal(seq, wanted):
             self._fault(table, "seq has holes")
-        in_order = recv_ns[0] >= self._last_recv_ns[table] and (np.diff(recv_ns) >= 0).all()
-        if not in_order or recv_ns[-1] > time.time_ns():
+        in_run = self._began_ns <= recv_ns.min() and recv_ns.max() <= time.time_ns()
+        if self._expected.about.n_links == 1:
+            in_run &= recv_ns[0] >= self._last_recv_ns[table] and bool(
+                (np.diff(recv_ns) >= 0).all()
+            )
+            self._last_recv_ns[table] = int(recv_ns[-1])
+        if not in_run:
             self._fault(table, "ts_recv is not the time of the receipt")
-        self._last_recv_ns[table] = int(recv_ns[-1])
-        self._conns.update(np.unique(numbers(batch, "conn")).tolist())
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            n_nulls = batch.num_rows if name in NO_UPDATE_IDS else 0
-            if column.null_count != n_nulls:
-                self._fault(table, f"{name} has {column.null_count} nulls")
+        self._conns.update(np.unique(batch["conn"].to_numpy()).tolist())
 
     def _fault(self, table: str, text: str) -> None:
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(f"{table}: {text}")
 
 
-def numbers(batch: pa.RecordBatch, name: str) -> Numbers:
-    """Give a column as numpy; a dictionary as its text, a time as ns."""
+class _Progress:
+    """How far each symbol of a table has come.
+
+    Parameters
+    ----------
+    table
+        What is expected.
+    n_passes
+        How often.
+    """
+
+    def __init__(self, table: ExpectedTable, n_passes: int) -> None:
+        self.table = table
+        self.n_rows = 0
+        venues, symbols = table.columns["venue"], table.columns["symbol"]
+        n_symbols = len(table.values["symbol"])
+        # One number for each venue's symbol; where each one's rows are, one behind the other.
+        keys = venues.astype(np.int64) * n_symbols + symbols
+        n_keys = len(table.values["venue"]) * n_symbols
+        self._n_symbols = n_symbols
+        self._order = np.argsort(keys, kind="stable")
+        self._counts = np.bincount(keys, minlength=n_keys)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._limits = self._counts * n_passes
+        self._n_taken = np.zeros(n_keys, np.int64)
+
+    def advance(self, batch: pa.RecordBatch) -> tuple[Numbers, Numbers, int]:
+        """Take the next rows: where they are expected, in which pass, and how many nowhere."""
+        n_rows = batch.num_rows
+        self.n_rows += n_rows
+        venues = _found(batch, "venue", self.table)
+        symbols = _found(batch, "symbol", self.table)
+        keys = venues.astype(np.int64) * self._n_symbols + symbols
+        if (venues < 0).any() or (symbols < 0).any():
+            return keys, keys, int(((venues < 0) | (symbols < 0)).sum())
+        n_of = np.bincount(keys, minlength=len(self._counts))
+        if len(self._counts) == 1:
+            numbers = self._n_taken[0] + np.arange(n_rows)
+        else:
+            # Which of its symbol's rows each one is: its rank among equals, in order.
+            order = np.argsort(keys, kind="stable")
+            before = np.cumsum(n_of) - n_of
+            numbers = np.empty(n_rows, np.int64)
+            numbers[order] = np.arange(n_rows) - before[keys[order]]
+            numbers += self._n_taken[keys]
+        self._n_taken += n_of
+        too_many = int(np.maximum(self._n_taken - self._limits, 0).sum())
+        if too_many:
+            return keys, keys, too_many
+        counts = self._counts[keys]
+        passes = numbers // counts
+        return self._order[self._starts[keys] + numbers - passes * counts], passes, 0
+
+
+def _found(batch: pa.RecordBatch, name: str, expected: ExpectedTable) -> Numbers:
+    """Give a column as numbers, in the form in which it is expected."""
     column = batch[name]
     if pa.types.is_dictionary(column.type):
-        texts = np.array(column.dictionary.to_pylist())
-        indices: Numbers = column.indices.to_numpy(zero_copy_only=False)
-        return texts[indices]
+        known = {value: code for code, value in enumerate(expected.values[name])}
+        # A value that is not expected gets a code that is none.
+        texts = column.dictionary.to_pylist()
+        codes = np.array([known.get(text, -2) for text in texts] + [NULL_CODE], np.int32)
+        coded: Numbers = codes[column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)]
+        return coded
     if pa.types.is_timestamp(column.type):
         column = column.view(pa.int64())
-    values: Numbers = column.to_numpy(zero_copy_only=False)
-    return values
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.int64()).fill_null(NULL_INT)
+    numbers: Numbers = column.to_numpy(zero_copy_only=False)
+    return numbers
 
 
-def decode(spec: LoadSpec) -> dict[str, Values]:
-    """Decode one pass of the tape, the slow and certain way."""
-    readers: dict[str, tuple[str, Callable[[dict[str, Any], int], list[dict[str, Any]]]]] = {
-        VENUE_TYPES["trades"]: ("trades", _trades),
-        VENUE_TYPES["quotes"]: ("quotes", _quotes),
-        VENUE_TYPES["book"]: ("book", _levels),
-    }
-    tables: dict[str, Values] = {}
-    tape = spec.record()
-    # The zeros of a fresh tape are no JSON number.
-    if spec.stamp:
-        tape.stamp(STAMP_START_NS, 0, spec.rate)
-    else:
-        tape.number(0)
-    for number, payload in enumerate(tape.payloads()):
-        message = json.loads(payload)
-        table, read = readers[message["channel"]]
-        for row in read(message, number):
-            values = tables.setdefault(table, {name: [] for name in row})
-            for name, value in row.items():
-                values[name].append(value)
-    return tables
-
-
-def _trades(message: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "message": number,
-            "venue": "hyperliquid",
-            "symbol": trade["coin"],
-            "ts_event": trade["time"] * 1_000_000,
-            "channel": "trades",
-            "price": float(trade["px"]),
-            "size": float(trade["sz"]),
-            "side": "buy" if trade["side"] == "B" else "sell",
-        }
-        for trade in message["data"]
-    ]
-
-
-def _quotes(message: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    data = message["data"]
-    bid, ask = data["bbo"]
-    return [
-        {
-            "message": number,
-            "venue": "hyperliquid",
-            "symbol": data["coin"],
-            "ts_event": data["time"] * 1_000_000,
-            "bid_price": float(bid["px"]),
-            "bid_size": float(bid["sz"]),
-            "ask_price": float(ask["px"]),
-            "ask_size": float(ask["sz"]),
-        }
-    ]
-
-
-def _levels(message: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    data = message["data"]
-    sides = zip(("bid", "ask"), data["levels"], strict=True)
-    rows = [
-        {
-            "message": number,
-            "venue": "hyperliquid",
-            "symbol": data["coin"],
-            "ts_event": data["time"] * 1_000_000,
-            "channel": "book",
-            "side": side,
-            "price": float(level["px"]),
-            "size": float(level["sz"]),
-            "order_count": level["n"],
-            "is_snapshot": True,
-            "last": False,
-        }
-        for side, levels in sides
-        for level in levels
-    ]
-    rows[-1]["last"] = True
-    return rows
+def _n_nulls(wanted: Numbers, name: str, expected: ExpectedTable) -> int:
+    if name in expected.values:
+        return int((wanted == NULL_CODE).sum())
+    if wanted.dtype == np.float64:
+        return int(np.isnan(wanted).sum())
+    return int((wanted == NULL_INT).sum()) if wanted.dtype == np.int64 else 0

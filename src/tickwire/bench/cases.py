@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from tickwire.errors import TickwireError
 from tickwire.sim.load import LoadSpec
 from tickwire.sim.tape import Mix
 
 # Channels as a configuration names them, and as Hyperliquid does.
 VENUE_TYPES = {"trades": "trades", "quotes": "bbo", "book": "l2Book"}
-ROWS_PER_MESSAGE = {"trades": 1, "quotes": 1, "book": 40}
 SYMBOL = "BTC"
+CAPTURE = "replay/binance-all6-20240808.jsonl.zst"
+CAPTURE_MESSAGES = 332_194
+# Of the capture's connections, by their number: venue, path and symbol.
+CAPTURE_LINKS = (
+    ("binance-usdm", "/public/stream", "BTCUSDT"),
+    ("binance-usdm", "/public/stream", "ETHUSDT"),
+    ("binance-coinm", "/stream", "BTCUSD_PERP"),
+    ("binance-coinm", "/stream", "ETHUSD_PERP"),
+    ("binance", "/stream", "BTCUSDT"),
+    ("binance", "/stream", "ETHUSDT"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class Case:
     name
         As in the results.
     mix
-        What the load generator calls it.
+        What the load generator calls it, or `capture`: the recorded day of Binance.
     tables
         The tables that it feeds; channel and table have the same name here.
     fast, slow
@@ -55,15 +68,22 @@ class Case:
         Different messages before the tape starts again with fresh trade ids.
     tls
         Over TLS, the server's certificate verified.
+    n_symbols, n_connections
+        How many; the connections share the symbols.
+    deflated
+        With permessage-deflate.
     """
 
     name: str
-    mix: Mix
+    mix: Mix | Literal["capture"]
     tables: tuple[str, ...]
     fast: Amount
     slow: Amount
-    tape_messages: int
+    tape_messages: int = 10_000
     tls: bool = False
+    n_symbols: int = 1
+    n_connections: int = 1
+    deflated: bool = False
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Case:
@@ -77,57 +97,105 @@ class Case:
 
     def of_messages(self, n_messages: int) -> Case:
         """Give the same case with about so many messages to measure, after one pass to warm up."""
-        n_pass = min(self.tape_messages, n_messages)
+        if self.mix == "capture":
+            n_main = min(n_messages, CAPTURE_MESSAGES // 2)
+            amount = Amount(CAPTURE_MESSAGES - n_main, n_main)
+            return replace(self, fast=amount, slow=amount)
+        # Each connection has a whole number of messages, each symbol at least one.
+        step = self.n_symbols * self.n_connections
+        n_pass = -(-min(self.tape_messages, n_messages) // step) * step
         amount = Amount(n_pass, -(-n_messages // n_pass) * n_pass)
         return replace(self, fast=amount, slow=amount, tape_messages=n_pass)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Those that the load generator has; names are of the same length however many."""
+        if self.n_symbols == 1:
+            return (SYMBOL,)
+        return tuple(f"C{number:03d}" for number in range(self.n_symbols))
+
     def spec(self, n_messages: int) -> LoadSpec:
         """Tell the load generator what to send."""
+        if self.mix == "capture":
+            raise TickwireError("a capture is not made by the load generator")
         return LoadSpec(
             self.mix,
             n_messages,
             tape_messages=self.tape_messages,
-            n_requests=len(self.tables),
+            n_requests=len(self.tables) * self.n_symbols // self.n_connections,
             coin=SYMBOL,
+            coins=self.symbols if self.n_symbols > 1 else (),
+            n_connections=self.n_connections,
         )
 
+
+def capture_path() -> Path | None:
+    """Give the capture's file, where `TICKWIRE_CAPTURES` leads to it."""
+    root = os.environ.get("TICKWIRE_CAPTURES")
+    path = Path(root or ".") / CAPTURE
+    return path if root and path.exists() else None
+
+
+_TRADES = Case(
+    "trades/ws",
+    "trades",
+    ("trades",),
+    Amount(300_000, 1_500_000),
+    Amount(50_000, 300_000),
+)
+_BOOKS = Case(
+    "l2Book/ws",
+    "book",
+    ("book",),
+    Amount(10_000, 150_000),
+    Amount(5_000, 30_000),
+    tape_messages=1_000,
+)
+_WIDE = replace(_TRADES, fast=Amount(320_000, 1_280_000), slow=Amount(64_000, 256_000))
+_DEFLATED = Amount(50_000, 200_000)
 
 CASES = {
     case.name: case
     for case in (
-        Case(
-            "trades/ws",
-            "trades",
-            ("trades",),
-            Amount(300_000, 1_500_000),
-            Amount(50_000, 300_000),
-            10_000,
-        ),
-        Case(
-            "trades/wss",
-            "trades",
-            ("trades",),
-            Amount(300_000, 700_000),
-            Amount(50_000, 300_000),
-            10_000,
-            tls=True,
-        ),
-        Case(
-            "bbo/ws",
-            "bbo",
-            ("quotes",),
-            Amount(300_000, 1_500_000),
-            Amount(50_000, 300_000),
-            10_000,
-        ),
-        Case("l2Book/ws", "book", ("book",), Amount(10_000, 150_000), Amount(5_000, 30_000), 1_000),
+        _TRADES,
+        replace(_TRADES, name="trades/wss", fast=Amount(300_000, 700_000), tls=True),
+        replace(_TRADES, name="bbo/ws", mix="bbo", tables=("quotes",)),
+        _BOOKS,
         Case(
             "mix/ws",
             "mix",
             ("trades", "quotes", "book"),
             Amount(900_000, 300_000),
             Amount(10_000, 100_000),
-            2_000,
+            tape_messages=2_000,
+        ),
+        *(
+            replace(
+                _WIDE,
+                name=f"trades/ws, {n} connection{'s' * (n > 1)}",
+                tape_messages=12_800,
+                n_symbols=64,
+                n_connections=n,
+            )
+            for n in (1, 8, 64)
+        ),
+        *(replace(_TRADES, name=f"trades/ws, {n:,} symbols", n_symbols=n) for n in (10, 1_000)),
+        replace(_TRADES, name="trades/ws+deflate", fast=_DEFLATED, slow=_DEFLATED, deflated=True),
+        replace(
+            _BOOKS,
+            name="l2Book/ws+deflate",
+            fast=Amount(10_000, 50_000),
+            slow=Amount(5_000, 25_000),
+            deflated=True,
+        ),
+        Case(
+            "binance capture/ws",
+            "capture",
+            ("trades", "quotes", "book"),
+            Amount(60_000, CAPTURE_MESSAGES - 60_000),
+            Amount(60_000, CAPTURE_MESSAGES - 60_000),
+            n_symbols=len(CAPTURE_LINKS),
+            n_connections=len(CAPTURE_LINKS),
         ),
     )
 }

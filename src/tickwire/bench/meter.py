@@ -15,13 +15,13 @@ from __future__ import annotations
 import gc
 import resource
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from tickwire.bench.answer import Answer
-from tickwire.bench.cases import ROWS_PER_MESSAGE, Amount
+from tickwire.bench.cases import Amount
 from tickwire.errors import TickwireError
 
 
@@ -81,7 +81,7 @@ class Meter:
     def stop(self) -> None:
         """End it."""
         if self._start is None:
-            raise RuntimeError("the main phase has not begun")
+            raise TickwireError("the main phase has not begun")
         self._used = Usage.now() - self._start - self._aside
 
     def leave_out(self, usage: Usage) -> None:
@@ -97,7 +97,7 @@ class Meter:
     def figures(self) -> dict[str, float]:
         """Give messages per second and CPU per message."""
         if self._used is None:
-            raise RuntimeError("the main phase has not ended")
+            raise TickwireError("the main phase has not ended")
         used, n_messages = self._used, self.n_measured
         if not n_messages:
             raise TickwireError("the warm-up's batch brought everything: measure more messages")
@@ -116,8 +116,6 @@ class Collector:
 
     Parameters
     ----------
-    tables
-        Those that the case feeds.
     amount
         How many messages there are.
     answer
@@ -126,41 +124,26 @@ class Collector:
         Called once, with the batch that brings the last message.
     """
 
-    def __init__(
-        self,
-        tables: Iterable[str],
-        amount: Amount,
-        answer: Answer,
-        on_done: Callable[[], object],
-    ) -> None:
+    def __init__(self, amount: Amount, answer: Answer, on_done: Callable[[], object]) -> None:
         self.meter = Meter(amount)
         self.n_batches = 0
+        self.n_rows = 0
         self._answer = answer
-        self._rows = dict.fromkeys(tables, 0)
+        self._n_messages = answer.n_silent
         self._on_done = on_done
 
     def add(self, table: str, batch: pa.RecordBatch) -> None:
         """Take one batch."""
         began = Usage.now()
-        self._rows[table] += batch.num_rows
+        self.n_rows += batch.num_rows
         self.n_batches += 1
-        self._answer.check(table, batch)
-        meter, n_messages = self.meter, self.n_messages
-        is_done = n_messages >= meter.amount.n_messages
-        if not meter.is_started and n_messages >= meter.amount.n_warm:
-            meter.start(n_messages)
+        self._n_messages += self._answer.check(table, batch)
+        meter = self.meter
+        is_done = self.n_rows >= self._answer.n_rows
+        if not meter.is_started and self._n_messages >= meter.amount.n_warm:
+            meter.start(self._n_messages)
         else:
             meter.leave_out(Usage.now() - began)
         if is_done:
             meter.stop()
             self._on_done()
-
-    @property
-    def n_messages(self) -> int:
-        """Messages whose rows have come."""
-        return sum(n_rows // ROWS_PER_MESSAGE[table] for table, n_rows in self._rows.items())
-
-    @property
-    def n_rows(self) -> int:
-        """Rows that have come."""
-        return sum(self._rows.values())

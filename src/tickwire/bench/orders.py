@@ -6,7 +6,7 @@ import json
 import ssl
 from dataclasses import asdict, dataclass
 
-from tickwire.bench.cases import SYMBOL, VENUE_TYPES, Amount, Case
+from tickwire.bench.cases import Amount, Case
 
 EMPTY = "picows, empty callback"
 RECV = "recv alone"
@@ -41,6 +41,28 @@ PIPELINES = tuple(Pipeline(name) for name in (*TICKWIRE, *YARDSTICKS))
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One connection to make.
+
+    Parameters
+    ----------
+    url
+        Where to.
+    venue
+        Whose protocol it speaks.
+    symbols
+        That it brings.
+    requests
+        Texts to send first.
+    """
+
+    url: str
+    venue: str
+    symbols: tuple[str, ...]
+    requests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a worker is to do.
 
@@ -50,22 +72,28 @@ class Order:
         By name.
     case
         What is sent.
+    links
+        The connections to make.
     n_warm, n_main
         How many messages there are before the clock starts, and after.
     n_bytes
         Of the whole load, frame headers included.
-    url
-        Of the load generator.
+    answer
+        The folder of what must come out.
+    rest_url
+        Where snapshots are.
     ca_file
         The authority to trust, for TLS.
     """
 
     pipeline: str
     case: Case
+    links: tuple[Link, ...]
     n_warm: int
     n_main: int
     n_bytes: int
-    url: str
+    answer: str = ""
+    rest_url: str = ""
     ca_file: str | None = None
 
     def to_json(self) -> str:
@@ -76,7 +104,11 @@ class Order:
     def from_json(cls, text: str) -> Order:
         """Read it from text."""
         fields = json.loads(text)
-        return cls(**fields | {"case": Case.from_dict(fields["case"])})
+        links = tuple(
+            Link(link["url"], link["venue"], tuple(link["symbols"]), tuple(link["requests"]))
+            for link in fields["links"]
+        )
+        return cls(**fields | {"case": Case.from_dict(fields["case"]), "links": links})
 
     @property
     def amount(self) -> Amount:
@@ -87,16 +119,3 @@ class Order:
     def context(self) -> ssl.SSLContext | None:
         """What a client needs for TLS; None for plain."""
         return ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
-
-
-def requests_of(case: Case) -> list[str]:
-    """Give the subscribe requests, as Hyperliquid takes them."""
-    return [
-        json.dumps(
-            {
-                "method": "subscribe",
-                "subscription": {"type": VENUE_TYPES[table], "coin": SYMBOL},
-            }
-        )
-        for table in case.tables
-    ]

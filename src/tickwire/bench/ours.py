@@ -4,40 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tickwire import FeedHandler, Source
-from tickwire.bench.cases import SYMBOL, Case
 from tickwire.bench.meter import Collector
+from tickwire.bench.orders import Link, Order
+from tickwire.venues import load
 
 Carrier = Literal["protocol", "stream", "picows"]
+UNPACED = 1_000_000
+
+
+def sources_of(order: Order, carrier: Carrier) -> list[Source]:
+    """Give a source per address; one address may have several connections."""
+    by_url: dict[str, list[Link]] = {}
+    for link in order.links:
+        by_url.setdefault(link.url, []).append(link)
+    return [
+        Source(
+            venue=_unpaced(links[0].venue, len(links[0].requests)),
+            channels=list(order.case.tables),
+            symbols=[symbol for link in links for symbol in link.symbols],
+            url=url,
+            rest_url=order.rest_url or None,
+            ca_file=Path(order.ca_file) if order.ca_file else None,
+            carrier=carrier,
+            compression="deflate" if order.case.deflated else "auto",
+        )
+        for url, links in by_url.items()
+    ]
+
+
+def _unpaced(name: str, n_requests: int) -> Any:
+    """Give the venue without the limits that keep a client from hurrying a real exchange.
+
+    Parameters
+    ----------
+    name
+        Of the venue.
+    n_requests
+        Subscriptions that share a connection, where a request is one.
+    """
+    venue = load(name)
+    limits = replace(venue.limits, requests_per_s=UNPACED, connects_per_min=UNPACED)
+    if limits.subscriptions_per_request == 1:
+        limits = replace(limits, subscriptions_per_connection=n_requests)
+    return replace(venue, limits=limits)
 
 
 async def receive_tickwire(
-    carrier: Carrier,
-    url: str,
-    ca_file: str | None,
-    case: Case,
-    collector: Collector,
-    done: asyncio.Future[None],
+    carrier: Carrier, order: Order, collector: Collector, done: asyncio.Future[None]
 ) -> None:
     """Take batches of every table until the last message has been delivered."""
-    source = Source(
-        venue="hyperliquid",
-        channels=list(case.tables),
-        symbols=[SYMBOL],
-        url=url,
-        ca_file=Path(ca_file) if ca_file else None,
-        carrier=carrier,
-    )
-    async with FeedHandler([source]) as feed:
+    async with FeedHandler(sources_of(order, carrier)) as feed:
 
         async def take(table: str) -> None:
             async for batch in feed.batches(table):
                 collector.add(table, batch)
 
-        takers = [asyncio.ensure_future(take(table)) for table in case.tables]
+        takers = [asyncio.ensure_future(take(table)) for table in order.case.tables]
         try:
             await asyncio.wait({done, *takers}, return_when=asyncio.FIRST_COMPLETED)
             if not done.done():

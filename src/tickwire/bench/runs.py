@@ -7,16 +7,14 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from tickwire.bench.cases import Case
-from tickwire.bench.orders import EMPTY, Order, Pipeline
+from tickwire.bench.orders import EMPTY, TICKWIRE, YARDSTICKS, Order, Pipeline
+from tickwire.bench.senders import Preparation
 from tickwire.errors import TickwireError
-from tickwire.sim.load import LoadServer, LoadSpec
 
 WORKER_TIMEOUT_S = 120.0
 FIGURES = (
@@ -107,47 +105,58 @@ def measure(
         Gets a line per run.
     """
     results = {pipeline: Result(case.name, pipeline.name) for pipeline in pipelines}
-    for number in range(n_runs):
-        for pipeline, result in results.items():
-            run = run_once(case, pipeline)
-            result.runs.append(run)
-            tell(
-                f"{case.name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
-                f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
-                f"{run['cpu_ns_per_message']:9,.0f} ns"
-                + "".join(f"  WRONG: {fault}" for fault in run["faults"])
-            )
+    with Preparation(case) as prepared:
+        for number in range(n_runs):
+            for pipeline, result in results.items():
+                run = run_once(prepared, pipeline)
+                result.runs.append(run)
+                tell(
+                    f"{case.name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
+                    f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
+                    f"{run['cpu_ns_per_message']:9,.0f} ns"
+                    + "".join(f"  WRONG: {fault}" for fault in run["faults"])
+                )
     return list(results.values())
 
 
-def run_once(case: Case, pipeline: Pipeline) -> dict[str, Any]:
-    """Run a pipeline once against a load generator of its own.
+def run_once(prepared: Preparation, pipeline: Pipeline) -> dict[str, Any]:
+    """Run a pipeline once against a sender of its own.
 
     Raises
     ------
     TickwireError
         Where the worker fails.
     """
+    case = prepared.case
     amount = pipeline.amount(case)
-    spec = replace(case.spec(amount.n_messages), hang_up=pipeline.name == EMPTY)
-    n_bytes = n_bytes_of(spec)
-    with contextlib.ExitStack() as stack:
-        ca_file = None
-        if case.tls:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            ca_file = str(Path(folder) / "ca.pem")
-            spec = replace(spec, tls_folder=folder)
-        # Both processes start at once: what they import takes longer than many a run.
-        worker = stack.enter_context(_started(pipeline.module))
-        server = stack.enter_context(LoadServer(spec))
+    answer, spliced = "", pipeline.name in TICKWIRE
+    if pipeline.name not in YARDSTICKS:
+        answer = prepared.answer(amount.n_messages, spliced=spliced)
+    hang_up = pipeline.name == EMPTY
+    # Both processes start at once: what they import takes longer than many a run.
+    with (
+        _started(pipeline.module) as worker,
+        prepared.sending(amount.n_messages, hang_up=hang_up, spliced=spliced) as sending,
+    ):
         order = Order(
-            pipeline.name, case, amount.n_warm, amount.n_main, n_bytes, server.url, ca_file
+            pipeline.name,
+            case,
+            sending.links,
+            amount.n_warm,
+            amount.n_main,
+            sending.n_bytes,
+            answer,
+            sending.rest_url,
+            sending.ca_file,
         )
-        output, errors = worker.communicate(order.to_json(), timeout=WORKER_TIMEOUT_S)
+        try:
+            output, errors = worker.communicate(order.to_json(), timeout=WORKER_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise TickwireError(f"{pipeline.name} on {case.name} did not end") from None
         if worker.returncode:
-            raise TickwireError(f"{pipeline.name} on {case.name} failed:\n{errors}")
+            raise TickwireError(f"{pipeline.name} on {case.name} failed: {errors}")
         run: dict[str, Any] = json.loads(output.splitlines()[-1])
-        sent = server.report()
+        sent = sending.server.report()
     # The share of its time that the sender waited for the receiver: near 1 where the receiver is
     # what limits the pair.
     run["sender_waited"] = sent.blocked_seconds / sent.seconds
@@ -166,14 +175,3 @@ def _started(module: str) -> Iterator[subprocess.Popen[str]]:
             yield worker
         finally:
             worker.kill()
-
-
-_pass_bytes: dict[LoadSpec, int] = {}
-
-
-def n_bytes_of(spec: LoadSpec) -> int:
-    """Give the bytes of a whole load; ids have the same number of digits in every pass."""
-    once = replace(spec, n_messages=spec.tape_messages, hang_up=False)
-    if once not in _pass_bytes:
-        _pass_bytes[once] = len(once.record().data)
-    return _pass_bytes[once] * (spec.n_messages // spec.tape_messages)

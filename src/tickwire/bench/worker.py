@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 import uvloop
 
 from tickwire.bench.answer import Answer
+from tickwire.bench.expected import Expected
 from tickwire.bench.meter import Collector, Meter
-from tickwire.bench.orders import RECV, YARDSTICKS, Order, requests_of
+from tickwire.bench.orders import RECV, YARDSTICKS, Order
 from tickwire.bench.ours import receive_tickwire
 from tickwire.bench.yardsticks import receive_empty, receive_nothing
 from tickwire.errors import TickwireError
@@ -36,7 +38,7 @@ def run(order: Order, receive: Receive) -> dict[str, Any]:
     if order.pipeline in YARDSTICKS:
         # What is decoded by none has no answer to check.
         return run_yardstick(order).figures() | {"rows": 0, "checked": False, "faults": []}
-    answer = Answer(order.case.spec(order.amount.n_messages))
+    answer = Answer(Expected.load(Path(order.answer)))
     collector = uvloop.run(_collect(order, answer, receive))
     faults = answer.finish()
     return collector.meter.figures() | {
@@ -49,17 +51,17 @@ def run(order: Order, receive: Receive) -> dict[str, Any]:
 
 def run_yardstick(order: Order) -> Meter:
     """Read without decoding."""
-    meter, requests = Meter(order.amount), requests_of(order.case)
+    meter = Meter(order.amount)
     if order.pipeline == RECV:
-        receive_nothing(order.url, requests, order.n_bytes, meter, order.context)
+        receive_nothing(order, meter)
     else:
-        uvloop.run(receive_empty(order.url, requests, meter, order.context))
+        uvloop.run(receive_empty(order, meter))
     return meter
 
 
 async def _collect(order: Order, answer: Answer, receive: Receive) -> Collector:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    collector = Collector(order.case.tables, order.amount, answer, lambda: done.set_result(None))
+    collector = Collector(order.amount, answer, lambda: done.set_result(None))
     await receive(order, collector, done)
     return collector
 
@@ -67,7 +69,7 @@ async def _collect(order: Order, answer: Answer, receive: Receive) -> Collector:
 async def receive_ours(order: Order, collector: Collector, done: asyncio.Future[None]) -> None:
     """Receive with tickwire, by one of its carriers."""
     carrier: Any = order.pipeline.removeprefix("tickwire[").removesuffix("]")
-    await receive_tickwire(carrier, order.url, order.ca_file, order.case, collector, done)
+    await receive_tickwire(carrier, order, collector, done)
 
 
 def main(receive: Receive = receive_ours) -> int:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import picows
 
 from tickwire.bench.meter import Meter
+from tickwire.bench.orders import Link, Order
 
 TEXT = picows.WSMsgType.TEXT
+OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 _BUFFER_BYTES = 1 << 18
 
 
@@ -29,71 +35,102 @@ class _Empty(picows.WSListener):
             self._left.set_result(None)
 
 
-async def receive_empty(
-    url: str, requests: list[str], meter: Meter, context: ssl.SSLContext | None
-) -> None:
+async def receive_empty(order: Order, meter: Meter) -> None:
     """Give every frame to a callback that does nothing, until the sender hangs up.
 
-    The callback cannot count, so there is no warm-up: the main phase is everything from the request
-    on, and its end is the end of the connection.
+    The callback cannot count, so there is no warm-up: the main phase is everything from the last
+    request on, and its end is the end of the connections.
     """
-    left: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    transport, _ = await picows.ws_connect(lambda: _Empty(left), url, ssl_context=context)
+    loop = asyncio.get_running_loop()
+    transports, ends = [], []
+    for link in order.links:
+        ends.append(left := loop.create_future())
+        transport, _ = await picows.ws_connect(
+            partial(_Empty, left),
+            link.url,
+            ssl_context=order.context,
+            extra_headers=OFFER if order.case.deflated else None,
+        )
+        transports.append(transport)
     meter.start(0)
-    for request in requests:
-        transport.send(TEXT, request.encode())
-    await left
+    for transport, link in zip(transports, order.links, strict=True):
+        for request in link.requests:
+            transport.send(TEXT, request.encode())
+    await asyncio.gather(*ends)
     meter.stop()
 
 
-def receive_nothing(
-    url: str, requests: list[str], n_bytes: int, meter: Meter, context: ssl.SSLContext | None
-) -> None:
-    """Read all bytes with a blocking recv into one buffer: what the sender and the kernel can do.
+def receive_nothing(order: Order, meter: Meter) -> None:
+    """Read all bytes into one buffer: what the sender and the kernel can do.
 
-    With TLS they are decrypted too.
-
-    Parameters
-    ----------
-    url
-        Of the load generator.
-    requests
-        To send first.
-    n_bytes
-        How many bytes the load has.
-    meter
-        Its main phase begins after the same share of the bytes as of messages elsewhere.
-    context
-        For TLS.
+    One connection with a blocking recv, decrypted where it is TLS; several by turns, whichever has
+    something. The main phase begins after the same share of the bytes as of messages elsewhere.
     """
-    parts = urlsplit(url)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(_connected(link, order.context)) for link in order.links]
+        for reader, link in zip(readers, order.links, strict=True):
+            # A mask of zeros leaves the text as it is, RFC 6455 section 5.3.
+            for request in link.requests:
+                text = request.encode()
+                length = (
+                    bytes((0x80 | len(text),))
+                    if len(text) < 126
+                    else b"\xfe" + len(text).to_bytes(2, "big")
+                )
+                reader.sendall(b"\x81" + length + bytes(4) + text)
+        for reader, link in zip(readers, order.links, strict=True):
+            _skip_replies(reader, len(link.requests))
+        chunks = _chunks(readers[0]) if len(readers) == 1 else _chunks_of_many(readers)
+        n_warm = order.n_bytes * meter.amount.n_warm // meter.amount.n_messages
+        n_read = 0
+        for n_more in chunks:
+            n_read += n_more
+            if n_read >= n_warm and not meter.is_started:
+                meter.start(n_read * meter.amount.n_messages // order.n_bytes)
+            if n_read >= order.n_bytes:
+                break
+        meter.stop()
+
+
+@contextmanager
+def _connected(link: Link, context: ssl.SSLContext | None) -> Iterator[socket.socket]:
+    parts = urlsplit(link.url)
     host = parts.hostname or ""
     connected = socket.create_connection((host, parts.port or 0))
     with context.wrap_socket(connected, server_hostname=host) if context else connected as reader:
         reader.sendall(
             b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
         )
         head = b""
         while b"\r\n\r\n" not in head:
             head += reader.recv(1)
-        # A mask of zeros leaves the text as it is, RFC 6455 section 5.3.
-        for request in requests:
-            text = request.encode()
-            reader.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
-        _skip_replies(reader, len(requests))
-        buffer = bytearray(_BUFFER_BYTES)
-        n_warm = n_bytes * meter.amount.n_warm // meter.amount.n_messages
-        n_read = 0
-        while n_read < n_warm:
-            n_read += reader.recv_into(buffer)
-        meter.start(n_read * meter.amount.n_messages // n_bytes)
-        while n_read < n_bytes:
-            n_more = reader.recv_into(buffer)
-            if not n_more:
-                raise ConnectionError("the load generator left")
-            n_read += n_more
-        meter.stop()
+        yield reader
+
+
+def _chunks(reader: socket.socket) -> Iterator[int]:
+    """Yield how many bytes each recv brought."""
+    buffer = bytearray(_BUFFER_BYTES)
+    while True:
+        n_bytes = reader.recv_into(buffer)
+        if not n_bytes:
+            raise ConnectionError("the load generator left")
+        yield n_bytes
+
+
+def _chunks_of_many(readers: list[socket.socket]) -> Iterator[int]:
+    """Yield how many bytes each recv brought, of whichever connection has some."""
+    buffer = bytearray(_BUFFER_BYTES)
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            selector.register(reader, selectors.EVENT_READ, reader)
+        while True:
+            for key, _ in selector.select():
+                n_bytes = key.data.recv_into(buffer)
+                if not n_bytes:
+                    raise ConnectionError("the load generator left")
+                yield n_bytes
 
 
 def _skip_replies(reader: socket.socket, n_replies: int) -> None:

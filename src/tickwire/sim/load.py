@@ -15,23 +15,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import socket
 import sys
 import time
+import zlib
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from tickwire.errors import TickwireError
 from tickwire.sim.authority import server_context
+from tickwire.sim.frames import text_frame
 from tickwire.sim.peer import Peer
+from tickwire.sim.sender import LoadReport, SenderProcess
 from tickwire.sim.tape import MIXES, Mix, Tape, record
 
 _IDLE_S = 0.0001
+# What the package websockets asks for; a server may choose it whatever the client offers.
+DEFLATE_WINDOW_BITS = 12
+DEFLATE_ANSWER = b"permessage-deflate; server_max_window_bits=%d" % DEFLATE_WINDOW_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,12 @@ class LoadSpec:
         End the connection once all is sent; otherwise the client does.
     tls_folder
         Speak TLS, and write the authority's certificate there, as `ca.pem`; empty: plain.
+    coins
+        Instead of `coin`: several.
+    n_connections
+        More than one for `FleetServer`; each gets its share of the coins.
+    deflated
+        A file that `deflate_load` wrote: permessage-deflate, RFC 7692. Not for `FleetServer`.
     """
 
     mix: Mix = "trades"
@@ -72,51 +83,50 @@ class LoadSpec:
     seed: int = 0
     hang_up: bool = False
     tls_folder: str = ""
+    coins: tuple[str, ...] = ()
+    n_connections: int = 1
+    deflated: str = ""
 
     def record(self) -> Tape:
         """Build the tape; passes are `n_messages` long, the last one possibly shorter."""
         n_messages = min(self.tape_messages, self.n_messages)
-        return record(self.mix, n_messages, stamp=self.stamp, coin=self.coin, seed=self.seed)
+        return record(
+            self.mix,
+            n_messages,
+            stamp=self.stamp,
+            coin=self.coin,
+            coins=self.coins,
+            seed=self.seed,
+        )
 
-
-@dataclass(slots=True)
-class LoadReport:
-    """What was sent.
-
-    Parameters
-    ----------
-    messages, bytes
-        Sent, frame headers included.
-    seconds
-        From the first to the last send.
-    blocked_seconds
-        Of these, spent waiting for the client to read.
-    start_ns
-        Wall clock at the start of the schedule.
-    latest_us
-        By how much a message was handed to the socket after it was due, at worst.
-    rows
-        Rows per table.
-    """
-
-    messages: int
-    bytes: int
-    seconds: float
-    blocked_seconds: float
-    start_ns: int
-    latest_us: float
-    rows: dict[str, int]
-
-    @property
-    def messages_per_second(self) -> float:
-        """The rate that was reached."""
-        return self.messages / self.seconds if self.seconds else 0.0
+    def parts(self) -> tuple[LoadSpec, ...]:
+        """Give what each connection gets; counts and coins are whole multiples of connections."""
+        n_parts = self.n_connections
+        coins = self.coins or (self.coin,)
+        counts = (len(coins), self.n_messages, self.tape_messages)
+        if n_parts == 1:
+            return (self,)
+        if any(count % n_parts for count in counts):
+            raise TickwireError(f"coins and messages cannot be shared by {n_parts} connections")
+        n_coins, n_messages, n_tape = (count // n_parts for count in counts)
+        return tuple(
+            replace(
+                self,
+                n_messages=n_messages,
+                tape_messages=n_tape,
+                coins=coins[part * n_coins : (part + 1) * n_coins],
+                seed=self.seed + part,
+                n_connections=1,
+            )
+            for part in range(n_parts)
+        )
 
 
 def send_load(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
     """Send the whole load over a connection whose handshake is done."""
-    while peer.n_requests < spec.n_requests and not peer.is_closed:
-        peer.answer(0.1)
+    wait_for_requests(peer, spec.n_requests)
+    if spec.deflated:
+        return _send_deflated(peer, spec, tape)
     view = memoryview(tape.data)
     ends = tape.ends.tolist()
     rows = dict.fromkeys(tape.rows, 0)
@@ -144,6 +154,53 @@ def send_load(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
     )
 
 
+def wait_for_requests(peer: Peer, n_requests: int) -> None:
+    """Answer the client until it has sent so many requests."""
+    while peer.n_requests < n_requests and not peer.is_closed:
+        peer.answer(0.1)
+
+
+def _send_deflated(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
+    """Send what was compressed before, in one go: its messages refer to each other."""
+    data = Path(spec.deflated).read_bytes()
+    start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
+    peer.send(data)
+    seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
+    n_passes = spec.n_messages // tape.n_messages
+    return LoadReport(
+        spec.n_messages,
+        len(data),
+        seconds,
+        peer.blocked_ns / 1e9,
+        start_ns,
+        0.0,
+        {table: n_rows * n_passes for table, n_rows in tape.rows.items()},
+    )
+
+
+def deflate_load(spec: LoadSpec, path: Path) -> None:
+    """Compress a load, ids included, as a server does that keeps its context; RFC 7692 section 7.
+
+    Parameters
+    ----------
+    spec
+        A whole number of passes of its tape.
+    path
+        The file to write; `replace(spec, deflated=str(path))` then sends it.
+    """
+    deflater = zlib.compressobj(wbits=-DEFLATE_WINDOW_BITS)
+    tape = spec.record()
+    with path.open("wb") as file:
+        for first_message in range(0, spec.n_messages, tape.n_messages):
+            tape.number(first_message)
+            for payload in tape.payloads():
+                data = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
+                # Section 7.2.1: without the empty block's last four bytes; RSV1 says so.
+                frame = bytearray(text_frame(data[:-4]))
+                frame[0] |= 0x40
+                file.write(frame)
+
+
 def _send_on_time(
     peer: Peer, rate: float, view: memoryview, ends: list[int], n_before: int, start_ns: int
 ) -> int:
@@ -164,69 +221,36 @@ def _send_on_time(
     return latest_ns
 
 
-class LoadServer:
+class LoadServer(SenderProcess):
     """A load generator in its own process; a context manager.
 
     Parameters
     ----------
     spec
         What it sends to the first client that connects.
+    target
+        What runs there.
+
+    Attributes
+    ----------
+    url
+        Where to connect, inside the block.
     """
 
-    def __init__(self, spec: LoadSpec) -> None:
+    def __init__(self, spec: LoadSpec, target: Callable[..., None] | None = None) -> None:
         if spec.mix not in MIXES:
             raise TickwireError(f"no mix {spec.mix}; allowed: {', '.join(MIXES)}")
         if spec.stamp and not spec.rate:
             raise TickwireError("a stamp is the time when a message is due: give a rate")
+        super().__init__(target or _serve, spec)
         self.spec = spec
         self.url = ""
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
 
-    def __enter__(self) -> LoadServer:
-        # Not forked: the parent may have threads and an event loop.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.spec, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
+    def __enter__(self) -> Self:
+        super().__enter__()
         scheme = "wss" if self.spec.tls_folder else "ws"
-        self.url = f"{scheme}://127.0.0.1:{self._pipe.recv()}/ws"
+        self.url = f"{scheme}://127.0.0.1:{self.address}/ws"
         return self
-
-    def is_done(self) -> bool:
-        """Whether a report is waiting."""
-        return self._pipe is not None and self._pipe.poll()
-
-    def report(self, timeout_s: float = 60.0) -> LoadReport:
-        """Wait until all is sent; what was sent.
-
-        Raises
-        ------
-        TickwireError
-            Where the generator failed or did not finish in time.
-        """
-        if self._pipe is None or not self._pipe.poll(timeout_s):
-            raise TickwireError(f"the load generator did not finish within {timeout_s:g} s")
-        try:
-            result = self._pipe.recv()
-        except EOFError:
-            raise TickwireError("the load generator ended before it was done") from None
-        if isinstance(result, LoadReport):
-            return result
-        raise TickwireError(str(result))
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
 
 
 def _serve(spec: LoadSpec, pipe: Connection) -> None:
@@ -241,7 +265,7 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
         with connected:
             peer = Peer(connected)
             try:
-                peer.shake_hands()
+                peer.shake_hands(DEFLATE_ANSWER if spec.deflated else b"")
                 pipe.send(send_load(peer, spec, tape))
             except TickwireError as error:
                 pipe.send(str(error))

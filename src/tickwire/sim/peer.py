@@ -32,6 +32,7 @@ class Peer:
         self._socket.setblocking(False)
         self._received = b""
         self.n_requests = 0
+        self.first_request = b""
         self.blocked_ns = 0
         self.is_closed = False
 
@@ -39,8 +40,14 @@ class Peer:
         """Give the socket's number, so that a peer can be waited for."""
         return self._socket.fileno()
 
-    def shake_hands(self) -> None:
-        """Answer the opening handshake, RFC 6455 section 4.2.2."""
+    def shake_hands(self, extensions: bytes = b"") -> None:
+        """Answer the opening handshake, RFC 6455 section 4.2.2.
+
+        Parameters
+        ----------
+        extensions
+            What the server chose of those that the client offers; an error where it offers none.
+        """
         while b"\r\n\r\n" not in self._received:
             self._wait(select.POLLIN)
             self._read()
@@ -54,11 +61,24 @@ class Peer:
         key = fields.get(b"sec-websocket-key")
         if key is None:
             raise TickwireError("the client sent no Sec-WebSocket-Key")
+        if extensions and b"sec-websocket-extensions" not in fields:
+            raise TickwireError("the client offered no extension")
+        chosen = b"Sec-WebSocket-Extensions: " + extensions + b"\r\n" if extensions else b""
         digest = hashlib.sha1(key + _ACCEPT_SALT, usedforsecurity=False).digest()
         self.send(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n" + chosen + b"\r\n"
         )
+
+    def try_send(self, view: memoryview) -> int:
+        """Send what the socket takes now; gives how many bytes."""
+        try:
+            return self._socket.send(view)
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0
+        except OSError:
+            self.is_closed = True
+            return 0
 
     def send(self, data: bytes | memoryview) -> None:
         """Send everything, waiting while the client does not read."""
@@ -86,6 +106,7 @@ class Peer:
             opcode, payload = frame
             if opcode in (0x1, 0x2):
                 self.n_requests += 1
+                self.first_request = self.first_request or payload
                 self.send(text_frame(_acknowledge(payload)))
             elif opcode == 0x9:
                 self.send(bytes((0x8A, len(payload))) + payload)
@@ -128,8 +149,12 @@ class Peer:
 
 
 def _acknowledge(request: bytes) -> bytes:
+    """Answer as Hyperliquid does, or as Binance does where the request has an id."""
     try:
-        subscription = json.loads(request)["subscription"]
+        asked = json.loads(request)
+        if "id" in asked:
+            return json.dumps({"result": None, "id": asked["id"]}).encode()
+        subscription = asked["subscription"]
     except (ValueError, KeyError, TypeError):
         return b'{"channel":"pong"}'
     echo = {"method": "subscribe", "subscription": subscription}

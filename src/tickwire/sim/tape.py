@@ -10,8 +10,9 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Literal
 
@@ -140,7 +141,13 @@ class Tape:
 
 
 def record(
-    mix: Mix, n_messages: int, *, stamp: bool = False, coin: str = "BTC", seed: int = 0
+    mix: Mix,
+    n_messages: int,
+    *,
+    stamp: bool = False,
+    coin: str = "BTC",
+    coins: Sequence[str] = (),
+    seed: int = 0,
 ) -> Tape:
     """Build a tape.
 
@@ -155,8 +162,10 @@ def record(
         Room for ids of 19 digits, times in ns.
     coin
         Of every message.
+    coins
+        Instead of that: several, each as often as the others, in no order.
     seed
-        Of prices and sizes.
+        Of prices, sizes and that order.
 
     Returns
     -------
@@ -169,7 +178,8 @@ def record(
     ends, headers, id_starts, id_messages = [], [], [], []
     rows = {"trades": 0, "quotes": 0, "book": 0}
     price, time_ms = 97_432, 1_790_000_000_000
-    for number in range(n_messages):
+    order = list(islice(_shuffled(coins or (coin,), seed), n_messages))
+    for number, coin in enumerate(order):
         kind = MIX_3_5_2[number % 10] if mix == "mix" else mix
         price += random.randrange(-2, 3)
         time_ms += random.randrange(3)
@@ -198,6 +208,14 @@ def record(
         id_digits,
         rows,
     )
+
+
+def _shuffled(coins: Sequence[str], seed: int) -> Iterator[str]:
+    """Yield the coins for ever, all of them before any comes again."""
+    random, order = Random(seed), list(coins)  # noqa: S311 - an order, not a secret
+    while True:
+        random.shuffle(order)
+        yield from order
 
 
 def _trade(random: Random, coin: str, price: int, time_ms: int, trade_id: str) -> bytes:

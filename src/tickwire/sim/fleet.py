@@ -1,0 +1,133 @@
+"""A load over many connections, from one process with sockets that do not block.
+
+Rules of this file
+------------------
+- Every connection has its own share of the coins and its own tape; which share follows from the
+  coin that its first request names. Sending begins when all have asked for everything.
+- The connections take turns, a chunk each, so that all of them have something to read all the time.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from tickwire.errors import TickwireError
+from tickwire.sim.authority import server_context
+from tickwire.sim.load import LoadServer, LoadSpec, wait_for_requests
+from tickwire.sim.peer import Peer
+from tickwire.sim.sender import LoadReport
+from tickwire.sim.tape import Tape
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 1 << 16
+ALL_WAIT_MS = 1000
+_END = memoryview(b"")
+
+
+class FleetServer(LoadServer):
+    """A load generator for `spec.n_connections` clients; a context manager."""
+
+    def __init__(self, spec: LoadSpec) -> None:
+        super().__init__(spec, _serve)
+
+
+def send_in_turns(peers: Sequence[Peer], blocks: Sequence[Iterator[memoryview]]) -> float:
+    """Send to each peer its blocks, one after the other, whoever reads fastest.
+
+    Parameters
+    ----------
+    peers
+        Their handshakes are done.
+    blocks
+        One iterator per peer. A block is asked for when all before it has been sent.
+
+    Returns
+    -------
+    float
+        Seconds in which no peer took anything.
+    """
+    poll = select.poll()
+    pending: dict[int, tuple[Peer, memoryview, Iterator[memoryview]]] = {}
+    for peer, own in zip(peers, blocks, strict=True):
+        pending[peer.fileno()] = (peer, _END, own)
+        poll.register(peer.fileno(), select.POLLOUT)
+    blocked_ns = 0
+    while pending:
+        n_taken = 0
+        for number, (peer, view, own) in list(pending.items()):
+            rest = view or next(own, _END)
+            if not rest or peer.is_closed:
+                del pending[number]
+                poll.unregister(number)
+                continue
+            n_sent = peer.try_send(rest[:CHUNK_BYTES])
+            n_taken += n_sent
+            pending[number] = (peer, rest[n_sent:], own)
+        if pending and not n_taken:
+            began_ns = time.monotonic_ns()
+            poll.poll(ALL_WAIT_MS)
+            blocked_ns += time.monotonic_ns() - began_ns
+            for peer in peers:
+                peer.answer()
+    return blocked_ns / 1e9
+
+
+def _passes(spec: LoadSpec, tape: Tape) -> Iterator[memoryview]:
+    """Yield one connection's tape over and over, each time with fresh ids."""
+    view = memoryview(tape.data)
+    for first_message in range(0, spec.n_messages, tape.n_messages):
+        tape.number(first_message)
+        yield view[: int(tape.ends[min(tape.n_messages, spec.n_messages - first_message) - 1])]
+
+
+def _in_order_of_parts(peers: Sequence[Peer], parts: Sequence[LoadSpec]) -> list[Peer]:
+    """Find out who asked for which part, by the coin that a first request names."""
+    ordered = []
+    for part in parts:
+        names = [f'"{coin}"'.encode() for coin in part.coins]
+        asked = [peer for peer in peers if any(name in peer.first_request for name in names)]
+        if len(asked) != 1:
+            raise TickwireError(f"{len(asked)} connections asked for {part.coins[0]}")
+        ordered += asked
+    return ordered
+
+
+def _serve(spec: LoadSpec, pipe: Connection) -> None:
+    parts = spec.parts()
+    blocks = [_passes(part, part.record()) for part in parts]
+    context = server_context(HOST, Path(spec.tls_folder))[0] if spec.tls_folder else None
+    peers: list[Peer] = []
+    with socket.create_server((HOST, 0), backlog=len(parts)) as listener:
+        pipe.send(listener.getsockname()[1])
+        try:
+            for _ in parts:
+                connected, _ = listener.accept()
+                if context is not None:
+                    connected = context.wrap_socket(connected, server_side=True)
+                peers.append(Peer(connected))
+                peers[-1].shake_hands()
+            for peer in peers:
+                wait_for_requests(peer, spec.n_requests)
+            ordered = _in_order_of_parts(peers, parts)
+            start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
+            blocked_s = send_in_turns(ordered, blocks)
+            seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
+            pipe.send(LoadReport(spec.n_messages, 0, seconds, blocked_s, start_ns, 0.0, {}))
+        except TickwireError as error:
+            pipe.send(str(error))
+        finish(peers, hang_up=spec.hang_up)
+
+
+def finish(peers: Sequence[Peer], *, hang_up: bool) -> None:
+    """Hang up, or wait for the clients to do so: they still read."""
+    for peer in peers:
+        if hang_up:
+            peer.hang_up()
+    while not all(peer.is_closed for peer in peers):
+        for peer in peers:
+            peer.answer(0.01)

@@ -1,0 +1,185 @@
+"""A capture as fast as its readers take it: each of its connections from one process, and its REST.
+
+Rules of this file
+------------------
+- Each connection of the capture has a port of its own: that says which one a client is.
+- All frames are made before the first is sent. What is sent is what was recorded, once.
+- Books need their snapshots, which come from the REST answers recorded beside the capture. So that
+  they arrive before most of the deltas, sending waits for that once, near the start.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from multiprocessing.connection import Connection
+from urllib.parse import parse_qs, urlsplit
+
+from tickwire.capture import Capture
+from tickwire.errors import TickwireError
+from tickwire.sim.fleet import HOST, finish, send_in_turns
+from tickwire.sim.frames import text_frame
+from tickwire.sim.load import wait_for_requests
+from tickwire.sim.peer import Peer
+from tickwire.sim.sender import LoadReport, SenderProcess
+
+PAUSE_S = 0.1
+PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutpourSpec:
+    """What to send.
+
+    Parameters
+    ----------
+    path
+        Of the capture.
+    n_messages
+        From its beginning, over all connections.
+    n_before_pause
+        How many of them before the pause.
+    n_snapshots
+        How many requests for snapshots to wait for in the pause.
+    hang_up
+        End the connections once all is sent; otherwise the clients do.
+    """
+
+    path: str
+    n_messages: int
+    n_before_pause: int = 0
+    n_snapshots: int = 0
+    hang_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where to connect.
+
+    Parameters
+    ----------
+    ports
+        Of each connection of the capture, by its number.
+    rest_port
+        For snapshots.
+    n_bytes
+        Of all frames.
+    """
+
+    ports: dict[int, int]
+    rest_port: int
+    n_bytes: int
+
+
+class OutpourServer(SenderProcess):
+    """Sends a capture once every one of its connections is there; a context manager."""
+
+    def __init__(self, spec: OutpourSpec) -> None:
+        super().__init__(_serve, spec)
+        self.spec = spec
+
+    def url_of(self, connection: int) -> str:
+        """Give the WebSocket URL of a connection of the capture."""
+        return f"ws://{HOST}:{self.address.ports[connection]}"
+
+    @property
+    def rest_url(self) -> str:
+        """Where snapshots are."""
+        return f"http://{HOST}:{self.address.rest_port}"
+
+
+def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
+    """Give each connection's frames, those before the pause and those after it."""
+    frames: dict[int, tuple[bytearray, bytearray]] = {}
+    messages = Capture.open(spec.path).messages()
+    for number, message in enumerate(islice(messages, spec.n_messages)):
+        own = frames.setdefault(message.connection, (bytearray(), bytearray()))
+        own[number >= spec.n_before_pause].extend(text_frame(message.payload))
+    return {
+        connection: (bytes(before), bytes(after)) for connection, (before, after) in frames.items()
+    }
+
+
+class _Rest(ThreadingHTTPServer):
+    """Answers with the snapshots of a capture, by path and symbol."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        super().__init__((HOST, 0), _RestRequest)
+        self.n_answered = 0
+        self.bodies = {place_of(answer.url): answer.data for answer in Capture.open(path).answers()}
+
+
+class _RestRequest(BaseHTTPRequestHandler):
+    """One request for a snapshot."""
+
+    server: _Rest
+
+    def do_GET(self) -> None:
+        body = self.server.bodies.get(place_of(self.path))
+        self.send_response(200 if body is not None else 404)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+        self.server.n_answered += 1
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent."""
+
+
+def place_of(url: str) -> tuple[str, str]:
+    """Give path and symbol of a request for a snapshot."""
+    parts = urlsplit(url)
+    return parts.path, parse_qs(parts.query).get("symbol", [""])[0]
+
+
+def _serve(spec: OutpourSpec, pipe: Connection) -> None:
+    frames = frames_of(spec)
+    listeners = {connection: socket.create_server((HOST, 0)) for connection in sorted(frames)}
+    rest = _Rest(spec.path)
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
+    ports = {connection: one.getsockname()[1] for connection, one in listeners.items()}
+    n_bytes = sum(len(before) + len(after) for before, after in frames.values())
+    pipe.send(Addresses(ports, rest.server_address[1], n_bytes))
+    peers = []
+    try:
+        for listener in listeners.values():
+            peers.append(Peer(listener.accept()[0]))
+            peers[-1].shake_hands()
+        for peer in peers:
+            wait_for_requests(peer, 1)
+        pipe.send(_send(spec, peers, [frames[connection] for connection in listeners], rest))
+    except TickwireError as error:
+        pipe.send(str(error))
+    finish(peers, hang_up=spec.hang_up)
+
+
+def _pause(spec: OutpourSpec, rest: _Rest) -> None:
+    """Wait until the snapshots have been fetched, and a little for what the client does then."""
+    patience = time.monotonic() + PATIENCE_S
+    while rest.n_answered < spec.n_snapshots:
+        if time.monotonic() > patience:
+            raise TickwireError(f"{rest.n_answered} of {spec.n_snapshots} snapshots were fetched")
+        time.sleep(PAUSE_S)
+    time.sleep(PAUSE_S)
+
+
+def _send(
+    spec: OutpourSpec, peers: list[Peer], frames: list[tuple[bytes, bytes]], rest: _Rest
+) -> LoadReport:
+    """Send everything; the pause is no part of the report."""
+    start_ns = time.time_ns()
+    seconds = blocked_s = 0.0
+    for part in (0, 1):
+        if part:
+            _pause(spec, rest)
+        began_ns = time.monotonic_ns()
+        blocked_s += send_in_turns(peers, [iter([memoryview(own[part])]) for own in frames])
+        seconds += (time.monotonic_ns() - began_ns) / 1e9
+    n_bytes = sum(len(own[0]) + len(own[1]) for own in frames)
+    return LoadReport(spec.n_messages, n_bytes, seconds, blocked_s, start_ns, 0.0, {})
