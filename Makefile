@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick instructions profile lock audit docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick instructions profile profile-lines lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -28,7 +28,7 @@ help:
 	@echo 'make bench-latency  latency alone, from due time to ring, async for and DuckDB'
 	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
 	@echo 'make instructions  count instructions per message with valgrind'
-	@echo 'make profile  run the benchmarks under perf, with symbols'
+	@echo 'make profile  draw a flame graph (docs/profiling.md); profile-lines: how often lines run'
 	@echo 'make lock     choose the versions of all dependencies anew (constraints/dev.txt)'
 	@echo 'make audit    look for known vulnerabilities in them'
 	@echo 'make docs     write the API pages to build/docs'
@@ -49,19 +49,19 @@ $(BUILT): $(VENV)/.tools $(SOURCES)
 	rm -f $(VENV)/.built-*
 	@set -e; mkdir -p build; \
 	if ! [ $(VENV)/.installed -nt $(VENV)/.tools ]; then \
-		rm -f $(VENV)/.installed build/profile; \
+		rm -f $(VENV)/.installed build/.profile; \
 		echo '$(INSTALL) --no-build-isolation --editable .'; \
 		CYTHON_FORCE_REGEN=1 $(INSTALL) --no-build-isolation --editable .; \
 		touch $(VENV)/.installed; \
-	elif [ "$$(cat build/profile 2>/dev/null)" = '$(TICKWIRE_BUILD)' ]; then \
+	elif [ "$$(cat build/.profile 2>/dev/null)" = '$(TICKWIRE_BUILD)' ]; then \
 		echo '$(BIN)/python setup.py build_ext --inplace'; \
 		$(BIN)/python setup.py -q build_ext --inplace; \
 	else \
-		rm -f build/profile; \
+		rm -f build/.profile; \
 		echo '$(BIN)/python setup.py build_ext --inplace --force'; \
 		CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py -q build_ext --inplace --force; \
 	fi; \
-	echo '$(TICKWIRE_BUILD)' > build/profile
+	echo '$(TICKWIRE_BUILD)' > build/.profile
 	touch $@
 
 build: $(BUILT)
@@ -164,17 +164,28 @@ bench-latency: build
 instructions: build
 	$(BIN)/python -m benchmarks.instructions $(COUNT)
 
+# docs/profiling.md. CASE: a kind of message, or feed:trades/ws and such for a whole feed. TOOL: perf,
+# py-spy or memray. The build is left as it was made: `make build` makes the release again.
+CASE ?= trade
+PROFILE_SECONDS ?= 10
+TOOL ?= auto
 profile:
-	@command -v perf > /dev/null || { echo 'make profile needs Linux perf'; exit 1; }
 	$(MAKE) build TICKWIRE_BUILD=profile
-	perf record --call-graph fp -o build/perf.data $(BIN)/python -m pytest benchmarks --benchmark-only
-	perf report --stdio -i build/perf.data | head -100
+	$(INSTALL) --group profile
+	@test ! -f build/profile || rm build/profile # a stamp of earlier versions
+	$(BIN)/python -m benchmarks.profiling --case '$(CASE)' --seconds $(PROFILE_SECONDS) --tool $(TOOL)
+
+# How often each line of Cython runs per message: make profile-lines MODULES=decode/_walk CASE=bbo.
+MODULES ?=
+profile-lines:
+	$(MAKE) build TICKWIRE_BUILD=trace
+	$(BIN)/python -m benchmarks.lines --case '$(CASE)' $(MODULES)
 
 # Newest versions within pyproject.toml's bounds, for every Python and system at once.
 lock: $(VENV)/.tools
 	$(INSTALL) --group lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header \
-		--group dev --group fuzz --group docs --group lock --group audit \
+		--group dev --group fuzz --group docs --group profile --group lock --group audit \
 		--output-file constraints/dev.txt pyproject.toml
 
 # Known vulnerabilities of what the lock file names; asks the package index.

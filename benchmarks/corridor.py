@@ -157,6 +157,19 @@ class Corridor:
             assert self.n_rows - n_rows_before == n_messages * self.case.n_rows
 
 
+def steady(corridor: Corridor, frames: Frames, seconds: float) -> int:
+    """Read the frames over and over, by connections that follow each other; how many that were."""
+    n_messages, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        before = corridor.n_rows
+        corridor.connect()
+        frames.rewind()
+        corridor.read(frames.descriptor, frames.read_bytes)
+        corridor.check(frames.n_messages, before)
+        n_messages += frames.n_messages
+    return n_messages
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Keep the corridor busy."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.corridor", description=__doc__)
@@ -169,14 +182,10 @@ def main(arguments: list[str] | None = None) -> None:
         tempfile.TemporaryDirectory() as folder,
         Frames.write(Path(folder) / "frames", options.case, 100) as frames,
     ):
-        n_messages, started = 0, time.perf_counter()
-        while time.perf_counter() - started < options.seconds:
-            before = corridor.n_rows
-            corridor.connect()
-            frames.rewind()
-            corridor.read(frames.descriptor, frames.read_bytes)
-            corridor.check(frames.n_messages, before)
-            n_messages += frames.n_messages
+        steady(corridor, frames, 0.1)
+        print("steady", flush=True)
+        started = time.perf_counter()
+        n_messages = steady(corridor, frames, options.seconds)
         seconds = time.perf_counter() - started
     print(f"{options.case}: {n_messages:,} messages, {seconds / n_messages * 1e9:,.0f} ns each")
 
