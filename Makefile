@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -26,6 +26,7 @@ help:
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
 	@echo 'make bench-latency  latency alone, from due time to ring, async for and DuckDB'
+	@echo 'make bench-compare  what was measured of this commit against another (BASE=...)'
 	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
 	@echo 'make instructions  count instructions per message with valgrind'
 	@echo 'make profile  draw a flame graph (docs/profiling.md); profile-lines: how often lines run'
@@ -146,7 +147,14 @@ bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only || status=1; \
 	$(BIN)/python -m benchmarks.pipelines || status=1; \
 	$(BIN)/python -m benchmarks.latency || status=1; \
+	$(BIN)/python -m benchmarks.compare --keep; \
 	exit $$status
+
+# Against BASE, a commit; by default the one whose results were kept last.
+BASE ?=
+bench-compare: build
+	$(BIN)/python -m benchmarks.instructions
+	$(BIN)/python -m benchmarks.compare $(BASE)
 
 bench-modules: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(NAMED)

@@ -1,4 +1,4 @@
-"""Results to files: JSON for programs, a Markdown table for people."""
+"""Results to files: JSON for programs, a Markdown table and a picture for people."""
 
 from __future__ import annotations
 
@@ -7,46 +7,71 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pipelines.gates import OURS, Verdict, compare
+from benchmarks.pipelines.gates import CPU, OURS, RATE, Verdict, compare
+from benchmarks.pipelines.memory import MemoryResult
+from benchmarks.pipelines.plots import draw
 
-from tickwire.bench import machine
+from tickwire.bench import results as documents
 from tickwire.bench.runs import Result
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-TABLE = RESULTS / "latest.md"
 
 
-def write(results: Sequence[Result], verdicts: Sequence[Verdict]) -> tuple[Path, Path]:
-    """Write both files; gives where."""
-    document = {
-        "machine": machine.machine(),
-        "commit": machine.commit(),
-        "build": machine.build(),
-        "results": [result.to_dict() for result in results],
-        "gates": [
-            {
-                "case": verdict.gate.case,
-                "pipeline": verdict.gate.pipeline,
-                "against": verdict.gate.against,
-                "at_least": verdict.gate.at_least,
-                "ratio": verdict.ratio,
-                "spread": (verdict.lowest, verdict.highest),
-                "passed": verdict.passed,
-            }
-            for verdict in verdicts
-        ],
+def write(
+    results: Sequence[Result],
+    memory: Sequence[MemoryResult],
+    verdicts: Sequence[Verdict],
+    folder: Path = RESULTS,
+    *,
+    whole: bool = True,
+) -> list[Path]:
+    """Write everything; gives the files.
+
+    Only a whole session makes the table and the picture anew; what was asked for apart from one is
+    in the JSON alone.
+    """
+    entries = [result.to_dict() for result in (*results, *memory)]
+    document = documents.document(entries)
+    document["gates"] = [
+        {
+            "what": verdict.what,
+            "value": verdict.value,
+            "spread": (verdict.lowest, verdict.highest),
+            "at_least": verdict.at_least,
+            "at_most": verdict.at_most,
+            "runs": verdict.n_runs,
+            "passed": verdict.passed,
+        }
+        for verdict in verdicts
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{document['commit']}.json"]
+    documents.write(paths[0], document)
+    if whole:
+        paths += [folder / "throughput.svg", folder / "latest.md"]
+        draw(results, paths[1])
+        modules = _modules(folder / f"{document['commit']}.modules.json")
+        paths[2].write_text(_markdown(document, results, verdicts, modules))
+    return paths
+
+
+def _modules(path: Path) -> dict[str, str]:
+    """Give what the gates of single modules found, where this commit's were measured."""
+    if not path.exists():
+        return {}
+    modules = json.loads(path.read_text())["modules"]
+    return {
+        name: about["verdict"]
+        for name, about in modules.items()
+        if about["kind"] == "gate" and "verdict" in about
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{document['commit']}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n")
-    TABLE.write_text(_markdown(document, results, verdicts))
-    return path, TABLE
 
 
 def _markdown(
     document: dict[str, Any],
     results: Sequence[Result],
     verdicts: Sequence[Verdict],
+    modules: dict[str, str],
 ) -> str:
     about = document["machine"]
     lines = [
@@ -60,12 +85,35 @@ def _markdown(
         "",
         "Written by `make bench` or `make bench-quick`; `benchmarks/README.md` says how to read "
         "it.",
+        "",
+        "![messages per second and CPU per message](throughput.svg)",
     ]
+    if verdicts:
+        lines += ["", *_gate_table(verdicts)]
+    if modules:
+        lines += ["", "Of single modules:", ""]
+        lines += [f"- {name}: {verdict}" for name, verdict in modules.items()]
     for case in dict.fromkeys(result.case for result in results):
         lines += ["", *_case_table([result for result in results if result.case == case])]
-    if verdicts:
-        lines += ["", *(f"- {verdict}" for verdict in verdicts)]
     return "\n".join(lines) + "\n"
+
+
+def _gate_table(verdicts: Sequence[Verdict]) -> list[str]:
+    lines = [
+        "## Gates",
+        "",
+        "Ratios of medians of CPU per message, unless said otherwise; in brackets the smallest and "
+        "the largest ratio of two runs of the same round.",
+        "",
+        "| what | found | must be | runs | |",
+        "|---|---:|---:|---:|---|",
+    ]
+    lines += [
+        f"| {verdict.what} | {verdict.value:.2f} ({verdict.lowest:.2f}..{verdict.highest:.2f}) "
+        f"| {verdict.bound} | {verdict.n_runs} | {verdict.word} |"
+        for verdict in verdicts
+    ]
+    return lines
 
 
 def _case_table(results: Sequence[Result]) -> list[str]:
@@ -73,21 +121,22 @@ def _case_table(results: Sequence[Result]) -> list[str]:
     lines = [
         f"## {results[0].case}",
         "",
-        f"Medians of {len(results[0].runs)} interleaved runs, smallest..largest in brackets. "
-        f"`ratio` is CPU per message over that of {OURS}.",
+        f"Medians of interleaved runs, smallest..largest in brackets. `ratio` is CPU per message "
+        f"over that of {OURS}; `waited` the share of its time that the sender waited for the "
+        "receiver.",
         "",
-        "| pipeline | messages/s | CPU ns per message | ratio | answer |",
-        "|---|---:|---:|---:|---|",
+        "| pipeline | runs | messages/s | CPU ns per message | ratio | waited | answer |",
+        "|---|---:|---:|---:|---:|---:|---|",
     ]
     for result in results:
-        ratio = "" if ours is None else _inverse(result, ours)
+        ratio = "" if ours is None else _ratio(result, ours)
         lines.append(
-            f"| {result.pipeline} | {result.told('messages_per_second')} "
-            f"| {result.told('cpu_ns_per_message')} | {ratio} | {result.verdict} |"
+            f"| {result.pipeline} | {len(result.runs)} | {result.told(RATE)} | {result.told(CPU)} "
+            f"| {ratio} | {result.median('sender_waited'):.0%} | {result.verdict} |"
         )
     return lines
 
 
-def _inverse(result: Result, ours: Result) -> str:
-    ratio, lowest, highest = compare(ours, result)
+def _ratio(result: Result, ours: Result) -> str:
+    ratio, lowest, highest = compare(result, ours)
     return f"{ratio:.2f} ({lowest:.2f}..{highest:.2f})"

@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
-from benchmarks.pipelines.gates import Gate, Verdict, compare
 from benchmarks.pipelines.worker import PEERS, receive_peer
 from tests.benchmarks.recording import N_OFF_BOOK, N_ROUNDS, SNAPSHOT_AFTER, write_capture
 
@@ -18,7 +17,6 @@ from tickwire.bench.cases import CAPTURE_LINKS, CASES, Amount
 from tickwire.bench.expected import Expected
 from tickwire.bench.meter import Collector
 from tickwire.bench.orders import EMPTY, RECV, TICKWIRE, Order
-from tickwire.bench.runs import Result
 from tickwire.bench.senders import Preparation
 from tickwire.bench.worker import receive_ours, run_yardstick
 
@@ -131,12 +129,3 @@ def test_the_yardsticks_read_every_byte(case):
                 meter = run_yardstick(order_of(prepared, sending, name))
                 assert sending.server.report().messages == amount.n_messages
             assert 0 < meter.figures()["messages"] <= amount.n_messages
-
-
-def test_a_gate_compares_medians_and_shows_the_noise():
-    ours = Result("trades/ws", "a", [{"cpu_ns_per_message": ns} for ns in (10.0, 20.0, 12.0)])
-    theirs = Result("trades/ws", "b", [{"cpu_ns_per_message": ns} for ns in (60.0, 60.0, 66.0)])
-    assert compare(ours, theirs) == (5.0, 3.0, 6.0)
-    gate = Gate("trades/ws", "a", "b", 5.0)
-    assert Verdict(gate, *compare(ours, theirs)).passed
-    assert not Verdict(replace(gate, at_least=5.1), *compare(ours, theirs)).passed

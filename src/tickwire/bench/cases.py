@@ -174,7 +174,7 @@ CASES = {
                 _WIDE,
                 name=f"trades/ws, {n} connection{'s' * (n > 1)}",
                 tape_messages=12_800,
-                n_symbols=64,
+                n_symbols=n,  # one each, so that only the number of connections differs
                 n_connections=n,
             )
             for n in (1, 8, 64)

@@ -7,7 +7,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ FIGURES = (
     "cpu_ns_per_message",
     "user_ns_per_message",
     "system_ns_per_message",
+    "sender_waited",
 )
 
 
@@ -84,39 +85,59 @@ class Result:
         }
 
 
-def measure(
-    case: Case,
-    pipelines: Iterable[Pipeline],
-    n_runs: int,
-    *,
-    tell: Callable[[str], None] = print,
-) -> list[Result]:
-    """Measure pipelines in turn, A B C A B C, so that what disturbs one disturbs all.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pipeline on a case, and how often.
 
     Parameters
     ----------
-    case
-        What is sent.
-    pipelines
-        In this order.
+    case, pipeline
+        What is measured.
     n_runs
-        Of each.
+        How many runs.
+    """
+
+    case: Case
+    pipeline: Pipeline
+    n_runs: int
+
+
+def measure(wanted: Sequence[Wanted], *, tell: Callable[[str], None] = print) -> list[Result]:
+    """Measure in turn, A B C A B C, so that what disturbs one disturbs all.
+
+    Parameters
+    ----------
+    wanted
+        What is to be compared with each other; who has fewer runs leaves the rounds earlier.
     tell
         Gets a line per run.
+
+    Raises
+    ------
+    TickwireError
+        Where a process fails.
     """
-    results = {pipeline: Result(case.name, pipeline.name) for pipeline in pipelines}
-    with Preparation(case) as prepared:
-        for number in range(n_runs):
-            for pipeline, result in results.items():
-                run = run_once(prepared, pipeline)
-                result.runs.append(run)
-                tell(
-                    f"{case.name:<10} {number + 1}/{n_runs} {result.pipeline:<28} "
-                    f"{run['messages_per_second'] / 1e3:9,.0f} k/s "
-                    f"{run['cpu_ns_per_message']:9,.0f} ns"
-                    + "".join(f"  WRONG: {fault}" for fault in run["faults"])
-                )
-    return list(results.values())
+    results = [Result(each.case.name, each.pipeline.name) for each in wanted]
+    with contextlib.ExitStack() as stack:
+        prepared = {
+            case: stack.enter_context(Preparation(case))
+            for case in dict.fromkeys(each.case for each in wanted)
+        }
+        for number in range(max(each.n_runs for each in wanted)):
+            for each, result in zip(wanted, results, strict=True):
+                if number < each.n_runs:
+                    run = run_once(prepared[each.case], each.pipeline)
+                    result.runs.append(run)
+                    tell(_line(result, run, f"{number + 1}/{each.n_runs}"))
+    return results
+
+
+def _line(result: Result, run: dict[str, Any], number: str) -> str:
+    return (
+        f"{result.case:<25} {number} {result.pipeline:<28} "
+        f"{run['messages_per_second'] / 1e3:9,.0f} k/s {run['cpu_ns_per_message']:9,.0f} ns"
+        + "".join(f"  WRONG: {fault}" for fault in run["faults"])
+    )
 
 
 def run_once(prepared: Preparation, pipeline: Pipeline) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from tickwire.bench.cases import CASES, Case
 from tickwire.bench.orders import PIPELINES
-from tickwire.bench.runs import Result, measure
+from tickwire.bench.runs import Result, Wanted, measure
 
 DEFAULT_RUNS = 3
 USUAL_CASES = ("trades/ws", "trades/wss", "bbo/ws", "l2Book/ws", "mix/ws")
@@ -43,5 +43,6 @@ def measure_throughput(
     """
     results = []
     for case in cases:
-        results += measure(case, PIPELINES, n_runs, tell=tell)
+        wanted = [Wanted(case, pipeline, n_runs) for pipeline in PIPELINES]
+        results += measure(wanted, tell=tell)
     return results

@@ -1,0 +1,109 @@
+"""What is measured on which case, and how often: 9 runs where a gate looks at it, else 3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+
+from benchmarks.pipelines.worker import PIPELINES
+
+from tickwire.bench.cases import CAPTURE, CASES, capture_path
+from tickwire.bench.orders import EMPTY, RECV
+from tickwire.bench.runs import Wanted
+
+OURS = "tickwire[protocol]"
+STREAM = "tickwire[stream]"
+BY_PICOWS = "tickwire[picows]"
+ORJSON = "picows + orjson + pyarrow"
+MSGSPEC = "picows + msgspec + pyarrow"
+WEBSOCKETS = "websockets + orjson + pyarrow"
+AIOHTTP = "aiohttp + orjson + pyarrow"
+GATED_RUNS, OTHER_RUNS = 9, 3
+
+# Per case, pipelines and their runs. What is compared with each other shares a group: its runs
+# take turns.
+Group = Mapping[str, Mapping[str, int]]
+
+
+def _runs(gated: Sequence[str], others: Sequence[str]) -> dict[str, int]:
+    return dict.fromkeys(gated, GATED_RUNS) | dict.fromkeys(others, OTHER_RUNS)
+
+
+FULL: tuple[Group, ...] = (
+    {
+        "trades/ws": _runs(
+            (OURS, STREAM, ORJSON, EMPTY, RECV), (BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP)
+        )
+    },
+    {"trades/wss": _runs((OURS, ORJSON), (STREAM, MSGSPEC, EMPTY, RECV))},
+    {"l2Book/ws": _runs((OURS, ORJSON), (STREAM, BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV))},
+    {"bbo/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
+    {"mix/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
+    {
+        "binance capture/ws": _runs(
+            (OURS, ORJSON), (STREAM, BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV)
+        )
+    },
+    {
+        "trades/ws, 1 connection": _runs((OURS,), (ORJSON, RECV)),
+        "trades/ws, 8 connections": _runs((), (OURS, ORJSON, RECV)),
+        "trades/ws, 64 connections": _runs((OURS,), (ORJSON, RECV)),
+    },
+    {
+        "trades/ws, 10 symbols": _runs((OURS,), (ORJSON,)),
+        "trades/ws, 1,000 symbols": _runs((OURS,), (ORJSON, RECV)),
+    },
+    {"trades/ws+deflate": _runs((OURS, WEBSOCKETS, ORJSON), (RECV,))},
+    {"l2Book/ws+deflate": _runs((), (OURS, WEBSOCKETS, ORJSON))},
+)
+QUICK: tuple[Group, ...] = (
+    {"trades/ws": dict.fromkeys((OURS, ORJSON, MSGSPEC, EMPTY, RECV), OTHER_RUNS)},
+)
+
+
+def chosen(
+    plan: Sequence[Group],
+    cases: Sequence[str] | None = None,
+    pipelines: Sequence[str] | None = None,
+    n_runs: int | None = None,
+) -> tuple[list[list[Wanted]], list[str]]:
+    """Give the groups to measure, and what cannot be measured here.
+
+    Parameters
+    ----------
+    plan
+        What is measured unless something else is asked for.
+    cases, pipelines
+        Only these.
+    n_runs
+        Of each, instead of the plan's.
+    """
+    groups, skipped = [], []
+    for group in plan:
+        wanted = []
+        for name, runs in group.items():
+            if cases is not None and name not in cases:
+                continue
+            if pipelines is not None:
+                runs = {each: runs.get(each, OTHER_RUNS) for each in pipelines}
+            reason = _missing(name)
+            if reason:
+                skipped.append(f"{name}: {reason}")
+                continue
+            wanted += [
+                Wanted(CASES[name], PIPELINES[pipeline], n_runs or number)
+                for pipeline, number in runs.items()
+            ]
+        if wanted:
+            groups.append(wanted)
+    return groups, skipped
+
+
+def _missing(name: str) -> str:
+    """Say what a case needs and this machine has not."""
+    case = CASES[name]
+    if case.mix == "capture" and capture_path() is None:
+        return f"TICKWIRE_CAPTURES names no folder with {CAPTURE}"
+    if case.tls and find_spec("trustme") is None:
+        return "the package trustme is not installed"
+    return ""
