@@ -27,7 +27,8 @@ def test_a_segment_is_safe_and_decodes_to_the_text(text):
     [
         ("binance-usdm", "binance-usdm"),
         ("..", "%2E%2E"),
-        ("../x", "..%2Fx"),
+        ("../x", "%2E.%2Fx"),
+        ("_hidden", "%5Fhidden"),
         ("~root", "%7Eroot"),
         ("", "%00"),
     ],

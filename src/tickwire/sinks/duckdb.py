@@ -139,9 +139,11 @@ class DuckDBSink(Sink):
         self.interval_s = settings.flush_ms / 1000
         self.n_checkpoints_refused = 0
         self.n_rows_aside = 0
-        self._path = settings.path
+        # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
+        # and fetches an extension for it from the network.
+        self._path = settings.path.absolute()
         self._automatic_mb = 4 * settings.checkpoint_mb
-        self._log_path = f"{settings.path}.wal"
+        self._log_path = f"{self._path}.wal"
         self._checkpoint_bytes = settings.checkpoint_mb * MIB
         self._checkpoint_after_s = 0.0
         self._last_rows_s = monotonic()

@@ -23,8 +23,9 @@ HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 def path_segment(text: str) -> str:
     """`text` as one segment of a path: anything but A-Z a-z 0-9 . _ - is percent-encoded.
 
-    Hive readers decode it again. A segment of dots alone would name a folder above, so its dots
-    are encoded too, and the empty text becomes one encoded character that no name contains.
+    Hive readers decode it again. They pass over what begins with a dot or an underscore, and dots
+    alone would name a folder above: so these are encoded at the front. The empty text becomes one
+    encoded character that no name contains.
     """
     # `quote` leaves "~" as it is, which a shell would expand.
     quoted = quote(text, safe="").replace("~", "%7E")
@@ -32,6 +33,8 @@ def path_segment(text: str) -> str:
         return "%00"
     if not quoted.strip("."):
         return quoted.replace(".", "%2E")
+    if quoted[0] in "._":
+        return f"%{ord(quoted[0]):02X}{quoted[1:]}"
     return quoted
 
 
