@@ -267,7 +267,7 @@ def _beside(path: Path) -> LineFile | None:
 def _answer(text: bytes, where: str) -> RestAnswer:
     try:
         value: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CaptureError(f"{where}: not JSON: {error}") from error
     if not isinstance(value, dict):
         raise CaptureError(f"{where}: not a JSON object")

@@ -140,7 +140,7 @@ class CaptureWriter:
 def _on_one_line(payload: bytes) -> bytes:
     try:
         json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CaptureError(
             "a message that is not JSON holds a newline and cannot be a line"
         ) from error

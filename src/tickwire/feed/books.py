@@ -30,6 +30,7 @@ LOOK_S = 0.02
 FULL_RING_S = 0.005
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 30.0
+MAX_ID = 2**63 - 1
 
 
 class Rest(Protocol):
@@ -221,7 +222,9 @@ class Books:
             for key in self._id_path:
                 value = value[key]
             last_id = int(value)
-        except (ValueError, KeyError, IndexError, TypeError):
+            if not 0 <= last_id <= MAX_ID:
+                raise ValueError(last_id)
+        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
             begin = payload[:80].decode("utf-8", "replace")
             raise TickwireError(f"the answer is no snapshot: {begin!r}") from None
         return last_id

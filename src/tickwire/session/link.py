@@ -32,6 +32,15 @@ from tickwire.venues.base import Reply, Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
 _log = structlog.get_logger("tickwire.session")
+# What a venue's `reply` may raise for a text of any shape, however deep or large.
+_NOT_UNDERSTOOD = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class Link:
@@ -352,7 +361,7 @@ class Link:
     def _reply(self, kind: str, payload: bytes) -> Reply:
         try:
             meant = self.venue.reply(kind, payload)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except _NOT_UNDERSTOOD as error:
             # What comes from the network may have any shape.
             begin = payload[:200].decode("utf-8", "replace")
             meant = Reply(

@@ -81,7 +81,7 @@ class Binance(Exchange):
             return close
         try:
             request = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _error(3, "Invalid JSON: expected value at line 1 column 1", None)
         if not isinstance(request, dict):
             return _error(2, "Invalid request: request must be an object", None)

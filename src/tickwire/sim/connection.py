@@ -21,6 +21,9 @@ from tickwire.sim.faults import Fault, Faults, damaged
 from tickwire.sim.frames import text_frame
 
 HIGH_WATER_BYTES = 1 << 20
+# A client that asks and does not read is let go.
+MAX_UNSENT_BYTES = 16 << 20
+MAX_REQUEST_BYTES = 1 << 20  # of one request, over all its frames
 _RESERVED_OPCODE_FRAME = b"\x83\x00"
 
 
@@ -46,6 +49,8 @@ class Stats:
         What went wrong on purpose, by kind.
     subscriptions
         That deliver, now.
+    refused
+        Clients that went past a bound, by which.
     """
 
     connections: int = 0
@@ -61,6 +66,7 @@ class Stats:
     repeated: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     subscriptions: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
 
 class Connection(WSListener):
@@ -100,6 +106,8 @@ class Connection(WSListener):
         self._on_change = on_change
         self._accepted = accepted
         self._parts: list[bytes] = []
+        self._n_part_bytes = 0
+        self._is_refused = False
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -120,6 +128,7 @@ class Connection(WSListener):
             return
         if kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
+            self._let_go_if_unread()
             too_many = self.exchange.count(self.client)
             if too_many is not None:
                 self._react(too_many)
@@ -127,11 +136,17 @@ class Connection(WSListener):
         if kind == WSMsgType.PONG:
             self._stats.pongs += 1
             return
-        self._parts.append(frame.get_payload_as_bytes())
+        part = frame.get_payload_as_bytes()
+        self._n_part_bytes += len(part) + 1  # an empty one takes room, too
+        if self._n_part_bytes > MAX_REQUEST_BYTES:
+            self._refuse_rest()
+            return
+        self._parts.append(part)
         if not frame.fin:
             return
         payload = b"".join(self._parts)
         self._parts.clear()
+        self._n_part_bytes = 0
         self._stats.requests += 1
         try:
             text = payload.decode()
@@ -139,6 +154,14 @@ class Connection(WSListener):
             self.close(1007, "not UTF-8")
             return
         self._react(self.exchange.request(text, self.client))
+
+    def _refuse_rest(self) -> None:
+        """End the connection, once: what the client still sends is dropped."""
+        if not self._is_refused:
+            self._is_refused = True
+            self._parts.clear()
+            self._stats.refused["too large"] += 1
+            self.close(1009, "too large")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Forget the client."""
@@ -193,6 +216,14 @@ class Connection(WSListener):
             self.last_sent_s = time.monotonic()
         self._out.clear()
         self.out_bytes = 0
+        self._let_go_if_unread()
+
+    def _let_go_if_unread(self) -> None:
+        if self._transport is None or not self.is_open:
+            return
+        if self._transport.underlying_transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self._stats.refused["unread"] += 1
+            self._transport.underlying_transport.abort()
 
     def ping(self, payload: bytes) -> None:
         """Send a ping frame."""

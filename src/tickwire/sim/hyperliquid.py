@@ -23,6 +23,7 @@ BOOK_EVENTS = 10
 FAST_BOOK_EVENTS = 4
 CONTEXT_EVENTS = 25
 MIDS_EVENTS = 40
+MAX_SUBSCRIPTIONS = 1000  # of one connection
 # From one book to the next most levels stay as they are: their text is kept.
 LEVEL_TEXTS = 20_000
 
@@ -70,7 +71,7 @@ class Hyperliquid(Exchange):
             kind = asked["type"]
             if kind not in _TABLES:
                 raise ValueError(kind)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             problem = f"Error parsing JSON into valid websocket request: {text}"
             return _error(problem)
         if self.refuse(dumps(asked)) or _TABLES[kind] not in self.channels:
@@ -82,6 +83,8 @@ class Hyperliquid(Exchange):
         if method == "subscribe":
             if key in client.keys:
                 return _error(f"Already subscribed: {dumps(subscription)}")
+            if len(client.keys) >= MAX_SUBSCRIPTIONS:
+                return _error("Cannot track more than 1000 total subscriptions.")
             client.keys[key] = None
             first = list(self._first(key, subscription)) if self.live else []
         else:
@@ -103,7 +106,7 @@ class Hyperliquid(Exchange):
             return None
         if kind == "candle":
             interval = asked.get("interval")
-            if interval not in _INTERVALS:
+            if not isinstance(interval, str) or interval not in _INTERVALS:
                 return None
             return {"type": kind, "coin": coin, "interval": interval}
         if kind != "l2Book":

@@ -25,9 +25,10 @@ from tickwire.capture import Capture
 from tickwire.errors import ConfigError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
-from tickwire.sim.connection import Connection, Stats
+from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection, Stats
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
 from tickwire.sim.faults import Faults
+from tickwire.sim.guard import RestGuard
 from tickwire.sim.hyperliquid import Hyperliquid
 from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
 from tickwire.sim.market import Market
@@ -35,7 +36,10 @@ from tickwire.sim.playback import CapturePump, RestAnswers, Route, Speed
 from tickwire.sim.pump import MarketPump
 
 IDLE_CLOSE_S = 60.0
-MAX_REQUEST_BYTES = 1 << 20
+MAX_CONNECTIONS = 1024
+HANDSHAKE_S = 5.0  # for a client to send its whole request
+TLS_HANDSHAKE_S = 10.0
+REQUEST_S = 10.0  # for the body of a REST request
 
 
 class Simulator:
@@ -121,6 +125,7 @@ class Simulator:
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
+        self._guard: RestGuard | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Simulator:
@@ -152,6 +157,8 @@ class Simulator:
             ssl=context,
             max_frame_size=MAX_REQUEST_BYTES,
             enable_auto_pong=False,
+            websocket_handshake_timeout=HANDSHAKE_S,
+            ssl_handshake_timeout=TLS_HANDSHAKE_S if context else None,
         )
         ws_port = self._server.sockets[0].getsockname()[1]
         rest_port = await self._serve_rest(context, ws_port + 1 if self._port else 0)
@@ -217,6 +224,9 @@ class Simulator:
         await self._pump.finished.wait()
 
     def _accept(self, request: WSUpgradeRequest) -> Connection | None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self.stats.refused["too many connections"] += 1
+            return None
         url = urlsplit(request.path.decode("latin-1"))
         client = Client(url.path, self.stats.connections)
         # Stream names hold "@" and "/", never "+": a plus is not a space here.
@@ -242,6 +252,8 @@ class Simulator:
         while True:
             await asyncio.sleep(min(1.0, self._ping_every_s))
             now_s = time.monotonic()
+            if self._guard is not None:
+                self._guard.look(now_s)
             if now_s - pinged_s >= self._ping_every_s:
                 pinged_s = now_s
                 for connection in self.connections:
@@ -255,11 +267,19 @@ class Simulator:
         application.router.add_route("*", "/{path:.*}", self._on_rest)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
+        if self._runner.server is not None:
+            self._guard = RestGuard(self._runner.server)
         site = web.TCPSite(self._runner, self._host, port, ssl_context=context)
         await site.start()
         return int(self._runner.addresses[0][1])
 
     async def _on_rest(self, request: web.Request) -> web.Response:
+        if self._guard is None:
+            return await self._answer(request)
+        with self._guard.serving(request.protocol):
+            return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.Response:
         self.stats.rest_requests += 1
         if self.faults.rest_delay_s:
             await asyncio.sleep(self.faults.rest_delay_s)
@@ -270,7 +290,13 @@ class Simulator:
             return web.Response(
                 status=status, text=body, headers=headers, content_type="application/json"
             )
-        body = await request.text()
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                body = await request.text()
+        except TimeoutError:
+            return web.Response(status=408, text="too slow")
+        except UnicodeDecodeError:
+            return web.Response(status=400, text="not text")
         query = dict(request.query)
         if self._answers is not None:
             data = self._answers.next(request.path, query.get("symbol", ""))
