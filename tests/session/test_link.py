@@ -456,3 +456,70 @@ async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
             await running
         assert (await connection.ended).code == 1006
     assert unhandled == []
+
+
+async def test_a_venue_that_pings_and_does_not_read_gets_few_answers(plain: Security) -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        peer.writer.transport.pause_reading()
+        ping = text('{"kind": "ping", "value": "%s"}' % ("p" * 1000))
+        for _ in range(200):
+            await peer.send(ping * 100)
+        await peer.send(text("data 1"))
+        await gone.wait()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
+        await run.observer.until_told("subscribed", 7)
+        await run.observer.until(lambda: run.handlers[7].data == ["data 1"])
+        assert run.link.connection is not None
+        assert run.link.connection.carrier.unsent_bytes() < 1 << 20
+        gone.set()
+
+
+async def test_words_of_the_venue_are_told_within_a_bound(
+    plain: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "WARNING_WINDOW_S", 0.2)
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(say(text="no\x1b[31m\n" + "x" * 10_000) * 100)
+        await asyncio.sleep(0.3)
+        await peer.send(say(text="again"))
+        await peer.answer_close()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
+        await run.observer.until_told("warned", "again")
+        told = [str(what[1]) for what in run.observer.told if what[0] == "warned"]
+        assert len(told) == link_module.MAX_WARNINGS + 2
+        assert told[0].startswith("no\\x1b[31m\\nxxx")
+        assert {len(words) for words in told[:-2]} == {500}
+        assert told[-2] == f"{100 - link_module.MAX_WARNINGS} more warnings were not told"
+        assert run.link.n_warnings == 101
+        assert run.link.n_warnings_untold == 100 - link_module.MAX_WARNINGS
+
+
+async def test_an_answer_that_breaks_the_reader_is_words_and_no_end(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(text(f'{{"kind": "acknowledge", "ok": {"[" * 9000}1{"]" * 9000}}}'))
+        await peer.send(text("data 1"))
+        await peer.answer_close()
+
+    class Deep(Handler):
+        def take_events(self) -> list[tuple[str, bytes]]:
+            events = []
+            while (message := self.take()) is not None:
+                words = message.payload.decode()
+                if words.startswith("data"):
+                    self.data.append(words)
+                else:
+                    events.append(("acknowledge", message.payload))
+            return events
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], make=Deep) as run:
+        await run.observer.until_told("subscribed", 7)
+        await run.observer.until(lambda: run.handlers[7].data == ["data 1"])
+        await run.observer.until(lambda: run.observer.n_warned == 1)

@@ -3,6 +3,7 @@
 import asyncio
 
 from tickwire.session import Pacer, WindowLimiter
+from tickwire.session.pacing import LONGEST_DEBT_S
 
 
 class Time:
@@ -87,3 +88,16 @@ async def test_waiters_of_one_window_get_their_turns_in_order() -> None:
     limiter = WindowLimiter(2, 60, clock=time.clock, sleep=sleep)
     await asyncio.gather(*(limiter.turn() for _ in range(6)))
     assert waits == [60.0, 60.0, 120.0, 120.0]
+
+
+async def test_answers_without_end_do_not_keep_the_next_message_back_for_ever() -> None:
+    time = Time()
+    pacer = Pacer(1, clock=time.clock, sleep=time.sleep)
+    for _ in range(1_000_000):
+        pacer.charge()
+    await pacer.turn()
+    assert times([time.now]) == [LONGEST_DEBT_S]
+    pacer.hold(60)
+    pacer.charge()
+    await pacer.turn()
+    assert times([time.now]) == [LONGEST_DEBT_S + 60]

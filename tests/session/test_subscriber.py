@@ -142,3 +142,17 @@ async def test_without_subscriptions_it_is_subscribed_at_once() -> None:
         await asyncio.sleep(0)
         assert asked.n_subscribed == 1
         assert asked.requests == []
+
+
+async def test_what_nobody_asked_for_is_not_kept() -> None:
+    async with asking("a", "b") as asked:
+        await asked.requests_after(1)
+        for start in range(0, 100_000, 10_000):
+            strangers = tuple(f"x{number}" for number in range(start, start + 10_000))
+            asked.subscriber.on_reply(Reply(acknowledged=strangers))
+            asked.subscriber.on_reply(Reply(refused=strangers + ("a",) * 1000, text="no"))
+        assert asked.subscriber.acknowledged == set()
+        assert asked.refused == [("a", "no", False)]
+        asked.subscriber.on_reply(Reply(acknowledged=("b",)))
+        assert asked.n_subscribed == 1
+        assert asked.subscriber.acknowledged == {"b"}

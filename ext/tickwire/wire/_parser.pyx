@@ -515,6 +515,16 @@ cdef class FrameParser:
         return self.control.take()
 
     @property
+    def mid_message(self):
+        """Whether a message in pieces, or a large one, has begun and is not whole."""
+        return self.message_opcode != 0 and not self.assembled
+
+    @property
+    def n_pings(self):
+        """Pings received."""
+        return self.control.n_pings
+
+    @property
     def assembly_bytes(self):
         """The memory held for messages that come in pieces or are inflated, bytes."""
         cdef size_t held = self.assembly.capacity

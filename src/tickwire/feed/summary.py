@@ -109,10 +109,14 @@ def summarise(
         "held_dropped": sum(decoder.held_dropped for decoder in decoders),
         "refused_subscriptions": sum(len(source.refusals) for source in sources),
         "protocol_errors": sum(link.n_protocol_errors for link in links),
+        "pings": sum(link.n_pings for link in links),
+        "warnings": sum(link.n_warnings for link in links),
+        "warnings_untold": sum(link.n_warnings_untold for link in links),
         "connects": sum(link.n_connects for link in links),
         "failed_connects": sum(link.n_failed_connects for link in links),
         "reconnects": sum(max(0, link.n_connects - 1) for link in links),
         "gaps": corridor.ledger.n_gaps,
+        "unwritten_gaps_and_sessions": corridor.ledger.n_unwritten,
         "dropped_rows": sum(ring.dropped_rows for ring in corridor.rings.values()),
         "sink_stalls": {
             sink.name: {

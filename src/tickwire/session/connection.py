@@ -38,6 +38,7 @@ COMPRESS_FROM_BYTES = 1024
 SMALLEST_WINDOW_BITS = 9  # zlib cannot deflate with less
 RSV1 = 4  # RFC 7692 section 6: the message is compressed
 UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
+UNFINISHED_S = 60.0  # how long a message may take from its first byte to its last
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ class Connection:
         self._owed_pong: bytes | None = None
         self._pong_task: asyncio.Task[None] | None = None
         self._alive_ns = time.monotonic_ns()
+        self._n_whole = 0
+        self._unfinished_ns: int | None = None  # since when the same message has been coming
 
     def begin(self) -> None:
         """Parse what came with the handshake, and read on."""
@@ -224,11 +227,35 @@ class Connection:
     def alive_ns(self) -> int:
         """Give the monotonic time when the peer was last known to live, ns.
 
-        While reading is paused nothing can be known, so that counts as life.
+        While reading is paused nothing can be known, so that counts as life. A peer that sends
+        bytes, or fragments, and never the end of a message is silent from when it began.
         """
-        if self.receiver.paused:
+        receiver = self.receiver
+        if receiver.paused:
             self._alive_ns = time.monotonic_ns()
-        return max(self._alive_ns, self.receiver.mono_ns)
+        parser = receiver.parser
+        is_whole = not parser.mid_message and not receiver.unparsed_bytes
+        # Between fragments there may be pings, which do not end the message.
+        n_whole = parser.n_messages if parser.mid_message else parser.n_frames
+        if is_whole or n_whole != self._n_whole or receiver.paused:
+            self._n_whole = n_whole
+            self._unfinished_ns = None
+        if not is_whole and self._unfinished_ns is None:
+            self._unfinished_ns = time.monotonic_ns()
+        alive_ns = max(self._alive_ns, receiver.mono_ns)
+        if self._unfinished_ns is None:
+            return alive_ns
+        is_endless = alive_ns - self._unfinished_ns > UNFINISHED_S * 1e9
+        return self._unfinished_ns if is_endless else alive_ns
+
+    @property
+    def n_pings(self) -> int:
+        """Pings received."""
+        return self.receiver.parser.n_pings
+
+    def may_answer(self) -> bool:
+        """Whether so little is unsent that what a peer asks may be answered."""
+        return self.is_open and self.carrier.unsent_bytes() <= UNSENT_PONG_BYTES
 
     # Closing, RFC 6455 section 7.
 

@@ -32,6 +32,9 @@ from tickwire.venues.base import Reply, Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
 _log = structlog.get_logger("tickwire.session")
+# A venue may send errors without end; past this many they are counted.
+MAX_WARNINGS = 20
+WARNING_WINDOW_S = 60.0
 # What a venue's `reply` may raise for a text of any shape, however deep or large.
 _NOT_UNDERSTOOD = (
     ValueError,
@@ -92,6 +95,12 @@ class Link:
         self.n_connects = 0
         self.n_failed_connects = 0
         self.n_protocol_errors = 0
+        self.n_warnings = 0  # words of the venue, told or not
+        self.n_warnings_untold = 0
+        self._warned_since_s = float("-inf")
+        self._n_warned = 0  # in this window
+        self._n_untold = 0
+        self._n_pings = 0
         self._n_bytes = 0
         self._make_handler = make_handler
         self._next_conn = next_conn
@@ -124,6 +133,11 @@ class Link:
     def n_bytes(self) -> int:
         """Bytes received on all connections of this link."""
         return self._n_bytes + (self.connection.receiver.n_bytes if self.connection else 0)
+
+    @property
+    def n_pings(self) -> int:
+        """Pings received on all connections of this link."""
+        return self._n_pings + (self.connection.n_pings if self.connection else 0)
 
     def stop(self) -> None:
         """End the link: close the connection and let `run` return."""
@@ -214,7 +228,7 @@ class Link:
             send=self._send,
             pacer=self._pacer,
             on_refused=self._on_refused,
-            on_warned=lambda text: self._observer.warned(self, text),
+            on_warned=self._warn,
             on_subscribed=self._on_subscribed,
             has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
             reply_timeout_s=settings.reply_timeout_s,
@@ -296,6 +310,7 @@ class Link:
         if not connection.ended.done():  # cancelled, or an observer failed
             connection.give_up("the link ended")
         self._n_bytes += connection.receiver.n_bytes
+        self._n_pings += connection.n_pings
         self.connection = None
         self.handler = None
         self._subscriber = None
@@ -340,6 +355,21 @@ class Link:
         self._log.warning("refused", subscription=subscription.key, text=text, retry=retry)
         self._observer.refused(self, subscription, text, retry)
 
+    def _warn(self, text: str) -> None:
+        """Pass on what the venue says, but not without end."""
+        self.n_warnings += 1
+        now_s = self.settings.clock()
+        if now_s >= self._warned_since_s + WARNING_WINDOW_S:
+            if self._n_untold:
+                self._observer.warned(self, f"{self._n_untold} more warnings were not told")
+            self._warned_since_s, self._n_warned, self._n_untold = now_s, 0, 0
+        if self._n_warned >= MAX_WARNINGS:
+            self._n_untold += 1
+            self.n_warnings_untold += 1
+            return
+        self._n_warned += 1
+        self._observer.warned(self, text)
+
     def _on_events(self) -> None:
         """Hand what the venue says to the session on; called by the carrier, so it never raises."""
         handler = self.handler
@@ -349,7 +379,8 @@ class Link:
         try:
             for kind, payload in handler.take_events():
                 reply = self._reply(kind, payload)
-                if reply.answer is not None and self.connection and self.connection.is_open:
+                # A peer that asks and does not read must not make our write buffer grow.
+                if reply.answer is not None and self.connection and self.connection.may_answer():
                     self._pacer.charge()
                     self.connection.send_text(reply.answer)
                 if self._subscriber is not None:

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+LONGEST_DEBT_S = 10.0
+
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
 
@@ -40,8 +42,14 @@ class Pacer:
             await self._sleep(wait_s)
 
     def charge(self) -> None:
-        """Count a message that could not wait, such as an answer to a ping."""
-        self._next_at = max(self._clock(), self._next_at) + self._interval_s
+        """Count a message that could not wait, such as an answer to a ping.
+
+        However many there were, the next one waits for `LONGEST_DEBT_S` at most.
+        """
+        now = self._clock()
+        soonest = max(now, self._next_at) + self._interval_s
+        # What asked for a longer wait (`hold`) still gets it.
+        self._next_at = max(self._next_at, min(soonest, now + LONGEST_DEBT_S))
 
     def hold(self, seconds: float) -> None:
         """Let nothing more go for this long, because the other side asked for it."""

@@ -100,6 +100,8 @@ class Subscriber:
         self._reply_timeout_s = reply_timeout_s
         self._backoff = backoff or Backoff()
         self._clock = clock
+        # Keys come from the network: others than these are not kept.
+        self._keys = frozenset(subscription.key for subscription in subscriptions)
         self._unanswered = {subscription.key for subscription in subscriptions}
         self._batches: deque[_Batch] = deque()
         self._requests: dict[int, _Request] = {}
@@ -145,6 +147,9 @@ class Subscriber:
                 accepted.extend(request.waiting)
             elif request is not None:
                 refused.extend((key, len(request.waiting) > 1) for key in request.waiting)
+        # A venue may repeat itself, and name what nobody asked for.
+        accepted = [key for key in dict.fromkeys(accepted) if key in self._keys]
+        refused = [each for each in dict.fromkeys(refused) if each[0] in self._keys]
         for key in accepted:
             self._settle(key)
             self.acknowledged.add(key)
@@ -163,7 +168,7 @@ class Subscriber:
             middle = (len(halves) + 1) // 2
             self._batches.append(_Batch(halves[:middle]))
             self._batches.append(_Batch(halves[middle:]))
-        if reply.text and not (accepted or refused):
+        if reply.text and not (accepted or refused or reply.acknowledged):
             self._on_warned(reply.text)
             if reply.retry:  # a limit: whatever was asked, asking on now would not help
                 self._pacer.hold(self._delay_s())
