@@ -1,0 +1,96 @@
+"""A load over many connections: each gets its share, whoever asks for it, and all of it."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+import websockets
+
+from tickwire.errors import TickwireError
+from tickwire.sim.fleet import FleetServer
+from tickwire.sim.load import LoadServer, LoadSpec, deflate_load
+
+COINS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
+SPEC = LoadSpec(n_messages=600, tape_messages=60, coins=COINS, n_connections=3, n_requests=2)
+
+
+def subscribe(coin):
+    return json.dumps({"method": "subscribe", "subscription": {"type": "trades", "coin": coin}})
+
+
+async def receive(url, coins, n_messages):
+    async with websockets.connect(url, max_queue=None) as ws:
+        for coin in coins:
+            await ws.send(subscribe(coin))
+        for _ in coins:
+            assert json.loads(await ws.recv())["channel"] == "subscriptionResponse"
+        return [json.loads(await ws.recv())["data"][0] for _ in range(n_messages)]
+
+
+async def test_each_connection_gets_what_it_asked_for():
+    # In another order than the shares have.
+    pairs = [COINS[4:6], COINS[0:2], COINS[2:4]]
+    with FleetServer(SPEC) as server:
+        received = await asyncio.gather(*(receive(server.url, pair, 200) for pair in pairs))
+        report = await asyncio.to_thread(server.report)
+    assert report.messages == 600
+    for pair, trades in zip(pairs, received, strict=True):
+        assert {trade["coin"] for trade in trades} == set(pair)
+        assert [trade["coin"] for trade in trades].count(pair[0]) == 100
+        ids = [trade["tid"] for trade in trades]
+        assert ids == list(range(ids[0], ids[0] + 200))  # over ten passes of its tape
+
+
+async def test_who_asks_for_nothing_known_is_told():
+    with FleetServer(replace(SPEC, n_requests=1)) as server:
+        clients = [receive(server.url, [coin], 1) for coin in ("AAA", "CCC", "XXX")]
+        asked = asyncio.gather(*clients, return_exceptions=True)
+        with pytest.raises(TickwireError, match="0 connections asked for EEE"):
+            await asyncio.to_thread(server.report)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+
+def test_shares_are_whole():
+    parts = SPEC.parts()
+    assert [part.coins for part in parts] == [COINS[0:2], COINS[2:4], COINS[4:6]]
+    assert {part.n_messages for part in parts} == {200}
+    assert {part.tape_messages for part in parts} == {20}
+    with pytest.raises(TickwireError, match="cannot be shared"):
+        replace(SPEC, n_connections=4).parts()
+
+
+async def test_a_compressed_load_is_what_it_would_be_plain(tmp_path):
+    spec = LoadSpec(n_messages=300, tape_messages=100)
+    path = tmp_path / "frames"
+    deflate_load(spec, path)
+    with LoadServer(replace(spec, deflated=str(path))) as server:
+        async with websockets.connect(server.url, max_queue=None) as ws:
+            assert "permessage-deflate" in ws.response.headers["Sec-WebSocket-Extensions"]
+            await ws.send(subscribe("BTC"))
+            await ws.recv()
+            texts = [await ws.recv() for _ in range(300)]
+        assert (await asyncio.to_thread(server.report)).bytes == path.stat().st_size
+    tape = spec.record()
+    tape.number(200)
+    assert texts[200:] == [payload.decode() for payload in tape.payloads()]
+
+
+async def test_a_client_that_does_not_offer_compression_is_refused(tmp_path):
+    path = tmp_path / "frames"
+    deflate_load(replace(SPEC, n_messages=60, n_connections=1), path)
+    with LoadServer(LoadSpec(n_messages=60, deflated=str(path))) as server:
+        with pytest.raises((websockets.InvalidMessage, TimeoutError)):
+            await websockets.connect(server.url, compression=None, open_timeout=0.5)
+        with pytest.raises(TickwireError, match="no extension"):
+            server.report()
+
+
+async def test_messages_refer_to_those_before(tmp_path):
+    spec = LoadSpec(n_messages=100, tape_messages=100)
+    deflate_load(spec, tmp_path / "together")
+    deflate_load(replace(spec, n_messages=1, tape_messages=1), tmp_path / "alone")
+    together, alone = ((tmp_path / name).stat().st_size for name in ("together", "alone"))
+    assert together < 100 * alone * 0.9
