@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 
 import pytest
 from tests.session.conftest import Security
@@ -23,6 +24,15 @@ async def opened(
         ca_file=security.ca_file,
         **settings,  # type: ignore[arg-type] # the tests' own
     )
+
+
+async def turn_until(reached: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so."""
+    for _ in range(1_000_000):
+        if reached():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never was")
 
 
 async def test_drain_waits_while_the_peer_does_not_read(carrier: str, security: Security) -> None:
@@ -85,6 +95,53 @@ async def test_nothing_is_read_before_begin(carrier: str, security: Security) ->
         await asyncio.wait_for(asyncio.shield(connection.ended), 5)
         payloads = [queue.take(), queue.take()]
         assert [each and each.payload for each in payloads] == [b"with the handshake", b"after it"]
+
+
+async def test_a_flood_lets_the_loop_turn(security: Security) -> None:
+    n_messages = 6000
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        for _ in range(n_messages // 100):
+            await peer.send(text("x" * 2000) * 100)
+        await peer.reader.read()
+
+    async with serve_raw(script, security.server_context) as port:
+        queue = MessageQueue(max_bytes=1 << 30)
+        connection = await opened("protocol", security, port, queue)
+        await asyncio.sleep(0.3)  # the kernel fills
+        largest = before = 0
+        connection.begin()
+        while len(queue) < n_messages:
+            await asyncio.sleep(0)
+            largest = max(largest, connection.receiver.n_bytes - before)
+            before = connection.receiver.n_bytes
+        assert largest <= 2_097_152 + 262_144  # and the read that passes the bound
+        connection.give_up("enough")
+        await asyncio.wait_for(connection.ended, 5)
+
+
+async def test_a_pause_outlasts_a_rest(security: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        for _ in range(60):
+            await peer.send(text("x" * 2000) * 100)
+        await peer.reader.read()
+
+    async with serve_raw(script, security.server_context) as port:
+        queue = MessageQueue(max_bytes=1 << 30)
+        connection = await opened("protocol", security, port, queue)
+        await asyncio.sleep(0.3)
+        connection.begin()
+        await turn_until(lambda: connection.receiver.n_bytes >= 2_097_152)  # it rests now
+        connection.carrier.pause_reading()
+        n_bytes = connection.receiver.n_bytes
+        await asyncio.sleep(0.05)
+        assert connection.receiver.n_bytes == n_bytes
+        connection.carrier.resume_reading()
+        await turn_until(lambda: len(queue) == 6000)
+        connection.give_up("enough")
+        await asyncio.wait_for(connection.ended, 5)
 
 
 async def test_the_handshake_is_read_into_memory_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -39,13 +40,21 @@ def read_into(receiver: Receiver, data: bytes) -> None:
         data = data[n:]
 
 
-def test_every_cut_in_two() -> None:
+def hand_over(receiver: Receiver, data: bytes) -> None:
+    """Bring bytes that somebody else has read; they are not written to."""
+    before = bytearray(data)
+    receiver.receive_bytes(data)
+    assert data == before
+
+
+@pytest.mark.parametrize("bring", [read_into, hand_over])
+def test_every_cut_in_two(bring: Callable[[Receiver, bytes], None]) -> None:
     data, messages, pings = mixed_stream(8, seed=5)
     for cut in range(len(data) + 1):
         queue = MessageQueue()
         receiver = started(queue)
-        read_into(receiver, data[:cut])
-        read_into(receiver, data[cut:])
+        bring(receiver, data[:cut])
+        bring(receiver, data[cut:])
         assert take_all(queue) == messages
         assert receiver.parser.take_control() == [(Opcode.PING, ping) for ping in pings]
         assert receiver.unparsed_bytes == 0
@@ -66,6 +75,45 @@ def test_any_cuts_either_way(seed: int, sizes: list[int], in_place: bool) -> Non
             receiver.receive_bytes(piece)
         start += size
     assert take_all(queue) == messages
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_large_frames_in_any_pieces_and_a_handler_that_often_has_no_room(seed: int) -> None:
+    rng = random.Random(seed)
+    # About the largest that is read in place, about the whole buffer, and small ones between.
+    sizes = (0, 3, 125, 126, 300, 65_536, 131_071, 131_072, 131_073, 262_140, 300_000)
+    lengths = [rng.choice(sizes) for _ in range(30)]
+    messages = [chr(97 + i % 26) * n for i, n in enumerate(lengths)]
+    data = b"".join(text(message) for message in messages)
+    queue = MessageQueue(max_bytes=rng.choice((1, 200_000)))
+    receiver = started(queue)
+    received: list[str | bytes] = []
+    start = 0
+    while start < len(data):
+        size = rng.choice((1, 13, 400, 65_536, 250_000, 600_000))
+        piece = data[start : start + size]
+        start += size
+        # A carrier may have had more than it can bring once it is told to pause.
+        if rng.random() < 0.5 or receiver.paused:
+            hand_over(receiver, piece)
+        else:
+            rest = memoryview(piece)
+            while rest and not receiver.paused:
+                memory = receiver.get_buffer()
+                n = min(len(memory), len(rest))
+                memory[:n] = rest[:n]
+                receiver.buffer_updated(n)
+                rest = rest[n:]
+            if rest:
+                hand_over(receiver, bytes(rest))
+        if rng.random() < 0.7:
+            received += take_all(queue)
+            receiver.retry()
+    while receiver.unparsed_bytes or len(queue):
+        received += take_all(queue)
+        receiver.retry()
+    assert received == messages
+    assert receiver.n_bytes == len(data)
 
 
 def test_frames_that_somebody_else_has_read() -> None:
@@ -99,9 +147,9 @@ def test_one_clock_reading_per_read() -> None:
 
 def test_a_read_is_bounded() -> None:
     receiver = started(MessageQueue())
-    assert len(receiver.get_buffer()) == 65_536
+    assert len(receiver.get_buffer()) == 262_144
     read_into(receiver, text("x" * 1000)[:500])
-    assert len(receiver.get_buffer(1_000_000)) == 65_536
+    assert len(receiver.get_buffer(1_000_000)) == 262_144 - 500
 
 
 def test_what_was_not_asked_for_is_refused() -> None:

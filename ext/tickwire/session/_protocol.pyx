@@ -3,6 +3,10 @@
 The loop reads into memory of the `Receiver` and then calls `buffer_updated`, which parses it: no
 copy, and two Python calls per read. The handshake is read apart, into a small buffer of its own.
 
+A loop may read one socket many times before it turns to anything else. After TURN_BYTES without a
+small read between them the connection rests until the loop's next turn, so that consumers run and
+other connections get their share; with many connections the ring would else fill in one turn.
+
 asyncio wants a protocol to derive from `asyncio.BufferedProtocol`, and an extension type cannot
 have a Python class as its first base; hence the empty first base.
 """
@@ -15,6 +19,8 @@ from tickwire import errors
 
 cdef enum:
     OPENING_BYTES = 4096
+    TURN_BYTES = 2_097_152
+    SMALL_READ_BYTES = 65_536  # the kernel had no more: it ends the count
 
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
@@ -66,6 +72,12 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Parse what was read."""
         if self.is_open:
             self.receiver.note_read(<size_t>nbytes)
+            if nbytes < SMALL_READ_BYTES:
+                self.turn_bytes = 0
+                return
+            self.turn_bytes += nbytes
+            if self.turn_bytes >= TURN_BYTES and not self.resting:
+                self._rest()
         else:
             self._open(bytes(memoryview(self.opening_bytes)[:nbytes]))
 
@@ -120,13 +132,19 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
 
     def pause_reading(self):
         """Read no more for now."""
+        self.stopped = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume_reading(self):
         """Read on."""
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+        self.stopped = False
+        self._read_on()
+
+    def go_on(self):
+        """Read on after a rest; the loop calls it."""
+        self.resting = False
+        self._read_on()
 
     def close(self):
         """Send what waits, then close."""
@@ -136,6 +154,19 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Close at once."""
         if not self.lost.done():
             self.transport.abort()
+
+    cdef int _rest(self) except -1:
+        self.turn_bytes = 0
+        if not self.transport.is_closing():
+            self.resting = True
+            self.transport.pause_reading()
+            self.loop.call_soon(self.go_on)
+        return 0
+
+    cdef int _read_on(self) except -1:
+        if not (self.stopped or self.resting or self.transport.is_closing()):
+            self.transport.resume_reading()
+        return 0
 
     cdef int _open(self, bytes data) except -1:
         try:

@@ -7,8 +7,9 @@ from tickwire.wire._handler cimport Handler
 from tickwire.wire._parser cimport FrameParser
 
 cdef enum:
-    BUFFER_BYTES = 262_144  # the receive buffer; never grows
-    READ_BYTES = 65_536     # the most that one read may bring: it is still in cache when parsed
+    # The receive buffer; never grows. A read may fill it: it is small enough to be in cache still
+    # when it is parsed, and large enough for few system calls.
+    BUFFER_BYTES = 262_144
 
 
 @cython.final
@@ -19,7 +20,7 @@ cdef class Receiver:
     cdef bytearray spill           # what came while the buffer was full; see `receive_bytes`
     cdef size_t spill_start        # first byte of `spill` that is not in `buffer` yet
     cdef size_t max_spill_bytes
-    cdef object whole_view         # of the first READ_BYTES of `buffer`, made once
+    cdef object whole_view         # of `buffer`, made once
 
     cdef readonly FrameParser parser
     cdef readonly Handler handler

@@ -48,7 +48,7 @@ cdef class Receiver:
         if self.buffer == NULL:
             raise MemoryError
         self.spill = bytearray()
-        self.whole_view = PyMemoryView_FromMemory(<char*>self.buffer, READ_BYTES, PyBUF_WRITE)
+        self.whole_view = PyMemoryView_FromMemory(<char*>self.buffer, BUFFER_BYTES, PyBUF_WRITE)
 
     def __init__(self, handler: Handler, *, max_message_bytes: int = 16_777_216):
         self.handler = handler
@@ -167,7 +167,7 @@ cdef class Receiver:
         return self.end - self.head + len(self.spill) - self.spill_start
 
     cdef object view(self):
-        """Memory for a read, at most READ_BYTES, behind the unfinished frame."""
+        """Memory for a read, behind the unfinished frame."""
         if self.head == self.end:
             self.head = self.end = 0
             return self.whole_view
@@ -179,7 +179,7 @@ cdef class Receiver:
         if room == 0:  # a carrier that reads on although it was told to pause
             raise errors.TickwireError("the receive buffer is full and reading was not paused")
         return PyMemoryView_FromMemory(
-            <char*>self.buffer + self.end, <Py_ssize_t>min(room, <size_t>READ_BYTES), PyBUF_WRITE
+            <char*>self.buffer + self.end, <Py_ssize_t>room, PyBUF_WRITE
         )
 
     cdef int note_read(self, size_t n) except -1:

@@ -59,7 +59,8 @@ class StreamCarrier:
         failure: Exception | None = None
         try:
             while True:
-                await self._may_read.wait()
+                if not self._may_read.is_set():
+                    await self._may_read.wait()
                 data = b"" if self._aborted else await self._reader.read(READ_BYTES)
                 if not data:
                     break
