@@ -28,16 +28,16 @@ MODULES = {
 
 # Of so many inputs one goes through the whole target too.
 ONE_IN = {
-    "captures": 64,
-    "compressed": 256,
-    "frames": 256,
+    "captures": 256,
+    "compressed": 512,
+    "frames": 1024,
     "handshake": 64,
     "inflate": 32,
     "numbers": 64,
-    "plans": 256,
-    "receiver": 256,
+    "plans": 512,
+    "receiver": 1024,
     "strings": 64,
-    "venues": 256,
+    "venues": 512,
 }
 
 
