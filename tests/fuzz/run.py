@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import importlib.util
 import os
 import re
 import subprocess
@@ -21,8 +22,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris
-from atheris import core_with_libfuzzer
 from tests.fuzz.quick import IN_PYTHON, in_python, native
 
 HERE = Path(__file__).parent
@@ -48,12 +47,21 @@ FUNCTIONS = (
 )
 
 
+def libfuzzer() -> str:
+    """Find the library inside atheris, which has the whole of libFuzzer."""
+    spec = importlib.util.find_spec("atheris")
+    assert spec is not None
+    (folder,) = spec.submodule_search_locations or ()
+    (path,) = Path(folder).glob("core_with_libfuzzer.*.so")
+    return str(path)
+
+
 def connect_coverage() -> None:
     """Connect coverage.c with the libFuzzer inside atheris."""
     loaded = ctypes.CDLL(None)
     if not hasattr(loaded, "tw_coverage_connect"):
         sys.exit("coverage.c is not loaded: use `make fuzz`")
-    fuzzer = ctypes.CDLL(core_with_libfuzzer.__file__)
+    fuzzer = ctypes.CDLL(libfuzzer())
     addresses = [
         ctypes.cast(fuzzer[f"__sanitizer_cov_{name}"], ctypes.c_void_p) for name in FUNCTIONS
     ]
@@ -91,9 +99,10 @@ def fuzz(name: str, seconds: int, runs: int, *, whole: bool) -> None:
     """Run one target in this process, which libFuzzer then ends."""
     address = None if whole or name in IN_PYTHON else native(name)
     if address is None:
+        import atheris
+
         # Only what is imported from now on is counted.
-        for module in [m for m in sys.modules if m.partition(".")[0] == "tickwire"]:
-            raise RuntimeError(f"{module} is imported already")
+        assert "tickwire" not in sys.modules
         with atheris.instrument_imports(include=["tickwire"]):
             from tests.fuzz.targets import TARGETS
         target: Callable[[bytes], None] = TARGETS[name]
@@ -107,7 +116,7 @@ def fuzz(name: str, seconds: int, runs: int, *, whole: bool) -> None:
         line = options(name, seconds, runs)
         connect_coverage()
         # The GIL stays held: targets use Python objects.
-        driver = ctypes.PyDLL(core_with_libfuzzer.__file__).LLVMFuzzerRunDriver
+        driver = ctypes.PyDLL(libfuzzer()).LLVMFuzzerRunDriver
         arguments = (ctypes.c_char_p * (len(line) + 1))(*(word.encode() for word in line))
         pointer = ctypes.cast(arguments, ctypes.POINTER(ctypes.c_char_p))
         driver(
