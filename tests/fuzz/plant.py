@@ -3,7 +3,7 @@
 `make mutants` builds and loads what this needs. Works in build/mutants, a copy of the checkout as
 it is built for `make fuzz`: of a fault only the modules are compiled that have it inside, the tests
 that should find it run, then its fuzz target for `--seconds`. Exit code 1 where a fault is found by
-neither. Words choose faults whose names have them.
+neither. Words choose faults whose files or names have them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ def copy_tree() -> None:
             shutil.copy2(source, to)
 
 
+def has_scalars(mutant: Mutant) -> bool:
+    """Whether the fuzz target itself has the header with the fault inside."""
+    return mutant.file.startswith(HEADERS) and mutant.target in ("numbers", "strings")
+
+
 def built_of(mutant: Mutant) -> list[Path]:
     """The files that compiling a fault changes."""
     found = [TREE / mutant.file]
@@ -45,7 +50,7 @@ def built_of(mutant: Mutant) -> list[Path]:
         room, stem = name.split(".")
         found += (TREE / "src" / "tickwire" / room).glob(f"{stem}.*.so")
         found.append(TREE / "ext" / "tickwire" / room / f"{stem}.c")
-    if mutant.file.startswith(HEADERS):
+    if has_scalars(mutant):
         found += (TREE / "build" / "fuzz" / "native").glob("scalars.*.so")
     return found
 
@@ -90,7 +95,7 @@ def compile_modules(mutant: Mutant) -> None:
         "runpy.run_path('setup.py')\n"
     )
     status, said = run("-c", code, limit_s=TEST_LIMIT_S)
-    if status == 0 and mutant.file.startswith(HEADERS):
+    if status == 0 and has_scalars(mutant):
         status, said = run("-m", "tests.fuzz.build", "scalars", limit_s=TEST_LIMIT_S)
     if status:
         sys.exit(f"{mutant.name}: it does not compile\n{said}")
@@ -121,7 +126,7 @@ def by_fuzzer(mutant: Mutant, seconds: int) -> str:
     return "the whole target"
 
 
-def plant(mutant: Mutant, seconds: int) -> tuple[str, str]:
+def plant(mutant: Mutant, seconds: int, *, first: bool) -> tuple[str, str]:
     """Plant a fault, look for it, and take it out again; gives who found it."""
     path = TREE / mutant.file
     text = path.read_text()
@@ -131,7 +136,8 @@ def plant(mutant: Mutant, seconds: int) -> tuple[str, str]:
     try:
         path.write_text(text.replace(mutant.find, mutant.replace))
         compile_modules(mutant)
-        return by_tests(mutant), by_fuzzer(mutant, seconds)
+        test = by_tests(mutant)
+        return test, "" if test and first else by_fuzzer(mutant, seconds)
     finally:
         for file, content, status in saved:
             file.write_bytes(content)
@@ -143,12 +149,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("words", nargs="*", metavar="WORD", help="of the faults' names; none: all")
     parser.add_argument("--seconds", type=int, default=20, help="of fuzzing, for each")
+    parser.add_argument("--first", action="store_true", help="fuzz only what no test finds")
     arguments = parser.parse_args()
-    chosen = [m for m in MUTANTS if all(word in m.name for word in arguments.words)]
+    chosen = [m for m in MUTANTS if all(w in f"{m.file}: {m.name}" for w in arguments.words)]
     copy_tree()
     missed = 0
     for mutant in chosen:
-        test, fuzzer = plant(mutant, arguments.seconds)
+        test, fuzzer = plant(mutant, arguments.seconds, first=arguments.first)
         missed += not (test or fuzzer)
         verdict = "found " if test or fuzzer else "MISSED"
         print(f"{verdict} {mutant.file.split('/')[-1]}: {mutant.name}")
