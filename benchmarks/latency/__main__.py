@@ -9,13 +9,15 @@ from benchmarks.latency import report
 from benchmarks.latency.gates import judge
 from benchmarks.latency.peers import TO_ROW
 
+from tickwire.bench.bursts import measure_bursts
+from tickwire.bench.cases import capture_path
+from tickwire.bench.outcomes import StageResult
 from tickwire.bench.stages import (
     BARE_RECV,
     READ_CPU,
     TO_BATCH,
     TO_RING,
     Pace,
-    StageResult,
     measure_commits,
     measure_stages,
 )
@@ -23,7 +25,8 @@ from tickwire.bench.stages import (
 PIPELINES = (BARE_RECV, TO_RING, TO_BATCH, TO_ROW)
 FULL = (Pace(10_000.0, 1.0, 9), Pace(50_000.0, 1.0, 3), Pace(100_000.0, 1.0, 9))
 QUICK = (Pace(10_000.0, 0.5, 3), Pace(100_000.0, 0.5, 3))
-COMMITS = (Pace(10_000.0, 60.0, 1), Pace(100_000.0, 60.0, 1))
+BURST_S = 4.0
+COMMITS = (Pace(10_000.0, 30.0, 1), Pace(100_000.0, 60.0, 1))
 QUICK_COMMITS = (Pace(100_000.0, 5.0, 1),)
 READS = (Pace(10_000.0, 1.0, 3),)
 
@@ -33,6 +36,11 @@ def measure(*, quick: bool, commits: bool) -> list[StageResult]:
     results = measure_stages(PIPELINES, QUICK if quick else FULL)
     if not quick:
         results += measure_stages([READ_CPU], READS)
+        path = capture_path()
+        if path is None:
+            print("no bursts: TICKWIRE_CAPTURES does not lead to the recorded day of Binance")
+        else:
+            results += measure_bursts(path, BURST_S)
     if commits:
         results += measure_commits(QUICK_COMMITS if quick else COMMITS)
     return results

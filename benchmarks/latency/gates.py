@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from benchmarks.latency.peers import TO_ROW
 
+from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.stages import (
     BARE_RECV,
     READ_CPU,
     TO_BATCH,
     TO_COMMIT,
     TO_RING,
-    StagePipeline,
-    StageResult,
 )
 
 MIN_RATE = 10_000.0
@@ -89,6 +88,7 @@ class Verdict:
 
 def judge(results: Iterable[StageResult]) -> list[Verdict]:
     """Judge the gates whose pipelines were measured."""
+    # Those of the recorded day have other rates.
     found = {(result.pipeline.stage, result.rate): result for result in results}
     verdicts = []
     for gate in RATIO_GATES:

@@ -13,8 +13,8 @@ import picows
 import uvloop
 
 from tickwire.bench.arrivals import Arrivals
+from tickwire.bench.outcomes import StagePipeline
 from tickwire.bench.receivers import SUBSCRIBE, Plan, Progress, follow
-from tickwire.bench.stages import StagePipeline
 
 TEXT = picows.WSMsgType.TEXT
 Row = tuple[Any, ...]

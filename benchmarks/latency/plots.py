@@ -1,4 +1,4 @@
-"""Latency percentile curves, one picture per rate."""
+"""Latency percentile curves, one picture per load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from tickwire.bench.hgrm import percentile_lines
-from tickwire.bench.stages import StageResult
+from tickwire.bench.outcomes import StageResult
 
 ODDS = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)
 # Same results, same file.
@@ -21,7 +21,7 @@ mpl.rcParams["svg.hashsalt"] = "tickwire"
 
 
 def draw(results: Sequence[StageResult], path: Path) -> None:
-    """Draw the curves of results at one rate.
+    """Draw the curves of results of one load.
 
     The abscissa is 1/(1 - percentile) on a logarithmic scale, so that every further nine has the
     same width.
@@ -46,7 +46,7 @@ def draw(results: Sequence[StageResult], path: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda odd, _: _percent(odd)))
     axes.set_xlabel("percentile")
     axes.set_ylabel("latency from due time, us")
-    axes.set_title(f"{results[0].rate:,.0f} messages/s, open loop")
+    axes.set_title(f"{results[0].what}: {results[0].rate:,.0f} messages/s, open loop")
     axes.grid(visible=True, which="both", alpha=0.2)
     axes.legend(fontsize="small")
     figure.savefig(path, metadata={"Date": None})

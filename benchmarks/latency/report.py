@@ -11,7 +11,8 @@ from benchmarks.latency.plots import draw
 
 from tickwire.bench import results as documents
 from tickwire.bench.latency import write_histograms
-from tickwire.bench.stages import READ_CPU, StageResult
+from tickwire.bench.outcomes import StageResult, file_words
+from tickwire.bench.stages import READ_CPU
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FIGURES = ("p50", "p99", "p999", "max")
@@ -42,12 +43,17 @@ def write(
     write_histograms(drawn, own)
     paths = [own / "results.json"]
     documents.write(paths[0], document)
-    for rate in dict.fromkeys(result.rate for result in drawn):
-        paths.append(folder / f"latency-{rate / 1e3:g}k.svg")
-        draw([result for result in drawn if result.rate == rate], paths[-1])
+    for what in dict.fromkeys(result.what for result in drawn):
+        paths.append(folder / picture_of(what))
+        draw([result for result in drawn if result.what == what], paths[-1])
     paths.append(folder / "latency.md")
     paths[-1].write_text(_markdown(document, results, verdicts))
     return paths
+
+
+def picture_of(what: str) -> str:
+    """Name the file of the curves of a load."""
+    return f"latency-{file_words(what)}.svg"
 
 
 def _markdown(
@@ -68,10 +74,10 @@ def _markdown(
         "`benchmarks/README.md` says how to read it.",
     ]
     drawn = [result for result in results if result.pipeline is not READ_CPU]
-    for rate in dict.fromkeys(result.rate for result in drawn):
-        lines += ["", f"## {rate:,.0f} messages/s", ""]
-        lines += _table([result for result in drawn if result.rate == rate])
-        lines += ["", f"![Percentile curves](latency-{rate / 1e3:g}k.svg)"]
+    for what in dict.fromkeys(result.what for result in drawn):
+        found = [result for result in drawn if result.what == what]
+        lines += ["", f"## {what}: {found[0].rate:,.0f} messages/s", "", *_table(found)]
+        lines += ["", f"![Percentile curves]({picture_of(what)})"]
     if verdicts:
         lines += ["", "## Gates", "", *(f"- {verdict}" for verdict in verdicts)]
     return "\n".join(lines) + "\n"

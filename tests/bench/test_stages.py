@@ -13,6 +13,7 @@ from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.hgrm import percentile_lines
 from tickwire.bench.known import KnownTrades
 from tickwire.bench.latency import write_histograms
+from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.receivers import Plan, Progress, follow
 from tickwire.bench.stages import (
     BARE_RECV,
@@ -20,8 +21,6 @@ from tickwire.bench.stages import (
     TO_BATCH,
     TO_RING,
     Pace,
-    StagePipeline,
-    StageResult,
     measure_commits,
     measure_stages,
 )

@@ -16,6 +16,7 @@ from benchmarks.latency.peers import TO_ROW, _receive_to_row
 
 from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.known import KnownTrades
+from tickwire.bench.outcomes import StageResult
 from tickwire.bench.receivers import Plan
 from tickwire.bench.stages import (
     BARE_RECV,
@@ -24,7 +25,6 @@ from tickwire.bench.stages import (
     TO_COMMIT,
     TO_RING,
     Pace,
-    StageResult,
     measure_stages,
 )
 from tickwire.sim.paced import PacedServer, StretchReport
@@ -150,7 +150,10 @@ def test_results_are_written(tmp_path):
     assert len(written["gates"]) == len(verdicts) == 3
     # A time per read is no latency of a message: it has no curve.
     assert len(list(document.parent.glob("*.hgrm"))) == 3
-    assert [path.name for path in pictures] == ["latency-10k.svg", "latency-100k.svg"]
+    assert [path.name for path in pictures] == [
+        "latency-trades-ws-10-k-s.svg",
+        "latency-trades-ws-100-k-s.svg",
+    ]
     for path in pictures:
         assert ET.parse(path).getroot().tag.endswith("svg")  # noqa: S314 - our own file
     text = table.read_text()

@@ -10,6 +10,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +103,9 @@ class Arrivals:
         return latency
 
 
-def is_stalled(latency_ns: Ns, due_ns: Ns, stalls_ns: list[tuple[int, int]]) -> NDArray[np.bool_]:
+def is_stalled(
+    latency_ns: Ns, due_ns: Ns, stalls_ns: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
     """Tell which messages were under way during a stall; shape (n,).
 
     Parameters

@@ -116,6 +116,7 @@ async def _until(sink: NotingSink, n_rows: int) -> None:
 def _columns(path: Path, n_warm: int) -> dict[str, np.ndarray[Any, Any]]:
     """Read what the file has, but for the warm-up."""
     with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
         found = connection.execute(
             "SELECT CAST(trade_id AS BIGINT) AS trade_id, price, size FROM trades "
             "ORDER BY seq OFFSET ?",

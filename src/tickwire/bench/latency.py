@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tickwire.bench.hgrm import percentile_text
+from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.stages import (
     STAGES,
     Pace,
-    StagePipeline,
-    StageResult,
     measure_commits,
     measure_stages,
 )

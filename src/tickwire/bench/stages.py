@@ -12,29 +12,23 @@ Rules of this file
 
 from __future__ import annotations
 
-import re
-import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-
-from tickwire.bench.arrivals import Arrivals, Ns, is_stalled, percentiles_us
+from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.cases import SYMBOL
 from tickwire.bench.commits import receive_to_commit
 from tickwire.bench.known import KnownTrades
+from tickwire.bench.outcomes import StagePipeline, StageResult
+from tickwire.bench.processes import ReceiverProcess
 from tickwire.bench.receivers import (
     Plan,
-    Receive,
-    ReceiverProcess,
     receive_bytes,
     receive_reads,
     receive_to_batch,
     receive_to_ring,
 )
-from tickwire.observe import Histogram
 from tickwire.sim.paced import PacedServer, StretchReport
 from tickwire.sim.schedule import Stretch, TradeLoad
 
@@ -44,33 +38,9 @@ MAX_MESSAGES = 240_000
 N_DIFFERENT = 10_000
 WARM_TIMEOUT_S = 120.0
 PATIENCE_S = 60.0
-# The beginning of each stretch does not count: the processors wake from their sleep.
-LEAD_S = 0.05
 # For the commits: enough to have made every page of the ring's and of DuckDB's buffers.
 N_WARM_COMMITS = 300_000
 N_PASS_COMMITS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class StagePipeline:
-    """A pipeline whose latency is measured.
-
-    Parameters
-    ----------
-    name
-        As in the results.
-    stage
-        What it has reached when the time is taken.
-    receive
-        What runs it.
-    decodes
-        Whether it has an answer to compare.
-    """
-
-    name: str
-    stage: str
-    receive: Receive
-    decodes: bool = True
 
 
 TO_COMMIT = StagePipeline("tickwire[protocol] + duckdb", "sent_to_commit", receive_to_commit)
@@ -103,106 +73,6 @@ class Pace:
     def n_messages(self) -> int:
         """Of one run."""
         return round(self.rate * self.seconds)
-
-
-@dataclass(slots=True)
-class StageResult:
-    """The runs of one pipeline at one rate.
-
-    Parameters
-    ----------
-    pipeline
-        Which.
-    rate
-        Messages per second that were due.
-    """
-
-    pipeline: StagePipeline
-    rate: float
-    runs: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    histogram: Histogram = field(default_factory=Histogram)
-    _latency_ns: list[Ns] = field(default_factory=list)
-    _stalled_ns: list[Ns] = field(default_factory=list)
-    _late_ns: list[Ns] = field(default_factory=list)
-
-    @property
-    def case(self) -> str:
-        """As in the results."""
-        return f"trades/ws {self.rate / 1e3:g} k/s, {self.pipeline.stage}"
-
-    @property
-    def label(self) -> str:
-        """As in the names of files: stage, rate and pipeline."""
-        words = re.sub(r"[^a-z0-9]+", "-", self.pipeline.name.lower()).strip("-")
-        return f"{self.pipeline.stage}-{self.rate / 1e3:g}k-{words}"
-
-    @property
-    def verdict(self) -> str:
-        """What a table says of the answer."""
-        return "WRONG" if self.faults else "right" if self.checked else "none"
-
-    @property
-    def checked(self) -> bool:
-        """Whether every run gave the known answer."""
-        return self.pipeline.decodes and not self.faults
-
-    def add(self, arrivals: Arrivals, sent: StretchReport, n_before: int) -> None:
-        """Count a run."""
-        n_messages = len(sent.due_ns)
-        n_lead = min(round(self.rate * LEAD_S), n_messages - 1)
-        all_ns = arrivals.latency_ns(sent.due_ns, n_before)[n_lead:]
-        stalled = is_stalled(all_ns, sent.due_ns[n_lead:], arrivals.stalls_ns)
-        latency_ns, late_ns = all_ns[~stalled], sent.late_ns[n_lead:]
-        seconds = float(arrivals.times_ns[-1] - sent.due_ns[0]) / 1e9
-        self.runs.append(
-            {
-                "messages": n_messages,
-                "messages_per_second": n_messages / seconds,
-                "cpu_ns_per_message": arrivals.cpu_ns / n_messages,
-                "latency_us": percentiles_us(latency_ns),
-                "stalled_latency_us": percentiles_us(all_ns[stalled]),
-                "sender_late_us": percentiles_us(late_ns),
-                "notes": len(arrivals.times_ns),
-                **arrivals.extra,
-            }
-        )
-        self.histogram.add_values(latency_ns)
-        self._latency_ns.append(latency_ns)
-        self._stalled_ns.append(all_ns[stalled])
-        self._late_ns.append(late_ns)
-
-    def median(self, figure: str, group: str = "latency_us") -> float:
-        """Give the median of a percentile over the runs, us."""
-        return float(statistics.median(run[group][figure] for run in self.runs))
-
-    def spread(self, figure: str, group: str = "latency_us") -> tuple[float, float]:
-        """Give the smallest and the largest, us."""
-        values = [run[group][figure] for run in self.runs]
-        return min(values), max(values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give what the results file has: percentiles of all runs together, and each run's."""
-        latency_us = percentiles_us(np.concatenate(self._latency_ns))
-        return {
-            "case": self.case,
-            "pipeline": self.pipeline.name,
-            "stage": self.pipeline.stage,
-            "messages": sum(run["messages"] for run in self.runs),
-            "messages_per_second": statistics.median(
-                run["messages_per_second"] for run in self.runs
-            ),
-            "cpu_ns_per_message": statistics.median(run["cpu_ns_per_message"] for run in self.runs),
-            "rows": sum(run["messages"] for run in self.runs) if self.pipeline.decodes else 0,
-            "checked": self.checked,
-            "faults": self.faults,
-            "offered_rate": self.rate,
-            "latency_us": latency_us,
-            "spread_us": {name: self.spread(name) for name in latency_us if name != "count"},
-            "stalled_latency_us": percentiles_us(np.concatenate(self._stalled_ns)),
-            "sender_late_us": percentiles_us(np.concatenate(self._late_ns)),
-            "runs": self.runs,
-        }
 
 
 def measure_stages(

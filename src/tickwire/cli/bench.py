@@ -13,7 +13,7 @@ from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
     from tickwire.bench import Case, Result
-    from tickwire.bench.stages import StageResult
+    from tickwire.bench.outcomes import StageResult
 
 bench = typer.Typer(
     name="bench",

@@ -14,10 +14,8 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from multiprocessing.connection import Connection
-from urllib.parse import parse_qs, urlsplit
 
 from tickwire.capture import Capture
 from tickwire.errors import TickwireError
@@ -26,6 +24,7 @@ from tickwire.sim.frames import text_frame
 from tickwire.sim.load import wait_for_requests
 from tickwire.sim.peer import Peer
 from tickwire.sim.sender import LoadReport, SenderProcess
+from tickwire.sim.snapshots import SnapshotServer
 
 PAUSE_S = 0.1
 PATIENCE_S = 30.0
@@ -104,44 +103,10 @@ def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
     }
 
 
-class _Rest(ThreadingHTTPServer):
-    """Answers with the snapshots of a capture, by path and symbol."""
-
-    daemon_threads = True
-
-    def __init__(self, path: str) -> None:
-        super().__init__((HOST, 0), _RestRequest)
-        self.n_answered = 0
-        self.bodies = {place_of(answer.url): answer.data for answer in Capture.open(path).answers()}
-
-
-class _RestRequest(BaseHTTPRequestHandler):
-    """One request for a snapshot."""
-
-    server: _Rest
-
-    def do_GET(self) -> None:
-        body = self.server.bodies.get(place_of(self.path))
-        self.send_response(200 if body is not None else 404)
-        self.send_header("Content-Length", str(len(body or b"")))
-        self.end_headers()
-        self.wfile.write(body or b"")
-        self.server.n_answered += 1
-
-    def log_message(self, *_: object) -> None:
-        """Stay silent."""
-
-
-def place_of(url: str) -> tuple[str, str]:
-    """Give path and symbol of a request for a snapshot."""
-    parts = urlsplit(url)
-    return parts.path, parse_qs(parts.query).get("symbol", [""])[0]
-
-
 def _serve(spec: OutpourSpec, pipe: Connection) -> None:
     frames = frames_of(spec)
     listeners = {connection: socket.create_server((HOST, 0)) for connection in sorted(frames)}
-    rest = _Rest(spec.path)
+    rest = SnapshotServer(spec.path)
     threading.Thread(target=rest.serve_forever, daemon=True).start()
     ports = {connection: one.getsockname()[1] for connection, one in listeners.items()}
     n_bytes = sum(len(before) + len(after) for before, after in frames.values())
@@ -159,7 +124,7 @@ def _serve(spec: OutpourSpec, pipe: Connection) -> None:
     finish(peers, hang_up=spec.hang_up)
 
 
-def _pause(spec: OutpourSpec, rest: _Rest) -> None:
+def _pause(spec: OutpourSpec, rest: SnapshotServer) -> None:
     """Wait until the snapshots have been fetched, and a little for what the client does then."""
     patience = time.monotonic() + PATIENCE_S
     while rest.n_answered < spec.n_snapshots:
@@ -170,7 +135,7 @@ def _pause(spec: OutpourSpec, rest: _Rest) -> None:
 
 
 def _send(
-    spec: OutpourSpec, peers: list[Peer], frames: list[tuple[bytes, bytes]], rest: _Rest
+    spec: OutpourSpec, peers: list[Peer], frames: list[tuple[bytes, bytes]], rest: SnapshotServer
 ) -> LoadReport:
     """Send everything; the pause is no part of the report."""
     start_ns = time.time_ns()

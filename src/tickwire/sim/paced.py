@@ -111,9 +111,9 @@ class Pacer:
                 due.append(block.due_ns + start_ns)
                 late.append(self._send_on_time(block, start_ns))
             else:
-                self._peers[0].send(memoryview(block.data)[: block.ends[-1]])
+                self._peers[0].send(memoryview(block.lanes[0])[: block.ends[-1]])
                 self.answer()
-            n_bytes += block.ends[-1]
+            n_bytes += block.n_bytes
             if self.is_closed:
                 break
         return StretchReport(
@@ -127,13 +127,14 @@ class Pacer:
 
     def _send_on_time(self, block: Pass, start_ns: int) -> Ns:
         """Send a pass, each message when it is due; gives how late each was, ns."""
-        view, ends, lanes, peers = memoryview(block.data), block.ends, block.lanes, self._peers
+        views, ends, lane_of = [memoryview(data) for data in block.lanes], block.ends, block.lane_of
+        positions = [0] * len(views)
         due_ns = (block.due_ns + start_ns).tolist()
         n_messages = len(due_ns)
         sent_until, sent_ns = [], []  # of each send: the message behind its last one, and when
         clock = time.monotonic_ns
-        first = position = 0
-        while first < n_messages:
+        first = 0
+        while first < n_messages and not self.is_closed:
             now_ns = clock()
             ahead_ns = due_ns[first] - now_ns
             if ahead_ns > 0:
@@ -142,18 +143,18 @@ class Pacer:
             stop = first + 1
             if stop < n_messages and due_ns[stop] <= now_ns:
                 stop = bisect_right(due_ns, now_ns, stop)
-            peer = peers[0]
-            if lanes is not None:
-                peer = peers[lanes[first]]
-                stop = next((n for n in range(first, stop) if lanes[n] != lanes[first]), stop)
-            peer.send(view[position : ends[stop - 1]])
+            # Of each connection, how far its frames are due.
+            due_ends = {0: ends[stop - 1]}
+            if lane_of is not None:
+                due_ends = dict(zip(lane_of[first:stop], ends[first:stop], strict=True))
+            for lane, end in due_ends.items():
+                self._peers[lane].send(views[lane][positions[lane] : end])
+                positions[lane] = end
             if now_ns - self._answered_ns > MUST_ANSWER_NS:
                 self.answer()
             sent_until.append(stop)
             sent_ns.append(now_ns)
-            first, position = stop, ends[stop - 1]
-            if peer.is_closed:
-                break
+            first = stop
         n_each = np.diff(sent_until, prepend=0)
         return np.repeat(sent_ns, n_each) - np.array(due_ns[:first], np.int64)
 
@@ -261,18 +262,34 @@ def _serve(load: Load, pipe: Connection) -> None:
                 for _ in range(load.n_lanes)
             ]
             pipe.send([listener.getsockname()[1] for listener in listeners])
-            peers = []
-            for listener in listeners:
-                connected, _ = listener.accept()
-                peers.append(Peer(stack.enter_context(connected)))
-                peers[-1].shake_hands()
-            _obey(Pacer(peers, frames), peers, load.n_requests, pipe)
+            peers = _accept(listeners, load.n_requests, stack)
+            _obey(Pacer(peers, frames), peers, pipe)
     except TickwireError as error:
         pipe.send(error)
     pipe.poll(None)  # it is ended by whoever started it
 
 
-def _obey(pacer: Pacer, peers: Sequence[Peer], n_requests: int, pipe: Connection) -> None:
+def _accept(listeners: Sequence[socket.socket], n_requests: int, stack: ExitStack) -> list[Peer]:
+    """Take a client for each listener and its requests; they come in any order."""
+    peers: dict[int, Peer] = {}
+    while len(peers) < len(listeners) or any(
+        peer.n_requests < n_requests for peer in peers.values()
+    ):
+        free = {one.fileno(): n for n, one in enumerate(listeners) if n not in peers}
+        ready = wait([*free, *(peer.fileno() for peer in peers.values())])
+        for number in free.keys() & set(ready):
+            connected, _ = listeners[free[number]].accept()
+            peer = Peer(stack.enter_context(connected))
+            peer.shake_hands()
+            peers[free[number]] = peer
+        for peer in peers.values():
+            peer.answer()
+            if peer.is_closed:
+                raise TickwireError("the client left")
+    return [peers[n] for n in range(len(listeners))]
+
+
+def _obey(pacer: Pacer, peers: Sequence[Peer], pipe: Connection) -> None:
     """Send what is asked for until the clients or whoever asks are gone."""
     # A collection in the middle of a stretch would make messages late.
     gc.collect()
@@ -283,9 +300,7 @@ def _obey(pacer: Pacer, peers: Sequence[Peer], n_requests: int, pipe: Connection
         if pacer.is_closed:
             raise TickwireError("the client left")
         # Nothing wakes up without need: other pipelines may be measured meanwhile.
-        is_ready = all(peer.n_requests >= n_requests for peer in peers)
-        sockets = [peer.fileno() for peer in peers]
-        if pipe in wait([pipe, *sockets] if is_ready else sockets):
+        if pipe in wait([pipe, *(peer.fileno() for peer in peers)]):
             try:
                 stretch = pipe.recv()
             except EOFError:

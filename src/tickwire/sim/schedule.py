@@ -9,7 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,20 +43,27 @@ class Pass:
 
     Parameters
     ----------
-    data
-        The frames, one behind the other.
+    lanes
+        The frames of each connection, one behind the other.
     ends
-        Where each ends.
+        Where each frame ends among those of its connection.
     due_ns
         shape (n,), int64, ns after the start of the schedule, ascending.
-    lanes
+    lane_of
         The connection of each frame; None: all go to the first.
     """
 
-    data: bytearray | bytes
+    lanes: Sequence[bytearray | bytes]
     ends: list[int]
     due_ns: Ns
-    lanes: list[int] | None = None
+    lane_of: list[int] | None = None
+
+    @property
+    def n_bytes(self) -> int:
+        """Of its frames; they need not be all of what lies in `lanes`."""
+        if self.lane_of is None:
+            return self.ends[-1]
+        return sum(dict(zip(self.lane_of, self.ends, strict=True)).values())
 
 
 class Frames(Protocol):
@@ -143,7 +150,9 @@ class TradeFrames:
         for first in range(0, stretch.n_messages, self._tape.n_messages):
             n_messages = min(self._tape.n_messages, stretch.n_messages - first)
             self._tape.stamp(start_ns, first, rate)
-            yield Pass(self._tape.data, self._ends[:n_messages], due_times(first, n_messages, rate))
+            yield Pass(
+                (self._tape.data,), self._ends[:n_messages], due_times(first, n_messages, rate)
+            )
 
 
 def due_times(first: int, n_messages: int, rate: float) -> Ns:

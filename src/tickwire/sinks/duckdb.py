@@ -175,6 +175,8 @@ class DuckDBSink(Sink):
             # Out of reach, yet there: DuckDB's own checkpoint is the last resort where other
             # connections prevent ours.
             self._writer.execute(f"SET checkpoint_threshold = '{self._automatic_mb}MiB'")
+            # Of a checkpoint that takes long, on the program's standard output.
+            self._writer.execute("SET enable_progress_bar = false")
             self._set_threads(1)
             for table in self.tables.values():
                 self._prepare(table)
