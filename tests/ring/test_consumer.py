@@ -368,6 +368,18 @@ def test_ages_are_kept_per_read_until_recorded() -> None:
     assert ages.seen[2][1] == 1
 
 
+def test_ages_of_reads_of_any_length_wherever_they_lie_in_the_ring() -> None:
+    ring, consumer = mids()
+    ages = Ages()
+    lengths = [1, 2, 31, 32, 33, 64, 65, 100, 300, 5, 32, 32, 200] * 4
+    for number, n in enumerate(lengths):
+        put(ring, n, recv_mono=1000 + number)
+        if number % 4 == 3:
+            consumer.take()
+            consumer.record(ages, 5000)
+    assert ages.seen == [(4000 - number, n) for number, n in enumerate(lengths)]
+
+
 def test_ages_need_bounded_memory_and_are_never_told_too_short() -> None:
     ring, consumer = mids()
     ages = Ages()

@@ -1,6 +1,6 @@
 /* Arrow's bitmaps (least significant bit first) from sentinels and from bytes.
  *
- * `tw_nulls_*` count, `tw_valid_*` write; the second is called only where the first found some.
+ * `tw_nulls_*` count, `tw_valid_*` write; both only where a column has nulls and values.
  * Bits past the last row of the last byte are zero.
  */
 #ifndef TICKWIRE_BITMAP_H
@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 #include <string.h>
+
+#include "tickwire/columns.h"
 
 #define TW_BITMAP_OF(NAME, TYPE, IS_NULL)                                                          \
     static inline int64_t tw_nulls_##NAME(const TYPE *values, int64_t n)                           \
@@ -26,11 +28,6 @@
             bitmap[i >> 3] = (uint8_t)bits;                                                        \
         }                                                                                          \
     }
-
-#define TW_IS_MIN64(v) ((v) == INT64_MIN)
-#define TW_IS_MIN32(v) ((v) == INT32_MIN)
-#define TW_IS_NAN(v) ((v) != (v))
-#define TW_IS_NEGATIVE(v) ((v) < 0)
 
 TW_BITMAP_OF(i64, int64_t, TW_IS_MIN64)
 TW_BITMAP_OF(i32, int32_t, TW_IS_MIN32)

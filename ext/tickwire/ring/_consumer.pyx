@@ -35,6 +35,9 @@ import numpy as np
 cdef extern from "tickwire/clock.h":
     int64_t tw_mono_ns() noexcept nogil
 
+cdef extern from "tickwire/columns.h" nogil:
+    int64_t tw_run_length(const int64_t* values, int64_t n)
+
 cdef enum:
     NOGIL_BYTES = 65536     # a copy of more lets other threads run meanwhile
 
@@ -115,21 +118,20 @@ cdef class Consumer:
         cdef int64_t mask = self.ring.mask
         cdef int64_t n = self.n_runs
         cdef int64_t row = first
-        cdef int64_t start, run_start
+        cdef int64_t start, count
         while row < stop:
             start = mono[row & mask]
-            run_start = row
-            row += 1
-            while row < stop and mono[row & mask] == start:
-                row += 1
+            # A run that wraps is two, which are joined here.
+            count = tw_run_length(&mono[row & mask], min(stop, (row | mask) + 1) - row)
             if n > 0 and (self.starts[n - 1] == start or n == MAX_RUNS):
                 # When nobody records for long, later rows count as old as the last run: bounded
                 # memory, and never a latency told too short.
-                self.counts[n - 1] += row - run_start
+                self.counts[n - 1] += count
             else:
                 self.starts[n] = start
-                self.counts[n] = row - run_start
+                self.counts[n] = count
                 n += 1
+            row += count
         self.n_runs = n
 
     cdef int64_t enter(self, object max_rows) except -1:

@@ -51,6 +51,16 @@ cdef extern from "tickwire/spare.h" nogil:
     void* tw_spare_take(size_t n_bytes, int* size_class)
     void tw_spare_give(void* memory, int size_class)
 
+cdef extern from "tickwire/columns.h" nogil:
+    int TW_HAS_NULLS
+    int TW_HAS_VALUES
+    int tw_look_i64(const int64_t* values, int64_t n)
+    int tw_look_i32(const int32_t* values, int64_t n)
+    int tw_look_f64(const double* values, int64_t n)
+    int tw_look_code16(const int16_t* values, int64_t n)
+    int tw_look_code32(const int32_t* values, int64_t n)
+    int64_t tw_offsets(const int64_t* ends, int64_t n, int64_t start, int32_t* offsets)
+
 cdef extern from "tickwire/bitmap.h" nogil:
     int64_t tw_nulls_i64(const int64_t* values, int64_t n)
     int64_t tw_nulls_i32(const int32_t* values, int64_t n)
@@ -255,7 +265,7 @@ cdef void fill_numbers(
     cdef int64_t n = source.n
     cdef const uint8_t* ring_memory = <const uint8_t*> ring.columns[i]
     cdef const void* values
-    cdef int64_t n_nulls
+    cdef int found
     cdef uint8_t* bitmap
     if borrow:
         values = ring_memory + source.slot * size
@@ -266,32 +276,50 @@ cdef void fill_numbers(
     column.buffers[1] = values
     if not may_lack(ring, i):
         return
-    if kind == KIND_F64:
-        n_nulls = tw_nulls_f64(<const double*> values, n)
-    elif kind == KIND_CODE16:
-        n_nulls = tw_nulls_code16(<const int16_t*> values, n)
-    elif kind == KIND_CODE32:
-        n_nulls = tw_nulls_code32(<const int32_t*> values, n)
-    elif kind == KIND_I32:
-        n_nulls = tw_nulls_i32(<const int32_t*> values, n)
-    else:
-        n_nulls = tw_nulls_i64(<const int64_t*> values, n)
-    if n_nulls == 0:
+    found = look(kind, values, n)
+    if not found & TW_HAS_NULLS:
         return
     bitmap = source.out
     source.out += line((n + 7) >> 3)
     column.buffers[0] = bitmap
-    column.array.null_count = n_nulls
+    if found & TW_HAS_VALUES:
+        column.array.null_count = write_bitmap(kind, values, n, bitmap)
+    else:
+        column.array.null_count = n
+        memset(bitmap, 0, <size_t> ((n + 7) >> 3))
+
+
+cdef int look(int kind, const void* values, int64_t n) noexcept nogil:
+    # Of TW_HAS_NULLS and TW_HAS_VALUES.
+    if kind == KIND_F64:
+        return tw_look_f64(<const double*> values, n)
+    elif kind == KIND_CODE16:
+        return tw_look_code16(<const int16_t*> values, n)
+    elif kind == KIND_CODE32:
+        return tw_look_code32(<const int32_t*> values, n)
+    elif kind == KIND_I32:
+        return tw_look_i32(<const int32_t*> values, n)
+    return tw_look_i64(<const int64_t*> values, n)
+
+
+cdef int64_t write_bitmap(
+    int kind, const void* values, int64_t n, uint8_t* bitmap
+) noexcept nogil:
+    # Returns the number of nulls.
     if kind == KIND_F64:
         tw_valid_f64(<const double*> values, n, bitmap)
+        return tw_nulls_f64(<const double*> values, n)
     elif kind == KIND_CODE16:
         tw_valid_code16(<const int16_t*> values, n, bitmap)
+        return tw_nulls_code16(<const int16_t*> values, n)
     elif kind == KIND_CODE32:
         tw_valid_code32(<const int32_t*> values, n, bitmap)
+        return tw_nulls_code32(<const int32_t*> values, n)
     elif kind == KIND_I32:
         tw_valid_i32(<const int32_t*> values, n, bitmap)
-    else:
-        tw_valid_i64(<const int64_t*> values, n, bitmap)
+        return tw_nulls_i32(<const int32_t*> values, n)
+    tw_valid_i64(<const int64_t*> values, n, bitmap)
+    return tw_nulls_i64(<const int64_t*> values, n)
 
 
 cdef uint8_t* pack(const uint8_t* data, Source* source, int shift, int flip) noexcept nogil:
@@ -333,13 +361,11 @@ cdef void fill_text(
     cdef int64_t arena_bytes = ring.arena_masks[i] + 1
     cdef int64_t at = start & ring.arena_masks[i]
     cdef int32_t* offsets = <int32_t*> source.out
-    cdef int64_t n_nulls, j
+    cdef int64_t n_nulls
     source.out += line((n + 1) * 4)
     offsets[0] = 0
-    for j in range(source.n_first):
-        offsets[j + 1] = <int32_t> (ends[source.slot + j] - start)
-    for j in range(source.n_first, n):
-        offsets[j + 1] = <int32_t> (ends[j - source.n_first] - start)
+    tw_offsets(ends + source.slot, source.n_first, start, offsets + 1)
+    tw_offsets(ends, n - source.n_first, start, offsets + 1 + source.n_first)
     copy_wrapped(source.out, ring.arenas[i], at, n_bytes, min(n_bytes, arena_bytes - at), 1)
     column.buffers[1] = offsets
     column.buffers[2] = source.out

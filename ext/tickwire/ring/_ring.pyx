@@ -23,6 +23,9 @@ from tickwire.ring._stage cimport stage_row
 
 from tickwire.ring.drop import Drop
 
+cdef extern from "tickwire/columns.h" nogil:
+    int64_t tw_count_up(int64_t* values, int64_t n, int64_t first)
+
 cdef enum:
     MIN_ROWS = 1024
     MAX_CODES16 = 32767
@@ -276,12 +279,15 @@ cdef class Ring:
 
     cpdef void publish(self) noexcept nogil:
         """Make all staged rows visible to consumers."""
-        cdef int64_t row
-        if self.head == self.published:
+        cdef int64_t first = self.published
+        cdef int64_t n = self.head - first
+        cdef int64_t n_first
+        if n == 0:
             return
         if self.seq != NULL:
-            for row in range(self.published, self.head):
-                self.seq[row & self.mask] = self.seq_base + row
+            n_first = min(n, self.capacity - (first & self.mask))
+            tw_count_up(&self.seq[first & self.mask], n_first, self.seq_base + first)
+            tw_count_up(self.seq, n - n_first, self.seq_base + first + n_first)
         self.published = self.head
         self.message_start = self.head
         # Release: the rows are written before the cursor says so. Partner: Consumer's acquire.
