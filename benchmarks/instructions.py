@@ -224,6 +224,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"counted before: {path} (--again counts anew)")
         return 0
     print(f"counting {len(names)} cases under callgrind, which takes a minute", flush=True)
+    if machine.build() != "release":
+        print(f"NOTE: the build is {machine.build()}, whose counts are not the release's")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
