@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Frames come from a file by `readv`, straight into the receive buffer, as a carrier brings them:
-  the kernel copies, and a read is at most 64 KiB.
+  the kernel copies. A read is of at most 64 KiB, whatever a carrier would take.
 - A read brings whole frames, always as many, so that work per read is the same in every read.
 - No table has a consumer: the rings are written over and over, and are never full.
 
