@@ -1,6 +1,6 @@
 """How often each line of Cython runs per message: `python -m benchmarks.lines decode/_walk`.
 
-Needs the build `trace`, which calls Python's tracer at each line, also without the GIL. That makes
+Needs the build `trace`, which tells Python's tracing of each line, also without the GIL. That makes
 everything a hundred times slower, so times would say nothing; counts are exact. They say which
 branches a message takes, how often a loop turns, and what runs per message that should not.
 """
@@ -11,6 +11,8 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,30 +25,58 @@ from tickwire.bench import machine
 ROOT = Path(__file__).resolve().parents[1]
 EXT = ROOT / "ext" / "tickwire"
 N_READS = 8
+PER_READ = 20
 
 
-def counted(case: str) -> tuple[Counter[tuple[str, int]], int]:
-    """Run some reads under a tracer; runs of each line of each file, and messages."""
-    corridor = Corridor(case)
-    runs: Counter[tuple[str, int]] = Counter()
+@contextmanager
+def each_line(note: Callable[[str, int], None]) -> Iterator[None]:
+    """Call `note` with file and line of each line that runs, Cython's included."""
+    # From 3.13 on Cython tells `sys.monitoring`, before that the tracer of the thread.
+    monitoring: Any = getattr(sys, "monitoring", None) if sys.version_info >= (3, 13) else None
+    if monitoring is not None:
+        tool, line_event = monitoring.PROFILER_ID, monitoring.events.LINE
+        monitoring.use_tool_id(tool, "tickwire lines")
+        monitoring.register_callback(
+            tool, line_event, lambda code, line: note(code.co_filename, line)
+        )
+        monitoring.set_events(tool, line_event)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
+        return
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
-            runs[frame.f_code.co_filename, frame.f_lineno] += 1
+            note(frame.f_code.co_filename, frame.f_lineno)
         return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def counted(case: str) -> tuple[Counter[tuple[str, int]], int]:
+    """Run some reads; how often each line of each file ran, and how many messages there were."""
+    corridor = Corridor(case)
+    runs: Counter[tuple[str, int]] = Counter()
+
+    def note(name: str, line: int) -> None:
+        runs[name, line] += 1
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Frames.write(Path(folder) / "frames", case, 2 * N_READS, per_read=20) as frames,
+        Frames.write(Path(folder) / "frames", case, 2 * N_READS, per_read=PER_READ) as frames,
     ):
         corridor.read(frames.descriptor, frames.read_bytes[:N_READS])
-        sys.settrace(trace)
-        try:
+        with each_line(note):
             corridor.read(frames.descriptor, frames.read_bytes[N_READS:])
-        finally:
-            sys.settrace(None)
         corridor.check(frames.n_messages)
-    return runs, frames.n_messages // 2
+    return runs, N_READS * frames.per_read
 
 
 def by_file(runs: Counter[tuple[str, int]], n_messages: int) -> str:
@@ -93,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     runs, n_messages = counted(options.case)
     if not any("ext/tickwire/" in name for name, _ in runs):
-        print("this Python's tracer does not see Cython's lines; try another", file=sys.stderr)
+        print("this Python does not see Cython's lines; try another", file=sys.stderr)
         return 1
     print(by_file(runs, n_messages))
     for name in options.modules:

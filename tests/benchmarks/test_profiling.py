@@ -144,6 +144,29 @@ def test_lines_are_counted_per_message(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert lines.by_file(runs, 20).splitlines() == ["lines per message", "      1.50  wire/_it.pyx"]
 
 
+def test_each_line_is_noted_once() -> None:
+    noted: Counter[int] = Counter()
+
+    def loop() -> int:
+        total = 0
+        for n in range(5):
+            total += n
+        return total
+
+    first = loop.__code__.co_firstlineno
+
+    def note(name: str, line: int) -> None:
+        if name == __file__:
+            noted[line - first] += 1
+
+    with lines.each_line(note):
+        loop()
+    assert (noted[1], noted[3], noted[4]) == (1, 5, 1)
+    before = noted.copy()
+    loop()
+    assert noted == before
+
+
 def test_lines_need_the_build_that_traces(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
