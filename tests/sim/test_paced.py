@@ -139,3 +139,13 @@ def test_a_tape_that_repeats_has_an_id_for_every_message():
     ids = [trade["tid"] for trade in trades(tape.payloads())]
     assert ids == [10**18 + n * 1_000_000 for n in range(200)]
     assert tape.rows["trades"] == 200
+
+
+async def test_ids_of_messages_that_are_due_in_the_same_ns_are_told_apart():
+    with PacedServer(TradeLoad(n_different=500)) as server:
+        async with websockets.connect(server.urls[0]) as ws:
+            await ws.send(SUBSCRIBE)
+            await ws.recv()
+            got, _ = await receive(server, ws, Stretch(500, 4e9))
+    ids = [trade["tid"] for trade in got]
+    assert ids == sorted(set(ids))

@@ -14,7 +14,6 @@ from tickwire.errors import TickwireError
 from tickwire.sim.load import LoadSpec
 from tickwire.sim.tape import FIRST_TRADE_ID
 
-STAMP_START_NS = 10**18
 VENUE = "hyperliquid"
 
 
@@ -53,10 +52,7 @@ def decode(spec: LoadSpec) -> dict[str, list[Row]]:
     tables: dict[str, list[Row]] = {}
     tape = spec.record()
     # The zeros of a fresh tape are no JSON number.
-    if spec.stamp:
-        tape.stamp(STAMP_START_NS, 0, spec.rate)
-    else:
-        tape.number(0)
+    tape.number(0)
     for number, payload in enumerate(tape.payloads()):
         message = json.loads(payload)
         table, read = readers[message["channel"]]

@@ -117,7 +117,7 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
             start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
             blocked_s = send_in_turns(ordered, blocks)
             seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
-            pipe.send(LoadReport(spec.n_messages, 0, seconds, blocked_s, start_ns, 0.0, {}))
+            pipe.send(LoadReport(spec.n_messages, 0, seconds, blocked_s, start_ns, {}))
         except TickwireError as error:
             pipe.send(str(error))
         finish(peers, hang_up=spec.hang_up)

@@ -5,8 +5,7 @@ Rules of this file
 - One client, blocking sockets with a poll where it matters, no event loop: the sender must cost
   less than whatever it measures. `measure_ceiling` says how fast it is into a reader that only
   throws bytes away.
-- At a rate the schedule is open loop: message i is due at start + i / rate whatever the client
-  does, and a stamped id is that due time, so that waiting in the sender counts as latency too.
+- It sends as fast as the client takes it; `tickwire.sim.paced` keeps a schedule.
 - The peer may be any WebSocket client. It sends its requests, each gets a subscriptionResponse, and
   after `n_requests` of them the load starts. Pings are answered between batches.
 """
@@ -33,7 +32,6 @@ from tickwire.sim.peer import Peer
 from tickwire.sim.sender import LoadReport, SenderProcess
 from tickwire.sim.tape import MIXES, Mix, Tape, record
 
-_IDLE_S = 0.0001
 # What the package websockets asks for; a server may choose it whatever the client offers.
 DEFLATE_WINDOW_BITS = 12
 DEFLATE_ANSWER = b"permessage-deflate; server_max_window_bits=%d" % DEFLATE_WINDOW_BITS
@@ -49,10 +47,6 @@ class LoadSpec:
         `trades`, `bbo`, `book` or `mix`.
     n_messages
         In all.
-    rate
-        Messages per second; 0 as fast as the client takes them.
-    stamp
-        Trade ids are the times in ns at which messages are due; needs a rate.
     tape_messages
         How many different messages there are before the tape repeats with fresh ids.
     n_requests
@@ -75,8 +69,6 @@ class LoadSpec:
 
     mix: Mix = "trades"
     n_messages: int = 1_000_000
-    rate: float = 0.0
-    stamp: bool = False
     tape_messages: int = 10_000
     n_requests: int = 1
     coin: str = "BTC"
@@ -93,7 +85,6 @@ class LoadSpec:
         return record(
             self.mix,
             n_messages,
-            stamp=self.stamp,
             coin=self.coin,
             coins=self.coins,
             seed=self.seed,
@@ -131,27 +122,18 @@ def send_load(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
     ends = tape.ends.tolist()
     rows = dict.fromkeys(tape.rows, 0)
     start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
-    n_sent = n_bytes = latest_ns = 0
+    n_sent = n_bytes = 0
     while n_sent < spec.n_messages and not peer.is_closed:
         n_pass = min(tape.n_messages, spec.n_messages - n_sent)
-        if spec.stamp:
-            tape.stamp(start_ns, n_sent, spec.rate)
-        else:
-            tape.number(n_sent)
-        if spec.rate:
-            late_ns = _send_on_time(peer, spec.rate, view, ends[:n_pass], n_sent, start_mono_ns)
-            latest_ns = max(latest_ns, late_ns)
-        else:
-            peer.send(view[: ends[n_pass - 1]])
-            peer.answer()
+        tape.number(n_sent)
+        peer.send(view[: ends[n_pass - 1]])
+        peer.answer()
         n_sent += n_pass
         n_bytes += ends[n_pass - 1]
         for table, n_rows in tape.rows.items():
             rows[table] += n_rows * n_pass // tape.n_messages
     seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
-    return LoadReport(
-        n_sent, n_bytes, seconds, peer.blocked_ns / 1e9, start_ns, latest_ns / 1e3, rows
-    )
+    return LoadReport(n_sent, n_bytes, seconds, peer.blocked_ns / 1e9, start_ns, rows)
 
 
 def wait_for_requests(peer: Peer, n_requests: int) -> None:
@@ -173,7 +155,6 @@ def _send_deflated(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
         seconds,
         peer.blocked_ns / 1e9,
         start_ns,
-        0.0,
         {table: n_rows * n_passes for table, n_rows in tape.rows.items()},
     )
 
@@ -201,26 +182,6 @@ def deflate_load(spec: LoadSpec, path: Path) -> None:
                 file.write(frame)
 
 
-def _send_on_time(
-    peer: Peer, rate: float, view: memoryview, ends: list[int], n_before: int, start_ns: int
-) -> int:
-    """Send one pass, each message when it is due; the worst lateness in ns."""
-    sent = position = latest_ns = 0
-    while sent < len(ends) and not peer.is_closed:
-        now_ns = time.monotonic_ns() - start_ns
-        n_due = min(int(now_ns * rate / 1e9) + 1 - n_before, len(ends))
-        if n_due <= sent:
-            peer.answer()
-            next_s = (n_before + sent) / rate - (time.monotonic_ns() - start_ns) / 1e9
-            if next_s > _IDLE_S:
-                time.sleep(next_s - _IDLE_S / 2)
-            continue
-        peer.send(view[position : ends[n_due - 1]])
-        latest_ns = max(latest_ns, now_ns - int((n_before + sent) * 1e9 / rate))
-        sent, position = n_due, ends[n_due - 1]
-    return latest_ns
-
-
 class LoadServer(SenderProcess):
     """A load generator in its own process; a context manager.
 
@@ -240,8 +201,6 @@ class LoadServer(SenderProcess):
     def __init__(self, spec: LoadSpec, target: Callable[..., None] | None = None) -> None:
         if spec.mix not in MIXES:
             raise TickwireError(f"no mix {spec.mix}; allowed: {', '.join(MIXES)}")
-        if spec.stamp and not spec.rate:
-            raise TickwireError("a stamp is the time when a message is due: give a rate")
         super().__init__(target or _serve, spec)
         self.spec = spec
         self.url = ""
@@ -299,14 +258,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tickwire.sim.load", description=main.__doc__)
     parser.add_argument("--mix", choices=MIXES, default="trades")
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--rate", type=float, default=0.0)
-    parser.add_argument("--stamp", action="store_true")
     parser.add_argument("--requests", type=int, default=1)
     parser.add_argument("--ceiling", action="store_true")
     options = parser.parse_args(arguments)
-    spec = LoadSpec(
-        options.mix, options.messages, options.rate, options.stamp, n_requests=options.requests
-    )
+    spec = LoadSpec(options.mix, options.messages, n_requests=options.requests)
     if options.ceiling:
         report = measure_ceiling(spec)
     else:

@@ -147,4 +147,4 @@ def _send(
         blocked_s += send_in_turns(peers, [iter([memoryview(own[part])]) for own in frames])
         seconds += (time.monotonic_ns() - began_ns) / 1e9
     n_bytes = sum(len(own[0]) + len(own[1]) for own in frames)
-    return LoadReport(spec.n_messages, n_bytes, seconds, blocked_s, start_ns, 0.0, {})
+    return LoadReport(spec.n_messages, n_bytes, seconds, blocked_s, start_ns, {})

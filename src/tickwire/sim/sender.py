@@ -26,9 +26,7 @@ class LoadReport:
     blocked_seconds
         Of these, spent waiting for the client to read.
     start_ns
-        Wall clock at the start of the schedule.
-    latest_us
-        By how much a message was handed to the socket after it was due, at worst.
+        Wall clock when sending began.
     rows
         Rows per table.
     """
@@ -38,7 +36,6 @@ class LoadReport:
     seconds: float
     blocked_seconds: float
     start_ns: int
-    latest_us: float
     rows: dict[str, int]
 
     @property
