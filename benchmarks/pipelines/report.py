@@ -122,7 +122,7 @@ def _case_table(results: Sequence[Result]) -> list[str]:
         f"## {results[0].case}",
         "",
         f"Medians of interleaved runs, smallest..largest in brackets. `ratio` is CPU per message "
-        f"over that of {OURS}; `waited` the share of its time that the sender waited for the "
+        f"over that of {OURS}; `waited` the share of the time in which the sender waited for the "
         "receiver.",
         "",
         "| pipeline | runs | messages/s | CPU ns per message | ratio | waited | answer |",

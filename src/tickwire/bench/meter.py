@@ -69,6 +69,7 @@ class Meter:
         self._start: Usage | None = None
         self._aside = Usage()
         self._used: Usage | None = None
+        self.ended_ns = 0  # wall clock
 
     def start(self, n_so_far: int) -> None:
         """Begin the main phase, with so many messages delivered."""
@@ -83,6 +84,7 @@ class Meter:
         if self._start is None:
             raise TickwireError("the main phase has not begun")
         self._used = Usage.now() - self._start - self._aside
+        self.ended_ns = time.time_ns()
 
     def leave_out(self, usage: Usage) -> None:
         """Do not count this."""

@@ -178,9 +178,10 @@ def run_once(prepared: Preparation, pipeline: Pipeline) -> dict[str, Any]:
             raise TickwireError(f"{pipeline.name} on {case.name} failed: {errors}")
         run: dict[str, Any] = json.loads(output.splitlines()[-1])
         sent = sending.server.report()
-    # The share of its time that the sender waited for the receiver: near 1 where the receiver is
+    # The share of the time that the sender waited, or had sent all: near 1 where the receiver is
     # what limits the pair.
-    run["sender_waited"] = sent.blocked_seconds / sent.seconds
+    busy_s = sent.seconds - sent.blocked_seconds
+    run["sender_waited"] = max(1 - busy_s * 1e9 / (run.pop("ended_ns") - sent.start_ns), 0.0)
     return run
 
 

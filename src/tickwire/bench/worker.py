@@ -37,11 +37,14 @@ def run(order: Order, receive: Receive) -> dict[str, Any]:
     """Run a pipeline once; give its figures, and what was wrong with its answer."""
     if order.pipeline in YARDSTICKS:
         # What is decoded by none has no answer to check.
-        return run_yardstick(order).figures() | {"rows": 0, "checked": False, "faults": []}
+        meter = run_yardstick(order)
+        none = {"rows": 0, "checked": False, "faults": []}
+        return meter.figures() | none | {"ended_ns": meter.ended_ns}
     answer = Answer(Expected.load(Path(order.answer)))
     collector = uvloop.run(_collect(order, answer, receive))
     faults = answer.finish()
     return collector.meter.figures() | {
+        "ended_ns": collector.meter.ended_ns,
         "rows": collector.n_rows,
         "batches": collector.n_batches,
         "checked": not faults,
