@@ -91,7 +91,11 @@ def inflate() -> Iterator[bytes]:
     for more in (0, 4, 8):
         yield bytes([0 + more]) + BETWEEN.join(messages)
         yield bytes([1 + more]) + BETWEEN.join((messages[0], whole))
-        yield bytes([2 + more]) + gzip.compress(text) + gzip.compress(b"a")
+        alone = gzip.compress(text)
+        yield bytes([2 + more]) + alone + gzip.compress(b"a")
+        referring = zlib.compressobj(wbits=-15, zdict=text)
+        body = referring.compress(text) + referring.flush()
+        yield bytes([2 + more]) + alone + alone[:10] + body + alone[-8:]
         yield bytes([0 + more]) + b"\x01\x02\x00\xfd\xffab\x00"
 
 

@@ -144,6 +144,35 @@ def test_a_stored_block_may_take_the_tail_for_its_content():
     assert Inflater(LIMIT).decompress(block) == b"abcd" + TAIL
 
 
+def codes_of_all_lengths():
+    """A block with a byte for each length of code; fifteen ones end it, so the tail can end it."""
+    bits = "0" + "01"  # not the final block, codes of its own; the lowest bit comes first
+    bits += "00000" + "00000"  # 257 codes and 1
+    # Lengths of the codes for lengths, in the order of RFC 1951 section 3.2.7: fifteen have four
+    # bits and two have five, so that 1 to 13 are 0000 to 1100, and so on in the order of values.
+    widths = {18: 5, 15: 5} | dict.fromkeys(range(15), 4)
+    order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
+    bits += f"{len(order) - 4:04b}"[::-1]
+    bits += "".join(f"{widths.get(each, 0):03b}"[::-1] for each in order)
+    ranked = sorted(widths, key=lambda each: (widths[each], each))
+    codes = {each: f"{at:04b}" for at, each in enumerate(ranked[:15])}
+    codes |= {each: f"1111{at}" for at, each in enumerate(ranked[15:])}
+    # Bytes 0 to 14 have codes of 1 to 15 bits, the end of the block has one of 15.
+    bits += "".join(codes[length] for length in range(1, 16))
+    bits += codes[18] + f"{138 - 11:07b}"[::-1] + codes[18] + f"{103 - 11:07b}"[::-1]
+    bits += codes[15] + codes[0]
+    bits += "0" * (-len(bits) % 8)  # the byte 0, as often as fits
+    return bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+
+
+def test_the_tail_must_not_end_a_block_of_the_message():
+    """Its last bits end one here: there was no flush, and a bit is left of the byte."""
+    block = codes_of_all_lengths()
+    assert zlib.decompressobj(-15).decompress(block + TAIL).endswith(bytes(16))
+    with pytest.raises(DecodeError, match="inflated"):
+        Inflater(LIMIT).decompress(block)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=1, max_size=60))
 def test_any_bytes_give_what_zlib_gives_or_an_error(data):
@@ -196,6 +225,18 @@ def test_gzip_one_member_or_several():
     for message in messages_of(20):
         assert inflater.decompress(gzip.compress(message)) == message
     assert inflater.decompress(gzip.compress(b"one, ") + gzip.compress(b"two")) == b"one, two"
+
+
+def test_a_member_of_gzip_knows_nothing_of_the_one_before():
+    text = messages_of(1)[0]
+    encoder = zlib.compressobj(wbits=-15, zdict=text)
+    body = encoder.compress(text) + encoder.flush()
+    alone = gzip.compress(text)
+    referring = alone[:10] + body + alone[-8:]  # header, data, checksum and size
+    inflater = Inflater(LIMIT, form="gzip")
+    assert inflater.decompress(alone + alone) == text + text
+    with pytest.raises(DecodeError, match="inflated"):
+        inflater.decompress(alone + referring)
 
 
 def test_gzip_that_is_not_right():
