@@ -84,17 +84,6 @@ TW_INLINE const uint8_t *tw_plain_u63(const uint8_t *p, const uint8_t *end, int6
     return stop;
 }
 
-/* Short texts are compared as two words; the bytes behind them are masked. */
-#define TW_WORD_MAX 16
-
-/* Make a word of p..p + n; false where it is too long. */
-TW_INLINE bool tw_set_word(uint64_t *word, const uint8_t *p, uint32_t n) {
-    if (n > TW_WORD_MAX) return false;
-    word[0] = word[1] = 0;
-    memcpy(word, p, n);
-    return true;
-}
-
 /* The closing quote of a string without escapes; p behind the opening one. NULL for others. */
 TW_INLINE const uint8_t *tw_plain_string_end(const uint8_t *p, const uint8_t *end) {
     p = tw_string_stop(p, end);

@@ -11,6 +11,15 @@ from libc.stdint cimport int64_t, uint8_t
 from tickwire.decode._lowered cimport MAX_TARGETS
 from tickwire.ring._ring cimport Ring, TextResult
 
+cdef extern from "tickwire/step.h" nogil:
+    ctypedef struct TextColumn "tw_text_column":
+        int64_t* ends
+        uint8_t* arena
+        int64_t arena_mask
+        const int64_t* limit
+        int64_t most
+        uint8_t* valid
+
 cdef struct Target:
     int64_t* head           # Ring.head
     int64_t* limit          # Ring.limit
@@ -20,6 +29,7 @@ cdef struct Target:
     void** columns
     int64_t mask
     int64_t most_rows       # of one message: half the ring
+    TextColumn* texts       # by column; of text columns only
     int n_columns
     int n_texts
 

@@ -1,6 +1,7 @@
 """Rings by number; why they are attributes is in the declaration."""
 
 from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport calloc, free
 
 from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT, Ring, TextResult
 
@@ -16,8 +17,19 @@ cdef int _bind(Target* target, Ring ring) except -1:
     target.mask = ring.mask
     target.most_rows = ring.capacity // 2
     target.n_columns = ring.n_columns
+    target.texts = <TextColumn*>calloc(max(ring.n_columns, 1), sizeof(TextColumn))
+    if target.texts == NULL:
+        raise MemoryError
     for i in range(ring.n_columns):
-        target.n_texts += ring.kinds[i] == KIND_TEXT or ring.kinds[i] == KIND_BINARY
+        if ring.kinds[i] != KIND_TEXT and ring.kinds[i] != KIND_BINARY:
+            continue
+        target.n_texts += 1
+        target.texts[i].ends = <int64_t*>ring.columns[i]
+        target.texts[i].arena = ring.arenas[i]
+        target.texts[i].arena_mask = ring.arena_masks[i]
+        target.texts[i].limit = &ring.text_limits[i]
+        target.texts[i].most = ring.max_texts[i]
+        target.texts[i].valid = ring.valids[i]
     return 0
 
 
@@ -38,6 +50,10 @@ cdef class Targets:
         for number, ring in enumerate(rings):
             if ring is not None:
                 _bind(&self.at[number], ring)
+
+    def __dealloc__(self):
+        for number in range(MAX_TARGETS):
+            free(self.at[number].texts)
 
     cdef bint refresh_limit(self, int target) noexcept nogil:
         if target == 0:

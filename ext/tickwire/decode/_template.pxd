@@ -7,20 +7,24 @@ with the value behind it. Where the literals agree, keys, quotes, colons, commas
 need not be looked at. Where one does not, the value is read again in the general way, which also
 learns the new template. A template never decides what is right: it repeats what the general way
 has accepted, byte for byte, and its values are read by the same rules.
+
+Where the values of an object or array are one row, they need not wait in registers: the steps know
+the row's columns and write into its slot, which does not count before the head has moved on.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport ActionOp, Lowered, NodeOp
+from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp, RowSetOp
 
 cdef enum:
     MAX_STEPS = 40
     MAX_WORDS = 4
     MOST_SKIPPED = 8        # strings of an array or object that nobody wants, as steps of their own
     MAX_LITERAL = 32
+    MAX_REST = 8        # columns of a row whose value no step reads
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
 
-cdef extern from "tickwire/steps.h" nogil:
+cdef extern from "tickwire/step.h" nogil:
     enum:
         STEP_SKIP_STRING "TW_STEP_SKIP_STRING"
         STEP_SKIP "TW_STEP_SKIP"
@@ -36,34 +40,51 @@ cdef extern from "tickwire/steps.h" nogil:
         STEP_OBSERVE "TW_STEP_OBSERVE"
         STEP_RULE "TW_STEP_RULE"
 
+        STORE_NONE "TW_STORE_NONE"
+        STORE_1 "TW_STORE_1"
+        STORE_2 "TW_STORE_2"
+        STORE_4 "TW_STORE_4"
+        STORE_8 "TW_STORE_8"
+        STORE_TEXT "TW_STORE_TEXT"
+
     ctypedef struct Word "tw_word":
-        uint64_t text[2]
-        uint32_t n
-        int64_t result
+        pass
 
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
         uint32_t n
         uint32_t mask
         int32_t kind
+        int32_t reg
+        void* column
+        int32_t store
+        int32_t n_words
+        int64_t unit_ns
+        int32_t is_int32
+        uint8_t first
         int32_t quoted
         int32_t node
         int32_t turn
-        int32_t reg
-        int32_t n_words
-        int32_t is_int32
-        uint8_t first
-        int64_t unit_ns
         void* action
-        void* column
         Word words[MAX_WORDS]
+
+    # Expect n bytes, of which `length` are the value; False where they are too many.
+    bint expect "tw_expect"(
+        Word* word, const uint8_t* p, uint32_t n, uint32_t length, int64_t result
+    )
 
 cdef struct Template:
     int n_steps             # 0: none
     uint64_t taken          # registers of the places that the steps read
-    bint numeric            # only numbers, and skipped values
-    bint direct             # the values go straight into the columns of `target`
-    int target
+    bint flat               # no step needs a walk
+    # `Steps.bind`: the values are one row and go straight into its columns.
+    bint direct
+    bint conditional        # the row may not be wanted
+    int32_t target
+    RowSetOp* row_set
+    uint64_t registers      # set at or below the node
+    int n_rest
+    CellOp* rest[MAX_REST]  # columns that no step fills
     uint32_t misses         # since the last hit
     uint32_t misses_to_learn
     Step steps[MAX_STEPS]

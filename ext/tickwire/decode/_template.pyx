@@ -4,16 +4,13 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
-    FORM_STRING, OP_CHOICE, OP_CODE, OP_INTEGER, OP_INTEGER32, OP_NUMBER, OP_TEXT, OP_TIME,
-    ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
+    FORM_STRING, FORM_WORD, OP_CHOICE, OP_CODE, OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_NUMBER,
+    OP_TEXT, OP_TIME, ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
 )
 from tickwire.decode._values cimport (
-    TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value,
+    TEXT_NULL, TEXT_STRING, TEXT_WORD, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
-
-cdef extern from "tickwire/predict.h" nogil:
-    bint tw_set_word(uint64_t* word, const uint8_t* p, uint32_t n)
 
 cdef enum:
     MAX_WORD = 16   # bytes of an expected text with its closing quote
@@ -38,10 +35,10 @@ cdef Edge* _index(Lowered program, Range items, int32_t index) noexcept nogil:
 
 
 cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
-    """The step for a scalar that one action reads; STEP_NODE where none is made for it."""
+    """The step for a scalar that one action reads."""
     cdef bint string = text.form == TEXT_STRING
-    if text.escaped or not (string or text.form == TEXT_NUMBER) or text.n == 0:
-        return STEP_NODE
+    if text.form == TEXT_WORD:
+        return STEP_CHOICE if action.op == OP_CHOICE or action.op == OP_FLAG else STEP_RULE
     if action.op == OP_NUMBER and not action.magnitude:
         return STEP_F64
     if action.op == OP_INTEGER or action.op == OP_INTEGER32:
@@ -54,7 +51,7 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
         return STEP_CODE
     if action.op == OP_CHOICE and string:
         return STEP_CHOICE
-    return STEP_NODE
+    return STEP_RULE
 
 
 cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:
@@ -92,20 +89,25 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
     return NULL
 
 
-cdef void _expect(Step* step, ActionOp* action, Lowered program) noexcept nogil:
-    """The texts of a choice, with their closing quotes."""
+cdef void _expect(Step* step, ActionOp* action, Lowered program, bint string) noexcept nogil:
+    """The texts of a choice; of strings with their closing quotes."""
     cdef uint8_t text[MAX_WORD]
     cdef Scalar* scalar
     cdef int32_t i
+    if action.op == OP_FLAG:
+        expect(&step.words[0], b"true", 4, 4, True)
+        expect(&step.words[1], b"false", 5, 5, False)
+        step.n_words = 2
+        return
     for i in range(action.choices.n):
         scalar = &program.scalars[action.choices.first + i]
-        if scalar.form != FORM_STRING or scalar.n >= MAX_WORD or step.n_words == MAX_WORDS:
+        if scalar.form != <int>(FORM_STRING if string else FORM_WORD):
+            continue
+        if scalar.n >= MAX_WORD or step.n_words == MAX_WORDS:
             continue
         memcpy(text, scalar.text, scalar.n)
         text[scalar.n] = c'"'
-        tw_set_word(step.words[step.n_words].text, text, scalar.n + 1)
-        step.words[step.n_words].n = scalar.n + 1
-        step.words[step.n_words].result = scalar.result
+        expect(&step.words[step.n_words], text, scalar.n + string, scalar.n, scalar.result)
         step.n_words += 1
 
 
@@ -137,7 +139,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
             action = &program.actions[node.actions.first]
             if not read_scalar(p, after, &text):
                 return NULL
-            if text.form == TEXT_STRING or text.form == TEXT_NUMBER:
+            if text.form != TEXT_NULL and not text.escaped and text.n:
                 step.kind = _kind(action, &text)
                 step.reg = action.register
                 step.action = action
@@ -145,17 +147,14 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
                 step.is_int32 = action.op == OP_INTEGER32
                 step.n_words = 0
                 if step.kind == STEP_CHOICE:
-                    _expect(step, action, program)
+                    _expect(step, action, program, text.form == TEXT_STRING)
         elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
             if not read_scalar(p, after, &text):
                 return NULL
             if not text.escaped:
                 step.kind = STEP_OBSERVE
                 step.reg = node.observe
-    template.numeric = template.numeric and (
-        step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP or step.kind == STEP_F64
-        or step.kind == STEP_INTEGER
-    )
+    template.flat = template.flat and step.kind != STEP_NODE
     step.quoted = p[0] == c'"' and step.kind != STEP_NODE and step.kind != STEP_SKIP
     if not _add(template, literal, p + step.quoted):
         return NULL
@@ -237,6 +236,7 @@ cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t
     template.misses_to_learn = 0 if template.misses < MOST_MISSES else 2 * template.misses
     template.n_steps = 0
     template.taken = 0
-    template.numeric = True
+    template.flat = True
+    template.direct = False
     if not _learn(template, program, node, p, after):
         template.n_steps = 0

@@ -44,6 +44,8 @@ cdef class Walker:
 
     cdef bint walk(self, RouteOp* route, const uint8_t* p) noexcept nogil
     cdef const uint8_t* fail(self, Outcome outcome) noexcept nogil
+    cdef inline const uint8_t* directly(self, int32_t number, const uint8_t* p) noexcept nogil
+    cdef inline const uint8_t* value(self, int32_t number, const uint8_t* p) noexcept nogil
     cdef const uint8_t* visit(self, int32_t number, const uint8_t* p) noexcept nogil
     cdef const uint8_t* content(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil

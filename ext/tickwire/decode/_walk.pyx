@@ -99,30 +99,46 @@ cdef class Walker:
     cdef bint walk(self, RouteOp* route, const uint8_t* p) noexcept nogil:
         cdef NodeOp* root = &self.program.nodes[route.root]
         cdef const uint8_t* start = tw_skip_space(p, self.message.end)
-        cdef const uint8_t* after = self.content(root, start)
+        cdef const uint8_t* after = self.directly(route.root, start)
+        cdef bint closed = after != NULL
+        if after == NULL and self.message.outcome == DONE:
+            after = self.content(root, start)
         if after == NULL:
             return False
-        if tw_skip_space(after, self.message.end) != self.message.end:
+        if after != self.message.end and tw_skip_space(after, self.message.end) != self.message.end:
             self.fail(NOT_JSON)
             return False
         if root.observe >= 0:
             self.note(root.observe, start, after)
         return (
-            self.close_rows(root, start)
-            and self.stage.finish(route)
+            (closed or self.close_rows(root, start))
+            and (route.marks_last.n == 0 or self.stage.finish(route))
             and self.fill_scope(root, self.message.heads)
         )
 
-    cdef const uint8_t* visit(self, int32_t number, const uint8_t* p) noexcept nogil:
+    cdef inline const uint8_t* directly(self, int32_t number, const uint8_t* p) noexcept nogil:
+        """A value that is one row, and its row; NULL where it is to be read in the general way."""
+        cdef Template* template = &self.templates[number]
+        if template.direct and not self.message.deferring:
+            return self.steps.row(template, p)
+        return NULL
+
+    cdef inline const uint8_t* value(self, int32_t number, const uint8_t* p) noexcept nogil:
         """Read the value at p for a node, with all that happens at its end."""
+        cdef const uint8_t* after = self.directly(number, p)
+        if after != NULL or self.message.outcome != DONE:
+            return after
+        return self.visit(number, p)
+
+    cdef const uint8_t* visit(self, int32_t number, const uint8_t* p) noexcept nogil:
+        """The same in the general way."""
         cdef NodeOp* node = &self.program.nodes[number]
         cdef const uint8_t* after
         cdef int64_t firsts[MAX_TARGETS]
-        cdef int target
-        if node.fills.n:
-            for target in range(self.stage.targets.n):
-                if self.stage.targets.at[target].head != NULL:
-                    firsts[target] = self.stage.targets.at[target].head[0]
+        cdef int32_t i, target
+        for i in range(node.fills.n):
+            target = self.program.cells[node.fills.first + i].target
+            firsts[target] = self.stage.targets.at[target].head[0]
         after = self.content(node, p)
         if after == NULL:
             return NULL
@@ -253,7 +269,7 @@ cdef class Walker:
                 template.misses = 0
                 template.misses_to_learn = 0
                 return p
-            p = self.visit(template.steps[at].node, p)
+            p = self.value(template.steps[at].node, p)
             if p == NULL:
                 break
             gave_rows = gave_rows or template.steps[at].turn >= 0
@@ -396,7 +412,7 @@ cdef class Walker:
         # What an equal key before has set counts no more.
         self.message.have &= ~registers
         if edge.turn < 0:
-            return self.visit(edge.node, p)
+            return self.value(edge.node, p)
         bit = <uint32_t>1 << edge.turn
         if turns.done & bit:
             return self.fail(AGAIN)
@@ -407,7 +423,7 @@ cdef class Walker:
             return self.fail(NOT_JSON) if p == NULL else p
         turns.done |= bit
         turns.late &= ~bit      # an equal key before came too early and counts no more
-        return self.visit(edge.node, p)
+        return self.value(edge.node, p)
 
     cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil:
         """Read what was put off, in order; and see that no required place is missing."""
@@ -462,6 +478,8 @@ cdef class Walker:
         while True:
             if template.direct and not self.message.deferring:
                 p = self.steps.rows(template, p, &closed)
+                if self.message.outcome != DONE:
+                    return NULL
                 if closed:
                     break
                 p = tw_skip_space(p, end)

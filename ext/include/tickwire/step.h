@@ -1,0 +1,214 @@
+/* A step of a template, and what the kernels do at one: the theory is in `decode/_template.pxd`.
+ *
+ * Rules of this file
+ * - A load may reach past `end`, but never into another page than the last byte before it, so that it
+ *   cannot fault; what it finds there decides nothing. The address sanitizer cannot know that, so
+ *   under it every load is below `end`.
+ * - What is unusual is refused, and then read again by the general rules. A number's end is not looked
+ *   at: the next literal begins with the byte that must stand there.
+ */
+#ifndef TICKWIRE_STEP_H
+#define TICKWIRE_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "tickwire/cpu.h"
+#include "tickwire/digits.h"
+#include "tickwire/json.h"
+#include "tickwire/predict.h"
+#include "tickwire/register.h"
+
+enum {
+    TW_STEP_SKIP_STRING = 0, /* behind its opening quote; the next literal begins with the closing */
+    TW_STEP_SKIP = 1,        /* any value */
+    TW_STEP_F64 = 2,
+    TW_STEP_INTEGER = 3,
+    TW_STEP_TIME = 4,
+    TW_STEP_TEXT = 5,    /* a string for a text column */
+    TW_STEP_DIGITS = 6,  /* a bare integer for a text column */
+    TW_STEP_CODE = 7,    /* a string for a dictionary */
+    TW_STEP_CHOICE = 8,  /* a string or a word among choices */
+    TW_STEP_NODE = 9,    /* everything else: the caller walks it */
+    TW_STEP_END = 10,    /* the literal is the rest */
+    TW_STEP_OBSERVE = 11, /* a string that routing looks at */
+    TW_STEP_RULE = 12    /* a scalar for the general rules */
+};
+
+/* Where a row has the value of a step. */
+enum { TW_STORE_NONE, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_8, TW_STORE_TEXT };
+
+enum { TW_MAX_WORDS = 4 };
+
+/* A text that is expected, and what it means. */
+typedef struct {
+    uint64_t text[2];
+    uint64_t mask[2]; /* of the bytes that count */
+    uint32_t n;       /* bytes that must be there */
+    uint32_t length;  /* of the value: without a closing quote */
+    int64_t result;
+} tw_word;
+
+/* A ring's text column, as `Ring.put_text` has it. */
+typedef struct {
+    int64_t *ends;
+    uint8_t *arena;
+    int64_t arena_mask;
+    const int64_t *limit; /* text may reach up to here, counted like `ends` */
+    int64_t most;         /* bytes of one text */
+    uint8_t *valid;       /* NULL where the column has no nulls */
+} tw_text_column;
+
+typedef struct {
+    uint8_t literal[TW_LITERAL_MAX];
+    uint32_t n;      /* bytes of it, at least 1 */
+    uint32_t mask;   /* a bit per byte of it */
+    int32_t kind;
+    int32_t reg;
+    void *column;    /* rows: where the value goes; a tw_text_column for texts */
+    int32_t store;   /* and how */
+    int32_t n_words;
+    int64_t unit_ns; /* of a time */
+    int32_t is_int32; /* an integer's column has 32 bits */
+    uint8_t first;   /* the value's first byte, its quote for a quoted one */
+    int32_t quoted;
+    int32_t node;
+    int32_t turn;    /* of a place that gives rows, -1 for others */
+    void *action;    /* what the general rules would do */
+    tw_word words[TW_MAX_WORDS]; /* choices; the last string of a dictionary */
+} tw_step;
+
+/* Times of at most this many units of a millisecond or less fit in int64 as ns: the year 2262. */
+#define TW_MOST_MILLISECONDS 9223372036000LL
+#define TW_NS_PER_MS 1000000
+
+#if defined(__SANITIZE_ADDRESS__)
+#define TW_READABLE(p, end, n) ((end) - (p) >= (n))
+#else
+#define TW_READABLE(p, end, n)                                                                     \
+    ((end) - (p) >= (n) || ((p) < (end) && ((uintptr_t)(p) & 4095) <= 4096 - (n)))
+#endif
+
+#if defined(TW_X86)
+#define TW_FAST static inline __attribute__((always_inline, target("avx2,bmi,bmi2")))
+
+TW_FAST bool tw_literal_fast(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+    if (__builtin_expect(end - p < TW_LITERAL_MAX, 0)) {
+        if (end - p < (ptrdiff_t)step->n) return false;
+        if (!TW_READABLE(p, end, TW_LITERAL_MAX))
+            return memcmp(p, step->literal, step->n) == 0;
+    }
+    __m256i same = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p),
+                                     _mm256_loadu_si256((const __m256i *)step->literal));
+    return (~(uint32_t)_mm256_movemask_epi8(same) & step->mask) == 0;
+}
+
+/* The closing quote of a string without escapes; NULL for others. */
+TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end) {
+    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\'),
+                  control = _mm256_set1_epi8(0x1F);
+    while (__builtin_expect(TW_READABLE(p, end, 32), 1)) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)p);
+        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, slash));
+        stop = _mm256_or_si256(stop, _mm256_cmpeq_epi8(_mm256_min_epu8(v, control), v));
+        uint32_t bits = (uint32_t)_mm256_movemask_epi8(stop);
+        if (bits) {
+            p += __builtin_ctz(bits);
+            return p < end && *p == '"' ? p : NULL;
+        }
+        p += 32;
+        if (p >= end) return NULL;
+    }
+    return tw_plain_string_end(p, end);
+}
+
+TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out) {
+    uint64_t mantissa;
+    int fraction, n;
+    if (!TW_READABLE(p, end, 16)) return NULL;
+    n = tw_decimal_at(p, &mantissa, &fraction);
+    if (n == 0) return NULL;
+    /* At most 15 digits: mantissa and power are exact, and one division rounds once. */
+    *out = (double)(int64_t)mantissa / tw_pow10_f64[fraction];
+    return p + n;
+}
+
+TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out) {
+    uint64_t value;
+    int n = TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
+    if (__builtin_expect(n == 0, 0)) return tw_plain_u63(p, end, out);
+    *out = (int64_t)value;
+    return p + n;
+}
+#endif
+
+TW_INLINE bool tw_literal_slow(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+    return tw_literal_at(p, end, step->literal, step->n);
+}
+
+/* Whether a value that begins with c is of the form of one that began with `first`. */
+TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
+    if (first == '"' || first == '{' || first == '[') return c == first;
+    return tw_is_digit(c) || c == '-' || c == 't' || c == 'f' || c == 'n';
+}
+
+/* Expect p..p + n, of which `length` bytes are the value; false where it is too long. */
+static inline bool tw_expect(tw_word *word, const uint8_t *p, uint32_t n, uint32_t length,
+                             int64_t result) {
+    if (n > sizeof word->text) return false;
+    memset(word->text, 0, sizeof word->text);
+    memset(word->mask, 0, sizeof word->mask);
+    memcpy(word->text, p, n);
+    memset(word->mask, 0xFF, n);
+    word->n = n;
+    word->length = length;
+    word->result = result;
+    return true;
+}
+
+/* The first expected word that stands at p, or NULL. */
+TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+    uint64_t text[2];
+    if (!TW_READABLE(p, end, (ptrdiff_t)sizeof text)) return NULL;
+    memcpy(text, p, sizeof text);
+    for (const tw_word *word = step->words; word < step->words + step->n_words; word++) {
+        if ((((text[0] ^ word->text[0]) & word->mask[0]) |
+             ((text[1] ^ word->text[1]) & word->mask[1])) == 0 && end - p >= (ptrdiff_t)word->n)
+            return word;
+    }
+    return NULL;
+}
+
+/* Put a text into row `head` of its column; false where the ring's own rules must decide. */
+TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t head, int64_t mask,
+                           const uint8_t *p, size_t n) {
+    int64_t start = column->ends[(head - 1) & mask];
+    int64_t at = start & column->arena_mask;
+    int64_t stop = start + (int64_t)n;
+    if ((int64_t)n > column->most || stop > *column->limit ||
+        at + (int64_t)n > column->arena_mask + 1)
+        return false;
+    memcpy(column->arena + at, p, n);
+    column->ends[head & mask] = stop;
+    if (column->valid != NULL) column->valid[head & mask] = 1;
+    return true;
+}
+
+/* Put a register into row `head` of the step's column. */
+TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t head, int64_t mask) {
+    int64_t slot = head & mask;
+    switch (step->store) {
+    case TW_STORE_8: ((tw_bits *)step->column)[slot] = reg->value; break;
+    case TW_STORE_4: ((int32_t *)step->column)[slot] = (int32_t)reg->value.i; break;
+    case TW_STORE_2: ((int16_t *)step->column)[slot] = (int16_t)reg->value.i; break;
+    case TW_STORE_1: ((int8_t *)step->column)[slot] = (int8_t)reg->value.i; break;
+    case TW_STORE_TEXT:
+        return !reg->escaped &&
+               tw_put_text((const tw_text_column *)step->column, head, mask, reg->p, reg->n);
+    default: break;
+    }
+    return true;
+}
+
+#endif
