@@ -36,8 +36,8 @@ enum {
     TW_STEP_RULE = 12    /* a scalar for the general rules */
 };
 
-/* Where a row has the value of a step. */
-enum { TW_STORE_NONE, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_8, TW_STORE_TEXT };
+/* How a row has the value of a step. What has no column goes into 8 bytes that nobody reads. */
+enum { TW_STORE_8, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_TEXT };
 
 enum { TW_MAX_WORDS = 4 };
 
@@ -62,12 +62,14 @@ typedef struct {
 
 typedef struct {
     uint8_t literal[TW_LITERAL_MAX];
-    uint32_t n;      /* bytes of it, at least 1 */
     uint32_t mask;   /* a bit per byte of it */
+    uint32_t n;      /* bytes of it, at least 1 */
     int32_t kind;
     int32_t reg;
     void *column;    /* rows: where the value goes; a tw_text_column for texts */
-    int32_t store;   /* and how */
+    int64_t slots;   /* rows: capacity - 1 of the column, so that `row & slots` is its place */
+    uint64_t before; /* registers that the steps before this one set */
+    int32_t store;   /* how the value goes into its column */
     int32_t n_words;
     int64_t unit_ns; /* of a time */
     int32_t is_int32; /* an integer's column has 32 bits */
@@ -91,7 +93,16 @@ typedef struct {
 #endif
 
 #if defined(TW_X86)
+#define TW_TIMES_4(x) x, x, x, x
+#define TW_TIMES_32(x)                                                                             \
+    {TW_TIMES_4(TW_TIMES_4(x)), TW_TIMES_4(TW_TIMES_4(x))}
 #define TW_FAST static inline __attribute__((always_inline, target("avx2,bmi,bmi2")))
+
+/* Constants that stay in memory: the compiler would make them anew from an integer at every use. */
+static struct {
+    uint8_t quote[32], slash[32], control[32];
+} tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32('"'), TW_TIMES_32('\\'),
+                                                 TW_TIMES_32(0x1F)};
 
 TW_FAST bool tw_literal_fast(const uint8_t *p, const uint8_t *end, const tw_step *step) {
     if (__builtin_expect(end - p < TW_LITERAL_MAX, 0)) {
@@ -106,8 +117,9 @@ TW_FAST bool tw_literal_fast(const uint8_t *p, const uint8_t *end, const tw_step
 
 /* The closing quote of a string without escapes; NULL for others. */
 TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end) {
-    const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\'),
-                  control = _mm256_set1_epi8(0x1F);
+    const __m256i quote = _mm256_load_si256((const __m256i *)tw_bytes.quote),
+                  slash = _mm256_load_si256((const __m256i *)tw_bytes.slash),
+                  control = _mm256_load_si256((const __m256i *)tw_bytes.control);
     while (__builtin_expect(TW_READABLE(p, end, 32), 1)) {
         __m256i v = _mm256_loadu_si256((const __m256i *)p);
         __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, slash));
@@ -180,32 +192,38 @@ TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const 
     return NULL;
 }
 
-/* Put a text into row `head` of its column; false where the ring's own rules must decide. */
-TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t head, int64_t mask,
+/* Put a text into a row of its column; false where the ring's own rules must decide. */
+TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t slots,
                            const uint8_t *p, size_t n) {
-    int64_t start = column->ends[(head - 1) & mask];
+    int64_t start = column->ends[(row - 1) & slots];
     int64_t at = start & column->arena_mask;
     int64_t stop = start + (int64_t)n;
     if ((int64_t)n > column->most || stop > *column->limit ||
         at + (int64_t)n > column->arena_mask + 1)
         return false;
-    memcpy(column->arena + at, p, n);
-    column->ends[head & mask] = stop;
-    if (column->valid != NULL) column->valid[head & mask] = 1;
+    if (n <= 16 && at + 16 <= column->arena_mask + 1 && TW_READABLE(p, p + n, 16))
+        memcpy(column->arena + at, p, 16); /* what it puts behind the text is not yet anybody's */
+    else
+        memcpy(column->arena + at, p, n);
+    column->ends[row & slots] = stop;
+    if (column->valid != NULL) column->valid[row & slots] = 1;
     return true;
 }
 
-/* Put a register into row `head` of the step's column. */
-TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t head, int64_t mask) {
-    int64_t slot = head & mask;
+/* Put a register into a row. */
+TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row) {
+    int64_t slot = row & step->slots;
+    if (__builtin_expect(step->store == TW_STORE_8, 1)) {
+        ((tw_bits *)step->column)[slot] = reg->value;
+        return true;
+    }
     switch (step->store) {
-    case TW_STORE_8: ((tw_bits *)step->column)[slot] = reg->value; break;
     case TW_STORE_4: ((int32_t *)step->column)[slot] = (int32_t)reg->value.i; break;
     case TW_STORE_2: ((int16_t *)step->column)[slot] = (int16_t)reg->value.i; break;
     case TW_STORE_1: ((int8_t *)step->column)[slot] = (int8_t)reg->value.i; break;
     case TW_STORE_TEXT:
-        return !reg->escaped &&
-               tw_put_text((const tw_text_column *)step->column, head, mask, reg->p, reg->n);
+        return !reg->escaped && tw_put_text((const tw_text_column *)step->column, row,
+                                            step->slots, reg->p, reg->n);
     default: break;
     }
     return true;

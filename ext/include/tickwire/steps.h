@@ -7,15 +7,25 @@
 /* Why a kernel came back. */
 enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS };
 
-/* Runs steps[*at] and those behind it: *stop says why it came back, *at where, and the result is the
- * text there. Values go into registers. */
-typedef const uint8_t *(*tw_run_fn)(const tw_step *steps, int *at, const uint8_t *p,
-                                    const uint8_t *end, tw_register *registers, uint64_t *have,
-                                    int *stop);
-/* The same for a template whose values are one row: they go into row `head` as well. */
-typedef const uint8_t *(*tw_row_fn)(const tw_step *steps, int *at, const uint8_t *p,
-                                    const uint8_t *end, tw_register *registers, uint64_t *have,
-                                    int *stop, int64_t head, int64_t mask);
+/* Rows that are being filled. */
+typedef struct {
+    int64_t row;            /* the first that is not whole */
+    int64_t last;           /* of many: it and those behind it may not be filled */
+    const uint8_t *element; /* of many: where the text of `row` begins */
+} tw_rows;
+
+/* Runs steps[*at] and those behind it. *stop says why it came back, *at where, and the result is the
+ * text there. There are three kernels:
+ * - run: values go into registers;
+ * - row: and into rows->row, which all of them belong to;
+ * - many: the text is the elements of an array, a row each, from rows->row on; the end is behind the
+ *   array's bracket. */
+typedef const uint8_t *(*tw_steps_fn)(const tw_step *steps, int *at, const uint8_t *p,
+                                      const uint8_t *end, tw_register *registers, uint64_t *have,
+                                      int *stop, tw_rows *rows);
+typedef struct {
+    tw_steps_fn run, row, many;
+} tw_kernels;
 
 #define TW_KERNEL(name) name##_portable
 #define TW_KERNEL_TARGET
@@ -36,16 +46,14 @@ typedef const uint8_t *(*tw_row_fn)(const tw_step *steps, int *at, const uint8_t
 #endif
 
 /* The kernels for the level of SIMD that is in force. */
-static inline void tw_steps_for(tw_run_fn *run, tw_row_fn *row) {
+static inline void tw_choose_kernels(tw_kernels *kernels) {
 #if defined(TW_X86)
     if (tw_simd_level() >= TW_SIMD_AVX2) {
-        *run = tw_run_avx2;
-        *row = tw_row_avx2;
+        *kernels = (tw_kernels){tw_run_avx2, tw_row_avx2, tw_many_avx2};
         return;
     }
 #endif
-    *run = tw_run_portable;
-    *row = tw_row_portable;
+    *kernels = (tw_kernels){tw_run_portable, tw_row_portable, tw_many_portable};
 }
 
 #endif

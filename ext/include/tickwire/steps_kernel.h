@@ -5,109 +5,133 @@
 
 TW_KERNEL_TARGET static inline __attribute__((always_inline)) const uint8_t *TW_KERNEL(tw_loop)(
     const tw_step *steps, int *at, const uint8_t *p, const uint8_t *end, tw_register *registers,
-    uint64_t *have, int *stop, const bool is_row, int64_t head, int64_t mask) {
-    uint64_t found = 0;
+    uint64_t *have, int *stop, tw_rows *rows, const bool is_row, const bool is_many) {
     const tw_step *step = steps + *at;
+    uint64_t known = step->before; /* whoever was here before has seen to these registers */
     const tw_word *word;
     const uint8_t *after;
     tw_register *reg;
+    int64_t row = is_row ? rows->row : 0;
     int reason = TW_STOP_MISS;
     for (;; step++) {
-        if (!TW_LITERAL(p, end, step)) break;
+        if (!TW_LITERAL(p, end, step)) goto out;
         p += step->n;
         reg = registers + step->reg;
         switch (step->kind) {
         case TW_STEP_SKIP_STRING:
-            after = TW_STRING(p, end);
-            if (after == NULL) goto out;
-            p = after;
+            p = TW_STRING(p, end);
+            if (p == NULL) goto out;
             continue;
         case TW_STEP_F64:
             after = TW_F64(p, end, &reg->value.f);
             if (after == NULL) goto rule;
-            if (is_row) tw_store(step, reg, head, mask);
-            break;
+            if (is_row) ((tw_bits *)step->column)[row & step->slots] = reg->value;
+            p = after;
+            continue;
         case TW_STEP_INTEGER:
             after = TW_INTEGER(p, end, &reg->value.i);
             if (after == NULL || (step->is_int32 && reg->value.i > INT32_MAX)) goto rule;
-            if (is_row) tw_store(step, reg, head, mask);
-            break;
+            if (is_row) tw_store(step, reg, row);
+            p = after;
+            continue;
         case TW_STEP_TIME:
             after = TW_INTEGER(p, end, &reg->value.i);
             if (after == NULL || reg->value.i > TW_MOST_MILLISECONDS ||
                 step->unit_ns > TW_NS_PER_MS)
                 goto rule;
             reg->value.i *= step->unit_ns;
-            if (is_row) tw_store(step, reg, head, mask);
-            break;
+            if (is_row) ((tw_bits *)step->column)[row & step->slots] = reg->value;
+            p = after;
+            continue;
         case TW_STEP_DIGITS:
-        case TW_STEP_TEXT:
-        case TW_STEP_OBSERVE:
-            reg->is_number = step->kind == TW_STEP_DIGITS;
-            after = reg->is_number ? TW_INTEGER(p, end, &reg->value.i) : TW_STRING(p, end);
-            if (after == NULL) goto out;
-            reg->p = p;
-            reg->n = (size_t)(after - p);
-            reg->escaped = 0;
-            if (step->kind == TW_STEP_OBSERVE) { /* with its quotes */
-                reg->p -= 1;
-                reg->n += 2;
-            } else if (is_row && !tw_store(step, reg, head, mask)) {
-                goto out;
-            }
+            after = TW_INTEGER(p, end, &reg->value.i);
+            reg->is_number = 1;
             break;
+        case TW_STEP_TEXT:
+            after = TW_STRING(p, end);
+            reg->is_number = 0;
+            break;
+        case TW_STEP_OBSERVE: /* with its quotes */
+            after = TW_STRING(p, end);
+            if (after == NULL) goto out;
+            reg->p = p - 1;
+            reg->n = (size_t)(after - p + 2);
+            reg->escaped = 0;
+            p = after;
+            continue;
         case TW_STEP_CODE:
         case TW_STEP_CHOICE:
             word = tw_word_at(p, end, step);
             if (word == NULL) {
-                if (step->kind == TW_STEP_CHOICE) goto rule;
-                reason = TW_STOP_CODE;
+                reason = step->kind == TW_STEP_CODE ? TW_STOP_CODE : TW_STOP_RULE;
                 goto out;
             }
             reg->value.i = word->result;
-            after = p + word->length;
-            if (is_row) tw_store(step, reg, head, mask);
-            break;
+            if (is_row) tw_store(step, reg, row);
+            p += word->length;
+            continue;
         case TW_STEP_SKIP: /* white space or a bracket may stand here as well */
-            if (p >= end || !tw_same_form(step->first, *p)) goto out;
-            after = tw_skip_value(p, end);
-            if (after == NULL) goto out;
-            p = after;
+            p = p < end && tw_same_form(step->first, *p) ? tw_skip_value(p, end) : NULL;
+            if (p == NULL) goto out;
             continue;
         case TW_STEP_NODE:
             if (p < end && tw_same_form(step->first, *p)) reason = TW_STOP_NODE;
             goto out;
         case TW_STEP_END:
             reason = TW_STOP_END;
-            goto out;
+            if (!is_many) goto out;
+            reason = TW_STOP_MISS;
+            if (p >= end || (*p != ',' && *p != ']')) goto out;
+            row++;
+            rows->element = p + 1;
+            if (*p++ == ']') {
+                reason = TW_STOP_END;
+                goto out;
+            }
+            if (row == rows->last) goto out;
+            step = steps - 1;
+            known = 0;
+            continue;
         default:
             goto rule;
         }
-        found |= 1ULL << step->reg;
+        /* A text. */
+        if (after == NULL) goto out;
+        reg->p = p;
+        reg->n = (size_t)(after - p);
+        reg->escaped = 0;
+        if (is_row && !tw_store(step, reg, row)) goto out;
         p = after;
     }
-    goto out;
 rule:
     reason = TW_STOP_RULE;
 out:
-    *have |= found;
-    *at = (int)(step - steps);
+    *have |= step->before & ~known;
     *stop = reason;
+    *at = (int)(step - steps);
+    if (is_row) rows->row = row;
     return p;
 }
 
 TW_KERNEL_TARGET static const uint8_t *TW_KERNEL(tw_run)(const tw_step *steps, int *at,
                                                          const uint8_t *p, const uint8_t *end,
                                                          tw_register *registers, uint64_t *have,
-                                                         int *stop) {
-    return TW_KERNEL(tw_loop)(steps, at, p, end, registers, have, stop, false, 0, 0);
+                                                         int *stop, tw_rows *rows) {
+    return TW_KERNEL(tw_loop)(steps, at, p, end, registers, have, stop, rows, false, false);
 }
 
 TW_KERNEL_TARGET static const uint8_t *TW_KERNEL(tw_row)(const tw_step *steps, int *at,
                                                          const uint8_t *p, const uint8_t *end,
                                                          tw_register *registers, uint64_t *have,
-                                                         int *stop, int64_t head, int64_t mask) {
-    return TW_KERNEL(tw_loop)(steps, at, p, end, registers, have, stop, true, head, mask);
+                                                         int *stop, tw_rows *rows) {
+    return TW_KERNEL(tw_loop)(steps, at, p, end, registers, have, stop, rows, true, false);
+}
+
+TW_KERNEL_TARGET static const uint8_t *TW_KERNEL(tw_many)(const tw_step *steps, int *at,
+                                                          const uint8_t *p, const uint8_t *end,
+                                                          tw_register *registers, uint64_t *have,
+                                                          int *stop, tw_rows *rows) {
+    return TW_KERNEL(tw_loop)(steps, at, p, end, registers, have, stop, rows, true, true);
 }
 
 #undef TW_KERNEL

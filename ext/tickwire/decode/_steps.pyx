@@ -6,8 +6,8 @@ from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
-    MAX_REST, STEP_CHOICE, STEP_F64, STEP_RULE, STORE_1, STORE_2, STORE_4, STORE_8, STORE_NONE,
-    STORE_TEXT, Step, Template, expect,
+    MAX_REST, STEP_CHOICE, STEP_F64, STEP_RULE, STORE_1, STORE_2, STORE_4, STORE_8, STORE_TEXT,
+    Step, Template, expect,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
 from tickwire.ring._ring cimport (
@@ -17,10 +17,8 @@ from tickwire.ring._ring cimport (
 cdef extern from "tickwire/predict.h" nogil:
     const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
 
-cdef extern from "tickwire/steps.h" nogil:
-    int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS
-    bint tw_store(const Step* step, const Register* reg, int64_t head, int64_t mask)
-    void tw_steps_for(run_function* run, row_function* row)
+cdef extern from "tickwire/step.h" nogil:
+    bint tw_store(const Step* step, const Register* reg, int64_t row)
 
 
 cdef class Steps:
@@ -38,29 +36,18 @@ cdef class Steps:
         self.program = reader.program
         self.targets = reader.stage.targets
         self.message = reader.message
-        tw_steps_for(&self.run_steps, &self.row_steps)
 
-    cdef const uint8_t* run(self, Template* template, int* at, const uint8_t* p) noexcept nogil:
-        cdef int stop
-        while True:
-            p = self.run_steps(
-                template.steps, at, p, self.message.end, self.message.registers,
-                &self.message.have, &stop,
-            )
-            if stop == TW_STOP_END:
-                at[0] = template.n_steps
-                return p
-            if stop == TW_STOP_NODE:
-                return p
-            if stop == TW_STOP_MISS:
-                return NULL
-            p = self.help(&template.steps[at[0]], stop, p)
-            if p == NULL:
-                return NULL
-            at[0] += 1
-
-    cdef inline const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
+    cdef const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
+        self.message.have &= ~(<uint64_t>1 << step.reg)
         return self.code(step, p) if stop == TW_STOP_CODE else self.by_rule(step, p)
+
+    cdef const uint8_t* help_row(self, Step* step, int stop, const uint8_t* p, int64_t row) \
+            noexcept nogil:
+        p = self.help(step, stop, p)
+        # A null leaves the register as it is, so the row is left to the general way.
+        if p == NULL or not (self.message.have >> step.reg) & 1:
+            return NULL
+        return p if tw_store(step, &self.message.registers[step.reg], row) else NULL
 
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil:
         """Look a string up, and expect it the next time."""
@@ -92,87 +79,6 @@ cdef class Steps:
             return NULL
         return text.after
 
-    cdef const uint8_t* row(self, Template* template, const uint8_t* p) noexcept nogil:
-        """Write the row that a value is into the columns, and count it.
-
-        Shape    one row at the ring's head.
-        Units    as in the columns.
-        Returns  behind the text; NULL where it looks otherwise, where there is no room, or with
-                 `message.outcome` set where a value is wrong.
-        Threads  the loop's thread only.
-        Memory   the ring's.
-        Source   the theory of templates, in `_template.pxd`.
-        """
-        cdef Target* target = &self.targets.at[template.target]
-        cdef int64_t head = target.head[0]
-        if head >= self.message.heads[template.target] + target.most_rows \
-                or not self.targets.has_room(template.target):
-            return NULL
-        p = self.fill_row(template, p, head)
-        return p if p != NULL and self.admit(template, head) else NULL
-
-    cdef const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
-            noexcept nogil:
-        cdef const uint8_t* end = self.message.end
-        cdef const uint8_t* after
-        cdef Target* target = &self.targets.at[template.target]
-        cdef int64_t last = self.message.heads[template.target] + target.most_rows
-        cdef int64_t head = target.head[0]
-        while head < last and self.targets.has_room(template.target):
-            after = self.fill_row(template, p, head)
-            if after == NULL or after >= end or (after[0] != c',' and after[0] != c']'):
-                return p
-            if not self.admit(template, head):
-                return p
-            head = target.head[0]
-            p = after + 1
-            if after[0] == c']':
-                closed[0] = True
-                return p
-        return p
-
-    cdef const uint8_t* fill_row(self, Template* template, const uint8_t* p, int64_t head) \
-            noexcept nogil:
-        """Fill the row `head` as far as steps do; NULL as `row`."""
-        cdef int64_t mask = self.targets.at[template.target].mask
-        cdef int at = 0
-        cdef int stop
-        cdef Step* step
-        self.message.have &= ~template.registers
-        while True:
-            p = self.row_steps(
-                template.steps, &at, p, self.message.end, self.message.registers,
-                &self.message.have, &stop, head, mask,
-            )
-            if stop == TW_STOP_END:
-                return p
-            if stop == TW_STOP_MISS:
-                return NULL
-            step = &template.steps[at]
-            p = self.help(step, stop, p)
-            # A null leaves the register as it is, so the row is left to the general way.
-            if p == NULL or not (self.message.have >> step.reg) & 1 or not tw_store(
-                step, &self.message.registers[step.reg], head, mask
-            ):
-                return NULL
-            at += 1
-
-    cdef bint admit(self, Template* template, int64_t head) noexcept nogil:
-        """Count the row if it is wanted; False with `message.outcome` set."""
-        cdef bint wanted = True
-        cdef int i
-        if template.conditional:
-            if not self.stage.prepare(template.row_set, &wanted):
-                return False
-            if not wanted:
-                self.message.kept_back |= <uint64_t>1 << template.target
-                return True
-        for i in range(template.n_rest):
-            if not self.stage.store(template.rest[i], head):
-                return False
-        self.targets.at[template.target].head[0] = head + 1
-        return True
-
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil:
         cdef RowSetOp* row_set
         cdef int32_t i
@@ -188,10 +94,13 @@ cdef class Steps:
         )
         template.n_rest = 0
         for i in range(template.n_steps):
-            template.steps[i].store = STORE_NONE
+            template.steps[i].store = STORE_8
+            template.steps[i].column = &template.nowhere
+            template.steps[i].slots = 0
         for i in range(row_set.stores.n):
             if not self.place(template, &self.program.cells[row_set.stores.first + i]):
                 return
+        template.plain = not template.conditional and template.n_rest == 0
         template.direct = True
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
@@ -209,10 +118,11 @@ cdef class Steps:
         cdef int i
         for i in range(template.n_steps):
             step = &template.steps[i]
-            if cell.register < 0 or step.reg != cell.register or step.store != STORE_NONE \
-                    or not _gives_value(step):
+            if cell.register < 0 or step.reg != cell.register \
+                    or step.column != &template.nowhere or not _gives_value(step):
                 continue
             step.column = target.columns[cell.column]
+            step.slots = target.mask
             if cell.kind == KIND_TEXT or cell.kind == KIND_BINARY:
                 step.column = &target.texts[cell.column]
                 step.store = STORE_TEXT
@@ -233,6 +143,4 @@ cdef class Steps:
 
 
 cdef inline bint _gives_value(Step* step) noexcept nogil:
-    return (
-        STEP_F64 <= step.kind <= STEP_CHOICE or step.kind == STEP_RULE
-    )
+    return STEP_F64 <= step.kind <= STEP_CHOICE or step.kind == STEP_RULE

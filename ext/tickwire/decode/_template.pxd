@@ -40,7 +40,6 @@ cdef extern from "tickwire/step.h" nogil:
         STEP_OBSERVE "TW_STEP_OBSERVE"
         STEP_RULE "TW_STEP_RULE"
 
-        STORE_NONE "TW_STORE_NONE"
         STORE_1 "TW_STORE_1"
         STORE_2 "TW_STORE_2"
         STORE_4 "TW_STORE_4"
@@ -52,11 +51,13 @@ cdef extern from "tickwire/step.h" nogil:
 
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
-        uint32_t n
         uint32_t mask
+        uint32_t n
         int32_t kind
         int32_t reg
         void* column
+        int64_t slots
+        uint64_t before
         int32_t store
         int32_t n_words
         int64_t unit_ns
@@ -80,6 +81,8 @@ cdef struct Template:
     # `Steps.bind`: the values are one row and go straight into its columns.
     bint direct
     bint conditional        # the row may not be wanted
+    bint plain              # every row is wanted, and steps fill all its columns
+    int64_t nowhere         # what has no column goes here
     int32_t target
     RowSetOp* row_set
     uint64_t registers      # set at or below the node

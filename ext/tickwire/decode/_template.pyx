@@ -56,11 +56,17 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
 
 cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:
     cdef Step* step = &template.steps[template.n_steps]
+    cdef Step* last = step - 1
     if end - literal > MAX_LITERAL or end == literal or template.n_steps == MAX_STEPS:
         return False
     step.n = <uint32_t>(end - literal)
     step.mask = <uint32_t>(((<uint64_t>1) << step.n) - 1)
     memcpy(step.literal, literal, end - literal)
+    step.before = 0
+    if template.n_steps:
+        step.before = last.before
+        if last.kind >= STEP_F64 and last.kind != STEP_NODE:
+            step.before |= <uint64_t>1 << last.reg
     template.n_steps += 1
     return True
 

@@ -1,8 +1,9 @@
 from typing import Self, final
 
+from tickwire.decode._general import General
 from tickwire.decode._stage import Stage
 from tickwire.ring import Dictionaries
 
 @final
-class Walker:
+class Walker(General):
     def __new__(cls, stage: Stage, dictionaries: Dictionaries) -> Self: ...

@@ -1,0 +1,59 @@
+"""Reads what no template knows: the general way through objects and arrays.
+
+It is the whole of what counts as right; `_walk` adds what is faster where it comes to the same.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from tickwire.decode._lowered cimport MAX_TURNS, Edge, Lowered, NodeOp, Range
+from tickwire.decode._read cimport Reader
+from tickwire.decode._stage cimport Message, Outcome, Stage
+from tickwire.decode._targets cimport Targets
+
+# Turns of an object's or array's places that give rows.
+cdef struct Turns:
+    uint32_t done                       # bit per turn: read
+    uint32_t late                       # put off
+    const uint8_t* places[MAX_TURNS]    # of those put off
+
+
+cdef class General:
+    cdef Lowered program
+    cdef Stage stage
+    cdef Targets targets                # the stage's
+    cdef Reader reader
+    cdef Message* message               # the stage's
+
+    # The value at p for a node, with all that happens at its end: behind it, or NULL.
+    cdef const uint8_t* value(self, int32_t number, const uint8_t* p) noexcept nogil
+
+    cdef const uint8_t* fail(self, Outcome outcome) noexcept nogil
+    cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* scalar(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* key(self, NodeOp* node, const uint8_t* p, Edge** edge, int* guess) \
+        noexcept nogil
+    cdef const uint8_t* keyed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* keyed_last(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* listed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* members(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* member(self, NodeOp* node, const uint8_t* p, int32_t row_set) \
+        noexcept nogil
+    cdef bint note_members(self, NodeOp* node, const uint8_t* p, int32_t row_set) noexcept nogil
+    cdef const uint8_t* member_key(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil
+    cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil
+    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
+        noexcept nogil
+    cdef const uint8_t* element(
+        self, NodeOp* node, const uint8_t* p, int32_t index,
+        int32_t n_elements, Turns* turns
+    ) noexcept nogil
+    cdef bint close_rows(self, NodeOp* node, const uint8_t* p) noexcept nogil
+    cdef void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil
+    cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil
+    cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil
+    cdef inline void note(self, int register, const uint8_t* p, const uint8_t* after) \
+            noexcept nogil:
+        self.message.registers[register].p = p
+        self.message.registers[register].n = after - p
+        self.message.have |= <uint64_t>1 << register
