@@ -59,7 +59,7 @@ extensions = [
         define_macros=[*macros, ("TICKWIRE_BUILD", f'"{profile}"')],
         extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", *compile_flags],
         extra_link_args=link_flags,
-        depends=[header.as_posix() for header in Path("ext/include").rglob("*.h")],
+        depends=[header.as_posix() for header in Path("ext/include").rglob("*.[hi]*")],
     )
     for source in sorted(Path("ext").rglob("_*.pyx"))
 ]

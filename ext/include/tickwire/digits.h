@@ -24,6 +24,13 @@ static const uint8_t tw_places[32] = {
 static const uint8_t tw_behind_dot[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                           1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
+/* Kept in memory: the compiler would make them anew from an integer at every use. */
+static struct {
+    uint8_t zero[16], nine[16];
+} tw_digit_bytes __attribute__((used, aligned(16))) = {
+    {'0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0'},
+    {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}};
+
 /* Sixteen digits, each a byte below 10, as a number. */
 TW_DIGITS uint64_t tw_sixteen_digits(__m128i digits) {
     digits = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
@@ -37,8 +44,10 @@ TW_DIGITS uint64_t tw_sixteen_digits(__m128i digits) {
 /* The 16 bytes at p less '0', and in *others a bit for each that is no digit, and the 16th. */
 TW_DIGITS __m128i tw_digits_at(const uint8_t *p, uint32_t *others) {
     __m128i digits =
-        _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8('0'));
-    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+        _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p),
+                     _mm_load_si128((const __m128i *)tw_digit_bytes.zero));
+    __m128i nine = _mm_load_si128((const __m128i *)tw_digit_bytes.nine);
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, nine), digits);
     *others = (uint32_t)_mm_movemask_epi8(is_digit) ^ 0x1FFFF;
     return digits;
 }

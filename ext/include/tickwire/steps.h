@@ -33,7 +33,7 @@ typedef struct {
 #define TW_STRING tw_plain_string_end
 #define TW_F64 tw_plain_f64
 #define TW_INTEGER tw_plain_u63
-#include "tickwire/steps_kernel.h"
+#include "tickwire/steps_kernel.inc"
 
 #if defined(TW_X86)
 #define TW_KERNEL(name) name##_avx2
@@ -42,7 +42,7 @@ typedef struct {
 #define TW_STRING tw_string_fast
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast
-#include "tickwire/steps_kernel.h"
+#include "tickwire/steps_kernel.inc"
 #endif
 
 /* The kernels for the level of SIMD that is in force. */

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
-from tickwire.decode._lowered cimport Lowered, RouteOp
+from tickwire.decode._lowered cimport Lowered, Range, RouteOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Labels, Outcome, Stage
 from tickwire.decode._targets cimport Targets
@@ -21,6 +21,22 @@ cdef enum:
 cdef struct Guess:
     uint64_t hash
     int32_t route           # -1: none
+
+cdef enum:
+    MAX_PROOF_TEXTS = 4
+    MAX_PROOF_BYTES = 48
+
+cdef struct ProofText:
+    int32_t register
+    size_t n
+    uint8_t bytes[MAX_PROOF_BYTES]
+
+# What a message had observed when it last proved that its route was guessed right.
+cdef struct Proof:
+    uint64_t observed       # registers that routing looks at before it takes the route
+    uint64_t have           # those of them that had a value
+    int32_t n_texts         # -1: there is no proof
+    ProofText texts[MAX_PROOF_TEXTS]
 
 
 @cython.final
@@ -46,6 +62,7 @@ cdef class Decoder:
     cdef int16_t venue_code
     cdef Guess guesses[N_GUESSES]
     cdef int32_t last_route
+    cdef Proof* proofs              # by route
     # The beginning of the last message that was guessed by its hash, and what was guessed.
     cdef uint8_t prefix[LONGEST_GUESS]
     cdef size_t prefix_bytes
@@ -67,13 +84,17 @@ cdef class Decoder:
     cdef int n_draining
     cdef set draining                       # symbols whose held messages are being let in
 
-    cdef int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
+    cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
-    cdef int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil
+    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
-    cdef bint verified(self, RouteOp* route) noexcept nogil
-    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
-    cdef int settle(
+    cdef inline bint verified(self, int32_t number) noexcept nogil
+    cdef inline bint is_proved(self, Proof* proof) noexcept nogil
+    cdef void prove(self, Proof* proof) noexcept nogil
+    cdef uint64_t _observed_by(self, RouteOp* route)
+    cdef uint64_t _observed_in(self, Range tests)
+    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
+    cdef inline int settle(
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n
     ) noexcept nogil

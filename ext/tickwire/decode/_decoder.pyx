@@ -11,6 +11,7 @@ Rules of this file
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
@@ -20,7 +21,7 @@ from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
 from tickwire.decode._targets cimport Target, Targets
-from tickwire.decode._values cimport TEXT_STRING, Text, tw_string_end
+from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
 from tickwire.decode._walk cimport Walker
 from tickwire.ring._admission cimport Admit
 from tickwire.wire._handler cimport Handler, Verdict
@@ -37,6 +38,14 @@ cdef extern from "tickwire/utf8.h" nogil:
 
 cdef extern from "tickwire/clock.h" nogil:
     int64_t tw_mono_ns()
+
+cdef extern from "tickwire/bits.h" nogil:
+    int tw_lowest_bit(uint64_t value)
+
+cdef extern from "tickwire/fill.h" nogil:
+    void tw_fill_64(int64_t* column, int64_t n, int64_t value)
+    void tw_fill_32(int32_t* column, int64_t n, int32_t value)
+    void tw_fill_16(int16_t* column, int64_t n, int16_t value)
 
 cdef enum:
     UNROUTED = -1
@@ -108,6 +117,32 @@ cdef class Decoder:
         self.draining = set()
         for i in range(N_GUESSES):
             self.guesses[i].route = UNROUTED
+        self.proofs = <Proof*>calloc(max(self.lowered.n_routes, 1), sizeof(Proof))
+        if self.proofs == NULL:
+            raise MemoryError
+        for i in range(self.lowered.n_routes):
+            self.proofs[i].n_texts = -1
+            self.proofs[i].observed = self._observed_by(&self.lowered.routes[i])
+
+    def __dealloc__(self):
+        free(self.proofs)
+
+    cdef uint64_t _observed_by(self, RouteOp* route):
+        """Registers that routing looks at before it takes this route, a bit each."""
+        cdef uint64_t observed = self._observed_in(route.tests)
+        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
+        cdef Range tests
+        for i in range(0, route.rivals.n, 2):
+            tests.first = numbers[i]
+            tests.n = numbers[i + 1]
+            observed |= self._observed_in(tests)
+        return observed
+
+    cdef uint64_t _observed_in(self, Range tests):
+        cdef uint64_t observed = 0
+        for i in range(tests.n):
+            observed |= <uint64_t>1 << self.lowered.tests[tests.first + i].register
+        return observed
 
     @property
     def errors(self):
@@ -118,7 +153,7 @@ cdef class Decoder:
         """Make the handler of a connection."""
         return ConnectionDecoder(self, conn, labels)
 
-    cdef int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
+    cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
             noexcept nogil:
         """Decode one message of a connection.
 
@@ -145,7 +180,7 @@ cdef class Decoder:
         outcome = self.decode(payload, payload + n, &route)
         return self.settle(connection, route, outcome, payload, n)
 
-    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
+    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
         """Stage a message's rows; `route` tells by which declaration, UNROUTED by none."""
         cdef Outcome outcome = DONE
         cdef uint64_t hash = 0
@@ -156,7 +191,7 @@ cdef class Decoder:
                 route[0] = guessed
                 return FULL
             if outcome == DONE:
-                if self.verified(&self.lowered.routes[guessed]):
+                if self.verified(guessed):
                     route[0] = guessed
                     return DONE
                 self.stage.take_back(&self.lowered.routes[guessed])
@@ -172,7 +207,7 @@ cdef class Decoder:
         self.last_route = route[0]
         return self.walker.run(route[0], p, end, True)
 
-    cdef int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil:
+    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil:
         """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
         cdef const uint8_t* stop
         cdef bint escaped
@@ -233,11 +268,14 @@ cdef class Decoder:
         self.stage.message.outcome = outcome
         return UNROUTED
 
-    cdef bint verified(self, RouteOp* route) noexcept nogil:
+    cdef inline bint verified(self, int32_t number) noexcept nogil:
         """What the walk observed satisfies the route, and no earlier one."""
+        cdef RouteOp* route = &self.lowered.routes[number]
         cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
         cdef Range tests
         cdef int32_t i
+        if self.is_proved(&self.proofs[number]):
+            return True
         if not self.reader.matches(route.tests):
             return False
         for i in range(0, route.rivals.n, 2):
@@ -245,9 +283,46 @@ cdef class Decoder:
             tests.n = numbers[i + 1]
             if self.reader.matches(tests):
                 return False
+        self.prove(&self.proofs[number])
         return True
 
-    cdef int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
+    cdef inline bint is_proved(self, Proof* proof) noexcept nogil:
+        """Whether all that routing looks at is what it was when the route was proved."""
+        cdef Register* register
+        cdef int32_t i
+        if proof.n_texts < 0 or self.stage.message.have & proof.observed != proof.have:
+            return False
+        for i in range(proof.n_texts):
+            register = &self.stage.message.registers[proof.texts[i].register]
+            if register.n != proof.texts[i].n or memcmp(
+                register.p, proof.texts[i].bytes, register.n
+            ) != 0:
+                return False
+        return True
+
+    cdef void prove(self, Proof* proof) noexcept nogil:
+        """Remember what has just been observed, where it is little."""
+        cdef uint64_t left = self.stage.message.have & proof.observed
+        cdef Register* register
+        cdef ProofText* text
+        proof.n_texts = -1
+        proof.have = left
+        cdef int32_t n_texts = 0
+        while left:
+            if n_texts == MAX_PROOF_TEXTS:
+                return
+            text = &proof.texts[n_texts]
+            text.register = tw_lowest_bit(left)
+            left &= left - 1
+            register = &self.stage.message.registers[text.register]
+            if register.n > MAX_PROOF_BYTES:
+                return
+            text.n = register.n
+            memcpy(text.bytes, register.p, register.n)
+            n_texts += 1
+        proof.n_texts = n_texts
+
+    cdef inline int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
                     const uint8_t* payload, size_t n) noexcept nogil:
         """Count a message and decide what becomes of it."""
         cdef RouteOp* route
@@ -333,7 +408,7 @@ cdef class Decoder:
         Source   DESIGN section 5.
         """
         cdef Target* target
-        cdef int64_t row, slot, stop, head
+        cdef int64_t row, slot, n, head
         cdef int number
         for number in range(self.targets.n):
             target = &self.targets.at[number]
@@ -343,14 +418,14 @@ cdef class Decoder:
             row = target.published[0]
             while row < head:
                 slot = row & target.mask
-                stop = min(slot + head - row, target.mask + 1)
-                row += stop - slot
-                while slot < stop:
-                    (<int16_t*>target.columns[COLUMN_VENUE])[slot] = self.venue_code
-                    (<int64_t*>target.columns[COLUMN_TS_RECV])[slot] = connection.ts_recv_ns
-                    (<int32_t*>target.columns[COLUMN_CONN])[slot] = connection.conn
-                    target.recv_mono[slot] = connection.mono_ns
-                    slot += 1
+                n = min(head - row, target.mask + 1 - slot)
+                tw_fill_16(<int16_t*>target.columns[COLUMN_VENUE] + slot, n, self.venue_code)
+                tw_fill_64(
+                    <int64_t*>target.columns[COLUMN_TS_RECV] + slot, n, connection.ts_recv_ns
+                )
+                tw_fill_32(<int32_t*>target.columns[COLUMN_CONN] + slot, n, connection.conn)
+                tw_fill_64(target.recv_mono + slot, n, connection.mono_ns)
+                row += n
             self.targets.publish(number)
 
     cdef void end(self, ConnectionDecoder connection) noexcept nogil:

@@ -48,5 +48,5 @@ cdef class Seen:
     cdef void undo(self) noexcept nogil
 
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil
-    cdef bint _remember(self, SymbolIds* ids, uint64_t trade) noexcept nogil
-    cdef bint _journal(self, SymbolIds* ids) noexcept nogil
+    cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil
+    cdef bint _grow_journal(self) noexcept nogil

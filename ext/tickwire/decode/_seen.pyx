@@ -124,44 +124,48 @@ cdef class Seen:
                  steps, so that steady state allocates nothing.
         Source   INTERFACE section 4, "Trades once".
         """
-        cdef SymbolIds* ids = self._symbol(memory, symbol)
+        cdef SymbolIds* ids = NULL
+        cdef Remembered* entry
+        cdef uint64_t* place
+        if symbol < self.n_symbols:
+            ids = self.by_symbol[<int64_t>memory * self.n_symbols + symbol]
         if ids == NULL:
-            return SEEN_NO_MEMORY
+            ids = self._symbol(memory, symbol)
+            if ids == NULL:
+                return SEEN_NO_MEMORY
         trade = _nonzero(trade)
         if trade <= ids.greatest:
             if not _fill_set(ids):
                 return SEEN_NO_MEMORY
             if _in_set(ids, trade):
                 return SEEN_BEFORE
-        if not self._remember(ids, trade):
+        if not self._has_room(ids):
             return SEEN_NO_MEMORY
-        return SEEN_NEW
-
-    cdef bint _remember(self, SymbolIds* ids, uint64_t trade) noexcept nogil:
-        if ids.n == <int64_t>ids.capacity and ids.capacity < LAST_CAPACITY and not _grow(ids):
-            return False
-        if not self._journal(ids):
-            return False
+        place = &ids.ids[ids.n & (ids.capacity - 1)]
+        entry = &self.journal[self.n_journal]
+        entry.symbol = ids
+        entry.greatest = ids.greatest
+        entry.overwritten = place[0]
+        self.n_journal += 1
+        place[0] = trade
+        ids.n += 1
         if trade > ids.greatest:
             ids.greatest = trade
-        ids.ids[ids.n & (ids.capacity - 1)] = trade
-        ids.n += 1
-        return True
+        return SEEN_NEW
 
-    cdef bint _journal(self, SymbolIds* ids) noexcept nogil:
-        cdef Remembered* grown
-        cdef size_t capacity
-        if self.n_journal == self.journal_capacity:
-            capacity = max(<size_t>64, 2 * self.journal_capacity)
-            grown = <Remembered*>realloc(self.journal, capacity * sizeof(Remembered))
-            if grown == NULL:
-                return False
-            self.journal = grown
-            self.journal_capacity = capacity
-        self.journal[self.n_journal].symbol = ids
-        self.journal[self.n_journal].greatest = ids.greatest
-        self.journal[self.n_journal].overwritten = ids.ids[ids.n & (ids.capacity - 1)]
-        self.n_journal += 1
+    cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil:
+        """Room for one more id and its entry in the journal."""
+        if ids.n == <int64_t>ids.capacity and ids.capacity < LAST_CAPACITY and not _grow(ids):
+            return False
+        return self.n_journal < self.journal_capacity or self._grow_journal()
+
+    cdef bint _grow_journal(self) noexcept nogil:
+        cdef size_t capacity = max(<size_t>64, 2 * self.journal_capacity)
+        cdef Remembered* grown = <Remembered*>realloc(self.journal, capacity * sizeof(Remembered))
+        if grown == NULL:
+            return False
+        self.journal = grown
+        self.journal_capacity = capacity
         return True
 
     cdef void undo(self) noexcept nogil:

@@ -17,6 +17,11 @@ from tickwire.ring._ring cimport (
 cdef extern from "tickwire/bits.h" nogil:
     int tw_lowest_bit(uint64_t value)
 
+cdef extern from "tickwire/fill.h" nogil:
+    void tw_fill_64(int64_t* column, int64_t n, int64_t value)
+    void tw_fill_32(int32_t* column, int64_t n, int32_t value)
+    void tw_fill_16(int16_t* column, int64_t n, int16_t value)
+
 
 cdef class Stage:
     """The rows of one source's messages on their way into its rings.
@@ -325,44 +330,32 @@ cdef class Stage:
         """Give the rows first..last - 1 of a column one value."""
         cdef Target* target = &self.targets.at[cell.target]
         cdef void* column = target.columns[cell.column]
-        cdef int64_t row, slot, stop
+        cdef int64_t row = first
+        cdef int64_t slot, n
         cdef Bits value
         if first >= last:
             return True
         if not self.bits(cell, &value):
             return False
-        row = first
         while row < last:
             slot = row & target.mask
-            stop = min(slot + last - row, target.mask + 1)  # at most two stretches
-            row += stop - slot
-            if cell.kind == KIND_F64:
-                while slot < stop:
-                    (<double*>column)[slot] = value.f
-                    slot += 1
-            elif cell.kind == KIND_I64 or cell.kind == KIND_TS:
-                while slot < stop:
-                    (<int64_t*>column)[slot] = value.i
-                    slot += 1
+            n = min(last - row, target.mask + 1 - slot)     # at most two stretches
+            row += n
+            if cell.kind == KIND_F64 or cell.kind == KIND_I64 or cell.kind == KIND_TS:
+                tw_fill_64(<int64_t*>column + slot, n, value.i)
             elif cell.kind == KIND_CODE16:
-                while slot < stop:
-                    (<int16_t*>column)[slot] = <int16_t>value.i
-                    slot += 1
+                tw_fill_16(<int16_t*>column + slot, n, <int16_t>value.i)
             elif cell.kind == KIND_BOOL:
-                while slot < stop:
-                    (<int8_t*>column)[slot] = <int8_t>value.i
-                    slot += 1
+                memset(<int8_t*>column + slot, <int8_t>value.i, n)
             else:
-                while slot < stop:
-                    (<int32_t*>column)[slot] = <int32_t>value.i
-                    slot += 1
+                tw_fill_32(<int32_t*>column + slot, n, <int32_t>value.i)
         return True
 
     cdef bint finish(self, RouteOp* route) noexcept nogil:
         """After the walk: a row where a book has no level, and which row is the message's last."""
         cdef int32_t i
         cdef int target
-        cdef int64_t row
+        cdef int64_t head, first, mask
         cdef int32_t last_column
         cdef int8_t* last
         for i in range(route.marks_last.n):
@@ -376,9 +369,15 @@ cdef class Stage:
                     continue
             last_column = self.program.last_columns[target]
             last = <int8_t*>self.targets.at[target].columns[last_column]
-            for row in range(self.message.heads[target], self.targets.at[target].head[0] - 1):
-                last[row & self.targets.at[target].mask] = 0
-            last[(self.targets.at[target].head[0] - 1) & self.targets.at[target].mask] = 1
+            head = self.targets.at[target].head[0]
+            mask = self.targets.at[target].mask
+            first = self.message.heads[target] & mask
+            if first + head - self.message.heads[target] <= mask + 1:
+                memset(last + first, 0, head - self.message.heads[target])
+            else:
+                memset(last + first, 0, mask + 1 - first)
+                memset(last, 0, head & mask)
+            last[(head - 1) & mask] = 1
         return True
 
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
