@@ -81,15 +81,25 @@ typedef struct {
     tw_word words[TW_MAX_WORDS]; /* choices; the last string of a dictionary */
 } tw_step;
 
+/* Rows that are being filled. */
+typedef struct {
+    int64_t row;            /* the first that is not whole */
+    int64_t last;           /* of many: it and those behind it may not be filled */
+    int is_levels;          /* of many: decimals and integers alone, as in the levels of a book */
+    const uint8_t *element; /* of many: where the text of `row` begins */
+} tw_rows;
+
 /* Times of at most this many units of a millisecond or less fit in int64 as ns: the year 2262. */
 #define TW_MOST_MILLISECONDS 9223372036000LL
 #define TW_NS_PER_MS 1000000
 
+/* n bytes from p on are below `end`. */
+#define TW_WITHIN(p, end, n) ((uintptr_t)(p) + (n) <= (uintptr_t)(end))
 #if defined(__SANITIZE_ADDRESS__)
-#define TW_READABLE(p, end, n) ((end) - (p) >= (n))
+#define TW_READABLE(p, end, n) TW_WITHIN(p, end, n)
 #else
 #define TW_READABLE(p, end, n)                                                                     \
-    ((end) - (p) >= (n) || ((p) < (end) && ((uintptr_t)(p) & 4095) <= 4096 - (n)))
+    (TW_WITHIN(p, end, n) || ((p) < (end) && ((uintptr_t)(p) & 4095) <= 4096 - (n)))
 #endif
 
 #if defined(TW_X86)
@@ -104,15 +114,19 @@ static struct {
 } tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32('"'), TW_TIMES_32('\\'),
                                                  TW_TIMES_32(0x1F)};
 
-TW_FAST bool tw_literal_fast(const uint8_t *p, const uint8_t *end, const tw_step *step) {
-    if (__builtin_expect(end - p < TW_LITERAL_MAX, 0)) {
-        if (end - p < (ptrdiff_t)step->n) return false;
-        if (!TW_READABLE(p, end, TW_LITERAL_MAX))
-            return memcmp(p, step->literal, step->n) == 0;
-    }
+/* 0 where the step's literal stands at p, which has 32 readable bytes. */
+TW_FAST uint32_t tw_unlike_literal(const uint8_t *p, const tw_step *step) {
     __m256i same = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p),
                                      _mm256_loadu_si256((const __m256i *)step->literal));
-    return (~(uint32_t)_mm256_movemask_epi8(same) & step->mask) == 0;
+    return ~(uint32_t)_mm256_movemask_epi8(same) & step->mask;
+}
+
+TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+    if (__builtin_expect(!TW_WITHIN(p, end, TW_LITERAL_MAX), 0)) {
+        if (!TW_WITHIN(p, end, step->n)) return 1;
+        if (!TW_READABLE(p, end, TW_LITERAL_MAX)) return memcmp(p, step->literal, step->n) != 0;
+    }
+    return tw_unlike_literal(p, step);
 }
 
 /* The closing quote of a string without escapes; NULL for others. */
@@ -155,8 +169,8 @@ TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int
 }
 #endif
 
-TW_INLINE bool tw_literal_slow(const uint8_t *p, const uint8_t *end, const tw_step *step) {
-    return tw_literal_at(p, end, step->literal, step->n);
+TW_INLINE uint32_t tw_unlike_slow(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+    return !tw_literal_at(p, end, step->literal, step->n);
 }
 
 /* Whether a value that begins with c is of the form of one that began with `first`. */
@@ -181,12 +195,15 @@ static inline bool tw_expect(tw_word *word, const uint8_t *p, uint32_t n, uint32
 
 /* The first expected word that stands at p, or NULL. */
 TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const tw_step *step) {
-    uint64_t text[2];
-    if (!TW_READABLE(p, end, (ptrdiff_t)sizeof text)) return NULL;
-    memcpy(text, p, sizeof text);
-    for (const tw_word *word = step->words; word < step->words + step->n_words; word++) {
-        if ((((text[0] ^ word->text[0]) & word->mask[0]) |
-             ((text[1] ^ word->text[1]) & word->mask[1])) == 0 && end - p >= (ptrdiff_t)word->n)
+    uint64_t low, high;
+    if (!TW_READABLE(p, end, 16)) return NULL;
+    memcpy(&low, p, 8);
+    memcpy(&high, p + 8, 8);
+    const tw_word *word = step->words;
+    for (int32_t left = step->n_words; left > 0; left--, word++) {
+        if ((((low ^ word->text[0]) & word->mask[0]) | ((high ^ word->text[1]) & word->mask[1])) ==
+                0 &&
+            TW_WITHIN(p, end, word->n))
             return word;
     }
     return NULL;

@@ -7,13 +7,6 @@
 /* Why a kernel came back. */
 enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS };
 
-/* Rows that are being filled. */
-typedef struct {
-    int64_t row;            /* the first that is not whole */
-    int64_t last;           /* of many: it and those behind it may not be filled */
-    const uint8_t *element; /* of many: where the text of `row` begins */
-} tw_rows;
-
 /* Runs steps[*at] and those behind it. *stop says why it came back, *at where, and the result is the
  * text there. There are three kernels:
  * - run: values go into registers;
@@ -29,16 +22,18 @@ typedef struct {
 
 #define TW_KERNEL(name) name##_portable
 #define TW_KERNEL_TARGET
-#define TW_LITERAL tw_literal_slow
+#define TW_UNLIKE tw_unlike_slow
 #define TW_STRING tw_plain_string_end
 #define TW_F64 tw_plain_f64
 #define TW_INTEGER tw_plain_u63
 #include "tickwire/steps_kernel.inc"
 
 #if defined(TW_X86)
+#include "tickwire/levels.h"
+#define TW_LEVELS tw_levels
 #define TW_KERNEL(name) name##_avx2
 #define TW_KERNEL_TARGET __attribute__((target("avx2,bmi,bmi2")))
-#define TW_LITERAL tw_literal_fast
+#define TW_UNLIKE tw_unlike_fast
 #define TW_STRING tw_string_fast
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast

@@ -111,6 +111,7 @@ cdef struct NodeOp:
     int32_t n_turns
     bint from_end
     bint gives_rows
+    bint only_lists     # nothing but an array whose elements are all of one kind
     bint optional       # rows end at or below and all of them may be absent
 
 cdef struct CellOp:     # a column's value, from a register or constant

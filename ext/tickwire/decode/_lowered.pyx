@@ -136,6 +136,10 @@ cdef class Lowered:
             node.n_turns = row.n_turns
             node.from_end = row.from_end
             node.gives_rows = row.gives_rows
+            node.only_lists = (
+                node.each >= 0 and node.items.n == 0 and node.rows.n == 0 and node.fills.n == 0
+                and node.observe < 0
+            )
             node.optional = row.optional
 
     def _pack_edges(self, list rows):

@@ -18,6 +18,7 @@ cdef extern from "tickwire/steps.h" nogil:
     ctypedef struct Rows "tw_rows":
         int64_t row
         int64_t last
+        int is_levels
         const uint8_t* element
 
     ctypedef const uint8_t* (*steps_function "tw_steps_fn")(

@@ -6,7 +6,7 @@ from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
-    MAX_REST, STEP_CHOICE, STEP_F64, STEP_RULE, STORE_1, STORE_2, STORE_4, STORE_8, STORE_TEXT,
+    MAX_REST, STEP_CHOICE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1, STORE_2, STORE_4, STORE_8, STORE_TEXT,
     Step, Template, expect,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
@@ -100,7 +100,12 @@ cdef class Steps:
         for i in range(row_set.stores.n):
             if not self.place(template, &self.program.cells[row_set.stores.first + i]):
                 return
+        # `Walker.each` fills the constants of plain rows, all at once.
+        for i in range(row_set.fills.n if template.conditional or template.n_rest else 0):
+            if not self.place(template, &self.program.cells[row_set.fills.first + i]):
+                return
         template.plain = not template.conditional and template.n_rest == 0
+        template.levels = template.plain and _is_levels(template)
         template.direct = True
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
@@ -140,6 +145,16 @@ cdef class Steps:
         template.rest[template.n_rest] = cell
         template.n_rest += 1
         return True
+
+
+cdef bint _is_levels(Template* template) noexcept nogil:
+    """Whether `levels.h` can read the elements."""
+    cdef Step* steps = template.steps
+    if template.n_steps < 3 or steps[0].kind != STEP_F64 or steps[1].kind != STEP_F64:
+        return False
+    return steps[2].kind == STEP_END or (
+        steps[2].kind == STEP_INTEGER and template.n_steps == 4
+    )
 
 
 cdef inline bint _gives_value(Step* step) noexcept nogil:

@@ -82,6 +82,7 @@ cdef struct Template:
     bint direct
     bint conditional        # the row may not be wanted
     bint plain              # every row is wanted, and steps fill all its columns
+    bint levels             # plain, and two decimals, perhaps an integer behind them
     int64_t nowhere         # what has no column goes here
     int32_t target
     RowSetOp* row_set

@@ -91,9 +91,9 @@ cdef class Walker(General):
         if root.observe >= 0:
             self.note(root.observe, start, after)
         return (
-            (closed or self.close_rows(root, start))
+            (closed or root.rows.n == 0 or self.close_rows(root, start))
             and (route.marks_last.n == 0 or self.stage.finish(route))
-            and self.fill_scope(root, self.message.heads)
+            and (root.fills.n == 0 or self.fill_scope(root, self.message.heads))
         )
 
     cdef inline const uint8_t* directly(self, int32_t number, const uint8_t* p) noexcept nogil:
@@ -104,7 +104,11 @@ cdef class Walker(General):
         return NULL
 
     cdef const uint8_t* value(self, int32_t number, const uint8_t* p) noexcept nogil:
-        cdef const uint8_t* after = self.directly(number, p)
+        cdef NodeOp* node = &self.program.nodes[number]
+        cdef const uint8_t* after
+        if node.only_lists and p < self.message.end and p[0] == c'[':
+            return self.each(node, p)
+        after = self.directly(number, p)
         if after != NULL or self.message.outcome != DONE:
             return after
         return self.visit(number, p)
@@ -259,6 +263,7 @@ cdef class Walker(General):
         cdef int stop
         rows.row = target.head[0]
         rows.element = p
+        rows.is_levels = template.levels
         while rows.row < most and self.targets.has_room(template.target):
             rows.last = min(most, target.limit[0])
             p = self.kernels.many(
@@ -327,6 +332,8 @@ cdef class Walker(General):
         cdef Template* template = &self.templates[node.each]
         cdef int64_t firsts[MAX_TARGETS]
         cdef bint closed = False
+        # The constants of rows that are written directly are written with them.
+        cdef bint must_fill = False
         self.note_heads(node, firsts)
         p = tw_skip_space(p + 1, end)
         if p < end and p[0] == c']':
@@ -334,6 +341,7 @@ cdef class Walker(General):
         while True:
             if template.direct and not self.message.deferring:
                 if template.plain:
+                    must_fill = True
                     p = self.rows(template, p, &closed)
                 else:
                     p = self.single_rows(template, p, &closed)
@@ -343,6 +351,7 @@ cdef class Walker(General):
                     break
                 p = tw_skip_space(p, end)
             self.message.have &= ~element.registers
+            must_fill = True
             p = self.visit(node.each, p)
             if p == NULL:
                 return NULL
@@ -353,4 +362,4 @@ cdef class Walker(General):
                 p += 1
                 break
             p = tw_skip_space(p + 1, end)
-        return p if self.fill_containers(node, firsts) else NULL
+        return p if not must_fill or self.fill_containers(node, firsts) else NULL
