@@ -1,146 +1,117 @@
-"""The walk: order of keys, equal keys, empty and deep values, values of another kind."""
+"""Rows that a learned message writes straight into columns: as the general way would have them."""
 
 from __future__ import annotations
 
-import json
-from itertools import permutations
+from itertools import product
 
 import pytest
-from tests.decode.declarations import BOOKS, POSITIONAL, STATES, TRADES
+from tests.decode.declarations import BOOKS, TRADES
 from tests.decode.feeds import DATA, Feed
 from tests.decode.model import Model
 
-LISTED = '{"e":"listed","data":[%s]}'
-TRADE = '{"s":"A","t":1,"p":1,"q":1,"m":"b","i":"%s"}'
+NUMBERS = ("1.5", "0", "7", "0.00000001", "61837.63000000", "123456789012345", "-2.25", "1e3",
+           "1234567.12345678901", "9" * 17, "0.1", "00", "1.", "", "x")  # fmt: skip
+TIMES = ("1700000000123", "0", "9223372036854", "9223372036855", "17e2", "1700000000123.5", "-1")
+TRADE = '{"s":"%s","t":%s,"p":"%s","q":%s,"x":"y","m":"%s","i":%s}'
 
 
-def test_every_order_of_keys_gives_the_same_rows() -> None:
-    parts = {
-        "e": '"e":"sides"', "t": '"t":5', "kind": '"kind":"full"',
-        "data": '"data":{%s}',
-    }  # fmt: skip
-    inner = ['"s":"A"', '"u":9', '"b":[["1","2"],["3","4"]]', '"a":[["5","6"]]']
-    feed = Feed(BOOKS)
-    expected = None
-    for outer in permutations(parts.values()):
-        for order in permutations(inner):
-            found = feed.rows("{" + ",".join(outer) % ",".join(order) + "}")["book"]
-            expected = expected or found
-            assert found == expected
-    assert expected is not None
-    assert [row["side"] for row in expected] == ["bid", "bid", "ask"]
+def listed(*trades: str) -> str:
+    return '{{"e":"listed","data":[{}]}}'.format(",".join(trades))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"e":"sides","t":1,"kind":"full","data":{"s":"A","u":1,"b":[[1,2]],"a":[],"b":[[3,4]]}}',
-        '{"e":"sides","t":1,"kind":"full","data":{"s":"A","u":1,"a":[[1,2]],"b":[],"a":[]}}',
-        '{"e":"sides","t":1,"kind":"full","data":{"b":[[1,2]],"a":[],"s":"A","u":1},"t":[],"t":2}',
-        '{"e":"sides","t":1,"kind":"full","data":1,"data":{"s":"A","u":1,"b":[],"a":[]}}',
-        '{"e":"sides","t":1,"kind":"full","data":{"s":"A","u":1,"b":[[1,2]],"a":[]},"data":{}}',
-        '{"e":"sides","t":1,"kind":"full","data":{"s":"A","u":1,"b":[[1,2]],"a":[]},"data":null}',
-        '{"e":"sides","t":1,"kind":"x","kind":"full","data":{"s":[],"s":"A","u":1,"b":[],"a":[]}}',
-    ],
-)
-def test_of_equal_keys_the_last_counts(text: str) -> None:
+def compared(feed: Feed, model: Model, payload: str) -> None:
+    expected = model.decode(payload.encode())
+    assert feed.rows(payload) == (expected or {}), payload
+    assert len(feed.reasons()) == (expected is None), payload
+
+
+def test_every_value_in_a_learned_place_is_read_as_it_is() -> None:
+    feed, model = Feed(TRADES), Model(TRADES, DATA)
+    ids = iter(range(1, 1_000_000))
+    for price, time in product(NUMBERS, TIMES):
+        for side in ("b", "s", "z"):
+            usual = TRADE % ("A", TIMES[0], "1.5", "2", "b", next(ids))
+            other = TRADE % ("B" * len(price), time, price, price or "null", side, next(ids))
+            compared(feed, model, listed(usual))
+            compared(feed, model, listed(usual.replace('"i":', '"i":9'), other))
+            compared(feed, model, listed(other.replace('"i":', '"i":8')))
+
+
+@pytest.mark.parametrize("n_symbols", [1, 3, 300])
+def test_symbols_of_any_number_keep_their_rows(n_symbols: int) -> None:
+    feed, model = Feed(TRADES), Model(TRADES, DATA)
+    for n in range(900):
+        symbol = f"SYM{n * 7 % n_symbols}" * (1 + n % 5)
+        compared(feed, model, listed(TRADE % (symbol, n, "1.5", n, "b", n + 1)))
+
+
+def test_trades_that_have_come_before_are_left_out_wherever_they_stand() -> None:
+    feed = Feed(TRADES)
+    usual = [TRADE % ("A", 1, "1.5", 2, "b", n) for n in range(1, 9)]
+    assert [row["trade_id"] for row in feed.rows(listed(*usual[:3]))["trades"]] == ["1", "2", "3"]
+    assert [row["trade_id"] for row in feed.rows(listed(*usual[1:5]))["trades"]] == ["4", "5"]
+    assert feed.rows(listed(*usual[:5])) == {}
+    found = feed.rows(listed(usual[0], usual[6], usual[2], usual[5]))["trades"]
+    assert [row["trade_id"] for row in found] == ["7", "6"]
+
+
+def test_a_message_that_fails_takes_its_direct_rows_back() -> None:
+    feed = Feed(TRADES)
+    usual = [TRADE % ("A", 1, "1.5", 2, "b", n) for n in range(1, 9)]
+    assert len(feed.rows(listed(*usual[:2]))["trades"]) == 2
+    assert feed.rows(listed(*usual[2:5])[:-1] + "]") == {}
+    assert feed.rows(listed(*usual[2:5], TRADE % ("A", 1, "x", 2, "b", 99))) == {}
+    assert [reason for reason, _ in feed.reasons()] == ["not_json", "bad_number"]
+    # Their ids are not remembered.
+    assert len(feed.rows(listed(*usual[2:5]))["trades"]) == 3
+
+
+def test_symbols_that_are_not_named_give_no_direct_rows() -> None:
+    feed = Feed(TRADES, symbols=["A"])
+    for n in range(1, 20):
+        both = [TRADE % (symbol, n, "1.5", 2, "b", n) for symbol in ("A", "B")]
+        payload = '{{"e":"filtered","data":[{}]}}'.format(",".join(both))
+        assert [row["symbol"] for row in feed.rows(payload)["trades"]] == ["A"]
+
+
+def test_labels_are_what_the_connection_says() -> None:
+    feed = Feed(TRADES, labels={"trades": "mine"})
+    for n in range(1, 6):
+        (row,) = feed.rows(listed(TRADE % ("A", n, "1.5", 2, "b", n)))["trades"]
+        assert row["channel"] == "mine"
+
+
+@pytest.mark.parametrize("n_levels", [1, 5, 6, 7, 40, 200, 511])
+def test_a_ring_without_room_for_all_levels_takes_none(n_levels: int) -> None:
+    feed, model = Feed(BOOKS, rows=1024), Model(BOOKS, DATA)
+    text = '{"e":"sides","t":%d,"kind":"full","data":{"s":"A","u":%d,"b":[%s],"a":[%s]}}'
+    offered: list[str] = []
+    for n in range(1, 2000):
+        levels = ",".join(f'["{n}.{i:04}","{i}.5"]' for i in range(n_levels))
+        payload = text % (n, n, levels, levels if n_levels < 300 else '["1","2"]')
+        if not feed.offer(payload):
+            break
+        offered.append(payload)
+    else:
+        raise AssertionError("the ring never filled")
+    n_rows = n_levels + (n_levels if n_levels < 300 else 1)
+    assert 1024 - n_rows <= n_rows * len(offered) <= 1023
+    found = feed.take("book")
+    expected = [row for one in offered for row in (model.decode(one.encode()) or {})["book"]]
+    assert [(row["price"], row["size"], row["last"]) for row in found] == [
+        (row["price"], row["size"], row["last"]) for row in expected
+    ]
+    assert feed.offer(payload)
+    assert len(feed.take("book")) == n_rows
+
+
+def test_levels_of_every_form_among_levels_of_one_form() -> None:
     feed, model = Feed(BOOKS), Model(BOOKS, DATA)
-    expected = model.decode(text.encode())
-    assert feed.rows(text) == (expected or {})
-    assert len(feed.reasons()) == (expected is None)
-
-
-def test_an_equal_outer_key_behind_the_rows_counts_for_them() -> None:
-    text = '{"e":"outer","t":1,"i":"%s","arg":{"s":"A"},"data":[{"p":1,"q":1,"m":"b"}]%s}'
-    feed = Feed(TRADES)
-    for extra in (
-        ',"arg":{"s":"B"}',
-        ',"i":"9"',
-        ',"t":2',
-        ',"arg":{"s":"B","s":"C"}',
-        ',"arg":null',
-    ):
-        payload = text % (f"id {len(extra)}", extra)
-        expected = Model(TRADES, DATA).decode(payload.encode())
-        assert feed.rows(payload) == (expected or {})
-
-
-def test_equal_members_give_one_row_in_the_first_ones_place() -> None:
-    feed = Feed(STATES)
-    found = feed.rows(
-        '{"e":"mids","t":1,"mids":{"A":{"p":[]},"B":{"p":2},"\\u0041":{"p":1},"B":{"p":3}}}'
-    )
-    for table, column in (("mids", "price"), ("tickers", "mark_price")):
-        assert [(row["symbol"], row[column]) for row in found[table]] == [("A", 1.0), ("B", 3.0)]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (LISTED % "null", "missing"), (LISTED % "1", "wrong_kind"), (LISTED % "[]", "wrong_kind"),
-        (LISTED % "{}", "missing"), ('{"e":"listed","data":{}}', "wrong_kind"),
-        ('{"e":"listed","data":null}', "missing"), ('{"e":"listed","data":"x"}', "wrong_kind"),
-        ('{"e":"listed"}', "missing"), ('{"e":"optional","data":{}}', "wrong_kind"),
-        ('{"e":"optional","data":7}', "wrong_kind"), (LISTED % "1 2", "wrong_kind"),
-        (LISTED % "," , "not_json"), ('{"e":"listed","data":[],}', "not_json"),
-        ('{"e":"listed",,"data":[]}', "not_json"), ('{"e":"listed" "data":[]}', "not_json"),
-        ('{"e":"listed","data":[}', "not_json"), ('{"e":"listed","x":[}],"data":[]}', "not_json"),
-        ('{"e":"listed",data:[]}', "not_json"), ('{"e":"listed","data"[]}', "not_json"),
-        ('{"e":"listed","data":[' + TRADE % "1" + ",]}", "not_json"),
-        ('{"e":"listed","x":"\t","data":[]}', "not_json"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("before", [[], [LISTED % (TRADE % "7")], [LISTED % ""]])
-def test_what_is_no_list_of_trades_is_refused(text: str, reason: str, before: list[str]) -> None:
-    feed = Feed(TRADES)
-    for earlier in before:
-        feed.rows(earlier)
-    assert feed.rows(text) == {}
-    assert feed.reasons() == [(reason, text.encode())]
-
-
-def test_empty_arrays_and_absent_optional_places_give_no_rows() -> None:
-    feed = Feed(TRADES)
-    for text in (LISTED % "", '{"e":"optional"}', '{"e":"optional","data":null}', LISTED % " \n"):
-        assert feed.rows(text) == {}
-    assert feed.reasons() == []
-
-
-def test_values_do_not_leak_into_the_next_row_or_message() -> None:
-    feed = Feed(STATES)
-    full = '{"e":"several","s":"A","price":1,"q":[1,2,3],"list":[]}'
-    assert feed.rows(full)["quotes"][0]["ask_price"] == 2.0
-    for q in ("[]", "[null]", "[7]"):
-        row = feed.rows(full.replace("[1,2,3]", q))["quotes"][0]
-        assert row["ask_price"] is None
-        assert row["bid_price"] == (7.0 if q == "[7]" else None)
-    listed = Feed(TRADES)
-    whole = TRADE % "1"
-    assert listed.rows(LISTED % (whole + "," + (TRADE % "2").replace('"p":1,', ""))) == {}
-    assert listed.reasons()[0][0] == "missing"
-    assert listed.rows(LISTED % whole)
-    assert listed.rows(LISTED % '{"i":"3"}') == {}
-    assert listed.reasons()[0][0] == "missing"
-
-
-@pytest.mark.parametrize("depth", [1, 100, 512, 513, 100_000])
-@pytest.mark.parametrize("brackets", ["[]", "{}"])
-def test_skipped_values_may_nest_512_deep(depth: int, brackets: str) -> None:
-    inside = "[" * depth + "]" * depth
-    if brackets == "{}":
-        inside = '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1)
-    feed = Feed(TRADES)
-    payload = '{"e":"listed","x":' + inside + ',"data":[' + TRADE % "1" + "]}"
-    assert bool(feed.rows(payload)) is (depth <= 512)
-    assert len(feed.reasons()) == (depth > 512)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5])
-def test_positions_count_from_both_ends(n: int) -> None:
-    feed, model = Feed(POSITIONAL), Model(POSITIONAL, DATA)
-    body = [[["1", "2", 3, "b", "id"]], {"a": [["1", "2"]]}, {"b": [["3", "4"]]}, "SYM", "END"]
-    for kind in ("trade", "book", "mids"):
-        payload = json.dumps([17, kind, *body[:n]]).encode()
-        expected = model.decode(payload)
-        assert feed.rows(payload) == (expected or {})
-        assert len(feed.reasons()) == (expected is None)
+    level = '{"e":"nested","data":[{"s":"A","t":%d,"levels":[[%s],[%s]]}]}'
+    usual = [f"[{n}.25,{n},{n}]" for n in range(1, 30)]
+    counts = ("0", "2147483647", "2147483648", "-1", "1.5", "null", '"3"')
+    for n, (number, count) in enumerate(product((*NUMBERS[:-4], "null"), counts)):
+        for at in (0, 1, 15, 28):
+            odd = [*usual[:at], f"[{number},2,{count}]", *usual[at:]]
+            compared(feed, model, level % (n, ",".join(odd), ",".join(usual)))
+            compared(feed, model, level % (n, ",".join(usual), ",".join(odd)))

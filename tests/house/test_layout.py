@@ -31,6 +31,7 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # does nothing per message.
 MEASURED_BY = {
     "decode/_carry": "decode/bench_decoder",
+    "decode/_general": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
     "decode/_stage": "decode/bench_decoder",
     "decode/_steps": "decode/bench_decoder",
