@@ -86,14 +86,16 @@ cdef class Decoder:
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil
+    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
+        noexcept nogil
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
     cdef inline bint verified(self, int32_t number) noexcept nogil
     cdef inline bint is_proved(self, Proof* proof) noexcept nogil
     cdef void prove(self, Proof* proof) noexcept nogil
     cdef uint64_t _observed_by(self, RouteOp* route)
     cdef uint64_t _observed_in(self, Range tests)
-    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
+    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+        noexcept nogil
     cdef inline int settle(
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n

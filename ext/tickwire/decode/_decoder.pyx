@@ -180,7 +180,8 @@ cdef class Decoder:
         outcome = self.decode(payload, payload + n, &route)
         return self.settle(connection, route, outcome, payload, n)
 
-    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
+    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+            noexcept nogil:
         """Stage a message's rows; `route` tells by which declaration, UNROUTED by none."""
         cdef Outcome outcome = DONE
         cdef uint64_t hash = 0
@@ -207,7 +208,8 @@ cdef class Decoder:
         self.last_route = route[0]
         return self.walker.run(route[0], p, end, True)
 
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) noexcept nogil:
+    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
+            noexcept nogil:
         """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
         cdef const uint8_t* stop
         cdef bint escaped
@@ -323,7 +325,7 @@ cdef class Decoder:
         proof.n_texts = n_texts
 
     cdef inline int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
-                    const uint8_t* payload, size_t n) noexcept nogil:
+                           const uint8_t* payload, size_t n) noexcept nogil:
         """Count a message and decide what becomes of it."""
         cdef RouteOp* route
         cdef int verdict
