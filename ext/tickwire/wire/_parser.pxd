@@ -89,6 +89,7 @@ cdef class FrameParser:
         )
 
     # The steps of `feed`.
+    cdef size_t _take_plain(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
     cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
     cdef size_t _offer_in_place(
         self, uint8_t first, uint8_t* payload, size_t header, size_t length, Handler handler
