@@ -16,7 +16,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
@@ -27,6 +27,7 @@ help:
 	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS or FUZZ_RUNS (TARGET=... for one)'
 	@echo 'make mutants  plant faults, and see that tests or fuzz targets find each'
 	@echo 'make memory   look for leaks with valgrind'
+	@echo 'make soak     8 hours of simulated traffic in 5 minutes: nothing may grow'
 	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
 	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
 	@echo 'make bench-latency  latency alone, from due time to ring, async for and DuckDB'
@@ -145,6 +146,12 @@ MEMORY_MESSAGES ?= 5000
 memory: build
 	mkdir -p build
 	$(BIN)/python -m tests.memory.leaks $(MEMORY_MESSAGES)
+
+# Whether memory, descriptors or threads grow over hours of traffic, accelerated.
+SOAK_HOURS ?= 8
+SOAK_SECONDS ?= 300
+soak: build
+	$(BIN)/python -W error -m tests.soak.soak --hours $(SOAK_HOURS) --seconds $(SOAK_SECONDS)
 
 # All of it runs, whatever misses its gate.
 bench: build

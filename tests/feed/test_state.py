@@ -83,7 +83,18 @@ def test_two_feeds_of_different_names_share_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"version": 2}', '{"version": 1, "seq": 3, "conn": 0}', "\0"]
+    "text",
+    [
+        "",
+        "[]",
+        "\0",
+        "[" * 100_000,
+        '{"version": 2}',
+        '{"version": 1, "seq": 3, "conn": 0}',
+        '{"version": 1, "seq": {"trades": 1e999}, "conn": 0}',
+        '{"version": 1, "seq": {"trades": 99999999999999999999}, "conn": 0}',
+        '{"version": 1, "seq": {}, "conn": -1}',
+    ],
 )
 def test_a_broken_file_is_refused_and_kept(tmp_path: Path, text: str) -> None:
     path = tmp_path / "main.json"

@@ -349,6 +349,17 @@ async def test_past_the_last_symbol_messages_are_quarantined() -> None:
     assert summary["rows"]["quarantine"] == 2
 
 
+async def test_configured_symbols_go_on_when_a_venue_has_invented_too_many() -> None:
+    row = json.loads(trade(0))["data"][0]
+    flood = []
+    for n in range(70):
+        rows = [row | {"coin": f"{n}-{m}", "tid": m} for m in range(1000)]
+        flood.append(json.dumps({"channel": "trades", "data": rows}).encode())
+    summary = await run_of([*flood, trade(1, "LATE"), trade(2, "NEW")], symbols=["BTC", "LATE"])
+    assert summary["decode_errors"] == {"dictionary_full": 70 - 65 + 1}
+    assert summary["rows"]["trades"] == 65_001
+
+
 async def test_symbols_of_10_kb_are_quarantined() -> None:
     messages = [trade(number, str(number) + "x" * 10_000) for number in range(100)]
     summary = await run_of([*messages, trade(1)])

@@ -23,6 +23,7 @@ from tickwire.errors import TickwireError
 SEQ_BLOCK = 1 << 24  # rows: seconds of the fastest feed, and 2**39 kills until int64 ends
 CONN_BLOCK = 64
 _VERSION = 1
+_LAST = 2**62
 
 
 class State:
@@ -133,14 +134,16 @@ class State:
             stored = json.loads(path.read_bytes())
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TickwireError(f"{path}: the feed's state cannot be read: {error}") from None
         try:
             if stored["version"] != _VERSION:
                 raise TickwireError(f"{path}: is state of version {stored['version']!r}, not 1")
             self._next = {str(table): int(number) for table, number in stored["seq"].items()}
             self._conn = int(stored["conn"])
-        except (KeyError, TypeError, ValueError, AttributeError):
+            if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
+                raise ValueError("a number that cannot be one of ours")
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             raise TickwireError(f"{path}: is not the state of a feed") from None
         self._reserved = dict(self._next)
         self._conn_reserved = self._conn
