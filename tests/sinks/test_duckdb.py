@@ -390,3 +390,19 @@ def test_a_checkpoint_beside_another_connections_transaction_loses_nothing(tmp_p
     assert sink.failed is None
     assert len(read(path, "trades")) == 1010
     assert read(path, "other") == [{"x": 1}]
+
+
+def test_its_memory_is_bounded_whatever_it_has_written(tmp_path):
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES], memory_mb=32, checkpoint_mb=1000)
+    sink.start({"trades": ListSource([batch_of(TRADES, 5000)] * 100)})
+    wait_for(lambda: sink.rows_committed["trades"] == 500_000, seconds=60)
+    with sink.cursor() as cursor:
+        used, spilled = cursor.execute(
+            "SELECT sum(memory_usage_bytes), sum(temporary_storage_bytes) FROM duckdb_memory()"
+        ).fetchone()
+    assert used <= 32 << 20
+    assert spilled > 0  # else the bound was not reached, and this has shown nothing
+    sink.stop()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.sql("SELECT count(*) FROM trades").fetchall() == [(500_000,)]

@@ -90,7 +90,7 @@ def feed_of(plan: Plan, addresses: dict[str, list[str]], folder: Path) -> tickwi
         for venue in VENUES
     ]
     sinks = [
-        tickwire.DuckDBSink(path=folder / "market.duckdb", checkpoint_mb=16),
+        tickwire.DuckDBSink(path=folder / "market.duckdb", checkpoint_mb=16, memory_mb=32),
         tickwire.ParquetSink(path=folder / "data", rotate_s=plan.rotate_s),
     ]
     # Small rings wrap within the warm-up, so that all of their memory has been used by then.

@@ -261,12 +261,15 @@ class DuckDBSettings(_Sink):
         A commit starts at least this often.
     checkpoint_mb
         Size of the write-ahead log past which it is checkpointed when the feed is quiet.
+    memory_mb
+        Memory that DuckDB may use, most of it as a cache of the file; past it, it spills to disk.
     """
 
     type: Literal["duckdb"] = "duckdb"
     name: SinkName = "duckdb"
     flush_ms: Count = 50
     checkpoint_mb: Count = 1024
+    memory_mb: Annotated[int, Field(ge=32)] = 2048
 
 
 class ParquetSettings(_Sink):

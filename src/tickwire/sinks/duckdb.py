@@ -142,6 +142,7 @@ class DuckDBSink(Sink):
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
         self._path = settings.path.absolute()
+        self._most_memory_mb = settings.memory_mb
         self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{self._path}.wal"
         self._checkpoint_bytes = settings.checkpoint_mb * MIB
@@ -177,6 +178,7 @@ class DuckDBSink(Sink):
             self._writer.execute(f"SET checkpoint_threshold = '{self._automatic_mb}MiB'")
             # Of a checkpoint that takes long, on the program's standard output.
             self._writer.execute("SET enable_progress_bar = false")
+            self._writer.execute(f"SET memory_limit = '{self._memory_mb()}MiB'")
             self._set_threads(1)
             for table in self.tables.values():
                 self._prepare(table)
@@ -199,6 +201,15 @@ class DuckDBSink(Sink):
                 f"{locked['program']}); only one process at a time can open a DuckDB file"
             )
         return f"cannot open {self._path}: {' '.join(text.split())}"
+
+    def _memory_mb(self) -> int:
+        """Give how much memory DuckDB may use: as configured, but not most of the machine's.
+
+        Its own limit is 80 % of the machine's memory, and what it has written stays cached up to
+        that: a feed would grow with its file.
+        """
+        n_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return min(self._most_memory_mb, max(32, n_bytes * 8 // 10 // MIB))
 
     def _set_threads(self, n_threads: int) -> None:
         """Set how many threads DuckDB uses.
