@@ -31,14 +31,16 @@ _NEVER_KEYS = frozenset({"streams"})
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 # Programs may make a new token for every connection; those used longest ago are forgotten.
-MAX_SECRETS = 1000
+MAX_SECRETS = 200
+# Longer texts are searched, and shown, only so far.
+LONGEST_SEARCHED = 65_536
 # Headers whose values may be shown.
 OPEN_HEADERS = frozenset(
     {"accept", "accept-encoding", "accept-language", "cache-control", "origin", "user-agent"}
 )
 
 _secrets: dict[str, frozenset[str]] = {}  # each one's forms, the newest last
-_pattern: re.Pattern[str] | None = None
+_found_by: tuple[str, ...] = ()  # all forms, the longest first: one may begin another
 _lock = threading.Lock()
 
 
@@ -51,7 +53,7 @@ def hide(secret: str) -> None:
         A key, a token, a password, or `user:password`. One of fewer than 4 characters is not
         looked for.
     """
-    global _pattern
+    global _found_by
     if len(secret) < SHORTEST_SECRET:
         return
     with _lock:
@@ -61,9 +63,8 @@ def hide(secret: str) -> None:
             return
         while len(_secrets) > MAX_SECRETS:
             del _secrets[next(iter(_secrets))]
-        # The longest first: one may be the beginning of another.
-        forms = sorted(frozenset().union(*_secrets.values()), key=len, reverse=True)
-        _pattern = re.compile("|".join(map(re.escape, forms)))
+        forms = frozenset().union(*_secrets.values())
+        _found_by = tuple(sorted(forms, key=len, reverse=True))
 
 
 def hide_headers(headers: Iterable[tuple[str, str]]) -> None:
@@ -106,7 +107,16 @@ def _forms(secret: str) -> frozenset[str]:
 
 def hidden(text: str) -> str:
     """Give the text with `***` in the place of every secret."""
-    return text if _pattern is None else _pattern.sub(HIDDEN, text)
+    forms = _found_by
+    if not forms:
+        return text
+    is_cut = len(text) > LONGEST_SEARCHED
+    text = text[:LONGEST_SEARCHED]
+    for form in forms:
+        if form in text:
+            text = text.replace(form, HIDDEN)
+    # What the cut has left of a secret is not recognised, and is shorter than the longest form.
+    return text[: -len(forms[0])] + "..." if is_cut else text
 
 
 def shown(text: str, longest: int = MAX_SHOWN_CHARACTERS) -> str:

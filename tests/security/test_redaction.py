@@ -16,7 +16,7 @@ from tickwire.redaction import HIDDEN, hidden, hide, hide_headers, hide_url, sho
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_secrets", {})
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_found_by", ())
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_secrets_are_bounded_and_the_oldest_go() -> None:
         hide("kept-in-use")
     assert len(redaction._secrets) == redaction.MAX_SECRETS
     assert hidden("token-00000-x") == "token-00000-x"
-    assert hidden("kept-in-use token-00900-x") == f"{HIDDEN} {HIDDEN}"
+    assert hidden("kept-in-use token-00150-x") == f"{HIDDEN} {HIDDEN}"
 
 
 def test_headers_and_the_user_of_a_url() -> None:
@@ -111,6 +111,9 @@ def test_a_text_from_elsewhere_is_one_short_line() -> None:
     hide("tokentoken")
     assert shown("a\x1b[31m\r\n\x00\u202eb") == "a\\x1b[31m\\r\\n\\x00\\u202eb"
     assert shown("x" * 1000) == "x" * 497 + "..."
+    # Nor is one at the end of what is searched.
+    text = ("x" * (redaction.LONGEST_SEARCHED - 5) + "tokentoken") * 2
+    assert "toke" not in hidden(text)
     # A secret at the limit is not cut in two and so overlooked.
     for before in range(480, 500):
         assert "token" not in shown("x" * before + "tokentoken" + "y" * 100)

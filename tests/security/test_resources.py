@@ -170,7 +170,7 @@ async def test_a_slow_message_that_goes_on_is_no_silence(monkeypatch: pytest.Mon
 
     async def script(peer: Peer) -> None:
         await accept(peer)
-        for number in range(10):
+        for number in range(3):
             message = frame(Opcode.TEXT, trade(number))
             for byte in message:
                 await peer.send(bytes([byte]))
@@ -181,7 +181,7 @@ async def test_a_slow_message_that_goes_on_is_no_silence(monkeypatch: pytest.Mon
         serve_raw(script) as port,
         tickwire.FeedHandler([source(port, venue=venue)]) as feed,
     ):
-        await until(lambda: feed.summary()["messages"] == 10)
+        await until(lambda: feed.summary()["messages"] == 3)
         assert feed.summary()["connects"] == 1
 
 

@@ -97,8 +97,7 @@ async def binance(peer: Peer) -> None:
     await peer.answer_close()
 
 
-@pytest.mark.parametrize("log", ["plain", "json"])
-async def test_a_run_shows_none_of_them(tmp_path: Path, log: str) -> None:
+async def test_a_run_shows_none_of_them(tmp_path: Path) -> None:
     echo, rest = Echo(), EchoRest()
     async with serving(echo, binance, rest, refusing_proxy) as ports:
         config = configuration(tmp_path, *ports[:3])
@@ -106,9 +105,9 @@ async def test_a_run_shows_none_of_them(tmp_path: Path, log: str) -> None:
             "PLANTED_PROXY": ENVIRONMENT["PLANTED_PROXY"].format(place=f"127.0.0.1:{ports[3]}")
         }
         outputs: list[bytes] = []
-        for arguments in (
-            ("check", config),
-            ("run", config, "--duration", "4", "--summary", "-"),
+        for log, arguments in (
+            ("json", ("check", config)),
+            ("plain", ("run", config, "--duration", "3", "--summary", "-")),
         ):
             process = await asyncio.create_subprocess_exec(
                 *command("--log", log, "--verbose", *arguments),
@@ -252,7 +251,7 @@ async def test_errors_and_their_traces_show_none_of_them(carrier: str) -> None:
                         carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
                         headers=headers,
                         proxy=through,
-                        connect_timeout_s=5,
+                        connect_timeout_s=1,
                     )
                 caught.append(error.value)
             for url, through in (
@@ -263,7 +262,7 @@ async def test_errors_and_their_traces_show_none_of_them(carrier: str) -> None:
                 (f"https://127.0.0.1:{rest}{path}", proxies),
                 (f"http://127.0.0.1:x{path}", None),
             ):
-                async with RestClient(headers=headers, proxy=through, timeout_s=5) as client:
+                async with RestClient(headers=headers, proxy=through, timeout_s=1) as client:
                     with pytest.raises(TickwireError) as refused:
                         await client.get(url)
                     caught.append(refused.value)

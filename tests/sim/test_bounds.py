@@ -114,7 +114,10 @@ async def test_empty_fragments_without_end_are_refused():
 
 async def test_a_client_that_asks_and_does_not_read_is_let_go(monkeypatch):
     monkeypatch.setattr(connection, "MAX_UNSENT_BYTES", 1 << 20)
-    async with Simulator() as sim, websockets.connect(sim.ws_url + "/ws", max_queue=1) as ws:
+    async with (
+        Simulator() as sim,
+        websockets.connect(sim.ws_url + "/ws", max_queue=1, close_timeout=0.1) as ws,
+    ):
         question = "x" * 100_000  # is repeated in the answer
         with suppress(websockets.ConnectionClosed):
             async with asyncio.timeout(20):
