@@ -10,8 +10,8 @@ from tickwire.observe._build import PROFILE
 
 
 @pytest.mark.skipif(PROFILE == "asan", reason="the sanitizers keep what is freed for a while")
-def test_some_minutes_leaves_nothing_behind() -> None:
-    arguments = ["--hours", "0.2", "--seconds", "5", "--warm-up", "2"]
+def test_some_minutes_leave_nothing_behind() -> None:
+    arguments = ["--hours", "0.2", "--seconds", "5", "--warm-up", "2", "--rss-mb", "64"]
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-W", "error", "-m", "tests.soak.soak", *arguments],
         capture_output=True,
