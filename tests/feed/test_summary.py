@@ -1,5 +1,8 @@
 """The summary has the keys that other programs rely on."""
 
+import subprocess
+import sys
+
 from tickwire.config import Config, Feed, Source
 from tickwire.feed.corridor import Corridor
 from tickwire.feed.planning import plan_feed
@@ -69,3 +72,12 @@ def test_the_clock_stands_still_once_it_is_stopped() -> None:
     clockwork = Clockwork()
     clockwork.stop()
     assert clockwork.to_dict()["seconds"] == clockwork.to_dict()["seconds"]
+
+
+def test_the_memory_of_who_started_it_is_not_counted() -> None:
+    ballast = b"x" * 400_000_000
+    program = "from tickwire.feed.summary import peak_rss_bytes; print(peak_rss_bytes())"
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert 1 << 20 < int(done.stdout) < len(ballast)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tickwire._version import __version__
@@ -15,6 +17,8 @@ from tickwire.feed.corridor import Corridor
 from tickwire.feed.sources import LiveSource
 from tickwire.observe import Histogram
 from tickwire.sinks import Sink
+
+PROC_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,27 @@ class Clockwork:
 
     def to_dict(self) -> dict[str, float | int]:
         """Give seconds, CPU seconds and the peak of memory."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seconds = time.monotonic() - self._began_s if self._seconds is None else self._seconds
         return {
             "seconds": seconds,
             "cpu_seconds": time.process_time() - self._cpu_began_s,
-            "peak_rss_bytes": peak if sys.platform == "darwin" else peak * 1024,
+            "peak_rss_bytes": peak_rss_bytes(),
         }
+
+
+def peak_rss_bytes() -> int:
+    """Give the most memory that this process has had resident.
+
+    Linux's `ru_maxrss` begins with that of the process that started this one; the peak of its own
+    is in /proc.
+    """
+    with contextlib.suppress(OSError):
+        for line in PROC_STATUS.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return int(value.split()[0]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def summarise(
