@@ -188,6 +188,8 @@ def test_an_integer_has_neither_fraction_nor_exponent(text: str) -> None:
 @example("9223372036.854775808", 1_000_000_000)
 @example("0.0000000009", 1_000_000_000)
 @example("-0.0000000019", 1_000_000_000)
+@example("9223372037", 1_000_000_000)
+@example("9223372036855", 1_000_000)
 def test_times_are_cut_to_ns_in_integers(text: str, unit_ns: int) -> None:
     try:
         expected: int | None = _time(text, unit_ns)

@@ -23,6 +23,7 @@ LINES = "src/tickwire/capture/lines.py"
 FRAME_TESTS = ("tests/wire/test_parser.py", "tests/wire/test_hostile_frames.py")
 DEFLATE_TESTS = ("tests/wire/test_inflate.py", "tests/wire/test_compressed_frames.py")
 VALUE_TESTS = ("tests/decode/test_values.py",)
+STEP_TESTS = ("tests/decode/test_steps.py", "tests/decode/test_hostile.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
 
@@ -70,6 +71,12 @@ def scalar(name: str, header: str, find: str, replace: str, target: str = "numbe
     """Make a fault of a header that reads scalars."""
     file = f"{HEADERS}/{header}"
     return Mutant(name, file, find, replace, ("decode._values",), VALUE_TESTS, target)
+
+
+def step(name: str, header: str, find: str, replace: str) -> Mutant:
+    """Make a fault of the kernels that templates run."""
+    file = f"{HEADERS}/{header}"
+    return Mutant(name, file, find, replace, ("decode._steps",), STEP_TESTS, "venues")
 
 
 def python(
@@ -134,6 +141,18 @@ MUTANTS = (
         PARSER,
         "if used == 0 or self.halted or self.closed:",
         "if used == 0 or self.halted:",
+    ),
+    frames(
+        "the fast loop takes a masked frame for a long one",
+        PARSER,
+        "if data[pos + 1] != 126 or length < 126:",
+        "if data[pos + 1] == 127 or length < 126:",
+    ),
+    frames(
+        "the fast loop takes text without looking at it",
+        PARSER,
+        "tw_ascii_prefix(data + pos + header, length) != length and not is_text(",
+        "False and not is_text(",
     ),
     frames(
         "a control frame may be fragmented",
@@ -307,6 +326,18 @@ MUTANTS = (
         "            if low < 0xD800 or low >= 0xE000:\n",
         VALUE_TESTS,
         "strings",
+    ),
+    step(
+        "a number that goes on behind the window of digits is taken as it is",
+        "digits.h",
+        "if (behind == 0 || n == 16) return 0;",
+        "if (behind == 0) return 0;",
+    ),
+    step(
+        "the levels of a book need no comma between them",
+        "levels.h",
+        "        if (*p != ',') break;\n",
+        "",
     ),
     # The handshake.
     python(
