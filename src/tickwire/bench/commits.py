@@ -42,7 +42,7 @@ class NotingSink(DuckDBSink):
         self.notes = Notes()
         self.write_ns: list[int] = []
         self.checkpoints_ns: list[tuple[int, int]] = []
-        self._n_rows = 0
+        self.n_noted = 0  # rows of trades; counted when their note is there
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         began_ns = monotonic_ns()
@@ -50,8 +50,9 @@ class NotingSink(DuckDBSink):
         now_ns = monotonic_ns()
         self.write_ns.append(now_ns - began_ns)
         if "trades" in batches:
-            self._n_rows += batches["trades"].num_rows
-            self.notes.add(now_ns, self._n_rows)
+            n_rows = self.n_noted + batches["trades"].num_rows
+            self.notes.add(now_ns, n_rows)
+            self.n_noted = n_rows
 
     def _checkpoint(self) -> None:
         began_ns = monotonic_ns()
@@ -107,7 +108,7 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
 
 
 async def _until(sink: NotingSink, n_rows: int) -> None:
-    while sink.rows_committed.get("trades", 0) < n_rows:
+    while sink.n_noted < n_rows:
         if sink.failed is not None:
             raise TickwireError(str(sink.failed))
         await asyncio.sleep(LOOK_S)
