@@ -32,10 +32,10 @@ def _runs(gated: Sequence[str], others: Sequence[str]) -> dict[str, int]:
 FULL: tuple[Group, ...] = (
     {
         "trades/ws": _runs(
-            (OURS, STREAM, ORJSON, EMPTY, RECV), (BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP)
+            (OURS, STREAM, ORJSON, EMPTY), (BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV)
         )
     },
-    {"trades/wss": _runs((OURS, ORJSON), (STREAM, MSGSPEC, EMPTY, RECV))},
+    {"trades/wss": _runs((OURS, ORJSON), (STREAM, MSGSPEC, RECV))},
     {"l2Book/ws": _runs((OURS, ORJSON), (STREAM, BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV))},
     {"bbo/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
     {"mix/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
@@ -45,15 +45,15 @@ FULL: tuple[Group, ...] = (
         )
     },
     {
-        "trades/ws, 1 connection": _runs((OURS,), (ORJSON, RECV)),
-        "trades/ws, 8 connections": _runs((), (OURS, ORJSON, RECV)),
+        "trades/ws, 1 connection": _runs((OURS,), (ORJSON,)),
+        "trades/ws, 8 connections": _runs((), (OURS, ORJSON)),
         "trades/ws, 64 connections": _runs((OURS,), (ORJSON, RECV)),
     },
     {
         "trades/ws, 10 symbols": _runs((OURS,), (ORJSON,)),
         "trades/ws, 1,000 symbols": _runs((OURS,), (ORJSON, RECV)),
     },
-    {"trades/ws+deflate": _runs((OURS, WEBSOCKETS, ORJSON), (RECV,))},
+    {"trades/ws+deflate": _runs((OURS, WEBSOCKETS), (ORJSON, RECV))},
     {"l2Book/ws+deflate": _runs((), (OURS, WEBSOCKETS, ORJSON))},
 )
 QUICK: tuple[Group, ...] = (

@@ -22,7 +22,7 @@ from tickwire.bench.tape_answer import VENUE, expected_of_load
 from tickwire.errors import TickwireError
 from tickwire.sim.fleet import FleetServer
 from tickwire.sim.load import LoadServer, LoadSpec, deflate_load
-from tickwire.sim.outpour import OutpourServer, OutpourSpec
+from tickwire.sim.outpour import OutpourServer, OutpourSpec, write_frames
 from tickwire.sim.sender import SenderProcess
 
 PAUSE_AFTER = 5_000  # messages of the capture: by then each of its books has sent something
@@ -109,10 +109,8 @@ class Preparation:
         case = self.case
         with ExitStack() as stack:
             if case.mix == "capture":
-                outpour = OutpourSpec(
-                    str(_capture()),
-                    n_messages,
-                    PAUSE_AFTER,
+                outpour = replace(
+                    self._outpour(n_messages),
                     n_snapshots=len(CAPTURE_LINKS) if spliced else 0,
                     hang_up=hang_up,
                 )
@@ -153,6 +151,15 @@ class Preparation:
             venues = [venue for venue, _, _ in CAPTURE_LINKS]
             self._read = n_messages, CaptureAnswer(str(_capture()), n_messages, venues)
         return self._read[1]
+
+    def _outpour(self, n_messages: int) -> OutpourSpec:
+        """Make the capture's frames once."""
+        spec = OutpourSpec(str(_capture()), n_messages, PAUSE_AFTER)
+        key = ("frames", n_messages, False)
+        if key not in self._made:
+            write_frames(spec, self._place(key))
+            self._made[key] = self._place(key)
+        return replace(spec, frames=str(self._made[key]))
 
     def _deflated(self, spec: LoadSpec) -> Path:
         key = ("deflated", spec.n_messages, False)

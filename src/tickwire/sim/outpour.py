@@ -3,7 +3,8 @@
 Rules of this file
 ------------------
 - Each connection of the capture has a port of its own: that says which one a client is.
-- All frames are made before the first is sent. What is sent is what was recorded, once.
+- All frames are made before the first is sent, by whoever plays a capture often once for all
+  (`write_frames`). What is sent is what was recorded, once.
 - Books need their snapshots, which come from the REST answers recorded beside the capture. So that
   they arrive before most of the deltas, sending waits for that once, near the start.
 """
@@ -16,6 +17,7 @@ import time
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from tickwire.capture import Capture
 from tickwire.errors import TickwireError
@@ -28,6 +30,7 @@ from tickwire.sim.snapshots import SnapshotServer
 
 PAUSE_S = 0.1
 PATIENCE_S = 30.0
+PARTS = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class OutpourSpec:
         How many requests for snapshots to wait for in the pause.
     hang_up
         End the connections once all is sent; otherwise the clients do.
+    frames
+        The folder that `write_frames` filled for this path and these numbers; empty: none did.
     """
 
     path: str
@@ -53,6 +58,7 @@ class OutpourSpec:
     n_before_pause: int = 0
     n_snapshots: int = 0
     hang_up: bool = False
+    frames: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,9 @@ class OutpourServer(SenderProcess):
 
 def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
     """Give each connection's frames, those before the pause and those after it."""
+    if spec.frames:
+        folders = Path(spec.frames).iterdir()
+        return {int(each.name): _read_frames(each) for each in sorted(folders)}
     frames: dict[int, tuple[bytearray, bytearray]] = {}
     messages = Capture.open(spec.path).messages()
     for number, message in enumerate(islice(messages, spec.n_messages)):
@@ -101,6 +110,20 @@ def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
     return {
         connection: (bytes(before), bytes(after)) for connection, (before, after) in frames.items()
     }
+
+
+def write_frames(spec: OutpourSpec, folder: Path) -> None:
+    """Make the frames and write them into a new folder, one folder in it per connection."""
+    for connection, own in frames_of(spec).items():
+        place = folder / str(connection)
+        place.mkdir(parents=True)
+        for name, data in zip(PARTS, own, strict=True):
+            (place / name).write_bytes(data)
+
+
+def _read_frames(place: Path) -> tuple[bytes, bytes]:
+    before, after = ((place / name).read_bytes() for name in PARTS)
+    return before, after
 
 
 def _serve(spec: OutpourSpec, pipe: Connection) -> None:
