@@ -1,4 +1,4 @@
-"""What depends on transports runs on both event loops; the rest starts processes, or opens files."""
+"""What depends on transports runs on both event loops; the rest starts processes or opens files."""
 
 import asyncio
 from collections.abc import Callable, Mapping
