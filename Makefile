@@ -7,12 +7,8 @@ CONSTRAINTS ?= constraints/dev.txt
 
 VENV := .venv
 BIN := $(VENV)/bin
-<<<<<<< HEAD
 INSTALL = $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
-SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup.py
-=======
 SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -name "*.inc") setup.py
->>>>>>> f9e0156 (Decode: a route proved once is recognised; wide fills)
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
