@@ -136,8 +136,7 @@ def _latency(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
                 high,
                 is_ours=result["pipeline"].startswith("tickwire"),
             )
-            name = f"{result['stage']} at {result['offered_rate'] / 1e3:g} k/s"
-            yield f"{name}: {result['pipeline']}: {percentile} us", figure
+            yield f"{result['case']}: {result['pipeline']}: {percentile} us", figure
 
 
 def _modules(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:

@@ -28,9 +28,8 @@ def write(folder, commit, cpu_ns, *, instructions=500.0, when=1_800_000_000, cpu
 
     head = {"machine": {"cpu": cpu}, "commit": commit}
     stage = {
-        "stage": "sent_to_ring",
+        "case": "trades/ws 10 k/s, sent_to_ring",
         "pipeline": "tickwire[protocol]",
-        "offered_rate": 10_000.0,
         "latency_us": {"p50": 20.0, "p99": 50.0},
         "spread_us": {"p50": (19.0, 21.0), "p99": (40.0, 90.0)},
     }
@@ -87,7 +86,8 @@ def test_everything_of_a_commit_is_gathered(tmp_path):
     found = gather("aaaa", tmp_path)
     assert found.measured == "2027-01-15 08:00:00"
     assert found.figures["trades/ws: tickwire[protocol]: CPU ns/message"] == Figure(110, 100, 120)
-    assert found.figures["sent_to_ring at 10 k/s: tickwire[protocol]: p99 us"].high == 90.0
+    latency = found.figures["trades/ws 10 k/s, sent_to_ring: tickwire[protocol]: p99 us"]
+    assert (latency.low, latency.high) == (40.0, 90.0)
     assert found.figures["wire/parser: ns/message"] == Figure(20.0)
     assert found.figures["trade: instructions/message"].value == 500.0
     assert found.figures["trades/ws, memory, 1,000 messages: peak MB"].value == 2.0
