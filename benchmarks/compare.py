@@ -39,7 +39,7 @@ class Figure:
     value
         The median of its runs.
     low, high
-        The smallest and the largest run; None where there is no such thing.
+        The smallest and the largest run; None where there is no such thing, or one run.
     is_rate
         More is better.
     is_ours
@@ -93,8 +93,9 @@ def gather(commit: str, folder: Path = RESULTS) -> Kept | None:
     """Gather what was written for a commit; None where nothing was."""
     figures: dict[str, Figure] = {}
     cpu, measured_s = "", 0.0
+    whole, quick = folder / f"{commit}.json", folder / f"{commit}.quick.json"
     for path, read in (
-        (folder / f"{commit}.json", _throughput),
+        (whole if whole.exists() else quick, _throughput),
         (folder / "latency" / commit / "results.json", _latency),
         (folder / f"{commit}.modules.json", _modules),
         (folder / f"{commit}.instructions.json", _instructions),
@@ -116,7 +117,7 @@ def _throughput(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
             continue
         for key, unit in THROUGHPUT:
             if result.get(key) is not None:
-                low, high = result["spread"][key]
+                low, high = _runs_spread(result, result["spread"][key])
                 is_rate = key == "messages_per_second"
                 figure = Figure(result[key], low, high, is_rate, is_ours)
                 yield f"{result['case']}: {name}: {unit}", figure
@@ -126,10 +127,17 @@ def _throughput(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
             yield f"{result['case']}, {result['messages']:,} messages: peak MB", figure
 
 
+def _runs_spread(
+    result: dict[str, Any], spread: tuple[float, float]
+) -> tuple[float | None, float | None]:
+    """Give the spread, where there are runs to have one."""
+    return (spread[0], spread[1]) if len(result["runs"]) > 1 else (None, None)
+
+
 def _latency(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
     for result in document["results"]:
         for percentile in LATENCIES:
-            low, high = result["spread_us"][percentile]
+            low, high = _runs_spread(result, result["spread_us"][percentile])
             figure = Figure(
                 result["latency_us"][percentile],
                 low,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.pipelines.gates import CPU, OURS, RATE, Verdict, compare
 from benchmarks.pipelines.memory import MemoryResult
@@ -23,12 +23,19 @@ def write(
     verdicts: Sequence[Verdict],
     folder: Path = RESULTS,
     *,
-    whole: bool = True,
+    kind: Literal["", "quick", "part"] = "",
 ) -> list[Path]:
     """Write everything; gives the files.
 
-    Only a whole session makes the table and the picture anew; what was asked for apart from one is
-    in the JSON alone.
+    Parameters
+    ----------
+    results, memory, verdicts
+        What was found.
+    folder
+        Where to.
+    kind
+        A `quick` session or a `part` of one has a JSON file of its own, so that neither takes the
+        place of a whole one; a part has no table and no picture.
     """
     entries = [result.to_dict() for result in (*results, *memory)]
     document = documents.document(entries)
@@ -45,9 +52,9 @@ def write(
         for verdict in verdicts
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{document['commit']}.json"]
+    paths = [folder / f"{document['commit']}{'.' * bool(kind)}{kind}.json"]
     documents.write(paths[0], document)
-    if whole:
+    if kind != "part":
         paths += [folder / "throughput.svg", folder / "latest.md"]
         draw(results, paths[1])
         modules = _modules(folder / f"{document['commit']}.modules.json")

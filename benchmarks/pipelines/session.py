@@ -38,8 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not (options.no_memory or options.quick or options.case or options.pipeline):
         memory = measure_memory()
     verdicts = judge(results, memory)
-    whole = not (options.case or options.pipeline or options.runs)
-    for path in report.write(results, memory, verdicts, whole=whole):
+    is_part = options.case or options.pipeline or options.runs
+    kind = "part" if is_part else "quick" if options.quick else ""
+    for path in report.write(results, memory, verdicts, kind=kind):
         print(f"wrote {path}")
     for verdict in verdicts:
         print(verdict)

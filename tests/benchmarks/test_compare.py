@@ -32,6 +32,7 @@ def write(folder, commit, cpu_ns, *, instructions=500.0, when=1_800_000_000, cpu
         "pipeline": "tickwire[protocol]",
         "latency_us": {"p50": 20.0, "p99": 50.0},
         "spread_us": {"p50": (19.0, 21.0), "p99": (40.0, 90.0)},
+        "runs": [{}, {}],
     }
     memory = {
         "case": "trades/ws, memory",
@@ -93,6 +94,27 @@ def test_everything_of_a_commit_is_gathered(tmp_path):
     assert found.figures["trades/ws, memory, 1,000 messages: peak MB"].value == 2.0
     assert not found.figures["trades/ws: recv alone: CPU ns/message"].is_ours
     assert gather("cccc", tmp_path) is None
+
+
+def test_a_quick_session_counts_where_there_is_no_whole_one(tmp_path):
+    write(tmp_path, "aaaa", (100, 110, 120))
+    (tmp_path / "aaaa.json").rename(tmp_path / "aaaa.quick.json")
+    quick = gather("aaaa", tmp_path)
+    assert quick.figures["trades/ws: tickwire[protocol]: CPU ns/message"].value == 110
+    write(tmp_path, "aaaa", (200, 210, 220))
+    whole = gather("aaaa", tmp_path)
+    assert whole.figures["trades/ws: tickwire[protocol]: CPU ns/message"].value == 210
+
+
+def test_one_run_has_no_spread(tmp_path):
+    write(tmp_path, "aaaa", (100, 110, 120))
+    path = tmp_path / "aaaa.json"
+    document = json.loads(path.read_text())
+    for result in document["results"]:
+        result["runs"] = result["runs"][:1]
+    path.write_text(json.dumps(document))
+    figure = gather("aaaa", tmp_path).figures["trades/ws: tickwire[protocol]: CPU ns/message"]
+    assert (figure.value, figure.low, figure.high) == (110, None, None)
 
 
 def test_kept_results_come_back(tmp_path):

@@ -146,8 +146,9 @@ def test_results_are_written(tmp_path, monkeypatch):
     assert "| MISSED |" in text
     assert "- decode/decoder: decode[trade]: 11 times, must be 10" in text
     assert "## binance capture/ws" in text
-    (only,) = report.write(results, [], [], tmp_path / "apart", whole=False)
-    assert only.name == "abc.json"
+    (only,) = report.write(results, [], [], tmp_path, kind="part")
+    assert only.name == "abc.part.json"
+    assert report.write(results, [], [], tmp_path, kind="quick")[0].name == "abc.quick.json"
 
 
 async def test_memory_is_that_of_a_run_whose_rows_all_came():
