@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tickwire._version import __version__
+
 PACKAGES = (
     "aiohttp", "duckdb", "msgspec", "numpy", "orjson", "picows", "pyarrow", "uvloop", "websockets",
 )  # fmt: skip
@@ -33,7 +35,12 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Give the commit that was measured, marked where the tree differs from it."""
+    """Give the commit that was measured, marked where the tree differs from it.
+
+    The version, where tickwire was installed: the folder above may be of another repository.
+    """
+    if not (ROOT / "src" / "tickwire").is_dir():
+        return __version__
     name = _git("rev-parse", "--short=12", "HEAD") or "unknown"
     return f"{name}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else name
 
