@@ -17,6 +17,7 @@
 #include "tickwire/cpu.h"
 #include "tickwire/digits.h"
 #include "tickwire/json.h"
+#include "tickwire/known.h"
 #include "tickwire/predict.h"
 #include "tickwire/register.h"
 
@@ -78,7 +79,8 @@ typedef struct {
     int32_t node;
     int32_t turn;    /* of a place that gives rows, -1 for others */
     void *action;    /* what the general rules would do */
-    tw_word words[TW_MAX_WORDS]; /* choices; the last string of a dictionary */
+    const tw_known *known; /* codes of strings; NULL without */
+    tw_word words[TW_MAX_WORDS]; /* choices */
 } tw_step;
 
 /* Rows that are being filled. */

@@ -9,7 +9,7 @@ from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Message, Stage
 from tickwire.decode._targets cimport Targets
-from tickwire.decode._template cimport Step, Template
+from tickwire.decode._template cimport Known, Step, Template
 from tickwire.decode._values cimport Register
 
 cdef extern from "tickwire/steps.h" nogil:
@@ -33,6 +33,13 @@ cdef extern from "tickwire/steps.h" nogil:
 
     void tw_choose_kernels(Kernels* kernels)
 
+cdef extern from "tickwire/known.h" nogil:
+    int TW_KNOWN_PLACES
+    void tw_know(Known* known, const uint8_t* p, size_t n, int64_t code)
+
+cdef enum:
+    N_DICTIONARIES = 4
+
 
 @cython.final
 cdef class Steps:
@@ -41,6 +48,7 @@ cdef class Steps:
     cdef Targets targets
     cdef Reader reader
     cdef Message* message       # the stage's
+    cdef Known* known[N_DICTIONARIES]   # by DictionaryName; NULL before the first string
 
     # The value that a kernel has stopped at: behind it; NULL where its text does not fit, with
     # `message.outcome` set if it is wrong.

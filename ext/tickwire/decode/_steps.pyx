@@ -1,13 +1,14 @@
 """The steps of templates; what they are is told in `_template.pxd`, how they run in `steps.h`."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     MAX_REST, STEP_CHOICE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1, STORE_2, STORE_4,
-    STORE_8, STORE_TEXT, Step, Template, expect,
+    STORE_8, STORE_TEXT, Known, Step, Template,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
 from tickwire.ring._ring cimport (
@@ -37,6 +38,10 @@ cdef class Steps:
         self.targets = reader.stage.targets
         self.message = reader.message
 
+    def __dealloc__(self):
+        for number in range(N_DICTIONARIES):
+            free(self.known[number])
+
     cdef const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
         self.message.have &= ~(<uint64_t>1 << step.reg)
         return self.code(step, p) if stop == TW_STOP_CODE else self.by_rule(step, p)
@@ -50,16 +55,17 @@ cdef class Steps:
         return p if tw_store(step, &self.message.registers[step.reg], row) else NULL
 
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil:
-        """Look a string up, and expect it the next time."""
+        """Look a string up, so that it is known the next time."""
+        cdef ActionOp* action = <ActionOp*>step.action
         cdef const uint8_t* after = tw_plain_string_end(p, self.message.end)
-        if after == NULL:
+        cdef Known** known = &self.known[action.dictionary]
+        if after == NULL or not self.reader.code(action, p, after - p):
             return NULL
-        if not self.reader.code(<ActionOp*>step.action, p, after - p):
-            return NULL
-        step.n_words = expect(
-            &step.words[0], p, <uint32_t>(after - p) + 1, <uint32_t>(after - p),
-            self.message.registers[step.reg].value.i,
-        )
+        if known[0] == NULL:
+            known[0] = <Known*>calloc(TW_KNOWN_PLACES, sizeof(Known))
+        if known[0] != NULL:
+            tw_know(known[0], p, after - p, self.message.registers[step.reg].value.i)
+        step.known = known[0]
         return after
 
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil:

@@ -49,6 +49,9 @@ cdef extern from "tickwire/step.h" nogil:
     ctypedef struct Word "tw_word":
         pass
 
+    ctypedef struct Known "tw_known":
+        pass
+
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
         uint32_t mask
@@ -67,6 +70,7 @@ cdef extern from "tickwire/step.h" nogil:
         int32_t node
         int32_t turn
         void* action
+        const Known* known
         Word words[MAX_WORDS]
 
     # Expect n bytes, of which `length` are the value; False where they are too many.
