@@ -51,6 +51,12 @@ typedef struct {
     int64_t result;
 } tw_word;
 
+/* What will be written when a row of a string is whole, by the string's code: fetched meanwhile. */
+typedef struct {
+    void **places; /* NULL for none */
+    int32_t n;
+} tw_warm;
+
 /* A ring's text column, as `Ring.put_text` has it. */
 typedef struct {
     int64_t *ends;
@@ -80,6 +86,7 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     void *action;    /* what the general rules would do */
     const tw_known *known; /* codes of strings; NULL without */
+    const tw_warm *warm;   /* NULL without */
     tw_word words[TW_MAX_WORDS]; /* choices */
 } tw_step;
 
@@ -209,6 +216,20 @@ TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const 
             return word;
     }
     return NULL;
+}
+
+/* The bytes of the string at p if its code is known, 0 if not. */
+TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
+                              int64_t *code) {
+    uint32_t n = 0;
+    if (step->known != NULL && TW_READABLE(p, end, 16)) n = tw_known_at(step->known, p, code);
+    if (n == 0 || !TW_WITHIN(p, end, n + 1)) return 0;
+    if (step->warm != NULL && *code < step->warm->n) {
+        const char *place = (const char *)step->warm->places[*code];
+        __builtin_prefetch(place, 1);
+        __builtin_prefetch(place + 64, 1);
+    }
+    return n;
 }
 
 /* Put a text into a row of its column; false where the ring's own rules must decide. */

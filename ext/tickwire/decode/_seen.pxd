@@ -2,8 +2,8 @@
 
 Theory. Ids alone decide; times do not, for a venue may repeat a trade under a later time. An id
 greater than all that were delivered is new, and costs one comparison and one store into a circular
-memory of the last ids: where a venue counts its trades up, nothing else happens. Another id is
-looked up in a hash set that is filled from that memory when it is needed.
+memory of the last ids, eight at a time: where a venue counts its trades up, nothing else happens.
+Another id is looked up in a hash set that is filled from that memory when it is needed.
 
 `undo` takes back what has been remembered since `begin`, for messages that count not at all.
 """
@@ -16,10 +16,15 @@ cdef enum Novelty:
     SEEN_BEFORE = 0
     SEEN_NEW = 1
 
+cdef enum:
+    TAIL_IDS = 8            # a cache line of ids
+
+# What is always written comes first: with many symbols the rest is in no cache.
 cdef struct SymbolIds:
     uint64_t greatest       # of all ids; 0 before the first
-    int64_t n               # ids ever remembered; the last min(n, capacity) are in `ids`
-    uint64_t* ids           # circular; no id is 0, see `_nonzero`
+    int64_t n               # ids ever remembered
+    uint64_t tail[TAIL_IDS]  # the last 1 to 8 of them: id number i at i % 8
+    uint64_t* ids           # circular, those before the tail; no id is 0, see `_nonzero`
     uint32_t capacity       # of `ids`, a power of two
     uint32_t set_mask
     uint64_t* slots         # open addressing; 0 is free
@@ -29,11 +34,18 @@ cdef struct SymbolIds:
 cdef struct Remembered:
     SymbolIds* symbol
     uint64_t greatest       # before
-    uint64_t overwritten    # the oldest id, whose place was taken
+    uint64_t overwritten[TAIL_IDS]  # where the tail went into `ids`: the oldest, that stood there
+
+
+cdef extern from "tickwire/step.h" nogil:
+    ctypedef struct Warm "tw_warm":
+        void** places
+        int32_t n
 
 
 @cython.final
 cdef class Seen:
+    cdef Warm* warm                 # by memory: its part of `by_symbol`, for who fetches ahead
     cdef SymbolIds** by_symbol      # [memory * n_symbols + symbol]; NULL before the first id
     cdef int32_t n_memories
     cdef int32_t n_symbols

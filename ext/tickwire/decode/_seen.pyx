@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef enum:
     FIRST_CAPACITY = 64
@@ -40,10 +40,12 @@ cdef void _insert(SymbolIds* ids, uint64_t trade) noexcept nogil:
 
 cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
     """Bring the set up to date; rebuild it when half of its slots would be taken."""
-    cdef int64_t held = min(ids.n, <int64_t>ids.capacity)
+    cdef int64_t tail_first = (ids.n - 1) // TAIL_IDS * TAIL_IDS
+    cdef int64_t held = min(ids.n, ids.n - tail_first + <int64_t>ids.capacity)
     cdef int64_t first = ids.set_end
     cdef uint32_t wanted
     cdef uint64_t* slots
+    cdef bint in_tail
     if ids.set_end < ids.n - held or 2 * (ids.n - ids.set_first) > <int64_t>ids.set_mask:
         wanted = min(4 * ids.capacity, <uint32_t>MOST_SLOTS)
         if ids.set_mask + 1 != wanted:
@@ -58,7 +60,11 @@ cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
         first = ids.n - (held if held < LAST_CAPACITY else held >> 1)
         ids.set_first = first
     while first < ids.n:
-        _insert(ids, ids.ids[first & (ids.capacity - 1)])
+        in_tail = first >= tail_first
+        _insert(
+            ids,
+            ids.tail[first % TAIL_IDS] if in_tail else ids.ids[first & (ids.capacity - 1)],
+        )
         first += 1
     ids.set_end = ids.n
     return True
@@ -86,6 +92,9 @@ cdef class Seen:
 
     def __cinit__(self, int n_memories):
         self.n_memories = n_memories
+        self.warm = <Warm*>calloc(n_memories, sizeof(Warm))
+        if self.warm == NULL:
+            raise MemoryError
 
     def __dealloc__(self):
         cdef int64_t i
@@ -97,6 +106,7 @@ cdef class Seen:
                     free(self.by_symbol[i])
         free(self.by_symbol)
         free(self.journal)
+        free(self.warm)
 
     def admit(self, int memory, int symbol, unsigned long long trade):
         """Offer one id from Python: True where it is new."""
@@ -127,6 +137,7 @@ cdef class Seen:
         cdef SymbolIds* ids = NULL
         cdef Remembered* entry
         cdef uint64_t* place
+        cdef int64_t at
         if symbol < self.n_symbols:
             ids = self.by_symbol[<int64_t>memory * self.n_symbols + symbol]
         if ids == NULL:
@@ -141,13 +152,16 @@ cdef class Seen:
                 return SEEN_BEFORE
         if not self._has_room(ids):
             return SEEN_NO_MEMORY
-        place = &ids.ids[ids.n & (ids.capacity - 1)]
         entry = &self.journal[self.n_journal]
         entry.symbol = ids
         entry.greatest = ids.greatest
-        entry.overwritten = place[0]
         self.n_journal += 1
-        place[0] = trade
+        at = ids.n % TAIL_IDS
+        if at == 0 and ids.n:
+            place = &ids.ids[(ids.n - TAIL_IDS) & (ids.capacity - 1)]
+            memcpy(entry.overwritten, place, sizeof(entry.overwritten))
+            memcpy(place, ids.tail, sizeof(ids.tail))
+        ids.tail[at] = trade
         ids.n += 1
         if trade > ids.greatest:
             ids.greatest = trade
@@ -155,8 +169,9 @@ cdef class Seen:
 
     cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil:
         """Room for one more id and its entry in the journal."""
-        if ids.n == <int64_t>ids.capacity and ids.capacity < LAST_CAPACITY and not _grow(ids):
-            return False
+        if ids.n == <int64_t>ids.capacity + TAIL_IDS and ids.capacity < LAST_CAPACITY:
+            if not _grow(ids):
+                return False
         return self.n_journal < self.journal_capacity or self._grow_journal()
 
     cdef bint _grow_journal(self) noexcept nogil:
@@ -171,15 +186,21 @@ cdef class Seen:
     cdef void undo(self) noexcept nogil:
         """Forget the ids remembered since `begin`, the last first."""
         cdef Remembered* entry
+        cdef SymbolIds* ids
+        cdef uint64_t* place
         while self.n_journal:
             self.n_journal -= 1
             entry = &self.journal[self.n_journal]
-            entry.symbol.n -= 1
-            entry.symbol.greatest = entry.greatest
-            entry.symbol.ids[entry.symbol.n & (entry.symbol.capacity - 1)] = entry.overwritten
-            if entry.symbol.set_end > entry.symbol.n:
+            ids = entry.symbol
+            ids.n -= 1
+            ids.greatest = entry.greatest
+            if ids.n % TAIL_IDS == 0 and ids.n:
+                place = &ids.ids[(ids.n - TAIL_IDS) & (ids.capacity - 1)]
+                memcpy(ids.tail, place, sizeof(ids.tail))
+                memcpy(place, entry.overwritten, sizeof(entry.overwritten))
+            if ids.set_end > ids.n:
                 # The set holds the id; -1 makes the next lookup rebuild it.
-                entry.symbol.set_end = -1
+                ids.set_end = -1
 
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
         cdef SymbolIds** grown
@@ -200,6 +221,9 @@ cdef class Seen:
             free(self.by_symbol)
             self.by_symbol = grown
             self.n_symbols = n_symbols
+            for i in range(self.n_memories):
+                self.warm[i].places = <void**>(grown + <int64_t>i * n_symbols)
+                self.warm[i].n = n_symbols
         at = <int64_t>memory * self.n_symbols + symbol
         if self.by_symbol[at] == NULL:
             made = <SymbolIds*>calloc(1, sizeof(SymbolIds))

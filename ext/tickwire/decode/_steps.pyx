@@ -7,8 +7,8 @@ from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
-    MAX_REST, STEP_CHOICE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1, STORE_2, STORE_4,
-    STORE_8, STORE_TEXT, Known, Step, Template,
+    MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
+    STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template, Warm,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
 from tickwire.ring._ring cimport (
@@ -103,6 +103,9 @@ cdef class Steps:
             template.steps[i].store = STORE_8
             template.steps[i].column = &template.nowhere
             template.steps[i].slots = 0
+            if row_set.once >= 0 and template.steps[i].kind == STEP_CODE \
+                    and template.steps[i].reg == row_set.symbol:
+                template.steps[i].warm = <const Warm*>&self.stage.seen.warm[row_set.once]
         for i in range(row_set.stores.n):
             if not self.place(template, &self.program.cells[row_set.stores.first + i]):
                 return

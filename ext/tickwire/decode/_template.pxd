@@ -52,6 +52,10 @@ cdef extern from "tickwire/step.h" nogil:
     ctypedef struct Known "tw_known":
         pass
 
+    ctypedef struct Warm "tw_warm":
+        void** places
+        int32_t n
+
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
         uint32_t mask
@@ -71,6 +75,7 @@ cdef extern from "tickwire/step.h" nogil:
         int32_t turn
         void* action
         const Known* known
+        const Warm* warm
         Word words[MAX_WORDS]
 
     # Expect n bytes, of which `length` are the value; False where they are too many.

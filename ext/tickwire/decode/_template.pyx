@@ -153,6 +153,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
                 step.is_int32 = action.op == OP_INTEGER32
                 step.n_words = 0
                 step.known = NULL
+                step.warm = NULL
                 if step.kind == STEP_CHOICE:
                     _expect(step, action, program, text.form == TEXT_STRING)
         elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
