@@ -328,10 +328,10 @@ MUTANTS = (
         "strings",
     ),
     step(
-        "a number that goes on behind the window of digits is taken as it is",
+        "templates take decimals that begin with zeros",
         "digits.h",
-        "if (behind == 0 || n == 16) return 0;",
-        "if (behind == 0) return 0;",
+        "if ((unsigned)(whole - 1) >= 15 || (whole > 1 && *p == '0')) return 0;",
+        "if ((unsigned)(whole - 1) >= 15) return 0;",
     ),
     step(
         "the levels of a book need no comma between them",

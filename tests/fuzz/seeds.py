@@ -93,9 +93,10 @@ def inflate() -> Iterator[bytes]:
         yield bytes([1 + more]) + BETWEEN.join((messages[0], whole))
         alone = gzip.compress(text)
         yield bytes([2 + more]) + alone + gzip.compress(b"a")
-        referring = zlib.compressobj(wbits=-15, zdict=text)
+        long = b"".join(b"%d," % n for n in range(2000))
+        referring = zlib.compressobj(wbits=-15, zdict=long[:4096])
         body = referring.compress(text) + referring.flush()
-        yield bytes([2 + more]) + alone + alone[:10] + body + alone[-8:]
+        yield bytes([2 + more]) + gzip.compress(long) + alone[:10] + body + alone[-8:]
         yield bytes([0 + more]) + b"\x01\x02\x00\xfd\xffab\x00"
 
 

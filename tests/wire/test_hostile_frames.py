@@ -27,6 +27,14 @@ def test_every_head_of_a_frame(role, inside):
         assert parsed(stream, [], **options) == expected
 
 
+def test_the_key_of_a_masked_frame_is_not_taken_for_a_length():
+    for second in range(256):
+        for key in (b"\x00\x7e\x00\x00", b"\x00\xff\x00\x00"):
+            stream = bytes((0x80 | TEXT, second)) + key + b"a" * 400
+            expected = reference.read(stream, server=False, limit=1000, in_place_limit=1000)
+            assert parsed(stream, [], max_frame=1000, max_message=1000) == expected
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 2**31, 2**32, 2**62, 2**63 - 1])
 def test_every_length_in_every_form(role, length):
