@@ -59,7 +59,7 @@ async def faults_of(case, pipeline):
     with Preparation(case) as prepared:
         folder = prepared.answer(n_messages, spliced=spliced)
         answer = Answer(Expected.load(Path(folder)))
-        collector = Collector(case.fast, answer, lambda: done.set_result(None))
+        collector = Collector(case.fast, case.tables[-1], answer, lambda: done.set_result(None))
         with prepared.sending(n_messages, spliced=spliced) as sending:
             order = order_of(prepared, sending, pipeline, folder)
             receive = receive_ours if spliced else receive_peer

@@ -140,8 +140,8 @@ _TRADES = Case(
     "trades/ws",
     "trades",
     ("trades",),
-    Amount(300_000, 1_500_000),
-    Amount(50_000, 300_000),
+    Amount(300_000, 1_200_000),
+    Amount(20_000, 200_000),
 )
 _BOOKS = Case(
     "l2Book/ws",
@@ -151,8 +151,7 @@ _BOOKS = Case(
     Amount(5_000, 30_000),
     tape_messages=1_000,
 )
-_WIDE = replace(_TRADES, fast=Amount(320_000, 1_280_000), slow=Amount(64_000, 256_000))
-_DEFLATED = Amount(50_000, 200_000)
+_WIDE = replace(_TRADES, fast=Amount(320_000, 960_000), slow=Amount(25_600, 192_000))
 
 CASES = {
     case.name: case
@@ -180,12 +179,18 @@ CASES = {
             for n in (1, 8, 64)
         ),
         *(replace(_TRADES, name=f"trades/ws, {n:,} symbols", n_symbols=n) for n in (10, 1_000)),
-        replace(_TRADES, name="trades/ws+deflate", fast=_DEFLATED, slow=_DEFLATED, deflated=True),
+        replace(
+            _TRADES,
+            name="trades/ws+deflate",
+            fast=Amount(50_000, 200_000),
+            slow=Amount(20_000, 100_000),
+            deflated=True,
+        ),
         replace(
             _BOOKS,
             name="l2Book/ws+deflate",
             fast=Amount(10_000, 50_000),
-            slow=Amount(5_000, 25_000),
+            slow=Amount(5_000, 20_000),
             deflated=True,
         ),
         Case(

@@ -64,7 +64,8 @@ def run_yardstick(order: Order) -> Meter:
 
 async def _collect(order: Order, answer: Answer, receive: Receive) -> Collector:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    collector = Collector(order.amount, answer, lambda: done.set_result(None))
+    last_table = order.case.tables[-1]
+    collector = Collector(order.amount, last_table, answer, lambda: done.set_result(None))
     await receive(order, collector, done)
     return collector
 
