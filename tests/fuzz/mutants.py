@@ -76,7 +76,9 @@ def scalar(name: str, header: str, find: str, replace: str, target: str = "numbe
 def step(name: str, header: str, find: str, replace: str) -> Mutant:
     """Make a fault of the kernels that templates run."""
     file = f"{HEADERS}/{header}"
-    return Mutant(name, file, find, replace, ("decode._steps",), STEP_TESTS, "venues")
+    # What the kernels are inlined into.
+    modules = ("decode._decoder", "decode._steps", "decode._walk")
+    return Mutant(name, file, find, replace, modules, STEP_TESTS, "venues")
 
 
 def python(
