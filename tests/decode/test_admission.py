@@ -150,6 +150,25 @@ def test_a_ring_that_fills_while_held_deltas_are_let_in_loses_none() -> None:
     assert feed.decoder.held_bytes == 0
 
 
+def test_what_found_no_room_is_let_in_without_another_message() -> None:
+    feed = Spliced(rows=1024)
+    for i in range(1, 21):
+        assert feed.offer(depth(i, i, levels=200))
+    assert feed.snapshot(0)
+    assert feed.decoder.replay_held("A") == 5
+    got = feed.seqs()
+    n_blocked = 0
+    while not feed.decoder.release_held():
+        n_blocked += 1
+        got += feed.seqs()
+    got += feed.seqs()
+    assert n_blocked == 2
+    assert [seq for _, _, seq in got[1:]] == [i for i in range(1, 21) for _ in range(200)]
+    assert feed.decoder.held_bytes == 0
+    assert feed.decoder.release_held()
+    assert feed.seqs() == []
+
+
 def test_a_full_ring_refuses_a_snapshot_for_now() -> None:
     feed = Spliced(rows=1024)
     assert feed.snapshot(1, levels=500)

@@ -554,7 +554,7 @@ cdef class Decoder:
     def replay_held(self, symbol):
         """Let in what is held for a symbol, in order, as far as the book's rule allows.
 
-        What finds no room waits and goes before the next message.
+        What finds no room waits for `release_held`, and goes before the next message.
 
         Returns
         -------
@@ -566,6 +566,16 @@ cdef class Decoder:
         self.n_draining = len(self.draining)
         self._drain()
         return self.n_let_in - before
+
+    def release_held(self):
+        """Let in what `replay_held` found no room for.
+
+        Returns
+        -------
+        bool
+            False where it still finds none: try again.
+        """
+        return self.n_draining == 0 or self._drain()
 
     def drop_held(self, symbol):
         """Forget what is held for a symbol; gives how many messages."""

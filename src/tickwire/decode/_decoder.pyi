@@ -69,6 +69,8 @@ class Decoder:
         """Decode a REST answer by the `snapshot` message of that name; publishes its rows."""
     def replay_held(self, symbol: str) -> int:
         """Offer the messages held for a symbol again, in order; gives how many gave rows."""
+    def release_held(self) -> bool:
+        """Let in what `replay_held` found no room for; False where it still finds none."""
     def drop_held(self, symbol: str) -> int: ...
 
 @disjoint_base

@@ -102,9 +102,16 @@ class Replay:
             else:
                 await self._offer_answer(corridor, event)
         for source in corridor.sources:
+            await self._release_held(source)
             if source.books is not None:
                 source.books.end()
         self._tell_progress(n_events)
+
+    async def _release_held(self, source: SourceCorridor) -> None:
+        while not source.decoder.release_held():
+            if self._feed.is_stopping:
+                return
+            await asyncio.sleep(FULL_RING_S)
 
     async def _wait_until(self, due_s: float) -> None:
         while not self._feed.is_stopping:

@@ -33,6 +33,10 @@ _log = structlog.get_logger("tickwire.feed")
 # Ends of a connection after which nothing is missing.
 WANTED_ENDS = ("stopped", "refused")
 
+# How long a stop waits for room for what is held, and how long between two looks.
+RELEASE_S = 1.0
+RELEASE_PAUSE_S = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -114,13 +118,25 @@ class LiveSource:
         if self._fetcher is not None:
             self._fetcher.cancel()
             await asyncio.gather(self._fetcher, return_exceptions=True)
+        await self._release_held()
         self.tend()
         self._end_outages(wall_ns())
         if self.books is not None:
             self.books.end()
 
+    async def _release_held(self) -> None:
+        """Let in the deltas that wait for room, while sinks and programs still make some."""
+        end = asyncio.get_running_loop().time() + RELEASE_S
+        while not self.decoder.release_held():
+            if asyncio.get_running_loop().time() >= end:
+                text = f"{self.decoder.held_bytes} bytes of book changes found no room"
+                self._ledger.event("not_released", text, Place(self.plan.venue.name), log=True)
+                return
+            await asyncio.sleep(RELEASE_PAUSE_S)
+
     def tend(self) -> None:
-        """End the outages of links whose data flows again; a few times a second."""
+        """Let in what waits for room, end outages whose data flows again; a few times a second."""
+        self.decoder.release_held()
         for outage in list(self._outages):
             handler = outage.link.handler
             if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
@@ -160,7 +176,7 @@ class LiveSource:
     @property
     def is_paused(self) -> bool:
         """Whether a link waits for room in a ring."""
-        return any(link.is_paused for link in self.links)
+        return any(link.is_paused for link in self.links) or not self.decoder.release_held()
 
     # What the links tell (`LinkObserver`).
 
