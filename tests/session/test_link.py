@@ -501,10 +501,22 @@ async def test_words_of_the_venue_are_told_within_a_bound(
         assert run.link.n_warnings_untold == 100 - link_module.MAX_WARNINGS
 
 
-async def test_an_answer_that_breaks_the_reader_is_words_and_no_end(plain: Security) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '"ok": ' + "[" * 100_000 + "1" + "]" * 100_000,
+        '"ok": [["a"]]',
+        '"refused": [{}]',
+        '"id": [1]',
+    ],
+    ids=["deep", "list", "object", "id"],
+)
+async def test_an_answer_that_breaks_the_reader_is_words_and_no_end(
+    plain: Security, answer: str
+) -> None:
     async def script(peer: Peer) -> None:
         await accept_all(peer, 1)
-        await peer.send(text(f'{{"kind": "acknowledge", "ok": {"[" * 9000}1{"]" * 9000}}}'))
+        await peer.send(text('{"kind": "acknowledge", ' + answer + "}"))
         await peer.send(text("data 1"))
         await peer.answer_close()
 
