@@ -36,6 +36,16 @@ def test_a_checkout_has_a_commit_which_is_marked_where_it_was_changed(tmp_path, 
     assert re.fullmatch("[0-9a-f]{12}", name)
     source.write_text("2")
     assert machine.commit() == f"{name}-dirty"
+    git(tmp_path, "checkout", "--quiet", ".")
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (results / "latest.md").write_text("one")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "results")
+    assert machine.commit() != name
+    name = machine.commit()
+    (results / "latest.md").write_text("two")
+    assert machine.commit() == name
 
 
 def test_what_was_installed_has_a_version(tmp_path, monkeypatch):

@@ -34,15 +34,20 @@ def machine() -> dict[str, Any]:
     }
 
 
+RESULTS = "benchmarks/results"
+
+
 def commit() -> str:
     """Give the commit that was measured, marked where the tree differs from it.
 
+    Tables and pictures of results do not count: the measurement itself writes them.
     The version, where tickwire was installed: the folder above may be of another repository.
     """
     if not (ROOT / "src" / "tickwire").is_dir():
         return __version__
     name = _git("rev-parse", "--short=12", "HEAD") or "unknown"
-    return f"{name}-dirty" if _git("status", "--porcelain", "--untracked-files=no") else name
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}")
+    return f"{name}-dirty" if changed else name
 
 
 def build() -> str:
