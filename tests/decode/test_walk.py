@@ -115,3 +115,29 @@ def test_levels_of_every_form_among_levels_of_one_form() -> None:
             odd = [*usual[:at], f"[{number},2,{count}]", *usual[at:]]
             compared(feed, model, level % (n, ",".join(odd), ",".join(usual)))
             compared(feed, model, level % (n, ",".join(usual), ",".join(odd)))
+
+
+@pytest.mark.parametrize(
+    "between", ["", ";", "x", " ", "\t,", ", ", ",,", "]", "}", "],", ",[", '"', ":", "\n,\n"]
+)
+def test_what_stands_between_levels_is_looked_at(between: str) -> None:
+    feed, model = Feed(BOOKS), Model(BOOKS, DATA)
+    text = '{"e":"sides","t":1,"kind":"full","data":{"s":"A","u":1,"b":[%s],"a":[%s]}}'
+    levels = [f'["{n}.25","{n}"]' for n in range(1, 41)]
+    usual = ",".join(levels)
+    compared(feed, model, text % (usual, usual))
+    for at in (1, 2, 20, 39):
+        odd = ",".join(levels[:at]) + between + ",".join(levels[at:])
+        compared(feed, model, text % (odd, usual))
+        compared(feed, model, text % (usual, odd))
+        compared(feed, model, text % (usual, usual))
+
+
+def test_every_byte_of_a_level_is_looked_at() -> None:
+    feed, model = Feed(BOOKS), Model(BOOKS, DATA)
+    text = '{"e":"nested","data":[{"s":"A","t":1,"levels":[[%s],[[1,2,3]]]}]}'
+    levels = [f"[{n}.25,{n},{n}]" for n in range(11, 41)]
+    compared(feed, model, text % ",".join(levels))
+    for at, other in product(range(len(levels[5])), '0.,["x]e-'):
+        odd = levels[5][:at] + other + levels[5][at + 1 :]
+        compared(feed, model, text % ",".join([*levels[:5], odd, *levels[6:]]))

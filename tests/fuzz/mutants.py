@@ -23,7 +23,11 @@ LINES = "src/tickwire/capture/lines.py"
 FRAME_TESTS = ("tests/wire/test_parser.py", "tests/wire/test_hostile_frames.py")
 DEFLATE_TESTS = ("tests/wire/test_inflate.py", "tests/wire/test_compressed_frames.py")
 VALUE_TESTS = ("tests/decode/test_values.py",)
-STEP_TESTS = ("tests/decode/test_steps.py", "tests/decode/test_hostile.py")
+STEP_TESTS = (
+    "tests/decode/test_steps.py",
+    "tests/decode/test_walk.py",
+    "tests/decode/test_hostile.py",
+)
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
 
