@@ -5,10 +5,11 @@ from libc.stdlib cimport calloc, free
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
+from tickwire.decode._seen cimport Warm
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
-    STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template, Warm,
+    STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
 from tickwire.ring._ring cimport (

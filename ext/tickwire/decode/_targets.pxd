@@ -30,8 +30,6 @@ cdef struct Target:
     int64_t mask
     int64_t most_rows       # of one message: half the ring
     TextColumn* texts       # by column; of text columns only
-    int n_columns
-    int n_texts
 
 
 @cython.final

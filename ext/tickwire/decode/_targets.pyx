@@ -16,14 +16,12 @@ cdef int _bind(Target* target, Ring ring) except -1:
     target.columns = ring.columns
     target.mask = ring.mask
     target.most_rows = ring.capacity // 2
-    target.n_columns = ring.n_columns
     target.texts = <TextColumn*>calloc(max(ring.n_columns, 1), sizeof(TextColumn))
     if target.texts == NULL:
         raise MemoryError
     for i in range(ring.n_columns):
         if ring.kinds[i] != KIND_TEXT and ring.kinds[i] != KIND_BINARY:
             continue
-        target.n_texts += 1
         target.texts[i].ends = <int64_t*>ring.columns[i]
         target.texts[i].arena = ring.arenas[i]
         target.texts[i].arena_mask = ring.arena_masks[i]

@@ -15,6 +15,7 @@ the row's columns and write into its slot, which does not count before the head 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp, RowSetOp
+from tickwire.decode._seen cimport Warm
 
 cdef enum:
     MAX_STEPS = 40
@@ -51,10 +52,6 @@ cdef extern from "tickwire/step.h" nogil:
 
     ctypedef struct Known "tw_known":
         pass
-
-    ctypedef struct Warm "tw_warm":
-        void** places
-        int32_t n
 
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]

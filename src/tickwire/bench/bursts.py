@@ -35,7 +35,7 @@ from tickwire.bench.arrivals import Ns
 from tickwire.bench.cases import CAPTURE_LINKS
 from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.processes import ReceiverProcess
-from tickwire.bench.receivers import BUFFER_BYTES, open_by_hand
+from tickwire.bench.receivers import BUFFER_BYTES, subscribe_by_hand
 from tickwire.errors import TickwireError
 from tickwire.sim.paced import PacedServer
 from tickwire.sim.recorded import RecordedFrames, RecordedLoad
@@ -113,7 +113,7 @@ def receive_bursts_alone(plan: BurstPlan, report: Callable[[BurstArrivals], None
             parts = urlsplit(url)
             reader = socket.create_connection((parts.hostname or "", parts.port or 0))
             stack.enter_context(reader)
-            open_by_hand(reader, [subscribe_request(lane)])
+            subscribe_by_hand(reader, [subscribe_request(lane)])
             poll.register(reader, select.POLLIN)
             readers[reader.fileno()] = (lane, reader)
         buffer = bytearray(BUFFER_BYTES)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import resource
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from types import TracebackType
 from typing import Any, Protocol
 
 import structlog
 
 from tickwire.errors import TickwireError
+from tickwire.sim.child import Child
 
 
 class Receive(Protocol):
@@ -23,7 +21,7 @@ class Receive(Protocol):
         """Receive; `report` is called after each stretch."""
 
 
-class ReceiverProcess:
+class ReceiverProcess(Child):
     """A receiver in its process; a context manager.
 
     Parameters
@@ -34,20 +32,16 @@ class ReceiverProcess:
         What it will get; what `receive` takes.
     """
 
+    name = "the receiver"
+    lateness = "did not get every message"
+
     def __init__(self, receive: Receive, plan: Any) -> None:
-        self._receive = receive
+        super().__init__()
+        self._function = receive
         self._plan = plan
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
 
     def __enter__(self) -> ReceiverProcess:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_run, args=(self._receive, self._plan, theirs), daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._start(_run, self._function, self._plan)
         return self
 
     def arrivals(self, timeout_s: float = 60.0) -> Any:
@@ -58,27 +52,10 @@ class ReceiverProcess:
         TickwireError
             Where it failed, or lacks messages after that time.
         """
-        if self._pipe is None or not self._pipe.poll(timeout_s):
-            raise TickwireError(f"the receiver did not get every message within {timeout_s:g} s")
-        try:
-            arrivals = self._pipe.recv()
-        except EOFError:
-            raise TickwireError("the receiver ended before it was done") from None
+        arrivals = self._receive(timeout_s)
         if isinstance(arrivals, str):
             raise TickwireError(arrivals)
         return arrivals
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
 
 
 def _run(receive: Receive, plan: Any, pipe: Connection) -> None:

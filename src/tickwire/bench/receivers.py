@@ -27,6 +27,7 @@ import uvloop
 
 from tickwire import FeedHandler, Source
 from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
+from tickwire.bench.bare import open_by_hand, send_requests, skip_replies
 from tickwire.bench.cases import SYMBOL
 from tickwire.errors import TickwireError
 from tickwire.session._protocol import ProtocolCarrier
@@ -60,7 +61,7 @@ def receive_bytes(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     """Read with a blocking `recv` that only takes the time: the machine's own latency."""
     parts = urlsplit(plan.url)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as reader:
-        open_by_hand(reader, [SUBSCRIBE])
+        subscribe_by_hand(reader, [SUBSCRIBE])
         buffer = bytearray(BUFFER_BYTES)
         notes = Notes()
         add, recv_into = notes.add, reader.recv_into
@@ -77,35 +78,12 @@ def receive_bytes(plan: Plan, report: Callable[[Arrivals], None]) -> None:
             report(Arrivals(times_ns, n_bytes // plan.message_bytes, 0))
 
 
-def open_by_hand(reader: socket.socket, requests: Sequence[str]) -> None:
+def subscribe_by_hand(reader: socket.socket, requests: Sequence[str]) -> None:
     """Open a WebSocket over a bare socket and read the answer to every request."""
     reader.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    reader.sendall(
-        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += _exactly(reader, 1)
-    for request in requests:
-        # A mask of zeros leaves the text as it is, RFC 6455 section 5.3.
-        text = request.encode()
-        reader.sendall(bytes((0x81, 0x80 | len(text))) + bytes(4) + text)
-    for _ in requests:
-        n_bytes = _exactly(reader, 2)[1]
-        if n_bytes == 126:
-            n_bytes = int.from_bytes(_exactly(reader, 2), "big")
-        _exactly(reader, n_bytes)
-
-
-def _exactly(reader: socket.socket, n_bytes: int) -> bytes:
-    data = b""
-    while len(data) < n_bytes:
-        more = reader.recv(n_bytes - len(data))
-        if not more:
-            raise TickwireError("the sender left")
-        data += more
-    return data
+    open_by_hand(reader)
+    send_requests(reader, requests)
+    skip_replies(reader, len(requests))
 
 
 def receive_to_ring(plan: Plan, report: Callable[[Arrivals], None]) -> None:

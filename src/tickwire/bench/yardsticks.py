@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import picows
 
+from tickwire.bench.bare import open_by_hand, send_requests, skip_replies
 from tickwire.bench.meter import Meter
 from tickwire.bench.orders import Link, Order
 
@@ -69,17 +70,9 @@ def receive_nothing(order: Order, meter: Meter) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(_connected(link, order.context)) for link in order.links]
         for reader, link in zip(readers, order.links, strict=True):
-            # A mask of zeros leaves the text as it is, RFC 6455 section 5.3.
-            for request in link.requests:
-                text = request.encode()
-                length = (
-                    bytes((0x80 | len(text),))
-                    if len(text) < 126
-                    else b"\xfe" + len(text).to_bytes(2, "big")
-                )
-                reader.sendall(b"\x81" + length + bytes(4) + text)
+            send_requests(reader, link.requests)
         for reader, link in zip(readers, order.links, strict=True):
-            _skip_replies(reader, len(link.requests))
+            skip_replies(reader, len(link.requests))
         chunks = _chunks(readers[0]) if len(readers) == 1 else _chunks_of_many(readers)
         n_warm = order.n_bytes * meter.amount.n_warm // meter.amount.n_messages
         n_read = 0
@@ -98,14 +91,7 @@ def _connected(link: Link, context: ssl.SSLContext | None) -> Iterator[socket.so
     host = parts.hostname or ""
     connected = socket.create_connection((host, parts.port or 0))
     with context.wrap_socket(connected, server_hostname=host) if context else connected as reader:
-        reader.sendall(
-            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
-        )
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += reader.recv(1)
+        open_by_hand(reader, "permessage-deflate")
         yield reader
 
 
@@ -131,23 +117,3 @@ def _chunks_of_many(readers: list[socket.socket]) -> Iterator[int]:
                 if not n_bytes:
                     raise ConnectionError("the load generator left")
                 yield n_bytes
-
-
-def _skip_replies(reader: socket.socket, n_replies: int) -> None:
-    """Read the acknowledgements, one byte-exact frame each."""
-    for _ in range(n_replies):
-        head = _exactly(reader, 2)
-        n_bytes = head[1]
-        if n_bytes == 126:
-            n_bytes = int.from_bytes(_exactly(reader, 2), "big")
-        _exactly(reader, n_bytes)
-
-
-def _exactly(reader: socket.socket, n_bytes: int) -> bytes:
-    data = b""
-    while len(data) < n_bytes:
-        more = reader.recv(n_bytes - len(data))
-        if not more:
-            raise ConnectionError("the load generator left")
-        data += more
-    return data

@@ -59,6 +59,9 @@ class Decoder:
     @property
     def held_dropped(self) -> int: ...
     @property
+    def n_draining(self) -> int:
+        """Symbols whose held messages wait for `release_held`."""
+    @property
     def errors(self) -> dict[str, int]: ...
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None

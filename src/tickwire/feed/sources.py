@@ -176,7 +176,7 @@ class LiveSource:
     @property
     def is_paused(self) -> bool:
         """Whether a link waits for room in a ring."""
-        return any(link.is_paused for link in self.links) or not self.decoder.release_held()
+        return any(link.is_paused for link in self.links) or self.decoder.n_draining > 0
 
     # What the links tell (`LinkObserver`).
 

@@ -14,7 +14,6 @@ Rules of this file
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import socket
 import time
 from bisect import bisect_right
@@ -22,13 +21,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from tickwire.errors import TickwireError
+from tickwire.sim.child import Child
 from tickwire.sim.peer import Peer
 from tickwire.sim.schedule import Frames, Load, Ns, Pass, Stretch
 
@@ -169,7 +167,7 @@ class Pacer:
         return sum(peer.blocked_ns for peer in self._peers)
 
 
-class PacedServer:
+class PacedServer(Child):
     """An open-loop sender in its own process; a context manager.
 
     Parameters
@@ -183,20 +181,16 @@ class PacedServer:
         Where to connect, by lane.
     """
 
+    name = "the sender"
+
     def __init__(self, load: Load) -> None:
+        super().__init__()
         self.load = load
         self.urls: list[str] = []
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
 
     def __enter__(self) -> PacedServer:
-        # Not forked: the parent may have threads and an event loop.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self.load, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        self.urls = [f"ws://127.0.0.1:{port}/ws" for port in self._receive(60.0)]
+        self._start(_serve, self.load)
+        self.urls = [f"ws://127.0.0.1:{port}/ws" for port in self._answer(60.0)]
         return self
 
     def send(self, stretch: Stretch, timeout_s: float = 60.0) -> StretchReport:
@@ -224,33 +218,16 @@ class PacedServer:
         TickwireError
             Where the sender failed, or did not finish in time.
         """
-        report: StretchReport = self._receive(timeout_s)
+        report: StretchReport = self._answer(timeout_s)
         if len(report.late_ns) < len(report.due_ns) or report.n_bytes == 0:
             raise TickwireError("the client left before everything was sent")
         return report
 
-    def _receive(self, timeout_s: float) -> Any:
-        if self._pipe is None or not self._pipe.poll(timeout_s):
-            raise TickwireError(f"the sender did not finish within {timeout_s:g} s")
-        try:
-            answer = self._pipe.recv()
-        except EOFError:
-            raise TickwireError("the sender ended before it was done") from None
+    def _answer(self, timeout_s: float) -> Any:
+        answer = self._receive(timeout_s)
         if isinstance(answer, TickwireError):
             raise answer
         return answer
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
 
 
 def _serve(load: Load, pipe: Connection) -> None:

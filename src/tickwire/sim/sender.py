@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from types import TracebackType
 from typing import Any, Self
 
 from tickwire.errors import TickwireError
+from tickwire.sim.child import Child
 
 
 @dataclass(slots=True)
@@ -44,7 +41,7 @@ class LoadReport:
         return self.messages / self.seconds if self.seconds else 0.0
 
 
-class SenderProcess:
+class SenderProcess(Child):
     """A sender in its own process; a context manager.
 
     Parameters
@@ -61,23 +58,18 @@ class SenderProcess:
         What the target said, inside the block.
     """
 
+    name = "the load generator"
+
     def __init__(self, target: Callable[..., None], spec: object) -> None:
+        super().__init__()
         self.address: Any = None
         self._target = target
         self._spec = spec
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
 
     def __enter__(self) -> Self:
-        # Not forked: the parent may have threads and an event loop.
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        arguments = (self._spec, theirs)
-        self._process = context.Process(target=self._target, args=arguments, daemon=True)
-        self._process.start()
-        theirs.close()
+        self._start(self._target, self._spec)
         try:
-            self.address = self._received()
+            self.address = self._receive(None)
         except TickwireError:
             self.__exit__(None, None, None)
             raise
@@ -95,28 +87,7 @@ class SenderProcess:
         TickwireError
             Where the sender failed or did not finish in time.
         """
-        if self._pipe is None or not self._pipe.poll(timeout_s):
-            raise TickwireError(f"the load generator did not finish within {timeout_s:g} s")
-        result = self._received()
+        result = self._receive(timeout_s)
         if isinstance(result, LoadReport):
             return result
         raise TickwireError(str(result))
-
-    def _received(self) -> Any:
-        assert self._pipe is not None  # noqa: S101 - for mypy: only used inside the block
-        try:
-            return self._pipe.recv()
-        except EOFError:
-            raise TickwireError("the load generator ended before it was done") from None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.join()
-        if self._pipe is not None:
-            self._pipe.close()
