@@ -244,7 +244,7 @@ async def _feed(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> Non
         for ring in rings:
             follow(ring)
         takers = [asyncio.ensure_future(take(*one)) for one in zip(TABLES, taken, strict=True)]
-        while [decoder.messages for decoder in decoders] != n_messages:  # noqa: ASYNC110
+        while [decoder.messages for decoder in decoders] != n_messages:  # noqa: ASYNC110 - no event tells it
             await asyncio.sleep(LOOK_S)  # a decoder sets no event
         note()  # for what has no rows at the very end
         await asyncio.sleep(LOOK_S)
