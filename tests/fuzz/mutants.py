@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 PARSER = "ext/tickwire/wire/_parser.pyx"
 RULES = "ext/tickwire/wire/_rules.pxd"
+STREAMED = "ext/tickwire/wire/_streamed.pyx"
 ASSEMBLY = "ext/tickwire/wire/_assembly.pyx"
 CONTROL = "ext/tickwire/wire/_control.pyx"
 INFLATE = "ext/tickwire/wire/_inflate.pyx"
@@ -20,7 +21,11 @@ HANDSHAKE = "src/tickwire/wire/handshake.py"
 READER = "src/tickwire/capture/reader.py"
 LINES = "src/tickwire/capture/lines.py"
 
-FRAME_TESTS = ("tests/wire/test_parser.py", "tests/wire/test_hostile_frames.py")
+FRAME_TESTS = (
+    "tests/wire/test_parser.py",
+    "tests/wire/test_streamed.py",
+    "tests/wire/test_hostile_frames.py",
+)
 DEFLATE_TESTS = ("tests/wire/test_inflate.py", "tests/wire/test_compressed_frames.py")
 VALUE_TESTS = ("tests/decode/test_values.py",)
 STEP_TESTS = (
@@ -115,14 +120,16 @@ MUTANTS = (
     frames(
         "what came of a message is not counted against its limit",
         PARSER,
-        "length > self.max_message - self.assembly.size:",
+        "length > self.max_message - self.streamed.assembly.size:",
         "length > self.max_message:",
     ),
-    frames(
+    module(
         "the mask begins anew with each piece of a frame",
-        PARSER,
-        "tw_mask(placed, n, self.streaming_key, self.streaming_seen)",
-        "tw_mask(placed, n, self.streaming_key, 0)",
+        STREAMED,
+        "tw_mask(placed, n, self.frame_key, self.frame_seen)",
+        "tw_mask(placed, n, self.frame_key, 0)",
+        FRAME_TESTS,
+        "frames",
     ),
     frames(
         "a refused message is unmasked twice",
@@ -136,11 +143,13 @@ MUTANTS = (
         "if n < header + <size_t> length:",
         "if n + 1 < header + <size_t> length:",
     ),
-    frames(
+    module(
         "text may end in the middle of a character",
-        PARSER,
+        STREAMED,
         "return Fault.TEXT_NOT_UTF8 if self.utf8.need else Fault.NO_FAULT",
         "return Fault.NO_FAULT",
+        FRAME_TESTS,
+        "frames",
     ),
     frames(
         "frames are read on after a close",

@@ -41,6 +41,7 @@ MEASURED_BY = {
     "ring/_gates": "ring/bench_ring",
     "ring/_stage": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
+    "wire/_streamed": "wire/bench_parser",
 }
 NOT_MEASURED = {
     "decode/_lowered": "compiled once, at the start",

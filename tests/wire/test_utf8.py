@@ -7,8 +7,7 @@ import pytest
 from tests.wire.reference import is_utf8
 
 from tickwire.errors import ProtocolError
-from tickwire.wire import FrameParser, MessageQueue, build_frame, simd_level
-from tickwire.wire._parser import _force_simd_level
+from tickwire.wire import FrameParser, MessageQueue, _parser, _streamed, build_frame, simd_level
 
 LEVELS = ("portable", "neon", "sse2", "avx2")
 
@@ -49,12 +48,19 @@ CRAFTED = [
 ]
 
 
+def force_simd_level(level):
+    """Force a level where text is checked in place and where it is in pieces."""
+    forced = [module._force_simd_level(level) for module in (_parser, _streamed)]
+    assert len(set(forced)) == 1
+    return forced[0]
+
+
 @pytest.fixture(params=LEVELS)
 def level(request):
-    if not _force_simd_level(request.param):
+    if not force_simd_level(request.param):
         pytest.skip(f"this machine has no {request.param}")
     yield request.param
-    _force_simd_level(None)
+    force_simd_level(None)
 
 
 def accepts(text):
@@ -82,11 +88,11 @@ def accepts_in_pieces(text, cuts):
 
 
 def test_the_best_level_is_used_by_default():
-    assert _force_simd_level(None)
+    assert force_simd_level(None)
     best = simd_level()
-    assert best == [name for name in LEVELS if _force_simd_level(name)][-1]
-    assert not _force_simd_level("mmx")
-    assert _force_simd_level(None)
+    assert best == [name for name in LEVELS if force_simd_level(name)][-1]
+    assert not force_simd_level("mmx")
+    assert force_simd_level(None)
 
 
 def test_crafted_text_behind_every_length_of_ascii(level):

@@ -3,12 +3,12 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
-from tickwire.wire._assembly cimport Assembly
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler
-from tickwire.wire._inflate cimport Inflater, InflateResult
+from tickwire.wire._inflate cimport Inflater
 from tickwire.wire._queue cimport MessageQueue
-from tickwire.wire._rules cimport Fault, Opcode, tw_utf8
+from tickwire.wire._rules cimport Fault, Opcode
+from tickwire.wire._streamed cimport StreamedMessage
 
 
 @cython.final
@@ -30,27 +30,16 @@ cdef class FrameParser:
     cdef bint is_server               # frames come from a client, thus masked
     cdef uint64_t max_frame           # largest payload of one frame, bytes
     cdef uint64_t max_message         # largest payload of one message, bytes
-    cdef uint64_t in_place_limit      # larger frames go through `assembly`, bytes
+    cdef uint64_t in_place_limit      # larger frames go to `streamed`, bytes
     cdef uint8_t rsv_allowed          # bits 0x70 that an extension allows; 0 without one
 
-    cdef Inflater inflater            # of permessage-deflate, RFC 7692; None without it
+    cdef StreamedMessage streamed     # what is not read in place; has the inflater of RFC 7692
     cdef Inflater unpacker            # of binary messages that are packed as a whole; None: plain
 
     # Between two calls of `feed`.
     cdef bint prepared                # the frame at the front is unmasked, inflated and checked
     cdef bint unpacked                # `unpacker` holds the message that was blocked
     cdef size_t pending_bytes         # size of the unfinished frame at the front, 0 if not known
-    cdef bint streaming               # inside a frame whose payload goes to `assembly` as it comes
-    cdef bint streaming_fin           # that frame ends its message
-    cdef uint64_t streaming_left      # payload bytes of it still to come
-    cdef size_t streaming_seen        # payload bytes of it so far: the phase of the mask
-    cdef uint8_t streaming_key[4]
-    cdef bint streaming_masked
-    cdef int message_opcode           # of the message in `assembly`; 0 when there is none
-    cdef bint compressed              # that message is in `inflater` instead
-    cdef bint assembled               # that message is whole and waits to be taken
-    cdef tw_utf8 utf8                 # where its text stands
-    cdef Assembly assembly
 
     # Only `receive` uses these.
     cdef bint stop_at_control         # return from `feed` after each control frame
@@ -97,17 +86,7 @@ cdef class FrameParser:
     cdef size_t _take_control_frame(
         self, int opcode, const uint8_t* payload, size_t header, size_t length
     ) noexcept nogil
-    cdef void _start_stream(
-        self, uint8_t first, const uint8_t* frame, size_t header, uint64_t length
-    ) noexcept nogil
-    cdef size_t _stream(self, uint8_t* data, size_t n) noexcept nogil
-    cdef int _put(self, uint8_t* data, size_t n) noexcept nogil
-    cdef int _put_compressed(self, uint8_t* data, size_t n) noexcept nogil
-    cdef int _inflated_fault(
-        self, int opcode, size_t before, InflateResult result
-    ) noexcept nogil
-    cdef int _end_message(self) noexcept nogil
-    cdef bint _offer_assembled(self, Handler handler) noexcept nogil
+    cdef bint _offer_streamed(self, Handler handler) noexcept nogil
     cdef int _offer_unpacked(
         self, const uint8_t* packed, size_t n, Handler handler
     ) noexcept nogil

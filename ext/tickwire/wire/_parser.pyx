@@ -3,16 +3,16 @@
 A data frame that is a whole message and not larger than `in_place_limit` is read where it lies: it
 waits in the caller's buffer until all of it is there, is unmasked and checked once, and its payload
 is borrowed to the handler. The payload of every other data frame (a fragment, or too large for the
-buffer) goes to the assembly as it comes, so the caller's buffer never has to grow. Control frames
-are whole in the buffer before they are looked at, and are gathered in a fixed queue.
+buffer) goes to the streamed message as it comes, so the caller's buffer never has to grow. Control
+frames are whole in the buffer before they are looked at, and are gathered in a fixed queue.
 
-A message that is compressed (RFC 7692) is inflated into the buffer of the inflater, in one go where
-it would have been read in place, else as its bytes come; it is never in the assembly. Its limits
-hold for what is inflated, those of a frame for what is on the wire.
+A message that is compressed (RFC 7692) is inflated, in one go where it would have been read in
+place, else as its bytes come. Its limits hold for what is inflated, those of a frame for what is on
+the wire.
 
 A message that the handler refuses stays: the one in place is not consumed and is marked, so that it
-is not unmasked or inflated twice; the one in the assembly or the inflater is kept there. The next
-`feed` offers it again before anything else. After a fault or a close frame nothing more is taken.
+is not unmasked or inflated twice; the streamed one is kept where it is. The next `feed` offers it
+again before anything else. After a fault or a close frame nothing more is taken.
 
 Lengths are unsigned and are checked against the limits before they are narrowed or used.
 """
@@ -21,9 +21,7 @@ cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
 
-from tickwire.wire._assembly cimport Assembly
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler, Verdict
 from tickwire.wire._inflate cimport Inflater, InflateResult
@@ -38,8 +36,9 @@ from tickwire.wire._rules cimport (
     close_fault,
     head_fault,
     is_text,
-    tw_utf8_check,
 )
+from tickwire.wire._simd cimport force_simd_level, tw_simd_level, tw_simd_name
+from tickwire.wire._streamed cimport StreamedMessage, inflate_fault
 
 from tickwire.errors import ProtocolError
 from tickwire.wire.events import Control, Message
@@ -51,24 +50,9 @@ cdef extern from "tickwire/mask.h":
 cdef extern from "tickwire/utf8.h":
     size_t tw_ascii_prefix(const uint8_t* p, size_t n) nogil
 
-cdef extern from "tickwire/cpu.h":
-    int tw_simd_level() nogil
-    int tw_simd_force(int level) nogil
-    const char* tw_simd_name(int level) nogil
-
 
 cdef enum:
     FAULTY = -1  # beside the values of Verdict: there is an error, nothing was offered
-
-
-cdef inline int _inflate_fault(InflateResult result) noexcept nogil:
-    if result == InflateResult.INFLATED:
-        return Fault.NO_FAULT
-    if result == InflateResult.TOO_BIG:
-        return Fault.MESSAGE_TOO_BIG
-    if result == InflateResult.NO_MEMORY:
-        return Fault.OUT_OF_MEMORY
-    return Fault.NOT_INFLATABLE
 
 
 cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
@@ -120,7 +104,7 @@ cdef class FrameParser:
         self.max_frame = max_frame
         self.max_message = max_message
         self.in_place_limit = in_place_limit
-        self.assembly = Assembly(max_message)
+        self.streamed = StreamedMessage(max_message)
         self.control = ControlQueue()
         self.inbox = MessageQueue(max_bytes=(1 << 63) - 1)
         self.rest = bytearray()
@@ -137,7 +121,7 @@ cdef class FrameParser:
                  at `error`, `closed`, `blocked`, `halted` and `has_control()`.
         Threads  one at a time.
         Memory   payloads of a client are unmasked in `data` itself. The handler's payload lies in
-                 `data` or in the assembly and lives until `on_message` returns.
+                 `data` or in the streamed message and lives until `on_message` returns.
         Source   RFC 6455 section 5.
         """
         cdef size_t pos = 0
@@ -147,14 +131,15 @@ cdef class FrameParser:
         self.pending_bytes = 0
         if self.closed or self.error != Fault.NO_FAULT:
             return 0
-        if self.assembled and not self._offer_assembled(handler):
+        if self.streamed.whole and not self._offer_streamed(handler):
             return 0
         while True:
-            if self.streaming:
-                pos += self._stream(data + pos, n - pos)
-                if self.streaming or self.error != Fault.NO_FAULT:
+            if self.streamed.in_frame:
+                pos += self.streamed.take(data + pos, n - pos, &self.error)
+                if self.streamed.in_frame:
                     break
-                if self.assembled and not self._offer_assembled(handler):
+                self.n_frames += 1
+                if self.streamed.whole and not self._offer_streamed(handler):
                     break
             pos += self._take_plain(data + pos, n - pos, handler)
             if self.blocked or self.halted:
@@ -176,7 +161,7 @@ cdef class FrameParser:
         cdef int64_t n_taken = 0
         cdef int verdict
         cdef uint64_t limit = min(self.in_place_limit, min(self.max_frame, self.max_message))
-        if self.is_server or self.message_opcode != 0 or self.prepared:
+        if self.is_server or self.streamed.opcode != 0 or self.prepared:
             return 0
         while n - pos >= 4 and data[pos] == (FIN | Opcode.TEXT):
             header = 2
@@ -220,7 +205,7 @@ cdef class FrameParser:
         second = data[1]
         opcode = first & 0x0F
         fault = head_fault(
-            first, second, self.rsv_allowed, self.message_opcode, self.is_server
+            first, second, self.rsv_allowed, self.streamed.opcode, self.is_server
         )
         if fault != Fault.NO_FAULT:
             self.error = fault
@@ -240,8 +225,10 @@ cdef class FrameParser:
         if length > self.max_frame:
             self.error = Fault.FRAME_TOO_BIG
             return 0
-        if not opcode & CONTROL and length > self.max_message - self.assembly.size:
-            compressed = self.compressed if opcode == Opcode.CONTINUATION else first & RSV1 != 0
+        if not opcode & CONTROL and length > self.max_message - self.streamed.assembly.size:
+            compressed = (
+                self.streamed.compressed if opcode == Opcode.CONTINUATION else first & RSV1 != 0
+            )
             if not compressed:
                 self.error = Fault.MESSAGE_TOO_BIG
                 return 0
@@ -252,7 +239,9 @@ cdef class FrameParser:
         if not opcode & CONTROL and not (
             first & FIN and opcode != Opcode.CONTINUATION and length <= self.in_place_limit
         ):
-            self._start_stream(first, data, header, length)
+            self.streamed.begin_frame(
+                first, length, data + header - 4 if second & MASK else NULL
+            )
             return header
         # Not above in_place_limit, so it can be narrowed and cannot overflow.
         if n < header + <size_t> length:
@@ -273,16 +262,11 @@ cdef class FrameParser:
         cdef int verdict
         if first & RSV1:
             if not self.prepared:
-                self.utf8.need = 0
-                self.error = self._inflated_fault(
-                    opcode, 0, self.inflater.inflate(payload, length)
-                )
-                if self.error == Fault.NO_FAULT and self.utf8.need:
-                    self.error = Fault.TEXT_NOT_UTF8
+                self.error = self.streamed.inflate_frame(opcode, payload, length)
                 if self.error != Fault.NO_FAULT:
                     return 0
-            message = self.inflater.data()
-            n = self.inflater.size()
+            message = self.streamed.inflater.data()
+            n = self.streamed.inflater.size()
         elif opcode == Opcode.TEXT and not self.prepared and not is_text(payload, length):
             self.error = Fault.TEXT_NOT_UTF8
             return 0
@@ -298,7 +282,7 @@ cdef class FrameParser:
             return 0
         self.prepared = False
         if first & RSV1:
-            self.inflater.clear()
+            self.streamed.inflater.clear()
         self.halted = verdict == Verdict.HALT
         self.n_frames += 1
         self.n_messages += 1
@@ -317,107 +301,21 @@ cdef class FrameParser:
         self.n_frames += 1
         return header + length
 
-    cdef void _start_stream(
-        self, uint8_t first, const uint8_t* frame, size_t header, uint64_t length
-    ) noexcept nogil:
-        cdef int opcode = first & 0x0F
-        if opcode != Opcode.CONTINUATION:
-            self.message_opcode = opcode
-            self.utf8.need = 0
-            self.compressed = first & RSV1 != 0
-            if self.compressed:
-                self.inflater.begin()
-        self.streaming = True
-        self.streaming_fin = first & FIN != 0
-        self.streaming_left = length
-        self.streaming_seen = 0
-        self.streaming_masked = self.is_server
-        if self.is_server:
-            memcpy(self.streaming_key, frame + header - 4, 4)
-
-    # Section 5.4: the next bytes of a frame into the message. Gives how many it took.
-    cdef size_t _stream(self, uint8_t* data, size_t n) noexcept nogil:
-        if n > self.streaming_left:
-            n = <size_t> self.streaming_left
-        if n:
-            self.error = self._put_compressed(data, n) if self.compressed else self._put(data, n)
-            if self.error != Fault.NO_FAULT:
-                return n
-            self.streaming_left -= n
-            self.streaming_seen += n
-        if self.streaming_left == 0:
-            if self.streaming_fin:
-                self.error = self._end_message()
-                if self.error != Fault.NO_FAULT:
-                    return n
-                self.assembled = True
-            self.streaming = False
-            self.n_frames += 1
-        return n
-
-    cdef int _put(self, uint8_t* data, size_t n) noexcept nogil:
-        cdef uint8_t* placed = self.assembly.append(data, n)
-        if placed == NULL:
-            return Fault.OUT_OF_MEMORY
-        if self.streaming_masked:
-            tw_mask(placed, n, self.streaming_key, self.streaming_seen)
-        if self.message_opcode == Opcode.TEXT and not tw_utf8_check(&self.utf8, placed, n):
-            return Fault.TEXT_NOT_UTF8
-        return Fault.NO_FAULT
-
-    # RFC 7692 section 7.2.2, step by step.
-    cdef int _put_compressed(self, uint8_t* data, size_t n) noexcept nogil:
-        cdef size_t before = self.inflater.size()
-        if self.streaming_masked:
-            tw_mask(data, n, self.streaming_key, self.streaming_seen)
-        return self._inflated_fault(self.message_opcode, before, self.inflater.add(data, n))
-
-    # What is wrong with what came out behind `before`, in the order of the bytes: so it is the same
-    # however they were cut.
-    cdef int _inflated_fault(
-        self, int opcode, size_t before, InflateResult result
-    ) noexcept nogil:
-        if opcode == Opcode.TEXT and not tw_utf8_check(
-            &self.utf8, self.inflater.data() + before, self.inflater.size() - before
-        ):
-            return Fault.TEXT_NOT_UTF8
-        return _inflate_fault(result)
-
-    cdef int _end_message(self) noexcept nogil:
-        cdef size_t before
-        cdef int fault
-        if self.compressed:
-            before = self.inflater.size()
-            fault = self._inflated_fault(self.message_opcode, before, self.inflater.finish())
-            if fault != Fault.NO_FAULT:
-                return fault
-        return Fault.TEXT_NOT_UTF8 if self.utf8.need else Fault.NO_FAULT
-
     # False if the caller must stop: blocked, halted or faulty.
-    cdef bint _offer_assembled(self, Handler handler) noexcept nogil:
-        cdef const uint8_t* payload = self.assembly.data
-        cdef size_t n = self.assembly.size
+    cdef bint _offer_streamed(self, Handler handler) noexcept nogil:
+        cdef const uint8_t* payload = self.streamed.data()
+        cdef size_t n = self.streamed.size()
         cdef int verdict
-        if self.compressed:
-            payload = self.inflater.data()
-            n = self.inflater.size()
-        elif payload == NULL:  # an empty message; handlers are given an address all the same
-            payload = self.streaming_key
-        if self.message_opcode == Opcode.BINARY and self.unpacker is not None:
+        if self.streamed.opcode == Opcode.BINARY and self.unpacker is not None:
             verdict = self._offer_unpacked(payload, n, handler)
             if verdict == FAULTY:
                 return False
         else:
-            verdict = handler.on_message(self.message_opcode, payload, n)
+            verdict = handler.on_message(self.streamed.opcode, payload, n)
         if verdict == Verdict.BLOCKED:
             self.blocked = True
             return False
-        self.assembled = False
-        self.message_opcode = 0
-        if self.compressed:
-            self.compressed = False
-            self.inflater.clear()
-        self.assembly.clear()
+        self.streamed.clear()
         self.n_messages += 1
         self.halted = verdict == Verdict.HALT
         return not self.halted
@@ -435,7 +333,7 @@ cdef class FrameParser:
             if result == InflateResult.CORRUPT:
                 self.unpacker.clear()
                 return handler.on_message(Opcode.BINARY, packed, n)
-            self.error = _inflate_fault(result)
+            self.error = inflate_fault(result)
             if self.error != Fault.NO_FAULT:
                 return FAULTY
         verdict = handler.on_message(Opcode.BINARY, self.unpacker.data(), self.unpacker.size())
@@ -459,7 +357,7 @@ cdef class FrameParser:
         TickwireError
             If there is no zlib.
         """
-        self.inflater = Inflater(
+        self.streamed.inflater = Inflater(
             self.max_message, form="message", keep_context=keep_context, window_bits=window_bits
         )
         self.rsv_allowed = RSV1
@@ -561,7 +459,7 @@ cdef class FrameParser:
     @property
     def mid_message(self):
         """Whether a message in pieces, or a large one, has begun and is not whole."""
-        return self.message_opcode != 0 and not self.assembled
+        return self.streamed.opcode != 0 and not self.streamed.whole
 
     @property
     def n_pings(self):
@@ -571,9 +469,7 @@ cdef class FrameParser:
     @property
     def assembly_bytes(self):
         """The memory held for messages that come in pieces or are inflated, bytes."""
-        cdef size_t held = self.assembly.capacity
-        if self.inflater is not None:
-            held += self.inflater.output.capacity
+        cdef size_t held = self.streamed.held_bytes()
         if self.unpacker is not None:
             held += self.unpacker.output.capacity
         return held
@@ -603,11 +499,5 @@ def simd_level() -> str:
 
 
 def _force_simd_level(level: str | None) -> bool:
-    """Use another level from now on, for tests; None: the best. False if this machine has not."""
-    cdef int i
-    if level is None:
-        return tw_simd_force(-1) >= 0
-    for i in range(4):
-        if tw_simd_name(i).decode() == level:
-            return tw_simd_force(i) >= 0
-    return False
+    """Use another level here from now on, for tests; None: the best. False if there is none."""
+    return force_simd_level(level)

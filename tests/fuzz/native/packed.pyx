@@ -37,10 +37,10 @@ cdef Outcome inflated_frames(
         way & 1, limit, 125 if way & 8 else DEFAULT_IN_PLACE
     )
     parser.max_frame = DEFAULT_LIMIT
-    parser.inflater = new_inflater(limit, "message", way >> 1 & 1, 0)
+    parser.streamed.inflater = new_inflater(limit, "message", way >> 1 & 1, 0)
     parser.rsv_allowed = RSV1
     cdef Outcome outcome = drive(parser, data, n, seed, stubborn)
-    if parser.inflater.output.capacity > limit + 1:
+    if parser.streamed.inflater.output.capacity > limit + 1:
         fail("compressed: the inflater has more memory than its limit")
     return outcome
 

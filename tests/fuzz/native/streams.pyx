@@ -9,6 +9,7 @@ from reader cimport Outcome, expected_of, note, nothing
 from tickwire.session._receiver cimport BUFFER_BYTES, Receiver
 from tickwire.wire._handler cimport Handler, Verdict
 from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._streamed cimport StreamedMessage
 
 from tickwire.wire.faults import FAULTS
 
@@ -92,17 +93,18 @@ cdef FrameParser new_parser(bint server, size_t limit, size_t in_place_limit):
             in_place_limit=in_place_limit,
         )
     parser.blocked = parser.halted = parser.closed = False
-    parser.error = parser.close_code = parser.message_opcode = 0
+    parser.error = parser.close_code = 0
     parser.n_frames = parser.n_messages = parser.n_bytes = 0
     parser.control.n_waiting_pings = 0
     parser.control.pong_waiting = parser.control.close_waiting = False
-    parser.prepared = parser.unpacked = parser.compressed = parser.assembled = False
-    parser.streaming = parser.streaming_fin = parser.streaming_masked = False
-    parser.pending_bytes = parser.streaming_seen = 0
-    parser.streaming_left = 0
-    parser.utf8.need = parser.utf8.low = parser.utf8.high = 0
-    parser.assembly.clear()
-    parser.inflater = None
+    parser.prepared = parser.unpacked = False
+    parser.pending_bytes = 0
+    cdef StreamedMessage streamed = parser.streamed
+    streamed.inflater = None
+    streamed.compressed = streamed.in_frame = streamed.frame_fin = streamed.frame_masked = False
+    streamed.frame_left = streamed.frame_seen = 0
+    streamed.utf8.need = streamed.utf8.low = streamed.utf8.high = 0
+    streamed.clear()
     parser.rsv_allowed = 0
     return parser
 

@@ -1,0 +1,7 @@
+from typing import Self, final
+
+@final
+class StreamedMessage:
+    def __new__(cls, limit: int) -> Self: ...
+
+def _force_simd_level(level: str | None) -> bool: ...
