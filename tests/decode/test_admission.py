@@ -169,6 +169,51 @@ def test_what_found_no_room_is_let_in_without_another_message() -> None:
     assert feed.seqs() == []
 
 
+def test_what_follows_the_release_is_done_before_the_next_message() -> None:
+    feed = Spliced(rows=1024)
+    phases = []
+
+    def forget() -> None:
+        phases.append(feed.splice.phase(feed.code("A")))
+        feed.splice.reset(feed.code("A"))
+
+    feed.decoder.after_release("A", forget)
+    assert phases == ["unseen"]  # at once: nothing waits for room
+    for i in range(1, 7):
+        assert feed.offer(depth(i, i, levels=200))
+    assert feed.snapshot(0)
+    assert feed.decoder.replay_held("A") == 5
+    feed.decoder.after_release("A", forget)
+    assert not feed.offer(depth(7, 7))
+    assert phases == ["unseen"]
+    assert [seq for _, _, seq in feed.seqs()[1:]] == [i for i in range(1, 6) for _ in range(200)]
+    assert feed.offer(depth(7, 7))
+    assert phases == ["unseen", "live"]
+    assert feed.splice.phase(feed.code("A")) == "waiting"  # the new message did not follow on
+    assert [seq for _, _, seq in feed.seqs()] == [6] * 200
+
+
+def test_what_never_finds_room_can_be_named_and_dropped() -> None:
+    feed = Spliced(rows=1024)
+    done: list[str] = []
+    for i in range(1, 11):
+        assert feed.offer(depth(i, i, levels=200))
+    assert feed.offer(depth(1, 1, "B"))
+    assert feed.offer(depth(1, 1, "C"))
+    assert feed.snapshot(0)
+    assert feed.decoder.replay_held("A") == 5
+    assert feed.snapshot(0, "B")
+    assert feed.decoder.replay_held("B") == 0  # not before A's
+    feed.decoder.after_release("A", lambda: done.append("A"))
+    assert feed.decoder.n_draining == 2
+    assert feed.decoder.drop_unreleased() == [("A", 7, 6, 10), ("B", 7, 11, 11)]
+    assert feed.decoder.drop_unreleased() == []
+    assert feed.decoder.n_draining == 0
+    assert feed.decoder.held_bytes == len(depth(1, 1, "C"))  # it waits for its snapshot
+    assert feed.decoder.release_held()
+    assert done == []
+
+
 def test_a_full_ring_refuses_a_snapshot_for_now() -> None:
     feed = Spliced(rows=1024)
     assert feed.snapshot(1, levels=500)

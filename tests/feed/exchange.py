@@ -6,7 +6,7 @@ It shares no code with tickwire, so that the two cannot be wrong together.
 import json
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,16 +44,22 @@ class Exchange:
     ----------
     plays
         The messages of the first, second ... connection; later ones play the last again. A
-        connection is closed after its messages if another one is to come.
+        connection is closed after its messages if another one is to come. They are sent as they
+        are iterated, on the connection's thread.
     answer
         Answers a request of the client.
     snapshots
         Symbol to the body of its REST snapshot.
+
+    Attributes
+    ----------
+    serves_snapshots
+        A snapshot that is asked for while this is not set comes when it is.
     """
 
     def __init__(
         self,
-        plays: Sequence[Sequence[bytes]],
+        plays: Sequence[Iterable[bytes]],
         answer: Any,
         snapshots: Mapping[str, bytes] | None = None,
     ) -> None:
@@ -62,6 +68,8 @@ class Exchange:
         self.snapshots = dict(snapshots or {})
         self.n_connections = 0
         self.played = threading.Event()
+        self.serves_snapshots = threading.Event()
+        self.serves_snapshots.set()
         self.requests: list[dict[str, Any]] = []
         self.ws_url = ""
         self.rest_url = ""
@@ -99,7 +107,7 @@ class Exchange:
 
 @contextmanager
 def exchange(
-    plays: Sequence[Sequence[bytes]],
+    plays: Sequence[Iterable[bytes]],
     answer: Any = hyperliquid_answer,
     snapshots: Mapping[str, bytes] | None = None,
     tls: ssl.SSLContext | None = None,
@@ -141,6 +149,7 @@ def _rest(made: Exchange) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             symbol = parse_qs(urlsplit(self.path).query).get("symbol", [""])[0]
+            made.serves_snapshots.wait(30)
             body = made.snapshots.get(symbol)
             self.send_response(200 if body is not None else 404)
             self.send_header("Content-Length", str(len(body or b"")))
@@ -151,7 +160,8 @@ def _rest(made: Exchange) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        # How often it looks for its end, s: so long a test lasts on.
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

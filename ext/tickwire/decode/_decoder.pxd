@@ -82,7 +82,7 @@ cdef class Decoder:
     cdef readonly int64_t held_dropped      # held messages that went past the bound
     cdef int64_t n_let_in                   # held messages whose rows were published
     cdef readonly int n_draining            # symbols whose held messages wait for room
-    cdef set draining                       # symbols whose held messages are being let in
+    cdef dict draining                      # symbols that wait so -> what to call then, or None
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil

@@ -114,7 +114,7 @@ cdef class Decoder:
         self.last_route = UNROUTED
         self._errors = {}
         self.held = {}
-        self.draining = set()
+        self.draining = {}
         for i in range(N_GUESSES):
             self.guesses[i].route = UNROUTED
         self.proofs = <Proof*>calloc(max(self.lowered.n_routes, 1), sizeof(Proof))
@@ -449,8 +449,10 @@ cdef class Decoder:
             symbol = next(iter(self.draining))
             if not self._drain_symbol(symbol):
                 return False
-            self.draining.discard(symbol)
+            then = self.draining.pop(symbol)
             self.n_draining = len(self.draining)
+            if then is not None:
+                then()
         return True
 
     cdef bint _drain_symbol(self, int32_t symbol) except -1:
@@ -562,7 +564,7 @@ cdef class Decoder:
             Messages that gave rows so far.
         """
         before = self.n_let_in
-        self.draining.add(self.symbols.code(symbol))
+        self.draining.setdefault(self.symbols.code(symbol))
         self.n_draining = len(self.draining)
         self._drain()
         return self.n_let_in - before
@@ -577,10 +579,40 @@ cdef class Decoder:
         """
         return self.n_draining == 0 or self._drain()
 
+    def after_release(self, symbol, then):
+        """Call `then` once nothing of a symbol waits for room, before the next message.
+
+        At once where nothing does; never where it is dropped.
+        """
+        code = self.symbols.code(symbol)
+        if code in self.draining:
+            self.draining[code] = then
+        else:
+            then()
+
+    def drop_unreleased(self):
+        """Forget what still waits for room.
+
+        Returns
+        -------
+        list of tuple of str, int, int and int
+            Symbol, connection, and `ts_recv` of the first and the last message, ns.
+        """
+        dropped = []
+        for code in list(self.draining):
+            waiting = self.held.get(code)
+            symbol = self.symbols.value(code)
+            if waiting:
+                _, first_ns, _, connection = waiting[0]
+                _, last_ns, _, _ = waiting[len(waiting) - 1]
+                dropped.append((symbol, connection.conn, first_ns, last_ns))
+            self.drop_held(symbol)
+        return dropped
+
     def drop_held(self, symbol):
         """Forget what is held for a symbol; gives how many messages."""
         code = self.symbols.code(symbol)
-        self.draining.discard(code)
+        self.draining.pop(code, None)
         self.n_draining = len(self.draining)
         dropped = self.held.pop(code, ())
         self.held_bytes -= sum(len(item[0]) for item in dropped)

@@ -1,6 +1,6 @@
 """A source's decoder, and the handler that each of its connections has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from typing_extensions import Buffer, disjoint_base
@@ -74,6 +74,10 @@ class Decoder:
         """Offer the messages held for a symbol again, in order; gives how many gave rows."""
     def release_held(self) -> bool:
         """Let in what `replay_held` found no room for; False where it still finds none."""
+    def after_release(self, symbol: str, then: Callable[[], object]) -> None:
+        """Call `then` once nothing of a symbol waits for room, before the next message."""
+    def drop_unreleased(self) -> list[tuple[str, int, int, int]]:
+        """Forget what waits for room: symbol, connection, first and last ts_recv of each."""
     def drop_held(self, symbol: str) -> int: ...
 
 @disjoint_base

@@ -15,13 +15,14 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
-from tickwire.feed.gaps import SEQUENCE, SNAPSHOT, Ledger, Place
+from tickwire.feed.gaps import OVERFLOW, SEQUENCE, SNAPSHOT, Ledger, Place
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
 from tickwire.venues import BookRule, Venue
@@ -100,15 +101,22 @@ class Books:
         self._conns.update(dict.fromkeys(symbols, conn))
 
     def on_disconnected(self, symbols: tuple[str, ...]) -> None:
-        """Forget these symbols' chains and what was held for them."""
-        self.look()
+        """Forget these symbols' chains and what was held for them.
+
+        What has its snapshot and only waits for room is let in first: it was received.
+        """
         for symbol in symbols:
-            code = self._symbols.code(symbol)
-            self._decoder.drop_held(symbol)
-            self._splice.reset(code)
-            wait = self._waits.pop(code, None)
-            if wait is not None:
-                self._note(code, wait, self._ledger.clock())
+            conn = self._conns.get(symbol)
+            self._decoder.after_release(symbol, partial(self._forget, symbol, conn))
+
+    def _forget(self, symbol: str, conn: int | None) -> None:
+        self.look()
+        code = self._symbols.code(symbol)
+        self._decoder.drop_held(symbol)
+        self._splice.reset(code)
+        wait = self._waits.pop(code, None)
+        if wait is not None:
+            self._note(code, wait, self._ledger.clock(), conn)
 
     @property
     def has_news(self) -> bool:
@@ -188,7 +196,7 @@ class Books:
         self._decoder.replay_held(symbol)
         wait = self._waits.pop(code, None)
         if wait is not None and wait.reason:
-            self._note(code, wait, ts_recv)
+            self._note(code, wait, ts_recv, self._conn(code))
         return "spliced"
 
     def failed(self, symbol: str, error: TickwireError) -> None:
@@ -199,19 +207,24 @@ class Books:
         if not wait.reason:
             wait.reason = SNAPSHOT
             now_ns = self._ledger.clock()
-            self._note(code, wait, now_ns)
+            self._note(code, wait, now_ns, self._conn(code))
             wait.since_ns = now_ns  # what is written next begins where this ends
 
     def end(self) -> None:
-        """Write down which books never came, at the end of the feed."""
+        """Write down which books never came, and which changes, at the end of the feed."""
         self.look()
         for code, wait in self._waits.items():
-            self._note(code, wait, self._ledger.clock())
+            self._note(code, wait, self._ledger.clock(), self._conn(code))
         self._waits.clear()
+        for symbol, conn, first_ns, last_ns in self._decoder.drop_unreleased():
+            place = Place(self._venue.name, symbol, conn)
+            self._ledger.gap("book", OVERFLOW, first_ns, last_ns, place)
 
-    def _note(self, code: int, wait: _Wait, end_ns: int) -> None:
-        symbol = self._symbols.value(code)
-        place = Place(self._venue.name, symbol, self._conns.get(symbol))
+    def _conn(self, code: int) -> int | None:
+        return self._conns.get(self._symbols.value(code))
+
+    def _note(self, code: int, wait: _Wait, end_ns: int, conn: int | None) -> None:
+        place = Place(self._venue.name, self._symbols.value(code), conn)
         reason = wait.reason or SNAPSHOT
         self._ledger.gap("book", reason, wait.since_ns, max(wait.since_ns, end_ns), place)
 

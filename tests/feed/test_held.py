@@ -1,0 +1,227 @@
+"""Book changes that waited for their snapshot meet a full ring, over sockets.
+
+Whatever ends first, the wait for room, the connection or the feed: each row comes once and in
+order, or the table gaps says which do not come.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.feed.exchange import Exchange, binance_answer, exchange
+
+import tickwire
+from tickwire.feed import sources as sources_module
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+RING_ROWS = 16_384
+LEVELS = 500
+N_HELD = 50  # changes: more rows than the ring has
+FIRST_PRICE = 1000
+
+
+def delta(number: int, n_levels: int = LEVELS) -> bytes:
+    levels = [[str(FIRST_PRICE + i), str(number)] for i in range(n_levels)]
+    data = {"e": "depthUpdate", "E": number, "s": "BTCUSDT", "U": number, "u": number}
+    return json.dumps(
+        {"stream": "btcusdt@depth@100ms", "data": data | {"b": levels, "a": []}}
+    ).encode()
+
+
+def snapshot(last: int) -> bytes:
+    return json.dumps({"lastUpdateId": last, "bids": [["1", "1"]], "asks": []}).encode()
+
+
+def rows_of(*changes: int, last: int | None = None) -> list[tuple[int, float]]:
+    """Give (venue_seq, price) of each row: a snapshot's, if one is named, then the changes'."""
+    rows = [] if last is None else [(last, 1.0)]
+    return rows + [(n, float(FIRST_PRICE + i)) for n in changes for i in range(LEVELS)]
+
+
+class Script:
+    """What an exchange sends, in steps that the test lets it take."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+
+    def play(self, *steps: range) -> Iterator[bytes]:
+        for step in steps:
+            for number in step:
+                yield delta(number)
+            self.goes_on.wait(30)
+            self.goes_on.clear()
+
+
+class Scene:
+    """A feed of one spot book, and a consumer that takes nothing by itself."""
+
+    def __init__(self, server: Exchange, carrier: str) -> None:
+        self.server = server
+        self.feed = tickwire.FeedHandler(
+            [
+                tickwire.Source(
+                    venue="binance",
+                    channels=["book"],
+                    symbols=["BTCUSDT"],
+                    url=server.ws_url,
+                    rest_url=server.rest_url,
+                    carrier=carrier,
+                    backoff_max_s=0.05,
+                )
+            ],
+            ring_rows=RING_ROWS,
+        )
+        self.rows: list[tuple[int, float]] = []
+        self.conns: list[int] = []
+        self.last_recv_ns = 0
+
+    async def fill(self) -> None:
+        """Let all changes be held, then the snapshot come; they fill the ring."""
+        self.book, self.gaps = self.feed.batches("book"), self.feed.batches("gaps")
+        assert self.feed.corridor is not None
+        [source] = self.feed.corridor.sources
+        self.decoder = source.decoder
+        await self.until(lambda: self.decoder.messages == N_HELD)
+        assert self.book.empty()
+        self.server.serves_snapshots.set()
+        await self.until(lambda: self.decoder.n_draining == 1)
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not happened():  # noqa: ASYNC110 - what it waits for has no event
+                await asyncio.sleep(0.002)
+
+    def keep(self, batch: Any) -> None:
+        columns = (batch.column(name).to_pylist() for name in ("venue_seq", "price"))
+        self.rows += zip(*columns, strict=True)
+        self.conns += batch.column("conn").to_pylist()
+        self.last_recv_ns = batch.column("ts_recv").cast("int64")[-1].as_py()
+
+    async def take(self, n_rows: int) -> None:
+        """Take rows until there are so many."""
+        async with asyncio.timeout(30):
+            while len(self.rows) < n_rows:
+                self.keep(await self.book.get())
+
+    async def take_rest(self) -> None:
+        """Take rows until the feed ends."""
+        async with asyncio.timeout(30):
+            async for batch in self.book:
+                self.keep(batch)
+
+    def gap_rows(self) -> list[dict[str, Any]]:
+        """Give the gaps that have been written; times in ns."""
+        rows = []
+        while not self.gaps.empty():
+            batch = self.gaps.get_nowait()
+            for name in ("ts_start", "ts_end"):
+                at = batch.schema.get_field_index(name)
+                batch = batch.set_column(at, name, batch.column(name).cast("int64"))
+            names = ["conn", "table_name", "reason", "ts_start", "ts_end", "lost"]
+            rows += batch.select(names).to_pylist()
+        return rows
+
+
+@contextmanager
+def scene(plays: list[Iterator[bytes]], carrier: str = "protocol") -> Iterator[Scene]:
+    with exchange(plays, binance_answer, {"BTCUSDT": snapshot(0)}) as server:
+        server.serves_snapshots.clear()
+        try:
+            yield Scene(server, carrier)
+        finally:
+            server.serves_snapshots.set()
+
+
+HELD = range(1, N_HELD + 1)
+LATER = range(N_HELD + 1, N_HELD + 31)
+
+
+@pytest.mark.parametrize("carrier", ["protocol", "stream", "picows"])
+def test_all_rows_come_in_order_when_the_consumer_goes_on(run: Run, carrier: str) -> None:
+    async def play() -> None:
+        script = Script()
+        with scene([script.play(HELD, LATER)], carrier) as on:
+            async with on.feed:
+                await on.fill()
+                script.goes_on.set()
+                [source] = on.feed._feed.sources  # type: ignore[union-attr] # it runs
+                await on.until(lambda: source.links[0].is_paused)
+                assert on.book.qsize() > RING_ROWS - LEVELS
+                expected = rows_of(*HELD, *LATER, last=0)
+                await on.take(len(expected))
+                script.goes_on.set()
+                assert on.rows == expected
+                assert on.decoder.held_bytes == 0
+                assert on.gap_rows() == []
+            await on.take_rest()
+            assert on.rows == expected
+
+    run(play())
+
+
+def test_a_disconnect_does_not_take_away_what_waits_for_room(run: Run) -> None:
+    async def play() -> None:
+        first, second = Script(), Script()
+        again = range(1, 3)  # as an exchange that was restarted counts
+        with scene([first.play(HELD), second.play(again)]) as on:
+            async with on.feed:
+                await on.fill()
+                first.goes_on.set()
+                await on.until(lambda: on.feed.summary()["connects"] == 2)
+                assert on.decoder.n_draining == 1
+                held = rows_of(*HELD, last=0)
+                expected = held + rows_of(*again, last=0)
+                await on.take(len(expected))
+                second.goes_on.set()
+                assert on.rows == expected
+                assert on.conns == [0] * len(held) + [1] * (len(expected) - len(held))
+                await on.until(lambda: not on.gaps.empty())
+                [gap] = on.gap_rows()
+                assert (gap["conn"], gap["reason"]) == (0, "disconnect")
+
+    run(play())
+
+
+def test_a_stop_waits_for_room(run: Run) -> None:
+    async def play() -> None:
+        script = Script()
+        with scene([script.play(HELD)]) as on:
+            await on.feed.start()
+            await on.fill()
+            taking = asyncio.create_task(on.take_rest())
+            await on.feed.stop()
+            script.goes_on.set()
+            await taking
+            assert on.rows == rows_of(*HELD, last=0)
+            assert on.gap_rows() == []
+
+    run(play())
+
+
+def test_what_finds_no_room_by_the_end_of_the_stop_is_a_gap(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources_module, "RELEASE_S", 0.05)
+
+    async def play() -> None:
+        script = Script()
+        with scene([script.play(HELD)]) as on:
+            await on.feed.start()
+            await on.fill()
+            before_ns = time.time_ns()
+            await on.feed.stop()
+            script.goes_on.set()
+            await on.take_rest()
+            n_let_in = (RING_ROWS - 1) // LEVELS
+            assert on.rows == rows_of(*HELD[:n_let_in], last=0)
+            [gap] = on.gap_rows()
+            assert (gap["table_name"], gap["reason"]) == ("book", "overflow")
+            assert (gap["conn"], gap["lost"]) == (0, None)
+            assert on.last_recv_ns <= gap["ts_start"] < gap["ts_end"] < before_ns
+
+    run(play())
