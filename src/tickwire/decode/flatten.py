@@ -11,7 +11,8 @@ from typing import Any
 
 from tickwire.decode.actions import Action
 from tickwire.decode.plan import Scalar, Test
-from tickwire.decode.program import Fill, Node, Program, Route, RowSet, Store
+from tickwire.decode.program import Program
+from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
 from tickwire.errors import PlanError
 from tickwire.ring import Dictionaries
 from tickwire.schema import NULLS, Kind

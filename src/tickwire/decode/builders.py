@@ -1,0 +1,335 @@
+"""From a declaration to its tree: which place gives which register, row and column.
+
+Every mistake of a declaration is a `PlanError` that names venue, message and field.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tickwire.decode.actions import Action, Op, action_for, constant_code
+from tickwire.decode.paths import Path, Step, iterations, parse_path
+from tickwire.decode.plan import Field, Message, Reader, Rows
+from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
+from tickwire.errors import PlanError
+from tickwire.schema import Column, Kind, Table
+
+LEVEL = ("side", "price", "size")
+MAX_ZEROS = 16
+MAX_ROW_SETS = 12  # that one array or object holds
+FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What all messages of a program are built for."""
+
+    venue: str
+    tables: list[Table]
+    table_index: dict[str, int]
+    wanted: set[str]
+
+
+class RouteBuilder:
+    """Builds one route; its attributes are what the steps share."""
+
+    def __init__(self, scope: Scope, message: Message) -> None:
+        self.scope = scope
+        self.message = message
+        self.route = Route(message.name, message.kind, raw=message.raw)
+        self.actions: dict[tuple[object, ...], int] = {}
+
+    def fail(self, column: str, problem: str) -> PlanError:
+        """Give the error that names venue, message and field."""
+        return PlanError(f"{self.scope.venue}.{self.message.name}.{column}: {problem}")
+
+    def build(self) -> Route:
+        """Give the message's tree, but for the tests by which it is recognised."""
+        for declared in self.message.rows:
+            if declared.into not in self.scope.table_index:
+                known = ", ".join(self.scope.table_index)
+                raise self.fail("rows", f"no table {declared.into!r}; there are {known}")
+        wanted = [rows for rows in self.message.rows if rows.into in self.scope.wanted]
+        self.route.requested = bool(wanted) or not self.message.rows
+        plans = [RowsBuilder(self, rows).build() for rows in wanted]
+        self._share_fills(plans)
+        if self.message.spliced and wanted:
+            self.route.spliced = self._splice(wanted)
+        self._mark(self.route.root)
+        return self.route
+
+    def check(self, node: Node) -> None:
+        """Refuse what the walker cannot follow."""
+        if node.members is not None and node.keys:
+            raise self.fail(next(iter(node.keys)), "stands where {} takes every member")
+        if len(node.container_of) > MAX_ROW_SETS:
+            raise self.fail("rows", f"more than {MAX_ROW_SETS} in one array or object")
+        for child in node.children():
+            self.check(child)
+
+    def _share_fills(self, plans: list[RowsBuilder]) -> None:
+        """Put each outer or constant column where all its rows can be filled at once."""
+        by_table: dict[int, list[RowsBuilder]] = {}
+        for plan in plans:
+            by_table.setdefault(plan.row_set.table, []).append(plan)
+        for table, group in by_table.items():
+            if self.scope.tables[table].marks_last:
+                self.route.marks_last.append(table)
+            for column in group[0].outer:
+                sources = {plan.outer.get(column) for plan in group}
+                same = len(sources) == 1
+                for plan in group[:1] if same else group:
+                    plan.place(column, group, shared=same)
+            for plan in group[1:]:
+                for column in plan.outer.keys() - group[0].outer.keys():
+                    plan.place(column, group, shared=False)
+            if self.scope.tables[table].marks_last:
+                group[0].place_empty(group)
+
+    def _splice(self, wanted: list[Rows]) -> tuple[int, int, int, int]:
+        rows = next((rows for rows in wanted if rows.first_seq is not None), None)
+        if rows is None or rows.first_seq is None:
+            raise self.fail("first_seq", "a spliced message must name it")
+        registers = []
+        for name in ("symbol", "venue_seq", "venue_prev_seq"):
+            if name not in rows.fields:
+                raise self.fail(name, "a spliced message must name it")
+            registers.append(self.register(rows, name, rows.fields[name], Kind.I64)[0])
+        first = self.register(rows, "first_seq", rows.first_seq, Kind.I64)[0]
+        symbol, last, prev = registers
+        return symbol, first, last, prev
+
+    def _mark(self, node: Node) -> None:
+        for child in node.children():
+            self._mark(child)
+            node.row_sets |= child.row_sets
+            node.registers |= child.registers
+        node.row_sets |= set(node.rows)
+
+    def absolute(self, rows: Rows, column: str, path: str) -> tuple[Path, bool]:
+        """Give the path from the message, and whether it belongs to the item itself."""
+        at = self.path(column, rows.at)
+        if path.startswith("$"):
+            steps = self.path(column, path[1:].removeprefix("."))
+            depth = iterations(steps)
+            if steps[:depth] != at[:depth]:
+                raise self.fail(column, f"{path!r} iterates where {rows.at!r} does not")
+            return steps, steps[: len(at)] == at
+        steps = self.path(column, path)
+        if iterations(steps):
+            raise self.fail(column, f"{path!r} iterates inside a row")
+        return at + steps, True
+
+    def path(self, column: str, text: str) -> Path:
+        """Give a path of the declaration as steps."""
+        try:
+            return parse_path(text)
+        except PlanError as error:
+            raise self.fail(column, str(error)) from None
+
+    def register(self, rows: Rows, name: str, spec: Field, kind: Kind) -> tuple[int, Path, bool]:
+        """Give the register that the field ends in, its path, and whether it is the item's own."""
+        if name == "symbol":
+            kind = Kind.CODE32
+        at = self.path(name, rows.at)
+        if spec.reader is Reader.MEMBER_KEY:
+            if not at or at[-1] is not Step.MEMBERS:
+                raise self.fail(name, f"member_key() needs {{}} at the end of at={rows.at!r}")
+            steps, inner = at, True
+        elif spec.reader is Reader.GIVEN:
+            steps, inner = (), not at
+        else:
+            steps, inner = self.absolute(rows, name, spec.path)
+        try:
+            action = action_for(name, spec, kind)
+        except PlanError as error:
+            raise self.fail(name, str(error)) from None
+        known = (steps, action.identity(), spec.zero_when)
+        if known in self.actions:
+            return self.actions[known], steps, inner
+        action.register = self.route.allocate(f"{self.scope.venue}.{self.message.name}.{name}")
+        self.actions[known] = action.register
+        self.attach(steps, action)
+        return action.register, steps, inner
+
+    def attach(self, steps: Path, action: Action) -> None:
+        """Put an action on the node at a path."""
+        node = self.route.root
+        for step in steps:
+            node = node.child(step)
+        node.registers |= 1 << action.register
+        if action.op is Op.MEMBER_KEY:
+            node.member_key.append(action)
+        elif action.op is not Op.GIVEN:
+            node.actions.append(action)
+        else:
+            self.route.given = action.register
+
+    def node(self, steps: Path) -> Node:
+        """Give the node at a path."""
+        node = self.route.root
+        for step in steps:
+            node = node.child(step)
+        return node
+
+
+class RowsBuilder:
+    """Builds one `RowSet`."""
+
+    def __init__(self, route: RouteBuilder, rows: Rows) -> None:
+        self.route = route
+        self.rows = rows
+        self.table: Table = route.scope.tables[route.scope.table_index[rows.into]]
+        self.row_set = RowSet(
+            route.scope.table_index[rows.into],
+            once=rows.once,
+            carry_reset=rows.carry_reset,
+            configured_only=rows.configured_symbols_only,
+            optional=rows.optional,
+        )
+        self.at = route.path("at", rows.at)
+        # column -> (register, constant, required, scope): values from outside the item
+        self.outer: dict[int, tuple[int, object, bool, int]] = {}
+
+    def build(self) -> RowsBuilder:
+        """Make the row set, but for outer and constant columns: `place` and `place_empty`."""
+        index = len(self.route.route.row_sets)
+        self.route.route.row_sets.append(self.row_set)
+        item = self.route.node(self.at)
+        item.rows.append(index)
+        if self.at and isinstance(self.at[-1], Step):
+            self.route.node(self.at[:-1]).container_of.append(index)
+        named = dict(self.rows.fields)
+        for position, column in enumerate(self.table.columns):
+            spec = named.pop(column.name, None)
+            if column.name in FILLED_BY_DECODER or (
+                self.table.marks_last and column.name == "last"
+            ):
+                if spec is not None:
+                    raise self.route.fail(column.name, "is filled by the decoder")
+            else:
+                self._column(position, column, spec)
+        if named:
+            known = ", ".join(column.name for column in self.table.columns)
+            raise self.route.fail(next(iter(named)), f"no such column; there are {known}")
+        self._needs()
+        return self
+
+    def _column(self, position: int, column: Column, spec: Field | None) -> None:
+        if spec is None:
+            if not column.nullable:
+                raise self.route.fail(column.name, "is required: name where it stands")
+            self.outer[position] = (-1, None, False, 0)
+            return
+        if spec.reader is Reader.CONSTANT:
+            try:
+                value = constant_code(column, spec.value)
+            except PlanError as error:
+                raise self.route.fail(column.name, str(error)) from None
+            if column.kind in (Kind.TEXT, Kind.BINARY):
+                raise self.route.fail(column.name, "a text column takes no constant")
+            self.outer[position] = (-1, value, True, 0)
+            if column.name == "channel":
+                self.row_set.channel = value
+            return
+        # A level has its side, price and size; null they are only in the row of an empty book.
+        required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
+        register, steps, inner = self.route.register(self.rows, column.name, spec, column.kind)
+        if column.name == "symbol":
+            self.row_set.symbol = register
+            self.row_set.member_key = spec.reader is Reader.MEMBER_KEY
+        elif column.name == "ts_event":
+            self.row_set.ts_event = register
+        elif column.name == "trade_id":
+            self.row_set.trade_id = register
+        if spec.zero_when is not None:
+            self._zero_when(column, spec, register)
+        if inner or column.kind in (Kind.TEXT, Kind.BINARY):
+            self.row_set.stores.append(Store(position, register, None, required))
+            if not inner:
+                self.row_set.needs |= 1 << register
+        else:
+            scope = max((d for d in range(len(self.at) + 1) if self._same(steps, d)), default=0)
+            self.outer[position] = (register, None, required, scope)
+        carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
+        if self.rows.carry and carried and column.name != "ts_event":
+            self.row_set.carry.append((register, position))
+
+    def _same(self, steps: Path, depth: int) -> bool:
+        """Whether the level that `at[:depth]` iterates over also holds the field."""
+        ends_in_iteration = depth == 0 or isinstance(self.at[depth - 1], Step)
+        return ends_in_iteration and steps[:depth] == self.at[:depth]
+
+    def _zero_when(self, column: Column, spec: Field, register: int) -> None:
+        assert spec.zero_when is not None  # noqa: S101 (for the type checker; the caller asked)
+        path, scalar = spec.zero_when
+        match = Field(Reader.CHOICE, path, choices=((scalar, True),), otherwise=False)
+        condition, _, inner = self.route.register(
+            self.rows, f"{column.name}.zero_when", match, Kind.BOOL
+        )
+        if not inner:
+            self.row_set.needs |= 1 << condition
+        if len(self.row_set.zero_when) == MAX_ZEROS:
+            raise self.route.fail(column.name, f"more than {MAX_ZEROS} columns with zero_when")
+        self.row_set.zero_when.append((register, condition))
+
+    def _needs(self) -> None:
+        """Note what must be known when a row ends: for ids, filters and carried values."""
+        row_set = self.row_set
+        if row_set.once:
+            if row_set.trade_id < 0:
+                raise self.route.fail("trade_id", "once needs it")
+            row_set.needs |= 1 << row_set.trade_id
+            if row_set.ts_event >= 0:
+                row_set.needs |= 1 << row_set.ts_event
+        if row_set.once or row_set.carry or row_set.configured_only:
+            if row_set.symbol < 0:
+                raise self.route.fail("symbol", "once, carry and filters need it")
+            row_set.needs |= 1 << row_set.symbol
+
+    def place(self, column: int, group: list[RowsBuilder], *, shared: bool) -> None:
+        """Decide where an outer or constant column is written."""
+        if column not in self.outer:
+            return
+        register, constant, required, scope = self.outer[column]
+        row_set = self.row_set
+        if not shared and register >= 0:
+            row_set.stores.append(Store(column, register, None, required))
+            row_set.needs |= 1 << register
+            return
+        fill = Fill(row_set.table, column, register, constant, required)
+        kind = self.table.columns[column].kind
+        alone = self._iterated() and not any(self._holds(plan) for plan in group)
+        if kind in (Kind.TEXT, Kind.BINARY) or (not shared and not alone):
+            row_set.stores.append(Store(column, register, constant, required))
+        elif shared:
+            self.route.node(self.at[:scope]).fills.append(fill)
+        else:
+            row_set.fills.append(fill)
+
+    def place_empty(self, group: list[RowsBuilder]) -> None:
+        """Decide what a row without a level holds: what all rows of the message would share.
+
+        A constant in a nullable column, such as the side, belongs to the levels. The rest is null
+        where it may be, else the message must say it, or it cannot be decoded.
+        """
+        for position, column in enumerate(self.table.columns):
+            if column.name in FILLED_BY_DECODER or column.name == "last":
+                continue
+            sources = {plan.outer.get(position) for plan in group}
+            source = self.outer.get(position)
+            shared = source is not None and len(sources) == 1 and source[0] >= 0
+            if source is not None and (shared or not column.nullable):
+                register, constant, required, _ = source
+                self.row_set.empty.append(Store(position, register, constant, required))
+            elif not column.nullable:
+                inner = next(s for s in self.row_set.stores if s.column == position)
+                self.row_set.empty.append(inner)
+
+    def _holds(self, other: RowsBuilder) -> bool:
+        """Whether the array or object that holds this plan's items holds another's rows too."""
+        within = self.at[:-1]
+        return other is not self and other.at[: len(within)] == within
+
+    def _iterated(self) -> bool:
+        return bool(self.at) and isinstance(self.at[-1], Step)
