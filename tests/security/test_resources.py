@@ -20,6 +20,7 @@ import tickwire
 from tickwire.errors import ConfigError
 from tickwire.feed import books
 from tickwire.session import connection as connection_module
+from tickwire.session import liveness
 from tickwire.venues import Heartbeat, load
 
 MIB = 1 << 20
@@ -143,7 +144,7 @@ async def _a_dripping_frame(peer: Peer) -> None:
 async def test_a_message_that_never_ends_is_silence(
     monkeypatch: pytest.MonkeyPatch, drip: Callable[[Peer], Awaitable[None]]
 ) -> None:
-    monkeypatch.setattr(connection_module, "UNFINISHED_S", 0.2)
+    monkeypatch.setattr(liveness, "UNFINISHED_S", 0.2)
     venue = replace(QUIET, heartbeat=Heartbeat("none", 0, 0.2))
     n_connections = 0
 
@@ -165,7 +166,7 @@ async def test_a_message_that_never_ends_is_silence(
 
 
 async def test_a_slow_message_that_goes_on_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "UNFINISHED_S", 0.5)
+    monkeypatch.setattr(liveness, "UNFINISHED_S", 0.5)
     venue = replace(QUIET, heartbeat=Heartbeat("none", 0, 0.5))
 
     async def script(peer: Peer) -> None:

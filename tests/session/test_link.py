@@ -20,7 +20,7 @@ from tests.session.small_venue import (
 )
 from websockets.frames import Opcode
 
-from tickwire.session import Connection, Link, WindowLimiter, open_connection
+from tickwire.session import Connection, Link, WindowLimiter, open_connection, words
 from tickwire.session import link as link_module
 from tickwire.venues.base import Heartbeat
 
@@ -481,7 +481,7 @@ async def test_a_venue_that_pings_and_does_not_read_gets_few_answers(plain: Secu
 async def test_words_of_the_venue_are_told_within_a_bound(
     plain: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link_module, "WARNING_WINDOW_S", 0.2)
+    monkeypatch.setattr(words, "WARNING_WINDOW_S", 0.2)
 
     async def script(peer: Peer) -> None:
         await accept_all(peer, 1)
@@ -493,12 +493,12 @@ async def test_words_of_the_venue_are_told_within_a_bound(
     async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
         await run.observer.until_told("warned", "again")
         told = [str(what[1]) for what in run.observer.told if what[0] == "warned"]
-        assert len(told) == link_module.MAX_WARNINGS + 2
+        assert len(told) == words.MAX_WARNINGS + 2
         assert told[0].startswith("no\\x1b[31m\\nxxx")
         assert {len(words) for words in told[:-2]} == {500}
-        assert told[-2] == f"{100 - link_module.MAX_WARNINGS} more warnings were not told"
+        assert told[-2] == f"{100 - words.MAX_WARNINGS} more warnings were not told"
         assert run.link.n_warnings == 101
-        assert run.link.n_warnings_untold == 100 - link_module.MAX_WARNINGS
+        assert run.link.n_warnings_untold == 100 - words.MAX_WARNINGS
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tickwire import errors
 from tickwire.session._receiver import Receiver
 from tickwire.session.carriers.base import Carrier
+from tickwire.session.liveness import Liveness
+from tickwire.session.pings import WaitingPings
 from tickwire.wire import Deflate, Deflater, build_close, build_frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -32,13 +33,11 @@ ABNORMAL = 1006  # the same: the transport was lost without a close frame
 
 RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
 LINGER_S = 1.0  # how long a transport outlives the close handshake
-WAITING_PINGS = 64  # pings that wait for their pong; past that the oldest are given up
 # A message that fits into one TCP segment anyway gains nothing by being smaller.
 COMPRESS_FROM_BYTES = 1024
 SMALLEST_WINDOW_BITS = 9  # zlib cannot deflate with less
 RSV1 = 4  # RFC 7692 section 6: the message is compressed
 UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
-UNFINISHED_S = 60.0  # how long a message may take from its first byte to its last
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +121,10 @@ class Connection:
         self._peer_reason = ""
         self._retry_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
-        self._pings: dict[bytes, tuple[asyncio.Future[float], float]] = {}
+        self._pings = WaitingPings(self._loop)
         self._owed_pong: bytes | None = None
         self._pong_task: asyncio.Task[None] | None = None
-        self._alive_ns = time.monotonic_ns()
-        self._n_whole = 0
-        self._unfinished_ns: int | None = None  # since when the same message has been coming
+        self._liveness = Liveness(receiver)
 
     def begin(self) -> None:
         """Parse what came with the handshake, and read on."""
@@ -175,17 +172,9 @@ class Connection:
         """
         if payload is None:
             payload = os.urandom(8)
-        if len(payload) > 125:
-            raise ValueError("the payload of a ping has at most 125 bytes")
-        if payload in self._pings:
-            raise ValueError("a ping with the same payload has not been answered yet")
+        self._pings.check(payload)
         self._send(PING, payload)
-        if len(self._pings) >= WAITING_PINGS:  # a peer that never answers
-            oldest, _ = self._pings.pop(next(iter(self._pings)))
-            oldest.cancel()
-        answer: asyncio.Future[float] = self._loop.create_future()
-        self._pings[payload] = (answer, time.monotonic())
-        return answer
+        return self._pings.add(payload)
 
     def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
         if not self.is_open:
@@ -225,28 +214,8 @@ class Connection:
     # Liveness.
 
     def alive_ns(self) -> int:
-        """Give the monotonic time when the peer was last known to live, ns.
-
-        While reading is paused nothing can be known, so that counts as life. A peer that sends
-        bytes, or fragments, and never the end of a message is silent from when it began.
-        """
-        receiver = self.receiver
-        if receiver.paused:
-            self._alive_ns = time.monotonic_ns()
-        parser = receiver.parser
-        is_whole = not parser.mid_message and not receiver.unparsed_bytes
-        # Between fragments there may be pings, which do not end the message.
-        n_whole = parser.n_messages if parser.mid_message else parser.n_frames
-        if is_whole or n_whole != self._n_whole or receiver.paused:
-            self._n_whole = n_whole
-            self._unfinished_ns = None
-        if not is_whole and self._unfinished_ns is None:
-            self._unfinished_ns = time.monotonic_ns()
-        alive_ns = max(self._alive_ns, receiver.mono_ns)
-        if self._unfinished_ns is None:
-            return alive_ns
-        is_endless = alive_ns - self._unfinished_ns > UNFINISHED_S * 1e9
-        return self._unfinished_ns if is_endless else alive_ns
+        """Give the monotonic time when the peer was last known to live, ns."""
+        return self._liveness.alive_ns()
 
     @property
     def n_pings(self) -> int:
@@ -304,7 +273,7 @@ class Connection:
             if opcode == PING:
                 self._answer(payload)
             elif opcode == PONG:
-                self._on_pong(payload)
+                self._pings.on_pong(payload)
             else:
                 self._on_close(payload)
         if self.receiver.handler.has_events and self.on_events is not None:
@@ -346,17 +315,6 @@ class Connection:
             self.carrier.write(build_frame(PONG, self._owed_pong))
         self._owed_pong = None
 
-    def _on_pong(self, payload: bytes) -> None:
-        if payload not in self._pings:
-            return  # unsolicited, RFC 6455 section 5.5.3: nobody waits for it
-        now = time.monotonic()
-        for sent in list(self._pings):
-            answer, sent_at = self._pings.pop(sent)
-            if not answer.done():
-                answer.set_result(now - sent_at)
-            if sent == payload:
-                break
-
     def _on_close(self, payload: bytes) -> None:
         self._close_received = True
         self._peer_reason = payload[2:].decode()
@@ -378,7 +336,7 @@ class Connection:
         # The timer is kept until it is known how it went: meanwhile this is the same pause.
         if self.receiver.retry():
             self._retry_timer = None
-            self._alive_ns = time.monotonic_ns()
+            self._liveness.note()
             self.carrier.resume_reading()
         else:
             self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
@@ -420,11 +378,7 @@ class Connection:
             code, reason = ABNORMAL, self._note or (str(error) if error else "connection lost")
         ending = Ending(code, reason, self._fault, self._by_us, paused)
         self.ended.set_result(ending)
-        for answer, _ in self._pings.values():
-            if not answer.done():
-                answer.set_exception(ending.exception())
-                answer.exception()  # retrieved: nobody need wait for a ping
-        self._pings.clear()
+        self._pings.end(ending.exception())
         if self._pong_task is not None:
             self._pong_task.cancel()
 

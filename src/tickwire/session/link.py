@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import structlog
@@ -28,22 +27,11 @@ from tickwire.session.keepalive import watch_silence
 from tickwire.session.opening import open_connection
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.subscriber import Subscriber, Unanswered
-from tickwire.venues.base import Reply, Subscription, Venue
+from tickwire.session.words import BoundedWarnings, understand
+from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
 _log = structlog.get_logger("tickwire.session")
-# A venue may send errors without end; past this many they are counted.
-MAX_WARNINGS = 20
-WARNING_WINDOW_S = 60.0
-# What a venue's `reply` may raise for a text of any shape, however deep or large.
-_NOT_UNDERSTOOD = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
 
 
 class Link:
@@ -95,16 +83,12 @@ class Link:
         self.n_connects = 0
         self.n_failed_connects = 0
         self.n_protocol_errors = 0
-        self.n_warnings = 0  # words of the venue, told or not
-        self.n_warnings_untold = 0
-        self._warned_since_s = float("-inf")
-        self._n_warned = 0  # in this window
-        self._n_untold = 0
         self._n_pings = 0
         self._n_bytes = 0
         self._make_handler = make_handler
         self._next_conn = next_conn
         self._observer = observer
+        self._warnings = BoundedWarnings(self._warn, self.settings.clock)
         self._given_up: set[str] = set()
         self._subscriber: Subscriber | None = None
         self._pacer = Pacer(0)
@@ -138,6 +122,16 @@ class Link:
     def n_pings(self) -> int:
         """Pings received on all connections of this link."""
         return self._n_pings + (self.connection.n_pings if self.connection else 0)
+
+    @property
+    def n_warnings(self) -> int:
+        """Words of the venue, told or not."""
+        return self._warnings.n_heard
+
+    @property
+    def n_warnings_untold(self) -> int:
+        """Those of them that were only counted."""
+        return self._warnings.n_untold
 
     def stop(self) -> None:
         """End the link: close the connection and let `run` return."""
@@ -228,7 +222,7 @@ class Link:
             send=self._send,
             pacer=self._pacer,
             on_refused=self._on_refused,
-            on_warned=self._warn,
+            on_warned=self._warnings.add,
             on_subscribed=self._on_subscribed,
             has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
             reply_timeout_s=settings.reply_timeout_s,
@@ -356,18 +350,6 @@ class Link:
         self._observer.refused(self, subscription, text, retry)
 
     def _warn(self, text: str) -> None:
-        """Pass on what the venue says, but not without end."""
-        self.n_warnings += 1
-        now_s = self.settings.clock()
-        if now_s >= self._warned_since_s + WARNING_WINDOW_S:
-            if self._n_untold:
-                self._observer.warned(self, f"{self._n_untold} more warnings were not told")
-            self._warned_since_s, self._n_warned, self._n_untold = now_s, 0, 0
-        if self._n_warned >= MAX_WARNINGS:
-            self._n_untold += 1
-            self.n_warnings_untold += 1
-            return
-        self._n_warned += 1
         self._observer.warned(self, text)
 
     def _on_events(self) -> None:
@@ -378,7 +360,7 @@ class Link:
         handler.has_events = False
         try:
             for kind, payload in handler.take_events():
-                reply = self._reply(kind, payload)
+                reply = understand(self.venue, kind, payload)
                 # A peer that asks and does not read must not make our write buffer grow.
                 if reply.answer is not None and self.connection and self.connection.may_answer():
                     self._pacer.charge()
@@ -388,19 +370,6 @@ class Link:
         except Exception as error:  # `run` raises it
             if self._broken is not None and not self._broken.done():
                 self._broken.set_exception(error)
-
-    def _reply(self, kind: str, payload: bytes) -> Reply:
-        try:
-            meant = self.venue.reply(kind, payload)
-            # Keys that cannot be any subscription's: lists or objects instead of words.
-            hash((meant.acknowledged, meant.refused, meant.request_id))
-        except _NOT_UNDERSTOOD as error:
-            # What comes from the network may have any shape.
-            begin = payload[:200].decode("utf-8", "replace")
-            meant = Reply(
-                text=f"{kind} that {self.venue.name} did not understand ({error}): {begin}"
-            )
-        return replace(meant, text=shown(meant.text)) if meant.text else meant
 
 
 def _reason(ending: Ending) -> tuple[str, str]:
