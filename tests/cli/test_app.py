@@ -101,3 +101,4 @@ def test_sim_says_where_it_is_and_stops_on_a_signal() -> None:
     finally:
         process.kill()
     assert process.returncode == 0, errors
+    assert errors == ""

@@ -84,6 +84,8 @@ async def serve(options: SimOptions) -> None:
             for task in done:
                 task.result()
         finally:
+            # At the exit of Python what is frozen would stay, and bindings tell that on stderr.
+            gc.unfreeze()
             for task in waiting:
                 task.cancel()
             for number in signals:
