@@ -14,11 +14,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, DictionaryMemory
+from tickwire.ring._drops cimport DropLog
 from tickwire.ring._memory cimport tw_mapping, tw_ring_header
 
 cdef enum:
     MAX_COLUMNS = 64
-    MAX_DROPS = 64
 
 # schema.Kind
 cdef enum Kind:
@@ -36,13 +36,6 @@ cdef enum TextResult:
     TEXT_TOO_LONG = -1  # never fits: the message has text for more than half the column's memory
     TEXT_FULL = 0       # no room now
     TEXT_OK = 1
-
-cdef struct DropRecord:
-    int64_t first_row
-    int64_t last_row        # inclusive
-    int64_t ts_first_ns     # ts_recv of first_row
-    int64_t ts_last_ns
-    int64_t n_rows
 
 
 @cython.final
@@ -81,9 +74,7 @@ cdef class Ring:
     cdef int64_t* ts_recv
     cdef int64_t floor
     cdef int64_t kept
-    cdef DropRecord drops[MAX_DROPS]
-    cdef int n_drops
-    cdef readonly int64_t dropped_rows  # rows that some consumer did not get
+    cdef DropLog drops
     cdef bint armed
     cdef list waiters
     cdef object __weakref__

@@ -12,16 +12,10 @@ from libc.string cimport memcpy
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
+from tickwire.ring._drops cimport DropLog
 from tickwire.ring._gates cimport first_held, push_gates
-from tickwire.ring._memory cimport (
-    tw_fence,
-    tw_load_acquire,
-    tw_ring_column,
-    tw_store_release,
-)
+from tickwire.ring._memory cimport tw_fence, tw_load_acquire, tw_ring_column, tw_store_release
 from tickwire.ring._stage cimport stage_row
-
-from tickwire.ring.drop import Drop
 
 cdef extern from "tickwire/columns.h" nogil:
     int64_t tw_count_up(int64_t* values, int64_t n, int64_t first)
@@ -76,8 +70,6 @@ cdef class Ring:
         Position of the next row to fill.
     published : int
         Rows published since the ring was made.
-    dropped_rows : int
-        Rows that some consumer did not get.
     """
 
     def __cinit__(
@@ -106,6 +98,7 @@ cdef class Ring:
         self.capacity = rows
         self.mask = rows - 1
         self.seq_base = seq_base
+        self.drops = DropLog()
         self.waiters = []
         self.code_dictionaries = []
         self.block = Block(table, rows, seq_base)
@@ -185,27 +178,8 @@ cdef class Ring:
         if not self.drops_oldest:
             return
         cdef int64_t first = push_gates(self.header, row)
-        cdef int64_t last = row - 1
-        cdef DropRecord* drop
-        if first == row:
-            return
-        self.dropped_rows += last - first + 1
-        if self.n_drops > 0:
-            drop = &self.drops[self.n_drops - 1]
-            if drop.last_row + 1 == first or self.n_drops == MAX_DROPS:
-                # One longer range: exact where they touch, the best that bounded memory can say
-                # where nobody has taken the records for a long time.
-                drop.last_row = last
-                drop.ts_last_ns = self.ts_of(last)
-                drop.n_rows += last - first + 1
-                return
-        drop = &self.drops[self.n_drops]
-        self.n_drops += 1
-        drop.first_row = first
-        drop.last_row = last
-        drop.ts_first_ns = self.ts_of(first)
-        drop.ts_last_ns = self.ts_of(last)
-        drop.n_rows = last - first + 1
+        if first < row:
+            self.drops.add(first, row - 1, self.ts_of(first), self.ts_of(row - 1))
 
     cdef int64_t ts_of(self, int64_t row) noexcept nogil:
         return self.ts_recv[row & self.mask] if self.ts_recv != NULL else 0
@@ -334,17 +308,7 @@ cdef class Ring:
         list of Drop
             At most 64, oldest first; past that the last one grows.
         """
-        taken = []
-        cdef int i
-        for i in range(self.n_drops):
-            drop = self.drops[i]
-            taken.append(
-                Drop(
-                    drop.first_row, drop.last_row, drop.ts_first_ns, drop.ts_last_ns, drop.n_rows
-                )
-            )
-        self.n_drops = 0
-        return taken
+        return self.drops.take()
 
     def stage(self, **values):
         """Fill the next row; invisible until `publish`. Writer's thread only.
@@ -405,6 +369,11 @@ cdef class Ring:
         """
         cdef int i = self.table.index(name)
         return self.max_texts[i]
+
+    @property
+    def dropped_rows(self):
+        """Rows that some consumer did not get."""
+        return self.drops.n_rows
 
     @property
     def columns(self):
