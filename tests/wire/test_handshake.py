@@ -3,9 +3,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.server import ServerProtocol
 
+from tickwire import redaction
 from tickwire.errors import HandshakeError
 from tickwire.wire import FrameParser, HandshakeResponse, build_request, make_key, parse_url
-from tickwire.wire.handshake import MAX_HEADER_BYTES, accept_of
+from tickwire.wire.handshake import MAX_BODY_BYTES, MAX_HEADER_BYTES, accept_of
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # of RFC 6455 section 1.3
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -158,6 +159,7 @@ def without(name):
         (without("Upgrade"), "Upgrade None"),
         ([*without("Upgrade"), "Upgrade: h2c"], "Upgrade 'h2c'"),
         ([*without("Upgrade"), "Upgrade: websocket, h2c"], "not 'websocket'"),
+        ([*without("Upgrade"), "Upgrade: " + "x" * 2000], r"Upgrade 'x+\.\.\.', not"),
         ([*GOOD, "Upgrade: websocket"], "upgrade more than once"),
         (without("Connection"), "no 'Upgrade' in Connection"),
         ([*without("Connection"), "Connection: upgrades"], "no 'Upgrade' in Connection"),
@@ -255,6 +257,27 @@ def test_redirects_are_refused_with_their_location(status):
 )
 def test_an_error_answer_is_told_on_one_line(lines, body, shown):
     refused(answer(*lines, body=body), shown, status=int(lines[0][9:12]))
+
+
+def test_no_more_than_the_start_of_an_answer_is_looked_through_for_mark_up():
+    """`<` after `<` would take the square of its length."""
+    lines = ["HTTP/1.1 500 <" + "x" * (MAX_BODY_BYTES - 3) + ">y", "Content-Length: 0"]
+    refused(answer(*lines), "answered 500 y$", status=500)
+    lines[0] = "HTTP/1.1 500 <" + "x" * MAX_BODY_BYTES + ">y"
+    refused(answer(*lines), r"answered 500 <x+\.\.\.$", status=500)
+
+
+def test_half_a_secret_at_the_end_of_what_is_looked_at_is_not_shown(monkeypatch):
+    monkeypatch.setattr(redaction, "_secrets", {})
+    monkeypatch.setattr(redaction, "_found_by", ())
+    redaction.hide("opensesame")
+    style = b"<style>" + b"x" * (MAX_BODY_BYTES - 24) + b"</style>"
+    data = answer(
+        "HTTP/1.1 403 No", f"Content-Length: {MAX_BODY_BYTES}", body=style + b"opensesame"
+    )
+    with pytest.raises(HandshakeError) as caught:
+        HandshakeResponse(KEY).receive(data)
+    assert "open" not in str(caught.value)
 
 
 def test_a_chunked_error_shows_its_first_chunk():

@@ -21,7 +21,7 @@ from tickwire.wire.url import WebSocketUrl
 
 MAX_HEADER_BYTES = 16_384
 MAX_HEADERS = 100
-# Of the body of an error answer: read, and shown.
+# Of the body of an error answer: waited for and looked at, and shown.
 MAX_BODY_BYTES = 1024
 MAX_SHOWN_CHARACTERS = 200
 
@@ -31,6 +31,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _STATUS_LINE = re.compile(r"HTTP/1\.1 ([1-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # A CR at the very end may still get its LF.
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_MARK_UP = re.compile(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", re.S | re.I)
 _VERSION = b"HTTP/1.1 "
 # The handshake's own; what an application adds must not contradict it.
 _OWN_HEADERS = frozenset(
@@ -243,7 +244,8 @@ class HandshakeResponse:
         fields = _Fields(headers, 101)
         upgrade = fields.once("upgrade")
         if upgrade is None or upgrade.lower() != "websocket":
-            raise HandshakeError(f"the server's 101 has Upgrade {upgrade!r}, not 'websocket'", 101)
+            shown = upgrade and _one_line(upgrade)
+            raise HandshakeError(f"the server's 101 has Upgrade {shown!r}, not 'websocket'", 101)
         options = fields.tokens("connection")
         # RFC 9110 section 7.6.1: each is a token; of a list, some may be empty.
         if not all(_TOKEN.fullmatch(option) for option in options - {""}):
@@ -352,15 +354,19 @@ class _Refusal:
         if self._chunked:
             # The first chunk, between its size and its end, is enough to show.
             body = body.partition(b"\r\n")[2].partition(b"\r\n")[0]
-        shown = _one_line(body[:MAX_BODY_BYTES].decode("utf-8", "replace"))
+        shown = _one_line(body.decode("utf-8", "replace"))
         return HandshakeError(f"{text}: {shown}" if shown else text, self._status)
 
 
 def _one_line(text: str) -> str:
     """Give the text without mark-up, line ends and control characters, and not too long."""
-    text = hidden(text)  # before it is cut: half of a secret is not recognised
-    text = re.sub(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.S | re.I)
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # Half of a secret is not recognised, so they go before the cut. What is left must be short:
+    # looking for mark-up takes the square of its length where `<` follows `<`.
+    text = hidden(text)[:MAX_BODY_BYTES]
+    text = _MARK_UP.sub(" ", text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    text = " ".join(text.split())
     if len(text) > MAX_SHOWN_CHARACTERS:
         return text[: MAX_SHOWN_CHARACTERS - 3] + "..."
     return text
