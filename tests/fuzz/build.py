@@ -17,7 +17,7 @@ PLAIN = ["-O2"]
 TRIED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 COUNTED = ["-fsanitize-coverage=trace-pc,trace-cmp"]
 MODULES = {
-    **dict.fromkeys(("common", "reader", "streams", "packed", "decoders"), PLAIN),
+    **dict.fromkeys(("common", "reader", "streams", "packed", "decoders", "interpreted"), PLAIN),
     "scalars": TRIED + COUNTED,
 }
 

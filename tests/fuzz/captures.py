@@ -23,6 +23,7 @@ def folder() -> Path:
 
 
 BLOCKS = (1 << 16, 1, 16, 100)
+MOST_BLOCKS = 100  # more of them find no more, and take long
 NAMES = ("a.jsonl", "a.meta.tsv", "a.rest.jsonl")
 
 
@@ -75,7 +76,7 @@ def captures_in_memory(data: bytes) -> None:
 
     was = lines_module.BLOCK_BYTES
     try:
-        lines_module.BLOCK_BYTES = BLOCKS[data[0] >> 3 & 3]
+        lines_module.BLOCK_BYTES = max(BLOCKS[data[0] >> 3 & 3], len(data) // MOST_BLOCKS)
         check(opened, files)
     finally:
         lines_module.BLOCK_BYTES = was

@@ -65,13 +65,10 @@ void __sanitizer_cov_trace_switch(uint64_t value, uint64_t *cases) {
     if (fuzzer.cases) fuzzer.cases(value, cases);
 }
 
-/* atheris counts what Python code runs, and calls these two with its tables. */
-void __sanitizer_cov_8bit_counters_init(uint8_t *start, uint8_t *stop) {
-    if (fuzzer.counters_init) fuzzer.counters_init(start, stop);
-}
-
-void __sanitizer_cov_pcs_init(const uintptr_t *start, const uintptr_t *stop) {
-    if (fuzzer.places_init) fuzzer.places_init(start, stop);
+/* native/interpreted.pyx counts in the same table what Python code runs. */
+uint8_t *tw_coverage_counters(size_t *n) {
+    *n = N_COUNTERS;
+    return counters;
 }
 
 /* The order is that of the structure. */

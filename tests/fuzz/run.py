@@ -6,27 +6,27 @@ written to build/fuzz/failed, and goes into the kept corpus when the fault is me
 
 A run has two parts. First libFuzzer calls the quick form of the target, which gives one input in
 `ONE_IN` to the whole target too. Then everything that was found to reach new code goes through the
-whole target. With `--whole` libFuzzer calls that one itself, and atheris counts the coverage of the
-Python modules.
+whole target. With `--whole` libFuzzer calls that one itself. Where it calls Python, atheris has
+written into the code of tickwire's Python modules what counts their coverage.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import importlib.util
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.quick import IN_PYTHON, in_python, native
+from tests.fuzz.quick import IN_PYTHON, in_python, native, native_module
 
 HERE = Path(__file__).parent
 BUILD = Path("build/fuzz")
-LARGEST_BYTES = {"handshake": 2000, "numbers": 200, "strings": 1100}
+LARGEST_BYTES = {"handshake": 1000, "numbers": 200, "strings": 1100}
 DICTIONARIES = {
     "handshake": "http.dict",
     "plans": "json.dict",
@@ -34,6 +34,7 @@ DICTIONARIES = {
     "venues": "json.dict",
 }
 MAX_SECONDS_PER_INPUT = 20
+MOST_UNCOLLECTED = 50_000  # objects, before Python's garbage collector runs
 MAX_MEMORY_MB = 4096  # the address sanitizer's own share is large
 EXECUTIONS = re.compile(r"^stat::number_of_executed_units: +(\d+)$", re.M)
 
@@ -44,6 +45,12 @@ FUNCTIONS = (
     *(f"trace_cmp{n}" for n in (1, 2, 4, 8)),
     *(f"trace_const_cmp{n}" for n in (1, 2, 4, 8)),
     "trace_switch",
+)
+# What is compared in Python code is told to these, which native/interpreted.pyx calls.
+COMPARED = (
+    "__sanitizer_cov_trace_cmp8",
+    "__sanitizer_cov_trace_const_cmp8",
+    "__sanitizer_weak_hook_memcmp",
 )
 
 
@@ -95,33 +102,45 @@ def options(name: str, seconds: int, runs: int) -> list[str]:
     return [*line, f"-dict={HERE / DICTIONARIES[name]}"] if name in DICTIONARIES else line
 
 
+def interpreted(name: str, *, whole: bool) -> int:
+    """Give the address of what calls a target in Python, whose coverage is counted."""
+    import atheris
+
+    module = native_module("interpreted")
+    compared = [
+        ctypes.cast(ctypes.CDLL(libfuzzer())[function], ctypes.c_void_p).value
+        for function in COMPARED
+    ]
+    n_counters = ctypes.c_size_t()
+    give_counters = ctypes.CDLL(None).tw_coverage_counters
+    give_counters.restype = ctypes.c_size_t
+    counters = give_counters(ctypes.byref(n_counters))
+    module.connect(counters, n_counters.value, *compared)
+    atheris._trace_branch = module.trace_branch
+    atheris._trace_cmp = module.trace_cmp
+    # Only what is imported from now on is counted.
+    assert "tickwire" not in sys.modules
+    with atheris.instrument_imports(include=["tickwire"]):
+        from tests.fuzz.targets import TARGETS
+    module.use(name, TARGETS[name] if whole else in_python(name))
+    # What is there by now stays, and inputs leave no cycles: looking for them takes long.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(MOST_UNCOLLECTED)
+    return int(module.ADDRESS)
+
+
 def fuzz(name: str, seconds: int, runs: int, *, whole: bool) -> None:
     """Run one target in this process, which libFuzzer then ends."""
-    address = None if whole or name in IN_PYTHON else native(name)
-    if address is None:
-        import atheris
-
-        # Only what is imported from now on is counted.
-        assert "tickwire" not in sys.modules
-        with atheris.instrument_imports(include=["tickwire"]):
-            from tests.fuzz.targets import TARGETS
-        target: Callable[[bytes], None] = TARGETS[name]
-        if not whole:
-            target = in_python(name)
-        line = options(name, seconds, runs)
-        connect_coverage()
-        atheris.Setup(line, target)
-        atheris.Fuzz()
-    else:
-        line = options(name, seconds, runs)
-        connect_coverage()
-        # The GIL stays held: targets use Python objects.
-        driver = ctypes.PyDLL(libfuzzer()).LLVMFuzzerRunDriver
-        arguments = (ctypes.c_char_p * (len(line) + 1))(*(word.encode() for word in line))
-        pointer = ctypes.cast(arguments, ctypes.POINTER(ctypes.c_char_p))
-        driver(
-            ctypes.byref(ctypes.c_int(len(line))), ctypes.byref(pointer), ctypes.c_void_p(address)
-        )
+    is_interpreted = whole or name in IN_PYTHON
+    address = interpreted(name, whole=whole) if is_interpreted else native(name)
+    line = options(name, seconds, runs)
+    connect_coverage()
+    # The GIL stays held: targets use Python objects.
+    driver = ctypes.PyDLL(libfuzzer()).LLVMFuzzerRunDriver
+    arguments = (ctypes.c_char_p * (len(line) + 1))(*(word.encode() for word in line))
+    pointer = ctypes.cast(arguments, ctypes.POINTER(ctypes.c_char_p))
+    driver(ctypes.byref(ctypes.c_int(len(line))), ctypes.byref(pointer), ctypes.c_void_p(address))
 
 
 def replay(name: str) -> None:
@@ -144,8 +163,13 @@ def run(name: str, arguments: argparse.Namespace) -> tuple[int, int]:
     limits = [f"--seconds={arguments.seconds}", f"--runs={arguments.runs}"]
     limits += ["--whole"] if arguments.whole else []
     n_executions = 0
-    # Where nothing that is tried is compiled, the sanitizer need not see Python's own memory.
-    changed = {"PYTHONMALLOC": "pymalloc"} if name in IN_PYTHON else {}
+    # Where nothing that is tried is compiled, the sanitizer need not see Python's own memory, nor
+    # keep what is freed.
+    changed = {}
+    if name in IN_PYTHON:
+        kept = "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
+        sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:{kept}".removeprefix(":")
+        changed = {"PYTHONMALLOC": "pymalloc", "ASAN_OPTIONS": sanitizer}
     with subprocess.Popen(  # noqa: S603 - our own arguments
         [*command, "--here", *limits],
         stderr=subprocess.PIPE,

@@ -118,6 +118,7 @@ def handshake() -> Iterator[bytes]:
     for text in (right, chat, hint + right, hint * 3, redirect, refusal, chunked):
         yield b"\x00" + text
         yield b"\x07" + text
+        yield b"\x87" + text  # a small limit
 
 
 def plans() -> Iterator[bytes]:
