@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- As in `parsers.py` and `rows.py`: the fastest plain form for each parser, all columns filled.
+- As in `rows.py`: the fastest plain form for each parser, all columns filled.
 - A connection has one venue. A spot quote has neither a kind nor a time.
 """
 
@@ -13,145 +13,19 @@ from time import time_ns
 from typing import Any
 
 import msgspec
-import numpy as np
 import orjson
-import pyarrow as pa
-from benchmarks.pipelines.parsers import Payload
-from benchmarks.pipelines.rows import (
-    BOOK_SIDES,
-    FLUSH_ROWS,
-    TRADE_SIDES,
-    Counts,
-    TableRows,
-    Target,
-    codes,
-    constant,
-    floats,
-)
+from benchmarks.pipelines.parsers import KeptObjects, Payload, Tables
+from benchmarks.pipelines.rows import FLUSH_ROWS, Target
 
 SPOT = "binance"
 
 
-class TradeRows(TableRows):
-    """Rows of trades."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__("trades", target)
-
-    def clear(self) -> None:
-        """Start with empty lists."""
-        super().clear()
-        self.is_sell: list[bool] = []  # the buyer was the maker
-        self.prices: list[Any] = []
-        self.sizes: list[Any] = []
-        self.ids: list[int] = []
-
-    def columns(self) -> list[pa.Array]:
-        """Give the table's own columns."""
-        n_rows = len(self.ids)
-        return [
-            constant(pa.array(["trades"]), np.int16, n_rows),
-            floats(self.prices),
-            floats(self.sizes),
-            codes(TRADE_SIDES, pa.array(np.fromiter(self.is_sell, np.int16, n_rows))),
-            pa.array(np.fromiter(self.ids, np.int64, n_rows)).cast(pa.utf8()),
-        ]
+def is_spot(target: Target) -> bool:
+    """Whether what comes is of the spot market, whose messages say less."""
+    return bool(target.venue[0].as_py() == SPOT)
 
 
-class QuoteRows(TableRows):
-    """Rows of quotes."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__("quotes", target)
-
-    def clear(self) -> None:
-        """Start with empty lists."""
-        super().clear()
-        self.bid_prices: list[Any] = []
-        self.bid_sizes: list[Any] = []
-        self.ask_prices: list[Any] = []
-        self.ask_sizes: list[Any] = []
-        self.update_ids: list[int] = []
-
-    def columns(self) -> list[pa.Array]:
-        """Give the table's own columns."""
-        return [
-            floats(self.bid_prices),
-            floats(self.bid_sizes),
-            floats(self.ask_prices),
-            floats(self.ask_sizes),
-            pa.array(np.fromiter(self.update_ids, np.int64, len(self.update_ids))),
-        ]
-
-
-class BookRows(TableRows):
-    """Rows of books: the message's fields once, its levels apart."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__("book", target)
-
-    def clear(self) -> None:
-        """Start with empty lists."""
-        super().clear()
-        self.n_bids: list[int] = []
-        self.n_asks: list[int] = []
-        self.prices: list[Any] = []
-        self.sizes: list[Any] = []
-        self.ids: list[int] = []
-        self.previous_ids: list[int] = []
-
-    def n_levels(self) -> Counts:
-        """Give how many rows each message has: at least one."""
-        return np.maximum(np.array(self.n_bids, np.int64) + np.array(self.n_asks, np.int64), 1)
-
-    def columns(self) -> list[pa.Array]:
-        """Give the table's own columns."""
-        n_bids, n_asks = np.array(self.n_bids, np.int64), np.array(self.n_asks, np.int64)
-        n_levels = self.n_levels()
-        n_rows, n_messages = int(n_levels.sum()), len(n_levels)
-        is_last = np.zeros(n_rows, np.bool_)
-        is_last[np.cumsum(n_levels) - 1] = True
-        # The third kind of side is that of a message without levels: none.
-        n_sides = np.column_stack((n_bids, n_asks, n_levels - n_bids - n_asks)).ravel()
-        sides = np.repeat(np.tile(np.array((0, 1, 2), np.int16), n_messages), n_sides)
-        prices, sizes = floats(self.prices), floats(self.sizes)
-        if (sides == 2).any():
-            is_none = sides == 2
-            places = pa.array(np.cumsum(~is_none) - 1, mask=is_none)
-            prices, sizes = prices.take(places), sizes.take(places)
-            side_codes = pa.array(sides, mask=is_none)
-        else:
-            side_codes = pa.array(sides)
-        return [
-            constant(pa.array(["book"]), np.int16, n_rows),
-            codes(BOOK_SIDES, side_codes),
-            prices,
-            sizes,
-            pa.nulls(n_rows, pa.int32()),
-            pa.array(np.zeros(n_rows, np.bool_)),
-            pa.array(is_last),
-            pa.array(np.repeat(np.array(self.ids, np.int64), n_levels)),
-            pa.array(np.repeat(np.array(self.previous_ids, np.int64), n_levels)),
-        ]
-
-
-class _Rows:
-    """The three tables of a connection."""
-
-    def __init__(self, target: Target) -> None:
-        self.trades = TradeRows(target)
-        self.quotes = QuoteRows(target)
-        self.books = BookRows(target)
-        self.is_spot = target.venue[0].as_py() == SPOT
-
-    def flush(self) -> None:
-        """Make batches of what is there."""
-        for rows in (self.trades, self.quotes, self.books):
-            if rows.coins:
-                rows.flush()
-
-
-class OrjsonParser(_Rows):
+class OrjsonParser(Tables):
     """Dicts by orjson, values to lists.
 
     Parameters
@@ -161,7 +35,8 @@ class OrjsonParser(_Rows):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target)
+        super().__init__(target, snapshots=False)
+        self.is_spot = is_spot(target)
         self._loads = orjson.loads
 
     def add(self, payload: Payload) -> None:
@@ -183,7 +58,7 @@ class OrjsonParser(_Rows):
         rows.coins.append(trade["s"])
         rows.ms.append(trade["T"])
         rows.ns.append(time_ns())
-        rows.is_sell.append(trade["m"])
+        rows.sides.append(trade["m"])  # the buyer was the maker: a sell
         rows.prices.append(trade["p"])
         rows.sizes.append(trade["q"])
         rows.ids.append(trade["t"])
@@ -200,7 +75,7 @@ class OrjsonParser(_Rows):
         rows.bid_sizes.append(quote["B"])
         rows.ask_prices.append(quote["a"])
         rows.ask_sizes.append(quote["A"])
-        rows.update_ids.append(quote["u"])
+        rows.ids.append(quote["u"])
         if len(rows.coins) >= FLUSH_ROWS:
             rows.flush()
 
@@ -228,22 +103,22 @@ class Event(msgspec.Struct, gc=False):
     One type for all three: two steps, the stream's name first, cost more.
     """
 
-    s: str
-    e: str = "bookTicker"
-    u: int = 0
-    U: int = 0
-    pu: int = 0
-    T: int = 0
-    E: int = 0
-    t: int = 0
-    m: bool = False
-    X: str = "MARKET"
-    p: float = 0.0
-    q: float = 0.0
-    b: float | list[tuple[float, float]] = 0.0
-    B: float = 0.0
-    a: float | list[tuple[float, float]] = 0.0
-    A: float = 0.0
+    coin: str = msgspec.field(name="s")
+    kind: str = msgspec.field(name="e", default="bookTicker")
+    id: int = msgspec.field(name="u", default=0)
+    first_id: int = msgspec.field(name="U", default=0)
+    previous_id: int = msgspec.field(name="pu", default=0)
+    time: int = msgspec.field(name="T", default=0)
+    sent: int = msgspec.field(name="E", default=0)
+    tid: int = msgspec.field(name="t", default=0)
+    side: bool = msgspec.field(name="m", default=False)  # the buyer was the maker: a sell
+    how: str = msgspec.field(name="X", default="MARKET")
+    px: float = msgspec.field(name="p", default=0.0)
+    sz: float = msgspec.field(name="q", default=0.0)
+    bid: float | list[tuple[float, float]] = msgspec.field(name="b", default=0.0)
+    bid_size: float = msgspec.field(name="B", default=0.0)
+    ask: float | list[tuple[float, float]] = msgspec.field(name="a", default=0.0)
+    ask_size: float = msgspec.field(name="A", default=0.0)
 
 
 class StreamMessage(msgspec.Struct, gc=False):
@@ -252,7 +127,7 @@ class StreamMessage(msgspec.Struct, gc=False):
     data: Event | None = None
 
 
-class MsgspecParser(_Rows):
+class MsgspecParser(KeptObjects):
     """Typed objects by msgspec, numbers as floats, kept until the flush.
 
     Parameters
@@ -262,81 +137,62 @@ class MsgspecParser(_Rows):
     """
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target)
+        super().__init__(target, snapshots=False)
+        self.is_spot = is_spot(target)
         decoder = msgspec.json.Decoder(StreamMessage, strict=False)
         self._decode: Callable[[Any], StreamMessage] = decoder.decode
-        self._trades: list[Event] = []
-        self._quotes: list[Event] = []
-        self._books: list[Event] = []
-        self._n_levels = 0
 
     def add(self, payload: Payload) -> None:
         """Parse one message and keep its rows."""
         event = self._decode(payload).data
         if event is None:
             return
-        kind = event.e
+        kind = event.kind
         if kind == "bookTicker":
-            self._quotes.append(event)
+            self.kept_quotes.append(event)
             self.quotes.ns.append(time_ns())
-            if len(self._quotes) >= FLUSH_ROWS:
-                self._flush_quotes()
+            if len(self.kept_quotes) >= FLUSH_ROWS:
+                self.flush_quotes()
         elif kind == "trade":
-            if event.X == "MARKET":
-                self._trades.append(event)
+            if event.how == "MARKET":
+                self.kept_trades.append(event)
                 self.trades.ns.append(time_ns())
-                if len(self._trades) >= FLUSH_ROWS:
-                    self._flush_trades()
+                if len(self.kept_trades) >= FLUSH_ROWS:
+                    self.flush_trades()
         elif kind == "depthUpdate":
-            self._books.append(event)
+            self.kept_books.append(event)
             self.books.ns.append(time_ns())
-            self._n_levels += len(event.b) + len(event.a)  # type: ignore[arg-type] # lists here
-            if self._n_levels >= FLUSH_ROWS:
-                self._flush_books()
+            self.n_kept_levels += len(event.bid) + len(event.ask)  # type: ignore[arg-type] # lists here
+            if self.n_kept_levels >= FLUSH_ROWS:
+                self.flush_books()
 
-    def flush(self) -> None:
-        """Make batches of what is there."""
-        if self._trades:
-            self._flush_trades()
-        if self._quotes:
-            self._flush_quotes()
-        if self._books:
-            self._flush_books()
-
-    def _flush_trades(self) -> None:
-        rows, trades = self.trades, self._trades
-        self._trades = []
-        rows.coins = [trade.s for trade in trades]
-        rows.ms = [trade.T for trade in trades]
-        rows.is_sell = [trade.m for trade in trades]
-        rows.prices = [trade.p for trade in trades]
-        rows.sizes = [trade.q for trade in trades]
-        rows.ids = [trade.t for trade in trades]
+    def flush_quotes(self) -> None:
+        """Make a batch of the quotes."""
+        rows, quotes = self.quotes, self.kept_quotes
+        self.kept_quotes = []
+        rows.coins = [quote.coin for quote in quotes]
+        rows.ms = [] if self.is_spot else [quote.time for quote in quotes]
+        rows.bid_prices = [quote.bid for quote in quotes]
+        rows.bid_sizes = [quote.bid_size for quote in quotes]
+        rows.ask_prices = [quote.ask for quote in quotes]
+        rows.ask_sizes = [quote.ask_size for quote in quotes]
+        rows.ids = [quote.id for quote in quotes]
         rows.flush()
 
-    def _flush_quotes(self) -> None:
-        rows, quotes = self.quotes, self._quotes
-        self._quotes = []
-        rows.coins = [quote.s for quote in quotes]
-        rows.ms = [] if self.is_spot else [quote.T for quote in quotes]
-        rows.bid_prices = [quote.b for quote in quotes]
-        rows.bid_sizes = [quote.B for quote in quotes]
-        rows.ask_prices = [quote.a for quote in quotes]
-        rows.ask_sizes = [quote.A for quote in quotes]
-        rows.update_ids = [quote.u for quote in quotes]
-        rows.flush()
-
-    def _flush_books(self) -> None:
-        rows, books = self.books, self._books
-        self._books, self._n_levels = [], 0
-        sides: list[tuple[list[Any], list[Any]]] = [(book.b, book.a) for book in books]  # type: ignore[misc] # lists here
-        rows.coins = [book.s for book in books]
-        rows.ms = [book.E if self.is_spot else book.T for book in books]
+    def flush_books(self) -> None:
+        """Make a batch of the books."""
+        rows, books = self.books, self.kept_books
+        self.kept_books, self.n_kept_levels = [], 0
+        sides: list[tuple[list[Any], list[Any]]] = [(book.bid, book.ask) for book in books]  # type: ignore[misc] # lists here
+        rows.coins = [book.coin for book in books]
+        rows.ms = [book.sent if self.is_spot else book.time for book in books]
         rows.n_bids = [len(bids) for bids, _ in sides]
         rows.n_asks = [len(asks) for _, asks in sides]
         levels = [level for both in sides for side in both for level in side]
         rows.prices = [level[0] for level in levels]
         rows.sizes = [level[1] for level in levels]
-        rows.ids = [book.u for book in books]
-        rows.previous_ids = [book.U - 1 if self.is_spot else book.pu for book in books]
+        rows.ids = [book.id for book in books]
+        rows.previous_ids = [
+            book.first_id - 1 if self.is_spot else book.previous_id for book in books
+        ]
         rows.flush()

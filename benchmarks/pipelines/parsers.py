@@ -1,14 +1,15 @@
-"""Hyperliquid's messages to rows: orjson to dicts, msgspec to typed objects."""
+"""What the usual parsers have in common, whatever the venue: the three tables, and when to flush.
+
+The loops over messages stay apart, in a file per venue: a name that is looked up, or a function
+that is called, for each row would make the peers slower than a program that is written for one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import time_ns
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
-import msgspec
-import orjson
-from benchmarks.pipelines.rows import FLUSH_ROWS, BookRows, QuoteRows, Target, TradeRows
+from benchmarks.pipelines.rows import BookRows, QuoteRows, Target, TradeRows
 
 Payload = bytes | str | memoryview
 
@@ -23,31 +24,21 @@ class Parser(Protocol):
         """Make batches of what is there."""
 
 
-class OrjsonParser:
-    """Dicts by orjson, values to lists.
+class Tables:
+    """The tables of a connection, filled value by value.
 
     Parameters
     ----------
     target
         Where the rows go.
+    snapshots
+        Whether each message about a book is all of it.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, snapshots: bool) -> None:
         self.trades = TradeRows(target)
         self.quotes = QuoteRows(target)
-        self.books = BookRows(target)
-        self._loads = orjson.loads
-
-    def add(self, payload: Payload) -> None:
-        """Parse one message and keep its rows."""
-        message = self._loads(payload)
-        channel = message["channel"]
-        if channel == "trades":
-            self._add_trades(message["data"])
-        elif channel == "bbo":
-            self._add_quote(message["data"])
-        elif channel == "l2Book":
-            self._add_book(message["data"])
+        self.books = BookRows(target, snapshots=snapshots)
 
     def flush(self) -> None:
         """Make batches of what is there."""
@@ -55,190 +46,48 @@ class OrjsonParser:
             if rows.coins:
                 rows.flush()
 
-    def _add_trades(self, trades: list[dict[str, Any]]) -> None:
-        rows = self.trades
-        now_ns = time_ns()
-        for trade in trades:
-            rows.coins.append(trade["coin"])
-            rows.sides.append(trade["side"])
-            rows.prices.append(trade["px"])
-            rows.sizes.append(trade["sz"])
-            rows.ms.append(trade["time"])
-            rows.ids.append(trade["tid"])
-            rows.ns.append(now_ns)
-        if len(rows.coins) >= FLUSH_ROWS:
-            rows.flush()
 
-    def _add_quote(self, quote: dict[str, Any]) -> None:
-        rows = self.quotes
-        bid, ask = quote["bbo"]
-        rows.coins.append(quote["coin"])
-        rows.ms.append(quote["time"])
-        rows.ns.append(time_ns())
-        rows.bid_prices.append(bid["px"])
-        rows.bid_sizes.append(bid["sz"])
-        rows.ask_prices.append(ask["px"])
-        rows.ask_sizes.append(ask["sz"])
-        if len(rows.coins) >= FLUSH_ROWS:
-            rows.flush()
-
-    def _add_book(self, book: dict[str, Any]) -> None:
-        rows = self.books
-        bids, asks = book["levels"]
-        levels = bids + asks
-        rows.coins.append(book["coin"])
-        rows.ms.append(book["time"])
-        rows.ns.append(time_ns())
-        rows.n_bids.append(len(bids))
-        rows.n_asks.append(len(asks))
-        rows.prices += [level["px"] for level in levels]
-        rows.sizes += [level["sz"] for level in levels]
-        rows.orders += [level["n"] for level in levels]
-        if len(rows.prices) >= FLUSH_ROWS:
-            rows.flush()
-
-
-class Trade(msgspec.Struct, gc=False):
-    """A trade, without the fields that no column wants."""
-
-    coin: str
-    side: str
-    px: float
-    sz: float
-    time: int
-    tid: int
-
-
-class Level(msgspec.Struct, gc=False):
-    """A price level."""
-
-    px: float
-    sz: float
-    n: int
-
-
-class Quote(msgspec.Struct, gc=False):
-    """The best bid and ask."""
-
-    coin: str
-    time: int
-    bbo: tuple[Level, Level]
-
-
-class Book(msgspec.Struct, gc=False):
-    """The levels of both sides."""
-
-    coin: str
-    time: int
-    levels: tuple[list[Level], list[Level]]
-
-
-class TradesMessage(msgspec.Struct, tag_field="channel", tag="trades", gc=False):
-    """Channel trades."""
-
-    data: list[Trade]
-
-
-class BboMessage(msgspec.Struct, tag_field="channel", tag="bbo", gc=False):
-    """Channel bbo."""
-
-    data: Quote
-
-
-class BookMessage(msgspec.Struct, tag_field="channel", tag="l2Book", gc=False):
-    """Channel l2Book."""
-
-    data: Book
-
-
-class OtherMessage(msgspec.Struct, tag_field="channel", tag="subscriptionResponse", gc=False):
-    """What brings no rows."""
-
-
-class MsgspecParser:
-    """Typed objects by msgspec, numbers as floats, kept until the flush.
+class KeptObjects(ABC, Tables):
+    """The tables of a connection, filled from objects that are kept until the flush.
 
     Parameters
     ----------
-    target
-        Where the rows go.
+    target, snapshots
+        As of `Tables`.
     """
 
-    def __init__(self, target: Target) -> None:
-        messages = TradesMessage | BboMessage | BookMessage | OtherMessage
-        self._decode: Callable[[Any], Any] = msgspec.json.Decoder(messages, strict=False).decode
-        self._trade_rows = TradeRows(target)
-        self._quote_rows = QuoteRows(target)
-        self._book_rows = BookRows(target)
-        self._trades: list[Trade] = []
-        self._quotes: list[Quote] = []
-        self._books: list[Book] = []
-        self._n_levels = 0
-
-    def add(self, payload: Payload) -> None:
-        """Parse one message and keep its rows."""
-        message = self._decode(payload)
-        kind = message.__class__
-        if kind is TradesMessage:
-            now_ns = time_ns()
-            for trade in message.data:
-                self._trades.append(trade)
-                self._trade_rows.ns.append(now_ns)
-            if len(self._trades) >= FLUSH_ROWS:
-                self._flush_trades()
-        elif kind is BboMessage:
-            self._quotes.append(message.data)
-            self._quote_rows.ns.append(time_ns())
-            if len(self._quotes) >= FLUSH_ROWS:
-                self._flush_quotes()
-        elif kind is BookMessage:
-            bids, asks = message.data.levels
-            self._books.append(message.data)
-            self._book_rows.ns.append(time_ns())
-            self._n_levels += len(bids) + len(asks)
-            if self._n_levels >= FLUSH_ROWS:
-                self._flush_books()
+    def __init__(self, target: Target, *, snapshots: bool) -> None:
+        super().__init__(target, snapshots=snapshots)
+        self.kept_trades: list[Any] = []
+        self.kept_quotes: list[Any] = []
+        self.kept_books: list[Any] = []
+        self.n_kept_levels = 0  # of the books
 
     def flush(self) -> None:
         """Make batches of what is there."""
-        if self._trades:
-            self._flush_trades()
-        if self._quotes:
-            self._flush_quotes()
-        if self._books:
-            self._flush_books()
+        if self.kept_trades:
+            self.flush_trades()
+        if self.kept_quotes:
+            self.flush_quotes()
+        if self.kept_books:
+            self.flush_books()
 
-    def _flush_trades(self) -> None:
-        rows, trades = self._trade_rows, self._trades
-        self._trades = []
+    def flush_trades(self) -> None:
+        """Make a batch of the trades."""
+        rows, trades = self.trades, self.kept_trades
+        self.kept_trades = []
         rows.coins = [trade.coin for trade in trades]
+        rows.ms = [trade.time for trade in trades]
         rows.sides = [trade.side for trade in trades]
         rows.prices = [trade.px for trade in trades]
         rows.sizes = [trade.sz for trade in trades]
-        rows.ms = [trade.time for trade in trades]
         rows.ids = [trade.tid for trade in trades]
         rows.flush()
 
-    def _flush_quotes(self) -> None:
-        rows, quotes = self._quote_rows, self._quotes
-        self._quotes = []
-        rows.coins = [quote.coin for quote in quotes]
-        rows.ms = [quote.time for quote in quotes]
-        rows.bid_prices = [quote.bbo[0].px for quote in quotes]
-        rows.bid_sizes = [quote.bbo[0].sz for quote in quotes]
-        rows.ask_prices = [quote.bbo[1].px for quote in quotes]
-        rows.ask_sizes = [quote.bbo[1].sz for quote in quotes]
-        rows.flush()
+    @abstractmethod
+    def flush_quotes(self) -> None:
+        """Make a batch of the quotes."""
 
-    def _flush_books(self) -> None:
-        rows, books = self._book_rows, self._books
-        self._books, self._n_levels = [], 0
-        levels = [level for book in books for side in book.levels for level in side]
-        rows.coins = [book.coin for book in books]
-        rows.ms = [book.time for book in books]
-        rows.n_bids = [len(book.levels[0]) for book in books]
-        rows.n_asks = [len(book.levels[1]) for book in books]
-        rows.prices = [level.px for level in levels]
-        rows.sizes = [level.sz for level in levels]
-        rows.orders = [level.n for level in levels]
-        rows.flush()
+    @abstractmethod
+    def flush_books(self) -> None:
+        """Make a batch of the books."""

@@ -54,6 +54,13 @@ def floats(numbers: list[Any]) -> pa.Array:
     return pa.array(np.fromiter(numbers, np.float64, len(numbers)))
 
 
+def trade_sides(sides: list[Any]) -> pa.Array:
+    """Give the column of sides: of Hyperliquid's letters, or of whether it was a sell."""
+    is_text = bool(sides) and isinstance(sides[0], str)
+    numbers = map(TRADE_SIDE_CODES.__getitem__, sides) if is_text else sides
+    return codes(TRADE_SIDES, pa.array(np.fromiter(numbers, np.int16, len(sides))))
+
+
 class Target:
     """What the rows of one connection have in common, and where they go.
 
@@ -150,18 +157,17 @@ class TradeRows(TableRows):
         super().clear()
         self.prices: list[Any] = []
         self.sizes: list[Any] = []
-        self.sides: list[str] = []
+        self.sides: list[Any] = []
         self.ids: list[int] = []
 
     def columns(self) -> list[pa.Array]:
         """Give the table's own columns."""
         n_rows = len(self.coins)
-        sides = np.fromiter(map(TRADE_SIDE_CODES.__getitem__, self.sides), np.int16, n_rows)
         return [
             constant(pa.array(["trades"]), np.int16, n_rows),
             floats(self.prices),
             floats(self.sizes),
-            codes(TRADE_SIDES, pa.array(sides)),
+            trade_sides(self.sides),
             pa.array(np.fromiter(self.ids, np.int64, n_rows)).cast(pa.utf8()),
         ]
 
@@ -179,23 +185,35 @@ class QuoteRows(TableRows):
         self.bid_sizes: list[Any] = []
         self.ask_prices: list[Any] = []
         self.ask_sizes: list[Any] = []
+        self.ids: list[int] = []  # of a venue that has such
 
     def columns(self) -> list[pa.Array]:
         """Give the table's own columns."""
+        n_rows = len(self.coins)
+        ids = np.fromiter(self.ids, np.int64, len(self.ids))
         return [
             floats(self.bid_prices),
             floats(self.bid_sizes),
             floats(self.ask_prices),
             floats(self.ask_sizes),
-            pa.nulls(len(self.coins), pa.int64()),
+            pa.array(ids) if self.ids else pa.nulls(n_rows, pa.int64()),
         ]
 
 
 class BookRows(TableRows):
-    """Rows of books: the message's fields once, its levels apart."""
+    """Rows of books: the message's fields once, its levels apart.
 
-    def __init__(self, target: Target) -> None:
+    Parameters
+    ----------
+    target
+        Where they go.
+    snapshots
+        Whether each message is a whole book.
+    """
+
+    def __init__(self, target: Target, *, snapshots: bool) -> None:
         super().__init__("book", target)
+        self.snapshots = snapshots
 
     def clear(self) -> None:
         """Start with empty lists."""
@@ -204,29 +222,47 @@ class BookRows(TableRows):
         self.n_asks: list[int] = []
         self.prices: list[Any] = []
         self.sizes: list[Any] = []
-        self.orders: list[int] = []
+        self.orders: list[int] = []  # of a venue that counts them
+        self.ids: list[int] = []  # of a venue that has such, as its previous ones
+        self.previous_ids: list[int] = []
 
     def n_levels(self) -> Counts:
-        """Give how many rows each message has."""
-        return np.array(self.n_bids, np.int64) + np.array(self.n_asks, np.int64)
+        """Give how many rows each message has: at least one."""
+        return np.maximum(np.array(self.n_bids, np.int64) + np.array(self.n_asks, np.int64), 1)
 
     def columns(self) -> list[pa.Array]:
         """Give the table's own columns."""
-        n_rows, n_messages = len(self.prices), len(self.coins)
-        n_sides = np.empty(2 * n_messages, np.int64)
-        n_sides[0::2] = self.n_bids
-        n_sides[1::2] = self.n_asks
-        sides = np.repeat(np.tile(np.array((0, 1), np.int16), n_messages), n_sides)
+        n_bids, n_asks = np.array(self.n_bids, np.int64), np.array(self.n_asks, np.int64)
+        n_levels = self.n_levels()
+        n_rows, n_messages = int(n_levels.sum()), len(n_levels)
         is_last = np.zeros(n_rows, np.bool_)
-        is_last[np.cumsum(self.n_levels()) - 1] = True
+        is_last[np.cumsum(n_levels) - 1] = True
+        # The third kind of side is that of a message without levels: none.
+        n_sides = np.column_stack((n_bids, n_asks, n_levels - n_bids - n_asks)).ravel()
+        sides = np.repeat(np.tile(np.array((0, 1, 2), np.int16), n_messages), n_sides)
+        prices, sizes = floats(self.prices), floats(self.sizes)
+        orders = pa.array(np.fromiter(self.orders, np.int32, len(self.orders)))
+        side_codes = pa.array(sides)
+        if len(prices) < n_rows:
+            is_none = sides == 2
+            places = pa.array(np.cumsum(~is_none) - 1, mask=is_none)
+            prices, sizes = prices.take(places), sizes.take(places)
+            orders = orders.take(places) if self.orders else orders
+            side_codes = pa.array(sides, mask=is_none)
         return [
             constant(pa.array(["book"]), np.int16, n_rows),
-            codes(BOOK_SIDES, pa.array(sides)),
-            floats(self.prices),
-            floats(self.sizes),
-            pa.array(np.fromiter(self.orders, np.int32, n_rows)),
-            pa.array(np.ones(n_rows, np.bool_)),
+            codes(BOOK_SIDES, side_codes),
+            prices,
+            sizes,
+            orders if self.orders else pa.nulls(n_rows, pa.int32()),
+            pa.array(np.full(n_rows, self.snapshots, np.bool_)),
             pa.array(is_last),
-            pa.nulls(n_rows, pa.int64()),
-            pa.nulls(n_rows, pa.int64()),
+            self._of_messages(self.ids, n_levels),
+            self._of_messages(self.previous_ids, n_levels),
         ]
+
+    def _of_messages(self, ids: list[int], n_levels: Counts) -> pa.Array:
+        """Give a column of numbers that each message has once, or of nulls."""
+        if not ids:
+            return pa.nulls(int(n_levels.sum()), pa.int64())
+        return pa.array(np.repeat(np.array(ids, np.int64), n_levels))

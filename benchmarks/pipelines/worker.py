@@ -6,7 +6,8 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from benchmarks.pipelines import binance, parsers, peers
+from benchmarks.pipelines import binance, hyperliquid, peers
+from benchmarks.pipelines.parsers import Parser
 from benchmarks.pipelines.rows import Target
 
 from tickwire.bench import orders, worker
@@ -33,10 +34,10 @@ RECEIVE: dict[str, peers.Receive] = {
     "websockets": peers.receive_websockets,
     "aiohttp": peers.receive_aiohttp,
 }
-PARSERS: dict[tuple[bool, bool], Callable[[Target], parsers.Parser]] = {
+PARSERS: dict[tuple[bool, bool], Callable[[Target], Parser]] = {
     # Binance or Hyperliquid, msgspec or orjson
-    (False, False): parsers.OrjsonParser,
-    (False, True): parsers.MsgspecParser,
+    (False, False): hyperliquid.OrjsonParser,
+    (False, True): hyperliquid.MsgspecParser,
     (True, False): binance.OrjsonParser,
     (True, True): binance.MsgspecParser,
 }

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
-from benchmarks.pipelines.parsers import MsgspecParser, OrjsonParser
+from benchmarks.pipelines.hyperliquid import MsgspecParser, OrjsonParser
 from benchmarks.pipelines.rows import Target
 
 from tickwire.bench.answer import Answer
