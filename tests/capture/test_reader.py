@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,21 @@ def test_a_truncated_zstd_file_is_an_error_after_its_last_line(tmp_path, monkeyp
     text = b"".join(b"%d\n" % (i * i * 7919) for i in range(100_000))
     path.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(text)[:-n_lost])
     refuses(path, "a.jsonl.zst: after line ", "runcated")
+
+
+def test_a_damaged_file_leaves_no_memory_behind(tmp_path):
+    path = tmp_path / "a.jsonl.zst"
+    path.write_bytes(zstandard.compress(b"{}\n" * 100)[:-5])
+    tracemalloc.start()
+    try:
+        for n_tries in range(20):
+            if n_tries == 10:
+                before, _ = tracemalloc.get_traced_memory()
+            refuses(path, "runcated")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < lines.BLOCK_BYTES
 
 
 def test_damaged_zstd_is_an_error(tmp_path):

@@ -69,7 +69,8 @@ class LineFile:
             # pyarrow's stream tells a truncated file from one that ends; python-zstandard's reader
             # takes both for the end.
             with self._raw() as raw, self._opened(raw) as stream:
-                while block := stream.read(BLOCK_BYTES):
+                # Its `read` loses the memory of a block that it fails to read (pyarrow 26).
+                while block := stream.read_buffer(BLOCK_BYTES).to_pybytes():
                     self.n_bytes_read = raw.tell()
                     lines = block.split(b"\n")
                     if len(lines) > 1:
