@@ -92,7 +92,7 @@ class Table:
     Parameters
     ----------
     name
-        As in `INTERFACE` and in every sink.
+        The same in every sink.
     columns
         The six common columns first, then the table's own, then a venue's extras.
     marks_last

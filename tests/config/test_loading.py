@@ -339,9 +339,9 @@ def test_a_venue_may_be_an_object_that_declares_one() -> None:
         name = "mine"
         channels = ()
 
-    source = Source(venue=Declared(), channels=["trades"], symbols=["BTC"])
-    assert source.venue_name == "mine"
-    assert Source(venue="binance", channels=["trades"], symbols=["B"]).venue_name == "binance"
+    declared = Declared()
+    source = Source(venue=declared, channels=["trades"], symbols=["BTC"])
+    assert source.venue is declared
 
 
 def test_a_problem_names_the_file_where_there_is_one() -> None:

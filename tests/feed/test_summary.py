@@ -6,7 +6,7 @@ import sys
 from tickwire.config import Config, Feed, Source
 from tickwire.feed.corridor import Corridor
 from tickwire.feed.planning import plan_feed
-from tickwire.feed.summary import Clockwork, status_of, summarise
+from tickwire.feed.summary import Usage, status_of, summarise
 
 KEYS = {
     "version": str,
@@ -37,7 +37,7 @@ def corridor() -> Corridor:
 
 
 def test_every_key_is_there_with_its_type() -> None:
-    summary = summarise("main", corridor(), [], [], Clockwork())
+    summary = summarise("main", corridor(), [], [], Usage())
     for key, kind in KEYS.items():
         assert type(summary[key]) is kind, key
     assert set(summary["latency_us"]) == {"read_to_ring", "read_to_batch", "read_to_commit"}
@@ -58,7 +58,7 @@ def test_it_counts_what_the_corridor_has_seen() -> None:
         b"no json",
     ):
         assert connection.decode(payload, 1)
-    summary = summarise("main", made, [], [], Clockwork())
+    summary = summarise("main", made, [], [], Usage())
     assert summary["rows"]["mids"] == 2
     assert summary["unknown_messages"] == summary["unrequested_messages"] == 1
     assert sum(summary["decode_errors"].values()) == 1
@@ -69,9 +69,9 @@ def test_it_counts_what_the_corridor_has_seen() -> None:
 
 
 def test_the_clock_stands_still_once_it_is_stopped() -> None:
-    clockwork = Clockwork()
-    clockwork.stop()
-    assert clockwork.to_dict()["seconds"] == clockwork.to_dict()["seconds"]
+    usage = Usage()
+    usage.stop()
+    assert usage.to_dict()["seconds"] == usage.to_dict()["seconds"]
 
 
 def test_the_memory_of_who_started_it_is_not_counted() -> None:

@@ -270,7 +270,7 @@ cdef class Receiver:
         Returns  nothing; sets `paused` and `ended`.
         Threads  the loop's thread only.
         Memory   payloads are borrowed from the buffer until `on_message` returns.
-        Source   DESIGN.md section 3.
+        Source   docs/design.md, "From bytes to messages".
         """
         cdef Py_ssize_t n_taken
         self.handler.begin_read(self.ts_recv_ns, self.mono_ns)

@@ -18,7 +18,7 @@ import json
 import select
 import socket
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,17 +251,24 @@ async def _feed(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> Non
         for taker in takers:
             taker.cancel()
         await asyncio.gather(*takers, return_exceptions=True)
-    summary = feed.summary()
+    report(_arrivals(plan, notes, taken, feed.summary()))
+
+
+def _arrivals(
+    plan: BurstPlan,
+    notes: PublishNotes,
+    taken: Sequence[Sequence[tuple[int, int]]],
+    summary: Mapping[str, Any],
+) -> BurstArrivals:
+    """Put together what was noted, and what the feed itself says that went wrong."""
     arrived, rows = notes.arrivals(plan.numbers)
     in_batches = [
         taken_at(wanted, taken, published) for wanted, published in zip(rows, arrived, strict=True)
     ]
     names = ("decode_errors", "dropped_rows", "gaps", "reconnects")
     faults = [f"{name}: {summary[name]}" for name in names if summary[name]]
-    report(
-        BurstArrivals(
-            {"sent_to_ring": arrived, "sent_to_batch": in_batches}, summary["rows"], faults
-        )
+    return BurstArrivals(
+        {"sent_to_ring": arrived, "sent_to_batch": in_batches}, summary["rows"], faults
     )
 
 

@@ -176,7 +176,7 @@ class Source(Section):
     venue
         A module of `tickwire.venues`, or from Python a venue's declaration.
     channels
-        As `INTERFACE` names them: `trades`, `book:100ms`, `candles:1m`.
+        Such as `trades`, `book:100ms`, `candles:1m`.
     symbols
         The venue's own, as it spells them; `["*"]` where the venue can.
     url, rest_url
@@ -232,11 +232,6 @@ class Source(Section):
                 yield name, list(value)
             else:
                 yield name, value
-
-    @property
-    def venue_name(self) -> str:
-        """The venue's name, however it was given."""
-        return self.venue if isinstance(self.venue, str) else str(self.venue.name)
 
 
 class _Sink(Section):

@@ -30,17 +30,13 @@ if TYPE_CHECKING:
 
 QueueEmpty = asyncio.QueueEmpty
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or not hasattr(asyncio, "QueueShutDown"):  # before Python 3.13
 
     class QueueShutDown(Exception):
         """The consumer is shut down and has nothing left."""
 
-elif hasattr(asyncio, "QueueShutDown"):
-    QueueShutDown = asyncio.QueueShutDown
 else:
-
-    class QueueShutDown(Exception):
-        """The consumer is shut down and has nothing left."""
+    QueueShutDown = asyncio.QueueShutDown
 
 
 class BatchConsumer:

@@ -250,9 +250,7 @@ class FeedHandler:
         feed = self._feed
         if feed is None:
             raise RuntimeError("the feed has not been started")
-        return summarise(
-            self.config.feed.name, feed.corridor, feed.sources, feed.sinks, feed.clockwork
-        )
+        return summarise(self.config.feed.name, feed.corridor, feed.sources, feed.sinks, feed.usage)
 
     def status(self) -> Status:
         """Give how the feed stands; may be called from any thread."""

@@ -22,7 +22,7 @@ from tickwire.feed.gaps import OVERFLOW, Place
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
-from tickwire.feed.summary import Clockwork
+from tickwire.feed.summary import Usage
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink, make_sink
 
@@ -62,7 +62,7 @@ class RunningFeed:
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
-        self.clockwork = Clockwork()
+        self.usage = Usage()
         self.sinks: list[Sink] = []
         self.sources: list[LiveSource] = []
         self._on_failure = on_failure
@@ -108,7 +108,7 @@ class RunningFeed:
         for end in ends:
             if isinstance(end, BaseException):
                 self._on_failure(end)
-        self.clockwork.stop()
+        self.usage.stop()
         if self._tender is not None:
             self._tender.cancel()
             await asyncio.gather(self._tender, return_exceptions=True)

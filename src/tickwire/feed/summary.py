@@ -46,7 +46,7 @@ class Status:
     p99_us: float | None = None
 
 
-class Clockwork:
+class Usage:
     """Wall, CPU and memory use of this process since it was made."""
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ def summarise(
     corridor: Corridor,
     sources: Sequence[LiveSource],
     sinks: Sequence[Sink],
-    clockwork: Clockwork,
+    usage: Usage,
 ) -> dict[str, Any]:
-    """Give the summary of a run, as INTERFACE section 6 has it.
+    """Give the summary of a run.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def summarise(
         Its live sources; none in a replay.
     sinks
         Its sinks.
-    clockwork
+    usage
         Started with it.
     """
     decoders = [source.decoder for source in corridor.sources]
@@ -114,7 +114,7 @@ def summarise(
     return {
         "version": __version__,
         "feed": name,
-        **clockwork.to_dict(),
+        **usage.to_dict(),
         "messages": corridor.messages,
         "bytes": sum(decoder.bytes for decoder in decoders),
         "rows": {table: ring.published for table, ring in corridor.rings.items()},

@@ -299,7 +299,7 @@ class Connection:
         """Answer a ping, RFC 6455 section 5.5.3."""
         if not self.is_open:
             return
-        if self.carrier.unsent_bytes() <= UNSENT_PONG_BYTES:
+        if self.may_answer():
             self.carrier.write(build_frame(PONG, payload))
             return
         # A peer that pings and does not read must not make our write buffer grow.

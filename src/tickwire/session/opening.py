@@ -99,18 +99,10 @@ async def open_connection(
     hide_url(url)
     parts = parse_url(url)
     name = shown_url(url)
-    try:
-        context = (ssl_context or client_context(ca_file)) if parts.secure else None
-    except OSError as error:  # ssl.SSLError too
-        raise errors.ConnectionFailed(
-            f"{name}: no authorities in {ca_file}: {error.strerror or error}"
-        ) from error
-    for weakness in () if context is None else weaknesses(context):
-        _log.warning("TLS IS WEAKENED", url=name, how=weakness)
     target = Target(
         url,
         parts,
-        context,
+        _tls(name, ssl_context, ca_file) if parts.secure else None,
         tuple((headers or {}).items()),
         tuple(subprotocols),
         proxy,
@@ -122,23 +114,7 @@ async def open_connection(
     receiver = Receiver(handler, max_message_bytes=max_message_bytes)
     if frames != "plain":
         receiver.parser.unpack_binary(frames)
-    try:
-        async with asyncio.timeout(connect_timeout_s) as limit:
-            opened = await _open(carrier, target, receiver)
-    except errors.TickwireError:
-        raise
-    except TimeoutError as error:
-        if not limit.expired():  # the kernel's own
-            raise errors.ConnectionFailed(f"{name}: {error or 'timed out'}") from error
-        raise errors.ConnectionFailed(
-            f"{name}: not connected in {connect_timeout_s:g} s"
-        ) from error
-    except ssl.SSLCertVerificationError as error:
-        raise errors.ConnectionFailed(
-            f"{name}: the server's certificate is refused: {error.verify_message}"
-        ) from error
-    except OSError as error:  # ssl.SSLError too
-        raise errors.ConnectionFailed(f"{name}: {error.strerror or error}") from error
+    opened = await _open_in_time(name, carrier, target, receiver, connect_timeout_s)
     agreed = opened.compression
     if agreed is not None:  # nothing has been parsed yet
         receiver.parser.use_deflate(
@@ -156,10 +132,44 @@ async def open_connection(
     )
 
 
-async def _open(name: CarrierName, target: Target, receiver: Receiver) -> Opened:
-    if name == "protocol":
+def _tls(name: str, ssl_context: ssl.SSLContext | None, ca_file: str | None) -> ssl.SSLContext:
+    """Give the context to use; what it does not verify is told."""
+    try:
+        context = ssl_context or client_context(ca_file)
+    except OSError as error:  # ssl.SSLError too
+        raise errors.ConnectionFailed(
+            f"{name}: no authorities in {ca_file}: {error.strerror or error}"
+        ) from error
+    for weakness in weaknesses(context):
+        _log.warning("TLS IS WEAKENED", url=name, how=weakness)
+    return context
+
+
+async def _open_in_time(
+    name: str, carrier: CarrierName, target: Target, receiver: Receiver, timeout_s: float
+) -> Opened:
+    """Open a carrier, or say in our own words why it failed."""
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            return await _open(carrier, target, receiver)
+    except errors.TickwireError:
+        raise
+    except TimeoutError as error:
+        if not limit.expired():  # the kernel's own
+            raise errors.ConnectionFailed(f"{name}: {error or 'timed out'}") from error
+        raise errors.ConnectionFailed(f"{name}: not connected in {timeout_s:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise errors.ConnectionFailed(
+            f"{name}: the server's certificate is refused: {error.verify_message}"
+        ) from error
+    except OSError as error:  # ssl.SSLError too
+        raise errors.ConnectionFailed(f"{name}: {error.strerror or error}") from error
+
+
+async def _open(carrier: CarrierName, target: Target, receiver: Receiver) -> Opened:
+    if carrier == "protocol":
         return await open_protocol(target, receiver)
-    if name == "stream":
+    if carrier == "stream":
         return await open_stream(target, receiver)
     # Not imported before it is wanted: it takes a while, and logs.
     from tickwire.session.carriers.picows import open_picows

@@ -122,8 +122,6 @@ class DuckDBSink(Sink):
     ----------
     stalls
         Checkpoints, during which nothing is committed.
-    n_checkpoints_refused
-        Checkpoints that another connection's transaction prevented; they are tried again.
     n_rows_aside
         Rows that were taken while a checkpoint ran and committed after it.
     """
@@ -137,7 +135,6 @@ class DuckDBSink(Sink):
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)
         self.interval_s = settings.flush_ms / 1000
-        self.n_checkpoints_refused = 0
         self.n_rows_aside = 0
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
@@ -312,10 +309,10 @@ class DuckDBSink(Sink):
         self._set_threads(1)
         self.stalls.add(monotonic() - began_s)
         if helper.error is not None:
-            # The rows are safe in the log.
+            # Another connection's transaction prevented it, or the disk is full: it is tried again,
+            # and the rows are safe in the log.
             if not isinstance(helper.error, duckdb.TransactionException | DiskFullError):
                 raise helper.error
-            self.n_checkpoints_refused += 1
             self._checkpoint_after_s = monotonic() + CHECKPOINT_PAUSE_S
         for batches in aside:
             self.n_rows_aside += sum(batch.num_rows for batch in batches.values())

@@ -117,7 +117,8 @@ class Limits:
     rest_per_min
         REST snapshots per minute.
     max_age_s
-        The venue ends a connection after this long (24 h at Binance); 0 where it does not.
+        The venue ends a connection after this long (24 h at Binance); 0 where it does not. For
+        readers: that end is a disconnect like any other.
     """
 
     subscriptions_per_connection: int
@@ -147,6 +148,8 @@ class Reply:
     request_id
         The id of the request that it answers, where the venue counts them: all its keys then
         share the verdict.
+    request_ok
+        That verdict.
     """
 
     acknowledged: tuple[str, ...] = ()
