@@ -21,6 +21,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memmove
 
+from tickwire.wire._builder cimport HEADER_BYTES, build_header
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._parser cimport FrameParser
 
@@ -111,30 +112,16 @@ cdef class Receiver:
         first, last
             Whether it is the first and the last frame of its read.
         """
-        cdef uint8_t header[10]
+        cdef uint8_t header[HEADER_BYTES]
         cdef Py_buffer given
-        cdef size_t n, n_header, i
+        cdef size_t n
         if first:
             self.stamp()
             self.n_reads += 1
         PyObject_GetBuffer(payload, &given, PyBUF_SIMPLE)
         try:
             n = <size_t>given.len
-            header[0] = <uint8_t>first_byte
-            if n < 126:  # RFC 6455 section 5.2, payload length
-                header[1] = <uint8_t>n
-                n_header = 2
-            elif n < 65_536:
-                header[1] = 126
-                header[2] = <uint8_t>(n >> 8)
-                header[3] = <uint8_t>(n & 0xFF)
-                n_header = 4
-            else:
-                header[1] = 127
-                for i in range(8):
-                    header[2 + i] = <uint8_t>((n >> (56 - 8 * i)) & 0xFF)
-                n_header = 10
-            self.store(header, n_header)
+            self.store(header, build_header(header, <uint8_t>first_byte, n, NULL))
             self.store(<const uint8_t*>given.buf, n)
         finally:
             PyBuffer_Release(&given)

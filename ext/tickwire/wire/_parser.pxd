@@ -39,7 +39,6 @@ cdef class FrameParser:
     # Between two calls of `feed`.
     cdef bint prepared                # the frame at the front is unmasked, inflated and checked
     cdef bint unpacked                # `unpacker` holds the message that was blocked
-    cdef size_t pending_bytes         # size of the unfinished frame at the front, 0 if not known
 
     # Only `receive` uses these.
     cdef bint stop_at_control         # return from `feed` after each control frame
@@ -48,18 +47,6 @@ cdef class FrameParser:
     cdef list found
 
     cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
-
-    cdef inline size_t wanted(self) noexcept nogil:
-        """How many bytes the unfinished frame at the front has in all.
-
-        Shape    none.
-        Units    bytes, header included.
-        Returns  0 where that is not known yet, or where any number of bytes helps.
-        Threads  that of `feed`.
-        Memory   none.
-        Source   RFC 6455 section 5.2.
-        """
-        return self.pending_bytes
 
     cdef inline bint has_control(self) noexcept nogil:
         """Whether `take_control` would give anything.

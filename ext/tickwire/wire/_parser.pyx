@@ -128,7 +128,6 @@ cdef class FrameParser:
         cdef size_t used
         self.blocked = False
         self.halted = False
-        self.pending_bytes = 0
         if self.closed or self.error != Fault.NO_FAULT:
             return 0
         if self.streamed.whole and not self._offer_streamed(handler):
@@ -245,7 +244,6 @@ cdef class FrameParser:
             return header
         # Not above in_place_limit, so it can be narrowed and cannot overflow.
         if n < header + <size_t> length:
-            self.pending_bytes = header + <size_t> length
             return 0
         if second & MASK and not self.prepared:
             tw_mask(data + header, <size_t> length, data + header - 4, 0)

@@ -98,7 +98,6 @@ cdef FrameParser new_parser(bint server, size_t limit, size_t in_place_limit):
     parser.control.n_waiting_pings = 0
     parser.control.pong_waiting = parser.control.close_waiting = False
     parser.prepared = parser.unpacked = False
-    parser.pending_bytes = 0
     cdef StreamedMessage streamed = parser.streamed
     streamed.inflater = None
     streamed.compressed = streamed.in_frame = streamed.frame_fin = streamed.frame_masked = False
