@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from tests.feed.exchange import exchange
+from tests.security.messages import trade
 
 import tickwire
 from tickwire.capture import CaptureWriter
@@ -41,20 +42,6 @@ HOSTILE = (
     "x" * 255,
     " ",
 )
-
-
-def trade(coin: str, number: int) -> bytes:
-    row = {
-        "coin": coin,
-        "side": "B",
-        "px": "1.5",
-        "sz": "2",
-        "time": 1000 + number,
-        "hash": "0x0",
-        "tid": number,
-        "users": ["0xb", "0xs"],
-    }
-    return json.dumps({"channel": "trades", "data": [row]}).encode()
 
 
 def mids(names: Sequence[str]) -> bytes:
@@ -119,9 +106,9 @@ def symbols_of(folder: Path, table: str) -> dict[str, list[str]]:
 
 async def test_symbols_of_the_configuration_and_the_wire(tmp_path: Path) -> None:
     with cell(tmp_path) as folder:
-        messages = [trade(symbol, number) for number, symbol in enumerate(HOSTILE)]
+        messages = [trade(number, symbol) for number, symbol in enumerate(HOSTILE)]
         # Of a kind that was asked for, so it is decoded.
-        messages.insert(3, trade("../../not-asked", 77))
+        messages.insert(3, trade(77, "../../not-asked"))
         usable = [symbol for symbol in HOSTILE if symbol.strip()]
         with exchange([messages]) as server:
             source = tickwire.Source(
@@ -153,7 +140,7 @@ async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
         with pytest.raises(ConfigError, match="name"):
             tickwire.FeedHandler([], name=name)
         return
-    with cell(tmp_path) as folder, exchange([[trade("BTC", 1)]]) as server:
+    with cell(tmp_path) as folder, exchange([[trade(1)]]) as server:
         venue = replace(load("hyperliquid"), name=name)
         source = tickwire.Source(
             venue=venue, channels=["trades"], symbols=["BTC"], url=server.ws_url
@@ -201,7 +188,7 @@ def test_a_database_s_path_is_a_path(
 def test_a_capture_stays_where_it_was_asked_for(tmp_path: Path) -> None:
     with cell(tmp_path) as folder, CaptureWriter(folder / "day.jsonl") as writer:
         for number, name in enumerate(HOSTILE):
-            writer.write_message(trade(name, number), number)
+            writer.write_message(trade(number, name), number)
             writer.write_answer(number, f"https://h/{name}", b"{}")
         assert {path.name for path in folder.iterdir()} == {
             "day.jsonl",

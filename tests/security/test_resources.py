@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.feed.exchange import exchange
+from tests.security.messages import trade
 from tests.session.servers import Peer, frame, serve_raw, text
 from websockets.frames import Opcode
 
@@ -59,20 +60,6 @@ async def accept(peer: Peer) -> None:
     _, asked = await peer.read_frame()
     answer = {"channel": "subscriptionResponse", "data": json.loads(asked)}
     await peer.send(text(json.dumps(answer)))
-
-
-def trade(number: int, coin: str = "BTC") -> bytes:
-    row = {
-        "coin": coin,
-        "side": "B",
-        "px": "1.5",
-        "sz": "2",
-        "time": 1000 + number,
-        "hash": "0x0",
-        "tid": number,
-        "users": ["0xb", "0xs"],
-    }
-    return json.dumps({"channel": "trades", "data": [row]}).encode()
 
 
 async def _fragments_of_bytes(peer: Peer) -> None:

@@ -37,6 +37,7 @@ cdef class Receiver:
     cdef readonly bint ended           # nothing is parsed any more: close frame, fault or halt
 
     cdef object view(self)
+    cdef void move_to_front(self) noexcept nogil
     cdef int note_read(self, size_t n) except -1
     cdef void stamp(self) noexcept nogil
     cdef int store(self, const uint8_t* data, size_t n) except -1

@@ -158,16 +158,20 @@ cdef class Receiver:
         if self.head == self.end:
             self.head = self.end = 0
             return self.whole_view
-        if self.head:
-            memmove(self.buffer, self.buffer + self.head, self.end - self.head)
-            self.end -= self.head
-            self.head = 0
+        self.move_to_front()
         cdef size_t room = BUFFER_BYTES - self.end
         if room == 0:  # a carrier that reads on although it was told to pause
             raise errors.TickwireError("the receive buffer is full and reading was not paused")
         return PyMemoryView_FromMemory(
             <char*>self.buffer + self.end, <Py_ssize_t>room, PyBUF_WRITE
         )
+
+    cdef void move_to_front(self) noexcept nogil:
+        """Move what has not been parsed to the front of the buffer."""
+        if self.head:
+            memmove(self.buffer, self.buffer + self.head, self.end - self.head)
+            self.end -= self.head
+            self.head = 0
 
     cdef int note_read(self, size_t n) except -1:
         self.stamp()
@@ -189,10 +193,8 @@ cdef class Receiver:
         self.n_bytes += n
         while n and not self.ended:
             if self.spill_start == <size_t>len(self.spill):
-                if self.end == BUFFER_BYTES and self.head:
-                    memmove(self.buffer, self.buffer + self.head, self.end - self.head)
-                    self.end -= self.head
-                    self.head = 0
+                if self.end == BUFFER_BYTES:
+                    self.move_to_front()
                 piece = min(n, BUFFER_BYTES - self.end)
                 if piece:
                     memcpy(self.buffer + self.end, data, piece)
@@ -214,10 +216,7 @@ cdef class Receiver:
     cdef void refill(self) noexcept:
         """Move what was kept beside the buffer into it, as far as there is room."""
         cdef size_t n_kept = <size_t>len(self.spill)
-        if self.head:
-            memmove(self.buffer, self.buffer + self.head, self.end - self.head)
-            self.end -= self.head
-            self.head = 0
+        self.move_to_front()
         cdef size_t piece = min(n_kept - self.spill_start, BUFFER_BYTES - self.end)
         memcpy(
             self.buffer + self.end,
