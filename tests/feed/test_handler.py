@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.feed.exchange import exchange, hyperliquid_refusal
+from tests.feed.exchange import exchange, hyperliquid_answer, hyperliquid_refusal
+from tests.session.servers import Peer, close, serve_raw, text
 
 import tickwire
 from tickwire.errors import ConfigError, SinkError, TickwireError
@@ -249,6 +250,51 @@ def test_a_full_ring_blocks_the_socket_until_the_consumer_comes(run: Run) -> Non
                     ids += (await consumer.get()).column("trade_id").to_pylist()
                 assert ids == [str(number) for number in range(n_trades)]
                 assert feed.summary()["gaps"] == 0
+
+    run(scene())
+
+
+def test_a_disconnect_while_a_full_ring_blocks_is_a_gap_of_that_reason(run: Run) -> None:
+    async def scene() -> None:
+        n_trades = 17_000  # a few more than the ring holds: the kernel has room for the others
+        sent, blocked, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def script(peer: Peer) -> None:
+            await peer.shake_hands()
+            if sent.is_set():
+                await closed.wait()  # a connection of later is quiet
+                await peer.answer_close()
+                return
+            _, request = await peer.read_frame()
+            answer = hyperliquid_answer(json.loads(request))
+            assert answer is not None
+            await peer.send(text(answer))
+            await peer.send(b"".join(text(one.decode()) for one in trades(0, n_trades)))
+            sent.set()
+            await blocked.wait()
+            await peer.send(close(1008, "slow consumer"))
+            closed.set()
+            await peer.read_close()
+
+        async with asyncio.timeout(60), serve_raw(script) as port:
+            feed = tickwire.FeedHandler(
+                [source(f"ws://127.0.0.1:{port}", backoff_max_s=0.05)], ring_rows=16_384
+            )
+            async with feed:
+                rows, gaps = feed.batches("trades"), feed.batches("gaps")
+                await sent.wait()
+                assert feed._feed is not None
+                [link] = feed._feed.sources[0].links
+                await until(lambda: link.is_paused)
+                blocked.set()
+                await closed.wait()
+                ids: list[str] = []
+                while len(ids) < n_trades:
+                    ids += (await rows.get()).column("trade_id").to_pylist()
+                await until(lambda: feed.summary()["connects"] == 2)
+            assert ids == [str(number) for number in range(n_trades)]
+            [gap] = [batch async for batch in gaps]
+            assert gap.column("reason").to_pylist() == ["overflow"]
 
     run(scene())
 

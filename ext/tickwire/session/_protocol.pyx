@@ -16,6 +16,7 @@ import asyncio
 from tickwire.session._receiver cimport Receiver
 
 from tickwire import errors
+from tickwire.session.backlog import has_unread
 
 cdef enum:
     OPENING_BYTES = 4096
@@ -122,6 +123,10 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
     def unsent_bytes(self):
         """Give how much waits to be sent."""
         return self.transport.get_write_buffer_size()
+
+    def has_unread(self):
+        """Tell whether bytes, or the end, have come and wait to be read."""
+        return has_unread(self.transport)
 
     async def drain(self):
         """Wait until the transport takes more; ConnectionResetError if it never will."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from tickwire import errors
 from tickwire.session._receiver import Receiver
+from tickwire.session.backlog import Backlog
 from tickwire.session.carriers.base import Carrier
 from tickwire.session.liveness import Liveness
 from tickwire.session.pings import WaitingPings
@@ -55,7 +56,8 @@ class Ending:
     by_us
         Whether we asked for the end.
     paused
-        Whether reading was paused, because the handler had no room.
+        Whether reading was paused when it came, because the handler had no room; also where that
+        showed only when reading went on.
     """
 
     code: int
@@ -125,6 +127,7 @@ class Connection:
         self._owed_pong: bytes | None = None
         self._pong_task: asyncio.Task[None] | None = None
         self._liveness = Liveness(receiver)
+        self._backlog = Backlog(carrier, self._loop)
 
     def begin(self) -> None:
         """Parse what came with the handshake, and read on."""
@@ -140,6 +143,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether messages can be sent."""
         return not (self._close_sent or self._close_received or self.carrier.lost.done())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether reading is paused, or what piled up meanwhile may not all have been read."""
+        return self.receiver.paused or self._backlog.is_open
 
     def send_text(self, text: str) -> None:
         """Send a text message."""
@@ -317,6 +325,7 @@ class Connection:
 
     def _on_close(self, payload: bytes) -> None:
         self._close_received = True
+        self._backlog.settle()
         self._peer_reason = payload[2:].decode()
         if not self._close_sent:
             code = self.receiver.parser.close_code
@@ -330,6 +339,7 @@ class Connection:
         if self._retry_timer is None and not self.carrier.lost.done():
             self.n_pauses += 1
             self.carrier.pause_reading()
+            self._backlog.pause()
             self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
 
     def _retry(self) -> None:
@@ -337,6 +347,7 @@ class Connection:
         if self.receiver.retry():
             self._retry_timer = None
             self._liveness.note()
+            self._backlog.resume()
             self.carrier.resume_reading()
         else:
             self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
@@ -354,9 +365,10 @@ class Connection:
         if isinstance(error, errors.ProtocolError) and self._fault is None:
             self._fault = error
         self._cancel_timers()
+        self._backlog.settle()
         # Who asked for the end does not wait for what is left.
         deadline = self._loop.time() + (0.0 if self._by_us else self.close_timeout_s)
-        self._take_rest(self.receiver.paused, error, deadline)
+        self._take_rest(self.is_behind, error, deadline)
 
     def _take_rest(self, paused: bool, error: Exception | None, deadline: float) -> None:
         """Let the handler take what was received before the end, then end.

@@ -18,6 +18,7 @@ import picows
 from tickwire import errors
 from tickwire.session._picows import Listener
 from tickwire.session._receiver import Receiver
+from tickwire.session.backlog import has_unread
 from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.dial import dial, dial_through_proxy
 from tickwire.session.carriers.target import Target
@@ -136,6 +137,10 @@ class PicowsCarrier:
     def unsent_bytes(self) -> int:
         """Give how much is kept to be sent."""
         return self._transport.underlying_transport.get_write_buffer_size()
+
+    def has_unread(self) -> bool:
+        """Tell whether bytes, or the end, have come and wait to be read."""
+        return has_unread(self._transport.underlying_transport)
 
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from tickwire.session._receiver import Receiver
+from tickwire.session.backlog import has_unread
 from tickwire.session.carriers.base import Opened
 from tickwire.session.carriers.target import Target
 from tickwire.session.carriers.transports import open_streams
@@ -52,6 +53,7 @@ class StreamCarrier:
         self._receiver = receiver
         self._may_read = asyncio.Event()
         self._aborted = False
+        self._waits = False  # for the StreamReader to have something
         self._task: asyncio.Task[None] | None = None
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
@@ -61,7 +63,9 @@ class StreamCarrier:
             while True:
                 if not self._may_read.is_set():
                     await self._may_read.wait()
+                self._waits = True  # unless the StreamReader has something: then for no time
                 data = b"" if self._aborted else await self._reader.read(READ_BYTES)
+                self._waits = False
                 if not data:
                     break
                 self._receiver.receive_bytes(data)
@@ -89,6 +93,10 @@ class StreamCarrier:
     def unsent_bytes(self) -> int:
         """Give how much is kept to be sent."""
         return self._writer.transport.get_write_buffer_size()
+
+    def has_unread(self) -> bool:
+        """Tell whether bytes, or the end, have come and wait to be read."""
+        return not self._waits or self._reader.at_eof() or has_unread(self._writer.transport)
 
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent."""

@@ -1,0 +1,85 @@
+"""Whether what is read may have come while reading was paused.
+
+A transport that does not read sees no end. One that came during a pause shows only after it, behind
+what lay before it; and a peer that gave up on a reader that did not read would, without the pause,
+have gone on. So until all that had piled up has been read, an end belongs to the pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import Protocol
+
+LOOK_S = 0.01  # between two looks at whether all has been read
+# After a pause at most so long is waited for what was still on its way: TCP has sent what a peer
+# wrote only as far as there was room for it here.
+LONGEST_WAY_S = 1.0
+
+
+class Reading(Protocol):
+    """What a carrier tells of its reading."""
+
+    def has_unread(self) -> bool:
+        """Tell whether bytes, or the end, have come and wait to be read."""
+
+
+class Backlog:
+    """Begins with a pause; ends some time after it, when nothing is left to be read.
+
+    Parameters
+    ----------
+    carrier
+        Reads.
+    loop
+        The event loop.
+
+    Attributes
+    ----------
+    is_open
+        Whether there may be one.
+    """
+
+    def __init__(self, carrier: Reading, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_open = False
+        self._carrier = carrier
+        self._loop = loop
+        self._began_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def pause(self) -> None:
+        """Note that reading has been paused."""
+        self.settle()
+        self.is_open = True
+        self._began_s = self._loop.time()
+
+    def resume(self) -> None:
+        """Note that reading goes on."""
+        way_s = min(self._loop.time() - self._began_s, LONGEST_WAY_S)
+        self._timer = self._loop.call_later(way_s, self._look)
+
+    def settle(self) -> None:
+        """Let it be as it is: an end has come, or another pause."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self.is_open = self._carrier.has_unread()
+        self._timer = self._loop.call_later(LOOK_S, self._look) if self.is_open else None
+
+
+def has_unread(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether bytes, or the end, wait in the kernel or have just been found by the transport.
+
+    Parameters
+    ----------
+    transport
+        On a socket.
+    """
+    sock = transport.get_extra_info("socket")
+    if transport.is_closing() or sock is None:
+        return True
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
