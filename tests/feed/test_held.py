@@ -25,16 +25,17 @@ N_HELD = 50  # changes: more rows than the ring has
 FIRST_PRICE = 1000
 
 
-def delta(number: int, n_levels: int = LEVELS) -> bytes:
-    levels = [[str(FIRST_PRICE + i), str(number)] for i in range(n_levels)]
-    data = {"e": "depthUpdate", "E": number, "s": "BTCUSDT", "U": number, "u": number}
+def delta(number: int, symbol: str = "BTCUSDT") -> bytes:
+    levels = [[str(FIRST_PRICE + i), str(number)] for i in range(LEVELS)]
+    data = {"e": "depthUpdate", "E": number, "s": symbol, "U": number, "u": number}
     return json.dumps(
-        {"stream": "btcusdt@depth@100ms", "data": data | {"b": levels, "a": []}}
+        {"stream": f"{symbol.lower()}@depth@100ms", "data": data | {"b": levels, "a": []}}
     ).encode()
 
 
-def snapshot(last: int) -> bytes:
-    return json.dumps({"lastUpdateId": last, "bids": [["1", "1"]], "asks": []}).encode()
+def snapshot(last: int, n_levels: int = 1) -> bytes:
+    levels = [[str(1 + i), "1"] for i in range(n_levels)]
+    return json.dumps({"lastUpdateId": last, "bids": levels, "asks": []}).encode()
 
 
 def rows_of(*changes: int, last: int | None = None) -> list[tuple[int, float]]:
@@ -58,7 +59,7 @@ class Script:
 
 
 class Scene:
-    """A feed of one spot book, and a consumer that takes nothing by itself."""
+    """A feed of spot books, and a consumer that takes nothing by itself."""
 
     def __init__(self, server: Exchange, carrier: str) -> None:
         self.server = server
@@ -67,7 +68,7 @@ class Scene:
                 tickwire.Source(
                     venue="binance",
                     channels=["book"],
-                    symbols=["BTCUSDT"],
+                    symbols=list(server.snapshots),
                     url=server.ws_url,
                     rest_url=server.rest_url,
                     carrier=carrier,
@@ -77,6 +78,7 @@ class Scene:
             ring_rows=RING_ROWS,
         )
         self.rows: list[tuple[int, float]] = []
+        self.symbols: list[str] = []
         self.conns: list[int] = []
         self.last_recv_ns = 0
 
@@ -86,10 +88,11 @@ class Scene:
         assert self.feed.corridor is not None
         [source] = self.feed.corridor.sources
         self.decoder = source.decoder
-        await self.until(lambda: self.decoder.messages == N_HELD)
+        n_held = N_HELD * len(self.server.snapshots)
+        await self.until(lambda: self.decoder.messages == n_held)
         assert self.book.empty()
         self.server.serves_snapshots.set()
-        await self.until(lambda: self.decoder.n_draining == 1)
+        await self.until(lambda: self.decoder.n_draining > 0)
 
     async def until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
@@ -99,6 +102,7 @@ class Scene:
     def keep(self, batch: Any) -> None:
         columns = (batch.column(name).to_pylist() for name in ("venue_seq", "price"))
         self.rows += zip(*columns, strict=True)
+        self.symbols += batch.column("symbol").to_pylist()
         self.conns += batch.column("conn").to_pylist()
         self.last_recv_ns = batch.column("ts_recv").cast("int64")[-1].as_py()
 
@@ -128,8 +132,10 @@ class Scene:
 
 
 @contextmanager
-def scene(plays: list[Iterator[bytes]], carrier: str = "protocol") -> Iterator[Scene]:
-    with exchange(plays, binance_answer, {"BTCUSDT": snapshot(0)}) as server:
+def scene(
+    plays: list[Iterator[bytes]], carrier: str = "protocol", **others: bytes
+) -> Iterator[Scene]:
+    with exchange(plays, binance_answer, {"BTCUSDT": snapshot(0)} | others) as server:
         server.serves_snapshots.clear()
         try:
             yield Scene(server, carrier)
@@ -160,6 +166,29 @@ def test_all_rows_come_in_order_when_the_consumer_goes_on(run: Run, carrier: str
                 assert on.gap_rows() == []
             await on.take_rest()
             assert on.rows == expected
+
+    run(play())
+
+
+def test_symbols_that_wait_together_each_keep_their_order(run: Run) -> None:
+    async def play() -> None:
+        n_levels = RING_ROWS // 2  # while the others wait, such a snapshot finds no room either
+        both = (delta(n, symbol) for n in HELD for symbol in ("BTCUSDT", "ETHUSDT"))
+        with scene([both], ETHUSDT=snapshot(0, n_levels)) as on:
+            async with on.feed:
+                await on.fill()
+                changes = rows_of(*HELD)
+                expected = {
+                    "BTCUSDT": [(0, 1.0), *changes],
+                    "ETHUSDT": [(0, float(1 + i)) for i in range(n_levels)] + changes,
+                }
+                await on.take(sum(map(len, expected.values())))
+                found: dict[str, list[tuple[int, float]]] = {"BTCUSDT": [], "ETHUSDT": []}
+                for symbol, row in zip(on.symbols, on.rows, strict=True):
+                    found[symbol].append(row)
+                assert found == expected
+                assert on.decoder.held_bytes == 0
+                assert on.gap_rows() == []
 
     run(play())
 
