@@ -34,6 +34,24 @@ TW_INLINE bool tw_literal_at(const uint8_t *p, const uint8_t *end, const uint8_t
     return end - p >= (ptrdiff_t)n && memcmp(p, literal, n) == 0;
 }
 
+/* Whether p..end may begin with a literal of n bytes: some of them are compared, eight at a time. */
+TW_INLINE bool tw_may_begin(const uint8_t *p, const uint8_t *end, const uint8_t *literal,
+                            uint32_t n) {
+    if (end - p < TW_LITERAL_MAX) return false;
+    uint64_t differ = 0, text, wanted;
+    for (uint32_t i = 0; i + 8 <= n && i <= 8; i += 8) {
+        memcpy(&text, p + i, 8);
+        memcpy(&wanted, literal + i, 8);
+        differ |= text ^ wanted;
+    }
+    if (n > 16) {
+        memcpy(&text, p + n - 8, 8);
+        memcpy(&wanted, literal + n - 8, 8);
+        differ |= text ^ wanted;
+    }
+    return differ == 0;
+}
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 /* Up to 8 digits at p, which has 8 readable bytes: how many, and their value. */
 TW_INLINE int tw_short_digits(const uint8_t *p, uint64_t *value) {

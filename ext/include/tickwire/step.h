@@ -20,6 +20,7 @@
 #include "tickwire/known.h"
 #include "tickwire/predict.h"
 #include "tickwire/register.h"
+#include "tickwire/seen.h"
 
 enum {
     TW_STEP_SKIP_STRING = 0, /* behind its opening quote; the next literal begins with the closing */
@@ -34,11 +35,14 @@ enum {
     TW_STEP_NODE = 9,    /* everything else: the caller walks it */
     TW_STEP_END = 10,    /* the literal is the rest */
     TW_STEP_OBSERVE = 11, /* a string that routing looks at */
-    TW_STEP_RULE = 12    /* a scalar for the general rules */
+    TW_STEP_RULE = 12,   /* a scalar for the general rules */
+    TW_STEP_LITERAL = 13, /* nothing but the literal; this and the next two are of scripts alone */
+    TW_STEP_ROWS = 14,   /* a place of rows: those behind it are of a row, up to its end */
+    TW_STEP_ROW_END = 15
 };
 
 /* How a row has the value of a step. What has no column goes into 8 bytes that nobody reads. */
-enum { TW_STORE_8, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_TEXT };
+enum { TW_STORE_8, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_TEXT, TW_STORE_NO_TEXT };
 
 enum { TW_MAX_WORDS = 4 };
 
@@ -50,12 +54,6 @@ typedef struct {
     uint32_t length;  /* of the value: without a closing quote */
     int64_t result;
 } tw_word;
-
-/* What will be written when a row of a string is whole, by the string's code: fetched meanwhile. */
-typedef struct {
-    void **places; /* NULL for none */
-    int32_t n;
-} tw_warm;
 
 /* A ring's text column, as `Ring.put_text` has it. */
 typedef struct {
@@ -86,9 +84,18 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     void *action;    /* what the general rules would do */
     const tw_known *known; /* codes of strings; NULL without */
-    const tw_warm *warm;   /* NULL without */
+    const tw_memory *warm; /* remembers an id of the string's trade next: fetched meanwhile; or NULL */
+    const void *place;     /* a tw_place, of TW_STEP_ROWS */
     tw_word words[TW_MAX_WORDS]; /* choices */
 } tw_step;
+
+/* Channel names that a connection has instead of the plan's. */
+enum { TW_MAX_LABELS = 8 };
+typedef struct {
+    int n;
+    int64_t plan[TW_MAX_LABELS];
+    int64_t name[TW_MAX_LABELS];
+} tw_labels;
 
 /* Rows that are being filled. */
 typedef struct {
@@ -96,6 +103,11 @@ typedef struct {
     int64_t last;           /* of many: it and those behind it may not be filled */
     int is_levels;          /* of many: decimals and integers alone, as in the levels of a book */
     const uint8_t *element; /* of many: where the text of `row` begins */
+    /* Of a script: */
+    const struct tw_place *place; /* NULL before the first */
+    int admitted;                 /* what was decided of the row at whose end it stands: tw_admitted */
+    uint64_t kept_back;           /* places of which a row was not wanted, by their bits */
+    const tw_labels *labels;      /* NULL for none */
 } tw_rows;
 
 /* Times of at most this many units of a millisecond or less fit in int64 as ns: the year 2262. */
@@ -224,8 +236,8 @@ TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_ste
     uint32_t n = 0;
     if (step->known != NULL && TW_READABLE(p, end, 16)) n = tw_known_at(step->known, p, code);
     if (n == 0 || !TW_WITHIN(p, end, n + 1)) return 0;
-    if (step->warm != NULL && *code < step->warm->n) {
-        const char *place = (const char *)step->warm->places[*code];
+    if (step->warm != NULL && *code < step->warm->n_symbols) {
+        const char *place = (const char *)step->warm->symbols[*code];
         __builtin_prefetch(place, 1);
         __builtin_prefetch(place + 64, 1);
     }
@@ -248,6 +260,12 @@ TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t sl
     column->ends[row & slots] = stop;
     if (column->valid != NULL) column->valid[row & slots] = 1;
     return true;
+}
+
+/* Null for a row of a text column. */
+TW_INLINE void tw_put_no_text(const tw_text_column *column, int64_t row, int64_t slots) {
+    column->ends[row & slots] = column->ends[(row - 1) & slots];
+    if (column->valid != NULL) column->valid[row & slots] = 0;
 }
 
 /* Put a register into a row. */

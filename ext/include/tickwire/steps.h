@@ -2,22 +2,24 @@
 #ifndef TICKWIRE_STEPS_H
 #define TICKWIRE_STEPS_H
 
+#include "tickwire/place.h"
 #include "tickwire/step.h"
 
 /* Why a kernel came back. */
-enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS };
+enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT };
 
 /* Runs steps[*at] and those behind it. *stop says why it came back, *at where, and the result is the
  * text there. There are three kernels:
  * - run: values go into registers;
  * - row: and into rows->row, which all of them belong to;
  * - many: the text is the elements of an array, a row each, from rows->row on; the end is behind the
- *   array's bracket. */
+ *   array's bracket;
+ * - script: the text is a whole message, whose places of rows are among the steps. */
 typedef const uint8_t *(*tw_steps_fn)(const tw_step *steps, int *at, const uint8_t *p,
                                       const uint8_t *end, tw_register *registers, uint64_t *have,
                                       int *stop, tw_rows *rows);
 typedef struct {
-    tw_steps_fn run, row, many;
+    tw_steps_fn run, row, many, script;
 } tw_kernels;
 
 #define TW_KERNEL(name) name##_portable
@@ -44,11 +46,13 @@ typedef struct {
 static inline void tw_choose_kernels(tw_kernels *kernels) {
 #if defined(TW_X86)
     if (tw_simd_level() >= TW_SIMD_AVX2) {
-        *kernels = (tw_kernels){tw_run_avx2, tw_row_avx2, tw_many_avx2};
+        *kernels = (tw_kernels){tw_run_avx2, tw_row_avx2, tw_many_avx2,
+                                tw_script_avx2};
         return;
     }
 #endif
-    *kernels = (tw_kernels){tw_run_portable, tw_row_portable, tw_many_portable};
+    *kernels = (tw_kernels){tw_run_portable, tw_row_portable, tw_many_portable,
+                            tw_script_portable};
 }
 
 #endif

@@ -96,6 +96,8 @@ cdef class Decoder:
     cdef uint64_t _observed_in(self, Range tests)
     cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
         noexcept nogil
+    cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
+        noexcept nogil
     cdef inline int settle(
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n

@@ -17,6 +17,7 @@ from libc.string cimport memcmp, memcpy
 from tickwire.decode._lowered cimport (
     ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Range, RouteOp, lowered_of,
 )
+from tickwire.decode._script cimport may_fit
 from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
@@ -185,14 +186,27 @@ cdef class Decoder:
         """Stage a message's rows; `route` tells by which declaration, UNROUTED by none."""
         cdef Outcome outcome = DONE
         cdef uint64_t hash = 0
-        cdef int32_t guessed = self.guess(p, end, &hash)
+        cdef int32_t last = self.last_route
+        cdef int32_t guessed
+        if last != UNROUTED and may_fit(self.walker.scripts.at[last], p, end) \
+                and self.performed(last, p, end):
+            route[0] = last
+            return DONE
+        guessed = self.guess(p, end, &hash)
         if guessed != UNROUTED:
+            if guessed != last and may_fit(self.walker.scripts.at[guessed], p, end) \
+                    and self.performed(guessed, p, end):
+                self.last_route = guessed
+                route[0] = guessed
+                return DONE
             outcome = self.walker.run(guessed, p, end, False)
             if outcome == FULL:
                 route[0] = guessed
                 return FULL
             if outcome == DONE:
                 if self.verified(guessed):
+                    self.last_route = guessed
+                    self.walker.scripts.missed(guessed, self.proofs[guessed].observed)
                     route[0] = guessed
                     return DONE
                 self.stage.take_back(&self.lowered.routes[guessed])
@@ -207,6 +221,16 @@ cdef class Decoder:
             self.prefix_bytes = 0
         self.last_route = route[0]
         return self.walker.run(route[0], p, end, True)
+
+    cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
+            noexcept nogil:
+        """Stage a message's rows by the script of a route, if it is one of that route."""
+        if not self.walker.perform(number, p, end):
+            return False
+        if self.walker.scripts.at[number].proved or self.verified(number):
+            return True
+        self.stage.take_back(&self.lowered.routes[number])
+        return False
 
     cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
             noexcept nogil:

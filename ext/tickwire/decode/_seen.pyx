@@ -4,9 +4,12 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
+cdef extern from "tickwire/seen.h" nogil:
+    void tw_store_tail(SymbolIds* ids)
+    bint tw_remember_greatest(const Memory* memory, int32_t symbol, uint64_t trade)
+
 cdef enum:
     FIRST_CAPACITY = 64
-    LAST_CAPACITY = 8192    # at least the last 4,096 ids are known
     MOST_SLOTS = 16384
 
 
@@ -57,7 +60,7 @@ cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
             ids.set_mask = wanted - 1
         memset(ids.slots, 0, wanted * sizeof(uint64_t))
         # Half of a full memory is rebuilt, so that the other half pays for it.
-        first = ids.n - (held if held < LAST_CAPACITY else held >> 1)
+        first = ids.n - (held if held < LAST_IDS else held >> 1)
         ids.set_first = first
     while first < ids.n:
         in_tail = first >= tail_first
@@ -91,22 +94,29 @@ cdef class Seen:
     """
 
     def __cinit__(self, int n_memories):
+        cdef int i
         self.n_memories = n_memories
-        self.warm = <Warm*>calloc(n_memories, sizeof(Warm))
-        if self.warm == NULL:
+        self.memories = <Memory*>calloc(max(n_memories, 1), sizeof(Memory))
+        if self.memories == NULL:
             raise MemoryError
+        for i in range(n_memories):
+            self.memories[i].journal = &self.journal
 
     def __dealloc__(self):
-        cdef int64_t i
-        if self.by_symbol != NULL:
-            for i in range(<int64_t>self.n_memories * self.n_symbols):
-                if self.by_symbol[i] != NULL:
-                    free(self.by_symbol[i].ids)
-                    free(self.by_symbol[i].slots)
-                    free(self.by_symbol[i])
-        free(self.by_symbol)
-        free(self.journal)
-        free(self.warm)
+        cdef SymbolIds* ids
+        cdef int i
+        cdef int32_t symbol
+        if self.memories != NULL:
+            for i in range(self.n_memories):
+                for symbol in range(self.memories[i].n_symbols):
+                    ids = self.memories[i].symbols[symbol]
+                    if ids != NULL:
+                        free(ids.ids)
+                        free(ids.slots)
+                        free(ids)
+                free(self.memories[i].symbols)
+        free(self.memories)
+        free(self.journal.entries)
 
     def admit(self, int memory, int symbol, unsigned long long trade):
         """Offer one id from Python: True where it is new."""
@@ -134,16 +144,13 @@ cdef class Seen:
                  steps, so that steady state allocates nothing.
         Source   INTERFACE section 4, "Trades once".
         """
-        cdef SymbolIds* ids = NULL
+        cdef SymbolIds* ids
         cdef Remembered* entry
-        cdef uint64_t* place
-        cdef int64_t at
-        if symbol < self.n_symbols:
-            ids = self.by_symbol[<int64_t>memory * self.n_symbols + symbol]
+        if tw_remember_greatest(&self.memories[memory], symbol, trade):
+            return SEEN_NEW
+        ids = self._symbol(memory, symbol)
         if ids == NULL:
-            ids = self._symbol(memory, symbol)
-            if ids == NULL:
-                return SEEN_NO_MEMORY
+            return SEEN_NO_MEMORY
         trade = _nonzero(trade)
         if trade <= ids.greatest:
             if not _fill_set(ids):
@@ -152,16 +159,13 @@ cdef class Seen:
                 return SEEN_BEFORE
         if not self._has_room(ids):
             return SEEN_NO_MEMORY
-        entry = &self.journal[self.n_journal]
+        entry = &self.journal.entries[self.journal.n]
         entry.symbol = ids
         entry.greatest = ids.greatest
-        self.n_journal += 1
-        at = ids.n % TAIL_IDS
-        if at == 0 and ids.n:
-            place = &ids.ids[(ids.n - TAIL_IDS) & (ids.capacity - 1)]
-            memcpy(entry.overwritten, place, sizeof(entry.overwritten))
-            memcpy(place, ids.tail, sizeof(ids.tail))
-        ids.tail[at] = trade
+        self.journal.n += 1
+        if ids.n % TAIL_IDS == 0 and ids.n:
+            tw_store_tail(ids)
+        ids.tail[ids.n % TAIL_IDS] = trade
         ids.n += 1
         if trade > ids.greatest:
             ids.greatest = trade
@@ -169,63 +173,52 @@ cdef class Seen:
 
     cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil:
         """Room for one more id and its entry in the journal."""
-        if ids.n == <int64_t>ids.capacity + TAIL_IDS and ids.capacity < LAST_CAPACITY:
+        if ids.n == <int64_t>ids.capacity + TAIL_IDS and ids.capacity < LAST_IDS:
             if not _grow(ids):
                 return False
-        return self.n_journal < self.journal_capacity or self._grow_journal()
+        return self.journal.n < self.journal.capacity or self._grow_journal()
 
     cdef bint _grow_journal(self) noexcept nogil:
-        cdef size_t capacity = max(<size_t>64, 2 * self.journal_capacity)
-        cdef Remembered* grown = <Remembered*>realloc(self.journal, capacity * sizeof(Remembered))
+        cdef size_t capacity = max(<size_t>64, 2 * self.journal.capacity)
+        cdef Remembered* grown = <Remembered*>realloc(
+            self.journal.entries, capacity * sizeof(Remembered)
+        )
         if grown == NULL:
             return False
-        self.journal = grown
-        self.journal_capacity = capacity
+        self.journal.entries = grown
+        self.journal.capacity = capacity
         return True
 
     cdef void undo(self) noexcept nogil:
-        """Forget the ids remembered since `begin`, the last first."""
+        """Forget the ids remembered since `begin`, the last first.
+
+        Where a tail was put away, the oldest eight ids are gone; in their place stand ids of the
+        tail, for a second time.
+        """
         cdef Remembered* entry
         cdef SymbolIds* ids
-        cdef uint64_t* place
-        while self.n_journal:
-            self.n_journal -= 1
-            entry = &self.journal[self.n_journal]
+        while self.journal.n:
+            self.journal.n -= 1
+            entry = &self.journal.entries[self.journal.n]
             ids = entry.symbol
             ids.n -= 1
             ids.greatest = entry.greatest
             if ids.n % TAIL_IDS == 0 and ids.n:
-                place = &ids.ids[(ids.n - TAIL_IDS) & (ids.capacity - 1)]
-                memcpy(ids.tail, place, sizeof(ids.tail))
-                memcpy(place, entry.overwritten, sizeof(entry.overwritten))
+                memcpy(
+                    ids.tail,
+                    &ids.ids[(ids.n - TAIL_IDS) & <int64_t>(ids.capacity - 1)],
+                    TAIL_IDS * sizeof(uint64_t),
+                )
             if ids.set_end > ids.n:
                 # The set holds the id; -1 makes the next lookup rebuild it.
                 ids.set_end = -1
 
-    cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
-        cdef SymbolIds** grown
+    cdef SymbolIds* _symbol(self, int32_t number, int32_t symbol) noexcept nogil:
+        cdef Memory* memory = &self.memories[number]
         cdef SymbolIds* made
-        cdef int32_t n_symbols, i
-        cdef int64_t at
-        if symbol >= self.n_symbols:
-            n_symbols = max(64, self.n_symbols)
-            while n_symbols <= symbol:
-                n_symbols *= 2
-            grown = <SymbolIds**>calloc(<size_t>self.n_memories * n_symbols, sizeof(SymbolIds*))
-            if grown == NULL:
-                return NULL
-            for i in range(self.n_memories):
-                for at in range(self.n_symbols):
-                    grown[<int64_t>i * n_symbols + at] = \
-                        self.by_symbol[<int64_t>i * self.n_symbols + at]
-            free(self.by_symbol)
-            self.by_symbol = grown
-            self.n_symbols = n_symbols
-            for i in range(self.n_memories):
-                self.warm[i].places = <void**>(grown + <int64_t>i * n_symbols)
-                self.warm[i].n = n_symbols
-        at = <int64_t>memory * self.n_symbols + symbol
-        if self.by_symbol[at] == NULL:
+        if symbol >= memory.n_symbols and not self._grow_symbols(memory, symbol):
+            return NULL
+        if memory.symbols[symbol] == NULL:
             made = <SymbolIds*>calloc(1, sizeof(SymbolIds))
             if made == NULL:
                 return NULL
@@ -234,5 +227,18 @@ cdef class Seen:
                 free(made)
                 return NULL
             made.capacity = FIRST_CAPACITY
-            self.by_symbol[at] = made
-        return self.by_symbol[at]
+            memory.symbols[symbol] = made
+        return memory.symbols[symbol]
+
+    cdef bint _grow_symbols(self, Memory* memory, int32_t symbol) noexcept nogil:
+        cdef int32_t n = max(64, memory.n_symbols)
+        cdef SymbolIds** grown
+        while n <= symbol:
+            n *= 2
+        grown = <SymbolIds**>realloc(memory.symbols, n * sizeof(SymbolIds*))
+        if grown == NULL:
+            return False
+        memset(grown + memory.n_symbols, 0, (n - memory.n_symbols) * sizeof(SymbolIds*))
+        memory.symbols = grown
+        memory.n_symbols = n
+        return True

@@ -31,14 +31,17 @@ cdef enum Outcome:
     FULL = 13           # a ring has no room now
 
 cdef enum:
-    MAX_LABELS = 8
     MAX_ZEROS = 16      # columns of one row set that a condition makes zero
 
-# Channel names that a connection has instead of the plan's.
-cdef struct Labels:
-    int n
-    int64_t plan[MAX_LABELS]
-    int64_t name[MAX_LABELS]
+cdef extern from "tickwire/step.h" nogil:
+    enum:
+        MAX_LABELS "TW_MAX_LABELS"
+
+    # Channel names that a connection has instead of the plan's.
+    ctypedef struct Labels "tw_labels":
+        int n
+        int64_t* plan
+        int64_t* name
 
 # The message being decoded.
 cdef struct Message:

@@ -7,19 +7,27 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp
 from tickwire.decode._read cimport Reader
-from tickwire.decode._stage cimport Message, Stage
+from tickwire.decode._stage cimport Labels, Message, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._template cimport Known, Step, Template
 from tickwire.decode._values cimport Register
 
+cdef extern from "tickwire/place.h" nogil:
+    ctypedef struct Place "tw_place":
+        void* row_set
+
 cdef extern from "tickwire/steps.h" nogil:
-    int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS
+    int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT
 
     ctypedef struct Rows "tw_rows":
         int64_t row
         int64_t last
         int is_levels
         const uint8_t* element
+        const Place* place
+        int admitted
+        uint64_t kept_back
+        const Labels* labels
 
     ctypedef const uint8_t* (*steps_function "tw_steps_fn")(
         const Step* steps, int* at, const uint8_t* p, const uint8_t* end, Register* registers,
@@ -30,6 +38,7 @@ cdef extern from "tickwire/steps.h" nogil:
         steps_function run
         steps_function row
         steps_function many
+        steps_function script
 
     void tw_choose_kernels(Kernels* kernels)
 
@@ -63,3 +72,6 @@ cdef class Steps:
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil
+
+# How a value of a schema.Kind goes into its column.
+cdef int kind_of_store(int kind) noexcept nogil

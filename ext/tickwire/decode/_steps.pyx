@@ -5,7 +5,6 @@ from libc.stdlib cimport calloc, free
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
-from tickwire.decode._seen cimport Warm
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
@@ -106,7 +105,7 @@ cdef class Steps:
             template.steps[i].slots = 0
             if row_set.once >= 0 and template.steps[i].kind == STEP_CODE \
                     and template.steps[i].reg == row_set.symbol:
-                template.steps[i].warm = <const Warm*>&self.stage.seen.warm[row_set.once]
+                template.steps[i].warm = &self.stage.seen.memories[row_set.once]
         for i in range(row_set.stores.n):
             if not self.place(template, &self.program.cells[row_set.stores.first + i]):
                 return
@@ -138,23 +137,25 @@ cdef class Steps:
                 continue
             step.column = target.columns[cell.column]
             step.slots = target.mask
-            if cell.kind == KIND_TEXT or cell.kind == KIND_BINARY:
+            step.store = kind_of_store(cell.kind)
+            if step.store == STORE_TEXT:
                 step.column = &target.texts[cell.column]
-                step.store = STORE_TEXT
-            elif cell.kind == KIND_F64 or cell.kind == KIND_I64 or cell.kind == KIND_TS:
-                step.store = STORE_8
-            elif cell.kind == KIND_CODE16:
-                step.store = STORE_2
-            elif cell.kind == KIND_BOOL:
-                step.store = STORE_1
-            else:
-                step.store = STORE_4
             return True
         if template.n_rest == MAX_REST:
             return False
         template.rest[template.n_rest] = cell
         template.n_rest += 1
         return True
+
+
+cdef int kind_of_store(int kind) noexcept nogil:
+    if kind == KIND_TEXT or kind == KIND_BINARY:
+        return STORE_TEXT
+    if kind == KIND_F64 or kind == KIND_I64 or kind == KIND_TS:
+        return STORE_8
+    if kind == KIND_CODE16:
+        return STORE_2
+    return STORE_1 if kind == KIND_BOOL else STORE_4
 
 
 cdef bint _is_levels(Template* template) noexcept nogil:

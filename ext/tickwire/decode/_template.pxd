@@ -15,7 +15,7 @@ the row's columns and write into its slot, which does not count before the head 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp, RowSetOp
-from tickwire.decode._seen cimport Warm
+from tickwire.decode._seen cimport Memory
 
 cdef enum:
     MAX_STEPS = 40
@@ -40,12 +40,16 @@ cdef extern from "tickwire/step.h" nogil:
         STEP_END "TW_STEP_END"
         STEP_OBSERVE "TW_STEP_OBSERVE"
         STEP_RULE "TW_STEP_RULE"
+        STEP_LITERAL "TW_STEP_LITERAL"
+        STEP_ROWS "TW_STEP_ROWS"
+        STEP_ROW_END "TW_STEP_ROW_END"
 
         STORE_1 "TW_STORE_1"
         STORE_2 "TW_STORE_2"
         STORE_4 "TW_STORE_4"
         STORE_8 "TW_STORE_8"
         STORE_TEXT "TW_STORE_TEXT"
+        STORE_NO_TEXT "TW_STORE_NO_TEXT"
 
     ctypedef struct Word "tw_word":
         pass
@@ -72,7 +76,8 @@ cdef extern from "tickwire/step.h" nogil:
         int32_t turn
         void* action
         const Known* known
-        const Warm* warm
+        const Memory* warm
+        const void* place
         Word words[MAX_WORDS]
 
     # Expect n bytes, of which `length` are the value; False where they are too many.

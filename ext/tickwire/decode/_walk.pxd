@@ -15,9 +15,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tickwire.decode._general cimport General
 from tickwire.decode._lowered cimport NodeOp, RouteOp
+from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport Outcome
-from tickwire.decode._steps cimport Kernels, Steps
-from tickwire.decode._template cimport Template
+from tickwire.decode._steps cimport Kernels, Rows, Steps
+from tickwire.decode._template cimport Step, Template
 
 
 @cython.final
@@ -25,6 +26,13 @@ cdef class Walker(General):
     cdef Steps steps
     cdef Kernels kernels
     cdef Template* templates            # by node
+    cdef Scripts scripts
+
+    # Decode by the script of a route; False: it does not fit, and nothing is staged.
+    cdef bint perform(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef inline const uint8_t* pause(self, Step* step, int stop, const uint8_t* p, Rows* rows) \
+        noexcept nogil
+    cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil
 
     # Decode by a route; stages its rows, or takes them back and says why.
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \

@@ -3,15 +3,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tickwire.decode._lowered cimport MAX_TARGETS, NodeOp, RouteOp
+from tickwire.decode._lowered cimport MAX_TARGETS, NodeOp, RouteOp, RowSetOp
+from tickwire.decode._script cimport TW_ASK, TW_UNWANTED, TW_WANTED, Script, Scripts
 from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._steps cimport (
-    TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Rows, Steps, tw_choose_kernels,
+    TW_STOP_ADMIT, TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Rows, Steps, tw_choose_kernels,
 )
 from tickwire.decode._targets cimport Target
-from tickwire.decode._template cimport Template, learn
+from tickwire.decode._template cimport Step, Template, learn
 from tickwire.decode._values cimport tw_skip_space
 
 
@@ -32,6 +33,8 @@ cdef class Walker(General):
         self.templates = <Template*>calloc(self.program.n_nodes, sizeof(Template))
         if self.templates == NULL:
             raise MemoryError
+        self.scripts = Scripts(stage)
+        self.scripts.templates = self.templates
 
     def __dealloc__(self):
         free(self.templates)
@@ -65,6 +68,74 @@ cdef class Walker(General):
             self.message.deferring = True
         return self.message.outcome
 
+    cdef bint perform(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """Decode a message by its route's script, which has steps.
+
+        Shape    one payload, p..end; its rows are staged at the heads of the rings.
+        Units    see `Stage.emit`.
+        Returns  False where the message looks otherwise or something about it is wrong; then no
+                 row is staged and nothing remembered, and `run` must look at it.
+        Threads  the loop's thread only.
+        Memory   the payload is borrowed until the return; nothing is allocated but what new symbols
+                 need.
+        Source   the theory of scripts, in `_script.pxd`.
+        """
+        cdef Script* script = self.scripts.at[route]
+        cdef RouteOp* op = &self.program.routes[route]
+        cdef Rows rows
+        cdef int at = 0
+        cdef int stop
+        self.message.end = end
+        self.message.deferring = False
+        self.stage.begin(op)
+        rows.row = 0
+        rows.last = 0
+        rows.place = NULL
+        rows.admitted = TW_ASK
+        rows.kept_back = 0
+        rows.labels = self.message.labels
+        while True:
+            p = self.kernels.script(
+                script.steps, &at, p, end, self.message.registers, &self.message.have, &stop,
+                &rows,
+            )
+            if stop == TW_STOP_END:
+                break
+            if stop != TW_STOP_MISS:
+                p = self.pause(&script.steps[at], stop, p, &rows)
+                if p != NULL:
+                    at += stop != TW_STOP_ADMIT
+                    continue
+            self.stage.take_back(op)
+            return False
+        self.message.kept_back |= rows.kept_back
+        if self.close(op, script.fills):
+            script.hits += 1
+            return True
+        self.stage.take_back(op)
+        return False
+
+    cdef inline const uint8_t* pause(self, Step* step, int stop, const uint8_t* p, Rows* rows) \
+            noexcept nogil:
+        """What the kernel of scripts has stopped for: where it may go on, or NULL."""
+        cdef bint wanted = True
+        if stop == TW_STOP_NODE:
+            return self.value(step.node, p)
+        if stop != TW_STOP_ADMIT:
+            return self.steps.help_row(step, stop, p, rows.row)
+        if not self.stage.prepare(<RowSetOp*>rows.place.row_set, &wanted):
+            return NULL
+        rows.admitted = TW_WANTED if wanted else TW_UNWANTED
+        return p
+
+    cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil:
+        """What is due at the end of a message."""
+        cdef NodeOp* root = &self.program.nodes[route.root]
+        return (
+            (route.marks_last.n == 0 or self.stage.finish(route))
+            and (not fills or self.fill_scope(root, self.message.heads))
+        )
+
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
         cdef const uint8_t* after
         self.message.end = end
@@ -90,11 +161,8 @@ cdef class Walker(General):
             return False
         if root.observe >= 0:
             self.note(root.observe, start, after)
-        return (
-            (closed or root.rows.n == 0 or self.close_rows(root, start))
-            and (route.marks_last.n == 0 or self.stage.finish(route))
-            and (root.fills.n == 0 or self.fill_scope(root, self.message.heads))
-        )
+        return (closed or root.rows.n == 0 or self.close_rows(root, start)) \
+            and self.close(route, root.fills.n > 0)
 
     cdef inline const uint8_t* directly(self, int32_t number, const uint8_t* p) noexcept nogil:
         """A value that is one row, and its row; NULL where it is to be read another way."""

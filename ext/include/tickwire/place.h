@@ -1,0 +1,80 @@
+/* A place of rows in a message: whether a row is wanted, and what it has that no step reads. */
+#ifndef TICKWIRE_PLACE_H
+#define TICKWIRE_PLACE_H
+
+#include "tickwire/step.h"
+
+enum { TW_MAX_CELLS = 16 };
+
+/* Whether a row is wanted, or that the general rules must say so. */
+enum tw_admitted { TW_UNWANTED = 0, TW_WANTED = 1, TW_ASK = -1 };
+
+/* A column of a row whose value no step reads. */
+typedef struct {
+    void *column; /* a tw_text_column where it is a text, which is null */
+    int64_t slots;
+    const tw_bits *value; /* `constant` of the cell, or a register */
+    int32_t store;
+    int32_t is_channel;
+    tw_bits constant;
+} tw_cell;
+
+typedef struct tw_place {
+    int64_t *head;              /* Ring.head: staged rows, which count when the message does */
+    const int64_t *limit;       /* Ring.limit */
+    const int64_t *first_row;   /* Ring.message_start */
+    int64_t most_rows;          /* of a message */
+    const tw_step *first;       /* of a row's steps */
+    uint64_t bit;               /* of its table */
+    void *row_set;              /* what the general rules would stage */
+    const uint8_t *allowed;     /* by symbol; NULL: all are */
+    const tw_memory *memory;    /* NULL: rows need not be new */
+    int32_t n_allowed;
+    int32_t symbol, trade_id;   /* registers */
+    int32_t is_list;            /* its rows are the elements of an array */
+    int32_t n_cells;
+    tw_cell cells[TW_MAX_CELLS];
+} tw_place;
+
+/* The row that may not be filled any more: past the ring's room, or past a message's. */
+TW_INLINE int64_t tw_last_row(const tw_place *place) {
+    int64_t most = *place->first_row + place->most_rows;
+    return most < *place->limit ? most : *place->limit;
+}
+
+TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers) {
+    int64_t symbol = registers[place->symbol].value.i;
+    if (place->allowed != NULL && (symbol >= place->n_allowed || !place->allowed[symbol]))
+        return TW_UNWANTED;
+    if (place->memory == NULL) return TW_WANTED;
+    const tw_register *id = registers + place->trade_id;
+    return id->is_number && tw_remember_greatest(place->memory, (int32_t)symbol, (uint64_t)id->value.i)
+               ? TW_WANTED
+               : TW_ASK;
+}
+
+TW_INLINE void tw_store_cells(const tw_place *place, int64_t row, const tw_labels *labels) {
+    const tw_cell *cell = place->cells;
+    for (int32_t left = place->n_cells; left > 0; left--, cell++) {
+        int64_t slot = row & cell->slots;
+        int64_t value = cell->value->i;
+        if (cell->is_channel && labels != NULL) {
+            for (int i = 0; i < labels->n; i++) {
+                if (labels->plan[i] == value) {
+                    value = labels->name[i];
+                    break;
+                }
+            }
+        }
+        switch (cell->store) {
+        case TW_STORE_8: ((int64_t *)cell->column)[slot] = value; break;
+        case TW_STORE_4: ((int32_t *)cell->column)[slot] = (int32_t)value; break;
+        case TW_STORE_2: ((int16_t *)cell->column)[slot] = (int16_t)value; break;
+        case TW_STORE_1: ((int8_t *)cell->column)[slot] = (int8_t)value; break;
+        default: /* TW_STORE_NO_TEXT */
+            tw_put_no_text((const tw_text_column *)cell->column, row, cell->slots);
+        }
+    }
+}
+
+#endif

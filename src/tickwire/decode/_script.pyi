@@ -1,0 +1,7 @@
+from typing import Self, final
+
+from tickwire.decode._stage import Stage
+
+@final
+class Scripts:
+    def __new__(cls, stage: Stage) -> Self: ...
