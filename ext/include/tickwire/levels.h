@@ -38,13 +38,14 @@ TW_FAST const uint8_t *tw_level_integer(const uint8_t *p, const tw_step *step, i
     return p + n;
 }
 
-/* As many rows as it can: rows->row and rows->element move on, and the latter is given. */
-TW_FAST const uint8_t *tw_levels(const tw_step *steps, const uint8_t *end, tw_rows *rows) {
+/* As many rows as it can: run->row and run->element move on, and the latter is given. */
+TW_FAST const uint8_t *tw_levels(tw_run *run) {
+    const tw_step *steps = run->steps;
     const bool has_integer = steps[2].kind == TW_STEP_INTEGER;
     const tw_step *last_step = steps + (has_integer ? 3 : 2);
-    const uint8_t *element = rows->element, *p;
-    int64_t row = rows->row;
-    while (row < rows->last && TW_WITHIN(element, end, TW_LEVEL_BYTES)) {
+    const uint8_t *element = run->element, *p;
+    int64_t row = run->row;
+    while (row < run->last && TW_WITHIN(element, run->end, TW_LEVEL_BYTES)) {
         p = tw_level_f64(element, steps, row);
         if (p == NULL) break;
         p = tw_level_f64(p, steps + 1, row);
@@ -59,8 +60,8 @@ TW_FAST const uint8_t *tw_levels(const tw_step *steps, const uint8_t *end, tw_ro
         element = p + 1;
         row++;
     }
-    rows->row = row;
-    rows->element = element;
+    run->row = row;
+    run->element = element;
     return element;
 }
 #endif

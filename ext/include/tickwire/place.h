@@ -53,19 +53,21 @@ TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers) {
                : TW_ASK;
 }
 
+/* The name that a connection's rows have instead of a channel's. */
+static inline int64_t tw_labelled(const tw_labels *labels, int64_t channel) {
+    for (int i = 0; i < labels->n; i++) {
+        if (labels->plan[i] == channel) return labels->name[i];
+    }
+    return channel;
+}
+
 TW_INLINE void tw_store_cells(const tw_place *place, int64_t row, const tw_labels *labels) {
     const tw_cell *cell = place->cells;
     for (int32_t left = place->n_cells; left > 0; left--, cell++) {
         int64_t slot = row & cell->slots;
         int64_t value = cell->value->i;
-        if (cell->is_channel && labels != NULL) {
-            for (int i = 0; i < labels->n; i++) {
-                if (labels->plan[i] == value) {
-                    value = labels->name[i];
-                    break;
-                }
-            }
-        }
+        if (cell->is_channel && __builtin_expect(labels != NULL, 0))
+            value = tw_labelled(labels, value);
         switch (cell->store) {
         case TW_STORE_8: ((int64_t *)cell->column)[slot] = value; break;
         case TW_STORE_4: ((int32_t *)cell->column)[slot] = (int32_t)value; break;

@@ -4,6 +4,9 @@
  * - A load may reach past `end`, but never into another page than the last byte before it, so that it
  *   cannot fault; what it finds there decides nothing. The address sanitizer cannot know that, so
  *   under it every load is below `end`.
+ * - `checked` is a constant. Without it nobody looks whether a load can fault: the caller knows that
+ *   TW_SLACK_BYTES behind `end` are on its page, and that p is not behind `end` where a step begins.
+ *   A message whose last steps found what stood behind `end` is refused when its end is compared.
  * - What is unusual is refused, and then read again by the general rules. A number's end is not looked
  *   at: the next literal begins with the byte that must stand there.
  */
@@ -70,22 +73,23 @@ typedef struct {
     uint32_t mask;   /* a bit per byte of it */
     uint32_t n;      /* bytes of it, at least 1 */
     int32_t kind;
-    int32_t reg;
+    int32_t store;   /* how the value goes into its column */
     void *column;    /* rows: where the value goes; a tw_text_column for texts */
     int64_t slots;   /* rows: capacity - 1 of the column, so that `row & slots` is its place */
-    uint64_t before; /* registers that the steps before this one set */
-    int32_t store;   /* how the value goes into its column */
-    int32_t n_words;
+    tw_register *place; /* the register `reg` */
     int64_t unit_ns; /* of a time */
-    int32_t is_int32; /* an integer's column has 32 bits */
-    uint8_t first;   /* the value's first byte, its quote for a quoted one */
-    int32_t quoted;
-    int32_t node;
-    int32_t turn;    /* of a place that gives rows, -1 for others */
-    void *action;    /* what the general rules would do */
     const tw_known *known; /* codes of strings; NULL without */
     const tw_memory *warm; /* remembers an id of the string's trade next: fetched meanwhile; or NULL */
-    const void *place;     /* a tw_place, of TW_STEP_ROWS */
+    const void *rows;      /* a tw_place, of TW_STEP_ROWS */
+    uint64_t before; /* registers that the steps before this one set */
+    void *action;    /* what the general rules would do */
+    int32_t reg;
+    int32_t is_int32; /* an integer's column has 32 bits */
+    int32_t node;
+    int32_t turn;    /* of a place that gives rows, -1 for others */
+    int32_t quoted;
+    uint8_t first;   /* the value's first byte, its quote for a quoted one */
+    int32_t n_words;
     tw_word words[TW_MAX_WORDS]; /* choices */
 } tw_step;
 
@@ -97,18 +101,25 @@ typedef struct {
     int64_t name[TW_MAX_LABELS];
 } tw_labels;
 
-/* Rows that are being filled. */
+/* A run of steps. The caller sets what is above the line; `step` says where to begin, and then where
+ * it ended. */
 typedef struct {
-    int64_t row;            /* the first that is not whole */
+    const tw_step *steps;
+    const tw_step *step;
+    const uint8_t *end;
+    tw_register *registers;
+    uint64_t *have;         /* registers that hold a value */
+    int64_t row;            /* of rows: the first that is not whole */
     int64_t last;           /* of many: it and those behind it may not be filled */
     int is_levels;          /* of many: decimals and integers alone, as in the levels of a book */
+    int admitted;           /* of scripts: what was decided of the row at whose end it stands */
     const uint8_t *element; /* of many: where the text of `row` begins */
-    /* Of a script: */
-    const struct tw_place *place; /* NULL before the first */
-    int admitted;                 /* what was decided of the row at whose end it stands: tw_admitted */
-    uint64_t kept_back;           /* places of which a row was not wanted, by their bits */
-    const tw_labels *labels;      /* NULL for none */
-} tw_rows;
+    const tw_labels *labels; /* of scripts; NULL for none */
+    /* ---- */
+    const struct tw_place *place; /* of scripts: that of the row; NULL before the first */
+    uint64_t kept_back;     /* of scripts: places of which a row was not wanted, by their bits */
+    int stop;               /* why it ended */
+} tw_run;
 
 /* Times of at most this many units of a millisecond or less fit in int64 as ns: the year 2262. */
 #define TW_MOST_MILLISECONDS 9223372036000LL
@@ -135,6 +146,8 @@ static struct {
 } tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32('"'), TW_TIMES_32('\\'),
                                                  TW_TIMES_32(0x1F)};
 
+enum { TW_SLACK_BYTES = 64 }; /* two loads */
+
 /* 0 where the step's literal stands at p, which has 32 readable bytes. */
 TW_FAST uint32_t tw_unlike_literal(const uint8_t *p, const tw_step *step) {
     __m256i same = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p),
@@ -142,7 +155,9 @@ TW_FAST uint32_t tw_unlike_literal(const uint8_t *p, const tw_step *step) {
     return ~(uint32_t)_mm256_movemask_epi8(same) & step->mask;
 }
 
-TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_step *step,
+                                const bool checked) {
+    if (!checked) return __builtin_expect(p > end, 0) ? 1 : tw_unlike_literal(p, step);
     if (__builtin_expect(!TW_WITHIN(p, end, TW_LITERAL_MAX), 0)) {
         if (!TW_WITHIN(p, end, step->n)) return 1;
         if (!TW_READABLE(p, end, TW_LITERAL_MAX)) return memcmp(p, step->literal, step->n) != 0;
@@ -151,29 +166,30 @@ TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_s
 }
 
 /* The closing quote of a string without escapes; NULL for others. */
-TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end) {
+TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
     const __m256i quote = _mm256_load_si256((const __m256i *)tw_bytes.quote),
                   slash = _mm256_load_si256((const __m256i *)tw_bytes.slash),
                   control = _mm256_load_si256((const __m256i *)tw_bytes.control);
-    while (__builtin_expect(TW_READABLE(p, end, 32), 1)) {
+    while (__builtin_expect(checked ? TW_READABLE(p, end, 32) : p < end, 1)) {
         __m256i v = _mm256_loadu_si256((const __m256i *)p);
         __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, slash));
         stop = _mm256_or_si256(stop, _mm256_cmpeq_epi8(_mm256_min_epu8(v, control), v));
         uint32_t bits = (uint32_t)_mm256_movemask_epi8(stop);
         if (bits) {
             p += __builtin_ctz(bits);
-            return p < end && *p == '"' ? p : NULL;
+            return (!checked || p < end) && *p == '"' ? p : NULL;
         }
         p += 32;
-        if (p >= end) return NULL;
+        if (checked && p >= end) return NULL;
     }
-    return tw_plain_string_end(p, end);
+    return checked ? tw_plain_string_end(p, end) : NULL;
 }
 
-TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out) {
+TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out,
+                                   const bool checked) {
     uint64_t mantissa;
     int fraction, n;
-    if (!TW_READABLE(p, end, 16)) return NULL;
+    if (checked && !TW_READABLE(p, end, 16)) return NULL;
     n = tw_decimal_at(p, &mantissa, &fraction);
     if (n == 0) return NULL;
     /* At most 15 digits: mantissa and power are exact, and one division rounds once. */
@@ -181,18 +197,22 @@ TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double 
     return p + n;
 }
 
-TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out) {
+TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out,
+                                       const bool checked) {
     uint64_t value;
-    int n = TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
+    int n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
     if (__builtin_expect(n == 0, 0)) return tw_plain_u63(p, end, out);
     *out = (int64_t)value;
     return p + n;
 }
-#endif
 
-TW_INLINE uint32_t tw_unlike_slow(const uint8_t *p, const uint8_t *end, const tw_step *step) {
-    return !tw_literal_at(p, end, step->literal, step->n);
+/* Behind any value; what follows a number is for the next literal to see. */
+TW_FAST const uint8_t *tw_skip_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
+    uint64_t value;
+    int n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
+    return n ? p + n : tw_skip_value(p, end);
 }
+#endif
 
 /* Whether a value that begins with c is of the form of one that began with `first`. */
 TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
@@ -215,16 +235,17 @@ static inline bool tw_expect(tw_word *word, const uint8_t *p, uint32_t n, uint32
 }
 
 /* The first expected word that stands at p, or NULL. */
-TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const tw_step *step) {
+TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
+                                    const bool checked) {
     uint64_t low, high;
-    if (!TW_READABLE(p, end, 16)) return NULL;
+    if (checked && !TW_READABLE(p, end, 16)) return NULL;
     memcpy(&low, p, 8);
     memcpy(&high, p + 8, 8);
     const tw_word *word = step->words;
     for (int32_t left = step->n_words; left > 0; left--, word++) {
         if ((((low ^ word->text[0]) & word->mask[0]) | ((high ^ word->text[1]) & word->mask[1])) ==
                 0 &&
-            TW_WITHIN(p, end, word->n))
+            (!checked || TW_WITHIN(p, end, word->n)))
             return word;
     }
     return NULL;
@@ -232,10 +253,11 @@ TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const 
 
 /* The bytes of the string at p if its code is known, 0 if not. */
 TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
-                              int64_t *code) {
+                              int64_t *code, const bool checked) {
     uint32_t n = 0;
-    if (step->known != NULL && TW_READABLE(p, end, 16)) n = tw_known_at(step->known, p, code);
-    if (n == 0 || !TW_WITHIN(p, end, n + 1)) return 0;
+    if (step->known != NULL && (!checked || TW_READABLE(p, end, 16)))
+        n = tw_known_at(step->known, p, code);
+    if (n == 0 || (checked && !TW_WITHIN(p, end, n + 1))) return 0;
     if (step->warm != NULL && *code < step->warm->n_symbols) {
         const char *place = (const char *)step->warm->symbols[*code];
         __builtin_prefetch(place, 1);
@@ -246,14 +268,13 @@ TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_ste
 
 /* Put a text into a row of its column; false where the ring's own rules must decide. */
 TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t slots,
-                           const uint8_t *p, size_t n) {
+                           const uint8_t *p, size_t n, const bool checked) {
     int64_t start = column->ends[(row - 1) & slots];
     int64_t at = start & column->arena_mask;
     int64_t stop = start + (int64_t)n;
-    if ((int64_t)n > column->most || stop > *column->limit ||
-        at + (int64_t)n > column->arena_mask + 1)
-        return false;
-    if (n <= 16 && at + 16 <= column->arena_mask + 1 && TW_READABLE(p, p + n, 16))
+    int64_t room = column->arena_mask + 1 - at;
+    if ((int64_t)n > column->most || stop > *column->limit || (int64_t)n > room) return false;
+    if (n <= 16 && room >= 16 && (!checked || TW_READABLE(p, p + n, 16)))
         memcpy(column->arena + at, p, 16); /* what it puts behind the text is not yet anybody's */
     else
         memcpy(column->arena + at, p, n);
@@ -269,7 +290,8 @@ TW_INLINE void tw_put_no_text(const tw_text_column *column, int64_t row, int64_t
 }
 
 /* Put a register into a row. */
-TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row) {
+TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row,
+                        const bool checked) {
     int64_t slot = row & step->slots;
     if (__builtin_expect(step->store == TW_STORE_8, 1)) {
         ((tw_bits *)step->column)[slot] = reg->value;
@@ -281,7 +303,7 @@ TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row
     case TW_STORE_1: ((int8_t *)step->column)[slot] = (int8_t)reg->value.i; break;
     case TW_STORE_TEXT:
         return !reg->escaped && tw_put_text((const tw_text_column *)step->column, row,
-                                            step->slots, reg->p, reg->n);
+                                            step->slots, reg->p, reg->n, checked);
     default: break;
     }
     return true;

@@ -208,7 +208,7 @@ cdef class Scripts:
         if script.n_places == MAX_PLACES or not _add(script, entry, STEP_ROWS):
             return False
         script.n_places += 1
-        script.steps[script.n_steps - 1].place = place
+        script.steps[script.n_steps - 1].rows = place
         place.head = target.head
         place.limit = target.limit
         place.first_row = target.message_start

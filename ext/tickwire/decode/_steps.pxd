@@ -19,27 +19,34 @@ cdef extern from "tickwire/place.h" nogil:
 cdef extern from "tickwire/steps.h" nogil:
     int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT
 
-    ctypedef struct Rows "tw_rows":
+    ctypedef struct Run "tw_run":
+        const Step* steps
+        const Step* step
+        const uint8_t* end
+        Register* registers
+        uint64_t* have
         int64_t row
         int64_t last
         int is_levels
-        const uint8_t* element
-        const Place* place
         int admitted
-        uint64_t kept_back
+        const uint8_t* element
         const Labels* labels
+        const Place* place
+        uint64_t kept_back
+        int stop
 
     ctypedef const uint8_t* (*steps_function "tw_steps_fn")(
-        const Step* steps, int* at, const uint8_t* p, const uint8_t* end, Register* registers,
-        uint64_t* have, int* stop, Rows* rows,
+        Run* run, const uint8_t* p
     ) noexcept nogil
 
     ctypedef struct Kernels "tw_kernels":
-        steps_function run
+        steps_function flat
         steps_function row
         steps_function many
         steps_function script
+        steps_function script_slack
 
+    bint tw_has_slack(const uint8_t* end)
     void tw_choose_kernels(Kernels* kernels)
 
 cdef extern from "tickwire/known.h" nogil:

@@ -19,7 +19,7 @@ cdef extern from "tickwire/predict.h" nogil:
     const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
 
 cdef extern from "tickwire/step.h" nogil:
-    bint tw_store(const Step* step, const Register* reg, int64_t row)
+    bint tw_store(const Step* step, const Register* reg, int64_t row, bint checked)
 
 
 cdef class Steps:
@@ -52,7 +52,7 @@ cdef class Steps:
         # A null leaves the register as it is, so the row is left to the general way.
         if p == NULL or not (self.message.have >> step.reg) & 1:
             return NULL
-        return p if tw_store(step, &self.message.registers[step.reg], row) else NULL
+        return p if tw_store(step, step.place, row, True) else NULL
 
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil:
         """Look a string up, so that it is known the next time."""

@@ -16,6 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp, RowSetOp
 from tickwire.decode._seen cimport Memory
+from tickwire.decode._values cimport Register
 
 cdef enum:
     MAX_STEPS = 40
@@ -62,22 +63,23 @@ cdef extern from "tickwire/step.h" nogil:
         uint32_t mask
         uint32_t n
         int32_t kind
-        int32_t reg
+        int32_t store
         void* column
         int64_t slots
-        uint64_t before
-        int32_t store
-        int32_t n_words
+        Register* place
         int64_t unit_ns
-        int32_t is_int32
-        uint8_t first
-        int32_t quoted
-        int32_t node
-        int32_t turn
-        void* action
         const Known* known
         const Memory* warm
-        const void* place
+        const void* rows
+        uint64_t before
+        void* action
+        int32_t reg
+        int32_t is_int32
+        int32_t node
+        int32_t turn
+        int32_t quoted
+        uint8_t first
+        int32_t n_words
         Word words[MAX_WORDS]
 
     # Expect n bytes, of which `length` are the value; False where they are too many.
@@ -106,6 +108,6 @@ cdef struct Template:
 
 # Learn from p..after, which has just been read in the general way for this node.
 cdef void learn(
-    Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+    Template* template, Lowered program, Register* registers, NodeOp* node, const uint8_t* p,
     const uint8_t* after
 ) noexcept nogil

@@ -8,7 +8,7 @@ from tickwire.decode._lowered cimport (
     OP_TEXT, OP_TIME, ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
 )
 from tickwire.decode._values cimport (
-    TEXT_NULL, TEXT_STRING, TEXT_WORD, Text, read_scalar, tw_skip_space, tw_skip_value,
+    TEXT_NULL, TEXT_STRING, TEXT_WORD, Register, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
 
@@ -83,6 +83,7 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
             break
         template.steps[template.n_steps - 1].kind = STEP_SKIP_STRING
         template.steps[template.n_steps - 1].turn = -1
+        template.steps[template.n_steps - 1].reg = 0
         literal = tw_string_end(p + 1, after, &escaped)
         if literal == NULL or escaped:
             break
@@ -128,6 +129,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     if template.n_steps == MAX_STEPS:
         return NULL
     step.turn = -1
+    step.reg = 0
     step.first = p[0]
     if edge == NULL:
         step.kind = STEP_SKIP_STRING if p[0] == c'"' else STEP_SKIP
@@ -233,11 +235,13 @@ cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_
     if literal == NULL or template.n_steps == MAX_STEPS:
         return False
     template.steps[template.n_steps].kind = STEP_END
+    template.steps[template.n_steps].reg = 0
     return _add(template, literal, after)
 
 
-cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
-                const uint8_t* after) noexcept nogil:
+cdef void learn(Template* template, Lowered program, Register* registers, NodeOp* node,
+                const uint8_t* p, const uint8_t* after) noexcept nogil:
+    cdef int i
     template.misses += 1
     if template.misses < template.misses_to_learn:
         return
@@ -248,3 +252,5 @@ cdef void learn(Template* template, Lowered program, NodeOp* node, const uint8_t
     template.direct = False
     if not _learn(template, program, node, p, after):
         template.n_steps = 0
+    for i in range(template.n_steps):
+        template.steps[i].place = &registers[template.steps[i].reg]

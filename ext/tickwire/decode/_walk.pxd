@@ -17,7 +17,7 @@ from tickwire.decode._general cimport General
 from tickwire.decode._lowered cimport NodeOp, RouteOp
 from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport Outcome
-from tickwire.decode._steps cimport Kernels, Rows, Steps
+from tickwire.decode._steps cimport Kernels, Run, Steps
 from tickwire.decode._template cimport Step, Template
 
 
@@ -30,8 +30,8 @@ cdef class Walker(General):
 
     # Decode by the script of a route; False: it does not fit, and nothing is staged.
     cdef bint perform(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil
-    cdef inline const uint8_t* pause(self, Step* step, int stop, const uint8_t* p, Rows* rows) \
-        noexcept nogil
+    cdef inline const uint8_t* pause(self, Run* run, const uint8_t* p) noexcept nogil
+    cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil
     cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil
 
     # Decode by a route; stages its rows, or takes them back and says why.

@@ -9,7 +9,8 @@ from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._steps cimport (
-    TW_STOP_ADMIT, TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Rows, Steps, tw_choose_kernels,
+    TW_STOP_ADMIT, TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Run, Steps, tw_choose_kernels,
+    tw_has_slack,
 )
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport Step, Template, learn
@@ -82,51 +83,52 @@ cdef class Walker(General):
         """
         cdef Script* script = self.scripts.at[route]
         cdef RouteOp* op = &self.program.routes[route]
-        cdef Rows rows
-        cdef int at = 0
-        cdef int stop
+        cdef bint has_slack = tw_has_slack(end)
+        cdef Run run
         self.message.end = end
         self.message.deferring = False
         self.stage.begin(op)
-        rows.row = 0
-        rows.last = 0
-        rows.place = NULL
-        rows.admitted = TW_ASK
-        rows.kept_back = 0
-        rows.labels = self.message.labels
+        self.prepare(&run, script.steps)
+        run.admitted = TW_ASK
+        run.kept_back = 0
+        run.labels = self.message.labels
         while True:
-            p = self.kernels.script(
-                script.steps, &at, p, end, self.message.registers, &self.message.have, &stop,
-                &rows,
-            )
-            if stop == TW_STOP_END:
+            p = self.kernels.script_slack(&run, p) if has_slack else self.kernels.script(&run, p)
+            if run.stop == TW_STOP_END:
                 break
-            if stop != TW_STOP_MISS:
-                p = self.pause(&script.steps[at], stop, p, &rows)
+            if run.stop != TW_STOP_MISS:
+                p = self.pause(&run, p)
                 if p != NULL:
-                    at += stop != TW_STOP_ADMIT
                     continue
             self.stage.take_back(op)
             return False
-        self.message.kept_back |= rows.kept_back
+        self.message.kept_back |= run.kept_back
         if self.close(op, script.fills):
             script.hits += 1
             return True
         self.stage.take_back(op)
         return False
 
-    cdef inline const uint8_t* pause(self, Step* step, int stop, const uint8_t* p, Rows* rows) \
-            noexcept nogil:
+    cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil:
+        run.steps = steps
+        run.step = steps
+        run.end = self.message.end
+        run.registers = self.message.registers
+        run.have = &self.message.have
+
+    cdef inline const uint8_t* pause(self, Run* run, const uint8_t* p) noexcept nogil:
         """What the kernel of scripts has stopped for: where it may go on, or NULL."""
         cdef bint wanted = True
-        if stop == TW_STOP_NODE:
+        cdef Step* step = <Step*>run.step
+        if run.stop == TW_STOP_ADMIT:
+            if not self.stage.prepare(<RowSetOp*>run.place.row_set, &wanted):
+                return NULL
+            run.admitted = TW_WANTED if wanted else TW_UNWANTED
+            return p
+        run.step += 1
+        if run.stop == TW_STOP_NODE:
             return self.value(step.node, p)
-        if stop != TW_STOP_ADMIT:
-            return self.steps.help_row(step, stop, p, rows.row)
-        if not self.stage.prepare(<RowSetOp*>rows.place.row_set, &wanted):
-            return NULL
-        rows.admitted = TW_WANTED if wanted else TW_UNWANTED
-        return p
+        return self.steps.help_row(step, run.stop, p, run.row)
 
     cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil:
         """What is due at the end of a message."""
@@ -233,31 +235,30 @@ cdef class Walker(General):
 
     cdef const uint8_t* swiftly(self, Template* template, const uint8_t* p) noexcept nogil:
         """By the template: behind the value; NULL with outcome DONE where it does not fit."""
-        cdef int at = 0
-        cdef int stop
+        cdef Run run
+        cdef Step* step
         cdef bint gave_rows = False
         if template.n_steps == 0 or self.message.deferring:
             return NULL
         self.message.have &= ~template.taken
+        self.prepare(&run, template.steps)
         while True:
-            p = self.kernels.run(
-                template.steps, &at, p, self.message.end, self.message.registers,
-                &self.message.have, &stop, NULL,
-            )
-            if stop == TW_STOP_END:
+            p = self.kernels.flat(&run, p)
+            step = <Step*>run.step
+            if run.stop == TW_STOP_END:
                 template.misses = 0
                 template.misses_to_learn = 0
                 return p
-            if stop == TW_STOP_NODE:
-                p = self.value(template.steps[at].node, p)
-                gave_rows = gave_rows or template.steps[at].turn >= 0
-            elif stop == TW_STOP_MISS:
+            if run.stop == TW_STOP_NODE:
+                p = self.value(step.node, p)
+                gave_rows = gave_rows or step.turn >= 0
+            elif run.stop == TW_STOP_MISS:
                 break
             else:
-                p = self.steps.help(&template.steps[at], stop, p)
+                p = self.steps.help(step, run.stop, p)
             if p == NULL:
                 break
-            at += 1
+            run.step += 1
         if gave_rows and self.message.outcome == DONE:
             self.fail(AGAIN)    # the general way would give the rows a second time
         return NULL
@@ -274,27 +275,23 @@ cdef class Walker(General):
         Source   the theory of templates, in `_template.pxd`.
         """
         cdef Target* target = &self.targets.at[template.target]
-        cdef Rows rows
-        cdef int at = 0
-        cdef int stop
-        rows.row = target.head[0]
-        if rows.row >= self.message.heads[template.target] + target.most_rows \
+        cdef Run run
+        run.row = target.head[0]
+        if run.row >= self.message.heads[template.target] + target.most_rows \
                 or not self.targets.has_room(template.target):
             return NULL
         self.message.have &= ~template.registers
+        self.prepare(&run, template.steps)
         while True:
-            p = self.kernels.row(
-                template.steps, &at, p, self.message.end, self.message.registers,
-                &self.message.have, &stop, &rows,
-            )
-            if stop == TW_STOP_END:
-                return p if self.admit(template, rows.row) else NULL
-            if stop == TW_STOP_MISS:
+            p = self.kernels.row(&run, p)
+            if run.stop == TW_STOP_END:
+                return p if self.admit(template, run.row) else NULL
+            if run.stop == TW_STOP_MISS:
                 return NULL
-            p = self.steps.help_row(&template.steps[at], stop, p, rows.row)
+            p = self.steps.help_row(<Step*>run.step, run.stop, p, run.row)
             if p == NULL:
                 return NULL
-            at += 1
+            run.step += 1
 
     cdef inline bint admit(self, Template* template, int64_t row) noexcept nogil:
         """Count the row if it is wanted; False with `message.outcome` set."""
@@ -326,32 +323,28 @@ cdef class Walker(General):
         """
         cdef Target* target = &self.targets.at[template.target]
         cdef int64_t most = self.message.heads[template.target] + target.most_rows
-        cdef Rows rows
-        cdef int at = 0
-        cdef int stop
-        rows.row = target.head[0]
-        rows.element = p
-        rows.is_levels = template.levels
-        while rows.row < most and self.targets.has_room(template.target):
-            rows.last = min(most, target.limit[0])
-            p = self.kernels.many(
-                template.steps, &at, p, self.message.end, self.message.registers,
-                &self.message.have, &stop, &rows,
-            )
-            target.head[0] = rows.row
-            if stop == TW_STOP_END:
+        cdef Run run
+        self.prepare(&run, template.steps)
+        run.row = target.head[0]
+        run.element = p
+        run.is_levels = template.levels
+        while run.row < most and self.targets.has_room(template.target):
+            run.last = min(most, target.limit[0])
+            p = self.kernels.many(&run, p)
+            target.head[0] = run.row
+            if run.stop == TW_STOP_END:
                 closed[0] = True
                 return p
-            if stop == TW_STOP_MISS:
-                if rows.row < rows.last:
+            if run.stop == TW_STOP_MISS:
+                if run.row < run.last:
                     break
-                at = 0
+                run.step = run.steps
                 continue
-            p = self.steps.help_row(&template.steps[at], stop, p, rows.row)
+            p = self.steps.help_row(<Step*>run.step, run.stop, p, run.row)
             if p == NULL:
                 break
-            at += 1
-        return rows.element
+            run.step += 1
+        return run.element
 
     cdef const uint8_t* single_rows(self, Template* template, const uint8_t* p, bint* closed) \
             noexcept nogil:
@@ -375,7 +368,7 @@ cdef class Walker(General):
         cdef Template* template = &self.templates[node - self.program.nodes]
         if self.message.deferring:
             return
-        learn(template, self.program, node, p, after)
+        learn(template, self.program, self.message.registers, node, p, after)
         self.steps.bind(template, node)
 
     cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil:
