@@ -9,7 +9,9 @@
 
 enum {
     TW_TAIL_IDS = 8, /* a cache line of ids */
-    TW_LAST_IDS = 8192 /* a power of two; at least the last half of them are known */
+    TW_LAST_IDS = 8192, /* a power of two; at least the last half of them are known */
+    /* A message that counts not at all may cost so many of the oldest ids, which are not that half. */
+    TW_FORGIVEN = 4000
 };
 
 /* What is always written comes first: with many symbols the rest is in no cache. */
@@ -43,10 +45,9 @@ typedef struct {
     tw_journal *journal;
 } tw_memory;
 
-/* Put the full tail where the oldest ids stand. */
-static inline void tw_store_tail(tw_symbol_ids *ids) {
-    memcpy(ids->ids + ((ids->n - TW_TAIL_IDS) & (int64_t)(ids->capacity - 1)), ids->tail,
-           sizeof ids->tail);
+/* Where a full tail is put away: the oldest ids stand there. */
+static inline uint64_t *tw_place_of_tail(const tw_symbol_ids *ids) {
+    return ids->ids + ((ids->n - TW_TAIL_IDS) & (int64_t)(ids->capacity - 1));
 }
 
 /* Remember an id that is greater than all of its symbol; false where that is not so, or where there
@@ -59,7 +60,8 @@ static inline bool tw_remember_greatest(const tw_memory *memory, int32_t symbol,
     if (at == 0 && ids->n != 0) {
         if (ids->n == (int64_t)ids->capacity + TW_TAIL_IDS && ids->capacity < TW_LAST_IDS)
             return false;
-        tw_store_tail(ids);
+        if (journal->n >= TW_FORGIVEN) return false;
+        memcpy(tw_place_of_tail(ids), ids->tail, sizeof ids->tail);
     }
     journal->entries[journal->n++] = (tw_remembered){ids, ids->greatest};
     ids->tail[at] = trade;

@@ -94,11 +94,12 @@ cdef class Decoder:
     cdef void prove(self, Proof* proof) noexcept nogil
     cdef uint64_t _observed_by(self, RouteOp* route)
     cdef uint64_t _observed_in(self, Range tests)
-    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
-        noexcept nogil
+    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
+    cdef bint drain(self, ConnectionDecoder connection) noexcept nogil
+    cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil
     cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
         noexcept nogil
-    cdef inline int settle(
+    cdef int settle(
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n
     ) noexcept nogil

@@ -165,34 +165,45 @@ cdef class Decoder:
         Memory   the payload is borrowed; rows go into the rings.
         Source   DESIGN section 4.
         """
-        cdef int32_t route = UNROUTED
+        cdef int32_t route = self.last_route
         cdef Outcome outcome
-        cdef bint drained
         if self.limit.spent:
             return Verdict.HALT
-        if self.n_draining:
-            # Deltas that were held come before whatever is newer.
-            self.publish(connection)
-            with gil:
-                drained = self._drain()
-            if not drained:
-                return Verdict.BLOCKED
+        if self.n_draining and not self.drain(connection):
+            return Verdict.BLOCKED
         self.stage.message.labels = &connection.labels if connection.labels.n else NULL
-        outcome = self.decode(payload, payload + n, &route)
+        if route != UNROUTED and may_fit(self.walker.scripts.at[route], payload, payload + n) \
+                and self.performed(route, payload, payload + n):
+            if self.lowered.routes[route].is_plain:
+                return self.count(connection, n)
+            outcome = DONE
+        else:
+            outcome = self.decode(payload, payload + n, &route)
         return self.settle(connection, route, outcome, payload, n)
 
-    cdef inline Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
-            noexcept nogil:
-        """Stage a message's rows; `route` tells by which declaration, UNROUTED by none."""
+    cdef bint drain(self, ConnectionDecoder connection) noexcept nogil:
+        """Deltas that were held come before whatever is newer; False: there is no room."""
+        self.publish(connection)
+        with gil:
+            return self._drain()
+
+    cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil:
+        """A data message of n bytes is done with."""
+        self.messages += 1
+        self.n_in_read += 1
+        self.bytes += n
+        connection.note_message()
+        return Verdict.TAKEN
+
+    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
+        """Stage a message's rows; `route` tells by which declaration, UNROUTED by none.
+
+        The script of the last message's route does not fit it.
+        """
         cdef Outcome outcome = DONE
         cdef uint64_t hash = 0
         cdef int32_t last = self.last_route
-        cdef int32_t guessed
-        if last != UNROUTED and may_fit(self.walker.scripts.at[last], p, end) \
-                and self.performed(last, p, end):
-            route[0] = last
-            return DONE
-        guessed = self.guess(p, end, &hash)
+        cdef int32_t guessed = self.guess(p, end, &hash)
         if guessed != UNROUTED:
             if guessed != last and may_fit(self.walker.scripts.at[guessed], p, end) \
                     and self.performed(guessed, p, end):
@@ -348,8 +359,8 @@ cdef class Decoder:
             n_texts += 1
         proof.n_texts = n_texts
 
-    cdef inline int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
-                           const uint8_t* payload, size_t n) noexcept nogil:
+    cdef int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
+                    const uint8_t* payload, size_t n) noexcept nogil:
         """Count a message and decide what becomes of it."""
         cdef RouteOp* route
         cdef int verdict
@@ -379,22 +390,14 @@ cdef class Decoder:
                 verdict = self.admit(connection, route, payload, n)
                 if verdict != Verdict.TAKEN:
                     return verdict
-        self.messages += 1
-        self.n_in_read += 1
-        self.bytes += n
-        connection.note_message()
-        return Verdict.TAKEN
+        return self.count(connection, n)
 
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
                     size_t n) noexcept nogil:
         """Quarantine a message that cannot be decoded; the feed goes on."""
-        self.messages += 1
-        self.n_in_read += 1
-        self.bytes += n
-        connection.note_message()
         with gil:
             keep(self, connection, _REASONS[<int>outcome], payload, n)
-        return Verdict.TAKEN
+        return self.count(connection, n)
 
     cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
                    size_t n) noexcept nogil:

@@ -150,6 +150,7 @@ cdef struct RouteOp:
     int32_t root
     bint requested
     bint is_raw
+    bint is_plain       # rows that were asked for, and no more to it
     Range tests         # raw: one, on the whole text
     Range router_tests  # the same on what the router observes
     Range rivals        # tests of earlier routes that might match too: first, n, ... in numbers

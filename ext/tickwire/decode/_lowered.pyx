@@ -230,6 +230,7 @@ cdef class Lowered:
             op.targets = row.targets
             op.given = route.given
             op.spliced = route.spliced is not None
+            op.is_plain = op.kind == ROUTE_DATA and route.requested and not op.spliced
             if op.spliced:
                 op.splice_symbol, op.splice_first, op.splice_last, op.splice_prev = route.spliced
             op.marks_last = _range(row.marks_last)

@@ -19,6 +19,7 @@ cdef enum Novelty:
 cdef extern from "tickwire/seen.h" nogil:
     enum:
         TAIL_IDS "TW_TAIL_IDS"
+        FORGIVEN "TW_FORGIVEN"
         LAST_IDS "TW_LAST_IDS"
 
     ctypedef struct SymbolIds "tw_symbol_ids":
@@ -52,6 +53,8 @@ cdef class Seen:
     cdef Memory* memories
     cdef int32_t n_memories
     cdef Journal journal
+    cdef uint64_t* saved            # by entry of the journal from FORGIVEN on: ids that it put away
+    cdef size_t saved_capacity      # entries
 
     # New or not; a new id is remembered.
     cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
@@ -63,3 +66,4 @@ cdef class Seen:
     cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil
     cdef bint _grow_symbols(self, Memory* memory, int32_t symbol) noexcept nogil
     cdef bint _grow_journal(self) noexcept nogil
+    cdef bint _save(self, const uint64_t* ids) noexcept nogil

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 cdef extern from "tickwire/seen.h" nogil:
-    void tw_store_tail(SymbolIds* ids)
+    uint64_t* tw_place_of_tail(const SymbolIds* ids)
     bint tw_remember_greatest(const Memory* memory, int32_t symbol, uint64_t trade)
 
 cdef enum:
@@ -117,6 +117,7 @@ cdef class Seen:
                 free(self.memories[i].symbols)
         free(self.memories)
         free(self.journal.entries)
+        free(self.saved)
 
     def admit(self, int memory, int symbol, unsigned long long trade):
         """Offer one id from Python: True where it is new."""
@@ -164,7 +165,10 @@ cdef class Seen:
         entry.greatest = ids.greatest
         self.journal.n += 1
         if ids.n % TAIL_IDS == 0 and ids.n:
-            tw_store_tail(ids)
+            if self.journal.n > FORGIVEN and not self._save(tw_place_of_tail(ids)):
+                self.journal.n -= 1
+                return SEEN_NO_MEMORY
+            memcpy(tw_place_of_tail(ids), ids.tail, sizeof(ids.tail))
         ids.tail[ids.n % TAIL_IDS] = trade
         ids.n += 1
         if trade > ids.greatest:
@@ -189,14 +193,31 @@ cdef class Seen:
         self.journal.capacity = capacity
         return True
 
+    cdef bint _save(self, const uint64_t* ids) noexcept nogil:
+        """Keep what the journal's last entry puts its tail over."""
+        cdef size_t at = self.journal.n - 1 - FORGIVEN
+        cdef size_t capacity = max(<size_t>1024, 2 * self.saved_capacity)
+        cdef uint64_t* grown
+        if at >= self.saved_capacity:
+            while capacity <= at:
+                capacity *= 2
+            grown = <uint64_t*>realloc(self.saved, capacity * TAIL_IDS * sizeof(uint64_t))
+            if grown == NULL:
+                return False
+            self.saved = grown
+            self.saved_capacity = capacity
+        memcpy(self.saved + at * TAIL_IDS, ids, TAIL_IDS * sizeof(uint64_t))
+        return True
+
     cdef void undo(self) noexcept nogil:
         """Forget the ids remembered since `begin`, the last first.
 
-        Where a tail was put away, the oldest eight ids are gone; in their place stand ids of the
-        tail, for a second time.
+        Where one of the first of them put a tail away, the oldest eight ids are gone; in their place
+        stand those of the tail, for a second time.
         """
         cdef Remembered* entry
         cdef SymbolIds* ids
+        cdef uint64_t* place
         while self.journal.n:
             self.journal.n -= 1
             entry = &self.journal.entries[self.journal.n]
@@ -204,11 +225,14 @@ cdef class Seen:
             ids.n -= 1
             ids.greatest = entry.greatest
             if ids.n % TAIL_IDS == 0 and ids.n:
-                memcpy(
-                    ids.tail,
-                    &ids.ids[(ids.n - TAIL_IDS) & <int64_t>(ids.capacity - 1)],
-                    TAIL_IDS * sizeof(uint64_t),
-                )
+                place = tw_place_of_tail(ids)
+                memcpy(ids.tail, place, sizeof(ids.tail))
+                if self.journal.n >= FORGIVEN:
+                    memcpy(
+                        place,
+                        self.saved + (self.journal.n - FORGIVEN) * TAIL_IDS,
+                        sizeof(ids.tail),
+                    )
             if ids.set_end > ids.n:
                 # The set holds the id; -1 makes the next lookup rebuild it.
                 ids.set_end = -1

@@ -33,6 +33,9 @@ cdef enum Outcome:
 cdef enum:
     MAX_ZEROS = 16      # columns of one row set that a condition makes zero
 
+cdef extern from "tickwire/bits.h" nogil:
+    int tw_lowest_bit(uint64_t value)
+
 cdef extern from "tickwire/step.h" nogil:
     enum:
         MAX_LABELS "TW_MAX_LABELS"
@@ -78,7 +81,25 @@ cdef class Stage:
     cdef Member* members            # [symbol * program.n_members + RowSetOp.member]
     cdef int64_t n_members
 
-    cdef void begin(self, RouteOp* route) noexcept nogil
+    # A message begins; it has no rows yet.
+    cdef inline void begin(self, RouteOp* route) noexcept nogil:
+        cdef uint64_t left = route.targets
+        cdef int target
+        self.message.have = 0
+        self.message.kept_back = 0
+        self.message.outcome = DONE
+        self.message.number += 1
+        while left:
+            target = tw_lowest_bit(left)
+            left &= left - 1
+            self.message.heads[target] = self.targets.at[target].head[0]
+            self.targets.at[target].message_start[0] = self.message.heads[target]
+        if route.given >= 0 and self.message.given_symbol >= 0:
+            self.message.registers[route.given].value.i = self.message.given_symbol
+            self.message.have |= <uint64_t>1 << route.given
+        self.seen.begin()
+        self.carry.begin()
+
     # Staged rows of the message are gone, and what was remembered with them.
     cdef void take_back(self, RouteOp* route) noexcept nogil
     # False: `message.outcome` says why.

@@ -14,9 +14,6 @@ from tickwire.ring._ring cimport (
     KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
 )
 
-cdef extern from "tickwire/bits.h" nogil:
-    int tw_lowest_bit(uint64_t value)
-
 cdef extern from "tickwire/fill.h" nogil:
     void tw_fill_64(int64_t* column, int64_t n, int64_t value)
     void tw_fill_32(int32_t* column, int64_t n, int32_t value)
@@ -68,24 +65,6 @@ cdef class Stage:
             self.scratch = grown
             self.scratch_bytes = 2 * n
         return self.scratch
-
-    cdef void begin(self, RouteOp* route) noexcept nogil:
-        cdef uint64_t targets = route.targets
-        cdef int target
-        self.message.have = 0
-        self.message.kept_back = 0
-        self.message.outcome = DONE
-        self.message.number += 1
-        while targets:
-            target = tw_lowest_bit(targets)
-            targets &= targets - 1
-            self.message.heads[target] = self.targets.at[target].head[0]
-            self.targets.at[target].message_start[0] = self.message.heads[target]
-        if route.given >= 0 and self.message.given_symbol >= 0:
-            self.message.registers[route.given].value.i = self.message.given_symbol
-            self.message.have |= <uint64_t>1 << route.given
-        self.seen.begin()
-        self.carry.begin()
 
     cdef void take_back(self, RouteOp* route) noexcept nogil:
         cdef int target
