@@ -56,7 +56,7 @@ static inline bool tw_remember_greatest(const tw_memory *memory, int32_t symbol,
     tw_journal *journal = memory->journal;
     tw_symbol_ids *ids = symbol < memory->n_symbols ? memory->symbols[symbol] : NULL;
     if (ids == NULL || trade <= ids->greatest || journal->n == journal->capacity) return false;
-    int64_t at = ids->n % TW_TAIL_IDS;
+    int64_t at = ids->n & (TW_TAIL_IDS - 1);
     if (at == 0 && ids->n != 0) {
         if (ids->n == (int64_t)ids->capacity + TW_TAIL_IDS && ids->capacity < TW_LAST_IDS)
             return false;
