@@ -150,6 +150,16 @@ cdef class Decoder:
         """Messages that could not be decoded, by reason."""
         return dict(self._errors)
 
+    @property
+    def scripted(self):
+        """Messages that scripts have read, by declaration; those without a script are left out."""
+        hits = self.walker.scripts.hits
+        return {
+            route.name: n
+            for route, n in zip(self.program.routes, hits, strict=True)
+            if n is not None
+        }
+
     def connection(self, conn, *, labels=None):
         """Make the handler of a connection."""
         return ConnectionDecoder(self, conn, labels)

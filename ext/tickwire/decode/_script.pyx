@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tickwire.decode._lowered cimport REL_EQUAL, CellOp, Lowered, NodeOp, RouteOp, RowSetOp, TestOp
+from tickwire.decode._lowered cimport REL_EQUAL, CellOp, NodeOp, RouteOp, RowSetOp, TestOp
 from tickwire.decode._stage cimport Stage
 from tickwire.decode._steps cimport kind_of_store
 from tickwire.decode._targets cimport Target
@@ -94,6 +94,15 @@ cdef class Scripts:
             for number in range(self.program.n_routes):
                 free(self.at[number])
         free(self.at)
+
+    @property
+    def hits(self):
+        """Messages that were read by each route's script since it was linked; None: there is none."""
+        found = []
+        for number in range(self.program.n_routes):
+            linked = self.at[number] != NULL and self.at[number].n_steps > 0
+            found.append(self.at[number].hits if linked else None)
+        return found
 
     cdef void missed(self, int32_t number, uint64_t observed) noexcept nogil:
         cdef Script* script = self.at[number]

@@ -212,8 +212,8 @@ cdef class Seen:
     cdef void undo(self) noexcept nogil:
         """Forget the ids remembered since `begin`, the last first.
 
-        Where one of the first of them put a tail away, the oldest eight ids are gone; in their place
-        stand those of the tail, for a second time.
+        Where one of the first of them put a tail away, the oldest eight ids are gone; in their
+        place stand those of the tail, for a second time.
         """
         cdef Remembered* entry
         cdef SymbolIds* ids
