@@ -1,4 +1,4 @@
-"""Messages that look like the last of their route: one kernel reads them, and tells the same rows."""
+"""Messages that look like the last of their route: one kernel reads them, to the same rows."""
 
 from __future__ import annotations
 

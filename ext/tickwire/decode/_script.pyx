@@ -97,7 +97,7 @@ cdef class Scripts:
 
     @property
     def hits(self):
-        """Messages that were read by each route's script since it was linked; None: there is none."""
+        """Messages that each route's script has read since it was linked; None without one."""
         found = []
         for number in range(self.program.n_routes):
             linked = self.at[number] != NULL and self.at[number].n_steps > 0
