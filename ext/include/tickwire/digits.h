@@ -64,6 +64,14 @@ TW_DIGITS int tw_integer_at(const uint8_t *p, uint64_t *value) {
     return n;
 }
 
+/* The number of so many digits, some of them behind a dot. */
+TW_DIGITS uint64_t tw_digits_around_dot(__m128i digits, int whole, int behind) {
+    __m128i place =
+        _mm_add_epi8(_mm_loadu_si128((const __m128i *)(tw_places + whole + behind)),
+                     _mm_loadu_si128((const __m128i *)(tw_behind_dot + behind)));
+    return tw_sixteen_digits(_mm_shuffle_epi8(digits, place));
+}
+
 /* The same of a decimal: its value is *mantissa / 10^*fraction. */
 TW_DIGITS int tw_decimal_at(const uint8_t *p, uint64_t *mantissa, int *fraction) {
     uint32_t others;
@@ -76,13 +84,25 @@ TW_DIGITS int tw_decimal_at(const uint8_t *p, uint64_t *mantissa, int *fraction)
         if (behind == 0 || n == 16) return 0;
     }
     if ((p[n] | 0x20) == 'e') return 0;
-    int n_digits = whole + behind;
-    __m128i place =
-        _mm_add_epi8(_mm_loadu_si128((const __m128i *)(tw_places + n_digits)),
-                     _mm_loadu_si128((const __m128i *)(tw_behind_dot + behind)));
-    *mantissa = tw_sixteen_digits(_mm_shuffle_epi8(digits, place));
+    *mantissa = tw_digits_around_dot(digits, whole, behind);
     *fraction = behind;
     return n;
+}
+
+/* Whether the n bytes at p, which has 16 readable ones, are such a decimal. */
+TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint64_t n, uint64_t *mantissa, int *fraction) {
+    uint32_t others;
+    __m128i digits = tw_digits_at(p, &others);
+    uint32_t whole = (uint32_t)__builtin_ctz(others), behind = 0;
+    if (whole - 1 >= 15 || (whole > 1 && *p == '0')) return false;
+    if (whole != n) {
+        others &= others - 1;
+        behind = (uint32_t)__builtin_ctz(others) - whole - 1;
+        if (p[whole] != '.' || behind == 0 || n == 16 || whole + 1 + behind != n) return false;
+    }
+    *mantissa = tw_digits_around_dot(digits, (int)whole, (int)behind);
+    *fraction = (int)behind;
+    return true;
 }
 #endif
 
