@@ -122,3 +122,22 @@ def test_marks_take_back_only_what_came_after_them() -> None:
     seen.forget()
     assert [seen.admit(0, 0, trade) for trade in (5, 3, 9, 4)] == [False, False, False, True]
     assert seen.admit(0, 1, 4)
+
+
+def test_ids_taken_back_are_not_in_the_place_of_the_oldest() -> None:
+    seen = Seen(1)
+    for trade in range(1, 8181):
+        seen.mark()
+        assert seen.admit(0, 0, trade)
+        # So many that the set of the first of them need not be made anew any more.
+        assert trade != 2100 or not seen.admit(0, 0, 5)
+    seen.mark()
+    for trade in range(10**6, 10**6 + 3990):
+        assert seen.admit(0, 0, trade)
+    seen.forget()
+    assert seen.admit(0, 0, 10**9)
+    for trade in range(10**6 + 3000, 10**6 + 3010):
+        assert seen.admit(0, 0, trade)
+        assert not seen.admit(0, 0, trade)
+    for trade in range(8180 - KNOWN + 11, 8181):
+        assert not seen.admit(0, 0, trade)

@@ -66,6 +66,18 @@ def test_a_message_that_fails_takes_its_direct_rows_back() -> None:
     assert len(feed.rows(listed(*usual[2:5]))["trades"]) == 3
 
 
+@pytest.mark.parametrize("between", [",", " ,", ",\n", "\t,  "])
+def test_white_space_between_direct_rows_gives_none_twice(between: str) -> None:
+    feed, model = Feed(BOOKS), Model(BOOKS, DATA)
+    for n in range(9):
+        levels = (between if n > 3 else ",").join(f'["{n}.{i}","{i}"]' for i in range(3))
+        payload = (
+            f'{{"e":"whole and levels","s":"A","t":{n},"p":1,"snap":true,"u":{n},'
+            f'"more":[{levels}]}}'
+        ).encode()
+        assert feed.rows(payload) == model.decode(payload)
+
+
 def test_symbols_that_are_not_named_give_no_direct_rows() -> None:
     feed = Feed(TRADES, symbols=["A"])
     for n in range(1, 20):

@@ -274,8 +274,10 @@ TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t sl
     int64_t stop = start + (int64_t)n;
     int64_t room = column->arena_mask + 1 - at;
     if ((int64_t)n > column->most || stop > *column->limit || (int64_t)n > room) return false;
-    if (n <= 16 && room >= 16 && (!checked || TW_READABLE(p, p + n, 16)))
-        memcpy(column->arena + at, p, 16); /* what it puts behind the text is not yet anybody's */
+    /* What 16 bytes put behind the text is nobody's, if there is room for all of them. */
+    if (n <= 16 && room >= 16 && start + 16 <= *column->limit &&
+        (!checked || TW_READABLE(p, p + n, 16)))
+        memcpy(column->arena + at, p, 16);
     else
         memcpy(column->arena + at, p, n);
     column->ends[row & slots] = stop;

@@ -17,7 +17,7 @@ from libc.string cimport memcmp, memcpy
 from tickwire.decode._lowered cimport (
     ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Range, RouteOp, lowered_of,
 )
-from tickwire.decode._script cimport may_fit
+from tickwire.decode._script cimport Script, may_fit
 from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
@@ -246,10 +246,12 @@ cdef class Decoder:
     cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
             noexcept nogil:
         """Stage a message's rows by the script of a route, if it is one of that route."""
+        cdef Script* script = self.walker.scripts.at[number]
         if not self.walker.perform(number, p, end):
             return False
-        if self.walker.scripts.at[number].proved or self.verified(number):
+        if script.proved or self.verified(number):
             return True
+        script.hits -= 1
         self.stage.take_back(&self.lowered.routes[number])
         return False
 

@@ -65,7 +65,8 @@ cdef struct Script:
     uint64_t have           # registers that its steps set
     uint64_t unsure         # registers that a walk inside of it may set
     uint64_t frozen         # observed registers whose texts are in its literals
-    uint32_t hits           # since it was linked
+    uint64_t n_read         # messages, before it was linked
+    uint64_t hits           # since then
     uint32_t misses
     uint32_t patience
     uint32_t n_pending
@@ -78,6 +79,7 @@ cdef struct Script:
 @cython.final
 cdef class Scripts:
     cdef Lowered program
+    cdef int n_routes               # of the program, which may be gone when this goes
     cdef Stage stage
     cdef Targets targets
     cdef Message* message           # the stage's

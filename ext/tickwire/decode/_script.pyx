@@ -83,6 +83,7 @@ cdef class Scripts:
     def __cinit__(self, Stage stage):
         self.stage = stage
         self.program = stage.program
+        self.n_routes = stage.program.n_routes
         self.targets = stage.targets
         self.message = &stage.message
         self.at = <Script**>calloc(max(self.program.n_routes, 1), sizeof(Script*))
@@ -91,22 +92,26 @@ cdef class Scripts:
 
     def __dealloc__(self):
         if self.at != NULL:
-            for number in range(self.program.n_routes):
+            for number in range(self.n_routes):
                 free(self.at[number])
         free(self.at)
 
     @property
     def hits(self):
-        """Messages that each route's script has read since it was linked; None without one."""
+        """Messages that each route's scripts have read; None for a route that never had one."""
         found = []
-        for number in range(self.program.n_routes):
-            linked = self.at[number] != NULL and self.at[number].n_steps > 0
-            found.append(self.at[number].hits if linked else None)
+        for number in range(self.n_routes):
+            if self.at[number] == NULL:
+                found.append(None)
+                continue
+            n_read = self.at[number].n_read + self.at[number].hits
+            found.append(n_read if n_read or self.at[number].n_steps else None)
         return found
 
     cdef void missed(self, int32_t number, uint64_t observed) noexcept nogil:
         cdef Script* script = self.at[number]
         cdef uint32_t patience
+        cdef uint64_t n_read
         if script == NULL:
             script = <Script*>calloc(1, sizeof(Script))
             if script == NULL:
@@ -118,17 +123,22 @@ cdef class Scripts:
         patience = 2 * script.patience + 1
         if script.hits > HITS_FORGIVEN * script.misses:
             patience = 0
+        n_read = script.n_read + script.hits
         if not self._link(script, &self.program.routes[number], observed):
             script.n_steps = 0
+        script.n_read = n_read
         script.patience = min(patience, <uint32_t>MOST_PATIENCE)
 
     cdef bint _link(self, Script* script, RouteOp* route, uint64_t observed) noexcept nogil:
         """Link a script that proves its route, or else one that observes all that routing wants."""
+        cdef uint64_t asked
         memset(script, 0, sizeof(Script))
         script.freezes = True
         if not self._root(script, route):
             return False
-        script.proved = (observed & (script.unsure | self.message.have & ~script.frozen)) == 0
+        # The templates may be of another message of the route, which observed more than this one.
+        asked = self.message.have | script.have
+        script.proved = (observed & (script.unsure | asked & ~script.frozen)) == 0
         if script.proved or script.frozen == 0:
             return True
         memset(script, 0, sizeof(Script))
@@ -186,6 +196,8 @@ cdef class Scripts:
         cdef int32_t i
         if not script.freezes or not (self.message.have >> step.reg) & 1:
             return False
+        if self.message.registers[step.reg].p[0] != c'"':
+            return False    # a number, or a word: of a message that the template is not of
         for i in range(route.tests.n):
             test = &self.program.tests[route.tests.first + i]
             if test.register == step.reg and test.relation == REL_EQUAL and test.values.n == 1:

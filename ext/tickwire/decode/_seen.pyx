@@ -59,8 +59,9 @@ cdef bint _fill_set(SymbolIds* ids) noexcept nogil:
             ids.slots = slots
             ids.set_mask = wanted - 1
         memset(ids.slots, 0, wanted * sizeof(uint64_t))
-        # Half of a full memory is rebuilt, so that the other half pays for it.
-        first = ids.n - (held if held < LAST_IDS else held >> 1)
+        # Half of a full memory, so that the other half pays for it; what is older than that may
+        # have been put over by a message that was taken back.
+        first = ids.n - min(held, <int64_t>LAST_IDS >> 1)
         ids.set_first = first
     while first < ids.n:
         in_tail = first >= tail_first
@@ -212,8 +213,8 @@ cdef class Seen:
     cdef void undo(self) noexcept nogil:
         """Forget the ids remembered since `begin`, the last first.
 
-        Where one of the first of them put a tail away, the oldest eight ids are gone; in their
-        place stand those of the tail, for a second time.
+        Where one of the first of them put a tail away, the oldest eight ids are gone; what stands
+        in their place counts no more. They are not of the last LAST_IDS / 2.
         """
         cdef Remembered* entry
         cdef SymbolIds* ids
@@ -233,9 +234,10 @@ cdef class Seen:
                         self.saved + (self.journal.n - FORGIVEN) * TAIL_IDS,
                         sizeof(ids.tail),
                     )
+                else:
+                    ids.set_end = -1    # the next lookup rebuilds the set, without those
             if ids.set_end > ids.n:
-                # The set holds the id; -1 makes the next lookup rebuild it.
-                ids.set_end = -1
+                ids.set_end = -1    # it holds the id
 
     cdef SymbolIds* _symbol(self, int32_t number, int32_t symbol) noexcept nogil:
         cdef Memory* memory = &self.memories[number]

@@ -132,7 +132,8 @@ cdef class Steps:
         cdef int i
         for i in range(template.n_steps):
             step = &template.steps[i]
-            if cell.register < 0 or step.reg != cell.register \
+            # A channel's name may be another for a connection.
+            if cell.register < 0 or cell.is_channel or step.reg != cell.register \
                     or step.column != &template.nowhere or not _gives_value(step):
                 continue
             step.column = target.columns[cell.column]

@@ -90,6 +90,7 @@ cdef class Walker(General):
         self.stage.begin(op)
         self.prepare(&run, script.steps)
         run.admitted = TW_ASK
+        run.place = NULL
         run.kept_back = 0
         run.labels = self.message.labels
         while True:
@@ -353,15 +354,16 @@ cdef class Walker(General):
         cdef const uint8_t* after
         while True:
             after = self.row(template, p)
-            if after == NULL or after >= end:
-                break
+            if after == NULL:
+                return p
+            # The row counts by now, so that nobody may read it once more.
+            after = tw_skip_space(after, end)
+            if after >= end or (after[0] != c',' and after[0] != c']'):
+                return self.fail(NOT_JSON)
             if after[0] == c']':
                 closed[0] = True
                 return after + 1
-            if after[0] != c',':
-                break
-            p = after + 1
-        return p
+            p = tw_skip_space(after + 1, end)
 
     cdef void study(self, NodeOp* node, const uint8_t* p, const uint8_t* after) noexcept nogil:
         """Learn what has just been read in the general way."""
