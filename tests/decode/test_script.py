@@ -12,6 +12,7 @@ from tests.decode.documents import Writer, expectations
 from tests.decode.feeds import DATA, Feed
 from tests.decode.model import Model
 
+from tickwire.decode import plan
 from tickwire.decode.plan import Message, choice, constant, message, ms, prefix, rows, text
 
 TRADE = '{"s":"%s","t":%s,"p":"%s","q":%s,"x":"y","m":"%s","i":%s}'
@@ -246,28 +247,59 @@ def test_two_shapes_of_a_route_by_turns() -> None:
     assert all(pair.read(usual(number)) for number in range(6000, 6010))
 
 
-def test_a_route_that_no_literal_proves_is_looked_at() -> None:
-    fields: dict[str, Any] = {
-        "symbol": "s",
-        "price": "p",
-        "size": "q",
-        "channel": constant("trades"),
-        "side": constant("buy"),
-        "trade_id": text("i"),
-    }
+@pytest.mark.parametrize("tests", [("a", "c"), (prefix("a", "b"), prefix("c", "d"))])
+def test_a_message_may_fit_the_script_of_another_route(tests: tuple[str, str]) -> None:
+    fields: dict[str, Any] = {"symbol": "s", "price": "p", "size": "q", "trade_id": text("i")}
     several = [
         message(
-            "one", when={"e": prefix("a", "b")}, rows=[rows(at="d[]", into="trades", **fields)]
-        ),
-        message(
-            "other", when={"e": prefix("c", "d")}, rows=[rows(at="d[]", into="trades", **fields)]
-        ),
+            f"{side} {test}",
+            when={"e": test},
+            rows=[
+                rows(
+                    at="d[]",
+                    into="trades",
+                    channel=constant("trades"),
+                    side=constant(side),
+                    **fields,
+                )
+            ],
+        )
+        for side, test in zip(("buy", "sell"), tests, strict=True)
     ]
     payload = '{"y":"%s","e":"%s","d":[{"s":"A","p":"1.5","q":"2","i":%d}]}'
     pair, rng = Pair(several), Random(3)
     for number in range(1, 500):
         pair.read(payload % (rng.choice("mn"), rng.choice("abcde"), number))
     assert all(n > 20 for n in pair.feed.decoder.scripted.values())
+
+
+def test_what_follows_the_rows_is_of_their_message() -> None:
+    payload = CANDLE.replace('"s":"%s",', "")[:-1] + ',"s":"%s"}'
+    pair = linked(STATES, *(payload % (number, "A") for number in range(3)))
+    for number in range(3, 20):
+        assert pair.read(payload % (number, "ABC"[number % 3]))
+
+
+def test_a_value_of_two_columns_is_walked_before_its_row() -> None:
+    ticker = message(
+        "ticker",
+        when={"e": "ticker"},
+        rows=[
+            rows(
+                at="k",
+                into="tickers",
+                symbol="s",
+                last_price="p",
+                mark_price="$.n",
+                index_price=plan.number("$.n", magnitude=True),
+            )
+        ],
+    )
+    payload = '{"e":"ticker","n":%s,"k":{"s":"A","p":"1.5"}}'
+    pair = linked((ticker,), *[payload % "-1.5"] * 3)
+    for value in ["2.5", "-2.5", "null", '"-3"', "0", "null"]:
+        pair.read(payload % value)
+        assert pair.read(payload % -7)
 
 
 SPECIAL = (

@@ -16,6 +16,9 @@ CONTROL = "ext/tickwire/wire/_control.pyx"
 INFLATE = "ext/tickwire/wire/_inflate.pyx"
 RECEIVER = "ext/tickwire/session/_receiver.pyx"
 VALUES = "ext/tickwire/decode/_values.pyx"
+SCRIPT = "ext/tickwire/decode/_script.pyx"
+SEEN = "ext/tickwire/decode/_seen.pyx"
+WALK = "ext/tickwire/decode/_walk.pyx"
 HEADERS = "ext/include/tickwire"
 HANDSHAKE = "src/tickwire/wire/handshake.py"
 READER = "src/tickwire/capture/reader.py"
@@ -33,6 +36,8 @@ STEP_TESTS = (
     "tests/decode/test_walk.py",
     "tests/decode/test_hostile.py",
 )
+SEEN_TESTS = ("tests/decode/test_seen.py",)
+SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
 
@@ -82,12 +87,14 @@ def scalar(name: str, header: str, find: str, replace: str, target: str = "numbe
     return Mutant(name, file, find, replace, ("decode._values",), VALUE_TESTS, target)
 
 
-def step(name: str, header: str, find: str, replace: str) -> Mutant:
-    """Make a fault of the kernels that templates run."""
+def step(
+    name: str, header: str, find: str, replace: str, tests: tuple[str, ...] = STEP_TESTS
+) -> Mutant:
+    """Make a fault of the kernels that templates and scripts run."""
     file = f"{HEADERS}/{header}"
     # What the kernels are inlined into.
-    modules = ("decode._decoder", "decode._steps", "decode._walk")
-    return Mutant(name, file, find, replace, modules, STEP_TESTS, "venues")
+    modules = ("decode._seen", "decode._steps", "decode._walk")
+    return Mutant(name, file, find, replace, modules, tests, "venues")
 
 
 def python(
@@ -351,8 +358,131 @@ MUTANTS = (
     step(
         "the levels of a book need no comma between them",
         "levels.h",
-        "        if (*p != ',') break;\n",
+        "joint->mask = (uint32_t)((1ULL << n) - 1);",
+        "joint->mask = (uint32_t)((1ULL << n) - 1) & ~(1U << last->n);",
+    ),
+    # Scripts, and the memory of ids that they ask.
+    step(
+        "a script ends before the message does",
+        "steps_loop.inc",
+        "if (!is_script || p == end) stop = TW_STOP_END;",
+        "stop = TW_STOP_END;",
+        SCRIPT_TESTS,
+    ),
+    step(
+        "a row that nobody wants is counted",
+        "steps_loop.inc",
+        "run->kept_back |= place->bit;\n",
+        "run->kept_back |= place->bit, *place->head = ++row;\n",
+        SCRIPT_TESTS,
+    ),
+    step(
+        "a list has one row more than the ring takes",
+        "steps_loop.inc",
+        "if (*p == ',') {\n            if (row >= last) goto out;",
+        "if (*p == ',') {\n            if (row > last) goto out;",
+        SCRIPT_TESTS,
+    ),
+    step(
+        "a symbol that nobody named is taken",
+        "place.h",
+        "(symbol >= place->n_allowed || !place->allowed[symbol])",
+        "symbol >= place->n_allowed",
+        SCRIPT_TESTS,
+    ),
+    step(
+        "the labels of a connection are not looked at",
+        "place.h",
+        "if (cell->is_channel && __builtin_expect(labels != NULL, 0))",
+        "if (false)",
+        SCRIPT_TESTS,
+    ),
+    step(
+        "the greatest id is new once more",
+        "seen.h",
+        "trade <= ids->greatest",
+        "trade < ids->greatest",
+        (*SEEN_TESTS, *SCRIPT_TESTS),
+    ),
+    module(
+        "ids that a long message was put over are lost with it",
+        SEEN,
+        "                if self.journal.n >= FORGIVEN:\n",
+        "                if False and self.journal.n >= FORGIVEN:\n",
+        (*SEEN_TESTS, *SCRIPT_TESTS),
+        "plans",
+    ),
+    module(
+        "ids that were taken back are met again among the oldest",
+        SEEN,
+        "                    ids.set_end = -1    # the next",
+        "                    pass    # the next",
+        SEEN_TESTS,
+        "plans",
+    ),
+    module(
+        "what was kept back by a script is forgotten",
+        WALK,
+        "        self.message.kept_back |= run.kept_back\n",
         "",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a trade seen before is staged by a script",
+        WALK,
+        "run.admitted = TW_WANTED if wanted else TW_UNWANTED",
+        "run.admitted = TW_WANTED",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "what a script has staged stays where it does not fit",
+        WALK,
+        "            self.stage.take_back(op)\n            return False\n        self.message",
+        "            return False\n        self.message",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a script proves whatever it observes",
+        SCRIPT,
+        "script.proved = (observed & (script.unsure | asked & ~script.frozen)) == 0",
+        "script.proved = True",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a script asks only what the last message observed",
+        SCRIPT,
+        "asked = self.message.have | script.have",
+        "asked = self.message.have",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a text that a route asks for is not compared",
+        SCRIPT,
+        "((<uint64_t>1 << made.n) - 1)\n    made.kind = kind\n",
+        "(((<uint64_t>1 << step.n) - 1) << script.n_pending)\n    made.kind = kind\n",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "what a walk inside of a script sets is not told from null",
+        SCRIPT,
+        "script.unsure |= node.registers",
+        "script.unsure |= 0",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "what follows a row is taken from the message before",
+        SCRIPT,
+        "return op.register < 0 or ((end.before ^ script.have) >> op.register) & 1 == 0",
+        "return True",
+        SCRIPT_TESTS,
+        "plans",
     ),
     # The handshake.
     python(
