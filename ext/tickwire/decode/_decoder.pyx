@@ -173,7 +173,7 @@ cdef class Decoder:
         Returns  a Verdict: TAKEN, BLOCKED where a ring has no room, HALT past the limit.
         Threads  the loop's thread only.
         Memory   the payload is borrowed; rows go into the rings.
-        Source   DESIGN section 4.
+        Source   docs/design.md, "From messages to rows".
         """
         cdef int32_t route = self.last_route
         cdef Outcome outcome
@@ -446,7 +446,7 @@ cdef class Decoder:
         Returns  nothing.
         Threads  the loop's thread only.
         Memory   none allocated.
-        Source   DESIGN section 5.
+        Source   docs/design.md, "From messages to rows": staged, then published.
         """
         cdef Target* target
         cdef int64_t row, slot, n, head

@@ -77,7 +77,7 @@ cdef class Reader:
         Returns  True, without a value in the register for null; False with `message.outcome` set.
         Threads  the loop's thread only.
         Memory   spans are borrowed from the payload; escapes are resolved in the stage's scratch.
-        Source   INTERFACE section 4, "Numbers".
+        Source   docs/design.md, "From messages to rows": numbers, null.
         """
         cdef Register* register = &self.message.registers[action.register]
         cdef int op = action.op

@@ -144,7 +144,7 @@ cdef class Seen:
         Threads  the loop's thread only.
         Memory   64 KB per symbol at most for ids, 128 KB more where lookups are needed; grown in
                  steps, so that steady state allocates nothing.
-        Source   INTERFACE section 4, "Trades once".
+        Source   docs/design.md, "From messages to rows": trades once.
         """
         cdef SymbolIds* ids
         cdef Remembered* entry

@@ -100,7 +100,7 @@ cdef class Stage:
         Returns  True; or False with `message.outcome` set. A row that is not wanted is no failure.
         Threads  the loop's thread only.
         Memory   the ring's; text is copied into it.
-        Source   INTERFACE section 4.
+        Source   docs/design.md, "From messages to rows".
         """
         cdef Target* target = &self.targets.at[row_set.target]
         cdef bint wanted = True
@@ -360,7 +360,7 @@ cdef class Stage:
         return True
 
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
-        """One row with what the levels would have shared (INTERFACE: order in a message)."""
+        """One row with what the levels would have shared: it says that there are none."""
         cdef RowSetOp* row_set
         cdef int64_t head = self.targets.at[target].head[0]
         cdef int32_t i, j

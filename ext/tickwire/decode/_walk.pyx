@@ -50,7 +50,7 @@ cdef class Walker(General):
         Threads  the loop's thread only.
         Memory   the payload is borrowed until the return; nothing is allocated but what new symbols
                  need.
-        Source   RFC 8259; INTERFACE section 4.
+        Source   RFC 8259; docs/design.md, "From messages to rows".
         """
         cdef RouteOp* op = &self.program.routes[route]
         cdef int _attempt
