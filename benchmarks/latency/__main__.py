@@ -26,7 +26,7 @@ PIPELINES = (BARE_RECV, TO_RING, TO_BATCH, TO_ROW)
 FULL = (Pace(10_000.0, 1.0, 9), Pace(50_000.0, 1.0, 3), Pace(100_000.0, 1.0, 9))
 QUICK = (Pace(10_000.0, 0.5, 3), Pace(100_000.0, 0.5, 3))
 BURST_S = 4.0
-COMMITS = (Pace(10_000.0, 30.0, 1), Pace(100_000.0, 60.0, 1))
+COMMITS = (Pace(10_000.0, 60.0, 1), Pace(100_000.0, 60.0, 1))
 QUICK_COMMITS = (Pace(100_000.0, 5.0, 1),)
 READS = (Pace(10_000.0, 1.0, 3),)
 
