@@ -34,6 +34,7 @@ MEASURED_BY = {
     "decode/_general": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
     "decode/_stage": "decode/bench_decoder",
+    "decode/_routing": "decode/bench_decoder",
     "decode/_script": "decode/bench_decoder",
     "decode/_steps": "decode/bench_decoder",
     "decode/_targets": "decode/bench_decoder",

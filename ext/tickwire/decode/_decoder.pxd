@@ -1,10 +1,10 @@
 """A source's decoder, and the handler that each of its connections has."""
 
 cimport cython
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.decode._lowered cimport Lowered, Range, RouteOp
-from tickwire.decode._read cimport Reader
+from tickwire.decode._lowered cimport Lowered, RouteOp
+from tickwire.decode._routing cimport Router
 from tickwire.decode._stage cimport Labels, Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
@@ -12,31 +12,6 @@ from tickwire.observe._histogram cimport Histogram
 from tickwire.ring._admission cimport Admission
 from tickwire.ring._ring cimport Ring
 from tickwire.wire._handler cimport Handler
-
-cdef enum:
-    N_GUESSES = 2048        # a power of two
-    LONGEST_GUESS = 96      # bytes of a message's beginning that a guess looks at
-
-# Which route a message took that began with the same key and value.
-cdef struct Guess:
-    uint64_t hash
-    int32_t route           # -1: none
-
-cdef enum:
-    MAX_PROOF_TEXTS = 4
-    MAX_PROOF_BYTES = 48
-
-cdef struct ProofText:
-    int32_t register
-    size_t n
-    uint8_t bytes[MAX_PROOF_BYTES]
-
-# What a message had observed when it last proved that its route was guessed right.
-cdef struct Proof:
-    uint64_t observed       # registers that routing looks at before it takes the route
-    uint64_t have           # those of them that had a value
-    int32_t n_texts         # -1: there is no proof
-    ProofText texts[MAX_PROOF_TEXTS]
 
 
 @cython.final
@@ -53,20 +28,13 @@ cdef class Decoder:
     cdef Targets targets
     cdef Stage stage
     cdef Walker walker
-    cdef Reader reader
+    cdef Router router
     cdef Admission admission        # None without spliced books
     cdef Histogram read_to_ring     # None: not measured
     cdef Ring quarantine            # None: nothing is kept
     cdef object symbols             # the feed's Dictionary of symbols
     cdef object venue
     cdef int16_t venue_code
-    cdef Guess guesses[N_GUESSES]
-    cdef int32_t last_route
-    cdef Proof* proofs              # by route
-    # The beginning of the last message that was guessed by its hash, and what was guessed.
-    cdef uint8_t prefix[LONGEST_GUESS]
-    cdef size_t prefix_bytes
-    cdef Guess prefix_guess
     cdef readonly int64_t messages          # data messages, whatever became of them
     cdef readonly int64_t bytes
     cdef readonly int64_t unknown_messages
@@ -86,19 +54,8 @@ cdef class Decoder:
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
-        noexcept nogil
-    cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
-    cdef inline bint verified(self, int32_t number) noexcept nogil
-    cdef inline bint is_proved(self, Proof* proof) noexcept nogil
-    cdef void prove(self, Proof* proof) noexcept nogil
-    cdef uint64_t _observed_by(self, RouteOp* route)
-    cdef uint64_t _observed_in(self, Range tests)
-    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil
     cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil
-    cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
-        noexcept nogil
     cdef int settle(
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n

@@ -1,28 +1,21 @@
-"""From payload to published rows: routing, admission, what becomes of messages that fail.
+"""From payload to published rows: admission, and what becomes of messages that fail.
 
 Rules of this file
 ------------------
 - A message counts in full or not at all. Its rows are staged by the walk and seen by consumers only
   after `end_read`.
-- The route is guessed from the beginning of the message, and the guess is proved by the walk, which
-  observes all that routing looks at. A wrong guess costs time, never a row.
 - Python is called only for what is rare: messages for the session, held deltas, quarantine.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy
+from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.decode._lowered cimport (
-    ROUTE_DATA, ROUTE_IGNORE, ROUTE_SNAPSHOT, Range, RouteOp, lowered_of,
-)
-from tickwire.decode._script cimport Script, may_fit
+from tickwire.decode._lowered cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, lowered_of
+from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
 from tickwire.decode._targets cimport Target, Targets
-from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
 from tickwire.decode._walk cimport Walker
 from tickwire.ring._admission cimport Admit
 from tickwire.wire._handler cimport Handler, Verdict
@@ -40,16 +33,12 @@ cdef extern from "tickwire/utf8.h" nogil:
 cdef extern from "tickwire/clock.h" nogil:
     int64_t tw_mono_ns()
 
-cdef extern from "tickwire/bits.h" nogil:
-    int tw_lowest_bit(uint64_t value)
-
 cdef extern from "tickwire/fill.h" nogil:
     void tw_fill_64(int64_t* column, int64_t n, int64_t value)
     void tw_fill_32(int32_t* column, int64_t n, int32_t value)
     void tw_fill_16(int16_t* column, int64_t n, int16_t value)
 
 cdef enum:
-    UNROUTED = -1
     OPCODE_TEXT = 1
     COLUMN_VENUE = 1
     COLUMN_TS_RECV = 4
@@ -106,44 +95,15 @@ cdef class Decoder:
         named = None if "*" in symbols else [self.symbols.code(symbol) for symbol in symbols]
         self.stage = Stage(self.lowered, self.targets, named)
         self.walker = Walker(self.stage, dictionaries)
-        self.reader = self.walker.reader
+        self.router = Router(self.walker)
         self.admission = admission
         self.read_to_ring = read_to_ring
         self.quarantine = quarantine
         self.limit = MessageLimit() if limit is None else limit
         self.hold_bytes = hold_bytes
-        self.last_route = UNROUTED
         self._errors = {}
         self.held = {}
         self.draining = {}
-        for i in range(N_GUESSES):
-            self.guesses[i].route = UNROUTED
-        self.proofs = <Proof*>calloc(max(self.lowered.n_routes, 1), sizeof(Proof))
-        if self.proofs == NULL:
-            raise MemoryError
-        for i in range(self.lowered.n_routes):
-            self.proofs[i].n_texts = -1
-            self.proofs[i].observed = self._observed_by(&self.lowered.routes[i])
-
-    def __dealloc__(self):
-        free(self.proofs)
-
-    cdef uint64_t _observed_by(self, RouteOp* route):
-        """Registers that routing looks at before it takes this route, a bit each."""
-        cdef uint64_t observed = self._observed_in(route.tests)
-        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
-        cdef Range tests
-        for i in range(0, route.rivals.n, 2):
-            tests.first = numbers[i]
-            tests.n = numbers[i + 1]
-            observed |= self._observed_in(tests)
-        return observed
-
-    cdef uint64_t _observed_in(self, Range tests):
-        cdef uint64_t observed = 0
-        for i in range(tests.n):
-            observed |= <uint64_t>1 << self.lowered.tests[tests.first + i].register
-        return observed
 
     @property
     def errors(self):
@@ -175,20 +135,19 @@ cdef class Decoder:
         Memory   the payload is borrowed; rows go into the rings.
         Source   docs/design.md, "From messages to rows".
         """
-        cdef int32_t route = self.last_route
+        cdef int32_t route = self.router.last
         cdef Outcome outcome
         if self.limit.spent:
             return Verdict.HALT
         if self.n_draining and not self.drain(connection):
             return Verdict.BLOCKED
         self.stage.message.labels = &connection.labels if connection.labels.n else NULL
-        if route != UNROUTED and may_fit(self.walker.scripts.at[route], payload, payload + n) \
-                and self.performed(route, payload, payload + n):
+        if route != UNROUTED and self.router.fits(route, payload, payload + n):
             if self.lowered.routes[route].is_plain:
                 return self.count(connection, n)
             outcome = DONE
         else:
-            outcome = self.decode(payload, payload + n, &route)
+            outcome = self.router.decode(payload, payload + n, &route)
         return self.settle(connection, route, outcome, payload, n)
 
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil:
@@ -204,172 +163,6 @@ cdef class Decoder:
         self.bytes += n
         connection.note_message()
         return Verdict.TAKEN
-
-    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
-        """Stage a message's rows; `route` tells by which declaration, UNROUTED by none.
-
-        The script of the last message's route does not fit it.
-        """
-        cdef Outcome outcome = DONE
-        cdef uint64_t hash = 0
-        cdef int32_t last = self.last_route
-        cdef int32_t guessed = self.guess(p, end, &hash)
-        if guessed != UNROUTED:
-            if guessed != last and may_fit(self.walker.scripts.at[guessed], p, end) \
-                    and self.performed(guessed, p, end):
-                self.last_route = guessed
-                route[0] = guessed
-                return DONE
-            outcome = self.walker.run(guessed, p, end, False)
-            if outcome == FULL:
-                route[0] = guessed
-                return FULL
-            if outcome == DONE:
-                if self.verified(guessed):
-                    self.last_route = guessed
-                    self.walker.scripts.missed(guessed, self.proofs[guessed].observed)
-                    route[0] = guessed
-                    return DONE
-                self.stage.take_back(&self.lowered.routes[guessed])
-        route[0] = self.route_of(p, end)
-        if route[0] == UNROUTED:
-            return self.stage.message.outcome
-        if self.lowered.routes[route[0]].is_raw:
-            return DONE
-        if hash:
-            self.guesses[hash & (N_GUESSES - 1)].hash = hash
-            self.guesses[hash & (N_GUESSES - 1)].route = route[0]
-            self.prefix_bytes = 0
-        self.last_route = route[0]
-        return self.walker.run(route[0], p, end, True)
-
-    cdef inline bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) \
-            noexcept nogil:
-        """Stage a message's rows by the script of a route, if it is one of that route."""
-        cdef Script* script = self.walker.scripts.at[number]
-        if not self.walker.perform(number, p, end):
-            return False
-        if script.proved or self.verified(number):
-            return True
-        script.hits -= 1
-        self.stage.take_back(&self.lowered.routes[number])
-        return False
-
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
-            noexcept nogil:
-        """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
-        cdef const uint8_t* stop
-        cdef bint escaped
-        cdef uint64_t word, made
-        cdef Guess* entry
-        cdef const uint8_t* start = p
-        if self.prefix_bytes and <size_t>(end - p) >= self.prefix_bytes and memcmp(
-            p, self.prefix, self.prefix_bytes
-        ) == 0:
-            hash[0] = self.prefix_guess.hash
-            return self.prefix_guess.route
-        if end - p < 8 or p[0] != c'{' or p[1] != c'"':
-            return self.last_route
-        stop = tw_string_end(p + 2, end, &escaped)
-        if stop == NULL or end - stop < 4 or stop[1] != c':' or stop[2] != c'"':
-            return self.last_route
-        stop = tw_string_end(stop + 3, end, &escaped)
-        if stop == NULL or stop - p >= LONGEST_GUESS:
-            return self.last_route
-        made = <uint64_t>(stop - p)
-        while stop - p >= 8:
-            memcpy(&word, p, 8)
-            made = (made ^ word) * <uint64_t>0x9E3779B97F4A7C15
-            made ^= made >> 29
-            p += 8
-        word = 0
-        memcpy(&word, p, stop - p)
-        made = (made ^ word) * <uint64_t>0x9E3779B97F4A7C15
-        made ^= made >> 32
-        hash[0] = made | 1
-        entry = &self.guesses[hash[0] & (N_GUESSES - 1)]
-        if entry.hash != hash[0]:
-            return UNROUTED
-        self.prefix_bytes = <size_t>(stop + 1 - start)
-        memcpy(self.prefix, start, self.prefix_bytes)
-        self.prefix_guess = entry[0]
-        return entry.route
-
-    cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
-        """The first declaration that matches; else UNROUTED, with `message.outcome` set."""
-        cdef RouteOp* route
-        cdef Text text
-        cdef int32_t i
-        cdef Outcome outcome = self.walker.observe(p, end)
-        text.p = p
-        text.n = end - p
-        text.form = TEXT_STRING
-        text.escaped = False
-        for i in range(self.lowered.n_routes):
-            route = &self.lowered.routes[i]
-            if route.kind == ROUTE_SNAPSHOT:
-                continue
-            if route.is_raw:
-                if self.reader.matches_text(route.tests, &text):
-                    return i
-            elif outcome == DONE and self.reader.matches(route.router_tests):
-                return i
-        self.stage.message.outcome = outcome
-        return UNROUTED
-
-    cdef inline bint verified(self, int32_t number) noexcept nogil:
-        """What the walk observed satisfies the route, and no earlier one."""
-        cdef RouteOp* route = &self.lowered.routes[number]
-        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
-        cdef Range tests
-        cdef int32_t i
-        if self.is_proved(&self.proofs[number]):
-            return True
-        if not self.reader.matches(route.tests):
-            return False
-        for i in range(0, route.rivals.n, 2):
-            tests.first = numbers[i]
-            tests.n = numbers[i + 1]
-            if self.reader.matches(tests):
-                return False
-        self.prove(&self.proofs[number])
-        return True
-
-    cdef inline bint is_proved(self, Proof* proof) noexcept nogil:
-        """Whether all that routing looks at is what it was when the route was proved."""
-        cdef Register* register
-        cdef int32_t i
-        if proof.n_texts < 0 or self.stage.message.have & proof.observed != proof.have:
-            return False
-        for i in range(proof.n_texts):
-            register = &self.stage.message.registers[proof.texts[i].register]
-            if register.n != proof.texts[i].n or memcmp(
-                register.p, proof.texts[i].bytes, register.n
-            ) != 0:
-                return False
-        return True
-
-    cdef void prove(self, Proof* proof) noexcept nogil:
-        """Remember what has just been observed, where it is little."""
-        cdef uint64_t left = self.stage.message.have & proof.observed
-        cdef Register* register
-        cdef ProofText* text
-        proof.n_texts = -1
-        proof.have = left
-        cdef int32_t n_texts = 0
-        while left:
-            if n_texts == MAX_PROOF_TEXTS:
-                return
-            text = &proof.texts[n_texts]
-            text.register = tw_lowest_bit(left)
-            left &= left - 1
-            register = &self.stage.message.registers[text.register]
-            if register.n > MAX_PROOF_BYTES:
-                return
-            text.n = register.n
-            memcpy(text.bytes, register.p, register.n)
-            n_texts += 1
-        proof.n_texts = n_texts
 
     cdef int settle(self, ConnectionDecoder connection, int32_t number, Outcome outcome,
                     const uint8_t* payload, size_t n) noexcept nogil:
@@ -509,7 +302,7 @@ cdef class Decoder:
             ts_recv_ns, mono = connection.ts_recv_ns, connection.mono_ns
             connection.ts_recv_ns, connection.mono_ns = ts_recv, mono_then
             self.stage.message.labels = &connection.labels if connection.labels.n else NULL
-            outcome = self.decode(p, p + len(payload), &route)
+            outcome = self.router.decode(p, p + len(payload), &route)
             if outcome == FULL:
                 connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
                 return False

@@ -1,0 +1,79 @@
+"""From a message to its route.
+
+Theory. What the last message was is tried first, by its script. Else the route is guessed from the
+beginning of the message, and the guess is proved by the walk, which observes all that routing looks
+at: the route's own conditions, and those of every route declared before it that might match too. A
+wrong guess costs time, never a row. What was observed when a route was last proved is remembered;
+the same texts need no second proof.
+"""
+
+cimport cython
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+
+from tickwire.decode._lowered cimport Lowered, Range, RouteOp
+from tickwire.decode._read cimport Reader
+from tickwire.decode._script cimport Scripts, may_fit
+from tickwire.decode._stage cimport Outcome, Stage
+from tickwire.decode._walk cimport Walker
+
+cdef enum:
+    UNROUTED = -1
+
+cdef enum:
+    N_GUESSES = 2048        # a power of two
+    LONGEST_GUESS = 96      # bytes of a message's beginning that a guess looks at
+
+# Which route a message took that began with the same key and value.
+cdef struct Guess:
+    uint64_t hash
+    int32_t route           # -1: none
+
+cdef enum:
+    MAX_PROOF_TEXTS = 4
+    MAX_PROOF_BYTES = 48
+
+cdef struct ProofText:
+    int32_t register
+    size_t n
+    uint8_t bytes[MAX_PROOF_BYTES]
+
+# What a message had observed when it last proved that its route was guessed right.
+cdef struct Proof:
+    uint64_t observed       # registers that routing looks at before it takes the route
+    uint64_t have           # those of them that had a value
+    int32_t n_texts         # -1: there is no proof
+    ProofText texts[MAX_PROOF_TEXTS]
+
+
+@cython.final
+cdef class Router:
+    cdef Walker walker
+    cdef Scripts scripts            # the walker's
+    cdef Stage stage
+    cdef Reader reader
+    cdef Lowered lowered
+    cdef int32_t last               # route of the last message that had one
+    cdef Guess guesses[N_GUESSES]
+    cdef Proof* proofs              # by route
+    # The beginning of the last message that was guessed by its hash, and what was guessed.
+    cdef uint8_t prefix[LONGEST_GUESS]
+    cdef size_t prefix_bytes
+    cdef Guess prefix_guess
+
+    # Stage the rows of a message; `route` tells by which declaration, UNROUTED by none. The script
+    # of the last message's route does not fit it.
+    cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
+    # Stage the rows of a message by the script of a route, if it is one of that route.
+    cdef inline bint fits(self, int32_t number, const uint8_t* p, const uint8_t* end) \
+            noexcept nogil:
+        return may_fit(self.scripts.at[number], p, end) and self.performed(number, p, end)
+
+    cdef bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
+        noexcept nogil
+    cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef inline bint verified(self, int32_t number) noexcept nogil
+    cdef inline bint is_proved(self, Proof* proof) noexcept nogil
+    cdef void prove(self, Proof* proof) noexcept nogil
+    cdef uint64_t _observed_by(self, RouteOp* route)
+    cdef uint64_t _observed_in(self, Range tests)
