@@ -57,11 +57,12 @@ class Feed:
         overflow: str = "block",
         admission: Admission | None = None,
         max_symbols: int = 65_536,
+        dictionaries: Dictionaries | None = None,
         consumed: Sequence[str] | None = None,
         hold_bytes: int = 67_108_864,
         conn: int = 7,
     ) -> None:
-        self.dictionaries = Dictionaries(max_symbols)
+        self.dictionaries = dictionaries or Dictionaries(max_symbols)
         self.program = Program(VENUE, messages, tables, wanted=wanted, aliases=aliases)
         used = {row_set.table for route in self.program.routes for row_set in route.row_sets}
         names = [name for i, name in enumerate(tables) if i in used]

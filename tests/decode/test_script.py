@@ -14,6 +14,7 @@ from tests.decode.model import Model
 
 from tickwire.decode import plan
 from tickwire.decode.plan import Message, choice, constant, message, ms, prefix, rows, text
+from tickwire.ring import Dictionaries
 
 TRADE = '{"s":"%s","t":%s,"p":"%s","q":%s,"x":"y","m":"%s","i":%s}'
 SIDES = (
@@ -42,7 +43,9 @@ class Pair:
     """A feed and the model of what it should say."""
 
     def __init__(self, messages: Sequence[Message], symbols: Sequence[str] = ("*",)) -> None:
-        self.feed = Feed(messages, symbols=symbols, rows=4096)
+        dictionaries = Dictionaries()
+        dictionaries.symbol.code("B")  # another source has named it
+        self.feed = Feed(messages, symbols=symbols, rows=4096, dictionaries=dictionaries)
         self.model = Model(messages, DATA, symbols)
 
     @property
