@@ -336,6 +336,29 @@ def test_a_script_of_old_templates_proves_nothing(n_late: int, n_others: int, n_
     assert not pair.read(rival(70, "special"))
 
 
+@pytest.mark.parametrize("n_late", [1, 2, 3])
+@pytest.mark.parametrize("n_others", range(4))
+def test_a_number_that_a_route_asks_for_is_no_text(n_late: int, n_others: int) -> None:
+    numbered = message("numbered", when={"e": "listed", "v": 5}, rows=list(TRADES[1].rows))
+
+    def late(number: int) -> str:
+        return f'{{"k{number}":"",{other(number)[1:]}'
+
+    def other(number: int, v: str = "5") -> str:
+        return usual(number).replace(',"data"', f',"k{number}":"","v":{v},"data"', 1)
+
+    pair = Pair([numbered])
+    for number in range(1, 1 + n_late + n_others):
+        pair.read(late(number) if number <= n_late else other(number))
+    pair.read(other(30, '"5"'))
+    for number in range(40, 50):
+        pair.read(other(number))
+        assert not pair.read(other(30, '"5"'))
+    for number in range(1000, 1200):
+        last = pair.read(other(1000).replace('"i":1000', f'"i":{number}'))
+    assert last
+
+
 def test_the_message_that_is_wrong_is_walked_and_the_next_is_not() -> None:
     good, n_read, n_good = usual(0), 0, 0
     rng = Random(9)

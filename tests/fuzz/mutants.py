@@ -18,6 +18,8 @@ RECEIVER = "ext/tickwire/session/_receiver.pyx"
 VALUES = "ext/tickwire/decode/_values.pyx"
 SCRIPT = "ext/tickwire/decode/_script.pyx"
 SEEN = "ext/tickwire/decode/_seen.pyx"
+STEPS = "ext/tickwire/decode/_steps.pyx"
+ROUTING = "ext/tickwire/decode/_routing.pyx"
 WALK = "ext/tickwire/decode/_walk.pyx"
 HEADERS = "ext/include/tickwire"
 HANDSHAKE = "src/tickwire/wire/handshake.py"
@@ -425,6 +427,39 @@ MUTANTS = (
         WALK,
         "        self.message.kept_back |= run.kept_back\n",
         "",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a row before white space is read once more",
+        WALK,
+        "                return self.fail(NOT_JSON)\n            if after[0] == c']':\n"
+        "                closed[0]",
+        "                return p\n            if after[0] == c']':\n                closed[0]",
+        STEP_TESTS,
+        "plans",
+    ),
+    module(
+        "a channel that a step reads has no label",
+        STEPS,
+        "cell.register < 0 or cell.is_channel or step.reg",
+        "cell.register < 0 or step.reg",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a route that a script does not prove is not looked at",
+        ROUTING,
+        "if script.proved or self.verified(number):",
+        "if script != NULL:",
+        SCRIPT_TESTS,
+        "plans",
+    ),
+    module(
+        "a number that a route asks for is taken for a text",
+        SCRIPT,
+        "        if self.message.registers[step.reg].p[0] != c'\"':\n",
+        "        if False:\n",
         SCRIPT_TESTS,
         "plans",
     ),
