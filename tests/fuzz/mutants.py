@@ -433,9 +433,9 @@ MUTANTS = (
     module(
         "a row before white space is read once more",
         WALK,
-        "                return self.fail(NOT_JSON)\n            if after[0] == c']':\n"
-        "                closed[0]",
-        "                return p\n            if after[0] == c']':\n                closed[0]",
+        "            after = tw_skip_space(after, end)\n            if after >= end or (",
+        "            if after < end and after[0] <= c' ':\n                return p\n"
+        "            if after >= end or (",
         STEP_TESTS,
         "plans",
     ),
