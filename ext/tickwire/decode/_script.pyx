@@ -162,7 +162,7 @@ cdef class Scripts:
         return True
 
     cdef bint _steps(self, Script* script, RouteOp* route, Template* template) noexcept nogil:
-        """The steps of a template, those of rows as of a row; the last is left out."""
+        """The steps of a template; those of a row end as a row does."""
         cdef Step* step
         cdef Register* text
         cdef int i
