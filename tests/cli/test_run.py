@@ -274,8 +274,8 @@ def test_max_messages_counts_over_all_sources(tmp_path: Path) -> None:
     with exchange([trades(0, 5000)]) as one, exchange([trades(0, 5000)]) as other:
         config = write_config(tmp_path, source(one.ws_url), source(other.ws_url, symbols=["ETH"]))
         summary = run_ok(config, "--max-messages", 6000)
-    # A read brings at most 64 KiB, and no read is taken after the one that brings the 6000th.
-    assert 6000 <= summary["messages"] <= 6000 + 65_536 // len(trade(0))
+    # A read brings at most 256 KiB, and no read is taken after the one that brings the 6000th.
+    assert 6000 <= summary["messages"] <= 6000 + 262_144 // len(trade(0))
     assert summary["rows_committed"]["duckdb"]["trades"] == summary["messages"]
 
 
