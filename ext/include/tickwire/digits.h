@@ -89,7 +89,8 @@ TW_DIGITS int tw_decimal_at(const uint8_t *p, uint64_t *mantissa, int *fraction)
     return n;
 }
 
-/* Whether the n bytes at p, which has 16 readable ones, are such a decimal. */
+/* Whether the n bytes at p, which has 16 readable ones, are such a decimal. To ask `tw_decimal_at` and
+ * compare costs a tenth more instructions per level of a book: what ends the number is known here. */
 TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint64_t n, uint64_t *mantissa, int *fraction) {
     uint32_t others;
     __m128i digits = tw_digits_at(p, &others);

@@ -53,14 +53,6 @@ TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers) {
                : TW_ASK;
 }
 
-/* The name that a connection's rows have instead of a channel's. */
-static inline int64_t tw_labelled(const tw_labels *labels, int64_t channel) {
-    for (int i = 0; i < labels->n; i++) {
-        if (labels->plan[i] == channel) return labels->name[i];
-    }
-    return channel;
-}
-
 TW_INLINE void tw_store_cells(const tw_place *place, int64_t row, const tw_labels *labels) {
     const tw_cell *cell = place->cells;
     for (int32_t left = place->n_cells; left > 0; left--, cell++) {

@@ -101,6 +101,14 @@ typedef struct {
     int64_t name[TW_MAX_LABELS];
 } tw_labels;
 
+/* The name that a connection's rows have instead of a channel's. */
+static inline int64_t tw_labelled(const tw_labels *labels, int64_t channel) {
+    for (int i = 0; i < labels->n; i++) {
+        if (labels->plan[i] == channel) return labels->name[i];
+    }
+    return channel;
+}
+
 /* A run of steps. The caller sets what is above the line; `step` says where to begin, and then where
  * it ended. */
 typedef struct {

@@ -43,18 +43,9 @@ cdef bint _add(Script* script, Step* step, int kind) noexcept nogil:
 
 cdef bint _literal(Script* script) noexcept nogil:
     """A step for what is pending alone."""
-    cdef Step* made = &script.steps[script.n_steps]
-    if script.n_steps == MAX_SCRIPT_STEPS:
-        return False
-    memset(made, 0, sizeof(Step))
-    memcpy(made.literal, script.pending, script.n_pending)
-    made.n = script.n_pending
-    made.mask = <uint32_t>((<uint64_t>1 << made.n) - 1)
-    made.kind = STEP_LITERAL
-    made.before = script.have
-    script.n_pending = 0
-    script.n_steps += 1
-    return True
+    cdef Step step
+    memset(&step, 0, sizeof(Step))
+    return _add(script, &step, STEP_LITERAL)
 
 
 cdef bint _expect(Script* script, const uint8_t* p, size_t n) noexcept nogil:

@@ -46,6 +46,8 @@ cdef extern from "tickwire/step.h" nogil:
         int64_t* plan
         int64_t* name
 
+    int64_t tw_labelled(const Labels* labels, int64_t channel)
+
 # The message being decoded.
 cdef struct Message:
     const uint8_t* end

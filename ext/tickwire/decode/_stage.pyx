@@ -236,7 +236,6 @@ cdef class Stage:
 
     cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil:
         """The value of a cell; null where it may be."""
-        cdef int i
         value[0] = cell.constant
         if cell.register >= 0:
             if (self.message.have >> cell.register) & 1:
@@ -244,10 +243,7 @@ cdef class Stage:
             elif cell.required:
                 return self.fail(MISSING)
         if cell.is_channel and self.message.labels != NULL:
-            for i in range(self.message.labels.n):
-                if self.message.labels.plan[i] == value.i:
-                    value.i = self.message.labels.name[i]
-                    break
+            value.i = tw_labelled(self.message.labels, value.i)
         return True
 
     cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tickwire.decode.actions import Action, Op, action_for, constant_code
 from tickwire.decode.paths import Path, Step, iterations, parse_path
-from tickwire.decode.plan import Field, Message, Reader, Rows
+from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
 from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
@@ -243,7 +243,7 @@ class RowsBuilder:
         elif column.name == "trade_id":
             self.row_set.trade_id = register
         if spec.zero_when is not None:
-            self._zero_when(column, spec, register)
+            self._zero_when(column, spec.zero_when, register)
         if inner or column.kind in (Kind.TEXT, Kind.BINARY):
             self.row_set.stores.append(Store(position, register, None, required))
             if not inner:
@@ -260,9 +260,8 @@ class RowsBuilder:
         ends_in_iteration = depth == 0 or isinstance(self.at[depth - 1], Step)
         return ends_in_iteration and steps[:depth] == self.at[:depth]
 
-    def _zero_when(self, column: Column, spec: Field, register: int) -> None:
-        assert spec.zero_when is not None  # noqa: S101 (for the type checker; the caller asked)
-        path, scalar = spec.zero_when
+    def _zero_when(self, column: Column, when: tuple[str, Scalar], register: int) -> None:
+        path, scalar = when
         match = Field(Reader.CHOICE, path, choices=((scalar, True),), otherwise=False)
         condition, _, inner = self.route.register(
             self.rows, f"{column.name}.zero_when", match, Kind.BOOL

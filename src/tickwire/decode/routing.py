@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tickwire.decode.paths import Step, parse_path
 from tickwire.decode.plan import Message, Scalar, Test
 from tickwire.decode.tree import Route
@@ -63,7 +65,7 @@ def _typed(test: Test) -> set[tuple[bool, Scalar]]:
     return {(isinstance(value, bool), value) for value in test.values}
 
 
-def _overlap(left: Test, right: Test, within) -> bool:  # type: ignore[no-untyped-def] # str method
+def _overlap(left: Test, right: Test, within: Callable[[str, str], bool]) -> bool:
     return any(
         within(str(x), str(y)) or within(str(y), str(x)) for x in left.values for y in right.values
     )
