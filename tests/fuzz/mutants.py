@@ -23,6 +23,7 @@ ROUTING = "ext/tickwire/decode/_routing.pyx"
 WALK = "ext/tickwire/decode/_walk.pyx"
 HEADERS = "ext/include/tickwire"
 HANDSHAKE = "src/tickwire/wire/handshake.py"
+COMPRESSION = "src/tickwire/wire/compression.py"
 READER = "src/tickwire/capture/reader.py"
 LINES = "src/tickwire/capture/lines.py"
 
@@ -41,6 +42,7 @@ STEP_TESTS = (
 SEEN_TESTS = ("tests/decode/test_seen.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
+COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
 
 
@@ -550,6 +552,22 @@ MUTANTS = (
         "        if end > MAX_HEADER_BYTES:\n",
         "        if end > 1000 * MAX_HEADER_BYTES:\n",
         HANDSHAKE_TESTS,
+        "handshake",
+    ),
+    python(
+        "a parameter of compression may stand twice",
+        COMPRESSION,
+        "        if name in found:\n",
+        "        if False:\n",
+        COMPRESSION_TESTS,
+        "handshake",
+    ),
+    python(
+        "a window may begin with a right number of bits",
+        COMPRESSION,
+        "_WINDOW_BITS.fullmatch(value)",
+        "_WINDOW_BITS.match(value)",
+        COMPRESSION_TESTS,
         "handshake",
     ),
     # Captures.

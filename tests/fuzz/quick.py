@@ -1,8 +1,8 @@
 """The quick form of each target: many times as fast, and nearly as strict.
 
 Most are compiled, in native/; what they try is compiled too. Handshake and captures are written in
-Python, so their quick forms are; they leave out the other library, the files, and most cuts of what
-is long.
+Python, so their quick forms are; they leave out most of the other library, the files, and most cuts
+of what is long.
 """
 
 from __future__ import annotations

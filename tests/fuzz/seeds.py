@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import zstandard
 from tests.decode.declarations import GROUPS
 from tests.decode.documents import Writer, expectations
 from tests.decode.feeds import DATA
+from tests.fuzz.handshake import OFFERS
 from tests.fuzz.inflate import BETWEEN, TAIL
 from tests.fuzz.plans import VENUES, source
 from tests.venues.test_changed import BASES
@@ -49,6 +51,19 @@ TEXTS = (
     b"a\xf4\x90\x80\x80", b"a\xf5\x80\x80\x80", b"a\x80", b"a\xe2\x82",
     b"a" * 40 + b"\xff" + b"a" * 40,
 )  # fmt: skip
+# Values of Sec-WebSocket-Extensions, each answered to every offer.
+EXTENSIONS = (
+    ("permessage-deflate",),
+    ("permessage-deflate; server_no_context_takeover; client_no_context_takeover",),
+    ("permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",),
+    ('permessage-deflate ;\tserver_max_window_bits="9" ; client_max_window_bits = "1\\0"',),
+    ("permessage-deflate; server_max_window_bits=15; client_max_window_bits=12",),
+    ("permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",),
+    ("permessage-deflate; server_max_window_bits=16; x=1",),
+    ("permessage-deflate", "permessage-deflate"),
+    (", permessage-deflate ,, ", ""),
+    ('x-other; a="b', "permessage-deflate, x-other"),
+)
 
 
 def frames() -> Iterator[bytes]:
@@ -119,6 +134,14 @@ def handshake() -> Iterator[bytes]:
         yield b"\x00" + text
         yield b"\x07" + text
         yield b"\x87" + text  # a small limit
+    for at, offer in enumerate(OFFERS):
+        for fields in EXTENSIONS:
+            named = (f"Sec-WebSocket-Extensions: {field}" for field in fields)
+            yield bytes([at << 3 | 2]) + answer(*GOOD, *named)
+        if offer is not None:
+            # All that was asked for, which may be granted as it is but for a word without a value.
+            granted = re.sub(r"; client_max_window_bits$", "", offer.header())
+            yield bytes([at << 3 | 2]) + answer(*GOOD, f"Sec-WebSocket-Extensions: {granted}")
 
 
 def plans() -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from websockets.headers import build_extension, parse_extension
 from tickwire.errors import HandshakeError
 from tickwire.wire import Deflate, DeflateOffer, HandshakeResponse, build_request, parse_url
 from tickwire.wire.compression import NegotiationError, parse_extensions
-from tickwire.wire.handshake import accept_of
+from tickwire.wire.handshake import accept_extensions, accept_of
 
 BITS = st.integers(9, 15)
 OFFERS = st.builds(
@@ -123,8 +123,8 @@ def test_what_another_library_answers_is_understood(
         ('permessage-deflate; server_max_window_bits="1 0"', "malformed"),
         ('permessage-deflate; server_max_window_bits="10', "malformed"),
         ("permessage-deflate;", "malformed"),
-        ("permessage-deflate,", "malformed"),
         (";permessage-deflate", "malformed"),
+        ("permessage-deflate; , ", "malformed"),
         ("permessage-deflate server_no_context_takeover", "malformed"),
         ("permessage-deflate=1", "malformed"),
         ("permessage-deflate; =10", "malformed"),
@@ -164,8 +164,16 @@ def test_a_server_may_limit_itself_unasked():
 
 
 def test_no_answer_is_no_compression():
-    for values in ([], [""], ["", ""]):
+    for values in ([], [""], ["", ""], [",", " ,\t, "]):
         assert DeflateOffer().accept(values) is None
+        assert accept_extensions(None, values) is None
+
+
+def test_elements_of_a_list_may_be_empty():
+    # RFC 9110 section 5.6.1.2; RFC 6455 section 9.1 has such a list.
+    for value in ("permessage-deflate,", ", ,permessage-deflate", ",permessage-deflate ,\t, "):
+        assert DeflateOffer().accept([value]) == Deflate()
+    assert parse_extensions([", a; b=1 ,, c,"]) == [("a", [("b", "1")]), ("c", [])]
 
 
 def test_fields_of_one_name_are_one_list():

@@ -18,7 +18,8 @@ SMALLEST_WINDOW_BITS = 8
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
 _PARAMETER = re.compile(rf"({_WORD})(?:[ \t]*=[ \t]*({_WORD}|{_QUOTED}))?")
-_NEXT = re.compile(r"[ \t]*([;,])[ \t]*")
+# Section 5.6.1.2: elements of a list may be empty.
+_NEXT = re.compile(r"[ \t]*(?:(;)[ \t]*|,[ \t,]*)")
 _WINDOW_BITS = re.compile(r"[89]|1[0-5]")  # section 7.1.2: no leading zeros
 
 Parameters = list[tuple[str, str | None]]
@@ -169,8 +170,8 @@ def parse_extensions(values: Iterable[str]) -> list[tuple[str, Parameters]]:
         If a value is malformed.
     """
     found: list[tuple[str, Parameters]] = []
-    for text in values:
-        if text:
+    for value in values:
+        if text := value.strip(" \t,"):
             found.extend(_parse_field(text))
     return found
 
@@ -196,7 +197,7 @@ def _parse_field(text: str) -> list[tuple[str, Parameters]]:
         following = _NEXT.match(text, position)
         if following is None:
             raise NegotiationError("the server's Sec-WebSocket-Extensions is malformed")
-        separator = following[1]
+        separator = following[1] or ","
         position = following.end()
 
 

@@ -289,7 +289,7 @@ def accept_extensions(offer: DeflateOffer | None, values: Sequence[str]) -> Defl
     HandshakeError
         If the server chose what was not offered.
     """
-    named = [value for value in values if value]
+    named = [value for value in values if value.strip(" \t,")]
     if offer is None and named:
         raise HandshakeError(
             f"the server uses extensions that were not offered: {_one_line(named[0])}", 101
