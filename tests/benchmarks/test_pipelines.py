@@ -18,7 +18,8 @@ from tickwire.bench.expected import Expected
 from tickwire.bench.meter import Collector
 from tickwire.bench.orders import EMPTY, RECV, TICKWIRE, Order
 from tickwire.bench.senders import Preparation
-from tickwire.bench.worker import receive_ours, run_yardstick
+from tickwire.bench.worker import receive_ours, run, run_yardstick
+from tickwire.errors import TickwireError
 
 AMOUNT = Amount(400, 800)
 MIX = replace(CASES["mix/ws"], fast=AMOUNT, slow=AMOUNT, tape_messages=200)
@@ -31,9 +32,10 @@ N_MIX_ROWS = 1200 * 3 // 10 + 1200 * 5 // 10 + 1200 * 2 // 10 * 40
 
 
 @pytest.fixture(autouse=True)
-def thawed():
+def nothing_stays_frozen():
+    n_frozen = gc.get_freeze_count()
     yield
-    gc.unfreeze()  # a meter freezes what lives when its main phase begins
+    assert gc.get_freeze_count() <= n_frozen
 
 
 def order_of(prepared, sending, pipeline, answer=""):
@@ -118,6 +120,19 @@ async def test_a_capture_gives_the_known_answer(pipeline, tmp_path, monkeypatch)
         n_levels += n_links * 3 - 3 * (2 * SNAPSHOT_AFTER + 4 * (SNAPSHOT_AFTER - 1))
     assert collector.n_rows == n_trades + n_quotes + n_levels
     assert n_messages == n_links * N_ROUNDS * 3 + 4 * N_OFF_BOOK
+
+
+def test_a_run_that_fails_leaves_nothing_frozen():
+    async def fail(order, collector, done):
+        collector.meter.start(0)
+        assert gc.get_freeze_count() > 0
+        raise TickwireError("the sender left")
+
+    with Preparation(TRADES) as prepared:
+        folder = prepared.answer(AMOUNT.n_messages, spliced=True)
+        order = Order(TICKWIRE[0], TRADES, (), AMOUNT.n_warm, AMOUNT.n_main, 0, folder)
+        with pytest.raises(TickwireError, match="the sender left"):
+            run(order, fail)
 
 
 @pytest.mark.parametrize("case", [CONNECTIONS, DEFLATED], ids=["four", "deflated"])

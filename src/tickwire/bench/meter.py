@@ -74,7 +74,7 @@ class Meter:
     def start(self, n_so_far: int) -> None:
         """Begin the main phase, with so many messages delivered."""
         self.n_measured = self.amount.n_messages - n_so_far
-        # What lives now lives to the end: no collection need look at it again.
+        # What lives now lives to the end: until `stop` no collection need look at it.
         gc.collect()
         gc.freeze()
         self._start = Usage.now()
@@ -85,6 +85,7 @@ class Meter:
             raise TickwireError("the main phase has not begun")
         self._used = Usage.now() - self._start - self._aside
         self.ended_ns = time.time_ns()
+        gc.unfreeze()
 
     def leave_out(self, usage: Usage) -> None:
         """Do not count this."""

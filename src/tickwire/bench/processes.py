@@ -79,7 +79,8 @@ class _Reporter:
         arrivals.cpu_ns = cpu_ns() - self._cpu_ns
         self._pipe.send(arrivals)
         if not self._is_warm:
-            # What lives now lives to the end: no collection need look at it again.
+            # What lives now lives to the end: no collection need look at it again. Nothing thaws
+            # it: the process is the receiver's own, and is ended from outside.
             gc.collect()
             gc.freeze()
             self._is_warm = True

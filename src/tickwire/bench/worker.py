@@ -7,6 +7,7 @@ pipelines calls `main` with its own way to receive.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from pathlib import Path
@@ -35,6 +36,13 @@ class Receive(Protocol):
 
 def run(order: Order, receive: Receive) -> dict[str, Any]:
     """Run a pipeline once; give its figures, and what was wrong with its answer."""
+    try:
+        return _run(order, receive)
+    finally:
+        gc.unfreeze()  # where it failed, its meter has not been stopped
+
+
+def _run(order: Order, receive: Receive) -> dict[str, Any]:
     if order.pipeline in YARDSTICKS:
         # What is decoded by none has no answer to check.
         meter = run_yardstick(order)

@@ -268,7 +268,8 @@ def _accept(listeners: Sequence[socket.socket], n_requests: int, stack: ExitStac
 
 def _obey(pacer: Pacer, peers: Sequence[Peer], pipe: Connection) -> None:
     """Send what is asked for until the clients or whoever asks are gone."""
-    # A collection in the middle of a stretch would make messages late.
+    # A collection in the middle of a stretch would make messages late. It stays off: the process is
+    # the sender's own, and is ended from outside.
     gc.collect()
     gc.freeze()
     gc.disable()
