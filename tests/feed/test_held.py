@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.feed.exchange import Exchange, binance_answer, exchange
@@ -18,6 +18,7 @@ from tests.feed.exchange import Exchange, binance_answer, exchange
 import tickwire
 from tickwire.feed import sources as sources_module
 
+Overflow = Literal["block", "drop_oldest"]
 Run = Callable[[Coroutine[Any, Any, None]], None]
 RING_ROWS = 16_384
 LEVELS = 500
@@ -61,7 +62,7 @@ class Script:
 class Scene:
     """A feed of spot books, and a consumer that takes nothing by itself."""
 
-    def __init__(self, server: Exchange, carrier: str) -> None:
+    def __init__(self, server: Exchange, carrier: str, overflow: Overflow) -> None:
         self.server = server
         self.feed = tickwire.FeedHandler(
             [
@@ -76,6 +77,7 @@ class Scene:
                 )
             ],
             ring_rows=RING_ROWS,
+            overflow=overflow,
         )
         self.rows: list[tuple[int, float]] = []
         self.symbols: list[str] = []
@@ -84,6 +86,12 @@ class Scene:
 
     async def fill(self) -> None:
         """Let all changes be held, then the snapshot come; they fill the ring."""
+        await self.hold()
+        self.server.serves_snapshots.set()
+        await self.until(lambda: self.decoder.n_draining > 0)
+
+    async def hold(self) -> None:
+        """Let all changes be held."""
         self.book, self.gaps = self.feed.batches("book"), self.feed.batches("gaps")
         assert self.feed.corridor is not None
         [source] = self.feed.corridor.sources
@@ -91,8 +99,6 @@ class Scene:
         n_held = N_HELD * len(self.server.snapshots)
         await self.until(lambda: self.decoder.messages == n_held)
         assert self.book.empty()
-        self.server.serves_snapshots.set()
-        await self.until(lambda: self.decoder.n_draining > 0)
 
     async def until(self, happened: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
@@ -133,12 +139,15 @@ class Scene:
 
 @contextmanager
 def scene(
-    plays: list[Iterator[bytes]], carrier: str = "protocol", **others: bytes
+    plays: list[Iterator[bytes]],
+    carrier: str = "protocol",
+    overflow: Overflow = "block",
+    **others: bytes,
 ) -> Iterator[Scene]:
     with exchange(plays, binance_answer, {"BTCUSDT": snapshot(0)} | others) as server:
         server.serves_snapshots.clear()
         try:
-            yield Scene(server, carrier)
+            yield Scene(server, carrier, overflow)
         finally:
             server.serves_snapshots.set()
 
@@ -253,5 +262,31 @@ def test_what_finds_no_room_by_the_end_of_the_stop_is_a_gap(
             assert (gap["conn"], gap["lost"]) == (0, None)
             # Where one read brought them all, both are its time.
             assert on.last_recv_ns <= gap["ts_start"] <= gap["ts_end"] < before_ns
+
+    run(play())
+
+
+def test_where_the_oldest_go_those_that_waited_go_too_and_are_counted(run: Run) -> None:
+    async def play() -> None:
+        script = Script()
+        with scene([script.play(HELD, LATER)], overflow="drop_oldest") as on:
+            async with on.feed:
+                await on.hold()
+                held_bytes = on.decoder.held_bytes
+                on.server.serves_snapshots.set()
+                await on.until(lambda: on.decoder.held_bytes == 0)
+                script.goes_on.set()
+                n_messages = N_HELD + len(LATER)
+                await on.until(lambda: on.decoder.messages == n_messages)
+                script.goes_on.set()
+            await on.take_rest()
+            assert held_bytes > N_HELD * LEVELS
+            expected = rows_of(*HELD, *LATER, last=0)
+            n_lost = len(expected) - len(on.rows)
+            assert n_lost > len(rows_of(*HELD)) - RING_ROWS
+            assert on.rows == expected[n_lost:]
+            gaps = on.gap_rows()
+            assert {(gap["table_name"], gap["reason"]) for gap in gaps} == {("book", "overflow")}
+            assert sum(gap["lost"] for gap in gaps) == n_lost
 
     run(play())
