@@ -7,7 +7,7 @@
 enum { TW_MAX_CELLS = 16 };
 
 /* Whether a row is wanted, or that the general rules must say so. */
-enum tw_admitted { TW_UNWANTED = 0, TW_WANTED = 1, TW_ASK = -1 };
+enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED = TW_SEEN_NEW };
 
 /* A column of a row whose value no step reads. */
 typedef struct {
@@ -42,15 +42,30 @@ TW_INLINE int64_t tw_last_row(const tw_place *place) {
     return most < *place->limit ? most : *place->limit;
 }
 
-TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers) {
+#if defined(TW_X86)
+/* `tw_slot_of` by buckets: which slot of one it is, no branch depends on. */
+TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
+    const __m256i wanted = _mm256_set1_epi64x((int64_t)trade), free = _mm256_setzero_si256();
+    uint64_t at = tw_bucket_of(ids, trade);
+    for (;;) {
+        __m256i bucket = _mm256_load_si256((const __m256i *)(ids->slots + at));
+        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi64(bucket, wanted),
+                                       _mm256_cmpeq_epi64(bucket, free));
+        uint32_t bits = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(stop));
+        if (__builtin_expect(bits != 0, 1)) return ids->slots + at + __builtin_ctz(bits);
+        at = (at + TW_BUCKET_SLOTS) & ids->set_mask;
+    }
+}
+#endif
+
+TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers, tw_slot_fn slot_of) {
     int64_t symbol = registers[place->symbol].value.i;
     if (place->allowed != NULL && (symbol >= place->n_allowed || !place->allowed[symbol]))
         return TW_UNWANTED;
     if (place->memory == NULL) return TW_WANTED;
     const tw_register *id = registers + place->trade_id;
-    return id->is_number && tw_remember_greatest(place->memory, (int32_t)symbol, (uint64_t)id->value.i)
-               ? TW_WANTED
-               : TW_ASK;
+    if (!id->is_number) return TW_ASK;
+    return (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
 }
 
 TW_INLINE void tw_store_cells(const tw_place *place, int64_t row, const tw_labels *labels) {

@@ -38,6 +38,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_F64(p, end, out, checked) tw_plain_f64(p, end, out)
 #define TW_INTEGER(p, end, out, checked) tw_plain_u63(p, end, out)
 #define TW_SKIP(p, end, checked) tw_skip_value(p, end)
+#define TW_SLOT_OF tw_slot_of
 #include "tickwire/steps_kernel.inc"
 
 #if defined(TW_X86)
@@ -51,6 +52,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast
 #define TW_SKIP tw_skip_fast
+#define TW_SLOT_OF tw_slot_of_fast
 #include "tickwire/steps_kernel.inc"
 #endif
 

@@ -11,27 +11,28 @@ Another id is looked up in a hash set that is filled from that memory when it is
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef enum Novelty:
-    SEEN_NO_MEMORY = -1
-    SEEN_BEFORE = 0
-    SEEN_NEW = 1
-
 cdef extern from "tickwire/seen.h" nogil:
     enum:
         TAIL_IDS "TW_TAIL_IDS"
         FORGIVEN "TW_FORGIVEN"
+        KNOWN_IDS "TW_KNOWN_IDS"
         LAST_IDS "TW_LAST_IDS"
+
+    ctypedef enum Novelty "enum tw_novelty":
+        SEEN_ASK "TW_SEEN_ASK"
+        SEEN_BEFORE "TW_SEEN_BEFORE"
+        SEEN_NEW "TW_SEEN_NEW"
 
     ctypedef struct SymbolIds "tw_symbol_ids":
         uint64_t greatest
         int64_t n
         uint64_t* tail
         uint64_t* ids
+        uint64_t* slots
         uint32_t capacity
         uint32_t set_mask
-        uint64_t* slots
-        int64_t set_first
         int64_t set_end
+        int64_t set_full
 
     ctypedef struct Remembered "tw_remembered":
         SymbolIds* symbol
@@ -41,6 +42,7 @@ cdef extern from "tickwire/seen.h" nogil:
         Remembered* entries
         size_t n
         size_t capacity
+        uint64_t (*saved)[TAIL_IDS]
 
     ctypedef struct Memory "tw_memory":
         SymbolIds** symbols
@@ -53,17 +55,14 @@ cdef class Seen:
     cdef Memory* memories
     cdef int32_t n_memories
     cdef Journal journal
-    cdef uint64_t* saved            # by entry of the journal from FORGIVEN on: ids that it put away
-    cdef size_t saved_capacity      # entries
 
-    # New or not; a new id is remembered.
+    # New or not; a new id is remembered. SEEN_ASK: there is no memory.
     cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
     cdef inline void begin(self) noexcept nogil:
         self.journal.n = 0
     cdef void undo(self) noexcept nogil
 
+    cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil
-    cdef inline bint _has_room(self, SymbolIds* ids) noexcept nogil
     cdef bint _grow_symbols(self, Memory* memory, int32_t symbol) noexcept nogil
     cdef bint _grow_journal(self) noexcept nogil
-    cdef bint _save(self, const uint64_t* ids) noexcept nogil

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from tickwire.decode._lowered cimport Bits, CellOp, Lowered, RouteOp, RowSetOp
-from tickwire.decode._seen cimport SEEN_BEFORE, SEEN_NO_MEMORY, Novelty, Seen
+from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen
 from tickwire.decode._carry cimport Carried, Carry
 from tickwire.decode._targets cimport Target, Targets
 from tickwire.decode._values cimport Register, trade_key, unescape
@@ -160,7 +160,7 @@ cdef class Stage:
             else:
                 return False
             novelty = self.seen.offer(row_set.once, symbol, trade)
-            if novelty == SEEN_NO_MEMORY:
+            if novelty == SEEN_ASK:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE
         return True
