@@ -5,43 +5,23 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from tests.decode.delivered import KNOWN, Delivered
 
 from tickwire.decode._seen import Seen
 
-KNOWN = 4096
 
-
-class Plain:
-    """All ids of a symbol in the order in which they came."""
-
-    def __init__(self) -> None:
-        self.ids: list[int] = []
-
-    def must_know(self, trade: int) -> bool:
-        return trade in self.ids[-KNOWN:]
-
-    def may_know(self, trade: int) -> bool:
-        return trade in self.ids
-
-
-def check(seen: Seen, plain: Plain, trade: int, symbol: int = 0) -> bool:
-    """Offer an id; ids older than the last 4,096 may be known or forgotten."""
-    is_new = seen.admit(0, symbol, trade)
-    if plain.must_know(trade):
-        assert not is_new
-    elif not plain.may_know(trade):
-        assert is_new
-    if is_new:
-        plain.ids.append(trade)
-    return bool(is_new)
+def check(seen: Seen, delivered: Delivered, trade: int, symbol: int = 0) -> bool:
+    is_new = bool(seen.admit(0, symbol, trade))
+    delivered.check(trade, is_new=is_new)
+    return is_new
 
 
 def test_ids_that_count_up_are_new_and_then_known() -> None:
-    seen, plain = Seen(1), Plain()
+    seen, delivered = Seen(1), Delivered()
     for trade in range(1, 3000):
-        assert check(seen, plain, trade)
+        assert check(seen, delivered, trade)
     for trade in range(1, 3000):
-        assert not check(seen, plain, trade)
+        assert not check(seen, delivered, trade)
 
 
 @pytest.mark.parametrize("trade", [0, 1, 2**63, 2**64 - 1, 0x9E3779B97F4A7C15])
@@ -57,14 +37,14 @@ def test_every_number_can_be_an_id(trade: int) -> None:
 @pytest.mark.parametrize("bits", [12, 14, 50])
 def test_random_ids_against_a_list(seed: int, bits: int) -> None:
     rng = Random(seed * 100 + bits)
-    seen, plain = Seen(1), Plain()
+    seen, delivered = Seen(1), Delivered()
+    ids: list[int] = []
     for _ in range(2500):
-        trade = (
-            rng.choice(plain.ids[-50:])
-            if plain.ids and rng.random() < 0.3
-            else rng.getrandbits(bits)
-        )
-        check(seen, plain, trade)
+        trade = rng.getrandbits(bits)
+        if ids and rng.random() < 0.3:
+            trade = rng.choice(ids[-50:])
+        ids.append(trade)
+        check(seen, delivered, trade)
 
 
 def test_the_last_4096_are_known_however_many_came() -> None:
@@ -141,3 +121,48 @@ def test_ids_taken_back_are_not_in_the_place_of_the_oldest() -> None:
         assert not seen.admit(0, 0, trade)
     for trade in range(8180 - KNOWN + 11, 8181):
         assert not seen.admit(0, 0, trade)
+
+
+@pytest.mark.parametrize("is_sequence", [True, False])
+def test_the_oldest_that_must_be_known_is_known_at_every_step(is_sequence: bool) -> None:
+    rng = Random(2)
+    seen = Seen(1)
+    ids = [number if is_sequence else rng.getrandbits(50) for number in range(1, 17_000)]
+    for n, trade in enumerate(ids):
+        if n >= KNOWN:
+            assert not seen.admit(0, 0, ids[n - KNOWN])
+        assert seen.admit(0, 0, trade)
+
+
+@pytest.mark.parametrize("n_before", [0, 250, 4090, 8180, 12_280])
+@pytest.mark.parametrize("seed", range(3))
+def test_mixed_ids_and_messages_taken_back(n_before: int, seed: int) -> None:
+    rng = Random(n_before + seed)
+    seen, delivered = Seen(1), Delivered()
+    ids = list(range(1, n_before + 1)) if seed == 0 else rng.sample(range(2**40), n_before)
+    for trade in ids:
+        seen.mark()
+        assert check(seen, delivered, trade)
+    ids.append(0)
+    for _ in range(60):
+        greatest = max(ids)
+        offered = [
+            rng.choice(
+                (
+                    greatest + number,
+                    rng.getrandbits(40),
+                    rng.getrandbits(8),
+                    ids[-min(len(ids), rng.choice((1, 2, KNOWN, KNOWN + 1)))],
+                    rng.choice(ids),
+                )
+            )
+            for number in range(rng.choice((1, 3, 20, 200)))
+        ]
+        for _ in range(rng.randrange(3)):
+            seen.mark()
+            for trade in offered:
+                seen.admit(0, 0, trade)
+            seen.forget()
+        for trade in offered:
+            if check(seen, delivered, trade):
+                ids.append(trade)

@@ -40,6 +40,7 @@ STEP_TESTS = (
     "tests/decode/test_hostile.py",
 )
 SEEN_TESTS = ("tests/decode/test_seen.py",)
+ONCE_TESTS = ("tests/decode/test_trades_once.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
@@ -404,8 +405,8 @@ MUTANTS = (
     step(
         "the greatest id is new once more",
         "seen.h",
-        "trade <= ids->greatest",
-        "trade < ids->greatest",
+        "trade > ids->greatest",
+        "trade >= ids->greatest",
         (*SEEN_TESTS, *SCRIPT_TESTS),
     ),
     module(
@@ -416,13 +417,50 @@ MUTANTS = (
         (*SEEN_TESTS, *SCRIPT_TESTS),
         "plans",
     ),
-    module(
+    step(
         "ids that were taken back are met again among the oldest",
+        "seen.h",
+        "if (ids->set_end < ids->n - TW_KNOWN_IDS) return false;",
+        "if (false) return false;",
+        SEEN_TESTS,
+    ),
+    module(
+        "ids that were taken back stay in the set",
         SEEN,
-        "                    ids.set_end = -1    # the next",
-        "                    pass    # the next",
+        "            if ids.set_end > ids.n:\n",
+        "            if False and ids.set_end > ids.n:\n",
+        (*SEEN_TESTS, *ONCE_TESTS),
+        "plans",
+    ),
+    module(
+        "a set that was made in a message that is taken back stays",
+        SEEN,
+        "    if ids.set_full - ((ids.set_mask + 1) >> 1) > max(",
+        "    if False and ids.set_full > max(",
         SEEN_TESTS,
         "plans",
+    ),
+    module(
+        "one id too many is forgotten",
+        SEEN,
+        "first = max(<int64_t>0, ids.n - KNOWN_IDS)",
+        "first = max(<int64_t>0, ids.n - KNOWN_IDS + 1)",
+        SEEN_TESTS,
+        "plans",
+    ),
+    step(
+        "an id that was looked up does not go into the set",
+        "seen.h",
+        "    *slot = trade;\n",
+        "",
+        (*SEEN_TESTS, *ONCE_TESTS),
+    ),
+    step(
+        "a bucket is left out behind a full one",
+        "place.h",
+        "(at + TW_BUCKET_SLOTS)",
+        "(at + 2 * TW_BUCKET_SLOTS)",
+        ONCE_TESTS,
     ),
     module(
         "what was kept back by a script is forgotten",

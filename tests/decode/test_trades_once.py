@@ -1,0 +1,113 @@
+"""Trades that come again, in messages that scripts read, against a list of what was delivered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+
+import numpy as np
+import pytest
+from tests.decode.declarations import TRADES
+from tests.decode.delivered import KNOWN, Delivered
+from tests.decode.feeds import Feed
+
+Trades = list[tuple[str, str]]  # a symbol, and an id as the message spells it
+
+
+def listed(trades: Trades, first_time: int, *, is_broken: bool = False) -> bytes:
+    text = ",".join(
+        f'{{"s":"{symbol}","t":{time},"p":"1.5","q":2,"x":"y","m":"b","i":{trade}}}'
+        for time, (symbol, trade) in enumerate(trades, first_time)
+    )
+    if is_broken:
+        text += ',{"s":"A","t":1,"p":"1.5","q":2,"x":"y","m":"nobody","i":1}'
+    return f'{{"e":"listed","data":[{text}]}}'.encode()
+
+
+class Connected:
+    """A feed with several connections, and what it has delivered by symbol."""
+
+    def __init__(self) -> None:
+        self.feed = Feed(TRADES, rows=32_768)
+        self.connections = [self.feed.decoder.connection(conn) for conn in range(3)]
+        self.delivered: dict[str, Delivered] = defaultdict(Delivered)
+        self.ids: dict[str, list[str]] = defaultdict(list)
+        self.time = 1
+
+    def read(self, trades: Trades, conn: int = 0, *, is_broken: bool = False) -> None:
+        """Read a message and judge each of its trades; one that is broken leaves nothing."""
+        payload = np.frombuffer(listed(trades, self.time, is_broken=is_broken), np.uint8).copy()
+        assert self.connections[conn].decode(payload, 1)
+        times: set[int] = set()
+        while (batch := self.feed.consumers["trades"].take()) is not None:
+            times.update(batch.column("ts_event").cast("int64").to_numpy() // 1_000_000)
+        if is_broken:
+            assert not times
+        else:
+            for time, (symbol, trade) in enumerate(trades, self.time):
+                is_new = time in times
+                self.delivered[symbol].check(trade.strip('"'), is_new=is_new)
+                if is_new:
+                    self.ids[symbol].append(trade)
+        self.time += len(trades)
+
+
+def any_id(rng: Random, ids: list[str], number: int) -> str:
+    """Give an id of a symbol that has had these: of any kind, new or not."""
+    kind = rng.randrange(10)
+    if kind < 3:
+        return str(rng.getrandbits(50))
+    if kind < 5:
+        return str(2**50 + number)
+    if kind < 8 and ids:
+        return ids[-min(len(ids), rng.choice((1, 2, 40, KNOWN, KNOWN + 1, 2 * KNOWN)))]
+    if kind == 8 and ids:
+        return rng.choice(ids)
+    return rng.choice(("0", "1", str(2**63), str(2**64), "-1", "-7", "9" * 18, '"7"', '"a-b"'))
+
+
+@pytest.mark.parametrize("n_symbols", [1, 70])
+@pytest.mark.parametrize("is_sequence", [True, False])
+@pytest.mark.parametrize("n_before", [0, 4000, 8150, 12_250])
+def test_any_ids_of_any_message(n_symbols: int, is_sequence: bool, n_before: int) -> None:
+    rng = Random(n_before + n_symbols + is_sequence)
+    connected = Connected()
+    symbols = [f"S{number}" for number in range(n_symbols)]
+    before = [str(n + 1 if is_sequence else rng.getrandbits(50)) for n in range(n_before)]
+    for start in range(0, n_before, 250):
+        connected.read([("S0", trade) for trade in before[start : start + 250]])
+    connected.read([("S0", "5")])
+    connected.read([("S0", "6")])
+    before_scripted = sum(connected.feed.decoder.scripted.values())
+    for _ in range(200):
+        trades = []
+        for _ in range(rng.choice((1, 1, 2, 20))):
+            symbol = "S0" if rng.random() < 0.5 else rng.choice(symbols)
+            trades.append((symbol, any_id(rng, connected.ids[symbol], connected.time)))
+        if rng.random() < 0.3:
+            connected.read(trades, rng.randrange(3), is_broken=True)
+        connected.read(trades, rng.randrange(3))
+    assert sum(connected.feed.decoder.scripted.values()) > before_scripted + 50
+
+
+def test_random_ids_go_round_the_memory_in_scripts() -> None:
+    rng = Random(3)
+    connected = Connected()
+    for _ in range(90):
+        trades = [("A", str(rng.getrandbits(50))) for _ in range(200)]
+        again = connected.ids["A"][-KNOWN:]
+        if again:
+            trades[:0] = [("A", trade) for trade in (again[0], again[-1], rng.choice(again))]
+        connected.read(trades, rng.randrange(3))
+    assert len(connected.ids["A"]) == 90 * 200
+    assert connected.feed.decoder.scripted == {"listed": 88}
+
+
+def test_connections_that_repeat_each_other() -> None:
+    connected = Connected()
+    for number in range(1, 600):
+        for conn in range(3):
+            connected.read([("A", str(number)), ("B", str(number % 7 * 1000 + number))], conn)
+    assert connected.ids["A"] == [str(number) for number in range(1, 600)]
+    assert len(connected.ids["B"]) == 599
+    assert connected.feed.decoder.scripted == {"listed": 3 * 599 - 2}
