@@ -74,13 +74,24 @@ static inline uint64_t *tw_slot_of(const tw_symbol_ids *ids, uint64_t trade) {
 /* `tw_slot_of`, or what does the same. */
 typedef uint64_t *(*tw_slot_fn)(const tw_symbol_ids *ids, uint64_t trade);
 
-/* Put the ids [from, n) into the set. */
+/* How many slots of a bucket are taken: the first so many. */
+static inline uint32_t tw_taken(const uint64_t *bucket) {
+    uint32_t n = 0;
+    for (int i = 0; i < TW_BUCKET_SLOTS; i++) n += bucket[i] != 0;
+    return n;
+}
+
+/* Put the ids [from, n), which are not in it, into the set. */
 static inline void tw_put_into_set(tw_symbol_ids *ids, int64_t from) {
     int64_t tail_first = (ids->n - 1) & ~(int64_t)(TW_TAIL_IDS - 1);
     for (int64_t i = from; i < ids->n; i++) {
         uint64_t trade = i < tail_first ? ids->ids[i & (int64_t)(ids->capacity - 1)]
                                         : ids->tail[i & (TW_TAIL_IDS - 1)];
-        *tw_slot_of(ids, trade) = trade;
+        uint64_t at = tw_bucket_of(ids, trade);
+        uint32_t n_taken;
+        while ((n_taken = tw_taken(ids->slots + at)) == TW_BUCKET_SLOTS)
+            at = (at + TW_BUCKET_SLOTS) & ids->set_mask;
+        ids->slots[at + n_taken] = trade;
     }
     ids->set_end = ids->n;
 }
