@@ -3,9 +3,9 @@
 Theory. Ids alone decide; times do not, for a venue may repeat a trade under a later time. An id
 greater than all that were delivered is new, and costs one comparison and one store into a circular
 memory of the last ids, eight at a time: where a venue counts its trades up, nothing else happens.
-Another id is looked up in a hash set that is filled from that memory when it is needed: with all ids
-that came since the last look-up, which are none where a venue's ids are no sequence. Kernels do
-both by themselves (`tw_remember`); `offer` makes what they ask for: memory, or the set anew.
+Another id is looked up in a hash set, into which all ids are put first that came since the last
+look-up: none where a venue's ids are no sequence. Kernels do both by themselves (`tw_remember`);
+`offer` makes what they ask for: memory, or the set anew.
 
 The set is open addressing by buckets of four slots, the first of which are taken. Nothing is ever
 removed from its middle: it is made anew of the last KNOWN_IDS when half of its slots are taken.
