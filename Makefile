@@ -94,9 +94,11 @@ lint: build
 
 # What the sanitizers need must be loaded before Python is. They do not look for leaks: CPython keeps
 # memory to its end on purpose; `make memory` looks for those. Python's own allocator would hide
-# accesses past the end of an object.
+# accesses past the end of an object. What is freed is kept for a while, to catch its use, but so little
+# of it that tests can bound memory.
 SANITIZERS := $(foreach name,libasan.so libubsan.so,$(shell $(or $(CC),cc) -print-file-name=$(name)))
-SANITIZED := LD_PRELOAD='$(SANITIZERS)' ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
+SANITIZED := LD_PRELOAD='$(SANITIZERS)' PYTHONMALLOC=malloc \
+	ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16
 
 test-asan:
 	$(MAKE) build TICKWIRE_BUILD=asan

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tickwire.observe._build import PROFILE
+
 STATUS = Path("/proc/self/status")
 
 MEASURE = """
@@ -49,5 +51,8 @@ def test_a_gibibyte_in_a_mebibyte_costs_the_limit(how: str) -> None:
     told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)  # noqa: S603 - our own
     grown_kib, held_bytes = map(int, told.stdout.split())
     # The message, 16 MiB; zlib's window and state; the packed one where it came in pieces.
-    assert grown_kib < (16 + 3) * 1024
+    most_kib = (16 + 3) * 1024
+    if PROFILE in ("asan", "fuzz"):
+        most_kib += most_kib // 8  # the sanitizer's shadow: a byte of each eight
+    assert grown_kib < most_kib
     assert held_bytes <= 2 * (16 << 20) + 1
