@@ -39,7 +39,8 @@ CONTEXT = (
 # What may stand where a value stood: other numbers, other kinds, other spelling.
 VALUES = [
     b'"1"', b'"0"', b'"-1.5"', b'"1e3"', b'"12345678"', b'"123456789.123456789"', b'""', b'"01"',
-    b'"1."', b'".5"', b'"+1"', b'"1 "', b'" 1"', b'"0.00000001"', b'"99999999.99999999"', b"1",
+    b'"1."', b'".5"', b'"."', b'"+1"', b'"1.5.3"', b'"1.5e"', b"1.5.3", b"1.5e-7",
+    b'"1 "', b'" 1"', b'"0.00000001"', b'"99999999.99999999"', b"1",
     b"-7", b"1.5", b"0", b"007", b"9223372036854775807", b"9223372036854775808", b"1e2", b"null",
     b"true", b"false", b"[]", b"{}", b'["x"]', b'["a","b","c"]', b'{"px":"1"}', b'"A"', b'"B"',
     b'"AB"', b'"BTC"', b'"BTCX"', b'"\\u0041"', b'"a\\"b"', b'"' + b"x" * 40 + b'"',
@@ -132,6 +133,45 @@ def test_a_learned_message_reads_like_one_met_first(template: bytes, seed: int) 
         message = damaged(template, rng)
         assert side.rows(message) == Side().rows(message), message
         assert side.rows(template.replace(b"293353986402527", b"%d" % rng.randrange(1, 10**15)))
+
+
+def decimals(rng: random.Random) -> list[str]:
+    """Numbers of every length around what is read at once, and what is almost a number."""
+    made = []
+    for whole in range(18):
+        for behind in range(18):
+            digits = "".join(rng.choices("0123456789", k=whole + behind))
+            first = "" if whole == 0 else rng.choice("123456789") + digits[1:whole]
+            made += [f"{first}.{digits[whole:]}", f"0{first}.{digits[whole:]}"]
+        made += [first, f"0{first}", f"{first}.5.{digits[whole:]}", f"{first}/5", f"{first}.5e-3"]
+    return made
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]+)?", text) is not None
+
+
+@pytest.mark.parametrize("where", ["alone", "in a book"])
+def test_decimals_of_every_length_are_those_of_python(where: str) -> None:
+    level = b'{"px":"%s","sz":"%s","n":3}'
+    book = b'{"channel":"l2Book","data":{"coin":"BTC","time":1703875200000,"levels":[[%s],[]]}}'
+    usual = [level % (b"98450.5", b"0.25")] * 8
+    side = Side()
+    for number, text in enumerate(["1.5", "2.25", *decimals(random.Random(5))]):
+        px = text.encode()
+        if where == "alone":
+            message = TRADE.replace(b"293353986402527", b"%d" % (10**14 + number))
+            message, table, expected = message.replace(b"106296.0", px), "trades", [text]
+        else:
+            levels = [*usual, level % (px, b"7"), *usual, level % (b"98450.5", px), *usual]
+            message, table = book % b",".join(levels), "book"
+            expected = ["98450.5"] * 8 + [text] + ["98450.5"] * 17
+        rows = side.rows(message)
+        if is_number(text):
+            prices = [float(re.search(r"'price': ([^,}]*)", row)[1]) for row in rows[table]]
+            assert prices == [float(one) for one in expected], text
+        else:
+            assert table not in rows, text
 
 
 @pytest.mark.parametrize("cut", range(0, len(TRADE), 7))

@@ -357,8 +357,26 @@ MUTANTS = (
     step(
         "templates take decimals that begin with zeros",
         "digits.h",
-        "if ((unsigned)(whole - 1) >= 15 || (whole > 1 && *p == '0')) return 0;",
-        "if ((unsigned)(whole - 1) >= 15) return 0;",
+        "(whole) > 1 ? 1000000000000000 : 0,",
+        "(whole) > 15 ? 1000000000000000 : 0,",
+    ),
+    step(
+        "templates take decimals that end with their dot",
+        "digits.h",
+        "(n) >= (whole) + 2)",
+        "(n) > (whole))",
+    ),
+    step(
+        "levels of books take decimals with two dots",
+        "digits.h",
+        "((others & (others - 1)) != 0 || p[n_whole] != '.')",
+        "p[n_whole] != '.'",
+    ),
+    step(
+        "a number that goes on behind what was read ends there",
+        "steps_loop.inc",
+        "    step--;\n    p = tw_number_before(p);\n    goto rule;",
+        "    p = tw_number_before(p);\n    goto rule;",
     ),
     step(
         "the levels of a book need no comma between them",

@@ -1,8 +1,10 @@
 /* Up to 15 digits of a number at once, with SSE4.1 as AVX2 encodes it; x86 only.
  *
- * The digits are moved to the right end of a vector without their dot; three multiply-adds then make
- * pairs, fours and eights of them. Where they move to depends on how many there are, so it is read
- * from two windows, tables of 32 bytes that are entered at that number.
+ * The digits are moved to one end of a vector, without their dot; three multiply-adds then make pairs,
+ * fours and eights of them. Those of an integer go to the right end, and where they stood is read from
+ * a table of 32 bytes that is entered at their number. Those of a decimal go to the left end: then what
+ * to divide by depends only on how many stood before its dot, and a zero in front of others shows in
+ * the size of the whole.
  */
 #ifndef TICKWIRE_DIGITS_H
 #define TICKWIRE_DIGITS_H
@@ -20,9 +22,41 @@
 static const uint8_t tw_places[32] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
     0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
-/* From byte f on: 1 for the last f digits, which stand one place further, behind the dot. */
-static const uint8_t tw_behind_dot[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+/* What a decimal is read with, by its bytes and those before its dot. */
+typedef struct {
+    uint8_t moves[16]; /* its digits to the left, without the dot, and zeros behind them */
+    uint64_t least;    /* of 16 such digits: none are less without a zero in front of others */
+    double by;         /* what they are divided by */
+} tw_shape;
+
+enum { TW_SHAPE_DIGITS = 15, TW_SHAPE_BYTES_LOG2 = 4 };
+
+#define TW_MOVE(whole, n, at)                                                                      \
+    ((at) >= (n) - ((whole) < (n)) ? 0x80 : (at) + ((at) >= (whole)))
+#define TW_MOVES(whole, n, at)                                                                     \
+    TW_MOVE(whole, n, at), TW_MOVE(whole, n, at + 1), TW_MOVE(whole, n, at + 2),                   \
+        TW_MOVE(whole, n, at + 3)
+#define TW_IS_SHAPE(whole, n)                                                                      \
+    ((whole) >= 1 && (whole) <= TW_SHAPE_DIGITS && ((n) == (whole) || (n) >= (whole) + 2))
+#define TW_SHAPE(whole, n, by)                                                                     \
+    {{TW_MOVES(whole, n, 0), TW_MOVES(whole, n, 4), TW_MOVES(whole, n, 8),                         \
+      TW_MOVES(whole, n, 12)},                                                                     \
+     !TW_IS_SHAPE(whole, n) ? UINT64_MAX : (whole) > 1 ? 1000000000000000 : 0,                     \
+     by}
+#define TW_SHAPES(whole, n, by)                                                                    \
+    TW_SHAPE(whole, n, by), TW_SHAPE(whole, n + 1, by), TW_SHAPE(whole, n + 2, by),                \
+        TW_SHAPE(whole, n + 3, by)
+#define TW_SHAPES_OF(whole, by)                                                                    \
+    {TW_SHAPES(whole, 0, by), TW_SHAPES(whole, 4, by), TW_SHAPES(whole, 8, by),                    \
+     TW_SHAPES(whole, 12, by)}
+/* [bytes before the dot][bytes]. One byte more than there are is the next row's first, which is no
+ * number's either. */
+static const tw_shape tw_shapes[18][1 << TW_SHAPE_BYTES_LOG2] __attribute__((aligned(32))) = {
+    TW_SHAPES_OF(0, 1),     TW_SHAPES_OF(1, 1e15),  TW_SHAPES_OF(2, 1e14),  TW_SHAPES_OF(3, 1e13),
+    TW_SHAPES_OF(4, 1e12),  TW_SHAPES_OF(5, 1e11),  TW_SHAPES_OF(6, 1e10),  TW_SHAPES_OF(7, 1e9),
+    TW_SHAPES_OF(8, 1e8),   TW_SHAPES_OF(9, 1e7),   TW_SHAPES_OF(10, 1e6),  TW_SHAPES_OF(11, 1e5),
+    TW_SHAPES_OF(12, 1e4),  TW_SHAPES_OF(13, 1e3),  TW_SHAPES_OF(14, 1e2),  TW_SHAPES_OF(15, 1e1),
+    TW_SHAPES_OF(16, 1),    TW_SHAPES_OF(17, 1)};
 
 /* Kept in memory: the compiler would make them anew from an integer at every use. */
 static struct {
@@ -41,69 +75,60 @@ TW_DIGITS uint64_t tw_sixteen_digits(__m128i digits) {
     return (halves & 0xFFFFFFFF) * 100000000 + (halves >> 32);
 }
 
-/* The 16 bytes at p less '0', and in *others a bit for each that is no digit, and the 16th. */
+/* The 16 bytes at p less '0', and in *others a bit for each that is no digit, and for those behind. */
 TW_DIGITS __m128i tw_digits_at(const uint8_t *p, uint32_t *others) {
     __m128i digits =
         _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p),
                      _mm_load_si128((const __m128i *)tw_digit_bytes.zero));
     __m128i nine = _mm_load_si128((const __m128i *)tw_digit_bytes.nine);
     __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, nine), digits);
-    *others = (uint32_t)_mm_movemask_epi8(is_digit) ^ 0x1FFFF;
+    *others = ~(uint32_t)_mm_movemask_epi8(is_digit);
     return digits;
 }
 
 /* How many bytes the integer at p has, which has 16 readable ones; 0: it is longer, or none of the
- * plain form. What else stands behind it is for the caller to look at. */
-TW_DIGITS int tw_integer_at(const uint8_t *p, uint64_t *value) {
+ * plain form. What stands behind it is for the caller to look at. */
+TW_DIGITS uint32_t tw_integer_at(const uint8_t *p, uint64_t *value) {
     uint32_t others;
     __m128i digits = tw_digits_at(p, &others);
-    int n = __builtin_ctz(others);
-    if ((unsigned)(n - 1) >= 15 || (n > 1 && *p == '0') || p[n] == '.') return 0;
+    uint32_t n = _tzcnt_u32(others);
+    if (n - 1 >= TW_SHAPE_DIGITS || (n > 1 && *p == '0')) return 0;
     __m128i place = _mm_loadu_si128((const __m128i *)(tw_places + n));
     *value = tw_sixteen_digits(_mm_shuffle_epi8(digits, place));
     return n;
 }
 
-/* The number of so many digits, some of them behind a dot. */
-TW_DIGITS uint64_t tw_digits_around_dot(__m128i digits, int whole, int behind) {
-    __m128i place =
-        _mm_add_epi8(_mm_loadu_si128((const __m128i *)(tw_places + whole + behind)),
-                     _mm_loadu_si128((const __m128i *)(tw_behind_dot + behind)));
-    return tw_sixteen_digits(_mm_shuffle_epi8(digits, place));
+/* The decimal of n bytes, n_whole of them before its dot, whose digits these are; false: it is none.
+ * 16 digits of which the last is a zero are an even number below 2^54, so that they and the power of
+ * ten are exact, and one division rounds once. */
+TW_DIGITS bool tw_shaped(__m128i digits, uint32_t n_whole, uint32_t n, double *value) {
+    const tw_shape *shape = tw_shapes[0] + ((n_whole << TW_SHAPE_BYTES_LOG2) + n);
+    __m128i moves = _mm_load_si128((const __m128i *)shape->moves);
+    uint64_t all = tw_sixteen_digits(_mm_shuffle_epi8(digits, moves));
+    *value = (double)(int64_t)all / shape->by;
+    return all >= shape->least;
 }
 
-/* The same of a decimal: its value is *mantissa / 10^*fraction. */
-TW_DIGITS int tw_decimal_at(const uint8_t *p, uint64_t *mantissa, int *fraction) {
+/* The same of a decimal, whose bytes are counted in *n; false where it is longer, or none. */
+TW_DIGITS bool tw_decimal_at(const uint8_t *p, double *value, uint32_t *n) {
     uint32_t others;
     __m128i digits = tw_digits_at(p, &others);
-    int whole = __builtin_ctz(others), n = whole, behind = 0;
-    if ((unsigned)(whole - 1) >= 15 || (whole > 1 && *p == '0')) return 0;
-    if (p[whole] == '.') {
-        n = __builtin_ctz(others & (others - 1));
-        behind = n - whole - 1;
-        if (behind == 0 || n == 16) return 0;
-    }
-    if ((p[n] | 0x20) == 'e') return 0;
-    *mantissa = tw_digits_around_dot(digits, whole, behind);
-    *fraction = behind;
-    return n;
+    uint32_t n_whole = _tzcnt_u32(others);
+    *n = n_whole;
+    if (p[n_whole] == '.') *n = _tzcnt_u32(others & (others - 1));
+    return tw_shaped(digits, n_whole, *n, value);
 }
 
-/* Whether the n bytes at p, which has 16 readable ones, are such a decimal. To ask `tw_decimal_at` and
- * compare costs a tenth more instructions per level of a book: what ends the number is known here. */
-TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint64_t n, uint64_t *mantissa, int *fraction) {
+/* Whether the n bytes at p, which has 16 readable ones, are such a decimal; behind them is none of
+ * its bytes. To ask `tw_decimal_at` and compare costs more: what ends the number is known here. */
+TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint32_t n, double *value) {
     uint32_t others;
     __m128i digits = tw_digits_at(p, &others);
-    uint32_t whole = (uint32_t)__builtin_ctz(others), behind = 0;
-    if (whole - 1 >= 15 || (whole > 1 && *p == '0')) return false;
-    if (whole != n) {
-        others &= others - 1;
-        behind = (uint32_t)__builtin_ctz(others) - whole - 1;
-        if (p[whole] != '.' || behind == 0 || n == 16 || whole + 1 + behind != n) return false;
-    }
-    *mantissa = tw_digits_around_dot(digits, (int)whole, (int)behind);
-    *fraction = (int)behind;
-    return true;
+    uint32_t n_whole = _tzcnt_u32(others);
+    if (n > TW_SHAPE_DIGITS) return false;
+    others = _bzhi_u32(others, n);
+    if (others != 0 && ((others & (others - 1)) != 0 || p[n_whole] != '.')) return false;
+    return tw_shaped(digits, n_whole, n, value);
 }
 #endif
 

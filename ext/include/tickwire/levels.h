@@ -37,24 +37,19 @@ TW_FAST bool tw_join(tw_step *joint, const tw_step *last, const tw_step *first) 
 }
 
 TW_FAST bool tw_level_f64(const uint8_t *p, uint64_t n, const tw_step *step, int64_t row) {
-    uint64_t mantissa = 0;
-    int fraction = 0;
-    if (__builtin_expect(!tw_is_decimal(p, n, &mantissa, &fraction), 0)) return false;
-    ((double *)step->column)[row & step->slots] =
-        (double)(int64_t)mantissa / tw_pow10_f64[fraction];
-    return true;
+    return tw_is_decimal(p, (uint32_t)n, (double *)step->column + (row & step->slots));
 }
 
 /* The integer at p, and its bytes; 0 where it is none. */
 TW_FAST uint64_t tw_level_integer(const uint8_t *p, const tw_step *step, int64_t row) {
     uint64_t value = 0;
-    int n = tw_integer_at(p, &value);
+    uint32_t n = tw_integer_at(p, &value);
     if (__builtin_expect(n == 0 || value > INT32_MAX, 0)) return 0;
     if (step->store == TW_STORE_4)
         ((int32_t *)step->column)[row & step->slots] = (int32_t)value;
     else
         ((int64_t *)step->column)[row & step->slots] = (int64_t)value;
-    return (uint64_t)n;
+    return n;
 }
 
 /* As many rows as it can: run->row and run->element move on, and the latter is given. */

@@ -8,7 +8,8 @@
  *   TW_SLACK_BYTES behind `end` are on its page, and that p is not behind `end` where a step begins.
  *   A message whose last steps found what stood behind `end` is refused when its end is compared.
  * - What is unusual is refused, and then read again by the general rules. A number's end is not looked
- *   at: the next literal begins with the byte that must stand there.
+ *   at: the next literal begins with the byte that must stand there. Where it does not because the
+ *   number goes on, as in 1e5, the number is for the general rules as well.
  */
 #ifndef TICKWIRE_STEP_H
 #define TICKWIRE_STEP_H
@@ -27,21 +28,22 @@
 
 enum {
     TW_STEP_SKIP_STRING = 0, /* behind its opening quote; the next literal begins with the closing */
-    TW_STEP_SKIP = 1,        /* any value */
-    TW_STEP_F64 = 2,
-    TW_STEP_INTEGER = 3,
-    TW_STEP_TIME = 4,
-    TW_STEP_TEXT = 5,    /* a string for a text column */
-    TW_STEP_DIGITS = 6,  /* a bare integer for a text column */
-    TW_STEP_CODE = 7,    /* a string for a dictionary */
-    TW_STEP_CHOICE = 8,  /* a string or a word among choices */
-    TW_STEP_NODE = 9,    /* everything else: the caller walks it */
-    TW_STEP_END = 10,    /* the literal is the rest */
-    TW_STEP_OBSERVE = 11, /* a string that routing looks at */
-    TW_STEP_RULE = 12,   /* a scalar for the general rules */
-    TW_STEP_LITERAL = 13, /* nothing but the literal; this and the next two are of scripts alone */
-    TW_STEP_ROWS = 14,   /* a place of rows: those behind it are of a row, up to its end */
-    TW_STEP_ROW_END = 15
+    TW_STEP_SKIP_NUMBER = 1, /* one that nobody wants; or what else may stand in its place */
+    TW_STEP_SKIP = 2,        /* any value */
+    TW_STEP_F64 = 3,
+    TW_STEP_INTEGER = 4,
+    TW_STEP_TIME = 5,
+    TW_STEP_TEXT = 6,    /* a string for a text column */
+    TW_STEP_DIGITS = 7,  /* a bare integer for a text column */
+    TW_STEP_CODE = 8,    /* a string for a dictionary */
+    TW_STEP_CHOICE = 9,  /* a string or a word among choices */
+    TW_STEP_NODE = 10,   /* everything else: the caller walks it */
+    TW_STEP_END = 11,    /* the literal is the rest */
+    TW_STEP_OBSERVE = 12, /* a string that routing looks at */
+    TW_STEP_RULE = 13,   /* a scalar for the general rules */
+    TW_STEP_LITERAL = 14, /* nothing but the literal; this and the next two are of scripts alone */
+    TW_STEP_ROWS = 15,   /* a place of rows: those behind it are of a row, up to its end */
+    TW_STEP_ROW_END = 16
 };
 
 /* How a row has the value of a step. What has no column goes into 8 bytes that nobody reads. */
@@ -142,6 +144,9 @@ typedef struct {
     (TW_WITHIN(p, end, n) || ((p) < (end) && ((uintptr_t)(p) & 4095) <= 4096 - (n)))
 #endif
 
+/* Whether a number goes on with c behind what is read here. */
+TW_INLINE bool tw_goes_on(uint8_t c) { return c == '.' || (c | 0x20) == 'e'; }
+
 #if defined(TW_X86)
 #define TW_TIMES_4(x) x, x, x, x
 #define TW_TIMES_32(x)                                                                             \
@@ -150,9 +155,9 @@ typedef struct {
 
 /* Constants that stay in memory: the compiler would make them anew from an integer at every use. */
 static struct {
-    uint8_t quote[32], slash[32], control[32];
-} tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32('"'), TW_TIMES_32('\\'),
-                                                 TW_TIMES_32(0x1F)};
+    uint8_t two[32], slash[32], most[32];
+} tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32(2), TW_TIMES_32('\\'),
+                                                 TW_TIMES_32(0x20)};
 
 enum { TW_SLACK_BYTES = 64 }; /* two loads */
 
@@ -175,13 +180,15 @@ TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_s
 
 /* The closing quote of a string without escapes; NULL for others. */
 TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
-    const __m256i quote = _mm256_load_si256((const __m256i *)tw_bytes.quote),
+    const __m256i two = _mm256_load_si256((const __m256i *)tw_bytes.two),
                   slash = _mm256_load_si256((const __m256i *)tw_bytes.slash),
-                  control = _mm256_load_si256((const __m256i *)tw_bytes.control);
+                  most = _mm256_load_si256((const __m256i *)tw_bytes.most);
     while (__builtin_expect(checked ? TW_READABLE(p, end, 32) : p < end, 1)) {
         __m256i v = _mm256_loadu_si256((const __m256i *)p);
-        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(v, quote), _mm256_cmpeq_epi8(v, slash));
-        stop = _mm256_or_si256(stop, _mm256_cmpeq_epi8(_mm256_min_epu8(v, control), v));
+        /* A quote with this bit turned is 0x20, a control character less, everything else more. */
+        __m256i turned = _mm256_xor_si256(v, two);
+        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(turned, most), turned),
+                                       _mm256_cmpeq_epi8(v, slash));
         uint32_t bits = (uint32_t)_mm256_movemask_epi8(stop);
         if (bits) {
             p += __builtin_ctz(bits);
@@ -195,32 +202,34 @@ TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, cons
 
 TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out,
                                    const bool checked) {
-    uint64_t mantissa;
-    int fraction, n;
-    if (checked && !TW_READABLE(p, end, 16)) return NULL;
-    n = tw_decimal_at(p, &mantissa, &fraction);
-    if (n == 0) return NULL;
-    /* At most 15 digits: mantissa and power are exact, and one division rounds once. */
-    *out = (double)(int64_t)mantissa / tw_pow10_f64[fraction];
-    return p + n;
+    uint32_t n;
+    if (checked && !TW_READABLE(p, end, 17)) return NULL;
+    return tw_decimal_at(p, out, &n) ? p + n : NULL;
 }
 
 TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out,
                                        const bool checked) {
     uint64_t value;
-    int n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
+    uint32_t n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
     if (__builtin_expect(n == 0, 0)) return tw_plain_u63(p, end, out);
     *out = (int64_t)value;
     return p + n;
 }
 
-/* Behind any value; what follows a number is for the next literal to see. */
-TW_FAST const uint8_t *tw_skip_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
+/* Behind a number, of the plain form; NULL for others. */
+TW_FAST const uint8_t *tw_skip_number_fast(const uint8_t *p, const uint8_t *end,
+                                           const bool checked) {
     uint64_t value;
-    int n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
-    return n ? p + n : tw_skip_value(p, end);
+    uint32_t n = !checked || TW_READABLE(p, end, 17) ? tw_integer_at(p, &value) : 0;
+    return n != 0 && !tw_goes_on(p[n]) ? p + n : NULL;
 }
 #endif
+
+/* Where the number began that p is behind; before it is a literal, which does not end so. */
+TW_INLINE const uint8_t *tw_number_before(const uint8_t *p) {
+    while (tw_is_digit(p[-1]) || p[-1] == '.') p--;
+    return p;
+}
 
 /* Whether a value that begins with c is of the form of one that began with `first`. */
 TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
@@ -259,6 +268,14 @@ TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const 
     return NULL;
 }
 
+/* Fetch what remembers the ids of a symbol. */
+TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
+    if (warm == NULL || code >= warm->n_symbols) return;
+    const char *place = (const char *)warm->symbols[code];
+    __builtin_prefetch(place, 1);
+    __builtin_prefetch(place + 64, 1);
+}
+
 /* The bytes of the string at p if its code is known, 0 if not. */
 TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
                               int64_t *code, const bool checked) {
@@ -266,13 +283,21 @@ TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_ste
     if (step->known != NULL && (!checked || TW_READABLE(p, end, 16)))
         n = tw_known_at(step->known, p, code);
     if (n == 0 || (checked && !TW_WITHIN(p, end, n + 1))) return 0;
-    if (step->warm != NULL && *code < step->warm->n_symbols) {
-        const char *place = (const char *)step->warm->symbols[*code];
-        __builtin_prefetch(place, 1);
-        __builtin_prefetch(place + 64, 1);
-    }
+    tw_fetch(step->warm, *code);
     return n;
 }
+
+#if defined(TW_X86)
+TW_FAST uint32_t tw_code_fast(const uint8_t *p, const uint8_t *end, const tw_step *step,
+                              int64_t *code, const bool checked) {
+    uint32_t n = 0;
+    if (step->known != NULL && (!checked || TW_READABLE(p, end, 16)))
+        n = tw_known_fast(step->known, p, code);
+    if (n == 0 || (checked && !TW_WITHIN(p, end, n + 1))) return 0;
+    tw_fetch(step->warm, *code);
+    return n;
+}
+#endif
 
 /* Put a text into a row of its column; false where the ring's own rules must decide. */
 TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t slots,

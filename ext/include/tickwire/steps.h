@@ -37,7 +37,8 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_STRING(p, end, checked) tw_plain_string_end(p, end)
 #define TW_F64(p, end, out, checked) tw_plain_f64(p, end, out)
 #define TW_INTEGER(p, end, out, checked) tw_plain_u63(p, end, out)
-#define TW_SKIP(p, end, checked) tw_skip_value(p, end)
+#define TW_SKIP_NUMBER(p, end, checked) NULL
+#define TW_CODE tw_code_at
 #define TW_SLOT_OF tw_slot_of
 #include "tickwire/steps_kernel.inc"
 
@@ -51,7 +52,8 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_STRING tw_string_fast
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast
-#define TW_SKIP tw_skip_fast
+#define TW_SKIP_NUMBER tw_skip_number_fast
+#define TW_CODE tw_code_fast
 #define TW_SLOT_OF tw_slot_of_fast
 #include "tickwire/steps_kernel.inc"
 #endif

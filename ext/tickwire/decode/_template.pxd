@@ -30,6 +30,7 @@ cdef extern from "tickwire/step.h" nogil:
     enum:
         STEP_SKIP_STRING "TW_STEP_SKIP_STRING"
         STEP_SKIP "TW_STEP_SKIP"
+        STEP_SKIP_NUMBER "TW_STEP_SKIP_NUMBER"
         STEP_F64 "TW_STEP_F64"
         STEP_INTEGER "TW_STEP_INTEGER"
         STEP_TIME "TW_STEP_TIME"

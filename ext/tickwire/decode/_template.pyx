@@ -54,6 +54,12 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
     return STEP_RULE
 
 
+cdef int _kind_of_unwanted(uint8_t first) noexcept nogil:
+    if first == c'"':
+        return STEP_SKIP_STRING
+    return STEP_SKIP_NUMBER if c'0' <= first <= c'9' else STEP_SKIP
+
+
 cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:
     cdef Step* step = &template.steps[template.n_steps]
     cdef Step* last = step - 1
@@ -132,7 +138,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     step.reg = 0
     step.first = p[0]
     if edge == NULL:
-        step.kind = STEP_SKIP_STRING if p[0] == c'"' else STEP_SKIP
+        step.kind = _kind_of_unwanted(p[0])
         if p[0] == c'[' and template.misses < MOST_MISSES:
             stop = _strings(template, literal, p, after)
             if stop != NULL:
