@@ -11,12 +11,10 @@ from dataclasses import replace
 
 import pytest
 from tests.session.conftest import Security
-from tests.session.servers import Peer, close, frame, serve_raw, text
+from tests.session.servers import Peer, close, serve_raw, text
 from tests.session.small_venue import QUICK, Running, Stuck, running
-from websockets.frames import Opcode
 
 from tickwire.session import backlog as backlog_module
-from tickwire.session.backlog import Backlog
 
 N_MESSAGES = 20
 
@@ -40,7 +38,6 @@ async def reset(peer: Peer) -> None:
 
 
 ENDS = {"closed": end_by_close_frame, "eof": end_of_stream, "reset": reset}
-LATE_ENDS = pytest.mark.parametrize(("end", "reason"), [("closed", "closed"), ("eof", "lost")])
 
 
 class Scene:
@@ -48,7 +45,6 @@ class Scene:
 
     def __init__(self, end: str) -> None:
         self.end = end
-        self.answers: bool | None = None  # a ping, before the end; None: waits for none
         self.may_end = asyncio.Event()
         self.has_ended = asyncio.Event()
         self.is_over = asyncio.Event()
@@ -65,11 +61,6 @@ class Scene:
             return
         await peer.send(data)
         await self.may_end.wait()
-        if self.answers is not None:
-            opcode, payload = await peer.read_frame()
-            assert opcode == Opcode.PING
-            if self.answers:
-                await peer.send(frame(Opcode.PONG, payload))
         await ENDS[self.end](peer)
         self.has_ended.set()
         if self.end == "closed":
@@ -127,7 +118,7 @@ async def test_an_end_while_reading_was_paused_is_an_overflow(
             assert scene.handler.data == [f"data {i}" for i in range(N_MESSAGES)]
 
 
-@LATE_ENDS
+@pytest.mark.parametrize(("end", "reason"), [("closed", "closed"), ("eof", "lost")])
 async def test_an_end_long_after_a_pause_is_what_it_is(
     carrier: str, security: Security, end: str, reason: str
 ) -> None:
@@ -140,93 +131,12 @@ async def test_an_end_long_after_a_pause_is_what_it_is(
         assert await scene.until_disconnected() == ("disconnected", 7, reason)
 
 
-@asynccontextmanager
-async def paused_for_long(
-    carrier: str, security: Security, end: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """A pause after which a minute would be waited for what was on its way."""
-    monkeypatch.setattr(backlog_module, "LONGEST_WAY_S", 60.0)
-    async with paused(carrier, security, end) as scene:
-        assert scene.run.link.connection is not None
-        scene.run.link.connection._backlog._began_s -= 60.0
-        scene.may_end.set()
-        yield scene
-
-
-@LATE_ENDS
-async def test_an_end_behind_the_answer_to_a_ping_after_the_pause_is_what_it_is(
-    carrier: str, security: Security, end: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with paused_for_long(carrier, security, end, monkeypatch) as scene:
-        scene.answers = True
-        await scene.pump()
-        assert await scene.until_disconnected() == ("disconnected", 7, reason)
-
-
-@LATE_ENDS
-async def test_an_end_before_that_answer_is_an_overflow(
-    carrier: str, plain: Security, end: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with paused_for_long(carrier, plain, end, monkeypatch) as scene:
-        scene.answers = False
-        await scene.pump()
-        assert await scene.until_disconnected() == ("disconnected", 7, "overflow")
-
-
 async def test_a_close_frame_that_was_read_before_the_pause_is_no_overflow(
     carrier: str, plain: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with paused_for_long(carrier, plain, "closed at once", monkeypatch) as scene:
+    monkeypatch.setattr(backlog_module, "LONGEST_WAY_S", 60.0)
+    async with paused(carrier, plain, "closed at once") as scene:
+        assert scene.run.link.connection is not None
+        scene.run.link.connection._backlog._began_s -= 60.0
         await scene.pump()
         assert await scene.until_disconnected() == ("disconnected", 7, "closed")
-
-
-async def test_a_venue_gets_no_more_pings_than_it_takes(
-    carrier: str, plain: Security, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with paused_for_long(carrier, plain, "closed", monkeypatch) as scene:
-        connection = scene.run.link.connection
-        assert connection is not None
-        scene.run.link._pacer.hold(60.0)
-        await scene.pump()
-        await scene.run.observer.until(lambda: not scene.run.link.is_paused)
-        assert connection.is_behind
-        assert connection._backlog._answer is None
-        assert await scene.until_disconnected() == ("disconnected", 7, "overflow")
-
-
-class Endless:
-    """Always has something to be read."""
-
-    def has_unread(self) -> bool:
-        return True
-
-
-async def test_only_the_pong_to_the_ping_after_the_last_pause_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(backlog_module, "ASK_FROM_S", 0.0)
-    loop = asyncio.get_running_loop()
-    asked: list[asyncio.Future[float]] = []
-
-    def ask() -> asyncio.Future[float]:
-        asked.append(loop.create_future())
-        return asked[-1]
-
-    backlog = Backlog(Endless(), loop, ask)
-    for _ in range(4):
-        backlog.pause()
-        backlog.resume()
-    asked[0].set_result(0.1)
-    asked[1].set_exception(OSError("lost"))
-    asked[2].cancel()
-    await asyncio.sleep(0)
-    assert backlog.is_open
-    asked[3].cancel()  # too many pings waited
-    await asyncio.sleep(0)
-    assert backlog.is_open
-    backlog.pause()
-    backlog.resume()
-    asked[4].set_result(0.1)
-    await asyncio.sleep(0)
-    assert not backlog.is_open

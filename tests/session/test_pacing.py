@@ -45,19 +45,6 @@ async def test_what_could_not_wait_is_counted() -> None:
     assert times([time.now]) == [1.0]
 
 
-async def test_what_need_not_be_sent_takes_a_free_turn_only() -> None:
-    time = Time()
-    pacer = Pacer(5, clock=time.clock, sleep=time.sleep)
-    assert pacer.take()
-    assert not pacer.take()
-    await pacer.turn()
-    assert times([time.now]) == [0.2]
-    assert not pacer.take()
-    time.now += 0.25
-    assert pacer.take()
-    assert all(Pacer(0, clock=time.clock).take() for _ in range(3))
-
-
 async def test_a_hold_keeps_everything_back() -> None:
     time = Time()
     pacer = Pacer(0, clock=time.clock, sleep=time.sleep)

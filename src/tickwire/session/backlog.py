@@ -3,25 +3,18 @@
 A transport that does not read sees no end. One that came during a pause shows only after it, behind
 what lay before it; and a peer that gave up on a reader that did not read would, without the pause,
 have gone on. So until all that had piled up has been read, an end belongs to the pause.
-
-The peer's answer to a ping sent after the pause lies behind all that it wrote before it saw the
-ping (RFC 6455 section 5.5.3, and TCP keeps the order): with the pong all that piled up has been
-read. What the transport tells is less: a socket that is empty for a moment says nothing of what
-still waits at the peer or on its way. It decides where no ping may be sent, or none is answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
 from typing import Protocol
 
 LOOK_S = 0.01  # between two looks at whether all has been read
 # After a pause at most so long is waited for what was still on its way: TCP has sent what a peer
 # wrote only as far as there was room for it here.
 LONGEST_WAY_S = 1.0
-ASK_FROM_S = 0.05  # a shorter wait is not worth a ping
 
 
 class Reading(Protocol):
@@ -40,8 +33,6 @@ class Backlog:
         Reads.
     loop
         The event loop.
-    ask
-        Sends a ping; gives what is done with its pong, or None where none may be sent.
 
     Attributes
     ----------
@@ -49,18 +40,11 @@ class Backlog:
         Whether there may be one.
     """
 
-    def __init__(
-        self,
-        carrier: Reading,
-        loop: asyncio.AbstractEventLoop,
-        ask: Callable[[], asyncio.Future[float] | None],
-    ) -> None:
+    def __init__(self, carrier: Reading, loop: asyncio.AbstractEventLoop) -> None:
         self.is_open = False
         self._was_open = False  # when the last pause began
         self._carrier = carrier
         self._loop = loop
-        self._ask = ask
-        self._answer: asyncio.Future[float] | None = None  # to what was asked after the last pause
         self._began_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,17 +53,12 @@ class Backlog:
         self.settle()
         self._was_open = self.is_open
         self.is_open = True
-        self._answer = None
         self._began_s = self._loop.time()
 
     def resume(self) -> None:
         """Note that reading goes on."""
         way_s = min(self._loop.time() - self._began_s, LONGEST_WAY_S)
         self._timer = self._loop.call_later(way_s, self._look)
-        if way_s >= ASK_FROM_S:
-            self._answer = self._ask()
-        if self._answer is not None:
-            self._answer.add_done_callback(self._on_answer)
 
     def undo(self) -> None:
         """Note that an end had been read before the pause, and was only not looked at."""
@@ -91,13 +70,6 @@ class Backlog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _on_answer(self, answer: asyncio.Future[float]) -> None:
-        # Of an earlier pause, or none: the connection has ended, or too many pings waited.
-        if answer is not self._answer or answer.cancelled() or answer.exception() is not None:
-            return
-        self.settle()
-        self.is_open = False
 
     def _look(self) -> None:
         self.is_open = self._carrier.has_unread()

@@ -56,8 +56,8 @@ class Ending:
     by_us
         Whether we asked for the end.
     paused
-        Whether reading was paused when it came, because the handler had no room; also where it
-        showed only when reading went on, until all that had piled up was read.
+        Whether reading was paused when it came, because the handler had no room; also where that
+        showed only when reading went on.
     """
 
     code: int
@@ -90,11 +90,6 @@ class Connection:
         How long to wait for the peer's close frame and for the end of the transport.
     on_events
         Called after a read that left events with the handler.
-
-    Attributes
-    ----------
-    may_ask
-        Whether a ping may be sent now to learn where a pause's backlog ends; without it none is.
     """
 
     def __init__(
@@ -116,7 +111,6 @@ class Connection:
         self._deflater: Deflater | None = None
         self.close_timeout_s = close_timeout_s
         self.on_events = on_events
-        self.may_ask: Callable[[], bool] | None = None
         self.n_pauses = 0
         self.halted = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -133,7 +127,7 @@ class Connection:
         self._owed_pong: bytes | None = None
         self._pong_task: asyncio.Task[None] | None = None
         self._liveness = Liveness(receiver)
-        self._backlog = Backlog(carrier, self._loop, self._ask)
+        self._backlog = Backlog(carrier, self._loop)
 
     def begin(self) -> None:
         """Parse what came with the handshake, and read on."""
@@ -189,10 +183,6 @@ class Connection:
         self._pings.check(payload)
         self._send(PING, payload)
         return self._pings.add(payload)
-
-    def _ask(self) -> asyncio.Future[float] | None:
-        may_ask = self.may_ask is not None and self.may_answer() and self.may_ask()
-        return self.ping() if may_ask else None
 
     def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
         if not self.is_open:

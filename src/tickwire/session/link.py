@@ -240,7 +240,6 @@ class Link:
             asyncio.ensure_future(self._stop.wait()),
             asyncio.ensure_future(connection.halted.wait()),
         ]
-        connection.may_ask = self._pacer.take
         try:
             connection.begin()
             await asyncio.wait(

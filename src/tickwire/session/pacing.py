@@ -41,13 +41,6 @@ class Pacer:
         if wait_s > 0:
             await self._sleep(wait_s)
 
-    def take(self) -> bool:
-        """Count one more message if it may be sent now; tell whether it may."""
-        is_free = self._next_at <= self._clock()
-        if is_free:
-            self.charge()
-        return is_free
-
     def charge(self) -> None:
         """Count a message that could not wait, such as an answer to a ping.
 
