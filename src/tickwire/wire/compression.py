@@ -18,7 +18,7 @@ SMALLEST_WINDOW_BITS = 8
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
 _PARAMETER = re.compile(rf"({_WORD})(?:[ \t]*=[ \t]*({_WORD}|{_QUOTED}))?")
-# Section 5.6.1.2: elements of a list may be empty.
+# Section 5.6.1.2: empty elements of a list are passed over.
 _NEXT = re.compile(r"[ \t]*(?:(;)[ \t]*|,[ \t,]*)")
 _WINDOW_BITS = re.compile(r"[89]|1[0-5]")  # section 7.1.2: no leading zeros
 
