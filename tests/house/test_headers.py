@@ -23,6 +23,12 @@ FLAGS = [
 ]
 # gcc warns of some things only in functions that it generates code for.
 FLAGS_OF = {"gcc": ["-fkeep-inline-functions"], "clang": []}
+# Macros that choose SIMD, and what must be included while they are still there.
+ARCHITECTURE = ("__x86_64__", "__SSE2__", "__aarch64__", "__ARM_NEON")
+LIBRARY = (
+    "errno", "limits", "math", "sched", "stdatomic", "stdbool", "stddef", "stdint", "stdlib",
+    "string", "sys/mman", "time", "unistd",
+)  # fmt: skip
 
 
 def compiled(compiler: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -36,6 +42,15 @@ def test_a_header_compiles_alone_without_a_warning(
     compiler: str, header: str, tmp_path: Path
 ) -> None:
     result = compiled(compiler, f'#include "{header}"\n', tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_headers_compile_where_there_is_no_simd(compiler: str, tmp_path: Path) -> None:
+    text = "".join(f"#include <{name}.h>\n" for name in LIBRARY)
+    text += "".join(f"#undef {macro}\n" for macro in ARCHITECTURE)
+    text += "".join(f'#include "{header}"\n' for header in HEADERS)
+    result = compiled(compiler, text, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
 
 

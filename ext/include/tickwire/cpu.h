@@ -21,7 +21,7 @@ enum {
     TW_SIMD_PORTABLE = 0, /* plain C, anywhere */
     TW_SIMD_NEON = 1,     /* arm64: part of the architecture */
     TW_SIMD_SSE2 = 2,     /* x86-64: part of the architecture */
-    TW_SIMD_AVX2 = 3      /* x86-64: asked of the processor and the system */
+    TW_SIMD_AVX2 = 3      /* x86-64, with BMI1 and BMI2: asked of the processor and the system */
 };
 
 static int tw_simd_level_found = TW_SIMD_UNKNOWN;
@@ -31,7 +31,10 @@ static inline int tw_simd_detect(void)
 {
 #if defined(TW_X86)
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") ? TW_SIMD_AVX2 : TW_SIMD_SSE2;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+                   __builtin_cpu_supports("bmi2")
+               ? TW_SIMD_AVX2
+               : TW_SIMD_SSE2;
 #elif defined(TW_NEON)
     return TW_SIMD_NEON;
 #else

@@ -135,6 +135,8 @@ typedef struct {
 #define TW_MOST_MILLISECONDS 9223372036000LL
 #define TW_NS_PER_MS 1000000
 
+enum { TW_SLACK_BYTES = 64 }; /* two loads */
+
 /* n bytes from p on are below `end`. */
 #define TW_WITHIN(p, end, n) ((uintptr_t)(p) + (n) <= (uintptr_t)(end))
 #if defined(__SANITIZE_ADDRESS__)
@@ -158,8 +160,6 @@ static struct {
     uint8_t two[32], slash[32], most[32];
 } tw_bytes __attribute__((used, aligned(32))) = {TW_TIMES_32(2), TW_TIMES_32('\\'),
                                                  TW_TIMES_32(0x20)};
-
-enum { TW_SLACK_BYTES = 64 }; /* two loads */
 
 /* 0 where the step's literal stands at p, which has 32 readable bytes. */
 TW_FAST uint32_t tw_unlike_literal(const uint8_t *p, const tw_step *step) {
