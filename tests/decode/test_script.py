@@ -16,6 +16,8 @@ from tickwire.decode import plan
 from tickwire.decode.plan import Message, choice, constant, message, ms, prefix, rows, text
 from tickwire.ring import Dictionaries
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 TRADE = '{"s":"%s","t":%s,"p":"%s","q":%s,"x":"y","m":"%s","i":%s}'
 SIDES = (
     '{"e":"sides","t":%d,"kind":"full","data":{"s":"%s","u":9,"b":[["1.5","2"],["1.25","3"]],'

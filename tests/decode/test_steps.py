@@ -18,6 +18,8 @@ from tickwire.schema import TABLES
 from tickwire.venues import load
 from tickwire.wire import FrameParser, build_frame
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 TRADE = (
     b'{"channel":"trades","data":[{"coin":"BTC","side":"A","px":"106296.0","sz":"0.00017",'
     b'"time":1751430933565,"hash":"0xde93a8","tid":293353986402527,"users":["0xcc0a","0xc64c"]}]}'

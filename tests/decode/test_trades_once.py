@@ -11,6 +11,8 @@ from tests.decode.declarations import TRADES
 from tests.decode.delivered import KNOWN, Delivered
 from tests.decode.feeds import Feed
 
+pytestmark = pytest.mark.usefixtures("kernels")
+
 Trades = list[tuple[str, str]]  # a symbol, and an id as the message spells it
 
 

@@ -47,11 +47,11 @@ enum { TW_SHAPE_DIGITS = 15, TW_SHAPE_BYTES_LOG2 = 4 };
     TW_SHAPE(whole, n, by), TW_SHAPE(whole, n + 1, by), TW_SHAPE(whole, n + 2, by),                \
         TW_SHAPE(whole, n + 3, by)
 #define TW_SHAPES_OF(whole, by)                                                                    \
-    {TW_SHAPES(whole, 0, by), TW_SHAPES(whole, 4, by), TW_SHAPES(whole, 8, by),                    \
-     TW_SHAPES(whole, 12, by)}
-/* [bytes before the dot][bytes]. One byte more than there are is the next row's first, which is no
- * number's either. */
-static const tw_shape tw_shapes[18][1 << TW_SHAPE_BYTES_LOG2] __attribute__((aligned(32))) = {
+    TW_SHAPES(whole, 0, by), TW_SHAPES(whole, 4, by), TW_SHAPES(whole, 8, by),                     \
+        TW_SHAPES(whole, 12, by)
+/* Sixteen for each number of bytes before the dot, by the bytes. 16 of them, and 17 with a dot behind
+ * 16 digits, are the next sixteen's first and second, which are no number's either. */
+static const tw_shape tw_shapes[18 << TW_SHAPE_BYTES_LOG2] __attribute__((aligned(32))) = {
     TW_SHAPES_OF(0, 1),     TW_SHAPES_OF(1, 1e15),  TW_SHAPES_OF(2, 1e14),  TW_SHAPES_OF(3, 1e13),
     TW_SHAPES_OF(4, 1e12),  TW_SHAPES_OF(5, 1e11),  TW_SHAPES_OF(6, 1e10),  TW_SHAPES_OF(7, 1e9),
     TW_SHAPES_OF(8, 1e8),   TW_SHAPES_OF(9, 1e7),   TW_SHAPES_OF(10, 1e6),  TW_SHAPES_OF(11, 1e5),
@@ -102,7 +102,7 @@ TW_DIGITS uint32_t tw_integer_at(const uint8_t *p, uint64_t *value) {
  * 16 digits of which the last is a zero are an even number below 2^54, so that they and the power of
  * ten are exact, and one division rounds once. */
 TW_DIGITS bool tw_shaped(__m128i digits, uint32_t n_whole, uint32_t n, double *value) {
-    const tw_shape *shape = tw_shapes[0] + ((n_whole << TW_SHAPE_BYTES_LOG2) + n);
+    const tw_shape *shape = tw_shapes + ((n_whole << TW_SHAPE_BYTES_LOG2) + n);
     __m128i moves = _mm_load_si128((const __m128i *)shape->moves);
     uint64_t all = tw_sixteen_digits(_mm_shuffle_epi8(digits, moves));
     *value = (double)(int64_t)all / shape->by;

@@ -272,6 +272,7 @@ TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const 
 TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     if (warm == NULL || code >= warm->n_symbols) return;
     const char *place = (const char *)warm->symbols[code];
+    if (place == NULL) return;
     __builtin_prefetch(place, 1);
     __builtin_prefetch(place + 64, 1);
 }

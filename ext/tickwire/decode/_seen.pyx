@@ -173,7 +173,7 @@ cdef class Seen:
         """Forget the ids remembered since `begin`, the last first.
 
         Where one of the first of them put a tail away, the oldest eight ids are gone; what stands
-        in their place counts no more. They are not of the last LAST_IDS / 2.
+        in their place counts no more. They are not of the last KNOWN_IDS.
         """
         cdef Remembered* entry
         cdef SymbolIds* ids

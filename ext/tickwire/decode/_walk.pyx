@@ -15,6 +15,7 @@ from tickwire.decode._steps cimport (
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport Step, Template, learn
 from tickwire.decode._values cimport tw_skip_space
+from tickwire.wire._simd cimport force_simd_level
 
 
 cdef class Walker(General):
@@ -426,3 +427,8 @@ cdef class Walker(General):
                 break
             p = tw_skip_space(p + 1, end)
         return p if not must_fill or self.fill_containers(node, firsts) else NULL
+
+
+def _force_simd_level(level: str | None) -> bool:
+    """Let decoders that are made from now on use another level, for tests; None: the best."""
+    return force_simd_level(level)
