@@ -9,7 +9,7 @@
 #ifndef TICKWIRE_LEVELS_H
 #define TICKWIRE_LEVELS_H
 
-#include "tickwire/step.h"
+#include "tickwire/step_avx2.h"
 
 #if defined(TW_X86)
 /* Four literals and three numbers, and what is loaded behind the last. */

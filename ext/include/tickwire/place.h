@@ -2,7 +2,7 @@
 #ifndef TICKWIRE_PLACE_H
 #define TICKWIRE_PLACE_H
 
-#include "tickwire/step.h"
+#include "tickwire/step_avx2.h"
 
 enum { TW_MAX_CELLS = 16 };
 

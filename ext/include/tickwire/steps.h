@@ -3,7 +3,7 @@
 #define TICKWIRE_STEPS_H
 
 #include "tickwire/place.h"
-#include "tickwire/step.h"
+#include "tickwire/step_avx2.h"
 
 /* Why a kernel came back. */
 enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT };
