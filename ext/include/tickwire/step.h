@@ -200,17 +200,6 @@ TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     __builtin_prefetch(place + 64, 1);
 }
 
-/* The bytes of the string at p if its code is known, 0 if not. */
-TW_INLINE uint32_t tw_code_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
-                              int64_t *code, const bool checked) {
-    uint32_t n = 0;
-    if (step->known != NULL && (!checked || TW_READABLE(p, end, 16)))
-        n = tw_known_at(step->known, p, code);
-    if (n == 0 || (checked && !TW_WITHIN(p, end, n + 1))) return 0;
-    tw_fetch(step->warm, *code);
-    return n;
-}
-
 /* Put a text into a row of its column; false where the ring's own rules must decide. */
 TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t slots,
                            const uint8_t *p, size_t n, const bool checked) {

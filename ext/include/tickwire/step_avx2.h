@@ -80,16 +80,6 @@ TW_FAST const uint8_t *tw_skip_number_fast(const uint8_t *p, const uint8_t *end,
     uint32_t n = !checked || TW_READABLE(p, end, 17) ? tw_integer_at(p, &value) : 0;
     return n != 0 && !tw_goes_on(p[n]) ? p + n : NULL;
 }
-
-TW_FAST uint32_t tw_code_fast(const uint8_t *p, const uint8_t *end, const tw_step *step,
-                              int64_t *code, const bool checked) {
-    uint32_t n = 0;
-    if (step->known != NULL && (!checked || TW_READABLE(p, end, 16)))
-        n = tw_known_fast(step->known, p, code);
-    if (n == 0 || (checked && !TW_WITHIN(p, end, n + 1))) return 0;
-    tw_fetch(step->warm, *code);
-    return n;
-}
 #endif
 
 #endif

@@ -38,7 +38,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_F64(p, end, out, checked) tw_plain_f64(p, end, out)
 #define TW_INTEGER(p, end, out, checked) tw_plain_u63(p, end, out)
 #define TW_SKIP_NUMBER(p, end, checked) NULL
-#define TW_CODE tw_code_at
+#define TW_KNOWN_AT tw_known_at
 #define TW_SLOT_OF tw_slot_of
 #include "tickwire/steps_kernel.inc"
 
@@ -53,7 +53,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast
 #define TW_SKIP_NUMBER tw_skip_number_fast
-#define TW_CODE tw_code_fast
+#define TW_KNOWN_AT tw_known_fast
 #define TW_SLOT_OF tw_slot_of_fast
 #include "tickwire/steps_kernel.inc"
 #endif
