@@ -151,6 +151,11 @@ class Deflate:
     client_max_window_bits: int = LARGEST_WINDOW_BITS
 
 
+def without_empty_ends(value: str) -> str:
+    """Take empty elements from both ends of a list; nothing is left where there are no others."""
+    return value.strip(" \t,")
+
+
 def parse_extensions(values: Iterable[str]) -> list[tuple[str, Parameters]]:
     """Take the values of Sec-WebSocket-Extensions apart: RFC 6455 section 9.1.
 
@@ -171,7 +176,7 @@ def parse_extensions(values: Iterable[str]) -> list[tuple[str, Parameters]]:
     """
     found: list[tuple[str, Parameters]] = []
     for value in values:
-        if text := value.strip(" \t,"):
+        if text := without_empty_ends(value):
             found.extend(_parse_field(text))
     return found
 

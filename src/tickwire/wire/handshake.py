@@ -16,7 +16,12 @@ from hmac import compare_digest
 
 from tickwire.errors import HandshakeError
 from tickwire.redaction import hidden, shown_url
-from tickwire.wire.compression import Deflate, DeflateOffer, NegotiationError
+from tickwire.wire.compression import (
+    Deflate,
+    DeflateOffer,
+    NegotiationError,
+    without_empty_ends,
+)
 from tickwire.wire.url import WebSocketUrl
 
 MAX_HEADER_BYTES = 16_384
@@ -289,7 +294,7 @@ def accept_extensions(offer: DeflateOffer | None, values: Sequence[str]) -> Defl
     HandshakeError
         If the server chose what was not offered.
     """
-    named = [value for value in values if value.strip(" \t,")]
+    named = [value for value in values if without_empty_ends(value)]
     if offer is None and named:
         raise HandshakeError(
             f"the server uses extensions that were not offered: {_one_line(named[0])}", 101
