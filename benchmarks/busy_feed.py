@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import sys
 import time
 
 import structlog
@@ -16,11 +17,15 @@ import uvloop
 
 from tickwire import FeedHandler, Source
 from tickwire.bench.cases import CASES, SYMBOL
+from tickwire.errors import TickwireError
 from tickwire.session import CARRIERS
 from tickwire.sim.load import LoadServer
 
 ENDLESS = 1 << 40
-FEEDS = {name: CASES[name] for name in ("trades/ws", "bbo/ws", "l2Book/ws", "mix/ws")}
+FEEDS = {
+    name: CASES[name]
+    for name in ("trades/ws", "bbo/ws", "l2Book/ws", "l2Book capture/ws", "mix/ws")
+}
 
 
 def steady(case: str, carrier: str, seconds: float) -> int:
@@ -65,7 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args(arguments)
     cpu = time.process_time()
-    n_messages = steady(options.case, options.carrier, options.seconds)
+    try:
+        n_messages = steady(options.case, options.carrier, options.seconds)
+    except TickwireError as error:
+        sys.exit(str(error))
     cpu_ns = (time.process_time() - cpu) / n_messages * 1e9
     print(f"{options.case}: {n_messages:,} messages, {cpu_ns:,.0f} ns of CPU each, start included")
 

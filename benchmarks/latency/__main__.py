@@ -10,7 +10,7 @@ from benchmarks.latency.gates import judge
 from benchmarks.latency.peers import TO_ROW
 
 from tickwire.bench.bursts import measure_bursts
-from tickwire.bench.cases import capture_path
+from tickwire.bench.cases import BINANCE_CAPTURE, find_capture
 from tickwire.bench.outcomes import StageResult
 from tickwire.bench.stages import (
     BARE_RECV,
@@ -21,6 +21,7 @@ from tickwire.bench.stages import (
     measure_commits,
     measure_stages,
 )
+from tickwire.errors import TickwireError
 
 PIPELINES = (BARE_RECV, TO_RING, TO_BATCH, TO_ROW)
 FULL = (Pace(10_000.0, 1.0, 9), Pace(50_000.0, 1.0, 3), Pace(100_000.0, 1.0, 9))
@@ -36,9 +37,10 @@ def measure(*, quick: bool, commits: bool) -> list[StageResult]:
     results = measure_stages(PIPELINES, QUICK if quick else FULL)
     if not quick:
         results += measure_stages([READ_CPU], READS)
-        path = capture_path()
-        if path is None:
-            print("no bursts: TICKWIRE_CAPTURES does not lead to the recorded day of Binance")
+        try:
+            path = find_capture(BINANCE_CAPTURE)
+        except TickwireError as reason:
+            print(f"SKIPPED: the market's own bursts: {reason}")
         else:
             results += measure_bursts(path, BURST_S)
     if commits:

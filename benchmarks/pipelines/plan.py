@@ -7,9 +7,10 @@ from importlib.util import find_spec
 
 from benchmarks.pipelines.worker import PIPELINES
 
-from tickwire.bench.cases import CAPTURE, CASES, capture_path
+from tickwire.bench.cases import CASES, find_capture
 from tickwire.bench.orders import EMPTY, RECV
 from tickwire.bench.runs import Wanted
+from tickwire.errors import TickwireError
 
 OURS = "tickwire[protocol]"
 STREAM = "tickwire[stream]"
@@ -36,7 +37,10 @@ FULL: tuple[Group, ...] = (
         )
     },
     {"trades/wss": _runs((OURS, ORJSON), (STREAM, MSGSPEC, RECV))},
-    {"l2Book/ws": _runs((OURS, ORJSON), (STREAM, BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV))},
+    {
+        name: _runs((OURS, ORJSON), (STREAM, BY_PICOWS, MSGSPEC, WEBSOCKETS, AIOHTTP, RECV))
+        for name in ("l2Book/ws", "l2Book capture/ws")
+    },
     {"bbo/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
     {"mix/ws": _runs((), (OURS, ORJSON, MSGSPEC, RECV))},
     {
@@ -102,8 +106,11 @@ def chosen(
 def _missing(name: str) -> str:
     """Say what a case needs and this machine has not."""
     case = CASES[name]
-    if case.mix == "capture" and capture_path() is None:
-        return f"TICKWIRE_CAPTURES names no folder with {CAPTURE}"
+    if case.capture:
+        try:
+            find_capture(case.capture)
+        except TickwireError as reason:
+            return str(reason)
     if case.tls and find_spec("trustme") is None:
         return "the package trustme is not installed"
     return ""

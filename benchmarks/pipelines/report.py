@@ -48,6 +48,7 @@ def write(
             "at_most": verdict.at_most,
             "runs": verdict.n_runs,
             "passed": verdict.passed,
+            "kind": verdict.kind,
         }
         for verdict in verdicts
     ]

@@ -47,4 +47,4 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = [fault for result in (*results, *memory) for fault in result.faults]
     for fault in wrong:
         print(f"WRONG: {fault}", file=sys.stderr)
-    return int(bool(wrong) or not all(verdict.passed for verdict in verdicts))
+    return int(bool(wrong) or any(verdict.fails for verdict in verdicts))

@@ -4,7 +4,7 @@ import numpy as np
 from tests.benchmarks.recording import write_capture
 
 from tickwire.bench.bursts import PublishNotes, faults_of, measure_bursts, taken_at
-from tickwire.bench.cases import CAPTURE
+from tickwire.bench.cases import BINANCE_CAPTURE
 
 SPEED = 1e-5  # its messages are a ns apart
 
@@ -13,7 +13,7 @@ def test_a_capture_is_played_measured_and_checked(tmp_path):
     n_messages = write_capture(tmp_path)
     told = []
     results = measure_bursts(
-        tmp_path / CAPTURE.removesuffix(".zst"), 1.0, [SPEED], lead_s=0.05, tell=told.append
+        tmp_path / BINANCE_CAPTURE.removesuffix(".zst"), 1.0, [SPEED], lead_s=0.05, tell=told.append
     )
     assert [result.pipeline.stage for result in results] == [
         "sent_to_recv",

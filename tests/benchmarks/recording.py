@@ -1,19 +1,40 @@
-"""A small capture in the form of the recorded day of Binance: six connections, each with a book."""
+"""Small captures in the form of the large ones.
+
+The recorded day of Binance has six connections, each with a book; of Hyperliquid's each message is
+the whole of one book.
+"""
 
 import json
 from pathlib import Path
 
-from tickwire.bench.cases import CAPTURE, CAPTURE_LINKS
+from tickwire.bench.cases import BINANCE_CAPTURE, CAPTURE_LINKS
 
 N_ROUNDS = 100
 # Per round a trade, a quote and a delta; in some a trade off the book, a delta without levels.
 N_OFF_BOOK = 20
 SNAPSHOT_AFTER = 3  # deltas
+N_BOOKS = 60
+N_BOOK_ROWS = N_BOOKS // 3 * (5 + 6 + 7)
+
+
+def write_books(path: Path) -> None:
+    """Write snapshots of one book; most levels of each are those of the one before."""
+    lines = []
+    for number in range(N_BOOKS):
+        bids = [_level(100 - place, number // 7) for place in range(number % 3 + 3)]
+        asks = [_level(101 + place, number // 5) for place in range(2)]
+        data = {"coin": "BTC", "time": 1_700_000_000_000 + 500 * number, "levels": [bids, asks]}
+        lines.append(json.dumps({"channel": "l2Book", "data": data}, separators=(",", ":")))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _level(price: int, step: int) -> dict[str, object]:
+    return {"px": f"{price}.0", "sz": f"{step}.{price}", "n": step + 1}
 
 
 def write_capture(root: Path) -> int:
     """Write it below `root`; gives how many messages it has."""
-    path = root / CAPTURE.removesuffix(".zst")
+    path = root / BINANCE_CAPTURE.removesuffix(".zst")
     path.parent.mkdir(parents=True)
     lines, meta = [], ["# recv_ns\tconnection"]
     for number in range(N_ROUNDS):

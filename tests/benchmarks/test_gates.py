@@ -69,12 +69,18 @@ def test_every_gate_can_be_reached_and_missed():
     assert len(verdicts) == len(GATES) + 1
     assert all(verdict.passed for verdict in verdicts), [str(one) for one in verdicts]
     assert [verdict.word for verdict in verdicts].count("reported") == 2
+    assert not any(verdict.fails for verdict in verdicts)
     slower = [
         replace_cpu(result, 1.01 if result.pipeline == OURS else 1.0) for result in all_reached()
     ]
-    missed = [verdict.what for verdict in judge(slower) if not verdict.passed]
-    wanted = [gate.what for gate in GATES if gate.at_least and gate.under[1] == OURS]
-    assert missed == wanted
+    missed = [verdict for verdict in judge(slower) if not verdict.passed]
+    wanted = [gate for gate in GATES if gate.at_least and gate.under[1] == OURS]
+    assert [verdict.what for verdict in missed] == [gate.what for gate in wanted]
+    # What is informational is told to be missed, and fails nothing.
+    (informational,) = [verdict for verdict in missed if not verdict.fails]
+    assert informational.what.startswith("recorded l2Book snapshots")
+    assert "not reached: recorded l2Book" in str(informational)
+    assert informational.bound == "informational: at least 12"
     larger = [MemoryResult(1, [10**7] * 3), MemoryResult(10, [31 * 10**6] * 3)]
     (verdict,) = judge([], larger)
     assert str(verdict).startswith("MISSED: peak memory")
@@ -114,8 +120,9 @@ def test_every_gate_is_measured_often_enough():
 def test_a_plan_can_be_narrowed_and_says_what_it_cannot_do(monkeypatch):
     monkeypatch.delenv("TICKWIRE_CAPTURES", raising=False)
     groups, skipped = chosen(FULL)
-    assert len(skipped) == 1
-    assert skipped[0].startswith("binance capture/ws: TICKWIRE_CAPTURES")
+    books, binance = skipped
+    assert books.startswith("l2Book capture/ws: TICKWIRE_CAPTURES")
+    assert binance.startswith("binance capture/ws: TICKWIRE_CAPTURES")
     assert len(groups) == len(FULL) - 1
     groups, skipped = chosen(FULL, ["bbo/ws"], [OURS, "tickwire[picows]"], 2)
     assert skipped == []
@@ -140,6 +147,8 @@ def test_results_are_written(tmp_path, monkeypatch):
     for entry in written["results"]:
         assert set(entry) >= set(KEYS)
     assert len(written["gates"]) == len(verdicts)
+    kinds = [each["kind"] for each in written["gates"]]
+    assert kinds.count("informational") == 3
     assert ET.parse(picture).getroot().tag.endswith("svg")  # noqa: S314 - our own file
     text = table.read_text()
     assert "| trades: less CPU than picows + orjson | 8.00 (8.00..8.00) | at least 12 " in text

@@ -10,7 +10,15 @@ import pytest
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
 from benchmarks.pipelines.worker import PEERS, receive_peer
-from tests.benchmarks.recording import N_OFF_BOOK, N_ROUNDS, SNAPSHOT_AFTER, write_capture
+from tests.benchmarks.recording import (
+    N_BOOK_ROWS,
+    N_BOOKS,
+    N_OFF_BOOK,
+    N_ROUNDS,
+    SNAPSHOT_AFTER,
+    write_books,
+    write_capture,
+)
 
 from tickwire.bench.answer import Answer
 from tickwire.bench.cases import CAPTURE_LINKS, CASES, Amount
@@ -106,9 +114,13 @@ async def test_it_does_so_in_every_kind_of_case(case, pipeline):
 async def test_a_capture_gives_the_known_answer(pipeline, tmp_path, monkeypatch):
     n_messages = write_capture(tmp_path)
     monkeypatch.setenv("TICKWIRE_CAPTURES", str(tmp_path))
-    monkeypatch.setattr("tickwire.bench.cases.CAPTURE", "replay/binance-all6-20240808.jsonl")
     amount = Amount(600, n_messages - 600)
-    case = replace(CASES["binance capture/ws"], fast=amount, slow=amount)
+    case = replace(
+        CASES["binance capture/ws"],
+        fast=amount,
+        slow=amount,
+        capture="replay/binance-all6-20240808.jsonl",
+    )
     collector, faults = await faults_of(case, pipeline)
     assert faults == []
     n_links, n_empty = len(CAPTURE_LINKS), N_ROUNDS // 10
@@ -120,6 +132,33 @@ async def test_a_capture_gives_the_known_answer(pipeline, tmp_path, monkeypatch)
         n_levels += n_links * 3 - 3 * (2 * SNAPSHOT_AFTER + 4 * (SNAPSHOT_AFTER - 1))
     assert collector.n_rows == n_trades + n_quotes + n_levels
     assert n_messages == n_links * N_ROUNDS * 3 + 4 * N_OFF_BOOK
+
+
+@pytest.mark.parametrize("pipeline", [*TICKWIRE, *PEERS])
+async def test_recorded_books_give_the_known_answer_over_and_over(pipeline, tmp_path, monkeypatch):
+    write_books(tmp_path / "books.jsonl")
+    monkeypatch.setenv("TICKWIRE_CAPTURES", str(tmp_path))
+    case = replace(
+        CASES["l2Book capture/ws"],
+        fast=Amount(N_BOOKS, 4 * N_BOOKS),
+        slow=Amount(N_BOOKS, 4 * N_BOOKS),
+        tape_messages=N_BOOKS,
+        capture="books.jsonl",
+    )
+    collector, faults = await faults_of(case, pipeline)
+    assert faults == []
+    assert collector.n_rows == 5 * N_BOOK_ROWS
+
+
+def test_a_capture_that_is_not_there_is_named(monkeypatch):
+    for root in ("", "/nowhere"):
+        monkeypatch.setenv("TICKWIRE_CAPTURES", root)
+        for case in ("l2Book capture/ws", "binance capture/ws"):
+            with (
+                Preparation(CASES[case]) as prepared,
+                pytest.raises(TickwireError, match=f"no folder with {CASES[case].capture}"),
+            ):
+                prepared.answer(8000, spliced=True)
 
 
 def test_a_run_that_fails_leaves_nothing_frozen():

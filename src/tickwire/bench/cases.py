@@ -14,9 +14,12 @@ from tickwire.sim.tape import Mix
 # Channels as a configuration names them, and as Hyperliquid does.
 VENUE_TYPES = {"trades": "trades", "quotes": "bbo", "book": "l2Book"}
 SYMBOL = "BTC"
-CAPTURE = "replay/binance-all6-20240808.jsonl.zst"
-CAPTURE_MESSAGES = 332_194
-# Of the capture's connections, by their number: venue, path and symbol.
+# Recorded from exchanges; below the folder that `TICKWIRE_CAPTURES` names.
+BINANCE_CAPTURE = "replay/binance-all6-20240808.jsonl.zst"
+BOOK_CAPTURE = "hyperliquid/hlarchive-l2book-btc-20240101-12-a.jsonl.zst"
+CAPTURE_MESSAGES = 332_194  # Binance's
+BOOK_CAPTURE_MESSAGES = 4_000
+# Of Binance's connections, by their number in the capture: venue, path and symbol.
 CAPTURE_LINKS = (
     ("binance-usdm", "/public/stream", "BTCUSDT"),
     ("binance-usdm", "/public/stream", "ETHUSDT"),
@@ -58,7 +61,8 @@ class Case:
     name
         As in the results.
     mix
-        What the load generator calls it, or `capture`: the recorded day of Binance.
+        What the load generator calls it, or `binance`: trades, quotes and books of a recorded day,
+        each message once, over the capture's own connections.
     tables
         The tables that it feeds; channel and table have the same name here.
     fast, slow
@@ -72,10 +76,13 @@ class Case:
         How many; the connections share the symbols.
     deflated
         With permessage-deflate.
+    capture
+        What was recorded is sent, this file below the folder that `TICKWIRE_CAPTURES` names; else
+        messages that are made.
     """
 
     name: str
-    mix: Mix | Literal["capture"]
+    mix: Mix | Literal["binance"]
     tables: tuple[str, ...]
     fast: Amount
     slow: Amount
@@ -84,6 +91,7 @@ class Case:
     n_symbols: int = 1
     n_connections: int = 1
     deflated: bool = False
+    capture: str = ""
 
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> Case:
@@ -97,7 +105,7 @@ class Case:
 
     def of_messages(self, n_messages: int) -> Case:
         """Give the same case with about so many messages to measure, after one pass to warm up."""
-        if self.mix == "capture":
+        if self.mix == "binance":
             n_main = min(n_messages, CAPTURE_MESSAGES // 2)
             amount = Amount(CAPTURE_MESSAGES - n_main, n_main)
             return replace(self, fast=amount, slow=amount)
@@ -115,9 +123,15 @@ class Case:
         return tuple(f"C{number:03d}" for number in range(self.n_symbols))
 
     def spec(self, n_messages: int) -> LoadSpec:
-        """Tell the load generator what to send."""
-        if self.mix == "capture":
-            raise TickwireError("a capture is not made by the load generator")
+        """Tell the load generator what to send.
+
+        Raises
+        ------
+        TickwireError
+            The case's capture is not there, or is not for the load generator.
+        """
+        if self.mix == "binance":
+            raise TickwireError("the load generator does not send Binance's messages")
         return LoadSpec(
             self.mix,
             n_messages,
@@ -126,14 +140,23 @@ class Case:
             coin=SYMBOL,
             coins=self.symbols if self.n_symbols > 1 else (),
             n_connections=self.n_connections,
+            capture=str(find_capture(self.capture)) if self.capture else "",
         )
 
 
-def capture_path() -> Path | None:
-    """Give the capture's file, where `TICKWIRE_CAPTURES` leads to it."""
+def find_capture(capture: str) -> Path:
+    """Give a capture's file.
+
+    Raises
+    ------
+    TickwireError
+        Where `TICKWIRE_CAPTURES` does not lead to it.
+    """
     root = os.environ.get("TICKWIRE_CAPTURES")
-    path = Path(root or ".") / CAPTURE
-    return path if root and path.exists() else None
+    path = Path(root or ".") / capture
+    if not (root and path.exists()):
+        raise TickwireError(f"TICKWIRE_CAPTURES names no folder with {capture}")
+    return path
 
 
 _TRADES = Case(
@@ -160,6 +183,14 @@ CASES = {
         replace(_TRADES, name="trades/wss", fast=Amount(300_000, 700_000), tls=True),
         replace(_TRADES, name="bbo/ws", mix="bbo", tables=("quotes",)),
         _BOOKS,
+        replace(
+            _BOOKS,
+            name="l2Book capture/ws",
+            fast=Amount(8_000, 152_000),
+            slow=Amount(4_000, 32_000),
+            tape_messages=BOOK_CAPTURE_MESSAGES,
+            capture=BOOK_CAPTURE,
+        ),
         Case(
             "mix/ws",
             "mix",
@@ -195,12 +226,13 @@ CASES = {
         ),
         Case(
             "binance capture/ws",
-            "capture",
+            "binance",
             ("trades", "quotes", "book"),
             Amount(60_000, CAPTURE_MESSAGES - 60_000),
             Amount(60_000, CAPTURE_MESSAGES - 60_000),
             n_symbols=len(CAPTURE_LINKS),
             n_connections=len(CAPTURE_LINKS),
+            capture=BINANCE_CAPTURE,
         ),
     )
 }

@@ -10,16 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tickwire.bench.capture_answer import CaptureAnswer
-from tickwire.bench.cases import (
-    CAPTURE,
-    CAPTURE_LINKS,
-    VENUE_TYPES,
-    Case,
-    capture_path,
-)
+from tickwire.bench.cases import CAPTURE_LINKS, VENUE_TYPES, Case, find_capture
 from tickwire.bench.orders import Link
 from tickwire.bench.tape_answer import VENUE, expected_of_load
-from tickwire.errors import TickwireError
 from tickwire.sim.fleet import FleetServer
 from tickwire.sim.load import LoadServer, LoadSpec, deflate_load
 from tickwire.sim.outpour import OutpourServer, OutpourSpec, write_frames
@@ -78,13 +71,13 @@ class Preparation:
     def answer(self, n_messages: int, *, spliced: bool) -> str:
         """Give the folder of what must come out."""
         case = self.case
-        is_capture = case.mix == "capture"
-        key = ("answer", n_messages, spliced and is_capture)
+        is_binance = case.mix == "binance"
+        key = ("answer", n_messages, spliced and is_binance)
         if key not in self._made:
             folder = self._place(key)
             folder.mkdir()
-            if is_capture:
-                expected = self._answer_of_capture(n_messages).expected(spliced=spliced)
+            if is_binance:
+                expected = self._answer_of_binance(n_messages).expected(spliced=spliced)
             else:
                 expected = expected_of_load(case.spec(n_messages))
             expected.save(folder)
@@ -108,7 +101,7 @@ class Preparation:
         """
         case = self.case
         with ExitStack() as stack:
-            if case.mix == "capture":
+            if case.mix == "binance":
                 outpour = replace(
                     self._outpour(n_messages),
                     n_snapshots=len(CAPTURE_LINKS) if spliced else 0,
@@ -145,16 +138,16 @@ class Preparation:
             self._n_bytes[once] = sum(len(part.record().data) for part in once.parts())
         return self._n_bytes[once] * (spec.n_messages // spec.tape_messages)
 
-    def _answer_of_capture(self, n_messages: int) -> CaptureAnswer:
+    def _answer_of_binance(self, n_messages: int) -> CaptureAnswer:
         """Read the capture once for both kinds of answer."""
         if self._read is None or self._read[0] != n_messages:
             venues = [venue for venue, _, _ in CAPTURE_LINKS]
-            self._read = n_messages, CaptureAnswer(str(_capture()), n_messages, venues)
+            self._read = n_messages, CaptureAnswer(self._capture(), n_messages, venues)
         return self._read[1]
 
     def _outpour(self, n_messages: int) -> OutpourSpec:
         """Make the capture's frames once."""
-        spec = OutpourSpec(str(_capture()), n_messages, PAUSE_AFTER)
+        spec = OutpourSpec(self._capture(), n_messages, PAUSE_AFTER)
         key = ("frames", n_messages, False)
         if key not in self._made:
             write_frames(spec, self._place(key))
@@ -168,15 +161,11 @@ class Preparation:
             deflate_load(spec, self._made[key])
         return self._made[key]
 
+    def _capture(self) -> str:
+        return str(find_capture(self.case.capture))
+
     def _place(self, key: tuple[str, int, bool]) -> Path:
         return Path(self._folder.name) / "-".join(str(word) for word in key)
-
-
-def _capture() -> Path:
-    path = capture_path()
-    if path is None:
-        raise TickwireError(f"TICKWIRE_CAPTURES names no folder with {CAPTURE}")
-    return path
 
 
 def _requests(case: Case, symbols: tuple[str, ...]) -> tuple[str, ...]:

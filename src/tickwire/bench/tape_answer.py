@@ -1,6 +1,7 @@
 """What a load of Hyperliquid's messages must become, decoded by the standard library.
 
-Nothing here is shared with a pipeline: `json.loads`, `float` and the tape's own texts.
+Nothing here is shared with a pipeline: `json.loads`, `float` and the tape's own texts, made or
+recorded.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from tickwire.sim.authority import server_context
 from tickwire.sim.frames import text_frame
 from tickwire.sim.peer import Peer
 from tickwire.sim.sender import LoadReport, SenderProcess
-from tickwire.sim.tape import MIXES, Mix, Tape, record
+from tickwire.sim.tape import MIXES, Mix, Tape, record, transcribe
 
 # What the package websockets asks for; a server may choose it whatever the client offers.
 DEFLATE_WINDOW_BITS = 12
@@ -65,6 +65,9 @@ class LoadSpec:
         More than one for `FleetServer`; each gets its share of the coins.
     deflated
         A file that `deflate_load` wrote: permessage-deflate, RFC 7692. Not for `FleetServer`.
+    capture
+        The path of a capture: its first `tape_messages` messages are sent instead of made ones of
+        that mix, which says what they are. Not for `FleetServer`.
     """
 
     mix: Mix = "trades"
@@ -78,10 +81,13 @@ class LoadSpec:
     coins: tuple[str, ...] = ()
     n_connections: int = 1
     deflated: str = ""
+    capture: str = ""
 
     def record(self) -> Tape:
         """Build the tape; passes are `n_messages` long, the last one possibly shorter."""
         n_messages = min(self.tape_messages, self.n_messages)
+        if self.capture:
+            return transcribe(self.capture, n_messages)
         return record(
             self.mix,
             n_messages,

@@ -25,7 +25,7 @@ class LoadReport:
     start_ns
         Wall clock when sending began.
     rows
-        Rows per table.
+        Rows per table; empty where what was recorded is sent.
     """
 
     messages: int
