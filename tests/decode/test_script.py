@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -10,15 +9,13 @@ import pytest
 from tests.decode.declarations import BOOKS, GROUPS, STATES, TRADES
 from tests.decode.documents import Writer, expectations
 from tests.decode.feeds import DATA, Feed
-from tests.decode.model import Model
+from tests.decode.pairs import Pair, linked, linked_trades, listed, trade, usual
 
 from tickwire.decode import plan
-from tickwire.decode.plan import Message, choice, constant, message, ms, prefix, rows, text
-from tickwire.ring import Dictionaries
+from tickwire.decode.plan import choice, constant, message, ms, prefix, rows, text
 
 pytestmark = pytest.mark.usefixtures("kernels")
 
-TRADE = '{"s":"%s","t":%s,"p":"%s","q":%s,"x":"y","m":"%s","i":%s}'
 SIDES = (
     '{"e":"sides","t":%d,"kind":"full","data":{"s":"%s","u":9,"b":[["1.5","2"],["1.25","3"]],'
     '"a":[["2.5","1"]]}}'
@@ -27,53 +24,6 @@ CANDLE = (
     '{"e":"candle","s":"%s","k":{"i":"1m","t":%d,"T":18,"o":"1.5","h":"2","l":"1","c":"1.75",'
     '"v":"10.25","n":3,"x":true}}'
 )
-
-
-def listed(*trades: str) -> str:
-    return '{{"e":"listed","data":[{}]}}'.format(",".join(trades))
-
-
-def trade(number: object, symbol: str = "A", *, price: str = "1.5") -> str:
-    return TRADE % (symbol, 1_700_000_000_123, price, "2", "b", number)
-
-
-def usual(number: int, symbol: str = "A") -> str:
-    return listed(trade(number, symbol))
-
-
-class Pair:
-    """A feed and the model of what it should say."""
-
-    def __init__(self, messages: Sequence[Message], symbols: Sequence[str] = ("*",)) -> None:
-        dictionaries = Dictionaries()
-        dictionaries.symbol.code("B")  # another source has named it
-        self.feed = Feed(messages, symbols=symbols, rows=4096, dictionaries=dictionaries)
-        self.model = Model(messages, DATA, symbols)
-
-    @property
-    def n_scripted(self) -> int:
-        return sum(self.feed.decoder.scripted.values())
-
-    def read(self, payload: str) -> bool:
-        """Read a message both ways, which must agree; whether a script has read it."""
-        before = self.n_scripted
-        expected = self.model.decode(payload.encode())
-        assert self.feed.rows(payload) == (expected or {}), payload
-        assert len(self.feed.reasons()) == (expected is None), payload
-        return self.n_scripted == before + 1
-
-
-def linked(messages: Sequence[Message], *learned: str, symbols: Sequence[str] = ("*",)) -> Pair:
-    """A pair whose scripts read what comes, after some messages that it learns from."""
-    pair = Pair(messages, symbols)
-    for payload in learned:
-        last = pair.read(payload)
-    assert last
-    return pair
-
-
-def linked_trades(symbols: Sequence[str] = ("*",)) -> Pair:
-    return linked(TRADES, usual(1), usual(2), usual(3), symbols=symbols)
 
 
 @pytest.mark.parametrize("n_messages", [3, 50])

@@ -19,6 +19,7 @@ VALUES = "ext/tickwire/decode/_values.pyx"
 SCRIPT = "ext/tickwire/decode/_script.pyx"
 SEEN = "ext/tickwire/decode/_seen.pyx"
 STEPS = "ext/tickwire/decode/_steps.pyx"
+PERFORM = "ext/tickwire/decode/_perform.pyx"
 ROUTING = "ext/tickwire/decode/_routing.pyx"
 WALK = "ext/tickwire/decode/_walk.pyx"
 HEADERS = "ext/include/tickwire"
@@ -42,6 +43,7 @@ STEP_TESTS = (
 SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_trades_once.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
+PERFORM_TESTS = ("tests/decode/test_perform.py",)
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
@@ -98,7 +100,7 @@ def step(
     """Make a fault of the kernels that templates and scripts run."""
     file = f"{HEADERS}/{header}"
     # What the kernels are inlined into.
-    modules = ("decode._seen", "decode._steps", "decode._walk")
+    modules = ("decode._seen", "decode._steps", "decode._template", "decode._walk")
     return Mutant(name, file, find, replace, modules, tests, "venues")
 
 
@@ -416,9 +418,44 @@ MUTANTS = (
     step(
         "the labels of a connection are not looked at",
         "place.h",
-        "if (cell->is_channel && __builtin_expect(labels != NULL, 0))",
-        "if (false)",
+        "if (__builtin_expect(labels != NULL, 0)) tw_relabel(place, row, labels);",
+        "",
         SCRIPT_TESTS,
+    ),
+    step(
+        "the last bytes of a long string are not looked at",
+        "step_avx2.h",
+        "tw_stops_at(p + n - 32)",
+        "tw_stops_at(p)",
+        PERFORM_TESTS,
+    ),
+    step(
+        "a long string need not end where it is expected to",
+        "step_avx2.h",
+        "if (!TW_WITHIN(p, end, n + 1) || p[n] != '\"') return false;",
+        "if (!TW_WITHIN(p, end, n + 1)) return false;",
+        PERFORM_TESTS,
+    ),
+    step(
+        "bits that do not tell choices apart are taken",
+        "choice.h",
+        "if (taken >> place & 1) return false;",
+        "",
+        PERFORM_TESTS,
+    ),
+    step(
+        "bits behind the shorter choice tell them apart",
+        "choice.h",
+        "    differ &= count;\n",
+        "",
+        PERFORM_TESTS,
+    ),
+    step(
+        "a choice is told by its first eight bytes",
+        "choice.h",
+        "((high ^ word->text[1]) & word->mask[1])",
+        "0",
+        PERFORM_TESTS,
     ),
     step(
         "the greatest id is new once more",
@@ -482,7 +519,7 @@ MUTANTS = (
     ),
     module(
         "what was kept back by a script is forgotten",
-        WALK,
+        PERFORM,
         "        self.message.kept_back |= run.kept_back\n",
         "",
         SCRIPT_TESTS,

@@ -32,6 +32,7 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 MEASURED_BY = {
     "decode/_carry": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
+    "decode/_perform": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
     "decode/_stage": "decode/bench_decoder",
     "decode/_routing": "decode/bench_decoder",

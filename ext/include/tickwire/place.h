@@ -68,22 +68,25 @@ TW_INLINE int tw_admit(const tw_place *place, const tw_register *registers, tw_s
     return (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
 }
 
+/* The channel of a row by the name that its connection has instead. */
+static __attribute__((noinline)) void tw_relabel(const tw_place *place, int64_t row,
+                                                 const tw_labels *labels) {
+    for (int32_t i = 0; i < place->n_cells; i++) {
+        const tw_cell *cell = place->cells + i;
+        if (cell->is_channel)
+            tw_put(cell->column, cell->store, row & cell->slots, tw_labelled(labels, cell->value->i));
+    }
+}
+
 TW_INLINE void tw_store_cells(const tw_place *place, int64_t row, const tw_labels *labels) {
     const tw_cell *cell = place->cells;
     for (int32_t left = place->n_cells; left > 0; left--, cell++) {
-        int64_t slot = row & cell->slots;
-        int64_t value = cell->value->i;
-        if (cell->is_channel && __builtin_expect(labels != NULL, 0))
-            value = tw_labelled(labels, value);
-        switch (cell->store) {
-        case TW_STORE_8: ((int64_t *)cell->column)[slot] = value; break;
-        case TW_STORE_4: ((int32_t *)cell->column)[slot] = (int32_t)value; break;
-        case TW_STORE_2: ((int16_t *)cell->column)[slot] = (int16_t)value; break;
-        case TW_STORE_1: ((int8_t *)cell->column)[slot] = (int8_t)value; break;
-        default: /* TW_STORE_NO_TEXT */
+        if (cell->store == TW_STORE_NO_TEXT)
             tw_put_no_text((const tw_text_column *)cell->column, row, cell->slots);
-        }
+        else
+            tw_put(cell->column, cell->store, row & cell->slots, cell->value->i);
     }
+    if (__builtin_expect(labels != NULL, 0)) tw_relabel(place, row, labels);
 }
 
 #endif

@@ -34,22 +34,30 @@ TW_INLINE bool tw_literal_at(const uint8_t *p, const uint8_t *end, const uint8_t
     return end - p >= (ptrdiff_t)n && memcmp(p, literal, n) == 0;
 }
 
-/* Whether p..end may begin with a literal of n bytes: some of them are compared, eight at a time. */
-TW_INLINE bool tw_may_begin(const uint8_t *p, const uint8_t *end, const uint8_t *literal,
-                            uint32_t n) {
+/* Some of the bytes that a message begins with: what tells it from others is seldom among the first. */
+typedef struct {
+    uint64_t words[2], mask;
+    uint32_t at[2];
+} tw_beginning;
+
+/* The beginning of what begins with these n bytes, 0 < n <= TW_LITERAL_MAX. */
+static inline tw_beginning tw_beginning_of(const uint8_t *literal, uint32_t n) {
+    tw_beginning made = {{0, 0}, 0, {0, 0}};
+    uint32_t n_word = n < 8 ? n : 8;
+    memset(&made.mask, 0xFF, n_word);
+    made.at[0] = n >= 16 ? 8 : n - n_word;
+    made.at[1] = n - n_word;
+    for (int i = 0; i < 2; i++) memcpy(&made.words[i], literal + made.at[i], n_word);
+    return made;
+}
+
+/* Whether p..end may be a message of this beginning. */
+TW_INLINE bool tw_may_begin(const tw_beginning *beginning, const uint8_t *p, const uint8_t *end) {
+    uint64_t first, second;
     if (end - p < TW_LITERAL_MAX) return false;
-    uint64_t differ = 0, text, wanted;
-    for (uint32_t i = 0; i + 8 <= n && i <= 8; i += 8) {
-        memcpy(&text, p + i, 8);
-        memcpy(&wanted, literal + i, 8);
-        differ |= text ^ wanted;
-    }
-    if (n > 16) {
-        memcpy(&text, p + n - 8, 8);
-        memcpy(&wanted, literal + n - 8, 8);
-        differ |= text ^ wanted;
-    }
-    return differ == 0;
+    memcpy(&first, p + beginning->at[0], 8);
+    memcpy(&second, p + beginning->at[1], 8);
+    return (((first ^ beginning->words[0]) | (second ^ beginning->words[1])) & beginning->mask) == 0;
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -18,56 +18,37 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tickwire/choice.h"
 #include "tickwire/cpu.h"
 #include "tickwire/json.h"
 #include "tickwire/known.h"
 #include "tickwire/predict.h"
 #include "tickwire/register.h"
 #include "tickwire/seen.h"
+#include "tickwire/store.h"
 
 enum {
-    TW_STEP_SKIP_STRING = 0, /* behind its opening quote; the next literal begins with the closing */
-    TW_STEP_SKIP_NUMBER = 1, /* one that nobody wants; or what else may stand in its place */
-    TW_STEP_SKIP = 2,        /* any value */
-    TW_STEP_F64 = 3,
-    TW_STEP_INTEGER = 4,
-    TW_STEP_TIME = 5,
-    TW_STEP_TEXT = 6,    /* a string for a text column */
-    TW_STEP_DIGITS = 7,  /* a bare integer for a text column */
-    TW_STEP_CODE = 8,    /* a string for a dictionary */
-    TW_STEP_CHOICE = 9,  /* a string or a word among choices */
-    TW_STEP_NODE = 10,   /* everything else: the caller walks it */
-    TW_STEP_END = 11,    /* the literal is the rest */
-    TW_STEP_OBSERVE = 12, /* a string that routing looks at */
-    TW_STEP_RULE = 13,   /* a scalar for the general rules */
-    TW_STEP_LITERAL = 14, /* nothing but the literal; this and the next two are of scripts alone */
-    TW_STEP_ROWS = 15,   /* a place of rows: those behind it are of a row, up to its end */
-    TW_STEP_ROW_END = 16
+    TW_STEP_SKIP_STRING, /* behind its opening quote; the next literal begins with the closing */
+    TW_STEP_SKIP_LONG,   /* one of at least TW_LONG_STRING bytes */
+    TW_STEP_SKIP_NUMBER, /* one that nobody wants; or what else may stand in its place */
+    TW_STEP_SKIP,        /* any value */
+    TW_STEP_F64,         /* this and what is behind it may set a register */
+    TW_STEP_INTEGER,
+    TW_STEP_TIME,
+    TW_STEP_TEXT,    /* a string for a text column */
+    TW_STEP_DIGITS,  /* a bare integer for a text column */
+    TW_STEP_CODE,    /* a string for a dictionary */
+    TW_STEP_CHOICE,  /* a string or a word among choices */
+    TW_STEP_NODE,    /* everything else: the caller walks it */
+    TW_STEP_END,     /* the literal is the rest */
+    TW_STEP_OBSERVE, /* a string that routing looks at */
+    TW_STEP_RULE,    /* a scalar for the general rules */
+    TW_STEP_LITERAL, /* nothing but the literal; this and the next two are of scripts alone */
+    TW_STEP_ROWS,    /* a place of rows: those behind it are of a row, up to its end */
+    TW_STEP_ROW_END
 };
 
-/* How a row has the value of a step. What has no column goes into 8 bytes that nobody reads. */
-enum { TW_STORE_8, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_TEXT, TW_STORE_NO_TEXT };
-
-enum { TW_MAX_WORDS = 4 };
-
-/* A text that is expected, and what it means. */
-typedef struct {
-    uint64_t text[2];
-    uint64_t mask[2]; /* of the bytes that count */
-    uint32_t n;       /* bytes that must be there */
-    uint32_t length;  /* of the value: without a closing quote */
-    int64_t result;
-} tw_word;
-
-/* A ring's text column, as `Ring.put_text` has it. */
-typedef struct {
-    int64_t *ends;
-    uint8_t *arena;
-    int64_t arena_mask;
-    const int64_t *limit; /* text may reach up to here, counted like `ends` */
-    int64_t most;         /* bytes of one text */
-    uint8_t *valid;       /* NULL where the column has no nulls */
-} tw_text_column;
+enum { TW_LONG_STRING = 32, TW_LONGEST_STRING = 128 };
 
 typedef struct {
     uint8_t literal[TW_LITERAL_MAX];
@@ -90,8 +71,8 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     int32_t quoted;
     uint8_t first;   /* the value's first byte, its quote for a quoted one */
-    int32_t n_words;
-    tw_word words[TW_MAX_WORDS]; /* choices */
+    uint32_t length; /* of a long string that nobody wants: what it was */
+    tw_choice choice;
 } tw_step;
 
 /* Channel names that a connection has instead of the plan's. */
@@ -160,37 +141,6 @@ TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
     return tw_is_digit(c) || c == '-' || c == 't' || c == 'f' || c == 'n';
 }
 
-/* Expect p..p + n, of which `length` bytes are the value; false where it is too long. */
-static inline bool tw_expect(tw_word *word, const uint8_t *p, uint32_t n, uint32_t length,
-                             int64_t result) {
-    if (n > sizeof word->text) return false;
-    memset(word->text, 0, sizeof word->text);
-    memset(word->mask, 0, sizeof word->mask);
-    memcpy(word->text, p, n);
-    memset(word->mask, 0xFF, n);
-    word->n = n;
-    word->length = length;
-    word->result = result;
-    return true;
-}
-
-/* The first expected word that stands at p, or NULL. */
-TW_INLINE const tw_word *tw_word_at(const uint8_t *p, const uint8_t *end, const tw_step *step,
-                                    const bool checked) {
-    uint64_t low, high;
-    if (checked && !TW_READABLE(p, end, 16)) return NULL;
-    memcpy(&low, p, 8);
-    memcpy(&high, p + 8, 8);
-    const tw_word *word = step->words;
-    for (int32_t left = step->n_words; left > 0; left--, word++) {
-        if ((((low ^ word->text[0]) & word->mask[0]) | ((high ^ word->text[1]) & word->mask[1])) ==
-                0 &&
-            (!checked || TW_WITHIN(p, end, word->n)))
-            return word;
-    }
-    return NULL;
-}
-
 /* Fetch what remembers the ids of a symbol. */
 TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     if (warm == NULL || code >= warm->n_symbols) return;
@@ -200,48 +150,15 @@ TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     __builtin_prefetch(place + 64, 1);
 }
 
-/* Put a text into a row of its column; false where the ring's own rules must decide. */
-TW_INLINE bool tw_put_text(const tw_text_column *column, int64_t row, int64_t slots,
-                           const uint8_t *p, size_t n, const bool checked) {
-    int64_t start = column->ends[(row - 1) & slots];
-    int64_t at = start & column->arena_mask;
-    int64_t stop = start + (int64_t)n;
-    int64_t room = column->arena_mask + 1 - at;
-    if ((int64_t)n > column->most || stop > *column->limit || (int64_t)n > room) return false;
-    /* What 16 bytes put behind the text is nobody's, if there is room for all of them. */
-    if (n <= 16 && room >= 16 && start + 16 <= *column->limit &&
-        (!checked || TW_READABLE(p, p + n, 16)))
-        memcpy(column->arena + at, p, 16);
-    else
-        memcpy(column->arena + at, p, n);
-    column->ends[row & slots] = stop;
-    if (column->valid != NULL) column->valid[row & slots] = 1;
-    return true;
-}
-
-/* Null for a row of a text column. */
-TW_INLINE void tw_put_no_text(const tw_text_column *column, int64_t row, int64_t slots) {
-    column->ends[row & slots] = column->ends[(row - 1) & slots];
-    if (column->valid != NULL) column->valid[row & slots] = 0;
-}
-
-/* Put a register into a row. */
+/* Put the value of a step into a row. */
 TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row,
                         const bool checked) {
-    int64_t slot = row & step->slots;
-    if (__builtin_expect(step->store == TW_STORE_8, 1)) {
-        ((tw_bits *)step->column)[slot] = reg->value;
-        return true;
+    if (step->store == TW_STORE_TEXT) {
+        bool has_16 = !checked || TW_READABLE(reg->p, reg->p + reg->n, TW_SHORT_TEXT);
+        return !reg->escaped && tw_put_text((const tw_text_column *)step->column, row, step->slots,
+                                            reg->p, reg->n, has_16);
     }
-    switch (step->store) {
-    case TW_STORE_4: ((int32_t *)step->column)[slot] = (int32_t)reg->value.i; break;
-    case TW_STORE_2: ((int16_t *)step->column)[slot] = (int16_t)reg->value.i; break;
-    case TW_STORE_1: ((int8_t *)step->column)[slot] = (int8_t)reg->value.i; break;
-    case TW_STORE_TEXT:
-        return !reg->escaped && tw_put_text((const tw_text_column *)step->column, row,
-                                            step->slots, reg->p, reg->n, checked);
-    default: break;
-    }
+    tw_put(step->column, step->store, row & step->slots, reg->value.i);
     return true;
 }
 

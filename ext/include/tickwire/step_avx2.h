@@ -35,18 +35,22 @@ TW_FAST uint32_t tw_unlike_fast(const uint8_t *p, const uint8_t *end, const tw_s
     return tw_unlike_literal(p, step);
 }
 
-/* The closing quote of a string without escapes; NULL for others. */
-TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
+/* All bits of a byte at p where a string's text ends, or where it is not plain. */
+TW_FAST __m256i tw_stops_at(const uint8_t *p) {
     const __m256i two = _mm256_load_si256((const __m256i *)tw_bytes.two),
                   slash = _mm256_load_si256((const __m256i *)tw_bytes.slash),
                   most = _mm256_load_si256((const __m256i *)tw_bytes.most);
+    __m256i v = _mm256_loadu_si256((const __m256i *)p);
+    /* A quote with this bit turned is 0x20, a control character less, everything else more. */
+    __m256i turned = _mm256_xor_si256(v, two);
+    return _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(turned, most), turned),
+                           _mm256_cmpeq_epi8(v, slash));
+}
+
+/* The closing quote of a string without escapes; NULL for others. */
+TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, const bool checked) {
     while (__builtin_expect(checked ? TW_READABLE(p, end, 32) : p < end, 1)) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)p);
-        /* A quote with this bit turned is 0x20, a control character less, everything else more. */
-        __m256i turned = _mm256_xor_si256(v, two);
-        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(turned, most), turned),
-                                       _mm256_cmpeq_epi8(v, slash));
-        uint32_t bits = (uint32_t)_mm256_movemask_epi8(stop);
+        uint32_t bits = (uint32_t)_mm256_movemask_epi8(tw_stops_at(p));
         if (bits) {
             p += __builtin_ctz(bits);
             return (!checked || p < end) && *p == '"' ? p : NULL;
@@ -55,6 +59,14 @@ TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, cons
         if (checked && p >= end) return NULL;
     }
     return checked ? tw_plain_string_end(p, end) : NULL;
+}
+
+/* Whether a string without escapes has n bytes, n from TW_LONG_STRING to TW_LONGEST_STRING. */
+TW_FAST bool tw_is_plain_text_fast(const uint8_t *p, const uint8_t *end, uint32_t n) {
+    if (!TW_WITHIN(p, end, n + 1) || p[n] != '"') return false;
+    __m256i stops = tw_stops_at(p + n - 32);
+    for (uint32_t at = 0; at < n - 32; at += 32) stops = _mm256_or_si256(stops, tw_stops_at(p + at));
+    return _mm256_testz_si256(stops, stops);
 }
 
 TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out,

@@ -35,6 +35,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_KERNEL_TARGET
 #define TW_UNLIKE(p, end, step, checked) !tw_literal_at(p, end, (step)->literal, (step)->n)
 #define TW_STRING(p, end, checked) tw_plain_string_end(p, end)
+#define TW_IS_PLAIN_TEXT(p, end, n) false
 #define TW_F64(p, end, out, checked) tw_plain_f64(p, end, out)
 #define TW_INTEGER(p, end, out, checked) tw_plain_u63(p, end, out)
 #define TW_SKIP_NUMBER(p, end, checked) NULL
@@ -50,6 +51,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_KERNEL_TARGET __attribute__((target("avx2,bmi,bmi2")))
 #define TW_UNLIKE tw_unlike_fast
 #define TW_STRING tw_string_fast
+#define TW_IS_PLAIN_TEXT tw_is_plain_text_fast
 #define TW_F64 tw_f64_fast
 #define TW_INTEGER tw_integer_fast
 #define TW_SKIP_NUMBER tw_skip_number_fast

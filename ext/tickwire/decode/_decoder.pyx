@@ -12,6 +12,7 @@ from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.decode._lowered cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, lowered_of
 from tickwire.decode._routing cimport UNROUTED, Router
+from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport (
     BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
 )
@@ -135,19 +136,18 @@ cdef class Decoder:
         Memory   the payload is borrowed; rows go into the rings.
         Source   docs/design.md, "From messages to rows".
         """
+        cdef Script* script = self.router.script
         cdef int32_t route = self.router.last
-        cdef Outcome outcome
+        cdef Outcome outcome = DONE
         if self.limit.spent:
             return Verdict.HALT
         if self.n_draining and not self.drain(connection):
             return Verdict.BLOCKED
         self.stage.message.labels = &connection.labels if connection.labels.n else NULL
-        if route != UNROUTED and self.router.fits(route, payload, payload + n):
-            if self.lowered.routes[route].is_plain:
-                return self.count(connection, n)
-            outcome = DONE
-        else:
+        if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
+        elif script.route.is_plain:
+            return self.count(connection, n)
         return self.settle(connection, route, outcome, payload, n)
 
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil:

@@ -11,8 +11,9 @@ cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
 from tickwire.decode._lowered cimport Lowered, Range, RouteOp
+from tickwire.decode._perform cimport Performer
 from tickwire.decode._read cimport Reader
-from tickwire.decode._script cimport Scripts, may_fit
+from tickwire.decode._script cimport Script, Scripts, may_fit
 from tickwire.decode._stage cimport Outcome, Stage
 from tickwire.decode._walk cimport Walker
 
@@ -49,10 +50,12 @@ cdef struct Proof:
 cdef class Router:
     cdef Walker walker
     cdef Scripts scripts            # the walker's
+    cdef Performer performer
     cdef Stage stage
     cdef Reader reader
     cdef Lowered lowered
     cdef int32_t last               # route of the last message that had one
+    cdef Script* script             # its script; NULL for none
     cdef Guess guesses[N_GUESSES]
     cdef Proof* proofs              # by route
     # The beginning of the last message that was guessed by its hash, and what was guessed.
@@ -60,15 +63,22 @@ cdef class Router:
     cdef size_t prefix_bytes
     cdef Guess prefix_guess
 
+    # Stage the rows of a message by a script, NULL for none, if it is one of its route.
+    cdef inline bint fits(self, Script* script, const uint8_t* p, const uint8_t* end) \
+            noexcept nogil:
+        return (
+            may_fit(script, p, end)
+            and self.performer.perform(script, p, end)
+            and (script.proved or self.confirmed(script))
+        )
+
     # Stage the rows of a message; `route` tells by which declaration, UNROUTED by none. The script
     # of the last message's route does not fit it.
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
-    # Stage the rows of a message by the script of a route, if it is one of that route.
-    cdef inline bint fits(self, int32_t number, const uint8_t* p, const uint8_t* end) \
-            noexcept nogil:
-        return may_fit(self.scripts.at[number], p, end) and self.performed(number, p, end)
 
-    cdef bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef bint confirmed(self, Script* script) noexcept nogil
+    cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+        noexcept nogil
     cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
         noexcept nogil
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil

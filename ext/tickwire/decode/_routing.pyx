@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport ROUTE_SNAPSHOT, Range, RouteOp
+from tickwire.decode._perform cimport Performer
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport DONE, FULL, Outcome
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
@@ -26,6 +27,7 @@ cdef class Router:
     def __cinit__(self, Walker walker):
         self.walker = walker
         self.scripts = walker.scripts
+        self.performer = Performer(walker)
         self.stage = walker.stage
         self.reader = walker.reader
         self.lowered = walker.program
@@ -60,24 +62,28 @@ cdef class Router:
         return observed
 
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
+        cdef Outcome outcome = self.stage_rows(p, end, route)
+        if self.last != UNROUTED:
+            self.script = self.scripts.at[self.last]
+        return outcome
+
+    cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+            noexcept nogil:
         cdef Outcome outcome = DONE
         cdef uint64_t hash = 0
-        cdef int32_t last = self.last
         cdef int32_t guessed = self.guess(p, end, &hash)
         if guessed != UNROUTED:
-            if guessed != last and self.fits(guessed, p, end):
+            route[0] = guessed
+            if guessed != self.last and self.fits(self.scripts.at[guessed], p, end):
                 self.last = guessed
-                route[0] = guessed
                 return DONE
             outcome = self.walker.run(guessed, p, end, False)
             if outcome == FULL:
-                route[0] = guessed
                 return FULL
             if outcome == DONE:
                 if self.verified(guessed):
                     self.last = guessed
                     self.scripts.missed(guessed, self.proofs[guessed].observed)
-                    route[0] = guessed
                     return DONE
                 self.stage.take_back(&self.lowered.routes[guessed])
         route[0] = self.route_of(p, end)
@@ -92,15 +98,12 @@ cdef class Router:
         self.last = route[0]
         return self.walker.run(route[0], p, end, True)
 
-    cdef bint performed(self, int32_t number, const uint8_t* p, const uint8_t* end) noexcept nogil:
-        """By a script that has steps."""
-        cdef Script* script = self.scripts.at[number]
-        if not self.walker.perform(number, p, end):
-            return False
-        if script.proved or self.verified(number):
+    cdef bint confirmed(self, Script* script) noexcept nogil:
+        """What has been staged by a script is of its route; else it is taken back."""
+        if self.verified(<int32_t>(script.route - self.lowered.routes)):
             return True
         script.hits -= 1
-        self.stage.take_back(&self.lowered.routes[number])
+        self.stage.take_back(script.route)
         return False
 
     cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \

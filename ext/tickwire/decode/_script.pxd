@@ -57,8 +57,18 @@ cdef extern from "tickwire/place.h" nogil:
         int32_t n_cells
         Cell* cells
 
+cdef extern from "tickwire/predict.h" nogil:
+    ctypedef struct Beginning "tw_beginning":
+        pass
+
+    Beginning tw_beginning_of(const uint8_t* literal, uint32_t n)
+    bint tw_may_begin(const Beginning* beginning, const uint8_t* p, const uint8_t* end)
+
 cdef struct Script:
     int n_steps             # 0: none
+    Beginning beginning     # of the messages that it may fit
+    RouteOp* route
+    bint must_close         # `Walker.close` has something to do
     bint proved             # what fits is of the route
     bint freezes            # while it is linked: texts that routing asks for become literals
     bint fills              # the root's columns are to be filled behind the rows
@@ -101,11 +111,6 @@ cdef class Scripts:
     cdef bint _is_early(self, Script* script, Place* place, CellOp* op) noexcept nogil
     cdef bint _freezes(self, Script* script, RouteOp* route, Step* step) noexcept nogil
 
-cdef extern from "tickwire/predict.h" nogil:
-    bint tw_may_begin(const uint8_t* p, const uint8_t* end, const uint8_t* literal, uint32_t n)
-
-# Whether a message may be one for this script.
+# Whether a message may be one for this script, which may be none yet.
 cdef inline bint may_fit(Script* script, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    return script != NULL and script.n_steps and tw_may_begin(
-        p, end, script.steps[0].literal, script.steps[0].n
-    )
+    return script != NULL and script.n_steps and tw_may_begin(&script.beginning, p, end)

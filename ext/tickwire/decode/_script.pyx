@@ -150,6 +150,9 @@ cdef class Scripts:
         elif root.rows.n or not self._steps(script, route, template):
             return False
         self._fills(script, root)
+        script.route = route
+        script.must_close = script.fills or route.marks_last.n > 0
+        script.beginning = tw_beginning_of(script.steps[0].literal, script.steps[0].n)
         return True
 
     cdef bint _steps(self, Script* script, RouteOp* route, Template* template) noexcept nogil:

@@ -20,7 +20,6 @@ from tickwire.decode._values cimport Register
 
 cdef enum:
     MAX_STEPS = 40
-    MAX_WORDS = 4
     MOST_SKIPPED = 8        # strings of an array or object that nobody wants, as steps of their own
     MAX_LITERAL = 32
     MAX_REST = 8        # columns of a row whose value no step reads
@@ -45,6 +44,9 @@ cdef extern from "tickwire/step.h" nogil:
         STEP_LITERAL "TW_STEP_LITERAL"
         STEP_ROWS "TW_STEP_ROWS"
         STEP_ROW_END "TW_STEP_ROW_END"
+        STEP_SKIP_LONG "TW_STEP_SKIP_LONG"
+        LONG_STRING "TW_LONG_STRING"
+        LONGEST_STRING "TW_LONGEST_STRING"
 
         STORE_1 "TW_STORE_1"
         STORE_2 "TW_STORE_2"
@@ -53,7 +55,7 @@ cdef extern from "tickwire/step.h" nogil:
         STORE_TEXT "TW_STORE_TEXT"
         STORE_NO_TEXT "TW_STORE_NO_TEXT"
 
-    ctypedef struct Word "tw_word":
+    ctypedef struct Choice "tw_choice":
         pass
 
     ctypedef struct Known "tw_known":
@@ -80,13 +82,8 @@ cdef extern from "tickwire/step.h" nogil:
         int32_t turn
         int32_t quoted
         uint8_t first
-        int32_t n_words
-        Word words[MAX_WORDS]
-
-    # Expect n bytes, of which `length` are the value; False where they are too many.
-    bint expect "tw_expect"(
-        Word* word, const uint8_t* p, uint32_t n, uint32_t length, int64_t result
-    )
+        uint32_t length
+        Choice choice
 
 cdef struct Template:
     int n_steps             # 0: none

@@ -1,6 +1,6 @@
 """Learning templates; the theory is in the declaration."""
 
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._lowered cimport (
@@ -12,8 +12,20 @@ from tickwire.decode._values cimport (
     tw_string_end,
 )
 
-cdef enum:
-    MAX_WORD = 16   # bytes of an expected text with its closing quote
+cdef extern from "tickwire/choice.h" nogil:
+    enum:
+        MAX_WORDS "TW_MAX_WORDS"
+        WORD_BYTES "TW_WORD_BYTES"
+
+    ctypedef struct Word "tw_word":
+        pass
+
+    bint tw_make_word(Word* word, const uint8_t* p, uint32_t n, uint32_t length, int64_t result)
+    bint tw_make_choice(Choice* choice, const Word* words, int n)
+
+cdef extern from "tickwire/step.h" nogil:
+    enum:
+        NS_PER_MS "TW_NS_PER_MS"
 
 
 cdef Edge* _edge(Lowered program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
@@ -44,7 +56,7 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
     if action.op == OP_INTEGER or action.op == OP_INTEGER32:
         return STEP_INTEGER if action.operand == 0 else STEP_RULE
     if action.op == OP_TIME:
-        return STEP_TIME
+        return STEP_TIME if action.operand <= NS_PER_MS else STEP_RULE
     if action.op == OP_TEXT:
         return STEP_TEXT if string else STEP_DIGITS
     if action.op == OP_CODE and string:
@@ -58,6 +70,14 @@ cdef int _kind_of_unwanted(uint8_t first) noexcept nogil:
     if first == c'"':
         return STEP_SKIP_STRING
     return STEP_SKIP_NUMBER if c'0' <= first <= c'9' else STEP_SKIP
+
+
+cdef void _skip_string(Step* step, size_t n) noexcept nogil:
+    """The step for a string of n bytes, without escapes, that nobody wants."""
+    step.kind = STEP_SKIP_STRING
+    if LONG_STRING <= n <= LONGEST_STRING:
+        step.kind = STEP_SKIP_LONG
+        step.length = <uint32_t>n
 
 
 cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:
@@ -87,12 +107,12 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
         p += 1
         if p >= after or p[0] != c'"' or not _add(template, literal, p + 1):
             break
-        template.steps[template.n_steps - 1].kind = STEP_SKIP_STRING
-        template.steps[template.n_steps - 1].turn = -1
-        template.steps[template.n_steps - 1].reg = 0
         literal = tw_string_end(p + 1, after, &escaped)
         if literal == NULL or escaped:
             break
+        _skip_string(&template.steps[template.n_steps - 1], literal - p - 1)
+        template.steps[template.n_steps - 1].turn = -1
+        template.steps[template.n_steps - 1].reg = 0
         p = literal + 1
         if p[0] == c']':
             return literal
@@ -102,26 +122,28 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
     return NULL
 
 
-cdef void _expect(Step* step, ActionOp* action, Lowered program, bint string) noexcept nogil:
-    """The texts of a choice; of strings with their closing quotes."""
-    cdef uint8_t text[MAX_WORD]
+cdef bint _choose(Step* step, ActionOp* action, Lowered program, bint string) noexcept nogil:
+    """Expect the texts of a choice; of strings with their closing quotes."""
+    cdef Word words[MAX_WORDS]
+    cdef uint8_t text[WORD_BYTES]
     cdef Scalar* scalar
     cdef int32_t i
+    cdef int n = 0
     if action.op == OP_FLAG:
-        expect(&step.words[0], b"true", 4, 4, True)
-        expect(&step.words[1], b"false", 5, 5, False)
-        step.n_words = 2
-        return
+        tw_make_word(&words[0], b"true", 4, 4, True)
+        tw_make_word(&words[1], b"false", 5, 5, False)
+        return tw_make_choice(&step.choice, words, 2)
     for i in range(action.choices.n):
         scalar = &program.scalars[action.choices.first + i]
         if scalar.form != <int>(FORM_STRING if string else FORM_WORD):
             continue
-        if scalar.n >= MAX_WORD or step.n_words == MAX_WORDS:
+        if scalar.n >= WORD_BYTES or n == MAX_WORDS:
             continue
         memcpy(text, scalar.text, scalar.n)
         text[scalar.n] = c'"'
-        expect(&step.words[step.n_words], text, scalar.n + string, scalar.n, scalar.result)
-        step.n_words += 1
+        tw_make_word(&words[n], text, scalar.n + string, scalar.n, scalar.result)
+        n += 1
+    return tw_make_choice(&step.choice, words, n)
 
 
 cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, const uint8_t* literal,
@@ -159,11 +181,11 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
                 step.action = action
                 step.unit_ns = action.operand
                 step.is_int32 = action.op == OP_INTEGER32
-                step.n_words = 0
                 step.known = NULL
                 step.warm = NULL
-                if step.kind == STEP_CHOICE:
-                    _expect(step, action, program, text.form == TEXT_STRING)
+                if step.kind == STEP_CHOICE \
+                        and not _choose(step, action, program, text.form == TEXT_STRING):
+                    step.kind = STEP_RULE
         elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
             if not read_scalar(p, after, &text):
                 return NULL
@@ -174,10 +196,14 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     step.quoted = p[0] == c'"' and step.kind != STEP_NODE and step.kind != STEP_SKIP
     if not _add(template, literal, p + step.quoted):
         return NULL
+    literal = p + step.quoted
     p = tw_skip_value(p, after)
     if p == NULL:
         return NULL
-    return p - step.quoted
+    p -= step.quoted
+    if step.kind == STEP_SKIP_STRING:
+        _skip_string(step, p - literal)
+    return p
 
 
 cdef const uint8_t* _body(Template* template, Lowered program, NodeOp* node,

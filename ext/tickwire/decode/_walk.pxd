@@ -28,11 +28,8 @@ cdef class Walker(General):
     cdef Template* templates            # by node
     cdef Scripts scripts
 
-    # Decode by the script of a route; False: it does not fit, and nothing is staged.
-    cdef bint perform(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil
-    cdef inline const uint8_t* pause(self, Run* run, const uint8_t* p) noexcept nogil
     cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil
-    cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil
+    cdef bint close(self, RouteOp* route, bint fills) noexcept nogil
 
     # Decode by a route; stages its rows, or takes them back and says why.
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \

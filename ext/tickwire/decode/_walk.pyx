@@ -3,14 +3,13 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tickwire.decode._lowered cimport MAX_TARGETS, NodeOp, RouteOp, RowSetOp
-from tickwire.decode._script cimport TW_ASK, TW_UNWANTED, TW_WANTED, Script, Scripts
+from tickwire.decode._lowered cimport MAX_TARGETS, NodeOp, RouteOp
+from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._steps cimport (
-    TW_STOP_ADMIT, TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Run, Steps, tw_choose_kernels,
-    tw_has_slack,
+    TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Run, Steps, tw_choose_kernels,
 )
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport Step, Template, learn
@@ -56,10 +55,10 @@ cdef class Walker(General):
         cdef RouteOp* op = &self.program.routes[route]
         cdef int _attempt
         self.message.end = end
-        self.message.deferring = False
         for _attempt in range(2):
             self.stage.begin(op)
             if self.walk(op, p):
+                self.message.deferring = False
                 return DONE
             self.stage.take_back(op)
             # What is wrong may be the value of a key that stands again later.
@@ -68,48 +67,8 @@ cdef class Walker(General):
             ):
                 break
             self.message.deferring = True
-        return self.message.outcome
-
-    cdef bint perform(self, int route, const uint8_t* p, const uint8_t* end) noexcept nogil:
-        """Decode a message by its route's script, which has steps.
-
-        Shape    one payload, p..end; its rows are staged at the heads of the rings.
-        Units    see `Stage.emit`.
-        Returns  False where the message looks otherwise or something about it is wrong; then no
-                 row is staged and nothing remembered, and `run` must look at it.
-        Threads  the loop's thread only.
-        Memory   the payload is borrowed until the return; nothing is allocated but what new symbols
-                 need.
-        Source   the theory of scripts, in `_script.pxd`.
-        """
-        cdef Script* script = self.scripts.at[route]
-        cdef RouteOp* op = &self.program.routes[route]
-        cdef bint has_slack = tw_has_slack(end)
-        cdef Run run
-        self.message.end = end
         self.message.deferring = False
-        self.stage.begin(op)
-        self.prepare(&run, script.steps)
-        run.admitted = TW_ASK
-        run.place = NULL
-        run.kept_back = 0
-        run.labels = self.message.labels
-        while True:
-            p = self.kernels.script_slack(&run, p) if has_slack else self.kernels.script(&run, p)
-            if run.stop == TW_STOP_END:
-                break
-            if run.stop != TW_STOP_MISS:
-                p = self.pause(&run, p)
-                if p != NULL:
-                    continue
-            self.stage.take_back(op)
-            return False
-        self.message.kept_back |= run.kept_back
-        if self.close(op, script.fills):
-            script.hits += 1
-            return True
-        self.stage.take_back(op)
-        return False
+        return self.message.outcome
 
     cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil:
         run.steps = steps
@@ -118,21 +77,7 @@ cdef class Walker(General):
         run.registers = self.message.registers
         run.have = &self.message.have
 
-    cdef inline const uint8_t* pause(self, Run* run, const uint8_t* p) noexcept nogil:
-        """What the kernel of scripts has stopped for: where it may go on, or NULL."""
-        cdef bint wanted = True
-        cdef Step* step = <Step*>run.step
-        if run.stop == TW_STOP_ADMIT:
-            if not self.stage.prepare(<RowSetOp*>run.place.row_set, &wanted):
-                return NULL
-            run.admitted = TW_WANTED if wanted else TW_UNWANTED
-            return p
-        run.step += 1
-        if run.stop == TW_STOP_NODE:
-            return self.value(step.node, p)
-        return self.steps.help_row(step, run.stop, p, run.row)
-
-    cdef inline bint close(self, RouteOp* route, bint fills) noexcept nogil:
+    cdef bint close(self, RouteOp* route, bint fills) noexcept nogil:
         """What is due at the end of a message."""
         cdef NodeOp* root = &self.program.nodes[route.root]
         return (
