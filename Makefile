@@ -151,14 +151,16 @@ SOAK_SECONDS ?= 300
 soak: build
 	$(BIN)/python -W error -m tests.soak.soak --hours $(SOAK_HOURS) --seconds $(SOAK_SECONDS)
 
+TOOK = took=$$(($$(date +%s) - begun)); echo "make $(1) took $$((took / 60)) min $$((took % 60)) s"
+
 # All of it runs, whatever misses its gate.
 bench: build
-	@status=0; \
+	@status=0; begun=$$(date +%s); \
 	$(BIN)/python -m pytest benchmarks --benchmark-only || status=1; \
 	$(BIN)/python -m benchmarks.pipelines || status=1; \
 	$(BIN)/python -m benchmarks.latency || status=1; \
 	$(BIN)/python -m benchmarks.compare --keep; \
-	exit $$status
+	$(call TOOK,bench); exit $$status
 
 # Against BASE, a commit; by default the one whose results were kept last.
 BASE ?=
@@ -170,10 +172,10 @@ bench-modules: build
 	$(BIN)/python -m pytest benchmarks --benchmark-only $(NAMED)
 
 bench-quick: build
-	@status=0; \
+	@status=0; begun=$$(date +%s); \
 	$(BIN)/python -m benchmarks.pipelines --quick || status=1; \
 	$(BIN)/python -m benchmarks.latency --quick || status=1; \
-	exit $$status
+	$(call TOOK,bench-quick); exit $$status
 
 bench-latency: build
 	$(BIN)/python -m benchmarks.latency
@@ -217,5 +219,6 @@ docs: build
 
 clean:
 	rm -rf build dist demo src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
-	find src ext benchmarks tests -name '*.so' -delete -o -name '*.c' -delete -o -name '__pycache__' -prune -exec rm -rf {} +
+	find src ext benchmarks tests -name '*.so' -delete -o -name '__pycache__' -prune -exec rm -rf {} +
+	find ext/tickwire -name '*.c' -delete # generated; those elsewhere were written
 	rm -f $(VENV)/.built-* $(VENV)/.installed

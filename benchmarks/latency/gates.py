@@ -17,7 +17,7 @@ from tickwire.bench.stages import (
     TO_RING,
 )
 
-MIN_RATE = 10_000.0
+SUSTAINED = 0.98  # of the rate: a run's last commit comes later than its last message
 MAX_COMMIT_MS = 100.0
 MAX_READ_US = 10.0
 
@@ -136,9 +136,8 @@ def _commit(result: StageResult) -> Verdict:
     n_dropped = sum(run["dropped_rows"] for run in result.runs)
     if n_dropped:
         faults.append(f"{n_dropped} rows were dropped")
-    # The owner's target is more than 10,000 a second; a run at that rate must keep up with it.
-    wanted = MIN_RATE if result.rate > MIN_RATE else 0.98 * result.rate
-    if rate <= wanted:
+    # Kept up with to the end; more than 10,000 a second is the owner's target.
+    if rate <= SUSTAINED * result.rate:
         faults.append(f"only {rate:,.0f} messages/s")
     what = (
         f"sent_to_commit at {result.rate / 1e3:g} k/s for {seconds:g} s "

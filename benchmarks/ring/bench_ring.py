@@ -54,6 +54,7 @@ def test_publish(benchmark: BenchmarkFixture, n: int) -> None:
     measure(benchmark, ring.publish, setup=setup, n_messages=n, rounds=1000 if n < 1000 else 30)
     batch = consumer.take()
     assert batch is not None
+    benchmark.extra_info["n_bytes"] = batch.nbytes
     assert batch.column("price").to_pylist() == [i / 8 for i in range(n)]
     assert batch.column("trade_id").to_pylist() == [str(10**14 + i) for i in range(n)]
 
@@ -76,4 +77,5 @@ def test_rows_from_python(benchmark: BenchmarkFixture, write: str) -> None:
     ring.publish()
     batch = consumer.take()
     assert batch is not None
+    benchmark.extra_info["n_bytes"] = batch.nbytes
     assert batch.column("symbol").to_pylist() == [f"SYMBOL{i}" for i in range(100)]

@@ -3,17 +3,30 @@
 Each round brings reads of 64 KiB whose frames do not end where the reads end, in each of the three
 ways in which a carrier can bring them. Filling the memory of `get_buffer` stands for the kernel's
 copy and is part of it.
+
+`test_to_the_ring` goes on to published rows, with reads that the kernel fills. Gated is that no
+message makes an object of Python or allocates anything on that way, counted in another process.
 """
 
 import pytest
-from benchmarks.rounds import measure
+from benchmarks.corridor import Corridor, Frames
+from benchmarks.decode.payloads import CASES
+from benchmarks.rounds import judge, measure
 
+from benchmarks import allocations
 from tickwire.session import Receiver
 from tickwire.wire import Handler, MessageQueue, build_frame
 
 READ_BYTES = 65_536
 N_READS = 20
 PAYLOAD = (b'{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"64000.5"}]}' * 5)[:300]
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory):
+    if reason := allocations.why_not():
+        pytest.skip(reason)
+    return allocations.counts(tmp_path_factory.mktemp("counter"))
 
 
 def reads():
@@ -87,3 +100,38 @@ def test_frames_read_by_somebody_else(benchmark):
         n_bytes=n_frames * len(PAYLOAD),
         rounds=100,
     )
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("case", CASES)
+def test_to_the_ring(benchmark, counts, case, tmp_path):
+    corridor = Corridor(case)
+    n_rows = 0
+
+    def setup():  # a connection of its own: else its trades would have been seen
+        nonlocal n_rows
+        n_rows = corridor.n_rows
+        corridor.connect()
+        frames.rewind()
+        return (frames.descriptor, frames.read_bytes), {}
+
+    with Frames.write(tmp_path / "frames", case, N_READS) as frames:
+        measure(
+            benchmark,
+            corridor.read,
+            setup=setup,
+            n_messages=frames.n_messages,
+            n_bytes=sum(frames.read_bytes),
+            rounds=50,
+        )
+        corridor.check(frames.n_messages, n_rows)
+    each = counts[case]
+    n_more = each["reads"] * (each["many_per_read"] - each["few_per_read"])
+    verdict = (
+        f"{(each['many'] - each['few']) / n_more:g} allocations per message, must be 0; "
+        f"{each['many'] / each['reads']:.1f} per read, must be at most {allocations.MOST_PER_READ}"
+    )
+    passed = each["many"] == each["few"] <= allocations.MOST_PER_READ * each["reads"]
+    # The counter is trusted where it sees the objects that a queue of messages makes.
+    kept = counts[allocations.KEPT]
+    judge(benchmark, verdict, passed and kept["allocations"] > kept["messages"])

@@ -14,15 +14,15 @@ GATE_NS = 25.0  # an unmasked text frame of 300 bytes, its UTF-8 checked
 
 
 def stream(size, *, opcode=1, mask=False, text=None):
-    """As many frames as a read holds, and how many that is."""
-    payload = (text or b'{"coin":"BTC","px":"64000.5"}') * (size // 20 + 1)
-    frame = build_frame(opcode, payload[:size], mask=mask)
+    """As many frames as a read holds, how many that is, and what each brings."""
+    payload = ((text or b'{"coin":"BTC","px":"64000.5"}') * (size // 20 + 1))[:size]
+    frame = build_frame(opcode, payload, mask=mask)
     n_frames = max(READ_BYTES // len(frame), 1)
-    return frame * n_frames, n_frames
+    return frame * n_frames, n_frames, payload
 
 
-def measured(benchmark, data, n_frames, role="client"):
-    """Best time per frame in ns, after a check that every frame was taken."""
+def measured(benchmark, data, n_frames, payload, role="client"):
+    """Best time per frame in ns, after a check of every one's payload."""
 
     def fresh():  # a masked frame is unmasked in place, so each round needs its own
         return (bytearray(data), FrameParser(role), Handler()), {}
@@ -35,6 +35,7 @@ def measured(benchmark, data, n_frames, role="client"):
     queue = MessageQueue(max_bytes=1 << 40)
     FrameParser(role).feed_buffer(bytearray(data), queue)
     assert len(queue) == n_frames
+    assert all(queue.take().payload == payload for _ in range(n_frames))
     measure(benchmark, feed, setup=fresh, n_messages=n_frames, n_bytes=len(data), rounds=1000)
     return None if benchmark.disabled else benchmark.stats["min"] / n_frames * 1e9
 
@@ -52,8 +53,8 @@ def test_a_300_byte_text_frame(benchmark):
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("opcode", [1, 2], ids=["text", "binary"])
 def test_frames(benchmark, size, role, opcode):
-    data, n_frames = stream(size, opcode=opcode, mask=role == "server")
-    measured(benchmark, data, n_frames, role)
+    data, n_frames, payload = stream(size, opcode=opcode, mask=role == "server")
+    measured(benchmark, data, n_frames, payload, role)
 
 
 @pytest.mark.informational
@@ -66,4 +67,4 @@ def test_fragments(benchmark):
     frame = build_frame(1, b"x" * 150, fin=False, mask=False)
     frame += build_frame(0, b"y" * 150, mask=False)
     n_messages = READ_BYTES // len(frame)
-    measured(benchmark, frame * n_messages, n_messages)
+    measured(benchmark, frame * n_messages, n_messages, b"x" * 150 + b"y" * 150)

@@ -22,6 +22,7 @@ from benchmarks.pipelines.plan import (
     RECV,
     chosen,
 )
+from benchmarks.pipelines.worker import PIPELINES
 
 from tickwire.bench.cases import CASES
 from tickwire.bench.orders import YARDSTICKS
@@ -115,6 +116,14 @@ def test_every_gate_is_measured_often_enough():
     # Cases that are compared take turns.
     for gate in GATES:
         assert any(gate.over[0] in group and gate.under[0] in group for group in FULL)
+
+
+def test_every_kind_of_message_is_measured_with_every_pipeline():
+    plan = {case: runs for group in FULL for case, runs in group.items()}
+    assert plan.keys() == CASES.keys()
+    for name in ("trades", "bbo", "l2Book", "mix", "l2Book capture", "binance capture"):
+        assert plan[f"{name}/ws"].keys() == PIPELINES.keys()
+    assert plan["trades/wss"].keys() == PIPELINES.keys()
 
 
 def test_a_plan_can_be_narrowed_and_says_what_it_cannot_do(monkeypatch):

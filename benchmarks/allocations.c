@@ -1,4 +1,4 @@
-/* Counts what a thread allocates; preloaded by test_steady_state.py. glibc only. */
+/* Counts what a thread allocates; preloaded by allocations.py. glibc only. */
 #include <stddef.h>
 
 extern void* __libc_malloc(size_t n);
