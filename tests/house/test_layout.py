@@ -43,6 +43,7 @@ MEASURED_BY = {
     "decode/_walk": "decode/bench_decoder",
     "ring/_drops": "ring/bench_ring",
     "ring/_gates": "ring/bench_ring",
+    "ring/_marks": "ring/bench_ring",
     "ring/_stage": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
     "wire/_streamed": "wire/bench_parser",

@@ -70,5 +70,5 @@ TEXTS = Table(
 )
 
 
-def texts_ring(overflow: str = "block") -> Ring:
-    return Ring(TEXTS, 1024, Dictionaries(), overflow=overflow)
+def texts_ring(overflow: str = "block", **settings: Any) -> Ring:
+    return Ring(TEXTS, 1024, Dictionaries(), overflow=overflow, **settings)

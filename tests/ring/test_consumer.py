@@ -21,6 +21,7 @@ from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Column, Kind, Table
 
 ROWS = 1024
+WINDOW = 100
 TABLE = Table(
     "mixed",
     (
@@ -57,7 +58,10 @@ class RingAgainstAList(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ring = Ring(TABLE, ROWS, Dictionaries(), overflow=self.overflow, seq_base=5)
+        self.ring = Ring(
+            TABLE, ROWS, Dictionaries(), overflow=self.overflow, seq_base=5, window_rows=WINDOW
+        )
+        self.n_jumps = 0
         self.rows: list[dict[str, Any]] = []  # published
         self.staged: list[dict[str, Any]] = []
         self.consumers: list[Consumer] = []
@@ -194,6 +198,27 @@ class RingAgainstAList(RuleBasedStateMachine):
         consumer.release()
         assert not consumer.is_leased
 
+    @rule(all_take=st.booleans())
+    def rewind(self, all_take: bool) -> None:
+        if all_take:
+            while self.leased:
+                self.release()
+            self.publish()
+            for which, consumer in enumerate(self.consumers):
+                while consumer.available:
+                    self.take(which, None)
+        before = (self.ring.head, self.ring.published, self.ring.next_seq, self.ring.dropped_rows)
+        if self.ring.rewind():
+            self.n_jumps += 1
+            assert self.consumers
+            assert not self.staged
+            assert not self.leased
+            assert all(consumer.position == len(self.rows) for consumer in self.consumers)
+            assert not self.ring.is_full
+        assert before == (
+            self.ring.head, self.ring.published, self.ring.next_seq, self.ring.dropped_rows
+        )
+
     @invariant()
     def what_was_handed_out_stays(self) -> None:
         for batches, expected in self.leased.values():
@@ -226,7 +251,7 @@ def test_long_mixed_runs(machine: type[RingAgainstAList], seed: int) -> None:
     for _ in range(150):
         n, width = draw.choice((1, 5, 90, 400, 1100)), draw.choice((0, 1, 7, 8, 30))
         which, max_rows = draw.randrange(4), draw.choice((None, None, 1, 90, 400))
-        match draw.choices(range(8), (8, 4, 4, 1, 12, 4, 1, 1))[0]:
+        match draw.choices(range(9), (8, 4, 4, 1, 12, 4, 1, 1, 3))[0]:
             case 0:
                 run.append(n, width)
             case 1:
@@ -243,6 +268,8 @@ def test_long_mixed_runs(machine: type[RingAgainstAList], seed: int) -> None:
                 run.attach()
             case 7 if run.consumers:
                 run.detach(which, draw.random() < 0.5)
+            case 8:
+                run.rewind(draw.random() < 0.7)
             case _:
                 pass
         if run.leased and draw.random() < 0.5:
@@ -251,6 +278,7 @@ def test_long_mixed_runs(machine: type[RingAgainstAList], seed: int) -> None:
     run.teardown()
     assert len(run.rows) > 2 * ROWS
     assert run.batches
+    assert run.n_jumps
     assert bool(run.dropped) == (run.overflow == "drop_oldest")
 
 

@@ -6,13 +6,20 @@
  * A gate is one word: twice the position of the consumer's next row, plus 1 while rows from there
  * on are leased. One word, so that consumer and writer agree by compare-and-exchange on whether a
  * row was taken or dropped. A free gate is GATE_FREE, whose position holds nobody back.
+ *
+ * Positions count up for ever; the slot of position p is p modulo capacity. A writer whose consumers
+ * have taken everything may jump to a position of slot 0, so that it writes where the cache is warm.
+ * What it has jumped over in all is `skipped`: the row at position p has the seq
+ * seq_base + p - skipped. That word too is twice its value, plus 1 while the writer jumps: whoever
+ * wants a position as a count of rows reads skipped, the position, and skipped again, until both are
+ * even and the same.
  */
 #ifndef TICKWIRE_RING_BLOCK_H
 #define TICKWIRE_RING_BLOCK_H
 
 #include <stdint.h>
 
-enum { TW_RING_VERSION = 1, TW_GATES = 64, TW_NAME_BYTES = 48 };
+enum { TW_RING_VERSION = 2, TW_GATES = 64, TW_NAME_BYTES = 48 };
 
 #define TW_RING_MAGIC "twring\r\n"
 #define TW_GATE_FREE INT64_MAX
@@ -34,6 +41,7 @@ typedef struct {
     uint64_t directory_offset;
     tw_line cursor; /* rows below are published; the writer stores it (release) */
     tw_line floor;  /* rows below may have been overwritten; the writer stores it */
+    tw_line skipped; /* positions without a row; the writer stores it */
     tw_line gates[TW_GATES];
 } tw_ring_header;
 
@@ -48,6 +56,6 @@ typedef struct {
 } tw_ring_column;
 
 _Static_assert(sizeof(tw_line) == 64, "a cache line");
-_Static_assert(sizeof(tw_ring_header) == 64 * (1 + 2 + TW_GATES), "lines stay aligned");
+_Static_assert(sizeof(tw_ring_header) == 64 * (1 + 3 + TW_GATES), "lines stay aligned");
 
 #endif

@@ -250,6 +250,7 @@ cdef class Decoder:
                 continue
             head = target.head[0]
             row = target.published[0]
+            connection.n_written_bytes += (head - row) * target.row_bytes
             while row < head:
                 slot = row & target.mask
                 n = min(head - row, target.mask + 1 - slot)
@@ -525,6 +526,10 @@ cdef class ConnectionDecoder(Handler):
                 return Verdict.HALT
             return self.decoder.refuse(self, BAD_TEXT, payload, n)
         return self.decoder.take(self, payload, n)
+
+    cdef void begin_read(self, int64_t ts_recv_ns, int64_t mono_ns) noexcept nogil:
+        Handler.begin_read(self, ts_recv_ns, mono_ns)
+        self.decoder.targets.rewind()
 
     cdef void end_read(self) noexcept nogil:
         self.decoder.end(self)

@@ -21,14 +21,16 @@ cdef extern from "tickwire/step.h" nogil:
         uint8_t* valid
 
 cdef struct Target:
-    int64_t* head           # Ring.head
+    int64_t* head           # Ring.head_at
     int64_t* limit          # Ring.limit
-    int64_t* published      # Ring.published
+    int64_t* published      # Ring.published_at
+    int64_t* rewind_at      # Ring.rewind_at
     int64_t* message_start  # Ring.message_start
     int64_t* recv_mono      # hidden column
     void** columns
     int64_t mask
     int64_t most_rows       # of one message: half the ring
+    int64_t row_bytes       # of a row in all columns
     TextColumn* texts       # by column; of text columns only
 
 
@@ -45,6 +47,17 @@ cdef class Targets:
     cdef void put_null(self, int target, int column) noexcept nogil
     cdef void rollback(self, int target, int64_t head) noexcept nogil
     cdef void publish(self, int target) noexcept nogil
+    cdef void rewind_one(self, int target) noexcept nogil
 
     cdef inline bint has_room(self, int target) noexcept nogil:
         return self.at[target].head[0] < self.at[target].limit[0] or self.refresh_limit(target)
+
+    # Rings whose consumers keep up begin again at their front. Between two reads only.
+    cdef inline void rewind(self) noexcept nogil:
+        cdef int number
+        for number in range(self.n):
+            if (
+                self.at[number].head != NULL
+                and self.at[number].head[0] >= self.at[number].rewind_at[0]
+            ):
+                self.rewind_one(number)

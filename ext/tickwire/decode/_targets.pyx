@@ -8,10 +8,12 @@ from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT, Ring, TextResult
 
 cdef int _bind(Target* target, Ring ring) except -1:
     cdef int i
-    target.head = &ring.head
+    target.head = &ring.head_at
     target.limit = &ring.limit
-    target.published = &ring.published
+    target.published = &ring.published_at
     target.message_start = &ring.message_start
+    target.rewind_at = &ring.rewind_at
+    target.row_bytes = ring.row_bytes
     target.recv_mono = ring.recv_mono
     target.columns = ring.columns
     target.mask = ring.mask
@@ -136,29 +138,29 @@ cdef class Targets:
 
     cdef void rollback(self, int target, int64_t head) noexcept nogil:
         if target == 0:
-            self.ring_0.rollback(head)
+            self.ring_0.take_back(head)
         elif target == 1:
-            self.ring_1.rollback(head)
+            self.ring_1.take_back(head)
         elif target == 2:
-            self.ring_2.rollback(head)
+            self.ring_2.take_back(head)
         elif target == 3:
-            self.ring_3.rollback(head)
+            self.ring_3.take_back(head)
         elif target == 4:
-            self.ring_4.rollback(head)
+            self.ring_4.take_back(head)
         elif target == 5:
-            self.ring_5.rollback(head)
+            self.ring_5.take_back(head)
         elif target == 6:
-            self.ring_6.rollback(head)
+            self.ring_6.take_back(head)
         elif target == 7:
-            self.ring_7.rollback(head)
+            self.ring_7.take_back(head)
         elif target == 8:
-            self.ring_8.rollback(head)
+            self.ring_8.take_back(head)
         elif target == 9:
-            self.ring_9.rollback(head)
+            self.ring_9.take_back(head)
         elif target == 10:
-            self.ring_10.rollback(head)
+            self.ring_10.take_back(head)
         elif target == 11:
-            self.ring_11.rollback(head)
+            self.ring_11.take_back(head)
 
     cdef void publish(self, int target) noexcept nogil:
         if target == 0:
@@ -185,3 +187,29 @@ cdef class Targets:
             self.ring_10.publish()
         elif target == 11:
             self.ring_11.publish()
+
+    cdef void rewind_one(self, int target) noexcept nogil:
+        if target == 0:
+            self.ring_0.rewind()
+        elif target == 1:
+            self.ring_1.rewind()
+        elif target == 2:
+            self.ring_2.rewind()
+        elif target == 3:
+            self.ring_3.rewind()
+        elif target == 4:
+            self.ring_4.rewind()
+        elif target == 5:
+            self.ring_5.rewind()
+        elif target == 6:
+            self.ring_6.rewind()
+        elif target == 7:
+            self.ring_7.rewind()
+        elif target == 8:
+            self.ring_8.rewind()
+        elif target == 9:
+            self.ring_9.rewind()
+        elif target == 10:
+            self.ring_10.rewind()
+        elif target == 11:
+            self.ring_11.rewind()

@@ -18,6 +18,7 @@ from tickwire.ring._export cimport (
     measure,
     release_batch,
 )
+from tickwire.ring._marks cimport rows_below
 from tickwire.ring._memory cimport (
     TW_GATE_FREE,
     TW_GATES,
@@ -46,7 +47,9 @@ cdef class Consumer:
     """Takes rows from a ring, each once, in order.
 
     It is attached from construction until `close` or garbage collection, and starts at the oldest
-    row that the ring holds. Any thread may use it, one at a time.
+    row that the ring holds: where other consumers keep up, what they have taken may be gone
+    (`Ring.rewind`); without any, the last `capacity` rows are there, about. Any thread may use it,
+    one at a time.
 
     Parameters
     ----------
@@ -86,7 +89,9 @@ cdef class Consumer:
         else:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
         while True:
-            # Partner: Ring.advance, which stores the floor, fences and reads the gates.
+            # Partner: `advance` and `begin_again` in _marks.pyx, which store the floor, fence and
+            # read the gates. Until the gate is known to stand at or above the floor, nothing is
+            # taken: the writer may write what lies below.
             tw_fence()
             floor = tw_load_acquire(&self.ring.header.floor.value)
             gate = tw_load_acquire(self.gate)
@@ -314,17 +319,33 @@ cdef class Consumer:
         """Rows published and not yet taken or leased; 0 when closed."""
         if self.gate == NULL:
             return 0
-        cdef int64_t position = self.lease_stop
-        if position < 0:
-            position = tw_load_acquire(self.gate) >> 1
-        return tw_load_acquire(&self.ring.header.cursor.value) - position
+        cdef int64_t* cursor = &self.ring.header.cursor.value
+        cdef int64_t gate, n
+        if self.lease_stop >= 0:
+            return tw_load_acquire(cursor) - self.lease_stop
+        while True:
+            gate = tw_load_acquire(self.gate)
+            # Where the writer is jumping, the gate goes before the cursor: nothing is there then.
+            n = max(tw_load_acquire(cursor) - (gate >> 1), 0)
+            if tw_load_acquire(self.gate) == gate:
+                return n
 
     @property
     def position(self):
         """The next row that it takes, counted since the ring was made; -1 when closed."""
         if self.gate == NULL:
             return -1
-        return tw_load_acquire(self.gate) >> 1
+        return rows_below(self.ring.header, self.gate, 1)
+
+    @property
+    def rows_to_wrap(self):
+        """From its next row, rows that lie in the ring without a break; 0 when closed.
+
+        Where it has taken everything, the writer may change it.
+        """
+        if self.gate == NULL:
+            return 0
+        return self.ring.capacity - (tw_load_acquire(self.gate) >> 1 & self.ring.mask)
 
     @property
     def is_closed(self):

@@ -11,6 +11,7 @@ Rules of this file
 from libc.stdint cimport int64_t
 
 from tickwire.ring._memory cimport (
+    TW_GATE_FREE,
     TW_GATES,
     tw_compare_exchange,
     tw_load_acquire,
@@ -27,6 +28,21 @@ cdef int64_t first_held(tw_ring_header* header, int64_t row, bint leased) noexce
         if gate >> 1 < row and (gate & 1 or not leased):
             row = gate >> 1
     return row
+
+
+cdef int count_at(tw_ring_header* header, int64_t row) noexcept nogil:
+    # Acquire: as above.
+    cdef int64_t gate
+    cdef int n = 0
+    cdef int i
+    for i in range(TW_GATES):
+        gate = tw_load_acquire(&header.gates[i].value)
+        if gate == TW_GATE_FREE:
+            continue
+        if gate != row << 1:
+            return -1
+        n += 1
+    return n
 
 
 cdef int64_t push_gates(tw_ring_header* header, int64_t row) noexcept nogil:

@@ -43,6 +43,7 @@ cdef extern from "tickwire/ring_block.h" nogil:
         uint64_t directory_offset
         tw_line cursor
         tw_line floor
+        tw_line skipped
         tw_line gates[64]
 
     ctypedef struct tw_ring_column:

@@ -1,8 +1,10 @@
 """A table's ring: the writer's side.
 
-The writer fills the row `head` of every column, counts it with `head += 1`, and makes all rows
-below `head` visible with `publish`. Until then `rollback` takes them back. Positions are rows since
-the ring was made; the slot of row r is `r & mask`. Column `seq` is filled by `publish`.
+The writer fills row `head_at` of every column, counts it with `head_at += 1`, and makes all rows
+below `head` visible with `publish`. Until then `take_back` forgets them. The slot of position p is
+`p & mask`. Positions count up by one per row, except where the ring begins again at slot 0
+(`rewind`, see _marks.pxd): `skipped` is what it has jumped over, and `position - skipped` counts
+rows since the ring was made. Python sees rows, never positions. Column `seq` is filled by `publish`.
 
 Three marks bound what the writer may fill. `floor`: consumers start at or above it. `kept`: rows
 from here on must stay as they are, the floor or an older row that somebody still holds. `limit` =
@@ -47,8 +49,8 @@ cdef class Ring:
     cdef readonly int64_t capacity      # rows, a power of two
     cdef int64_t mask                   # capacity - 1
     cdef readonly int64_t seq_base      # the value of column seq in row 0
-    cdef readonly int64_t head          # next row to fill; writer only
-    cdef readonly int64_t published     # rows below are visible; the writer's copy of the cursor
+    cdef int64_t head_at                # position of the next row to fill; writer only
+    cdef int64_t published_at           # rows below are visible; the writer's copy of the cursor
     cdef int64_t limit                  # rows below may be filled: cached from the gating sequences
     # First row of the message being staged. `publish` sets it; a writer that stages several
     # messages before it publishes sets it at the start of each, for TEXT_TOO_LONG.
@@ -74,25 +76,28 @@ cdef class Ring:
     cdef int64_t* ts_recv
     cdef int64_t floor
     cdef int64_t kept
+    cdef int64_t skipped                # positions jumped over; the writer's copy
+    cdef int64_t lap_at                 # where the last `rewind` has led; 0 before it
+    cdef int64_t window_rows            # filled before the ring may begin again; 0: it never does
+    cdef int64_t rewind_at              # `rewind` has nothing to do while head_at is below
+    cdef int64_t row_bytes              # of one row in all columns, about
     cdef DropLog drops
     cdef bint armed
     cdef list waiters
     cdef object __weakref__
 
-    # True if row `head` may be filled. False: the ring is full and its policy is `block`, or the
+    # True if row `head_at` may be filled. False: the ring is full and its policy is `block`, or the
     # oldest rows are leased.
     cdef inline bint has_room(self) noexcept nogil:
-        return self.head < self.limit or self.refresh_limit()
+        return self.head_at < self.limit or self.refresh_limit()
 
     cdef bint refresh_limit(self) noexcept nogil
-    # Text of row `head` in the text column `i`; where it is put again, the last counts. Every text
+    # Text of row `head_at` in the text column `i`; where it is put again, the last counts. Every text
     # column of every row is given one of these two.
     cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil
     cdef void put_null(self, int i) noexcept nogil      # text columns only; always has room
-    cpdef void rollback(self, int64_t head) noexcept nogil
+    cdef void take_back(self, int64_t position) noexcept nogil
     cpdef void publish(self) noexcept nogil
+    cpdef bint rewind(self) noexcept nogil
 
-    cdef bint advance(self) noexcept nogil
-    cdef void drop_below(self, int64_t row) noexcept nogil
-    cdef int64_t ts_of(self, int64_t row) noexcept nogil
     cdef void wake(self) noexcept

@@ -3,18 +3,19 @@
 Rules of this file
 ------------------
 - One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
-  the cursor, the floor and their gates, nothing else.
-- The marks `floor`, `kept` and `limit` are explained in the .pxd, gates in _gates.pyx.
+  the cursor, the floor, what was skipped and their gates, nothing else.
+- The marks `floor`, `kept` and `limit` are explained in the .pxd; they move in _marks.pyx.
+- Positions are the writer's; what Python sees is counted in rows.
 """
 
-from libc.stdint cimport INT32_MAX, int64_t, uint8_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
 from tickwire.ring._drops cimport DropLog
-from tickwire.ring._gates cimport first_held, push_gates
-from tickwire.ring._memory cimport tw_fence, tw_load_acquire, tw_ring_column, tw_store_release
+from tickwire.ring._marks cimport advance, begin_again, rows_below
+from tickwire.ring._memory cimport tw_ring_column, tw_store_release
 from tickwire.ring._stage cimport stage_row
 
 cdef extern from "tickwire/columns.h" nogil:
@@ -23,7 +24,10 @@ cdef extern from "tickwire/columns.h" nogil:
 cdef enum:
     MIN_ROWS = 1024
     MAX_CODES16 = 32767
-    CHUNKS = 16   # the floor moves by capacity / 16 rows, so that drops are few and long
+    # Of a ring in all its columns: what the caches next to a processor keep beside a read and the
+    # batch that is copied out of it.
+    WINDOW_BYTES = 524_288
+    MIN_WINDOWS = 4     # a ring of fewer windows is small enough as it is
 
 
 cdef void call(object waiter) noexcept:
@@ -51,6 +55,10 @@ cdef class Ring:
     batch_text_bytes
         A batch ends before the row with which a text column would have more bytes than this, but
         has at least one row; at most 2**31 - 1, what Arrow's offsets reach.
+    window_rows
+        How many rows are filled before `rewind` begins again at the front; 0: it never does.
+        Default: half a MiB of them. It never does either where that is more than a quarter of
+        `rows`.
 
     Attributes
     ----------
@@ -66,10 +74,6 @@ cdef class Ring:
         Rows.
     seq_base : int
         As given.
-    head : int
-        Position of the next row to fill.
-    published : int
-        Rows published since the ring was made.
     """
 
     def __cinit__(
@@ -81,6 +85,7 @@ cdef class Ring:
         str overflow not None="block",
         int64_t seq_base=0,
         int64_t batch_text_bytes=INT32_MAX,
+        window_rows=None,
     ):
         if rows < MIN_ROWS or rows & (rows - 1) or rows > 1 << 40:
             raise ValueError(f"rows is {rows}: a power of two, at least {MIN_ROWS}")
@@ -107,6 +112,13 @@ cdef class Ring:
         self.recv_mono = <int64_t*> self.block.at(self.header.recv_mono_offset)
         self.n_columns = len(table.columns)
         self.limit = rows - 1
+        self.row_bytes = <int64_t> self.header.block_bytes // rows
+        self.window_rows = WINDOW_BYTES // self.row_bytes if window_rows is None else window_rows
+        if self.window_rows < 0:
+            raise ValueError(f"window_rows is {window_rows}: 0 or more")
+        if self.window_rows > rows // MIN_WINDOWS:
+            self.window_rows = 0
+        self.rewind_at = self.window_rows if self.window_rows > 0 else INT64_MAX
         cdef tw_ring_column* entry
         cdef Dictionary dictionary
         cdef int i
@@ -142,50 +154,11 @@ cdef class Ring:
         Memory   none allocated, no GIL.
         Source   Disruptor SingleProducerSequencer; the cached gating sequence of SPSCQueue.
         """
-        self.advance()
-        return self.head < self.limit
-
-    cdef bint advance(self) noexcept nogil:
-        # Returns whether `kept` grew.
-        cdef int64_t target = self.floor + self.capacity // CHUNKS
-        if target > self.published:
-            target = self.published
-        target = first_held(self.header, target, self.drops_oldest)
-        if target > self.floor:
-            self.drop_below(target)
-            self.floor = target
-            tw_store_release(&self.header.floor.value, target)
-        # Partner: Consumer's attach, which stores its gate, fences and reads the floor. Either it
-        # sees this floor or its gate is seen here.
-        tw_fence()
-        self.drop_below(self.floor)
-        cdef int64_t kept = first_held(self.header, self.floor, self.drops_oldest)
-        cdef bint grew = kept > self.kept
-        cdef int i
-        self.kept = kept
-        self.limit = kept + self.capacity - 1
-        if grew:
-            for i in range(self.n_columns):
-                if self.arenas[i] != NULL:
-                    self.text_limits[i] = (
-                        (<int64_t*> self.columns[i])[(kept - 1) & self.mask]
-                        + self.arena_masks[i] + 1
-                    )
-        return grew
-
-    cdef void drop_below(self, int64_t row) noexcept nogil:
-        # drop_oldest: nobody gets a row below `row` any more that has not taken or leased it.
-        if not self.drops_oldest:
-            return
-        cdef int64_t first = push_gates(self.header, row)
-        if first < row:
-            self.drops.add(first, row - 1, self.ts_of(first), self.ts_of(row - 1))
-
-    cdef int64_t ts_of(self, int64_t row) noexcept nogil:
-        return self.ts_recv[row & self.mask] if self.ts_recv != NULL else 0
+        advance(self)
+        return self.head_at < self.limit
 
     cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil:
-        """Put the text of row `head` in column `i`; where it is put again, the last counts.
+        """Put the text of row `head_at` in column `i`; where it is put again, the last counts.
 
         Shape    value: n bytes; UTF-8 in a TEXT column.
         Units    bytes.
@@ -198,7 +171,7 @@ cdef class Ring:
         """
         cdef int64_t* ends = <int64_t*> self.columns[i]
         cdef int64_t arena_mask = self.arena_masks[i]
-        cdef int64_t start = ends[(self.head - 1) & self.mask]
+        cdef int64_t start = ends[(self.head_at - 1) & self.mask]
         if n > <size_t> self.max_texts[i]:
             return TEXT_TOO_LONG
         cdef int64_t end = start + <int64_t> n
@@ -206,7 +179,7 @@ cdef class Ring:
             if end - ends[(self.message_start - 1) & self.mask] > self.max_texts[i]:
                 return TEXT_TOO_LONG
             while end > self.text_limits[i]:
-                if not self.advance():
+                if not advance(self):
                     return TEXT_FULL
         cdef size_t at = <size_t> (start & arena_mask)
         cdef size_t n_first = <size_t> arena_mask + 1 - at
@@ -215,13 +188,13 @@ cdef class Ring:
         else:
             memcpy(self.arenas[i] + at, value, n_first)
             memcpy(self.arenas[i], value + n_first, n - n_first)
-        ends[self.head & self.mask] = end
+        ends[self.head_at & self.mask] = end
         if self.valids[i] != NULL:
-            self.valids[i][self.head & self.mask] = 1
+            self.valids[i][self.head_at & self.mask] = 1
         return TEXT_OK
 
     cdef void put_null(self, int i) noexcept nogil:
-        """Put null for row `head` in the text column `i` (empty text where it is not nullable).
+        """Put null for row `head_at` in the text column `i` (empty text where it is not nullable).
 
         Shape    one row.
         Units    none.
@@ -231,44 +204,63 @@ cdef class Ring:
         Source   Arrow's variable-size binary layout.
         """
         cdef int64_t* ends = <int64_t*> self.columns[i]
-        ends[self.head & self.mask] = ends[(self.head - 1) & self.mask]
+        ends[self.head_at & self.mask] = ends[(self.head_at - 1) & self.mask]
         if self.valids[i] != NULL:
-            self.valids[i][self.head & self.mask] = 0
+            self.valids[i][self.head_at & self.mask] = 0
 
-    cpdef void rollback(self, int64_t head) noexcept nogil:
-        """Take back the staged rows from position `head` on; published rows stay.
+    cdef void take_back(self, int64_t position) noexcept nogil:
+        # The staged rows from `position` on; published rows stay. Text needs nothing: the next
+        # row's begins where the row before it ends.
+        if position < self.published_at:
+            position = self.published_at
+        if position < self.head_at:
+            self.head_at = position
+        if self.message_start > position:
+            self.message_start = position
+
+    def rollback(self, int64_t head):
+        """Take back the staged rows from row `head` on; published rows stay.
 
         Parameters
         ----------
         head
-            The position that is filled next.
+            The row that is filled next, counted since the ring was made.
         """
-        # Text needs nothing: the next row's begins where row head - 1 ends.
-        if head < self.published:
-            head = self.published
-        if head < self.head:
-            self.head = head
-        if self.message_start > head:
-            self.message_start = head
+        self.take_back(head + self.skipped)
 
     cpdef void publish(self) noexcept nogil:
         """Make all staged rows visible to consumers."""
-        cdef int64_t first = self.published
-        cdef int64_t n = self.head - first
-        cdef int64_t n_first
+        cdef int64_t first = self.published_at
+        cdef int64_t n = self.head_at - first
+        cdef int64_t n_first, seq
         if n == 0:
             return
         if self.seq != NULL:
             n_first = min(n, self.capacity - (first & self.mask))
-            tw_count_up(&self.seq[first & self.mask], n_first, self.seq_base + first)
-            tw_count_up(self.seq, n - n_first, self.seq_base + first + n_first)
-        self.published = self.head
-        self.message_start = self.head
+            seq = self.seq_base + first - self.skipped
+            tw_count_up(&self.seq[first & self.mask], n_first, seq)
+            tw_count_up(self.seq, n - n_first, seq + n_first)
+        self.published_at = self.head_at
+        self.message_start = self.head_at
         # Release: the rows are written before the cursor says so. Partner: Consumer's acquire.
-        tw_store_release(&self.header.cursor.value, self.head)
+        tw_store_release(&self.header.cursor.value, self.head_at)
         if self.armed:
             with gil:
                 self.wake()
+
+    cpdef bint rewind(self) noexcept nogil:
+        """Begin again at the front of the columns, which the processor's cache still holds.
+
+        Nothing happens unless a window of rows has been filled, all of them are published, there
+        is a consumer and every consumer has taken everything. What they have taken is no longer
+        held then: a consumer that attaches later starts behind it. Writer's thread only.
+
+        Returns
+        -------
+        bool
+            Whether the next row goes to the front.
+        """
+        return self.head_at >= self.rewind_at and begin_again(self)
 
     cdef void wake(self) noexcept:
         cdef list waiters = self.waiters
@@ -386,11 +378,21 @@ cdef class Ring:
         return not self.has_room()
 
     @property
+    def head(self):
+        """The next row to fill, counted since the ring was made."""
+        return self.head_at - self.skipped
+
+    @property
+    def published(self):
+        """Rows published since the ring was made."""
+        return self.published_at - self.skipped
+
+    @property
     def cursor(self):
         """Rows published, read as a consumer reads it."""
-        return tw_load_acquire(&self.header.cursor.value)
+        return rows_below(self.header, &self.header.cursor.value, 0)
 
     @property
     def next_seq(self):
         """The value of column seq in the next row that is published."""
-        return self.seq_base + self.published
+        return self.seq_base + self.published_at - self.skipped

@@ -24,7 +24,7 @@ cdef bint stage_row(Ring ring, dict values) except -1:
     if not ring.has_room():
         return False
     mono = values.pop("recv_mono", None)
-    ring.recv_mono[ring.head & ring.mask] = mono_ns() if mono is None else mono
+    ring.recv_mono[ring.head_at & ring.mask] = mono_ns() if mono is None else mono
     if ring.ts_recv != NULL and values.get("ts_recv") is None:
         values["ts_recv"] = wall_ns()
     cdef int i
@@ -35,13 +35,13 @@ cdef bint stage_row(Ring ring, dict values) except -1:
             return False
     if values:
         raise TypeError(f"{ring.table.name} has no column to fill called {min(values)}")
-    ring.head += 1
+    ring.head_at += 1
     return True
 
 
 cdef bint put_value(Ring ring, int i, object column, object value) except -1:
-    # One value of row `head`; False: no room for its text.
-    cdef int64_t slot = ring.head & ring.mask
+    # One value of row `head_at`; False: no room for its text.
+    cdef int64_t slot = ring.head_at & ring.mask
     cdef int kind = ring.kinds[i]
     if value is None and not column.nullable:
         raise ValueError(f"column {column.name} of {ring.table.name} is not nullable")

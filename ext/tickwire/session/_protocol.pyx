@@ -21,6 +21,7 @@ from tickwire.session.backlog import has_unread
 cdef enum:
     OPENING_BYTES = 4096
     TURN_BYTES = 2_097_152
+    TURN_WRITTEN_BYTES = 1_048_576
     SMALL_READ_BYTES = 65_536  # the kernel had no more: it ends the count
 
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
@@ -74,10 +75,13 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         if self.is_open:
             self.receiver.note_read(<size_t>nbytes)
             if nbytes < SMALL_READ_BYTES:
-                self.turn_bytes = 0
+                self.turn_bytes = self.receiver.handler.n_written_bytes = 0
                 return
             self.turn_bytes += nbytes
-            if self.turn_bytes >= TURN_BYTES and not self.resting:
+            if not self.resting and (
+                self.turn_bytes >= TURN_BYTES
+                or self.receiver.handler.n_written_bytes >= TURN_WRITTEN_BYTES
+            ):
                 self._rest()
         else:
             self._open(bytes(memoryview(self.opening_bytes)[:nbytes]))
@@ -161,7 +165,7 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
             self.transport.abort()
 
     cdef int _rest(self) except -1:
-        self.turn_bytes = 0
+        self.turn_bytes = self.receiver.handler.n_written_bytes = 0
         if not self.transport.is_closing():
             self.resting = True
             self.transport.pause_reading()

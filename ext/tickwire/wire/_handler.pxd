@@ -20,6 +20,9 @@ cdef class Handler:
     # Set by the handler when it holds something for the session (an acknowledgement, a ping);
     # cleared by whoever takes it. The carrier looks at it once per read.
     cdef public bint has_events
+    # What the handler has written, bytes; whoever looks at it sets it to 0. A carrier that can rest
+    # does so before this is more than the processor's cache holds.
+    cdef int64_t n_written_bytes
 
     cdef void begin_read(self, int64_t ts_recv_ns, int64_t mono_ns) noexcept nogil
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil

@@ -155,7 +155,7 @@ class BatchConsumer:
             There will be none.
         """
         self._check_open()
-        before_wrap = self.maxsize - self._rows.position % self.maxsize
+        before_wrap = self._rows.rows_to_wrap
         most = before_wrap if self._left is None else min(before_wrap, self._left)
         batches = self._rows.lease(most)
         if not batches:

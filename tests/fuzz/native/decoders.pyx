@@ -6,7 +6,6 @@ from libc.string cimport memcpy
 
 from common cimport also_whole, fail, fail_with_traceback
 from tickwire.decode._decoder cimport ConnectionDecoder, Decoder
-from tickwire.ring._ring cimport Ring
 from tickwire.wire._handler cimport Verdict
 
 cdef enum:
@@ -71,7 +70,7 @@ cdef int decode(str name, const uint8_t* data, size_t n) except -1:
         memcpy(payload, data + at, size)
         n_rows = 0
         for ring in feed.rings:
-            n_rows -= (<Ring> ring).published
+            n_rows -= <int64_t> ring.published
         n_errors = sum((<dict> feed.decoder._errors).values())
         feed.connection.begin_read(n_lines + 1, n_lines + 1)
         verdict = feed.connection.on_message(1, payload, size)
@@ -80,7 +79,7 @@ cdef int decode(str name, const uint8_t* data, size_t n) except -1:
         if verdict != Verdict.TAKEN:
             fail(f"{name}: a message is not taken")
         for ring in feed.rings:
-            n_rows += (<Ring> ring).published
+            n_rows += <int64_t> ring.published
         n_errors = sum((<dict> feed.decoder._errors).values()) - n_errors
         if not (n_rows >= 0 and (n_errors == 0 or (n_errors == 1 and n_rows == 0))):
             fail(f"{name}: {n_errors} errors and {n_rows} rows of one message")
