@@ -14,6 +14,7 @@ from tickwire.ring import Admission, Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Table
 
 VENUE = "somewhere"
+WINDOW_ROWS = 512  # after so many rows a ring begins again at its front
 DATA = {
     name: table for name, table in TABLES.items() if name not in ("gaps", "sessions", "quarantine")
 }
@@ -67,8 +68,16 @@ class Feed:
         used = {row_set.table for route in self.program.routes for row_set in route.row_sets}
         names = [name for i, name in enumerate(tables) if i in used]
         self.rings = {
-            name: Ring(tables[name], rows, self.dictionaries, overflow=overflow) for name in names
+            name: Ring(
+                tables[name],
+                rows,
+                self.dictionaries,
+                overflow=overflow,
+                window_rows=min(WINDOW_ROWS, rows // 4),
+            )
+            for name in names
         }
+        self.next_seq = dict.fromkeys(names, 0)
         self.quarantine = Ring(TABLES["quarantine"], 1024, self.dictionaries)
         self.consumers = {
             name: Consumer(ring)
@@ -113,7 +122,8 @@ class Feed:
                 assert row.pop("venue") == VENUE
                 assert row.pop("ts_recv") == self.clock
                 assert row.pop("conn") == self.connection.conn
-                del row["seq"]
+                assert row.pop("seq") == self.next_seq[table]
+                self.next_seq[table] += 1
                 found.setdefault(table, []).append(row)
         return found
 

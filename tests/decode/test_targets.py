@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from tests.decode.feeds import DATA, VENUE, Feed
+from tests.decode.feeds import DATA, VENUE, Feed, plain
 
 from tickwire.decode import Decoder, Program
 from tickwire.decode.flatten import MAX_TARGETS
@@ -87,3 +88,40 @@ def test_a_missing_ring_is_named() -> None:
     program = Program(VENUE, [message("m", rows=[mids])], DATA)
     with pytest.raises(PlanError, match="no ring for 'mids'"):
         Decoder(program, {}, Dictionaries(), venue=VENUE)
+
+
+def test_rings_begin_again_between_reads_where_consumers_keep_up() -> None:
+    tables = numbered(N_TABLES)
+    feed = Feed([message("m", rows=fed(tables))], tables=tables, rows=1024)
+    behind, unread = "table_3", "table_5"
+    feed.consumers.pop(unread)
+    lists = ",".join(f'"v{n}":[[{n},"w{n}"],[{n}.5,null]]' for n in range(N_TABLES))
+    for turn in range(400):
+        assert feed.offer(f'{{"s":"A",{lists}}}')
+        for table in feed.consumers:
+            if table == "quarantine":
+                continue
+            if table == behind and turn < 300:
+                # Always a row short of all.
+                rows_ = plain(feed.consumers[table].take(1 if turn == 0 else 2))
+            else:
+                rows_ = feed.take(table)
+            first = feed.next_seq[table]
+            assert [row["seq"] for row in rows_] == list(range(first, first + len(rows_)))
+            assert [row["word"] for row in rows_] == [
+                None if row["seq"] % 2 else f"w{table.removeprefix('table_')}" for row in rows_
+            ]
+            feed.next_seq[table] += len(rows_)
+        if turn == 299:
+            before = {name: used(ring) for name, ring in feed.rings.items()}
+    # A window is 256 rows, a message two.
+    expected = dict.fromkeys(tables, 256) | {behind: 600, unread: 600}
+    assert before == expected
+    expected |= {behind: 602, unread: 800}
+    assert {name: used(ring) for name, ring in feed.rings.items()} == expected
+    assert all(ring.published == 800 for ring in feed.rings.values())
+
+
+def used(ring: Ring) -> int:
+    """Slots that have ever held a row."""
+    return int(np.count_nonzero(ring.columns["recv_mono"]))

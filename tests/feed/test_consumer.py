@@ -297,6 +297,24 @@ def test_a_range_that_wraps_comes_as_two_leases(run: Run, ring: Ring) -> None:
     run(scene())
 
 
+def test_a_lease_behind_a_jump_of_the_ring_is_whole(run: Run) -> None:
+    async def scene() -> None:
+        ring = Ring(TABLES["mids"], 1024, Dictionaries(), window_rows=100)
+        with BatchConsumer(ring) as consumer:
+            write(ring, *[0.0] * 700)
+            consumer.get_nowait()
+            assert ring.rewind()
+            assert consumer.empty()
+            write(ring, *map(float, range(1000)))
+            assert consumer.qsize() == 1000
+            with consumer.lease() as batch:
+                assert prices(batch) == list(map(float, range(1000)))
+                assert batch.column("seq").to_pylist() == list(range(700, 1700))
+            assert consumer.empty()
+
+    run(scene())
+
+
 def test_a_batch_outlives_the_ring_and_the_consumer(run: Run) -> None:
     async def scene() -> None:
         ring = Ring(TABLES["mids"], 1024, Dictionaries())

@@ -28,6 +28,7 @@ from tickwire.schema import TABLES, Table
 Rows = dict[str, list[dict[str, Any]]]
 
 RING_ROWS = 1024
+WINDOW_ROWS = 64  # after so many rows a ring begins again at its front
 MAX_MESSAGES = 8
 MAX_MESSAGE_BYTES = 3000  # no message of so many bytes has more rows than a ring
 # To compile a plan takes long, and the codes of dictionaries are part of it. So many feeds cannot
@@ -54,8 +55,10 @@ class Source:
         """Make dictionaries with room, and rings for them."""
         self.dictionaries = Dictionaries(MAX_SYMBOLS)
         self.rings = {
-            name: Ring(self.tables[name], RING_ROWS, self.dictionaries) for name in self.names
+            name: Ring(self.tables[name], RING_ROWS, self.dictionaries, window_rows=WINDOW_ROWS)
+            for name in self.names
         }
+        self.seqs = dict.fromkeys(self.names, 0)
         self.quarantine = Ring(TABLES["quarantine"], RING_ROWS, self.dictionaries)
         self.consumers = {name: Consumer(ring) for name, ring in self.rings.items()}
         self.kept = Consumer(self.quarantine)
@@ -90,6 +93,7 @@ class Feed:
         if of.n_feeds % FEEDS_PER_DICTIONARIES == 0:
             of.renew()
         self.consumers = of.consumers
+        self.seqs = of.seqs
         self.kept = of.kept
         self.decoder = of.decoder(symbols)
         self.connection = self.decoder.connection(1)
@@ -106,7 +110,8 @@ class Feed:
                     assert row.pop("venue") == VENUE
                     assert row.pop("ts_recv") == clock
                     assert row.pop("conn") == 1
-                    del row["seq"]
+                    assert row.pop("seq") == self.seqs[name]
+                    self.seqs[name] += 1
                     found.setdefault(name, []).append(row)
         return bits(found)
 

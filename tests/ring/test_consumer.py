@@ -216,7 +216,10 @@ class RingAgainstAList(RuleBasedStateMachine):
             assert all(consumer.position == len(self.rows) for consumer in self.consumers)
             assert not self.ring.is_full
         assert before == (
-            self.ring.head, self.ring.published, self.ring.next_seq, self.ring.dropped_rows
+            self.ring.head,
+            self.ring.published,
+            self.ring.next_seq,
+            self.ring.dropped_rows,
         )
 
     @invariant()

@@ -5,17 +5,19 @@ import gc
 from collections.abc import Callable
 
 import pytest
+from tests.decode.feeds import Feed
 from tests.session.conftest import Security
 from tests.session.servers import Peer, close, serve_raw, text
 
+from tickwire.decode.plan import message, rows
 from tickwire.session import Connection, open_connection
 from tickwire.session._protocol import ProtocolCarrier
 from tickwire.session._receiver import Receiver
-from tickwire.wire import HandshakeResponse, MessageQueue
+from tickwire.wire import Handler, HandshakeResponse, MessageQueue
 
 
 async def opened(
-    carrier: str, security: Security, port: int, queue: MessageQueue, **settings: float
+    carrier: str, security: Security, port: int, queue: Handler, **settings: float
 ) -> Connection:
     return await open_connection(
         security.url(port),
@@ -117,6 +119,38 @@ async def test_a_flood_lets_the_loop_turn(security: Security) -> None:
             largest = max(largest, connection.receiver.n_bytes - before)
             before = connection.receiver.n_bytes
         assert largest <= 2_097_152 + 262_144  # and the read that passes the bound
+        connection.give_up("enough")
+        await asyncio.wait_for(connection.ended, 5)
+
+
+async def test_a_turn_ends_before_its_rows_leave_the_cache(security: Security) -> None:
+    """Short text that becomes many rows: the bytes read in one turn alone would not end it."""
+    n_rows = 600_000
+    payload = '{"s":"A","v":[' + ",".join("7" for _ in range(1000)) + "]}"
+    numbers = Feed(
+        [message("m", rows=[rows(at="v[]", into="mids", symbol="$.s", price="")])],
+        rows=1 << 16,
+        consumed=(),
+    )
+    ring = numbers.rings["mids"]
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        for _ in range(n_rows // 100_000):
+            await peer.send(text(payload) * 100)
+        await peer.reader.read()
+
+    async with serve_raw(script, security.server_context) as port:
+        connection = await opened("protocol", security, port, numbers.connection)
+        await asyncio.sleep(0.3)  # the kernel fills
+        largest = before = 0
+        connection.begin()
+        while ring.published < n_rows:
+            await asyncio.sleep(0)
+            largest = max(largest, connection.receiver.n_bytes - before)
+            before = connection.receiver.n_bytes
+        # One read of the whole buffer brings enough rows by itself.
+        assert largest <= 262_144
         connection.give_up("enough")
         await asyncio.wait_for(connection.ended, 5)
 

@@ -527,8 +527,8 @@ cdef class ConnectionDecoder(Handler):
             return self.decoder.refuse(self, BAD_TEXT, payload, n)
         return self.decoder.take(self, payload, n)
 
-    cdef void begin_read(self, int64_t ts_recv_ns, int64_t mono_ns) noexcept nogil:
-        Handler.begin_read(self, ts_recv_ns, mono_ns)
+    cdef void begin_read(self, int64_t ts_recv_ns, int64_t ts_mono_ns) noexcept nogil:
+        Handler.begin_read(self, ts_recv_ns, ts_mono_ns)
         self.decoder.targets.rewind()
 
     cdef void end_read(self) noexcept nogil:

@@ -1,10 +1,10 @@
 """A table's ring: the writer's side.
 
 The writer fills row `head_at` of every column, counts it with `head_at += 1`, and makes all rows
-below `head` visible with `publish`. Until then `take_back` forgets them. The slot of position p is
+below visible with `publish`. Until then `take_back` forgets them. The slot of position p is
 `p & mask`. Positions count up by one per row, except where the ring begins again at slot 0
-(`rewind`, see _marks.pxd): `skipped` is what it has jumped over, and `position - skipped` counts
-rows since the ring was made. Python sees rows, never positions. Column `seq` is filled by `publish`.
+(`rewind`, see _marks.pyx): `skipped` is what it has jumped over, and `position - skipped` counts
+rows since the ring was made. Python sees rows, never positions. `publish` fills column `seq`.
 
 Three marks bound what the writer may fill. `floor`: consumers start at or above it. `kept`: rows
 from here on must stay as they are, the floor or an older row that somebody still holds. `limit` =
@@ -92,8 +92,8 @@ cdef class Ring:
         return self.head_at < self.limit or self.refresh_limit()
 
     cdef bint refresh_limit(self) noexcept nogil
-    # Text of row `head_at` in the text column `i`; where it is put again, the last counts. Every text
-    # column of every row is given one of these two.
+    # Text of row `head_at` in the text column `i`; where it is put again, the last counts. Every
+    # text column of every row is given one of these two.
     cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil
     cdef void put_null(self, int i) noexcept nogil      # text columns only; always has room
     cdef void take_back(self, int64_t position) noexcept nogil
