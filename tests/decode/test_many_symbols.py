@@ -1,11 +1,12 @@
-"""State carried over many symbols, and taken back."""
+"""Many symbols: state carried over them, and taken back; which is which."""
 
 from __future__ import annotations
 
 import json
 from random import Random
 
-from tests.decode.declarations import STATES
+import pytest
+from tests.decode.declarations import STATES, TRADES
 from tests.decode.feeds import DATA, Feed
 from tests.decode.model import Model
 
@@ -26,3 +27,24 @@ def test_state_of_many_symbols_against_the_model() -> None:
         n_refused += expected is None
         assert feed.rows(payload) == (expected or {})
     assert feed.decoder.errors == {"bad_number": n_refused}
+
+
+@pytest.mark.usefixtures("kernels")
+def test_thousands_of_symbols_are_told_apart() -> None:
+    feed = Feed(TRADES)
+    texts = (f"{n:x}" * (n % 3 + 1) + "-USD"[: n % 5] for n in range(1, 5000))
+    symbols = list(dict.fromkeys(texts))
+    assert {len(symbol) for symbol in symbols} == set(range(1, 17))
+    for trade in (1, 2):
+        for start in range(0, len(symbols), 250):
+            some = symbols[start : start + 250]
+            rows = feed.rows(_listed(some, trade))["trades"]
+            assert [row["symbol"] for row in rows] == some
+
+
+def _listed(symbols: list[str], trade: int) -> bytes:
+    data = ",".join(
+        f'{{"s":"{symbol}","t":1,"p":"1.5","q":2,"x":"y","m":"b","i":{trade}}}'
+        for symbol in symbols
+    )
+    return f'{{"e":"listed","data":[{data}]}}'.encode()

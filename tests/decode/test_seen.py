@@ -166,3 +166,37 @@ def test_mixed_ids_and_messages_taken_back(n_before: int, seed: int) -> None:
         for trade in offered:
             if check(seen, delivered, trade):
                 ids.append(trade)
+
+
+@pytest.mark.parametrize("is_sequence", [True, False])
+def test_neighbours_of_a_symbol_keep_their_own_ids(is_sequence: bool) -> None:
+    rng = Random(3)
+    seen = Seen(1)
+    symbols = (0, 1, 7, 8, 63, 64, 130)
+    delivered = {symbol: Delivered() for symbol in symbols}
+    ids: dict[int, list[int]] = {symbol: [] for symbol in symbols}
+    for number in range(1, 40_000):
+        symbol = rng.choice(symbols[:3]) if rng.random() < 0.9 else rng.choice(symbols)
+        trade = number if is_sequence else rng.getrandbits(50)
+        assert check(seen, delivered[symbol], trade, symbol)
+        ids[symbol].append(trade)
+    for symbol in symbols:
+        for trade in ids[symbol][-KNOWN:]:
+            assert not check(seen, delivered[symbol], trade, symbol)
+
+
+def test_a_message_that_is_taken_back_may_have_brought_thousands_of_symbols() -> None:
+    seen = Seen(1)
+    for symbol in range(10):
+        seen.mark()
+        assert all(seen.admit(0, symbol, trade) for trade in range(1, 13))
+    for _ in range(2):
+        seen.mark()
+        for trade in (13, 5000, 20, 4000):
+            assert all(seen.admit(0, symbol, trade + symbol) for symbol in range(5000))
+        seen.forget()
+    for symbol in range(10):
+        assert not any(seen.admit(0, symbol, trade) for trade in range(1, 13))
+    for trade in (13, 5000, 20, 4000):
+        assert all(seen.admit(0, symbol, trade + symbol) for symbol in range(5000))
+        assert not any(seen.admit(0, symbol, trade + symbol) for symbol in range(5000))

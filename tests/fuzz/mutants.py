@@ -511,6 +511,20 @@ MUTANTS = (
         (*SEEN_TESTS, *ONCE_TESTS),
     ),
     step(
+        "symbols of a group put their ids over each other's",
+        "seen.h",
+        "(i & (TW_LAST_IDS - 1)) * TW_GROUP_SYMBOLS",
+        "(i & (TW_LAST_IDS - 1))",
+        SEEN_TESTS,
+    ),
+    step(
+        "a symbol is taken for another one of its place",
+        "known.h",
+        "if (__builtin_expect(_mm_testz_si128(differ, differ), 1)) break;",
+        "if (__builtin_expect(_mm_testz_si128(differ, differ), 1) || number != 0) break;",
+        ("tests/decode/test_many_symbols.py",),
+    ),
+    step(
         "a bucket is left out behind a full one",
         "place.h",
         "(at + TW_BUCKET_SLOTS)",

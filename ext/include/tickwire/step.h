@@ -143,11 +143,10 @@ TW_INLINE bool tw_same_form(uint8_t first, uint8_t c) {
 
 /* Fetch what remembers the ids of a symbol. */
 TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
-    if (warm == NULL || code >= warm->n_symbols) return;
-    const char *place = (const char *)warm->symbols[code];
-    if (place == NULL) return;
-    __builtin_prefetch(place, 1);
-    __builtin_prefetch(place + 64, 1);
+    const tw_symbol_ids *ids = warm != NULL ? tw_ids_of(warm, (uint32_t)code) : NULL;
+    if (ids == NULL) return;
+    __builtin_prefetch(ids, 1);
+    __builtin_prefetch(ids->tail, 1);
 }
 
 /* Put the value of a step into a row. */

@@ -7,6 +7,10 @@ Another id is looked up in a hash set, into which all ids are put first that cam
 look-up: none where a venue's ids are no sequence. Kernels do both by themselves (`tw_remember`);
 `offer` makes what they ask for: memory, or the set anew.
 
+With many symbols the memory of ids is in no cache, and a page for each costs more than its ids.
+So the symbols of a group share pages: a row is a cache line of each. Where one is much busier than
+its neighbours, their part of the rows that it comes to is in memory as well.
+
 The set is open addressing by buckets of four slots, the first of which are taken. Nothing is ever
 removed from its middle: it is made anew of the last KNOWN_IDS when half of its slots are taken.
 So the last id that went into it can be taken out again, which leaves it as it was before.
@@ -23,6 +27,8 @@ cdef extern from "tickwire/seen.h" nogil:
         FORGIVEN "TW_FORGIVEN"
         KNOWN_IDS "TW_KNOWN_IDS"
         LAST_IDS "TW_LAST_IDS"
+        CHUNK_SYMBOLS "TW_CHUNK_SYMBOLS"
+        GROUP_SYMBOLS "TW_GROUP_SYMBOLS"
 
     ctypedef enum Novelty "enum tw_novelty":
         SEEN_ASK "TW_SEEN_ASK"
@@ -32,13 +38,16 @@ cdef extern from "tickwire/seen.h" nogil:
     ctypedef struct SymbolIds "tw_symbol_ids":
         uint64_t greatest
         int64_t n
-        uint64_t* tail
         uint64_t* ids
         uint64_t* slots
-        uint32_t capacity
         uint32_t set_mask
         int64_t set_end
         int64_t set_full
+        uint64_t* tail
+
+    ctypedef struct Chunk "tw_chunk":
+        SymbolIds* symbols
+        uint64_t** rows
 
     ctypedef struct Remembered "tw_remembered":
         SymbolIds* symbol
@@ -51,8 +60,8 @@ cdef extern from "tickwire/seen.h" nogil:
         uint64_t (*saved)[TAIL_IDS]
 
     ctypedef struct Memory "tw_memory":
-        SymbolIds** symbols
-        int32_t n_symbols
+        Chunk** chunks
+        uint32_t n_chunks
         Journal* journal
 
 
@@ -70,5 +79,6 @@ cdef class Seen:
 
     cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil
-    cdef bint _grow_symbols(self, Memory* memory, int32_t symbol) noexcept nogil
+    cdef Chunk* _chunk(self, Memory* memory, uint32_t number) noexcept nogil
+    cdef bint _grow_chunks(self, Memory* memory, uint32_t number) noexcept nogil
     cdef bint _grow_journal(self) noexcept nogil

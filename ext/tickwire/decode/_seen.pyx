@@ -9,7 +9,6 @@ cdef extern from "tickwire/seen.h" nogil:
     uint64_t* tw_slot_of(const SymbolIds* ids, uint64_t trade)
     void tw_put_into_set(SymbolIds* ids, int64_t first)
     bint tw_set_is_ready(SymbolIds* ids)
-    bint tw_is_full(const SymbolIds* ids)
     Novelty tw_remember(const Memory* memory, int32_t symbol, uint64_t trade,
                         uint64_t* (*slot_of)(const SymbolIds* ids, uint64_t trade))
 
@@ -20,9 +19,10 @@ cdef extern from "stdlib.h" nogil:
 cdef uint64_t STANDS_FOR_0 = 0x9E3779B97F4A7C15
 
 cdef enum:
-    FIRST_CAPACITY = 64
+    LEAST_SLOTS = 512
     MOST_SLOTS = 2 * LAST_IDS
     CACHE_LINE = 64
+    GROUPS = CHUNK_SYMBOLS // GROUP_SYMBOLS
 
 
 cdef inline uint64_t* _lines_of(uint32_t n_ids) noexcept nogil:
@@ -30,9 +30,17 @@ cdef inline uint64_t* _lines_of(uint32_t n_ids) noexcept nogil:
     return <uint64_t*>aligned_alloc(CACHE_LINE, n_ids * sizeof(uint64_t))
 
 
+cdef inline uint32_t _slots_for(int64_t n_ids) noexcept nogil:
+    """Slots of a set of so many ids: four to eight times as many, within bounds."""
+    cdef uint32_t n_slots = LEAST_SLOTS
+    while n_slots < MOST_SLOTS and n_slots < 4 * n_ids:
+        n_slots *= 2
+    return n_slots
+
+
 cdef bint _make_set(SymbolIds* ids) noexcept nogil:
     """Make the set anew where it is not ready: without the ids that need not be known."""
-    cdef uint32_t n_slots = min(8 * ids.capacity, <uint32_t>MOST_SLOTS)
+    cdef uint32_t n_slots = _slots_for(ids.n)
     cdef uint64_t* slots
     cdef int64_t first
     if tw_set_is_ready(ids):
@@ -62,18 +70,6 @@ cdef void _take_out(SymbolIds* ids, uint64_t trade) noexcept nogil:
         ids.set_end = 0
 
 
-cdef bint _grow(SymbolIds* ids) noexcept nogil:
-    cdef uint64_t* grown = _lines_of(2 * ids.capacity)
-    if grown == NULL:
-        return False
-    # The memory was full and has not wrapped, so positions stay what they are.
-    memcpy(grown, ids.ids, ids.capacity * sizeof(uint64_t))
-    free(ids.ids)
-    ids.ids = grown
-    ids.capacity *= 2
-    return True
-
-
 cdef class Seen:
     """Which trade ids have been delivered.
 
@@ -93,18 +89,22 @@ cdef class Seen:
             self.memories[i].journal = &self.journal
 
     def __dealloc__(self):
-        cdef SymbolIds* ids
-        cdef int i
-        cdef int32_t symbol
+        cdef Memory* memory
+        cdef Chunk* chunk
+        cdef uint32_t number
+        cdef int i, symbol, group
         if self.memories != NULL:
             for i in range(self.n_memories):
-                for symbol in range(self.memories[i].n_symbols):
-                    ids = self.memories[i].symbols[symbol]
-                    if ids != NULL:
-                        free(ids.ids)
-                        free(ids.slots)
-                        free(ids)
-                free(self.memories[i].symbols)
+                memory = &self.memories[i]
+                for number in range(memory.n_chunks):
+                    chunk = memory.chunks[number]
+                    if chunk != NULL:
+                        for symbol in range(CHUNK_SYMBOLS):
+                            free(chunk.symbols[symbol].slots)
+                        for group in range(GROUPS):
+                            free(chunk.rows[group])
+                        free(chunk)
+                free(memory.chunks)
         free(self.memories)
         free(self.journal.entries)
         free(self.journal.saved)
@@ -131,8 +131,8 @@ cdef class Seen:
         Units    ids are numbers or 64-bit hashes of texts.
         Returns  SEEN_NEW or SEEN_BEFORE; SEEN_ASK where there is no memory. Never raises.
         Threads  the loop's thread only.
-        Memory   64 KB per symbol at most for ids, 128 KB more where lookups are needed; grown in
-                 steps, so that steady state allocates nothing.
+        Memory   512 KB per eight symbols at most for ids, of which only what was written counts;
+                 128 KB per symbol more where lookups are needed. Steady state allocates nothing.
         Source   docs/design.md, "From messages to rows": trades once.
         """
         cdef Novelty novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
@@ -148,7 +148,6 @@ cdef class Seen:
         cdef SymbolIds* ids = self._symbol(memory, symbol)
         return (
             ids != NULL
-            and (not tw_is_full(ids) or _grow(ids))
             and (self.journal.n < self.journal.capacity or self._grow_journal())
             and (trade > ids.greatest or _make_set(ids))
         )
@@ -192,33 +191,42 @@ cdef class Seen:
                 if self.journal.n >= FORGIVEN:
                     memcpy(place, self.journal.saved[self.journal.n - FORGIVEN], sizeof(ids.tail))
 
-    cdef SymbolIds* _symbol(self, int32_t number, int32_t symbol) noexcept nogil:
-        cdef Memory* memory = &self.memories[number]
-        cdef SymbolIds* made
-        if symbol >= memory.n_symbols and not self._grow_symbols(memory, symbol):
+    cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
+        """The ids of a symbol, which has room for them then."""
+        cdef Chunk* chunk = self._chunk(&self.memories[memory], symbol // CHUNK_SYMBOLS)
+        cdef SymbolIds* ids
+        cdef uint64_t** rows
+        if chunk == NULL:
             return NULL
-        if memory.symbols[symbol] == NULL:
-            made = <SymbolIds*>aligned_alloc(CACHE_LINE, sizeof(SymbolIds))
-            if made == NULL:
-                return NULL
-            memset(made, 0, sizeof(SymbolIds))
-            made.ids = _lines_of(FIRST_CAPACITY)
-            if made.ids == NULL:
-                free(made)
-                return NULL
-            made.capacity = FIRST_CAPACITY
-            memory.symbols[symbol] = made
-        return memory.symbols[symbol]
+        ids = &chunk.symbols[symbol % CHUNK_SYMBOLS]
+        rows = &chunk.rows[symbol % CHUNK_SYMBOLS // GROUP_SYMBOLS]
+        if rows[0] == NULL:
+            rows[0] = _lines_of(GROUP_SYMBOLS * LAST_IDS)
+        if rows[0] != NULL:
+            ids.ids = rows[0] + symbol % GROUP_SYMBOLS * TAIL_IDS
+        return ids if rows[0] != NULL else NULL
 
-    cdef bint _grow_symbols(self, Memory* memory, int32_t symbol) noexcept nogil:
-        cdef int32_t n = max(64, memory.n_symbols)
-        cdef SymbolIds** grown
-        while n <= symbol:
+    cdef Chunk* _chunk(self, Memory* memory, uint32_t number) noexcept nogil:
+        cdef Chunk** chunk
+        if number >= memory.n_chunks and not self._grow_chunks(memory, number):
+            return NULL
+        chunk = &memory.chunks[number]
+        if chunk[0] == NULL:
+            chunk[0] = <Chunk*>aligned_alloc(CACHE_LINE, sizeof(Chunk))
+            if chunk[0] != NULL:
+                memset(chunk[0], 0, sizeof(Chunk))
+        return chunk[0]
+
+    cdef bint _grow_chunks(self, Memory* memory, uint32_t number) noexcept nogil:
+        """A longer table; the chunks stay where they are, as the journal says where ids are."""
+        cdef uint32_t n = max(<uint32_t>4, memory.n_chunks)
+        cdef Chunk** grown
+        while n <= number:
             n *= 2
-        grown = <SymbolIds**>realloc(memory.symbols, n * sizeof(SymbolIds*))
+        grown = <Chunk**>realloc(memory.chunks, n * sizeof(Chunk*))
         if grown == NULL:
             return False
-        memset(grown + memory.n_symbols, 0, (n - memory.n_symbols) * sizeof(SymbolIds*))
-        memory.symbols = grown
-        memory.n_symbols = n
+        memset(grown + memory.n_chunks, 0, (n - memory.n_chunks) * sizeof(Chunk*))
+        memory.chunks = grown
+        memory.n_chunks = n
         return True
