@@ -1,27 +1,38 @@
 /* Codes of short strings, found without a look into the dictionary that gave them.
  *
- * A string and its closing quote, at most 16 bytes, are two words; their hash is the place where the
- * pair is kept with its code. What came last to a place stays there. Codes never change, and a string
- * comes in only after the general rules have read it, so that whatever is found here is right.
+ * A string and its closing quote, at most 16 bytes, are two words. Their hash is a place, which tells
+ * the string's number: its code plus 1. The two words stand at that number, so that one load foretells
+ * the code, and another one proves it. A thousand symbols are 20 KiB. Codes never change, each is that
+ * of one string, and a string comes in only after the general rules have read it, so that whatever is
+ * found here is right.
  */
 #ifndef TICKWIRE_KNOWN_H
 #define TICKWIRE_KNOWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tickwire/cpu.h"
 
-enum { TW_KNOWN_PLACES = 4096 };
+/* Powers of two. The most are as many as a place can tell. */
+enum { TW_FIRST_KNOWN = 128, TW_MOST_KNOWN = 65536, TW_PLACES_PER_KNOWN = 2 };
 
 typedef struct {
-    uint64_t text[2]; /* 0 behind the quote; an empty place has no quote */
-    int64_t code;
+    uint64_t words[2]; /* 0 behind the quote; number 0 and those of other strings have no quote */
+} tw_known_text;
+
+typedef struct {
+    uint16_t *places;     /* by hash: the number that came last; 0: none */
+    tw_known_text *texts; /* by number */
+    uint16_t *next;       /* by number: another one of its place; 0: none */
+    uint32_t shift;       /* of a hash: what is left is the place */
+    uint32_t capacity;    /* of texts and next */
 } tw_known;
 
-static inline uint32_t tw_known_place(uint64_t low, uint64_t high) {
-    uint64_t hash = (low ^ (high * 0xC2B2AE3D27D4EB4FULL)) * 0x9E3779B97F4A7C15ULL;
-    return (uint32_t)(hash >> 52); /* 12 bits: TW_KNOWN_PLACES */
+static inline uint64_t tw_known_hash(uint64_t low, uint64_t high) {
+    return (low ^ (high * 0xC2B2AE3D27D4EB4FULL)) * 0x9E3779B97F4A7C15ULL;
 }
 
 /* A bit in the highest place of the first byte that is a quote; above it anything. */
@@ -49,9 +60,12 @@ static inline uint32_t tw_known_at(const tw_known *known, const uint8_t *p, int6
         high &= ~0ULL >> (56 - 8 * n);
         n += 8;
     }
-    known += tw_known_place(low, high);
-    if (known->text[0] != low || known->text[1] != high) return 0;
-    *code = known->code;
+    uint32_t number = known->places[tw_known_hash(low, high) >> known->shift];
+    while (known->texts[number].words[0] != low || known->texts[number].words[1] != high) {
+        number = known->next[number];
+        if (number == 0) return 0;
+    }
+    *code = (int64_t)number - 1;
     return n;
 #else
     (void)known, (void)p, (void)code;
@@ -73,24 +87,84 @@ static inline __attribute__((always_inline, target("avx2,bmi,bmi2"))) uint32_t t
     if (quotes == 0) return 0;
     text = _mm_and_si128(text, _mm_loadu_si128((const __m128i *)(tw_first_bytes + (15 - n))));
     uint64_t low = (uint64_t)_mm_cvtsi128_si64(text), high = (uint64_t)_mm_extract_epi64(text, 1);
-    known += tw_known_place(low, high);
-    __m128i differ = _mm_xor_si128(text, _mm_loadu_si128((const __m128i *)known->text));
-    if (!_mm_testz_si128(differ, differ)) return 0;
-    *code = known->code;
+    uint32_t number = known->places[tw_known_hash(low, high) >> known->shift];
+    for (;;) {
+        const __m128i *found = (const __m128i *)known->texts[number].words;
+        __m128i differ = _mm_xor_si128(text, _mm_load_si128(found));
+        if (__builtin_expect(_mm_testz_si128(differ, differ), 1)) break;
+        number = known->next[number];
+        if (number == 0) return 0;
+    }
+    *code = (int64_t)number - 1;
     return n;
 }
 #endif
 
-/* Keep the string p..p + n, which has no quote in it, if it is short. */
-static inline void tw_know(tw_known *known, const uint8_t *p, size_t n, int64_t code) {
-    uint64_t text[2] = {0, 0};
-    if (n == 0 || n >= sizeof text) return;
-    memcpy(text, p, n);
-    ((uint8_t *)text)[n] = '"';
-    known += tw_known_place(text[0], text[1]);
-    known->text[0] = text[0];
-    known->text[1] = text[1];
-    known->code = code;
+/* Let the place of a number's text tell it first. */
+static inline void tw_put_known(tw_known *known, uint32_t number) {
+    const uint64_t *words = known->texts[number].words;
+    uint16_t *place = known->places + (tw_known_hash(words[0], words[1]) >> known->shift);
+    known->next[number] = *place;
+    *place = (uint16_t)number;
+}
+
+static inline void tw_free_known(tw_known *known) {
+    if (known == NULL) return;
+    free(known->places);
+    free(known->texts);
+    free(known->next);
+    free(known);
+}
+
+/* A table for so many numbers, or NULL. */
+static inline tw_known *tw_make_known(uint32_t capacity) {
+    uint32_t n_places = TW_PLACES_PER_KNOWN * capacity;
+    tw_known *known = calloc(1, sizeof *known);
+    if (known == NULL) return NULL;
+    known->places = calloc(n_places, sizeof *known->places);
+    known->texts = calloc(capacity, sizeof *known->texts);
+    known->next = calloc(capacity, sizeof *known->next);
+    known->shift = 64 - (uint32_t)__builtin_ctz(n_places);
+    known->capacity = capacity;
+    if (known->places == NULL || known->texts == NULL || known->next == NULL) {
+        tw_free_known(known);
+        return NULL;
+    }
+    return known;
+}
+
+/* A table without strings, or NULL. */
+static inline tw_known *tw_new_known(void) { return tw_make_known(TW_FIRST_KNOWN); }
+
+/* Room for a number; false where there is no memory. The table stays where it is. */
+static inline bool tw_grow_known(tw_known *known, uint32_t number) {
+    uint32_t capacity = known->capacity;
+    while (capacity <= number) capacity *= 2;
+    tw_known *grown = tw_make_known(capacity);
+    if (grown == NULL) return false;
+    memcpy(grown->texts, known->texts, known->capacity * sizeof *known->texts);
+    tw_known old = *known;
+    *known = *grown;
+    *grown = old;
+    for (uint32_t i = 1; i < grown->capacity; i++) {
+        if (known->texts[i].words[0] != 0) tw_put_known(known, i);
+    }
+    tw_free_known(grown);
+    return true;
+}
+
+/* Keep the string p..p + n, which has no quote in it, if it is short and its code small. */
+static inline void tw_know(tw_known *known, const uint8_t *p, size_t n, int32_t code) {
+    uint64_t words[2] = {0, 0};
+    uint32_t number = (uint32_t)code + 1;
+    if (n == 0 || n >= sizeof words || number >= TW_MOST_KNOWN) return;
+    if (number >= known->capacity && !tw_grow_known(known, number)) return;
+    /* Where 16 bytes may not be loaded, it may have been known already. */
+    if (known->texts[number].words[0] != 0) return;
+    memcpy(words, p, n);
+    ((uint8_t *)words)[n] = '"';
+    memcpy(known->texts[number].words, words, sizeof words);
+    tw_put_known(known, number);
 }
 
 #endif

@@ -3,7 +3,7 @@ which columns a template's values go into.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp
 from tickwire.decode._read cimport Reader
@@ -50,8 +50,9 @@ cdef extern from "tickwire/steps.h" nogil:
     void tw_choose_kernels(Kernels* kernels)
 
 cdef extern from "tickwire/known.h" nogil:
-    int TW_KNOWN_PLACES
-    void tw_know(Known* known, const uint8_t* p, size_t n, int64_t code)
+    Known* tw_new_known()
+    void tw_free_known(Known* known)
+    void tw_know(Known* known, const uint8_t* p, size_t n, int32_t code)
 
 cdef enum:
     N_DICTIONARIES = 4

@@ -1,7 +1,6 @@
 """The steps of templates; what they are is told in `_template.pxd`, how they run in `steps.h`."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
@@ -40,7 +39,7 @@ cdef class Steps:
 
     def __dealloc__(self):
         for number in range(N_DICTIONARIES):
-            free(self.known[number])
+            tw_free_known(self.known[number])
 
     cdef const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
         self.message.have &= ~(<uint64_t>1 << step.reg)
@@ -62,9 +61,9 @@ cdef class Steps:
         if after == NULL or not self.reader.code(action, p, after - p):
             return NULL
         if known[0] == NULL:
-            known[0] = <Known*>calloc(TW_KNOWN_PLACES, sizeof(Known))
+            known[0] = tw_new_known()
         if known[0] != NULL:
-            tw_know(known[0], p, after - p, self.message.registers[step.reg].value.i)
+            tw_know(known[0], p, after - p, <int32_t>self.message.registers[step.reg].value.i)
         step.known = known[0]
         return after
 
