@@ -559,7 +559,7 @@ MUTANTS = (
     module(
         "a route that a script does not prove is not looked at",
         ROUTING,
-        "if script.proved or self.verified(number):",
+        "if self.verified(<int32_t>(script.route - self.lowered.routes)):",
         "if script != NULL:",
         SCRIPT_TESTS,
         "plans",
@@ -574,7 +574,7 @@ MUTANTS = (
     ),
     module(
         "a trade seen before is staged by a script",
-        WALK,
+        PERFORM,
         "run.admitted = TW_WANTED if wanted else TW_UNWANTED",
         "run.admitted = TW_WANTED",
         SCRIPT_TESTS,
@@ -582,9 +582,9 @@ MUTANTS = (
     ),
     module(
         "what a script has staged stays where it does not fit",
-        WALK,
-        "            self.stage.take_back(op)\n            return False\n        self.message",
-        "            return False\n        self.message",
+        PERFORM,
+        "p == NULL:\n                self.stage.take_back(script.route)\n",
+        "p == NULL:\n",
         SCRIPT_TESTS,
         "plans",
     ),
