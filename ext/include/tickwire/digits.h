@@ -1,4 +1,4 @@
-/* Up to 15 digits of a number at once, with SSE4.1 as AVX2 encodes it; x86 only.
+/* Up to 16 digits of a number at once, with SSE4.1 as AVX2 encodes it; x86 only.
  *
  * The digits are moved to one end of a vector, without their dot; three multiply-adds then make pairs,
  * fours and eights of them. Those of an integer go to the right end, and where they stood is read from
@@ -22,6 +22,10 @@
 static const uint8_t tw_places[32] = {
     0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
     0,    1,    2,    3,    4,    5,    6,    7,    8,    9,    10,   11,   12,   13,   14,   15};
+/* The least integer of n digits that has no zero in front of others; of none there is none. */
+static const uint64_t tw_least[17] = {
+    UINT64_MAX, 0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000,
+    10000000000, 100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000};
 /* What a decimal is read with, by its bytes and those before its dot. */
 typedef struct {
     uint8_t moves[16]; /* its digits to the left, without the dot, and zeros behind them */
@@ -58,50 +62,53 @@ static const tw_shape tw_shapes[18 << TW_SHAPE_BYTES_LOG2] __attribute__((aligne
     TW_SHAPES_OF(12, 1e4),  TW_SHAPES_OF(13, 1e3),  TW_SHAPES_OF(14, 1e2),  TW_SHAPES_OF(15, 1e1),
     TW_SHAPES_OF(16, 1),    TW_SHAPES_OF(17, 1)};
 
-/* Kept in memory: the compiler would make them anew from an integer at every use. */
+/* Kept in memory: the compiler would make them anew from an integer, or load them, at every use. */
 static struct {
     uint8_t zero[16], nine[16];
+    int8_t tens[16];
+    int16_t hundreds[8], ten_thousands[8];
 } tw_digit_bytes __attribute__((used, aligned(16))) = {
     {'0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0'},
-    {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}};
+    {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9},
+    {10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1},
+    {100, 1, 100, 1, 100, 1, 100, 1},
+    {10000, 1, 10000, 1, 10000, 1, 10000, 1}};
+
+#define TW_KEPT(name) _mm_load_si128((const __m128i *)tw_digit_bytes.name)
 
 /* Sixteen digits, each a byte below 10, as a number. */
 TW_DIGITS uint64_t tw_sixteen_digits(__m128i digits) {
-    digits = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
-    digits = _mm_madd_epi16(digits, _mm_set1_epi32(0x00010064));
+    digits = _mm_maddubs_epi16(digits, TW_KEPT(tens));
+    digits = _mm_madd_epi16(digits, TW_KEPT(hundreds));
     digits = _mm_packus_epi32(digits, digits);
-    digits = _mm_madd_epi16(digits, _mm_set1_epi32(0x00012710));
+    digits = _mm_madd_epi16(digits, TW_KEPT(ten_thousands));
     uint64_t halves = (uint64_t)_mm_cvtsi128_si64(digits);
     return (halves & 0xFFFFFFFF) * 100000000 + (halves >> 32);
 }
 
-/* The 16 bytes at p less '0', and in *others a bit for each that is no digit, and for those behind. */
-TW_DIGITS __m128i tw_digits_at(const uint8_t *p, uint32_t *others) {
-    __m128i digits =
-        _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p),
-                     _mm_load_si128((const __m128i *)tw_digit_bytes.zero));
-    __m128i nine = _mm_load_si128((const __m128i *)tw_digit_bytes.nine);
-    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, nine), digits);
+/* The 16 bytes at p less '0', and in *others a bit for each that is no digit, and for 16 behind. */
+TW_DIGITS __m128i tw_digits_at(const uint8_t *p, uint64_t *others) {
+    __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), TW_KEPT(zero));
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, TW_KEPT(nine)), digits);
     *others = ~(uint32_t)_mm_movemask_epi8(is_digit);
     return digits;
 }
 
-/* How many bytes the integer at p has, which has 16 readable ones; 0: it is longer, or none of the
- * plain form. What stands behind it is for the caller to look at. */
-TW_DIGITS uint32_t tw_integer_at(const uint8_t *p, uint64_t *value) {
-    uint32_t others;
+/* Whether some of the 16 bytes at p, *n of them, are an integer of the plain form. What stands behind
+ * them is for the caller to look at: it may go on. */
+TW_DIGITS bool tw_integer_at(const uint8_t *p, uint64_t *value, uint64_t *n) {
+    uint64_t others;
     __m128i digits = tw_digits_at(p, &others);
-    uint32_t n = _tzcnt_u32(others);
-    if (n - 1 >= TW_SHAPE_DIGITS || (n > 1 && *p == '0')) return 0;
-    __m128i place = _mm_loadu_si128((const __m128i *)(tw_places + n));
+    *n = _tzcnt_u64(others);
+    __m128i place = _mm_loadu_si128((const __m128i *)(tw_places + *n));
     *value = tw_sixteen_digits(_mm_shuffle_epi8(digits, place));
-    return n;
+    return *value >= tw_least[*n];
 }
 
 /* The decimal of n bytes, n_whole of them before its dot, whose digits these are; false: it is none.
  * 16 digits of which the last is a zero are an even number below 2^54, so that they and the power of
  * ten are exact, and one division rounds once. */
-TW_DIGITS bool tw_shaped(__m128i digits, uint32_t n_whole, uint32_t n, double *value) {
+TW_DIGITS bool tw_shaped(__m128i digits, uint64_t n_whole, uint64_t n, double *value) {
     const tw_shape *shape = tw_shapes + ((n_whole << TW_SHAPE_BYTES_LOG2) + n);
     __m128i moves = _mm_load_si128((const __m128i *)shape->moves);
     uint64_t all = tw_sixteen_digits(_mm_shuffle_epi8(digits, moves));
@@ -109,25 +116,25 @@ TW_DIGITS bool tw_shaped(__m128i digits, uint32_t n_whole, uint32_t n, double *v
     return all >= shape->least;
 }
 
-/* The same of a decimal, whose bytes are counted in *n; false where it is longer, or none. */
-TW_DIGITS bool tw_decimal_at(const uint8_t *p, double *value, uint32_t *n) {
-    uint32_t others;
+/* Whether there is such a decimal at p, which has 17 readable bytes, and how many it has. */
+TW_DIGITS bool tw_decimal_at(const uint8_t *p, double *value, uint64_t *n) {
+    uint64_t others;
     __m128i digits = tw_digits_at(p, &others);
-    uint32_t n_whole = _tzcnt_u32(others);
+    uint64_t n_whole = _tzcnt_u64(others);
     *n = n_whole;
-    if (p[n_whole] == '.') *n = _tzcnt_u32(others & (others - 1));
+    if (p[n_whole] == '.') *n = _tzcnt_u64(_blsr_u64(others));
     return tw_shaped(digits, n_whole, *n, value);
 }
 
 /* Whether the n bytes at p, which has 16 readable ones, are such a decimal; behind them is none of
  * its bytes. To ask `tw_decimal_at` and compare costs more: what ends the number is known here. */
-TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint32_t n, double *value) {
-    uint32_t others;
+TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint64_t n, double *value) {
+    uint64_t others;
     __m128i digits = tw_digits_at(p, &others);
-    uint32_t n_whole = _tzcnt_u32(others);
+    uint64_t n_whole = _tzcnt_u64(others);
     if (n > TW_SHAPE_DIGITS) return false;
-    others = _bzhi_u32(others, n);
-    if (others != 0 && ((others & (others - 1)) != 0 || p[n_whole] != '.')) return false;
+    others = _bzhi_u64(others, (uint32_t)n);
+    if (others != 0 && (_blsr_u64(others) != 0 || p[n_whole] != '.')) return false;
     return tw_shaped(digits, n_whole, n, value);
 }
 #endif

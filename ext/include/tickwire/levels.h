@@ -25,7 +25,7 @@ TW_FAST uint64_t tw_bytes_like(const uint8_t *p, __m256i byte) {
 
 /* What stands between the last value of an element and the first of the next. */
 TW_FAST bool tw_join(tw_step *joint, const tw_step *last, const tw_step *first) {
-    uint32_t n = last->n + 1 + first->n;
+    uint64_t n = last->n + 1 + first->n;
     if (n > TW_LITERAL_MAX) return false;
     memset(joint->literal, 0, sizeof joint->literal);
     memcpy(joint->literal, last->literal, last->n);
@@ -37,14 +37,13 @@ TW_FAST bool tw_join(tw_step *joint, const tw_step *last, const tw_step *first) 
 }
 
 TW_FAST bool tw_level_f64(const uint8_t *p, uint64_t n, const tw_step *step, int64_t row) {
-    return tw_is_decimal(p, (uint32_t)n, (double *)step->column + (row & step->slots));
+    return tw_is_decimal(p, n, (double *)step->column + (row & step->slots));
 }
 
 /* The integer at p, and its bytes; 0 where it is none. */
 TW_FAST uint64_t tw_level_integer(const uint8_t *p, const tw_step *step, int64_t row) {
-    uint64_t value = 0;
-    uint32_t n = tw_integer_at(p, &value);
-    if (__builtin_expect(n == 0 || value > INT32_MAX, 0)) return 0;
+    uint64_t value, n;
+    if (__builtin_expect(!tw_integer_at(p, &value, &n) || value > INT32_MAX, 0)) return 0;
     if (step->store == TW_STORE_4)
         ((int32_t *)step->column)[row & step->slots] = (int32_t)value;
     else

@@ -52,10 +52,10 @@ enum { TW_LONG_STRING = 32, TW_LONGEST_STRING = 128 };
 
 typedef struct {
     uint8_t literal[TW_LITERAL_MAX];
+    uint64_t n;      /* bytes of it, at least 1 */
     uint32_t mask;   /* a bit per byte of it */
-    uint32_t n;      /* bytes of it, at least 1 */
     int32_t kind;
-    int32_t store;   /* how the value goes into its column */
+    const void *code; /* what the kernel of messages with slack does at it; NULL: by its kind */
     void *column;    /* rows: where the value goes; a tw_text_column for texts */
     int64_t slots;   /* rows: capacity - 1 of the column, so that `row & slots` is its place */
     tw_register *place; /* the register `reg` */
@@ -65,6 +65,7 @@ typedef struct {
     const void *rows;      /* a tw_place, of TW_STEP_ROWS */
     uint64_t before; /* registers that the steps before this one set */
     void *action;    /* what the general rules would do */
+    int32_t store;   /* how the value goes into its column */
     int32_t reg;
     int32_t is_int32; /* an integer's column has 32 bits */
     int32_t node;
@@ -108,6 +109,7 @@ typedef struct {
     /* ---- */
     const struct tw_place *place; /* of scripts: that of the row; NULL before the first */
     uint64_t kept_back;     /* of scripts: places of which a row was not wanted, by their bits */
+    uint64_t known;         /* registers whose values were there before it began */
     int stop;               /* why it ended */
 } tw_run;
 
@@ -127,7 +129,12 @@ enum { TW_SLACK_BYTES = 64 }; /* two loads */
 #endif
 
 /* Whether a number goes on with c behind what is read here. */
-TW_INLINE bool tw_goes_on(uint8_t c) { return c == '.' || (c | 0x20) == 'e'; }
+TW_INLINE bool tw_goes_on(uint8_t c) { return c == '.' || (c | 0x20) == 'e' || tw_is_digit(c); }
+
+/* The bytes from p to what was found, which is NULL for nothing. */
+TW_INLINE uint64_t tw_bytes_to(const uint8_t *found, const uint8_t *p) {
+    return found != NULL ? (uint64_t)(found - p) : 0;
+}
 
 /* Where the number began that p is behind; before it is a literal, which does not end so. */
 TW_INLINE const uint8_t *tw_number_before(const uint8_t *p) {

@@ -69,28 +69,23 @@ TW_FAST bool tw_is_plain_text_fast(const uint8_t *p, const uint8_t *end, uint32_
     return _mm256_testz_si256(stops, stops);
 }
 
-TW_FAST const uint8_t *tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out,
-                                   const bool checked) {
-    uint32_t n;
-    if (checked && !TW_READABLE(p, end, 17)) return NULL;
-    return tw_decimal_at(p, out, &n) ? p + n : NULL;
+/* A number of n bytes; false: the general rules must look at it. */
+TW_FAST bool tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out, uint64_t *n,
+                         const bool checked) {
+    return (!checked || TW_READABLE(p, end, 17)) && tw_decimal_at(p, out, n);
 }
 
-TW_FAST const uint8_t *tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out,
-                                       const bool checked) {
-    uint64_t value;
-    uint32_t n = !checked || TW_READABLE(p, end, 16) ? tw_integer_at(p, &value) : 0;
-    if (__builtin_expect(n == 0, 0)) return tw_plain_u63(p, end, out);
-    *out = (int64_t)value;
-    return p + n;
+TW_FAST bool tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out, uint64_t *n,
+                             const bool checked) {
+    return (!checked || TW_READABLE(p, end, 16)) && tw_integer_at(p, (uint64_t *)out, n);
 }
 
-/* Behind a number, of the plain form; NULL for others. */
-TW_FAST const uint8_t *tw_skip_number_fast(const uint8_t *p, const uint8_t *end,
-                                           const bool checked) {
+/* An integer of n bytes that nobody wants. */
+TW_FAST bool tw_skip_number_fast(const uint8_t *p, const uint8_t *end, uint64_t *n,
+                                 const bool checked) {
     uint64_t value;
-    uint32_t n = !checked || TW_READABLE(p, end, 17) ? tw_integer_at(p, &value) : 0;
-    return n != 0 && !tw_goes_on(p[n]) ? p + n : NULL;
+    return (!checked || TW_READABLE(p, end, 17)) && tw_integer_at(p, &value, n) &&
+           !tw_goes_on(p[*n]);
 }
 #endif
 

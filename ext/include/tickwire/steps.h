@@ -19,6 +19,7 @@ typedef const uint8_t *(*tw_steps_fn)(tw_run *run, const uint8_t *p);
 typedef struct {
     tw_steps_fn flat, row, many, script;
     tw_steps_fn script_slack; /* of messages with TW_SLACK_BYTES behind them: `tw_has_slack` */
+    const void *const *codes; /* by a step's kind: what `script_slack` looks for in it; or NULL */
 } tw_kernels;
 
 /* Whether a load that begins up to 32 bytes behind `end` cannot fault. */
@@ -36,9 +37,10 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 #define TW_UNLIKE(p, end, step, checked) !tw_literal_at(p, end, (step)->literal, (step)->n)
 #define TW_STRING(p, end, checked) tw_plain_string_end(p, end)
 #define TW_IS_PLAIN_TEXT(p, end, n) false
-#define TW_F64(p, end, out, checked) tw_plain_f64(p, end, out)
-#define TW_INTEGER(p, end, out, checked) tw_plain_u63(p, end, out)
-#define TW_SKIP_NUMBER(p, end, checked) NULL
+#define TW_F64(p, end, out, n, checked) ((*(n) = tw_bytes_to(tw_plain_f64(p, end, out), p)) != 0)
+#define TW_INTEGER(p, end, out, n, checked)                                                        \
+    ((*(n) = tw_bytes_to(tw_plain_u63(p, end, out), p)) != 0)
+#define TW_SKIP_NUMBER(p, end, n, checked) (*(n) = 0, false)
 #define TW_KNOWN_AT tw_known_at
 #define TW_SLOT_OF tw_slot_of
 #include "tickwire/steps_kernel.inc"
@@ -64,13 +66,14 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 static inline void tw_choose_kernels(tw_kernels *kernels) {
 #if defined(TW_X86)
     if (tw_simd_level() >= TW_SIMD_AVX2) {
-        *kernels = (tw_kernels){tw_flat_avx2, tw_row_avx2, tw_many_avx2, tw_script_avx2,
-                                tw_script_slack_avx2};
+        const void *codes = tw_script_slack_avx2(NULL, NULL);
+        *kernels = (tw_kernels){tw_flat_avx2,   tw_row_avx2,          tw_many_avx2,
+                                tw_script_avx2, tw_script_slack_avx2, (const void *const *)codes};
         return;
     }
 #endif
     *kernels = (tw_kernels){tw_flat_portable, tw_row_portable, tw_many_portable,
-                            tw_script_portable, tw_script_portable};
+                            tw_script_portable, tw_script_portable, NULL};
 }
 
 #endif

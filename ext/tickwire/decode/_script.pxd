@@ -94,6 +94,7 @@ cdef class Scripts:
     cdef Targets targets
     cdef Message* message           # the stage's
     cdef Template* templates        # the walker's, by node
+    cdef const void* const* codes   # of its kernels
     cdef Script** at                # by route; NULL before the first is linked
 
     # A message of the route, which `message` still describes, was walked: link a script if it is

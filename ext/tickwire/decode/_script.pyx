@@ -139,6 +139,7 @@ cdef class Scripts:
         cdef Template* template = &self.templates[route.root]
         cdef NodeOp* root = &self.program.nodes[route.root]
         cdef Step step
+        cdef int i
         if template.n_steps == 0 or root.observe >= 0:
             return False
         if template.direct:
@@ -152,7 +153,9 @@ cdef class Scripts:
         self._fills(script, root)
         script.route = route
         script.must_close = script.fills or route.marks_last.n > 0
-        script.beginning = tw_beginning_of(script.steps[0].literal, script.steps[0].n)
+        script.beginning = tw_beginning_of(script.steps[0].literal, <uint32_t>script.steps[0].n)
+        for i in range(script.n_steps if self.codes != NULL else 0):
+            script.steps[i].code = self.codes[script.steps[i].kind]
         return True
 
     cdef bint _steps(self, Script* script, RouteOp* route, Template* template) noexcept nogil:

@@ -33,6 +33,7 @@ cdef extern from "tickwire/steps.h" nogil:
         const Labels* labels
         const Place* place
         uint64_t kept_back
+        uint64_t known
         int stop
 
     ctypedef const uint8_t* (*steps_function "tw_steps_fn")(
@@ -45,6 +46,7 @@ cdef extern from "tickwire/steps.h" nogil:
         steps_function many
         steps_function script
         steps_function script_slack
+        const void* const* codes
 
     bint tw_has_slack(const uint8_t* end)
     void tw_choose_kernels(Kernels* kernels)

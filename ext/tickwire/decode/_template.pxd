@@ -63,10 +63,10 @@ cdef extern from "tickwire/step.h" nogil:
 
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
+        uint64_t n
         uint32_t mask
-        uint32_t n
         int32_t kind
-        int32_t store
+        const void* code
         void* column
         int64_t slots
         Register* place
@@ -76,6 +76,7 @@ cdef extern from "tickwire/step.h" nogil:
         const void* rows
         uint64_t before
         void* action
+        int32_t store
         int32_t reg
         int32_t is_int32
         int32_t node

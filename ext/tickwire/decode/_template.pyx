@@ -85,7 +85,7 @@ cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) n
     cdef Step* last = step - 1
     if end - literal > MAX_LITERAL or end == literal or template.n_steps == MAX_STEPS:
         return False
-    step.n = <uint32_t>(end - literal)
+    step.n = <uint64_t>(end - literal)
     step.mask = <uint32_t>(((<uint64_t>1) << step.n) - 1)
     memcpy(step.literal, literal, end - literal)
     step.before = 0

@@ -36,6 +36,7 @@ cdef class Walker(General):
             raise MemoryError
         self.scripts = Scripts(stage)
         self.scripts.templates = self.templates
+        self.scripts.codes = self.kernels.codes
 
     def __dealloc__(self):
         free(self.templates)
