@@ -1,6 +1,7 @@
 """Remembering trade ids: counting up, at random, and repeated. Informational.
 
-Ids are offered from Python, 1,000 a round, to one symbol whose memory is full.
+Ids are offered from Python, 1,000 a round: to one symbol whose memory is full, or one to each of
+1,000 symbols.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ def test_new_ids(benchmark: BenchmarkFixture, kind: str) -> None:
 
     def offer() -> int:
         return sum(seen.admit(0, 0, trade) for trade in ids)
+
+    assert measure(benchmark, offer, setup=setup, n_messages=N_IDS) == N_IDS
+
+
+def test_new_ids_of_many_symbols(benchmark: BenchmarkFixture) -> None:
+    seen = Seen(1)
+    last = 0
+
+    def setup() -> None:
+        nonlocal last
+        last += 1
+
+    def offer() -> int:
+        return sum(seen.admit(0, symbol, last) for symbol in range(N_IDS))
 
     assert measure(benchmark, offer, setup=setup, n_messages=N_IDS) == N_IDS
 
