@@ -22,6 +22,9 @@ STEPS = "ext/tickwire/decode/_steps.pyx"
 PERFORM = "ext/tickwire/decode/_perform.pyx"
 ROUTING = "ext/tickwire/decode/_routing.pyx"
 WALK = "ext/tickwire/decode/_walk.pyx"
+RING = "ext/tickwire/ring/_ring.pyx"
+MARKS = "ext/tickwire/ring/_marks.pyx"
+GATES = "ext/tickwire/ring/_gates.pyx"
 HEADERS = "ext/include/tickwire"
 HANDSHAKE = "src/tickwire/wire/handshake.py"
 COMPRESSION = "src/tickwire/wire/compression.py"
@@ -44,6 +47,7 @@ SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_trades_once.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 PERFORM_TESTS = ("tests/decode/test_perform.py",)
+RING_TESTS = ("tests/ring/test_marks.py", "tests/ring/test_consumer.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
@@ -701,5 +705,46 @@ MUTANTS = (
         "                time = next(times, (0, 0))\n",
         CAPTURE_TESTS,
         "captures",
+    ),
+    # Rings that begin again at their front.
+    module(
+        "a ring begins again and leaves its consumers behind",
+        MARKS,
+        "    push_gates(ring.header, new)\n",
+        "",
+        RING_TESTS,
+        "plans",
+    ),
+    module(
+        "what a ring has jumped over counts as rows",
+        RING,
+        "            seq = self.seq_base + first - self.skipped\n",
+        "            seq = self.seq_base + first\n",
+        RING_TESTS,
+        "plans",
+    ),
+    module(
+        "the first text behind a jump begins where an old one ended",
+        MARKS,
+        "            ends[(new - 1) & ring.mask] = end\n",
+        "",
+        RING_TESTS,
+        "plans",
+    ),
+    module(
+        "a ring begins again although somebody lags",
+        GATES,
+        "        if gate != row << 1:\n",
+        "        if gate & 1:\n",
+        RING_TESTS,
+        "plans",
+    ),
+    module(
+        "rows dropped behind a jump have the wrong numbers",
+        MARKS,
+        "            first - ring.skipped, position - 1 - ring.skipped,\n",
+        "            first, position - 1,\n",
+        RING_TESTS,
+        "plans",
     ),
 )

@@ -4,8 +4,9 @@ The loop reads into memory of the `Receiver` and then calls `buffer_updated`, wh
 copy, and two Python calls per read. The handshake is read apart, into a small buffer of its own.
 
 A loop may read one socket many times before it turns to anything else. After TURN_BYTES without a
-small read between them the connection rests until the loop's next turn, so that consumers run and
-other connections get their share; with many connections the ring would else fill in one turn.
+small read between them, or once what they have become is as much, the connection rests until the
+loop's next turn, so that consumers run and other connections get their share; with many connections
+the ring would else fill in one turn, and rows would leave the cache before they are taken.
 
 asyncio wants a protocol to derive from `asyncio.BufferedProtocol`, and an extension type cannot
 have a Python class as its first base; hence the empty first base.
@@ -21,7 +22,6 @@ from tickwire.session.backlog import has_unread
 cdef enum:
     OPENING_BYTES = 4096
     TURN_BYTES = 2_097_152
-    TURN_WRITTEN_BYTES = 1_048_576
     SMALL_READ_BYTES = 65_536  # the kernel had no more: it ends the count
 
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
@@ -80,7 +80,7 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
             self.turn_bytes += nbytes
             if not self.resting and (
                 self.turn_bytes >= TURN_BYTES
-                or self.receiver.handler.n_written_bytes >= TURN_WRITTEN_BYTES
+                or self.receiver.handler.n_written_bytes >= TURN_BYTES
             ):
                 self._rest()
         else:

@@ -21,7 +21,7 @@ cdef class Handler:
     # cleared by whoever takes it. The carrier looks at it once per read.
     cdef public bint has_events
     # What the handler has written, bytes; whoever looks at it sets it to 0. A carrier that can rest
-    # does so before this is more than the processor's cache holds.
+    # does so when this is much, so that rows are taken while the cache still has them.
     cdef int64_t n_written_bytes
 
     cdef void begin_read(self, int64_t ts_recv_ns, int64_t mono_ns) noexcept nogil
