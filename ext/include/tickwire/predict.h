@@ -111,8 +111,8 @@ TW_INLINE const uint8_t *tw_plain_u63(const uint8_t *p, const uint8_t *end, int6
 }
 
 /* The bytes of one that may be too long for what reads others at once; 0 for none. */
-static __attribute__((noinline)) uint64_t tw_long_integer(const uint8_t *p, const uint8_t *end,
-                                                          int64_t *out) {
+static __attribute__((noinline, unused)) uint64_t
+tw_long_integer(const uint8_t *p, const uint8_t *end, int64_t *out) {
     const uint8_t *stop = tw_plain_u63(p, end, out);
     return stop != NULL ? (uint64_t)(stop - p) : 0;
 }
