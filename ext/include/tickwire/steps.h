@@ -34,7 +34,7 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 
 #define TW_KERNEL(name) name##_portable
 #define TW_KERNEL_TARGET
-#define TW_UNLIKE(p, end, step, checked) !tw_literal_at(p, end, (step)->literal, (step)->n)
+#define TW_UNLIKE(p, end, step, checked) !tw_literal_at(p, end, (step)->literal, (uint32_t)(step)->n)
 #define TW_STRING(p, end, checked) tw_plain_string_end(p, end)
 #define TW_IS_PLAIN_TEXT(p, end, n) false
 #define TW_F64(p, end, out, n, checked) ((*(n) = tw_bytes_to(tw_plain_f64(p, end, out), p)) != 0)
