@@ -117,6 +117,18 @@ def test_words_are_choices_too() -> None:
         pair.read(written(30).replace('"B"', wrong))
 
 
+@pytest.mark.parametrize("n", range(1, 21))
+def test_integers_of_every_length(n: int) -> None:
+    """Sixteen digits are read at once; what goes on behind them is for the general rules."""
+    pair = learned()
+    for number, digits in enumerate(("9" * n, "1" + "0" * (n - 1), "0" * n, "1" * n)):
+        for place in ('"t":17', '"q":2', '"i":4'):
+            for behind in ("", ".5", "e1", "-", "x", " "):
+                said = f"{place[:4]}{digits}{behind}"
+                pair.read(written(4 + number).replace(place, said))
+                pair.read(written(4))
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 8, 11, 12, 20, 27])
 def test_beginnings_of_every_length(n: int) -> None:
     """A script is tried where its first literal may stand, however short that is."""

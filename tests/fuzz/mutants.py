@@ -367,6 +367,18 @@ MUTANTS = (
         "(whole) > 15 ? 1000000000000000 : 0,",
     ),
     step(
+        "an integer that goes on behind its sixteenth digit ends there",
+        "step.h",
+        " || tw_is_digit(c); }",
+        "; }",
+    ),
+    step(
+        "templates take integers with zeros in front",
+        "digits.h",
+        "UINT64_MAX, 0, 10, 100,",
+        "UINT64_MAX, 0, 0, 100,",
+    ),
+    step(
         "templates take decimals that end with their dot",
         "digits.h",
         "(n) >= (whole) + 2)",
@@ -375,7 +387,7 @@ MUTANTS = (
     step(
         "levels of books take decimals with two dots",
         "digits.h",
-        "((others & (others - 1)) != 0 || p[n_whole] != '.')",
+        "(_blsr_u64(others) != 0 || p[n_whole] != '.')",
         "p[n_whole] != '.'",
     ),
     step(
@@ -394,8 +406,8 @@ MUTANTS = (
     step(
         "a script ends before the message does",
         "steps_loop.inc",
-        "if (!is_script || p == end) stop = TW_STOP_END;",
-        "stop = TW_STOP_END;",
+        "if (!is_script || p == end) run->stop = TW_STOP_END;",
+        "run->stop = TW_STOP_END;",
         SCRIPT_TESTS,
     ),
     step(
@@ -408,8 +420,8 @@ MUTANTS = (
     step(
         "a list has one row more than the ring takes",
         "steps_loop.inc",
-        "if (*p == ',') {\n            if (row >= last) goto out;",
-        "if (*p == ',') {\n            if (row > last) goto out;",
+        "if (*p == ',') {\n            if (row >= run->last) goto out;",
+        "if (*p == ',') {\n            if (row > run->last) goto out;",
         SCRIPT_TESTS,
     ),
     step(
