@@ -194,6 +194,8 @@ def test_text_is_right_and_has_all_its_room_behind_a_jump(overflow: str, n_bytes
         for _ in range(ring.max_text_bytes("text") // 8):
             assert ring.stage(ts_recv=0, text=half * 8, note=None)
         ring.publish()
+    if overflow == "block":
+        assert not ring.stage(ts_recv=0, text="x", note=None)
     assert consumer.take().column("text").to_pylist() == ["a" * 8] * 256 + ["b" * 8] * 256
     assert ring.dropped_rows == 0
 
