@@ -262,6 +262,8 @@ cdef class Decoder:
                 tw_fill_64(target.recv_mono + slot, n, connection.mono_ns)
                 row += n
             self.targets.publish(number)
+            if head >= target.rewind_at[0]:
+                self.targets.is_due = True
 
     cdef void end(self, ConnectionDecoder connection) noexcept nogil:
         """Publish what a read has brought."""
@@ -528,8 +530,10 @@ cdef class ConnectionDecoder(Handler):
         return self.decoder.take(self, payload, n)
 
     cdef void begin_read(self, int64_t ts_recv_ns, int64_t ts_mono_ns) noexcept nogil:
-        Handler.begin_read(self, ts_recv_ns, ts_mono_ns)
-        self.decoder.targets.rewind()
+        self.ts_recv_ns = ts_recv_ns
+        self.mono_ns = ts_mono_ns
+        if self.decoder.targets.is_due:
+            self.decoder.targets.rewind()
 
     cdef void end_read(self) noexcept nogil:
         self.decoder.end(self)

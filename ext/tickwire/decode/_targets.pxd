@@ -37,6 +37,7 @@ cdef struct Target:
 @cython.final
 cdef class Targets:
     cdef int n
+    cdef bint is_due        # a ring may begin again: `rewind`; who publishes looks, and sets it
     cdef Target at[MAX_TARGETS]
     cdef Ring ring_0, ring_1, ring_2, ring_3, ring_4, ring_5
     cdef Ring ring_6, ring_7, ring_8, ring_9, ring_10, ring_11
@@ -47,17 +48,9 @@ cdef class Targets:
     cdef void put_null(self, int target, int column) noexcept nogil
     cdef void rollback(self, int target, int64_t head) noexcept nogil
     cdef void publish(self, int target) noexcept nogil
+    # Rings whose consumers keep up begin again at their front. Between two reads only.
+    cdef void rewind(self) noexcept nogil
     cdef void rewind_one(self, int target) noexcept nogil
 
     cdef inline bint has_room(self, int target) noexcept nogil:
         return self.at[target].head[0] < self.at[target].limit[0] or self.refresh_limit(target)
-
-    # Rings whose consumers keep up begin again at their front. Between two reads only.
-    cdef inline void rewind(self) noexcept nogil:
-        cdef int number
-        for number in range(self.n):
-            if (
-                self.at[number].head != NULL
-                and self.at[number].head[0] >= self.at[number].rewind_at[0]
-            ):
-                self.rewind_one(number)

@@ -188,6 +188,18 @@ cdef class Targets:
         elif target == 11:
             self.ring_11.publish()
 
+    cdef void rewind(self) noexcept nogil:
+        cdef int number
+        cdef Target* target
+        self.is_due = False
+        for number in range(self.n):
+            target = &self.at[number]
+            if target.head != NULL and target.head[0] >= target.rewind_at[0]:
+                self.rewind_one(number)
+                # Where somebody lags, it is looked at again before the next read.
+                if target.head[0] >= target.rewind_at[0]:
+                    self.is_due = True
+
     cdef void rewind_one(self, int target) noexcept nogil:
         if target == 0:
             self.ring_0.rewind()

@@ -18,7 +18,6 @@ from tickwire.ring._ring cimport Ring
 
 cdef enum:
     CHUNKS = 16   # the floor moves by capacity / 16 rows, so that drops are few and long
-    PATIENCE = 8  # a table without consumers is looked at again an eighth of a window later
 
 
 cdef bint advance(Ring ring) noexcept nogil:
@@ -82,8 +81,9 @@ cdef bint begin_again(Ring ring) noexcept nogil:
     if n_consumers < 0:
         return False    # the laggard may have caught up by the next read
     if n_consumers == 0:
-        # The ring keeps what it can for a consumer that attaches later.
-        ring.rewind_at = old + ring.window_rows // PATIENCE + 1
+        # The ring keeps what it can for a consumer that attaches later; it is looked for again a
+        # window later.
+        ring.rewind_at = old + ring.window_rows
         return False
     # First the floor goes up to what is published, so that no consumer can begin below it.
     # Partner: Consumer's attach, as in `advance`. A gate that is not seen here belongs to a
