@@ -64,8 +64,9 @@ TW_FAST const uint8_t *tw_string_fast(const uint8_t *p, const uint8_t *end, cons
 /* Whether a string without escapes has n bytes, n from TW_LONG_STRING to TW_LONGEST_STRING. */
 TW_FAST bool tw_is_plain_text_fast(const uint8_t *p, const uint8_t *end, uint32_t n) {
     if (!TW_WITHIN(p, end, n + 1) || p[n] != '"') return false;
-    __m256i stops = tw_stops_at(p + n - 32);
-    for (uint32_t at = 0; at < n - 32; at += 32) stops = _mm256_or_si256(stops, tw_stops_at(p + at));
+    __m256i stops = _mm256_or_si256(tw_stops_at(p), tw_stops_at(p + n - 32));
+    for (uint32_t at = 32; at + 32 < n; at += 32)
+        stops = _mm256_or_si256(stops, tw_stops_at(p + at));
     return _mm256_testz_si256(stops, stops);
 }
 
