@@ -16,7 +16,7 @@ from time import perf_counter
 import orjson
 import pytest
 from benchmarks.corridor import Corridor, block, fitting
-from benchmarks.decode.payloads import CASES
+from benchmarks.decode.payloads import CASES, missing
 from benchmarks.rounds import judge, measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -100,6 +100,8 @@ class Reads:
     ],
 )
 def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
+    if reason := missing(name):
+        pytest.skip(reason)
     reads = Reads(name)
     n_bytes = sum(map(len, reads.payloads[0]))
     measure(

@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - The message of a number is always the same. Prices, sizes and times differ from one to the next in
   digits and in length, as they do on the wire: what always repeats is predicted too well.
+- Recorded messages are there only where `TICKWIRE_CAPTURES` leads to their capture; whoever goes
+  through all cases asks `missing` first, and says what it leaves out.
 - Trade ids are new with every number; an id that comes twice is not delivered twice.
 """
 
@@ -16,7 +18,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from benchmarks.decode import documents
+from benchmarks.decode import documents, recorded
 
 from tickwire.decode.plan import Message
 from tickwire.venues import load
@@ -146,6 +148,8 @@ class Case:
         Gives the message of a number.
     column, values
         A column, and what it must hold, from the message as `json.loads` has it.
+    recorded
+        Its messages come from a capture, which may not be there.
     """
 
     messages: Sequence[Message]
@@ -154,6 +158,7 @@ class Case:
     payload: Callable[[int], bytes]
     column: str
     values: Callable[[Any], list[Any]]
+    recorded: bool = False
 
 
 HYPERLIQUID = load("hyperliquid").declared(extras=False)
@@ -185,6 +190,16 @@ CASES = {
         hyperliquid_book,
         "size",
         lambda message: [float(each["sz"]) for side in message["data"]["levels"] for each in side],
+    ),
+    # Most of a snapshot's levels stood in the one before.
+    "l2Book recorded": Case(
+        HYPERLIQUID,
+        "book",
+        40,
+        recorded.book,
+        "size",
+        lambda message: [float(each["sz"]) for side in message["data"]["levels"] for each in side],
+        recorded=True,
     ),
     "binance trade": Case(
         BINANCE,
@@ -238,3 +253,8 @@ CASES = {
         lambda message: [message["id"]],
     ),
 }
+
+
+def missing(name: str) -> str | None:
+    """Say why a case cannot be had here; None where it can."""
+    return recorded.missing() if CASES[name].recorded else None

@@ -20,6 +20,11 @@ CANDLE = (
     '"v":"10.25","n":3,"x":true}}'
 )
 SIDES = '{"e":"sides","t":%d,"kind":"full","data":{"s":"A","u":9,"b":[["1","2"]],"a":[["2","1"]]}}'
+LEVELS = ",".join(f'["12345.{n}","0.{n}5"]' for n in range(4))
+BOOK = (
+    '{"e":"sides","t":%d,"kind":"full","data":{"s":"A","u":9,"b":[' + LEVELS + '],"a":['
+    '["1.5","2"],' + LEVELS + "]}}"
+)
 PAGE = mmap.PAGESIZE
 
 
@@ -40,14 +45,20 @@ def sides(number: int) -> bytes:
     return (SIDES % number).encode()
 
 
+def book(number: int) -> bytes:
+    """Levels that are known from the message before."""
+    return (BOOK % number).encode()
+
+
 KINDS: list[tuple[tuple[Message, ...], Any]] = [
     (TRADES, listed),
     (TRADES, text_id),
     (STATES, candle),
     (BOOKS, sides),
+    (BOOKS, book),
 ]
 each_kind = pytest.mark.parametrize(
-    ("messages", "make"), KINDS, ids=["trades", "text ids", "candle", "sides"]
+    ("messages", "make"), KINDS, ids=["trades", "text ids", "candle", "sides", "book"]
 )
 
 
@@ -164,9 +175,14 @@ def numbers(number: int) -> bytes:
     return f'{{"e":"numbers","data":{{"s":"A",{fields}}}}}'.encode()
 
 
-def test_a_script_does_not_run_on_behind_a_message(page: memoryview) -> None:
-    feed, model = linked(NUMBERS, numbers), Model(NUMBERS, DATA)
-    payload = numbers(12345678901)
+@pytest.mark.parametrize(
+    ("messages", "make"), [(NUMBERS, numbers), (BOOKS, book)], ids=["numbers", "book"]
+)
+def test_a_script_does_not_run_on_behind_a_message(
+    messages: tuple[Message, ...], make: Any, page: memoryview
+) -> None:
+    feed, model = linked(messages, make), Model(messages, DATA)
+    payload = make(12345678901)
     for cut in range(70, len(payload)):
         # So much of the message stands before the end of the page that a kernel need not look.
         page[PAGE - cut :] = payload[:cut]
@@ -174,7 +190,7 @@ def test_a_script_does_not_run_on_behind_a_message(page: memoryview) -> None:
             assert feed.decode(page[PAGE - cut : PAGE - left]) == {}
             assert [reason for reason, _ in feed.reasons()] == ["not_json"]
         before = feed.n_scripted
-        assert comparable(feed.decode(numbers(cut))) == model.decode(numbers(cut))
+        assert comparable(feed.decode(make(cut))) == model.decode(make(cut))
         assert feed.n_scripted == before + 1
 
 

@@ -22,6 +22,7 @@
 #include "tickwire/cpu.h"
 #include "tickwire/json.h"
 #include "tickwire/known.h"
+#include "tickwire/ladder.h"
 #include "tickwire/predict.h"
 #include "tickwire/register.h"
 #include "tickwire/seen.h"
@@ -92,6 +93,9 @@ static inline int64_t tw_labelled(const tw_labels *labels, int64_t channel) {
     return channel;
 }
 
+/* Why a kernel came back. */
+enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT };
+
 /* A run of steps. The caller sets what is above the line; `step` says where to begin, and then where
  * it ended. */
 typedef struct {
@@ -102,10 +106,10 @@ typedef struct {
     uint64_t *have;         /* registers that hold a value */
     int64_t row;            /* of rows: the first that is not whole */
     int64_t last;           /* of many: it and those behind it may not be filled */
-    int is_levels;          /* of many: decimals and integers alone, as in the levels of a book */
     int admitted;           /* of scripts: what was decided of the row at whose end it stands */
     const uint8_t *element; /* of many: where the text of `row` begins */
     const tw_labels *labels; /* of scripts; NULL for none */
+    tw_ladder *ladder;      /* of levels */
     /* ---- */
     const struct tw_place *place; /* of scripts: that of the row; NULL before the first */
     uint64_t kept_back;     /* of scripts: places of which a row was not wanted, by their bits */
@@ -118,6 +122,16 @@ typedef struct {
 #define TW_NS_PER_MS 1000000
 
 enum { TW_SLACK_BYTES = 64 }; /* two loads */
+
+/* Whether a load that begins up to 32 bytes behind `end` cannot fault. */
+TW_INLINE bool tw_has_slack(const uint8_t *end) {
+#if defined(__SANITIZE_ADDRESS__)
+    (void)end;
+    return false;
+#else
+    return (((uintptr_t)end - 1) & 4095) + TW_SLACK_BYTES <= 4095;
+#endif
+}
 
 /* n bytes from p on are below `end`. */
 #define TW_WITHIN(p, end, n) ((uintptr_t)(p) + (n) <= (uintptr_t)(end))

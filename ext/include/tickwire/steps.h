@@ -5,9 +5,6 @@
 #include "tickwire/place.h"
 #include "tickwire/step_avx2.h"
 
-/* Why a kernel came back. */
-enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT };
-
 /* Runs run->step and those behind it; p is where its literal should stand. Gives the text where it
  * stopped. There are four kernels:
  * - flat: values go into registers;
@@ -20,17 +17,8 @@ typedef struct {
     tw_steps_fn flat, row, many, script;
     tw_steps_fn script_slack; /* of messages with TW_SLACK_BYTES behind them: `tw_has_slack` */
     const void *const *codes; /* by a step's kind: what `script_slack` looks for in it; or NULL */
+    tw_steps_fn levels;       /* before `many`, where elements are levels of a book; or NULL */
 } tw_kernels;
-
-/* Whether a load that begins up to 32 bytes behind `end` cannot fault. */
-TW_INLINE bool tw_has_slack(const uint8_t *end) {
-#if defined(__SANITIZE_ADDRESS__)
-    (void)end;
-    return false;
-#else
-    return (((uintptr_t)end - 1) & 4095) + TW_SLACK_BYTES <= 4095;
-#endif
-}
 
 #define TW_KERNEL(name) name##_portable
 #define TW_KERNEL_TARGET
@@ -47,7 +35,6 @@ TW_INLINE bool tw_has_slack(const uint8_t *end) {
 
 #if defined(TW_X86)
 #include "tickwire/levels.h"
-#define TW_LEVELS tw_levels
 #define TW_SLACK
 #define TW_KERNEL(name) name##_avx2
 #define TW_KERNEL_TARGET __attribute__((target("avx2,bmi,bmi2")))
@@ -67,13 +54,15 @@ static inline void tw_choose_kernels(tw_kernels *kernels) {
 #if defined(TW_X86)
     if (tw_simd_level() >= TW_SIMD_AVX2) {
         const void *codes = tw_script_slack_avx2(NULL, NULL);
-        *kernels = (tw_kernels){tw_flat_avx2,   tw_row_avx2,          tw_many_avx2,
-                                tw_script_avx2, tw_script_slack_avx2, (const void *const *)codes};
+        *kernels = (tw_kernels){tw_flat_avx2,         tw_row_avx2,
+                                tw_many_avx2,         tw_script_avx2,
+                                tw_script_slack_avx2, (const void *const *)codes,
+                                tw_levels};
         return;
     }
 #endif
     *kernels = (tw_kernels){tw_flat_portable, tw_row_portable, tw_many_portable,
-                            tw_script_portable, tw_script_portable, NULL};
+                            tw_script_portable, tw_script_portable, NULL, NULL};
 }
 
 #endif

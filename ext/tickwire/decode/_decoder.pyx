@@ -8,7 +8,7 @@ Rules of this file
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 
 from tickwire.decode._lowered cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, lowered_of
 from tickwire.decode._routing cimport UNROUTED, Router
@@ -35,9 +35,9 @@ cdef extern from "tickwire/clock.h" nogil:
     int64_t tw_mono_ns()
 
 cdef extern from "tickwire/fill.h" nogil:
-    void tw_fill_64(int64_t* column, int64_t n, int64_t value)
-    void tw_fill_32(int32_t* column, int64_t n, int32_t value)
-    void tw_fill_16(int16_t* column, int64_t n, int16_t value)
+    int tw_fill_column(
+        void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
+    )
 
 cdef enum:
     OPCODE_TEXT = 1
@@ -120,6 +120,11 @@ cdef class Decoder:
             for route, n in zip(self.program.routes, hits, strict=True)
             if n is not None
         }
+
+    @property
+    def known_levels(self):
+        """Levels of books whose text was known from before, so that it was not read again."""
+        return self.walker.known_levels
 
     def connection(self, conn, *, labels=None):
         """Make the handler of a connection."""
@@ -242,27 +247,27 @@ cdef class Decoder:
         Source   docs/design.md, "From messages to rows": staged, then published.
         """
         cdef Target* target
-        cdef int64_t row, slot, n, head
+        cdef int64_t first, last
         cdef int number
         for number in range(self.targets.n):
             target = &self.targets.at[number]
             if target.head == NULL or target.head[0] == target.published[0]:
                 continue
-            head = target.head[0]
-            row = target.published[0]
-            connection.n_written_bytes += (head - row) * target.row_bytes
-            while row < head:
-                slot = row & target.mask
-                n = min(head - row, target.mask + 1 - slot)
-                tw_fill_16(<int16_t*>target.columns[COLUMN_VENUE] + slot, n, self.venue_code)
-                tw_fill_64(
-                    <int64_t*>target.columns[COLUMN_TS_RECV] + slot, n, connection.ts_recv_ns
-                )
-                tw_fill_32(<int32_t*>target.columns[COLUMN_CONN] + slot, n, connection.conn)
-                tw_fill_64(target.recv_mono + slot, n, connection.mono_ns)
-                row += n
+            first = target.published[0]
+            last = target.head[0]
+            connection.n_written_bytes += (last - first) * target.row_bytes
+            tw_fill_column(
+                target.columns[COLUMN_VENUE], target.mask, first, last, self.venue_code, 1
+            )
+            tw_fill_column(
+                target.columns[COLUMN_TS_RECV], target.mask, first, last, connection.ts_recv_ns, 3
+            )
+            tw_fill_column(
+                target.columns[COLUMN_CONN], target.mask, first, last, connection.conn, 2
+            )
+            tw_fill_column(target.recv_mono, target.mask, first, last, connection.mono_ns, 3)
             self.targets.publish(number)
-            if head >= target.rewind_at[0]:
+            if last >= target.rewind_at[0]:
                 self.targets.is_due = True
 
     cdef void end(self, ConnectionDecoder connection) noexcept nogil:

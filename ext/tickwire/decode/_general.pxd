@@ -5,7 +5,7 @@ It is the whole of what counts as right; `_walk` adds what is faster where it co
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport MAX_TURNS, Edge, Lowered, NodeOp, Range
+from tickwire.decode._lowered cimport MAX_TURNS, Edge, Lowered, NodeOp, Range, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Message, Outcome, Stage
 from tickwire.decode._targets cimport Targets
@@ -49,9 +49,24 @@ cdef class General:
         int32_t n_elements, Turns* turns
     ) noexcept nogil
     cdef bint close_rows(self, NodeOp* node, const uint8_t* p) noexcept nogil
-    cdef void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil
-    cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil
-    cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil
+
+    cdef inline void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil:
+        """Where the rows of each table begin that this value will hold, for `fill_containers`."""
+        cdef int32_t i, target
+        for i in range(node.containers.n):
+            target = self.program.row_sets[self.program.numbers[node.containers.first + i]].target
+            firsts[target] = self.targets.at[target].head[0]
+
+    cdef inline bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
+        """The constants of the row sets whose items this value held."""
+        cdef RowSetOp* row_set
+        cdef int32_t i
+        for i in range(node.containers.n):
+            row_set = &self.program.row_sets[self.program.numbers[node.containers.first + i]]
+            if row_set.fills.n and not self.stage.fill(row_set.fills, firsts):
+                return False
+        return True
+
     cdef inline void note(self, int register, const uint8_t* p, const uint8_t* after) \
             noexcept nogil:
         self.message.registers[register].p = p

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._lowered cimport MAX_TARGETS, Edge, NodeOp, Range, RowSetOp
+from tickwire.decode._lowered cimport MAX_TARGETS, Edge, NodeOp, Range
 from tickwire.decode._stage cimport AGAIN, DONE, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage
 from tickwire.decode._read cimport Reader
 from tickwire.decode._values cimport (
@@ -388,39 +388,4 @@ cdef class General:
                 &self.program.row_sets[self.program.numbers[node.rows.first + i]]
             ):
                 return False
-        return True
-
-    cdef bint fill_scope(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
-        cdef int32_t i, target
-        for i in range(node.fills.n):
-            target = self.program.cells[node.fills.first + i].target
-            if not self.stage.fill(
-                &self.program.cells[node.fills.first + i],
-                firsts[target],
-                self.stage.targets.at[target].head[0],
-            ):
-                return False
-        return True
-
-    cdef void note_heads(self, NodeOp* node, int64_t* firsts) noexcept nogil:
-        """Where the rows begin that this value will hold, for `fill_containers`."""
-        cdef RowSetOp* row_set
-        cdef int32_t i
-        for i in range(node.containers.n):
-            row_set = &self.program.row_sets[self.program.numbers[node.containers.first + i]]
-            firsts[i] = self.stage.targets.at[row_set.target].head[0]
-
-    cdef bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
-        """The constants of the row sets whose items this value held."""
-        cdef RowSetOp* row_set
-        cdef int32_t i, j
-        for i in range(node.containers.n):
-            row_set = &self.program.row_sets[self.program.numbers[node.containers.first + i]]
-            for j in range(row_set.fills.n):
-                if not self.stage.fill(
-                    &self.program.cells[row_set.fills.first + j],
-                    firsts[i],
-                    self.stage.targets.at[row_set.target].head[0],
-                ):
-                    return False
         return True

@@ -173,6 +173,7 @@ cdef class Lowered:
     cdef readonly int n_carry
     cdef readonly int n_members
     cdef int n_nodes
+    cdef int n_cells
     cdef int router             # root node of the tree that only observes
     cdef NodeOp* nodes
     cdef Edge* edges

@@ -178,6 +178,7 @@ cdef class Lowered:
 
     def _pack_cells(self, list rows):
         cdef CellOp* cell
+        self.n_cells = len(rows)
         self.cells = <CellOp*>_array(len(rows), sizeof(CellOp))
         for i, (target, column, kind, register, constant, required, is_channel) in enumerate(rows):
             cell = &self.cells[i]

@@ -71,6 +71,7 @@ cdef struct Script:
     bint must_close         # `Walker.close` has something to do
     bint proved             # what fits is of the route
     bint freezes            # while it is linked: texts that routing asks for become literals
+    bint unfolds            # the same: what only holds others is read by steps of its own
     bint fills              # the root's columns are to be filled behind the rows
     uint64_t have           # registers that its steps set
     uint64_t unsure         # registers that a walk inside of it may set
@@ -102,6 +103,8 @@ cdef class Scripts:
     cdef void missed(self, int32_t number, uint64_t observed) noexcept nogil
 
     cdef bint _link(self, Script* script, RouteOp* route, uint64_t observed) noexcept nogil
+    cdef bint _begin(self, Script* script, RouteOp* route, bint freezes, bint unfolds) \
+        noexcept nogil
     cdef bint _root(self, Script* script, RouteOp* route) noexcept nogil
     cdef bint _steps(self, Script* script, RouteOp* route, Template* template) noexcept nogil
     cdef bint _node(self, Script* script, RouteOp* route, Step* step) noexcept nogil

@@ -62,6 +62,12 @@ cdef bint _expect(Script* script, const uint8_t* p, size_t n) noexcept nogil:
     return True
 
 
+cdef bint _only_holds(NodeOp* node) noexcept nogil:
+    """Whether nothing happens at the end of a value, or with it as a whole."""
+    return not (node.rows.n or node.fills.n or node.actions.n or node.containers.n) \
+        and node.observe < 0
+
+
 cdef class Scripts:
     """The scripts of one source's routes.
 
@@ -123,16 +129,23 @@ cdef class Scripts:
     cdef bint _link(self, Script* script, RouteOp* route, uint64_t observed) noexcept nogil:
         """Link a script that proves its route, or else one that observes all that routing wants."""
         cdef uint64_t asked
-        memset(script, 0, sizeof(Script))
-        script.freezes = True
-        if not self._root(script, route):
-            return False
+        cdef bint unfolds = True
+        if not self._begin(script, route, True, unfolds):
+            unfolds = False     # there may be too many steps
+            if not self._begin(script, route, True, unfolds):
+                return False
         # The templates may be of another message of the route, which observed more than this one.
         asked = self.message.have | script.have
         script.proved = (observed & (script.unsure | asked & ~script.frozen)) == 0
         if script.proved or script.frozen == 0:
             return True
+        return self._begin(script, route, False, unfolds)
+
+    cdef bint _begin(self, Script* script, RouteOp* route, bint freezes, bint unfolds) \
+            noexcept nogil:
         memset(script, 0, sizeof(Script))
+        script.freezes = freezes
+        script.unfolds = unfolds
         return self._root(script, route)
 
     cdef bint _root(self, Script* script, RouteOp* route) noexcept nogil:
@@ -179,6 +192,8 @@ cdef class Scripts:
                     return False
             elif step.kind == STEP_END and is_row:
                 return _add(script, step, STEP_ROW_END)
+            elif step.kind == STEP_END and template != &self.templates[route.root]:
+                return _expect(script, step.literal, step.n)
             elif not _add(script, step, step.kind):
                 return False
             elif not is_row:
@@ -202,7 +217,8 @@ cdef class Scripts:
         return False
 
     cdef bint _node(self, Script* script, RouteOp* route, Step* step) noexcept nogil:
-        """A value that is rows, if every row of it is what its steps read; any other is walked."""
+        """A value that is rows, if every row of it is what its steps read; or one that only holds
+        others; any other is walked."""
         cdef NodeOp* node = &self.program.nodes[step.node]
         cdef Template* template
         if node.only_lists and step.first == c'[':
@@ -211,6 +227,10 @@ cdef class Scripts:
                 return self._rows(script, route, step, template, True)
         elif self.templates[step.node].direct:
             return self._rows(script, route, step, &self.templates[step.node], False)
+        elif script.unfolds and self.templates[step.node].n_steps and _only_holds(node):
+            return _expect(script, step.literal, step.n) and self._steps(
+                script, route, &self.templates[step.node]
+            )
         if not _add(script, step, STEP_NODE):
             return False
         script.unsure |= node.registers

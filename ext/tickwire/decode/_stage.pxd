@@ -61,6 +61,23 @@ cdef struct Message:
     Register registers[MAX_REGISTERS]
     int64_t heads[MAX_TARGETS]      # of the rings when the message began
 
+cdef extern from "tickwire/fill.h" nogil:
+    ctypedef struct Fill "tw_fill":
+        uint8_t* column
+        int64_t slots
+        const int64_t* head
+        const Bits* value
+        Bits constant
+        uint64_t bit
+        int32_t target
+        int32_t log2_bytes
+        int32_t required
+        int32_t is_channel
+
+    int tw_fill_columns(
+        const Fill* fill, int32_t n, const int64_t* firsts, uint64_t have, const Labels* labels
+    )
+
 # The row that an object's member gave.
 cdef struct Member:
     uint64_t message                # Message.number
@@ -78,10 +95,19 @@ cdef class Stage:
     cdef Carry carry
     cdef uint8_t* allowed           # by symbol code: the source names it; NULL: all are allowed
     cdef int32_t n_allowed
+    cdef Fill* fills                # by cell of the program
     cdef uint8_t* scratch           # one unescaped text
     cdef size_t scratch_bytes
     cdef Member* members            # [symbol * program.n_members + RowSetOp.member]
     cdef int64_t n_members
+
+    # Give rows what they share: those of each table from `firsts` on, up to its head.
+    cdef inline bint fill(self, Range cells, const int64_t* firsts) noexcept nogil:
+        if tw_fill_columns(
+            &self.fills[cells.first], cells.n, firsts, self.message.have, self.message.labels
+        ):
+            return True
+        return self.fail(MISSING)
 
     # A message begins; it has no rows yet.
     cdef inline void begin(self, RouteOp* route) noexcept nogil:
@@ -106,7 +132,7 @@ cdef class Stage:
     cdef void take_back(self, RouteOp* route) noexcept nogil
     # False: `message.outcome` says why.
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil
-    cdef bint fill(self, CellOp* cell, int64_t first, int64_t last) noexcept nogil
+    cdef void _bind(self, Fill* fill, CellOp* cell) noexcept nogil
     cdef bint finish(self, RouteOp* route) noexcept nogil
     # Room for n bytes; NULL without memory.
     cdef uint8_t* room(self, size_t n) noexcept nogil
@@ -127,3 +153,5 @@ cdef class Stage:
     cdef bint plain(self, const Register* register, const uint8_t** text, size_t* n) noexcept nogil
     cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil
+
+cdef int log2_of_bytes(int kind) noexcept nogil

@@ -15,9 +15,9 @@ from tickwire.ring._ring cimport (
 )
 
 cdef extern from "tickwire/fill.h" nogil:
-    void tw_fill_64(int64_t* column, int64_t n, int64_t value)
-    void tw_fill_32(int32_t* column, int64_t n, int32_t value)
-    void tw_fill_16(int16_t* column, int64_t n, int16_t value)
+    int tw_fill_column(
+        void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
+    )
 
 
 cdef class Stage:
@@ -39,6 +39,11 @@ cdef class Stage:
         self.seen = Seen(max(program.n_once, 1))
         self.carry = Carry(max(program.n_carry, 1))
         self.message.given_symbol = -1
+        self.fills = <Fill*>calloc(max(program.n_cells, 1), sizeof(Fill))
+        if self.fills == NULL:
+            raise MemoryError
+        for i in range(program.n_cells):
+            self._bind(&self.fills[i], &program.cells[i])
         if symbols is not None:
             self.n_allowed = max(symbols, default=-1) + 1
             self.allowed = <uint8_t*>calloc(max(self.n_allowed, 1), 1)
@@ -49,8 +54,25 @@ cdef class Stage:
 
     def __dealloc__(self):
         free(self.allowed)
+        free(self.fills)
         free(self.scratch)
         free(self.members)
+
+    cdef void _bind(self, Fill* fill, CellOp* cell) noexcept nogil:
+        cdef Target* target = &self.targets.at[cell.target]
+        if target.columns == NULL:
+            return      # a table that this source does not write
+        fill.column = <uint8_t*>target.columns[cell.column]
+        fill.slots = target.mask
+        fill.head = target.head
+        fill.constant = cell.constant
+        if cell.register >= 0:
+            fill.value = &self.message.registers[cell.register].value
+            fill.bit = <uint64_t>1 << cell.register
+            fill.required = cell.required
+        fill.target = cell.target
+        fill.log2_bytes = log2_of_bytes(cell.kind)
+        fill.is_channel = cell.is_channel
 
     cdef bint fail(self, Outcome outcome) noexcept nogil:
         self.message.outcome = outcome
@@ -301,37 +323,11 @@ cdef class Stage:
         n[0] = <size_t>n_plain
         return True
 
-    cdef bint fill(self, CellOp* cell, int64_t first, int64_t last) noexcept nogil:
-        """Give the rows first..last - 1 of a column one value."""
-        cdef Target* target = &self.targets.at[cell.target]
-        cdef void* column = target.columns[cell.column]
-        cdef int64_t row = first
-        cdef int64_t slot, n
-        cdef Bits value
-        if first >= last:
-            return True
-        if not self.bits(cell, &value):
-            return False
-        while row < last:
-            slot = row & target.mask
-            n = min(last - row, target.mask + 1 - slot)     # at most two stretches
-            row += n
-            if cell.kind == KIND_F64 or cell.kind == KIND_I64 or cell.kind == KIND_TS:
-                tw_fill_64(<int64_t*>column + slot, n, value.i)
-            elif cell.kind == KIND_CODE16:
-                tw_fill_16(<int16_t*>column + slot, n, <int16_t>value.i)
-            elif cell.kind == KIND_BOOL:
-                memset(<int8_t*>column + slot, <int8_t>value.i, n)
-            else:
-                tw_fill_32(<int32_t*>column + slot, n, <int32_t>value.i)
-        return True
-
     cdef bint finish(self, RouteOp* route) noexcept nogil:
         """After the walk: a row where a book has no level, and which row is the message's last."""
         cdef int32_t i
         cdef int target
-        cdef int64_t head, first, mask
-        cdef int32_t last_column
+        cdef int64_t head
         cdef int8_t* last
         for i in range(route.marks_last.n):
             target = self.program.numbers[route.marks_last.first + i]
@@ -342,17 +338,12 @@ cdef class Stage:
                     return False
                 if self.targets.at[target].head[0] == self.message.heads[target]:
                     continue
-            last_column = self.program.last_columns[target]
-            last = <int8_t*>self.targets.at[target].columns[last_column]
+            last = <int8_t*>self.targets.at[target].columns[self.program.last_columns[target]]
             head = self.targets.at[target].head[0]
-            mask = self.targets.at[target].mask
-            first = self.message.heads[target] & mask
-            if first + head - self.message.heads[target] <= mask + 1:
-                memset(last + first, 0, head - self.message.heads[target])
-            else:
-                memset(last + first, 0, mask + 1 - first)
-                memset(last, 0, head & mask)
-            last[(head - 1) & mask] = 1
+            tw_fill_column(
+                last, self.targets.at[target].mask, self.message.heads[target], head, 0, 0
+            )
+            last[(head - 1) & self.targets.at[target].mask] = 1
         return True
 
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
@@ -380,3 +371,12 @@ cdef class Stage:
             break
         self.targets.at[target].head[0] = head + 1
         return True
+
+
+cdef int log2_of_bytes(int kind) noexcept nogil:
+    """Bytes of a column's value, which is no text."""
+    if kind == KIND_F64 or kind == KIND_I64 or kind == KIND_TS:
+        return 3
+    if kind == KIND_CODE16:
+        return 1
+    return 0 if kind == KIND_BOOL else 2

@@ -3,13 +3,13 @@ which columns a template's values go into.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Labels, Message, Stage
 from tickwire.decode._targets cimport Targets
-from tickwire.decode._template cimport Known, Step, Template
+from tickwire.decode._template cimport Known, KnownLevel, Ladder, Step, Template
 from tickwire.decode._values cimport Register
 
 cdef extern from "tickwire/place.h" nogil:
@@ -27,10 +27,10 @@ cdef extern from "tickwire/steps.h" nogil:
         uint64_t* have
         int64_t row
         int64_t last
-        int is_levels
         int admitted
         const uint8_t* element
         const Labels* labels
+        Ladder* ladder
         const Place* place
         uint64_t kept_back
         uint64_t known
@@ -47,6 +47,7 @@ cdef extern from "tickwire/steps.h" nogil:
         steps_function script
         steps_function script_slack
         const void* const* codes
+        steps_function levels
 
     bint tw_has_slack(const uint8_t* end)
     void tw_choose_kernels(Kernels* kernels)
@@ -55,6 +56,13 @@ cdef extern from "tickwire/known.h" nogil:
     Known* tw_new_known()
     void tw_free_known(Known* known)
     void tw_know(Known* known, const uint8_t* p, size_t n, int32_t code)
+
+cdef extern from "tickwire/ladder.h" nogil:
+    KnownLevel* tw_make_known_levels(void** memory)
+    bint tw_learn_ladder(
+        Ladder* ladder, const uint8_t* first, uint32_t n_first, const uint8_t* last,
+        uint32_t n_last, bint has_integer, KnownLevel* known, uint64_t stamp
+    )
 
 cdef enum:
     N_DICTIONARIES = 4
@@ -68,6 +76,9 @@ cdef class Steps:
     cdef Reader reader
     cdef Message* message       # the stage's
     cdef Known* known[N_DICTIONARIES]   # by DictionaryName; NULL before the first string
+    cdef KnownLevel* known_levels       # NULL before the first template of levels
+    cdef void* known_levels_memory
+    cdef uint64_t stamp                 # of the last template of levels that was learned
 
     # The value that a kernel has stopped at: behind it; NULL where its text does not fit, with
     # `message.outcome` set if it is wrong.
@@ -79,6 +90,7 @@ cdef class Steps:
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil
+    cdef bint learn_levels(self, Template* template) noexcept nogil
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil

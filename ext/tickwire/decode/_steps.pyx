@@ -1,6 +1,7 @@
 """The steps of templates; what they are is told in `_template.pxd`, how they run in `steps.h`."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free
 
 from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
@@ -19,6 +20,9 @@ cdef extern from "tickwire/predict.h" nogil:
 
 cdef extern from "tickwire/step.h" nogil:
     bint tw_store(const Step* step, const Register* reg, int64_t row, bint checked)
+
+cdef enum:
+    STAMP = 256     # how much the stamp of each template of levels is above the last
 
 
 cdef class Steps:
@@ -40,6 +44,7 @@ cdef class Steps:
     def __dealloc__(self):
         for number in range(N_DICTIONARIES):
             tw_free_known(self.known[number])
+        free(self.known_levels_memory)
 
     cdef const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
         self.message.have &= ~(<uint64_t>1 << step.reg)
@@ -113,7 +118,7 @@ cdef class Steps:
             if not self.place(template, &self.program.cells[row_set.fills.first + i]):
                 return
         template.plain = not template.conditional and template.n_rest == 0
-        template.levels = template.plain and _is_levels(template)
+        template.levels = template.plain and _is_levels(template) and self.learn_levels(template)
         template.direct = True
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
@@ -123,6 +128,19 @@ cdef class Steps:
             return False
         row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
         return not (row_set.zeros.n or row_set.carry >= 0 or row_set.member >= 0)
+
+    cdef bint learn_levels(self, Template* template) noexcept nogil:
+        """Of a template of levels: what joins them; False where that is too long."""
+        cdef Step* steps = template.steps
+        cdef Step* last = &steps[template.n_steps - 1]
+        cdef bint has_integer = template.n_steps == 4
+        if self.known_levels_memory == NULL:
+            self.known_levels = tw_make_known_levels(&self.known_levels_memory)
+        self.stamp += STAMP
+        return tw_learn_ladder(
+            &template.ladder, steps[0].literal, steps[0].n, last.literal, last.n, has_integer,
+            self.known_levels if _is_in_row(template) else NULL, self.stamp,
+        )
 
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil:
         """Tell the step that reads a column's value where it goes; False: there are too many."""
@@ -166,6 +184,16 @@ cdef bint _is_levels(Template* template) noexcept nogil:
     return steps[2].kind == STEP_END or (
         steps[2].kind == STEP_INTEGER and template.n_steps == 4
     )
+
+
+cdef bint _is_in_row(Template* template) noexcept nogil:
+    """Whether all values have columns, and the integer's has 32 bits."""
+    cdef Step* steps = template.steps
+    cdef int i
+    for i in range(template.n_steps - 1):
+        if steps[i].column == &template.nowhere:
+            return False
+    return template.n_steps < 4 or steps[2].store == STORE_4
 
 
 cdef inline bint _gives_value(Step* step) noexcept nogil:

@@ -61,6 +61,12 @@ cdef extern from "tickwire/step.h" nogil:
     ctypedef struct Known "tw_known":
         pass
 
+    ctypedef struct KnownLevel "tw_known_level":
+        pass
+
+    ctypedef struct Ladder "tw_ladder":
+        int64_t n_known
+
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]
         uint64_t n
@@ -95,6 +101,7 @@ cdef struct Template:
     bint conditional        # the row may not be wanted
     bint plain              # every row is wanted, and steps fill all its columns
     bint levels             # plain, and two decimals, perhaps an integer behind them
+    Ladder ladder           # of levels
     int64_t nowhere         # what has no column goes here
     int32_t target
     RowSetOp* row_set

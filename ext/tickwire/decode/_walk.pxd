@@ -48,7 +48,7 @@ cdef class Walker(General):
     cdef const uint8_t* each(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* row(self, Template* template, const uint8_t* p) noexcept nogil
     cdef inline bint admit(self, Template* template, int64_t row) noexcept nogil
-    cdef const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
+    cdef inline const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
         noexcept nogil
     cdef const uint8_t* single_rows(self, Template* template, const uint8_t* p, bint* closed) \
         noexcept nogil

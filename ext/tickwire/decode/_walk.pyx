@@ -41,6 +41,11 @@ cdef class Walker(General):
     def __dealloc__(self):
         free(self.templates)
 
+    @property
+    def known_levels(self):
+        """Levels of books that were known from before."""
+        return sum(self.templates[number].ladder.n_known for number in range(self.program.n_nodes))
+
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
             noexcept nogil:
         """Decode a message by a route; `is_sure` where the route is proved.
@@ -83,7 +88,7 @@ cdef class Walker(General):
         cdef NodeOp* root = &self.program.nodes[route.root]
         return (
             (route.marks_last.n == 0 or self.stage.finish(route))
-            and (not fills or self.fill_scope(root, self.message.heads))
+            and (not fills or self.stage.fill(root.fills, self.message.heads))
         )
 
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -147,7 +152,7 @@ cdef class Walker(General):
             self.note(node.observe, p, after)
         if node.rows.n and not self.close_rows(node, p):
             return NULL
-        if node.fills.n and not self.fill_scope(node, firsts):
+        if node.fills.n and not self.stage.fill(node.fills, firsts):
             return NULL
         return after
 
@@ -257,7 +262,7 @@ cdef class Walker(General):
         self.targets.at[template.target].head[0] = row + 1
         return True
 
-    cdef const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
+    cdef inline const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
             noexcept nogil:
         """Write the elements of an array into the columns, p at the first.
 
@@ -275,10 +280,14 @@ cdef class Walker(General):
         self.prepare(&run, template.steps)
         run.row = target.head[0]
         run.element = p
-        run.is_levels = template.levels
+        run.ladder = &template.ladder
         while run.row < most and self.targets.has_room(template.target):
             run.last = min(most, target.limit[0])
-            p = self.kernels.many(&run, p)
+            run.stop = TW_STOP_MISS
+            if template.levels and self.kernels.levels != NULL and run.step == run.steps:
+                p = self.kernels.levels(&run, p)
+            if run.stop == TW_STOP_MISS and run.row < run.last:
+                p = self.kernels.many(&run, p)
             target.head[0] = run.row
             if run.stop == TW_STOP_END:
                 closed[0] = True

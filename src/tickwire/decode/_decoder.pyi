@@ -65,6 +65,9 @@ class Decoder:
     def errors(self) -> dict[str, int]: ...
     @property
     def scripted(self) -> dict[str, int]: ...
+    @property
+    def known_levels(self) -> int:
+        """Levels whose text was known from a message before."""
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None
     ) -> ConnectionDecoder: ...
