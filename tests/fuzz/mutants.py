@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.fuzz.mutants_of_books import KNOWN_LEVELS, SHARED_COLUMNS
+
 PARSER = "ext/tickwire/wire/_parser.pyx"
 RULES = "ext/tickwire/wire/_rules.pxd"
 STREAMED = "ext/tickwire/wire/_streamed.pyx"
@@ -43,8 +45,6 @@ STEP_TESTS = (
     "tests/decode/test_walk.py",
     "tests/decode/test_hostile.py",
 )
-FILL_TESTS = ("tests/decode/test_near_templates.py",)
-LEVEL_TESTS = ("tests/decode/test_known_levels.py",)
 SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_trades_once.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
@@ -404,71 +404,7 @@ MUTANTS = (
         "joint->mask = (uint32_t)((1ULL << joint->n) - 1);",
         "joint->mask = (uint32_t)((1ULL << joint->n) - 1) & ~(1U << n_a);",
     ),
-    # Levels that are known.
-    step(
-        "a level is known by all its bytes but the last",
-        "levels.h",
-        "_bzhi_u64(unlike, (uint32_t)n) |",
-        "_bzhi_u64(unlike, (uint32_t)n - 1) |",
-        LEVEL_TESTS,
-    ),
-    step(
-        "a level is known that another template has read",
-        "levels.h",
-        "= level->stamp_and_n - stamp;",
-        "= (level->stamp_and_n & 255) + 0 * stamp;",
-        LEVEL_TESTS,
-    ),
-    step(
-        "a level is known for the last of its array where that goes on",
-        "levels.h",
-        "&& p[n_same] == ']')",
-        "&& p[n_same] != 0)",
-        LEVEL_TESTS,
-    ),
-    step(
-        "a level is known for the last of its array though it is another",
-        "levels.h",
-        "n_same + 1 + n_first == n_known &&",
-        "n_same + 1 + n_first <= n_known &&",
-        LEVEL_TESTS,
-    ),
-    step(
-        "the last level of an array is kept with what stands behind it",
-        "levels.h",
-        "memcpy(text + stop, ladder->next.text, TW_JOINT_BYTES);",
-        "(void)text[stop];",
-        LEVEL_TESTS,
-    ),
-    step(
-        "a trial of known levels never ends",
-        "ladder.h",
-        "if (ladder->n_tried < ladder->trial) return;",
-        "return;",
-        LEVEL_TESTS,
-    ),
-    step(
-        "levels are never looked for again",
-        "ladder.h",
-        "n < ladder->resting ? ladder->resting - (int32_t)n : 0;",
-        "ladder->resting;",
-        LEVEL_TESTS,
-    ),
-    # What rows share.
-    step(
-        "a column is filled around the end of its ring without its beginning",
-        "fill.h",
-        "    tw_fill_bytes(column, (n - n_to_end) << log2_bytes, pattern);\n",
-        "",
-        FILL_TESTS,
-    ),
-    step(
-        "the rest of a column is not filled",
-        "fill.h",
-        "        *(tw_fill_words *)stop = words;\n",
-        "",
-        FILL_TESTS,
-    ),
+    *(step(*each) for each in (*KNOWN_LEVELS, *SHARED_COLUMNS)),
     # Scripts, and the memory of ids that they ask.
     step(
         "a script ends before the message does",

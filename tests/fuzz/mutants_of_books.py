@@ -1,0 +1,73 @@
+"""Faults of what reads books, to be planted: name, header, what stands there, what shall, tests."""
+
+FILL_TESTS = ("tests/decode/test_near_templates.py",)
+LEVEL_TESTS = ("tests/decode/test_known_levels.py",)
+
+Fault = tuple[str, str, str, str, tuple[str, ...]]
+KNOWN_LEVELS: tuple[Fault, ...] = (
+    (
+        "a level is known by all its bytes but the last",
+        "levels.h",
+        "_bzhi_u64(unlike, (uint32_t)n) |",
+        "_bzhi_u64(unlike, (uint32_t)n - 1) |",
+        LEVEL_TESTS,
+    ),
+    (
+        "a level is known that another template has read",
+        "levels.h",
+        "= level->stamp_and_n - stamp;",
+        "= (level->stamp_and_n & 255) + 0 * stamp;",
+        LEVEL_TESTS,
+    ),
+    (
+        "a level is known for the last of its array where that goes on",
+        "levels.h",
+        "&& p[n_same] == ']')",
+        "&& p[n_same] != 0)",
+        LEVEL_TESTS,
+    ),
+    (
+        "a level is known for the last of its array though it is another",
+        "levels.h",
+        "n_same + 1 + n_first == n_known &&",
+        "n_same + 1 + n_first <= n_known &&",
+        LEVEL_TESTS,
+    ),
+    (
+        "the last level of an array is kept with what stands behind it",
+        "levels.h",
+        "memcpy(text + stop, ladder->next.text, TW_JOINT_BYTES);",
+        "(void)text[stop];",
+        LEVEL_TESTS,
+    ),
+    (
+        "a trial of known levels never ends",
+        "ladder.h",
+        "if (ladder->n_tried < ladder->trial) return;",
+        "return;",
+        LEVEL_TESTS,
+    ),
+    (
+        "levels are never looked for again",
+        "ladder.h",
+        "n < ladder->resting ? ladder->resting - (int32_t)n : 0;",
+        "ladder->resting;",
+        LEVEL_TESTS,
+    ),
+)
+SHARED_COLUMNS: tuple[Fault, ...] = (
+    (
+        "a column is filled around the end of its ring without its beginning",
+        "fill.h",
+        "    tw_fill_bytes(column, (n - n_to_end) << log2_bytes, pattern);\n",
+        "",
+        FILL_TESTS,
+    ),
+    (
+        "the rest of a column is not filled",
+        "fill.h",
+        "        *(tw_fill_words *)stop = words;\n",
+        "",
+        FILL_TESTS,
+    ),
+)
