@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.decode.declarations import BOOKS, POSITIONAL, STATES, TRADES
-from tests.decode.feeds import DATA, Feed
+from tests.decode.feeds import DATA, VENUE, Feed, plain
 from tests.decode.model import Model
 
 from tickwire.decode.plan import Message
@@ -72,3 +72,29 @@ def test_a_long_run_of_one_form_wraps_the_ring() -> None:
             f'"b":[{levels}],"a":[{levels}]}}}}'
         ).encode()
         assert feed.rows(payload) == model.decode(payload)
+
+
+def test_messages_go_around_the_end_of_a_ring() -> None:
+    """A consumer that is never done keeps the ring from beginning again at its front."""
+    feed, model = Feed(BOOKS, rows=1024), Model(BOOKS, DATA)
+    consumer = feed.consumers["book"]
+    found, expected = [], []
+    for n in range(1, 150):
+        levels = ",".join(f'["{n}.{i}","{i}.5"]' for i in range(n % 23 + 1))
+        payload = (
+            f'{{"e":"sides","t":{n},"kind":"delta","data":{{"s":"S{n % 3}","u":{n},'
+            f'"b":[{levels}],"a":[{levels}]}}}}'
+        ).encode()
+        assert feed.offer(payload)
+        expected += (model.decode(payload) or {})["book"]
+        while consumer.available > 1:
+            batch = consumer.take(consumer.available - 1)
+            assert batch is not None
+            found += plain(batch)
+    found += feed.take("book")
+    assert len(found) > 3 * 1024
+    for number, row in enumerate(found):
+        assert row.pop("seq") == number
+        assert row.pop("venue") == VENUE
+        del row["ts_recv"], row["conn"]
+    assert found == expected
