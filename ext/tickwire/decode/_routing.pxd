@@ -55,7 +55,7 @@ cdef class Router:
     cdef Reader reader
     cdef Lowered lowered
     cdef int32_t last               # route of the last message that had one
-    cdef Script* script             # its script; NULL for none
+    cdef Script* script             # what is tried first: its script, if that walks nothing
     cdef Guess guesses[N_GUESSES]
     cdef Proof* proofs              # by route
     # The beginning of the last message that was guessed by its hash, and what was guessed.

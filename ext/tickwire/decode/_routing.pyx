@@ -65,16 +65,21 @@ cdef class Router:
         cdef Outcome outcome = self.stage_rows(p, end, route)
         if self.last != UNROUTED:
             self.script = self.scripts.at[self.last]
+            # To walk what is of another route would cost more than to look which one it is of.
+            if self.script != NULL and self.script.walks:
+                self.script = NULL
         return outcome
 
     cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
             noexcept nogil:
         cdef Outcome outcome = DONE
+        cdef Script* script
         cdef uint64_t hash = 0
         cdef int32_t guessed = self.guess(p, end, &hash)
         if guessed != UNROUTED:
             route[0] = guessed
-            if guessed != self.last and self.fits(self.scripts.at[guessed], p, end):
+            script = self.scripts.at[guessed]
+            if script != self.script and self.fits(script, p, end):
                 self.last = guessed
                 return DONE
             outcome = self.walker.run(guessed, p, end, False)

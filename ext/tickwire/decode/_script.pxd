@@ -68,6 +68,7 @@ cdef struct Script:
     int n_steps             # 0: none
     Beginning beginning     # of the messages that it may fit
     RouteOp* route
+    bint walks              # some of its steps are walked
     bint must_close         # `Walker.close` has something to do
     bint proved             # what fits is of the route
     bint freezes            # while it is linked: texts that routing asks for become literals

@@ -234,6 +234,7 @@ cdef class Scripts:
         if not _add(script, step, STEP_NODE):
             return False
         script.unsure |= node.registers
+        script.walks = True
         return True
 
     cdef bint _rows(self, Script* script, RouteOp* route, Step* entry, Template* template,
