@@ -95,6 +95,7 @@ class Feed:
         )
         self.connection = self.decoder.connection(conn, labels=labels)
         self.clock = 0
+        self.mono_step_ns = 1  # from a message to the next: a flood
 
     def offer(self, payload: bytes | str) -> bool:
         """Decode one message; False where a ring is full."""
@@ -102,7 +103,7 @@ class Feed:
         data = payload.encode() if isinstance(payload, str) else payload
         # Memory that ends where the message does: the address sanitizer sees a read past it.
         exact = np.frombuffer(data, np.uint8).copy()
-        return self.connection.decode(exact, self.clock)
+        return self.connection.decode(exact, self.clock, self.clock * self.mono_step_ns)
 
     def take(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table published since the last call."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.decode.declarations import TRADES
 from tests.decode.feeds import DATA, VENUE, Feed, plain
+from tests.decode.pairs import usual
 
 from tickwire.decode import Decoder, Program
 from tickwire.decode.flatten import MAX_TARGETS
@@ -121,6 +123,18 @@ def test_rings_begin_again_between_reads_where_consumers_keep_up() -> None:
     expected |= {behind: 602, unread: 800}
     assert {name: used(ring) for name, ring in feed.rings.items()} == expected
     assert all(ring.published == 800 for ring in feed.rings.values())
+
+
+@pytest.mark.parametrize(("step_ns", "n_kept"), [(1_000_000, 700), (900_000, 188)])
+def test_a_late_consumer_finds_the_rows_of_a_second(step_ns: int, n_kept: int) -> None:
+    """Only a flood, whose rows the ring would hold for less than a second, writes over them early."""
+    feed = Feed(TRADES, rows=1024)
+    feed.mono_step_ns = step_ns
+    for number in range(1, 701):
+        assert feed.rows(usual(number))
+    late = Consumer(feed.rings["trades"]).take()
+    assert late is not None
+    assert late["seq"].to_pylist() == list(range(700 - n_kept, 700))
 
 
 def used(ring: Ring) -> int:

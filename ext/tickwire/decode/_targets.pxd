@@ -25,6 +25,7 @@ cdef struct Target:
     int64_t* limit          # Ring.limit
     int64_t* published      # Ring.published_at
     int64_t* rewind_at      # Ring.rewind_at
+    int64_t window_rows     # Ring.window_rows
     int64_t* message_start  # Ring.message_start
     int64_t* recv_mono      # hidden column
     void** columns
@@ -48,9 +49,10 @@ cdef class Targets:
     cdef void put_null(self, int target, int column) noexcept nogil
     cdef void rollback(self, int target, int64_t head) noexcept nogil
     cdef void publish(self, int target) noexcept nogil
-    # Rings whose consumers keep up begin again at their front. Between two reads only.
+    # Rings whose consumers keep up with a flood begin again at their front. Between two reads only.
     cdef void rewind(self) noexcept nogil
     cdef void rewind_one(self, int target) noexcept nogil
+    cdef bint is_flooded(self, Target* target) noexcept nogil
 
     cdef inline bint has_room(self, int target) noexcept nogil:
         return self.at[target].head[0] < self.at[target].limit[0] or self.refresh_limit(target)

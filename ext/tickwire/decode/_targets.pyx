@@ -6,6 +6,11 @@ from libc.stdlib cimport calloc, free
 from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT, Ring, TextResult
 
 
+cdef enum:
+    # A ring that would hold its rows for longer than this keeps them, for consumers that come late.
+    LEAST_HISTORY_NS = 1_000_000_000
+
+
 cdef int _bind(Target* target, Ring ring) except -1:
     cdef int i
     target.head = &ring.head_at
@@ -13,6 +18,7 @@ cdef int _bind(Target* target, Ring ring) except -1:
     target.published = &ring.published_at
     target.message_start = &ring.message_start
     target.rewind_at = &ring.rewind_at
+    target.window_rows = ring.window_rows
     target.row_bytes = ring.row_bytes
     target.recv_mono = ring.recv_mono
     target.columns = ring.columns
@@ -195,10 +201,22 @@ cdef class Targets:
         for number in range(self.n):
             target = &self.at[number]
             if target.head != NULL and target.head[0] >= target.rewind_at[0]:
+                if not self.is_flooded(target):
+                    target.rewind_at[0] = target.head[0] + target.window_rows
+                    continue
                 self.rewind_one(number)
                 # Where somebody lags, it is looked at again before the next read.
                 if target.head[0] >= target.rewind_at[0]:
                     self.is_due = True
+
+    cdef bint is_flooded(self, Target* target) noexcept nogil:
+        """Whether rows come so fast that the ring would hold them for less than LEAST_HISTORY_NS."""
+        cdef int64_t last = target.head[0] - 1
+        cdef int64_t first = target.head[0] - target.window_rows
+        cdef int64_t window_ns = (
+            target.recv_mono[last & target.mask] - target.recv_mono[first & target.mask]
+        )
+        return window_ns < LEAST_HISTORY_NS // (target.mask + 1) * target.window_rows
 
     cdef void rewind_one(self, int target) noexcept nogil:
         if target == 0:
