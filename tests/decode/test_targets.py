@@ -127,7 +127,7 @@ def test_rings_begin_again_between_reads_where_consumers_keep_up() -> None:
 
 @pytest.mark.parametrize(("step_ns", "n_kept"), [(1_000_000, 700), (900_000, 188)])
 def test_a_late_consumer_finds_the_rows_of_a_second(step_ns: int, n_kept: int) -> None:
-    """Only a flood, whose rows the ring would hold for less than a second, writes over them early."""
+    """Only a flood, whose rows the ring would hold for less than a second, goes over them early."""
     feed = Feed(TRADES, rows=1024)
     feed.mono_step_ns = step_ns
     for number in range(1, 701):
