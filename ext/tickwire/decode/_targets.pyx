@@ -210,7 +210,7 @@ cdef class Targets:
                     self.is_due = True
 
     cdef bint is_flooded(self, Target* target) noexcept nogil:
-        """Whether rows come so fast that the ring would hold them for less than LEAST_HISTORY_NS."""
+        """Whether rows come so fast that the ring would hold less than LEAST_HISTORY_NS of them."""
         cdef int64_t last = target.head[0] - 1
         cdef int64_t first = target.head[0] - target.window_rows
         cdef int64_t window_ns = (

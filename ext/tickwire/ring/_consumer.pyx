@@ -48,8 +48,8 @@ cdef class Consumer:
 
     It is attached from construction until `close` or garbage collection, and starts at the oldest
     row that the ring holds: where other consumers keep up with a flood, what they have taken may be
-    gone (`Ring.rewind`); otherwise the last `capacity` rows are there, about. Any thread may use it,
-    one at a time.
+    gone (`Ring.rewind`); otherwise the last `capacity` rows are there, about. Any thread may use
+    it, one at a time.
 
     Parameters
     ----------
