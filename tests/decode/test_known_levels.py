@@ -181,6 +181,14 @@ def test_long_levels_are_read_each_time() -> None:
         assert both.read(objects(spaced, spaced)) == 0
 
 
+def test_levels_that_cannot_be_kept_are_not_counted_as_known() -> None:
+    """A number of theirs needs 64 bits."""
+    both = Both([declared("wide", ("b[]", "a[]"), price="[0]", size="[1]", venue_seq="[2]")])
+    for _ in range(4):
+        assert both.read(f'{{"e":"wide","s":"A","t":17,"b":[["1.5","2",{2**40}]],"a":[]}}') == 0
+        assert both.read('{"e":"wide","s":"A","t":17,"b":[["1.5","2",7]],"a":[["2","1",7]]}') == 0
+
+
 def spelled(rng: Random, level: Level, style: int) -> str:
     """A level as venues print it, or nearly so."""
     price, size, n = level

@@ -111,6 +111,7 @@ static inline bool tw_ladder_looks(const tw_ladder *ladder) {
 
 /* n levels have been read, of which so many were known. */
 static inline void tw_judge_ladder(tw_ladder *ladder, int64_t n, int64_t n_hit) {
+    if (ladder->known == NULL) return; /* each was read */
     if (ladder->resting > 0) {
         ladder->resting = n < ladder->resting ? ladder->resting - (int32_t)n : 0;
         return;
