@@ -189,6 +189,20 @@ def test_levels_that_cannot_be_kept_are_not_counted_as_known() -> None:
         assert both.read('{"e":"wide","s":"A","t":17,"b":[["1.5","2",7]],"a":[["2","1",7]]}') == 0
 
 
+def test_a_level_of_another_form_leaves_the_others_known() -> None:
+    """Once so many looked otherwise that they are learned ever more rarely."""
+    levels = [an_object(level) for level in new_levels(Random(4), 20)]
+    strange = '{"px":"1e1","sz":"2","n":3,"x":1}'
+    both = knowing(objects(levels[:10], levels[10:]), 20)
+    for number in range(20):
+        for _ in range(2):
+            n_known = both.read(objects(levels[:10], levels[10:]))
+        both.read(objects([*levels[:10], strange], levels[10:]))
+        if number in (6, 7, 8, 15, 16, 17):
+            assert n_known == 20 * LOOKS
+            assert both.read(objects(levels[:10], levels[10:])) == 20 * LOOKS
+
+
 def spelled(rng: Random, level: Level, style: int) -> str:
     """A level as venues print it, or nearly so."""
     price, size, n = level

@@ -112,8 +112,9 @@ cdef struct Template:
     uint32_t misses_to_learn
     Step steps[MAX_STEPS]
 
-# Learn from p..after, which has just been read in the general way for this node.
-cdef void learn(
+# Learn from p..after, which has just been read in the general way for this node; False where the
+# template stays as it is.
+cdef bint learn(
     Template* template, Lowered program, Register* registers, NodeOp* node, const uint8_t* p,
     const uint8_t* after
 ) noexcept nogil

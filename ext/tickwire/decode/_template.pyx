@@ -271,12 +271,12 @@ cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_
     return _add(template, literal, after)
 
 
-cdef void learn(Template* template, Lowered program, Register* registers, NodeOp* node,
+cdef bint learn(Template* template, Lowered program, Register* registers, NodeOp* node,
                 const uint8_t* p, const uint8_t* after) noexcept nogil:
     cdef int i
     template.misses += 1
     if template.misses < template.misses_to_learn:
-        return
+        return False
     template.misses_to_learn = 0 if template.misses < MOST_MISSES else 2 * template.misses
     template.n_steps = 0
     template.taken = 0
@@ -286,3 +286,4 @@ cdef void learn(Template* template, Lowered program, Register* registers, NodeOp
         template.n_steps = 0
     for i in range(template.n_steps):
         template.steps[i].place = &registers[template.steps[i].reg]
+    return True

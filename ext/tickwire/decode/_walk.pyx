@@ -326,8 +326,9 @@ cdef class Walker(General):
         cdef Template* template = &self.templates[node - self.program.nodes]
         if self.message.deferring:
             return
-        learn(template, self.program, self.message.registers, node, p, after)
-        self.steps.bind(template, node)
+        # Bound anew, a template of levels would know none of them.
+        if learn(template, self.program, self.message.registers, node, p, after):
+            self.steps.bind(template, node)
 
     cdef const uint8_t* listed(self, NodeOp* node, const uint8_t* p) noexcept nogil:
         """An array, by element or by index; p at its bracket."""
