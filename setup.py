@@ -55,11 +55,11 @@ extensions = [
     Extension(
         name=".".join(source.relative_to("ext").with_suffix("").parts),
         sources=[source.as_posix()],
-        include_dirs=["ext/include"],
+        include_dirs=["ext"],
         define_macros=[*macros, ("TICKWIRE_BUILD", f'"{profile}"')],
         extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", *compile_flags],
         extra_link_args=link_flags,
-        depends=[header.as_posix() for header in Path("ext/include").rglob("*.[hi]*")],
+        depends=[header.as_posix() for header in Path("ext").rglob("*.[hi]*")],
     )
     for source in sorted(Path("ext").rglob("_*.pyx"))
 ]

@@ -22,8 +22,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.corridor import Corridor, Frames, read_frames
 from benchmarks.decode.payloads import CASES
+from benchmarks.in_process import Frames, InProcessPipeline, read_frames
 
 from tickwire.observe._build import PROFILE
 from tickwire.session import Receiver
@@ -97,12 +97,12 @@ def allocations(read: Callable[[], None]) -> int:
 
 def count(case: str, folder: Path) -> dict[str, int]:
     """Read a case as a connection brings it: to warm up, then few and many messages a read."""
-    corridor = Corridor(case, ring_rows=RING_ROWS)
+    pipeline = InProcessPipeline(case, ring_rows=RING_ROWS)
     with Frames.write(folder / "one", case, 1) as frames:
         most = frames.per_read
     n_warm = N_READS
-    if corridor.case.table == "trades":
-        n_warm = max(N_READS, WARM_ROWS // (most * corridor.case.n_rows))
+    if pipeline.case.table == "trades":
+        n_warm = max(N_READS, WARM_ROWS // (most * pipeline.case.n_rows))
     found = {"reads": N_READS}
     n_messages = 0
     for name, n_reads, per_read in (
@@ -112,9 +112,9 @@ def count(case: str, folder: Path) -> dict[str, int]:
     ):
         path = folder / name
         with Frames.write(path, case, n_reads, per_read=per_read, first=n_messages) as frames:
-            n = allocations(lambda: corridor.read(frames.descriptor, frames.read_bytes))
+            n = allocations(lambda: pipeline.read(frames.descriptor, frames.read_bytes))
         n_messages += frames.n_messages
-        corridor.check(n_messages)
+        pipeline.check(n_messages)
         found |= {name: n, f"{name}_per_read": frames.per_read}
     return found
 

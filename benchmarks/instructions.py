@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.callgrind import functions_of, totals_of
-from benchmarks.corridor import Corridor, Frames
 from benchmarks.decode.payloads import CASES, missing
+from benchmarks.in_process import Frames, InProcessPipeline
 
 from tickwire.bench import machine
 
@@ -91,18 +91,18 @@ class Refused(Exception):
 def count(name: str, frames: Frames) -> None:
     """Run a stretch, marking its parts; what the child does."""
     stretch = STRETCHES[name]
-    corridor = Corridor(stretch.case, decodes=stretch.decodes)
+    pipeline = InProcessPipeline(stretch.case, decodes=stretch.decodes)
     start = 0
     gc.collect()
     gc.disable()
     for n_reads in stretch.parts:
         read_bytes = frames.read_bytes[start : start + n_reads]
         os.ctermid()
-        corridor.read(frames.descriptor, read_bytes)
+        pipeline.read(frames.descriptor, read_bytes)
         os.ctermid()
         start += n_reads
     gc.enable()
-    corridor.check(frames.n_messages)
+    pipeline.check(frames.n_messages)
 
 
 def counted(names: list[str], folder: Path, *, branches: bool = False) -> Found:

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.corridor import Corridor, Frames
 from benchmarks.decode.payloads import CASES
+from benchmarks.in_process import Frames, InProcessPipeline
 
 from tickwire.bench import machine
 
@@ -62,7 +62,7 @@ def each_line(note: Callable[[str, int], None]) -> Iterator[None]:
 
 def counted(case: str) -> tuple[Counter[tuple[str, int]], int]:
     """Run some reads; how often each line of each file ran, and how many messages there were."""
-    corridor = Corridor(case)
+    pipeline = InProcessPipeline(case)
     runs: Counter[tuple[str, int]] = Counter()
 
     def note(name: str, line: int) -> None:
@@ -72,10 +72,10 @@ def counted(case: str) -> tuple[Counter[tuple[str, int]], int]:
         tempfile.TemporaryDirectory() as folder,
         Frames.write(Path(folder) / "frames", case, 2 * N_READS, per_read=PER_READ) as frames,
     ):
-        corridor.read(frames.descriptor, frames.read_bytes[:N_READS])
+        pipeline.read(frames.descriptor, frames.read_bytes[:N_READS])
         with each_line(note):
-            corridor.read(frames.descriptor, frames.read_bytes[N_READS:])
-        corridor.check(frames.n_messages)
+            pipeline.read(frames.descriptor, frames.read_bytes[N_READS:])
+        pipeline.check(frames.n_messages)
     return runs, N_READS * frames.per_read
 
 

@@ -20,7 +20,7 @@ from benchmarks.decode.payloads import CASES
 from benchmarks.flamegraph import Stack, group_of, spent_itself, svg
 from benchmarks.stacks import of_perf, of_spy
 
-from benchmarks import busy_feed, corridor
+from benchmarks import busy_feed, in_process
 from tickwire.bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,10 +117,10 @@ def by_memray(case: str) -> str:
 
     data, page = FOLDER / "memray.bin", FOLDER / "memray.html"
     data.unlink(missing_ok=True)
-    load = corridor.Corridor(case)
+    load = in_process.InProcessPipeline(case)
     n_tracked = WARM_READS // 2
     path = FOLDER / "frames"
-    with corridor.Frames.write(path, case, WARM_READS + n_tracked) as frames:
+    with in_process.Frames.write(path, case, WARM_READS + n_tracked) as frames:
         load.read(frames.descriptor, frames.read_bytes[:WARM_READS])
         with memray.Tracker(data, native_traces=True, trace_python_allocators=True):
             load.read(frames.descriptor, frames.read_bytes[WARM_READS:])
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tool", choices=["auto", "perf", "py-spy", "memray"], default="auto")
     options = parser.parse_args(arguments)
     is_feed = options.case.startswith("feed:")
-    module = busy_feed if is_feed else corridor
+    module = busy_feed if is_feed else in_process
     try:
         tool = tool_of(options.tool)
         if tool == "memray" and is_feed:

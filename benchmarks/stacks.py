@@ -23,7 +23,7 @@ from benchmarks.flamegraph import Stack
 
 # `    7f1c2a name+0x1f (/path/to/file.so)`, as `perf script -F ip,sym,dso` prints a frame.
 PERF_FRAME = re.compile(r"^\s*[0-9a-f]+ (.*) \((.*)\)$")
-# `Walker_keyed (_walk.pyx:234)`, `main (corridor.py:177)`, `readv (libc.so.6)`.
+# `Walker_keyed (_walk.pyx:234)`, `main (in_process.py:177)`, `readv (libc.so.6)`.
 SPY_FRAME = re.compile(r"^(.*) \((.*?)(?::\d+)?\)$")
 STEADY = "steady (python)"
 START_AND_END = "_life (python)"
@@ -92,6 +92,6 @@ def _spy_name(frame: str, caller: str) -> str:
         if name[:1].isupper():
             name = name.replace("_", ".", 1)
         return f"{path.parent.name}.{path.stem}.{name}"
-    if path.suffix == ".h" and path.parent.name == "tickwire" and "._" in caller:
+    if path.suffix == ".h" and "tickwire" in path.parts and "._" in caller:
         return ".".join([*caller.split(".")[:2], name])
     return name

@@ -15,8 +15,8 @@ from time import perf_counter
 
 import orjson
 import pytest
-from benchmarks.corridor import Corridor, block, fitting
 from benchmarks.decode.payloads import CASES, missing
+from benchmarks.in_process import InProcessPipeline, block, fitting
 from benchmarks.rounds import judge, measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -40,8 +40,8 @@ class Reads:
     def __init__(self, name: str) -> None:
         self.case = CASES[name]
         self.n = fitting(name)
-        self.corridor = Corridor(name, ring_rows=1 << 15)
-        self.parser_alone = Corridor(name, decodes=False)
+        self.pipeline = InProcessPipeline(name, ring_rows=1 << 15)
+        self.parser_alone = InProcessPipeline(name, decodes=False)
         self.payloads = [
             [self.case.payload(number) for number in range(start, start + self.n)]
             for start in range(0, N_BLOCKS * self.n, self.n)
@@ -56,8 +56,8 @@ class Reads:
         """Time the others, then give the decoder the same read."""
         number = next(self.numbers)
         if number == 0:  # its trades have been seen: begin anew, and learn from it
-            self.corridor.connect()
-            self.corridor.receiver.receive_bytes(self.blocks[0])
+            self.pipeline.connect()
+            self.pipeline.receiver.receive_bytes(self.blocks[0])
             self.n_rows += self.n * self.case.n_rows
             number = next(self.numbers)
         loads = orjson.loads
@@ -73,17 +73,17 @@ class Reads:
 
     def decode(self, data: bytes) -> None:
         """Take a read."""
-        self.corridor.receiver.receive_bytes(data)
+        self.pipeline.receiver.receive_bytes(data)
 
     def check(self) -> None:
         """Compare a column of the first block, and count what all rounds gave."""
-        assert self.corridor.n_rows == self.n_rows
-        assert self.corridor.decoder.errors == {}
-        consumer = Consumer(self.corridor.rings[self.case.table])
+        assert self.pipeline.n_rows == self.n_rows
+        assert self.pipeline.decoder.errors == {}
+        consumer = Consumer(self.pipeline.rings[self.case.table])
         while consumer.take() is not None:
             pass
-        self.corridor.connect()
-        self.corridor.receiver.receive_bytes(self.blocks[0])
+        self.pipeline.connect()
+        self.pipeline.receiver.receive_bytes(self.blocks[0])
         batch = consumer.take()
         assert batch is not None
         expected = [
@@ -134,14 +134,14 @@ def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
 @pytest.mark.informational
 def test_one_message_from_python(benchmark: BenchmarkFixture) -> None:
     # `decode` of a connection: a call and a copy for each message, and rows published at once.
-    corridor = Corridor("bbo")
+    pipeline = InProcessPipeline("bbo")
     payload = CASES["bbo"].payload(1)
-    decode = corridor.decoder.connection(2).decode
+    decode = pipeline.decoder.connection(2).decode
 
     def run() -> None:
         for _ in range(1000):
             decode(payload, 1, 1)
 
     measure(benchmark, run, n_messages=1000, n_bytes=1000 * len(payload), rounds=100)
-    assert corridor.decoder.messages == corridor.n_rows
-    assert corridor.decoder.errors == {}
+    assert pipeline.decoder.messages == pipeline.n_rows
+    assert pipeline.decoder.errors == {}

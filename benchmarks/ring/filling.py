@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pyarrow as pa
-from benchmarks.corridor import Corridor, block, fitting
 from benchmarks.decode.payloads import CASES
+from benchmarks.in_process import InProcessPipeline, block, fitting
 
 from tickwire.ring import Consumer
 
@@ -25,8 +25,8 @@ class Filling:
 
     def __init__(self, name: str, n_rows: int) -> None:
         self.case = CASES[name]
-        self.corridor = Corridor(name, ring_rows=1 << 15)
-        self.ring = self.corridor.rings[self.case.table]
+        self.pipeline = InProcessPipeline(name, ring_rows=1 << 15)
+        self.ring = self.pipeline.rings[self.case.table]
         self.consumer = Consumer(self.ring)
         n_messages = -(-n_rows // self.case.n_rows)
         self.n_rows = n_messages * self.case.n_rows
@@ -36,9 +36,9 @@ class Filling:
 
     def fill(self) -> None:
         """Publish the rows of a round."""
-        self.corridor.connect()  # else its trades would have been seen
+        self.pipeline.connect()  # else its trades would have been seen
         for data in self.blocks:
-            self.corridor.receiver.receive_bytes(data)
+            self.pipeline.receiver.receive_bytes(data)
         assert self.consumer.available == self.n_rows
 
     def check(self, batch: pa.RecordBatch | pa.Table | None) -> None:

@@ -9,8 +9,8 @@ message makes an object of Python or allocates anything on that way, counted in 
 """
 
 import pytest
-from benchmarks.corridor import Corridor, Frames
 from benchmarks.decode.payloads import CASES
+from benchmarks.in_process import Frames, InProcessPipeline
 from benchmarks.rounds import judge, measure
 
 from benchmarks import allocations
@@ -105,26 +105,26 @@ def test_frames_read_by_somebody_else(benchmark):
 @pytest.mark.gate
 @pytest.mark.parametrize("case", CASES)
 def test_to_the_ring(benchmark, counts, case, tmp_path):
-    corridor = Corridor(case)
+    pipeline = InProcessPipeline(case)
     n_rows = 0
 
     def setup():  # a connection of its own: else its trades would have been seen
         nonlocal n_rows
-        n_rows = corridor.n_rows
-        corridor.connect()
+        n_rows = pipeline.n_rows
+        pipeline.connect()
         frames.rewind()
         return (frames.descriptor, frames.read_bytes), {}
 
     with Frames.write(tmp_path / "frames", case, N_READS) as frames:
         measure(
             benchmark,
-            corridor.read,
+            pipeline.read,
             setup=setup,
             n_messages=frames.n_messages,
             n_bytes=sum(frames.read_bytes),
             rounds=50,
         )
-        corridor.check(frames.n_messages, n_rows)
+        pipeline.check(frames.n_messages, n_rows)
     each = counts[case]
     n_more = each["reads"] * (each["many_per_read"] - each["few_per_read"])
     verdict = (

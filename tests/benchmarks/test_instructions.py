@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from benchmarks.corridor import Frames
 from benchmarks.decode.payloads import missing
+from benchmarks.in_process import Frames
 from benchmarks.instructions import STRETCHES, count, document, main, table
 
 from benchmarks import instructions

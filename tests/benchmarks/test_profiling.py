@@ -12,7 +12,7 @@ from benchmarks.decode.payloads import CASES
 from benchmarks.flamegraph import group_of, spent_itself, svg
 from benchmarks.stacks import of_perf, of_spy
 
-from benchmarks import busy_feed, corridor, lines, profiling
+from benchmarks import busy_feed, in_process, lines, profiling
 
 ROOT = Path(__file__).parents[2]
 OURS = "/x/src/tickwire"
@@ -35,7 +35,7 @@ PERF = f"""
             7f2 [unknown] ([unknown])
 """.splitlines()
 EXT = "/x/ext/tickwire"
-HEADERS = "/x/ext/include/tickwire"
+HEADERS = "/x/ext/tickwire/decode"
 SPY = [
     "main (/x/a.py:9);<module> (/x/b.py:1);import (/x/c.py:3) 40",
     f"main (/x/a.py:9);steady (/x/a.py:7);0x7f;buffer_updated ({EXT}/session/_receiver.pyx:75);"
@@ -125,7 +125,7 @@ def test_without_any_tool_it_says_what_to_do(
 
 
 def test_the_loads_become_steady(capsys: pytest.CaptureFixture[str]) -> None:
-    corridor.main(["--case", "l2Book", "--seconds", "0.1"])
+    in_process.main(["--case", "l2Book", "--seconds", "0.1"])
     busy_feed.main(["--case", "mix/ws", "--seconds", "0.2"])
     printed = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in printed] == ["steady", "l2Book", "steady", "mix/ws"]

@@ -13,7 +13,7 @@ from tickwire.config import Config, Feed, Source
 from tickwire.errors import RequestRefused, TickwireError
 from tickwire.feed import books as books_module
 from tickwire.feed.books import Books, fetch_books, snapshot_id_path, symbol_of
-from tickwire.feed.corridor import Corridor
+from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.ring import Consumer
 from tickwire.venues import load
@@ -57,16 +57,16 @@ class ScriptedRest:
 
 
 class Scene:
-    """A corridor of spot books with one connection."""
+    """A pipeline of spot books with one connection."""
 
     def __init__(self) -> None:
         source = Source(venue="binance", channels=["book"], symbols=["BTCUSDT"])
         plan = plan_feed(Config(Feed(ring_rows=16_384), (source,)))
-        self.corridor = Corridor(plan, dict.fromkeys(plan.tables, 0))
-        [self.source] = self.corridor.sources
+        self.pipeline = Pipeline(plan, dict.fromkeys(plan.tables, 0))
+        [self.source] = self.pipeline.sources
         assert self.source.books is not None
         self.books: Books = self.source.books
-        self.consumers = {name: Consumer(ring) for name, ring in self.corridor.rings.items()}
+        self.consumers = {name: Consumer(ring) for name, ring in self.pipeline.rings.items()}
         self.connect(7)
 
     def connect(self, conn: int) -> None:
@@ -106,7 +106,7 @@ class Scene:
             await asyncio.gather(task, return_exceptions=True)
 
     async def until_rows(self, n_rows: int) -> None:
-        while self.corridor.rings["book"].published < n_rows:  # noqa: ASYNC110 - it has no event
+        while self.pipeline.rings["book"].published < n_rows:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.001)
 
 
@@ -211,7 +211,7 @@ def test_a_break_of_the_chain_is_a_gap_until_the_next_snapshot(run: Run) -> None
         assert scene.books.offer("BTCUSDT", snapshot(5), REST_NS) == "spliced"
         scene.send((6, 8), (20, 25))
         assert scene.books.has_news
-        scene.corridor.ledger.clock = lambda: 500_000
+        scene.pipeline.ledger.clock = lambda: 500_000
         assert scene.books.look() == ["BTCUSDT"]
         assert scene.books.offer("BTCUSDT", snapshot(22), REST_NS) == "spliced"
         assert [row[:2] for row in scene.book()] == [
@@ -241,9 +241,9 @@ def test_a_full_ring_takes_the_snapshot_later(run: Run) -> None:
         scene.send(*((number, number) for number in range(6, 1006)))
         scene.send((20_000, 20_001), (20_002, 20_002))  # the chain breaks: these are held
         assert scene.books.look() == ["BTCUSDT"]
-        assert scene.corridor.rings["book"].published == 9000
+        assert scene.pipeline.rings["book"].published == 9000
         assert scene.books.offer("BTCUSDT", second, REST_NS) == "full"
-        assert scene.corridor.rings["book"].published == 9000
+        assert scene.pipeline.rings["book"].published == 9000
         assert len(scene.book()) == 9000
         assert scene.books.offer("BTCUSDT", second, REST_NS) == "spliced"
         rows = scene.book()

@@ -93,8 +93,8 @@ class Scene:
     async def hold(self) -> None:
         """Let all changes be held."""
         self.book, self.gaps = self.feed.batches("book"), self.feed.batches("gaps")
-        assert self.feed.corridor is not None
-        [source] = self.feed.corridor.sources
+        assert self.feed.pipeline is not None
+        [source] = self.feed.pipeline.sources
         self.decoder = source.decoder
         n_held = N_HELD * len(self.server.snapshots)
         await self.until(lambda: self.decoder.messages == n_held)

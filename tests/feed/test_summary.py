@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tickwire.config import Config, Feed, Source
-from tickwire.feed.corridor import Corridor
+from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.summary import Usage, status_of, summarise
 
@@ -30,14 +30,14 @@ KEYS = {
 }
 
 
-def corridor() -> Corridor:
+def pipeline() -> Pipeline:
     source = Source(venue="hyperliquid", channels=["mids"], symbols=["*"])
     plan = plan_feed(Config(Feed(ring_rows=16_384), (source,)))
-    return Corridor(plan, dict.fromkeys(plan.tables, 0))
+    return Pipeline(plan, dict.fromkeys(plan.tables, 0))
 
 
 def test_every_key_is_there_with_its_type() -> None:
-    summary = summarise("main", corridor(), [], [], Usage())
+    summary = summarise("main", pipeline(), [], [], Usage())
     for key, kind in KEYS.items():
         assert type(summary[key]) is kind, key
     assert set(summary["latency_us"]) == {"read_to_ring", "read_to_batch", "read_to_commit"}
@@ -47,8 +47,8 @@ def test_every_key_is_there_with_its_type() -> None:
     assert set(summary["rows"]) == {"mids", "gaps", "sessions", "quarantine"}
 
 
-def test_it_counts_what_the_corridor_has_seen() -> None:
-    made = corridor()
+def test_it_counts_what_the_pipeline_has_seen() -> None:
+    made = pipeline()
     [source] = made.sources
     connection = source.decoder.connection(0)
     for payload in (

@@ -28,10 +28,10 @@ def main() -> None:
         Extension(
             name=name,
             sources=[str(HERE / f"{name}.pyx")],
-            include_dirs=["ext/include"],
+            include_dirs=["ext"],
             extra_compile_args=["-std=gnu11", "-g1", "-Wno-unused-function", *flags],
             extra_link_args=TRIED[1:] if flags is not PLAIN else [],
-            depends=[str(header) for header in Path("ext/include").rglob("*.h")],
+            depends=[str(header) for header in Path("ext").rglob("*.h")],
         )
         for name, flags in MODULES.items()
         if name in (sys.argv[1:] or [name])

@@ -21,13 +21,13 @@ VALUES = "ext/tickwire/decode/_values.pyx"
 SCRIPT = "ext/tickwire/decode/_script.pyx"
 SEEN = "ext/tickwire/decode/_seen.pyx"
 STEPS = "ext/tickwire/decode/_steps.pyx"
-PERFORM = "ext/tickwire/decode/_perform.pyx"
+PERFORM = "ext/tickwire/decode/_runner.pyx"
 ROUTING = "ext/tickwire/decode/_routing.pyx"
 WALK = "ext/tickwire/decode/_walk.pyx"
 RING = "ext/tickwire/ring/_ring.pyx"
-MARKS = "ext/tickwire/ring/_marks.pyx"
+MARKS = "ext/tickwire/ring/_watermarks.pyx"
 GATES = "ext/tickwire/ring/_gates.pyx"
-HEADERS = "ext/include/tickwire"
+HEADERS = "ext/tickwire/decode"
 HANDSHAKE = "src/tickwire/wire/handshake.py"
 COMPRESSION = "src/tickwire/wire/compression.py"
 READER = "src/tickwire/capture/reader.py"
@@ -48,8 +48,8 @@ STEP_TESTS = (
 SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_trades_once.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
-PERFORM_TESTS = ("tests/decode/test_perform.py",)
-RING_TESTS = ("tests/ring/test_marks.py", "tests/ring/test_consumer.py")
+PERFORM_TESTS = ("tests/decode/test_runner.py",)
+RING_TESTS = ("tests/ring/test_watermarks.py", "tests/ring/test_consumer.py")
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
@@ -209,32 +209,32 @@ MUTANTS = (
     ),
     frames(
         "the key of a mask is not turned",
-        f"{HEADERS}/mask.h",
+        "ext/tickwire/wire/mask.h",
         "turned[k] = key[(offset + k) & 3];",
         "turned[k] = key[k & 3];",
     ),
     frames(
         "the mask is laid over a byte too many",
-        f"{HEADERS}/mask.h",
+        "ext/tickwire/wire/mask.h",
         "for (; i + 8 <= n; i += 8) {",
         "for (; i + 7 <= n; i += 8) {",
     ),
     # UTF-8.
     frames(
         "overlong forms of three bytes are taken",
-        f"{HEADERS}/utf8.h",
+        "ext/tickwire/base/utf8.h",
         "low = 0xA0; /* below: overlong */",
         "low = 0x80;",
     ),
     frames(
         "surrogates are taken",
-        f"{HEADERS}/utf8.h",
+        "ext/tickwire/base/utf8.h",
         "high = 0x9F; /* above: surrogates */",
         "high = 0xBF;",
     ),
     frames(
         "the state between two pieces of a text forgets a bound",
-        f"{HEADERS}/utf8.h",
+        "ext/tickwire/base/utf8.h",
         "    state->low = low;\n",
         "    state->low = 0x80;\n",
     ),
@@ -400,7 +400,7 @@ MUTANTS = (
     ),
     step(
         "the levels of a book need no comma between them",
-        "ladder.h",
+        "level_cache.h",
         "joint->mask = (uint32_t)((1ULL << joint->n) - 1);",
         "joint->mask = (uint32_t)((1ULL << joint->n) - 1) & ~(1U << n_a);",
     ),
@@ -429,14 +429,14 @@ MUTANTS = (
     ),
     step(
         "a symbol that nobody named is taken",
-        "place.h",
+        "row_loop.h",
         "(symbol >= place->n_allowed || !place->allowed[symbol])",
         "symbol >= place->n_allowed",
         SCRIPT_TESTS,
     ),
     step(
         "the labels of a connection are not looked at",
-        "place.h",
+        "row_loop.h",
         "if (__builtin_expect(labels != NULL, 0)) tw_relabel(place, row, labels);",
         "",
         SCRIPT_TESTS,
@@ -457,21 +457,21 @@ MUTANTS = (
     ),
     step(
         "bits that do not tell choices apart are taken",
-        "choice.h",
+        "enum_match.h",
         "if (taken >> place & 1) return false;",
         "",
         PERFORM_TESTS,
     ),
     step(
         "bits behind the shorter choice tell them apart",
-        "choice.h",
+        "enum_match.h",
         "    differ &= count;\n",
         "",
         PERFORM_TESTS,
     ),
     step(
         "a choice is told by its first eight bytes",
-        "choice.h",
+        "enum_match.h",
         "((high ^ word->text[1]) & word->mask[1])",
         "0",
         PERFORM_TESTS,
@@ -538,14 +538,14 @@ MUTANTS = (
     ),
     step(
         "a symbol is taken for another one of its place",
-        "known.h",
+        "symbol_cache.h",
         "if (__builtin_expect(_mm_testz_si128(differ, differ), 1)) break;",
         "if (__builtin_expect(_mm_testz_si128(differ, differ), 1) || number != 0) break;",
         ("tests/decode/test_many_symbols.py",),
     ),
     step(
         "a bucket is left out behind a full one",
-        "place.h",
+        "row_loop.h",
         "(at + TW_BUCKET_SLOTS)",
         "(at + 2 * TW_BUCKET_SLOTS)",
         ONCE_TESTS,
@@ -578,7 +578,7 @@ MUTANTS = (
     module(
         "a route that a script does not prove is not looked at",
         ROUTING,
-        "if self.verified(<int32_t>(script.route - self.lowered.routes)):",
+        "if self.verified(<int32_t>(script.route - self.bytecode.routes)):",
         "if script != NULL:",
         SCRIPT_TESTS,
         "plans",

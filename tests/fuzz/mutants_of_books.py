@@ -1,7 +1,7 @@
 """Faults of what reads books, to be planted: name, header, what stands there, what shall, tests."""
 
 FILL_TESTS = ("tests/decode/test_near_templates.py",)
-LEVEL_TESTS = ("tests/decode/test_known_levels.py",)
+LEVEL_TESTS = ("tests/decode/test_level_cache.py",)
 
 Fault = tuple[str, str, str, str, tuple[str, ...]]
 KNOWN_LEVELS: tuple[Fault, ...] = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-INCLUDE = Path(__file__).parents[2] / "ext" / "include"
+INCLUDE = Path(__file__).parents[2] / "ext"
 HEADERS = sorted(header.relative_to(INCLUDE).as_posix() for header in INCLUDE.rglob("*.h"))
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]
 FLAGS = [

@@ -25,14 +25,15 @@ LEVELS = (
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 ROOMS = sorted(set().union(*LEVELS[:-2]))
+HEADERS_ALONE = "base"  # what headers of several rooms share; every room may include it
 HOT_ROOMS = ("wire", "ring", "decode", "book")
 
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
-    "decode/_carry": "decode/bench_decoder",
+    "decode/_last_values": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
-    "decode/_perform": "decode/bench_decoder",
+    "decode/_runner": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
     "decode/_stage": "decode/bench_decoder",
     "decode/_routing": "decode/bench_decoder",
@@ -43,13 +44,13 @@ MEASURED_BY = {
     "decode/_walk": "decode/bench_decoder",
     "ring/_drops": "ring/bench_ring",
     "ring/_gates": "ring/bench_ring",
-    "ring/_marks": "ring/bench_ring",
+    "ring/_watermarks": "ring/bench_ring",
     "ring/_stage": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
     "wire/_streamed": "wire/bench_parser",
 }
 NOT_MEASURED = {
-    "decode/_lowered": "compiled once, at the start",
+    "decode/_bytecode": "compiled once, at the start",
     "observe/_build": "a constant",
     "ring/_admission": "a base class without work",
     "ring/_block": "made once, at the start",
@@ -67,6 +68,8 @@ HARD_LIMITS = {".pyx": 800, ".py": 800, ".pyi": 800, ".pxd": 240, ".h": 400}
 
 COMPILED = sorted(EXT.glob("tickwire/*/_*.pyx"))
 CYTHON = sorted(EXT.rglob("*.p[yx]*"))
+INCLUDING = sorted(path for path in EXT.rglob("*") if path.suffix in {".pyx", ".pxd", ".h", ".inc"})
+INCLUDE = re.compile(r"""(?:#include|cdef extern from)\s+"tickwire/(\w+)/""")
 CIMPORT = re.compile(
     r"^\s*(?:from\s+tickwire\.(\w+)[\w.]*\s+cimport|cimport\s+tickwire\.(\w+))", re.M
 )
@@ -137,7 +140,8 @@ def test_a_room_says_what_it_is(room: str) -> None:
 def test_every_folder_is_a_known_room() -> None:
     for top in (EXT / "tickwire", SRC / "tickwire"):
         folders = {path.name for path in top.iterdir() if path.is_dir()} - {"__pycache__"}
-        assert folders <= set(ROOMS)
+        assert folders <= {*ROOMS, HEADERS_ALONE}
+    assert {path.suffix for path in (EXT / "tickwire" / HEADERS_ALONE).iterdir()} == {".h"}
 
 
 @pytest.mark.parametrize("source", CYTHON, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -148,6 +152,14 @@ def test_cython_imports_go_down_the_levels(source: Path) -> None:
         for groups in pattern.findall(text):
             other = groups[0] or groups[1]
             assert other == room or LEVEL_OF[other] > LEVEL_OF[room], f"{room} imports {other}"
+
+
+@pytest.mark.parametrize("source", INCLUDING, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_includes_go_down_the_levels(source: Path) -> None:
+    room = source.parent.name
+    for other in INCLUDE.findall(source.read_text()):
+        is_below = room != HEADERS_ALONE and other == HEADERS_ALONE
+        assert other == room or is_below or LEVEL_OF[other] > LEVEL_OF[room], f"{room}: {other}"
 
 
 @pytest.mark.parametrize("room", HOT_ROOMS)

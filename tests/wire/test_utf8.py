@@ -1,4 +1,4 @@
-"""The UTF-8 check of ext/include/tickwire/utf8.h, through the parser, against Python's decoder."""
+"""The UTF-8 check of ext/tickwire/base/utf8.h, through the parser, against Python's decoder."""
 
 import itertools
 import random

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.decode._lowered cimport Lowered, RouteOp
+from tickwire.decode._bytecode cimport Bytecode, RouteOp
 from tickwire.decode._routing cimport Router
 from tickwire.decode._stage cimport Labels, Outcome, Stage
 from tickwire.decode._targets cimport Targets
@@ -24,7 +24,7 @@ cdef class MessageLimit:
 @cython.final
 cdef class Decoder:
     cdef readonly object program
-    cdef Lowered lowered
+    cdef Bytecode bytecode
     cdef Targets targets
     cdef Stage stage
     cdef Walker walker

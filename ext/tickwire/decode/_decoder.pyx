@@ -10,7 +10,7 @@ Rules of this file
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 
-from tickwire.decode._lowered cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, lowered_of
+from tickwire.decode._bytecode cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
 from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport (
@@ -26,15 +26,15 @@ from collections import deque
 from tickwire.clock import mono_ns
 from tickwire.errors import DecodeError, PlanError
 
-cdef extern from "tickwire/utf8.h" nogil:
+cdef extern from "tickwire/base/utf8.h" nogil:
     ctypedef struct tw_utf8:
         uint8_t need
     int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n)
 
-cdef extern from "tickwire/clock.h" nogil:
+cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
 
-cdef extern from "tickwire/fill.h" nogil:
+cdef extern from "tickwire/decode/fill.h" nogil:
     int tw_fill_column(
         void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
     )
@@ -91,10 +91,10 @@ cdef class Decoder:
         self.venue = venue
         self.venue_code = dictionaries.venue.code(venue)
         self.symbols = dictionaries.symbol
-        self.lowered = lowered_of(program, dictionaries)
+        self.bytecode = bytecode_of(program, dictionaries)
         self.targets = Targets([rings.get(table.name) for table in program.tables])
         named = None if "*" in symbols else [self.symbols.code(symbol) for symbol in symbols]
-        self.stage = Stage(self.lowered, self.targets, named)
+        self.stage = Stage(self.bytecode, self.targets, named)
         self.walker = Walker(self.stage, dictionaries)
         self.router = Router(self.walker)
         self.admission = admission
@@ -122,9 +122,9 @@ cdef class Decoder:
         }
 
     @property
-    def known_levels(self):
+    def cached_levels(self):
         """Levels of books whose text was known from before, so that it was not read again."""
-        return self.walker.known_levels
+        return self.walker.cached_levels
 
     def connection(self, conn, *, labels=None):
         """Make the handler of a connection."""
@@ -181,7 +181,7 @@ cdef class Decoder:
         if number == UNROUTED:
             self.unknown_messages += 1
         else:
-            route = &self.lowered.routes[number]
+            route = &self.bytecode.routes[number]
             if route.kind != ROUTE_DATA:
                 if outcome != DONE:
                     return self.refuse(connection, outcome, payload, n)
@@ -330,7 +330,7 @@ cdef class Decoder:
 
     cdef bint _admit_held(self, int32_t symbol, int32_t number) except -1:
         """Whether a held message is done with: published or refused."""
-        cdef RouteOp* route = &self.lowered.routes[number]
+        cdef RouteOp* route = &self.bytecode.routes[number]
         cdef int answer = self.ask(route, symbol)
         if answer != Admit.ADMIT:
             self.stage.take_back(route)

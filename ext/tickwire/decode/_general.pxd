@@ -5,7 +5,7 @@ It is the whole of what counts as right; `_walk` adds what is faster where it co
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport MAX_TURNS, Edge, Lowered, NodeOp, Range, RowSetOp
+from tickwire.decode._bytecode cimport MAX_TURNS, Edge, Bytecode, NodeOp, Range, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Message, Outcome, Stage
 from tickwire.decode._targets cimport Targets
@@ -18,7 +18,7 @@ cdef struct Turns:
 
 
 cdef class General:
-    cdef Lowered program
+    cdef Bytecode program
     cdef Stage stage
     cdef Targets targets                # the stage's
     cdef Reader reader

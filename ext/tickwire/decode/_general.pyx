@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._lowered cimport MAX_TARGETS, Edge, NodeOp, Range
+from tickwire.decode._bytecode cimport MAX_TARGETS, Edge, NodeOp, Range
 from tickwire.decode._stage cimport AGAIN, DONE, MISSING, NOT_JSON, WRONG_KIND, Outcome, Stage
 from tickwire.decode._read cimport Reader
 from tickwire.decode._values cimport (

@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
-from tickwire.decode._lowered cimport ActionOp, Lowered, Range, Scalar
+from tickwire.decode._bytecode cimport ActionOp, Bytecode, Range, Scalar
 from tickwire.decode._stage cimport Message, Outcome, Stage
 from tickwire.decode._values cimport Register, Text
 from tickwire.ring._dictionary cimport Dictionary
@@ -11,7 +11,7 @@ from tickwire.ring._dictionary cimport Dictionary
 
 @cython.final
 cdef class Reader:
-    cdef Lowered program
+    cdef Bytecode program
     cdef Stage stage
     cdef Message* message       # the stage's
     cdef Dictionary symbols, channels, sides, intervals

@@ -5,7 +5,7 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcmp
 
-from tickwire.decode._lowered cimport (
+from tickwire.decode._bytecode cimport (
     DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, FORM_STRING, OP_CHOICE, OP_CODE, REL_EQUAL,
     OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_RFC3339, OP_SIGN,
     OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX, REL_UNLIKE, ActionOp,

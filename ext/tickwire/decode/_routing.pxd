@@ -10,8 +10,8 @@ the same texts need no second proof.
 cimport cython
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 
-from tickwire.decode._lowered cimport Lowered, Range, RouteOp
-from tickwire.decode._perform cimport Performer
+from tickwire.decode._bytecode cimport Bytecode, Range, RouteOp
+from tickwire.decode._runner cimport ScriptRunner
 from tickwire.decode._read cimport Reader
 from tickwire.decode._script cimport Script, Scripts, may_fit
 from tickwire.decode._stage cimport Outcome, Stage
@@ -50,10 +50,10 @@ cdef struct Proof:
 cdef class Router:
     cdef Walker walker
     cdef Scripts scripts            # the walker's
-    cdef Performer performer
+    cdef ScriptRunner runner
     cdef Stage stage
     cdef Reader reader
-    cdef Lowered lowered
+    cdef Bytecode bytecode
     cdef int32_t last               # route of the last message that had one
     cdef Script* script             # what is tried first: its script, if that walks nothing
     cdef Guess guesses[N_GUESSES]
@@ -68,7 +68,7 @@ cdef class Router:
             noexcept nogil:
         return (
             may_fit(script, p, end)
-            and self.performer.perform(script, p, end)
+            and self.runner.perform(script, p, end)
             and (script.proved or self.confirmed(script))
         )
 

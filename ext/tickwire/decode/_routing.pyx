@@ -4,14 +4,14 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._lowered cimport ROUTE_SNAPSHOT, Range, RouteOp
-from tickwire.decode._perform cimport Performer
+from tickwire.decode._bytecode cimport ROUTE_SNAPSHOT, Range, RouteOp
+from tickwire.decode._runner cimport ScriptRunner
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport DONE, FULL, Outcome
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
 from tickwire.decode._walk cimport Walker
 
-cdef extern from "tickwire/bits.h" nogil:
+cdef extern from "tickwire/base/bits.h" nogil:
     int tw_lowest_bit(uint64_t value)
 
 
@@ -27,19 +27,19 @@ cdef class Router:
     def __cinit__(self, Walker walker):
         self.walker = walker
         self.scripts = walker.scripts
-        self.performer = Performer(walker)
+        self.runner = ScriptRunner(walker)
         self.stage = walker.stage
         self.reader = walker.reader
-        self.lowered = walker.program
+        self.bytecode = walker.program
         self.last = UNROUTED
         for i in range(N_GUESSES):
             self.guesses[i].route = UNROUTED
-        self.proofs = <Proof*>calloc(max(self.lowered.n_routes, 1), sizeof(Proof))
+        self.proofs = <Proof*>calloc(max(self.bytecode.n_routes, 1), sizeof(Proof))
         if self.proofs == NULL:
             raise MemoryError
-        for i in range(self.lowered.n_routes):
+        for i in range(self.bytecode.n_routes):
             self.proofs[i].n_texts = -1
-            self.proofs[i].observed = self._observed_by(&self.lowered.routes[i])
+            self.proofs[i].observed = self._observed_by(&self.bytecode.routes[i])
 
     def __dealloc__(self):
         free(self.proofs)
@@ -47,7 +47,7 @@ cdef class Router:
     cdef uint64_t _observed_by(self, RouteOp* route):
         """Registers that routing looks at before it takes this route, a bit each."""
         cdef uint64_t observed = self._observed_in(route.tests)
-        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
+        cdef int32_t* numbers = &self.bytecode.numbers[route.rivals.first]
         cdef Range tests
         for i in range(0, route.rivals.n, 2):
             tests.first = numbers[i]
@@ -58,7 +58,7 @@ cdef class Router:
     cdef uint64_t _observed_in(self, Range tests):
         cdef uint64_t observed = 0
         for i in range(tests.n):
-            observed |= <uint64_t>1 << self.lowered.tests[tests.first + i].register
+            observed |= <uint64_t>1 << self.bytecode.tests[tests.first + i].register
         return observed
 
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
@@ -90,11 +90,11 @@ cdef class Router:
                     self.last = guessed
                     self.scripts.missed(guessed, self.proofs[guessed].observed)
                     return DONE
-                self.stage.take_back(&self.lowered.routes[guessed])
+                self.stage.take_back(&self.bytecode.routes[guessed])
         route[0] = self.route_of(p, end)
         if route[0] == UNROUTED:
             return self.stage.message.outcome
-        if self.lowered.routes[route[0]].is_raw:
+        if self.bytecode.routes[route[0]].is_raw:
             return DONE
         if hash:
             self.guesses[hash & (N_GUESSES - 1)].hash = hash
@@ -105,7 +105,7 @@ cdef class Router:
 
     cdef bint confirmed(self, Script* script) noexcept nogil:
         """What has been staged by a script is of its route; else it is taken back."""
-        if self.verified(<int32_t>(script.route - self.lowered.routes)):
+        if self.verified(<int32_t>(script.route - self.bytecode.routes)):
             return True
         script.hits -= 1
         self.stage.take_back(script.route)
@@ -161,8 +161,8 @@ cdef class Router:
         text.n = end - p
         text.form = TEXT_STRING
         text.escaped = False
-        for i in range(self.lowered.n_routes):
-            route = &self.lowered.routes[i]
+        for i in range(self.bytecode.n_routes):
+            route = &self.bytecode.routes[i]
             if route.kind == ROUTE_SNAPSHOT:
                 continue
             if route.is_raw:
@@ -175,8 +175,8 @@ cdef class Router:
 
     cdef inline bint verified(self, int32_t number) noexcept nogil:
         """What the walk observed satisfies the route, and no earlier one."""
-        cdef RouteOp* route = &self.lowered.routes[number]
-        cdef int32_t* numbers = &self.lowered.numbers[route.rivals.first]
+        cdef RouteOp* route = &self.bytecode.routes[number]
+        cdef int32_t* numbers = &self.bytecode.numbers[route.rivals.first]
         cdef Range tests
         cdef int32_t i
         if self.is_proved(&self.proofs[number]):

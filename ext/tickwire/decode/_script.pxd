@@ -13,7 +13,7 @@ message that does not fit is taken back, and walked.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport Bits, CellOp, Lowered, NodeOp, RouteOp
+from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, NodeOp, RouteOp
 from tickwire.decode._seen cimport Memory
 from tickwire.decode._stage cimport Message, Stage
 from tickwire.decode._targets cimport Targets
@@ -25,7 +25,7 @@ cdef enum:
     MOST_PATIENCE = 4096    # messages that did not fit, before a script is linked anew
     HITS_FORGIVEN = 64      # messages that fit for one that did not: patience is short again
 
-cdef extern from "tickwire/place.h" nogil:
+cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:
         MAX_CELLS "TW_MAX_CELLS"
         TW_ASK
@@ -40,7 +40,7 @@ cdef extern from "tickwire/place.h" nogil:
         int32_t is_channel
         Bits constant
 
-    ctypedef struct Place "tw_place":
+    ctypedef struct Place "tw_row_loop":
         int64_t* head
         const int64_t* limit
         const int64_t* first_row
@@ -57,7 +57,7 @@ cdef extern from "tickwire/place.h" nogil:
         int32_t n_cells
         Cell* cells
 
-cdef extern from "tickwire/predict.h" nogil:
+cdef extern from "tickwire/decode/fast_scalars.h" nogil:
     ctypedef struct Beginning "tw_beginning":
         pass
 
@@ -90,7 +90,7 @@ cdef struct Script:
 
 @cython.final
 cdef class Scripts:
-    cdef Lowered program
+    cdef Bytecode program
     cdef int n_routes               # of the program, which may be gone when this goes
     cdef Stage stage
     cdef Targets targets

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from tickwire.decode._lowered cimport REL_EQUAL, CellOp, NodeOp, RouteOp, RowSetOp, TestOp
+from tickwire.decode._bytecode cimport REL_EQUAL, CellOp, NodeOp, RouteOp, RowSetOp, TestOp
 from tickwire.decode._stage cimport Stage
 from tickwire.decode._steps cimport kind_of_store
 from tickwire.decode._targets cimport Target

@@ -21,7 +21,7 @@ So the last id that went into it can be taken out again, which leaves it as it w
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-cdef extern from "tickwire/seen.h" nogil:
+cdef extern from "tickwire/decode/seen.h" nogil:
     enum:
         TAIL_IDS "TW_TAIL_IDS"
         FORGIVEN "TW_FORGIVEN"

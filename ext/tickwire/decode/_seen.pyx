@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
-cdef extern from "tickwire/seen.h" nogil:
+cdef extern from "tickwire/decode/seen.h" nogil:
     uint64_t* tw_place_of_tail(const SymbolIds* ids)
     uint64_t* tw_slot_of(const SymbolIds* ids, uint64_t trade)
     void tw_put_into_set(SymbolIds* ids, int64_t first)

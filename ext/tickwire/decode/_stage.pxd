@@ -6,9 +6,9 @@ Rows are staged only. `Decoder` publishes them at the end of a read, or takes th
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
-from tickwire.decode._carry cimport Carry
-from tickwire.decode._lowered cimport (
-    MAX_REGISTERS, MAX_TARGETS, Bits, CellOp, Lowered, Range, RouteOp, RowSetOp,
+from tickwire.decode._last_values cimport LastValues
+from tickwire.decode._bytecode cimport (
+    MAX_REGISTERS, MAX_TARGETS, Bits, CellOp, Bytecode, Range, RouteOp, RowSetOp,
 )
 from tickwire.decode._seen cimport Seen
 from tickwire.decode._targets cimport Targets
@@ -33,10 +33,10 @@ cdef enum Outcome:
 cdef enum:
     MAX_ZEROS = 16      # columns of one row set that a condition makes zero
 
-cdef extern from "tickwire/bits.h" nogil:
+cdef extern from "tickwire/base/bits.h" nogil:
     int tw_lowest_bit(uint64_t value)
 
-cdef extern from "tickwire/step.h" nogil:
+cdef extern from "tickwire/decode/step.h" nogil:
     enum:
         MAX_LABELS "TW_MAX_LABELS"
 
@@ -61,7 +61,7 @@ cdef struct Message:
     Register registers[MAX_REGISTERS]
     int64_t heads[MAX_TARGETS]      # of the rings when the message began
 
-cdef extern from "tickwire/fill.h" nogil:
+cdef extern from "tickwire/decode/fill.h" nogil:
     ctypedef struct Fill "tw_fill":
         uint8_t* column
         int64_t slots
@@ -89,10 +89,10 @@ cdef struct Member:
 @cython.final
 cdef class Stage:
     cdef Message message
-    cdef Lowered program
+    cdef Bytecode program
     cdef Targets targets
     cdef Seen seen
-    cdef Carry carry
+    cdef LastValues last_values
     cdef uint8_t* allowed           # by symbol code: the source names it; NULL: all are allowed
     cdef int32_t n_allowed
     cdef Fill* fills                # by cell of the program
@@ -126,7 +126,7 @@ cdef class Stage:
             self.message.registers[route.given].value.i = self.message.given_symbol
             self.message.have |= <uint64_t>1 << route.given
         self.seen.begin()
-        self.carry.begin()
+        self.last_values.begin()
 
     # Staged rows of the message are gone, and what was remembered with them.
     cdef void take_back(self, RouteOp* route) noexcept nogil

@@ -4,9 +4,9 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from tickwire.decode._lowered cimport Bits, CellOp, Lowered, RouteOp, RowSetOp
+from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, RouteOp, RowSetOp
 from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen
-from tickwire.decode._carry cimport Carried, Carry
+from tickwire.decode._last_values cimport Carried, LastValues
 from tickwire.decode._targets cimport Target, Targets
 from tickwire.decode._values cimport Register, trade_key, unescape
 from tickwire.ring._ring cimport (
@@ -14,7 +14,7 @@ from tickwire.ring._ring cimport (
     KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
 )
 
-cdef extern from "tickwire/fill.h" nogil:
+cdef extern from "tickwire/decode/fill.h" nogil:
     int tw_fill_column(
         void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
     )
@@ -26,18 +26,18 @@ cdef class Stage:
     Parameters
     ----------
     program
-        The lowered program.
+        The bytecode program.
     targets
         Its rings.
     symbols
         Codes of the symbols that the source names; None where it takes all.
     """
 
-    def __cinit__(self, Lowered program, Targets targets, symbols=None):
+    def __cinit__(self, Bytecode program, Targets targets, symbols=None):
         self.program = program
         self.targets = targets
         self.seen = Seen(max(program.n_once, 1))
-        self.carry = Carry(max(program.n_carry, 1))
+        self.last_values = LastValues(max(program.n_carry, 1))
         self.message.given_symbol = -1
         self.fills = <Fill*>calloc(max(program.n_cells, 1), sizeof(Fill))
         if self.fills == NULL:
@@ -94,7 +94,7 @@ cdef class Stage:
             if (route.targets >> target) & 1:
                 self.targets.rollback(target, self.message.heads[target])
         self.seen.undo()
-        self.carry.undo()
+        self.last_values.undo()
 
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil:
         """Stage one row, and leave the registers as they were.
@@ -189,7 +189,7 @@ cdef class Stage:
 
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil:
         cdef Message* message = &self.message
-        cdef Carried* state = self.carry.change(row_set.carry, symbol)
+        cdef Carried* state = self.last_values.change(row_set.carry, symbol)
         cdef int32_t* pairs = &self.program.numbers[row_set.carried.first]
         cdef int32_t i, register, column
         if state == NULL:

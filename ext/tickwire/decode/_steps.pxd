@@ -5,18 +5,18 @@ which columns a template's values go into.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp
+from tickwire.decode._bytecode cimport CellOp, Bytecode, NodeOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Labels, Message, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._template cimport Known, KnownLevel, Ladder, Step, Template
 from tickwire.decode._values cimport Register
 
-cdef extern from "tickwire/place.h" nogil:
-    ctypedef struct Place "tw_place":
+cdef extern from "tickwire/decode/row_loop.h" nogil:
+    ctypedef struct Place "tw_row_loop":
         void* row_set
 
-cdef extern from "tickwire/steps.h" nogil:
+cdef extern from "tickwire/decode/steps.h" nogil:
     int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT
 
     ctypedef struct Run "tw_run":
@@ -30,7 +30,7 @@ cdef extern from "tickwire/steps.h" nogil:
         int admitted
         const uint8_t* element
         const Labels* labels
-        Ladder* ladder
+        Ladder* level_cache
         const Place* place
         uint64_t kept_back
         uint64_t known
@@ -52,15 +52,15 @@ cdef extern from "tickwire/steps.h" nogil:
     bint tw_has_slack(const uint8_t* end)
     void tw_choose_kernels(Kernels* kernels)
 
-cdef extern from "tickwire/known.h" nogil:
-    Known* tw_new_known()
-    void tw_free_known(Known* known)
-    void tw_know(Known* known, const uint8_t* p, size_t n, int32_t code)
+cdef extern from "tickwire/decode/symbol_cache.h" nogil:
+    Known* tw_new_symbol_cache()
+    void tw_free_symbol_cache(Known* known)
+    void tw_learn_symbol(Known* known, const uint8_t* p, size_t n, int32_t code)
 
-cdef extern from "tickwire/ladder.h" nogil:
-    KnownLevel* tw_make_known_levels(void** memory)
-    bint tw_learn_ladder(
-        Ladder* ladder, const uint8_t* first, uint32_t n_first, const uint8_t* last,
+cdef extern from "tickwire/decode/level_cache.h" nogil:
+    KnownLevel* tw_make_cached_levels(void** memory)
+    bint tw_learn_level_cache(
+        Ladder* level_cache, const uint8_t* first, uint32_t n_first, const uint8_t* last,
         uint32_t n_last, bint has_integer, KnownLevel* known, uint64_t stamp
     )
 
@@ -70,14 +70,14 @@ cdef enum:
 
 @cython.final
 cdef class Steps:
-    cdef Lowered program
+    cdef Bytecode program
     cdef Stage stage
     cdef Targets targets
     cdef Reader reader
     cdef Message* message       # the stage's
     cdef Known* known[N_DICTIONARIES]   # by DictionaryName; NULL before the first string
-    cdef KnownLevel* known_levels       # NULL before the first template of levels
-    cdef void* known_levels_memory
+    cdef KnownLevel* cached_levels       # NULL before the first template of levels
+    cdef void* cached_levels_memory
     cdef uint64_t stamp                 # of the last template of levels that was learned
 
     # The value that a kernel has stopped at: behind it; NULL where its text does not fit, with

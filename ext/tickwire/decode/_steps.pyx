@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
 
-from tickwire.decode._lowered cimport ActionOp, CellOp, NodeOp, RowSetOp
+from tickwire.decode._bytecode cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
@@ -15,10 +15,10 @@ from tickwire.ring._ring cimport (
     KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS,
 )
 
-cdef extern from "tickwire/predict.h" nogil:
+cdef extern from "tickwire/decode/fast_scalars.h" nogil:
     const uint8_t* tw_plain_string_end(const uint8_t* p, const uint8_t* end)
 
-cdef extern from "tickwire/step.h" nogil:
+cdef extern from "tickwire/decode/step.h" nogil:
     bint tw_store(const Step* step, const Register* reg, int64_t row, bint checked)
 
 cdef enum:
@@ -43,8 +43,8 @@ cdef class Steps:
 
     def __dealloc__(self):
         for number in range(N_DICTIONARIES):
-            tw_free_known(self.known[number])
-        free(self.known_levels_memory)
+            tw_free_symbol_cache(self.known[number])
+        free(self.cached_levels_memory)
 
     cdef const uint8_t* help(self, Step* step, int stop, const uint8_t* p) noexcept nogil:
         self.message.have &= ~(<uint64_t>1 << step.reg)
@@ -66,9 +66,11 @@ cdef class Steps:
         if after == NULL or not self.reader.code(action, p, after - p):
             return NULL
         if known[0] == NULL:
-            known[0] = tw_new_known()
+            known[0] = tw_new_symbol_cache()
         if known[0] != NULL:
-            tw_know(known[0], p, after - p, <int32_t>self.message.registers[step.reg].value.i)
+            tw_learn_symbol(
+                known[0], p, after - p, <int32_t>self.message.registers[step.reg].value.i
+            )
         step.known = known[0]
         return after
 
@@ -134,12 +136,12 @@ cdef class Steps:
         cdef Step* steps = template.steps
         cdef Step* last = &steps[template.n_steps - 1]
         cdef bint has_integer = template.n_steps == 4
-        if self.known_levels_memory == NULL:
-            self.known_levels = tw_make_known_levels(&self.known_levels_memory)
+        if self.cached_levels_memory == NULL:
+            self.cached_levels = tw_make_cached_levels(&self.cached_levels_memory)
         self.stamp += STAMP
-        return tw_learn_ladder(
-            &template.ladder, steps[0].literal, steps[0].n, last.literal, last.n, has_integer,
-            self.known_levels if _is_in_row(template) else NULL, self.stamp,
+        return tw_learn_level_cache(
+            &template.level_cache, steps[0].literal, steps[0].n, last.literal, last.n, has_integer,
+            self.cached_levels if _is_in_row(template) else NULL, self.stamp,
         )
 
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil:

@@ -8,10 +8,10 @@ reach into the rings and live as long as they.
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
-from tickwire.decode._lowered cimport MAX_TARGETS
+from tickwire.decode._bytecode cimport MAX_TARGETS
 from tickwire.ring._ring cimport Ring, TextResult
 
-cdef extern from "tickwire/step.h" nogil:
+cdef extern from "tickwire/decode/step.h" nogil:
     ctypedef struct TextColumn "tw_text_column":
         int64_t* ends
         uint8_t* arena

@@ -14,7 +14,7 @@ the row's columns and write into its slot, which does not count before the head 
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport CellOp, Lowered, NodeOp, RowSetOp
+from tickwire.decode._bytecode cimport CellOp, Bytecode, NodeOp, RowSetOp
 from tickwire.decode._seen cimport Memory
 from tickwire.decode._values cimport Register
 
@@ -25,7 +25,7 @@ cdef enum:
     MAX_REST = 8        # columns of a row whose value no step reads
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
 
-cdef extern from "tickwire/step.h" nogil:
+cdef extern from "tickwire/decode/step.h" nogil:
     enum:
         STEP_SKIP_STRING "TW_STEP_SKIP_STRING"
         STEP_SKIP "TW_STEP_SKIP"
@@ -55,16 +55,16 @@ cdef extern from "tickwire/step.h" nogil:
         STORE_TEXT "TW_STORE_TEXT"
         STORE_NO_TEXT "TW_STORE_NO_TEXT"
 
-    ctypedef struct Choice "tw_choice":
+    ctypedef struct Choice "tw_enum_match":
         pass
 
-    ctypedef struct Known "tw_known":
+    ctypedef struct Known "tw_symbol_cache":
         pass
 
-    ctypedef struct KnownLevel "tw_known_level":
+    ctypedef struct KnownLevel "tw_cached_level":
         pass
 
-    ctypedef struct Ladder "tw_ladder":
+    ctypedef struct Ladder "tw_level_cache":
         int64_t n_known
 
     ctypedef struct Step "tw_step":
@@ -101,7 +101,7 @@ cdef struct Template:
     bint conditional        # the row may not be wanted
     bint plain              # every row is wanted, and steps fill all its columns
     bint levels             # plain, and two decimals, perhaps an integer behind them
-    Ladder ladder           # of levels
+    Ladder level_cache           # of levels
     int64_t nowhere         # what has no column goes here
     int32_t target
     RowSetOp* row_set
@@ -115,6 +115,6 @@ cdef struct Template:
 # Learn from p..after, which has just been read in the general way for this node; False where the
 # template stays as it is.
 cdef bint learn(
-    Template* template, Lowered program, Register* registers, NodeOp* node, const uint8_t* p,
+    Template* template, Bytecode program, Register* registers, NodeOp* node, const uint8_t* p,
     const uint8_t* after
 ) noexcept nogil

@@ -3,16 +3,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._lowered cimport (
+from tickwire.decode._bytecode cimport (
     FORM_STRING, FORM_WORD, OP_CHOICE, OP_CODE, OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_NUMBER,
-    OP_TEXT, OP_TIME, ActionOp, Edge, Lowered, NodeOp, Range, Scalar,
+    OP_TEXT, OP_TIME, ActionOp, Edge, Bytecode, NodeOp, Range, Scalar,
 )
 from tickwire.decode._values cimport (
     TEXT_NULL, TEXT_STRING, TEXT_WORD, Register, Text, read_scalar, tw_skip_space, tw_skip_value,
     tw_string_end,
 )
 
-cdef extern from "tickwire/choice.h" nogil:
+cdef extern from "tickwire/decode/enum_match.h" nogil:
     enum:
         MAX_WORDS "TW_MAX_WORDS"
         WORD_BYTES "TW_WORD_BYTES"
@@ -21,14 +21,14 @@ cdef extern from "tickwire/choice.h" nogil:
         pass
 
     bint tw_make_word(Word* word, const uint8_t* p, uint32_t n, uint32_t length, int64_t result)
-    bint tw_make_choice(Choice* choice, const Word* words, int n)
+    bint tw_make_enum_match(Choice* choice, const Word* words, int n)
 
-cdef extern from "tickwire/step.h" nogil:
+cdef extern from "tickwire/decode/step.h" nogil:
     enum:
         NS_PER_MS "TW_NS_PER_MS"
 
 
-cdef Edge* _edge(Lowered program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
+cdef Edge* _edge(Bytecode program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
     cdef Edge* edge
     cdef int32_t i
     for i in range(keys.n):
@@ -38,7 +38,7 @@ cdef Edge* _edge(Lowered program, Range keys, const uint8_t* key, size_t n) noex
     return NULL
 
 
-cdef Edge* _index(Lowered program, Range items, int32_t index) noexcept nogil:
+cdef Edge* _index(Bytecode program, Range items, int32_t index) noexcept nogil:
     cdef int32_t i
     for i in range(items.n):
         if program.edges[items.first + i].index == index:
@@ -122,7 +122,7 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
     return NULL
 
 
-cdef bint _choose(Step* step, ActionOp* action, Lowered program, bint string) noexcept nogil:
+cdef bint _choose(Step* step, ActionOp* action, Bytecode program, bint string) noexcept nogil:
     """Expect the texts of a choice; of strings with their closing quotes."""
     cdef Word words[MAX_WORDS]
     cdef uint8_t text[WORD_BYTES]
@@ -132,7 +132,7 @@ cdef bint _choose(Step* step, ActionOp* action, Lowered program, bint string) no
     if action.op == OP_FLAG:
         tw_make_word(&words[0], b"true", 4, 4, True)
         tw_make_word(&words[1], b"false", 5, 5, False)
-        return tw_make_choice(&step.choice, words, 2)
+        return tw_make_enum_match(&step.choice, words, 2)
     for i in range(action.choices.n):
         scalar = &program.scalars[action.choices.first + i]
         if scalar.form != <int>(FORM_STRING if string else FORM_WORD):
@@ -143,10 +143,10 @@ cdef bint _choose(Step* step, ActionOp* action, Lowered program, bint string) no
         text[scalar.n] = c'"'
         tw_make_word(&words[n], text, scalar.n + string, scalar.n, scalar.result)
         n += 1
-    return tw_make_choice(&step.choice, words, n)
+    return tw_make_enum_match(&step.choice, words, n)
 
 
-cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, const uint8_t* literal,
+cdef const uint8_t* _value(Template* template, Bytecode program, Edge* edge, const uint8_t* literal,
                            const uint8_t* p, const uint8_t* after) noexcept nogil:
     """Add the step of the value at p; the end of what it reads, NULL where it cannot be learned."""
     cdef Step* step = &template.steps[template.n_steps]
@@ -206,7 +206,7 @@ cdef const uint8_t* _value(Template* template, Lowered program, Edge* edge, cons
     return p
 
 
-cdef const uint8_t* _body(Template* template, Lowered program, NodeOp* node,
+cdef const uint8_t* _body(Template* template, Bytecode program, NodeOp* node,
                           const uint8_t* literal, const uint8_t* p, const uint8_t* after) \
         noexcept nogil:
     """Add the steps of an object or array at p; where the next literal begins, NULL if none can."""
@@ -251,7 +251,7 @@ cdef const uint8_t* _body(Template* template, Lowered program, NodeOp* node,
     return literal
 
 
-cdef bint _is_plain(Lowered program, Edge* edge, const uint8_t* p) noexcept nogil:
+cdef bint _is_plain(Bytecode program, Edge* edge, const uint8_t* p) noexcept nogil:
     """Whether the value at p only holds others, so that its steps can stand among its parent's."""
     cdef NodeOp* node = &program.nodes[edge.node]
     if node.gives_rows or node.observe >= 0 or node.fills.n or node.actions.n:
@@ -261,7 +261,7 @@ cdef bint _is_plain(Lowered program, Edge* edge, const uint8_t* p) noexcept nogi
     return p[0] == c'[' and node.items.n > 0 and node.each < 0 and not node.from_end
 
 
-cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_t* p,
+cdef bint _learn(Template* template, Bytecode program, NodeOp* node, const uint8_t* p,
                  const uint8_t* after) noexcept nogil:
     cdef const uint8_t* literal = _body(template, program, node, p, p, after)
     if literal == NULL or template.n_steps == MAX_STEPS:
@@ -271,7 +271,7 @@ cdef bint _learn(Template* template, Lowered program, NodeOp* node, const uint8_
     return _add(template, literal, after)
 
 
-cdef bint learn(Template* template, Lowered program, Register* registers, NodeOp* node,
+cdef bint learn(Template* template, Bytecode program, Register* registers, NodeOp* node,
                 const uint8_t* p, const uint8_t* after) noexcept nogil:
     cdef int i
     template.misses += 1

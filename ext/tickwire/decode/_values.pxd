@@ -5,9 +5,9 @@ Spans point into the payload and live until the message has been decoded.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._lowered cimport Bits, Scalar
+from tickwire.decode._bytecode cimport Bits, Scalar
 
-cdef extern from "tickwire/json.h" nogil:
+cdef extern from "tickwire/decode/json.h" nogil:
     const uint8_t* tw_skip_space(const uint8_t* p, const uint8_t* end)
     const uint8_t* tw_string_stop(const uint8_t* p, const uint8_t* end)
     const uint8_t* tw_string_stop_portable(const uint8_t* p, const uint8_t* end)
@@ -18,7 +18,7 @@ cdef extern from "tickwire/json.h" nogil:
     const uint8_t* tw_scalar_end(const uint8_t* p, const uint8_t* end)
     bint tw_is_word(const uint8_t* p, const uint8_t* end, const char* word, size_t n)
 
-cdef extern from "tickwire/decimal.h" nogil:
+cdef extern from "tickwire/decode/decimal.h" nogil:
     ctypedef struct tw_decimal:
         uint64_t mantissa
         int32_t exp10
@@ -30,7 +30,7 @@ cdef extern from "tickwire/decimal.h" nogil:
     bint tw_decimal_to_i64(const tw_decimal* d, int64_t* out)
     uint64_t tw_pow5[651][2]
 
-cdef extern from "tickwire/timestamp.h" nogil:
+cdef extern from "tickwire/decode/timestamp.h" nogil:
     const uint8_t* tw_parse_time(const uint8_t* p, const uint8_t* end, int64_t unit_ns, int64_t* ns)
     bint tw_parse_rfc3339(const uint8_t* p, const uint8_t* end, int64_t* ns)
 
@@ -47,7 +47,7 @@ cdef struct Text:
     int form
     bint escaped            # a string with a backslash in it
 
-cdef extern from "tickwire/register.h" nogil:
+cdef extern from "tickwire/decode/register.h" nogil:
     ctypedef struct Register "tw_register":
         Bits value
         const uint8_t* p        # texts and observed values

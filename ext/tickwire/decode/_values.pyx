@@ -4,7 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._lowered cimport FORM_NUMBER, FORM_STRING, Scalar
+from tickwire.decode._bytecode cimport FORM_NUMBER, FORM_STRING, Scalar
 
 cdef extern from "Python.h":
     double PyOS_string_to_double(const char* s, char** endptr, void* overflow) except? -1.0

@@ -14,7 +14,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tickwire.decode._general cimport General
-from tickwire.decode._lowered cimport NodeOp, RouteOp
+from tickwire.decode._bytecode cimport NodeOp, RouteOp
 from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport Outcome
 from tickwire.decode._steps cimport Kernels, Run, Steps

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tickwire.decode._lowered cimport MAX_TARGETS, NodeOp, RouteOp
+from tickwire.decode._bytecode cimport MAX_TARGETS, NodeOp, RouteOp
 from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, NOT_JSON, WRONG_KIND, Outcome, Stage,
@@ -42,9 +42,11 @@ cdef class Walker(General):
         free(self.templates)
 
     @property
-    def known_levels(self):
+    def cached_levels(self):
         """Levels of books that were known from before."""
-        return sum(self.templates[number].ladder.n_known for number in range(self.program.n_nodes))
+        return sum(
+            self.templates[number].level_cache.n_known for number in range(self.program.n_nodes)
+        )
 
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
             noexcept nogil:
@@ -280,7 +282,7 @@ cdef class Walker(General):
         self.prepare(&run, template.steps)
         run.row = target.head[0]
         run.element = p
-        run.ladder = &template.ladder
+        run.level_cache = &template.level_cache
         while run.row < most and self.targets.has_room(template.target):
             run.last = min(most, target.limit[0])
             run.stop = TW_STOP_MISS

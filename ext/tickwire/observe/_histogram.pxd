@@ -12,7 +12,7 @@ cdef enum:
     MAX_SHIFT = 35                  # widest bucket: 2**35 ns; values end at 2**43 ns, 2.4 hours
     N_BUCKETS = (MAX_SHIFT + 2) << SUB_BITS
 
-cdef extern from "tickwire/bits.h" nogil:
+cdef extern from "tickwire/base/bits.h" nogil:
     int tw_log2(uint64_t value)     # value > 0
 
 

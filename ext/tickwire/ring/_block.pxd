@@ -1,4 +1,4 @@
-"""A ring's memory: see ext/include/tickwire/ring_block.h."""
+"""A ring's memory: see ext/tickwire/ring/ring_block.h."""
 
 cimport cython
 from libc.stdint cimport uint8_t, uint64_t

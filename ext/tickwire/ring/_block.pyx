@@ -1,6 +1,6 @@
 """A ring's memory: one block that explains itself.
 
-The layout is in ext/include/tickwire/ring_block.h. This file lays a table out in it and lets Python
+The layout is in ext/tickwire/ring/ring_block.h. This file lays a table out in it and lets Python
 read it; it knows nothing of writers and consumers.
 """
 

@@ -18,7 +18,7 @@ from tickwire.ring._export cimport (
     measure,
     release_batch,
 )
-from tickwire.ring._marks cimport rows_below
+from tickwire.ring._watermarks cimport rows_below
 from tickwire.ring._memory cimport (
     TW_GATE_FREE,
     TW_GATES,
@@ -33,10 +33,10 @@ from tickwire.ring._ring cimport Ring
 import numpy as np
 
 
-cdef extern from "tickwire/clock.h":
+cdef extern from "tickwire/base/clock.h":
     int64_t tw_mono_ns() noexcept nogil
 
-cdef extern from "tickwire/columns.h" nogil:
+cdef extern from "tickwire/ring/columns.h" nogil:
     int64_t tw_run_length(const int64_t* values, int64_t n)
 
 cdef enum:
@@ -89,8 +89,8 @@ cdef class Consumer:
         else:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
         while True:
-            # Partner: `advance` and `begin_again` in _marks.pyx, which store the floor, fence and
-            # read the gates. Until the gate is known to stand at or above the floor, nothing is
+            # Partner: `advance` and `begin_again` in _watermarks.pyx, which store the floor, fence
+            # and read the gates. Until the gate is known to stand at or above the floor, nothing is
             # taken: the writer may write what lies below.
             tw_fence()
             floor = tw_load_acquire(&self.ring.header.floor.value)

@@ -24,10 +24,10 @@ import pyarrow as pa
 
 from tickwire.errors import DictionaryFull
 
-cdef extern from "tickwire/hash.h" nogil:
+cdef extern from "tickwire/base/hash.h" nogil:
     uint64_t tw_hash(const uint8_t* data, size_t n, uint64_t seed)
 
-cdef extern from "tickwire/utf8_scalar.h" nogil:
+cdef extern from "tickwire/base/utf8_scalar.h" nogil:
     bint tw_is_utf8(const uint8_t* data, size_t n)
 
 cdef enum:

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 
 from tickwire.ring._ring cimport MAX_COLUMNS, Ring
 
-cdef extern from "tickwire/arrow_c.h" nogil:
+cdef extern from "tickwire/ring/arrow_c.h" nogil:
     struct ArrowArray:
         int64_t length
         int64_t null_count

@@ -47,11 +47,11 @@ import pyarrow as pa
 
 cdef object import_from_c = pa.RecordBatch._import_from_c
 
-cdef extern from "tickwire/spare.h" nogil:
-    void* tw_spare_take(size_t n_bytes, int* size_class)
-    void tw_spare_give(void* memory, int size_class)
+cdef extern from "tickwire/ring/block_pool.h" nogil:
+    void* tw_pool_take(size_t n_bytes, int* size_class)
+    void tw_pool_give(void* memory, int size_class)
 
-cdef extern from "tickwire/columns.h" nogil:
+cdef extern from "tickwire/ring/columns.h" nogil:
     int TW_HAS_NULLS
     int TW_HAS_VALUES
     int tw_look_i64(const int64_t* values, int64_t n)
@@ -61,7 +61,7 @@ cdef extern from "tickwire/columns.h" nogil:
     int tw_look_code32(const int32_t* values, int64_t n)
     int64_t tw_offsets(const int64_t* ends, int64_t n, int64_t start, int32_t* offsets)
 
-cdef extern from "tickwire/bitmap.h" nogil:
+cdef extern from "tickwire/ring/bitmap.h" nogil:
     int64_t tw_nulls_i64(const int64_t* values, int64_t n)
     int64_t tw_nulls_i32(const int32_t* values, int64_t n)
     int64_t tw_nulls_f64(const double* values, int64_t n)
@@ -87,7 +87,7 @@ cdef struct Batch:
     ArrowArray array                # first, so that a Batch* is an ArrowArray*
     int64_t refs                    # arrays not released yet
     const void* no_buffers[1]
-    int size_class                  # of its memory, for tw_spare_give
+    int size_class                  # of its memory, for tw_pool_give
     int n_kept
     tw_mapping* kept[MAX_COLUMNS + 1]
 
@@ -179,7 +179,7 @@ cdef ArrowArray* build_batch(Ring ring, const Extent* extent, bint borrow) noexc
     cdef int64_t children_at = line(columns_at + n_columns * <int64_t> sizeof(ColumnArray))
     cdef int64_t data_at = line(children_at + n_columns * <int64_t> sizeof(void*))
     cdef int size_class
-    cdef uint8_t* memory = <uint8_t*> tw_spare_take(
+    cdef uint8_t* memory = <uint8_t*> tw_pool_take(
         <size_t> (data_at + copied_bytes(ring, extent, borrow)), &size_class
     )
     if memory == NULL:
@@ -246,7 +246,7 @@ cdef void release_batch(ArrowArray* array) noexcept nogil:
     if tw_add(&batch.refs, -1) == 0:
         for i in range(batch.n_kept):
             tw_mapping_release(batch.kept[i])
-        tw_spare_give(batch, batch.size_class)
+        tw_pool_give(batch, batch.size_class)
 
 
 cdef void copy_wrapped(

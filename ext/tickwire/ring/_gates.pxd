@@ -1,4 +1,4 @@
-"""The writer's view of the consumers' gates; see ext/include/tickwire/ring_block.h."""
+"""The writer's view of the consumers' gates; see ext/tickwire/ring/ring_block.h."""
 
 from libc.stdint cimport int64_t
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-cdef extern from "tickwire/atomics.h" nogil:
+cdef extern from "tickwire/base/atomics.h" nogil:
     int64_t tw_load_relaxed(const int64_t* word)
     int64_t tw_load_acquire(const int64_t* word)
     void tw_store_relaxed(int64_t* word, int64_t value)
@@ -11,7 +11,7 @@ cdef extern from "tickwire/atomics.h" nogil:
     int64_t tw_add(int64_t* word, int64_t amount)
     void tw_fence()
 
-cdef extern from "tickwire/mapping.h" nogil:
+cdef extern from "tickwire/ring/mapping.h" nogil:
     ctypedef struct tw_mapping:
         size_t n_bytes
         uint8_t* bytes
@@ -20,7 +20,7 @@ cdef extern from "tickwire/mapping.h" nogil:
     tw_mapping* tw_mapping_retain(tw_mapping* mapping)
     void tw_mapping_release(tw_mapping* mapping)
 
-cdef extern from "tickwire/ring_block.h" nogil:
+cdef extern from "tickwire/ring/ring_block.h" nogil:
     enum:
         TW_RING_VERSION
         TW_GATES

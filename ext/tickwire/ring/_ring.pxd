@@ -3,8 +3,8 @@
 The writer fills row `head_at` of every column, counts it with `head_at += 1`, and makes all rows
 below visible with `publish`. Until then `take_back` forgets them. The slot of position p is
 `p & mask`. Positions count up by one per row, except where the ring begins again at slot 0
-(`rewind`, see _marks.pyx): `skipped` is what it has jumped over, and `position - skipped` counts
-rows since the ring was made. Python sees rows, never positions. `publish` fills column `seq`.
+(`rewind`, see _watermarks.pyx): `skipped` is what it has jumped over, and `position - skipped`
+counts rows since the ring was made. Python sees rows, never positions. `publish` fills `seq`.
 
 Three marks bound what the writer may fill. `floor`: consumers start at or above it. `kept`: rows
 from here on must stay as they are, the floor or an older row that somebody still holds. `limit` =

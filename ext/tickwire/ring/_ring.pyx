@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
   the cursor, the floor, what was skipped and their gates, nothing else.
-- The marks `floor`, `kept` and `limit` are explained in the .pxd; they move in _marks.pyx.
+- The marks `floor`, `kept` and `limit` are explained in the .pxd; they move in _watermarks.pyx.
 - Positions are the writer's; what Python sees is counted in rows.
 """
 
@@ -14,11 +14,11 @@ from libc.string cimport memcpy
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
 from tickwire.ring._drops cimport DropLog
-from tickwire.ring._marks cimport advance, begin_again, rows_below
+from tickwire.ring._watermarks cimport advance, begin_again, rows_below
 from tickwire.ring._memory cimport tw_ring_column, tw_store_release
 from tickwire.ring._stage cimport stage_row
 
-cdef extern from "tickwire/columns.h" nogil:
+cdef extern from "tickwire/ring/columns.h" nogil:
     int64_t tw_count_up(int64_t* values, int64_t n, int64_t first)
 
 cdef enum:

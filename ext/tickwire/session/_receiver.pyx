@@ -27,7 +27,7 @@ from tickwire.wire._parser cimport FrameParser
 
 from tickwire import errors
 
-cdef extern from "tickwire/clock.h":
+cdef extern from "tickwire/base/clock.h":
     int64_t tw_wall_ns() noexcept nogil
     int64_t tw_mono_ns() noexcept nogil
 

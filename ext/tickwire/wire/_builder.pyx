@@ -9,7 +9,7 @@ from tickwire.wire._rules cimport tw_close_code_valid
 
 from os import urandom
 
-cdef extern from "tickwire/mask.h":
+cdef extern from "tickwire/wire/mask.h":
     void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
 
 

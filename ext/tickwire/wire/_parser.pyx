@@ -44,10 +44,10 @@ from tickwire.errors import ProtocolError
 from tickwire.wire.events import Control, Message
 from tickwire.wire.faults import FAULTS as _FAULTS
 
-cdef extern from "tickwire/mask.h":
+cdef extern from "tickwire/wire/mask.h":
     void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
 
-cdef extern from "tickwire/utf8.h":
+cdef extern from "tickwire/base/utf8.h":
     size_t tw_ascii_prefix(const uint8_t* p, size_t n) nogil
 
 

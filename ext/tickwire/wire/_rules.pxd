@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-cdef extern from "tickwire/utf8.h":
+cdef extern from "tickwire/base/utf8.h":
     ctypedef struct tw_utf8:
         uint8_t need
         uint8_t low
@@ -10,7 +10,7 @@ cdef extern from "tickwire/utf8.h":
 
     int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n) nogil
 
-cdef extern from "tickwire/close_code.h":
+cdef extern from "tickwire/wire/close_code.h":
     int tw_close_code_valid(int code) nogil
 
 # Section 5.2.

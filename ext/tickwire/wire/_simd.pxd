@@ -1,6 +1,6 @@
 """SIMD levels of an extension module; each module has its own (see cpu.h)."""
 
-cdef extern from "tickwire/cpu.h":
+cdef extern from "tickwire/base/cpu.h":
     int tw_simd_level() nogil
     int tw_simd_force(int level) nogil
     const char* tw_simd_name(int level) nogil

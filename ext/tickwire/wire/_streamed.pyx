@@ -16,7 +16,7 @@ from tickwire.wire._inflate cimport InflateResult
 from tickwire.wire._rules cimport FIN, RSV1, Fault, Opcode, tw_utf8_check
 from tickwire.wire._simd cimport force_simd_level
 
-cdef extern from "tickwire/mask.h":
+cdef extern from "tickwire/wire/mask.h":
     void tw_mask(uint8_t* bytes_, size_t n, const uint8_t* key, size_t offset) nogil
 
 

@@ -212,11 +212,11 @@ async def _feed(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> Non
     notes = PublishNotes()
     taken: list[list[tuple[int, int]]] = [[] for _ in TABLES]
     async with FeedHandler(sources) as feed:
-        corridor = feed.corridor
-        if corridor is None:
+        pipeline = feed.pipeline
+        if pipeline is None:
             raise TickwireError("the feed does not run")
-        decoders = [source.decoder for source in corridor.sources]
-        rings = [corridor.rings[table] for table in TABLES]
+        decoders = [source.decoder for source in pipeline.sources]
+        rings = [pipeline.rings[table] for table in TABLES]
 
         def note() -> None:
             now_ns = monotonic_ns()

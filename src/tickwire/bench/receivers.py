@@ -185,9 +185,9 @@ async def _feed(
     progress, kept = progress or Progress(), _Kept()
     source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)
     async with FeedHandler([source]) as feed:
-        if feed.corridor is None:
+        if feed.pipeline is None:
             raise TickwireError("the feed does not run")
-        read_to_ring = feed.corridor.read_to_ring
+        read_to_ring = feed.pipeline.read_to_ring
 
         def columns(first: int, stop: int) -> dict[str, np.ndarray[Any, Any]]:
             # The rows of a stretch are still in the ring, which has more of them.
@@ -225,8 +225,8 @@ async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
             began_ns = thread_time_ns()
             update(self, nbytes)
             ended_ns = thread_time_ns()
-            if feeds and feeds[0].corridor is not None:
-                n_published = feeds[0].corridor.rings["trades"].published
+            if feeds and feeds[0].pipeline is not None:
+                n_published = feeds[0].pipeline.rings["trades"].published
                 counts = progress.notes.counts
                 if n_published - (counts[-1] if counts else 0) == 1:
                     spent_ns.append(ended_ns - began_ns)
@@ -247,9 +247,9 @@ async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
 
 
 async def _to_ring(feed: FeedHandler, progress: Progress, _kept: _Kept) -> None:
-    if feed.corridor is None:
+    if feed.pipeline is None:
         raise TickwireError("the feed does not run")
-    ring = feed.corridor.rings["trades"]
+    ring = feed.pipeline.rings["trades"]
     add, arm = progress.add, ring.arm
 
     def on_publish() -> None:

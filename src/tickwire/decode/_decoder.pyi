@@ -66,7 +66,7 @@ class Decoder:
     @property
     def scripted(self) -> dict[str, int]: ...
     @property
-    def known_levels(self) -> int:
+    def cached_levels(self) -> int:
         """Levels whose text was known from a message before."""
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None

@@ -11,7 +11,7 @@ from tickwire.schema import Column, Kind
 
 
 class Op(IntEnum):
-    """Operations; `ext/tickwire/decode/_lowered.pxd` has the same numbers."""
+    """Operations; `ext/tickwire/decode/_bytecode.pxd` has the same numbers."""
 
     NUMBER = 0
     INTEGER = 1

@@ -1,4 +1,4 @@
-"""Route trees as flat lists, with codes of one feed's dictionaries, for `_lowered` to pack.
+"""Route trees as flat lists, with codes of one feed's dictionaries, for `_bytecode` to pack.
 
 A pair `(first, n)` names a stretch of another list.
 """

@@ -49,8 +49,8 @@ class Program:
         self.table_index = {table.name: i for i, table in enumerate(self.tables)}
         self.wanted = set(self.table_index if wanted is None else wanted)
         self.aliases = dict(aliases or {})
-        # The C form and the dictionaries whose codes are in it; `_lowered.pyx` keeps it here.
-        self.lowered: tuple[object, object] | None = None
+        # The C form and the dictionaries whose codes are in it; `_bytecode.pyx` keeps it here.
+        self.bytecode: tuple[object, object] | None = None
         names = [message.name for message in messages]
         for name in names:
             if names.count(name) > 1:

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - One `Route` per message: a tree of `Node`s that mirrors the JSON. What stands at a node (actions
-  on a scalar, rows to emit, columns to fill) is data for `_lowered.pyx`, which packs it into C
+  on a scalar, rows to emit, columns to fill) is data for `_bytecode.pyx`, which packs it into C
   arrays.
 - A value goes from the text into a register, and from there into the row (`Store`) or, where it
   belongs to an outer level, into all rows of that level at its end (`Fill`). A register is thus

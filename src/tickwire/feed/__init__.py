@@ -1,4 +1,4 @@
-"""The handler: builds the corridor from a configuration, supervises, shuts down.
+"""The handler: builds the pipeline from a configuration, supervises, shuts down.
 
 Knows nothing of: the command line.
 Words: feed handler, source, sink, consumer, plan, summary. Its C part: nowhere.

@@ -15,9 +15,9 @@ import structlog
 
 from tickwire.config import Config, Feed, SinkSettings, Source, load
 from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.corridor import Corridor
+from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, plan_feed
-from tickwire.feed.running import TEND_S, RunningFeed
+from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 
 
@@ -169,10 +169,10 @@ class FeedHandler:
         """
         if self._feed is None or self._is_stopped:
             raise RuntimeError("the feed does not run: use `async with` or `start`")
-        corridor = self._feed.corridor
-        if table not in corridor.rings:
-            raise KeyError(f"no table {table!r}: one of {', '.join(corridor.rings)}")
-        consumer = BatchConsumer(corridor.rings[table], corridor.read_to_batch)
+        pipeline = self._feed.pipeline
+        if table not in pipeline.rings:
+            raise KeyError(f"no table {table!r}: one of {', '.join(pipeline.rings)}")
+        consumer = BatchConsumer(pipeline.rings[table], pipeline.read_to_batch)
         self._consumers.add(consumer)
         return consumer
 
@@ -225,9 +225,9 @@ class FeedHandler:
             raise failure
 
     @property
-    def corridor(self) -> Corridor | None:
+    def pipeline(self) -> Pipeline | None:
         """Rings and decoders; None before the start."""
-        return None if self._feed is None else self._feed.corridor
+        return None if self._feed is None else self._feed.pipeline
 
     @property
     def has_run(self) -> bool:
@@ -250,12 +250,12 @@ class FeedHandler:
         feed = self._feed
         if feed is None:
             raise RuntimeError("the feed has not been started")
-        return summarise(self.config.feed.name, feed.corridor, feed.sources, feed.sinks, feed.usage)
+        return summarise(self.config.feed.name, feed.pipeline, feed.sources, feed.sinks, feed.usage)
 
     def status(self) -> Status:
         """Give how the feed stands; may be called from any thread."""
         feed = self._feed
-        return Status() if feed is None else status_of(feed.corridor, feed.sources, feed.sinks)
+        return Status() if feed is None else status_of(feed.pipeline, feed.sources, feed.sinks)
 
     async def _until_end(
         self,
@@ -269,7 +269,7 @@ class FeedHandler:
         n_seen = -1
         while not self._end.is_set():
             now_s = time.monotonic()
-            n_messages = feed.corridor.messages
+            n_messages = feed.pipeline.messages
             if n_messages != n_seen or not feed.is_settled():
                 n_seen, quiet_since_s = n_messages, now_s
             if max_messages and n_messages >= max_messages:
@@ -279,7 +279,7 @@ class FeedHandler:
             elif until_idle_s is not None and now_s - quiet_since_s >= until_idle_s:
                 self.request_stop("idle")
             else:
-                left_s = TEND_S
+                left_s = HOUSEKEEPING_S
                 if duration_s is not None:
                     left_s = min(left_s, began_s + duration_s - now_s)
                 try:

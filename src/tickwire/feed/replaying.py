@@ -1,4 +1,4 @@
-"""A capture through the corridor of a feed: the same text, times and order give the same rows.
+"""A capture through the pipeline of a feed: the same text, times and order give the same rows.
 
 Rules of this file
 ------------------
@@ -20,8 +20,8 @@ from tickwire.capture import Capture, Message, RestAnswer
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import TickwireError
 from tickwire.feed.books import symbol_of
-from tickwire.feed.corridor import Corridor, SourceCorridor
 from tickwire.feed.handler import FeedHandler
+from tickwire.feed.pipeline import Pipeline, SourcePipeline
 
 FULL_RING_S = 0.002
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
@@ -73,15 +73,15 @@ class Replay:
         """
         try:
             await self._feed.start()
-            corridor = self._feed.corridor
-            if corridor is not None:
-                corridor.ledger.clock = lambda: self._now_ns
-                await self._play(corridor)
+            pipeline = self._feed.pipeline
+            if pipeline is not None:
+                pipeline.ledger.clock = lambda: self._now_ns
+                await self._play(pipeline)
         finally:
             await self._feed.stop()
         self._feed.raise_failure()
 
-    async def _play(self, corridor: Corridor) -> None:
+    async def _play(self, pipeline: Pipeline) -> None:
         began_s = time.monotonic()
         first_ns: int | None = None
         n_events = 0
@@ -98,16 +98,16 @@ class Replay:
                 due_s = began_s + (event.recv_ns - first_ns) / 1e9 / self._speed
                 await self._wait_until(due_s)
             if isinstance(event, Message):
-                await self._offer_message(corridor, event)
+                await self._offer_message(pipeline, event)
             else:
-                await self._offer_answer(corridor, event)
-        for source in corridor.sources:
+                await self._offer_answer(pipeline, event)
+        for source in pipeline.sources:
             await self._release_held(source)
             if source.books is not None:
                 source.books.end()
         self._tell_progress(n_events)
 
-    async def _release_held(self, source: SourceCorridor) -> None:
+    async def _release_held(self, source: SourcePipeline) -> None:
         while not source.decoder.release_held():
             if self._feed.is_stopping:
                 return
@@ -120,12 +120,12 @@ class Replay:
                 return
             await asyncio.sleep(min(wait_s, 0.1))
 
-    async def _offer_message(self, corridor: Corridor, message: Message) -> None:
+    async def _offer_message(self, pipeline: Pipeline, message: Message) -> None:
         decoders = self._decoders.get(message.connection)
         if decoders is None:
             decoders = [
                 source.decoder.connection(message.connection, labels=_labels(source))
-                for source in corridor.sources
+                for source in pipeline.sources
                 if _takes(source, message.connection)
             ]
             self._decoders[message.connection] = decoders
@@ -136,12 +136,12 @@ class Replay:
                 await asyncio.sleep(FULL_RING_S)
             if decoder.has_events:
                 decoder.take_events()
-        for source in corridor.sources:
+        for source in pipeline.sources:
             if source.books is not None and source.books.has_news:
                 source.books.look()
 
-    async def _offer_answer(self, corridor: Corridor, answer: RestAnswer) -> None:
-        for source in corridor.sources:
+    async def _offer_answer(self, pipeline: Pipeline, answer: RestAnswer) -> None:
+        for source in pipeline.sources:
             rule = source.plan.venue.book
             if source.books is None or rule is None or not _takes(source, answer.connection):
                 continue
@@ -171,12 +171,12 @@ class Replay:
             self.on_progress(self._capture.n_bytes_read, self._capture.n_bytes)
 
 
-def _takes(source: SourceCorridor, connection: int) -> bool:
+def _takes(source: SourcePipeline, connection: int) -> bool:
     wanted = source.plan.settings.replay_connections
     return wanted is None or connection in wanted
 
 
-def _labels(source: SourceCorridor) -> dict[str, str]:
+def _labels(source: SourcePipeline) -> dict[str, str]:
     """Give the labels of the source's connections, where all have the same.
 
     A capture does not say which of them a connection was.

@@ -6,7 +6,7 @@ Rules of this file
   which cannot be written is told before any connection is made), then the links.
 - Order of the stop: the links, so that nothing is written any more; the feed's own last rows; the
   consumers; the sinks, which drain the rings and commit; the state last.
-- Nothing here is called per message; `tend` looks after everything a few times a second.
+- Nothing here is called per message; `housekeeping` looks after everything a few times a second.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.corridor import Corridor, SourceCorridor
 from tickwire.feed.gaps import OVERFLOW, Place
+from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
@@ -26,7 +26,7 @@ from tickwire.feed.summary import Usage
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink, make_sink
 
-TEND_S = 0.05
+HOUSEKEEPING_S = 0.05
 LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
 
 
@@ -67,10 +67,10 @@ class RunningFeed:
         self.sources: list[LiveSource] = []
         self._on_failure = on_failure
         self._rests: dict[tuple[object, ...], RestClient] = {}
-        self._tender: asyncio.Task[None] | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
         self._state = State(feed.state_dir, feed.name)
         try:
-            self.corridor = Corridor(
+            self.pipeline = Pipeline(
                 plan,
                 self._state.open_tables(list(plan.tables)),
                 blocks=replays,
@@ -88,10 +88,10 @@ class RunningFeed:
     def start(self) -> None:
         """Let the sinks write and the links connect."""
         for sink in self.sinks:
-            sink.start(self.corridor.consumers(tuple(sink.tables)))
+            sink.start(self.pipeline.consumers(tuple(sink.tables)))
         for source in self.sources:
             source.start()
-        self._tender = asyncio.create_task(self._tend_always(), name="tend")
+        self._housekeeper = asyncio.create_task(self._housekeeping_loop(), name="housekeeping")
 
     async def stop(self, consumers: Iterable[BatchConsumer]) -> None:
         """Stop reading, drain the rings, commit the sinks.
@@ -109,9 +109,9 @@ class RunningFeed:
             if isinstance(end, BaseException):
                 self._on_failure(end)
         self.usage.stop()
-        if self._tender is not None:
-            self._tender.cancel()
-            await asyncio.gather(self._tender, return_exceptions=True)
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+            await asyncio.gather(self._housekeeper, return_exceptions=True)
         for rest in self._rests.values():
             await rest.close()
         self._note_drops()
@@ -119,16 +119,16 @@ class RunningFeed:
         for consumer in consumers:
             consumer.shutdown()
         await asyncio.gather(*(asyncio.to_thread(sink.stop) for sink in self.sinks))
-        self._state.use(self.corridor.next_seq())
+        self._state.use(self.pipeline.next_seq())
         self._state.close()
 
-    def tend(self) -> None:
+    def housekeeping(self) -> None:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
-        self.corridor.ledger.retry()
+        self.pipeline.ledger.retry()
         self._note_drops()
-        self._state.use(self.corridor.next_seq())
+        self._state.use(self.pipeline.next_seq())
         for source in self.sources:
-            source.tend()
+            source.housekeeping()
             failure = source.failure()
             if failure is not None:
                 self._on_failure(failure)
@@ -165,21 +165,21 @@ class RunningFeed:
 
     def _make_sources(self) -> None:
         connects: dict[str, WindowLimiter] = {}
-        for source in self.corridor.sources:
+        for source in self.pipeline.sources:
             venue = source.plan.venue
             if venue.name not in connects:
                 connects[venue.name] = WindowLimiter(venue.limits.connects_per_min)
             self.sources.append(
                 LiveSource(
                     source,
-                    self.corridor.ledger,
+                    self.pipeline.ledger,
                     self._state.next_conn,
                     connects[venue.name],
                     self._rest_of(source),
                 )
             )
 
-    def _rest_of(self, source: SourceCorridor) -> RestClient:
+    def _rest_of(self, source: SourcePipeline) -> RestClient:
         settings, venue = source.plan.settings, source.plan.venue
         ca_file = None if settings.ca_file is None else str(settings.ca_file)
         key = (venue.name, ca_file, settings.proxy, *sorted(settings.headers.items()))
@@ -192,19 +192,19 @@ class RunningFeed:
             )
         return self._rests[key]
 
-    async def _tend_always(self) -> None:
+    async def _housekeeping_loop(self) -> None:
         while True:
             try:
-                self.tend()
+                self.housekeeping()
             except Exception as error:
                 self._on_failure(error)
                 return
-            await asyncio.sleep(TEND_S)
+            await asyncio.sleep(HOUSEKEEPING_S)
 
     def _note_drops(self) -> None:
-        for name, ring in self.corridor.rings.items():
+        for name, ring in self.pipeline.rings.items():
             for drop in ring.take_drops():
-                self.corridor.ledger.gap(
+                self.pipeline.ledger.gap(
                     name,
                     OVERFLOW,
                     drop.ts_first_ns,
@@ -214,7 +214,7 @@ class RunningFeed:
                 )
 
     async def _flush_ledger(self) -> None:
-        ledger = self.corridor.ledger
+        ledger = self.pipeline.ledger
         until_s = time.monotonic() + LAST_ROWS_S
         ledger.retry()
         while ledger.n_waiting and time.monotonic() < until_s:

@@ -21,8 +21,8 @@ import structlog
 from tickwire.clock import wall_ns
 from tickwire.decode import ConnectionDecoder
 from tickwire.feed.books import fetch_books
-from tickwire.feed.corridor import SourceCorridor
 from tickwire.feed.gaps import DISCONNECT, OVERFLOW, Ledger, Place
+from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.redaction import shown_url
 from tickwire.session import Link, LinkSettings, RestClient, WindowLimiter
@@ -65,7 +65,7 @@ class LiveSource:
 
     Parameters
     ----------
-    corridor
+    pipeline
         Its decoder and books.
     ledger
         Where gaps and sessions are written down.
@@ -79,15 +79,15 @@ class LiveSource:
 
     def __init__(
         self,
-        corridor: SourceCorridor,
+        pipeline: SourcePipeline,
         ledger: Ledger,
         next_conn: Callable[[], int],
         connects: WindowLimiter,
         rest: RestClient,
     ) -> None:
-        self.plan = corridor.plan
-        self.decoder = corridor.decoder
-        self.books = corridor.books
+        self.plan = pipeline.plan
+        self.decoder = pipeline.decoder
+        self.books = pipeline.books
         self.refusals: list[str] = []
         self._ledger = ledger
         self._outages: list[Outage] = []
@@ -119,7 +119,7 @@ class LiveSource:
             self._fetcher.cancel()
             await asyncio.gather(self._fetcher, return_exceptions=True)
         await self._release_held()
-        self.tend()
+        self.housekeeping()
         self._end_outages(wall_ns())
         if self.books is not None:
             self.books.end()
@@ -134,7 +134,7 @@ class LiveSource:
                 return
             await asyncio.sleep(RELEASE_PAUSE_S)
 
-    def tend(self) -> None:
+    def housekeeping(self) -> None:
         """Let in what waits for room, end outages whose data flows again; a few times a second."""
         self.decoder.release_held()
         for outage in list(self._outages):
@@ -199,7 +199,7 @@ class LiveSource:
         self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
         if reason in WANTED_ENDS:
             return
-        self.tend()  # the connection may have brought the end of an earlier outage
+        self.housekeeping()  # the connection may have brought the end of an earlier outage
         last_ns = link.handler.last_message_ns if link.handler is not None else 0
         kind = OVERFLOW if reason == "overflow" else DISCONNECT
         self._outages.append(Outage(link, conn, kind, last_ns or now_ns))

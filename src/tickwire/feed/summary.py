@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tickwire._version import __version__
-from tickwire.feed.corridor import Corridor
+from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.sources import LiveSource
 from tickwire.observe import Histogram
 from tickwire.sinks import Sink
@@ -86,7 +86,7 @@ def peak_rss_bytes() -> int:
 
 def summarise(
     name: str,
-    corridor: Corridor,
+    pipeline: Pipeline,
     sources: Sequence[LiveSource],
     sinks: Sequence[Sink],
     usage: Usage,
@@ -97,7 +97,7 @@ def summarise(
     ----------
     name
         The feed's.
-    corridor
+    pipeline
         Its rings and decoders.
     sources
         Its live sources; none in a replay.
@@ -106,7 +106,7 @@ def summarise(
     usage
         Started with it.
     """
-    decoders = [source.decoder for source in corridor.sources]
+    decoders = [source.decoder for source in pipeline.sources]
     links = [link for source in sources for link in source.links]
     errors: Counter[str] = Counter()
     for decoder in decoders:
@@ -115,9 +115,9 @@ def summarise(
         "version": __version__,
         "feed": name,
         **usage.to_dict(),
-        "messages": corridor.messages,
+        "messages": pipeline.messages,
         "bytes": sum(decoder.bytes for decoder in decoders),
-        "rows": {table: ring.published for table, ring in corridor.rings.items()},
+        "rows": {table: ring.published for table, ring in pipeline.rings.items()},
         "rows_committed": {sink.name: dict(sink.rows_committed) for sink in sinks},
         "unknown_messages": sum(decoder.unknown_messages for decoder in decoders),
         "unrequested_messages": sum(decoder.unrequested_messages for decoder in decoders),
@@ -133,9 +133,9 @@ def summarise(
         "connects": sum(link.n_connects for link in links),
         "failed_connects": sum(link.n_failed_connects for link in links),
         "reconnects": sum(max(0, link.n_connects - 1) for link in links),
-        "gaps": corridor.ledger.n_gaps,
-        "unwritten_gaps_and_sessions": corridor.ledger.n_unwritten,
-        "dropped_rows": sum(ring.dropped_rows for ring in corridor.rings.values()),
+        "gaps": pipeline.ledger.n_gaps,
+        "unwritten_gaps_and_sessions": pipeline.ledger.n_unwritten,
+        "dropped_rows": sum(ring.dropped_rows for ring in pipeline.rings.values()),
         "sink_stalls": {
             sink.name: {
                 "count": sink.stalls.count,
@@ -145,24 +145,24 @@ def summarise(
             for sink in sinks
         },
         "latency_us": {
-            "read_to_ring": corridor.read_to_ring.to_dict_us(),
-            "read_to_batch": corridor.read_to_batch.to_dict_us(),
+            "read_to_ring": pipeline.read_to_ring.to_dict_us(),
+            "read_to_batch": pipeline.read_to_batch.to_dict_us(),
             "read_to_commit": _merged(sinks).to_dict_us(),
         },
     }
 
 
-def status_of(corridor: Corridor, sources: Sequence[LiveSource], sinks: Sequence[Sink]) -> Status:
+def status_of(pipeline: Pipeline, sources: Sequence[LiveSource], sinks: Sequence[Sink]) -> Status:
     """Give how a feed stands; may be called from any thread."""
     links = [link for source in sources for link in source.links]
-    latency = _merged(sinks) if sinks else corridor.read_to_ring
+    latency = _merged(sinks) if sinks else pipeline.read_to_ring
     return Status(
         connected=sum(link.connection is not None for link in links),
         connections=len(links),
-        messages=corridor.messages,
-        rows=sum(ring.published for ring in corridor.rings.values()),
-        gaps=corridor.ledger.n_gaps,
-        depth=corridor.depth(),
+        messages=pipeline.messages,
+        rows=sum(ring.published for ring in pipeline.rings.values()),
+        gaps=pipeline.ledger.n_gaps,
+        depth=pipeline.depth(),
         p99_us=latency.percentile(99) / 1000 if latency.count else None,
     )
 

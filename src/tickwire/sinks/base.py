@@ -187,7 +187,7 @@ class Sink(ABC):
     def _close(self) -> None:
         """Let go of the output; after a failure too, so it must not raise."""
 
-    def _tend(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
+    def _housekeeping(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
     def _count_committed(self, table: str, n_rows: int) -> None:
@@ -210,7 +210,7 @@ class Sink(ABC):
     def _loop(self) -> None:
         while not self._stopping.is_set():
             began_s = monotonic()
-            self._tend(self._flush())
+            self._housekeeping(self._flush())
             self._stopping.wait(max(0.0, began_s + self.interval_s - monotonic()))
         if self._drains:
             while self._flush():

@@ -275,7 +275,7 @@ class DuckDBSink(Sink):
                 raise DiskFullError(str(error)) from error
             raise
 
-    def _tend(self, n_rows: int) -> None:
+    def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()
         if now_s < self._checkpoint_after_s:
             return

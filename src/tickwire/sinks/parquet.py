@@ -233,7 +233,7 @@ class ParquetSink(Sink):
         del self._files[key]
         self._count_committed(file.table, file.n_rows)
 
-    def _tend(self, n_rows: int) -> None:
+    def _housekeeping(self, n_rows: int) -> None:
         due_s = monotonic() - self._rotate_s
         for key in [key for key, file in self._files.items() if file.opened_s <= due_s]:
             self._publish(key)

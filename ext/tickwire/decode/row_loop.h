@@ -1,0 +1,92 @@
+/* A place of rows in a message: whether a row is wanted, and what it has that no step reads. */
+#ifndef TICKWIRE_ROW_LOOP_H
+#define TICKWIRE_ROW_LOOP_H
+
+#include "tickwire/decode/step_avx2.h"
+
+enum { TW_MAX_CELLS = 16 };
+
+/* Whether a row is wanted, or that the general rules must say so. */
+enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED = TW_SEEN_NEW };
+
+/* A column of a row whose value no step reads. */
+typedef struct {
+    void *column; /* a tw_text_column where it is a text, which is null */
+    int64_t slots;
+    const tw_bits *value; /* `constant` of the cell, or a register */
+    int32_t store;
+    int32_t is_channel;
+    tw_bits constant;
+} tw_cell;
+
+typedef struct tw_row_loop {
+    int64_t *head;              /* Ring.head: staged rows, which count when the message does */
+    const int64_t *limit;       /* Ring.limit */
+    const int64_t *first_row;   /* Ring.message_start */
+    int64_t most_rows;          /* of a message */
+    const tw_step *first;       /* of a row's steps */
+    uint64_t bit;               /* of its table */
+    void *row_set;              /* what the general rules would stage */
+    const uint8_t *allowed;     /* by symbol; NULL: all are */
+    const tw_memory *memory;    /* NULL: rows need not be new */
+    int32_t n_allowed;
+    int32_t symbol, trade_id;   /* registers */
+    int32_t is_list;            /* its rows are the elements of an array */
+    int32_t n_cells;
+    tw_cell cells[TW_MAX_CELLS];
+} tw_row_loop;
+
+/* The row that may not be filled any more: past the ring's room, or past a message's. */
+TW_INLINE int64_t tw_last_row(const tw_row_loop *place) {
+    int64_t most = *place->first_row + place->most_rows;
+    return most < *place->limit ? most : *place->limit;
+}
+
+#if defined(TW_X86)
+/* `tw_slot_of` by buckets: which slot of one it is, no branch depends on. */
+TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
+    const __m256i wanted = _mm256_set1_epi64x((int64_t)trade), free = _mm256_setzero_si256();
+    uint64_t at = tw_bucket_of(ids, trade);
+    for (;;) {
+        __m256i bucket = _mm256_load_si256((const __m256i *)(ids->slots + at));
+        __m256i stop = _mm256_or_si256(_mm256_cmpeq_epi64(bucket, wanted),
+                                       _mm256_cmpeq_epi64(bucket, free));
+        uint32_t bits = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(stop));
+        if (__builtin_expect(bits != 0, 1)) return ids->slots + at + __builtin_ctz(bits);
+        at = (at + TW_BUCKET_SLOTS) & ids->set_mask;
+    }
+}
+#endif
+
+TW_INLINE int tw_admit(const tw_row_loop *place, const tw_register *registers, tw_slot_fn slot_of) {
+    int64_t symbol = registers[place->symbol].value.i;
+    if (place->allowed != NULL && (symbol >= place->n_allowed || !place->allowed[symbol]))
+        return TW_UNWANTED;
+    if (place->memory == NULL) return TW_WANTED;
+    const tw_register *id = registers + place->trade_id;
+    if (!id->is_number) return TW_ASK;
+    return (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
+}
+
+/* The channel of a row by the name that its connection has instead. */
+static __attribute__((noinline)) void tw_relabel(const tw_row_loop *place, int64_t row,
+                                                 const tw_labels *labels) {
+    for (int32_t i = 0; i < place->n_cells; i++) {
+        const tw_cell *cell = place->cells + i;
+        if (cell->is_channel)
+            tw_put(cell->column, cell->store, row & cell->slots, tw_labelled(labels, cell->value->i));
+    }
+}
+
+TW_INLINE void tw_store_cells(const tw_row_loop *place, int64_t row, const tw_labels *labels) {
+    const tw_cell *cell = place->cells;
+    for (int32_t left = place->n_cells; left > 0; left--, cell++) {
+        if (cell->store == TW_STORE_NO_TEXT)
+            tw_put_no_text((const tw_text_column *)cell->column, row, cell->slots);
+        else
+            tw_put(cell->column, cell->store, row & cell->slots, cell->value->i);
+    }
+    if (__builtin_expect(labels != NULL, 0)) tw_relabel(place, row, labels);
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* A block of zeroed, page-aligned memory that outlives its Python owner.
+ *
+ * Record batches borrow from rings and dictionaries and may be dropped by any thread, without the
+ * GIL, so what they hold on to is counted here and not by Python. Pages cost nothing until touched.
+ */
+#ifndef TICKWIRE_MAPPING_H
+#define TICKWIRE_MAPPING_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "tickwire/base/atomics.h"
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+
+typedef struct {
+    int64_t refs;
+    size_t n_bytes;
+    uint8_t *bytes;
+} tw_mapping;
+
+/* NULL where the system has no memory. */
+static inline tw_mapping *tw_mapping_new(size_t n_bytes)
+{
+    tw_mapping *mapping = malloc(sizeof *mapping);
+    if (mapping == NULL)
+        return NULL;
+    void *bytes = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
+        free(mapping);
+        return NULL;
+    }
+    mapping->refs = 1;
+    mapping->n_bytes = n_bytes;
+    mapping->bytes = bytes;
+    return mapping;
+}
+
+static inline tw_mapping *tw_mapping_retain(tw_mapping *mapping)
+{
+    tw_add(&mapping->refs, 1);
+    return mapping;
+}
+
+static inline void tw_mapping_release(tw_mapping *mapping)
+{
+    if (mapping != NULL && tw_add(&mapping->refs, -1) == 0) {
+        munmap(mapping->bytes, mapping->n_bytes);
+        free(mapping);
+    }
+}
+
+#endif

@@ -1,0 +1,5 @@
+from typing import Self, final
+
+@final
+class LastValues:
+    def __new__(cls, n_kinds: int) -> Self: ...
