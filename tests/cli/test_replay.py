@@ -129,7 +129,7 @@ def test_without_a_snapshot_there_are_no_book_rows_and_gaps_says_so(tmp_path: Pa
     assert summary["rows"]["book"] == 0
     gaps = from_duckdb(tmp_path, "gaps")
     assert rows(gaps, "symbol", "table_name", "reason", "ts_start", "ts_end", "ts_recv") == [
-        ("BTCUSDT", "book", "snapshot", SECOND_NS, 9 * SECOND_NS, 9 * SECOND_NS)
+        ("BTCUSDT", "book", "waiting_for_snapshot", SECOND_NS, 9 * SECOND_NS, 9 * SECOND_NS)
     ]
 
 

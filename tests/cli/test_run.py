@@ -206,7 +206,7 @@ def test_a_book_without_its_snapshot_is_a_gap(tmp_path: Path) -> None:
     assert summary["messages"] == 3
     assert summary["rows"]["book"] == 0
     gaps = from_duckdb(tmp_path, "gaps")
-    assert set(gaps["reason"].to_pylist()) == {"snapshot"}
+    assert set(gaps["reason"].to_pylist()) == {"waiting_for_snapshot"}
     assert set(gaps["symbol"].to_pylist()) == {"BTCUSDT"}
     events = from_duckdb(tmp_path, "sessions")
     assert any("404" in detail for detail in events["detail"].to_pylist())

@@ -159,7 +159,7 @@ def test_a_failure_is_written_down_once_and_tried_again(
         assert [row[:2] for row in scene.book()] == [(True, 5)]
         first, second = scene.rows("gaps")
         for gap in (first, second):
-            assert (gap["table_name"], gap["reason"]) == ("book", "snapshot")
+            assert (gap["table_name"], gap["reason"]) == ("book", "waiting_for_snapshot")
             assert gap["symbol"] == "BTCUSDT"
         assert first["ts_end"] == second["ts_start"]
         events = [row["event"] for row in scene.rows("sessions")]
@@ -176,7 +176,7 @@ def test_a_disconnect_forgets_what_was_held(run: Run) -> None:
         scene.books.on_disconnected(("BTCUSDT",))
         assert scene.books.look() == []
         [gap] = scene.rows("gaps")
-        assert (gap["reason"], gap["symbol"], gap["conn"]) == ("snapshot", "BTCUSDT", 7)
+        assert (gap["reason"], gap["symbol"], gap["conn"]) == ("waiting_for_snapshot", "BTCUSDT", 7)
         scene.connect(8)
         scene.send((21, 25))
         async with scene.fetching(ScriptedRest(snapshot(22))):

@@ -17,8 +17,10 @@ LEVELS = (
     {"feed", "sim"},
     {"session", "sinks"},
     {"venues"},
+    {"ledger"},
     {"decode", "book"},
-    {"wire", "ring", "observe", "capture"},
+    {"wire", "ring"},
+    {"observe", "capture"},
     {"config"},  # a room; it raises the errors below it
     {"schema", "errors", "clock"},
     {"redaction"},  # errors keep secrets out of their words

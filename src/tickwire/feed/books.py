@@ -22,7 +22,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
-from tickwire.feed.gaps import OVERFLOW, SEQUENCE, SNAPSHOT, Ledger, Place
+from tickwire.ledger import Ledger, Place
+from tickwire.ledger.reasons import OVERFLOW, SEQUENCE, WAITING_FOR_SNAPSHOT
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
 from tickwire.venues import BookRule, Venue
@@ -205,7 +206,7 @@ class Books:
         wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
         if not wait.reason:
-            wait.reason = SNAPSHOT
+            wait.reason = WAITING_FOR_SNAPSHOT
             now_ns = self._ledger.clock()
             self._note(code, wait, now_ns, self._conn(code))
             wait.since_ns = now_ns  # what is written next begins where this ends
@@ -225,7 +226,7 @@ class Books:
 
     def _note(self, code: int, wait: _Wait, end_ns: int, conn: int | None) -> None:
         place = Place(self._venue.name, self._symbols.value(code), conn)
-        reason = wait.reason or SNAPSHOT
+        reason = wait.reason or WAITING_FOR_SNAPSHOT
         self._ledger.gap("book", reason, wait.since_ns, max(wait.since_ns, end_ns), place)
 
     def _last_id(self, payload: bytes) -> int:

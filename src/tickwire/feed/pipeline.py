@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
-from tickwire.feed.gaps import Ledger
 from tickwire.feed.planning import FeedPlan, SourcePlan
+from tickwire.ledger import Ledger
 from tickwire.observe import Histogram
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.gaps import OVERFLOW, Place
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
+from tickwire.ledger import Place
+from tickwire.ledger.reasons import OVERFLOW
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink, make_sink
 

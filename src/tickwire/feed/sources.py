@@ -21,9 +21,10 @@ import structlog
 from tickwire.clock import wall_ns
 from tickwire.decode import ConnectionDecoder
 from tickwire.feed.books import fetch_books
-from tickwire.feed.gaps import DISCONNECT, OVERFLOW, Ledger, Place
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
+from tickwire.ledger import Ledger, Place
+from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
 from tickwire.redaction import shown_url
 from tickwire.session import Link, LinkSettings, RestClient, WindowLimiter
 from tickwire.venues import Subscription

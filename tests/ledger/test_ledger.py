@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from tickwire.feed import gaps as gaps_module
-from tickwire.feed.gaps import Ledger, Place
+from tickwire.ledger import Ledger, Place
+from tickwire.ledger import ledger as ledger_module
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 
@@ -76,10 +76,10 @@ def test_what_waits_is_bounded_and_what_is_given_up_is_counted() -> None:
     gaps, sessions = rings()
     ledger = Ledger(gaps, sessions)
     consumer = Consumer(gaps)
-    n_gaps = 3 * gaps_module.MAX_WAITING
+    n_gaps = 3 * ledger_module.MAX_WAITING
     for number in range(n_gaps):
         ledger.gap("trades", "disconnect", number, number, Place())
-    assert ledger.n_waiting == gaps_module.MAX_WAITING
+    assert ledger.n_waiting == ledger_module.MAX_WAITING
     n_seen = 0
     while (batch := consumer.take()) is not None:
         n_seen += batch.num_rows

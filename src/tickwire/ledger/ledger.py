@@ -20,11 +20,6 @@ from tickwire.redaction import hidden
 from tickwire.ring import Ring
 
 MAX_WAITING = 4096
-# What went missing, and why: the values of the column `reason`.
-DISCONNECT = "disconnect"
-OVERFLOW = "overflow"
-SEQUENCE = "sequence"
-SNAPSHOT = "snapshot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ class Ledger:
         self._gaps = gaps
         self._sessions = sessions
         self._waiting: deque[tuple[Ring, dict[str, Any]]] = deque()
-        self._log = structlog.get_logger("tickwire.feed")
+        self._log = structlog.get_logger("tickwire.ledger")
 
     def gap(
         self,
@@ -90,7 +85,7 @@ class Ledger:
         table
             Of which.
         reason
-            One of the words above.
+            One of `tickwire.ledger.reasons`.
         start_ns, end_ns
             From the last row before to the first row after, ns since the epoch.
         place
