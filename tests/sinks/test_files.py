@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.sinks.files import DurableFile, path_segment, start_mark
-from tickwire.sinks.patience import Patience
+from tickwire.sinks.retry import Retry
 
 SAFE = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-%")
 
@@ -46,7 +46,7 @@ def test_start_marks_sort_as_times_do():
 
 def test_a_durable_file_is_new_and_counts_its_bytes(tmp_path):
     path = tmp_path / "file"
-    file = DurableFile(path, Patience(threading.Event()))
+    file = DurableFile(path, Retry(threading.Event()))
     assert file.write(b"abc") == 3
     assert file.write(memoryview(b"defg")[1:]) == 3
     assert file.tell() == 6
@@ -57,11 +57,11 @@ def test_a_durable_file_is_new_and_counts_its_bytes(tmp_path):
     with pytest.raises(ValueError, match="closed"):
         file.write(b"x")
     with pytest.raises(FileExistsError):
-        DurableFile(path, Patience(threading.Event()))
+        DurableFile(path, Retry(threading.Event()))
 
 
 def test_an_abandoned_file_takes_writes_and_keeps_none(tmp_path):
-    file = DurableFile(tmp_path / "file", Patience(threading.Event()))
+    file = DurableFile(tmp_path / "file", Retry(threading.Event()))
     file.write(b"abc")
     file.abandon()
     assert file.write(b"defg") == 4

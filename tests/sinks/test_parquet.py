@@ -282,7 +282,7 @@ def test_a_full_disk_is_waited_for_and_the_file_is_whole(tmp_path, monkeypatch):
 
 
 def test_a_disk_that_stays_full_ends_the_sink_soon_after_stop(tmp_path, monkeypatch):
-    monkeypatch.setattr("tickwire.sinks.patience.PATIENCE_AT_STOP_S", 0.1)
+    monkeypatch.setattr("tickwire.sinks.retry.RETRY_AT_STOP_S", 0.1)
     sink = open_sink("parquet", tmp_path, [TRADES])
     texts = [os.urandom(100).hex() for _ in range(1000)]
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

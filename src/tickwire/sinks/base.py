@@ -26,7 +26,7 @@ from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.schema import Table
-from tickwire.sinks.patience import Patience
+from tickwire.sinks.retry import Retry
 
 
 class BatchSource(Protocol):
@@ -113,7 +113,7 @@ class Sink(ABC):
         self._drains = True
         self._thread: threading.Thread | None = None
         self._is_open = False
-        self.patience = Patience(self._stopping)
+        self.retry = Retry(self._stopping)
 
     def open(self, tables: Iterable[Table]) -> None:
         """Make the output ready; to be called before any connection is made.
@@ -169,7 +169,7 @@ class Sink(ABC):
     @property
     def n_retries(self) -> int:
         """How often a write was tried again because the disk was full."""
-        return self.patience.n_retries
+        return self.retry.n_retries
 
     @abstractmethod
     def _open(self) -> None:

@@ -30,7 +30,7 @@ from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
-from tickwire.sinks.patience import DiskFullError, is_full
+from tickwire.sinks.retry import DiskFullError, is_full
 
 MIB = 1 << 20
 # Without rows for this long the feed counts as quiet; below this much log a checkpoint can wait.
@@ -253,7 +253,7 @@ class DuckDBSink(Sink):
                 )
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
-        self.patience.attempt(lambda: self._commit(batches))
+        self.retry.attempt(lambda: self._commit(batches))
         for table, batch in batches.items():
             self._count_committed(table, batch.num_rows)
         self._record_latency(batches)

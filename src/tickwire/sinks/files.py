@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tickwire.errors import SinkError
-from tickwire.sinks.patience import Patience
+from tickwire.sinks.retry import Retry
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -71,17 +71,17 @@ class DurableFile(io.RawIOBase):
     ----------
     path
         Must not exist yet.
-    patience
+    retry
         Decides how long a full disk is waited for.
     """
 
-    def __init__(self, path: Path, patience: Patience) -> None:
+    def __init__(self, path: Path, retry: Retry) -> None:
         super().__init__()
-        self._patience = patience
+        self._retry = retry
         self._n_bytes = 0
         self._is_abandoned = False
         self._descriptor = -1  # until it is open: the finalizer closes what failed to open, too
-        self._descriptor = patience.attempt(
+        self._descriptor = retry.attempt(
             lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         )
 
@@ -102,14 +102,14 @@ class DurableFile(io.RawIOBase):
         if self._is_abandoned:
             return n_bytes
         while view:
-            n_written = self._patience.attempt(partial(os.write, self._descriptor, view))
+            n_written = self._retry.attempt(partial(os.write, self._descriptor, view))
             self._n_bytes += n_written
             view = view[n_written:]
         return n_bytes
 
     def sync(self) -> None:
         """Make what was written durable."""
-        self._patience.attempt(lambda: os.fsync(self._descriptor))
+        self._retry.attempt(lambda: os.fsync(self._descriptor))
 
     def abandon(self) -> None:
         """Write nothing more, so that a writer above, which must end somehow, can do so."""

@@ -57,7 +57,7 @@ class IpcSink(Sink):
     def _open_stream(self, table: Table, file_name: str) -> None:
         folder = self.settings.path / path_segment(table.name)
         make_folder(folder, self.name)
-        file = self._files[table.name] = DurableFile(folder / file_name, self.patience)
+        file = self._files[table.name] = DurableFile(folder / file_name, self.retry)
         schema = table.arrow_schema
         stream = self._streams[table.name] = pa.ipc.new_stream(file, schema)
         # The writer begins with the first batch; a reader may come before it.

@@ -208,7 +208,7 @@ class ParquetSink(Sink):
         self._n_files += 1
         name = f"{path_segment(self.feed)}-{self._start}-{self._n_files:06}"
         temporary = self._hidden / f"{name}.tmp"
-        output = DurableFile(temporary, self.patience)
+        output = DurableFile(temporary, self.retry)
         schema = self._schemas[table]
         writer = pq.ParquetWriter(
             output, schema, compression="zstd", version="2.6", **_encodings(schema)
@@ -226,7 +226,7 @@ class ParquetSink(Sink):
         file.output.sync()
         file.output.close()
         folder = file.target.parent
-        self.patience.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
+        self.retry.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
         file.temporary.rename(file.target)
         for path in (folder, folder.parent, folder.parent.parent):
             sync_folder(path)

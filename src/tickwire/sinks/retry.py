@@ -1,7 +1,7 @@
-"""Waiting for a full disk to have room again.
+"""Retries of writes that failed because the disk is full.
 
 A full disk is the one fault of a sink that a person can mend while the feed runs, so the sink
-keeps its rows and tries again, first soon and then every few seconds; the ring's overflow policy
+keeps its rows and retries, first soon and then every few seconds; the ring's overflow policy
 decides what happens to the rows that come meanwhile. Once the feed is stopping it gives up soon.
 """
 
@@ -24,7 +24,7 @@ FULL_TEXTS = tuple(os.strerror(code) for code in sorted(FULL_ERRNOS))
 
 FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 5.0
-PATIENCE_AT_STOP_S = 3.0
+RETRY_AT_STOP_S = 3.0
 
 
 class DiskFullError(SinkError):
@@ -32,19 +32,19 @@ class DiskFullError(SinkError):
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether `error` says that there is no room on the disk."""
+    """Whether `error` says that the disk is full."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in FULL_ERRNOS
     return isinstance(error, DiskFullError) or any(text in str(error) for text in FULL_TEXTS)
 
 
-class Patience:
-    """Repeats what failed for want of room.
+class Retry:
+    """Repeats writes that failed because the disk is full.
 
     Parameters
     ----------
     stopping
-        Set when the feed stops; from then on patience lasts `PATIENCE_AT_STOP_S`.
+        Set when the feed stops; from then on it retries for `RETRY_AT_STOP_S`.
     """
 
     def __init__(self, stopping: threading.Event) -> None:
@@ -54,7 +54,7 @@ class Patience:
         self._gives_up_at: float | None = None
 
     def attempt(self, action: Callable[[], T]) -> T:
-        """Call `action` until it does not fail for want of room.
+        """Call `action` until it does not fail because of a full disk.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Patience:
         Raises
         ------
         DiskFullError
-            There was no room when the feed stopped, nor for a while after.
+            The disk was full when the feed stopped, and for a while after.
         """
         delay_s = FIRST_DELAY_S
         while True:
@@ -93,5 +93,5 @@ class Patience:
         if not self._stopping.is_set():
             return True
         if self._gives_up_at is None:
-            self._gives_up_at = monotonic() + PATIENCE_AT_STOP_S
+            self._gives_up_at = monotonic() + RETRY_AT_STOP_S
         return monotonic() < self._gives_up_at

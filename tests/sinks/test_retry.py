@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from tickwire.sinks import patience as module
-from tickwire.sinks.patience import DiskFullError, Patience, is_full
+from tickwire.sinks import retry as module
+from tickwire.sinks.retry import DiskFullError, Retry, is_full
 
 
 def full() -> None:
@@ -19,14 +19,14 @@ def full() -> None:
         os.close(descriptor)
 
 
-def test_an_error_that_is_not_want_of_room_is_raised_at_once():
-    patience = Patience(threading.Event())
+def test_an_error_other_than_a_full_disk_is_raised_at_once():
+    retry = Retry(threading.Event())
     with pytest.raises(ZeroDivisionError):
-        patience.attempt(lambda: 1 // 0)
-    assert patience.n_retries == 0
+        retry.attempt(lambda: 1 // 0)
+    assert retry.n_retries == 0
 
 
-def test_it_tries_until_there_is_room():
+def test_it_retries_until_the_disk_has_room():
     n_calls = 0
 
     def action() -> str:
@@ -36,19 +36,19 @@ def test_it_tries_until_there_is_room():
             full()
         return "done"
 
-    patience = Patience(threading.Event())
-    assert patience.attempt(action) == "done"
-    assert patience.n_retries == 2
-    assert patience.waited_s > 0
+    retry = Retry(threading.Event())
+    assert retry.attempt(action) == "done"
+    assert retry.n_retries == 2
+    assert retry.waited_s > 0
 
 
 def test_once_stopping_it_gives_up(monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE_AT_STOP_S", 0.1)
+    monkeypatch.setattr(module, "RETRY_AT_STOP_S", 0.1)
     stopping = threading.Event()
-    patience = Patience(stopping)
+    retry = Retry(stopping)
     threading.Timer(0.2, stopping.set).start()
     with pytest.raises(DiskFullError, match="no room on the disk"):
-        patience.attempt(full)
+        retry.attempt(full)
     assert stopping.is_set()
 
 
