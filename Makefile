@@ -12,11 +12,12 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-captures conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 help:
 	@echo 'make demo     run the feed handler against the built-in exchange simulator'
 	@echo 'make test     run the whole test suite'
+	@echo 'make test-captures  the tests on recorded captures, where TICKWIRE_CAPTURES says'
 	@echo 'make conformance  run the Autobahn|Testsuite (on CPython 2.7, as pyenv has it)'
 	@echo 'make test-asan, make test-debug'
 	@echo '              the same under sanitizers, and with every check that Cython has'
@@ -73,6 +74,11 @@ demo: build
 
 test: build
 	$(BIN)/python -m pytest
+
+# Recorded messages, where TICKWIRE_CAPTURES says. Where it does not, tests are skipped; with CI set they
+# fail.
+test-captures: build
+	$(BIN)/python -m pytest -m captures
 
 # Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;
 # `make conformance ALL=1` for the large messages of compression too.
@@ -205,7 +211,7 @@ profile-lines:
 lock: $(VENV)/.tools
 	$(INSTALL) --group lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header \
-		--group dev --group fuzz --group docs --group profile --group lock --group audit \
+		--group dev --group fuzz --group docs --group profile --group lock --group audit --group coverage \
 		--output-file constraints/dev.txt pyproject.toml
 
 # Known vulnerabilities of what the lock file names; asks the package index.

@@ -15,7 +15,7 @@ from time import perf_counter
 
 import orjson
 import pytest
-from benchmarks.decode.payloads import CASES, missing
+from benchmarks.decode.payloads import CASES
 from benchmarks.in_process import InProcessPipeline, block, fitting
 from benchmarks.rounds import judge, measure
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -100,8 +100,6 @@ class Reads:
     ],
 )
 def test_decode(benchmark: BenchmarkFixture, name: str) -> None:
-    if reason := missing(name):
-        pytest.skip(reason)
     reads = Reads(name)
     n_bytes = sum(map(len, reads.payloads[0]))
     measure(

@@ -4,8 +4,7 @@ Rules of this file
 ------------------
 - The message of a number is always the same. Prices, sizes and times differ from one to the next in
   digits and in length, as they do on the wire: what always repeats is predicted too well.
-- Recorded messages are there only where `TICKWIRE_CAPTURES` leads to their capture; whoever goes
-  through all cases asks `missing` first, and says what it leaves out.
+- Nothing here needs a capture: where a book as it is recorded matters, the simulator makes one.
 - Trade ids are new with every number; an id that comes twice is not delivered twice.
 """
 
@@ -18,7 +17,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from benchmarks.decode import documents, recorded
+from benchmarks.decode import books, documents
 
 from tickwire.decode.plan import Message
 from tickwire.venues import load
@@ -148,8 +147,6 @@ class Case:
         Gives the message of a number.
     column, values
         A column, and what it must hold, from the message as `json.loads` has it.
-    recorded
-        Its messages come from a capture, which may not be there.
     """
 
     messages: Sequence[Message]
@@ -158,7 +155,6 @@ class Case:
     payload: Callable[[int], bytes]
     column: str
     values: Callable[[Any], list[Any]]
-    recorded: bool = False
 
 
 HYPERLIQUID = load("hyperliquid").declared(extras=False)
@@ -192,14 +188,13 @@ CASES = {
         lambda message: [float(each["sz"]) for side in message["data"]["levels"] for each in side],
     ),
     # Most of a snapshot's levels stood in the one before.
-    "l2Book recorded": Case(
+    "l2Book moving": Case(
         HYPERLIQUID,
         "book",
         40,
-        recorded.book,
+        books.book,
         "size",
         lambda message: [float(each["sz"]) for side in message["data"]["levels"] for each in side],
-        recorded=True,
     ),
     "binance trade": Case(
         BINANCE,
@@ -253,8 +248,3 @@ CASES = {
         lambda message: [message["id"]],
     ),
 }
-
-
-def missing(name: str) -> str | None:
-    """Say why a case cannot be had here; None where it can."""
-    return recorded.missing() if CASES[name].recorded else None

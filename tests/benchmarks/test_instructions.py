@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from benchmarks.decode.payloads import missing
 from benchmarks.in_process import Frames
 from benchmarks.instructions import STRETCHES, count, document, main, table
 
@@ -14,8 +13,6 @@ from benchmarks import instructions
 def test_a_stretch_decodes_all_its_messages(name, tmp_path):
     # `count` checks the rows itself; the marks mean nothing here.
     stretch = STRETCHES[name]
-    if reason := missing(stretch.case):
-        pytest.skip(reason)
     n_reads = sum(stretch.parts)
     path = tmp_path / "frames"
     with Frames.write(path, stretch.case, n_reads, per_read=int(stretch.alone)) as frames:
@@ -37,13 +34,6 @@ def test_without_valgrind_it_is_skipped_and_says_so(monkeypatch, tmp_path, capsy
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["--again"]) == 0
     assert "SKIPPED: instructions were not counted: there is no valgrind" in capsys.readouterr().out
-
-
-def test_a_recorded_case_is_skipped_without_its_capture_and_says_so(monkeypatch, tmp_path, capsys):
-    for root in ("", str(tmp_path)):
-        monkeypatch.setenv("TICKWIRE_CAPTURES", root)
-        assert main(["--case", "l2Book recorded"]) == 0
-        assert "SKIPPED: l2Book recorded was not counted: " in capsys.readouterr().out
 
 
 def test_a_commit_is_counted_once(monkeypatch, tmp_path, capsys):

@@ -209,6 +209,7 @@ def test_an_unknown_rule_is_refused() -> None:
         BookSplice("second")
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize(
     ("rule", "name"),
     [

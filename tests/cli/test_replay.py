@@ -51,6 +51,7 @@ def replay_ok(folder: Path, capture: Path, *sources: dict[str, Any]) -> dict[str
     return summary
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize(
     ("venue", "name", "symbol"),
     [

@@ -73,6 +73,7 @@ def check_sinks(folder: Path, expected: dict[str, Any], ignore: Sequence[str] = 
             compare(rows, from_parquet(folder, name), ignore)
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_hyperliquid_lands_as_the_reference_says(tmp_path: Path, carrier: str) -> None:
     channels = ["trades", "quotes", "book", "candles:1m", "tickers", "mids"]
@@ -105,6 +106,7 @@ def test_hyperliquid_lands_as_the_reference_says(tmp_path: Path, carrier: str) -
     assert summary["latency_us"]["read_to_commit"]["count"] >= n_rows
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize(
     ("venue", "capture", "symbol"),

@@ -51,12 +51,14 @@ def check(shape: ModuleType, messages: list[Message]) -> Rig:
     return rig
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize(("shape", "capture"), CASES, ids=IDS)
 def test_captures_decode_as_plain_python_says(shape: ModuleType, capture: str) -> None:
     rig = check(shape, read_messages(capture))
     assert sum(rig.table(name).num_rows for name in TABLES) > 0
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("shape", "capture"), CASES, ids=IDS)
 def test_other_spelling_gives_the_same_rows(shape: ModuleType, capture: str, seed: int) -> None:

@@ -129,6 +129,7 @@ def test_a_product_that_is_refused_does_not_stop_the_others(example: ModuleType)
     assert [row["symbol"] for row in got["trades"]] == ["BTC-USD"]
 
 
+@pytest.mark.captures
 def test_the_venue_decodes_what_coinbase_really_sent(example: ModuleType) -> None:
     payloads = [one.payload for one in read_messages("coinbase/cf-coinbase-20210417-ws28")]
     messages = [json.loads(payload) for payload in payloads]

@@ -1,4 +1,4 @@
-"""Finds and reads the captures that `TICKWIRE_CAPTURES` points to; skips where there are none."""
+"""Finds and reads recorded captures, for tests that are marked `captures`."""
 
 import io
 import json
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 import zstandard
 
 
@@ -36,15 +35,21 @@ class RestAnswer:
 
 
 def capture_path(name: str) -> Path:
-    """Give the path of the capture `name` (without its suffix), or skip the test."""
-    root = os.environ.get("TICKWIRE_CAPTURES")
-    if not root:
-        pytest.skip("TICKWIRE_CAPTURES does not say where the captures are")
+    """Give the path of the capture `name` (without its suffix).
+
+    Raises
+    ------
+    KeyError
+        Where the test is not marked `captures`.
+    FileNotFoundError
+        Where the folder has no such capture.
+    """
+    root = os.environ["TICKWIRE_CAPTURES"]
     for suffix in (".jsonl.zst", ".jsonl"):
         path = Path(root) / f"{name}{suffix}"
         if path.exists():
             return path
-    pytest.skip(f"no capture {name} in {root}")
+    raise FileNotFoundError(f"no capture {name} in {root}")
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -3,15 +3,14 @@
 import asyncio
 import io
 import json
-import os
 import time
 from contextlib import redirect_stdout
-from pathlib import Path
 
 import aiohttp
 import pytest
 import websockets
 import zstandard
+from tests.reference import capture_path
 
 from tickwire.errors import CaptureError
 from tickwire.sim import SimOptions, Simulator, serve
@@ -168,13 +167,10 @@ async def test_a_file_that_is_no_capture_is_refused(tmp_path):
             Simulator("binance", capture=tmp_path / name)
 
 
-CAPTURES = os.environ.get("TICKWIRE_CAPTURES")
-
-
-@pytest.mark.skipif(CAPTURES is None, reason="TICKWIRE_CAPTURES is not set")
+@pytest.mark.captures
 @pytest.mark.parametrize("name", ["binance/cf-binance-20210405-b38f7c"])
 async def test_a_real_capture_comes_whole(name):
-    path = Path(CAPTURES) / f"{name}.jsonl.zst"
+    path = capture_path(name)
     with zstandard.open(path, "rt", encoding="utf-8") as file:
         lines = file.read().splitlines()
     async with (

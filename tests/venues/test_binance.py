@@ -72,6 +72,7 @@ def disguised(messages: list[Message], seed: int) -> list[Message]:
     ]
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize(("venue", "name"), CAPTURES)
 def test_captures_give_the_rows_of_the_reference(venue: str, name: str) -> None:
     rig = check(venue, timeline(read_messages(name), read_rest(name)))
@@ -82,6 +83,7 @@ def test_captures_give_the_rows_of_the_reference(venue: str, name: str) -> None:
     assert rig.splice.n_breaks == 0
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("venue", "name"), CAPTURES)
 def test_other_spelling_gives_the_same_rows(venue: str, name: str, seed: int) -> None:
@@ -90,6 +92,7 @@ def test_other_spelling_gives_the_same_rows(venue: str, name: str, seed: int) ->
     check(venue, timeline(messages, answers), extras=True)
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("extras", [False, True])
 @pytest.mark.parametrize("venue", CHANNELS)
 @pytest.mark.parametrize("name", MIXED)
@@ -101,6 +104,7 @@ def test_messages_of_every_kind_give_the_rows_of_the_reference(
     assert rig.table("candles").num_rows + rig.table("quotes").num_rows >= 3
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("venue", CHANNELS)
 @pytest.mark.parametrize("name", MIXED)
@@ -208,6 +212,7 @@ def test_partial_books_of_spot_take_their_symbol_from_the_stream() -> None:
             assert book["is_snapshot"].to_pylist() == [True, True]
 
 
+@pytest.mark.captures
 def test_books_rebuilt_from_rows_agree_with_best_prices() -> None:
     """At update ids that both have, the best levels are what `bookTicker` says."""
     for venue, name in CAPTURES[:3]:

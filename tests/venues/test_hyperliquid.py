@@ -94,6 +94,7 @@ def numbered(payloads: list[bytes]) -> list[Message]:
     return [Message(payload, 1_000 + number, 5) for number, payload in enumerate(payloads)]
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("extras", [False, True])
 @pytest.mark.parametrize("name", CAPTURES)
 def test_captures_give_the_rows_of_the_reference(name: str, extras: bool) -> None:
@@ -108,6 +109,7 @@ def test_every_shape_gives_the_rows_of_the_reference(extras: bool) -> None:
     assert rig.table("book")["channel"].to_pylist() == ["book", "book", "book:fast", "book"]
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", CAPTURES)
 def test_other_spelling_gives_the_same_rows(name: str, seed: int) -> None:
@@ -158,6 +160,7 @@ def test_books_of_a_connection_carry_its_label() -> None:
     assert set(rig.table("book")["channel"].to_pylist()) == {"book:n5m2", "book:fast"}
 
 
+@pytest.mark.captures
 def test_messages_to_the_session_are_told_by_kind() -> None:
     rig = Rig.of(VENUE, ["trades"])
     for message in read_messages("hyperliquid/misc-verbatim"):
@@ -205,6 +208,7 @@ def test_an_echo_with_defaults_added_acknowledges_the_subscription(channel: str)
     assert answer.acknowledged == (planned.key,)
 
 
+@pytest.mark.captures
 def test_real_echoes_are_understood() -> None:
     keys = []
     for message in read_messages("hyperliquid/misc-verbatim"):

@@ -25,6 +25,7 @@ def packed_frames(name: str) -> list[bytes]:
     return [base64.b64decode(line) for line in data.splitlines()]
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("name", CAPTURES)
 def test_every_frame_gives_its_text(name: str) -> None:
     packed = packed_frames(name)
@@ -42,6 +43,7 @@ def test_every_frame_gives_its_text(name: str) -> None:
         assert found == [Message(2, text) for text in texts]
 
 
+@pytest.mark.captures
 @pytest.mark.parametrize("name", CAPTURES)
 def test_a_frame_cut_short_is_never_taken_for_whole(name: str) -> None:
     inflater = Inflater(1 << 20, form="gzip")

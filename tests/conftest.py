@@ -1,0 +1,63 @@
+"""The groups of the suite, and how its tests run side by side.
+
+Rules of this file
+------------------
+- A test that reads a recorded capture is marked `captures`; only `make test-captures` runs it. Any
+  other test runs without `TICKWIRE_CAPTURES`, so one that forgets the mark fails everywhere.
+- A test that is long for being thorough is marked `thorough`; `make test-all` runs it.
+- A test whose verdict depends on the clock, or on the memory of its process, is marked `serial`.
+  While it runs no other test of this checkout does, whatever pytest-xdist does side by side.
+- Folders say it for the tests inside, so that a new test is in the right group by itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CAPTURES = "TICKWIRE_CAPTURES"
+SERIAL_FOLDERS = {"memory", "soak"}
+
+_captures_root = os.environ.get(CAPTURES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by folder; tests that run alone come last, so that few others wait for them."""
+    for item in items:
+        if SERIAL_FOLDERS & set(item.path.relative_to(HERE).parts[:-1]):
+            item.add_marker("serial")
+    items.sort(key=lambda item: item.get_closest_marker("serial") is not None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # a test that waits here has not begun
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Share the checkout with other tests, or have it alone.
+
+    Nobody waits for long: what runs alone comes last in every process.
+    """
+    alone = item.get_closest_marker("serial") is not None
+    with Path(__file__).open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing: a forked child may have it open
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Show the captures to the tests that are marked; where there are none, say so."""
+    if item.get_closest_marker("captures") is None:
+        os.environ.pop(CAPTURES, None)
+    elif _captures_root and Path(_captures_root).is_dir():
+        os.environ[CAPTURES] = _captures_root
+    else:
+        reason = f"{CAPTURES}={_captures_root or ''} is no folder with captures"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
