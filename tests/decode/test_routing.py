@@ -60,12 +60,12 @@ TESTS: list[tuple[Test, list[str], list[str]]] = [
 @pytest.mark.parametrize(
     ("test", "right", "wrong"), TESTS, ids=lambda x: getattr(x, "relation", "")
 )
-@pytest.mark.parametrize("guessed", [False, True])
+@pytest.mark.parametrize("predicted", [False, True])
 def test_a_test_holds_for_these_and_not_for_those(
-    test: Test, right: list[str], wrong: list[str], guessed: bool
+    test: Test, right: list[str], wrong: list[str], predicted: bool
 ) -> None:
     feed = Feed([mid("chosen", {"e": test}), mid("the rest", {})])
-    for before in (right + wrong) if guessed else [None]:
+    for before in (right + wrong) if predicted else [None]:
         for value, name in [(x, "chosen") for x in right] + [(x, "the rest") for x in wrong]:
             if before is not None:
                 taken_for(feed, f'{{"k":"v","e":{before}}}')
@@ -135,14 +135,14 @@ def test_a_message_that_begins_like_another_is_not_taken_for_it() -> None:
     assert feed.reasons() == []
 
 
-def test_a_wrong_guess_remembers_no_trade() -> None:
+def test_a_wrong_prediction_remembers_no_trade() -> None:
     from tests.decode.declarations import TRADES
 
     trade = '{"k":"v","s":"A","t":1,"p":1,"q":1,"m":"b","i":"7","e":"%s"}'
     other = message("other", when={"e": "other"}, kind="ignore")
     feed = Feed([TRADES[0], other])
     assert feed.rows((trade % "flat").replace('"7"', '"6"'))["trades"]
-    assert feed.rows(trade % "other") == {}  # guessed to be a trade
+    assert feed.rows(trade % "other") == {}  # predicted to be a trade
     assert [row["trade_id"] for row in feed.rows(trade % "flat")["trades"]] == ["7"]
     assert feed.rows(trade % "flat") == {}
 

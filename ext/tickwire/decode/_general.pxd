@@ -1,4 +1,4 @@
-"""Reads what no template knows: the general way through objects and arrays.
+"""Reads what no template knows: the fallback through objects and arrays.
 
 It is the whole of what counts as right; `_walk` adds what is faster where it comes to the same.
 """
@@ -30,7 +30,7 @@ cdef class General:
     cdef const uint8_t* fail(self, Outcome outcome) noexcept nogil
     cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* scalar(self, NodeOp* node, const uint8_t* p) noexcept nogil
-    cdef const uint8_t* key(self, NodeOp* node, const uint8_t* p, Edge** edge, int* guess) \
+    cdef const uint8_t* key(self, NodeOp* node, const uint8_t* p, Edge** edge, int* expected) \
         noexcept nogil
     cdef const uint8_t* keyed_slowly(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* keyed_last(self, NodeOp* node, const uint8_t* p) noexcept nogil
@@ -42,7 +42,7 @@ cdef class General:
     cdef const uint8_t* member_key(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef const uint8_t* follow(self, Edge* edge, const uint8_t* p, Turns* turns) noexcept nogil
     cdef bint late_turns(self, Range edges, Turns* turns) noexcept nogil
-    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
+    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* expected) \
         noexcept nogil
     cdef const uint8_t* element(
         self, NodeOp* node, const uint8_t* p, int32_t index,

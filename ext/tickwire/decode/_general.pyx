@@ -1,4 +1,4 @@
-"""Values in the general way: any order of keys, any spelling; the theory is in `_walk.pxd`."""
+"""Values by the fallback: any order of keys, any spelling; the theory is in `_walk.pxd`."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -78,14 +78,14 @@ cdef class General:
         cdef const uint8_t* end = self.message.end
         cdef Edge* edge
         cdef Turns turns
-        cdef int guess = 0
+        cdef int expected = 0
         turns.done = 0
         turns.late = 0
         p = tw_skip_space(p + 1, end)
         if p < end and p[0] == c'}':
             return p + 1 if self.late_turns(node.keys, &turns) else NULL
         while True:
-            p = self.key(node, p, &edge, &guess)
+            p = self.key(node, p, &edge, &expected)
             if p == NULL:
                 return NULL
             if edge == NULL:
@@ -105,7 +105,7 @@ cdef class General:
                 return self.fail(NOT_JSON)
             p = tw_skip_space(p + 1, end)
 
-    cdef const uint8_t* key(self, NodeOp* node, const uint8_t* p, Edge** edge, int* guess) \
+    cdef const uint8_t* key(self, NodeOp* node, const uint8_t* p, Edge** edge, int* expected) \
             noexcept nogil:
         """A key and its colon: the start of its value, and its edge, NULL for an unknown key."""
         cdef const uint8_t* end = self.message.end
@@ -116,7 +116,7 @@ cdef class General:
         stop = tw_string_end(p + 1, end, &escaped)
         if stop == NULL:
             return self.fail(NOT_JSON)
-        edge[0] = self.find(node.keys, p + 1, stop - p - 1, escaped, guess)
+        edge[0] = self.find(node.keys, p + 1, stop - p - 1, escaped, expected)
         p = tw_skip_space(stop + 1, end)
         if p >= end or p[0] != c':':
             return self.fail(NOT_JSON)
@@ -128,13 +128,13 @@ cdef class General:
         cdef const uint8_t* places[MAX_KEYS]
         cdef Edge* edges = &self.program.edges[node.keys.first]
         cdef Edge* edge
-        cdef int guess = 0
+        cdef int expected = 0
         cdef int32_t i, turn
         for i in range(node.keys.n):
             places[i] = NULL
         p = tw_skip_space(p + 1, end)
         while p >= end or p[0] != c'}':
-            p = self.key(node, p, &edge, &guess)
+            p = self.key(node, p, &edge, &expected)
             if p == NULL:
                 return NULL
             if edge != NULL:
@@ -162,14 +162,14 @@ cdef class General:
                     return NULL
         return p + 1
 
-    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* guess) \
+    cdef Edge* find(self, Range keys, const uint8_t* key, size_t n, bint escaped, int* expected) \
             noexcept nogil:
         """The edge of a key; keys are expected in the order of the declaration."""
         cdef Edge* edges = &self.program.edges[keys.first]
         cdef Text text
         cdef uint64_t head = 0
         cdef int _i
-        cdef int at = guess[0]
+        cdef int at = expected[0]
         if escaped:
             text.p = key
             text.n = n
@@ -186,7 +186,7 @@ cdef class General:
             if edges[at].head == head and edges[at].n == n and (
                 n <= 8 or memcmp(edges[at].text + 8, key + 8, n - 8) == 0
             ):
-                guess[0] = at + 1
+                expected[0] = at + 1
                 return &edges[at]
             at += 1
         return NULL

@@ -1,10 +1,10 @@
 """From a message to its route.
 
-Theory. What the last message was is tried first, by its script. Else the route is guessed from the
-beginning of the message, and the guess is proved by the walk, which observes all that routing looks
-at: the route's own conditions, and those of every route declared before it that might match too. A
-wrong guess costs time, never a row. What was observed when a route was last proved is remembered;
-the same texts need no second proof.
+Theory. The route of the last message is tried first, by its script. Else it is predicted from
+the beginning of the message, and the prediction is verified by the walk, which observes all that
+routing looks at: the route's own conditions, and those of every route declared before it that might
+match too. A wrong prediction costs time, never a row. What was observed when a route was last
+verified is remembered; the same texts need no second verification.
 """
 
 cimport cython
@@ -21,11 +21,11 @@ cdef enum:
     UNROUTED = -1
 
 cdef enum:
-    N_GUESSES = 2048        # a power of two
-    LONGEST_GUESS = 96      # bytes of a message's beginning that a guess looks at
+    N_PREDICTIONS = 2048        # a power of two
+    LONGEST_PREFIX = 96      # bytes of a message's beginning that a prediction looks at
 
 # Which route a message took that began with the same key and value.
-cdef struct Guess:
+cdef struct Prediction:
     uint64_t hash
     int32_t route           # -1: none
 
@@ -38,7 +38,7 @@ cdef struct ProofText:
     size_t n
     uint8_t bytes[MAX_PROOF_BYTES]
 
-# What a message had observed when it last proved that its route was guessed right.
+# What a message had observed when it last verified that its route was predicted right.
 cdef struct Proof:
     uint64_t observed       # registers that routing looks at before it takes the route
     uint64_t have           # those of them that had a value
@@ -56,12 +56,12 @@ cdef class Router:
     cdef Bytecode bytecode
     cdef int32_t last               # route of the last message that had one
     cdef Script* script             # what is tried first: its script, if that walks nothing
-    cdef Guess guesses[N_GUESSES]
+    cdef Prediction predictions[N_PREDICTIONS]
     cdef Proof* proofs              # by route
-    # The beginning of the last message that was guessed by its hash, and what was guessed.
-    cdef uint8_t prefix[LONGEST_GUESS]
+    # The beginning of the last message that was predicted by its hash, and what was predicted.
+    cdef uint8_t prefix[LONGEST_PREFIX]
     cdef size_t prefix_bytes
-    cdef Guess prefix_guess
+    cdef Prediction prefix_prediction
 
     # Stage the rows of a message by a script, NULL for none, if it is one of its route.
     cdef inline bint fits(self, Script* script, const uint8_t* p, const uint8_t* end) \
@@ -69,7 +69,7 @@ cdef class Router:
         return (
             may_fit(script, p, end)
             and self.runner.perform(script, p, end)
-            and (script.proved or self.confirmed(script))
+            and (script.verified or self.confirmed(script))
         )
 
     # Stage the rows of a message; `route` tells by which declaration, UNROUTED by none. The script
@@ -79,7 +79,7 @@ cdef class Router:
     cdef bint confirmed(self, Script* script) noexcept nogil
     cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
         noexcept nogil
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
+    cdef inline int32_t predict(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
         noexcept nogil
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
     cdef inline bint verified(self, int32_t number) noexcept nogil

@@ -32,8 +32,8 @@ cdef class Router:
         self.reader = walker.reader
         self.bytecode = walker.program
         self.last = UNROUTED
-        for i in range(N_GUESSES):
-            self.guesses[i].route = UNROUTED
+        for i in range(N_PREDICTIONS):
+            self.predictions[i].route = UNROUTED
         self.proofs = <Proof*>calloc(max(self.bytecode.n_routes, 1), sizeof(Proof))
         if self.proofs == NULL:
             raise MemoryError
@@ -75,30 +75,30 @@ cdef class Router:
         cdef Outcome outcome = DONE
         cdef Script* script
         cdef uint64_t hash = 0
-        cdef int32_t guessed = self.guess(p, end, &hash)
-        if guessed != UNROUTED:
-            route[0] = guessed
-            script = self.scripts.at[guessed]
+        cdef int32_t predicted = self.predict(p, end, &hash)
+        if predicted != UNROUTED:
+            route[0] = predicted
+            script = self.scripts.at[predicted]
             if script != self.script and self.fits(script, p, end):
-                self.last = guessed
+                self.last = predicted
                 return DONE
-            outcome = self.walker.run(guessed, p, end, False)
+            outcome = self.walker.run(predicted, p, end, False)
             if outcome == FULL:
                 return FULL
             if outcome == DONE:
-                if self.verified(guessed):
-                    self.last = guessed
-                    self.scripts.missed(guessed, self.proofs[guessed].observed)
+                if self.verified(predicted):
+                    self.last = predicted
+                    self.scripts.missed(predicted, self.proofs[predicted].observed)
                     return DONE
-                self.stage.take_back(&self.bytecode.routes[guessed])
+                self.stage.take_back(&self.bytecode.routes[predicted])
         route[0] = self.route_of(p, end)
         if route[0] == UNROUTED:
             return self.stage.message.outcome
         if self.bytecode.routes[route[0]].is_raw:
             return DONE
         if hash:
-            self.guesses[hash & (N_GUESSES - 1)].hash = hash
-            self.guesses[hash & (N_GUESSES - 1)].route = route[0]
+            self.predictions[hash & (N_PREDICTIONS - 1)].hash = hash
+            self.predictions[hash & (N_PREDICTIONS - 1)].route = route[0]
             self.prefix_bytes = 0
         self.last = route[0]
         return self.walker.run(route[0], p, end, True)
@@ -111,26 +111,26 @@ cdef class Router:
         self.stage.take_back(script.route)
         return False
 
-    cdef inline int32_t guess(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
+    cdef inline int32_t predict(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
             noexcept nogil:
         """The route of the last message with this beginning: `{"key":"value"`, without spaces."""
         cdef const uint8_t* stop
         cdef bint escaped
         cdef uint64_t word, made
-        cdef Guess* entry
+        cdef Prediction* entry
         cdef const uint8_t* start = p
         if self.prefix_bytes and <size_t>(end - p) >= self.prefix_bytes and memcmp(
             p, self.prefix, self.prefix_bytes
         ) == 0:
-            hash[0] = self.prefix_guess.hash
-            return self.prefix_guess.route
+            hash[0] = self.prefix_prediction.hash
+            return self.prefix_prediction.route
         if end - p < 8 or p[0] != c'{' or p[1] != c'"':
             return self.last
         stop = tw_string_end(p + 2, end, &escaped)
         if stop == NULL or end - stop < 4 or stop[1] != c':' or stop[2] != c'"':
             return self.last
         stop = tw_string_end(stop + 3, end, &escaped)
-        if stop == NULL or stop - p >= LONGEST_GUESS:
+        if stop == NULL or stop - p >= LONGEST_PREFIX:
             return self.last
         made = <uint64_t>(stop - p)
         while stop - p >= 8:
@@ -143,12 +143,12 @@ cdef class Router:
         made = (made ^ word) * <uint64_t>0x9E3779B97F4A7C15
         made ^= made >> 32
         hash[0] = made | 1
-        entry = &self.guesses[hash[0] & (N_GUESSES - 1)]
+        entry = &self.predictions[hash[0] & (N_PREDICTIONS - 1)]
         if entry.hash != hash[0]:
             return UNROUTED
         self.prefix_bytes = <size_t>(stop + 1 - start)
         memcpy(self.prefix, start, self.prefix_bytes)
-        self.prefix_guess = entry[0]
+        self.prefix_prediction = entry[0]
         return entry.route
 
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -192,7 +192,7 @@ cdef class Router:
         return True
 
     cdef inline bint is_proved(self, Proof* proof) noexcept nogil:
-        """Whether all that routing looks at is what it was when the route was proved."""
+        """Whether all that routing looks at is what it was when the route was verified."""
         cdef Register* register
         cdef int32_t i
         if proof.n_texts < 0 or self.stage.message.have & proof.observed != proof.have:

@@ -1,7 +1,7 @@
 """Decodes a message by a script.
 
 Theory. Where a script reads a whole message by itself, nothing is called but its kernel; what a
-kernel leaves to the general rules, and what is due at the end of a message, stands apart from that.
+kernel leaves to the fallback, and what is due at the end of a message, stands apart from that.
 """
 
 cimport cython

@@ -22,8 +22,8 @@ from tickwire.decode._template cimport Step, Template
 cdef enum:
     MAX_SCRIPT_STEPS = 64
     MAX_PLACES = 4
-    MOST_PATIENCE = 4096    # messages that did not fit, before a script is linked anew
-    HITS_FORGIVEN = 64      # messages that fit for one that did not: patience is short again
+    MAX_TOLERANCE = 4096    # messages that did not fit, before a script is linked anew
+    HITS_FORGIVEN = 64      # messages that fit for one that did not: tolerance is short again
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:
@@ -70,7 +70,7 @@ cdef struct Script:
     RouteOp* route
     bint walks              # some of its steps are walked
     bint must_close         # `Walker.close` has something to do
-    bint proved             # what fits is of the route
+    bint verified             # what fits is of the route
     bint freezes            # while it is linked: texts that routing asks for become literals
     bint unfolds            # the same: what only holds others is read by steps of its own
     bint fills              # the root's columns are to be filled behind the rows
@@ -80,7 +80,7 @@ cdef struct Script:
     uint64_t n_read         # messages, before it was linked
     uint64_t hits           # since then
     uint32_t misses
-    uint32_t patience
+    uint32_t tolerance
     uint32_t n_pending
     uint8_t pending[32]     # of the literal that the next step begins with
     int n_places

@@ -1,4 +1,4 @@
-"""Linking scripts; what they are is told in the declaration."""
+"""Linking scripts; what they are is explained in the declaration."""
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -15,7 +15,7 @@ from tickwire.decode._template cimport (
 from tickwire.decode._values cimport Register
 from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT
 
-# What the values of steps without a column go into; nobody reads it.
+# What the values of steps without a column go into; it is never read.
 cdef uint64_t nowhere
 
 
@@ -107,7 +107,7 @@ cdef class Scripts:
 
     cdef void missed(self, int32_t number, uint64_t observed) noexcept nogil:
         cdef Script* script = self.at[number]
-        cdef uint32_t patience
+        cdef uint32_t tolerance
         cdef uint64_t n_read
         if script == NULL:
             script = <Script*>calloc(1, sizeof(Script))
@@ -115,19 +115,19 @@ cdef class Scripts:
                 return
             self.at[number] = script
         script.misses += 1
-        if script.misses <= script.patience:
+        if script.misses <= script.tolerance:
             return
-        patience = 2 * script.patience + 1
+        tolerance = 2 * script.tolerance + 1
         if script.hits > HITS_FORGIVEN * script.misses:
-            patience = 0
+            tolerance = 0
         n_read = script.n_read + script.hits
         if not self._link(script, &self.program.routes[number], observed):
             script.n_steps = 0
         script.n_read = n_read
-        script.patience = min(patience, <uint32_t>MOST_PATIENCE)
+        script.tolerance = min(tolerance, <uint32_t>MAX_TOLERANCE)
 
     cdef bint _link(self, Script* script, RouteOp* route, uint64_t observed) noexcept nogil:
-        """Link a script that proves its route, or else one that observes all that routing wants."""
+        """Link a script that verifies its route, else one that observes all that routing needs."""
         cdef uint64_t asked
         cdef bint unfolds = True
         if not self._begin(script, route, True, unfolds):
@@ -136,8 +136,8 @@ cdef class Scripts:
                 return False
         # The templates may be of another message of the route, which observed more than this one.
         asked = self.message.have | script.have
-        script.proved = (observed & (script.unsure | asked & ~script.frozen)) == 0
-        if script.proved or script.frozen == 0:
+        script.verified = (observed & (script.unsure | asked & ~script.frozen)) == 0
+        if script.verified or script.frozen == 0:
             return True
         return self._begin(script, route, False, unfolds)
 

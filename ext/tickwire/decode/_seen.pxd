@@ -1,4 +1,4 @@
-"""Trades once: which ids a source has delivered, per channel and symbol.
+"""Deduplicated trades: which ids a source has delivered, per channel and symbol.
 
 Theory. Ids alone decide; times do not, for a venue may repeat a trade under a later time. An id
 greater than all that were delivered is new, and costs one comparison and one store into a circular

@@ -133,7 +133,7 @@ cdef class Seen:
         Threads  the loop's thread only.
         Memory   512 KB per eight symbols at most for ids, of which only what was written counts;
                  128 KB per symbol more where lookups are needed. Steady state allocates nothing.
-        Source   docs/design.md, "From messages to rows": trades once.
+        Source   docs/design.md, "From messages to rows": trades are deduplicated.
         """
         cdef Novelty novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
         if novelty != SEEN_ASK:
@@ -192,7 +192,7 @@ cdef class Seen:
                     memcpy(place, self.journal.saved[self.journal.n - FORGIVEN], sizeof(ids.tail))
 
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
-        """The ids of a symbol, which has room for them then."""
+        """The ids of a symbol, with memory for them."""
         cdef Chunk* chunk = self._chunk(&self.memories[memory], symbol // CHUNK_SYMBOLS)
         cdef SymbolIds* ids
         cdef uint64_t** rows

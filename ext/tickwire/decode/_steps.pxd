@@ -1,4 +1,4 @@
-"""What the kernels of `steps.h` need around them: values that they leave to the general rules, and
+"""What the kernels of `steps.h` need around them: values that they leave to the fallback, and
 which columns a template's values go into.
 """
 
@@ -9,7 +9,7 @@ from tickwire.decode._bytecode cimport CellOp, Bytecode, NodeOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._stage cimport Labels, Message, Stage
 from tickwire.decode._targets cimport Targets
-from tickwire.decode._template cimport Known, KnownLevel, Ladder, Step, Template
+from tickwire.decode._template cimport Known, KnownLevel, LevelCache, Step, Template
 from tickwire.decode._values cimport Register
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
@@ -30,7 +30,7 @@ cdef extern from "tickwire/decode/steps.h" nogil:
         int admitted
         const uint8_t* element
         const Labels* labels
-        Ladder* level_cache
+        LevelCache* level_cache
         const Place* place
         uint64_t kept_back
         uint64_t known
@@ -60,7 +60,7 @@ cdef extern from "tickwire/decode/symbol_cache.h" nogil:
 cdef extern from "tickwire/decode/level_cache.h" nogil:
     KnownLevel* tw_make_cached_levels(void** memory)
     bint tw_learn_level_cache(
-        Ladder* level_cache, const uint8_t* first, uint32_t n_first, const uint8_t* last,
+        LevelCache* level_cache, const uint8_t* first, uint32_t n_first, const uint8_t* last,
         uint32_t n_last, bint has_integer, KnownLevel* known, uint64_t stamp
     )
 

@@ -1,4 +1,4 @@
-"""The steps of templates; what they are is told in `_template.pxd`, how they run in `steps.h`."""
+"""The steps of templates; `_template.pxd` explains what they are, `steps.h` how they run."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
@@ -31,7 +31,7 @@ cdef class Steps:
     Parameters
     ----------
     reader
-        Reads by the general rules what a step finds unusual.
+        Reads by the fallback what a step finds unusual.
     """
 
     def __cinit__(self, Reader reader):
@@ -53,7 +53,7 @@ cdef class Steps:
     cdef const uint8_t* help_row(self, Step* step, int stop, const uint8_t* p, int64_t row) \
             noexcept nogil:
         p = self.help(step, stop, p)
-        # A null leaves the register as it is, so the row is left to the general way.
+        # A null leaves the register as it is, so the row is left to the fallback.
         if p == NULL or not (self.message.have >> step.reg) & 1:
             return NULL
         return p if tw_store(step, step.place, row, True) else NULL
@@ -75,7 +75,7 @@ cdef class Steps:
         return after
 
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil:
-        """The value of a step by the general rules."""
+        """The value of a step by the fallback."""
         cdef Text text
         if step.quoted:
             text.after = tw_plain_string_end(p, self.message.end)

@@ -4,8 +4,8 @@ Theory. Venues print their messages with one piece of code, so a message differs
 its kind only in its values. A template is the text of an object or array with its values left out:
 steps of a literal (all bytes from the end of one value to the start of the next) and what to do
 with the value behind it. Where the literals agree, keys, quotes, colons, commas and white space
-need not be looked at. Where one does not, the value is read again in the general way, which also
-learns the new template. A template never decides what is right: it repeats what the general way
+need not be looked at. Where one does not, the value is read again by the fallback, which also
+learns the new template. A template never decides the values: it repeats what the fallback
 has accepted, byte for byte, and its values are read by the same rules.
 
 Where the values of an object or array are one row, they need not wait in registers: the steps know
@@ -20,7 +20,7 @@ from tickwire.decode._values cimport Register
 
 cdef enum:
     MAX_STEPS = 40
-    MOST_SKIPPED = 8        # strings of an array or object that nobody wants, as steps of their own
+    MOST_SKIPPED = 8        # strings of an array or object that are skipped, as steps of their own
     MAX_LITERAL = 32
     MAX_REST = 8        # columns of a row whose value no step reads
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
@@ -64,7 +64,7 @@ cdef extern from "tickwire/decode/step.h" nogil:
     ctypedef struct KnownLevel "tw_cached_level":
         pass
 
-    ctypedef struct Ladder "tw_level_cache":
+    ctypedef struct LevelCache "tw_level_cache":
         int64_t n_known
 
     ctypedef struct Step "tw_step":
@@ -99,9 +99,9 @@ cdef struct Template:
     # `Steps.bind`: the values are one row and go straight into its columns.
     bint direct
     bint conditional        # the row may not be wanted
-    bint plain              # every row is wanted, and steps fill all its columns
+    bint plain              # every row is requested, and steps fill all its columns
     bint levels             # plain, and two decimals, perhaps an integer behind them
-    Ladder level_cache           # of levels
+    LevelCache level_cache  # of levels
     int64_t nowhere         # what has no column goes here
     int32_t target
     RowSetOp* row_set
@@ -112,7 +112,7 @@ cdef struct Template:
     uint32_t misses_to_learn
     Step steps[MAX_STEPS]
 
-# Learn from p..after, which has just been read in the general way for this node; False where the
+# Learn from p..after, which has just been read by the fallback for this node; False where the
 # template stays as it is.
 cdef bint learn(
     Template* template, Bytecode program, Register* registers, NodeOp* node, const uint8_t* p,

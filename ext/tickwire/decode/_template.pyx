@@ -73,7 +73,7 @@ cdef int _kind_of_unwanted(uint8_t first) noexcept nogil:
 
 
 cdef void _skip_string(Step* step, size_t n) noexcept nogil:
-    """The step for a string of n bytes, without escapes, that nobody wants."""
+    """The step for a string of n bytes, without escapes, that is not requested."""
     step.kind = STEP_SKIP_STRING
     if LONG_STRING <= n <= LONGEST_STRING:
         step.kind = STEP_SKIP_LONG
@@ -99,7 +99,7 @@ cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) n
 
 cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const uint8_t* p,
                              const uint8_t* after) noexcept nogil:
-    """Steps for each string of an array that nobody wants; NULL where it is something else."""
+    """Steps for each string of an array that is not requested; NULL where it is something else."""
     cdef int first = template.n_steps
     cdef int _n
     cdef bint escaped
@@ -229,7 +229,7 @@ cdef const uint8_t* _body(Template* template, Bytecode program, NodeOp* node,
             edge = _index(program, node.items, index)
             index += 1
         if edge != NULL:
-            # A key that stands twice, or rows out of their order, are left to the general way.
+            # A key that stands twice, or rows out of their order, are left to the fallback.
             if program.nodes[edge.node].registers & template.taken:
                 return NULL
             if edge.turn >= 0:

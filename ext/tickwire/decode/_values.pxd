@@ -57,7 +57,7 @@ cdef extern from "tickwire/decode/register.h" nogil:
 
 # The scalar at p; False where there is none or it breaks RFC 8259.
 cdef bint read_scalar(const uint8_t* p, const uint8_t* end, Text* out) noexcept nogil
-# A string's content with its escapes resolved: bytes written to `out` (which has room for n), or
+# A string's content with its escapes resolved: bytes written to `out` (of n bytes), or
 # -1 for a lone surrogate, which no UTF-8 text can hold.
 cdef Py_ssize_t unescape(const uint8_t* p, size_t n, uint8_t* out) noexcept nogil
 # The float64 of all of p..p + n; False where that is no number of RFC 8259.

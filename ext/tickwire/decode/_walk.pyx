@@ -50,7 +50,7 @@ cdef class Walker(General):
 
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
             noexcept nogil:
-        """Decode a message by a route; `is_sure` where the route is proved.
+        """Decode a message by a route; `is_sure` where the route is verified.
 
         Shape    one payload, p..end; its rows are staged at the heads of the rings.
         Units    see `Stage.emit`.
@@ -215,7 +215,7 @@ cdef class Walker(General):
                 break
             run.step += 1
         if gave_rows and self.message.outcome == DONE:
-            self.fail(AGAIN)    # the general way would give the rows a second time
+            self.fail(AGAIN)    # the fallback would give the rows a second time
         return NULL
 
     cdef const uint8_t* row(self, Template* template, const uint8_t* p) noexcept nogil:
@@ -223,7 +223,7 @@ cdef class Walker(General):
 
         Shape    one row at the ring's head.
         Units    as in the columns.
-        Returns  behind the text; NULL where it looks otherwise, where there is no room, or with
+        Returns  behind the text; NULL where it looks otherwise, with the ring full, or with
                  `message.outcome` set where a value is wrong.
         Threads  the loop's thread only.
         Memory   the ring's.
@@ -249,7 +249,7 @@ cdef class Walker(General):
             run.step += 1
 
     cdef inline bint admit(self, Template* template, int64_t row) noexcept nogil:
-        """Count the row if it is wanted; False with `message.outcome` set."""
+        """Count the row if it is requested; False with `message.outcome` set."""
         cdef bint wanted = True
         cdef int i
         if template.conditional:
@@ -314,7 +314,7 @@ cdef class Walker(General):
             after = self.row(template, p)
             if after == NULL:
                 return p
-            # The row counts by now, so that nobody may read it once more.
+            # The row counts by now, so that it may not be read once more.
             after = tw_skip_space(after, end)
             if after >= end or (after[0] != c',' and after[0] != c']'):
                 return self.fail(NOT_JSON)
@@ -324,7 +324,7 @@ cdef class Walker(General):
             p = tw_skip_space(after + 1, end)
 
     cdef void study(self, NodeOp* node, const uint8_t* p, const uint8_t* after) noexcept nogil:
-        """Learn what has just been read in the general way."""
+        """Learn what has just been read by the fallback."""
         cdef Template* template = &self.templates[node - self.program.nodes]
         if self.message.deferring:
             return

@@ -2,7 +2,7 @@
  *
  * Rules of this file
  * - A function that returns NULL or false has found something unusual; the caller then reads the
- *   place again in the general way. It never accepts what the general way would refuse.
+ *   place again by the fallback. It never accepts what the fallback would refuse.
  * - Every read is below `end`.
  */
 #ifndef TICKWIRE_FAST_SCALARS_H

@@ -1,4 +1,4 @@
-/* JSON text, RFC 8259: strings, white space, and values that nobody wants.
+/* JSON text, RFC 8259: strings, white space, and values that are not requested.
  *
  * Rules of this file
  * - Every read is below `end`; a function that returns NULL has found broken JSON.

@@ -1,7 +1,7 @@
 /* The levels of a book as a template has them: what joins them, and those that were read before.
  *
  * A venue that sends whole books sends most levels again, byte for byte, perhaps at another place. A
- * level's text goes from its first value to the first value of the next, so that whoever knows it also
+ * level's text goes from its first value to the first value of the next, so that a known level also
  * knows where the next one's values begin. It is kept with what it says, at a place that is found by a
  * hash of its first 16 bytes: these are mostly the price, so that what the price had before is
  * forgotten. What came last to a place stays there.
@@ -54,7 +54,7 @@ typedef struct tw_level_cache {
     tw_joint next;          /* up to the first value of the next level */
     tw_joint closing;       /* up to and with the array's bracket */
     bool has_integer;       /* behind the two decimals */
-    tw_cached_level *known;  /* TW_KNOWN_LEVELS places, shared by the ladders of a decoder; or NULL */
+    tw_cached_level *known;  /* TW_KNOWN_LEVELS places, shared by the level caches of a decoder; or NULL */
     uint64_t stamp;         /* its lowest byte is 0 */
     int64_t n_known;        /* levels that were known, ever */
     int32_t n_tried, n_hit; /* levels of this trial, and those of them that were known */

@@ -1,4 +1,4 @@
-/* A place of rows in a message: whether a row is wanted, and what it has that no step reads. */
+/* A place of rows in a message: whether a row is requested, and what it has that no step reads. */
 #ifndef TICKWIRE_ROW_LOOP_H
 #define TICKWIRE_ROW_LOOP_H
 
@@ -6,7 +6,7 @@
 
 enum { TW_MAX_CELLS = 16 };
 
-/* Whether a row is wanted, or that the general rules must say so. */
+/* Whether a row is requested, or that the fallback must say so. */
 enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED = TW_SEEN_NEW };
 
 /* A column of a row whose value no step reads. */
@@ -26,7 +26,7 @@ typedef struct tw_row_loop {
     int64_t most_rows;          /* of a message */
     const tw_step *first;       /* of a row's steps */
     uint64_t bit;               /* of its table */
-    void *row_set;              /* what the general rules would stage */
+    void *row_set;              /* what the fallback would stage */
     const uint8_t *allowed;     /* by symbol; NULL: all are */
     const tw_memory *memory;    /* NULL: rows need not be new */
     int32_t n_allowed;

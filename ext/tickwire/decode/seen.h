@@ -131,7 +131,7 @@ static inline bool tw_set_is_ready(tw_symbol_ids *ids) {
     return ids->n < ids->set_full && (ids->set_end == ids->n || tw_catch_up(ids));
 }
 
-/* Remember an id; false where there is no room for it. */
+/* Remember an id; false without memory for it. */
 static inline __attribute__((always_inline)) bool
 tw_append(tw_journal *journal, tw_symbol_ids *ids, uint64_t trade) {
     int64_t at = ids->n & (TW_TAIL_IDS - 1);

@@ -4,12 +4,12 @@
  * - A load may reach past `end`, but never into another page than the last byte before it, so that it
  *   cannot fault; what it finds there decides nothing. The address sanitizer cannot know that, so
  *   under it every load is below `end`.
- * - `checked` is a constant. Without it nobody looks whether a load can fault: the caller knows that
+ * - `checked` is a constant. Without it nothing checks whether a load can fault: the caller knows that
  *   TW_SLACK_BYTES behind `end` are on its page, and that p is not behind `end` where a step begins.
  *   A message whose last steps found what stood behind `end` is refused when its end is compared.
- * - What is unusual is refused, and then read again by the general rules. A number's end is not looked
+ * - What is unusual is refused, and then read again by the fallback. A number's end is not looked
  *   at: the next literal begins with the byte that must stand there. Where it does not because the
- *   number goes on, as in 1e5, the number is for the general rules as well.
+ *   number goes on, as in 1e5, the number is for the fallback as well.
  */
 #ifndef TICKWIRE_STEP_H
 #define TICKWIRE_STEP_H
@@ -31,7 +31,7 @@
 enum {
     TW_STEP_SKIP_STRING, /* behind its opening quote; the next literal begins with the closing */
     TW_STEP_SKIP_LONG,   /* one of at least TW_LONG_STRING bytes */
-    TW_STEP_SKIP_NUMBER, /* one that nobody wants; or what else may stand in its place */
+    TW_STEP_SKIP_NUMBER, /* one that is not requested; or what else may stand in its place */
     TW_STEP_SKIP,        /* any value */
     TW_STEP_F64,         /* this and what is behind it may set a register */
     TW_STEP_INTEGER,
@@ -43,7 +43,7 @@ enum {
     TW_STEP_NODE,    /* everything else: the caller walks it */
     TW_STEP_END,     /* the literal is the rest */
     TW_STEP_OBSERVE, /* a string that routing looks at */
-    TW_STEP_RULE,    /* a scalar for the general rules */
+    TW_STEP_RULE,    /* a scalar for the fallback */
     TW_STEP_LITERAL, /* nothing but the literal; this and the next two are of scripts alone */
     TW_STEP_ROWS,    /* a place of rows: those behind it are of a row, up to its end */
     TW_STEP_ROW_END
@@ -65,7 +65,7 @@ typedef struct {
     const tw_memory *warm; /* remembers an id of the string's trade next: fetched meanwhile; or NULL */
     const void *rows;      /* a tw_row_loop, of TW_STEP_ROWS */
     uint64_t before; /* registers that the steps before this one set */
-    void *action;    /* what the general rules would do */
+    void *action;    /* what the fallback would do */
     int32_t store;   /* how the value goes into its column */
     int32_t reg;
     int32_t is_int32; /* an integer's column has 32 bits */
@@ -73,7 +73,7 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     int32_t quoted;
     uint8_t first;   /* the value's first byte, its quote for a quoted one */
-    uint32_t length; /* of a long string that nobody wants: what it was */
+    uint32_t length; /* of a long string that is not requested: what it was */
     tw_enum_match choice;
 } tw_step;
 
@@ -112,7 +112,7 @@ typedef struct {
     tw_level_cache *level_cache;      /* of levels */
     /* ---- */
     const struct tw_row_loop *place; /* of scripts: that of the row; NULL before the first */
-    uint64_t kept_back;     /* of scripts: places of which a row was not wanted, by their bits */
+    uint64_t kept_back;     /* of scripts: places of which a row was not requested, by their bits */
     uint64_t known;         /* registers whose values were there before it began */
     int stop;               /* why it ended */
 } tw_run;

@@ -70,7 +70,7 @@ TW_FAST bool tw_is_plain_text_fast(const uint8_t *p, const uint8_t *end, uint32_
     return _mm256_testz_si256(stops, stops);
 }
 
-/* A number of n bytes; false: the general rules must look at it. */
+/* A number of n bytes; false: the fallback must look at it. */
 TW_FAST bool tw_f64_fast(const uint8_t *p, const uint8_t *end, double *out, uint64_t *n,
                          const bool checked) {
     return (!checked || TW_READABLE(p, end, 17)) && tw_decimal_at(p, out, n);
@@ -81,7 +81,7 @@ TW_FAST bool tw_integer_fast(const uint8_t *p, const uint8_t *end, int64_t *out,
     return (!checked || TW_READABLE(p, end, 16)) && tw_integer_at(p, (uint64_t *)out, n);
 }
 
-/* An integer of n bytes that nobody wants. */
+/* An integer of n bytes that is not requested. */
 TW_FAST bool tw_skip_number_fast(const uint8_t *p, const uint8_t *end, uint64_t *n,
                                  const bool checked) {
     uint64_t value;

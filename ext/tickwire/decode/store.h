@@ -8,7 +8,7 @@
 
 #include "tickwire/decode/register.h"
 
-/* How a column has a value. What has no column goes into 8 bytes that nobody reads. */
+/* How a column has a value. What has no column goes into 8 bytes that are never read. */
 enum { TW_STORE_8, TW_STORE_1, TW_STORE_2, TW_STORE_4, TW_STORE_TEXT, TW_STORE_NO_TEXT };
 
 enum { TW_SHORT_TEXT = 16 }; /* bytes that are copied at once; no arena is smaller */
@@ -35,7 +35,7 @@ static __attribute__((noinline)) bool tw_copy_text(const tw_text_column *column,
 }
 
 /* Put a text into a row of its column; false where the ring's own rules must decide. What 16 bytes
- * put behind a short one is nobody's, if there is room for all of them; `has_16`: they are readable. */
+ * put behind a short one does not matter, if there is room for all of them; `has_16`: they are readable. */
 static inline __attribute__((always_inline)) bool tw_put_text(const tw_text_column *column,
                                                               int64_t row, int64_t slots,
                                                               const uint8_t *p, size_t n,

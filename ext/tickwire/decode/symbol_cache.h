@@ -2,8 +2,8 @@
  *
  * A string and its closing quote, at most 16 bytes, are two words. Their hash is a place, which tells
  * the string's number: its code plus 1. The two words stand at that number, so that one load foretells
- * the code, and another one proves it. A thousand symbols are 20 KiB. Codes never change, each is that
- * of one string, and a string comes in only after the general rules have read it, so that whatever is
+ * the code, and another one verifies it. A thousand symbols are 20 KiB. Codes never change, each is that
+ * of one string, and a string comes in only after the fallback has read it, so that whatever is
  * found here is right.
  */
 #ifndef TICKWIRE_SYMBOL_CACHE_H
