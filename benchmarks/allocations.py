@@ -25,8 +25,8 @@ from pathlib import Path
 from benchmarks.decode.payloads import CASES
 from benchmarks.in_process import Frames, InProcessPipeline, read_frames
 
+from tickwire.net import Receiver
 from tickwire.observe._build import PROFILE
-from tickwire.session import Receiver
 from tickwire.wire import MessageQueue
 
 N_READS = 6  # of some 64 KiB: small messages fill the rings and write them over

@@ -18,7 +18,7 @@ import uvloop
 from tickwire import FeedHandler, Source
 from tickwire.bench.cases import CASES, SYMBOL
 from tickwire.errors import TickwireError
-from tickwire.session import CARRIERS
+from tickwire.net import CARRIERS
 from tickwire.sim.load import LoadServer
 
 ENDLESS = 1 << 40

@@ -21,7 +21,7 @@ LETTER = 6.7  # px, of the widest letter of a monospaced font of that size
 LEAST = 0.4  # px; what is narrower is left out
 COLOURS = {  # hue of each group
     "wire": 205,
-    "session": 265,
+    "net": 265,
     "decode": 12,
     "ring": 95,
     "observe": 170,

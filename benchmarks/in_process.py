@@ -24,9 +24,9 @@ from typing import Self
 from benchmarks.decode.payloads import CASES
 
 from tickwire.decode import Decoder, Program
+from tickwire.net import Receiver
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES
-from tickwire.session import Receiver
 from tickwire.wire import Handler, build_frame
 
 READ_BYTES = 65_536

@@ -60,8 +60,8 @@ def test_what_was_cut_is_refused(tmp_path):
         ("__pyx_f_8tickwire_6decode_5_walk_6Walker_keyed'2", "decode._walk.Walker.keyed"),
         ("__pyx_f_8tickwire_4ring_7_export_take", "ring._export.take"),
         (
-            "__pyx_pw_8tickwire_7session_9_receiver_8Receiver_11buffer_updated",
-            "session._receiver.Receiver.buffer_updated",
+            "__pyx_pw_8tickwire_3net_9_receiver_8Receiver_11buffer_updated",
+            "net._receiver.Receiver.buffer_updated",
         ),
     ],
 )

@@ -38,9 +38,9 @@ EXT = "/x/ext/tickwire"
 HEADERS = "/x/ext/tickwire/decode"
 SPY = [
     "main (/x/a.py:9);<module> (/x/b.py:1);import (/x/c.py:3) 40",
-    f"main (/x/a.py:9);steady (/x/a.py:7);0x7f;buffer_updated ({EXT}/session/_receiver.pyx:75);"
-    f"buffer_updated ({EXT}/session/_receiver.pyx:79);"
-    f"Receiver_parse ({EXT}/session/_receiver.pyx:9);"
+    f"main (/x/a.py:9);steady (/x/a.py:7);0x7f;buffer_updated ({EXT}/net/_receiver.pyx:75);"
+    f"buffer_updated ({EXT}/net/_receiver.pyx:79);"
+    f"Receiver_parse ({EXT}/net/_receiver.pyx:9);"
     f"tw_run ({HEADERS}/steps.h:3);_mm256_or_si256 (/usr/lib/gcc/avx2intrin.h:1) 3",
     f"main (/x/a.py:9);steady (/x/a.py:7);_seen__in_set ({EXT}/decode/_seen.pyx:5);"
     "memcpy (libc.so.6) 2",
@@ -59,9 +59,9 @@ def test_of_py_spy_the_steady_part_is_kept() -> None:
     assert of_spy(SPY) == {
         (
             "steady (python)",
-            "session._receiver.buffer_updated",
-            "session._receiver.Receiver.parse",
-            "session._receiver.tw_run",
+            "net._receiver.buffer_updated",
+            "net._receiver.Receiver.parse",
+            "net._receiver.tw_run",
         ): 3,
         ("steady (python)", "decode._seen._in_set", "memcpy"): 2,
     }

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from tests.feed.exchange import exchange, hyperliquid_answer, hyperliquid_refusal
-from tests.session.servers import Peer, close, serve_raw, text
+from tests.net.servers import Peer, close, serve_raw, text
 
 import tickwire
 from tickwire.errors import ConfigError, SinkError, TickwireError
@@ -284,8 +284,8 @@ def test_a_disconnect_while_a_full_ring_blocks_is_a_gap_of_that_reason(run: Run)
                 rows, gaps = feed.batches("trades"), feed.batches("gaps")
                 await sent.wait()
                 assert feed._feed is not None
-                [link] = feed._feed.sources[0].links
-                await until(lambda: link.is_paused)
+                [session] = feed._feed.sources[0].sessions
+                await until(lambda: session.is_paused)
                 blocked.set()
                 await closed.wait()
                 ids: list[str] = []

@@ -165,7 +165,7 @@ def test_all_rows_come_in_order_when_the_consumer_goes_on(run: Run, carrier: str
                 await on.fill()
                 script.goes_on.set()
                 [source] = on.feed._feed.sources  # type: ignore[union-attr] # it runs
-                await on.until(lambda: source.links[0].is_paused)
+                await on.until(lambda: source.sessions[0].is_paused)
                 assert on.book.qsize() > RING_ROWS - LEVELS
                 expected = rows_of(*HELD, *LATER, last=0)
                 await on.take(len(expected))

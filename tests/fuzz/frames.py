@@ -15,7 +15,7 @@ from websockets.frames import Frame
 from websockets.protocol import Protocol, Side
 
 from tickwire.errors import ProtocolError
-from tickwire.session import Receiver
+from tickwire.net import Receiver
 from tickwire.wire import FrameParser, MessageQueue
 
 Event = tuple[int, bytes]

@@ -16,7 +16,7 @@ STREAMED = "ext/tickwire/wire/_streamed.pyx"
 ASSEMBLY = "ext/tickwire/wire/_assembly.pyx"
 CONTROL = "ext/tickwire/wire/_control.pyx"
 INFLATE = "ext/tickwire/wire/_inflate.pyx"
-RECEIVER = "ext/tickwire/session/_receiver.pyx"
+RECEIVER = "ext/tickwire/net/_receiver.pyx"
 VALUES = "ext/tickwire/decode/_values.pyx"
 SCRIPT = "ext/tickwire/decode/_script.pyx"
 SEEN = "ext/tickwire/decode/_seen.pyx"
@@ -260,7 +260,7 @@ MUTANTS = (
         RECEIVER,
         "        self.head += <size_t>n_taken\n",
         "        self.head += <size_t>n_taken - (n_taken > 1)\n",
-        ("tests/session/test_receiver.py",),
+        ("tests/net/test_receiver.py",),
         "receiver",
     ),
     # Compression.

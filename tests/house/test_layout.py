@@ -16,7 +16,7 @@ LEVELS = (
     {"bench"},
     {"feed", "sim"},
     {"session", "sinks"},
-    {"venues"},
+    {"venues", "net"},
     {"ledger"},
     {"decode", "book"},
     {"wire", "ring"},
@@ -61,7 +61,7 @@ NOT_MEASURED = {
     "wire/_zlib": "looks functions up, once",
 }
 # Modules that only Python code uses have nothing to declare to other extensions.
-WITHOUT_PXD = {"observe/_build", "session/_picows"}
+WITHOUT_PXD = {"observe/_build", "net/_picows"}
 # Modules that only other extensions use have nothing that Python could import.
 WITHOUT_PYI: set[str] = set()
 

@@ -18,10 +18,10 @@ from websockets.frames import Frame, Opcode
 from tickwire import venues
 from tickwire.decode import Decoder, Program
 from tickwire.errors import ProtocolError
+from tickwire.net import Receiver
 from tickwire.observe import Histogram
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES
-from tickwire.session import Receiver
 from tickwire.wire import FrameParser, HandshakeResponse, MessageQueue, build_frame
 
 RING_ROWS = 1 << 12

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
-from tests.session.servers import Peer, close, serve_raw, text
+from tests.net.servers import Peer, close, serve_raw, text
 
 ENVIRONMENT = {"PLANTED_TOKEN": "envTokenZQ7x", "PLANTED_PROXY": "http://me:proxyPassZQ7x@{place}"}
 FILE_KEY = "fileKeyZQ7x+/="

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 from tests.feed.exchange import exchange
+from tests.net.servers import Peer, frame, serve_raw, text
 from tests.security.messages import trade
-from tests.session.servers import Peer, frame, serve_raw, text
 from websockets.frames import Opcode
 
 import tickwire
 from tickwire.errors import ConfigError
 from tickwire.feed import books
-from tickwire.session import connection as connection_module
-from tickwire.session import liveness
+from tickwire.net import connection as connection_module
+from tickwire.net import liveness
 from tickwire.venues import Heartbeat, load
 
 MIB = 1 << 20
@@ -246,9 +246,9 @@ async def test_pings_without_end_are_counted_and_answered_within_a_bound() -> No
 
     async with serve_raw(script) as port, tickwire.FeedHandler([source(port)]) as feed:
         await until(lambda: feed.summary()["pings"] == 200_000)
-        (link,) = feed._feed.sources[0].links  # type: ignore[union-attr] # it runs
-        assert link.connection is not None
-        unsent = link.connection.carrier.unsent_bytes()
+        (session,) = feed._feed.sources[0].sessions  # type: ignore[union-attr] # it runs
+        assert session.connection is not None
+        unsent = session.connection.carrier.unsent_bytes()
         assert unsent < 2 * connection_module.UNSENT_PONG_BYTES
         gone.set()
     assert n_pings == 200_000

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 import structlog
 from tests.cli.program import command, environment, from_parquet, tickwire
+from tests.net.servers import Peer, text
 from tests.security.planted import (
     ENVIRONMENT,
     FILE_KEY,
@@ -26,7 +27,6 @@ from tests.security.planted import (
     refusing_proxy,
     serving,
 )
-from tests.session.servers import Peer, text
 
 from tickwire.capture import CaptureWriter
 from tickwire.cli.check import plan_lines
@@ -34,7 +34,8 @@ from tickwire.config import Config, Feed, Source, load
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed import FeedHandler
 from tickwire.feed.planning import plan_feed
-from tickwire.session import CARRIERS, LinkSettings, RestClient, connect
+from tickwire.net import CARRIERS, connect
+from tickwire.session import RestClient, SessionSettings
 from tickwire.venues import load as load_venue
 
 HEADERS = (
@@ -289,7 +290,7 @@ def test_what_a_program_may_print_shows_none_of_them(tmp_path: Path) -> None:
     )
     config = Config(Feed(), (source,))
     plan = plan_feed(config)
-    settings = LinkSettings(headers=source.headers, proxy=source.proxy)
+    settings = SessionSettings(headers=source.headers, proxy=source.proxy)
     printed = [f"{each!r} {each}" for each in (source, config, plan, settings)]
     assert find("repr", [*printed, *plan_lines(plan)]) == []
     assert source.headers == {"X-Key": FILE_KEY}

@@ -1,4 +1,4 @@
-"""A small venue for the tests of links: its words, its server, a handler, an observer."""
+"""A small venue for the tests of sessions: its words, its server, a handler, an observer."""
 
 import asyncio
 import json
@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.session.servers import Peer, text
+from tests.net.servers import Peer, text
 from websockets.frames import Opcode
 
-from tickwire.session import Link, LinkSettings
+from tickwire.session import Session, SessionSettings
 from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
 from tickwire.wire import MessageQueue
 
-QUICK = LinkSettings(first_delay_s=0.01, longest_delay_s=0.02, reply_timeout_s=2.0)
+QUICK = SessionSettings(first_delay_s=0.01, longest_delay_s=0.02, reply_timeout_s=2.0)
 
 
 class Handler(MessageQueue):
@@ -97,20 +97,20 @@ class Observer:
     def _tell(self, *what: object) -> None:
         self.told.append(what)
 
-    def connected(self, link: Link, conn: int) -> None:
+    def connected(self, session: Session, conn: int) -> None:
         self._tell("connected", conn)
 
-    def subscribed(self, link: Link, conn: int) -> None:
+    def subscribed(self, session: Session, conn: int) -> None:
         self._tell("subscribed", conn)
 
-    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         self._tell("disconnected", conn, reason)
         self.detail = detail
 
-    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         self._tell("refused", subscription.key, text, retry)
 
-    def warned(self, link: Link, text: str) -> None:
+    def warned(self, session: Session, text: str) -> None:
         self.n_warned += 1
         self._tell("warned", text)
 
@@ -124,7 +124,7 @@ class Observer:
 
 @dataclass
 class Running:
-    link: Link
+    session: Session
     observer: Observer
     handlers: dict[int, Handler]
     task: asyncio.Task[None]
@@ -136,10 +136,10 @@ async def running(
     keys: Sequence[str],
     *,
     venue: Venue = VENUE,
-    settings: LinkSettings = QUICK,
+    settings: SessionSettings = QUICK,
     make: Callable[[], Handler] = Handler,
 ) -> AsyncIterator[Running]:
-    """Run a link, and see that it stops when told to."""
+    """Run a session, and see that it stops when told to."""
     handlers: dict[int, Handler] = {}
     numbers = iter(range(7, 1000))
 
@@ -148,7 +148,7 @@ async def running(
         return handlers[conn]
 
     observer = Observer()
-    link = Link(
+    session = Session(
         venue,
         url,
         subscriptions(*keys),
@@ -157,13 +157,13 @@ async def running(
         observer=observer,
         settings=settings,
     )
-    task = asyncio.ensure_future(link.run())
+    task = asyncio.ensure_future(session.run())
     try:
         async with asyncio.timeout(10):
-            yield Running(link, observer, handlers, task)
-            link.stop()
+            yield Running(session, observer, handlers, task)
+            session.stop()
             await task
-        assert not link.is_subscribed
+        assert not session.is_subscribed
     finally:
         task.cancel()
 

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from tests.session.conftest import Security
-from tests.session.servers import Peer, close, serve_raw, text
+from tests.net.conftest import Security
+from tests.net.servers import Peer, close, serve_raw, text
 from tests.session.small_venue import QUICK, Running, Stuck, running
 
-from tickwire.session import backlog as backlog_module
+from tickwire.net import backlog as backlog_module
 
 N_MESSAGES = 20
 
@@ -41,7 +41,7 @@ ENDS = {"closed": end_by_close_frame, "eof": end_of_stream, "reset": reset}
 
 
 class Scene:
-    """A link whose handler has no room, and a server that ends the connection when told."""
+    """A session whose handler has no room, and a server that ends the connection when told."""
 
     def __init__(self, end: str) -> None:
         self.end = end
@@ -98,7 +98,7 @@ async def paused(carrier: str, security: Security, end: str) -> AsyncIterator[Sc
         running(security.url(port), [], settings=settings, make=Stuck) as run,
     ):
         scene.run = run
-        await run.observer.until(lambda: run.link.is_paused)
+        await run.observer.until(lambda: run.session.is_paused)
         yield scene
         scene.is_over.set()
 
@@ -124,7 +124,7 @@ async def test_an_end_long_after_a_pause_is_what_it_is(
 ) -> None:
     async with paused(carrier, security, end) as scene:
         await scene.pump()
-        connection = scene.run.link.connection
+        connection = scene.run.session.connection
         assert connection is not None
         await scene.run.observer.until(lambda: not connection.is_behind)
         scene.may_end.set()
@@ -136,7 +136,7 @@ async def test_a_close_frame_that_was_read_before_the_pause_is_no_overflow(
 ) -> None:
     monkeypatch.setattr(backlog_module, "LONGEST_WAY_S", 60.0)
     async with paused(carrier, plain, "closed at once") as scene:
-        assert scene.run.link.connection is not None
-        scene.run.link.connection._backlog._began_s -= 60.0
+        assert scene.run.session.connection is not None
+        scene.run.session.connection._backlog._began_s -= 60.0
         await scene.pump()
         assert await scene.until_disconnected() == ("disconnected", 7, "closed")

@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 from aiohttp import web
-from tests.session.conftest import Security
+from tests.net.conftest import Security
 
 from tickwire import errors
 from tickwire.session import RestClient

@@ -30,8 +30,8 @@ from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
 from tickwire.bench.bare import open_by_hand, send_requests, skip_replies
 from tickwire.bench.cases import SYMBOL
 from tickwire.errors import TickwireError
-from tickwire.session._protocol import ProtocolCarrier
-from tickwire.session.carriers import protocol
+from tickwire.net._protocol import ProtocolCarrier
+from tickwire.net.carriers import protocol
 
 BUFFER_BYTES = 1 << 18
 SUBSCRIBE = json.dumps({"method": "subscribe", "subscription": {"type": "trades", "coin": SYMBOL}})

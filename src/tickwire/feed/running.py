@@ -3,9 +3,9 @@
 Rules of this file
 ------------------
 - Order of the start: the state (which locks the feed's name), the rings, the sinks (so that one
-  which cannot be written is told before any connection is made), then the links.
-- Order of the stop: the links, so that nothing is written any more; the feed's own last rows; the
-  consumers; the sinks, which drain the rings and commit; the state last.
+  which cannot be written is told before any connection is made), then the sessions.
+- Order of the stop: the sessions, so that nothing is written any more; the feed's own last rows;
+  the consumers; the sinks, which drain the rings and commit; the state last.
 - Nothing here is called per message; `housekeeping` looks after everything a few times a second.
 """
 
@@ -43,7 +43,7 @@ class RunningFeed:
     max_messages
         How many data messages to decode; 0: no limit.
     on_failure
-        Called in the loop's thread with what ended a sink or a link.
+        Called in the loop's thread with what ended a sink or a session.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class RunningFeed:
             self._make_sources()
 
     def start(self) -> None:
-        """Let the sinks write and the links connect."""
+        """Let the sinks write and the sessions connect."""
         for sink in self.sinks:
             sink.start(self.pipeline.consumers(tuple(sink.tables)))
         for source in self.sources:

@@ -1,4 +1,4 @@
-"""One source of a running feed: its links, what they tell, and the gaps that they leave.
+"""One source of a running feed: its sessions, what they tell, and the gaps that they leave.
 
 Rules of this file
 ------------------
@@ -26,7 +26,7 @@ from tickwire.feed.planning import ConnectionPlan
 from tickwire.ledger import Ledger, Place
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
 from tickwire.redaction import shown_url
-from tickwire.session import Link, LinkSettings, RestClient, WindowLimiter
+from tickwire.session import RestClient, Session, SessionSettings, WindowLimiter
 from tickwire.venues import Subscription
 
 _log = structlog.get_logger("tickwire.feed")
@@ -45,8 +45,8 @@ class Outage:
 
     Parameters
     ----------
-    link
-        Which link.
+    session
+        Which session.
     conn
         The connection that ended.
     reason
@@ -55,7 +55,7 @@ class Outage:
         The last message before it, or else the disconnect itself.
     """
 
-    link: Link
+    session: Session
     conn: int
     reason: str
     start_ns: int
@@ -92,20 +92,22 @@ class LiveSource:
         self.refusals: list[str] = []
         self._ledger = ledger
         self._outages: list[Outage] = []
-        self._settled: set[Link] = set()  # subscribed once
-        self._spliced: dict[Link, tuple[str, ...]] = {}
-        self._tasks: dict[Link, asyncio.Task[None]] = {}
+        self._settled: set[Session] = set()  # subscribed once
+        self._spliced: dict[Session, tuple[str, ...]] = {}
+        self._tasks: dict[Session, asyncio.Task[None]] = {}
         self._rest = rest
         self._fetcher: asyncio.Task[None] | None = None
-        self.links = [self._link(plan, next_conn, connects) for plan in self.plan.connections]
+        self.sessions = [self._session(plan, next_conn, connects) for plan in self.plan.connections]
 
     # Life.
 
     def start(self) -> None:
-        """Let the links connect."""
+        """Let the sessions connect."""
         self._tell_unencrypted()
-        for link in self.links:
-            self._tasks[link] = asyncio.create_task(link.run(), name=f"link {shown_url(link.url)}")
+        for session in self.sessions:
+            self._tasks[session] = asyncio.create_task(
+                session.run(), name=f"session {shown_url(session.url)}"
+            )
         if self.books is not None:
             self._fetcher = asyncio.create_task(
                 fetch_books(self.books, self._rest, self.plan.rest_url), name="books"
@@ -113,8 +115,8 @@ class LiveSource:
 
     async def stop(self) -> None:
         """Close the connections; afterwards nothing is decoded any more."""
-        for link in self.links:
-            link.stop()
+        for session in self.sessions:
+            session.stop()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._fetcher is not None:
             self._fetcher.cancel()
@@ -139,7 +141,7 @@ class LiveSource:
         """Let in what waits for room, end outages whose data flows again; a few times a second."""
         self.decoder.release_held()
         for outage in list(self._outages):
-            handler = outage.link.handler
+            handler = outage.session.handler
             if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
                 self._outages.remove(outage)
                 self._write_gap(outage, handler.first_message_ns)
@@ -156,69 +158,69 @@ class LiveSource:
 
     @property
     def has_connected(self) -> bool:
-        """Whether any of its links was ever open."""
-        return any(link.n_connects for link in self.links)
+        """Whether any of its sessions was ever open."""
+        return any(session.n_connects for session in self.sessions)
 
     @property
     def is_settled(self) -> bool:
-        """Whether each of its links has been subscribed once, brings data, or has ended."""
+        """Whether each of its sessions has been subscribed once, brings data, or has ended."""
         return all(
-            link in self._settled
-            or (link in self._tasks and self._tasks[link].done())
-            or (link.handler is not None and link.handler.last_message_ns > 0)
-            for link in self.links
+            session in self._settled
+            or (session in self._tasks and self._tasks[session].done())
+            or (session.handler is not None and session.handler.last_message_ns > 0)
+            for session in self.sessions
         )
 
     @property
     def has_ended(self) -> bool:
-        """Whether none of its links goes on."""
+        """Whether none of its sessions goes on."""
         return bool(self._tasks) and all(task.done() for task in self._tasks.values())
 
     @property
     def is_paused(self) -> bool:
-        """Whether a link waits for room in a ring."""
-        return any(link.is_paused for link in self.links) or self.decoder.n_draining > 0
+        """Whether a session waits for room in a ring."""
+        return any(session.is_paused for session in self.sessions) or self.decoder.n_draining > 0
 
-    # What the links tell (`LinkObserver`).
+    # What the sessions tell (`SessionObserver`).
 
-    def connected(self, link: Link, conn: int) -> None:
+    def connected(self, session: Session, conn: int) -> None:
         """Note that a connection is open."""
         if self.books is not None:
-            self.books.on_connected(self._spliced[link], conn)
-        self._ledger.event("connected", shown_url(link.url), self._place(conn))
+            self.books.on_connected(self._spliced[session], conn)
+        self._ledger.event("connected", shown_url(session.url), self._place(conn))
 
-    def subscribed(self, link: Link, conn: int) -> None:
+    def subscribed(self, session: Session, conn: int) -> None:
         """Note that all subscriptions of a connection were answered."""
-        self._settled.add(link)
-        self._ledger.event("subscribed", f"{len(link.subscriptions)}", self._place(conn))
+        self._settled.add(session)
+        self._ledger.event("subscribed", f"{len(session.subscriptions)}", self._place(conn))
 
-    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Note that a connection has ended."""
         now_ns = wall_ns()
         if self.books is not None:
-            self.books.on_disconnected(self._spliced[link])
+            self.books.on_disconnected(self._spliced[session])
         self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
         if reason in WANTED_ENDS:
             return
         self.housekeeping()  # the connection may have brought the end of an earlier outage
-        last_ns = link.handler.last_message_ns if link.handler is not None else 0
+        last_ns = session.handler.last_message_ns if session.handler is not None else 0
         kind = OVERFLOW if reason == "overflow" else DISCONNECT
-        self._outages.append(Outage(link, conn, kind, last_ns or now_ns))
+        self._outages.append(Outage(session, conn, kind, last_ns or now_ns))
 
-    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Note that the venue refused a subscription."""
         what = f"{subscription.channel} {subscription.symbol}: {text}"
-        self._ledger.event("refused", what, self._place(link.conn))
+        self._ledger.event("refused", what, self._place(session.conn))
         if not retry:
             self.refusals.append(what)
 
-    def warned(self, link: Link, text: str) -> None:
+    def warned(self, session: Session, text: str) -> None:
         """Note what a person should know."""
-        self._ledger.event("warning", text, self._place(link.conn), log=True)
+        self._ledger.event("warning", text, self._place(session.conn), log=True)
 
     def _tell_unencrypted(self) -> None:
         """Say in the log which endpoints can be read and changed on their way."""
-        urls = [link.url for link in self.links]
+        urls = [session.url for session in self.sessions]
         if self.books is not None:
             urls.append(self.plan.rest_url)
         for url in dict.fromkeys(urls):
@@ -249,18 +251,18 @@ class LiveSource:
                 self._place(outage.conn),
             )
 
-    def _link(
+    def _session(
         self, plan: ConnectionPlan, next_conn: Callable[[], int], connects: WindowLimiter
-    ) -> Link:
+    ) -> Session:
         settings = self.plan.settings
-        link = Link(
+        session = Session(
             self.plan.venue,
             plan.url,
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=next_conn,
             observer=self,
-            settings=LinkSettings(
+            settings=SessionSettings(
                 carrier=settings.carrier,
                 headers=settings.headers,
                 ca_file=None if settings.ca_file is None else str(settings.ca_file),
@@ -274,14 +276,14 @@ class LiveSource:
             ),
         )
         wanted = set(self.plan.spliced)
-        self._spliced[link] = tuple(
+        self._spliced[session] = tuple(
             dict.fromkeys(
                 each.symbol
                 for each in plan.subscriptions
                 if each.table == "book" and each.symbol in wanted
             )
         )
-        return link
+        return session
 
 
 def is_local(host: str) -> bool:

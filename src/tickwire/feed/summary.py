@@ -28,7 +28,7 @@ class Status:
     Parameters
     ----------
     connected, connections
-        Links with an open connection, and all.
+        Sessions with an open connection, and all.
     messages, rows, gaps
         Counts since the start.
     depth
@@ -107,7 +107,7 @@ def summarise(
         Started with it.
     """
     decoders = [source.decoder for source in pipeline.sources]
-    links = [link for source in sources for link in source.links]
+    sessions = [session for source in sources for session in source.sessions]
     errors: Counter[str] = Counter()
     for decoder in decoders:
         errors.update(decoder.errors)
@@ -126,13 +126,13 @@ def summarise(
         "quarantine_unkept": sum(decoder.quarantine_unkept for decoder in decoders),
         "held_dropped": sum(decoder.held_dropped for decoder in decoders),
         "refused_subscriptions": sum(len(source.refusals) for source in sources),
-        "protocol_errors": sum(link.n_protocol_errors for link in links),
-        "pings": sum(link.n_pings for link in links),
-        "warnings": sum(link.n_warnings for link in links),
-        "warnings_untold": sum(link.n_warnings_untold for link in links),
-        "connects": sum(link.n_connects for link in links),
-        "failed_connects": sum(link.n_failed_connects for link in links),
-        "reconnects": sum(max(0, link.n_connects - 1) for link in links),
+        "protocol_errors": sum(session.n_protocol_errors for session in sessions),
+        "pings": sum(session.n_pings for session in sessions),
+        "warnings": sum(session.n_warnings for session in sessions),
+        "warnings_untold": sum(session.n_warnings_untold for session in sessions),
+        "connects": sum(session.n_connects for session in sessions),
+        "failed_connects": sum(session.n_failed_connects for session in sessions),
+        "reconnects": sum(max(0, session.n_connects - 1) for session in sessions),
         "gaps": pipeline.ledger.n_gaps,
         "unwritten_gaps_and_sessions": pipeline.ledger.n_unwritten,
         "dropped_rows": sum(ring.dropped_rows for ring in pipeline.rings.values()),
@@ -154,11 +154,11 @@ def summarise(
 
 def status_of(pipeline: Pipeline, sources: Sequence[LiveSource], sinks: Sequence[Sink]) -> Status:
     """Give how a feed stands; may be called from any thread."""
-    links = [link for source in sources for link in source.links]
+    sessions = [session for source in sources for session in source.sessions]
     latency = _merged(sinks) if sinks else pipeline.read_to_ring
     return Status(
-        connected=sum(link.connection is not None for link in links),
-        connections=len(links),
+        connected=sum(session.connection is not None for session in sessions),
+        connections=len(sessions),
         messages=pipeline.messages,
         rows=sum(ring.published for ring in pipeline.rings.values()),
         gaps=pipeline.ledger.n_gaps,

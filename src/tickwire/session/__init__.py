@@ -1,34 +1,25 @@
-"""A connection's life: carriers, connect, subscribe pacing, heartbeat, liveness, reconnect.
+"""A venue's session: subscribe, pacing, heartbeat, liveness, reconnect; REST within its limits.
 
-Knows nothing of: tables and sinks. Words: carrier, connect, subscribe, heartbeat, reconnect. Its C
-part: ext/tickwire/session.
+Knows nothing of: tables and sinks, sockets and TLS. Words: session, subscribe, heartbeat,
+reconnect, replies. Its C part: none.
 """
 
-from tickwire.session._receiver import Receiver
+from tickwire.net import WebSocket, connect
 from tickwire.session.backoff import Backoff
-from tickwire.session.client import WebSocket, connect
-from tickwire.session.connection import Connection, Ending
-from tickwire.session.contract import LinkObserver, LinkSettings, SessionHandler
-from tickwire.session.link import Link
-from tickwire.session.opening import CARRIERS, CarrierName, open_connection
+from tickwire.session.contract import SessionHandler, SessionObserver, SessionSettings
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.rest import RestClient
+from tickwire.session.session import Session
 
 __all__ = [
-    "CARRIERS",
     "Backoff",
-    "CarrierName",
-    "Connection",
-    "Ending",
-    "Link",
-    "LinkObserver",
-    "LinkSettings",
     "Pacer",
-    "Receiver",
     "RestClient",
+    "Session",
     "SessionHandler",
+    "SessionObserver",
+    "SessionSettings",
     "WebSocket",
     "WindowLimiter",
     "connect",
-    "open_connection",
 ]

@@ -1,4 +1,4 @@
-"""What a link needs of others: its handler, its observer, its settings."""
+"""What a session needs of others: its handler, its observer, its settings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tickwire.session.opening import CarrierName
-from tickwire.session.pacing import Clock, Sleep, WindowLimiter
+from tickwire.clock import Clock, Sleep
+from tickwire.net.opening import CarrierName
+from tickwire.session.pacing import WindowLimiter
 from tickwire.venues.base import Heartbeat, Subscription
 
 if TYPE_CHECKING:
-    from tickwire.session.link import Link
+    from tickwire.session.session import Session
 
 
 class SessionHandler(Protocol):
@@ -33,31 +34,31 @@ class SessionHandler(Protocol):
         """Give the messages for the session since the last call: (kind, payload)."""
 
 
-class LinkObserver(Protocol):
-    """Who wants to know how a link fares; called in the loop's thread."""
+class SessionObserver(Protocol):
+    """Who wants to know how a session fares; called in the loop's thread."""
 
-    def connected(self, link: Link, conn: int) -> None:
+    def connected(self, session: Session, conn: int) -> None:
         """Tell that a connection is open."""
 
-    def subscribed(self, link: Link, conn: int) -> None:
+    def subscribed(self, session: Session, conn: int) -> None:
         """Tell that all subscriptions have been acknowledged or refused."""
 
-    def disconnected(self, link: Link, conn: int, reason: str, detail: str) -> None:
-        """Tell that a connection has ended; see `Link` for the reasons.
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
+        """Tell that a connection has ended; see `Session` for the reasons.
 
-        `link.handler` is still the handler of that connection.
+        `session.handler` is still the handler of that connection.
         """
 
-    def refused(self, link: Link, subscription: Subscription, text: str, retry: bool) -> None:
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Tell that the venue refused a subscription; with `retry` it is asked for again."""
 
-    def warned(self, link: Link, text: str) -> None:
+    def warned(self, session: Session, text: str) -> None:
         """Tell what a person should know: a failed connect, words of the venue."""
 
 
 @dataclass(frozen=True, slots=True)
-class LinkSettings:
-    """How a link connects and how patient it is.
+class SessionSettings:
+    """How a session connects and how patient it is.
 
     Parameters
     ----------
@@ -67,8 +68,8 @@ class LinkSettings:
         `auto` offers permessage-deflate where the venue is declared to support it, `deflate`
         always, `off` never.
     connects
-        Limits connects; share one among the links of a venue. None: one of the link's own, by the
-        venue's limits.
+        Limits connects; share one among the sessions of a venue. None: one of the session's own,
+        by the venue's limits.
     heartbeat
         Instead of the venue's.
     reply_timeout_s

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+
+from tickwire.clock import Clock, Sleep
 
 LONGEST_DEBT_S = 10.0
-
-Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[object]]
 
 
 class Pacer:
@@ -57,7 +55,7 @@ class Pacer:
 
 
 class WindowLimiter:
-    """At most so many within any `window_s` seconds; shared by all links of a venue.
+    """At most so many within any `window_s` seconds; shared by all sessions of a venue.
 
     Parameters
     ----------

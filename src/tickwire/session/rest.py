@@ -12,10 +12,10 @@ from types import TracebackType
 import aiohttp
 
 from tickwire import errors
-from tickwire.clock import wall_ns
+from tickwire.clock import Clock, Sleep, wall_ns
+from tickwire.net.carriers.target import client_context
 from tickwire.redaction import hide_headers, hide_url, shown, shown_url
-from tickwire.session.carriers.target import client_context
-from tickwire.session.pacing import Clock, Sleep, WindowLimiter
+from tickwire.session.pacing import WindowLimiter
 
 # 429 too many requests; 418 is how Binance tells an address that went on after those.
 _SLOW_DOWN = frozenset({418, 429})

@@ -19,8 +19,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tickwire import errors
+from tickwire.clock import Clock
 from tickwire.session.backoff import Backoff
-from tickwire.session.pacing import Clock, Pacer
+from tickwire.session.pacing import Pacer
 from tickwire.venues.base import Reply, Subscription, Venue
 
 MAX_TRIES = 2

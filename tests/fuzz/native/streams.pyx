@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 
 from common cimport Cuts, fail, fail_with_traceback, also_whole, new_cuts, next_piece
 from reader cimport Outcome, expected_of, note, nothing
-from tickwire.session._receiver cimport BUFFER_BYTES, Receiver
+from tickwire.net._receiver cimport BUFFER_BYTES, Receiver
 from tickwire.wire._handler cimport Handler, Verdict
 from tickwire.wire._parser cimport FrameParser
 from tickwire.wire._streamed cimport StreamedMessage

@@ -1,0 +1,405 @@
+"""One open WebSocket connection, whichever carrier brings its bytes.
+
+Rules of this file
+------------------
+- Messages never come through here: the carrier gives bytes to the `Receiver`, whose parser gives
+  messages to the handler. This is told, once per read at most, when something else is left to do:
+  control frames, events of the handler, a handler without room, a fault.
+- The close handshake follows RFC 6455 section 7: whoever gets a close frame first answers it with
+  the same code; the server closes the transport first; we wait for that, but not for ever.
+- After a fault or a halt the bytes that still come are dropped. The transport is kept open for a
+  moment all the same: closing it with bytes unread would make TCP throw away our close frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tickwire import errors
+from tickwire.net._receiver import Receiver
+from tickwire.net.backlog import Backlog
+from tickwire.net.carriers.base import Carrier
+from tickwire.net.liveness import Liveness
+from tickwire.net.pings import WaitingPings
+from tickwire.wire import Deflate, Deflater, build_close, build_frame
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+
+NO_STATUS = 1005  # RFC 6455 section 7.1.5: a close frame without a code
+ABNORMAL = 1006  # the same: the transport was lost without a close frame
+
+RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
+LINGER_S = 1.0  # how long a transport outlives the close handshake
+# A message that fits into one TCP segment anyway gains nothing by being smaller.
+COMPRESS_FROM_BYTES = 1024
+SMALLEST_WINDOW_BITS = 9  # zlib cannot deflate with less
+RSV1 = 4  # RFC 7692 section 6: the message is compressed
+UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended.
+
+    Parameters
+    ----------
+    code
+        From the close frame received; 1005 where it had none, 1006 where none came.
+    reason
+        Its reason, or what was wrong.
+    error
+        What the peer broke, if that was why.
+    by_us
+        Whether we asked for the end.
+    paused
+        Whether reading was paused when it came, because the handler had no room; also where that
+        showed only when reading went on.
+    """
+
+    code: int
+    reason: str = ""
+    error: errors.ProtocolError | None = None
+    by_us: bool = False
+    paused: bool = False
+
+    def exception(self) -> errors.TickwireError:
+        """Give what whoever still wants to use the connection gets."""
+        return self.error or errors.ConnectionClosed(self.code, self.reason)
+
+
+class Connection:
+    """An open connection: sends, answers pings, closes.
+
+    Parameters
+    ----------
+    receiver
+        Where its bytes arrive.
+    carrier
+        What brings them.
+    subprotocol
+        The one that the server chose.
+    compression
+        What was agreed on of permessage-deflate.
+    compress_from_bytes
+        Shorter messages are sent as they are.
+    close_timeout_s
+        How long to wait for the peer's close frame and for the end of the transport.
+    on_events
+        Called after a read that left events with the handler.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        carrier: Carrier,
+        *,
+        subprotocol: str | None = None,
+        compression: Deflate | None = None,
+        compress_from_bytes: int = COMPRESS_FROM_BYTES,
+        close_timeout_s: float = 5.0,
+        on_events: Callable[[], None] | None = None,
+    ) -> None:
+        self.receiver = receiver
+        self.carrier = carrier
+        self.subprotocol = subprotocol
+        self.compression = compression
+        self.compress_from_bytes = compress_from_bytes
+        self._deflater: Deflater | None = None
+        self.close_timeout_s = close_timeout_s
+        self.on_events = on_events
+        self.n_pauses = 0
+        self.halted = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[Ending] = self._loop.create_future()
+        self._close_sent = False
+        self._close_received = False
+        self._by_us = False
+        self._fault: errors.ProtocolError | None = None
+        self._note = ""  # why we gave the connection up, where the peer gave no reason
+        self._peer_reason = ""
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._end_timer: asyncio.TimerHandle | None = None
+        self._pings = WaitingPings(self._loop)
+        self._owed_pong: bytes | None = None
+        self._pong_task: asyncio.Task[None] | None = None
+        self._liveness = Liveness(receiver)
+        self._backlog = Backlog(carrier, self._loop)
+
+    def begin(self) -> None:
+        """Parse what came with the handshake, and read on."""
+        self.carrier.lost.add_done_callback(self._on_lost)
+        self.receiver.on_attention = self._on_attention
+        self.receiver.start()
+        if not self.receiver.paused:
+            self.carrier.begin()
+
+    # Sending, RFC 6455 section 6.1.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return not (self._close_sent or self._close_received or self.carrier.lost.done())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether reading is paused, or what piled up meanwhile may not all have been read."""
+        return self.receiver.paused or self._backlog.is_open
+
+    def send_text(self, text: str) -> None:
+        """Send a text message."""
+        self._send(TEXT, text.encode())
+
+    def send_binary(self, payload: bytes | bytearray | memoryview) -> None:
+        """Send a binary message."""
+        self._send(BINARY, payload)
+
+    def ping(self, payload: bytes | None = None) -> asyncio.Future[float]:
+        """Send a ping.
+
+        Parameters
+        ----------
+        payload
+            At most 125 bytes; random ones if left out. Must differ from those of other pings that
+            have not been answered.
+
+        Returns
+        -------
+        asyncio.Future of float
+            Done when the pong comes, with the seconds it took. A pong answers all older pings too.
+
+        Raises
+        ------
+        ConnectionClosed, ProtocolError
+            If the connection is not open.
+        ValueError
+            If the payload is too long or waits already.
+        """
+        if payload is None:
+            payload = os.urandom(8)
+        self._pings.check(payload)
+        self._send(PING, payload)
+        return self._pings.add(payload)
+
+    def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
+        if not self.is_open:
+            raise self._why_not_open()
+        rsv = 0
+        if opcode != PING and self._compresses(len(payload)):
+            payload = self._deflated(payload)
+            rsv = RSV1
+        self.carrier.write(build_frame(opcode, payload, rsv=rsv))
+
+    def _compresses(self, n_bytes: int) -> bool:
+        """Whether a message goes out compressed; RFC 7692 section 6 leaves it to the sender."""
+        agreed = self.compression
+        return (
+            agreed is not None
+            and n_bytes >= self.compress_from_bytes
+            and agreed.client_max_window_bits >= SMALLEST_WINDOW_BITS
+        )
+
+    def _deflated(self, payload: bytes | bytearray | memoryview) -> bytes:
+        agreed = self.compression or Deflate()
+        if self._deflater is None:  # most feeds never need its memory
+            self._deflater = Deflater(
+                keep_context=not agreed.client_no_context_takeover,
+                window_bits=agreed.client_max_window_bits,
+            )
+        return self._deflater.compress(payload)
+
+    def _why_not_open(self) -> errors.TickwireError:
+        if self.ended.done():
+            return self.ended.result().exception()
+        if self._fault is not None:
+            return self._fault
+        code = self.receiver.parser.close_code if self._close_received else ABNORMAL
+        return errors.ConnectionClosed(code, self._peer_reason or "closing")
+
+    # Liveness.
+
+    def alive_ns(self) -> int:
+        """Give the monotonic time when the peer was last known to live, ns."""
+        return self._liveness.alive_ns()
+
+    @property
+    def n_pings(self) -> int:
+        """Pings received."""
+        return self.receiver.parser.n_pings
+
+    def may_answer(self) -> bool:
+        """Whether so little is unsent that what a peer asks may be answered."""
+        return self.is_open and self.carrier.unsent_bytes() <= UNSENT_PONG_BYTES
+
+    # Closing, RFC 6455 section 7.
+
+    async def close(self, code: int = 1000, reason: str = "") -> Ending:
+        """Close the connection and wait for its end, at most about `close_timeout_s`."""
+        frame = build_close(code, reason)
+        self._by_us = True
+        self._start_closing(frame)
+        return await asyncio.shield(self.ended)
+
+    def give_up(self, note: str) -> None:
+        """Drop the connection at once, because its peer is not there any more."""
+        self._note = self._note or note
+        self.carrier.abort()
+
+    def _start_closing(self, frame: bytes) -> None:
+        if self.ended.done():
+            return
+        if not self._close_sent:
+            self._write_close(frame)
+        # While nothing is parsed the peer's close frame cannot be seen.
+        blind = self.receiver.ended or self.receiver.paused
+        self._end_within(min(LINGER_S, self.close_timeout_s) if blind else self.close_timeout_s)
+
+    def _write_close(self, frame: bytes) -> None:
+        self._close_sent = True
+        if not self.carrier.lost.done():
+            self.carrier.write(frame)
+
+    def _end_within(self, seconds: float) -> None:
+        if self._end_timer is None and not self.ended.done():
+            self._end_timer = self._loop.call_later(seconds, self._end_transport)
+
+    def _end_transport(self) -> None:
+        # Closing waits for unsent bytes, which a dead peer never takes: then abort.
+        if self.carrier.unsent_bytes() or self.receiver.paused:
+            self.carrier.abort()
+        else:
+            self.carrier.close()
+            self._end_timer = self._loop.call_later(LINGER_S, self.carrier.abort)
+
+    # What the receiver tells.
+
+    def _on_attention(self) -> None:
+        for opcode, payload in self.receiver.parser.take_control():
+            if opcode == PING:
+                self._answer(payload)
+            elif opcode == PONG:
+                self._pings.on_pong(payload)
+            else:
+                self._on_close(payload)
+        if self.receiver.handler.has_events and self.on_events is not None:
+            self.on_events()
+        if self.receiver.paused:
+            self._pause()
+        elif self.receiver.ended and not self._close_received:
+            fault = self.receiver.parser.error_as_exception()
+            if fault is None:
+                self.halted.set()
+            elif self._fault is None:
+                self.fail(fault)
+
+    def fail(self, fault: errors.ProtocolError) -> None:
+        """Fail the connection, RFC 6455 section 7.1.7: tell the peer why, then close."""
+        self._fault = fault
+        self.receiver.end_now()
+        if not self._close_sent:
+            self._write_close(build_close(fault.close_code, fault.reason))
+        self._end_within(min(LINGER_S, self.close_timeout_s))
+
+    def _answer(self, payload: bytes) -> None:
+        """Answer a ping, RFC 6455 section 5.5.3."""
+        if not self.is_open:
+            return
+        if self.may_answer():
+            self.carrier.write(build_frame(PONG, payload))
+            return
+        # A peer that pings and does not read must not make our write buffer grow.
+        self._owed_pong = payload
+        if self._pong_task is None:
+            self._pong_task = self._loop.create_task(self._answer_later())
+
+    async def _answer_later(self) -> None:
+        with contextlib.suppress(OSError):  # told by the connection's end
+            await self.carrier.drain()
+        self._pong_task = None
+        if self._owed_pong is not None and self.is_open:
+            self.carrier.write(build_frame(PONG, self._owed_pong))
+        self._owed_pong = None
+
+    def _on_close(self, payload: bytes) -> None:
+        self._close_received = True
+        self._backlog.settle()
+        self._peer_reason = payload[2:].decode()
+        if not self._close_sent:
+            code = self.receiver.parser.close_code
+            self._write_close(build_close(None if code == NO_STATUS else code))
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
+        self._end_within(min(LINGER_S, self.close_timeout_s))
+
+    def _pause(self) -> None:
+        if self._retry_timer is None and not self.carrier.lost.done():
+            self.n_pauses += 1
+            self.carrier.pause_reading()
+            self._backlog.pause()
+            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        # The timer is kept until it is known how it went: meanwhile this is the same pause.
+        if self.receiver.retry():
+            self._retry_timer = None
+            self._liveness.note()
+            if self._close_received:
+                self._backlog.undo()  # the close frame was read before the pause
+            else:
+                self._backlog.resume()
+            self.carrier.resume_reading()
+        else:
+            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def room_made(self) -> None:
+        """Offer a refused message again now, because its handler has room."""
+        if self._retry_timer is not None and not self.carrier.lost.done():
+            self._retry_timer.cancel()
+            self._retry()
+
+    # What the carrier tells.
+
+    def _on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
+        error = None if lost.cancelled() else lost.result()
+        if isinstance(error, errors.ProtocolError) and self._fault is None:
+            self._fault = error
+        self._cancel_timers()
+        self._backlog.settle()
+        # Who asked for the end does not wait for what is left.
+        deadline = self._loop.time() + (0.0 if self._by_us else self.close_timeout_s)
+        self._take_rest(self.is_behind, error, deadline)
+
+    def _take_rest(self, paused: bool, error: Exception | None, deadline: float) -> None:
+        """Let the handler take what was received before the end, then end.
+
+        What it has no room for by the deadline is lost.
+        """
+        self._retry_timer = None
+        if not self.receiver.retry() and self._loop.time() < deadline:
+            self._cancel_timers()
+            self._retry_timer = self._loop.call_later(
+                RETRY_S, self._take_rest, paused, error, deadline
+            )
+            return
+        self._cancel_timers()
+        self.receiver.on_attention = None
+        if self._close_received:
+            code, reason = self.receiver.parser.close_code, self._peer_reason
+        else:
+            code, reason = ABNORMAL, self._note or (str(error) if error else "connection lost")
+        ending = Ending(code, reason, self._fault, self._by_us, paused)
+        self.ended.set_result(ending)
+        self._pings.end(ending.exception())
+        if self._pong_task is not None:
+            self._pong_task.cancel()
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._retry_timer, self._end_timer):
+            if timer is not None:
+                timer.cancel()
+        self._retry_timer = None
+        self._end_timer = None

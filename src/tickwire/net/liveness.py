@@ -1,0 +1,53 @@
+"""When the peer of a connection was last known to live."""
+
+from __future__ import annotations
+
+import time
+
+from tickwire.net._receiver import Receiver
+
+UNFINISHED_S = 60.0  # how long a message may take from its first byte to its last
+
+
+class Liveness:
+    """Judges by what a receiver has got.
+
+    Parameters
+    ----------
+    receiver
+        Of the connection.
+    """
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._alive_ns = time.monotonic_ns()
+        self._n_whole = 0
+        self._unfinished_ns: int | None = None  # since when the same message has been coming
+
+    def note(self) -> None:
+        """Take the peer for alive now."""
+        self._alive_ns = time.monotonic_ns()
+
+    def alive_ns(self) -> int:
+        """Give the monotonic time when the peer was last known to live, ns.
+
+        While reading is paused nothing can be known, so that counts as life. A peer that sends
+        bytes, or fragments, and never the end of a message is silent from when it began.
+        """
+        receiver = self._receiver
+        if receiver.paused:
+            self.note()
+        parser = receiver.parser
+        is_whole = not parser.mid_message and not receiver.unparsed_bytes
+        # Between fragments there may be pings, which do not end the message.
+        n_whole = parser.n_messages if parser.mid_message else parser.n_frames
+        if is_whole or n_whole != self._n_whole or receiver.paused:
+            self._n_whole = n_whole
+            self._unfinished_ns = None
+        if not is_whole and self._unfinished_ns is None:
+            self._unfinished_ns = time.monotonic_ns()
+        alive_ns = max(self._alive_ns, receiver.mono_ns)
+        if self._unfinished_ns is None:
+            return alive_ns
+        is_endless = alive_ns - self._unfinished_ns > UNFINISHED_S * 1e9
+        return self._unfinished_ns if is_endless else alive_ns

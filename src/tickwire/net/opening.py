@@ -1,0 +1,177 @@
+"""Opening a connection: one time limit over name, TCP, TLS and handshake; one kind of error."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import structlog
+
+from tickwire import errors
+from tickwire.net._receiver import Receiver
+from tickwire.net.carriers.base import Opened
+from tickwire.net.carriers.protocol import open_protocol
+from tickwire.net.carriers.stream import open_stream
+from tickwire.net.carriers.target import Target, client_context, weaknesses
+from tickwire.net.connection import COMPRESS_FROM_BYTES, Connection
+from tickwire.redaction import hide_headers, hide_url, shown_url
+from tickwire.wire import DeflateOffer, Handler, parse_url, zlib_version
+
+CarrierName = Literal["protocol", "stream", "picows"]
+Frames = Literal["plain", "gzip", "deflate"]
+_log = structlog.get_logger("tickwire.net")
+
+CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
+
+
+async def open_connection(
+    url: str,
+    handler: Handler,
+    *,
+    carrier: CarrierName = "protocol",
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] = (),
+    ca_file: str | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    connect_timeout_s: float = 10.0,
+    close_timeout_s: float = 5.0,
+    max_message_bytes: int = 16_777_216,
+    compression: DeflateOffer | None = None,
+    compress_from_bytes: int = COMPRESS_FROM_BYTES,
+    frames: Frames = "plain",
+    on_events: Callable[[], None] | None = None,
+) -> Connection:
+    """Open a WebSocket connection whose messages go to a handler.
+
+    Parameters
+    ----------
+    url
+        `ws://` or `wss://`.
+    handler
+        What takes the messages.
+    carrier
+        What brings the bytes.
+    headers, subprotocols
+        For the handshake. The headers' values are never shown.
+    ca_file, ssl_context
+        The authorities to trust, or a whole TLS context; the system's authorities if left out. A
+        context that verifies less than it could is used, and told in the log.
+    proxy
+        `http://host:port`.
+    connect_timeout_s
+        For everything until the handshake is done.
+    close_timeout_s
+        For the close handshake.
+    max_message_bytes
+        Largest message; of one that comes compressed, when inflated.
+    compression
+        What to offer of permessage-deflate, RFC 7692; None: nothing.
+    compress_from_bytes
+        Shorter messages are sent as they are, where compression was agreed on.
+    frames
+        How the venue packs its binary messages: `gzip` and `deflate` are inflated.
+    on_events
+        Called after a read that left events with the handler.
+
+    Returns
+    -------
+    Connection
+        Open, and not reading yet: call `begin`.
+
+    Raises
+    ------
+    ConnectionFailed
+        If name, address, TLS or time fail.
+    HandshakeError
+        If the server refuses the handshake or answers it wrongly.
+    ValueError
+        If the URL is not one, or the carrier is unknown.
+    TickwireError
+        If something is to be inflated and there is no zlib.
+    """
+    if carrier not in CARRIERS:
+        raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
+    hide_headers((headers or {}).items())
+    hide_url(proxy or "")
+    hide_url(url)
+    parts = parse_url(url)
+    name = shown_url(url)
+    target = Target(
+        url,
+        parts,
+        _tls(name, ssl_context, ca_file) if parts.secure else None,
+        tuple((headers or {}).items()),
+        tuple(subprotocols),
+        proxy,
+        max_message_bytes,
+        compression,
+    )
+    if compression is not None:
+        zlib_version()
+    receiver = Receiver(handler, max_message_bytes=max_message_bytes)
+    if frames != "plain":
+        receiver.parser.unpack_binary(frames)
+    opened = await _open_in_time(name, carrier, target, receiver, connect_timeout_s)
+    agreed = opened.compression
+    if agreed is not None:  # nothing has been parsed yet
+        receiver.parser.use_deflate(
+            keep_context=not agreed.server_no_context_takeover,
+            window_bits=agreed.server_max_window_bits,
+        )
+    return Connection(
+        receiver,
+        opened.carrier,
+        subprotocol=opened.subprotocol,
+        compression=agreed,
+        compress_from_bytes=compress_from_bytes,
+        close_timeout_s=close_timeout_s,
+        on_events=on_events,
+    )
+
+
+def _tls(name: str, ssl_context: ssl.SSLContext | None, ca_file: str | None) -> ssl.SSLContext:
+    """Give the context to use; what it does not verify is told."""
+    try:
+        context = ssl_context or client_context(ca_file)
+    except OSError as error:  # ssl.SSLError too
+        raise errors.ConnectionFailed(
+            f"{name}: no authorities in {ca_file}: {error.strerror or error}"
+        ) from error
+    for weakness in weaknesses(context):
+        _log.warning("TLS IS WEAKENED", url=name, how=weakness)
+    return context
+
+
+async def _open_in_time(
+    name: str, carrier: CarrierName, target: Target, receiver: Receiver, timeout_s: float
+) -> Opened:
+    """Open a carrier, or say in our own words why it failed."""
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            return await _open(carrier, target, receiver)
+    except errors.TickwireError:
+        raise
+    except TimeoutError as error:
+        if not limit.expired():  # the kernel's own
+            raise errors.ConnectionFailed(f"{name}: {error or 'timed out'}") from error
+        raise errors.ConnectionFailed(f"{name}: not connected in {timeout_s:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise errors.ConnectionFailed(
+            f"{name}: the server's certificate is refused: {error.verify_message}"
+        ) from error
+    except OSError as error:  # ssl.SSLError too
+        raise errors.ConnectionFailed(f"{name}: {error.strerror or error}") from error
+
+
+async def _open(carrier: CarrierName, target: Target, receiver: Receiver) -> Opened:
+    if carrier == "protocol":
+        return await open_protocol(target, receiver)
+    if carrier == "stream":
+        return await open_stream(target, receiver)
+    # Not imported before it is wanted: it takes a while, and logs.
+    from tickwire.net.carriers.picows import open_picows
+
+    return await open_picows(target, receiver)

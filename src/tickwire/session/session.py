@@ -1,0 +1,381 @@
+"""One connection of a source, kept alive: connect, subscribe, read, reconnect, until told to stop.
+
+Rules of this file
+------------------
+- Data never comes through here: the carrier's reads end in the handler. A session is told of a
+  handler's events (acknowledgements, errors, pongs of the venue's own kind) once per read at most.
+- A connection that ends is followed by another, after a delay that grows while none of them brings
+  data, and within the venue's limit of connects.
+- While the handler has no room, reading is paused and silence means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import structlog
+
+from tickwire import errors
+from tickwire.net.connection import Connection, Ending
+from tickwire.net.keepalive import watch_silence
+from tickwire.net.opening import open_connection
+from tickwire.redaction import shown, shown_url
+from tickwire.session.backoff import Backoff
+from tickwire.session.contract import SessionHandler, SessionObserver, SessionSettings
+from tickwire.session.pacing import Pacer, WindowLimiter
+from tickwire.session.replies import BoundedWarnings, understand
+from tickwire.session.subscriber import Subscriber, Unanswered
+from tickwire.venues.base import Subscription, Venue
+from tickwire.wire import DeflateOffer, Handler
+
+_log = structlog.get_logger("tickwire.session")
+
+
+class Session:
+    """One connection of a source, kept alive.
+
+    The reasons of a disconnect: `closed` by the venue with a close frame, `lost` without one,
+    `timeout` after too long a silence, `protocol` where the venue broke RFC 6455, `unanswered`
+    where it did not answer a subscribe request, `overflow` where reading was paused when it ended,
+    `refused` where nothing is left to subscribe to, `stopped` by `stop` or where the handler asked
+    for the end.
+
+    Parameters
+    ----------
+    venue
+        Words, limits and heartbeat.
+    url
+        Where to.
+    subscriptions
+        What to ask for.
+    make_handler
+        Makes the handler of a connection of that number.
+    next_conn
+        Gives the number of the next connection.
+    observer
+        Who wants to know.
+    settings
+        How to connect.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        url: str,
+        subscriptions: Sequence[Subscription],
+        *,
+        make_handler: Callable[[int], SessionHandler],
+        next_conn: Callable[[], int],
+        observer: SessionObserver,
+        settings: SessionSettings | None = None,
+    ) -> None:
+        self.venue = venue
+        self.url = url
+        self.subscriptions = tuple(subscriptions)
+        self.settings = settings or SessionSettings()
+        self.subscribed_event = asyncio.Event()
+        self.conn = -1  # of the connection that is open, or was last
+        self.handler: SessionHandler | None = None  # of that connection
+        self.connection: Connection | None = None  # while one is open
+        self.n_connects = 0
+        self.n_failed_connects = 0
+        self.n_protocol_errors = 0
+        self._n_pings = 0
+        self._n_bytes = 0
+        self._make_handler = make_handler
+        self._next_conn = next_conn
+        self._observer = observer
+        self._warnings = BoundedWarnings(self._warn, self.settings.clock)
+        self._given_up: set[str] = set()
+        self._subscriber: Subscriber | None = None
+        self._pacer = Pacer(0)
+        self._stop = asyncio.Event()
+        self._exhausted = False  # every subscription has been refused for good
+        self._broken: asyncio.Future[None] | None = None
+        self._backoff = Backoff(
+            self.settings.first_delay_s, self.settings.longest_delay_s, rng=self.settings.rng
+        )
+        self._connects = self.settings.connects or WindowLimiter(
+            venue.limits.connects_per_min, clock=self.settings.clock, sleep=self.settings.sleep
+        )
+        self._log = _log.bind(venue=venue.name, url=shown_url(url))
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether all subscriptions of the open connection have been answered."""
+        return self.subscribed_event.is_set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether reading is paused because the handler has no room."""
+        return self.connection is not None and self.connection.receiver.paused
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes received on all connections of this session."""
+        return self._n_bytes + (self.connection.receiver.n_bytes if self.connection else 0)
+
+    @property
+    def n_pings(self) -> int:
+        """Pings received on all connections of this session."""
+        return self._n_pings + (self.connection.n_pings if self.connection else 0)
+
+    @property
+    def n_warnings(self) -> int:
+        """Words of the venue, told or not."""
+        return self._warnings.n_heard
+
+    @property
+    def n_warnings_untold(self) -> int:
+        """Those of them that were only counted."""
+        return self._warnings.n_untold
+
+    def stop(self) -> None:
+        """End the session: close the connection and let `run` return."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Connect, subscribe, read, reconnect; until `stop`, or nothing is left to subscribe to."""
+        while not self._stop.is_set():
+            connection = await self._connect()
+            if connection is not None:
+                try:
+                    await self._serve(connection)
+                finally:
+                    self._forget(connection)
+            if self._stop.is_set():
+                return
+            await self._unless_stopped(self.settings.sleep(self._backoff.next_delay_s()))
+
+    async def _unless_stopped(self, waiting: Awaitable[object]) -> object:
+        """Give what the awaited gives, or None when the session is stopped first."""
+        task = asyncio.ensure_future(waiting)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            stop.cancel()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, errors.TickwireError):
+                await task
+
+    async def _connect(self) -> Connection | None:
+        await self._unless_stopped(self._connects.turn())
+        if self._stop.is_set():
+            return None
+        if self.handler is None:
+            # A connect that fails leaves its number and its handler to the next one.
+            self.conn = self._next_conn()
+            self.handler = self._make_handler(self.conn)
+        settings = self.settings
+        opening = asyncio.ensure_future(
+            open_connection(
+                self.url,
+                cast(Handler, self.handler),
+                carrier=settings.carrier,
+                headers=settings.headers,
+                ca_file=settings.ca_file,
+                proxy=settings.proxy,
+                connect_timeout_s=settings.connect_timeout_s,
+                close_timeout_s=settings.close_timeout_s,
+                max_message_bytes=settings.max_message_bytes,
+                compression=self._offer(),
+                frames=self.venue.frames,
+                on_events=self._on_events,
+            )
+        )
+        try:
+            connection = await self._unless_stopped(opening)
+        except (errors.ConnectionFailed, errors.HandshakeError) as error:
+            self.n_failed_connects += 1
+            self._log.warning("connect failed", error=str(error))
+            self._observer.warned(self, str(error))
+            return None
+        except asyncio.CancelledError:
+            # Open at the very moment when the session was cancelled: nobody else would close it.
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().give_up("the session was cancelled")
+            raise
+        return cast("Connection | None", connection)
+
+    def _offer(self) -> DeflateOffer | None:
+        wanted = self.settings.compression
+        offered = wanted == "deflate" or (wanted == "auto" and self.venue.compression)
+        return DeflateOffer() if offered else None
+
+    async def _serve(self, connection: Connection) -> None:
+        """Live through one connection, until it ends."""
+        self.connection = connection
+        self.n_connects += 1
+        self._broken = asyncio.get_running_loop().create_future()
+        settings = self.settings
+        self._pacer = Pacer(
+            self.venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep
+        )
+        self._subscriber = Subscriber(
+            self.venue,
+            [each for each in self.subscriptions if each.key not in self._given_up],
+            send=self._send,
+            pacer=self._pacer,
+            on_refused=self._on_refused,
+            on_warned=self._warnings.add,
+            on_subscribed=self._on_subscribed,
+            has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
+            reply_timeout_s=settings.reply_timeout_s,
+            backoff=Backoff(rng=settings.rng),
+            clock=settings.clock,
+        )
+        compressed = "deflate" if connection.compression is not None else "off"
+        self._log.info("connected", conn=self.conn, compression=compressed)
+        self._observer.connected(self, self.conn)
+        subscribing = asyncio.ensure_future(self._subscriber.run())
+        listening = asyncio.ensure_future(self._watch(connection))
+        tasks: list[asyncio.Future[Any]] = [
+            subscribing,
+            listening,
+            asyncio.ensure_future(self._stop.wait()),
+            asyncio.ensure_future(connection.halted.wait()),
+        ]
+        try:
+            connection.begin()
+            await asyncio.wait(
+                [*tasks, connection.ended, self._broken], return_when=asyncio.FIRST_COMPLETED
+            )
+            note = self._judge(connection, subscribing, listening)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if not connection.ended.done() and self._broken.done():
+                connection.give_up("the session failed")
+        ending = await self._close(connection, note)
+        self._tell_end(ending, note)
+        if self._broken.done():
+            self._broken.result()
+
+    def _judge(
+        self,
+        connection: Connection,
+        subscribing: asyncio.Future[None],
+        listening: asyncio.Future[float],
+    ) -> tuple[str, str] | None:
+        """Give reason and detail of an end that we make; None where it ended by itself."""
+        if connection.ended.done():
+            return None
+        if connection.halted.is_set():
+            self._stop.set()
+            return "stopped", "the handler asked for the end"
+        if self._exhausted:
+            return "refused", "nothing is left to subscribe to"
+        if self._stop.is_set():
+            return "stopped", ""
+        if listening.done():
+            return "timeout", f"nothing received for {listening.result():.1f} s"
+        if subscribing.done():
+            error = subscribing.exception()
+            if isinstance(error, Unanswered):
+                return "unanswered", str(error)
+            if error is not None:
+                raise error
+        return "lost", "the session failed"
+
+    async def _close(self, connection: Connection, note: tuple[str, str] | None) -> Ending:
+        if note is not None and note[0] == "timeout":
+            connection.give_up(note[1])  # nobody is there to shake hands with
+        elif note is not None:
+            return await connection.close(1000)
+        # Who cancels this wait must not cancel what the connection has yet to tell.
+        return await asyncio.shield(connection.ended)
+
+    def _tell_end(self, ending: Ending, note: tuple[str, str] | None) -> None:
+        reason, detail = note or _reason(ending)
+        if ending.error is not None:
+            self.n_protocol_errors += 1
+        if self.handler is not None and self.handler.last_message_ns:
+            self._backoff.reset()
+        self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)
+        self._observer.disconnected(self, self.conn, reason, detail)
+
+    def _forget(self, connection: Connection) -> None:
+        if not connection.ended.done():  # cancelled, or an observer failed
+            connection.give_up("the session ended")
+        self._n_bytes += connection.receiver.n_bytes
+        self._n_pings += connection.n_pings
+        self.connection = None
+        self.handler = None
+        self._subscriber = None
+        self.subscribed_event.clear()
+
+    async def _send(self, text: str) -> None:
+        connection = self.connection
+        if connection is None or not connection.is_open:
+            await asyncio.Event().wait()  # the end of the connection ends this too
+            return
+        connection.send_text(text)
+        with contextlib.suppress(OSError):  # told by the connection's end
+            await connection.carrier.drain()
+
+    async def _watch(self, connection: Connection) -> float:
+        heartbeat = self.settings.heartbeat or self.venue.heartbeat
+
+        async def send() -> None:
+            await self._pacer.turn()
+            if heartbeat.kind == "text":
+                await self._send(heartbeat.payload)
+            elif connection.is_open:
+                connection.ping()
+
+        return await watch_silence(
+            connection.alive_ns,
+            None if heartbeat.kind == "none" else send,
+            every_s=heartbeat.every_s,
+            timeout_s=heartbeat.timeout_s,
+        )
+
+    def _on_subscribed(self) -> None:
+        self.subscribed_event.set()
+        self._observer.subscribed(self, self.conn)
+        if self.subscriptions and all(s.key in self._given_up for s in self.subscriptions):
+            self._exhausted = True
+            self._stop.set()
+
+    def _on_refused(self, subscription: Subscription, text: str, retry: bool) -> None:
+        if not retry:
+            self._given_up.add(subscription.key)
+        self._log.warning("refused", subscription=subscription.key, text=text, retry=retry)
+        self._observer.refused(self, subscription, text, retry)
+
+    def _warn(self, text: str) -> None:
+        self._observer.warned(self, text)
+
+    def _on_events(self) -> None:
+        """Hand what the venue says to the session on; called by the carrier, so it never raises."""
+        handler = self.handler
+        if handler is None:
+            return
+        handler.has_events = False
+        try:
+            for kind, payload in handler.take_events():
+                reply = understand(self.venue, kind, payload)
+                # A peer that asks and does not read must not make our write buffer grow.
+                if reply.answer is not None and self.connection and self.connection.may_answer():
+                    self._pacer.charge()
+                    self.connection.send_text(reply.answer)
+                if self._subscriber is not None:
+                    self._subscriber.on_reply(reply)
+        except Exception as error:  # `run` raises it
+            if self._broken is not None and not self._broken.done():
+                self._broken.set_exception(error)
+
+
+def _reason(ending: Ending) -> tuple[str, str]:
+    detail = shown(f"{ending.code} {ending.reason}".rstrip())
+    if ending.error is not None:
+        return "protocol", shown(str(ending.error))
+    if ending.paused:
+        return "overflow", detail
+    return ("lost" if ending.code == 1006 else "closed"), detail
