@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Share the checkout with other tests, or have it alone.
 
-    Nobody waits for long: what runs alone comes last in every process.
+    No test waits for long: what runs alone comes last in every process.
     """
     alone = item.get_closest_marker("serial") is not None
     with Path(__file__).open() as turn:

@@ -84,7 +84,7 @@ class ConnectionClosed(TickwireError):
     code
         The close code received, 1005 where there was none, 1006 where the transport was lost.
     reason
-        The peer's reason, or ours.
+        The peer's reason, or our own.
     """
 
     def __init__(self, code: int, reason: str = "") -> None:

@@ -2,11 +2,11 @@
 
 Rules of this file
 ------------------
-- A secret is known by its value: whoever reads one says `hide`, and from then on `hidden` takes it
+- A secret is known by its value: its reader calls `hide`, and from then on `hidden` takes it
   out of any text, in each form in which it travels. So it stays out where a server repeats it, too.
 - A URL is shown by its parts, whether its secrets are known or not: never a user or a password, no
   value of a parameter that is called like a secret, nothing long enough to be a key.
-- What a person reads on one line has no line ends and no control characters, whoever wrote it.
+- What a person reads on one line has no line ends and no control characters, whatever its source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The client that the Autobahn|Testsuite tests: it echoes every message, by the carrier it is told.
+"""The client that the Autobahn|Testsuite tests: it echoes every message, by one carrier.
 
     client.py NAME --url ws://127.0.0.1:PORT
 
@@ -47,7 +47,7 @@ async def echo(open_to: Connect, url: str) -> None:
     except errors.ConnectionClosed:
         pass  # by the suite, at whatever point its case wants; it judges that
     except errors.ProtocolError:
-        pass  # the case was a fault, and has been told so
+        pass  # the case was a fault, and has been reported
 
 
 async def run(name: str, url: str) -> int:

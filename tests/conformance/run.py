@@ -125,7 +125,7 @@ def main() -> int:
         print(report.table(name, verdicts), flush=True)
         for line in wrong:
             print(f"  WRONG {line}", flush=True)
-        # For information only: what picows does with frames is not ours.
+        # For information only: what picows does with frames is its own.
         failed = failed or (bool(wrong) and name in JUDGED)
     print(f"reports: {folder / 'reports'}")
     return 1 if failed else 0

@@ -28,7 +28,7 @@ def test_it_has_what_the_flat_lists_have(group: str) -> None:
     assert bytecode.n_members == flat.n_members
 
 
-def test_a_program_is_lowered_as_often_as_there_are_sources() -> None:
+def test_a_program_is_compiled_as_often_as_there_are_sources() -> None:
     program = Program("v", STATES, DATA)
     made = [Bytecode(program, Dictionaries()) for _ in range(50)]
     assert {each.n_carry for each in made} == {1}

@@ -1,4 +1,4 @@
-"""The general way: order of keys, equal keys, empty and deep values, values of another kind."""
+"""The fallback: order of keys, equal keys, empty and deep values, values of another kind."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_books_that_change_little_by_little(seed: int, request: pytest.FixtureRe
 
 
 class Levels:
-    """Books whose rows nobody takes."""
+    """Books without a consumer."""
 
     def __init__(self) -> None:
         self.feed = Feed(BOOKS, consumed=("quarantine",))

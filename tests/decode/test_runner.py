@@ -1,4 +1,4 @@
-"""What scripts take a short way through: strings that nobody wants, choices, beginnings."""
+"""The fast paths of scripts: skipped strings, enum matches, beginnings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_byte_of_a_long_string_is_looked_at(n: int) -> None:
         assert pair.read(written(at, text="\x7f".join(text)))
         for wrong in ('"', "\\", "\x00", "\x1f", "\n", '","', '\\"', "\\u00e9"):
             pair.read(written(at, text=wrong.join(text)))
-            # What is right all the same is for the general way, which learns from it.
+            # A value that is valid all the same is for the fallback, which learns from it.
             for number in range(at, at + 4):
                 fits = pair.read(written(number, text="x" * n))
             assert fits
@@ -119,7 +119,7 @@ def test_words_are_choices_too() -> None:
 
 @pytest.mark.parametrize("n", range(1, 21))
 def test_integers_of_every_length(n: int) -> None:
-    """Sixteen digits are read at once; what goes on behind them is for the general rules."""
+    """Sixteen digits are read at once; what goes on behind them is for the fallback."""
     pair = learned()
     for number, digits in enumerate(("9" * n, "1" + "0" * (n - 1), "0" * n, "1" * n)):
         for place in ('"t":17', '"q":2', '"i":4'):

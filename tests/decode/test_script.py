@@ -30,7 +30,7 @@ CANDLE = (
 def test_what_repeats_is_read_by_a_script(n_messages: int) -> None:
     pair = Pair(TRADES)
     for number in range(1, n_messages + 1):
-        # The first is walked in the general way; from its templates a script is linked by the
+        # The first is walked by the fallback; from its templates a script is linked by the
         # second.
         assert pair.read(usual(number)) == (number > 2)
     assert pair.feed.decoder.scripted == {"listed": n_messages - 2}

@@ -1,4 +1,4 @@
-"""What templates read is what the general way reads: the same message, learned or met first.
+"""What templates read is what the fallback reads: the same message, learned or new.
 
 A decoder that has read many messages of a kind reads the next by its templates; one that was made
 for the message cannot. Their rows, and what they refuse, must be equal.

@@ -1,4 +1,4 @@
-"""Rows that a learned message writes straight into columns: as the general way would have them."""
+"""Rows that a learned message writes straight into columns: as the fallback would write them."""
 
 from __future__ import annotations
 

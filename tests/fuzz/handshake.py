@@ -1,7 +1,7 @@
 """The answer to the opening handshake: alike for all cuts, and never laxer than websockets.
 
 What it says of extensions is judged as websockets judges it, for every input that gets so far, with
-an offer of permessage-deflate that the first byte chooses. Known differences, ours by intent:
+an offer of permessage-deflate that the first byte chooses. Known differences, on purpose:
 
 - A field of extensions that names none is no extension (RFC 9110 section 5.6.1.2); websockets
   refuses it.

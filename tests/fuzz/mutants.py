@@ -46,7 +46,7 @@ STEP_TESTS = (
     "tests/decode/test_hostile.py",
 )
 SEEN_TESTS = ("tests/decode/test_seen.py",)
-ONCE_TESTS = ("tests/decode/test_trades_once.py",)
+ONCE_TESTS = ("tests/decode/test_deduplicate.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 PERFORM_TESTS = ("tests/decode/test_runner.py",)
 RING_TESTS = ("tests/ring/test_watermarks.py", "tests/ring/test_consumer.py")

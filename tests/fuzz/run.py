@@ -51,7 +51,7 @@ FUNCTIONS = (
     *(f"trace_const_cmp{n}" for n in (1, 2, 4, 8)),
     "trace_switch",
 )
-# What is compared in Python code is told to these, which native/interpreted.pyx calls.
+# These get what is compared in Python code, which native/interpreted.pyx calls.
 COMPARED = (
     "__sanitizer_cov_trace_cmp8",
     "__sanitizer_cov_trace_const_cmp8",

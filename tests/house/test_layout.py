@@ -78,7 +78,7 @@ CIMPORT = re.compile(
 IMPORT = re.compile(r"^\s*(?:from\s+tickwire\.(\w+)[\w.]*\s+import|import\s+tickwire\.(\w+))", re.M)
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:home|root|Users|opt|mnt)/\w")
 SUFFIXES = {".py", ".pyx", ".pxd", ".pyi", ".h", ".md", ".toml", ".yml", ".txt", ".in"}
-NOT_OURS = {"__pycache__", "build", "demo", "dist"}
+GENERATED = {"__pycache__", "build", "demo", "dist"}
 
 
 def texts() -> list[Path]:
@@ -88,7 +88,7 @@ def texts() -> list[Path]:
         folders[:] = [
             name
             for name in folders
-            if name not in NOT_OURS and (not name.startswith(".") or name == ".github")
+            if name not in GENERATED and (not name.startswith(".") or name == ".github")
         ]
         found += [Path(folder) / name for name in names if Path(name).suffix in SUFFIXES]
     return sorted(found)

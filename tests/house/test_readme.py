@@ -82,12 +82,12 @@ def test_trades_stream_into_polars(simulator: str, monkeypatch: pytest.MonkeyPat
 def test_the_configuration_runs_and_parquet_is_read(simulator: str, tmp_path: Path) -> None:
     (config,) = blocks("toml")
     (tmp_path / "feeds.toml").write_text(config)
-    ours = [command[1:] for command in commands() if command and command[0] == "tickwire"]
-    checks = [arguments for arguments in ours if arguments[0] == "check"]
-    runs = [arguments for arguments in ours if arguments[0] == "run"]
+    our_commands = [command[1:] for command in commands() if command and command[0] == "tickwire"]
+    checks = [arguments for arguments in our_commands if arguments[0] == "check"]
+    runs = [arguments for arguments in our_commands if arguments[0] == "run"]
     assert checks
     assert runs
-    assert len(checks) + len(runs) == len(ours)
+    assert len(checks) + len(runs) == len(our_commands)
     for arguments in checks:
         text = run(tickwire_command(*arguments), tmp_path)
         assert "api.hyperliquid.xyz" in text

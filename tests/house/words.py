@@ -66,7 +66,7 @@ def hits(text: str, banned: list[Word]) -> list[tuple[int, str, str]]:
 
 def sources() -> list[Path]:
     """Give the files of the checkout that git knows and that hold words."""
-    listed = subprocess.run(  # noqa: S603 - git of this machine, on our own checkout
+    listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - as above
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip

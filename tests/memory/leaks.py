@@ -1,7 +1,7 @@
-"""Looks for memory that nobody can free any more: `python -m tests.memory.leaks MESSAGES`.
+"""Looks for memory that cannot be freed any more: `python -m tests.memory.leaks MESSAGES`.
 
 Runs tests/memory/traffic.py under valgrind, and fails where a block that is definitely lost was
-allocated by code of ours. What CPython and other libraries leave at their end is not judged.
+allocated by tickwire. What CPython and other libraries leave at their end is not judged.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from pathlib import Path
 import tickwire
 
 REPORT = Path("build/valgrind.xml")
-OURS = str(Path(tickwire.__file__).parent)
+HARMLESS = ("Leak_PossiblyLost", "Leak_StillReachable", "Leak_IndirectlyLost")
+PACKAGE = str(Path(tickwire.__file__).parent)
 
 
 def lost(report: Path) -> list[str]:
-    """The blocks of ours that are definitely lost, and errors of memory access in our code."""
+    """The blocks of tickwire that are definitely lost, and errors of memory access in our code."""
     found = []
     for error in ET.parse(report).getroot().iter("error"):  # noqa: S314 - valgrind's own words
         kind = error.findtext("kind", "")
         frames = list(error.iter("frame"))
-        ours = any(OURS in (frame.findtext("obj") or "") for frame in frames)
-        if ours and kind not in ("Leak_PossiblyLost", "Leak_StillReachable", "Leak_IndirectlyLost"):
+        in_tickwire = any(PACKAGE in (frame.findtext("obj") or "") for frame in frames)
+        if in_tickwire and kind not in (
+            "Leak_PossiblyLost",
+            "Leak_StillReachable",
+            "Leak_IndirectlyLost",
+        ):
             where = "\n".join(
                 f"    {frame.findtext('fn')} ({frame.findtext('file')}:{frame.findtext('line')})"
                 for frame in frames[:15]
@@ -58,7 +63,7 @@ def main() -> int:
     environment = os.environ | {"PYTHONMALLOC": "malloc", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     subprocess.run(command, env=environment, check=True)  # noqa: S603 - our own program
     found = lost(REPORT)
-    print("\n".join(found) or "nothing of ours is lost")
+    print("\n".join(found) or "tickwire lost nothing")
     return bool(found)
 
 

@@ -38,7 +38,7 @@ def disguise(
     duplicate
         Put other values of the same key before the real one.
     unknown
-        Add members that nobody asked for.
+        Add members that no plan names.
     """
     rng = random.Random(seed)
 

@@ -1,4 +1,4 @@
-"""The block explains itself: whoever maps it can read it by the header alone."""
+"""The block explains itself: a process that maps it can read it by the header alone."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_without_consumers_nothing_blocks_and_a_new_one_gets_what_is_held() -> N
 
 
 @pytest.mark.parametrize("close", [True, False])
-def test_a_detached_consumer_blocks_nobody(close: bool) -> None:
+def test_a_detached_consumer_blocks_no_writer(close: bool) -> None:
     ring = texts_ring()
     consumer = Consumer(ring)
     while ring.append(text="x"):

@@ -1,4 +1,4 @@
-"""Rings that begin again at their front: when they do, and that nobody can tell from the rows."""
+"""Rings that begin again at their front: when they do, and that the rows do not show it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def symbols_of(folder: Path, table: str) -> dict[str, list[str]]:
     with duckdb.connect(str(folder / "market.duckdb"), read_only=True) as connection:
         names = connection.sql("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
         assert names == [(name,) for name in sorted((table, "gaps", "sessions", "quarantine"))]
-        in_database = [s for (s,) in connection.sql(f"SELECT symbol FROM {table}").fetchall()]  # noqa: S608 - ours
+        in_database = [s for (s,) in connection.sql(f"SELECT symbol FROM {table}").fetchall()]  # noqa: S608 - our own table
     dataset = ds.dataset(folder / "parquet" / table, format="parquet", partitioning="hive")
     (stream,) = (folder / "ipc" / table).glob("*.arrows")
     with pa.OSFile(str(stream)) as file:

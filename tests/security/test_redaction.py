@@ -31,7 +31,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["plain", "percent", "json", "repr", "base64"],
 )
 def test_a_secret_is_hidden_in_each_form(form) -> None:
-    secret = 'p4ss/w"örd+= \\'  # noqa: S105 - nobody's
+    secret = 'p4ss/w"örd+= \\'  # noqa: S105 - made up
     hide(secret)
     said = f"before {form(secret)} after"
     assert form(secret).strip("[]'\"") not in hidden(said)

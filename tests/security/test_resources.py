@@ -208,7 +208,7 @@ async def test_messages_that_cannot_be_decoded_are_kept_within_a_bound() -> None
             await until(lambda: sum(feed.summary()["decode_errors"].values()) == 40_000)
         summary = feed.summary()
         n_kept = sum([batch.num_rows async for batch in quarantine])
-    # Nobody took them while they came; the ring keeps what it has room for.
+    # No sink took them meanwhile; the ring keeps as many as fit.
     assert 16_000 < n_kept <= 16_384
     assert n_kept == summary["rows"]["quarantine"]
     assert summary["quarantine_unkept"] == 40_000 - n_kept

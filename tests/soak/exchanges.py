@@ -1,6 +1,6 @@
 """The other side of the soak: two simulated exchanges in a process of their own.
 
-It prints their addresses as JSON, ends connections as often as it is told to, and ends when its
+It prints their addresses as JSON, ends connections as often as it is asked to, and ends when its
 standard input does: `python -m tests.soak.exchanges RATE RECONNECT_S`.
 """
 

@@ -44,7 +44,7 @@ def _rss_bytes() -> int:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
         command = ["/bin/ps", "-o", "rss=", "-p", str(os.getpid())]
-        done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - ours
+        done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - our own
         return int(done.stdout) * 1024
     return pages * os.sysconf("SC_PAGE_SIZE")
 

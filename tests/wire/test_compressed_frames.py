@@ -277,7 +277,7 @@ def test_a_bomb_costs_no_more_than_the_limit(cuts):
         tracemalloc.stop()
     assert fault.value.close_code == 1009
     assert peak < 2 * len(bomb) + 100_000  # Python's share: the bytes that came
-    assert parser.assembly_bytes <= limit + 1  # ours
+    assert parser.assembly_bytes <= limit + 1  # tickwire
     with pytest.raises(ProtocolError):
         parser.receive(b"")
 

@@ -72,7 +72,7 @@ cdef class Assembly:
         cdef uint8_t* grown
         cdef size_t capacity = self.capacity
         if least > KEPT_BYTES and capacity <= KEPT_BYTES:
-            # The last step: pages that nobody writes to cost nothing, and a buffer that doubles
+            # The last step: untouched pages cost nothing, and a buffer that doubles
             # has old and new at once.
             grown = <uint8_t*> malloc(self.limit)
             if grown != NULL:

@@ -18,7 +18,7 @@ cdef size_t build_header(
 ) noexcept nogil:
     """Write the header of a frame.
 
-    Shape    out has room for HEADER_BYTES; key is 4 bytes, or NULL for a frame without a mask.
+    Shape    out holds HEADER_BYTES; key is 4 bytes, or NULL for a frame without a mask.
     Units    n is the payload's length in bytes, below 2**63; first is FIN, RSV and opcode.
     Returns  the header's length in bytes.
     Threads  any.

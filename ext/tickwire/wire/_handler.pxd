@@ -18,9 +18,9 @@ cdef class Handler:
     cdef int64_t ts_recv_ns
     cdef int64_t mono_ns
     # Set by the handler when it holds something for the session (an acknowledgement, a ping);
-    # cleared by whoever takes it. The carrier looks at it once per read.
+    # cleared by its reader. The carrier looks at it once per read.
     cdef public bint has_events
-    # What the handler has written, bytes; whoever looks at it sets it to 0. A carrier that can rest
+    # What the handler has written, bytes; its reader sets it to 0. A carrier that can rest
     # does so when this is much, so that rows are taken while the cache still has them.
     cdef int64_t n_written_bytes
 

@@ -14,7 +14,7 @@ from tickwire.wire._streamed cimport StreamedMessage
 @cython.final
 cdef class FrameParser:
     # Why the last `feed` stopped before the end of its bytes; each call clears the first two.
-    cdef readonly bint blocked   # the handler has no room; its message is offered again
+    cdef readonly bint blocked   # backpressure: the message is offered again
     cdef readonly bint halted    # the handler asked for the end; consumed through its message
     cdef readonly bint closed    # a close frame came; `feed` takes nothing more
     cdef int error               # a Fault; not 0: `feed` takes nothing more

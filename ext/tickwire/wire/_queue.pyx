@@ -43,7 +43,7 @@ cdef class MessageQueue(Handler):
 
         Shape    n bytes at `payload`, borrowed for this call.
         Units    bytes.
-        Returns  TAKEN, HALT at message `max_messages`, BLOCKED when there is no room.
+        Returns  TAKEN, HALT at message `max_messages`, BLOCKED when the queue is full.
         Threads  the loop's; takes the GIL.
         Memory   one Python object per message: this is not the hot path of a feed.
         Source   none.

@@ -1,4 +1,4 @@
-"""How a message is told from the others: what is observed, and which tests exclude each other."""
+"""How messages are distinguished: what is observed, and which tests exclude each other."""
 
 from __future__ import annotations
 

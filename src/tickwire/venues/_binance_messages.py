@@ -59,7 +59,7 @@ def _trade_messages() -> list[Message]:
         message("trade", when={"data.e": "trade", "data.X": absent()}, rows=[trade]),
         # On futures, X says how a trade came about. Fills of the insurance fund and by
         # auto-deleveraging are no trades of the book; NA is an id spent on nothing, its price and
-        # size zero. A value never seen before counts as an unknown message.
+        # size zero. A new value counts as an unknown message.
         message("market trade", when={"data.e": "trade", "data.X": "MARKET"}, rows=[trade]),
         *(
             message(

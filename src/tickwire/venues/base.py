@@ -37,7 +37,7 @@ class Subscription:
         Name of the endpoint that serves it.
     group
         Subscriptions of different groups must not share a connection, because their messages
-        cannot be told apart (Hyperliquid's books with different nSigFigs).
+        are ambiguous (Hyperliquid's books with different nSigFigs).
     labels
         For a group: how a channel that the plan calls by the first name is called on this
         connection, such as `{"book": "book:n5"}`.

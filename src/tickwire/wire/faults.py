@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class FaultText(NamedTuple):
-    """How a fault is told.
+    """How a fault is reported.
 
     Parameters
     ----------

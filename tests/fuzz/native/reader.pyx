@@ -76,7 +76,7 @@ cdef int read_frames(
     Outcome* out, const uint8_t* data, size_t n, uint8_t* payload, uint8_t* parts,
     bint server, uint64_t limit, uint64_t in_place_limit
 ) noexcept nogil:
-    """RFC 6455 sections 5 to 7, and the first fault; payload and parts have room for n bytes."""
+    """RFC 6455 sections 5 to 7, and the first fault; payload and parts are n bytes long."""
     cdef size_t at = 0
     cdef size_t n_parts = 0
     cdef size_t i, has, width

@@ -22,7 +22,7 @@ def listed(trades: Trades, first_time: int, *, is_broken: bool = False) -> bytes
         for time, (symbol, trade) in enumerate(trades, first_time)
     )
     if is_broken:
-        text += ',{"s":"A","t":1,"p":"1.5","q":2,"x":"y","m":"nobody","i":1}'
+        text += ',{"s":"A","t":1,"p":"1.5","q":2,"x":"y","m":"anyone","i":1}'
     return f'{{"e":"listed","data":[{text}]}}'.encode()
 
 
