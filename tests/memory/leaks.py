@@ -27,11 +27,7 @@ def lost(report: Path) -> list[str]:
         kind = error.findtext("kind", "")
         frames = list(error.iter("frame"))
         in_tickwire = any(PACKAGE in (frame.findtext("obj") or "") for frame in frames)
-        if in_tickwire and kind not in (
-            "Leak_PossiblyLost",
-            "Leak_StillReachable",
-            "Leak_IndirectlyLost",
-        ):
+        if in_tickwire and kind not in HARMLESS:
             where = "\n".join(
                 f"    {frame.findtext('fn')} ({frame.findtext('file')}:{frame.findtext('line')})"
                 for frame in frames[:15]
