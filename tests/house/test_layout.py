@@ -36,6 +36,7 @@ MEASURED_BY = {
     "decode/_last_values": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
     "decode/_runner": "decode/bench_decoder",
+    "decode/_publish": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
     "decode/_stage": "decode/bench_decoder",
     "decode/_routing": "decode/bench_decoder",
@@ -53,6 +54,8 @@ MEASURED_BY = {
 }
 NOT_MEASURED = {
     "decode/_bytecode": "compiled once, at the start",
+    "decode/_connection": "a base class without work",
+    "decode/_quarantine": "what cannot be decoded is rare",
     "observe/_build": "a constant",
     "ring/_admission": "a base class without work",
     "ring/_block": "made once, at the start",

@@ -4,14 +4,14 @@ cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.decode._bytecode cimport Bytecode, RouteOp
+from tickwire.decode._connection cimport Connection
+from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport Router
-from tickwire.decode._stage cimport Labels, Outcome, Stage
+from tickwire.decode._stage cimport Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
 from tickwire.observe._histogram cimport Histogram
 from tickwire.ring._admission cimport Admission
-from tickwire.ring._ring cimport Ring
-from tickwire.wire._handler cimport Handler
 
 
 @cython.final
@@ -31,7 +31,7 @@ cdef class Decoder:
     cdef Router router
     cdef Admission admission        # None without spliced books
     cdef Histogram read_to_ring     # None: not measured
-    cdef Ring quarantine            # None: nothing is kept
+    cdef Quarantine quarantine
     cdef object symbols             # the feed's Dictionary of symbols
     cdef object venue
     cdef int16_t venue_code
@@ -39,11 +39,8 @@ cdef class Decoder:
     cdef readonly int64_t bytes
     cdef readonly int64_t unknown_messages
     cdef readonly int64_t unrequested_messages
-    cdef readonly int64_t quarantine_unkept  # messages that the quarantine had no room for
-    cdef readonly int64_t quarantine_cut    # messages that it holds in part
     cdef MessageLimit limit
     cdef int64_t n_in_read                  # data messages since begin_read
-    cdef dict _errors
     cdef dict held                          # symbol code -> deque of messages that wait
     cdef readonly int64_t held_bytes
     cdef int64_t hold_bytes
@@ -76,16 +73,5 @@ cdef class Decoder:
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil
 
 
-cdef class ConnectionDecoder(Handler):
+cdef class ConnectionDecoder(Connection):
     cdef readonly Decoder decoder
-    cdef readonly int32_t conn
-    cdef readonly int64_t first_message_ns  # ts_recv of the first data message, 0 before it
-    cdef readonly int64_t last_message_ns   # and of the last
-    cdef Labels labels
-    cdef list events
-
-    cdef inline void note_message(self) noexcept nogil:
-        # When data flowed: a gap lasts from the last message before it to the first after.
-        if self.first_message_ns == 0:
-            self.first_message_ns = self.ts_recv_ns
-        self.last_message_ns = self.ts_recv_ns

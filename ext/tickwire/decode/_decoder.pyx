@@ -11,15 +11,16 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
 
 from tickwire.decode._bytecode cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
+from tickwire.decode._connection cimport Connection
+from tickwire.decode._publish cimport publish_staged
+from tickwire.decode._quarantine cimport Quarantine, reason_of
 from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._script cimport Script
-from tickwire.decode._stage cimport (
-    BAD_TEXT, DONE, FULL, MAX_LABELS, MISSING, Outcome, Stage,
-)
-from tickwire.decode._targets cimport Target, Targets
+from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome, Stage
+from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
 from tickwire.ring._admission cimport Admit
-from tickwire.wire._handler cimport Handler, Verdict
+from tickwire.wire._handler cimport Verdict
 
 from collections import deque
 
@@ -34,21 +35,9 @@ cdef extern from "tickwire/base/utf8.h" nogil:
 cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
 
-cdef extern from "tickwire/decode/fill.h" nogil:
-    int tw_fill_column(
-        void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
-    )
-
 cdef enum:
     OPCODE_TEXT = 1
-    COLUMN_VENUE = 1
-    COLUMN_TS_RECV = 4
-    COLUMN_CONN = 5
 
-_REASONS = (
-    "", "not_json", "missing", "wrong_kind", "bad_number", "bad_time", "unknown_choice", "bad_text",
-    "too_long", "too_many_rows", "dictionary_full", "no_memory",
-)
 _EVENTS = ("data", "acknowledge", "error", "ping", "pong")
 
 
@@ -99,17 +88,26 @@ cdef class Decoder:
         self.router = Router(self.walker)
         self.admission = admission
         self.read_to_ring = read_to_ring
-        self.quarantine = quarantine
+        self.quarantine = Quarantine(venue, quarantine)
         self.limit = MessageLimit() if limit is None else limit
         self.hold_bytes = hold_bytes
-        self._errors = {}
         self.held = {}
         self.draining = {}
 
     @property
     def errors(self):
         """Messages that could not be decoded, by reason."""
-        return dict(self._errors)
+        return dict(self.quarantine.counts)
+
+    @property
+    def quarantine_unkept(self):
+        """Messages that the quarantine had no room for."""
+        return self.quarantine.n_dropped
+
+    @property
+    def quarantine_cut(self):
+        """Messages that the quarantine holds in part."""
+        return self.quarantine.n_truncated
 
     @property
     def scripted(self):
@@ -148,7 +146,7 @@ cdef class Decoder:
             return Verdict.HALT
         if self.n_draining and not self.drain(connection):
             return Verdict.BLOCKED
-        self.stage.message.labels = &connection.labels if connection.labels.n else NULL
+        self.stage.message.labels = connection.own_labels()
         if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
         elif script.route.is_plain:
@@ -187,7 +185,7 @@ cdef class Decoder:
                     return self.refuse(connection, outcome, payload, n)
                 if route.kind != ROUTE_IGNORE:
                     with gil:
-                        tell(connection, _EVENTS[route.kind], payload, n)
+                        connection.add_event(_EVENTS[route.kind], payload, n)
                 return Verdict.TAKEN
             if outcome != DONE:
                 return self.refuse(connection, outcome, payload, n)
@@ -206,7 +204,7 @@ cdef class Decoder:
                     size_t n) noexcept nogil:
         """Quarantine a message that cannot be decoded; the feed goes on."""
         with gil:
-            keep(self, connection, _REASONS[<int>outcome], payload, n)
+            self.quarantine.keep(connection, connection.ts_recv_ns, outcome, payload, n)
         return self.count(connection, n)
 
     cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
@@ -237,41 +235,14 @@ cdef class Decoder:
         return self.admission.admit(symbol, ids[0], ids[1], ids[2])
 
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil:
-        """Fill what all rows of a read share, and let consumers see them.
-
-        Shape    all rows staged since the last publish, in every ring of the source.
-        Units    ts_recv ns since the epoch, recv_mono ns of the monotonic clock.
-        Returns  nothing.
-        Threads  the loop's thread only.
-        Memory   none allocated.
-        Source   docs/design.md, "From messages to rows": staged, then published.
-        """
-        cdef Target* target
-        cdef int64_t first, last
-        cdef int number
-        for number in range(self.targets.n):
-            target = &self.targets.at[number]
-            if target.head == NULL or target.head[0] == target.published[0]:
-                continue
-            first = target.published[0]
-            last = target.head[0]
-            connection.n_written_bytes += (last - first) * target.row_bytes
-            tw_fill_column(
-                target.columns[COLUMN_VENUE], target.mask, first, last, self.venue_code, 1
-            )
-            tw_fill_column(
-                target.columns[COLUMN_TS_RECV], target.mask, first, last, connection.ts_recv_ns, 3
-            )
-            tw_fill_column(
-                target.columns[COLUMN_CONN], target.mask, first, last, connection.conn, 2
-            )
-            tw_fill_column(target.recv_mono, target.mask, first, last, connection.mono_ns, 3)
-            self.targets.publish(number)
-            if last >= target.rewind_at[0]:
-                self.targets.is_due = True
+        """Publish what a read has brought so far."""
+        connection.n_written_bytes += publish_staged(
+            self.targets, self.venue_code, connection.conn, connection.ts_recv_ns,
+            connection.mono_ns,
+        )
 
     cdef void end(self, ConnectionDecoder connection) noexcept nogil:
-        """Publish what a read has brought."""
+        """Publish what a read has brought, and count it."""
         self.publish(connection)
         if self.n_in_read == 0:
             return
@@ -301,26 +272,23 @@ cdef class Decoder:
         cdef bytes payload
         cdef int32_t route = UNROUTED
         cdef Outcome outcome
-        cdef int64_t ts_recv_ns, mono
         cdef bint more = True
         waiting = self.held.get(symbol)
         while waiting and more:
             payload, ts_recv, mono_then, connection = waiting[0]
             p = payload
-            ts_recv_ns, mono = connection.ts_recv_ns, connection.mono_ns
-            connection.ts_recv_ns, connection.mono_ns = ts_recv, mono_then
-            self.stage.message.labels = &connection.labels if connection.labels.n else NULL
+            self.stage.message.labels = connection.own_labels()
             outcome = self.router.decode(p, p + len(payload), &route)
             if outcome == FULL:
-                connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
                 return False
             # It was staged once before, so that only want of memory can make it fail now.
             if outcome == DONE:
                 more = self._admit_held(symbol, route)
             else:
-                keep(self, connection, _REASONS[<int>outcome], p, len(payload))
-            self.publish(connection)
-            connection.ts_recv_ns, connection.mono_ns = ts_recv_ns, mono
+                self.quarantine.keep(connection, ts_recv, outcome, p, len(payload))
+            connection.n_written_bytes += publish_staged(
+                self.targets, self.venue_code, connection.conn, ts_recv, mono_then
+            )
             if more:
                 waiting.popleft()
                 self.held_bytes -= len(payload)
@@ -366,7 +334,6 @@ cdef class Decoder:
             The answer cannot be decoded.
         """
         cdef Outcome outcome
-        cdef ConnectionDecoder connection = ConnectionDecoder(self, conn, None)
         cdef const uint8_t* p
         cdef int32_t number = UNROUTED
         cdef bytes body = bytes(payload)
@@ -376,8 +343,6 @@ cdef class Decoder:
                 break
         else:
             raise PlanError(f"{self.venue}: no snapshot message {message!r}")
-        connection.ts_recv_ns = ts_recv
-        connection.mono_ns = mono_ns()
         p = body
         self.stage.message.labels = NULL
         self.stage.message.given_symbol = self.symbols.code(symbol)
@@ -389,8 +354,8 @@ cdef class Decoder:
         if outcome == FULL:
             return False
         if outcome != DONE:
-            raise DecodeError(_REASONS[<int>outcome], f"{self.venue} {message} of {symbol}")
-        self.publish(connection)
+            raise DecodeError(reason_of(outcome), f"{self.venue} {message} of {symbol}")
+        publish_staged(self.targets, self.venue_code, conn, ts_recv, tw_mono_ns())
         return True
 
     def replay_held(self, symbol):
@@ -465,33 +430,6 @@ cdef bint is_utf8(const uint8_t* p, size_t n) noexcept nogil:
     return tw_utf8_check(&state, p, n) and state.need == 0
 
 
-cdef int tell(ConnectionDecoder connection, kind, const uint8_t* payload, size_t n) except -1:
-    """Pass a message on to the session."""
-    connection.events.append((kind, payload[:n]))
-    connection.has_events = True
-    return 0
-
-
-cdef int keep(Decoder self, ConnectionDecoder connection, reason, const uint8_t* payload,
-              size_t n) except -1:
-    """Count a message that cannot be decoded, and quarantine it as far as there is room."""
-    cdef Ring quarantine = self.quarantine
-    self._errors[reason] = self._errors.get(reason, 0) + 1
-    if quarantine is None:
-        return 0
-    longest = quarantine.max_text_bytes("payload")
-    kept = quarantine.append(
-        venue=self.venue,
-        ts_recv=connection.ts_recv_ns,
-        conn=connection.conn,
-        reason=reason,
-        payload=payload[:min(n, <size_t>longest)],
-    )
-    self.quarantine_unkept += not kept
-    self.quarantine_cut += kept and n > <size_t>longest
-    return 0
-
-
 cdef int hold(Decoder self, ConnectionDecoder connection, int32_t symbol, const uint8_t* payload,
               size_t n) except -1:
     """Keep a delta until its snapshot has come; past the bound the oldest of the symbol goes.
@@ -510,21 +448,18 @@ cdef int hold(Decoder self, ConnectionDecoder connection, int32_t symbol, const 
     return 0
 
 
-cdef class ConnectionDecoder(Handler):
+cdef class ConnectionDecoder(Connection):
     """The handler of one connection; made by `Decoder.connection`."""
 
     def __init__(self, Decoder decoder, conn, labels=None):
+        codes = decoder.walker.reader.channels.code
+        # What the source's aliases made of the plan's name is what the rows would have.
+        plans = decoder.program.aliases
+        Connection.__init__(
+            self, conn,
+            {codes(plans.get(plan, plan)): codes(name) for plan, name in (labels or {}).items()},
+        )
         self.decoder = decoder
-        self.conn = conn
-        self.events = []
-        for plan, name in (labels or {}).items():
-            if self.labels.n == MAX_LABELS:
-                raise PlanError(f"{decoder.venue}: more than {MAX_LABELS} labels")
-            # What the source's aliases made of the plan's name is what the rows would have.
-            plan = decoder.program.aliases.get(plan, plan)
-            self.labels.plan[self.labels.n] = decoder.walker.reader.channels.code(plan)
-            self.labels.name[self.labels.n] = decoder.walker.reader.channels.code(name)
-            self.labels.n += 1
 
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.
@@ -570,9 +505,3 @@ cdef class ConnectionDecoder(Handler):
         finally:
             PyBuffer_Release(&view)
         return verdict != Verdict.BLOCKED
-
-    def take_events(self):
-        """Give the messages for the session since the last call: (kind, payload)."""
-        events, self.events = self.events, []
-        self.has_events = False
-        return events

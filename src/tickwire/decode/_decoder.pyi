@@ -5,10 +5,10 @@ from typing import final
 
 from typing_extensions import Buffer, disjoint_base
 
+from tickwire.decode._connection import Connection
 from tickwire.decode.program import Program
 from tickwire.observe import Histogram
 from tickwire.ring import Admission, Dictionaries, Ring
-from tickwire.wire import Handler
 
 @final
 class MessageLimit:
@@ -86,23 +86,13 @@ class Decoder:
     def drop_held(self, symbol: str) -> int: ...
 
 @disjoint_base
-class ConnectionDecoder(Handler):
+class ConnectionDecoder(Connection):
     """The handler of one connection."""
 
     @property
     def decoder(self) -> Decoder: ...
-    @property
-    def conn(self) -> int: ...
-    @property
-    def first_message_ns(self) -> int:
-        """ts_recv of the first data message, 0 before it."""
-    @property
-    def last_message_ns(self) -> int:
-        """ts_recv of the last data message, 0 before the first."""
     def __init__(
         self, decoder: Decoder, conn: int, labels: Mapping[str, str] | None = None
     ) -> None: ...
     def decode(self, payload: Buffer, ts_recv: int, mono: int | None = None) -> bool:
         """Decode and publish one message outside a carrier; False where a ring has no room."""
-    def take_events(self) -> list[tuple[str, bytes]]:
-        """Messages for the session since the last call: (kind, payload)."""

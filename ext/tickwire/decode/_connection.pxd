@@ -1,0 +1,27 @@
+"""What a source's decoder knows of one of its connections."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tickwire.decode._stage cimport Labels
+from tickwire.wire._handler cimport Handler
+
+
+cdef class Connection(Handler):
+    cdef readonly int32_t conn
+    cdef readonly int64_t first_message_ns  # ts_recv of the first data message, 0 before it
+    cdef readonly int64_t last_message_ns   # and of the last
+    cdef Labels labels
+    cdef list events                        # (kind, payload), for the session
+
+    cdef inline void note_message(self) noexcept nogil:
+        # When data flowed: a gap lasts from the last message before it to the first after.
+        if self.first_message_ns == 0:
+            self.first_message_ns = self.ts_recv_ns
+        self.last_message_ns = self.ts_recv_ns
+
+    # NULL for none.
+    cdef inline const Labels* own_labels(self) noexcept nogil:
+        return &self.labels if self.labels.n else NULL
+
+    # A message for the session.
+    cdef int add_event(self, object kind, const uint8_t* payload, size_t n) except -1

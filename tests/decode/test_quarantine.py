@@ -1,0 +1,43 @@
+"""What cannot be decoded is counted by reason, and kept: whole, truncated or dropped."""
+
+from __future__ import annotations
+
+from tests.decode.feeds import Feed
+
+from tickwire.decode._quarantine import REASONS
+from tickwire.decode.plan import message, rows
+
+MIDS = [message("m", rows=[rows(at="", into="mids", symbol="s", price="p")])]
+
+
+def test_each_reason_has_its_count_and_its_rows() -> None:
+    feed = Feed(MIDS)
+    wrong = {
+        "not_json": b"{",
+        "missing": b'{"s":"A"}',
+        "bad_number": b'{"s":"A","p":"one"}',
+        "bad_text": b'{"s":"\xff","p":1}',
+    }
+    for reason, payload in wrong.items():
+        for _ in range(2):
+            assert feed.rows(payload) == {}
+            assert feed.reasons() == [(reason, payload)]
+    assert feed.decoder.errors == dict.fromkeys(wrong, 2)
+    assert wrong.keys() < set(REASONS)
+    assert feed.decoder.messages == 8
+
+
+def test_what_is_too_long_is_truncated_and_what_finds_no_room_dropped() -> None:
+    feed = Feed(MIDS)
+    longest = feed.quarantine.max_text_bytes("payload")
+    for n_bytes in (longest, longest + 1):
+        payload = b"x" * n_bytes
+        assert feed.rows(payload) == {}
+        assert feed.reasons() == [("not_json", payload[:longest])]
+    assert (feed.decoder.quarantine_cut, feed.decoder.quarantine_unkept) == (1, 0)
+    n_more = feed.quarantine.capacity + 10
+    for _ in range(n_more):  # it never blocks
+        assert feed.offer("x")
+    assert feed.decoder.quarantine_unkept >= 10
+    assert len(feed.reasons()) == n_more - feed.decoder.quarantine_unkept > 1000
+    assert feed.decoder.errors == {"not_json": n_more + 2}
