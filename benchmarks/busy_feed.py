@@ -14,12 +14,13 @@ import time
 
 import structlog
 import uvloop
+from benchmarks.captures.cases import CASES
 
 from tickwire import FeedHandler, Source
-from tickwire.bench.cases import CASES, SYMBOL
+from tickwire.bench.cases import SYMBOL
+from tickwire.bench.load import LoadServer
 from tickwire.errors import TickwireError
 from tickwire.net import CARRIERS
-from tickwire.sim.load import LoadServer
 
 ENDLESS = 1 << 40
 FEEDS = {

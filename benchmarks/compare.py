@@ -7,7 +7,7 @@ Rules of this file
   `results/kept/`.
 - A difference counts where the runs of the two commits do not overlap. Where a figure has no
   spread, as module benchmarks have none over runs, only the change is told.
-- Other clients and yardsticks are compared too: what they differ by is the machine's doing.
+- Other clients and baselines are compared too: what they differ by is the machine's doing.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from benchmarks.captures.cases import BINANCE_CAPTURE, find_capture
 from benchmarks.latency import report
+from benchmarks.latency.bursts import measure_bursts
 from benchmarks.latency.gates import judge
 from benchmarks.latency.peers import TO_ROW
 
-from tickwire.bench.bursts import measure_bursts
-from tickwire.bench.cases import BINANCE_CAPTURE, find_capture
 from tickwire.bench.outcomes import StageResult
 from tickwire.bench.stages import (
     BARE_RECV,

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Ratios are of CPU per message, which is steadier than the clock.
-- A result that was not checked does not count; a yardstick has nothing to check.
+- A result that was not checked does not count; a baseline has nothing to check.
 - A gate whose figures were not measured has no verdict.
 - What is informational has a figure to reach too, and stands beside the gates; missed, it fails
   nothing.
@@ -18,7 +18,7 @@ from typing import Literal
 from benchmarks.pipelines.memory import MemoryResult
 from benchmarks.pipelines.plan import EMPTY, ORJSON, OURS, RECV, STREAM, WEBSOCKETS
 
-from tickwire.bench.orders import YARDSTICKS
+from tickwire.bench.jobs import BASELINES
 from tickwire.bench.runs import Result
 
 CPU, RATE = "cpu_ns_per_message", "messages_per_second"
@@ -196,7 +196,7 @@ def judge(results: Iterable[Result], memory: Sequence[MemoryResult] = ()) -> lis
     found: Mapping[Place, Result] = {
         (result.case, result.pipeline): result
         for result in results
-        if result.checked or (result.pipeline in YARDSTICKS and not result.faults)
+        if result.checked or (result.pipeline in BASELINES and not result.faults)
     }
     verdicts = []
     for gate in GATES:

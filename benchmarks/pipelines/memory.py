@@ -1,25 +1,20 @@
-"""Peak memory of a feed that runs long: `python -m benchmarks.pipelines.memory` is one run.
+"""Peak memory of a feed that runs long.
 
 No sink; an `async for` drops every batch. A process per run, as its peak is that of its life.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 import uvloop
 
 from tickwire import FeedHandler, Source
-from tickwire.errors import TickwireError
-from tickwire.sim.load import LoadServer, LoadSpec
+from tickwire.bench.load import LoadServer, LoadSpec
+from tickwire.bench.processes import ReceiverProcess
 
 N_SMALL, N_LARGE = 1_000_000, 10_000_000
 RUNS = 3
@@ -85,18 +80,15 @@ def measure_memory(
 
 def run_once(n_messages: int) -> dict[str, Any]:
     """Run a feed in a process of its own."""
-    with LoadServer(LoadSpec(n_messages=n_messages)) as server:
-        done = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", __name__, server.url, str(n_messages)],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    if done.returncode:
-        raise TickwireError(f"the memory run failed: {done.stderr}")
-    run: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    with LoadServer(LoadSpec(n_messages=n_messages)) as server, ReceiverProcess(drop) as receiver:
+        receiver.begin((server.url, n_messages))
+        run: dict[str, Any] = receiver.result(TIMEOUT_S)
     return run
+
+
+def drop(job: tuple[str, int], report: Callable[[Any], None]) -> None:
+    """Do one run, in its process."""
+    report(uvloop.run(drop_all(*job)))
 
 
 async def drop_all(url: str, n_messages: int) -> dict[str, Any]:
@@ -116,18 +108,3 @@ async def drop_all(url: str, n_messages: int) -> dict[str, Any]:
     if n_rows != n_messages or summary["dropped_rows"]:
         faults.append(f"{n_rows} rows instead of {n_messages}")
     return {"peak_rss_bytes": summary["peak_rss_bytes"], "faults": faults[:3]}
-
-
-def main() -> None:
-    """Do one run."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    url, n_messages = sys.argv[1:]
-
-    async def run() -> dict[str, Any]:
-        return await asyncio.wait_for(drop_all(url, int(n_messages)), TIMEOUT_S)
-
-    print(json.dumps(uvloop.run(run())))
-
-
-if __name__ == "__main__":
-    main()

@@ -14,8 +14,8 @@ import websockets
 from benchmarks.pipelines.parsers import Parser
 from benchmarks.pipelines.rows import FLUSH_S
 
-from tickwire.bench.orders import Link
-from tickwire.bench.yardsticks import OFFER
+from tickwire.bench.baselines import OFFER
+from tickwire.bench.jobs import Endpoint
 
 try:
     from zlib_ng import zlib_ng as inflating  # what tickwire takes too, where it is installed
@@ -29,11 +29,11 @@ DEFLATE_TAIL = b"\x00\x00\xff\xff"  # RFC 7692 section 7.2.2
 
 
 class Receive(Protocol):
-    """How a client receives: one connection per link and parser, until `done` is."""
+    """How a client receives: one connection per endpoint and parser, until `done` is."""
 
     async def __call__(
         self,
-        links: Sequence[tuple[Link, Parser]],
+        endpoints: Sequence[tuple[Endpoint, Parser]],
         context: ssl.SSLContext | None,
         done: asyncio.Future[None],
         *,
@@ -68,7 +68,7 @@ class _InflatingListener(picows.WSListener):
 
 
 async def receive_picows(
-    links: Sequence[tuple[Link, Parser]],
+    endpoints: Sequence[tuple[Endpoint, Parser]],
     context: ssl.SSLContext | None,
     done: asyncio.Future[None],
     *,
@@ -77,24 +77,24 @@ async def receive_picows(
     """By a listener's callback."""
     listener: Callable[[Parser], picows.WSListener] = _InflatingListener if deflated else _Listener
     transports = []
-    for link, parser in links:
+    for endpoint, parser in endpoints:
         transport, _ = await picows.ws_connect(
             lambda parser=parser: listener(parser),
-            link.url,
+            endpoint.url,
             ssl_context=context,
             extra_headers=OFFER if deflated else None,
         )
         transports.append(transport)
-    for transport, (link, _) in zip(transports, links, strict=True):
-        for request in link.requests:
+    for transport, (endpoint, _) in zip(transports, endpoints, strict=True):
+        for request in endpoint.requests:
             transport.send(TEXT, request.encode())
-    await _flush_until(done, [parser for _, parser in links])
+    await _flush_until(done, [parser for _, parser in endpoints])
     for transport in transports:
         transport.disconnect(graceful=False)
 
 
 async def receive_websockets(
-    links: Sequence[tuple[Link, Parser]],
+    endpoints: Sequence[tuple[Endpoint, Parser]],
     context: ssl.SSLContext | None,
     done: asyncio.Future[None],
     *,
@@ -102,9 +102,9 @@ async def receive_websockets(
 ) -> None:
     """By `recv`, bytes undecoded: the parsers check UTF-8 themselves."""
 
-    async def read(link: Link, parser: Parser) -> None:
+    async def read(endpoint: Endpoint, parser: Parser) -> None:
         async with websockets.connect(
-            link.url,
+            endpoint.url,
             ssl=context,
             compression="deflate" if deflated else None,
             ping_interval=None,
@@ -112,17 +112,17 @@ async def receive_websockets(
             proxy=None,
             close_timeout=0.1,
         ) as connection:
-            for request in link.requests:
+            for request in endpoint.requests:
                 await connection.send(request)
             receive, add = connection.recv, parser.add
             while True:
                 add(await receive(decode=False))
 
-    await _read_until(done, links, read)
+    await _read_until(done, endpoints, read)
 
 
 async def receive_aiohttp(
-    links: Sequence[tuple[Link, Parser]],
+    endpoints: Sequence[tuple[Endpoint, Parser]],
     context: ssl.SSLContext | None,
     done: asyncio.Future[None],
     *,
@@ -131,15 +131,15 @@ async def receive_aiohttp(
     """By `receive`, bytes undecoded."""
     async with aiohttp.ClientSession() as session:
 
-        async def read(link: Link, parser: Parser) -> None:
+        async def read(endpoint: Endpoint, parser: Parser) -> None:
             async with session.ws_connect(
-                link.url,
+                endpoint.url,
                 ssl=context or True,
                 max_msg_size=0,
                 decode_text=False,
                 compress=15 if deflated else 0,
             ) as connection:
-                for request in link.requests:
+                for request in endpoint.requests:
                     await connection.send_str(request)
                 receive, add = connection.receive, parser.add
                 while True:
@@ -148,13 +148,13 @@ async def receive_aiohttp(
                         raise ConnectionError(str(message))
                     add(message.data)
 
-        await _read_until(done, links, read)
+        await _read_until(done, endpoints, read)
 
 
 async def _read_until(
     done: asyncio.Future[None],
-    links: Sequence[tuple[Link, Parser]],
-    read: Callable[[Link, Parser], object],
+    endpoints: Sequence[tuple[Endpoint, Parser]],
+    read: Callable[[Endpoint, Parser], object],
 ) -> None:
     """Read each connection in a task of its own, until the last message has been delivered."""
 
@@ -163,11 +163,11 @@ async def _read_until(
         if error is not None and not done.done():
             done.set_exception(error)
 
-    tasks = [asyncio.ensure_future(read(link, parser)) for link, parser in links]
+    tasks = [asyncio.ensure_future(read(endpoint, parser)) for endpoint, parser in endpoints]
     for task in tasks:
         task.add_done_callback(fail)
     try:
-        await _flush_until(done, [parser for _, parser in links])
+        await _flush_until(done, [parser for _, parser in endpoints])
     finally:
         for task in tasks:
             task.cancel()

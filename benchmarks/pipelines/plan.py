@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
+from benchmarks.captures.cases import CASES, CaptureCase, find_capture
 from benchmarks.pipelines.worker import PIPELINES
 
-from tickwire.bench.cases import CASES, find_capture
-from tickwire.bench.orders import EMPTY, RECV
+from tickwire.bench.jobs import EMPTY, RECV
 from tickwire.bench.runs import Wanted
 from tickwire.errors import TickwireError
 
@@ -112,7 +112,7 @@ def chosen(
 def _missing(name: str) -> str:
     """Say what a case needs and this machine has not."""
     case = CASES[name]
-    if case.capture:
+    if isinstance(case, CaptureCase):
         try:
             find_capture(case.capture)
         except TickwireError as reason:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from benchmarks.captures.cases import CASES
+from benchmarks.captures.preparation import prepare
 from benchmarks.pipelines import report
 from benchmarks.pipelines.gates import judge
 from benchmarks.pipelines.memory import MemoryResult, measure_memory
 from benchmarks.pipelines.plan import FULL, QUICK, chosen
 from benchmarks.pipelines.worker import PIPELINES
 
-from tickwire.bench.cases import CASES
 from tickwire.bench.runs import Result, measure
 
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"SKIPPED: {line}")
     results: list[Result] = []
     for group in groups:
-        results += measure(group)
+        results += measure(group, prepare=prepare)
     memory: list[MemoryResult] = []
     if not (options.no_memory or options.quick or options.case or options.pipeline):
         memory = measure_memory()

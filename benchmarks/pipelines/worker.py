@@ -1,18 +1,18 @@
-"""One run of one peer, in a process of its own: `python -m benchmarks.pipelines.worker`."""
+"""One run of one peer, in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.pipelines import binance, hyperliquid, peers
 from benchmarks.pipelines.parsers import Parser
 from benchmarks.pipelines.rows import Target
 
-from tickwire.bench import orders, worker
+from tickwire.bench import worker
+from tickwire.bench.jobs import Job, Pipeline
 from tickwire.bench.meter import Collector
-from tickwire.bench.orders import Order, Pipeline
 
 PEERS = (
     "picows + orjson + pyarrow",
@@ -20,15 +20,6 @@ PEERS = (
     "websockets + orjson + pyarrow",
     "aiohttp + orjson + pyarrow",
 )
-PIPELINES = {
-    pipeline.name: pipeline
-    for pipeline in (
-        *orders.PIPELINES,
-        *(Pipeline(name, "benchmarks.pipelines.worker", is_slow=True) for name in PEERS),
-    )
-}
-
-
 RECEIVE: dict[str, peers.Receive] = {
     "picows": peers.receive_picows,
     "websockets": peers.receive_websockets,
@@ -43,16 +34,26 @@ PARSERS: dict[tuple[bool, bool], Callable[[Target], Parser]] = {
 }
 
 
-async def receive_peer(order: Order, collector: Collector, done: asyncio.Future[None]) -> None:
+async def decode_by_peer(job: Job, collector: Collector, done: asyncio.Future[None]) -> None:
     """Receive with another client and another parser."""
-    library, _, rest = order.pipeline.partition(" + ")
+    library, _, rest = job.pipeline.partition(" + ")
     n_rows: dict[str, int] = {}
-    links = []
-    for conn, link in enumerate(order.links):
-        make = PARSERS[link.venue.startswith("binance"), rest.startswith("msgspec")]
-        links.append((link, make(Target(collector.add, link.venue, conn, n_rows))))
-    await RECEIVE[library](links, order.context, done, deflated=order.case.deflated)
+    endpoints = []
+    for conn, endpoint in enumerate(job.endpoints):
+        make = PARSERS[endpoint.venue.startswith("binance"), rest.startswith("msgspec")]
+        endpoints.append((endpoint, make(Target(collector.add, endpoint.venue, conn, n_rows))))
+    await RECEIVE[library](endpoints, job.context, done, deflated=job.case.deflated)
 
 
-if __name__ == "__main__":
-    sys.exit(worker.main(receive_peer))
+def receive_by_peer(job: Job, report: Callable[[Any], None]) -> None:
+    """Run a peer in its process."""
+    report(worker.run_decoder(job, decode_by_peer))
+
+
+PIPELINES = {
+    pipeline.name: pipeline
+    for pipeline in (
+        *worker.PIPELINES,
+        *(Pipeline(name, receive_by_peer, is_slow=True) for name in PEERS),
+    )
+}

@@ -110,7 +110,7 @@ def with_numbers(batch, whole):
 
 
 def of_two_links(expected):
-    return Expected(expected.tables, replace(expected.about, n_links=2))
+    return Expected(expected.tables, replace(expected.about, n_connections=2))
 
 
 @pytest.mark.parametrize(

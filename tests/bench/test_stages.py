@@ -11,10 +11,12 @@ import pytest
 from tickwire.bench import receivers
 from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.hgrm import percentile_lines
-from tickwire.bench.known import KnownTrades
 from tickwire.bench.latency import write_histograms
+from tickwire.bench.open_loop import OpenLoopServer, StretchReport
 from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.receivers import Plan, Progress, follow
+from tickwire.bench.reference import ReferenceTrades
+from tickwire.bench.schedule import Stretch, TradeLoad
 from tickwire.bench.stages import (
     BARE_RECV,
     STAGES,
@@ -25,8 +27,6 @@ from tickwire.bench.stages import (
     measure_stages,
 )
 from tickwire.errors import TickwireError
-from tickwire.sim.paced import PacedServer, StretchReport
-from tickwire.sim.schedule import Stretch, TradeLoad
 
 PACES = [Pace(2_000.0, 0.1, 2), Pace(20_000.0, 0.05, 1)]
 
@@ -143,7 +143,7 @@ async def test_a_feed_notes_every_row_on_either_loop(stage):
     load = TradeLoad(n_different=100, n_repeats=3)
     tape = load.record()
     note = receivers._to_ring if stage is TO_RING else receivers._to_batch
-    with PacedServer(load) as server:
+    with OpenLoopServer(load) as server:
         plan = Plan(server.urls[0], (150, 300, 300), int(tape.ends[0]))
         reports = []
         feeding = asyncio.create_task(receivers._feed(plan, reports.append, note))
@@ -153,7 +153,7 @@ async def test_a_feed_notes_every_row_on_either_loop(stage):
         ]
         await feeding
     assert len(reports) == 3
-    known = KnownTrades(tape)
+    known = ReferenceTrades(tape)
     for n_before, arrivals, report in zip((150, 450), reports[1:], sent[1:], strict=True):
         assert known.faults(arrivals.columns, report) == []
         assert (np.diff(arrivals.counts) > 0).all()
@@ -180,7 +180,7 @@ async def test_a_stretch_is_over_with_its_last_message():
 
 def test_what_is_not_the_schedules_is_told():
     tape = TradeLoad(n_different=4).record()
-    known = KnownTrades(tape)
+    known = ReferenceTrades(tape)
     due_ns = np.arange(8) * 1000
     sent = StretchReport(10**18, due_ns + 5_000, np.zeros(8, np.int64), 0, 0.0, 0.0)
     right = {

@@ -7,7 +7,7 @@ the whole of one book.
 import json
 from pathlib import Path
 
-from tickwire.bench.cases import BINANCE_CAPTURE, CAPTURE_LINKS
+from benchmarks.captures.cases import BINANCE_CAPTURE, BINANCE_CONNECTIONS
 
 N_ROUNDS = 100
 # Per round a trade, a quote and a delta; in some a trade off the book, a delta without levels.
@@ -38,7 +38,7 @@ def write_capture(root: Path) -> int:
     path.parent.mkdir(parents=True)
     lines, meta = [], ["# recv_ns\tconnection"]
     for number in range(N_ROUNDS):
-        for connection, (venue, _, symbol) in enumerate(CAPTURE_LINKS):
+        for connection, (venue, _, symbol) in enumerate(BINANCE_CONNECTIONS):
             for message in _round(venue, symbol, number):
                 lines.append(json.dumps(message, separators=(",", ":")))
                 meta.append(f"{10**18 + len(lines)}\t{connection}")
@@ -46,7 +46,7 @@ def write_capture(root: Path) -> int:
     name = path.name.removesuffix(".jsonl")
     path.with_name(f"{name}.meta.tsv").write_text("\n".join(meta) + "\n")
     path.with_name(f"{name}.rest.jsonl").write_text(
-        "\n".join(json.dumps(_snapshot(*each)) for each in enumerate(CAPTURE_LINKS)) + "\n"
+        "\n".join(json.dumps(_snapshot(*each)) for each in enumerate(BINANCE_CONNECTIONS)) + "\n"
     )
     return len(lines)
 

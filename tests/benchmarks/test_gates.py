@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
+from benchmarks.captures.cases import CASES
 from benchmarks.pipelines import report
 from benchmarks.pipelines.gates import CPU, GATES, RATE, compare, judge
 from benchmarks.pipelines.memory import MemoryResult, drop_all
@@ -24,18 +25,17 @@ from benchmarks.pipelines.plan import (
 )
 from benchmarks.pipelines.worker import PIPELINES
 
-from tickwire.bench.cases import CASES
-from tickwire.bench.orders import YARDSTICKS
+from tickwire.bench.jobs import BASELINES
+from tickwire.bench.load import LoadServer, LoadSpec
 from tickwire.bench.results import KEYS
 from tickwire.bench.runs import FIGURES, Result
-from tickwire.sim.load import LoadServer, LoadSpec
 
 
 def result_of(case, pipeline, *cpu_ns, **changes):
     runs = [
         dict.fromkeys(FIGURES, 0.5)
         | {CPU: ns, RATE: 1e9 / ns, "messages": 10, "rows": 10, "faults": []}
-        | {"checked": pipeline not in YARDSTICKS}
+        | {"checked": pipeline not in BASELINES}
         | changes
         for ns in cpu_ns
     ]

@@ -15,9 +15,11 @@ from benchmarks.latency.gates import RATIO_GATES, RatioGate, Verdict, compare, j
 from benchmarks.latency.peers import TO_ROW, _receive_to_row
 
 from tickwire.bench.arrivals import Arrivals
-from tickwire.bench.known import KnownTrades
+from tickwire.bench.open_loop import OpenLoopServer, StretchReport
 from tickwire.bench.outcomes import StageResult
 from tickwire.bench.receivers import Plan
+from tickwire.bench.reference import ReferenceTrades
+from tickwire.bench.schedule import Stretch, TradeLoad
 from tickwire.bench.stages import (
     BARE_RECV,
     READ_CPU,
@@ -27,8 +29,6 @@ from tickwire.bench.stages import (
     Pace,
     measure_stages,
 )
-from tickwire.sim.paced import PacedServer, StretchReport
-from tickwire.sim.schedule import Stretch, TradeLoad
 
 N_MESSAGES = 2_000
 
@@ -52,14 +52,14 @@ async def test_the_peer_makes_a_row_of_every_message():
     load = TradeLoad(n_different=100, n_repeats=2)
     tape = load.record()
     reports = []
-    with PacedServer(load) as server:
+    with OpenLoopServer(load) as server:
         plan = Plan(server.urls[0], (100, 200), int(tape.ends[0]))
         receiving = asyncio.create_task(_receive_to_row(plan, reports.append))
         await asyncio.to_thread(server.send, Stretch(100))
         sent = await asyncio.to_thread(server.send, Stretch(200, 2_000.0))
         await receiving
     _, arrivals = reports
-    assert KnownTrades(tape).faults(arrivals.columns, sent) == []
+    assert ReferenceTrades(tape).faults(arrivals.columns, sent) == []
     # One note for each message, after its row was made.
     assert arrivals.counts.tolist() == list(range(101, 301))
     assert (arrivals.latency_ns(sent.due_ns, 100) > 0).all()

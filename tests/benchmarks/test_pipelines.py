@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("msgspec", reason="the dependency group bench is not installed")
 
-from benchmarks.pipelines.worker import PEERS, receive_peer
+from benchmarks.captures.cases import BINANCE_CONNECTIONS, CASES
+from benchmarks.captures.preparation import prepare
+from benchmarks.pipelines.worker import PEERS, decode_by_peer
 from tests.benchmarks.recording import (
     N_BOOK_ROWS,
     N_BOOKS,
@@ -21,12 +23,12 @@ from tests.benchmarks.recording import (
 )
 
 from tickwire.bench.answer import Answer
-from tickwire.bench.cases import CAPTURE_LINKS, CASES, Amount
+from tickwire.bench.cases import Amount
 from tickwire.bench.expected import Expected
+from tickwire.bench.jobs import EMPTY, RECV, TICKWIRE, Job
 from tickwire.bench.meter import Collector
-from tickwire.bench.orders import EMPTY, RECV, TICKWIRE, Order
 from tickwire.bench.senders import Preparation
-from tickwire.bench.worker import receive_ours, run, run_yardstick
+from tickwire.bench.worker import decode_by_tickwire, read_baseline, run_decoder
 from tickwire.errors import TickwireError
 
 AMOUNT = Amount(400, 800)
@@ -46,12 +48,12 @@ def nothing_stays_frozen():
     assert gc.get_freeze_count() <= n_frozen
 
 
-def order_of(prepared, sending, pipeline, answer=""):
+def job_of(prepared, sending, pipeline, answer=""):
     amount = prepared.case.fast
-    return Order(
+    return Job(
         pipeline,
         prepared.case,
-        sending.links,
+        sending.endpoints,
         amount.n_warm,
         amount.n_main,
         sending.n_bytes,
@@ -66,15 +68,15 @@ async def faults_of(case, pipeline):
     spliced = pipeline in TICKWIRE
     n_messages = case.fast.n_messages
     done = asyncio.get_running_loop().create_future()
-    with Preparation(case) as prepared:
+    with prepare(case) as prepared:
         folder = prepared.answer(n_messages, spliced=spliced)
         answer = Answer(Expected.load(Path(folder)))
         collector = Collector(case.fast, case.tables[-1], answer, lambda: done.set_result(None))
         with prepared.sending(n_messages, spliced=spliced) as sending:
-            order = order_of(prepared, sending, pipeline, folder)
-            receive = receive_ours if spliced else receive_peer
+            job = job_of(prepared, sending, pipeline, folder)
+            decode = decode_by_tickwire if spliced else decode_by_peer
             async with asyncio.timeout(30):
-                await receive(order, collector, done)
+                await decode(job, collector, done)
             assert sending.server.report().messages == n_messages
     return collector, answer.finish()
 
@@ -123,15 +125,15 @@ async def test_a_capture_gives_the_known_answer(pipeline, tmp_path, monkeypatch)
     )
     collector, faults = await faults_of(case, pipeline)
     assert faults == []
-    n_links, n_empty = len(CAPTURE_LINKS), N_ROUNDS // 10
-    n_trades = n_quotes = n_links * N_ROUNDS
-    n_levels = n_links * (N_ROUNDS * 3 - n_empty * 2)
+    n_connections, n_empty = len(BINANCE_CONNECTIONS), N_ROUNDS // 10
+    n_trades = n_quotes = n_connections * N_ROUNDS
+    n_levels = n_connections * (N_ROUNDS * 3 - n_empty * 2)
     if pipeline in TICKWIRE:
         # The snapshot's levels come, the deltas that it has already in it do not. On futures the
         # one that ends with its id is the first.
-        n_levels += n_links * 3 - 3 * (2 * SNAPSHOT_AFTER + 4 * (SNAPSHOT_AFTER - 1))
+        n_levels += n_connections * 3 - 3 * (2 * SNAPSHOT_AFTER + 4 * (SNAPSHOT_AFTER - 1))
     assert collector.n_rows == n_trades + n_quotes + n_levels
-    assert n_messages == n_links * N_ROUNDS * 3 + 4 * N_OFF_BOOK
+    assert n_messages == n_connections * N_ROUNDS * 3 + 4 * N_OFF_BOOK
 
 
 @pytest.mark.parametrize(
@@ -158,31 +160,31 @@ def test_a_capture_that_is_not_there_is_named(monkeypatch):
         monkeypatch.setenv("TICKWIRE_CAPTURES", root)
         for case in ("l2Book capture/ws", "binance capture/ws"):
             with (
-                Preparation(CASES[case]) as prepared,
+                prepare(CASES[case]) as prepared,
                 pytest.raises(TickwireError, match=f"no folder with {CASES[case].capture}"),
             ):
                 prepared.answer(8000, spliced=True)
 
 
 def test_a_run_that_fails_leaves_nothing_frozen():
-    async def fail(order, collector, done):
+    async def fail(job, collector, done):
         collector.meter.start(0)
         assert gc.get_freeze_count() > 0
         raise TickwireError("the sender left")
 
     with Preparation(TRADES) as prepared:
         folder = prepared.answer(AMOUNT.n_messages, spliced=True)
-        order = Order(TICKWIRE[0], TRADES, (), AMOUNT.n_warm, AMOUNT.n_main, 0, folder)
+        job = Job(TICKWIRE[0], TRADES, (), AMOUNT.n_warm, AMOUNT.n_main, 0, folder)
         with pytest.raises(TickwireError, match="the sender left"):
-            run(order, fail)
+            run_decoder(job, fail)
 
 
 @pytest.mark.parametrize("case", [CONNECTIONS, DEFLATED], ids=["four", "deflated"])
-def test_the_yardsticks_read_every_byte(case):
+def test_the_baselines_read_every_byte(case):
     amount = Amount(2000, 10_000)
     with Preparation(replace(case, fast=amount)) as prepared:
         for name in (RECV, EMPTY):
             with prepared.sending(amount.n_messages, hang_up=name == EMPTY) as sending:
-                meter = run_yardstick(order_of(prepared, sending, name))
+                meter = read_baseline(job_of(prepared, sending, name))
                 assert sending.server.report().messages == amount.n_messages
             assert 0 < meter.figures()["messages"] <= amount.n_messages

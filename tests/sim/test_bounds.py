@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import websockets
 
-from tickwire.sim import Simulator, connection, guard, hyperliquid, server
+from tickwire.sim import Simulator, connection, hyperliquid, rate_limits, server
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -143,24 +143,24 @@ async def test_connections_have_a_bound(monkeypatch):
 
 @pytest.mark.parametrize("part", [b"", b"GET / HTTP/1.1\r\nX: "], ids=["nothing", "half a header"])
 async def test_an_idle_rest_connection_is_closed(monkeypatch, part):
-    monkeypatch.setattr(guard, "REST_IDLE_S", 0.2)
+    monkeypatch.setattr(rate_limits, "REST_IDLE_S", 0.2)
     async with Simulator(ping_every_s=0.05) as sim:
         reader, writer = await asyncio.open_connection(*address(sim.rest_url))
         writer.write(part)
         assert await until_closed(reader) == b""
-        assert sim._guard.n_closed == 1
+        assert sim._limits.n_closed == 1
         writer.close()
 
 
 async def test_rest_connections_have_a_bound_and_the_oldest_goes(monkeypatch):
-    monkeypatch.setattr(guard, "MAX_REST_CONNECTIONS", 2)
+    monkeypatch.setattr(rate_limits, "MAX_REST_CONNECTIONS", 2)
     async with Simulator(ping_every_s=0.05) as sim:
         pairs = []
         for n_open in range(1, 4):
             pairs.append(await asyncio.open_connection(*address(sim.rest_url)))
-            await until(lambda n=n_open: len(sim._guard._idle_since_s) >= min(n, 2))
+            await until(lambda n=n_open: len(sim._limits._idle_since_s) >= min(n, 2))
         assert await until_closed(pairs[0][0]) == b""
-        assert sim._guard.n_closed == 1
+        assert sim._limits.n_closed == 1
         for _, writer in pairs:
             writer.close()
 

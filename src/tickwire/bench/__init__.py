@@ -1,7 +1,7 @@
-"""Measuring tickwire on this machine: throughput and latency over loopback, every answer checked.
+"""Senders, receivers and reports: throughput and latency over loopback, every answer checked.
 
 Knows nothing of: the commands, and the pipelines that tickwire is compared with (those are in
-`benchmarks/`). Words: case, pipeline, yardstick, run, answer, warm-up. Its C part: nowhere.
+`benchmarks/`). Words: case, pipeline, baseline, job, run, answer, warm-up. Its C part: nowhere.
 """
 
 from tickwire.bench.cases import CASES, Case

@@ -108,7 +108,7 @@ class Answer:
             wanted = n_passes * progress.table.n_rows
             if progress.n_rows != wanted:
                 self._fault(table, f"{progress.n_rows} rows instead of {wanted}")
-        if len(self._conns) != self._expected.about.n_links:
+        if len(self._conns) != self._expected.about.n_connections:
             self.faults.append(f"rows of {len(self._conns)} connections")
         return self.faults
 
@@ -121,7 +121,7 @@ class Answer:
         if not np.array_equal(seq, wanted):
             self._fault(table, "seq has holes")
         in_run = self._began_ns <= recv_ns.min() and recv_ns.max() <= time.time_ns()
-        if self._expected.about.n_links == 1:
+        if self._expected.about.n_connections == 1:
             in_run &= recv_ns[0] >= self._last_recv_ns[table] and bool(
                 (np.diff(recv_ns) >= 0).all()
             )

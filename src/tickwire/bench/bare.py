@@ -1,4 +1,4 @@
-"""A WebSocket by hand over a bare socket: the least that a yardstick needs."""
+"""A WebSocket by hand over a bare socket: the least that a baseline needs."""
 
 from __future__ import annotations
 

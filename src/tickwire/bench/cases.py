@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
 
-from tickwire.errors import TickwireError
-from tickwire.sim.load import LoadSpec
-from tickwire.sim.tape import Mix
+from tickwire.bench.load import LoadSpec
+from tickwire.bench.tape import Mix
 
 # Channels as a configuration names them, and as Hyperliquid does.
 VENUE_TYPES = {"trades": "trades", "quotes": "bbo", "book": "l2Book"}
 SYMBOL = "BTC"
-# Recorded from exchanges; below the folder that `TICKWIRE_CAPTURES` names.
-BINANCE_CAPTURE = "replay/binance-all6-20240808.jsonl.zst"
-BOOK_CAPTURE = "hyperliquid/hlarchive-l2book-btc-20240101-12-a.jsonl.zst"
-CAPTURE_MESSAGES = 332_194  # Binance's
-BOOK_CAPTURE_MESSAGES = 4_000
-# Of Binance's connections, by their number in the capture: venue, path and symbol.
-CAPTURE_LINKS = (
-    ("binance-usdm", "/public/stream", "BTCUSDT"),
-    ("binance-usdm", "/public/stream", "ETHUSDT"),
-    ("binance-coinm", "/stream", "BTCUSD_PERP"),
-    ("binance-coinm", "/stream", "ETHUSD_PERP"),
-    ("binance", "/stream", "BTCUSDT"),
-    ("binance", "/stream", "ETHUSDT"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +43,7 @@ class Case:
     name
         As in the results.
     mix
-        What the load generator calls it, or `binance`: trades, quotes and books of a recorded day,
-        each message once, over the capture's own connections.
+        What the load generator calls it.
     tables
         The tables that it feeds; channel and table have the same name here.
     fast, slow
@@ -76,13 +57,10 @@ class Case:
         How many; the connections share the symbols.
     deflated
         With permessage-deflate.
-    capture
-        What was recorded is sent, this file below the folder that `TICKWIRE_CAPTURES` names; else
-        messages that are made.
     """
 
     name: str
-    mix: Mix | Literal["binance"]
+    mix: Mix
     tables: tuple[str, ...]
     fast: Amount
     slow: Amount
@@ -91,24 +69,9 @@ class Case:
     n_symbols: int = 1
     n_connections: int = 1
     deflated: bool = False
-    capture: str = ""
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Case:
-        """Make it again from `dataclasses.asdict`, lists being tuples once more."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields.items()
-        }
-        values |= {name: Amount(**fields[name]) for name in ("fast", "slow")}
-        return cls(**values)
 
     def of_messages(self, n_messages: int) -> Case:
         """Give the same case with about so many messages to measure, after one pass to warm up."""
-        if self.mix == "binance":
-            n_main = min(n_messages, CAPTURE_MESSAGES // 2)
-            amount = Amount(CAPTURE_MESSAGES - n_main, n_main)
-            return replace(self, fast=amount, slow=amount)
         # Each connection has a whole number of messages, each symbol at least one.
         step = self.n_symbols * self.n_connections
         n_pass = -(-min(self.tape_messages, n_messages) // step) * step
@@ -123,15 +86,7 @@ class Case:
         return tuple(f"C{number:03d}" for number in range(self.n_symbols))
 
     def spec(self, n_messages: int) -> LoadSpec:
-        """Tell the load generator what to send.
-
-        Raises
-        ------
-        TickwireError
-            The case's capture is not there, or is not for the load generator.
-        """
-        if self.mix == "binance":
-            raise TickwireError("the load generator does not send Binance's messages")
+        """Tell the load generator what to send."""
         return LoadSpec(
             self.mix,
             n_messages,
@@ -140,23 +95,7 @@ class Case:
             coin=SYMBOL,
             coins=self.symbols if self.n_symbols > 1 else (),
             n_connections=self.n_connections,
-            capture=str(find_capture(self.capture)) if self.capture else "",
         )
-
-
-def find_capture(capture: str) -> Path:
-    """Give a capture's file.
-
-    Raises
-    ------
-    TickwireError
-        Where `TICKWIRE_CAPTURES` does not lead to it.
-    """
-    root = os.environ.get("TICKWIRE_CAPTURES")
-    path = Path(root or ".") / capture
-    if not (root and path.exists()):
-        raise TickwireError(f"TICKWIRE_CAPTURES names no folder with {capture}")
-    return path
 
 
 _TRADES = Case(
@@ -183,14 +122,6 @@ CASES = {
         replace(_TRADES, name="trades/wss", fast=Amount(300_000, 700_000), tls=True),
         replace(_TRADES, name="bbo/ws", mix="bbo", tables=("quotes",)),
         _BOOKS,
-        replace(
-            _BOOKS,
-            name="l2Book capture/ws",
-            fast=Amount(8_000, 152_000),
-            slow=Amount(4_000, 32_000),
-            tape_messages=BOOK_CAPTURE_MESSAGES,
-            capture=BOOK_CAPTURE,
-        ),
         Case(
             "mix/ws",
             "mix",
@@ -223,16 +154,6 @@ CASES = {
             fast=Amount(10_000, 50_000),
             slow=Amount(5_000, 20_000),
             deflated=True,
-        ),
-        Case(
-            "binance capture/ws",
-            "binance",
-            ("trades", "quotes", "book"),
-            Amount(60_000, CAPTURE_MESSAGES - 60_000),
-            Amount(60_000, CAPTURE_MESSAGES - 60_000),
-            n_symbols=len(CAPTURE_LINKS),
-            n_connections=len(CAPTURE_LINKS),
-            capture=BINANCE_CAPTURE,
         ),
     )
 }

@@ -61,14 +61,14 @@ class About:
     ----------
     n_passes
         How often everything comes.
-    n_links
+    n_connections
         Over how many connections.
     n_silent
         Messages of the whole load that give no rows.
     """
 
     n_passes: int = 1
-    n_links: int = 1
+    n_connections: int = 1
     n_silent: int = 0
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from tickwire.bench.arrivals import Arrivals, Ns, is_stalled, percentiles_us
+from tickwire.bench.open_loop import StretchReport
 from tickwire.bench.processes import Receive
 from tickwire.observe import Histogram
-from tickwire.sim.paced import StretchReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import statistics
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tickwire.bench.cases import Case
-from tickwire.bench.orders import EMPTY, TICKWIRE, YARDSTICKS, Order, Pipeline
+from tickwire.bench.jobs import BASELINES, EMPTY, TICKWIRE, Job, Pipeline
+from tickwire.bench.processes import ReceiverProcess
 from tickwire.bench.senders import Preparation
 from tickwire.errors import TickwireError
 
-WORKER_TIMEOUT_S = 120.0
+RUN_TIMEOUT_S = 120.0
 FIGURES = (
     "messages_per_second",
     "cpu_ns_per_message",
@@ -102,7 +100,12 @@ class Wanted:
     n_runs: int
 
 
-def measure(wanted: Sequence[Wanted], *, tell: Callable[[str], None] = print) -> list[Result]:
+def measure(
+    wanted: Sequence[Wanted],
+    *,
+    tell: Callable[[str], None] = print,
+    prepare: Callable[[Case], Preparation] = Preparation,
+) -> list[Result]:
     """Measure in turn, A B C A B C, so that what disturbs one disturbs all.
 
     Parameters
@@ -111,6 +114,8 @@ def measure(wanted: Sequence[Wanted], *, tell: Callable[[str], None] = print) ->
         What is to be compared with each other; who has fewer runs leaves the rounds earlier.
     tell
         Gets a line per run.
+    prepare
+        Makes what a case needs before its runs.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def measure(wanted: Sequence[Wanted], *, tell: Callable[[str], None] = print) ->
     results = [Result(each.case.name, each.pipeline.name) for each in wanted]
     with contextlib.ExitStack() as stack:
         prepared = {
-            case: stack.enter_context(Preparation(case))
+            case: stack.enter_context(prepare(case))
             for case in dict.fromkeys(each.case for each in wanted)
         }
         for number in range(max(each.n_runs for each in wanted)):
@@ -146,23 +151,23 @@ def run_once(prepared: Preparation, pipeline: Pipeline) -> dict[str, Any]:
     Raises
     ------
     TickwireError
-        Where the worker fails.
+        Where a process fails.
     """
     case = prepared.case
     amount = pipeline.amount(case)
     answer, spliced = "", pipeline.name in TICKWIRE
-    if pipeline.name not in YARDSTICKS:
+    if pipeline.name not in BASELINES:
         answer = prepared.answer(amount.n_messages, spliced=spliced)
     hang_up = pipeline.name == EMPTY
     # Both processes start at once: what they import takes longer than many a run.
     with (
-        _started(pipeline.module) as worker,
+        ReceiverProcess(pipeline.receive) as receiver,
         prepared.sending(amount.n_messages, hang_up=hang_up, spliced=spliced) as sending,
     ):
-        order = Order(
+        job = Job(
             pipeline.name,
             case,
-            sending.links,
+            sending.endpoints,
             amount.n_warm,
             amount.n_main,
             sending.n_bytes,
@@ -170,30 +175,14 @@ def run_once(prepared: Preparation, pipeline: Pipeline) -> dict[str, Any]:
             sending.rest_url,
             sending.ca_file,
         )
+        receiver.begin(job)
         try:
-            output, errors = worker.communicate(order.to_json(), timeout=WORKER_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            raise TickwireError(f"{pipeline.name} on {case.name} did not end") from None
-        if worker.returncode:
-            raise TickwireError(f"{pipeline.name} on {case.name} failed: {errors}")
-        run: dict[str, Any] = json.loads(output.splitlines()[-1])
+            run: dict[str, Any] = receiver.result(RUN_TIMEOUT_S)
+        except TickwireError as error:
+            raise TickwireError(f"{pipeline.name} on {case.name}: {error}") from None
         sent = sending.server.report()
     # The share of the time that the sender waited, or had sent all: near 1 where the receiver is
     # what limits the pair.
     busy_s = sent.seconds - sent.blocked_seconds
     run["sender_waited"] = max(1 - busy_s * 1e9 / (run.pop("ended_ns") - sent.start_ns), 0.0)
     return run
-
-
-@contextlib.contextmanager
-def _started(module: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a worker, which then waits for its order; it does not outlive the block."""
-    pipe = subprocess.PIPE
-    command = [sys.executable, "-m", module]
-    with subprocess.Popen(  # noqa: S603 - our own module
-        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    ) as worker:
-        try:
-            yield worker
-        finally:
-            worker.kill()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.cases import SYMBOL
 from tickwire.bench.commits import receive_to_commit
-from tickwire.bench.known import KnownTrades
+from tickwire.bench.open_loop import OpenLoopServer, StretchReport
 from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.processes import ReceiverProcess
 from tickwire.bench.receivers import (
@@ -29,15 +29,16 @@ from tickwire.bench.receivers import (
     receive_to_batch,
     receive_to_ring,
 )
-from tickwire.sim.paced import PacedServer, StretchReport
-from tickwire.sim.schedule import Stretch, TradeLoad
+from tickwire.bench.reference import ReferenceTrades
+from tickwire.bench.schedule import Stretch, TradeLoad
+from tickwire.bench.stretches import StretchesJob, receive_stretches
 
 # The ring of a feed holds 262,144 rows: the warm-up goes round once, a stretch fits well inside.
 N_WARM = 270_000
 MAX_MESSAGES = 240_000
 N_DIFFERENT = 10_000
 WARM_TIMEOUT_S = 120.0
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 # For the commits: enough to have made every page of the ring's and of DuckDB's buffers.
 N_WARM_COMMITS = 300_000
 N_PASS_COMMITS = 1000
@@ -169,16 +170,17 @@ class _Line:
         self._load = load
         self._n_messages = n_messages
         tape = load.record()
-        self._answer = KnownTrades(tape)
+        self._answer = ReferenceTrades(tape)
         self._message_bytes = int(tape.ends[0])
         self._n_before = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> _Line:
         with ExitStack() as stack:
-            self._server = stack.enter_context(PacedServer(self._load))
+            self._server = stack.enter_context(OpenLoopServer(self._load))
             plan = Plan(self._server.urls[0], self._n_messages, self._message_bytes)
-            self._receiver = stack.enter_context(ReceiverProcess(self._pipeline.receive, plan))
+            self._receiver = stack.enter_context(ReceiverProcess(receive_stretches))
+            self._receiver.begin(StretchesJob(self._pipeline.receive, plan))
             self._stack = stack.pop_all()
         return self
 
@@ -193,7 +195,7 @@ class _Line:
     def run(self, pace: Pace, result: StageResult) -> None:
         """Send one stretch and count it."""
         arrivals, sent = self._exchange(
-            Stretch(pace.n_messages, pace.rate), 2 * pace.seconds + PATIENCE_S
+            Stretch(pace.n_messages, pace.rate), 2 * pace.seconds + TIMEOUT_S
         )
         result.add(arrivals, sent, self._n_before)
         if self._pipeline.decodes:
@@ -201,9 +203,9 @@ class _Line:
         self._n_before += pace.n_messages
 
     def _exchange(self, stretch: Stretch, timeout_s: float) -> tuple[Arrivals, StretchReport]:
-        self._server.order(stretch)
+        self._server.begin(stretch)
         # A receiver that fails tells why; the sender could only say that it left.
-        arrivals = self._receiver.arrivals(timeout_s)
+        arrivals = self._receiver.result(timeout_s)
         return arrivals, self._server.report(timeout_s)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tickwire.bench.expected import ENDS, ID, ID_STEP, About, Expected, Row
+from tickwire.bench.load import LoadSpec
+from tickwire.bench.tape import FIRST_TRADE_ID
 from tickwire.errors import TickwireError
-from tickwire.sim.load import LoadSpec
-from tickwire.sim.tape import FIRST_TRADE_ID
 
 VENUE = "hyperliquid"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
 from tickwire.bench.cases import CASES, Case
-from tickwire.bench.orders import PIPELINES
 from tickwire.bench.runs import Result, Wanted, measure
+from tickwire.bench.worker import PIPELINES
 
 DEFAULT_RUNS = 3
 USUAL_CASES = ("trades/ws", "trades/wss", "bbo/ws", "l2Book/ws", "mix/ws")

@@ -1,100 +1,88 @@
-"""One run of one pipeline, in a process of its own: `python -m tickwire.bench.worker`.
-
-Reads a JSON object from standard input, prints one as its last line. A module that knows other
-pipelines calls `main` with its own way to receive.
-"""
+"""One run of one pipeline, in a process of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import structlog
 import uvloop
 
 from tickwire.bench.answer import Answer
+from tickwire.bench.baselines import receive_empty, receive_nothing
 from tickwire.bench.expected import Expected
+from tickwire.bench.jobs import BASELINES, RECV, TICKWIRE, Job, Pipeline
 from tickwire.bench.meter import Collector, Meter
-from tickwire.bench.orders import RECV, YARDSTICKS, Order
-from tickwire.bench.ours import receive_tickwire
-from tickwire.bench.yardsticks import receive_empty, receive_nothing
-from tickwire.errors import TickwireError
+from tickwire.bench.tickwire_pipeline import receive_tickwire
 
 
-class Receive(Protocol):
+class Decode(Protocol):
     """How a pipeline is run: it gives batches to the collector until `done` is."""
 
-    async def __call__(
-        self, order: Order, collector: Collector, done: asyncio.Future[None]
-    ) -> None:
+    async def __call__(self, job: Job, collector: Collector, done: asyncio.Future[None]) -> None:
         """Receive until the last message has been delivered."""
 
 
-def run(order: Order, receive: Receive) -> dict[str, Any]:
+def run_decoder(job: Job, decode: Decode) -> dict[str, Any]:
     """Run a pipeline once; give its figures, and what was wrong with its answer."""
     try:
-        return _run(order, receive)
+        answer = Answer(Expected.load(Path(job.answer)))
+        collector = uvloop.run(_collect(job, answer, decode))
+        faults = answer.finish()
+        return collector.meter.figures() | {
+            "ended_ns": collector.meter.ended_ns,
+            "rows": collector.n_rows,
+            "batches": collector.n_batches,
+            "checked": not faults,
+            "faults": faults,
+        }
     finally:
         gc.unfreeze()  # where it failed, its meter has not been stopped
 
 
-def _run(order: Order, receive: Receive) -> dict[str, Any]:
-    if order.pipeline in YARDSTICKS:
-        # What is decoded by none has no answer to check.
-        meter = run_yardstick(order)
-        none = {"rows": 0, "checked": False, "faults": []}
-        return meter.figures() | none | {"ended_ns": meter.ended_ns}
-    answer = Answer(Expected.load(Path(order.answer)))
-    collector = uvloop.run(_collect(order, answer, receive))
-    faults = answer.finish()
-    return collector.meter.figures() | {
-        "ended_ns": collector.meter.ended_ns,
-        "rows": collector.n_rows,
-        "batches": collector.n_batches,
-        "checked": not faults,
-        "faults": faults,
-    }
-
-
-def run_yardstick(order: Order) -> Meter:
-    """Read without decoding."""
-    meter = Meter(order.amount)
-    if order.pipeline == RECV:
-        receive_nothing(order, meter)
-    else:
-        uvloop.run(receive_empty(order, meter))
-    return meter
-
-
-async def _collect(order: Order, answer: Answer, receive: Receive) -> Collector:
+async def _collect(job: Job, answer: Answer, decode: Decode) -> Collector:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    last_table = order.case.tables[-1]
-    collector = Collector(order.amount, last_table, answer, lambda: done.set_result(None))
-    await receive(order, collector, done)
+    last_table = job.case.tables[-1]
+    collector = Collector(job.amount, last_table, answer, lambda: done.set_result(None))
+    await decode(job, collector, done)
     return collector
 
 
-async def receive_ours(order: Order, collector: Collector, done: asyncio.Future[None]) -> None:
-    """Receive with tickwire, by one of its carriers."""
-    carrier: Any = order.pipeline.removeprefix("tickwire[").removesuffix("]")
-    await receive_tickwire(carrier, order, collector, done)
+def read_baseline(job: Job) -> Meter:
+    """Read without decoding."""
+    meter = Meter(job.amount)
+    if job.pipeline == RECV:
+        receive_nothing(job, meter)
+    else:
+        uvloop.run(receive_empty(job, meter))
+    return meter
 
 
-def main(receive: Receive = receive_ours) -> int:
-    """Do what standard input says."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+def receive_baseline(job: Job, report: Callable[[Any], None]) -> None:
+    """Run a baseline in its process."""
     try:
-        done = run(Order.from_json(sys.stdin.read()), receive)
-    except (TickwireError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(done))
-    return 0
+        meter = read_baseline(job)
+    finally:
+        gc.unfreeze()
+    # What decodes nothing has no answer to check.
+    none = {"rows": 0, "checked": False, "faults": []}
+    report(meter.figures() | none | {"ended_ns": meter.ended_ns})
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+async def decode_by_tickwire(job: Job, collector: Collector, done: asyncio.Future[None]) -> None:
+    """Receive with tickwire, by one of its carriers."""
+    carrier: Any = job.pipeline.removeprefix("tickwire[").removesuffix("]")
+    await receive_tickwire(carrier, job, collector, done)
+
+
+def receive_by_tickwire(job: Job, report: Callable[[Any], None]) -> None:
+    """Run tickwire in its process."""
+    report(run_decoder(job, decode_by_tickwire))
+
+
+PIPELINES = (
+    *(Pipeline(name, receive_by_tickwire) for name in TICKWIRE),
+    *(Pipeline(name, receive_baseline) for name in BASELINES),
+)

@@ -159,7 +159,7 @@ def _print_table(results: list[Result]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tickwire.bench.orders import RECV
+    from tickwire.bench.jobs import RECV
 
     console = Console()
     for case in dict.fromkeys(result.case for result in results):

@@ -1,6 +1,7 @@
-"""The exchange simulator and the load generator.
+"""The exchange simulator.
 
-Knows nothing of: the feed. Words: simulator, market, seed, speed. Its C part: nowhere.
+Knows nothing of: the feed. Words: simulator, market, market driver, seed, speed. Its C part:
+nowhere.
 """
 
 from tickwire.sim.connection import Stats

@@ -53,7 +53,7 @@ class RestAnswers:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
-class CapturePump:
+class CaptureDriver:
     """Plays a capture to every connection that has subscribed, each from its beginning.
 
     Parameters

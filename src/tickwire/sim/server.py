@@ -28,12 +28,12 @@ from tickwire.sim.binance import Binance
 from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection, Stats
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
 from tickwire.sim.faults import Faults
-from tickwire.sim.guard import RestGuard
 from tickwire.sim.hyperliquid import Hyperliquid
 from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
 from tickwire.sim.market import Market
-from tickwire.sim.playback import CapturePump, RestAnswers, Route, Speed
-from tickwire.sim.pump import MarketPump
+from tickwire.sim.market_driver import MarketDriver
+from tickwire.sim.playback import CaptureDriver, RestAnswers, Route, Speed
+from tickwire.sim.rate_limits import RestLimits
 
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
@@ -64,7 +64,7 @@ class Simulator:
     speed
         Of the capture: a factor, or `max`.
     route
-        Which connection gets which message of the capture; see `CapturePump`.
+        Which connection gets which message of the capture; see `CaptureDriver`.
     tls
         Serve TLS, with an authority made for this run (`ca_file`).
     stamp
@@ -125,14 +125,14 @@ class Simulator:
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
-        self._guard: RestGuard | None = None
+        self._limits: RestLimits | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Simulator:
-        self._pump: MarketPump | CapturePump = (
-            CapturePump(self._capture, self.exchange, self._speed, self._route)
+        self._driver: MarketDriver | CaptureDriver = (
+            CaptureDriver(self._capture, self.exchange, self._speed, self._route)
             if self._capture
-            else MarketPump(self.exchange, self._rate, self._limit)
+            else MarketDriver(self.exchange, self._rate, self._limit)
         )
         try:
             await self._listen()
@@ -140,7 +140,7 @@ class Simulator:
             await self.__aexit__(None, None, None)
             raise
         self._tasks = [
-            asyncio.create_task(self._pump.run()),
+            asyncio.create_task(self._driver.run()),
             asyncio.create_task(self._keep_house()),
         ]
         return self
@@ -202,11 +202,11 @@ class Simulator:
 
     def pause(self) -> None:
         """Send no data; requests are still answered."""
-        self._pump.pause(True)
+        self._driver.pause(True)
 
     def resume(self) -> None:
         """Send data again."""
-        self._pump.pause(False)
+        self._driver.pause(False)
 
     def send_text(self, text: str) -> None:
         """Send a text message to every client."""
@@ -221,7 +221,7 @@ class Simulator:
 
     async def finished(self) -> None:
         """Wait until the limit is reached, or every capture is played that was begun."""
-        await self._pump.finished.wait()
+        await self._driver.finished.wait()
 
     def _accept(self, request: WSUpgradeRequest) -> Connection | None:
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -244,7 +244,7 @@ class Simulator:
         if not connection.is_open:
             self._connections.pop(connection, None)
         self.stats.subscriptions = sum(len(one.client.keys) for one in self._connections)
-        self._pump.refresh(self._connections)
+        self._driver.refresh(self._connections)
 
     async def _keep_house(self) -> None:
         """Ping every client in turn, and close those that got nothing for a minute."""
@@ -252,8 +252,8 @@ class Simulator:
         while True:
             await asyncio.sleep(min(1.0, self._ping_every_s))
             now_s = time.monotonic()
-            if self._guard is not None:
-                self._guard.look(now_s)
+            if self._limits is not None:
+                self._limits.look(now_s)
             if now_s - pinged_s >= self._ping_every_s:
                 pinged_s = now_s
                 for connection in self.connections:
@@ -268,15 +268,15 @@ class Simulator:
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         if self._runner.server is not None:
-            self._guard = RestGuard(self._runner.server)
+            self._limits = RestLimits(self._runner.server)
         site = web.TCPSite(self._runner, self._host, port, ssl_context=context)
         await site.start()
         return int(self._runner.addresses[0][1])
 
     async def _on_rest(self, request: web.Request) -> web.Response:
-        if self._guard is None:
+        if self._limits is None:
             return await self._answer(request)
-        with self._guard.serving(request.protocol):
+        with self._limits.serving(request.protocol):
             return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tickwire.sim.tape import Tape, record
+from tickwire.bench.tape import Tape, record
 
 Ns = NDArray[np.int64]
 

@@ -23,7 +23,7 @@ TICK_S = 0.001
 MAX_LAG_NS = 1_000_000_000
 
 
-class MarketPump:
+class MarketDriver:
     """Sends a market to all subscribers at a rate.
 
     Parameters

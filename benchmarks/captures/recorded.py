@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tickwire.bench.schedule import Ns, Pass, Stretch
 from tickwire.capture import Capture
 from tickwire.errors import TickwireError
 from tickwire.sim.frames import text_frame
-from tickwire.sim.schedule import Ns, Pass, Stretch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import websockets
 
+from tickwire.bench.fleet import FleetServer
+from tickwire.bench.load import LoadServer, LoadSpec, deflate_load
 from tickwire.errors import TickwireError
-from tickwire.sim.fleet import FleetServer
-from tickwire.sim.load import LoadServer, LoadSpec, deflate_load
 
 COINS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
 SPEC = LoadSpec(n_messages=600, tape_messages=60, coins=COINS, n_connections=3, n_requests=2)

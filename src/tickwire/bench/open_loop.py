@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
+from tickwire.bench.processes import ChildProcess
+from tickwire.bench.raw_server import RawConnection
+from tickwire.bench.schedule import Frames, Load, Ns, Pass, Stretch
 from tickwire.errors import TickwireError
-from tickwire.sim.child import Child
-from tickwire.sim.peer import Peer
-from tickwire.sim.schedule import Frames, Load, Ns, Pass, Stretch
 
 SPIN_NS = 200_000  # closer to the due time than this, a sleep could wake too late
 CALM_NS = 1_000_000  # with this much time left, requests and pings of the client are looked at
@@ -67,31 +67,31 @@ class StretchReport:
     blocked_seconds: float
 
 
-class Pacer:
+class OpenLoopSender:
     """Sends stretches over connections whose handshakes are done.
 
     Parameters
     ----------
-    peers
+    clients
         The connections, by lane.
     frames
         What to send.
     """
 
-    def __init__(self, peers: Sequence[Peer], frames: Frames) -> None:
-        self._peers = peers
+    def __init__(self, clients: Sequence[RawConnection], frames: Frames) -> None:
+        self._peers = clients
         self._frames = frames
         self._answered_ns = 0
 
     @property
     def is_closed(self) -> bool:
         """Whether a client has left."""
-        return any(peer.is_closed for peer in self._peers)
+        return any(client.is_closed for client in self._peers)
 
     def answer(self, timeout_s: float = 0.0) -> None:
         """Answer what the clients have sent."""
-        for peer in self._peers:
-            peer.answer(timeout_s)
+        for client in self._peers:
+            client.answer(timeout_s)
         self._answered_ns = time.monotonic_ns()
 
     def send(self, stretch: Stretch) -> StretchReport:
@@ -164,10 +164,10 @@ class Pacer:
             time.sleep((ahead_ns - SPIN_NS) / 1e9)
 
     def _blocked_ns(self) -> int:
-        return sum(peer.blocked_ns for peer in self._peers)
+        return sum(client.blocked_ns for client in self._peers)
 
 
-class PacedServer(Child):
+class OpenLoopServer(ChildProcess):
     """An open-loop sender in its own process; a context manager.
 
     Parameters
@@ -188,7 +188,7 @@ class PacedServer(Child):
         self.load = load
         self.urls: list[str] = []
 
-    def __enter__(self) -> PacedServer:
+    def __enter__(self) -> OpenLoopServer:
         self._start(_serve, self.load)
         self.urls = [f"ws://127.0.0.1:{port}/ws" for port in self._answer(60.0)]
         return self
@@ -201,17 +201,15 @@ class PacedServer(Child):
         TickwireError
             Where the sender failed, or did not finish in time.
         """
-        self.order(stretch)
+        self.begin(stretch)
         return self.report(timeout_s)
 
-    def order(self, stretch: Stretch) -> None:
+    def begin(self, stretch: Stretch) -> None:
         """Let it send one stretch, once every client has subscribed; `report` waits for that."""
-        if self._pipe is None:
-            raise TickwireError("the sender does not run")
-        self._pipe.send(stretch)
+        self._send(stretch)
 
     def report(self, timeout_s: float = 60.0) -> StretchReport:
-        """Wait until what was ordered has been sent.
+        """Wait until the stretch has been sent.
 
         Raises
         ------
@@ -239,48 +237,52 @@ def _serve(load: Load, pipe: Connection) -> None:
                 for _ in range(load.n_lanes)
             ]
             pipe.send([listener.getsockname()[1] for listener in listeners])
-            peers = _accept(listeners, load.n_requests, stack)
-            _obey(Pacer(peers, frames), peers, pipe)
+            clients = _accept(listeners, load.n_requests, stack)
+            _send_stretches(OpenLoopSender(clients, frames), clients, pipe)
     except TickwireError as error:
         pipe.send(error)
-    pipe.poll(None)  # it is ended by whoever started it
+    pipe.poll(None)  # its parent ends it
 
 
-def _accept(listeners: Sequence[socket.socket], n_requests: int, stack: ExitStack) -> list[Peer]:
+def _accept(
+    listeners: Sequence[socket.socket], n_requests: int, stack: ExitStack
+) -> list[RawConnection]:
     """Take a client for each listener and its requests; they come in any order."""
-    peers: dict[int, Peer] = {}
-    while len(peers) < len(listeners) or any(
-        peer.n_requests < n_requests for peer in peers.values()
+    clients: dict[int, RawConnection] = {}
+    while len(clients) < len(listeners) or any(
+        client.n_requests < n_requests for client in clients.values()
     ):
-        free = {one.fileno(): n for n, one in enumerate(listeners) if n not in peers}
-        ready = wait([*free, *(peer.fileno() for peer in peers.values())])
+        free = {one.fileno(): n for n, one in enumerate(listeners) if n not in clients}
+        ready = wait([*free, *(client.fileno() for client in clients.values())])
         for number in free.keys() & set(ready):
             connected, _ = listeners[free[number]].accept()
-            peer = Peer(stack.enter_context(connected))
-            peer.shake_hands()
-            peers[free[number]] = peer
-        for peer in peers.values():
-            peer.answer()
-            if peer.is_closed:
+            client = RawConnection(stack.enter_context(connected))
+            client.shake_hands()
+            clients[free[number]] = client
+        for client in clients.values():
+            client.answer()
+            if client.is_closed:
                 raise TickwireError("the client left")
-    return [peers[n] for n in range(len(listeners))]
+    return [clients[n] for n in range(len(listeners))]
 
 
-def _obey(pacer: Pacer, peers: Sequence[Peer], pipe: Connection) -> None:
-    """Send what is asked for until the clients or whoever asks are gone."""
+def _send_stretches(
+    sender: OpenLoopSender, clients: Sequence[RawConnection], pipe: Connection
+) -> None:
+    """Send each stretch that is asked for until the clients or the parent are gone."""
     # A collection in the middle of a stretch would make messages late. It stays off: the process is
     # the sender's own, and is ended from outside.
     gc.collect()
     gc.freeze()
     gc.disable()
     while True:
-        pacer.answer()
-        if pacer.is_closed:
+        sender.answer()
+        if sender.is_closed:
             raise TickwireError("the client left")
         # Nothing wakes up without need: other pipelines may be measured meanwhile.
-        if pipe in wait([pipe, *(peer.fileno() for peer in peers)]):
+        if pipe in wait([pipe, *(client.fileno() for client in clients)]):
             try:
                 stretch = pipe.recv()
             except EOFError:
                 return
-            pipe.send(pacer.send(stretch))
+            pipe.send(sender.send(stretch))

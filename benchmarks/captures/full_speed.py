@@ -1,4 +1,4 @@
-"""A capture as fast as its readers take it: each of its connections from one process, and its REST.
+"""A capture replayed at full speed: all its connections from one process, and its REST.
 
 Rules of this file
 ------------------
@@ -19,22 +19,23 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.captures.snapshots import SnapshotServer
+
+from tickwire.bench.fleet import HOST, finish, send_in_turns
+from tickwire.bench.load import wait_for_requests
+from tickwire.bench.raw_server import RawConnection
+from tickwire.bench.sender import LoadReport, SenderProcess
 from tickwire.capture import Capture
 from tickwire.errors import TickwireError
-from tickwire.sim.fleet import HOST, finish, send_in_turns
 from tickwire.sim.frames import text_frame
-from tickwire.sim.load import wait_for_requests
-from tickwire.sim.peer import Peer
-from tickwire.sim.sender import LoadReport, SenderProcess
-from tickwire.sim.snapshots import SnapshotServer
 
 PAUSE_S = 0.1
-PATIENCE_S = 30.0
+SNAPSHOT_TIMEOUT_S = 30.0
 PARTS = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
-class OutpourSpec:
+class FullSpeedSpec:
     """What to send.
 
     Parameters
@@ -80,10 +81,10 @@ class Addresses:
     n_bytes: int
 
 
-class OutpourServer(SenderProcess):
+class FullSpeedServer(SenderProcess):
     """Sends a capture once every one of its connections is there; a context manager."""
 
-    def __init__(self, spec: OutpourSpec) -> None:
+    def __init__(self, spec: FullSpeedSpec) -> None:
         super().__init__(_serve, spec)
         self.spec = spec
 
@@ -97,7 +98,7 @@ class OutpourServer(SenderProcess):
         return f"http://{HOST}:{self.address.rest_port}"
 
 
-def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
+def frames_of(spec: FullSpeedSpec) -> dict[int, tuple[bytes, bytes]]:
     """Give each connection's frames, those before the pause and those after it."""
     if spec.frames:
         folders = Path(spec.frames).iterdir()
@@ -112,7 +113,7 @@ def frames_of(spec: OutpourSpec) -> dict[int, tuple[bytes, bytes]]:
     }
 
 
-def write_frames(spec: OutpourSpec, folder: Path) -> None:
+def write_frames(spec: FullSpeedSpec, folder: Path) -> None:
     """Make the frames and write them into a new folder, one folder in it per connection."""
     for connection, own in frames_of(spec).items():
         place = folder / str(connection)
@@ -126,7 +127,7 @@ def _read_frames(place: Path) -> tuple[bytes, bytes]:
     return before, after
 
 
-def _serve(spec: OutpourSpec, pipe: Connection) -> None:
+def _serve(spec: FullSpeedSpec, pipe: Connection) -> None:
     frames = frames_of(spec)
     listeners = {connection: socket.create_server((HOST, 0)) for connection in sorted(frames)}
     rest = SnapshotServer(spec.path)
@@ -134,37 +135,40 @@ def _serve(spec: OutpourSpec, pipe: Connection) -> None:
     ports = {connection: one.getsockname()[1] for connection, one in listeners.items()}
     n_bytes = sum(len(before) + len(after) for before, after in frames.values())
     pipe.send(Addresses(ports, rest.server_address[1], n_bytes))
-    peers = []
+    clients = []
     try:
         for listener in listeners.values():
-            peers.append(Peer(listener.accept()[0]))
-            peers[-1].shake_hands()
-        for peer in peers:
-            wait_for_requests(peer, 1)
-        pipe.send(_send(spec, peers, [frames[connection] for connection in listeners], rest))
+            clients.append(RawConnection(listener.accept()[0]))
+            clients[-1].shake_hands()
+        for client in clients:
+            wait_for_requests(client, 1)
+        pipe.send(_send(spec, clients, [frames[connection] for connection in listeners], rest))
     except TickwireError as error:
         pipe.send(str(error))
-    finish(peers, hang_up=spec.hang_up)
+    finish(clients, hang_up=spec.hang_up)
 
 
-def _pause(spec: OutpourSpec, rest: SnapshotServer) -> None:
+def _pause(spec: FullSpeedSpec, rest: SnapshotServer) -> None:
     """Wait until the snapshots have been fetched, and a little for what the client does then."""
-    patience = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + SNAPSHOT_TIMEOUT_S
     while rest.n_answered < spec.n_snapshots:
-        if time.monotonic() > patience:
+        if time.monotonic() > deadline:
             raise TickwireError(f"{rest.n_answered} of {spec.n_snapshots} snapshots were fetched")
         time.sleep(PAUSE_S)
     time.sleep(PAUSE_S)
 
 
 def _send(
-    spec: OutpourSpec, peers: list[Peer], frames: list[tuple[bytes, bytes]], rest: SnapshotServer
+    spec: FullSpeedSpec,
+    clients: list[RawConnection],
+    frames: list[tuple[bytes, bytes]],
+    rest: SnapshotServer,
 ) -> LoadReport:
     """Send everything; the times reported are those after the pause."""
-    send_in_turns(peers, [iter([memoryview(before)]) for before, _ in frames])
+    send_in_turns(clients, [iter([memoryview(before)]) for before, _ in frames])
     _pause(spec, rest)
     start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
-    blocked_s = send_in_turns(peers, [iter([memoryview(after)]) for _, after in frames])
+    blocked_s = send_in_turns(clients, [iter([memoryview(after)]) for _, after in frames])
     seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
     n_bytes = sum(len(own[0]) + len(own[1]) for own in frames)
     return LoadReport(spec.n_messages, n_bytes, seconds, blocked_s, start_ns, {})

@@ -1,4 +1,4 @@
-"""A process that sends, seen from the one that started it."""
+"""A process that sends, seen from its parent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+from tickwire.bench.processes import ChildProcess
 from tickwire.errors import TickwireError
-from tickwire.sim.child import Child
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class LoadReport:
         return self.messages / self.seconds if self.seconds else 0.0
 
 
-class SenderProcess(Child):
+class SenderProcess(ChildProcess):
     """A sender in its own process; a context manager.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The server's end of one WebSocket connection over a bare socket, for the load generator."""
+"""A raw server: one WebSocket connection over a bare socket, for the load generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _CHUNK_BYTES = 1 << 18
 
 
-class Peer:
+class RawConnection:
     """The server's end of one WebSocket connection, by hand.
 
     Parameters
@@ -37,7 +37,7 @@ class Peer:
         self.is_closed = False
 
     def fileno(self) -> int:
-        """Give the socket's number, so that a peer can be waited for."""
+        """Give the socket's number, so that a client can be waited for."""
         return self._socket.fileno()
 
     def shake_hands(self, extensions: bytes = b"") -> None:

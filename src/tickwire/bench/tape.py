@@ -13,15 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tickwire.capture import Capture
-from tickwire.errors import TickwireError
 from tickwire.sim.frames import text_frame
 
 Mix = Literal["trades", "bbo", "book", "mix"]
@@ -210,41 +207,6 @@ def record(
         np.array(id_messages, np.int64),
         id_digits,
         rows,
-    )
-
-
-def transcribe(path: str | Path, n_messages: int) -> Tape:
-    """Build a tape of what was recorded, to be sent over and over as it is.
-
-    Parameters
-    ----------
-    path
-        Of a capture. Nothing in it is numbered: no message has an id that may come only once.
-    n_messages
-        From its beginning, over all connections.
-
-    Returns
-    -------
-    Tape
-        It does not know its rows.
-
-    Raises
-    ------
-    TickwireError
-        The capture cannot be read, or has fewer messages.
-    """
-    data = bytearray()
-    ends, headers = [], []
-    for message in islice(Capture.open(path).messages(), n_messages):
-        frame = text_frame(message.payload)
-        headers.append(len(frame) - len(message.payload))
-        data += frame
-        ends.append(len(data))
-    if len(ends) < n_messages:
-        raise TickwireError(f"{path} has {len(ends)} messages, not {n_messages}")
-    none = np.empty(0, np.int64)
-    return Tape(
-        data, np.array(ends, np.int64), np.array(headers, np.int64), none, none, _ID_DIGITS, {}
     )
 
 

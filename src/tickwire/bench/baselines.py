@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import picows
 
 from tickwire.bench.bare import open_by_hand, send_requests, skip_replies
+from tickwire.bench.jobs import Endpoint, Job
 from tickwire.bench.meter import Meter
-from tickwire.bench.orders import Link, Order
 
 TEXT = picows.WSMsgType.TEXT
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate"}
@@ -36,7 +36,7 @@ class _Empty(picows.WSListener):
             self._left.set_result(None)
 
 
-async def receive_empty(order: Order, meter: Meter) -> None:
+async def receive_empty(job: Job, meter: Meter) -> None:
     """Give every frame to a callback that does nothing, until the sender hangs up.
 
     The callback cannot count, so there is no warm-up: the main phase is everything from the last
@@ -44,50 +44,52 @@ async def receive_empty(order: Order, meter: Meter) -> None:
     """
     loop = asyncio.get_running_loop()
     transports, ends = [], []
-    for link in order.links:
+    for endpoint in job.endpoints:
         ends.append(left := loop.create_future())
         transport, _ = await picows.ws_connect(
             partial(_Empty, left),
-            link.url,
-            ssl_context=order.context,
-            extra_headers=OFFER if order.case.deflated else None,
+            endpoint.url,
+            ssl_context=job.context,
+            extra_headers=OFFER if job.case.deflated else None,
         )
         transports.append(transport)
     meter.start(0)
-    for transport, link in zip(transports, order.links, strict=True):
-        for request in link.requests:
+    for transport, endpoint in zip(transports, job.endpoints, strict=True):
+        for request in endpoint.requests:
             transport.send(TEXT, request.encode())
     await asyncio.gather(*ends)
     meter.stop()
 
 
-def receive_nothing(order: Order, meter: Meter) -> None:
+def receive_nothing(job: Job, meter: Meter) -> None:
     """Read all bytes into one buffer: what the sender and the kernel can do.
 
     One connection with a blocking recv, decrypted where it is TLS; several by turns, whichever has
     something. The main phase begins after the same share of the bytes as of messages elsewhere.
     """
     with ExitStack() as stack:
-        readers = [stack.enter_context(_connected(link, order.context)) for link in order.links]
-        for reader, link in zip(readers, order.links, strict=True):
-            send_requests(reader, link.requests)
-        for reader, link in zip(readers, order.links, strict=True):
-            skip_replies(reader, len(link.requests))
+        readers = [
+            stack.enter_context(_connected(endpoint, job.context)) for endpoint in job.endpoints
+        ]
+        for reader, endpoint in zip(readers, job.endpoints, strict=True):
+            send_requests(reader, endpoint.requests)
+        for reader, endpoint in zip(readers, job.endpoints, strict=True):
+            skip_replies(reader, len(endpoint.requests))
         chunks = _chunks(readers[0]) if len(readers) == 1 else _chunks_of_many(readers)
-        n_warm = order.n_bytes * meter.amount.n_warm // meter.amount.n_messages
+        n_warm = job.n_bytes * meter.amount.n_warm // meter.amount.n_messages
         n_read = 0
         for n_more in chunks:
             n_read += n_more
             if n_read >= n_warm and not meter.is_started:
-                meter.start(n_read * meter.amount.n_messages // order.n_bytes)
-            if n_read >= order.n_bytes:
+                meter.start(n_read * meter.amount.n_messages // job.n_bytes)
+            if n_read >= job.n_bytes:
                 break
         meter.stop()
 
 
 @contextmanager
-def _connected(link: Link, context: ssl.SSLContext | None) -> Iterator[socket.socket]:
-    parts = urlsplit(link.url)
+def _connected(endpoint: Endpoint, context: ssl.SSLContext | None) -> Iterator[socket.socket]:
+    parts = urlsplit(endpoint.url)
     host = parts.hostname or ""
     connected = socket.create_connection((host, parts.port or 0))
     with context.wrap_socket(connected, server_hostname=host) if context else connected as reader:

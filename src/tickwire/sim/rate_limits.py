@@ -1,4 +1,4 @@
-"""Bounds on who may hold a connection of the REST server, and for how long.
+"""Limits of the REST server: how many connections, and how long without a request.
 
 aiohttp bounds a request's header and body, but not the time that a client takes over them, nor how
 many clients there are.
@@ -17,7 +17,7 @@ MAX_REST_CONNECTIONS = 256
 REST_IDLE_S = 20.0
 
 
-class RestGuard:
+class RestLimits:
     """Closes connections of a web server that bring no request, or are too many.
 
     Parameters

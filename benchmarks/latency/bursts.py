@@ -14,7 +14,6 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import json
 import select
 import socket
 from collections import Counter
@@ -28,26 +27,28 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import uvloop
+from benchmarks.captures.cases import BINANCE_CONNECTIONS
+from benchmarks.captures.preparation import subscribe_request
+from benchmarks.captures.recorded import RecordedFrames, RecordedLoad
+from benchmarks.captures.snapshots import SnapshotServer
 from numpy.typing import NDArray
 
 from tickwire import FeedHandler, Source
 from tickwire.bench.arrivals import Ns
-from tickwire.bench.cases import CAPTURE_LINKS
+from tickwire.bench.open_loop import OpenLoopServer
 from tickwire.bench.outcomes import StagePipeline, StageResult
 from tickwire.bench.processes import ReceiverProcess
 from tickwire.bench.receivers import BUFFER_BYTES, subscribe_by_hand
+from tickwire.bench.schedule import Stretch
+from tickwire.bench.stretches import StretchesJob, receive_stretches
 from tickwire.errors import TickwireError
-from tickwire.sim.paced import PacedServer
-from tickwire.sim.recorded import RecordedFrames, RecordedLoad
-from tickwire.sim.schedule import Stretch
-from tickwire.sim.snapshots import SnapshotServer
 
 TABLES = ("trades", "quotes", "book")
 KINDS = {"trades": b"@trade", "quotes": b"@bookTicker"}  # one row each
 SPEEDS = (1.0, 10.0, 50.0)
 LEAD_S = 0.5
 LOOK_S = 0.05
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class BurstPlan:
     Parameters
     ----------
     urls
-        Of each connection, in the order of `CAPTURE_LINKS`.
+        Of each connection, in the order of `BINANCE_CONNECTIONS`.
     rest_url
         Where snapshots are.
     ends
@@ -93,15 +94,6 @@ class BurstArrivals:
     rows: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     cpu_ns: int = 0
-
-
-def subscribe_request(lane: int) -> str:
-    """Give the request of one of the capture's connections, as Binance takes it."""
-    venue, _, symbol = CAPTURE_LINKS[lane]
-    speed = "100ms" if venue == "binance" else "0ms"
-    kinds = ("trade", "bookTicker", f"depth@{speed}")
-    streams = [f"{symbol.lower()}@{kind}" for kind in kinds]
-    return json.dumps({"method": "SUBSCRIBE", "params": streams, "id": 1})
 
 
 def receive_bursts_alone(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> None:
@@ -206,7 +198,7 @@ async def _feed(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> Non
         Source(
             venue=venue, channels=list(TABLES), symbols=[symbol], url=url, rest_url=plan.rest_url
         )
-        for url, (venue, _, symbol) in zip(plan.urls, CAPTURE_LINKS, strict=False)
+        for url, (venue, _, symbol) in zip(plan.urls, BINANCE_CONNECTIONS, strict=False)
     ]
     n_messages = [int(own[-1]) if len(own) else 0 for own in plan.numbers]
     notes = PublishNotes()
@@ -290,7 +282,7 @@ def measure_bursts(
     Parameters
     ----------
     path
-        Of the capture; its connections are those of `CAPTURE_LINKS`.
+        Of the capture; its connections are those of `BINANCE_CONNECTIONS`.
     seconds
         How long each run is; at a speed of 10 it plays ten times as much of the capture.
     speeds
@@ -307,7 +299,7 @@ def measure_bursts(
     """
     results = []
     for speed in speeds:
-        load = RecordedLoad(path, tuple(range(len(CAPTURE_LINKS))), seconds * speed, speed)
+        load = RecordedLoad(path, tuple(range(len(BINANCE_CONNECTIONS))), seconds * speed, speed)
         frames = load.open()
         for stages in ((RECV,), (TO_RING, TO_BATCH)):
             found = _play(load, frames, stages, lead_s)
@@ -322,18 +314,19 @@ def _play(
 ) -> list[StageResult]:
     lanes = [np.flatnonzero(frames.lane_of == lane) for lane in range(load.n_lanes)]
     is_data = np.array([not _is_off_book(payload) for payload in frames.payloads])
-    with PacedServer(load) as server, SnapshotServer(load.path) as rest:
+    with OpenLoopServer(load) as server, SnapshotServer(load.path) as rest:
         plan = BurstPlan(
             tuple(server.urls),
             rest.url,
             tuple(frames.ends[own] for own in lanes),
             tuple(np.cumsum(is_data[own]) for own in lanes),
         )
-        with ReceiverProcess(stages[0].receive, plan) as receiver:
+        with ReceiverProcess(receive_stretches) as receiver:
+            receiver.begin(StretchesJob(stages[0].receive, plan))
             # The capture has its own times; any rate says that they are to be kept.
-            server.order(Stretch(frames.n_messages, 1.0))
-            timeout_s = load.seconds / load.speed + PATIENCE_S
-            arrivals: BurstArrivals = receiver.arrivals(timeout_s)
+            server.begin(Stretch(frames.n_messages, 1.0))
+            timeout_s = load.seconds / load.speed + TIMEOUT_S
+            arrivals: BurstArrivals = receiver.result(timeout_s)
             sent = server.report(timeout_s)
     results = []
     for stage in stages:

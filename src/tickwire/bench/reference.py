@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tickwire.sim.paced import StretchReport
-from tickwire.sim.tape import Tape
+from tickwire.bench.open_loop import StretchReport
+from tickwire.bench.tape import Tape
 
 Columns = Mapping[str, np.ndarray[Any, Any]]
 ANY_START_NS = 10**18  # an id of as many digits as the wall clock has
 
 
-class KnownTrades:
+class ReferenceTrades:
     """The prices and sizes of a tape; its ids are those of the schedule.
 
     Parameters

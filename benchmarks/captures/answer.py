@@ -112,7 +112,9 @@ class CaptureAnswer:
                 kept += [snapshot, *joined]
             else:
                 kept += deltas
-        answer = Expected.of_rows(self._rows, About(n_links=len(self._venues), n_silent=n_silent))
+        answer = Expected.of_rows(
+            self._rows, About(n_connections=len(self._venues), n_silent=n_silent)
+        )
         if kept:
             answer.tables["book"] = self._book(kept)
         return answer

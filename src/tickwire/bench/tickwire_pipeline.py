@@ -9,31 +9,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tickwire import FeedHandler, Source
+from tickwire.bench.jobs import Endpoint, Job
 from tickwire.bench.meter import Collector
-from tickwire.bench.orders import Link, Order
 from tickwire.venues import load
 
 Carrier = Literal["protocol", "stream", "picows"]
 UNPACED = 1_000_000
 
 
-def sources_of(order: Order, carrier: Carrier) -> list[Source]:
+def sources_of(job: Job, carrier: Carrier) -> list[Source]:
     """Give a source per address; one address may have several connections."""
-    by_url: dict[str, list[Link]] = {}
-    for link in order.links:
-        by_url.setdefault(link.url, []).append(link)
+    by_url: dict[str, list[Endpoint]] = {}
+    for endpoint in job.endpoints:
+        by_url.setdefault(endpoint.url, []).append(endpoint)
     return [
         Source(
-            venue=_unpaced(links[0].venue, len(links[0].requests)),
-            channels=list(order.case.tables),
-            symbols=[symbol for link in links for symbol in link.symbols],
+            venue=_unpaced(endpoints[0].venue, len(endpoints[0].requests)),
+            channels=list(job.case.tables),
+            symbols=[symbol for endpoint in endpoints for symbol in endpoint.symbols],
             url=url,
-            rest_url=order.rest_url or None,
-            ca_file=Path(order.ca_file) if order.ca_file else None,
+            rest_url=job.rest_url or None,
+            ca_file=Path(job.ca_file) if job.ca_file else None,
             carrier=carrier,
-            compression="deflate" if order.case.deflated else "auto",
+            compression="deflate" if job.case.deflated else "auto",
         )
-        for url, links in by_url.items()
+        for url, endpoints in by_url.items()
     ]
 
 
@@ -55,16 +55,16 @@ def _unpaced(name: str, n_requests: int) -> Any:
 
 
 async def receive_tickwire(
-    carrier: Carrier, order: Order, collector: Collector, done: asyncio.Future[None]
+    carrier: Carrier, job: Job, collector: Collector, done: asyncio.Future[None]
 ) -> None:
     """Take batches of every table until the last message has been delivered."""
-    async with FeedHandler(sources_of(order, carrier)) as feed:
+    async with FeedHandler(sources_of(job, carrier)) as feed:
 
         async def take(table: str) -> None:
             async for batch in feed.batches(table):
                 collector.add(table, batch)
 
-        takers = [asyncio.ensure_future(take(table)) for table in order.case.tables]
+        takers = [asyncio.ensure_future(take(table)) for table in job.case.tables]
         try:
             await asyncio.wait({done, *takers}, return_when=asyncio.FIRST_COMPLETED)
             if not done.done():

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import websockets
+from benchmarks.captures.recorded import RecordedLoad
+from benchmarks.captures.tape import CaptureSpec
 
+from tickwire.bench.load import LoadServer
+from tickwire.bench.open_loop import OpenLoopServer
+from tickwire.bench.schedule import Stretch
 from tickwire.errors import TickwireError
-from tickwire.sim.paced import PacedServer
-from tickwire.sim.recorded import RecordedLoad
-from tickwire.sim.schedule import Stretch
 
 MS = 1_000_000
 # Receive times in ms, and connections; one goes back in time.
@@ -62,7 +64,7 @@ def test_what_cannot_be_sent_is_an_error(path):
 async def test_each_connection_gets_its_messages_when_they_are_due(path):
     load = RecordedLoad(path, (4, 5, 7), 0.1, 1.0)
     loop = asyncio.get_running_loop()
-    with PacedServer(load) as server:
+    with OpenLoopServer(load) as server:
         async with (
             websockets.connect(server.urls[0]) as first,
             websockets.connect(server.urls[1]) as second,
@@ -83,3 +85,27 @@ async def test_each_connection_gets_its_messages_when_they_are_due(path):
     assert (report.late_ns >= 0).all()
     assert np.shape(report.late_ns) == (8,)
     assert report.n_bytes == sum(len(b'{"n":0}') + 2 for _ in range(8))
+
+
+async def test_what_was_recorded_is_sent_as_it_is_over_and_over(tmp_path):
+    path = tmp_path / "books.jsonl"
+    recorded = ["{}", '{"channel":"l2Book","data":"' + "x" * 200 + '"}', '{"channel": "é"}', "[]"]
+    path.write_text("\n".join(recorded), encoding="utf-8")
+    spec = CaptureSpec("book", n_messages=9, tape_messages=3, capture=str(path))
+    with LoadServer(spec) as server:
+        async with websockets.connect(server.url) as ws:
+            await ws.send("{}")
+            await ws.recv()
+            texts = [await ws.recv() for _ in range(9)]
+        report = await asyncio.to_thread(server.report)
+    assert texts == 3 * recorded[:3]
+    assert report.bytes == 3 * len(spec.record().data)
+
+
+def test_a_tape_of_what_is_not_there_is_an_error(tmp_path):
+    path = tmp_path / "few.jsonl"
+    path.write_text("{}\n{}\n")
+    with pytest.raises(TickwireError, match="has 2 messages, not 3"):
+        CaptureSpec("book", tape_messages=3, capture=str(path)).record()
+    with pytest.raises(TickwireError, match="absent"):
+        CaptureSpec("book", capture=str(tmp_path / "absent.jsonl")).record()

@@ -5,9 +5,9 @@ Rules of this file
 - One client, blocking sockets with a poll where it matters, no event loop: the sender must cost
   less than whatever it measures. `measure_ceiling` says how fast it is into a reader that only
   throws bytes away.
-- It sends as fast as the client takes it; `tickwire.sim.paced` keeps a schedule.
-- The peer may be any WebSocket client. It sends its requests, each gets a subscriptionResponse, and
-  after `n_requests` of them the load starts. Pings are answered between batches.
+- It sends as fast as the client takes it; `tickwire.bench.open_loop` keeps a schedule.
+- The client may be any WebSocket client. It sends its requests, each gets a subscriptionResponse,
+  and after `n_requests` of them the load starts. Pings are answered between batches.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
+from tickwire.bench.raw_server import RawConnection
+from tickwire.bench.sender import LoadReport, SenderProcess
+from tickwire.bench.tape import MIXES, Mix, Tape, record
 from tickwire.errors import TickwireError
 from tickwire.sim.authority import server_context
 from tickwire.sim.frames import text_frame
-from tickwire.sim.peer import Peer
-from tickwire.sim.sender import LoadReport, SenderProcess
-from tickwire.sim.tape import MIXES, Mix, Tape, record, transcribe
 
 # What the package websockets asks for; a server may choose it whatever the client offers.
 DEFLATE_WINDOW_BITS = 12
@@ -65,9 +65,6 @@ class LoadSpec:
         More than one for `FleetServer`; each gets its share of the coins.
     deflated
         A file that `deflate_load` wrote: permessage-deflate, RFC 7692. Not for `FleetServer`.
-    capture
-        The path of a capture: its first `tape_messages` messages are sent instead of made ones of
-        that mix, which says what they are. Not for `FleetServer`.
     """
 
     mix: Mix = "trades"
@@ -81,13 +78,10 @@ class LoadSpec:
     coins: tuple[str, ...] = ()
     n_connections: int = 1
     deflated: str = ""
-    capture: str = ""
 
     def record(self) -> Tape:
         """Build the tape; passes are `n_messages` long, the last one possibly shorter."""
         n_messages = min(self.tape_messages, self.n_messages)
-        if self.capture:
-            return transcribe(self.capture, n_messages)
         return record(
             self.mix,
             n_messages,
@@ -119,47 +113,47 @@ class LoadSpec:
         )
 
 
-def send_load(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
+def send_load(client: RawConnection, spec: LoadSpec, tape: Tape) -> LoadReport:
     """Send the whole load over a connection whose handshake is done."""
-    wait_for_requests(peer, spec.n_requests)
+    wait_for_requests(client, spec.n_requests)
     if spec.deflated:
-        return _send_deflated(peer, spec, tape)
+        return _send_deflated(client, spec, tape)
     view = memoryview(tape.data)
     ends = tape.ends.tolist()
     rows = dict.fromkeys(tape.rows, 0)
     start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
     n_sent = n_bytes = 0
-    while n_sent < spec.n_messages and not peer.is_closed:
+    while n_sent < spec.n_messages and not client.is_closed:
         n_pass = min(tape.n_messages, spec.n_messages - n_sent)
         tape.number(n_sent)
-        peer.send(view[: ends[n_pass - 1]])
-        peer.answer()
+        client.send(view[: ends[n_pass - 1]])
+        client.answer()
         n_sent += n_pass
         n_bytes += ends[n_pass - 1]
         for table, n_rows in tape.rows.items():
             rows[table] += n_rows * n_pass // tape.n_messages
     seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
-    return LoadReport(n_sent, n_bytes, seconds, peer.blocked_ns / 1e9, start_ns, rows)
+    return LoadReport(n_sent, n_bytes, seconds, client.blocked_ns / 1e9, start_ns, rows)
 
 
-def wait_for_requests(peer: Peer, n_requests: int) -> None:
+def wait_for_requests(client: RawConnection, n_requests: int) -> None:
     """Answer the client until it has sent so many requests."""
-    while peer.n_requests < n_requests and not peer.is_closed:
-        peer.answer(0.1)
+    while client.n_requests < n_requests and not client.is_closed:
+        client.answer(0.1)
 
 
-def _send_deflated(peer: Peer, spec: LoadSpec, tape: Tape) -> LoadReport:
+def _send_deflated(client: RawConnection, spec: LoadSpec, tape: Tape) -> LoadReport:
     """Send what was compressed before, in one go: its messages refer to each other."""
     data = Path(spec.deflated).read_bytes()
     start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
-    peer.send(data)
+    client.send(data)
     seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
     n_passes = spec.n_messages // tape.n_messages
     return LoadReport(
         spec.n_messages,
         len(data),
         seconds,
-        peer.blocked_ns / 1e9,
+        client.blocked_ns / 1e9,
         start_ns,
         {table: n_rows * n_passes for table, n_rows in tape.rows.items()},
     )
@@ -228,17 +222,17 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
         if context is not None:
             connected = context.wrap_socket(connected, server_side=True)
         with connected:
-            peer = Peer(connected)
+            client = RawConnection(connected)
             try:
-                peer.shake_hands(DEFLATE_ANSWER if spec.deflated else b"")
-                pipe.send(send_load(peer, spec, tape))
+                client.shake_hands(DEFLATE_ANSWER if spec.deflated else b"")
+                pipe.send(send_load(client, spec, tape))
             except TickwireError as error:
                 pipe.send(str(error))
             if spec.hang_up:
-                peer.hang_up()
+                client.hang_up()
             # The client still reads; it ends the connection.
-            while not peer.is_closed:
-                peer.answer(1.0)
+            while not client.is_closed:
+                client.answer(1.0)
 
 
 def measure_ceiling(spec: LoadSpec) -> LoadReport:
@@ -261,7 +255,7 @@ def measure_ceiling(spec: LoadSpec) -> LoadReport:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the sender's ceiling, or send one load to whoever connects."""
-    parser = argparse.ArgumentParser(prog="python -m tickwire.sim.load", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tickwire.bench.load", description=main.__doc__)
     parser.add_argument("--mix", choices=MIXES, default="trades")
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=1)

@@ -16,12 +16,12 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from tickwire.bench.load import LoadServer, LoadSpec, wait_for_requests
+from tickwire.bench.raw_server import RawConnection
+from tickwire.bench.sender import LoadReport
+from tickwire.bench.tape import Tape
 from tickwire.errors import TickwireError
 from tickwire.sim.authority import server_context
-from tickwire.sim.load import LoadServer, LoadSpec, wait_for_requests
-from tickwire.sim.peer import Peer
-from tickwire.sim.sender import LoadReport
-from tickwire.sim.tape import Tape
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 1 << 16
@@ -36,44 +36,46 @@ class FleetServer(LoadServer):
         super().__init__(spec, _serve)
 
 
-def send_in_turns(peers: Sequence[Peer], blocks: Sequence[Iterator[memoryview]]) -> float:
-    """Send to each peer its blocks, one after the other, whoever reads fastest.
+def send_in_turns(
+    clients: Sequence[RawConnection], blocks: Sequence[Iterator[memoryview]]
+) -> float:
+    """Send to each client its blocks, one after the other, whoever reads fastest.
 
     Parameters
     ----------
-    peers
+    clients
         Their handshakes are done.
     blocks
-        One iterator per peer. A block is asked for when all before it has been sent.
+        One iterator per client. A block is asked for when all before it has been sent.
 
     Returns
     -------
     float
-        Seconds in which no peer took anything.
+        Seconds in which no client took anything.
     """
     poll = select.poll()
-    pending: dict[int, tuple[Peer, memoryview, Iterator[memoryview]]] = {}
-    for peer, own in zip(peers, blocks, strict=True):
-        pending[peer.fileno()] = (peer, _END, own)
-        poll.register(peer.fileno(), select.POLLOUT)
+    pending: dict[int, tuple[RawConnection, memoryview, Iterator[memoryview]]] = {}
+    for client, own in zip(clients, blocks, strict=True):
+        pending[client.fileno()] = (client, _END, own)
+        poll.register(client.fileno(), select.POLLOUT)
     blocked_ns = 0
     while pending:
         n_taken = 0
-        for number, (peer, view, own) in list(pending.items()):
+        for number, (client, view, own) in list(pending.items()):
             rest = view or next(own, _END)
-            if not rest or peer.is_closed:
+            if not rest or client.is_closed:
                 del pending[number]
                 poll.unregister(number)
                 continue
-            n_sent = peer.try_send(rest[:CHUNK_BYTES])
+            n_sent = client.try_send(rest[:CHUNK_BYTES])
             n_taken += n_sent
-            pending[number] = (peer, rest[n_sent:], own)
+            pending[number] = (client, rest[n_sent:], own)
         if pending and not n_taken:
             began_ns = time.monotonic_ns()
             poll.poll(ALL_WAIT_MS)
             blocked_ns += time.monotonic_ns() - began_ns
-            for peer in peers:
-                peer.answer()
+            for client in clients:
+                client.answer()
     return blocked_ns / 1e9
 
 
@@ -85,12 +87,16 @@ def _passes(spec: LoadSpec, tape: Tape) -> Iterator[memoryview]:
         yield view[: int(tape.ends[min(tape.n_messages, spec.n_messages - first_message) - 1])]
 
 
-def _in_order_of_parts(peers: Sequence[Peer], parts: Sequence[LoadSpec]) -> list[Peer]:
+def _in_order_of_parts(
+    clients: Sequence[RawConnection], parts: Sequence[LoadSpec]
+) -> list[RawConnection]:
     """Find out who asked for which part, by the coin that a first request names."""
     ordered = []
     for part in parts:
         names = [f'"{coin}"'.encode() for coin in part.coins]
-        asked = [peer for peer in peers if any(name in peer.first_request for name in names)]
+        asked = [
+            client for client in clients if any(name in client.first_request for name in names)
+        ]
         if len(asked) != 1:
             raise TickwireError(f"{len(asked)} connections asked for {part.coins[0]}")
         ordered += asked
@@ -101,7 +107,7 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
     parts = spec.parts()
     blocks = [_passes(part, part.record()) for part in parts]
     context = server_context(HOST, Path(spec.tls_folder))[0] if spec.tls_folder else None
-    peers: list[Peer] = []
+    clients: list[RawConnection] = []
     with socket.create_server((HOST, 0), backlog=len(parts)) as listener:
         pipe.send(listener.getsockname()[1])
         try:
@@ -109,25 +115,25 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
                 connected, _ = listener.accept()
                 if context is not None:
                     connected = context.wrap_socket(connected, server_side=True)
-                peers.append(Peer(connected))
-                peers[-1].shake_hands()
-            for peer in peers:
-                wait_for_requests(peer, spec.n_requests)
-            ordered = _in_order_of_parts(peers, parts)
+                clients.append(RawConnection(connected))
+                clients[-1].shake_hands()
+            for client in clients:
+                wait_for_requests(client, spec.n_requests)
+            ordered = _in_order_of_parts(clients, parts)
             start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
             blocked_s = send_in_turns(ordered, blocks)
             seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
             pipe.send(LoadReport(spec.n_messages, 0, seconds, blocked_s, start_ns, {}))
         except TickwireError as error:
             pipe.send(str(error))
-        finish(peers, hang_up=spec.hang_up)
+        finish(clients, hang_up=spec.hang_up)
 
 
-def finish(peers: Sequence[Peer], *, hang_up: bool) -> None:
+def finish(clients: Sequence[RawConnection], *, hang_up: bool) -> None:
     """Hang up, or wait for the clients to do so: they still read."""
-    for peer in peers:
+    for client in clients:
         if hang_up:
-            peer.hang_up()
-    while not all(peer.is_closed for peer in peers):
-        for peer in peers:
-            peer.answer(0.01)
+            client.hang_up()
+    while not all(client.is_closed for client in clients):
+        for client in clients:
+            client.answer(0.01)

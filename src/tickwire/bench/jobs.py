@@ -1,16 +1,16 @@
-"""What can be measured, and what a worker is told to do."""
+"""What can be measured, and the job of one run."""
 
 from __future__ import annotations
 
-import json
 import ssl
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from tickwire.bench.cases import Amount, Case
+from tickwire.bench.processes import Receive
 
 EMPTY = "picows, empty callback"
 RECV = "recv alone"
-YARDSTICKS = (EMPTY, RECV)
+BASELINES = (EMPTY, RECV)
 TICKWIRE = ("tickwire[protocol]", "tickwire[stream]", "tickwire[picows]")
 
 
@@ -22,14 +22,14 @@ class Pipeline:
     ----------
     name
         As in the results.
-    module
-        What runs it: `python -m` this, with an order.
+    receive
+        What runs it, in a process of its own: it takes a job, and reports the run's figures.
     is_slow
         It makes Python objects, and gets fewer messages.
     """
 
     name: str
-    module: str = "tickwire.bench.worker"
+    receive: Receive
     is_slow: bool = False
 
     def amount(self, case: Case) -> Amount:
@@ -37,11 +37,8 @@ class Pipeline:
         return case.slow if self.is_slow else case.fast
 
 
-PIPELINES = tuple(Pipeline(name) for name in (*TICKWIRE, *YARDSTICKS))
-
-
 @dataclass(frozen=True, slots=True)
-class Link:
+class Endpoint:
     """One connection to make.
 
     Parameters
@@ -63,8 +60,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a worker is to do.
+class Job:
+    """What a receiver is to do in one run.
 
     Parameters
     ----------
@@ -72,7 +69,7 @@ class Order:
         By name.
     case
         What is sent.
-    links
+    endpoints
         The connections to make.
     n_warm, n_main
         How many messages there are before the clock starts, and after.
@@ -88,27 +85,13 @@ class Order:
 
     pipeline: str
     case: Case
-    links: tuple[Link, ...]
+    endpoints: tuple[Endpoint, ...]
     n_warm: int
     n_main: int
     n_bytes: int
     answer: str = ""
     rest_url: str = ""
     ca_file: str | None = None
-
-    def to_json(self) -> str:
-        """Give it as text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Order:
-        """Read it from text."""
-        fields = json.loads(text)
-        links = tuple(
-            Link(link["url"], link["venue"], tuple(link["symbols"]), tuple(link["requests"]))
-            for link in fields["links"]
-        )
-        return cls(**fields | {"case": Case.from_dict(fields["case"]), "links": links})
 
     @property
     def amount(self) -> Amount:

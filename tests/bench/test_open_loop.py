@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import websockets
 
+from tickwire.bench.open_loop import OpenLoopServer
+from tickwire.bench.schedule import Stretch, TradeLoad, due_times
 from tickwire.errors import TickwireError
-from tickwire.sim.paced import PacedServer
-from tickwire.sim.schedule import Stretch, TradeLoad, due_times
 
 SUBSCRIBE = '{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}'
 HANDSHAKE = (
@@ -35,7 +35,7 @@ async def receive(server, ws, stretch):
 
 
 async def test_every_message_is_sent_once_and_says_when_it_was_due():
-    with PacedServer(SMALL) as server:
+    with OpenLoopServer(SMALL) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             assert json.loads(await ws.recv())["channel"] == "subscriptionResponse"
@@ -51,7 +51,7 @@ async def test_every_message_is_sent_once_and_says_when_it_was_due():
 
 
 async def test_no_message_leaves_before_it_is_due():
-    with PacedServer(SMALL) as server:
+    with OpenLoopServer(SMALL) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             await ws.recv()
@@ -66,7 +66,7 @@ async def test_no_message_leaves_before_it_is_due():
 
 
 async def test_ids_go_up_from_one_stretch_to_the_next():
-    with PacedServer(SMALL) as server:
+    with OpenLoopServer(SMALL) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             await ws.recv()
@@ -80,7 +80,7 @@ async def test_ids_go_up_from_one_stretch_to_the_next():
 
 def test_a_client_that_does_not_read_makes_messages_late_and_moves_no_due_time():
     stretch = Stretch(20_000, 200_000.0)  # more than the two sockets' buffers hold
-    with socket.socket() as reader, PacedServer(TradeLoad(1000, n_repeats=20)) as server:
+    with socket.socket() as reader, OpenLoopServer(TradeLoad(1000, n_repeats=20)) as server:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         reader.connect(("127.0.0.1", urlsplit(server.urls[0]).port))
         reader.sendall(HANDSHAKE + b"\x81\x82\0\0\0\0{}")
@@ -106,7 +106,7 @@ def test_a_client_that_does_not_read_makes_messages_late_and_moves_no_due_time()
 
 
 async def test_requests_and_pings_are_answered_between_stretches():
-    with PacedServer(SMALL) as server:
+    with OpenLoopServer(SMALL) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             await ws.recv()
@@ -117,7 +117,7 @@ async def test_requests_and_pings_are_answered_between_stretches():
 
 
 async def test_a_client_that_leaves_is_an_error():
-    with PacedServer(SMALL) as server:
+    with OpenLoopServer(SMALL) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             await ws.recv()
@@ -142,7 +142,7 @@ def test_a_tape_that_repeats_has_an_id_for_every_message():
 
 
 async def test_ids_of_messages_that_are_due_in_the_same_ns_are_told_apart():
-    with PacedServer(TradeLoad(n_different=500)) as server:
+    with OpenLoopServer(TradeLoad(n_different=500)) as server:
         async with websockets.connect(server.urls[0]) as ws:
             await ws.send(SUBSCRIBE)
             await ws.recv()

@@ -1,10 +1,9 @@
 """The market's own bursts: every message's way to the rings and to every `async for`."""
 
 import numpy as np
+from benchmarks.captures.cases import BINANCE_CAPTURE
+from benchmarks.latency.bursts import PublishNotes, faults_of, measure_bursts, taken_at
 from tests.benchmarks.recording import write_capture
-
-from tickwire.bench.bursts import PublishNotes, faults_of, measure_bursts, taken_at
-from tickwire.bench.cases import BINANCE_CAPTURE
 
 SPEED = 1e-5  # its messages are a ns apart
 
