@@ -216,6 +216,18 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
             "source[0].url: is 'ws://h:99999', should be a URL with ws:// or wss:// and a host",
         ),
         (
+            SOURCE + "url=1\n",
+            "source[0].url: should be a string in quotes, or a table of them: url.NAME",
+        ),
+        (
+            SOURCE + "url={}\n",
+            "source[0].url: should be a string in quotes, or a table of them: url.NAME",
+        ),
+        (
+            SOURCE + 'url={main="http://x"}\n',
+            "source[0].url: main is 'http://x', should be a URL with ws:// or wss:// and a host",
+        ),
+        (
             SOURCE + 'rest_url="ws://x"\n',
             "source[0].rest_url: is 'ws://x', should be a URL with http:// or https:// and a host",
         ),
@@ -349,3 +361,20 @@ def test_a_problem_names_the_file_where_there_is_one() -> None:
         Config(Feed(), (), (), "a.toml").problem("sink[0].name", "x") == "a.toml: sink[0].name: x"
     )
     assert Config(Feed(), ()).problem("sink[0].name", "x") == "sink[0].name: x"
+
+
+def test_a_url_may_hold_a_secret_and_be_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_KEY", "nodeKeyZQ7x")
+    path = tmp_path / "feeds.toml"
+    path.write_text(
+        SOURCE
+        + 'rest_url = "https://h/{env:NODE_KEY}"\n'
+        + 'url.public = "wss://h/{env:NODE_KEY}/ws"\nurl.market = "wss://other"\n'
+    )
+    [source] = load(path).sources
+    assert source.url == {"public": "wss://h/nodeKeyZQ7x/ws", "market": "wss://other"}
+    assert source.rest_url == "https://h/nodeKeyZQ7x"
+    assert "nodeKeyZQ7x" not in repr(source)
+    assert "wss://other" in repr(source)

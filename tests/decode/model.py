@@ -123,10 +123,13 @@ def _whole(text: str, limit: int) -> int:
     return int(text)
 
 
-def _time(text: str, unit_ns: int) -> int:
+def _time(text: str, unit_ns: int, *, or_us: bool = False) -> int:
     if not COUNT.fullmatch(text):
         raise RefusedError("bad_time")
     value = int(EXACT.multiply(Decimal(text), Decimal(unit_ns)))
+    if or_us and abs(value) >= 2**63:
+        value = int(EXACT.multiply(Decimal(text), Decimal(1000)))
+        value = value if value >= 10**18 else 2**63
     if abs(value) >= 2**63:
         raise RefusedError("bad_time")
     return value
@@ -192,7 +195,7 @@ def _read_text(spec: Field, kind: Kind, raw: str) -> Any:
     if text == "":
         return None
     if reader is Reader.TIME:
-        return _time(text, spec.unit_ns)
+        return _time(text, spec.unit_ns, or_us=spec.or_us)
     if reader is Reader.RFC3339:
         found = rfc3339_ns(text)
         if found is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tickwire.config import Config, DuckDBSettings, Feed, IpcSettings, ParquetSettings, Source
+from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
 from tickwire.feed.planning import FeedPlan, plan_feed
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
@@ -30,7 +31,7 @@ def test_the_entry_points_of_a_venue_have_a_connection_each() -> None:
             channels=["trades", "tickers", "book"],
             symbols=["BTCUSDT", "ETHUSDT"],
             url="ws://127.0.0.1:9001",
-            rest_url="http://127.0.0.1:9002/ignored",
+            rest_url="http://127.0.0.1:9002",
         )
     )
     [source] = plan.sources
@@ -70,8 +71,17 @@ def test_extras_come_behind_a_table_s_own_columns() -> None:
 
 
 def test_extras_of_one_name_and_two_kinds_are_refused() -> None:
+    known = load("hyperliquid")
+    [trades] = (each for each in known.messages if each.name == "trades")
+    fields = {name: field for name, field in trades.rows[0].fields.items() if name != "buyer"}
+    fields = {name: field for name, field in fields.items() if name != "seller"}
+    fields["tx_hash"] = integer("hash")
     venue = replace(
-        load("hyperliquid"), name="mine", extras={"trades": (Column("tx_hash", Kind.I64, True),)}
+        known,
+        name="mine",
+        channels=tuple(channel for channel in known.channels if channel.name == "trades"),
+        messages=(replace(trades, rows=(replace(trades.rows[0], fields=fields),)),),
+        extras={"trades": (Column("tx_hash", Kind.I64, True),)},
     )
     kept: dict[str, Any] = {"channels": ["trades"], "symbols": ["BTC"], "extras": True}
     [problem] = problems(Source(venue="hyperliquid", **kept), Source(venue=venue, **kept))

@@ -129,6 +129,19 @@ def test_futures_trades_off_the_book_give_no_rows() -> None:
     assert rig.decoder.unknown_messages == 1
 
 
+def test_a_time_of_16_digits_is_microseconds() -> None:
+    rig = Rig.of(load("binance"), ["trades", "candles:1m"])
+    times = (1_780_000_000_000_123, 1_780_000_000_000, 9_300_000_000_000, 10**16)
+    for number, t in enumerate(times, 1):
+        rig.message(frame("btcusdt@trade", trade(T=t, t=number)).payload, number, 0)
+    rows = rig.table("trades")
+    found = dict(
+        zip(rows["trade_id"].to_pylist(), rows["ts_event"].cast("int64").to_pylist(), strict=True)
+    )
+    assert found == {"1": 1_780_000_000_000_123_000, "2": 1_780_000_000_000_000_000}
+    assert rig.decoder.errors == {"bad_time": 2}
+
+
 def test_a_trade_is_delivered_once_and_aggregates_have_ids_of_their_own() -> None:
     aggregate = {"e": "aggTrade", "E": 5, "s": "BTCUSDT", "a": 9, "p": "1", "q": "2"}
     aggregate |= {"f": 1, "l": 2, "T": 4, "m": False}

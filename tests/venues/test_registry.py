@@ -1,13 +1,18 @@
 """Venues by name, channels and symbols to subscriptions, subscriptions to connections."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
+from tests.venues.own import OWN
 
 from tickwire.decode.program import Program
 from tickwire.errors import ConfigError
 from tickwire.schema import SYSTEM_TABLES, TABLES
-from tickwire.venues import channel_names, connections, load, names, plan
+from tickwire.venues import _registry, channel_names, connections, load, names, plan
 
 NAMES = ["binance", "binance-coinm", "binance-usdm", "hyperliquid", "hyperliquid-testnet"]
 
@@ -25,7 +30,9 @@ def test_load_gives_the_venue_of_that_name(name: str) -> None:
 def test_an_unknown_venue_is_an_error_that_lists_those_there_are(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(name)
-    assert caught.value.problems == [f"unknown venue {name!r}: one of {', '.join(NAMES)}"]
+    assert caught.value.problems == [
+        f"unknown venue {name!r}: one of {', '.join(NAMES)}, or your own as 'module:NAME'"
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,3 +123,69 @@ def test_connections_keep_endpoints_groups_and_limits_apart() -> None:
     divided = connections(few, plan(few, ["trades"], symbols))
     assert [len(connection) for connection in divided] == [2, 2, 1]
     assert [s.symbol for connection in divided for s in connection] == symbols
+
+
+@pytest.fixture
+def path() -> Iterator[None]:
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+
+
+def test_a_venue_of_one_s_own_is_named_by_module_and_name(tmp_path: Path, path: None) -> None:
+    assert load("tests.venues.own:OWN") is OWN
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "neighbour.py").write_text("from tests.venues.own import declare\n")
+    (package / "venue.py").write_text(
+        "from own_package.neighbour import declare\nMINE = declare(name='mine')\n"
+    )
+    with pytest.raises(ConfigError, match="no module 'own_package' is installed"):
+        load("own_package.venue:MINE")
+    assert load("own_package.venue:MINE", [tmp_path]).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (":OWN", "is ':OWN', should be the name of a venue or 'package.module:NAME'"),
+        ("tests.venues.own:", "is 'tests.venues.own:', should be"),
+        ("a-b:OWN", "is 'a-b:OWN', should be"),
+        ("no_such_module_at_all:X", "no module 'no_such_module_at_all' is installed, nor in "),
+        ("tests.no_such:X", "no module 'tests.no_such' is installed, nor in "),
+        ("tests.venues.own:OWNN", "tests.venues.own has no 'OWNN': it has OWN"),
+        ("tests.venues.own:NOT_A_VENUE", "is a int, should be a tickwire.venues.base.Venue"),
+        ("broken_venue:X", "cannot be imported: PlanError: own: subscribe: should be a function"),
+        ("lacking_venue:X", "cannot be imported: ModuleNotFoundError: No module named 'nowhere'"),
+    ],
+)
+def test_what_is_wrong_with_it_is_told_in_a_line(
+    tmp_path: Path, path: None, name: str, problem: str
+) -> None:
+    (tmp_path / "broken_venue.py").write_text(
+        "from tests.venues.own import declare\nX = declare(subscribe=None)\n"
+    )
+    (tmp_path / "lacking_venue.py").write_text("import nowhere\n")
+    with pytest.raises(ConfigError) as caught:
+        load(name, [tmp_path])
+    assert problem in caught.value.problems[0]
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, **places: str) -> None:
+    points = [
+        EntryPoint(name.split("__")[0], value, "tickwire.venues") for name, value in places.items()
+    ]
+    monkeypatch.setattr(
+        _registry, "entry_points", lambda group: [p for p in points if p.group == group]
+    )
+
+
+def test_an_installed_package_offers_a_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, own="tests.venues.own:OWN", other="tests.venues.own:OWN")
+    assert load("own") is OWN
+    assert names() == sorted([*NAMES, "own", "other"])
+    with pytest.raises(ConfigError, match="venue 'other': its package declares it as 'own'"):
+        load("other")
+    offer(monkeypatch, own="tests.venues.own:OWN", own__2="tests.venues.own:NOT_A_VENUE")
+    with pytest.raises(ConfigError, match="several packages have one, write which: 'tests"):
+        load("own")

@@ -23,6 +23,8 @@ from tickwire.decode._values cimport (
 cdef enum:
     LONGEST_CODE = 255      # bytes of a dictionary's string
 
+cdef int64_t FIRST_US_NS = 1_000_000_000_000_000_000  # 16 digits of us: since 2001-09-09
+
 
 cdef class Reader:
     """Reads the scalars of one source.
@@ -160,6 +162,9 @@ cdef class Reader:
         else:
             good = tw_parse_time(text.p, text.p + text.n, action.operand, &value) \
                 == text.p + text.n
+            if not good and action.or_us:  # no count of ms that an int64 of ns can hold
+                good = tw_parse_time(text.p, text.p + text.n, 1000, &value) \
+                    == text.p + text.n and value >= FIRST_US_NS
         if not good or value == INT64_MIN:
             return self.fail(BAD_TIME)
         self.put(action.register, value)

@@ -35,6 +35,13 @@ class Config:
     sinks: tuple[SinkSettings, ...] = ()
     origin: str = ""
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where a venue's `package.module:NAME` is looked for, beside what is installed."""
+        here = Path.cwd()
+        folder = Path(self.origin).absolute().parent if self.origin else here
+        return (folder,) if folder == here else (folder, here)
+
     def problem(self, key: str, wrong: str) -> str:
         """Give the line for a mistake at `key`, such as `source[0].channels`."""
         return f"{self.origin}: {key}: {wrong}" if self.origin else f"{key}: {wrong}"

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+)
 
 from tickwire.config.problems import problems_of
 from tickwire.errors import ConfigError
@@ -75,26 +83,40 @@ def _star_stands_alone(symbols: tuple[str, ...]) -> tuple[str, ...]:
     return symbols
 
 
+def _check_url(url: Any, schemes: Sequence[str], *, user: bool = False) -> str:
+    try:
+        parts = urlsplit(url)
+        complete = parts.scheme in schemes and bool(parts.hostname)
+        complete = complete and not _NOT_IN_URLS.search(url)
+        _ = parts.port
+    except (ValueError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"should be a URL with {allowed} and a host")
+    if "@" in parts.netloc:
+        hide_url(url)
+        if not user:
+            raise ValueError("should have no user and password: give a header Authorization")
+    return str(url)
+
+
 def _url_with(*schemes: str, user: bool = False) -> AfterValidator:
-    allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+    return AfterValidator(lambda url: _check_url(url, schemes, user=user))
 
-    def check(url: str) -> str:
+
+def _urls_of_endpoints(given: Any) -> str | dict[str, str] | None:
+    if given is None or isinstance(given, str):
+        return given if given is None else _check_url(given, ("ws", "wss"))
+    if not isinstance(given, dict) or not given:
+        raise ValueError("should be a string in quotes, or a table of them: url.NAME")
+    for name, url in given.items():
         try:
-            parts = urlsplit(url)
-            complete = parts.scheme in schemes and bool(parts.hostname)
-            complete = complete and not _NOT_IN_URLS.search(url)
-            _ = parts.port
-        except ValueError:
-            complete = False
-        if not complete:
-            raise ValueError(f"should be a URL with {allowed} and a host")
-        if "@" in parts.netloc:
-            hide_url(url)
-            if not user:
-                raise ValueError("should have no user and password: give a header Authorization")
-        return url
-
-    return AfterValidator(check)
+            _check_url(url, ("ws", "wss"))
+        except ValueError as error:
+            shown = shown_url(url) if isinstance(url, str) else url
+            raise ValueError(f"{name} is {shown!r}, {error}") from None
+    return dict(given)
 
 
 def _hide_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -174,13 +196,16 @@ class Source(Section):
     Parameters
     ----------
     venue
-        A module of `tickwire.venues`, or from Python a venue's declaration.
+        A name of `tickwire.venues`, `package.module:NAME`, or from Python a venue's declaration.
     channels
         Such as `trades`, `book:100ms`, `candles:1m`.
     symbols
         The venue's own, as it spells them; `["*"]` where the venue can.
-    url, rest_url
-        Replace scheme, host and port of every WebSocket and REST endpoint.
+    url
+        Replaces scheme, host and port of every WebSocket endpoint; its path and query replace the
+        endpoint's. A table gives each endpoint its own.
+    rest_url
+        The same for REST: its path goes before the path of every request, its query behind.
     carrier
         How bytes come from the socket to the parser.
     extras
@@ -208,7 +233,7 @@ class Source(Section):
     venue: Annotated[Any, AfterValidator(_venue)]
     channels: Names
     symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
-    url: Annotated[str, _url_with("ws", "wss")] | None = None
+    url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
     rest_url: Annotated[str, _url_with("http", "https")] | None = None
     carrier: Literal["protocol", "stream", "picows"] = "protocol"
     extras: bool = False
@@ -228,6 +253,8 @@ class Source(Section):
         for name, value in super().__repr_args__():
             if name in ("url", "rest_url", "proxy") and isinstance(value, str):
                 yield name, shown_url(value)
+            elif name == "url" and value is not None:
+                yield name, {key: shown_url(url) for key, url in value.items()}
             elif name == "headers":
                 yield name, list(value)
             else:

@@ -1,6 +1,7 @@
 """Secrets in a configuration: `{env:NAME}` and `{file:PATH}` stand for what is read elsewhere.
 
-They may stand anywhere in a value of `headers` and in `proxy`, such as `"Bearer {env:TOKEN}"`.
+They may stand anywhere in a value of `headers`, and in `url`, `rest_url` and `proxy`, such as
+`"Bearer {env:TOKEN}"`.
 What was read is never shown; see `tickwire.redaction`.
 """
 
@@ -34,14 +35,15 @@ def with_secrets(table: dict[str, Any], folder: Path, problems: list[str]) -> di
         Gets a line for each secret that cannot be read.
     """
     filled = dict(table)
-    headers = table.get("headers")
-    if isinstance(headers, dict):
-        filled["headers"] = {
-            name: _filled(value, f"headers.{name}", folder, problems)
-            for name, value in headers.items()
-        }
-    if "proxy" in table:
-        filled["proxy"] = _filled(table["proxy"], "proxy", folder, problems)
+    for key in ("headers", "url", "rest_url", "proxy"):
+        value = table.get(key)
+        if isinstance(value, dict):
+            filled[key] = {
+                name: _filled(part, f"{key}.{name}", folder, problems)
+                for name, part in value.items()
+            }
+        elif key in table:
+            filled[key] = _filled(value, key, folder, problems)
     return filled
 
 

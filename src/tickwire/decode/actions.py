@@ -36,6 +36,7 @@ class Action:
     register: int = -1
     dictionary: str = ""
     unit_ns: int = 0
+    or_us: bool = False
     add: int = 0
     magnitude: bool = False
     choices: tuple[tuple[Scalar, str | bool], ...] = ()
@@ -52,6 +53,7 @@ class Action:
             self.op,
             self.dictionary,
             self.unit_ns,
+            self.or_us,
             self.add,
             self.magnitude,
             choices,
@@ -114,7 +116,7 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
     if reader is Reader.INTEGER:
         return Action(Op.INTEGER32 if kind is Kind.I32 else Op.INTEGER, add=spec.add)
     if reader is Reader.TIME:
-        return Action(Op.TIME, unit_ns=spec.unit_ns)
+        return Action(Op.TIME, unit_ns=spec.unit_ns, or_us=spec.or_us)
     if reader is Reader.CHOICE:
         return _choice(spec, kind, dictionary)
     if reader is Reader.SIGN:

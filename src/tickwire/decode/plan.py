@@ -49,6 +49,7 @@ class Field:
     reader: Reader
     path: str = ""
     unit_ns: int = 0
+    or_us: bool = False
     add: int = 0
     magnitude: bool = False
     zero_when: tuple[str, Scalar] | None = None
@@ -98,9 +99,17 @@ def seconds(path: str) -> Field:
     return Field(Reader.TIME, path, unit_ns=1_000_000_000)
 
 
-def ms(path: str) -> Field:
-    """Read a time as a count of milliseconds since the epoch."""
-    return Field(Reader.TIME, path, unit_ns=1_000_000)
+def ms(path: str, *, or_us: bool = False) -> Field:
+    """Read a time as a count of milliseconds since the epoch.
+
+    Parameters
+    ----------
+    path
+        Where it stands.
+    or_us
+        A count that is too large for milliseconds is one of microseconds, since 2001.
+    """
+    return Field(Reader.TIME, path, unit_ns=1_000_000, or_us=or_us)
 
 
 def us(path: str) -> Field:

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
+from tickwire.feed.endpoints import request_url
 from tickwire.ledger import Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW, SEQUENCE, WAITING_FOR_SNAPSHOT
 from tickwire.ring import Dictionary
@@ -254,7 +255,7 @@ async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
     rest
         Keeps within the venue's pace.
     rest_url
-        Scheme, host and port.
+        What requests are made with; see `request_url`.
     """
     fetching: dict[str, asyncio.Task[None]] = {}
     try:
@@ -276,7 +277,7 @@ async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
     backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S)
     while True:
         try:
-            payload, ts_recv = await rest.get(rest_url + books.url_path(symbol))
+            payload, ts_recv = await rest.get(request_url(rest_url, books.url_path(symbol)))
             outcome = books.offer(symbol, payload, ts_recv)
             while outcome == "full":
                 await asyncio.sleep(FULL_RING_S)

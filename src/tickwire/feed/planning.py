@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
-from urllib.parse import urlsplit
 
 from tickwire.config import Config, SinkSettings, Source
 from tickwire.errors import ConfigError
+from tickwire.feed.endpoints import endpoints_of, rest_url_of
 from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
@@ -38,14 +37,14 @@ class ConnectionPlan:
     Parameters
     ----------
     url
-        Where it goes, the source's own host in place.
+        Where it goes.
     subscriptions
         What it asks for.
     labels
         Channels that are called otherwise on this connection: `{"book": "book:n5"}`.
     """
 
-    url: str
+    url: str = field(repr=False)  # it may hold a key
     subscriptions: tuple[Subscription, ...]
     labels: dict[str, str]
 
@@ -69,7 +68,7 @@ class SourcePlan:
     spliced
         Symbols whose books need a snapshot.
     rest_url
-        Scheme, host and port for REST.
+        What REST requests are made with; see `request_url`.
     """
 
     settings: Source
@@ -78,7 +77,7 @@ class SourcePlan:
     aliases: dict[str, str]
     connections: tuple[ConnectionPlan, ...]
     spliced: tuple[str, ...]
-    rest_url: str
+    rest_url: str = field(repr=False)  # it may hold a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +148,27 @@ def _plan_source(
 ) -> SourcePlan | None:
     key = f"source[{index}]"
     try:
-        venue = load(settings.venue) if isinstance(settings.venue, str) else settings.venue
+        venue = settings.venue
+        if isinstance(venue, str):
+            venue = load(venue, config.folders)
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.venue", wrong) for wrong in error.problems)
         return None
-    venue = cast("Venue", venue)
+    if not isinstance(venue, Venue):
+        wrong = f"is a {type(venue).__name__}, should be a name or a tickwire.venues.base.Venue"
+        problems.append(config.problem(f"{key}.venue", wrong))
+        return None
     try:
         subscriptions = plan(venue, settings.channels, settings.symbols)
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
+        return None
+    try:
+        endpoints = endpoints_of(venue, settings)
+    except ConfigError as error:
+        for line in error.problems:
+            place, _, wrong = line.partition(": ")
+            problems.append(config.problem(f"{key}.{place}", wrong))
         return None
     unusable = _unusable_authorities(settings)
     if unusable:
@@ -174,16 +185,16 @@ def _plan_source(
         aliases=aliases,
         connections=tuple(
             ConnectionPlan(
-                url=_moved(venue.endpoints[group[0].endpoint], settings.url),
+                url=endpoints[group[0].endpoint],
                 subscriptions=tuple(group),
                 labels=dict(group[0].labels),
             )
             for group in connections(venue, subscriptions)
         ),
         spliced=_spliced_symbols(venue, subscriptions),
-        rest_url=_moved(venue.rest_url, settings.rest_url),
+        rest_url=rest_url_of(venue, settings),
     )
-    for place, wrong in _unusable_requests(planned):
+    for place, wrong in [*_unusable_requests(planned), *_unusable_words(planned)]:
         problems.append(config.problem(f"{key}.{place}", wrong))
     return planned
 
@@ -202,6 +213,19 @@ def _unusable_requests(source: SourcePlan) -> list[tuple[str, str]]:
         except ValueError as error:
             found["headers", str(error)] = None
     return list(found)
+
+
+def _unusable_words(source: SourcePlan) -> list[tuple[str, str]]:
+    """Say whether the venue's function `subscribe` gives what can be sent."""
+    at_once = source.venue.limits.subscriptions_per_request
+    for connection in source.connections:
+        try:
+            text = source.venue.subscribe(connection.subscriptions[:at_once], 1)
+        except Exception as error:  # another's code
+            return [("venue", f"its subscribe raised {type(error).__name__}: {error}")]
+        if not isinstance(text, str):
+            return [("venue", f"its subscribe gave {text!r}, should give the text to send")]
+    return []
 
 
 def _check_symbols(config: Config, problems: list[str]) -> None:
@@ -242,14 +266,6 @@ def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tup
         if channel is not None and channel.spliced:
             symbols[subscription.symbol] = None
     return tuple(symbols)
-
-
-def _moved(url: str, elsewhere: str | None) -> str:
-    """Give `url` with scheme, host and port of another one."""
-    if elsewhere is None:
-        return url
-    other = urlsplit(elsewhere)
-    return urlsplit(url)._replace(scheme=other.scheme, netloc=other.netloc).geturl()
 
 
 def _check_sinks(config: Config, problems: list[str]) -> None:

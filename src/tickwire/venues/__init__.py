@@ -4,7 +4,8 @@ Knows nothing of: asyncio. Words: venue, symbol, channel, endpoint, subscription
 Its C part: nowhere: a venue is a page of Python.
 """
 
-from tickwire.venues._registry import channel_names, connections, load, names, plan
+from tickwire.venues._planning import channel_names, connections, plan
+from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
     BookRule,
     Channel,

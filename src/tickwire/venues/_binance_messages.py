@@ -6,12 +6,14 @@ Rules of this file
   book has, and on spot the symbol of a partial book and that a message is a best bid and ask.
 - `ts_event` is the time at which the event happened where a message has one (`T`), else the time
   at which it was sent (`E`), else null.
+- Times are milliseconds, or microseconds where a spot URL asks for them (`timeUnit=MICROSECOND`).
 - A partial book is a snapshot: it has a last update id (`venue_seq`) and nothing must come just
   before it (`venue_prev_seq` null).
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tickwire.decode.plan import (
@@ -35,13 +37,15 @@ from tickwire.decode.plan import (
 from tickwire.schema import Column, Kind
 from tickwire.venues._binance import PARTIAL_LEVELS, SNAPSHOT_CHANNEL, Market
 
+_time = partial(ms, or_us=True)
+
 
 def _trades(channel: str, identity: str, **extras: Any) -> Rows:
     return rows(
         at="data",
         into="trades",
         symbol="s",
-        ts_event=ms("T"),
+        ts_event=_time("T"),
         channel=constant(channel),
         price="p",
         size="q",
@@ -74,7 +78,7 @@ def _trade_messages() -> list[Message]:
 
 
 def _quotes(market: Market) -> Message:
-    times: dict[str, Any] = {"ts_event": ms("T")} if market.futures else {}
+    times: dict[str, Any] = {"ts_event": _time("T")} if market.futures else {}
     quote = rows(
         at="data",
         into="quotes",
@@ -119,7 +123,7 @@ def _deltas(market: Market, speed: str) -> Message:
             "data.a",
             first_seq=integer("$.data.U"),
             symbol="$.data.s",
-            ts_event=ms("$.data.T" if market.futures else "$.data.E"),
+            ts_event=_time("$.data.T" if market.futures else "$.data.E"),
             channel=constant(f"book:{speed}"),
             is_snapshot=constant(False),
             venue_seq="$.data.u",
@@ -138,7 +142,7 @@ def _partial(market: Market, levels: str) -> Message:
                 "data.b",
                 "data.a",
                 symbol="$.data.s",
-                ts_event=ms("$.data.T"),
+                ts_event=_time("$.data.T"),
                 channel=constant(f"book:{levels}"),
                 is_snapshot=constant(True),
                 venue_seq="$.data.u",
@@ -159,7 +163,7 @@ def _partial(market: Market, levels: str) -> Message:
 
 
 def _snapshot(market: Market) -> Message:
-    times: dict[str, Any] = {"ts_event": ms("$.T")} if market.futures else {}
+    times: dict[str, Any] = {"ts_event": _time("$.T")} if market.futures else {}
     return message(
         "snapshot",
         kind="snapshot",
@@ -180,10 +184,10 @@ def _candles() -> Message:
         at="data.k",
         into="candles",
         symbol="s",
-        ts_event=ms("$.data.E"),
+        ts_event=_time("$.data.E"),
         interval="i",
-        ts_open=ms("t"),
-        ts_close=ms("T"),
+        ts_open=_time("t"),
+        ts_close=_time("T"),
         open="o",
         high="h",
         low="l",
@@ -204,7 +208,7 @@ def _tickers(market: Market) -> list[Message]:
             at=at,
             into="tickers",
             symbol="s",
-            ts_event=ms("E"),
+            ts_event=_time("E"),
             last_price="c",
             volume_24h="v",
             notional_24h="q",
@@ -218,11 +222,11 @@ def _tickers(market: Market) -> list[Message]:
             at=at,
             into="tickers",
             symbol="s",
-            ts_event=ms("E"),
+            ts_event=_time("E"),
             mark_price="p",
             index_price="i",
             funding_rate="r",
-            next_funding_ts=ms("T"),
+            next_funding_ts=_time("T"),
             settle_price="P",
         )
 
@@ -246,7 +250,7 @@ def _liquidations() -> list[Message]:
             at="data.o",
             into="liquidations",
             symbol="s",
-            ts_event=ms("T"),
+            ts_event=_time("T"),
             side=choice("S", {"BUY": "buy", "SELL": "sell"}),
             price=price,
             size=size,

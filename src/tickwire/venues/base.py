@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - A `Venue` is data plus a few pure functions (text in, text out). It never does I/O and knows no
   event loop: `session` drives it, `feed` plans with it.
+- A `Venue` is checked and its messages are compiled when it is made, so a mistake is found where it
+  stands.
 - A `Subscription` is one thing that a connection asks for. `session` paces the requests, waits for
   the acknowledgements and repeats them after a reconnect.
 """
@@ -16,6 +18,7 @@ from typing import Literal
 
 from tickwire.decode.plan import Message, Rows
 from tickwire.schema import Column
+from tickwire.venues._checks import check_venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ class Venue:
     heartbeat, limits
         See there.
     rest_url
-        Scheme, host and port of its REST interface.
+        Scheme, host and port of its REST interface; required with `book`.
     book
         Where books need a snapshot.
     aliases
@@ -219,6 +222,11 @@ class Venue:
         Text frames are always plain.
     verified
         Date when the wire facts were last checked, ISO 8601.
+
+    Raises
+    ------
+    PlanError
+        With a line for each mistake in the declaration.
     """
 
     name: str
@@ -236,6 +244,9 @@ class Venue:
     compression: bool = False
     frames: Literal["plain", "gzip", "deflate"] = "plain"
     verified: str = ""
+
+    def __post_init__(self) -> None:
+        check_venue(self)
 
     def declared(self, *, extras: bool) -> tuple[Message, ...]:
         """Give the messages, without the venue's own columns unless `extras`."""

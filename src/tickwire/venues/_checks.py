@@ -1,0 +1,187 @@
+"""What is wrong with a venue's declaration, found when it is made.
+
+Rules of this file
+------------------
+- Nothing that a venue's functions do is tried here: `plan` checks what they give, because only then
+  channels and symbols are known.
+- All mistakes are collected, so that a person sees them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tickwire.decode.flatten import Flat
+from tickwire.decode.plan import Message
+from tickwire.decode.program import Program
+from tickwire.errors import PlanError
+from tickwire.ring import Dictionaries
+from tickwire.schema import SYSTEM_TABLES, TABLES, Column, Table
+from tickwire.wire.url import parse_url
+
+if TYPE_CHECKING:
+    from tickwire.venues.base import Venue
+
+DATA_TABLES = {name: table for name, table in TABLES.items() if name not in SYSTEM_TABLES}
+
+
+def check_venue(venue: Venue) -> None:
+    """Refuse a declaration that cannot work.
+
+    Raises
+    ------
+    PlanError
+        With a line for each mistake: venue, field, what is wrong and what is allowed.
+    """
+    problems = [f"{venue.name}: {problem}" for problem in _mistakes(venue)]
+    if not problems:
+        problems = _uncompilable(venue)
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def _mistakes(venue: Venue) -> Iterator[str]:
+    if not isinstance(venue.name, str) or not venue.name or not venue.name.isprintable():
+        yield f"name: is {venue.name!r}, should be printable text"
+    for name in ("subscribe", "reply"):
+        if not callable(getattr(venue, name)):
+            yield f"{name}: should be a function"
+    if venue.aliases is not None and not callable(venue.aliases):
+        yield "aliases: should be a function"
+    if venue.frames not in ("plain", "gzip", "deflate"):
+        yield f"frames: is {venue.frames!r}, should be 'plain', 'gzip' or 'deflate'"
+    yield from _endpoint_mistakes(venue)
+    yield from _pace_mistakes(venue)
+    yield from _extra_mistakes(venue)
+    yield from _message_mistakes(venue)
+    yield from _channel_mistakes(venue)
+    yield from _book_mistakes(venue)
+
+
+def _endpoint_mistakes(venue: Venue) -> Iterator[str]:
+    if not isinstance(venue.endpoints, Mapping) or not venue.endpoints:
+        yield 'endpoints: should be names and URLs, such as {"main": "wss://host/path"}'
+        return
+    for name, url in venue.endpoints.items():
+        try:
+            parse_url(url)
+        except (ValueError, TypeError, AttributeError) as error:
+            yield f"endpoints[{name!r}]: {error}"
+    if venue.rest_url:
+        try:
+            parts = urlsplit(venue.rest_url)
+            is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except (ValueError, AttributeError):
+            is_url = False
+        if not is_url:
+            yield "rest_url: should be a URL with http:// or https:// and a host"
+
+
+def _pace_mistakes(venue: Venue) -> Iterator[str]:
+    heartbeat, limits = venue.heartbeat, venue.limits
+    if heartbeat.kind not in ("ping", "text", "none"):
+        yield f"heartbeat.kind: is {heartbeat.kind!r}, should be 'ping', 'text' or 'none'"
+    if heartbeat.kind == "text" and not heartbeat.payload:
+        yield "heartbeat.payload: is empty, should be the text to send"
+    if heartbeat.kind != "none" and heartbeat.every_s <= 0:
+        yield f"heartbeat.every_s: is {heartbeat.every_s:g}, should be above 0"
+    if heartbeat.timeout_s < 0:
+        yield f"heartbeat.timeout_s: is {heartbeat.timeout_s:g}, should be 0 (never) or more"
+    for name in ("subscriptions_per_connection", "subscriptions_per_request"):
+        if getattr(limits, name) < 1:
+            yield f"limits.{name}: is {getattr(limits, name)}, should be at least 1"
+    for name in ("requests_per_s", "connects_per_min", "rest_per_min", "max_age_s"):
+        if getattr(limits, name) < 0:
+            yield f"limits.{name}: is {getattr(limits, name)}, should be 0 (no limit) or more"
+
+
+def _extra_mistakes(venue: Venue) -> Iterator[str]:
+    for table, columns in venue.extras.items():
+        if table not in DATA_TABLES:
+            yield f"extras: no table {table!r}, one of {', '.join(DATA_TABLES)}"
+            continue
+        canonical = {column.name for column in DATA_TABLES[table].columns}
+        for column in columns:
+            if not isinstance(column, Column):
+                yield f"extras[{table!r}]: {column!r} is no Column"
+            elif column.name in canonical:
+                yield f"extras[{table!r}]: {column.name!r} is a column of the table already"
+            elif not column.nullable:
+                yield f"extras[{table!r}]: {column.name!r} should be nullable"
+
+
+def _message_mistakes(venue: Venue) -> Iterator[str]:
+    for message in venue.messages:
+        if not isinstance(message, Message):
+            yield f"messages: {message!r} was not made by message(...)"
+
+
+def _channel_mistakes(venue: Venue) -> Iterator[str]:
+    fed = {
+        rows.into
+        for message in venue.messages
+        if isinstance(message, Message)
+        for rows in message.rows
+    }
+    names = [channel.name for channel in venue.channels]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"channel {name!r}: is declared twice"
+    for channel in venue.channels:
+        where = f"channel {channel.name!r}"
+        if channel.table not in DATA_TABLES:
+            yield f"{where}: no table {channel.table!r}, one of {', '.join(DATA_TABLES)}"
+        elif channel.table not in fed:
+            yield f"{where}: no message gives rows of {channel.table}"
+        if not callable(channel.subscriptions):
+            yield f"{where}: subscriptions should be a function"
+        if (":<" in channel.name) != bool(channel.arguments):
+            yield f"{where}: a family has a name such as 'candles:<interval>', and arguments"
+        if channel.spliced and venue.book is None:
+            yield f"{where}: is spliced, so the venue needs a book rule"
+
+
+def _book_mistakes(venue: Venue) -> Iterator[str]:
+    rule = venue.book
+    if rule is None:
+        return
+    if rule.rule not in ("first_is_next", "first_covers"):
+        yield f"book.rule: is {rule.rule!r}, should be 'first_is_next' or 'first_covers'"
+    if not rule.snapshot_path.startswith("/") or "{symbol}" not in rule.snapshot_path:
+        yield "book.snapshot_path: should begin with / and hold {symbol}"
+    if not venue.rest_url:
+        yield "rest_url: is required, for snapshots of books"
+    snapshots = [
+        message
+        for message in venue.messages
+        if isinstance(message, Message)
+        and message.kind == "snapshot"
+        and message.name == rule.snapshot_message
+    ]
+    if not any("venue_seq" in rows.fields for message in snapshots for rows in message.rows):
+        yield (
+            f"book.snapshot_message: no message {rule.snapshot_message!r} of kind 'snapshot' "
+            "gives venue_seq"
+        )
+
+
+def _uncompilable(venue: Venue) -> list[str]:
+    """Compile the messages, with all columns that they can have; give what that refuses."""
+    tables = {
+        name: table.with_extras(venue.extras.get(name, ())) for name, table in DATA_TABLES.items()
+    }
+    together = _refusal(venue, venue.messages, tables)
+    if not together:
+        return []
+    alone = [_refusal(venue, (message,), tables) for message in venue.messages]
+    return list(dict.fromkeys(filter(None, alone))) or [together]
+
+
+def _refusal(venue: Venue, messages: tuple[Message, ...], tables: dict[str, Table]) -> str:
+    try:
+        Flat(Program(venue.name, messages, tables), Dictionaries())
+    except PlanError as error:
+        return str(error)
+    return ""

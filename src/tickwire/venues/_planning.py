@@ -1,0 +1,136 @@
+"""Channels and symbols of a venue to subscriptions, and subscriptions to connections.
+
+Rules of this file
+------------------
+- Problems are collected, so that a user sees all of them at once.
+- What a venue's own functions give is checked here: it is another's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from tickwire.errors import ConfigError
+from tickwire.venues.base import Channel, Subscription, Venue
+
+
+def channel_names(venue: Venue) -> list[str]:
+    """Give every channel name that a configuration may use, families written out."""
+    found: list[str] = []
+    for channel in venue.channels:
+        if channel.arguments:
+            family = channel.name.partition(":<")[0]
+            found += [f"{family}:{argument}" for argument in channel.arguments]
+        else:
+            found.append(channel.name)
+    return found
+
+
+def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[Subscription]:
+    """Give the subscriptions that the channels of these symbols need, each once.
+
+    Parameters
+    ----------
+    venue
+        Whose.
+    channels, symbols
+        As the configuration has them.
+
+    Raises
+    ------
+    ConfigError
+        With a line for each channel that the venue lacks (and those it has), each one that cannot
+        take `*`, and each clash between channels.
+    """
+    problems = [] if channels else [f"{venue.name}: no channels given"]
+    if not symbols:
+        problems.append(f"{venue.name}: no symbols given")
+    problems += [f"{venue.name}: empty symbol" for symbol in symbols if not symbol.strip()]
+    found: list[tuple[str, Channel]] = []
+    for name in dict.fromkeys(channels):
+        channel = venue.channel(name)
+        if channel is None:
+            problems.append(_unknown_channel(venue, name))
+            continue
+        found.append((name, channel))
+        if "*" in symbols and not channel.wildcard:
+            allowed = [other.name for other in venue.channels if other.wildcard]
+            problems.append(
+                f"{venue.name}: channel {name!r} needs symbols; '*' is possible for "
+                f"{', '.join(allowed) or 'none of its channels'}"
+            )
+    problems += _book_clashes(venue, found)
+    if problems:
+        raise ConfigError(problems)
+    # `*` covers the other symbols; without it, each symbol of each channel.
+    asked = ["*"] if "*" in symbols else list(dict.fromkeys(symbols))
+    return _each_once(
+        subscription
+        for name, channel in found
+        for symbol in asked
+        for subscription in _subscriptions(venue, channel, name, symbol)
+    )
+
+
+def _subscriptions(
+    venue: Venue, channel: Channel, name: str, symbol: str
+) -> Sequence[Subscription]:
+    """Ask the venue's own function, and check what it gives."""
+    where = f"{venue.name}: subscriptions of channel {name!r}"
+    try:
+        given = list(channel.subscriptions(name, symbol))
+    except Exception as error:
+        raise ConfigError([f"{where} raised {type(error).__name__}: {error}"]) from error
+    for subscription in given:
+        if not isinstance(subscription, Subscription):
+            raise ConfigError([f"{where} gave {subscription!r}, should give Subscription objects"])
+        if subscription.endpoint not in venue.endpoints:
+            known = ", ".join(venue.endpoints)
+            wrong = f"{where}: no endpoint {subscription.endpoint!r}, one of {known}"
+            raise ConfigError([wrong])
+        if subscription.table != channel.table:
+            wrong = f"{where} names table {subscription.table!r}, should be {channel.table!r}"
+            raise ConfigError([wrong])
+    return given
+
+
+def _unknown_channel(venue: Venue, name: str) -> str:
+    known = channel_names(venue)
+    near = get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{venue.name} has no channel {name!r}{hint}: it has {', '.join(known)}"
+
+
+def _book_clashes(venue: Venue, found: Sequence[tuple[str, Channel]]) -> list[str]:
+    spliced = [name for name, channel in found if channel.spliced]
+    if len(spliced) < 2:
+        return []
+    return [
+        f"{venue.name}: channels {' and '.join(map(repr, spliced))} exclude each other: a source "
+        "follows one chain of book updates; use a source for each"
+    ]
+
+
+def _each_once(subscriptions: Iterable[Subscription]) -> list[Subscription]:
+    kept: dict[tuple[str, str, str], Subscription] = {}
+    for subscription in subscriptions:
+        kept.setdefault((subscription.endpoint, subscription.group, subscription.key), subscription)
+    return list(kept.values())
+
+
+def connections(venue: Venue, subscriptions: Sequence[Subscription]) -> list[list[Subscription]]:
+    """Divide subscriptions among connections.
+
+    Each connection has one endpoint and one group, and no more subscriptions than the venue's
+    `limits.subscriptions_per_connection`; the order is kept.
+    """
+    by_kind: dict[tuple[str, str], list[Subscription]] = {}
+    for subscription in subscriptions:
+        by_kind.setdefault((subscription.endpoint, subscription.group), []).append(subscription)
+    most = venue.limits.subscriptions_per_connection
+    return [
+        kind[start : start + most]
+        for kind in by_kind.values()
+        for start in range(0, len(kind), most)
+    ]

@@ -1,0 +1,89 @@
+"""Where a source connects to, and what a configured URL replaces of it."""
+
+from typing import Any
+
+import pytest
+
+from tickwire.config import Config, Feed, Source
+from tickwire.errors import ConfigError
+from tickwire.feed.endpoints import request_url
+from tickwire.feed.planning import SourcePlan, plan_feed
+
+
+def planned(venue: str, url: Any, **keys: Any) -> SourcePlan:
+    source = Source(venue=venue, channels=["trades", "tickers"], symbols=["BTC"], url=url, **keys)
+    return plan_feed(Config(Feed(), (source,), (), "feeds.toml")).sources[0]
+
+
+def urls(venue: str, url: Any) -> list[str]:
+    return [connection.url for connection in planned(venue, url).connections]
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("ws://h:1", "ws://h:1/ws"),
+        ("ws://h:1/", "ws://h:1/ws"),
+        ("ws://h:1/0123456789abcdef/ws", "ws://h:1/0123456789abcdef/ws"),
+        ("ws://h:1/hl/ws?token=t", "ws://h:1/hl/ws?token=t"),
+        ("ws://h:1/?token=t", "ws://h:1/?token=t"),
+        ({"main": "wss://h"}, "wss://h/ws"),
+        ({"main": "wss://h/prefix/ws"}, "wss://h/prefix/ws"),
+    ],
+)
+def test_a_path_or_a_query_replaces_the_endpoint_s(given: Any, asked: str) -> None:
+    assert urls("hyperliquid", given) == [asked]
+
+
+def test_each_endpoint_of_a_table_has_its_own() -> None:
+    given = {"public": "ws://a/stream?x=1", "market": "ws://b"}
+    assert urls("binance-usdm", given) == ["ws://a/stream?x=1", "ws://b/market/stream"]
+    assert urls("binance-usdm", {"market": "ws://b"}) == [
+        "wss://fstream.binance.com/public/stream",
+        "ws://b/market/stream",
+    ]
+    assert urls("binance-usdm", "ws://h") == ["ws://h/public/stream", "ws://h/market/stream"]
+
+
+@pytest.mark.parametrize(
+    ("venue", "given", "problem"),
+    [
+        (
+            "binance-usdm",
+            "ws://h/stream",
+            "url: has a path or a query, and binance-usdm has several endpoints, should be a "
+            "table: url.public and url.market",
+        ),
+        (
+            "binance-usdm",
+            {"main": "ws://h"},
+            "url.main: binance-usdm has no such endpoint, one of public, market",
+        ),
+        (
+            "hyperliquid",
+            "ws://h?token=t",
+            "url: has a query and no path, should have both (the path of hyperliquid is /ws)",
+        ),
+        (
+            "hyperliquid",
+            {"main": "ws://h?token=t"},
+            "url.main: has a query and no path, should have both (the path of hyperliquid is /ws)",
+        ),
+    ],
+)
+def test_what_cannot_be_used_as_given_is_an_error(venue: str, given: Any, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        planned(venue, given)
+    assert caught.value.problems == [f"feeds.toml: source[0].{problem}"]
+
+
+def test_a_rest_url_s_path_goes_before_and_its_query_behind() -> None:
+    asked = "/api/v3/depth?symbol=BTCUSDT&limit=5000"
+    assert request_url("https://h", asked) == f"https://h{asked}"
+    assert request_url("https://h/", asked) == f"https://h{asked}"
+    assert request_url("https://h/gate/", asked) == f"https://h/gate{asked}"
+    assert request_url("https://h/gate?key=k", asked) == f"https://h/gate{asked}&key=k"
+    assert request_url("https://h?key=k", "/depth") == "https://h/depth?key=k"
+    plan = planned("binance", None, rest_url="https://h/gate?key=k")
+    assert plan.rest_url == "https://h/gate?key=k"
+    assert planned("binance", None).rest_url == "https://api.binance.com"

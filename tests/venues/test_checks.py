@@ -1,0 +1,114 @@
+"""A declaration's mistakes are found when it is made."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.venues.own import TRADES, declare, subscriptions
+
+from tickwire.decode.plan import message, rows
+from tickwire.errors import ConfigError, PlanError
+from tickwire.schema import Column, Kind
+from tickwire.venues import BookRule, Channel, Heartbeat, Limits, Subscription, plan
+
+LIMITS = Limits(100, 10, 4.0, 60)
+BOOK = BookRule("first_is_next", "/depth?symbol={symbol}")
+
+
+def channel(**changed: Any) -> tuple[Channel, ...]:
+    return (replace(Channel("trades", "trades", subscriptions), **changed),)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"name": ""}, ": name: is '', should be printable text"),
+        ({"name": "a\nb"}, "name: is 'a\\nb', should be printable text"),
+        ({"subscribe": None}, "own: subscribe: should be a function"),
+        ({"reply": "x"}, "own: reply: should be a function"),
+        ({"aliases": {}}, "own: aliases: should be a function"),
+        ({"frames": "brotli"}, "own: frames: is 'brotli', should be 'plain', 'gzip' or 'deflate'"),
+        ({"endpoints": {}}, "own: endpoints: should be names and URLs"),
+        ({"endpoints": "wss://h"}, "own: endpoints: should be names and URLs"),
+        ({"endpoints": {"main": "https://h"}}, "own: endpoints['main']: "),
+        ({"endpoints": {"main": None}}, "own: endpoints['main']: "),
+        ({"rest_url": "h/api"}, "own: rest_url: should be a URL with http:// or https://"),
+        ({"heartbeat": Heartbeat("pong", 1, 1)}, "own: heartbeat.kind: is 'pong', should be"),  # type: ignore[arg-type]
+        ({"heartbeat": Heartbeat("text", 1, 1)}, "own: heartbeat.payload: is empty"),
+        ({"heartbeat": Heartbeat("ping", 0, 1)}, "own: heartbeat.every_s: is 0, should be above"),
+        ({"heartbeat": Heartbeat("ping", 1, -1)}, "own: heartbeat.timeout_s: is -1, should be 0"),
+        (
+            {"limits": replace(LIMITS, subscriptions_per_request=0)},
+            "own: limits.subscriptions_per_request: is 0, should be at least 1",
+        ),
+        (
+            {"limits": replace(LIMITS, requests_per_s=-1)},
+            "own: limits.requests_per_s: is -1, should be 0 (no limit) or more",
+        ),
+        ({"messages": ("trade",)}, "own: messages: 'trade' was not made by message(...)"),
+        ({"channels": channel(table="trade")}, "own: channel 'trades': no table 'trade', one of"),
+        ({"channels": channel(table="quotes")}, "no message gives rows of quotes"),
+        ({"channels": channel(subscriptions=None)}, "subscriptions should be a function"),
+        ({"channels": channel(name="trades:<kind>")}, "a family has a name such as"),
+        ({"channels": channel(spliced=True)}, "is spliced, so the venue needs a book rule"),
+        ({"channels": channel() * 2}, "own: channel 'trades': is declared twice"),
+        ({"extras": {"trade": ()}}, "own: extras: no table 'trade', one of trades"),
+        ({"extras": {"trades": ("fee",)}}, "own: extras['trades']: 'fee' is no Column"),
+        (
+            {"extras": {"trades": (Column("price", Kind.F64, True),)}},
+            "own: extras['trades']: 'price' is a column of the table already",
+        ),
+        (
+            {"extras": {"trades": (Column("fee", Kind.F64, False),)}},
+            "own: extras['trades']: 'fee' should be nullable",
+        ),
+        ({"book": BOOK}, "own: rest_url: is required, for snapshots of books"),
+        ({"book": BOOK, "rest_url": "https://h"}, "no message 'snapshot' of kind 'snapshot' gives"),
+        ({"book": replace(BOOK, rule="first")}, "own: book.rule: is 'first', should be"),
+        ({"book": replace(BOOK, snapshot_path="depth")}, "should begin with / and hold {symbol}"),
+        ({"messages": (TRADES, TRADES)}, "own: message 'trade' is declared twice"),
+        (
+            {"messages": (TRADES, message("x", rows=[rows(at="", into="mids", symbol="s")]))},
+            "own.x.price: is required: name where it stands",
+        ),
+    ],
+)
+def test_a_mistake_is_found_where_it_is_made(changed: dict[str, Any], problem: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        declare(**changed)
+    assert problem in str(caught.value)
+
+
+def test_all_mistakes_are_told_together() -> None:
+    with pytest.raises(PlanError) as caught:
+        declare(frames="brotli", subscribe=None)
+    assert len(str(caught.value).splitlines()) == 2
+    wrong = [message(name, rows=[rows(at="", into="mids", symbol="s")]) for name in ("x", "y")]
+    with pytest.raises(PlanError) as caught:
+        declare(messages=(TRADES, *wrong))
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "own.x.price",
+        "own.y.price",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (lambda *_: {}["x"], "own: subscriptions of channel 'trades' raised KeyError: 'x'"),
+        (lambda *_: ["x"], "own: subscriptions of channel 'trades' gave 'x', should give"),
+        (
+            lambda *_: [Subscription("trades", "A", "trades", "k", endpoint="mian")],
+            "own: subscriptions of channel 'trades': no endpoint 'mian', one of main",
+        ),
+        (
+            lambda *_: [Subscription("trades", "A", "quotes", "k")],
+            "own: subscriptions of channel 'trades' names table 'quotes', should be 'trades'",
+        ),
+    ],
+)
+def test_what_a_venue_s_function_gives_is_checked(given: Any, problem: str) -> None:
+    venue = declare(channels=(Channel("trades", "trades", given),))
+    with pytest.raises(ConfigError) as caught:
+        plan(venue, ["trades"], ["A"])
+    assert problem in caught.value.problems[0]
