@@ -10,8 +10,7 @@ from benchmarks.rounds import measure
 from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tickwire.config import DuckDBSettings
-from tickwire.sinks import make_sink
+from tickwire.sinks import DuckDBSettings
 
 
 @pytest.mark.informational
@@ -23,7 +22,7 @@ def test_commits(benchmark: BenchmarkFixture, tmp_path: Path, n_batches: int, n_
 
     def run() -> Path:
         path = next(paths)
-        sink = make_sink(DuckDBSettings(path=path), "bench")
+        sink = DuckDBSettings(path=path).make_sink("bench")
         sink.open([TRADES])
         sink.start({"trades": Batches(batches)})
         sink.stop()

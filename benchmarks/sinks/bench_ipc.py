@@ -10,8 +10,7 @@ from benchmarks.rounds import measure
 from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tickwire.config import IpcSettings
-from tickwire.sinks import make_sink
+from tickwire.sinks import IpcSettings
 
 
 @pytest.mark.informational
@@ -23,7 +22,7 @@ def test_stream(benchmark: BenchmarkFixture, tmp_path: Path, n_batches: int, n_r
 
     def run() -> Path:
         root = next(roots)
-        sink = make_sink(IpcSettings(path=root), "bench")
+        sink = IpcSettings(path=root).make_sink("bench")
         sink.open([TRADES])
         sink.start({"trades": Batches(batches)})
         sink.stop()

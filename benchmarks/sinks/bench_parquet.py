@@ -11,8 +11,7 @@ from benchmarks.rounds import measure
 from benchmarks.sinks.rows import TRADES, Batches, size, trades
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tickwire.config import ParquetSettings
-from tickwire.sinks import make_sink
+from tickwire.sinks import ParquetSettings
 
 
 @pytest.mark.informational
@@ -23,7 +22,7 @@ def test_files(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
 
     def run() -> Path:
         root = next(roots)
-        sink = make_sink(ParquetSettings(path=root), "bench")
+        sink = ParquetSettings(path=root).make_sink("bench")
         sink.open([TRADES])
         sink.start({"trades": Batches(batches)})
         sink.stop()

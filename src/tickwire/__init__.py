@@ -11,11 +11,11 @@ from tickwire._version import __version__
 
 if TYPE_CHECKING:
     from tickwire import session, venues, wire
-    from tickwire.config import DuckDBSettings as DuckDBSink
-    from tickwire.config import IpcSettings as IpcSink
-    from tickwire.config import ParquetSettings as ParquetSink
     from tickwire.config import Source
     from tickwire.feed import FeedHandler, QueueEmpty, QueueShutDown, run
+    from tickwire.sinks import DuckDBSettings as DuckDBSink
+    from tickwire.sinks import IpcSettings as IpcSink
+    from tickwire.sinks import ParquetSettings as ParquetSink
 
 __all__ = [
     "DuckDBSink",
@@ -34,10 +34,10 @@ __all__ = [
 
 _ROOMS = ("session", "venues", "wire")
 _HOMES = {
-    "DuckDBSink": ("tickwire.config", "DuckDBSettings"),
+    "DuckDBSink": ("tickwire.sinks.duckdb", "DuckDBSettings"),
     "FeedHandler": ("tickwire.feed", "FeedHandler"),
-    "IpcSink": ("tickwire.config", "IpcSettings"),
-    "ParquetSink": ("tickwire.config", "ParquetSettings"),
+    "IpcSink": ("tickwire.sinks.ipc", "IpcSettings"),
+    "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),
     "Source": ("tickwire.config", "Source"),

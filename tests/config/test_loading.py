@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tickwire.config import (
-    Config,
-    DuckDBSettings,
-    Feed,
-    IpcSettings,
-    ParquetSettings,
-    Source,
-    load,
-)
+from tickwire.config import Config, Feed, Source, load
 from tickwire.errors import ConfigError
+from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
 
 SOURCE = '[[source]]\nvenue = "hyperliquid"\nchannels = ["trades"]\nsymbols = ["BTC"]\n'
 COMPLETE = """
@@ -270,19 +263,19 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
         ),
         (
             SOURCE + "[[sink]]\n",
-            "sink[0].type: is required, one of 'duckdb', 'parquet', 'ipc'",
+            "sink[0].type: is required, one of 'duckdb', 'ipc', 'parquet'",
         ),
         (
             SOURCE + '[[sink]]\ntype="csv"\n',
-            "sink[0].type: is 'csv', should be one of 'duckdb', 'parquet', 'ipc'",
+            "sink[0].type: is 'csv', should be one of 'duckdb', 'ipc', 'parquet'",
         ),
         (
             SOURCE + "[[sink]]\ntype=[1]\n",
-            "sink[0].type: is [1], should be one of 'duckdb', 'parquet', 'ipc'",
+            "sink[0].type: is [1], should be one of 'duckdb', 'ipc', 'parquet'",
         ),
         (
             SOURCE + '[[sink]]\ntype="ipc"\n',
-            "sink[0].path: is required, should be a file (duckdb) or a folder (parquet, ipc)",
+            "sink[0].path: is required, should be a path in quotes",
         ),
         (SOURCE + '[[sink]]\ntype="ipc"\npath=""\n', "sink[0].path: is '', should not be empty"),
         (

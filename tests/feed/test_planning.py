@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from tickwire.config import Config, DuckDBSettings, Feed, IpcSettings, ParquetSettings, Source
+from tickwire.config import Config, Feed, Source
 from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
 from tickwire.feed.planning import FeedPlan, plan_feed
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
+from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
 from tickwire.venues import load
 
 
@@ -118,12 +119,13 @@ def test_sinks_have_names_of_their_own_and_known_tables(tmp_path: Path) -> None:
     assert told[1].startswith("feeds.toml: sink[1].tables: unknown table 'trade': one of trades, ")
 
 
-def test_two_sinks_do_not_share_a_path(tmp_path: Path) -> None:
+def test_two_sinks_do_not_share_a_target(tmp_path: Path) -> None:
     source = Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
     sinks = (DuckDBSettings(path=tmp_path / "a"), IpcSettings(path=tmp_path / "a"))
-    [problem] = problems(source, sinks=sinks)
-    assert problem.startswith("feeds.toml: sink[1].path: is ")
-    assert problem.endswith("like sink[0], should be one of its own")
+    assert problems(source, sinks=sinks) == [
+        f"feeds.toml: sink[1]: writes to '{tmp_path / 'a'}' like sink[0], "
+        "should have its own target"
+    ]
 
 
 def test_a_file_of_certificates_must_be_one(tmp_path: Path) -> None:

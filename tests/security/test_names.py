@@ -19,7 +19,6 @@ import tickwire
 from tickwire.capture import CaptureWriter
 from tickwire.errors import ConfigError
 from tickwire.schema import TABLES
-from tickwire.sinks import make_sink
 from tickwire.venues import load
 
 HOSTILE = (
@@ -179,7 +178,7 @@ def test_a_database_s_path_is_a_path(
     monkeypatch.chdir(tmp_path)
     if "/" in name:
         Path(name).parent.mkdir(parents=True)
-    sink = make_sink(tickwire.DuckDBSink(path=name), "main")
+    sink = tickwire.DuckDBSink(path=name).make_sink("main")
     sink.open([TABLES["trades"]])
     sink.stop()
     assert (tmp_path / name).is_file()

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tickwire.config import DuckDBSettings, IpcSettings, ParquetSettings
 from tickwire.observe import Histogram
 from tickwire.schema import TABLES, Column, Kind, Table
-from tickwire.sinks import Sink, make_sink
+from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings, Sink
 
 NOW_NS = 1_723_161_255_319_702_566  # its last digits are lost in anything but ns
 DAY_NS = 86_400_000_000_000
@@ -118,7 +117,7 @@ def all_tables() -> list[Table]:
 
 
 def open_sink(kind: str, path: Path, offered: Iterable[Table], feed: str = "main", **keys) -> Sink:
-    sink = make_sink(SETTINGS[kind](path=path, **keys), feed)
+    sink = SETTINGS[kind](path=path, **keys).make_sink(feed)
     sink.open(offered)
     return sink
 

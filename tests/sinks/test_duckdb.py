@@ -21,11 +21,10 @@ from tests.sinks.batches import (
     write_all,
 )
 
-from tickwire.config import DuckDBSettings
 from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.schema import TABLES, Column, Kind
-from tickwire.sinks import DuckDBSink
+from tickwire.sinks import DuckDBSettings, DuckDBSink
 
 TRADES = TABLES["trades"]
 

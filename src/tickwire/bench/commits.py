@@ -22,14 +22,13 @@ import numpy as np
 import pyarrow as pa
 import uvloop
 
-from tickwire import DuckDBSink as DuckDBSettings
 from tickwire import FeedHandler, Source
 from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
 from tickwire.bench.cases import SYMBOL
 from tickwire.bench.receivers import Plan
 from tickwire.errors import TickwireError
-from tickwire.feed import running
-from tickwire.sinks import DuckDBSink
+from tickwire.observe import Histogram
+from tickwire.sinks import DuckDBSettings, DuckDBSink, Sink
 
 LOOK_S = 0.02
 
@@ -75,15 +74,19 @@ def receive_to_commit(plan: Plan, report: Callable[[Arrivals], None]) -> None:
 async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) -> Arrivals:
     sinks: list[NotingSink] = []
 
-    def make_noting_sink(*arguments: Any) -> NotingSink:
-        sinks.append(NotingSink(*arguments))
-        return sinks[-1]
+    class NotingSettings(DuckDBSettings):
+        def make_sink(
+            self,
+            feed: str,
+            latency: Histogram | None = None,
+            on_failure: Callable[[Sink], None] | None = None,
+        ) -> NotingSink:
+            sinks.append(NotingSink(self, feed, latency, on_failure))
+            return sinks[-1]
 
-    # The feed makes its sinks by this name.
-    vars(running)["make_sink"] = make_noting_sink
     source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)
     n_warm, n_measured = plan.n_messages
-    async with FeedHandler([source], [DuckDBSettings(path=path)]) as feed:
+    async with FeedHandler([source], [NotingSettings(path=path)]) as feed:
         (sink,) = sinks
         await _until(sink, n_warm)
         # The sink waits for rows now: nobody else touches what it notes.

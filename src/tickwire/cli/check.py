@@ -52,8 +52,6 @@ def plan_lines(plan: FeedPlan) -> list[str]:
         lines.append(f"  {table.name}: {columns}")
     lines.append("sinks" if plan.sinks else "sinks: none")
     for sink in plan.sinks:
-        settings = sink.settings
-        lines.append(
-            f"  {settings.name}: {settings.type} at {settings.path}, takes {', '.join(sink.tables)}"
-        )
+        settings, tables = sink.settings, ", ".join(sink.tables)
+        lines.append(f"  {settings.name}: {settings.type} at {settings.target}, takes {tables}")
     return [hidden(line) for line in lines]

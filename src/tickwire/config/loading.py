@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tickwire.config.models import SINK_TYPES, Feed, SinkSettings, Source
+from tickwire.config.models import Feed, SinkSettings, Source
+from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import shown, unknown_key
 from tickwire.config.secrets import with_secrets
 from tickwire.errors import ConfigError
 
+# The group of entry points by which a sink's settings are found; their name is its `type`.
+SINKS = "tickwire.sinks"
 _TOP = ("feed", "source", "sink")
 _Made = TypeVar("_Made", Feed, Source, SinkSettings)
 
@@ -87,9 +90,9 @@ def load(path: str | Path) -> Config:
         raise ConfigError([f"{origin}: {problem}" for problem in problems])
 
     return Config(
-        feed=feed.model_copy(update=_anchored(feed, folder, "state_dir")),
-        sources=tuple(s.model_copy(update=_anchored(s, folder, "ca_file")) for s in sources),
-        sinks=tuple(s.model_copy(update=_anchored(s, folder, "path")) for s in sinks),
+        feed=feed.anchored(folder),
+        sources=tuple(source.anchored(folder) for source in sources),
+        sinks=tuple(sink.anchored(folder) for sink in sinks),
         origin=origin,
     )
 
@@ -137,15 +140,15 @@ def _sections(
 
 
 def _sink(**table: Any) -> SinkSettings:
-    allowed = ", ".join(repr(name) for name in SINK_TYPES)
     if "type" not in table:
+        allowed = ", ".join(repr(name) for name in plugin_names(SINKS))
         raise ConfigError([f"type: is required, one of {allowed}"])
-    model = SINK_TYPES.get(table["type"]) if isinstance(table["type"], str) else None
-    if model is None:
-        raise ConfigError([f"type: is {shown(table['type'])}, should be one of {allowed}"])
-    return model(**table)
-
-
-def _anchored(section: Feed | Source | SinkSettings, folder: Path, key: str) -> dict[str, Path]:
-    value: Path | None = getattr(section, key)
-    return {} if value is None else {key: folder / value}
+    kind = table["type"]
+    try:
+        # A type that is no string is none of the names either.
+        settings = load_plugin(SINKS, kind if isinstance(kind, str) else "")
+    except PluginError as error:
+        raise ConfigError([f"type: is {shown(kind)}, {error}"]) from error
+    if not (isinstance(settings, type) and issubclass(settings, SinkSettings)):
+        raise ConfigError([f"type: is {shown(kind)}, which is no tickwire.config.SinkSettings"])
+    return settings(**table)

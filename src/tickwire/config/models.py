@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -44,6 +44,12 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
     )
+
+    def anchored(self, folder: Path) -> Self:
+        """Give the section with its relative paths starting at `folder`."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        paths = {name: folder / v for name, v in values.items() if isinstance(v, Path)}
+        return self.model_copy(update=paths)
 
     if not TYPE_CHECKING:  # the synthesised signature stays visible to type checkers
 
@@ -261,75 +267,58 @@ class Source(Section):
                 yield name, value
 
 
-class _Sink(Section):
-    """What all sinks share."""
+class SinkSettings(Section):
+    """`[[sink]]`: the keys of every sink; those of a type stand beside it, in `tickwire.sinks`.
 
-    path: FilePath
-    tables: Names | None = None
-
-
-class DuckDBSettings(_Sink):
-    """`[[sink]] type = "duckdb"`: tables of a DuckDB file.
+    A subclass gives `type` and `name` their defaults, adds its own keys, and is found by an entry
+    point of the group `tickwire.sinks` whose name is the type.
 
     Parameters
     ----------
+    type
+        Which sink it is.
     name
         Unique among the feed's sinks; by default its type.
-    path
-        The file.
     tables
         Those to write; all where left out.
-    flush_ms
-        A commit starts at least this often.
-    checkpoint_mb
-        Size of the write-ahead log past which it is checkpointed when the feed is quiet.
-    memory_mb
-        Memory that DuckDB may use, most of it as a cache of the file; past it, it spills to disk.
     """
 
-    type: Literal["duckdb"] = "duckdb"
-    name: SinkName = "duckdb"
-    flush_ms: Count = 50
-    checkpoint_mb: Count = 1024
-    memory_mb: Annotated[int, Field(ge=32)] = 2048
+    type: str
+    name: SinkName
+    tables: Names | None = None
+
+    @property
+    def target(self) -> str:
+        """Where the rows go, in a few words; no two sinks of a feed have the same."""
+        raise NotImplementedError
+
+    def make_sink(self, feed: str, latency: Any = None, on_failure: Any = None) -> Any:
+        """Make the sink, not yet open: a `tickwire.sinks.Sink`, a room above this one.
+
+        Parameters
+        ----------
+        feed
+            The feed's name.
+        latency
+            The histogram of read-to-commit latencies; by default one of the sink's own.
+        on_failure
+            Called once, in the sink's thread, when it fails while running.
+        """
+        raise NotImplementedError
 
 
-class ParquetSettings(_Sink):
-    """`[[sink]] type = "parquet"`: a dataset of Parquet files.
+class FileSinkSettings(SinkSettings):
+    """`[[sink]]` of a sink that writes to a file or a folder.
 
     Parameters
     ----------
-    name, path, tables
-        As for DuckDB; the path is a folder.
-    rotate_s, rotate_rows
-        A file is closed and appears after this time, or this many rows.
+    path
+        The file or folder.
     """
 
-    type: Literal["parquet"] = "parquet"
-    name: SinkName = "parquet"
-    rotate_s: Seconds = 60.0
-    rotate_rows: Count = 1_000_000
+    path: FilePath
 
-
-class IpcSettings(_Sink):
-    """`[[sink]] type = "ipc"`: Arrow streams, a new file per table and start.
-
-    Parameters
-    ----------
-    name, path, tables
-        As for DuckDB; the path is a folder.
-    flush_ms
-        A flush starts at least this often.
-    """
-
-    type: Literal["ipc"] = "ipc"
-    name: SinkName = "ipc"
-    flush_ms: Count = 50
-
-
-SinkSettings = DuckDBSettings | ParquetSettings | IpcSettings
-SINK_TYPES: dict[str, type[DuckDBSettings | ParquetSettings | IpcSettings]] = {
-    "duckdb": DuckDBSettings,
-    "parquet": ParquetSettings,
-    "ipc": IpcSettings,
-}
+    @property
+    def target(self) -> str:
+        """The path."""
+        return str(self.path.absolute())

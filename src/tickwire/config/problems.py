@@ -25,7 +25,7 @@ _REQUIRED = {
     "venue": "should be the name of a venue, such as 'hyperliquid'",
     "channels": "should be a list of channels, such as ['trades', 'quotes']",
     "symbols": "should be a list of the venue's symbols, such as ['BTC'], or ['*']",
-    "path": "should be a file (duckdb) or a folder (parquet, ipc)",
+    "path": "should be a path in quotes",
 }
 _LONGEST_VALUE = 60
 # Their values may hold a secret, and are not shown as they are.

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tickwire.config import Config, SinkSettings, Source
 from tickwire.errors import ConfigError
@@ -270,14 +269,14 @@ def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tup
 
 def _check_sinks(config: Config, problems: list[str]) -> None:
     seen: dict[str, int] = {}
-    paths: dict[Path, int] = {}
+    targets: dict[str, int] = {}
     for index, sink in enumerate(config.sinks):
-        first = paths.setdefault(sink.path.absolute(), index)
+        first = targets.setdefault(sink.target, index)
         if first != index:
             problems.append(
                 config.problem(
-                    f"sink[{index}].path",
-                    f"is {str(sink.path)!r} like sink[{first}], should be one of its own",
+                    f"sink[{index}]",
+                    f"writes to {sink.target!r} like sink[{first}], should have its own target",
                 )
             )
         if sink.name in seen:

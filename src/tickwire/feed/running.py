@@ -25,7 +25,7 @@ from tickwire.feed.summary import Usage
 from tickwire.ledger import Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.session import RestClient, WindowLimiter
-from tickwire.sinks import Sink, make_sink
+from tickwire.sinks import Sink
 
 HOUSEKEEPING_S = 0.05
 LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
@@ -160,7 +160,7 @@ class RunningFeed:
 
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
-            sink = make_sink(settings, self.plan.config.feed.name, None, failed)
+            sink: Sink = settings.make_sink(self.plan.config.feed.name, on_failure=failed)
             sink.open([self.plan.tables[table] for table in plan.tables])
             self.sinks.append(sink)
 

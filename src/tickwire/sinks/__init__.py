@@ -1,21 +1,23 @@
 """Record batches to DuckDB, Parquet and Arrow IPC, each on its own thread.
 
-Knows nothing of: where batches come from. Words: sink, flush, commit, checkpoint, rotate.
-Its C part: nowhere.
+Each sink's settings stand beside it; the entry points of the group `tickwire.sinks` name them, so
+that `config` finds a sink by its type. Knows nothing of: where batches come from.
+Words: sink, flush, commit, checkpoint, rotate. Its C part: nowhere.
 """
 
 from tickwire.sinks.base import BatchSource, Sink, Stalls
-from tickwire.sinks.duckdb import DuckDBSink
-from tickwire.sinks.ipc import IpcSink
-from tickwire.sinks.make import make_sink
-from tickwire.sinks.parquet import ParquetSink
+from tickwire.sinks.duckdb import DuckDBSettings, DuckDBSink
+from tickwire.sinks.ipc import IpcSettings, IpcSink
+from tickwire.sinks.parquet import ParquetSettings, ParquetSink
 
 __all__ = [
     "BatchSource",
+    "DuckDBSettings",
     "DuckDBSink",
+    "IpcSettings",
     "IpcSink",
+    "ParquetSettings",
     "ParquetSink",
     "Sink",
     "Stalls",
-    "make_sink",
 ]

@@ -21,11 +21,14 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
+from typing import Annotated, Literal
 
 import duckdb
 import pyarrow as pa
+from pydantic import Field
 
-from tickwire.config import DuckDBSettings
+from tickwire.config import FileSinkSettings
+from tickwire.config.models import Count, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.schema import Table
@@ -42,6 +45,41 @@ ASIDE_BYTES = 256 * MIB
 CHECKPOINT_PAUSE_S = 5.0
 
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+class DuckDBSettings(FileSinkSettings):
+    """`[[sink]] type = "duckdb"`: tables of a DuckDB file.
+
+    Parameters
+    ----------
+    name
+        Unique among the feed's sinks; by default its type.
+    path
+        The file.
+    tables
+        Those to write; all where left out.
+    flush_ms
+        A commit starts at least this often.
+    checkpoint_mb
+        Size of the write-ahead log past which it is checkpointed when the feed is quiet.
+    memory_mb
+        Memory that DuckDB may use, most of it as a cache of the file; past it, it spills to disk.
+    """
+
+    type: Literal["duckdb"] = "duckdb"
+    name: SinkName = "duckdb"
+    flush_ms: Count = 50
+    checkpoint_mb: Count = 1024
+    memory_mb: Annotated[int, Field(ge=32)] = 2048
+
+    def make_sink(
+        self,
+        feed: str,
+        latency: Histogram | None = None,
+        on_failure: Callable[[Sink], None] | None = None,
+    ) -> DuckDBSink:
+        """Make the sink, not yet open."""
+        return DuckDBSink(self, feed, latency, on_failure)
 
 
 def quote_identifier(name: str) -> str:

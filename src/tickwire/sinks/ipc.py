@@ -13,16 +13,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Literal
 
 import pyarrow as pa
 
 from tickwire.clock import wall_ns
-from tickwire.config import IpcSettings
+from tickwire.config import FileSinkSettings
+from tickwire.config.models import Count, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
+
+
+class IpcSettings(FileSinkSettings):
+    """`[[sink]] type = "ipc"`: Arrow streams, a new file per table and start.
+
+    Parameters
+    ----------
+    name
+        Unique among the feed's sinks; by default its type.
+    path
+        The folder.
+    tables
+        Those to write; all where left out.
+    flush_ms
+        A flush starts at least this often.
+    """
+
+    type: Literal["ipc"] = "ipc"
+    name: SinkName = "ipc"
+    flush_ms: Count = 50
+
+    def make_sink(
+        self,
+        feed: str,
+        latency: Histogram | None = None,
+        on_failure: Callable[[Sink], None] | None = None,
+    ) -> IpcSink:
+        """Make the sink, not yet open."""
+        return IpcSink(self, feed, latency, on_failure)
 
 
 class IpcSink(Sink):
@@ -37,6 +68,7 @@ class IpcSink(Sink):
     ) -> None:
         super().__init__(settings, feed, latency, on_failure)
         self.interval_s = settings.flush_ms / 1000
+        self._root = settings.path
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
 
@@ -48,14 +80,14 @@ class IpcSink(Sink):
         except OSError as error:
             self._close()
             raise SinkError(
-                f"sink {self.name}: cannot write to {self.settings.path}: {error.strerror}"
+                f"sink {self.name}: cannot write to {self._root}: {error.strerror}"
             ) from error
         except SinkError:
             self._close()
             raise
 
     def _open_stream(self, table: Table, file_name: str) -> None:
-        folder = self.settings.path / path_segment(table.name)
+        folder = self._root / path_segment(table.name)
         make_folder(folder, self.name)
         file = self._files[table.name] = DurableFile(folder / file_name, self.retry)
         schema = table.arrow_schema

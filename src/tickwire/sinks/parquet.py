@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tickwire.clock import wall_ns
-from tickwire.config import ParquetSettings
+from tickwire.config import FileSinkSettings
+from tickwire.config.models import Count, Seconds, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Histogram
 from tickwire.sinks.base import Sink
@@ -51,6 +52,36 @@ WAITING_BYTES = 256 << 20
 DAY_NS = 86_400_000_000_000
 
 Part = tuple[str, str]  # the path segments of venue and date
+
+
+class ParquetSettings(FileSinkSettings):
+    """`[[sink]] type = "parquet"`: a dataset of Parquet files.
+
+    Parameters
+    ----------
+    name
+        Unique among the feed's sinks; by default its type.
+    path
+        The dataset's folder.
+    tables
+        Those to write; all where left out.
+    rotate_s, rotate_rows
+        A file is closed and appears after this time, or this many rows.
+    """
+
+    type: Literal["parquet"] = "parquet"
+    name: SinkName = "parquet"
+    rotate_s: Seconds = 60.0
+    rotate_rows: Count = 1_000_000
+
+    def make_sink(
+        self,
+        feed: str,
+        latency: Histogram | None = None,
+        on_failure: Callable[[Sink], None] | None = None,
+    ) -> ParquetSink:
+        """Make the sink, not yet open."""
+        return ParquetSink(self, feed, latency, on_failure)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,58 @@
+"""Plugins: classes and objects that installed distributions offer under a name, by entry point.
+
+Rules of this file
+------------------
+- A room that stands below its plugins finds them here without importing them: `config` knows no
+  sink.
+- Only the plugin that a configuration names is imported, so that a sink whose library is not
+  installed troubles nobody who does not use it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+
+class PluginError(ValueError):
+    """There is no such plugin, or it cannot be loaded; the text says why, in one line."""
+
+
+def plugin_names(group: str) -> list[str]:
+    """Give the names that are installed in `group`, sorted."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def load_plugin(group: str, name: str) -> Any:
+    """Import what `name` stands for in `group`.
+
+    Parameters
+    ----------
+    group
+        The entry points' group, such as `tickwire.sinks`.
+    name
+        As a configuration spells it.
+
+    Returns
+    -------
+    Any
+        The object; the caller checks what it is.
+
+    Raises
+    ------
+    PluginError
+        None has that name, several distributions claim it, or its import fails.
+    """
+    # An editable installation may be listed twice; that is one plugin.
+    found: dict[str, EntryPoint] = {p.value: p for p in entry_points(group=group, name=name)}
+    if not found:
+        allowed = ", ".join(repr(known) for known in plugin_names(group))
+        raise PluginError(f"should be one of {allowed}")
+    if len(found) > 1:
+        raise PluginError(f"stands for several objects: {', '.join(sorted(found))}")
+    ((value, point),) = found.items()
+    try:
+        return point.load()
+    except Exception as error:  # whatever the plugin's module raises
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"cannot be loaded from {value}: {words}") from error
