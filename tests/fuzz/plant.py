@@ -3,7 +3,7 @@
 `make mutants` builds and loads what this needs. Works in build/mutants, a copy of the checkout as
 it is built for `make fuzz`: of a fault only the modules are compiled that have it inside, the tests
 that should find it run, then its fuzz target for `--seconds`. Exit code 1 where a fault is found by
-neither. Words choose faults whose files or names have them.
+neither. Words choose faults whose places or names have them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.fuzz.mutants import HEADERS, MUTANTS, Mutant
+from tests.fuzz.mutants import MUTANTS, Mutant
 
 HERE = Path(__file__).resolve().parents[2]
 TREE = HERE / "build" / "mutants"
@@ -38,19 +38,19 @@ def copy_tree() -> None:
             shutil.copy2(source, to)
 
 
-def has_scalars(mutant: Mutant) -> bool:
+def has_scalars(mutant: Mutant, path: Path) -> bool:
     """Whether the fuzz target itself has the header with the fault inside."""
-    return mutant.file.startswith(HEADERS) and mutant.target in ("numbers", "strings")
+    return path.suffix == ".h" and mutant.target in ("numbers", "strings")
 
 
-def built_of(mutant: Mutant) -> list[Path]:
+def built_of(mutant: Mutant, path: Path) -> list[Path]:
     """The files that compiling a fault changes."""
-    found = [TREE / mutant.file]
-    for name in mutant.modules:
+    found = [path]
+    for name in mutant.compiled(path):
         room, stem = name.split(".")
         found += (TREE / "src" / "tickwire" / room).glob(f"{stem}.*.so")
         found.append(TREE / "ext" / "tickwire" / room / f"{stem}.c")
-    if has_scalars(mutant):
+    if has_scalars(mutant, path):
         found += (TREE / "build" / "fuzz" / "native").glob("scalars.*.so")
     return found
 
@@ -77,12 +77,13 @@ def run(*arguments: str, limit_s: float) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def compile_modules(mutant: Mutant) -> None:
+def compile_modules(mutant: Mutant, path: Path) -> None:
     """Compile what has the fault inside."""
-    if not mutant.modules:
+    modules = mutant.compiled(path)
+    if not modules:
         return
     # setup.py is the one place that knows how modules are compiled; it is asked for these alone.
-    names = [f"tickwire.{name}" for name in mutant.modules]
+    names = [f"tickwire.{name}" for name in modules]
     code = (
         "import runpy, setuptools\n"
         "really = setuptools.setup\n"
@@ -95,7 +96,7 @@ def compile_modules(mutant: Mutant) -> None:
         "runpy.run_path('setup.py')\n"
     )
     status, said = run("-c", code, limit_s=TEST_LIMIT_S)
-    if status == 0 and has_scalars(mutant):
+    if status == 0 and has_scalars(mutant, path):
         status, said = run("-m", "tests.fuzz.build", "scalars", limit_s=TEST_LIMIT_S)
     if status:
         sys.exit(f"{mutant.name}: it does not compile\n{said}")
@@ -103,7 +104,17 @@ def compile_modules(mutant: Mutant) -> None:
 
 def by_tests(mutant: Mutant) -> str:
     """The test that finds it, or nothing."""
-    options = ("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=line")
+    options = (
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--tb=line",
+        "-m",
+        "not captures",
+    )
     status, said = run(*options, *mutant.tests, limit_s=TEST_LIMIT_S)
     if status == 0:
         return ""
@@ -128,14 +139,12 @@ def by_fuzzer(mutant: Mutant, seconds: int) -> str:
 
 def plant(mutant: Mutant, seconds: int, *, first: bool) -> tuple[str, str]:
     """Plant a fault, look for it, and take it out again; gives who found it."""
-    path = TREE / mutant.file
+    path, start, end = mutant.found(TREE)
     text = path.read_text()
-    if text.count(mutant.find) != 1:
-        sys.exit(f"{mutant.name}: {mutant.find!r} stands {text.count(mutant.find)} times in {path}")
-    saved = [(file, file.read_bytes(), file.stat()) for file in built_of(mutant)]
+    saved = [(file, file.read_bytes(), file.stat()) for file in built_of(mutant, path)]
     try:
-        path.write_text(text.replace(mutant.find, mutant.replace))
-        compile_modules(mutant)
+        path.write_text(text[:start] + mutant.replace + text[end:])
+        compile_modules(mutant, path)
         test = by_tests(mutant)
         return test, "" if test and first else by_fuzzer(mutant, seconds)
     finally:
@@ -147,18 +156,18 @@ def plant(mutant: Mutant, seconds: int, *, first: bool) -> tuple[str, str]:
 def main() -> int:
     """Plant all faults, or those that were named."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("words", nargs="*", metavar="WORD", help="of the faults' names; none: all")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="of places or names; none: all")
     parser.add_argument("--seconds", type=int, default=20, help="of fuzzing, for each")
     parser.add_argument("--first", action="store_true", help="fuzz only what no test finds")
     arguments = parser.parse_args()
-    chosen = [m for m in MUTANTS if all(w in f"{m.file}: {m.name}" for w in arguments.words)]
+    chosen = [m for m in MUTANTS if all(w in f"{m.place}: {m.name}" for w in arguments.words)]
     copy_tree()
     missed = 0
     for mutant in chosen:
         test, fuzzer = plant(mutant, arguments.seconds, first=arguments.first)
         missed += not (test or fuzzer)
         verdict = "found " if test or fuzzer else "MISSED"
-        print(f"{verdict} {mutant.file.split('/')[-1]}: {mutant.name}")
+        print(f"{verdict} {mutant.place}: {mutant.name}")
         print(f"         tests: {test or '-'}")
         print(f"         fuzz {mutant.target}: {fuzzer or '-'}", flush=True)
     print(f"{len(chosen)} faults planted, {len(chosen) - missed} found, {missed} missed")
