@@ -12,30 +12,43 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-captures conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
+# A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
-	@echo 'make demo     run the feed handler against the built-in exchange simulator'
-	@echo 'make test     run the whole test suite'
-	@echo 'make test-captures  the tests on recorded captures, where TICKWIRE_CAPTURES says'
-	@echo 'make conformance  run the Autobahn|Testsuite (on CPython 2.7, as pyenv has it)'
-	@echo 'make test-asan, make test-debug'
-	@echo '              the same under sanitizers, and with every check that Cython has'
-	@echo 'make fuzz     run the fuzz targets, each for FUZZ_SECONDS or FUZZ_RUNS (TARGET=... for one)'
-	@echo 'make mutants  plant faults, and see that tests or fuzz targets find each'
-	@echo 'make memory   look for leaks with valgrind'
-	@echo 'make soak     8 hours of simulated traffic in 5 minutes: nothing may grow'
-	@echo 'make lint     ruff, cython-lint, mypy, stubtest, import-linter'
-	@echo 'make bench    run the benchmarks (bench-quick: the main ones, under 2 minutes)'
-	@echo 'make bench-latency  latency alone, from due time to ring, async for and DuckDB'
-	@echo 'make bench-compare  what was measured of this commit against another (BASE=...)'
-	@echo 'make bench-modules  the compiled modules and the sinks, one by one'
-	@echo 'make instructions  count instructions per message with valgrind'
-	@echo 'make profile  draw a flame graph (docs/profiling.md); profile-lines: how often lines run'
-	@echo 'make lock     choose the versions of all dependencies anew (constraints/dev.txt)'
-	@echo 'make audit    look for known vulnerabilities in them'
-	@echo 'make docs     write the API pages to build/docs'
-	@echo 'make clean    remove what was built, but not $(VENV)'
+	@sed -n 's/^#: //p' Makefile
+
+#: make demo          the feed handler against the built-in exchange simulator
+#: make test          the test suite, in minutes
+#: make test-all      and what takes long for being thorough
+#: make lint          ruff, cython-lint, mypy, stubtest, import-linter
+#: make coverage      the lines that the suite runs, against floors
+#: make instructions  instructions per message, counted by valgrind: did a change make it slower
+#: make bench-quick   the main benchmarks, under 2 minutes
+#: make clean         removes what was built, but not .venv
+#:
+#: Tests
+#:   make test-captures       on recorded messages, where TICKWIRE_CAPTURES says
+#:   make conformance         the Autobahn|Testsuite, on CPython 2.7
+#:   make test-asan           the suite under the address and undefined behaviour sanitizers
+#:   make test-debug          the suite with every check that Cython has
+#:   make fuzz                fuzz targets, each for FUZZ_SECONDS or FUZZ_RUNS (TARGET=... for one)
+#:   make fuzz-corpus         keeps what the fuzzer found
+#:   make mutants             plants faults, and sees that tests or fuzz targets find each
+#:   make memory              looks for leaks with valgrind
+#:   make soak                8 hours of simulated traffic in 5 minutes: nothing may grow
+#: Speed
+#:   make bench               all benchmarks
+#:   make bench-latency       latency alone, from due time to ring, async for and DuckDB
+#:   make bench-modules       the compiled modules and the sinks, one by one
+#:   make bench-compare       this commit against another (BASE=...)
+#:   make profile             a flame graph (docs/profiling.md)
+#:   make profile-lines       how often each line of Cython runs per message
+#: The rest
+#:   make build               compiles what has changed
+#:   make docs                API pages in build/docs
+#:   make lock                newest versions of all dependencies into constraints/dev.txt
+#:   make audit               known vulnerabilities in them
 
 # The tools and the libraries. A stamp is touched last, so that a failed step leaves none.
 $(VENV)/.tools: pyproject.toml $(CONSTRAINTS)
@@ -72,13 +85,34 @@ build: $(BUILT)
 demo: build
 	$(BIN)/python examples/demo.py
 
+# Tests wait more than they compute, so there are more of them at a time than cores.
+JOBS ?= 4
+PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
 test: build
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-all: build
+	$(PYTEST) -m 'not captures'
 
 # Recorded messages, where TICKWIRE_CAPTURES says. Where it does not, tests are skipped; with CI set they
 # fail.
 test-captures: build
-	$(BIN)/python -m pytest -m captures
+	$(PYTEST) -m captures
+
+# Without what tests properties, faults and timing: traced, it would take an hour. The build is left as
+# it was made.
+COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
+coverage:
+	$(MAKE) build TICKWIRE_BUILD=trace
+	$(INSTALL) --group coverage
+	rm -rf build/coverage
+	mkdir -p build/coverage
+	find build/objects -name '*.gcda' -delete
+	$(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist loadfile \
+		-m 'not captures and not thorough and not serial and not hypothesis and not fault'
+	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m tests.coverage.report
 
 # Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;
 # `make conformance ALL=1` for the large messages of compression too.
@@ -108,10 +142,10 @@ SANITIZED := LD_PRELOAD='$(SANITIZERS)' PYTHONMALLOC=malloc \
 
 test-asan:
 	$(MAKE) build TICKWIRE_BUILD=asan
-	$(SANITIZED) $(BIN)/python -m pytest --timeout 600
+	$(SANITIZED) $(PYTEST) --timeout 600 -m 'not captures'
 
 test-debug:
-	$(MAKE) test TICKWIRE_BUILD=debug
+	$(MAKE) test-all TICKWIRE_BUILD=debug
 
 # Any bytes against independent readers; see tests/fuzz/README.md. FUZZ_RUNS=10000000: so many
 # executions of each target, however long they take. WHOLE=1: the slow form of each.
@@ -119,8 +153,8 @@ FUZZ_RUNS ?=
 FUZZ_SECONDS ?= $(if $(FUZZ_RUNS),0,60)
 WHOLE ?=
 TARGET ?=
-COVERAGE := $(CURDIR)/build/fuzz/coverage.so
-FUZZED := LD_PRELOAD='$(COVERAGE) $(SANITIZERS)' PYTHONMALLOC=malloc \
+BLOCKS := $(CURDIR)/build/fuzz/coverage.so
+FUZZED := LD_PRELOAD='$(BLOCKS) $(SANITIZERS)' PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0:quarantine_size_mb=16:malloc_context_size=2:max_malloc_fill_size=0
 fuzz: fuzz-build
 	$(FUZZED) $(BIN)/python -W error -m tests.fuzz.run --seconds $(FUZZ_SECONDS) \
@@ -142,7 +176,7 @@ fuzz-build:
 	$(MAKE) build TICKWIRE_BUILD=fuzz
 	$(INSTALL) --group fuzz
 	mkdir -p build/fuzz
-	$(or $(CC),cc) -O2 -shared -fPIC -o $(COVERAGE) tests/fuzz/coverage.c
+	$(or $(CC),cc) -O2 -shared -fPIC -o $(BLOCKS) tests/fuzz/coverage.c
 	$(BIN)/python -m tests.fuzz.build
 
 # Leaks and accesses outside of what was allocated, of the release build, by valgrind.

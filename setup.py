@@ -39,7 +39,13 @@ SANITIZE = [
 PROFILES = {
     "release": (UNCHECKED, ["-O3", "-g0"], [], [("NDEBUG", "1")]),
     "debug": (CHECKED, ["-O0", "-g3"], [], []),
-    "trace": (CHECKED | {"linetrace": True}, ["-O1", "-g1"], [], [("CYTHON_TRACE_NOGIL", "1")]),
+    # The lines of Cython tell Python's tracing, those of C headers are counted for gcov.
+    "trace": (
+        CHECKED | {"linetrace": True},
+        ["-O1", "-g1", "--coverage"],
+        ["--coverage"],
+        [("CYTHON_TRACE_NOGIL", "1")],
+    ),
     "profile": (UNCHECKED, ["-O3", "-g1", "-fno-omit-frame-pointer"], [], [("NDEBUG", "1")]),
     "asan": (CHECKED, ["-O1", "-g3", *SANITIZE], SANITIZE, []),
     "fuzz": (CHECKED, ["-O1", "-g1", *SANITIZE, *COVERAGE], SANITIZE, []),
@@ -70,5 +76,10 @@ setup(
         include_path=["ext"],
         compiler_directives=COMMON | directives,
     ),
-    options={"build_ext": {"parallel": 2}},  # compilers at a time
+    options={
+        "build_ext": {
+            "parallel": 2,  # compilers at a time
+            "build_temp": "build/objects",  # of an editable install too; gcov reads it
+        }
+    },
 )

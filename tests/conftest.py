@@ -5,15 +5,19 @@ Rules of this file
 - A test that reads a recorded capture is marked `captures`; only `make test-captures` runs it. Any
   other test runs without `TICKWIRE_CAPTURES`, so one that forgets the mark fails everywhere.
 - A test that is long for being thorough is marked `thorough`; `make test-all` runs it.
-- A test whose verdict depends on the clock, or on the memory of its process, is marked `serial`.
-  While it runs no other test of this checkout does, whatever pytest-xdist does side by side.
-- Folders say it for the tests inside, so that a new test is in the right group by itself.
+- A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
+  checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
+  and ports are given by the system, so tests that look at these need no mark.
+- A test of what is broken, hostile or planted is marked `fault`; `make coverage` leaves it out, with
+  the serial ones and those of properties.
+- Folders and names say it for the tests inside, so that a new test is in the right group by itself.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +25,9 @@ import pytest
 
 HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
-SERIAL_FOLDERS = {"memory", "soak"}
+# Folders, and words of a file's name.
+SERIAL = re.compile(r"\bsoak/")
+FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
 
 _captures_root = os.environ.get(CAPTURES)
 
@@ -29,8 +35,11 @@ _captures_root = os.environ.get(CAPTURES)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark by folder; tests that run alone come last, so that few others wait for them."""
     for item in items:
-        if SERIAL_FOLDERS & set(item.path.relative_to(HERE).parts[:-1]):
+        place = item.path.relative_to(HERE).as_posix()
+        if SERIAL.search(place):
             item.add_marker("serial")
+        if FAULT.search(place):
+            item.add_marker("fault")
     items.sort(key=lambda item: item.get_closest_marker("serial") is not None)
 
 

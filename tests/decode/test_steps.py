@@ -127,7 +127,9 @@ def damaged(template: bytes, rng: random.Random) -> bytes:
 @pytest.mark.parametrize(
     "template", [TRADE, BBO, BOOK, CONTEXT], ids=["trade", "bbo", "book", "ctx"]
 )
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(1, 4))]
+)
 def test_a_learned_message_reads_like_one_met_first(template: bytes, seed: int) -> None:
     rng = random.Random(seed)
     side = learned(template)

@@ -187,6 +187,18 @@ def test_no_file_names_a_path_of_a_machine() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize(
+    ("folder", "subjects"),
+    [("bench", SRC / "tickwire" / "bench"), ("benchmarks", BENCHMARKS)],
+    ids=["the room", "the folder"],
+)
+def test_tests_of_bench_and_of_benchmarks_are_apart(folder: str, subjects: Path) -> None:
+    stems = {path.stem.removeprefix("test_") for path in (TESTS / folder).glob("test_*.py")}
+    there = {path.stem for path in subjects.rglob("*") if path.suffix in {".py", ""}}
+    assert stems
+    assert stems - there == set()
+
+
 def test_no_file_is_endless() -> None:
     tops = (EXT, SRC, TESTS, BENCHMARKS)
     sizes = {

@@ -9,6 +9,7 @@ from tests.soak.gauges import Growth, Sample, growths
 from tickwire.observe._build import PROFILE
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(PROFILE == "asan", reason="the sanitizers keep what is freed for a while")
 def test_some_minutes_leave_nothing_behind() -> None:
     arguments = ["--hours", "0.2", "--seconds", "5", "--warm-up", "2", "--rss-mb", "64"]

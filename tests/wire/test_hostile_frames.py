@@ -14,7 +14,13 @@ ROLES = ("client", "server")
 TEXTS = ("é€😀", "\x7f\x80߿ࠀ\ud7ff\ue000\uffff\U00010000\U0010ffff")
 
 
-@pytest.mark.parametrize("inside", [b"", b"\x01\x00"], ids=["between", "inside a message"])
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param(b"", id="between"),
+        pytest.param(b"\x01\x00", id="inside a message", marks=pytest.mark.thorough),
+    ],
+)
 @pytest.mark.parametrize("role", ROLES)
 def test_every_head_of_a_frame(role, inside):
     """All 65,536 of them, with zeros behind: lengths, mask keys and payloads of any meaning."""
