@@ -158,13 +158,13 @@ def test_a_file_is_not_seen_before_it_is_whole(tmp_path):
     sink = open_sink("parquet", tmp_path, [TRADES], rotate_s=3600.0)
     source = ListSource([batch_of(TRADES, 500, seed=1)])
     sink.start({"trades": source})
-    wait_for(lambda: list(tmp_path.glob(".tickwire-main/*.tmp")))
+    wait_for(lambda: list(tmp_path.rglob("*.tmp")))
     assert files(tmp_path) == []
     assert ds.dataset(tmp_path / "trades", partitioning="hive").files == []
     assert sink.rows_committed == {"trades": 0}
     sink.stop()
     assert len(read(tmp_path)) == 500
-    assert list(tmp_path.glob(".tickwire-main/*.tmp")) == []
+    assert list(tmp_path.rglob("*.tmp")) == []
 
 
 def test_rows_go_to_the_file_as_row_groups_fill(tmp_path, monkeypatch):
@@ -191,7 +191,7 @@ def test_what_waits_in_memory_is_bounded_over_all_files(tmp_path, monkeypatch):
     assert read(tmp_path) == [row for batch in batches for row in cells(batch)]
 
 
-def test_leftovers_of_a_killed_run_are_passed_over_and_then_removed(tmp_path):
+def test_leftovers_of_a_killed_run_are_passed_over_and_without_rows_removed(tmp_path):
     code = f"""
 import sys
 sys.path[:0] = {sys.path!r}
@@ -199,7 +199,7 @@ from tests.sinks.batches import *
 sink = open_sink("parquet", Path({str(tmp_path)!r}), [TABLES["trades"]], rotate_rows=40)
 sink.start({{"trades": ListSource([batch_of(TABLES["trades"], 50, venue=["v"] * 50)])}})
 wait_for(lambda: sink.rows_committed["trades"] == 40)
-wait_for(lambda: list(Path({str(tmp_path)!r}).glob(".tickwire-main/*.tmp")))
+wait_for(lambda: list(Path({str(tmp_path)!r}).rglob("*.tmp")))
 print(1, flush=True)
 input()
 """
@@ -214,9 +214,9 @@ input()
             open_sink("parquet", tmp_path, [TRADES])
         killed.send_signal(signal.SIGKILL)
     assert [row["seq"] for row in read(tmp_path)] == list(range(40))
-    assert len(list(tmp_path.glob(".tickwire-main/*.tmp"))) == 1
+    assert len(list(tmp_path.rglob("*.tmp"))) == 1
     sink = open_sink("parquet", tmp_path, [TRADES])
-    assert list(tmp_path.glob(".tickwire-main/*.tmp")) == []
+    assert list(tmp_path.rglob("*.tmp")) == []
     write_all(sink, {"trades": [batch_of(TRADES, 10, 50, venue=["v"] * 10)]})
     assert [row["seq"] for row in read(tmp_path)] == [*range(40), *range(50, 60)]
 
@@ -233,7 +233,9 @@ def test_feeds_of_other_names_share_a_dataset(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path, place):
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text("a file")
-    with pytest.raises(SinkError, match=r"^sink parquet: cannot make the folder .*: ") as error:
+    with pytest.raises(
+        SinkError, match=r"^sink parquet: cannot (make the folder|write to) "
+    ) as error:
         open_sink("parquet", tmp_path / "data", [TRADES])
     assert str(tmp_path / place) in str(error.value)
     assert "\n" not in str(error.value)

@@ -4,9 +4,8 @@
 
 Rules of this file
 ------------------
-- A file appears whole: it is written under `<path>/.tickwire-<feed>/`, synced, and renamed into
-  place. Readers pass over the hidden folder; what a killed run left there is removed at the next
-  start of the same feed.
+- A file appears whole: it is written in a hidden folder, synced, and renamed into its place; see
+  `tickwire.sinks.hidden` for where, and for what a killed run leaves.
 - Rows wait in memory only until they fill a row group; row groups go to the file as they fill, and
   all that waits together has a bound.
 - `venue` is in the path, not in the file. A venue's name is data from a configuration: it is
@@ -15,8 +14,6 @@ Rules of this file
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,6 +40,7 @@ from tickwire.sinks.files import (
     start_mark,
     sync_folder,
 )
+from tickwire.sinks.hidden import HiddenFolders
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
 ROW_GROUP_ROWS = 122_880
@@ -151,26 +149,23 @@ class ParquetSink(Sink):
         self._rotate_s = settings.rotate_s
         self._rotate_rows = settings.rotate_rows
         self._root = settings.path
-        self._hidden = settings.path / f".tickwire-{path_segment(feed)}"
+        self._hidden = HiddenFolders(settings.path, feed, settings.name)
         self._schemas: dict[str, pa.Schema] = {}
         self._files: dict[tuple[str, Part], _File] = {}
         self._start = ""
         self._n_files = 0
-        self._lock: int | None = None
 
     def _open(self) -> None:
         make_folder(self._root, self.name)
-        make_folder(self._hidden, self.name)
         try:
-            self._take_lock()
-            for leftover in self._hidden.glob("*.tmp"):
-                leftover.unlink()
+            self._hidden.open()
             for table in self.tables.values():
-                make_folder(self._root / path_segment(table.name), self.name)
+                self._hidden.try_rename(self._root / path_segment(table.name))
         except OSError as error:
             self._close()
             raise SinkError(
-                f"sink {self.name}: cannot write to {self._root}: {error.strerror}"
+                f"sink {self.name}: cannot write to {error.filename or self._root}: "
+                f"{error.strerror}"
             ) from error
         except SinkError:
             self._close()
@@ -179,20 +174,6 @@ class ParquetSink(Sink):
         for table in self.tables.values():
             schema = table.arrow_schema
             self._schemas[table.name] = schema.remove(schema.get_field_index("venue"))
-
-    def _take_lock(self) -> None:
-        """Keep a second feed of the same name away, whose start would remove our files."""
-        self._lock = os.open(self._hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(self._lock, 32, 0).decode(errors="replace").strip()
-            raise SinkError(
-                f"sink {self.name}: a feed named {self.feed!r} is writing to {self._root} already"
-                + (f" (pid {holder})" if holder else "")
-            ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         for table, batch in batches.items():
@@ -238,13 +219,13 @@ class ParquetSink(Sink):
     def _new_file(self, table: str, part: Part) -> _File:
         self._n_files += 1
         name = f"{path_segment(self.feed)}-{self._start}-{self._n_files:06}"
-        temporary = self._hidden / f"{name}.tmp"
+        target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
+        temporary = self.retry.attempt(lambda: self._hidden.unfinished(target))
         output = DurableFile(temporary, self.retry)
         schema = self._schemas[table]
         writer = pq.ParquetWriter(
             output, schema, compression="zstd", version="2.6", **_encodings(schema)
         )
-        target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
         file = _File(table, temporary, target, output, writer, monotonic())
         self._files[table, part] = file
         return file
@@ -258,7 +239,7 @@ class ParquetSink(Sink):
         file.output.close()
         folder = file.target.parent
         self.retry.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
-        file.temporary.rename(file.target)
+        self.retry.attempt(lambda: file.temporary.rename(file.target))
         for path in (folder, folder.parent, folder.parent.parent):
             sync_folder(path)
         del self._files[key]
@@ -274,13 +255,11 @@ class ParquetSink(Sink):
             self._publish(key)
 
     def _close(self) -> None:
-        # After a failure: unfinished files stay hidden, and the next start removes them.
+        # After a failure: unfinished files stay hidden, and the next start sets them aside.
         for file in self._files.values():
             file.output.abandon()
             with suppress(OSError, pa.ArrowException):
                 file.writer.close()
             with suppress(OSError):
                 file.output.close()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._hidden.close()
