@@ -191,8 +191,9 @@ def show_latency(console: Console, summary: dict[str, Any], timing: Timing) -> N
         ("read_to_commit", "all", "in DuckDB"),
     ):
         found = summary["latency_us"][key]
-        cells = [found[name] / 1000 for name in ("p50", "p99", "p999", "max")]
-        table.add_row(rows, "read", end, *(f"{cell:.3f}" for cell in cells))
+        values_us = [found[name] for name in ("p50", "p99", "p999", "max")]
+        cells = ["-" if us is None else f"{us / 1000:.3f}" for us in values_us]  # None: no value
+        table.add_row(rows, "read", end, *cells)
     if timing.sent_ns:
         sent_ns = np.concatenate(timing.sent_ns)
         commit_ns, n_committed = (np.array(column) for column in zip(*timing.commits, strict=True))
@@ -204,8 +205,8 @@ def show_latency(console: Console, summary: dict[str, Any], timing: Timing) -> N
             ("in DuckDB", commit_ns[seen[is_seen]] - sent_ns[is_seen]),
         )
         for end, took_ns in ways:
-            cells = np.percentile(took_ns, PERCENTILES) / 1e6
-            table.add_row("trades", "sent", end, *(f"{cell:.3f}" for cell in cells))
+            took_ms = np.percentile(took_ns, PERCENTILES) / 1e6
+            table.add_row("trades", "sent", end, *(f"{ms:.3f}" for ms in took_ms))
     console.print(table)
 
 

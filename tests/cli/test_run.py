@@ -238,6 +238,10 @@ def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_pa
     conns = rows["conn"].to_pylist()
     assert conns == [conns[0]] * 10 + [conns[0] + 1] * 10
     gaps = from_duckdb(tmp_path, "gaps")
+    assert gaps["state"].to_pylist() == ["open"] * 2 + ["closed"] * 2
+    assert gaps["gap_id"].to_pylist() == [0, 1] * 2
+    assert gaps["ts_end"].is_null().to_pylist() == [True, True, False, False]
+    gaps = gaps.slice(2)
     assert sorted(gaps["table_name"].to_pylist()) == ["quotes", "trades"]
     for name, value in {
         "venue": "hyperliquid",
@@ -245,7 +249,7 @@ def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_pa
         "conn": conns[0],
         "reason": "disconnect",
         "lost": None,
-        "recovered": False,
+        "recovered": None,
     }.items():
         assert gaps[name].to_pylist() == [value] * 2
     received = rows["ts_recv"].cast("int64").to_pylist()

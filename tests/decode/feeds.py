@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message
+from tickwire.ledger import Quarantine
+from tickwire.observe import Metrics, Registry
 from tickwire.ring import Admission, Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Table
 
@@ -78,6 +80,7 @@ class Feed:
             for name in names
         }
         self.quarantine = Ring(TABLES["quarantine"], 1024, self.dictionaries)
+        self.registry = Registry()
         self.consumers = {
             name: Consumer(ring)
             for name, ring in [*self.rings.items(), ("quarantine", self.quarantine)]
@@ -89,7 +92,7 @@ class Feed:
             self.dictionaries,
             venue=VENUE,
             symbols=symbols,
-            quarantine=self.quarantine,
+            quarantine=Quarantine(self.quarantine, Metrics(self.registry)),
             admission=admission,
             hold_bytes=hold_bytes,
         )

@@ -34,10 +34,12 @@ def test_what_is_too_long_is_truncated_and_what_finds_no_room_dropped() -> None:
         payload = b"x" * n_bytes
         assert feed.rows(payload) == {}
         assert feed.reasons() == [("not_json", payload[:longest])]
-    assert (feed.decoder.quarantine_cut, feed.decoder.quarantine_unkept) == (1, 0)
+    assert feed.registry.total("quarantine_truncated") == 1
+    assert feed.registry.total("quarantine_dropped") == 0
     n_more = feed.quarantine.capacity + 10
     for _ in range(n_more):  # it never blocks
         assert feed.offer("x")
-    assert feed.decoder.quarantine_unkept >= 10
-    assert len(feed.reasons()) == n_more - feed.decoder.quarantine_unkept > 1000
+    n_dropped = feed.registry.total("quarantine_dropped")
+    assert n_dropped >= 10
+    assert len(feed.reasons()) == n_more - n_dropped > 1000
     assert feed.decoder.errors == {"not_json": n_more + 2}

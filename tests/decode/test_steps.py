@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from tickwire.decode import Decoder, Program
+from tickwire.ledger import Quarantine
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 from tickwire.venues import load
@@ -67,7 +68,7 @@ class Side:
             rings,
             self.dictionaries,
             venue=venue.name,
-            quarantine=rings["quarantine"],
+            quarantine=Quarantine(rings["quarantine"]),
         )
         self.connection = self.decoder.connection(0)
 

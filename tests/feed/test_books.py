@@ -13,7 +13,7 @@ from tickwire.config import Config, Feed, Source
 from tickwire.errors import RequestRefused, TickwireError
 from tickwire.feed import books as books_module
 from tickwire.feed.books import Books, fetch_books, snapshot_id_path, symbol_of
-from tickwire.feed.pipeline import Pipeline
+from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.ring import Consumer
 from tickwire.venues import load
@@ -62,7 +62,7 @@ class Scene:
     def __init__(self) -> None:
         source = Source(venue="binance", channels=["book"], symbols=["BTCUSDT"])
         plan = plan_feed(Config(Feed(ring_rows=16_384), (source,)))
-        self.pipeline = Pipeline(plan, dict.fromkeys(plan.tables, 0))
+        self.pipeline = Pipeline(plan, dict.fromkeys((*plan.tables, GAP_ID), 0))
         [self.source] = self.pipeline.sources
         assert self.source.books is not None
         self.books: Books = self.source.books

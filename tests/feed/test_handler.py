@@ -196,14 +196,21 @@ def test_a_gap_that_no_message_ends_lasts_until_the_stop(run: Run) -> None:
             async with feed:
                 gaps, rows = feed.batches("gaps"), feed.batches("trades")
                 await until(lambda: feed.summary()["reconnects"] == 1)
+                opened = gaps.get_nowait()
                 assert gaps.empty()
                 before_ns = time.time_ns()
-            [batch] = [batch async for batch in gaps]
-            assert batch.column("table_name").to_pylist() == ["trades"]
-            assert batch.column("reason").to_pylist() == ["disconnect"]
+            [closed] = [batch async for batch in gaps]
             last = rows.get_nowait().column("ts_recv").cast("int64").to_pylist()[-1]
-            assert batch.column("ts_start").cast("int64").to_pylist() == [last]
-            assert before_ns < batch.column("ts_end").cast("int64").to_pylist()[0]
+            for batch, state in ((opened, "open"), (closed, "closed")):
+                assert batch.column("state").to_pylist() == [state]
+                assert batch.column("gap_id").to_pylist() == [0]
+                assert batch.column("table_name").to_pylist() == ["trades"]
+                assert batch.column("reason").to_pylist() == ["disconnect"]
+                assert batch.column("ts_start").cast("int64").to_pylist() == [last]
+                [detail] = batch.column("detail").to_pylist()
+                assert detail.startswith("closed: 1001")
+            assert opened.column("ts_end").to_pylist() == [None]
+            assert before_ns < closed.column("ts_end").cast("int64").to_pylist()[0]
 
     run(scene())
 
@@ -293,8 +300,13 @@ def test_a_disconnect_while_a_full_ring_blocks_is_a_gap_of_that_reason(run: Run)
                     ids += (await rows.get()).column("trade_id").to_pylist()
                 await until(lambda: feed.summary()["connects"] == 2)
             assert ids == [str(number) for number in range(n_trades)]
-            [gap] = [batch async for batch in gaps]
-            assert gap.column("reason").to_pylist() == ["overflow"]
+            found = [
+                row
+                for batch in [batch async for batch in gaps]
+                for row in batch.select(["gap_id", "reason", "state"]).to_pylist()
+            ]
+            both = {"gap_id": 0, "reason": "overflow"}
+            assert found == [both | {"state": "open"}, both | {"state": "closed"}]
 
     run(scene())
 

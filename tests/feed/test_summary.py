@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 from tickwire.config import Config, Feed, Source
-from tickwire.feed.pipeline import Pipeline
+from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.summary import Usage, status_of, summarise
+from tickwire.observe import METRICS
 
 KEYS = {
     "version": str,
@@ -33,18 +34,33 @@ KEYS = {
 def pipeline() -> Pipeline:
     source = Source(venue="hyperliquid", channels=["mids"], symbols=["*"])
     plan = plan_feed(Config(Feed(ring_rows=16_384), (source,)))
-    return Pipeline(plan, dict.fromkeys(plan.tables, 0))
+    return Pipeline(plan, dict.fromkeys((*plan.tables, GAP_ID), 0))
 
 
 def test_every_key_is_there_with_its_type() -> None:
-    summary = summarise("main", pipeline(), [], [], Usage())
+    summary = summarise("main", pipeline().registry, Usage())
     for key, kind in KEYS.items():
         assert type(summary[key]) is kind, key
     assert set(summary["latency_us"]) == {"read_to_ring", "read_to_batch", "read_to_commit"}
     for latency in summary["latency_us"].values():
-        assert set(latency) == {"p50", "p99", "p999", "max", "count"}
+        assert latency == {"p50": None, "p99": None, "p999": None, "max": None, "count": 0}
     assert summary["peak_rss_bytes"] > 1 << 20
     assert set(summary["rows"]) == {"mids", "gaps", "sessions", "quarantine"}
+
+
+def test_every_declared_key_is_there_and_no_figure_is_collected_apart() -> None:
+    summary = summarise("main", pipeline().registry, Usage())
+    declared = {metric.summary for metric in METRICS if metric.summary}
+    apart = {"version", "feed", "seconds", "cpu_seconds", "peak_rss_bytes"}
+    assert summary.keys() == declared | apart | {"sink_stalls", "latency_us"}
+    for old in (
+        "warnings_untold",
+        "quarantine_unkept",
+        "quarantine_cut",
+        "unwritten_gaps_and_sessions",
+    ):
+        assert old not in summary
+    assert summary["decode_errors"] == {}
 
 
 def test_it_counts_what_the_pipeline_has_seen() -> None:
@@ -58,11 +74,11 @@ def test_it_counts_what_the_pipeline_has_seen() -> None:
         b"no json",
     ):
         assert connection.decode(payload, 1)
-    summary = summarise("main", made, [], [], Usage())
+    summary = summarise("main", made.registry, Usage())
     assert summary["rows"]["mids"] == 2
     assert summary["unknown_messages"] == summary["unrequested_messages"] == 1
     assert sum(summary["decode_errors"].values()) == 1
-    status = status_of(made, [], [])
+    status = status_of(made.registry)
     assert status.messages == summary["messages"]
     assert status.rows == 3  # two mids, one in quarantine
     assert status.p99_us is not None

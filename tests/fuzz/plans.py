@@ -22,6 +22,7 @@ from tests.fuzz.frames import exact
 from tickwire import venues as product
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message
+from tickwire.ledger import Quarantine
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Table
 
@@ -71,7 +72,7 @@ class Source:
             self.dictionaries,
             venue=VENUE,
             symbols=symbols,
-            quarantine=self.quarantine,
+            quarantine=Quarantine(self.quarantine),
         )
 
 

@@ -45,6 +45,7 @@ MEASURED_BY = {
     "decode/_targets": "decode/bench_decoder",
     "decode/_template": "decode/bench_decoder",
     "decode/_walk": "decode/bench_decoder",
+    "observe/_counter": "decode/bench_decoder",
     "ring/_drops": "ring/bench_ring",
     "ring/_gates": "ring/bench_ring",
     "ring/_watermarks": "ring/bench_ring",

@@ -1,87 +1,149 @@
 """The feed's own rows: nothing blocks, nothing grows, nothing is lost while there is room."""
 
-import pyarrow as pa
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
 
 from tickwire.ledger import Ledger, Place
 from tickwire.ledger import ledger as ledger_module
+from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 
 ROWS = 1024
+PLACE = Place("binance", "BTCUSDT", 3)
 
 
-def rings() -> tuple[Ring, Ring]:
-    dictionaries = Dictionaries()
-    return Ring(TABLES["gaps"], ROWS, dictionaries), Ring(TABLES["sessions"], ROWS, dictionaries)
+class Scene:
+    """A ledger and who reads its tables."""
+
+    def __init__(self, *, first_gap_id: int = 0) -> None:
+        dictionaries = Dictionaries()
+        self.gap_ring = Ring(TABLES["gaps"], ROWS, dictionaries)
+        sessions = Ring(TABLES["sessions"], ROWS, dictionaries)
+        self.registry = Registry()
+        self.ledger = Ledger(
+            self.gap_ring, sessions, first_gap_id=first_gap_id, metrics=Metrics(self.registry)
+        )
+        self.ledger.clock = lambda: 99
+        self._gaps, self._sessions = Consumer(self.gap_ring), Consumer(sessions)
+
+    def gaps(self) -> list[dict[str, Any]]:
+        return rows(self._gaps)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        return rows(self._sessions)
 
 
-def one_row(batch: pa.RecordBatch) -> dict[str, object]:
-    assert batch.num_rows == 1
-    return {
-        name: (column.cast("int64") if pa.types.is_timestamp(column.type) else column)[0].as_py()
+def rows(consumer: Consumer) -> list[dict[str, Any]]:
+    batch = consumer.take()
+    if batch is None:
+        return []
+    columns = {
+        name: (column.cast("int64") if name.startswith("ts_") else column).to_pylist()
         for name, column in zip(batch.schema.names, batch.columns, strict=True)
     }
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
-def test_a_gap_is_a_row() -> None:
-    gaps, sessions = rings()
-    ledger = Ledger(gaps, sessions)
-    ledger.clock = lambda: 99
-    consumer = Consumer(gaps)
-    ledger.gap("book", "sequence", 10, 20, Place("binance", "BTCUSDT", 3), lost=7, recovered=True)
-    assert one_row(consumer.take()) == {
-        "seq": 0,
-        "venue": "binance",
-        "symbol": "BTCUSDT",
-        "ts_event": None,
-        "ts_recv": 99,
-        "conn": 3,
-        "table_name": "book",
-        "reason": "sequence",
-        "ts_start": 10,
-        "ts_end": 20,
-        "lost": 7,
-        "recovered": True,
-    }
-    assert ledger.n_gaps == 1
+def test_a_gap_known_when_it_is_over_is_one_closed_row() -> None:
+    scene = Scene()
+    scene.ledger.record("book", "sequence", 10, 20, PLACE, lost=7, detail="3 to 9")
+    assert scene.gaps() == [
+        {
+            "seq": 0,
+            "venue": "binance",
+            "symbol": "BTCUSDT",
+            "ts_event": None,
+            "ts_recv": 99,
+            "conn": 3,
+            "gap_id": 0,
+            "table_name": "book",
+            "reason": "sequence",
+            "state": "closed",
+            "ts_start": 10,
+            "ts_end": 20,
+            "ts_event_start": None,
+            "ts_event_end": None,
+            "lost": 7,
+            "recovered": None,
+            "consumer": None,
+            "detail": "3 to 9",
+        }
+    ]
+    assert scene.registry.by("gaps", "table", "reason") == {"book": {"sequence": 1}}
 
 
-def test_an_event_is_a_row_and_a_long_detail_is_cut() -> None:
-    gaps, sessions = rings()
-    ledger = Ledger(gaps, sessions)
-    ledger.clock = lambda: 99
-    consumer = Consumer(sessions)
-    ledger.event("warning", "x" * 10_000, Place("hyperliquid"), log=True)
-    row = one_row(consumer.take())
+def test_a_gap_is_a_row_when_it_opens_and_another_of_the_same_id_when_it_ends() -> None:
+    scene = Scene()
+    gap = scene.ledger.open(
+        "trades", "disconnect", 10, PLACE, event_start_ns=8, consumer="duckdb", detail="reset"
+    )
+    [opened] = scene.gaps()
+    assert (opened["state"], opened["ts_start"], opened["ts_end"]) == ("open", 10, None)
+    assert (opened["ts_event_start"], opened["consumer"]) == (8, "duckdb")
+    assert scene.registry.total("gaps_open") == 1
+    scene.ledger.close(gap, 30, event_end_ns=28, lost=5, recovered=2)
+    [closed] = scene.gaps()
+    ended = {"state": "closed", "ts_end": 30, "ts_event_end": 28, "lost": 5, "recovered": 2}
+    assert closed == opened | ended | {"seq": 1}
+    assert (scene.registry.total("gaps_open"), scene.registry.total("gaps")) == (0, 1)
+
+
+def test_a_gap_ends_once_and_never_before_its_start() -> None:
+    scene = Scene()
+    gap = scene.ledger.open("trades", "disconnect", 10, PLACE)
+    scene.ledger.close(gap, 5)
+    assert [row["ts_end"] for row in scene.gaps()] == [None, 10]
+    with pytest.raises(ValueError, match="ended before"):
+        scene.ledger.close(gap, 20)
+    assert scene.gaps() == []
+    assert scene.registry.total("gaps_open") == 0
+
+
+def test_each_gap_has_a_number_of_its_own() -> None:
+    scene = Scene(first_gap_id=1000)
+    first = scene.ledger.open("trades", "disconnect", 1, PLACE)
+    scene.ledger.record("book", "sequence", 1, 2, PLACE)
+    scene.ledger.close(first, 3)
+    assert [row["gap_id"] for row in scene.gaps()] == [1000, 1001, 1000]
+    assert scene.ledger.next_gap_id == 1002
+
+
+def test_an_event_is_a_row_and_a_long_detail_is_truncated() -> None:
+    scene = Scene()
+    scene.ledger.event("warning", "x" * 10_000, Place("hyperliquid"), log=True)
+    [row] = scene.sessions()
     assert (row["venue"], row["symbol"], row["conn"]) == ("hyperliquid", None, None)
     assert (row["event"], row["detail"], row["ts_recv"]) == ("warning", "x" * 4096, 99)
 
 
 def test_what_finds_a_full_ring_waits_and_keeps_its_order() -> None:
-    gaps, sessions = rings()
-    ledger = Ledger(gaps, sessions)
-    consumer = Consumer(gaps)
+    scene = Scene()
     for number in range(ROWS + 100):
-        ledger.gap("trades", "disconnect", number, number, Place())
-    assert ledger.n_waiting == ROWS + 100 - gaps.published > 0
+        scene.ledger.record("trades", "disconnect", number, number, Place())
+    assert scene.ledger.n_waiting == ROWS + 100 - scene.gap_ring.published > 0
     starts: list[int] = []
-    while (batch := consumer.take()) is not None:
-        starts += batch.column("ts_start").cast("int64").to_pylist()
-        ledger.retry()
-    assert ledger.n_waiting == 0
+    while found := scene.gaps():
+        starts += [row["ts_start"] for row in found]
+        scene.ledger.housekeeping()
+    assert scene.ledger.n_waiting == 0
     assert starts == list(range(ROWS + 100))
 
 
-def test_what_waits_is_bounded_and_what_is_given_up_is_counted() -> None:
-    gaps, sessions = rings()
-    ledger = Ledger(gaps, sessions)
-    consumer = Consumer(gaps)
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted() -> None:
+    scene = Scene()
     n_gaps = 3 * ledger_module.MAX_WAITING
     for number in range(n_gaps):
-        ledger.gap("trades", "disconnect", number, number, Place())
-    assert ledger.n_waiting == ledger_module.MAX_WAITING
+        scene.ledger.record("trades", "disconnect", number, number, Place())
+    assert scene.ledger.n_waiting == ledger_module.MAX_WAITING
     n_seen = 0
-    while (batch := consumer.take()) is not None:
-        n_seen += batch.num_rows
-        ledger.retry()
-    assert n_seen + ledger.n_unwritten == n_gaps == ledger.n_gaps
+    while found := scene.gaps():
+        n_seen += len(found)
+        scene.ledger.housekeeping()
+    dropped = scene.registry.by("system_rows_dropped", "table")
+    assert n_seen + dropped["gaps"] == n_gaps == scene.registry.total("gaps")

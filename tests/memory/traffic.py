@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from tickwire import venues
 from tickwire.decode import Decoder, Program
 from tickwire.errors import ProtocolError
+from tickwire.ledger import Quarantine
 from tickwire.net import Receiver
 from tickwire.observe import Histogram
 from tickwire.ring import Consumer, Dictionaries, Ring
@@ -59,7 +60,7 @@ class Source:
             self.rings,
             self.dictionaries,
             venue=self.venue.name,
-            quarantine=self.quarantine,
+            quarantine=Quarantine(self.quarantine),
             read_to_ring=self.histogram,
         )
         self.connection = self.decoder.connection(self.n_connections)

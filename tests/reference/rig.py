@@ -8,6 +8,7 @@ from tests.reference.captures import Message, RestAnswer
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message as Declared
+from tickwire.ledger import Quarantine
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.venues import Venue
@@ -69,7 +70,7 @@ class Rig:
             self.dictionaries,
             venue=venue,
             symbols=symbols,
-            quarantine=self.quarantine,
+            quarantine=Quarantine(self.quarantine),
             admission=self.splice,
         )
         self.consumers = {name: Consumer(ring) for name, ring in self.rings.items()}

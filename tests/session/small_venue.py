@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.net.servers import Peer, text
 from websockets.frames import Opcode
 
+from tickwire.observe import Metrics
 from tickwire.session import Session, SessionSettings
 from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
 from tickwire.wire import MessageQueue
@@ -128,6 +129,11 @@ class Running:
     observer: Observer
     handlers: dict[int, Handler]
     task: asyncio.Task[None]
+    metrics: Metrics
+
+    def count(self, name: str) -> float:
+        """What the session counts under a name."""
+        return self.metrics.registry.total(name)
 
 
 @asynccontextmanager
@@ -148,6 +154,7 @@ async def running(
         return handlers[conn]
 
     observer = Observer()
+    metrics = Metrics(labels={"source": "0", "venue": venue.name})
     session = Session(
         venue,
         url,
@@ -156,11 +163,12 @@ async def running(
         next_conn=lambda: next(numbers),
         observer=observer,
         settings=settings,
+        metrics=metrics,
     )
     task = asyncio.ensure_future(session.run())
     try:
         async with asyncio.timeout(10):
-            yield Running(session, observer, handlers, task)
+            yield Running(session, observer, handlers, task, metrics)
             session.stop()
             await task
         assert not session.is_subscribed

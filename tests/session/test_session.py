@@ -91,7 +91,7 @@ async def test_reconnects_and_subscribes_again(carrier: str, security: Security)
         ["data 4"],
     ]
     assert run.session.n_connects == 4
-    assert run.session.n_protocol_errors == 1
+    assert run.count("protocol_errors") == 1
 
 
 async def test_a_failed_connect_is_told_and_tried_again(
@@ -102,7 +102,7 @@ async def test_a_failed_connect_is_told_and_tried_again(
         await peer.answer_close()
 
     async with running(plain.url(unused_tcp_port), ["a"]) as run:
-        await run.observer.until(lambda: run.session.n_failed_connects >= 2)
+        await run.observer.until(lambda: run.count("failed_connects") >= 2)
         assert run.observer.told[0][0] == "warned"
         assert "localhost" in str(run.observer.told[0][1])
         # The number of a connection that never was is used by the next one.
@@ -497,9 +497,9 @@ async def test_words_of_the_venue_are_told_within_a_bound(
         assert len(told) == replies.MAX_WARNINGS + 2
         assert told[0].startswith("no\\x1b[31m\\nxxx")
         assert {len(words) for words in told[:-2]} == {500}
-        assert told[-2] == f"{100 - replies.MAX_WARNINGS} more warnings were not told"
-        assert run.session.n_warnings == 101
-        assert run.session.n_warnings_untold == 100 - replies.MAX_WARNINGS
+        assert told[-2] == f"{100 - replies.MAX_WARNINGS} more warnings were suppressed"
+        assert run.count("warnings") == 101
+        assert run.count("warnings_suppressed") == 100 - replies.MAX_WARNINGS
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.sinks.batches import (
 )
 
 from tickwire.errors import SinkError
-from tickwire.observe import Histogram
+from tickwire.observe import Metrics
 from tickwire.schema import TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, DuckDBSink
 
@@ -197,13 +197,13 @@ def test_rows_are_visible_to_other_threads_while_it_runs(tmp_path):
 
 
 def test_latency_is_recorded_after_each_commit(tmp_path):
-    latency = Histogram()
-    sink = DuckDBSink(DuckDBSettings(path=tmp_path / "a.duckdb"), "main", latency)
+    metrics = Metrics()
+    sink = DuckDBSink(DuckDBSettings(path=tmp_path / "a.duckdb"), "main", metrics)
     sink.open([TRADES])
     sink.start({"trades": ListSource([batch_of(TRADES, 1, i) for i in range(3)])})
     sink.stop()
-    assert sink.latency is latency
-    assert latency.count == 3
+    assert sink.latency.count == 3
+    assert metrics.registry.merged("read_to_commit_seconds").count == 3
 
 
 def test_stop_drains_everything_and_stop_without_drain_only_what_was_taken(tmp_path):

@@ -10,6 +10,7 @@ from tickwire.decode._routing cimport Router
 from tickwire.decode._stage cimport Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
+from tickwire.observe._counter cimport Counter
 from tickwire.observe._histogram cimport Histogram
 from tickwire.ring._admission cimport Admission
 
@@ -35,12 +36,13 @@ cdef class Decoder:
     cdef object symbols             # the feed's Dictionary of symbols
     cdef object venue
     cdef int16_t venue_code
-    cdef readonly int64_t messages          # data messages, whatever became of them
-    cdef readonly int64_t bytes
-    cdef readonly int64_t unknown_messages
-    cdef readonly int64_t unrequested_messages
+    cdef Counter n_messages                 # data messages, whatever became of them
+    cdef Counter n_bytes
+    cdef Counter n_unknown
+    cdef Counter n_unrequested
     cdef MessageLimit limit
-    cdef int64_t n_in_read                  # data messages since begin_read
+    cdef int64_t n_in_read                  # data messages since begin_read, and their bytes:
+    cdef int64_t bytes_in_read              # counted at its end
     cdef dict held                          # symbol code -> deque of messages that wait
     cdef readonly int64_t held_bytes
     cdef int64_t hold_bytes

@@ -26,6 +26,7 @@ from collections import deque
 
 from tickwire.clock import mono_ns
 from tickwire.errors import DecodeError, PlanError
+from tickwire.observe import Metrics
 
 cdef extern from "tickwire/base/utf8.h" nogil:
     ctypedef struct tw_utf8:
@@ -70,6 +71,7 @@ cdef class Decoder:
         read_to_ring=None,
         limit=None,
         hold_bytes=67_108_864,
+        metrics=None,
     ):
         for route in program.routes:
             for row_set in route.row_sets:
@@ -88,26 +90,37 @@ cdef class Decoder:
         self.router = Router(self.walker)
         self.admission = admission
         self.read_to_ring = read_to_ring
-        self.quarantine = Quarantine(venue, quarantine)
+        if metrics is None:
+            metrics = Metrics(labels={"source": "", "venue": venue})
+        self.n_messages = metrics.counter("messages")
+        self.n_bytes = metrics.counter("message_bytes")
+        self.n_unknown = metrics.counter("unknown_messages")
+        self.n_unrequested = metrics.counter("unrequested_messages")
+        self.quarantine = Quarantine(venue, quarantine, metrics)
         self.limit = MessageLimit() if limit is None else limit
         self.hold_bytes = hold_bytes
         self.held = {}
         self.draining = {}
 
     @property
+    def messages(self):
+        """Data messages, whatever became of them."""
+        return self.n_messages.value + self.n_in_read  # the registry has those of whole reads
+
+    @property
+    def unknown_messages(self):
+        """Messages of no declared kind."""
+        return self.n_unknown.value
+
+    @property
+    def unrequested_messages(self):
+        """Messages of a declared kind whose table is not among the source's."""
+        return self.n_unrequested.value
+
+    @property
     def errors(self):
         """Messages that could not be decoded, by reason."""
-        return dict(self.quarantine.counts)
-
-    @property
-    def quarantine_unkept(self):
-        """Messages that the quarantine had no room for."""
-        return self.quarantine.n_dropped
-
-    @property
-    def quarantine_cut(self):
-        """Messages that the quarantine holds in part."""
-        return self.quarantine.n_truncated
+        return self.quarantine.counts()
 
     @property
     def scripted(self):
@@ -161,9 +174,8 @@ cdef class Decoder:
 
     cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil:
         """A data message of n bytes is done with."""
-        self.messages += 1
         self.n_in_read += 1
-        self.bytes += n
+        self.bytes_in_read += n
         connection.note_message()
         return Verdict.TAKEN
 
@@ -177,7 +189,7 @@ cdef class Decoder:
         if number == UNROUTED and outcome != DONE:
             return self.refuse(connection, outcome, payload, n)
         if number == UNROUTED:
-            self.unknown_messages += 1
+            self.n_unknown.count(1)
         else:
             route = &self.bytecode.routes[number]
             if route.kind != ROUTE_DATA:
@@ -190,7 +202,7 @@ cdef class Decoder:
             if outcome != DONE:
                 return self.refuse(connection, outcome, payload, n)
             if not route.requested:
-                self.unrequested_messages += 1
+                self.n_unrequested.count(1)
             elif route.spliced and self.admission is not None:
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
                     self.stage.take_back(route)
@@ -248,8 +260,10 @@ cdef class Decoder:
             return
         if self.read_to_ring is not None:
             self.read_to_ring.record(tw_mono_ns() - connection.mono_ns, self.n_in_read)
+        self.n_messages.count(self.n_in_read)
+        self.n_bytes.count(self.bytes_in_read)
         self.limit.taken += self.n_in_read
-        self.n_in_read = 0
+        self.n_in_read = self.bytes_in_read = 0
         if self.limit.most and self.limit.taken >= self.limit.most:
             self.limit.spent = True
 

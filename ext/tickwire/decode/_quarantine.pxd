@@ -1,10 +1,9 @@
-"""Messages that cannot be decoded: counted by reason, kept as far as there is room."""
+"""Messages that cannot be decoded: counted by reason, handed to the table quarantine."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from tickwire.decode._connection cimport Connection
-from tickwire.ring._ring cimport Ring
 
 # Name of an Outcome.
 cdef object reason_of(int outcome)
@@ -12,11 +11,9 @@ cdef object reason_of(int outcome)
 
 @cython.final
 cdef class Quarantine:
-    cdef Ring ring                  # None: nothing is kept
+    cdef object table               # a `contract.QuarantineTable`; None: nothing is kept
     cdef object venue
-    cdef dict counts                # reason -> messages
-    cdef int64_t n_dropped          # messages that the ring had no room for
-    cdef int64_t n_truncated        # messages that it holds in part
+    cdef dict counters              # reason -> Counter
 
     # Received by the connection at ts_recv_ns.
     cdef int keep(

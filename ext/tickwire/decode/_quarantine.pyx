@@ -1,4 +1,4 @@
-"""Messages that cannot be decoded: counted by reason, kept as far as there is room."""
+"""Messages that cannot be decoded: counted by reason, handed to the table quarantine."""
 
 from libc.stdint cimport int64_t, uint8_t
 
@@ -16,37 +16,44 @@ cdef object reason_of(int outcome):
 
 
 cdef class Quarantine:
-    """Counts and keeps what a source could not decode; never blocks.
+    """Counts what a source could not decode, and hands it on to be kept.
 
     Parameters
     ----------
     venue
         The source's, by name.
-    ring
-        Of the table quarantine; None to count only.
+    table
+        Keeps it, a `tickwire.decode.contract.QuarantineTable`; None to count only.
+    metrics
+        The source's.
     """
 
-    def __init__(self, venue, ring=None):
+    def __init__(self, venue, table, metrics):
         self.venue = venue
-        self.ring = ring
-        self.counts = {}
+        self.table = table
+        self.counters = {
+            reason: metrics.counter("decode_errors", reason=reason) for reason in REASONS[1:]
+        }
+
+    def counts(self):
+        """Give the messages by reason; a reason without any is left out."""
+        return {reason: n.value for reason, n in self.counters.items() if n.value}
 
     cdef int keep(
         self, Connection connection, int64_t ts_recv_ns, int outcome, const uint8_t* payload,
         size_t n
     ) except -1:
+        cdef size_t longest
         reason = REASONS[outcome]
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        if self.ring is None:
-            return 0
-        longest = self.ring.max_text_bytes("payload")
-        kept = self.ring.append(
-            venue=self.venue,
-            ts_recv=ts_recv_ns,
-            conn=connection.conn,
-            reason=reason,
-            payload=payload[:min(n, <size_t>longest)],
-        )
-        self.n_dropped += not kept
-        self.n_truncated += kept and n > <size_t>longest
+        self.counters[reason].add()
+        if self.table is not None:
+            longest = self.table.max_bytes
+            self.table.keep(
+                self.venue,
+                reason,
+                payload[:min(n, longest)],
+                ts_recv=ts_recv_ns,
+                conn=connection.conn,
+                is_truncated=n > longest,
+            )
         return 0

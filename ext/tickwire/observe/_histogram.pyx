@@ -176,8 +176,10 @@ cdef class Histogram:
         Returns
         -------
         dict
-            p50, p99, p999 and max in us, and count; all 0 when empty.
+            p50, p99, p999 and max in us, None when empty, and count.
         """
+        if self.count == 0:
+            return {"p50": None, "p99": None, "p999": None, "max": None, "count": 0}
         return {
             "p50": self.percentile(50) / NS_PER_US,
             "p99": self.percentile(99) / NS_PER_US,

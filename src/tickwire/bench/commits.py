@@ -27,7 +27,7 @@ from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
 from tickwire.bench.cases import SYMBOL
 from tickwire.bench.receivers import Plan
 from tickwire.errors import TickwireError
-from tickwire.observe import Histogram
+from tickwire.observe import Metrics
 from tickwire.sinks import DuckDBSettings, DuckDBSink, Sink
 
 LOOK_S = 0.02
@@ -78,10 +78,10 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
         def make_sink(
             self,
             feed: str,
-            latency: Histogram | None = None,
+            metrics: Metrics | None = None,
             on_failure: Callable[[Sink], None] | None = None,
         ) -> NotingSink:
-            sinks.append(NotingSink(self, feed, latency, on_failure))
+            sinks.append(NotingSink(self, feed, metrics, on_failure))
             return sinks[-1]
 
     source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)

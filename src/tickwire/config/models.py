@@ -292,15 +292,15 @@ class SinkSettings(Section):
         """Where the rows go, in a few words; no two sinks of a feed have the same."""
         raise NotImplementedError
 
-    def make_sink(self, feed: str, latency: Any = None, on_failure: Any = None) -> Any:
+    def make_sink(self, feed: str, metrics: Any = None, on_failure: Any = None) -> Any:
         """Make the sink, not yet open: a `tickwire.sinks.Sink`, a room above this one.
 
         Parameters
         ----------
         feed
             The feed's name.
-        latency
-            The histogram of read-to-commit latencies; by default one of the sink's own.
+        metrics
+            What the sink counts by, `tickwire.observe.Metrics`; by default a registry of its own.
         on_failure
             Called once, in the sink's thread, when it fails while running.
         """

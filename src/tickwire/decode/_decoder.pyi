@@ -6,8 +6,9 @@ from typing import final
 from typing_extensions import Buffer, disjoint_base
 
 from tickwire.decode._connection import Connection
+from tickwire.decode.contract import QuarantineTable
 from tickwire.decode.program import Program
-from tickwire.observe import Histogram
+from tickwire.observe import Histogram, Metrics
 from tickwire.ring import Admission, Dictionaries, Ring
 
 @final
@@ -34,26 +35,21 @@ class Decoder:
         *,
         venue: str,
         symbols: Sequence[str] = ("*",),
-        quarantine: Ring | None = None,
+        quarantine: QuarantineTable | None = None,
         admission: Admission | None = None,
         read_to_ring: Histogram | None = None,
         limit: MessageLimit | None = None,
         hold_bytes: int = 67_108_864,
+        metrics: Metrics | None = None,
     ) -> None: ...
     @property
     def program(self) -> Program: ...
     @property
     def messages(self) -> int: ...
     @property
-    def bytes(self) -> int: ...
-    @property
     def unknown_messages(self) -> int: ...
     @property
     def unrequested_messages(self) -> int: ...
-    @property
-    def quarantine_unkept(self) -> int: ...
-    @property
-    def quarantine_cut(self) -> int: ...
     @property
     def held_bytes(self) -> int: ...
     @property

@@ -1,11 +1,13 @@
 from typing import final
 
-from tickwire.ring import Ring
+from tickwire.decode.contract import QuarantineTable
+from tickwire.observe import Metrics
 
 REASONS: tuple[str, ...]
 
 @final
 class Quarantine:
-    """Counts and keeps what a source could not decode; never blocks."""
+    """Counts what a source could not decode, and hands it on to be kept."""
 
-    def __init__(self, venue: str, ring: Ring | None = None) -> None: ...
+    def __init__(self, venue: str, table: QuarantineTable | None, metrics: Metrics) -> None: ...
+    def counts(self) -> dict[str, int]: ...

@@ -220,7 +220,7 @@ class Books:
         self._waits.clear()
         for symbol, conn, first_ns, last_ns in self._decoder.drop_unreleased():
             place = Place(self._venue.name, symbol, conn)
-            self._ledger.gap("book", OVERFLOW, first_ns, last_ns, place)
+            self._ledger.record("book", OVERFLOW, first_ns, last_ns, place)
 
     def _conn(self, code: int) -> int | None:
         return self._conns.get(self._symbols.value(code))
@@ -228,7 +228,7 @@ class Books:
     def _note(self, code: int, wait: _Wait, end_ns: int, conn: int | None) -> None:
         place = Place(self._venue.name, self._symbols.value(code), conn)
         reason = wait.reason or WAITING_FOR_SNAPSHOT
-        self._ledger.gap("book", reason, wait.since_ns, max(wait.since_ns, end_ns), place)
+        self._ledger.record("book", reason, wait.since_ns, end_ns, place)
 
     def _last_id(self, payload: bytes) -> int:
         value: Any = None

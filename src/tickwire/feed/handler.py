@@ -250,12 +250,12 @@ class FeedHandler:
         feed = self._feed
         if feed is None:
             raise RuntimeError("the feed has not been started")
-        return summarise(self.config.feed.name, feed.pipeline, feed.sources, feed.sinks, feed.usage)
+        return summarise(self.config.feed.name, feed.pipeline.registry, feed.usage)
 
     def status(self) -> Status:
         """Give how the feed stands; may be called from any thread."""
         feed = self._feed
-        return Status() if feed is None else status_of(feed.pipeline, feed.sources, feed.sinks)
+        return Status() if feed is None else status_of(feed.pipeline.registry)
 
     async def _until_end(
         self,

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
 from tickwire.feed.planning import FeedPlan, SourcePlan
-from tickwire.ledger import Ledger
-from tickwire.observe import Histogram
+from tickwire.ledger import Ledger, Quarantine
+from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
+
+# The gaps' own number, reserved in the state beside the tables' sequence numbers.
+GAP_ID = "gaps.gap_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,14 @@ class SourcePipeline:
         Decodes all its connections.
     books
         Its spliced books, where it has any.
+    metrics
+        What its parts count by.
     """
 
     plan: SourcePlan
     decoder: Decoder
     books: Books | None
+    metrics: Metrics
 
 
 class Pipeline:
@@ -47,8 +54,8 @@ class Pipeline:
     ----------
     plan
         The feed's.
-    first_seq
-        Table to the sequence number of its first row.
+    first_numbers
+        Table to the sequence number of its first row, and `GAP_ID` to that of the first gap.
     blocks
         Full rings wait for their consumers whatever the configuration says (a replay).
     max_messages
@@ -58,54 +65,75 @@ class Pipeline:
     def __init__(
         self,
         plan: FeedPlan,
-        first_seq: Mapping[str, int],
+        first_numbers: Mapping[str, int],
         *,
         blocks: bool = False,
         max_messages: int = 0,
     ) -> None:
         feed = plan.config.feed
         self.dictionaries = Dictionaries()
-        self.read_to_ring = Histogram()
-        self.read_to_batch = Histogram()
+        self.registry = Registry()
+        self.metrics = self.registry.labelled()
+        self.read_to_ring = self.metrics.histogram("read_to_ring_seconds")
+        self.read_to_batch = self.metrics.histogram("read_to_batch_seconds")
         self.rings = {
             name: Ring(
                 table,
                 min(feed.ring_rows, SYSTEM_ROWS) if name in SYSTEM_TABLES else feed.ring_rows,
                 self.dictionaries,
                 overflow="block" if blocks else feed.overflow,
-                seq_base=first_seq[name],
+                seq_base=first_numbers[name],
             )
             for name, table in plan.tables.items()
         }
-        self._sink_consumers: list[Consumer] = []
-        self.ledger = Ledger(self.rings["gaps"], self.rings["sessions"])
+        for name, ring in self.rings.items():
+            self.metrics.watch("rows", partial(getattr, ring, "published"), table=name)
+            self.metrics.watch("dropped_rows", partial(getattr, ring, "dropped_rows"), table=name)
+        self.ledger = Ledger(
+            self.rings["gaps"],
+            self.rings["sessions"],
+            first_gap_id=first_numbers[GAP_ID],
+            metrics=self.metrics,
+        )
+        self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         limit = MessageLimit(max_messages)
         self.sources = tuple(
-            self._source(source, plan, feed.hold_bytes, limit) for source in plan.sources
+            self._source(
+                source,
+                plan,
+                feed.hold_bytes,
+                limit,
+                self.metrics.labelled(source=str(number), venue=source.venue.name),
+            )
+            for number, source in enumerate(plan.sources)
         )
 
-    def consumers(self, tables: tuple[str, ...]) -> dict[str, Consumer]:
+    def consumers(self, sink: str, tables: tuple[str, ...]) -> dict[str, Consumer]:
         """Give a sink its consumers."""
         made = {name: Consumer(self.rings[name]) for name in tables}
-        self._sink_consumers += made.values()
+        for name, consumer in made.items():
+            self.metrics.watch("ring_depth", partial(_depth, consumer), sink=sink, table=name)
         return made
 
-    def depth(self) -> float:
-        """Give how full the fullest ring is with rows that a sink has not taken, 0 to 1."""
-        fill = (each.available / each.ring.capacity for each in self._sink_consumers)
-        return max(fill, default=0.0)
-
-    def next_seq(self) -> dict[str, int]:
-        """Give each table's number of the row that comes next."""
-        return {name: ring.next_seq for name, ring in self.rings.items()}
+    def next_numbers(self) -> dict[str, int]:
+        """Give the numbers that come next, as `first_numbers`."""
+        return {
+            GAP_ID: self.ledger.next_gap_id,
+            **{name: ring.next_seq for name, ring in self.rings.items()},
+        }
 
     @property
     def messages(self) -> int:
         """Data messages decoded."""
-        return sum(source.decoder.messages for source in self.sources)
+        return int(self.registry.total("messages"))
 
     def _source(
-        self, source: SourcePlan, plan: FeedPlan, hold_bytes: int, limit: MessageLimit
+        self,
+        source: SourcePlan,
+        plan: FeedPlan,
+        hold_bytes: int,
+        limit: MessageLimit,
+        metrics: Metrics,
     ) -> SourcePipeline:
         program = Program(
             source.venue.name,
@@ -123,16 +151,22 @@ class Pipeline:
             self.dictionaries,
             venue=source.venue.name,
             symbols=source.settings.symbols,
-            quarantine=self.rings["quarantine"],
+            quarantine=self._quarantine,
             admission=splice,
             read_to_ring=self.read_to_ring,
             limit=limit,
             hold_bytes=hold_bytes,
+            metrics=metrics,
         )
+        metrics.watch("held_messages_dropped", partial(getattr, decoder, "held_dropped"))
         books = None
         if splice is not None:
             books = Books(source.venue, splice, decoder, self.dictionaries.symbol, self.ledger)
-        return SourcePipeline(source, decoder, books)
+        return SourcePipeline(source, decoder, books, metrics)
+
+
+def _depth(consumer: Consumer) -> float:
+    return consumer.available / consumer.ring.capacity
 
 
 def _known_tables(source: SourcePlan, plan: FeedPlan) -> dict[str, Table]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.pipeline import Pipeline, SourcePipeline
+from tickwire.feed.pipeline import GAP_ID, Pipeline, SourcePipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
@@ -73,7 +73,7 @@ class RunningFeed:
         try:
             self.pipeline = Pipeline(
                 plan,
-                self._state.open_tables(list(plan.tables)),
+                self._state.open_tables([*plan.tables, GAP_ID]),
                 blocks=replays,
                 max_messages=max_messages,
             )
@@ -89,7 +89,7 @@ class RunningFeed:
     def start(self) -> None:
         """Let the sinks write and the sessions connect."""
         for sink in self.sinks:
-            sink.start(self.pipeline.consumers(tuple(sink.tables)))
+            sink.start(self.pipeline.consumers(sink.name, tuple(sink.tables)))
         for source in self.sources:
             source.start()
         self._housekeeper = asyncio.create_task(self._housekeeping_loop(), name="housekeeping")
@@ -120,14 +120,14 @@ class RunningFeed:
         for consumer in consumers:
             consumer.shutdown()
         await asyncio.gather(*(asyncio.to_thread(sink.stop) for sink in self.sinks))
-        self._state.use(self.pipeline.next_seq())
+        self._state.use(self.pipeline.next_numbers())
         self._state.close()
 
     def housekeeping(self) -> None:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
-        self.pipeline.ledger.retry()
+        self.pipeline.ledger.housekeeping()
         self._note_drops()
-        self._state.use(self.pipeline.next_seq())
+        self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
             failure = source.failure()
@@ -160,7 +160,9 @@ class RunningFeed:
 
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
-            sink: Sink = settings.make_sink(self.plan.config.feed.name, on_failure=failed)
+            sink: Sink = settings.make_sink(
+                self.plan.config.feed.name, metrics=self.pipeline.metrics, on_failure=failed
+            )
             sink.open([self.plan.tables[table] for table in plan.tables])
             self.sinks.append(sink)
 
@@ -205,19 +207,15 @@ class RunningFeed:
     def _note_drops(self) -> None:
         for name, ring in self.pipeline.rings.items():
             for drop in ring.take_drops():
-                self.pipeline.ledger.gap(
-                    name,
-                    OVERFLOW,
-                    drop.ts_first_ns,
-                    drop.ts_last_ns,
-                    Place(),
-                    lost=drop.n_rows,
+                self.pipeline.ledger.record(
+                    name, OVERFLOW, drop.ts_first_ns, drop.ts_last_ns, Place(), lost=drop.n_rows
                 )
 
     async def _flush_ledger(self) -> None:
         ledger = self.pipeline.ledger
         until_s = time.monotonic() + LAST_ROWS_S
-        ledger.retry()
+        ledger.housekeeping()
         while ledger.n_waiting and time.monotonic() < until_s:
             await asyncio.sleep(0.01)
-            ledger.retry()
+            ledger.housekeeping()
+        ledger.flush_log()

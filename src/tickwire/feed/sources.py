@@ -4,8 +4,8 @@ Rules of this file
 ------------------
 - Everything runs in the loop's thread. Nothing is called per message: first and last message of a
   connection are read from its decoder, a few times a second.
-- Each disconnect gives a row of gaps per table of the source. It is written when data flows again,
-  or at the end of the feed, because only then its end is known.
+- Each disconnect opens a gap per table of the source, from the last message before it. It is closed
+  when data flows again, or at the end of the feed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tickwire.decode import ConnectionDecoder
 from tickwire.feed.books import fetch_books
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
-from tickwire.ledger import Ledger, Place
+from tickwire.ledger import Gap, Ledger, Place
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
 from tickwire.redaction import shown_url
 from tickwire.session import RestClient, Session, SessionSettings, WindowLimiter
@@ -47,18 +47,12 @@ class Outage:
     ----------
     session
         Which session.
-    conn
-        The connection that ended.
-    reason
-        For the table gaps.
-    start_ns
-        The last message before it, or else the disconnect itself.
+    gaps
+        Open, one for each table of the source.
     """
 
     session: Session
-    conn: int
-    reason: str
-    start_ns: int
+    gaps: tuple[Gap, ...]
 
 
 class LiveSource:
@@ -91,6 +85,7 @@ class LiveSource:
         self.books = pipeline.books
         self.refusals: list[str] = []
         self._ledger = ledger
+        self._metrics = pipeline.metrics
         self._outages: list[Outage] = []
         self._settled: set[Session] = set()  # subscribed once
         self._spliced: dict[Session, tuple[str, ...]] = {}
@@ -144,7 +139,7 @@ class LiveSource:
             handler = outage.session.handler
             if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
                 self._outages.remove(outage)
-                self._write_gap(outage, handler.first_message_ns)
+                self._close_gaps(outage, handler.first_message_ns)
 
     def failure(self) -> BaseException | None:
         """Give what ended one of its tasks and should not have."""
@@ -205,13 +200,20 @@ class LiveSource:
         self.housekeeping()  # the connection may have brought the end of an earlier outage
         last_ns = session.handler.last_message_ns if session.handler is not None else 0
         kind = OVERFLOW if reason == "overflow" else DISCONNECT
-        self._outages.append(Outage(session, conn, kind, last_ns or now_ns))
+        gaps = tuple(
+            self._ledger.open(
+                table, kind, last_ns or now_ns, self._place(conn), detail=f"{reason}: {detail}"
+            )
+            for table in self.plan.tables
+        )
+        self._outages.append(Outage(session, gaps))
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Note that the venue refused a subscription."""
         what = f"{subscription.channel} {subscription.symbol}: {text}"
         self._ledger.event("refused", what, self._place(session.conn))
         if not retry:
+            self._metrics.counter("refused_subscriptions").add()
             self.refusals.append(what)
 
     def warned(self, session: Session, text: str) -> None:
@@ -238,18 +240,12 @@ class LiveSource:
 
     def _end_outages(self, end_ns: int) -> None:
         for outage in self._outages:
-            self._write_gap(outage, end_ns)
+            self._close_gaps(outage, end_ns)
         self._outages.clear()
 
-    def _write_gap(self, outage: Outage, end_ns: int) -> None:
-        for table in self.plan.tables:
-            self._ledger.gap(
-                table,
-                outage.reason,
-                outage.start_ns,
-                max(outage.start_ns, end_ns),
-                self._place(outage.conn),
-            )
+    def _close_gaps(self, outage: Outage, end_ns: int) -> None:
+        for gap in outage.gaps:
+            self._ledger.close(gap, end_ns)
 
     def _session(
         self, plan: ConnectionPlan, next_conn: Callable[[], int], connects: WindowLimiter
@@ -262,6 +258,7 @@ class LiveSource:
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=next_conn,
             observer=self,
+            metrics=self._metrics,
             settings=SessionSettings(
                 carrier=settings.carrier,
                 headers=settings.headers,

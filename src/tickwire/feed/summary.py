@@ -1,4 +1,7 @@
-"""What a run came to, in numbers: the JSON of `--summary`, and the line that moves."""
+"""What a run came to, in numbers: the JSON of `--summary`, and the line that moves.
+
+All figures come from the registry; nothing is collected here.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,12 @@ import contextlib
 import resource
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tickwire._version import __version__
-from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.sources import LiveSource
-from tickwire.observe import Histogram
-from tickwire.sinks import Sink
+from tickwire.observe import METRICS, Metric, Registry
 
 PROC_STATUS = Path("/proc/self/status")
 
@@ -28,7 +26,7 @@ class Status:
     Parameters
     ----------
     connected, connections
-        Sessions with an open connection, and all.
+        Links with an open connection, and all.
     messages, rows, gaps
         Counts since the start.
     depth
@@ -84,91 +82,55 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def summarise(
-    name: str,
-    pipeline: Pipeline,
-    sources: Sequence[LiveSource],
-    sinks: Sequence[Sink],
-    usage: Usage,
-) -> dict[str, Any]:
+def summarise(name: str, registry: Registry, usage: Usage) -> dict[str, Any]:
     """Give the summary of a run.
 
     Parameters
     ----------
     name
         The feed's.
-    pipeline
-        Its rings and decoders.
-    sources
-        Its live sources; none in a replay.
-    sinks
-        Its sinks.
+    registry
+        Its figures; those with a summary key are found by it.
     usage
-        Started with it.
+        Started with the feed.
     """
-    decoders = [source.decoder for source in pipeline.sources]
-    sessions = [session for source in sources for session in source.sessions]
-    errors: Counter[str] = Counter()
-    for decoder in decoders:
-        errors.update(decoder.errors)
+    stalls = registry.by("sink_stalls", "sink")
+    stall_s = registry.by("sink_stall_seconds", "sink")
+    longest_s = registry.by("sink_longest_stall_seconds", "sink")
     return {
         "version": __version__,
         "feed": name,
         **usage.to_dict(),
-        "messages": pipeline.messages,
-        "bytes": sum(decoder.bytes for decoder in decoders),
-        "rows": {table: ring.published for table, ring in pipeline.rings.items()},
-        "rows_committed": {sink.name: dict(sink.rows_committed) for sink in sinks},
-        "unknown_messages": sum(decoder.unknown_messages for decoder in decoders),
-        "unrequested_messages": sum(decoder.unrequested_messages for decoder in decoders),
-        "decode_errors": dict(errors),
-        "quarantine_cut": sum(decoder.quarantine_cut for decoder in decoders),
-        "quarantine_unkept": sum(decoder.quarantine_unkept for decoder in decoders),
-        "held_dropped": sum(decoder.held_dropped for decoder in decoders),
-        "refused_subscriptions": sum(len(source.refusals) for source in sources),
-        "protocol_errors": sum(session.n_protocol_errors for session in sessions),
-        "pings": sum(session.n_pings for session in sessions),
-        "warnings": sum(session.n_warnings for session in sessions),
-        "warnings_untold": sum(session.n_warnings_untold for session in sessions),
-        "connects": sum(session.n_connects for session in sessions),
-        "failed_connects": sum(session.n_failed_connects for session in sessions),
-        "reconnects": sum(max(0, session.n_connects - 1) for session in sessions),
-        "gaps": pipeline.ledger.n_gaps,
-        "unwritten_gaps_and_sessions": pipeline.ledger.n_unwritten,
-        "dropped_rows": sum(ring.dropped_rows for ring in pipeline.rings.values()),
+        **{metric.summary: _figure(registry, metric) for metric in METRICS if metric.summary},
         "sink_stalls": {
-            sink.name: {
-                "count": sink.stalls.count,
-                "total_s": sink.stalls.total_s,
-                "max_s": sink.stalls.max_s,
-            }
-            for sink in sinks
+            sink: {"count": count, "total_s": stall_s[sink], "max_s": longest_s[sink]}
+            for sink, count in stalls.items()
         },
         "latency_us": {
-            "read_to_ring": pipeline.read_to_ring.to_dict_us(),
-            "read_to_batch": pipeline.read_to_batch.to_dict_us(),
-            "read_to_commit": _merged(sinks).to_dict_us(),
+            key: registry.merged(f"{key}_seconds").to_dict_us()
+            for key in ("read_to_ring", "read_to_batch", "read_to_commit")
         },
     }
 
 
-def status_of(pipeline: Pipeline, sources: Sequence[LiveSource], sinks: Sequence[Sink]) -> Status:
+def status_of(registry: Registry) -> Status:
     """Give how a feed stands; may be called from any thread."""
-    sessions = [session for source in sources for session in source.sessions]
-    latency = _merged(sinks) if sinks else pipeline.read_to_ring
+    latency = registry.merged("read_to_commit_seconds")
+    if not registry.by("committed_rows", "sink"):  # no sink
+        latency = registry.merged("read_to_ring_seconds")
     return Status(
-        connected=sum(session.connection is not None for session in sessions),
-        connections=len(sessions),
-        messages=pipeline.messages,
-        rows=sum(ring.published for ring in pipeline.rings.values()),
-        gaps=pipeline.ledger.n_gaps,
-        depth=pipeline.depth(),
+        connected=int(registry.total("connections_open")),
+        connections=int(registry.total("connections")),
+        messages=int(registry.total("messages")),
+        rows=int(registry.total("rows")),
+        gaps=int(registry.total("gaps")),
+        depth=registry.most("ring_depth"),
         p99_us=latency.percentile(99) / 1000 if latency.count else None,
     )
 
 
-def _merged(sinks: Sequence[Sink]) -> Histogram:
-    every = Histogram()
-    for sink in sinks:
-        every.merge(sink.latency)
-    return every
+def _figure(registry: Registry, metric: Metric) -> Any:
+    if not metric.by:
+        return registry.total(metric.name)
+    figures = registry.by(metric.name, *metric.by)
+    return {key: n for key, n in figures.items() if n} if metric.sparse else figures

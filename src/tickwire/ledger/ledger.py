@@ -2,6 +2,8 @@
 
 Rules of this file
 ------------------
+- A gap that opens is a row, and so is its end, with the same id: the last row of an id counts. What
+  is only known when it is over is one row, closed.
 - A row that finds its ring full waits here, bounded, and is offered again: nothing ever blocks.
 - A gap is logged too, so that a person at the terminal sees what the table will say.
 """
@@ -10,38 +12,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from tickwire.clock import wall_ns
+from tickwire.ledger.gaps import Gap, Place
+from tickwire.ledger.log import GapLog
+from tickwire.observe import Metrics
 from tickwire.redaction import hidden
 from tickwire.ring import Ring
 
 MAX_WAITING = 4096
+MAX_DETAIL = 4096  # characters
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something happened; empty where it concerns all.
-
-    Parameters
-    ----------
-    venue, symbol
-        By name.
-    conn
-        The connection's number.
-    """
-
-    venue: str | None = None
-    symbol: str | None = None
-    conn: int | None = None
-
-    def known(self) -> dict[str, str | int]:
-        """Give what is known, for a log line."""
-        every = {"venue": self.venue, "symbol": self.symbol, "conn": self.conn}
-        return {key: value for key, value in every.items() if value is not None}
+_log = structlog.get_logger("tickwire.ledger")
 
 
 class Ledger:
@@ -51,23 +36,109 @@ class Ledger:
     ----------
     gaps, sessions
         Their rings.
+    first_gap_id
+        The number of the first gap.
+    metrics
+        Counts gaps, and rows that could not be written.
 
     Attributes
     ----------
     clock
         Gives ts_recv of its rows, ns since the epoch; a replay sets it to the capture's time.
+    next_gap_id
+        The number that the next gap will have.
     """
 
-    def __init__(self, gaps: Ring, sessions: Ring) -> None:
+    def __init__(
+        self,
+        gaps: Ring,
+        sessions: Ring,
+        *,
+        first_gap_id: int = 0,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.clock: Callable[[], int] = wall_ns
-        self.n_gaps = 0
-        self.n_unwritten = 0
+        self.next_gap_id = first_gap_id
         self._gaps = gaps
         self._sessions = sessions
+        self._metrics = Metrics() if metrics is None else metrics
         self._waiting: deque[tuple[Ring, dict[str, Any]]] = deque()
-        self._log = structlog.get_logger("tickwire.ledger")
+        self._gap_log = GapLog()
 
-    def gap(
+    def open(
+        self,
+        table: str,
+        reason: str,
+        start_ns: int,
+        place: Place,
+        *,
+        event_start_ns: int | None = None,
+        lost: int | None = None,
+        consumer: str | None = None,
+        detail: str | None = None,
+    ) -> Gap:
+        """Write that rows of a table are missing from now on.
+
+        Parameters
+        ----------
+        table, reason, place, lost, consumer, detail
+            As in `Gap`.
+        start_ns, event_start_ns
+            The last row before it, by the receive clock and by the venue's.
+
+        Returns
+        -------
+        Gap
+            For `close`.
+        """
+        gap = self._gap(
+            table,
+            reason,
+            start_ns,
+            place,
+            event_start_ns=event_start_ns,
+            lost=lost,
+            consumer=consumer,
+            detail=detail,
+        )
+        self._metrics.gauge("gaps_open", table=table, reason=reason).add()
+        _log.info("gap open", gap_id=gap.gap_id, table=table, reason=reason, **place.known())
+        self._write_gap(gap)
+        return gap
+
+    def close(
+        self,
+        gap: Gap,
+        end_ns: int,
+        *,
+        event_end_ns: int | None = None,
+        lost: int | None = None,
+        recovered: int | None = None,
+    ) -> None:
+        """Write that an open gap has ended.
+
+        Parameters
+        ----------
+        gap
+            Given by `open`.
+        end_ns, event_end_ns
+            The first row after it, by the receive clock and by the venue's.
+        lost, recovered
+            Where they are known only now.
+
+        Raises
+        ------
+        ValueError
+            It has ended before.
+        """
+        if gap.end_ns is not None:
+            raise ValueError(f"gap {gap.gap_id} has ended before")
+        self._metrics.gauge("gaps_open", table=gap.table, reason=gap.reason).add(-1)
+        gap.lost = gap.lost if lost is None else lost
+        gap.recovered = recovered
+        self._end(gap, end_ns, event_end_ns)
+
+    def record(
         self,
         table: str,
         reason: str,
@@ -76,49 +147,18 @@ class Ledger:
         place: Place,
         *,
         lost: int | None = None,
-        recovered: bool = False,
+        detail: str | None = None,
     ) -> None:
-        """Write that rows of a table are missing.
+        """Write a gap that is over when it is noticed.
 
         Parameters
         ----------
-        table
-            Of which.
-        reason
-            One of `tickwire.ledger.reasons`.
+        table, reason, place, lost, detail
+            As in `Gap`.
         start_ns, end_ns
             From the last row before to the first row after, ns since the epoch.
-        place
-            Whose.
-        lost
-            How many rows, where that is known.
-        recovered
-            Whether they have been fetched since.
         """
-        self.n_gaps += 1
-        self._log.warning(
-            "gap",
-            table=table,
-            reason=reason,
-            seconds=round((end_ns - start_ns) / 1e9, 3),
-            **place.known(),
-            **({} if lost is None else {"lost": lost}),
-        )
-        self._write(
-            self._gaps,
-            {
-                "venue": place.venue,
-                "symbol": place.symbol,
-                "conn": place.conn,
-                "ts_recv": self.clock(),
-                "table_name": table,
-                "reason": reason,
-                "ts_start": start_ns,
-                "ts_end": end_ns,
-                "lost": lost,
-                "recovered": recovered,
-            },
-        )
+        self._end(self._gap(table, reason, start_ns, place, lost=lost, detail=detail), end_ns, None)
 
     def event(self, event: str, detail: str, place: Place, *, log: bool = False) -> None:
         """Write what happened to a connection.
@@ -132,11 +172,11 @@ class Ledger:
         place
             Which connection.
         log
-            Tell it in the log too; the session tells most of it itself.
+            Log it too; the session logs most of it itself.
         """
         detail = hidden(detail)
         if log:
-            self._log.warning(event, detail=detail, **place.known())
+            _log.warning(event, detail=detail, **place.known())
         self._write(
             self._sessions,
             {
@@ -145,26 +185,68 @@ class Ledger:
                 "conn": place.conn,
                 "ts_recv": self.clock(),
                 "event": event,
-                "detail": detail[:4096],
+                "detail": detail[:MAX_DETAIL],
             },
         )
 
     @property
     def n_waiting(self) -> int:
-        """Rows that have found no room yet."""
+        """Rows that have found their ring full so far."""
         return len(self._waiting)
 
-    def retry(self) -> None:
-        """Offer again what found its ring full."""
+    def housekeeping(self) -> None:
+        """Offer again what found its ring full, and log the sums that are due."""
         while self._waiting:
             ring, values = self._waiting[0]
             if not ring.append(**values):
                 break
             self._waiting.popleft()
+        self._gap_log.flush()
+
+    def flush_log(self) -> None:
+        """Log every sum: the feed ends."""
+        self._gap_log.flush(everything=True)
+
+    def _gap(self, table: str, reason: str, start_ns: int, place: Place, **known: Any) -> Gap:
+        if known.get("detail"):
+            known["detail"] = hidden(known["detail"])[:MAX_DETAIL]
+        gap = Gap(self.next_gap_id, table, reason, place, start_ns, **known)
+        self.next_gap_id += 1
+        self._metrics.counter("gaps", table=table, reason=reason).add()
+        return gap
+
+    def _end(self, gap: Gap, end_ns: int, event_end_ns: int | None) -> None:
+        gap.end_ns = max(gap.start_ns, end_ns)
+        gap.event_end_ns = event_end_ns
+        self._gap_log.add(gap)
+        self._write_gap(gap)
+
+    def _write_gap(self, gap: Gap) -> None:
+        self._write(
+            self._gaps,
+            {
+                "venue": gap.place.venue,
+                "symbol": gap.place.symbol,
+                "conn": gap.place.conn,
+                "ts_recv": self.clock(),
+                "gap_id": gap.gap_id,
+                "table_name": gap.table,
+                "reason": gap.reason,
+                "state": gap.state,
+                "ts_start": gap.start_ns,
+                "ts_end": gap.end_ns,
+                "ts_event_start": gap.event_start_ns,
+                "ts_event_end": gap.event_end_ns,
+                "lost": gap.lost,
+                "recovered": gap.recovered,
+                "consumer": gap.consumer,
+                "detail": gap.detail,
+            },
+        )
 
     def _write(self, ring: Ring, values: dict[str, Any]) -> None:
         if self._waiting or not ring.append(**values):
             if len(self._waiting) == MAX_WAITING:
-                self._waiting.popleft()
-                self.n_unwritten += 1
+                oldest, _ = self._waiting.popleft()
+                self._metrics.counter("system_rows_dropped", table=oldest.table.name).add()
             self._waiting.append((ring, values))

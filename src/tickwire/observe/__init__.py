@@ -1,9 +1,12 @@
-"""Counters and latency histograms that the hot path can write.
+"""The registry: counters, gauges and latency histograms that the hot path can write.
 
-Knows nothing of: who reads them. Words: counter, histogram, percentile. Its C part:
-ext/tickwire/observe.
+Knows nothing of: who counts and who reads. Words: metric, label, counter, gauge, histogram,
+percentile. Its C part: ext/tickwire/observe.
 """
 
+from tickwire.observe._counter import Counter, Gauge
 from tickwire.observe._histogram import Histogram
+from tickwire.observe.metrics import METRICS, Kind, Metric
+from tickwire.observe.registry import Metrics, Registry
 
-__all__ = ["Histogram"]
+__all__ = ["METRICS", "Counter", "Gauge", "Histogram", "Kind", "Metric", "Metrics", "Registry"]

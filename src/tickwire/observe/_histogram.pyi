@@ -3,10 +3,10 @@ from typing import Any, TypedDict, final
 import numpy as np
 
 class _LatencyUs(TypedDict):
-    p50: float
-    p99: float
-    p999: float
-    max: float
+    p50: float | None
+    p99: float | None
+    p999: float | None
+    max: float | None
     count: int
 
 @final

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tickwire.clock import Clock
+from tickwire.observe import Metrics
 from tickwire.redaction import shown
 from tickwire.venues.base import Reply, Venue
 
@@ -52,36 +53,39 @@ def understand(venue: Venue, kind: str, payload: bytes) -> Reply:
 
 
 class BoundedWarnings:
-    """Warnings that are told, up to `MAX_WARNINGS` in each `WARNING_WINDOW_S`.
+    """Reports warnings, up to `MAX_WARNINGS` in each `WARNING_WINDOW_S`; the rest is counted.
 
     Parameters
     ----------
-    tell
-        Called with each that is told.
+    report
+        Called with each that is reported.
     clock
         Seconds, monotonic.
+    metrics
+        Counts all of them, and those that were suppressed.
     """
 
-    def __init__(self, tell: Callable[[str], None], clock: Clock) -> None:
-        self.n_heard = 0
-        self.n_untold = 0
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None], clock: Clock, metrics: Metrics) -> None:
+        self._report = report
         self._clock = clock
+        self._n_all = metrics.counter("warnings")
+        self._n_suppressed = metrics.counter("warnings_suppressed")
         self._window_start_s = float("-inf")
-        self._n_told_in_window = 0
-        self._n_untold_in_window = 0
+        self._n_reported_in_window = 0
+        self._n_suppressed_in_window = 0
 
     def add(self, text: str) -> None:
-        """Tell a warning, or count it."""
-        self.n_heard += 1
+        """Report a warning, or count it."""
+        self._n_all.add()
         now_s = self._clock()
         if now_s >= self._window_start_s + WARNING_WINDOW_S:
-            if self._n_untold_in_window:
-                self._tell(f"{self._n_untold_in_window} more warnings were not told")
-            self._window_start_s, self._n_told_in_window, self._n_untold_in_window = now_s, 0, 0
-        if self._n_told_in_window >= MAX_WARNINGS:
-            self._n_untold_in_window += 1
-            self.n_untold += 1
+            if self._n_suppressed_in_window:
+                self._report(f"{self._n_suppressed_in_window} more warnings were suppressed")
+            self._window_start_s = now_s
+            self._n_reported_in_window = self._n_suppressed_in_window = 0
+        if self._n_reported_in_window >= MAX_WARNINGS:
+            self._n_suppressed_in_window += 1
+            self._n_suppressed.add()
             return
-        self._n_told_in_window += 1
-        self._tell(text)
+        self._n_reported_in_window += 1
+        self._report(text)

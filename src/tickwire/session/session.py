@@ -22,6 +22,7 @@ from tickwire import errors
 from tickwire.net.connection import Connection, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
+from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
 from tickwire.session.backoff import Backoff
 from tickwire.session.contract import SessionHandler, SessionObserver, SessionSettings
@@ -59,6 +60,8 @@ class Session:
         Who wants to know.
     settings
         How to connect.
+    metrics
+        What it counts by; by default a registry of its own.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Session:
         next_conn: Callable[[], int],
         observer: SessionObserver,
         settings: SessionSettings | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.venue = venue
         self.url = url
@@ -81,14 +85,16 @@ class Session:
         self.handler: SessionHandler | None = None  # of that connection
         self.connection: Connection | None = None  # while one is open
         self.n_connects = 0
-        self.n_failed_connects = 0
-        self.n_protocol_errors = 0
+        self._metrics = metrics or Metrics(labels={"source": "", "venue": venue.name})
+        self._metrics.watch("connections", lambda: 1)
+        self._metrics.watch("connections_open", lambda: self.connection is not None)
+        self._metrics.watch("pings", lambda: self.n_pings)
         self._n_pings = 0
         self._n_bytes = 0
         self._make_handler = make_handler
         self._next_conn = next_conn
         self._observer = observer
-        self._warnings = BoundedWarnings(self._warn, self.settings.clock)
+        self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
         self._given_up: set[str] = set()
         self._subscriber: Subscriber | None = None
         self._pacer = Pacer(0)
@@ -122,16 +128,6 @@ class Session:
     def n_pings(self) -> int:
         """Pings received on all connections of this session."""
         return self._n_pings + (self.connection.n_pings if self.connection else 0)
-
-    @property
-    def n_warnings(self) -> int:
-        """Words of the venue, told or not."""
-        return self._warnings.n_heard
-
-    @property
-    def n_warnings_untold(self) -> int:
-        """Those of them that were only counted."""
-        return self._warnings.n_untold
 
     def stop(self) -> None:
         """End the session: close the connection and let `run` return."""
@@ -191,7 +187,7 @@ class Session:
         try:
             connection = await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
-            self.n_failed_connects += 1
+            self._metrics.counter("failed_connects").add()
             self._log.warning("connect failed", error=str(error))
             self._observer.warned(self, str(error))
             return None
@@ -210,6 +206,9 @@ class Session:
     async def _serve(self, connection: Connection) -> None:
         """Live through one connection, until it ends."""
         self.connection = connection
+        self._metrics.counter("connects").add()
+        if self.n_connects:
+            self._metrics.counter("reconnects").add()
         self.n_connects += 1
         self._broken = asyncio.get_running_loop().create_future()
         settings = self.settings
@@ -294,7 +293,7 @@ class Session:
     def _tell_end(self, ending: Ending, note: tuple[str, str] | None) -> None:
         reason, detail = note or _reason(ending)
         if ending.error is not None:
-            self.n_protocol_errors += 1
+            self._metrics.counter("protocol_errors").add()
         if self.handler is not None and self.handler.last_message_ns:
             self._backoff.reset()
         self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)

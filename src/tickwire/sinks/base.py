@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
@@ -24,7 +23,7 @@ import pyarrow as pa
 
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
-from tickwire.observe import Histogram
+from tickwire.observe import Counter, Histogram, Metrics
 from tickwire.schema import Table
 from tickwire.sinks.retry import Retry
 
@@ -46,19 +45,40 @@ class BatchSource(Protocol):
         """Detach from the ring."""
 
 
-@dataclass(slots=True)
 class Stalls:
-    """Times at which a sink could not take rows: how many, how long together, the longest."""
+    """Times at which a sink could not take rows: how many, how long together, the longest.
 
-    count: int = 0
-    total_s: float = 0.0
-    max_s: float = 0.0
+    Parameters
+    ----------
+    metrics
+        The sink's.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._count = metrics.counter("sink_stalls")
+        self._total_ns = metrics.counter("sink_stall_seconds")
+        self._longest_ns = metrics.gauge("sink_longest_stall_seconds")
 
     def add(self, seconds: float) -> None:
         """Count one stall."""
-        self.count += 1
-        self.total_s += seconds
-        self.max_s = max(self.max_s, seconds)
+        self._count.add()
+        self._total_ns.add(int(seconds * 1e9))
+        self._longest_ns.raise_to(int(seconds * 1e9))
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return self._count.value
+
+    @property
+    def total_s(self) -> float:
+        """How long together."""
+        return self._total_ns.value / 1e9
+
+    @property
+    def max_s(self) -> float:
+        """How long the longest took."""
+        return self._longest_ns.value / 1e9
 
 
 class Sink(ABC):
@@ -70,8 +90,8 @@ class Sink(ABC):
         The `[[sink]]` of the configuration.
     feed
         The feed's name, which marks its files.
-    latency
-        Where read-to-commit latencies go; by default a histogram of its own.
+    metrics
+        What it counts by; by default a registry of its own.
     on_failure
         Called once, in the worker's thread, when the sink fails while running.
 
@@ -79,8 +99,6 @@ class Sink(ABC):
     ----------
     tables
         The tables it takes, by name, once it is open.
-    rows_committed
-        Rows that readers can see, by table.
     latency
         From the read that brought a row to its commit, in ns.
     stalls
@@ -96,19 +114,20 @@ class Sink(ABC):
         self,
         settings: SinkSettings,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
         self.settings = settings
         self.name = settings.name
         self.feed = feed
-        self.latency = Histogram() if latency is None else latency
+        self.metrics = (metrics or Metrics()).labelled(sink=self.name)
+        self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.on_failure = on_failure
         self.tables: dict[str, Table] = {}
-        self.rows_committed: dict[str, int] = {}
-        self.stalls = Stalls()
+        self.stalls = Stalls(self.metrics)
         self.failed: SinkError | None = None
         self._sources: dict[str, BatchSource] = {}
+        self._n_committed: dict[str, Counter] = {}
         self._stopping = threading.Event()
         self._drains = True
         self._thread: threading.Thread | None = None
@@ -134,7 +153,9 @@ class Sink(ABC):
         if missing:
             raise SinkError(f"sink {self.name}: the feed has no table {missing[0]!r}")
         self.tables = {name: known[name] for name in wanted}
-        self.rows_committed = dict.fromkeys(self.tables, 0)
+        self._n_committed = {
+            name: self.metrics.counter("committed_rows", table=name) for name in self.tables
+        }
         self._open()
         self._is_open = True
 
@@ -167,6 +188,11 @@ class Sink(ABC):
             self._close_output()
 
     @property
+    def rows_committed(self) -> dict[str, int]:
+        """Rows that readers can see, by table."""
+        return {table: counter.value for table, counter in self._n_committed.items()}
+
+    @property
     def n_retries(self) -> int:
         """How often a write was tried again because the disk was full."""
         return self.retry.n_retries
@@ -191,7 +217,7 @@ class Sink(ABC):
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
     def _count_committed(self, table: str, n_rows: int) -> None:
-        self.rows_committed[table] += n_rows
+        self._n_committed[table].add(n_rows)
 
     def _record_latency(self, tables: Iterable[str]) -> None:
         for table in tables:

@@ -30,7 +30,7 @@ from pydantic import Field
 from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, SinkName
 from tickwire.errors import SinkError
-from tickwire.observe import Histogram
+from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.retry import DiskFullError, is_full
@@ -75,11 +75,11 @@ class DuckDBSettings(FileSinkSettings):
     def make_sink(
         self,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> DuckDBSink:
         """Make the sink, not yet open."""
-        return DuckDBSink(self, feed, latency, on_failure)
+        return DuckDBSink(self, feed, metrics, on_failure)
 
 
 def quote_identifier(name: str) -> str:
@@ -168,10 +168,10 @@ class DuckDBSink(Sink):
         self,
         settings: DuckDBSettings,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, latency, on_failure)
+        super().__init__(settings, feed, metrics, on_failure)
         self.interval_s = settings.flush_ms / 1000
         self.n_rows_aside = 0
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,

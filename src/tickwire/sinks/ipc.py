@@ -21,7 +21,7 @@ from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, SinkName
 from tickwire.errors import SinkError
-from tickwire.observe import Histogram
+from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
@@ -49,11 +49,11 @@ class IpcSettings(FileSinkSettings):
     def make_sink(
         self,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> IpcSink:
         """Make the sink, not yet open."""
-        return IpcSink(self, feed, latency, on_failure)
+        return IpcSink(self, feed, metrics, on_failure)
 
 
 class IpcSink(Sink):
@@ -63,10 +63,10 @@ class IpcSink(Sink):
         self,
         settings: IpcSettings,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, latency, on_failure)
+        super().__init__(settings, feed, metrics, on_failure)
         self.interval_s = settings.flush_ms / 1000
         self._root = settings.path
         self._files: dict[str, DurableFile] = {}

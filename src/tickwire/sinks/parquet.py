@@ -30,7 +30,7 @@ from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, Seconds, SinkName
 from tickwire.errors import SinkError
-from tickwire.observe import Histogram
+from tickwire.observe import Metrics
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import (
     HIVE_NULL,
@@ -75,11 +75,11 @@ class ParquetSettings(FileSinkSettings):
     def make_sink(
         self,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> ParquetSink:
         """Make the sink, not yet open."""
-        return ParquetSink(self, feed, latency, on_failure)
+        return ParquetSink(self, feed, metrics, on_failure)
 
 
 @dataclass(slots=True)
@@ -141,10 +141,10 @@ class ParquetSink(Sink):
         self,
         settings: ParquetSettings,
         feed: str,
-        latency: Histogram | None = None,
+        metrics: Metrics | None = None,
         on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, latency, on_failure)
+        super().__init__(settings, feed, metrics, on_failure)
         self.interval_s = min(self.interval_s, settings.rotate_s)
         self._rotate_s = settings.rotate_s
         self._rotate_rows = settings.rotate_rows

@@ -1,0 +1,91 @@
+"""Gaps in the log, without a flood.
+
+Rules of this file
+------------------
+- The first gap of a table, reason and place is logged at once. Those that follow within a second
+  are summed: one line, when the second is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+
+from tickwire.ledger.gaps import Gap, Place
+
+LINE_EVERY_S = 1.0
+
+_log = structlog.get_logger("tickwire.ledger")
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The gaps since the last line.
+
+    Parameters
+    ----------
+    line_s
+        When that was, monotonic.
+    """
+
+    line_s: float
+    n_gaps: int = 0
+    seconds: float = 0.0
+    lost: int | None = None
+
+    def add(self, gap: Gap) -> None:
+        self.n_gaps += 1
+        self.seconds += gap.seconds
+        if gap.lost is not None:
+            self.lost = (self.lost or 0) + gap.lost
+
+
+class GapLog:
+    """Logs gaps that have ended.
+
+    Parameters
+    ----------
+    clock
+        Seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._sums: dict[tuple[str, str, Place], _Sum] = {}
+
+    def add(self, gap: Gap) -> None:
+        """Log a gap, or add it to the next line."""
+        key = (gap.table, gap.reason, gap.place)
+        so_far = self._sums.get(key)
+        if so_far is None:
+            so_far = self._sums[key] = _Sum(self._clock())
+            so_far.add(gap)
+            self._write(key, so_far)
+        else:
+            so_far.add(gap)
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Log the sums whose second is over, or all of them."""
+        now_s = self._clock()
+        for key, so_far in list(self._sums.items()):
+            if everything or now_s - so_far.line_s >= LINE_EVERY_S:
+                if so_far.n_gaps:
+                    self._write(key, so_far)
+                else:
+                    del self._sums[key]
+
+    def _write(self, key: tuple[str, str, Place], so_far: _Sum) -> None:
+        table, reason, place = key
+        _log.warning(
+            "gap",
+            table=table,
+            reason=reason,
+            seconds=round(so_far.seconds, 3),
+            **place.known(),
+            **({} if so_far.lost is None else {"lost": so_far.lost}),
+            **({} if so_far.n_gaps == 1 else {"gaps": so_far.n_gaps}),
+        )
+        self._sums[key] = _Sum(self._clock())

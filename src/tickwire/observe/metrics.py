@@ -1,0 +1,167 @@
+"""Every figure that tickwire keeps: its name, kind, labels and, where it has one, its summary key.
+
+Rules of this file
+------------------
+- A line here and the place that counts are all that a new figure needs. The summary takes it from
+  here by its key.
+- Names are those of Prometheus without the prefix `tickwire_` and, for a counter, without the
+  suffix `_total`: nouns in the plural, base units (bytes, seconds).
+- Labels are bounded by the configuration, never by what a venue sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What a figure is."""
+
+    COUNTER = "counter"  # only grows
+    GAUGE = "gauge"  # goes up and down
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure, kept once for each set of label values.
+
+    Parameters
+    ----------
+    name
+        Unique.
+    kind
+        What it is.
+    help
+        One sentence.
+    labels
+        The names of its labels.
+    summary
+        Its key in the summary; empty where it has none, or where the summary nests it otherwise.
+    by
+        The labels by which the summary splits it; it sums over the others.
+    sparse
+        The summary leaves out what stands at 0.
+    scale
+        What a slot counts, in the unit of the name: 1e-9 where slots hold ns and the name says
+        seconds.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    summary: str = ""
+    by: tuple[str, ...] = ()
+    sparse: bool = False
+    scale: float = 1
+
+
+_SOURCE = ("source", "venue")
+
+
+def _counter(
+    name: str,
+    text: str,
+    labels: tuple[str, ...] = (),
+    summary: str = "",
+    *,
+    by: tuple[str, ...] = (),
+    sparse: bool = False,
+    scale: float = 1,
+) -> Metric:
+    return Metric(name, Kind.COUNTER, text, labels, summary, by, sparse, scale)
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...] = (), *, scale: float = 1) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels, scale=scale)
+
+
+def _latency(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, text, labels, scale=1e-9)
+
+
+METRICS = (
+    # Messages and rows.
+    _counter("messages", "Data messages.", _SOURCE, "messages"),
+    _counter("message_bytes", "Bytes of data messages.", _SOURCE, "bytes"),
+    _counter("rows", "Rows published.", ("table",), "rows", by=("table",)),
+    _counter("unknown_messages", "Messages of no declared kind.", _SOURCE, "unknown_messages"),
+    _counter(
+        "unrequested_messages",
+        "Messages of a declared kind whose table is not configured.",
+        _SOURCE,
+        "unrequested_messages",
+    ),
+    _counter(
+        "decode_errors",
+        "Messages that could not be decoded.",
+        (*_SOURCE, "reason"),
+        "decode_errors",
+        by=("reason",),
+        sparse=True,
+    ),
+    _counter(
+        "quarantine_truncated",
+        "Messages that the quarantine holds in part.",
+        ("venue",),
+        "quarantine_truncated",
+    ),
+    _counter(
+        "quarantine_dropped",
+        "Messages for which the quarantine was full.",
+        ("venue",),
+        "quarantine_dropped",
+    ),
+    _counter(
+        "held_messages_dropped",
+        "Book changes dropped while they waited for a snapshot.",
+        _SOURCE,
+        "held_dropped",
+    ),
+    # Connections.
+    _gauge("connections", "Connections that should be open.", _SOURCE),
+    _gauge("connections_open", "Connections that are open.", _SOURCE),
+    _counter("connects", "Connections opened.", _SOURCE, "connects"),
+    _counter("reconnects", "Connections opened after an earlier one.", _SOURCE, "reconnects"),
+    _counter("failed_connects", "Connects that failed.", _SOURCE, "failed_connects"),
+    _counter(
+        "protocol_errors", "Connections ended by a breach of RFC 6455.", _SOURCE, "protocol_errors"
+    ),
+    _counter("pings", "WebSocket pings received.", _SOURCE, "pings"),
+    _counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
+    _counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
+    _counter(
+        "refused_subscriptions",
+        "Subscriptions that the venue refused for good.",
+        _SOURCE,
+        "refused_subscriptions",
+    ),
+    # What is missing.
+    _counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),
+    _gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),
+    _counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
+    _counter(
+        "system_rows_dropped",
+        "Rows of gaps and sessions that found their ring full for too long.",
+        ("table",),
+        "system_rows_dropped",
+    ),
+    # Rings and sinks.
+    _gauge("ring_depth", "Share of a ring that a sink has not taken.", ("sink", "table")),
+    _counter(
+        "committed_rows",
+        "Rows that readers of a sink can see.",
+        ("sink", "table"),
+        "rows_committed",
+        by=("sink", "table"),
+    ),
+    _counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
+    _counter("sink_stall_seconds", "How long together.", ("sink",), scale=1e-9),
+    _gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
+    # Latencies.
+    _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
+    _latency("read_to_batch_seconds", "From a read to a program's batch."),
+    _latency("read_to_commit_seconds", "From a read to a sink's commit.", ("sink",)),
+)
