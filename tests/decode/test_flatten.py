@@ -78,8 +78,8 @@ def test_an_object_has_so_many_known_keys() -> None:
 
 
 def test_a_feed_has_so_many_tables() -> None:
-    tables = {f"t{i}": Table(f"t{i}", TABLES["mids"].columns) for i in range(13)}
-    with pytest.raises(PlanError, match="v: more than 12 tables"):
+    tables = {f"t{i}": Table(f"t{i}", TABLES["mids"].columns) for i in range(65)}
+    with pytest.raises(PlanError, match="v: more than 64 tables"):
         flat(message("m", when={}), tables=tables)
 
 

@@ -15,7 +15,7 @@ from tickwire.errors import PlanError
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import Column, Kind, Table
 
-N_TABLES = MAX_TARGETS
+N_TABLES = 16  # that a message may feed
 
 
 def numbered(n_tables: int) -> dict[str, Table]:
@@ -47,10 +47,29 @@ def test_a_message_feeds_as_many_tables_as_may_be() -> None:
     }
 
 
+def test_a_source_feeds_a_table_for_each_bit() -> None:
+    tables = numbered(MAX_TARGETS)
+    messages = [
+        message(
+            name, when={"k": name}, rows=[rows(at="", into=name, symbol="s", price="p", word="w")]
+        )
+        for name in tables
+    ]
+    feed = Feed(messages, tables=tables)
+    for turn in range(3):
+        for number, name in enumerate(tables):
+            found = feed.rows(f'{{"k":"{name}","s":"A","p":{number},"w":"w{turn}"}}')
+            assert {
+                table: [(row["price"], row["word"]) for row in got]
+                for table, got in found.items()
+                if got
+            } == {name: [(float(number), f"w{turn}")]}
+
+
 def test_more_tables_are_refused() -> None:
-    tables = numbered(N_TABLES + 1)
-    with pytest.raises(PlanError):
-        Feed([message("m", rows=fed(tables))], tables=tables)
+    tables = numbered(MAX_TARGETS + 1)
+    with pytest.raises(PlanError, match="more than 64 tables"):
+        Feed([message("m", when={})], tables=tables)
 
 
 @pytest.mark.parametrize("full", range(N_TABLES))

@@ -33,12 +33,14 @@ def test_a_reader_needs_nothing_but_the_bytes() -> None:
     magic, version, n_columns, size, rows, seq_base, digest, mono_at, directory_at = (
         struct.unpack_from("=8sIIQQqQQQ", data)
     )
-    assert (magic, version, n_columns) == (b"twring\r\n", 2, len(table.columns))
+    assert (magic, version, n_columns) == (b"twring\r\n", 3, len(table.columns))
     assert (size, rows, seq_base, digest) == (len(data), 1024, 77, schema_hash(table))
-    cursor, floor, skipped = (struct.unpack_from("=q", data, 64 * line)[0] for line in (1, 2, 3))
-    assert (cursor, floor, skipped) == (0, 0, 0)
-    gates = [struct.unpack_from("=q", data, 64 * (4 + gate))[0] for gate in range(64)]
+    # cursor, floor, skipped, lap
+    assert [struct.unpack_from("=q", data, 64 * line)[0] for line in (1, 2, 3, 4)] == [0] * 4
+    gates = [struct.unpack_from("=q", data, 64 * (5 + gate))[0] for gate in range(64)]
     assert gates == [2**63 - 1] * 64
+    n_dropped, n_drop_ranges = struct.unpack_from("=qq", data, 64 * (5 + 64))
+    assert (n_dropped, n_drop_ranges) == (0, 0)
     taken = [(mono_at, rows * 8)]
     for at, column in enumerate(table.columns):
         name, kind, nullable, offset, valid_at, arena_at, arena_bytes = struct.unpack_from(

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 cdef enum:
     MAX_REGISTERS = 64
     MAX_TURNS = 16      # siblings that give rows
-    MAX_TARGETS = 12    # tables of a feed
+    MAX_TARGETS = 64    # tables of a source: a bit each
 
 # actions.Op
 cdef enum Op:

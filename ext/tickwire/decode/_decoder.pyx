@@ -205,7 +205,7 @@ cdef class Decoder:
                 self.n_unrequested.count(1)
             elif route.spliced and self.admission is not None:
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
-                    self.stage.take_back(route)
+                    self.stage.rollback(route)
                     return self.refuse(connection, MISSING, payload, n)
                 verdict = self.admit(connection, route, payload, n)
                 if verdict != Verdict.TAKEN:
@@ -226,7 +226,7 @@ cdef class Decoder:
         cdef int answer = self.ask(route, symbol)
         if answer == Admit.ADMIT:
             return Verdict.TAKEN
-        self.stage.take_back(route)
+        self.stage.rollback(route)
         if answer == Admit.HOLD:
             with gil:
                 hold(self, connection, symbol, payload, n)
@@ -315,7 +315,7 @@ cdef class Decoder:
         cdef RouteOp* route = &self.bytecode.routes[number]
         cdef int answer = self.ask(route, symbol)
         if answer != Admit.ADMIT:
-            self.stage.take_back(route)
+            self.stage.rollback(route)
         self.n_let_in += answer == Admit.ADMIT
         return answer != Admit.HOLD
 

@@ -55,7 +55,7 @@ cdef class General:
         cdef int32_t i, target
         for i in range(node.containers.n):
             target = self.program.row_sets[self.program.numbers[node.containers.first + i]].target
-            firsts[target] = self.targets.at[target].head[0]
+            firsts[target] = self.targets.at[target].head
 
     cdef inline bint fill_containers(self, NodeOp* node, const int64_t* firsts) noexcept nogil:
         """The constants of the row sets whose items this value held."""

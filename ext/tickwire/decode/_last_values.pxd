@@ -8,7 +8,7 @@ has set is there for that of the changes. `undo` takes back what messages have c
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from tickwire.ring._ring cimport MAX_COLUMNS
+from tickwire.ring._tw_ring cimport MAX_COLUMNS
 
 cdef struct Carried:
     uint64_t have                   # bit per column

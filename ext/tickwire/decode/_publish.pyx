@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int16_t, int32_t, int64_t
 
-from tickwire.decode._targets cimport Target, Targets
+from tickwire.decode._targets cimport Targets
+from tickwire.ring._tw_ring cimport tw_publish, tw_ring
 
 cdef enum:
     COLUMN_VENUE = 1
@@ -27,22 +28,22 @@ cdef int64_t publish_staged(
     Memory   none allocated.
     Source   docs/design.md, "From messages to rows": staged, then published.
     """
-    cdef Target* target
+    cdef tw_ring* ring
     cdef int64_t first, last
     cdef int64_t n_bytes = 0
     cdef int number
     for number in range(targets.n):
-        target = &targets.at[number]
-        if target.head == NULL or target.head[0] == target.published[0]:
+        ring = targets.at[number]
+        if ring == NULL or ring.head == ring.published:
             continue
-        first = target.published[0]
-        last = target.head[0]
-        n_bytes += (last - first) * target.row_bytes
-        tw_fill_column(target.columns[COLUMN_VENUE], target.mask, first, last, venue, 1)
-        tw_fill_column(target.columns[COLUMN_TS_RECV], target.mask, first, last, ts_recv_ns, 3)
-        tw_fill_column(target.columns[COLUMN_CONN], target.mask, first, last, conn, 2)
-        tw_fill_column(target.recv_mono, target.mask, first, last, mono_ns, 3)
-        targets.publish(number)
-        if last >= target.rewind_at[0]:
+        first = ring.published
+        last = ring.head
+        n_bytes += (last - first) * ring.row_bytes
+        tw_fill_column(ring.columns[COLUMN_VENUE].values, ring.mask, first, last, venue, 1)
+        tw_fill_column(ring.columns[COLUMN_TS_RECV].values, ring.mask, first, last, ts_recv_ns, 3)
+        tw_fill_column(ring.columns[COLUMN_CONN].values, ring.mask, first, last, conn, 2)
+        tw_fill_column(ring.recv_mono, ring.mask, first, last, mono_ns, 3)
+        tw_publish(ring)
+        if last >= ring.rewind_at:
             targets.is_due = True
     return n_bytes

@@ -90,7 +90,7 @@ cdef class Router:
                     self.last = predicted
                     self.scripts.missed(predicted, self.proofs[predicted].observed)
                     return DONE
-                self.stage.take_back(&self.bytecode.routes[predicted])
+                self.stage.rollback(&self.bytecode.routes[predicted])
         route[0] = self.route_of(p, end)
         if route[0] == UNROUTED:
             return self.stage.message.outcome
@@ -108,7 +108,7 @@ cdef class Router:
         if self.verified(<int32_t>(script.route - self.bytecode.routes)):
             return True
         script.hits -= 1
-        self.stage.take_back(script.route)
+        self.stage.rollback(script.route)
         return False
 
     cdef inline int32_t predict(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \

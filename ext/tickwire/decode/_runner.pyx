@@ -32,7 +32,7 @@ cdef class ScriptRunner:
             if run.stop != TW_STOP_MISS:
                 p = self.help(run, p)
             if run.stop == TW_STOP_MISS or p == NULL:
-                self.stage.take_back(script.route)
+                self.stage.rollback(script.route)
                 return False
             if tw_has_slack(run.end):
                 p = self.kernels.script_slack(run, p)
@@ -42,7 +42,7 @@ cdef class ScriptRunner:
         if self.walker.close(script.route, script.fills):
             script.hits += 1
             return True
-        self.stage.take_back(script.route)
+        self.stage.rollback(script.route)
         return False
 
     cdef const uint8_t* help(self, Run* run, const uint8_t* p) noexcept nogil:

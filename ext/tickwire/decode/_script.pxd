@@ -18,6 +18,7 @@ from tickwire.decode._seen cimport Memory
 from tickwire.decode._stage cimport Message, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._template cimport Step, Template
+from tickwire.ring._tw_ring cimport tw_ring
 
 cdef enum:
     MAX_SCRIPT_STEPS = 64
@@ -41,10 +42,7 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         Bits constant
 
     ctypedef struct Place "tw_row_loop":
-        int64_t* head
-        const int64_t* limit
-        const int64_t* first_row
-        int64_t most_rows
+        tw_ring* ring
         const Step* first
         uint64_t bit
         void* row_set

@@ -7,13 +7,12 @@ from libc.string cimport memcpy, memset
 from tickwire.decode._bytecode cimport REL_EQUAL, CellOp, NodeOp, RouteOp, RowSetOp, TestOp
 from tickwire.decode._stage cimport Stage
 from tickwire.decode._steps cimport kind_of_store
-from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     MAX_LITERAL, STEP_END, STEP_F64, STEP_LITERAL, STEP_NODE, STEP_OBSERVE, STEP_ROWS,
     STEP_ROW_END, STORE_8, STORE_NO_TEXT, Step, Template,
 )
 from tickwire.decode._values cimport Register
-from tickwire.ring._ring cimport KIND_BINARY, KIND_TEXT
+from tickwire.ring._tw_ring cimport KIND_BINARY, KIND_TEXT, tw_ring
 
 # What the values of steps without a column go into; it is never read.
 cdef uint64_t nowhere
@@ -241,17 +240,13 @@ cdef class Scripts:
                     bint is_list) noexcept nogil:
         """A place of rows: the step that enters it, and those of a row."""
         cdef Place* place = &script.places[script.n_places]
-        cdef Target* target = &self.targets.at[template.target]
         cdef RowSetOp* row_set = template.row_set
         cdef int32_t i
         if script.n_places == MAX_PLACES or not _add(script, entry, STEP_ROWS):
             return False
         script.n_places += 1
         script.steps[script.n_steps - 1].rows = place
-        place.head = target.head
-        place.limit = target.limit
-        place.first_row = target.message_start
-        place.most_rows = target.most_rows
+        place.ring = self.targets.at[template.target]
         place.first = &script.steps[script.n_steps]
         place.bit = <uint64_t>1 << template.target
         place.row_set = row_set
@@ -281,20 +276,20 @@ cdef class Scripts:
 
     cdef bint _cell(self, Script* script, Place* place, CellOp* op) noexcept nogil:
         """A column of a row that no step reads; False where its value is not known in time."""
-        cdef Target* target = &self.targets.at[op.target]
+        cdef tw_ring* ring = self.targets.at[op.target]
         cdef Cell* cell = &place.cells[place.n_cells]
         cdef bint has_value = op.register >= 0 and (script.have >> op.register) & 1
         if place.n_cells == MAX_CELLS or (op.register >= 0 and (script.unsure >> op.register) & 1):
             return False
         if op.required and op.register >= 0 and not has_value:
             return False
-        cell.column = target.columns[op.column]
-        cell.slots = target.mask
+        cell.column = ring.columns[op.column].values
+        cell.slots = ring.mask
         cell.store = kind_of_store(op.kind)
         if op.kind == KIND_TEXT or op.kind == KIND_BINARY:
             if has_value:
                 return False
-            cell.column = &target.texts[op.column]
+            cell.column = &ring.columns[op.column]
             cell.store = STORE_NO_TEXT
         cell.is_channel = op.is_channel
         cell.constant = op.constant

@@ -8,11 +8,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from tickwire.decode._last_values cimport LastValues
 from tickwire.decode._bytecode cimport (
-    MAX_REGISTERS, MAX_TARGETS, Bits, CellOp, Bytecode, Range, RouteOp, RowSetOp,
+    MAX_REGISTERS, Bits, CellOp, Bytecode, Range, RouteOp, RowSetOp,
 )
 from tickwire.decode._seen cimport Seen
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._values cimport Register
+from tickwire.ring._tw_ring cimport tw_ring
 
 cdef enum Outcome:
     DONE = 0
@@ -59,13 +60,11 @@ cdef struct Message:
     uint64_t number                 # counts the messages walked
     const Labels* labels            # of the connection; NULL for none
     Register registers[MAX_REGISTERS]
-    int64_t heads[MAX_TARGETS]      # of the rings when the message began
 
 cdef extern from "tickwire/decode/fill.h" nogil:
     ctypedef struct Fill "tw_fill":
         uint8_t* column
-        int64_t slots
-        const int64_t* head
+        const tw_ring* ring
         const Bits* value
         Bits constant
         uint64_t bit
@@ -101,7 +100,8 @@ cdef class Stage:
     cdef Member* members            # [symbol * program.n_members + RowSetOp.member]
     cdef int64_t n_members
 
-    # Give rows what they share: those of each table from `firsts` on, up to its head.
+    # Give rows what they share: those of each table from `firsts` on, up to its head; NULL: all of
+    # the message.
     cdef inline bint fill(self, Range cells, const int64_t* firsts) noexcept nogil:
         if tw_fill_columns(
             &self.fills[cells.first], cells.n, firsts, self.message.have, self.message.labels
@@ -120,8 +120,7 @@ cdef class Stage:
         while left:
             target = tw_lowest_bit(left)
             left &= left - 1
-            self.message.heads[target] = self.targets.at[target].head[0]
-            self.targets.at[target].message_start[0] = self.message.heads[target]
+            self.targets.at[target].message_start = self.targets.at[target].head
         if route.given >= 0 and self.message.given_symbol >= 0:
             self.message.registers[route.given].value.i = self.message.given_symbol
             self.message.have |= <uint64_t>1 << route.given
@@ -129,7 +128,7 @@ cdef class Stage:
         self.last_values.begin()
 
     # Staged rows of the message are gone, and what was remembered with them.
-    cdef void take_back(self, RouteOp* route) noexcept nogil
+    cdef void rollback(self, RouteOp* route) noexcept nogil
     # False: `message.outcome` says why.
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil
     cdef void _bind(self, Fill* fill, CellOp* cell) noexcept nogil

@@ -7,11 +7,11 @@ from libc.string cimport memset
 from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, RouteOp, RowSetOp
 from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen
 from tickwire.decode._last_values cimport Carried, LastValues
-from tickwire.decode._targets cimport Target, Targets
+from tickwire.decode._targets cimport Targets
 from tickwire.decode._values cimport Register, trade_key, unescape
-from tickwire.ring._ring cimport (
-    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT,
-    KIND_TS, TEXT_FULL, TEXT_OK, TextResult,
+from tickwire.ring._tw_ring cimport (
+    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS, TEXT_FULL, TEXT_OK,
+    TextResult, tw_has_room, tw_put_null_text, tw_put_text, tw_ring, tw_rollback,
 )
 
 cdef extern from "tickwire/decode/fill.h" nogil:
@@ -59,12 +59,11 @@ cdef class Stage:
         free(self.members)
 
     cdef void _bind(self, Fill* fill, CellOp* cell) noexcept nogil:
-        cdef Target* target = &self.targets.at[cell.target]
-        if target.columns == NULL:
+        cdef tw_ring* ring = self.targets.at[cell.target]
+        if ring == NULL:
             return      # a table that this source does not write
-        fill.column = <uint8_t*>target.columns[cell.column]
-        fill.slots = target.mask
-        fill.head = target.head
+        fill.column = <uint8_t*>ring.columns[cell.column].values
+        fill.ring = ring
         fill.constant = cell.constant
         if cell.register >= 0:
             fill.value = &self.message.registers[cell.register].value
@@ -88,11 +87,13 @@ cdef class Stage:
             self.scratch_bytes = 2 * n
         return self.scratch
 
-    cdef void take_back(self, RouteOp* route) noexcept nogil:
-        cdef int target
-        for target in range(self.targets.n):
-            if (route.targets >> target) & 1:
-                self.targets.rollback(target, self.message.heads[target])
+    cdef void rollback(self, RouteOp* route) noexcept nogil:
+        cdef uint64_t left = route.targets
+        cdef tw_ring* ring
+        while left:
+            ring = self.targets.at[tw_lowest_bit(left)]
+            left &= left - 1
+            tw_rollback(ring, ring.message_start)
         self.seen.undo()
         self.last_values.undo()
 
@@ -124,7 +125,7 @@ cdef class Stage:
         Memory   the ring's; text is copied into it.
         Source   docs/design.md, "From messages to rows".
         """
-        cdef Target* target = &self.targets.at[row_set.target]
+        cdef tw_ring* ring = self.targets.at[row_set.target]
         cdef bint wanted = True
         cdef int64_t row
         cdef int32_t i
@@ -133,19 +134,19 @@ cdef class Stage:
         if not wanted:
             self.message.kept_back |= <uint64_t>1 << row_set.target
             return True
-        row = target.head[0]
+        row = ring.head
         if row_set.member >= 0 and not self.claim_member(row_set, &row):
             return False
-        if row == target.head[0]:
-            if row - self.message.heads[row_set.target] >= target.most_rows:
+        if row == ring.head:
+            if row - ring.message_start >= ring.max_message_rows:
                 return self.fail(TOO_MANY_ROWS)
-            if not self.targets.has_room(row_set.target):
+            if not tw_has_room(ring):
                 return self.fail(FULL)
         for i in range(row_set.stores.n):
             if not self.store(&self.program.cells[row_set.stores.first + i], row):
                 return False
-        if row == target.head[0]:
-            target.head[0] += 1
+        if row == ring.head:
+            ring.head += 1
         return True
 
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil:
@@ -269,9 +270,9 @@ cdef class Stage:
         return True
 
     cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil:
-        cdef Target* target = &self.targets.at[cell.target]
-        cdef void* column = target.columns[cell.column]
-        cdef int64_t slot = row & target.mask
+        cdef tw_ring* ring = self.targets.at[cell.target]
+        cdef void* column = ring.columns[cell.column].values
+        cdef int64_t slot = row & ring.mask
         cdef Bits value
         if cell.kind == KIND_TEXT or cell.kind == KIND_BINARY:
             return self.store_text(cell)
@@ -290,17 +291,18 @@ cdef class Stage:
         return True
 
     cdef bint store_text(self, CellOp* cell) noexcept nogil:
+        cdef tw_ring* ring = self.targets.at[cell.target]
         cdef const uint8_t* text
         cdef size_t n
         cdef TextResult result
         if cell.register < 0 or not (self.message.have >> cell.register) & 1:
             if cell.required:
                 return self.fail(MISSING)
-            self.targets.put_null(cell.target, cell.column)
+            tw_put_null_text(&ring.columns[cell.column], ring.head, ring.mask)
             return True
         if not self.plain(&self.message.registers[cell.register], &text, &n):
             return False
-        result = self.targets.put_text(cell.target, cell.column, text, n)
+        result = tw_put_text(ring, cell.column, text, n)
         if result == TEXT_OK:
             return True
         return self.fail(FULL if result == TEXT_FULL else TOO_LONG)
@@ -327,35 +329,33 @@ cdef class Stage:
         """After the walk: a row where a book has no level, and which row is the message's last."""
         cdef int32_t i
         cdef int target
-        cdef int64_t head
+        cdef tw_ring* ring
         cdef int8_t* last
         for i in range(route.marks_last.n):
             target = self.program.numbers[route.marks_last.first + i]
-            if self.targets.at[target].head[0] == self.message.heads[target]:
+            ring = self.targets.at[target]
+            if ring.head == ring.message_start:
                 if (self.message.kept_back >> target) & 1:
-                    continue    # it had levels, of symbols that nobody wants
+                    continue    # it had levels, of symbols that the source does not name
                 if not self.fill_empty(route, target):
                     return False
-                if self.targets.at[target].head[0] == self.message.heads[target]:
+                if ring.head == ring.message_start:
                     continue
-            last = <int8_t*>self.targets.at[target].columns[self.program.last_columns[target]]
-            head = self.targets.at[target].head[0]
-            tw_fill_column(
-                last, self.targets.at[target].mask, self.message.heads[target], head, 0, 0
-            )
-            last[(head - 1) & self.targets.at[target].mask] = 1
+            last = <int8_t*>ring.columns[self.program.last_columns[target]].values
+            tw_fill_column(last, ring.mask, ring.message_start, ring.head, 0, 0)
+            last[(ring.head - 1) & ring.mask] = 1
         return True
 
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
         """One row with what the levels would have shared: it says that there are none."""
         cdef RowSetOp* row_set
-        cdef int64_t head = self.targets.at[target].head[0]
+        cdef tw_ring* ring = self.targets.at[target]
         cdef int32_t i, j
-        if not self.targets.has_room(target):
+        if not tw_has_room(ring):
             return self.fail(FULL)
         for i in range(self.program.null_cells[target].n):
             if not self.store(
-                &self.program.cells[self.program.null_cells[target].first + i], head
+                &self.program.cells[self.program.null_cells[target].first + i], ring.head
             ):
                 return False
         for i in range(route.row_sets.n):
@@ -366,10 +366,10 @@ cdef class Stage:
                 if not self.is_allowed(<int32_t>self.message.registers[row_set.symbol].value.i):
                     return True
             for j in range(row_set.empty.n):
-                if not self.store(&self.program.cells[row_set.empty.first + j], head):
+                if not self.store(&self.program.cells[row_set.empty.first + j], ring.head):
                     return False
             break
-        self.targets.at[target].head[0] = head + 1
+        ring.head += 1
         return True
 
 

@@ -5,14 +5,13 @@ from libc.stdlib cimport free
 
 from tickwire.decode._bytecode cimport ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
-from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport (
     MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
     STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
-from tickwire.ring._ring cimport (
-    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS,
+from tickwire.ring._tw_ring cimport (
+    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS, tw_ring,
 )
 
 cdef extern from "tickwire/decode/fast_scalars.h" nogil:
@@ -146,7 +145,7 @@ cdef class Steps:
 
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil:
         """Tell the step that reads a column's value where it goes; False: there are too many."""
-        cdef Target* target = &self.targets.at[cell.target]
+        cdef tw_ring* ring = self.targets.at[cell.target]
         cdef Step* step
         cdef int i
         for i in range(template.n_steps):
@@ -155,11 +154,11 @@ cdef class Steps:
             if cell.register < 0 or cell.is_channel or step.reg != cell.register \
                     or step.column != &template.nowhere or not _gives_value(step):
                 continue
-            step.column = target.columns[cell.column]
-            step.slots = target.mask
+            step.column = ring.columns[cell.column].values
+            step.slots = ring.mask
             step.store = kind_of_store(cell.kind)
             if step.store == STORE_TEXT:
-                step.column = &target.texts[cell.column]
+                step.column = &ring.columns[cell.column]
             return True
         if template.n_rest == MAX_REST:
             return False

@@ -11,9 +11,9 @@ from tickwire.decode._stage cimport (
 from tickwire.decode._steps cimport (
     TW_STOP_END, TW_STOP_MISS, TW_STOP_NODE, Run, Steps, tw_choose_kernels,
 )
-from tickwire.decode._targets cimport Target
 from tickwire.decode._template cimport Step, Template, learn
 from tickwire.decode._values cimport tw_skip_space
+from tickwire.ring._tw_ring cimport tw_has_room, tw_ring
 from tickwire.wire._simd cimport force_simd_level
 
 
@@ -68,7 +68,7 @@ cdef class Walker(General):
             if self.walk(op, p):
                 self.message.deferring = False
                 return DONE
-            self.stage.take_back(op)
+            self.stage.rollback(op)
             # What is wrong may be the value of a key that stands again later.
             if self.message.outcome != AGAIN and (
                 not is_sure or self.message.outcome == FULL or self.message.outcome == NOT_JSON
@@ -90,7 +90,7 @@ cdef class Walker(General):
         cdef NodeOp* root = &self.program.nodes[route.root]
         return (
             (route.marks_last.n == 0 or self.stage.finish(route))
-            and (not fills or self.stage.fill(root.fills, self.message.heads))
+            and (not fills or self.stage.fill(root.fills, NULL))
         )
 
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -146,7 +146,7 @@ cdef class Walker(General):
         cdef int32_t i, target
         for i in range(node.fills.n):
             target = self.program.cells[node.fills.first + i].target
-            firsts[target] = self.stage.targets.at[target].head[0]
+            firsts[target] = self.targets.at[target].head
         after = self.content(node, p)
         if after == NULL:
             return NULL
@@ -229,11 +229,10 @@ cdef class Walker(General):
         Memory   the ring's.
         Source   the theory of templates, in `_template.pxd`.
         """
-        cdef Target* target = &self.targets.at[template.target]
+        cdef tw_ring* ring = self.targets.at[template.target]
         cdef Run run
-        run.row = target.head[0]
-        if run.row >= self.message.heads[template.target] + target.most_rows \
-                or not self.targets.has_room(template.target):
+        run.row = ring.head
+        if run.row >= ring.message_start + ring.max_message_rows or not tw_has_room(ring):
             return NULL
         self.message.have &= ~template.registers
         self.prepare(&run, template.steps)
@@ -261,7 +260,7 @@ cdef class Walker(General):
         for i in range(template.n_rest):
             if not self.stage.store(template.rest[i], row):
                 return False
-        self.targets.at[template.target].head[0] = row + 1
+        self.targets.at[template.target].head = row + 1
         return True
 
     cdef inline const uint8_t* rows(self, Template* template, const uint8_t* p, bint* closed) \
@@ -276,21 +275,21 @@ cdef class Walker(General):
         Memory   the ring's.
         Source   the theory of templates, in `_template.pxd`.
         """
-        cdef Target* target = &self.targets.at[template.target]
-        cdef int64_t most = self.message.heads[template.target] + target.most_rows
+        cdef tw_ring* ring = self.targets.at[template.target]
+        cdef int64_t most = ring.message_start + ring.max_message_rows
         cdef Run run
         self.prepare(&run, template.steps)
-        run.row = target.head[0]
+        run.row = ring.head
         run.element = p
         run.level_cache = &template.level_cache
-        while run.row < most and self.targets.has_room(template.target):
-            run.last = min(most, target.limit[0])
+        while run.row < most and tw_has_room(ring):
+            run.last = min(most, ring.limit)
             run.stop = TW_STOP_MISS
             if template.levels and self.kernels.levels != NULL and run.step == run.steps:
                 p = self.kernels.levels(&run, p)
             if run.stop == TW_STOP_MISS and run.row < run.last:
                 p = self.kernels.many(&run, p)
-            target.head[0] = run.row
+            ring.head = run.row
             if run.stop == TW_STOP_END:
                 closed[0] = True
                 return p

@@ -11,8 +11,7 @@
 /* What rows have in common in one column. */
 typedef struct {
     uint8_t *column;
-    int64_t slots;         /* capacity - 1 of the column, so that `row & slots` is a row's place */
-    const int64_t *head;   /* Ring.head: behind the last row */
+    const tw_ring *ring;
     const tw_bits *value;  /* of a register, if it has one; NULL for none */
     tw_bits constant;      /* without it */
     uint64_t bit;          /* of the register; 0 for none */
@@ -84,13 +83,15 @@ TW_BODY void tw_fill_rows(uint8_t *column, int64_t slots, int64_t first, int64_t
     tw_fill_bytes(column, (n - n_to_end) << log2_bytes, pattern);
 }
 
-/* n columns, from the row of firsts[target] to the head of each; `have`: registers that have a value.
- * 0 where a required one has none. */
+/* n columns, from the row of firsts[target] to the head of each, or where `firsts` is NULL from the
+ * message's first row; `have`: registers that have a value. 0 where a required one has none. */
 TW_BODY int tw_fill_columns_body(const tw_fill *fill, int32_t n, const int64_t *firsts,
                                  uint64_t have, const tw_labels *labels)
 {
     for (; n > 0; n--, fill++) {
-        const int64_t first = firsts[fill->target], last = *fill->head;
+        const tw_ring *ring = fill->ring;
+        const int64_t first = firsts != NULL ? firsts[fill->target] : ring->message_start;
+        const int64_t last = ring->head;
         if (first >= last)
             continue;
         int64_t value = fill->constant.i;
@@ -100,7 +101,7 @@ TW_BODY int tw_fill_columns_body(const tw_fill *fill, int32_t n, const int64_t *
             return 0;
         if (fill->is_channel && labels != NULL)
             value = tw_labelled(labels, value);
-        tw_fill_rows(fill->column, fill->slots, first, last, (uint64_t)value, fill->log2_bytes);
+        tw_fill_rows(fill->column, ring->mask, first, last, (uint64_t)value, fill->log2_bytes);
     }
     return 1;
 }

@@ -11,7 +11,7 @@ enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED
 
 /* A column of a row whose value no step reads. */
 typedef struct {
-    void *column; /* a tw_text_column where it is a text, which is null */
+    void *column; /* a tw_column where it is a text, which is null */
     int64_t slots;
     const tw_bits *value; /* `constant` of the cell, or a register */
     int32_t store;
@@ -20,10 +20,7 @@ typedef struct {
 } tw_cell;
 
 typedef struct tw_row_loop {
-    int64_t *head;              /* Ring.head: staged rows, which count when the message does */
-    const int64_t *limit;       /* Ring.limit */
-    const int64_t *first_row;   /* Ring.message_start */
-    int64_t most_rows;          /* of a message */
+    tw_ring *ring;              /* its rows are staged, and count when the message does */
     const tw_step *first;       /* of a row's steps */
     uint64_t bit;               /* of its table */
     void *row_set;              /* what the fallback would stage */
@@ -38,8 +35,9 @@ typedef struct tw_row_loop {
 
 /* The row that may not be filled any more: past the ring's room, or past a message's. */
 TW_INLINE int64_t tw_last_row(const tw_row_loop *place) {
-    int64_t most = *place->first_row + place->most_rows;
-    return most < *place->limit ? most : *place->limit;
+    const tw_ring *ring = place->ring;
+    int64_t most = ring->message_start + ring->max_message_rows;
+    return most < ring->limit ? most : ring->limit;
 }
 
 #if defined(TW_X86)
@@ -82,7 +80,7 @@ TW_INLINE void tw_store_cells(const tw_row_loop *place, int64_t row, const tw_la
     const tw_cell *cell = place->cells;
     for (int32_t left = place->n_cells; left > 0; left--, cell++) {
         if (cell->store == TW_STORE_NO_TEXT)
-            tw_put_no_text((const tw_text_column *)cell->column, row, cell->slots);
+            tw_put_null_text((const tw_column *)cell->column, row, cell->slots);
         else
             tw_put(cell->column, cell->store, row & cell->slots, cell->value->i);
     }

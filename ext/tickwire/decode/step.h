@@ -57,7 +57,7 @@ typedef struct {
     uint32_t mask;   /* a bit per byte of it */
     int32_t kind;
     const void *code; /* what the kernel of messages with slack does at it; NULL: by its kind */
-    void *column;    /* rows: where the value goes; a tw_text_column for texts */
+    void *column;    /* rows: where the value goes; a tw_column for texts */
     int64_t slots;   /* rows: capacity - 1 of the column, so that `row & slots` is its place */
     tw_register *place; /* the register `reg` */
     int64_t unit_ns; /* of a time */
@@ -175,8 +175,8 @@ TW_INLINE bool tw_store(const tw_step *step, const tw_register *reg, int64_t row
                         const bool checked) {
     if (step->store == TW_STORE_TEXT) {
         bool has_16 = !checked || TW_READABLE(reg->p, reg->p + reg->n, TW_SHORT_TEXT);
-        return !reg->escaped && tw_put_text((const tw_text_column *)step->column, row, step->slots,
-                                            reg->p, reg->n, has_16);
+        return !reg->escaped && tw_try_put_text((const tw_column *)step->column, row, step->slots,
+                                                reg->p, reg->n, has_16);
     }
     tw_put(step->column, step->store, row & step->slots, reg->value.i);
     return true;

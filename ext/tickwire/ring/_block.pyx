@@ -16,7 +16,7 @@ from tickwire.ring._memory cimport (
     TW_RING_VERSION,
     tw_mapping_new,
     tw_mapping_release,
-    tw_ring_column,
+    tw_column_entry,
     tw_ring_header,
 )
 
@@ -82,7 +82,7 @@ cdef class Block:
             end = (end + n_bytes + 63) // 64 * 64
             return offset
 
-        directory_offset = place(len(table.columns) * sizeof(tw_ring_column))
+        directory_offset = place(len(table.columns) * sizeof(tw_column_entry))
         recv_mono_offset = place(rows * 8)
         places = []
         for column in table.columns:
@@ -97,7 +97,7 @@ cdef class Block:
         if self.mapping == NULL:
             raise MemoryError(f"no memory for a ring of {table.name}: {end} bytes")
         self.header = <tw_ring_header*> self.mapping.bytes
-        self.directory = <tw_ring_column*> (self.mapping.bytes + <uint64_t> directory_offset)
+        self.directory = <tw_column_entry*> (self.mapping.bytes + <uint64_t> directory_offset)
         memcpy(self.header.magic, TW_RING_MAGIC, 8)
         self.header.version = TW_RING_VERSION
         self.header.n_columns = len(places)
@@ -109,7 +109,7 @@ cdef class Block:
         self.header.directory_offset = directory_offset
         for i in range(TW_GATES):
             self.header.gates[i].value = TW_GATE_FREE
-        cdef tw_ring_column* entry
+        cdef tw_column_entry* entry
         cdef bytes name
         for i, (column, offset, valid_offset, arena_offset, arena_bytes) in enumerate(places):
             entry = &self.directory[i]
@@ -134,6 +134,28 @@ cdef class Block:
 
     cdef uint8_t* at(self, uint64_t offset) noexcept nogil:
         return self.mapping.bytes + offset if offset != 0 else NULL
+
+    def check(self, table not None, uint64_t rows):
+        """See whether a ring of `table` can go on in this block.
+
+        Parameters
+        ----------
+        table
+            The `tickwire.schema.Table` of its rows.
+        rows
+            How many rows it should hold.
+
+        Raises
+        ------
+        ValueError
+            It has another version, table or size.
+        """
+        if self.header.magic[:8] != TW_RING_MAGIC[:8] or self.header.version != TW_RING_VERSION:
+            raise ValueError(f"the block is no ring of version {TW_RING_VERSION}")
+        if self.header.schema_hash != schema_hash(table):
+            raise ValueError(f"the block holds rows of another table than {table.name}")
+        if self.header.capacity != rows or self.header.block_bytes != self.mapping.n_bytes:
+            raise ValueError(f"the block holds {self.header.capacity} rows, not {rows}")
 
     def views(self):
         """Give the columns as arrays, by what the block itself says.

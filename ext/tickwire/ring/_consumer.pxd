@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 
 from tickwire.ring._export cimport Extent
 from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport tw_ring
 
 cdef enum:
     MAX_RUNS = 4096
@@ -13,6 +14,7 @@ cdef enum:
 @cython.final
 cdef class Consumer:
     cdef readonly Ring ring
+    cdef tw_ring* core          # the ring's
     cdef int64_t* gate          # in the ring's header; NULL once closed
     cdef int64_t lease_stop     # rows below are leased; -1 without a lease
     cdef bint busy              # a take or lease is under way; guarded by the GIL
@@ -25,7 +27,6 @@ cdef class Consumer:
     cdef Extent extent
     cdef object __weakref__
 
-    cdef int64_t attach(self) except -2
     cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil
     cdef int64_t enter(self, object max_rows) except -1
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil

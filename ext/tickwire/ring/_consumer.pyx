@@ -2,8 +2,7 @@
 
 Rules of this file
 ------------------
-- The consumer's whole shared state is its gate (see ring_block.h). Python's lock orders attaching
-  and detaching of consumers among themselves; with the writer only the gate and the floor speak.
+- The consumer's whole shared state is its gate (see ring_block.h and gates.h).
 - `take` copies first and moves its gate afterwards. Where the writer (drop_oldest) has moved it in
   the meantime, the rows that it passed were dropped, and counted there: they are cut off here.
 - `lease` marks the gate, after which the writer leaves the rows alone until `release`.
@@ -18,7 +17,6 @@ from tickwire.ring._export cimport (
     measure,
     release_batch,
 )
-from tickwire.ring._watermarks cimport rows_below
 from tickwire.ring._memory cimport (
     TW_GATE_FREE,
     TW_GATES,
@@ -29,6 +27,7 @@ from tickwire.ring._memory cimport (
     tw_store_release,
 )
 from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport tw_attach_gate, tw_rows_at
 
 import numpy as np
 
@@ -71,33 +70,14 @@ cdef class Consumer:
         cdef int64_t[::1] counts = self.run_counts
         self.starts = &starts[0]
         self.counts = &counts[0]
-        self.attach()
+        self.core = ring.core
+        self.gate = tw_attach_gate(self.core.header)
+        if self.gate == NULL:
+            raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
 
     def __dealloc__(self):
         if self.gate != NULL:
             tw_store_release(self.gate, TW_GATE_FREE)
-
-    cdef int64_t attach(self) except -2:
-        # Returns the position it starts at.
-        cdef int64_t floor = tw_load_acquire(&self.ring.header.floor.value)
-        cdef int64_t gate
-        cdef int i
-        for i in range(TW_GATES):
-            if tw_compare_exchange(&self.ring.header.gates[i].value, TW_GATE_FREE, floor << 1):
-                self.gate = &self.ring.header.gates[i].value
-                break
-        else:
-            raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
-        while True:
-            # Partner: `advance` and `begin_again` in _watermarks.pyx, which store the floor, fence
-            # and read the gates. Until the gate is known to stand at or above the floor, nothing is
-            # taken: the writer may write what lies below.
-            tw_fence()
-            floor = tw_load_acquire(&self.ring.header.floor.value)
-            gate = tw_load_acquire(self.gate)
-            if gate >> 1 >= floor:
-                return gate >> 1
-            tw_compare_exchange(self.gate, gate, floor << 1)
 
     def close(self):
         """Detach from the ring, with any lease; nothing happens the second time.
@@ -115,12 +95,12 @@ cdef class Consumer:
         self.lease_stop = -1
 
     cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil:
-        cdef int64_t stop = tw_load_acquire(&self.ring.header.cursor.value)
+        cdef int64_t stop = tw_load_acquire(&self.core.header.cursor.value)
         return stop if stop - first <= max_rows else first + max_rows
 
     cdef void note_runs(self, int64_t first, int64_t stop) noexcept nogil:
-        cdef const int64_t* mono = self.ring.recv_mono
-        cdef int64_t mask = self.ring.mask
+        cdef const int64_t* mono = self.core.recv_mono
+        cdef int64_t mask = self.core.mask
         cdef int64_t n = self.n_runs
         cdef int64_t row = first
         cdef int64_t start, count
@@ -184,10 +164,10 @@ cdef class Consumer:
                     return None
                 if self.extent.n_bytes > NOGIL_BYTES:
                     with nogil:
-                        array = build_batch(self.ring, &self.extent, False)
+                        array = build_batch(self.core, &self.extent, False)
                         first = self.commit_take() if array != NULL else 0
                 else:
-                    array = build_batch(self.ring, &self.extent, False)
+                    array = build_batch(self.core, &self.extent, False)
                     first = self.commit_take() if array != NULL else 0
                 if array == NULL:
                     raise MemoryError("no memory for a record batch")
@@ -208,7 +188,7 @@ cdef class Consumer:
             stop = self.next_stop(gate >> 1, limit)
             if stop <= gate >> 1:
                 return -1
-            measure(self.ring, gate >> 1, stop, &self.extent)
+            measure(self.core, gate >> 1, stop, &self.extent)
             # What was measured is true only if the writer has not passed the first row since.
             tw_fence()
             if tw_load_relaxed(self.gate) == gate:
@@ -269,9 +249,9 @@ cdef class Consumer:
         batches = []
         try:
             while first < stop:
-                wrap = (first | self.ring.mask) + 1
-                measure(self.ring, first, min(stop, wrap), &self.extent)
-                array = build_batch(self.ring, &self.extent, True)
+                wrap = (first | self.core.mask) + 1
+                measure(self.core, first, min(stop, wrap), &self.extent)
+                array = build_batch(self.core, &self.extent, True)
                 if array == NULL:
                     raise MemoryError("no memory for a record batch")
                 if self.extent.stop < min(stop, wrap):
@@ -319,7 +299,7 @@ cdef class Consumer:
         """Rows published and not yet taken or leased; 0 when closed."""
         if self.gate == NULL:
             return 0
-        cdef int64_t* cursor = &self.ring.header.cursor.value
+        cdef int64_t* cursor = &self.core.header.cursor.value
         cdef int64_t gate, n
         if self.lease_stop >= 0:
             return tw_load_acquire(cursor) - self.lease_stop
@@ -335,7 +315,7 @@ cdef class Consumer:
         """The next row that it takes, counted since the ring was made; -1 when closed."""
         if self.gate == NULL:
             return -1
-        return rows_below(self.ring.header, self.gate, 1)
+        return tw_rows_at(self.core.header, self.gate, 1)
 
     @property
     def rows_to_wrap(self):
@@ -345,7 +325,7 @@ cdef class Consumer:
         """
         if self.gate == NULL:
             return 0
-        return self.ring.capacity - (tw_load_acquire(self.gate) >> 1 & self.ring.mask)
+        return self.core.capacity - (tw_load_acquire(self.gate) >> 1 & self.core.mask)
 
     @property
     def is_closed(self):

@@ -3,22 +3,14 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.ring._memory cimport tw_mapping
-
-# Count, offsets and bytes of the values in one mapping, in Arrow's utf8 layout. It only grows and
-# never moves, so batches of any age borrow it.
-cdef struct DictionaryMemory:
-    tw_mapping* mapping
-    int64_t* count          # values; stored (release) by the writer behind their bytes
-    int32_t* offsets        # max_values + 1
-    uint8_t* data           # max_bytes
+from tickwire.ring._tw_ring cimport tw_dictionary
 
 
 @cython.final
 cdef class Dictionary:
     cdef readonly int32_t max_values
     cdef readonly int64_t max_bytes     # of all values together
-    cdef DictionaryMemory memory
+    cdef tw_dictionary memory
     cdef uint64_t* slots                # writer only: upper half of the hash, code + 1; 0 is free
     cdef uint32_t slot_mask
     cdef int32_t last                   # code of the last hit, -1 before the first

@@ -23,7 +23,6 @@ from libc.stdint cimport (
 )
 from libc.string cimport memcpy, memset
 
-from tickwire.ring._dictionary cimport DictionaryMemory
 from tickwire.ring._memory cimport (
     tw_add,
     tw_load_acquire,
@@ -31,7 +30,7 @@ from tickwire.ring._memory cimport (
     tw_mapping_release,
     tw_mapping_retain,
 )
-from tickwire.ring._ring cimport (
+from tickwire.ring._tw_ring cimport (
     KIND_BINARY,
     KIND_BOOL,
     KIND_CODE16,
@@ -40,7 +39,10 @@ from tickwire.ring._ring cimport (
     KIND_I32,
     KIND_TEXT,
     MAX_COLUMNS,
-    Ring,
+    tw_column,
+    tw_dictionary,
+    tw_ends,
+    tw_ring,
 )
 
 import pyarrow as pa
@@ -115,22 +117,21 @@ cdef inline bint is_text(int kind) noexcept nogil:
     return kind == KIND_TEXT or kind == KIND_BINARY
 
 
-cdef inline bint may_lack(Ring ring, int i) noexcept nogil:
-    return (
-        ring.nullable[i] or ring.kinds[i] == KIND_CODE16 or ring.kinds[i] == KIND_CODE32
-    )
+cdef inline bint may_lack(const tw_ring* ring, int i) noexcept nogil:
+    cdef const tw_column* column = &ring.columns[i]
+    return column.nullable or column.kind == KIND_CODE16 or column.kind == KIND_CODE32
 
 
-cdef void measure(Ring ring, int64_t first, int64_t stop, Extent* extent) noexcept nogil:
+cdef void measure(const tw_ring* ring, int64_t first, int64_t stop, Extent* extent) noexcept nogil:
     cdef const int64_t* ends
     cdef int64_t start, low, high, middle, row_bytes = 0
     cdef int i
     extent.first = first
     for i in range(ring.n_columns):
-        if not is_text(ring.kinds[i]):
-            row_bytes += width(ring.kinds[i])
+        if not is_text(ring.columns[i].kind):
+            row_bytes += width(ring.columns[i].kind)
             continue
-        ends = <const int64_t*> ring.columns[i]
+        ends = tw_ends(&ring.columns[i])
         start = ends[(first - 1) & ring.mask]
         extent.text_starts[i] = start
         if ends[(stop - 1) & ring.mask] - start > ring.batch_text_bytes:
@@ -148,13 +149,13 @@ cdef void measure(Ring ring, int64_t first, int64_t stop, Extent* extent) noexce
     extent.n_bytes = (stop - first) * row_bytes
     for i in range(ring.n_columns):
         extent.text_bytes[i] = 0
-        if is_text(ring.kinds[i]):
-            ends = <const int64_t*> ring.columns[i]
+        if is_text(ring.columns[i].kind):
+            ends = tw_ends(&ring.columns[i])
             extent.text_bytes[i] = ends[(stop - 1) & ring.mask] - extent.text_starts[i]
             extent.n_bytes += extent.text_bytes[i]
 
 
-cdef int64_t copied_bytes(Ring ring, const Extent* extent, bint borrow) noexcept nogil:
+cdef int64_t copied_bytes(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil:
     # Upper bound of what the buffers of the batch take.
     cdef int64_t n = extent.stop - extent.first
     cdef int64_t total = 0
@@ -163,16 +164,16 @@ cdef int64_t copied_bytes(Ring ring, const Extent* extent, bint borrow) noexcept
     for i in range(ring.n_columns):
         if may_lack(ring, i):
             total += bitmap
-        if is_text(ring.kinds[i]):
+        if is_text(ring.columns[i].kind):
             total += line((n + 1) * 4) + line(extent.text_bytes[i])
-        elif ring.kinds[i] == KIND_BOOL:
+        elif ring.columns[i].kind == KIND_BOOL:
             total += bitmap
         elif not borrow:
-            total += line(n * width(ring.kinds[i]))
+            total += line(n * width(ring.columns[i].kind))
     return total
 
 
-cdef ArrowArray* build_batch(Ring ring, const Extent* extent, bint borrow) noexcept nogil:
+cdef ArrowArray* build_batch(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil:
     cdef int64_t n = extent.stop - extent.first
     cdef int n_columns = ring.n_columns
     cdef int64_t columns_at = line(sizeof(Batch))
@@ -199,15 +200,15 @@ cdef ArrowArray* build_batch(Ring ring, const Extent* extent, bint borrow) noexc
     for i in range(n_columns):
         column = &columns[i]
         children[i] = &column.array
-        open_array(batch, &column.array, n, column.buffers, 3 if is_text(ring.kinds[i]) else 2)
-        if is_text(ring.kinds[i]):
+        open_array(batch, &column.array, n, column.buffers, 3 if is_text(ring.columns[i].kind) else 2)
+        if is_text(ring.columns[i].kind):
             fill_text(ring, i, extent, column, &source)
-        elif ring.kinds[i] == KIND_BOOL:
+        elif ring.columns[i].kind == KIND_BOOL:
             fill_bools(ring, i, column, &source)
         else:
             fill_numbers(ring, i, column, &source, borrow)
-        if ring.values[i] != NULL:
-            fill_dictionary(batch, ring.values[i], column)
+        if ring.columns[i].dictionary != NULL:
+            fill_dictionary(batch, ring.columns[i].dictionary, column)
     open_array(batch, &batch.array, n, batch.no_buffers, 1)
     batch.array.n_children = n_columns
     batch.array.children = children
@@ -258,12 +259,12 @@ cdef void copy_wrapped(
 
 
 cdef void fill_numbers(
-    Ring ring, int i, ColumnArray* column, Source* source, bint borrow
+    const tw_ring* ring, int i, ColumnArray* column, Source* source, bint borrow
 ) noexcept nogil:
-    cdef int kind = ring.kinds[i]
+    cdef int kind = ring.columns[i].kind
     cdef int64_t size = width(kind)
     cdef int64_t n = source.n
-    cdef const uint8_t* ring_memory = <const uint8_t*> ring.columns[i]
+    cdef const uint8_t* ring_memory = <const uint8_t*> ring.columns[i].values
     cdef const void* values
     cdef int found
     cdef uint8_t* bitmap
@@ -339,12 +340,12 @@ cdef int64_t count(const uint8_t* data, const Source* source, uint8_t value) noe
     )
 
 
-cdef void fill_bools(Ring ring, int i, ColumnArray* column, Source* source) noexcept nogil:
+cdef void fill_bools(const tw_ring* ring, int i, ColumnArray* column, Source* source) noexcept nogil:
     # 0, 1, and 2 for null: bit 0 is the value, bit 1 the lack of one.
-    cdef const uint8_t* data = <const uint8_t*> ring.columns[i]
+    cdef const uint8_t* data = <const uint8_t*> ring.columns[i].values
     cdef int64_t n_nulls
     column.buffers[1] = pack(data, source, 0, 0)
-    if ring.nullable[i]:
+    if ring.columns[i].nullable:
         n_nulls = count(data, source, 2)
         if n_nulls > 0:
             column.array.null_count = n_nulls
@@ -352,33 +353,33 @@ cdef void fill_bools(Ring ring, int i, ColumnArray* column, Source* source) noex
 
 
 cdef void fill_text(
-    Ring ring, int i, const Extent* extent, ColumnArray* column, Source* source
+    const tw_ring* ring, int i, const Extent* extent, ColumnArray* column, Source* source
 ) noexcept nogil:
-    cdef const int64_t* ends = <const int64_t*> ring.columns[i]
+    cdef const int64_t* ends = tw_ends(&ring.columns[i])
     cdef int64_t start = extent.text_starts[i]
     cdef int64_t n_bytes = extent.text_bytes[i]
     cdef int64_t n = source.n
-    cdef int64_t arena_bytes = ring.arena_masks[i] + 1
-    cdef int64_t at = start & ring.arena_masks[i]
+    cdef int64_t arena_bytes = ring.columns[i].arena_mask + 1
+    cdef int64_t at = start & ring.columns[i].arena_mask
     cdef int32_t* offsets = <int32_t*> source.out
     cdef int64_t n_nulls
     source.out += line((n + 1) * 4)
     offsets[0] = 0
     tw_offsets(ends + source.slot, source.n_first, start, offsets + 1)
     tw_offsets(ends, n - source.n_first, start, offsets + 1 + source.n_first)
-    copy_wrapped(source.out, ring.arenas[i], at, n_bytes, min(n_bytes, arena_bytes - at), 1)
+    copy_wrapped(source.out, ring.columns[i].arena, at, n_bytes, min(n_bytes, arena_bytes - at), 1)
     column.buffers[1] = offsets
     column.buffers[2] = source.out
     source.out += line(n_bytes)
-    if ring.valids[i] != NULL:
-        n_nulls = count(ring.valids[i], source, 0)
+    if ring.columns[i].valid != NULL:
+        n_nulls = count(ring.columns[i].valid, source, 0)
         if n_nulls > 0:
             column.array.null_count = n_nulls
-            column.buffers[0] = pack(ring.valids[i], source, 0, 0)
+            column.buffers[0] = pack(ring.columns[i].valid, source, 0, 0)
 
 
 cdef void fill_dictionary(
-    Batch* batch, const DictionaryMemory* memory, ColumnArray* column
+    Batch* batch, const tw_dictionary* memory, ColumnArray* column
 ) noexcept nogil:
     # Acquire: every code of the rows copied was counted before the rows were published.
     open_array(batch, &column.values, tw_load_acquire(memory.count), column.value_buffers, 3)

@@ -1,4 +1,4 @@
-"""The C headers below the ring: atomic words, mappings, the block's layout."""
+"""The C headers below a ring: atomic words, mappings, the block's layout."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
@@ -19,6 +19,19 @@ cdef extern from "tickwire/ring/mapping.h" nogil:
     tw_mapping* tw_mapping_new(size_t n_bytes)
     tw_mapping* tw_mapping_retain(tw_mapping* mapping)
     void tw_mapping_release(tw_mapping* mapping)
+
+cdef extern from "tickwire/ring/drop_log.h" nogil:
+    ctypedef struct tw_drop_range:
+        int64_t first_row
+        int64_t last_row
+        int64_t ts_first_ns
+        int64_t ts_last_ns
+        int64_t n_rows
+
+    ctypedef struct tw_drop_log:
+        int64_t n_rows
+        int64_t n_ranges
+        tw_drop_range ranges[64]
 
 cdef extern from "tickwire/ring/ring_block.h" nogil:
     enum:
@@ -44,9 +57,11 @@ cdef extern from "tickwire/ring/ring_block.h" nogil:
         tw_line cursor
         tw_line floor
         tw_line skipped
+        tw_line lap
         tw_line gates[64]
+        tw_drop_log drops
 
-    ctypedef struct tw_ring_column:
+    ctypedef struct tw_column_entry:
         char name[48]
         int32_t kind
         int32_t nullable

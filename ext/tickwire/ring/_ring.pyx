@@ -1,25 +1,34 @@
-"""A table's ring: the writer's side and the memory.
+"""A table's ring, for Python: what its writer does with it, and the settings.
 
 Rules of this file
 ------------------
 - One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
   the cursor, the floor, what was skipped and their gates, nothing else.
-- The marks `floor`, `kept` and `limit` are explained in the .pxd; they move in _watermarks.pyx.
-- Positions are the writer's; what Python sees is counted in rows.
+- What a ring does is in C (ring.h and the headers beside it), and what must outlive the process in
+  its block. Only what is Python's own is here: the dictionaries and who waits for rows.
 """
 
-from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint8_t
-from libc.string cimport memcpy
+from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
-from tickwire.ring._drops cimport DropLog
-from tickwire.ring._watermarks cimport advance, begin_again, rows_below
-from tickwire.ring._memory cimport tw_ring_column, tw_store_release
+from tickwire.ring._memory cimport tw_drop_log, tw_drop_range
 from tickwire.ring._stage cimport stage_row
+from tickwire.ring._tw_ring cimport (
+    KIND_CODE16,
+    KIND_CODE32,
+    MAX_COLUMNS,
+    tw_close_ring,
+    tw_column,
+    tw_has_room,
+    tw_open_ring,
+    tw_publish,
+    tw_rewind,
+    tw_rollback,
+    tw_rows_at,
+)
 
-cdef extern from "tickwire/ring/columns.h" nogil:
-    int64_t tw_count_up(int64_t* values, int64_t n, int64_t first)
+from tickwire.ring.drop import Drop
 
 cdef enum:
     MIN_ROWS = 1024
@@ -33,6 +42,10 @@ cdef enum:
 cdef void call(object waiter) noexcept:
     # Publishing has no caller to raise to, and the other waiters must be woken too.
     waiter()
+
+
+cdef void wake(void* ring) noexcept with gil:
+    (<Ring> ring).wake()
 
 
 cdef class Ring:
@@ -59,6 +72,9 @@ cdef class Ring:
         How many rows are filled before `rewind` begins again at the front; 0: it never does.
         Default: half a MiB of them. It never does either where that is more than a quarter of
         `rows`.
+    block
+        What another ring of the same table and size has written, to go on with: its `block`. The
+        other one must write no more. `seq_base` is the block's own then.
 
     Attributes
     ----------
@@ -68,12 +84,13 @@ cdef class Ring:
         Of every batch.
     dictionaries : Dictionaries
         As given.
-    drops_oldest : bool
-        Whether `overflow` is "drop_oldest".
-    capacity : int
-        Rows.
-    seq_base : int
-        As given.
+    block : Block
+        Its memory.
+
+    Raises
+    ------
+    ValueError
+        A setting is out of range, or the block holds other rows.
     """
 
     def __cinit__(
@@ -86,6 +103,7 @@ cdef class Ring:
         int64_t seq_base=0,
         int64_t batch_text_bytes=INT32_MAX,
         window_rows=None,
+        Block block=None,
     ):
         if rows < MIN_ROWS or rows & (rows - 1) or rows > 1 << 40:
             raise ValueError(f"rows is {rows}: a power of two, at least {MIN_ROWS}")
@@ -95,128 +113,50 @@ cdef class Ring:
             raise ValueError(f"table {table.name} has more than {MAX_COLUMNS} columns")
         if not 0 < batch_text_bytes <= INT32_MAX:
             raise ValueError(f"batch_text_bytes is {batch_text_bytes}: 1 to {INT32_MAX}")
-        self.batch_text_bytes = batch_text_bytes
         self.table = table
         self.schema = table.arrow_schema
         self.dictionaries = dictionaries
-        self.drops_oldest = overflow == "drop_oldest"
-        self.capacity = rows
-        self.mask = rows - 1
-        self.seq_base = seq_base
-        self.drops = DropLog()
         self.waiters = []
         self.code_dictionaries = []
-        self.block = Block(table, rows, seq_base)
-        self.mapping = self.block.mapping
-        self.header = self.block.header
-        self.recv_mono = <int64_t*> self.block.at(self.header.recv_mono_offset)
-        self.n_columns = len(table.columns)
-        self.limit = rows - 1
-        self.row_bytes = <int64_t> self.header.block_bytes // rows
-        self.window_rows = WINDOW_BYTES // self.row_bytes if window_rows is None else window_rows
-        if self.window_rows < 0:
-            raise ValueError(f"window_rows is {window_rows}: 0 or more")
-        if self.window_rows > rows // MIN_WINDOWS:
-            self.window_rows = 0
-        self.rewind_at = self.window_rows if self.window_rows > 0 else INT64_MAX
-        cdef tw_ring_column* entry
-        cdef Dictionary dictionary
-        cdef int i
-        for i, column in enumerate(table.columns):
-            entry = &self.block.directory[i]
-            self.kinds[i] = entry.kind
-            self.nullable[i] = entry.nullable
-            self.columns[i] = self.block.at(entry.offset)
-            self.valids[i] = self.block.at(entry.valid_offset)
-            self.arenas[i] = self.block.at(entry.arena_offset)
-            self.arena_masks[i] = <int64_t> entry.arena_bytes - 1
-            self.text_limits[i] = <int64_t> entry.arena_bytes
-            self.max_texts[i] = min(<int64_t> entry.arena_bytes >> 1, <int64_t> INT32_MAX)
-            dictionary = None
-            if entry.kind == KIND_CODE16 or entry.kind == KIND_CODE32:
-                dictionary = dictionaries.of(column.name)
-                if entry.kind == KIND_CODE16 and dictionary.max_values > MAX_CODES16:
-                    raise ValueError(f"column {column.name} has too few bits for its dictionary")
-                self.values[i] = &dictionary.memory
-            self.code_dictionaries.append(dictionary)
-            if column.name == "seq" and entry.kind == KIND_I64:
-                self.seq = <int64_t*> self.columns[i]
-            elif column.name == "ts_recv" and entry.kind == KIND_TS:
-                self.ts_recv = <int64_t*> self.columns[i]
-
-    cdef bint refresh_limit(self) noexcept nogil:
-        """Move `limit` on where consumers or the policy allow it.
-
-        Shape    the floor moves by at most a sixteenth of the ring, so that old rows stay readable.
-        Units    rows.
-        Returns  whether row `head` may be filled now. Never blocks.
-        Threads  writer only.
-        Memory   none allocated, no GIL.
-        Source   Disruptor SingleProducerSequencer; the cached gating sequence of SPSCQueue.
-        """
-        advance(self)
-        return self.head_at < self.limit
-
-    cdef TextResult put_text(self, int i, const uint8_t* value, size_t n) noexcept nogil:
-        """Put the text of row `head_at` in column `i`; where it is put again, the last counts.
-
-        Shape    value: n bytes; UTF-8 in a TEXT column.
-        Units    bytes.
-        Returns  TEXT_OK; TEXT_FULL: no room until consumers release rows, or until rows staged
-                 before this message are published; TEXT_TOO_LONG: the message's text is more than
-                 half the column's memory and never fits.
-        Threads  writer only.
-        Memory   value is copied; no allocation, no GIL.
-        Source   as the rows: virtual positions that grow for ever, masked into a power of two.
-        """
-        cdef int64_t* ends = <int64_t*> self.columns[i]
-        cdef int64_t arena_mask = self.arena_masks[i]
-        cdef int64_t start = ends[(self.head_at - 1) & self.mask]
-        if n > <size_t> self.max_texts[i]:
-            return TEXT_TOO_LONG
-        cdef int64_t end = start + <int64_t> n
-        if end > self.text_limits[i]:
-            if end - ends[(self.message_start - 1) & self.mask] > self.max_texts[i]:
-                return TEXT_TOO_LONG
-            while end > self.text_limits[i]:
-                if not advance(self):
-                    return TEXT_FULL
-        cdef size_t at = <size_t> (start & arena_mask)
-        cdef size_t n_first = <size_t> arena_mask + 1 - at
-        if n <= n_first:
-            memcpy(self.arenas[i] + at, value, n)
+        if block is None:
+            block = Block(table, rows, seq_base)
         else:
-            memcpy(self.arenas[i] + at, value, n_first)
-            memcpy(self.arenas[i], value + n_first, n - n_first)
-        ends[self.head_at & self.mask] = end
-        if self.valids[i] != NULL:
-            self.valids[i][self.head_at & self.mask] = 1
-        return TEXT_OK
+            block.check(table, rows)
+        self.block = block
+        self.core = tw_open_ring(block.mapping, overflow == "drop_oldest")
+        if self.core == NULL:
+            raise MemoryError(f"no memory for a ring of {table.name}")
+        self.core.batch_text_bytes = batch_text_bytes
+        self.core.wake = wake
+        self.core.waker = <void*> self
+        self._set_window(window_rows)
+        for i, column in enumerate(table.columns):
+            self.code_dictionaries.append(self._bind(&self.core.columns[<int> i], column))
 
-    cdef void put_null(self, int i) noexcept nogil:
-        """Put null for row `head_at` in the text column `i` (empty text where it is not nullable).
+    def __dealloc__(self):
+        tw_close_ring(self.core)
 
-        Shape    one row.
-        Units    none.
-        Returns  nothing; a null needs no bytes and always has room.
-        Threads  writer only.
-        Memory   none allocated, no GIL.
-        Source   Arrow's variable-size binary layout.
-        """
-        cdef int64_t* ends = <int64_t*> self.columns[i]
-        ends[self.head_at & self.mask] = ends[(self.head_at - 1) & self.mask]
-        if self.valids[i] != NULL:
-            self.valids[i][self.head_at & self.mask] = 0
+    cdef int _set_window(self, object window_rows) except -1:
+        cdef int64_t n = WINDOW_BYTES // self.core.row_bytes if window_rows is None else window_rows
+        if n < 0:
+            raise ValueError(f"window_rows is {window_rows}: 0 or more")
+        if n > self.core.capacity // MIN_WINDOWS:
+            n = 0
+        self.core.window_rows = n
+        if n > 0:
+            self.core.rewind_at = self.core.header.lap.value + n
+        return 0
 
-    cdef void take_back(self, int64_t position) noexcept nogil:
-        # The staged rows from `position` on; published rows stay. Text needs nothing: the next
-        # row's begins where the row before it ends.
-        if position < self.published_at:
-            position = self.published_at
-        if position < self.head_at:
-            self.head_at = position
-        if self.message_start > position:
-            self.message_start = position
+    cdef object _bind(self, tw_column* column, object declared):
+        """Connect a column of codes with its dictionary; None for others."""
+        cdef Dictionary dictionary
+        if column.kind != KIND_CODE16 and column.kind != KIND_CODE32:
+            return None
+        dictionary = self.dictionaries.of(declared.name)
+        if column.kind == KIND_CODE16 and dictionary.max_values > MAX_CODES16:
+            raise ValueError(f"column {declared.name} has too few bits for its dictionary")
+        column.dictionary = &dictionary.memory
+        return dictionary
 
     def rollback(self, int64_t head):
         """Take back the staged rows from row `head` on; published rows stay.
@@ -226,27 +166,11 @@ cdef class Ring:
         head
             The row that is filled next, counted since the ring was made.
         """
-        self.take_back(head + self.skipped)
+        tw_rollback(self.core, head + self.core.skipped)
 
     cpdef void publish(self) noexcept nogil:
         """Make all staged rows visible to consumers."""
-        cdef int64_t first = self.published_at
-        cdef int64_t n = self.head_at - first
-        cdef int64_t n_first, seq
-        if n == 0:
-            return
-        if self.seq != NULL:
-            n_first = min(n, self.capacity - (first & self.mask))
-            seq = self.seq_base + first - self.skipped
-            tw_count_up(&self.seq[first & self.mask], n_first, seq)
-            tw_count_up(self.seq, n - n_first, seq + n_first)
-        self.published_at = self.head_at
-        self.message_start = self.head_at
-        # Release: the rows are written before the cursor says so. Partner: Consumer's acquire.
-        tw_store_release(&self.header.cursor.value, self.head_at)
-        if self.armed:
-            with gil:
-                self.wake()
+        tw_publish(self.core)
 
     cpdef bint rewind(self) noexcept nogil:
         """Begin again at the front of the columns, which the processor's cache still holds.
@@ -260,12 +184,12 @@ cdef class Ring:
         bool
             Whether the next row goes to the front.
         """
-        return self.head_at >= self.rewind_at and begin_again(self)
+        return tw_rewind(self.core)
 
     cdef void wake(self) noexcept:
         cdef list waiters = self.waiters
         self.waiters = []
-        self.armed = False
+        self.core.is_armed = False
         for waiter in waiters:
             call(waiter)
 
@@ -278,7 +202,7 @@ cdef class Ring:
             Called without arguments, in the writer's thread, inside `publish`; must be short.
         """
         self.waiters.append(callback)
-        self.armed = True
+        self.core.is_armed = True
 
     def disarm(self, callback):
         """Take back what `arm` asked for; nothing happens where it was called already.
@@ -290,7 +214,7 @@ cdef class Ring:
         """
         if callback in self.waiters:
             self.waiters.remove(callback)
-        self.armed = bool(self.waiters)
+        self.core.is_armed = bool(self.waiters)
 
     def take_drops(self):
         """Give the rows dropped since the last call, and forget them. Writer's thread only.
@@ -300,7 +224,18 @@ cdef class Ring:
         list of Drop
             At most 64, oldest first; past that the last one grows.
         """
-        return self.drops.take()
+        cdef tw_drop_log* log = &self.core.header.drops
+        cdef tw_drop_range* each
+        cdef list taken = []
+        for i in range(log.n_ranges):
+            each = &log.ranges[<int> i]
+            taken.append(
+                Drop(
+                    each.first_row, each.last_row, each.ts_first_ns, each.ts_last_ns, each.n_rows
+                )
+            )
+        log.n_ranges = 0
+        return taken
 
     def stage(self, **values):
         """Fill the next row; invisible until `publish`. Writer's thread only.
@@ -326,7 +261,7 @@ cdef class Ring:
         DictionaryFull
             A string got no code.
         """
-        return stage_row(self, values)
+        return stage_row(self.core, self.table, self.code_dictionaries, values)
 
     def append(self, **values):
         """Write one row and publish it, with all rows staged before. Writer's thread only.
@@ -341,7 +276,7 @@ cdef class Ring:
         bool
             False where there was no room; nothing is written then.
         """
-        if not stage_row(self, values):
+        if not stage_row(self.core, self.table, self.code_dictionaries, values):
             return False
         self.publish()
         return True
@@ -360,12 +295,27 @@ cdef class Ring:
             Bytes: half the column's memory; 0 for a column of another kind.
         """
         cdef int i = self.table.index(name)
-        return self.max_texts[i]
+        return self.core.columns[i].max_text if self.core.columns[i].arena != NULL else 0
+
+    @property
+    def drops_oldest(self):
+        """Whether `overflow` is "drop_oldest"."""
+        return self.core.drops_oldest != 0
+
+    @property
+    def capacity(self):
+        """Rows that it holds."""
+        return self.core.capacity
+
+    @property
+    def seq_base(self):
+        """The value of column seq in the first row."""
+        return self.core.seq_base
 
     @property
     def dropped_rows(self):
         """Rows that some consumer did not get."""
-        return self.drops.n_rows
+        return self.core.header.drops.n_rows
 
     @property
     def columns(self):
@@ -375,24 +325,24 @@ cdef class Ring:
     @property
     def is_full(self):
         """Whether a row cannot be staged now. Writer's thread only."""
-        return not self.has_room()
+        return not tw_has_room(self.core)
 
     @property
     def head(self):
         """The next row to fill, counted since the ring was made."""
-        return self.head_at - self.skipped
+        return self.core.head - self.core.skipped
 
     @property
     def published(self):
         """Rows published since the ring was made."""
-        return self.published_at - self.skipped
+        return self.core.published - self.core.skipped
 
     @property
     def cursor(self):
         """Rows published, read as a consumer reads it."""
-        return rows_below(self.header, &self.header.cursor.value, 0)
+        return tw_rows_at(self.core.header, &self.core.header.cursor.value, 0)
 
     @property
     def next_seq(self):
         """The value of column seq in the next row that is published."""
-        return self.seq_base + self.published_at - self.skipped
+        return self.core.seq_base + self.core.published - self.core.skipped

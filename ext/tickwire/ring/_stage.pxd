@@ -1,6 +1,7 @@
 """Rows from Python values: for tables that the feed writes itself, and for tests."""
 
-from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport tw_ring
 
-# Stage a row; False: no room, and nothing is staged. Empties `values`.
-cdef bint stage_row(Ring ring, dict values) except -1
+# Stage a row of `table`; False: no room, and nothing is staged. Empties `values`. `dictionaries` are
+# those of the table's columns, None for a column without codes.
+cdef bint stage_row(tw_ring* ring, object table, list dictionaries, dict values) except -1

@@ -1,17 +1,18 @@
 /* The layout of a ring's memory: header, directory of columns, columns, text.
  *
- * Everything that is needed to read the block is inside it, as offsets from its start, so that it
- * can become a mapped file. Words that threads share have a 64-byte line of their own.
+ * Everything that is needed to read the block, and to go on writing it, is inside it, as offsets from
+ * its start, so that it can become a mapped file: `tw_ring` (ring.h) has nothing that it could not
+ * derive from here. Words that threads share have a 64-byte line of their own.
  *
  * A gate is one word: twice the position of the consumer's next row, plus 1 while rows from there
  * on are leased. One word, so that consumer and writer agree by compare-and-exchange on whether a
- * row was taken or dropped. A free gate is GATE_FREE, whose position holds nobody back.
+ * row was taken or dropped. A free gate is TW_GATE_FREE, whose position does not hold the writer back.
  *
  * Positions count up for ever; the slot of position p is p modulo capacity. A writer whose consumers
  * have taken everything may jump to a position of slot 0, so that it writes where the cache is warm.
  * What it has jumped over in all is `skipped`: the row at position p has the seq
- * seq_base + p - skipped. That word too is twice its value, plus 1 while the writer jumps: whoever
- * wants a position as a count of rows reads skipped, the position, and skipped again, until both are
+ * seq_base + p - skipped. That word too is twice its value, plus 1 while the writer jumps: to
+ * get a position as a count of rows, read skipped, the position, and skipped again, until both are
  * even and the same.
  */
 #ifndef TICKWIRE_RING_BLOCK_H
@@ -19,10 +20,25 @@
 
 #include <stdint.h>
 
-enum { TW_RING_VERSION = 2, TW_GATES = 64, TW_NAME_BYTES = 48 };
+#include "tickwire/ring/drop_log.h"
+
+enum { TW_RING_VERSION = 3, TW_GATES = 64, TW_NAME_BYTES = 48, TW_MAX_COLUMNS = 64 };
 
 #define TW_RING_MAGIC "twring\r\n"
 #define TW_GATE_FREE INT64_MAX
+
+/* schema.Kind */
+enum tw_kind {
+    TW_KIND_I64,
+    TW_KIND_I32,
+    TW_KIND_F64,
+    TW_KIND_TS,
+    TW_KIND_BOOL,
+    TW_KIND_CODE16,
+    TW_KIND_CODE32,
+    TW_KIND_TEXT,
+    TW_KIND_BINARY
+};
 
 typedef struct {
     int64_t value;
@@ -34,28 +50,32 @@ typedef struct {
     uint32_t version;
     uint32_t n_columns;
     uint64_t block_bytes;
-    uint64_t capacity; /* rows */
+    uint64_t capacity; /* rows, a power of two */
     int64_t seq_base;  /* seq of row 0 */
     uint64_t schema_hash;
     uint64_t recv_mono_offset;
     uint64_t directory_offset;
-    tw_line cursor; /* rows below are published; the writer stores it (release) */
-    tw_line floor;  /* rows below may have been overwritten; the writer stores it */
+    tw_line cursor;  /* rows below are published; the writer stores it (release) */
+    tw_line floor;   /* rows below may have been overwritten; the writer stores it */
     tw_line skipped; /* positions without a row; the writer stores it */
+    tw_line lap;     /* where the last jump has led, 0 before it; of the writer alone */
     tw_line gates[TW_GATES];
+    tw_drop_log drops; /* of the writer alone */
 } tw_ring_header;
 
+/* A column in the directory. */
 typedef struct {
     char name[TW_NAME_BYTES]; /* zero-terminated */
-    int32_t kind;             /* schema.Kind */
+    int32_t kind;             /* tw_kind */
     int32_t nullable;
     uint64_t offset;       /* values; text: the `ends`, int64 */
     uint64_t valid_offset; /* nullable text: a byte per row, else 0 */
     uint64_t arena_offset; /* text: its bytes, else 0 */
     uint64_t arena_bytes;  /* a power of two */
-} tw_ring_column;
+} tw_column_entry;
 
 _Static_assert(sizeof(tw_line) == 64, "a cache line");
-_Static_assert(sizeof(tw_ring_header) == 64 * (1 + 3 + TW_GATES), "lines stay aligned");
+_Static_assert(sizeof(tw_ring_header) == 64 * (1 + 4 + TW_GATES) + sizeof(tw_drop_log),
+               "lines stay aligned");
 
 #endif

@@ -19,7 +19,7 @@ from tickwire.schema import NULLS, Kind
 
 MAX_TURNS = 16
 MAX_KEYS = 128
-MAX_TARGETS = 12
+MAX_TARGETS = 64  # a bit each
 
 Stretch = tuple[int, int]
 

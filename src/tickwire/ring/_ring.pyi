@@ -4,6 +4,7 @@ from typing import Any, Self, final
 import numpy as np
 import pyarrow as pa
 
+from tickwire.ring._block import Block
 from tickwire.ring._dictionary import Dictionaries
 from tickwire.ring.drop import Drop
 from tickwire.schema import Table
@@ -16,6 +17,8 @@ class Ring:
     def schema(self) -> pa.Schema: ...
     @property
     def dictionaries(self) -> Dictionaries: ...
+    @property
+    def block(self) -> Block: ...
     @property
     def drops_oldest(self) -> bool: ...
     @property
@@ -38,6 +41,7 @@ class Ring:
         seq_base: int = 0,
         batch_text_bytes: int = 2_147_483_647,
         window_rows: int | None = None,
+        block: Block | None = None,
     ) -> Self: ...
     def stage(self, **values: Any) -> bool: ...
     def append(self, **values: Any) -> bool: ...

@@ -1,0 +1,88 @@
+/* A ring as its writer holds it: the block's pointers, the writer's copies of its words, and what the
+ * writer has staged.
+ *
+ * The writer fills row `head` of every column, counts it with `head++`, and makes all rows below
+ * visible with `tw_publish`. Until then `tw_rollback` forgets them. The slot of position p is p & mask.
+ * Positions count up by one per row, except where the ring begins again at slot 0 (`tw_rewind`):
+ * `skipped` is what it has jumped over, and position - skipped counts rows since the ring was made.
+ *
+ * Three watermarks bound what the writer may fill. `floor`: consumers start at or above it. `gating`:
+ * rows from here on must stay as they are, the floor or an older row that a consumer still holds.
+ * `limit` = gating + capacity - 1: rows below may be filled (row gating - 1 stays too, for its text's
+ * end).
+ *
+ * All that must outlive the process is in the block; `tw_open_ring` (open_ring.h) derives the rest.
+ */
+#ifndef TICKWIRE_RING_H
+#define TICKWIRE_RING_H
+
+#include <stdint.h>
+
+#include "tickwire/ring/dictionary.h"
+#include "tickwire/ring/mapping.h"
+#include "tickwire/ring/ring_block.h"
+
+typedef struct {
+    void *values;       /* text: the ends of its rows, int64 */
+    uint8_t *arena;     /* text: bytes, from row r at ends[r - 1] & arena_mask; else NULL */
+    int64_t arena_mask;
+    int64_t text_limit; /* text may reach up to here, counted like the ends; the writer moves it */
+    int64_t max_text;   /* bytes of text in one message */
+    uint8_t *valid;     /* nullable text: 1 where there is a value; else NULL */
+    const tw_dictionary *dictionary; /* of codes; else NULL */
+    int32_t kind;       /* tw_kind */
+    int32_t nullable;
+} tw_column;
+
+typedef struct {
+    /* Set when it is opened; any thread reads them. */
+    tw_ring_header *header;
+    tw_mapping *mapping; /* the block's; batches that borrow hold it too */
+    int64_t capacity;    /* rows, a power of two */
+    int64_t mask;        /* capacity - 1 */
+    int64_t seq_base;    /* the value of column seq in row 0 */
+    int64_t *recv_mono;  /* hidden column: monotonic ns of the read */
+    int64_t *seq;        /* NULL where the table has none */
+    int64_t *ts_recv;
+    int64_t batch_text_bytes; /* of one text column in one batch */
+    int64_t window_rows; /* filled before the ring may begin again; 0: it never does */
+    int64_t row_bytes;   /* of one row in all columns, about */
+    int64_t max_message_rows;
+    int32_t n_columns;
+    int32_t drops_oldest; /* the policy: a full ring drops its oldest rows, else it blocks */
+
+    /* The writer's. */
+    _Alignas(64) int64_t head; /* position of the next row to fill */
+    int64_t limit;             /* rows below may be filled: cached from the gates */
+    /* First row of the message being staged. `tw_publish` sets it; a writer that stages several
+     * messages before it publishes sets it at the start of each, for TW_TEXT_TOO_LONG. */
+    int64_t message_start;
+    int64_t published; /* rows below are visible: a copy of the cursor */
+    int64_t rewind_at; /* `tw_rewind` has nothing to do while head is below */
+    int64_t skipped;   /* positions jumped over: a copy */
+    int64_t floor;     /* a copy */
+    int64_t gating;
+    int64_t is_armed;  /* `wake` is due at the next publish */
+    void (*wake)(void *waker);
+    void *waker;
+
+    _Alignas(64) tw_column columns[TW_MAX_COLUMNS];
+} tw_ring;
+
+_Static_assert(sizeof(tw_column) == 64, "a cache line");
+
+static inline int64_t *tw_ends(const tw_column *column) { return (int64_t *)column->values; }
+
+/* What may be filled, by `gating`. */
+static inline void tw_set_limits(tw_ring *ring)
+{
+    ring->limit = ring->gating + ring->capacity - 1;
+    for (int32_t i = 0; i < ring->n_columns; i++) {
+        tw_column *column = &ring->columns[i];
+        if (column->arena != NULL)
+            column->text_limit =
+                tw_ends(column)[(ring->gating - 1) & ring->mask] + column->arena_mask + 1;
+    }
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* What a writer does with a ring around its rows: see whether there is room, take back, publish. */
+#ifndef TICKWIRE_RING_WRITER_H
+#define TICKWIRE_RING_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tickwire/base/atomics.h"
+#include "tickwire/ring/columns.h"
+#include "tickwire/ring/ring.h"
+#include "tickwire/ring/watermarks.h"
+
+/* Whether row `head` may be filled. False: the ring is full and its policy is to block, or the oldest
+ * rows are leased. */
+static inline bool tw_has_room(tw_ring *ring)
+{
+    if (__builtin_expect(ring->head < ring->limit, 1))
+        return true;
+    tw_advance(ring);
+    return ring->head < ring->limit;
+}
+
+/* Forget the staged rows from `position` on; published rows stay. */
+static inline void tw_rollback(tw_ring *ring, int64_t position)
+{
+    if (position < ring->published)
+        position = ring->published;
+    if (position < ring->head)
+        ring->head = position;
+    if (ring->message_start > position)
+        ring->message_start = position;
+}
+
+/* Make all staged rows visible to consumers.
+ *
+ * Shape    the rows published..head - 1, whose seq is filled here.
+ * Units    positions.
+ * Returns  nothing.
+ * Threads  writer only; what is armed is called in its thread.
+ * Memory   none allocated; no GIL but what `wake` takes.
+ * Source   Disruptor SingleProducerSequencer.
+ */
+static inline void tw_publish(tw_ring *ring)
+{
+    const int64_t first = ring->published;
+    const int64_t n = ring->head - first;
+    if (n == 0)
+        return;
+    if (ring->seq != NULL) {
+        const int64_t slot = first & ring->mask;
+        const int64_t n_to_end = ring->capacity - slot;
+        const int64_t n_first = n < n_to_end ? n : n_to_end;
+        const int64_t seq = ring->seq_base + first - ring->skipped;
+        tw_count_up(ring->seq + slot, n_first, seq);
+        tw_count_up(ring->seq, n - n_first, seq + n_first);
+    }
+    ring->published = ring->message_start = ring->head;
+    /* Release: the rows are written before the cursor says so. Partner: the consumers' acquire. */
+    tw_store_release(&ring->header->cursor.value, ring->head);
+    if (ring->is_armed)
+        ring->wake(ring->waker);
+}
+
+#endif
