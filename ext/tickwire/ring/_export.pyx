@@ -196,14 +196,15 @@ cdef ArrowArray* build_batch(const tw_ring* ring, const Extent* extent, bint bor
     source.n_first = min(n, ring.capacity - source.slot)
     source.out = memory + data_at
     cdef ColumnArray* column
-    cdef int i
+    cdef int i, kind
     for i in range(n_columns):
         column = &columns[i]
         children[i] = &column.array
-        open_array(batch, &column.array, n, column.buffers, 3 if is_text(ring.columns[i].kind) else 2)
-        if is_text(ring.columns[i].kind):
+        kind = ring.columns[i].kind
+        open_array(batch, &column.array, n, column.buffers, 3 if is_text(kind) else 2)
+        if is_text(kind):
             fill_text(ring, i, extent, column, &source)
-        elif ring.columns[i].kind == KIND_BOOL:
+        elif kind == KIND_BOOL:
             fill_bools(ring, i, column, &source)
         else:
             fill_numbers(ring, i, column, &source, borrow)
@@ -340,7 +341,9 @@ cdef int64_t count(const uint8_t* data, const Source* source, uint8_t value) noe
     )
 
 
-cdef void fill_bools(const tw_ring* ring, int i, ColumnArray* column, Source* source) noexcept nogil:
+cdef void fill_bools(
+    const tw_ring* ring, int i, ColumnArray* column, Source* source
+) noexcept nogil:
     # 0, 1, and 2 for null: bit 0 is the value, bit 1 the lack of one.
     cdef const uint8_t* data = <const uint8_t*> ring.columns[i].values
     cdef int64_t n_nulls

@@ -8,7 +8,7 @@ Rules of this file
   its block. Only what is Python's own is here: the dictionaries and who waits for rows.
 """
 
-from libc.stdint cimport INT32_MAX, INT64_MAX, int32_t, int64_t
+from libc.stdint cimport INT32_MAX, int64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
