@@ -337,6 +337,30 @@ def test_numbers_never_repeat_after_a_kill(tmp_path: Path) -> None:
     assert min(after["conn"].to_pylist()) > max(before["conn"].to_pylist())
 
 
+def test_a_kill_within_an_outage_leaves_an_open_gap_and_its_number_does_not_repeat(
+    tmp_path: Path,
+) -> None:
+    with exchange([trades(0, 10), []]) as server:
+        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
+        process = started("-v", "run", config)
+        try:
+            assert process.stderr is not None
+            assert any("gap open" in line for line in process.stderr)
+            time.sleep(3)  # many times flush_ms
+        finally:
+            process.kill()
+            process.communicate()
+    [before] = from_duckdb(tmp_path, "gaps").select(["gap_id", "state", "reason"]).to_pylist()
+    assert (before["state"], before["reason"]) == ("open", "disconnect")
+    with exchange([trades(10, 20), trades(20, 30)]) as server:
+        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
+        run_ok(config, "--max-messages", 20)
+    after = from_duckdb(tmp_path, "gaps").slice(1)
+    assert after["state"].to_pylist() == ["open", "closed"]
+    [number] = set(after["gap_id"].to_pylist())
+    assert number > before["gap_id"]
+
+
 def wait_for_commits(process: Any, folder: Path) -> None:
     """Wait until a running feed has committed rows: its write-ahead log has grown."""
     log = folder / "market.duckdb.wal"

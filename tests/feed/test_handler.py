@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from tests.feed.exchange import exchange, hyperliquid_answer, hyperliquid_refusal
 from tests.net.servers import Peer, close, serve_raw, text
 
@@ -218,7 +219,7 @@ def test_a_gap_that_no_message_ends_lasts_until_the_stop(run: Run) -> None:
 def test_a_full_ring_drops_the_oldest_rows_and_says_so(run: Run) -> None:
     async def scene() -> None:
         n_trades = 40_000
-        with exchange([trades(0, n_trades)]) as server:
+        with exchange([trades(0, n_trades)]) as server, capture_logs() as logs:
             feed = tickwire.FeedHandler(
                 [source(server.ws_url)], ring_rows=16_384, overflow="drop_oldest"
             )
@@ -233,6 +234,11 @@ def test_a_full_ring_drops_the_oldest_rows_and_says_so(run: Run) -> None:
             assert set(gaps.column("table_name").to_pylist()) == {"trades"}
             assert set(gaps.column("reason").to_pylist()) == {"overflow"}
             assert sum(gaps.column("lost").to_pylist()) == summary["dropped_rows"] > 0
+            lines = [line for line in logs if line["event"] == "gap"]
+            # One at once, one for each second, one at the stop; the sums are whole.
+            assert len(lines) <= 2 + summary["seconds"]
+            assert gaps.num_rows > len(lines)
+            assert sum(line["lost"] for line in lines) == summary["dropped_rows"]
 
     run(scene())
 
