@@ -96,6 +96,16 @@ def module(
     return Mutant(name, place, find, replace, (), tests, target)
 
 
+def ring(name: str, place: str, find: str, replace: str) -> Mutant:
+    """Make a fault of the headers that are a ring's writer."""
+    # What they are inlined into.
+    modules = (
+        *("decode._publish", "decode._stage", "decode._targets", "decode._walk"),
+        *("ring._ring", "ring._stage"),
+    )
+    return Mutant(name, place, find, replace, modules, RING_TESTS, "plans")
+
+
 def scalar(name: str, place: str, find: str, replace: str, target: str = "numbers") -> Mutant:
     """Make a fault of a header that reads scalars."""
     return Mutant(name, place, find, replace, ("decode._values",), VALUE_TESTS, target)
@@ -410,7 +420,7 @@ MUTANTS = (
         "a row that nobody wants is counted",
         "decode.TW_LOOP",
         "run->kept_back |= place->bit;",
-        "run->kept_back |= place->bit, *place->head = ++row;",
+        "run->kept_back |= place->bit, place->ring->head = ++row;",
         SCRIPT_TESTS,
     ),
     step(
@@ -595,7 +605,7 @@ MUTANTS = (
     module(
         "what a script has staged stays where it does not fit",
         "decode.go_on",
-        "p == NULL:\n                self.stage.take_back(script.route)",
+        "p == NULL:\n                self.stage.rollback(script.route)",
         "p == NULL:",
         SCRIPT_TESTS,
         "plans",
@@ -715,44 +725,40 @@ MUTANTS = (
         "captures",
     ),
     # Rings that begin again at their front.
-    module(
+    ring(
         "a ring begins again and leaves its consumers behind",
-        "ring.jump",
-        "push_gates(ring.header, new)",
-        "pass",
-        RING_TESTS,
-        "plans",
+        "ring.tw_jump",
+        "tw_push_gates(header, to);",
+        ";",
     ),
-    module(
+    ring(
         "what a ring has jumped over counts as rows",
-        "ring.publish",
-        "seq = self.seq_base + first - self.skipped",
-        "seq = self.seq_base + first",
-        RING_TESTS,
-        "plans",
+        "ring.tw_publish",
+        "seq = ring->seq_base + first - ring->skipped;",
+        "seq = ring->seq_base + first;",
     ),
-    module(
+    ring(
         "the first text behind a jump begins where an old one ended",
-        "ring.jump",
-        "ends[(new - 1) & ring.mask] = end",
-        "pass",
-        RING_TESTS,
-        "plans",
+        "ring.tw_jump",
+        "tw_ends(column)[(to - 1) & ring->mask] = end & ~column->arena_mask;",
+        "(void)end;",
     ),
-    module(
-        "a ring begins again although somebody lags",
-        "ring.count_at",
-        "if gate != row << 1:",
-        "if gate & 1:",
-        RING_TESTS,
-        "plans",
+    ring(
+        "a ring begins again although a consumer lags",
+        "ring.tw_count_gates_at",
+        "if (gate != position << 1)",
+        "if (gate & 1)",
     ),
-    module(
+    ring(
         "rows dropped behind a jump have the wrong numbers",
-        "ring.drop_below",
-        "first - ring.skipped, position - 1 - ring.skipped,",
-        "first, position - 1,",
-        RING_TESTS,
-        "plans",
+        "ring.tw_drop_below",
+        ".first_row = first - ring->skipped, .last_row = position - 1 - ring->skipped,",
+        ".first_row = first, .last_row = position - 1,",
+    ),
+    ring(
+        "a text may take what a consumer still holds",
+        "ring",
+        "|| start + (int64_t)n > column->text_limit",
+        "",
     ),
 )

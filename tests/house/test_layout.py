@@ -48,6 +48,7 @@ MEASURED_BY = {
     "observe/_counter": "decode/bench_decoder",
     "ring/_stage": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
+    "wire/_frame_parser": "wire/bench_parser",
     "wire/_streamed": "wire/bench_parser",
 }
 NOT_MEASURED = {

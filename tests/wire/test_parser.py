@@ -8,7 +8,7 @@ from tests.wire import reference
 from websockets.frames import Close, Frame, Opcode
 
 from tickwire.errors import ProtocolError
-from tickwire.wire import Control, FrameParser, Message, MessageQueue
+from tickwire.wire import FrameParser, Message, MessageQueue
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 SIZES = (0, 1, 2, 125, 126, 127, 300, 65535, 65536, 131_072, 131_073, 400_000)
@@ -87,28 +87,6 @@ def test_every_cut_gives_the_same(role, in_place_limit):
     assert parsed(data, range(1, len(data)), **options) == (events, None)
     for cut in range(1, len(data)):
         assert parsed(data, [cut], **options) == (events, None)
-
-
-def test_receive_gives_typed_events_in_wire_order():
-    data = serialized(PING, b"a") + serialized(TEXT, b"b") + serialized(PONG, b"c")
-    events = FrameParser().receive(data)
-    assert events == [Control(PING, b"a"), Message(TEXT, b"b"), Control(PONG, b"c")]
-    assert [type(event) for event in events] == [Control, Message, Control]
-
-
-def test_more_pings_than_slots_all_come_out_of_receive():
-    pings = [b"%d" % i for i in range(100)]
-    data = b"".join(serialized(PING, payload) for payload in pings)
-    assert [event.payload for event in FrameParser().receive(data)] == pings
-
-
-def test_nothing_comes_after_a_close():
-    parser = FrameParser()
-    data = serialized(CLOSE, Close(1001, "bye").serialize()) + serialized(TEXT, b"late")
-    assert parser.receive(data) == [Control(CLOSE, b"\x03\xe9bye")]
-    assert parser.closed
-    assert parser.close_code == 1001
-    assert parser.receive(serialized(TEXT, b"later")) == []
 
 
 def test_a_close_without_a_code_is_1005():
@@ -298,10 +276,6 @@ class TestFeedBuffer:
         assert parser.feed_buffer(bytearray(large[:500]), queue) == 500
         assert parser.feed_buffer(bytearray(large[500:]), queue) == len(large) - 500
         assert [queue.take(), queue.take()] == [(BINARY, bytes(1000)), (BINARY, bytes(1001))]
-
-    def test_read_only_memory_is_refused(self):
-        with pytest.raises(BufferError):
-            FrameParser("server").feed_buffer(memoryview(b"\x81\x00"), MessageQueue())
 
     def test_control_frames_are_gathered(self):
         parser = FrameParser()

@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
 from tickwire.wire._handler cimport Handler
-from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._parser cimport Parser
 
 cdef enum:
     # The receive buffer; never grows. A read may fill it: it is small enough to be in cache still
@@ -22,7 +22,7 @@ cdef class Receiver:
     cdef size_t max_spill_bytes
     cdef object whole_view         # of `buffer`, made once
 
-    cdef readonly FrameParser parser
+    cdef readonly Parser parser
     cdef readonly Handler handler
     # Called without arguments after a parse that leaves something to do: control frames, events of
     # the handler, or one of the flags below.

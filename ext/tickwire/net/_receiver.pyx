@@ -23,7 +23,7 @@ from libc.string cimport memcpy, memmove
 
 from tickwire.wire._builder cimport HEADER_BYTES, build_header
 from tickwire.wire._handler cimport Handler
-from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._parser cimport Parser
 
 from tickwire import errors
 
@@ -53,7 +53,7 @@ cdef class Receiver:
 
     def __init__(self, handler: Handler, *, max_message_bytes: int = 16_777_216):
         self.handler = handler
-        self.parser = FrameParser(
+        self.parser = Parser(
             max_frame=max_message_bytes, max_message=max_message_bytes
         )
         # A carrier that brings whole frames has read them before it can be told to stop: at most

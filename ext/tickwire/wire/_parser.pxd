@@ -6,13 +6,11 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._inflate cimport Inflater
-from tickwire.wire._queue cimport MessageQueue
 from tickwire.wire._rules cimport Fault, Opcode
 from tickwire.wire._streamed cimport StreamedMessage
 
 
-@cython.final
-cdef class FrameParser:
+cdef class Parser:
     # Why the last `feed` stopped before the end of its bytes; each call clears the first two.
     cdef readonly bint blocked   # backpressure: the message is offered again
     cdef readonly bint halted    # the handler asked for the end; consumed through its message
@@ -40,11 +38,7 @@ cdef class FrameParser:
     cdef bint prepared                # the frame at the front is unmasked, inflated and checked
     cdef bint unpacked                # `unpacker` holds the message that was blocked
 
-    # Only `receive` uses these.
     cdef bint stop_at_control         # return from `feed` after each control frame
-    cdef MessageQueue inbox
-    cdef bytearray rest               # bytes of an unfinished frame
-    cdef list found
 
     cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
 
@@ -65,15 +59,26 @@ cdef class FrameParser:
         )
 
     # The steps of `feed`.
+    @cython.final
     cdef size_t _take_plain(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
+
+    @cython.final
     cdef size_t _take_frame(self, uint8_t* data, size_t n, Handler handler) noexcept nogil
+
+    @cython.final
     cdef size_t _offer_in_place(
         self, uint8_t first, uint8_t* payload, size_t header, size_t length, Handler handler
     ) noexcept nogil
+
+    @cython.final
     cdef size_t _take_control_frame(
         self, int opcode, const uint8_t* payload, size_t header, size_t length
     ) noexcept nogil
+
+    @cython.final
     cdef bint _offer_streamed(self, Handler handler) noexcept nogil
+
+    @cython.final
     cdef int _offer_unpacked(
         self, const uint8_t* packed, size_t n, Handler handler
     ) noexcept nogil

@@ -17,15 +17,11 @@ again before anything else. After a fault or a close frame nothing more is taken
 Lengths are unsigned and are checked against the limits before they are narrowed or used.
 """
 
-cimport cython
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tickwire.wire._control cimport ControlQueue
 from tickwire.wire._handler cimport Handler, Verdict
 from tickwire.wire._inflate cimport Inflater, InflateResult
-from tickwire.wire._queue cimport MessageQueue
 from tickwire.wire._rules cimport (
     CONTROL,
     FIN,
@@ -41,7 +37,6 @@ from tickwire.wire._simd cimport force_simd_level, tw_simd_level, tw_simd_name
 from tickwire.wire._streamed cimport StreamedMessage, inflate_fault
 
 from tickwire.errors import ProtocolError
-from tickwire.wire.events import Control, Message
 from tickwire.wire.faults import FAULTS as _FAULTS
 
 cdef extern from "tickwire/wire/mask.h":
@@ -63,9 +58,8 @@ cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
     return value
 
 
-@cython.final
-cdef class FrameParser:
-    """A sans-I/O parser of RFC 6455 frames for one connection.
+cdef class Parser:
+    """What takes the frames of one connection; a receiver feeds it, `FrameParser` is for Python.
 
     Parameters
     ----------
@@ -106,9 +100,6 @@ cdef class FrameParser:
         self.in_place_limit = in_place_limit
         self.streamed = StreamedMessage(max_message)
         self.control = ControlQueue()
-        self.inbox = MessageQueue(max_bytes=(1 << 63) - 1)
-        self.rest = bytearray()
-        self.found = []
 
     cdef Py_ssize_t feed(self, uint8_t* data, size_t n, Handler handler) noexcept nogil:
         """Take the frames at the front of `data` and hand their messages to `handler`.
@@ -379,77 +370,6 @@ cdef class FrameParser:
             raise ValueError(f"form must be 'deflate' or 'gzip', not {form!r}")
         self.unpacker = Inflater(self.max_message, form=form)
 
-    def feed_buffer(self, buffer: bytearray | memoryview, Handler handler not None) -> int:
-        """Do what the C method `feed` does.
-
-        Parameters
-        ----------
-        buffer
-            Writable bytes; payloads of a client are unmasked in it.
-        handler
-            Gets the messages.
-
-        Returns
-        -------
-        int
-            How many bytes from the front are done with.
-        """
-        cdef Py_buffer view
-        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
-        try:
-            return self.feed(<uint8_t*> view.buf, <size_t> view.len, handler)
-        finally:
-            PyBuffer_Release(&view)
-
-    def receive(self, data: bytes | bytearray | memoryview) -> list[Message | Control]:
-        """Take bytes as they come from the peer.
-
-        Parameters
-        ----------
-        data
-            Any number of bytes; an unfinished frame is kept until the rest of it comes.
-
-        Returns
-        -------
-        list of Message and Control
-            What is whole now, in its order on the wire. Nothing comes after a close.
-
-        Raises
-        ------
-        ProtocolError
-            If the peer broke RFC 6455, now and at every later call. What came before is given by
-            `take_events`.
-        """
-        cdef size_t start = 0
-        cdef Py_ssize_t used
-        self.stop_at_control = True
-        if self.closed or self.error != Fault.NO_FAULT:
-            self.raise_error()
-            return []
-        self.rest += data
-        while True:
-            used = self.feed(
-                <uint8_t*> PyByteArray_AS_STRING(self.rest) + start,
-                <size_t> len(self.rest) - start,
-                self.inbox,
-            )
-            start += <size_t> used
-            self.found.extend(iter(self.inbox.take, None))
-            self.found.extend([Control(*frame) for frame in self.control.take()])
-            if used == 0 or self.closed or self.error != Fault.NO_FAULT:
-                break
-        del self.rest[:start]
-        if self.closed or self.error != Fault.NO_FAULT:
-            self.rest.clear()
-        self.raise_error()
-        return self.take_events()
-
-    def take_events(self) -> list[Message | Control]:
-        """What `receive` found before it raised an error."""
-        events = self.found
-        self.found = []
-        return events
-
     def take_control(self) -> list[tuple[int, bytes]]:
         """The control frames that wait as (opcode, payload): pings, the newest pong, the close."""
         return self.control.take()
@@ -477,18 +397,6 @@ cdef class FrameParser:
         if self.error == Fault.NO_FAULT:
             return None
         return ProtocolError(*_FAULTS[self.error])
-
-    def raise_error(self) -> None:
-        """Raise what the peer did wrong, if it did.
-
-        Raises
-        ------
-        ProtocolError
-            With the reason, the close code and the section.
-        """
-        error = self.error_as_exception()
-        if error is not None:
-            raise error
 
 
 def simd_level() -> str:

@@ -5,7 +5,8 @@ from typing import final
 
 from typing_extensions import Buffer
 
-from tickwire.wire import FrameParser, Handler
+from tickwire.wire import Handler
+from tickwire.wire._parser import Parser
 
 @final
 class Receiver:
@@ -14,7 +15,7 @@ class Receiver:
     on_attention: Callable[[], None] | None
     def __init__(self, handler: Handler, *, max_message_bytes: int = 16_777_216) -> None: ...
     @property
-    def parser(self) -> FrameParser: ...
+    def parser(self) -> Parser: ...
     @property
     def handler(self) -> Handler: ...
     @property

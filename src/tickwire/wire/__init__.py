@@ -6,9 +6,10 @@ handshake, inflate, context. Its C part: ext/tickwire/wire.
 
 from tickwire.wire._builder import build_close, build_frame
 from tickwire.wire._deflate import Deflater
+from tickwire.wire._frame_parser import FrameParser
 from tickwire.wire._handler import Handler
 from tickwire.wire._inflate import Inflater
-from tickwire.wire._parser import FrameParser, simd_level
+from tickwire.wire._parser import simd_level
 from tickwire.wire._queue import MessageQueue
 from tickwire.wire._zlib import zlib_version
 from tickwire.wire.compression import Deflate, DeflateOffer

@@ -10,7 +10,7 @@ from streams cimport (
     DEFAULT_IN_PLACE, DEFAULT_LIMIT, MAX_STREAM_BYTES, check, drive, new_parser,
 )
 from tickwire.wire._inflate cimport Inflater, InflateResult
-from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._parser cimport Parser
 from tickwire.wire._rules cimport RSV1
 
 
@@ -33,7 +33,7 @@ cdef Outcome inflated_frames(
     const uint8_t* data, size_t n, uint8_t way, uint8_t seed, bint stubborn
 ):
     cdef size_t limit = 100 if way >> 2 & 1 else 1 << 20
-    cdef FrameParser parser = new_parser(
+    cdef Parser parser = new_parser(
         way & 1, limit, 125 if way & 8 else DEFAULT_IN_PLACE
     )
     parser.max_frame = DEFAULT_LIMIT

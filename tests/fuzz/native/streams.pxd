@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from reader cimport Outcome
-from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._parser cimport Parser
 
 cdef enum:
     MAX_STREAM_BYTES = 100_000
@@ -11,10 +11,10 @@ cdef enum:
     DEFAULT_IN_PLACE = 131_072
 
 # A parser as it is made, for any frame up to DEFAULT_LIMIT.
-cdef FrameParser new_parser(bint server, size_t limit, size_t in_place_limit)
+cdef Parser new_parser(bint server, size_t limit, size_t in_place_limit)
 # What comes out of a stream that is cut as the seed says, of a handler that may be stubborn.
 cdef Outcome drive(
-    FrameParser parser, const uint8_t* data, size_t n, uint8_t seed, bint stubborn
+    Parser parser, const uint8_t* data, size_t n, uint8_t seed, bint stubborn
 )
 # Ends the process where they differ.
 cdef int check(str what, Outcome found, Outcome expected, bint messages_only) noexcept

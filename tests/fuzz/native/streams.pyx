@@ -8,7 +8,7 @@ from common cimport Cuts, fail, fail_with_traceback, also_whole, new_cuts, next_
 from reader cimport Outcome, expected_of, note, nothing
 from tickwire.net._receiver cimport BUFFER_BYTES, Receiver
 from tickwire.wire._handler cimport Handler, Verdict
-from tickwire.wire._parser cimport FrameParser
+from tickwire.wire._parser cimport Parser
 from tickwire.wire._streamed cimport StreamedMessage
 
 from tickwire.wire.faults import FAULTS
@@ -81,12 +81,12 @@ cdef int take_fault(Outcome* outcome, int error) noexcept:
 cdef dict parsers = {}
 
 
-cdef FrameParser new_parser(bint server, size_t limit, size_t in_place_limit):
+cdef Parser new_parser(bint server, size_t limit, size_t in_place_limit):
     """A parser as it is made, but for the objects that it holds, which take long to make."""
     key = (server, limit, in_place_limit)
-    cdef FrameParser parser = parsers.get(key)
+    cdef Parser parser = parsers.get(key)
     if parser is None:
-        parser = parsers[key] = FrameParser(
+        parser = parsers[key] = Parser(
             "server" if server else "client",
             max_frame=DEFAULT_LIMIT,
             max_message=limit,
@@ -109,7 +109,7 @@ cdef FrameParser new_parser(bint server, size_t limit, size_t in_place_limit):
 
 
 cdef Outcome drive(
-    FrameParser parser, const uint8_t* data, size_t n, uint8_t seed, bint stubborn
+    Parser parser, const uint8_t* data, size_t n, uint8_t seed, bint stubborn
 ):
     """Show a stream to a parser piece by piece."""
     cdef Digest digest = new_digest(stubborn)
