@@ -158,6 +158,42 @@ def test_cython_imports_go_down_the_levels(source: Path) -> None:
             assert other == room or LEVEL_OF[other] > LEVEL_OF[room], f"{room} imports {other}"
 
 
+def cycle_in(needs: dict[str, set[str]]) -> list[str]:
+    """Give names that need each other in a circle, the first also last; none: empty."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(needs.get(name, ())):
+            found = visit(other, [*path, name])
+            if found:
+                return found
+        done.add(name)
+        return []
+
+    return next(filter(None, (visit(name, []) for name in sorted(needs))), [])
+
+
+@pytest.mark.parametrize("room", sorted({source.parent.name for source in CYTHON}))
+def test_cython_imports_inside_a_room_go_in_no_circle(room: str) -> None:
+    """A module is its .pyx and its .pxd together, so that each can be understood after others."""
+    needs: dict[str, set[str]] = {}
+    for source in EXT.glob(f"tickwire/{room}/*.p[yx]*"):
+        text = source.read_text()
+        inside = set(re.findall(rf"^from tickwire\.{room}\.(\w+) cimport", text, re.M))
+        needs.setdefault(source.stem, set()).update(inside - {source.stem})
+    assert needs
+    assert cycle_in(needs) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert cycle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}}) == ["b", "c", "b"]
+
+
 @pytest.mark.parametrize("source", INCLUDING, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_includes_go_down_the_levels(source: Path) -> None:
     room = source.parent.name
