@@ -60,7 +60,7 @@ TRADES = (
     ),
     _trades("optional", "data[]", optional=True),
     _trades("one side", "data[]", side=choice("m", {"b": "buy"}, otherwise="sell")),
-    _trades("filtered", "data[]", configured_symbols_only=True),
+    _trades("filtered", "data[]"),
 )
 
 BOOKS = (

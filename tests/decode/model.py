@@ -396,7 +396,7 @@ class _Decoding:
     def admit(self, rows: Rows, table: Table, row: dict[str, Any]) -> None:
         symbol = row["symbol"]
         wanted = "*" in self.model.symbols or symbol in self.model.symbols
-        if rows.configured_symbols_only and symbol is not None and not wanted:
+        if symbol is not None and not wanted:
             self.kept_back.add(table.name)
             return
         if rows.carry and symbol is not None:
@@ -465,7 +465,7 @@ class _Decoding:
                 raise RefusedError("missing")
             row[column.name] = value
         wanted = "*" in self.model.symbols or row["symbol"] in self.model.symbols
-        return row if wanted or not group[0].configured_symbols_only else None
+        return row if wanted else None
 
 
 def _zip(steps: Path, trail: list[Any]) -> Iterator[tuple[Any, Any]]:

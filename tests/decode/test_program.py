@@ -96,7 +96,7 @@ BAD: list[tuple[Message, str]] = [
             "m",
             rows=[rows(at="", into="tickers", carry=True, symbol=constant("A"), last_price="p")],
         ),
-        "v.m.symbol: once, carry and filters need it",
+        "v.m.symbol: once and carry need it",
     ),
     (
         message(

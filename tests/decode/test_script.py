@@ -111,12 +111,17 @@ def test_symbols_past_the_dictionary_are_refused() -> None:
 FILTERED = '{"e":"filtered","data":[%s]}'
 
 
-def test_unwanted_symbols() -> None:
+def test_rows_of_symbols_that_are_not_configured() -> None:
     first = [FILTERED % trade(number) for number in range(3)]
     pair, rng = linked(TRADES, *first, symbols=["A", "C"]), Random(2)
+    n_unconfigured = 0
     for number in range(3, 60):
         symbols = rng.choices("ABCD", k=rng.randrange(1, 5))
-        assert pair.read(FILTERED % ",".join(trade(number, symbol) for symbol in symbols))
+        is_scripted = pair.read(FILTERED % ",".join(trade(number, symbol) for symbol in symbols))
+        # The fallback reads what has such rows; scripts go on reading the rest.
+        assert is_scripted == ({*symbols} <= {"A", "C"})
+        n_unconfigured += sum(symbol in "BD" for symbol in symbols)
+    assert pair.feed.decoder.unconfigured_rows == {"trades": n_unconfigured}
 
 
 def test_a_book_without_a_wanted_row_is_no_empty_one() -> None:
@@ -133,14 +138,15 @@ def test_a_book_without_a_wanted_row_is_no_empty_one() -> None:
         when={"e": "book"},
         rows=[
             rows(at="all[]", into="book", optional=True, **levels),
-            rows(at="some[]", into="book", configured_symbols_only=True, **levels),
+            rows(at="some[]", into="book", **levels),
         ],
     )
     level = '{"s":"%s","p":"1.5","q":"2"}'
     payload = f'{{"e":"book","all":null,"some":[{level},{level}]}}'
-    pair = linked((book,), *[payload % ("A", "B")] * 3, symbols=["A"])
+    pair = linked((book,), *[payload % ("A", "A")] * 3, symbols=["A"])
     for symbols in [("B", "B"), ("B", "A"), ("A", "A"), ("C", "D"), ("A", "C")]:
-        assert pair.read(payload % symbols)
+        pair.read(payload % symbols)
+    assert pair.feed.decoder.unconfigured_rows == {"book": 2 + 1 + 2 + 1}
 
 
 @pytest.mark.parametrize("channel", [constant("trades"), "c"], ids=["constant", "read"])

@@ -233,7 +233,7 @@ def test_what_one_row_set_makes_zero_or_carries_is_not_anothers() -> None:
     assert (found["quotes"][0]["bid_price"], found["quotes"][0]["ask_price"]) == (None, 3.0)
 
 
-def test_a_book_of_unnamed_symbols_gives_no_rows_and_spoils_no_last() -> None:
+def test_a_book_that_is_not_configured_gives_no_rows_and_spoils_no_last() -> None:
     book = message(
         "book",
         when={},
@@ -241,7 +241,6 @@ def test_a_book_of_unnamed_symbols_gives_no_rows_and_spoils_no_last() -> None:
             rows(
                 at=f"{side}s[]",
                 into="book",
-                configured_symbols_only=True,
                 symbol="$.s",
                 channel=constant("book"),
                 side=constant(side),
@@ -260,6 +259,7 @@ def test_a_book_of_unnamed_symbols_gives_no_rows_and_spoils_no_last() -> None:
     assert feed.offer('{"s":"B","bids":[[1,2]],"asks":[]}')
     assert [row["last"] for row in feed.take("book")] == [False, True]
     assert feed.reasons() == []
+    assert feed.decoder.unconfigured_rows == {"book": 2 + 1 + 1}
 
 
 def test_a_book_whose_symbol_stands_in_its_levels_needs_one() -> None:

@@ -430,12 +430,13 @@ MUTANTS = (
         "if (*p == ',') {\n            if (row > run->last) goto out;",
         SCRIPT_TESTS,
     ),
-    step(
-        "a symbol that nobody named is taken",
-        "decode.tw_admit",
-        "(symbol >= place->n_allowed || !place->allowed[symbol])",
-        "symbol >= place->n_allowed",
-        SCRIPT_TESTS,
+    module(
+        "rows of a symbol that is not configured are written",
+        "decode.prepare",
+        "if message.deferring and not self.is_allowed(symbol):",
+        "if False:",
+        ("tests/decode/test_configured_symbols.py",),
+        "plans",
     ),
     step(
         "the labels of a connection are not looked at",

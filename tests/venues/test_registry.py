@@ -189,3 +189,9 @@ def test_an_installed_package_offers_a_venue(monkeypatch: pytest.MonkeyPatch) ->
     offer(monkeypatch, own="tests.venues.own:OWN", own__2="tests.venues.own:NOT_A_VENUE")
     with pytest.raises(ConfigError, match="several packages have one, write which: 'tests"):
         load("own")
+
+
+def test_a_symbol_of_binance_is_spelled_as_its_rows_have_it() -> None:
+    # Streams are asked for in lower case, so that it would subscribe, and then give no rows.
+    with pytest.raises(ConfigError, match="'btcusdt' should be .* spells it, 'BTCUSDT'"):
+        plan(load("binance"), ["trades"], ["btcusdt"])

@@ -134,7 +134,6 @@ cdef struct RowSetOp:
     int32_t carry       # index of the carried state, -1 without
     int32_t member      # number among the row sets of members, -1 for the others
     bint carry_reset
-    bint configured_only
     Range stores
     Range fills
     Range empty

@@ -208,7 +208,6 @@ cdef class Bytecode:
             op.once = row.once
             op.carry = row.carry
             op.carry_reset = declared.carry_reset
-            op.configured_only = declared.configured_only
             op.member = row.member
             op.stores = _range(row.stores)
             op.fills = _range(row.fills)

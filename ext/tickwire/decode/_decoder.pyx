@@ -137,6 +137,15 @@ cdef class Decoder:
         """Levels of books whose text was known from before, so that it was not read again."""
         return self.walker.cached_levels
 
+    @property
+    def unconfigured_rows(self):
+        """Rows of symbols that the source does not name, by table; none of them was written."""
+        return {
+            table.name: self.stage.unconfigured[target]
+            for target, table in enumerate(self.program.tables)
+            if self.stage.unconfigured[target]
+        }
+
     def connection(self, conn, *, labels=None):
         """Make the handler of a connection."""
         return ConnectionDecoder(self, conn, labels)
@@ -223,7 +232,10 @@ cdef class Decoder:
                    size_t n) noexcept nogil:
         """Publish staged deltas, hold them for a snapshot, or forget them."""
         cdef int32_t symbol = <int32_t>self.stage.message.registers[route.splice_symbol].value.i
-        cdef int answer = self.ask(route, symbol)
+        cdef int answer
+        if not self.stage.is_allowed(symbol):
+            return Verdict.TAKEN    # it has no rows, and no book
+        answer = self.ask(route, symbol)
         if answer == Admit.ADMIT:
             return Verdict.TAKEN
         self.stage.rollback(route)

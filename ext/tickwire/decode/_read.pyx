@@ -12,7 +12,7 @@ from tickwire.decode._bytecode cimport (
     Range, Scalar, TestOp,
 )
 from tickwire.decode._stage cimport (
-    BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG, UNKNOWN_CHOICE,
+    AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG, UNKNOWN_CHOICE,
     WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._values cimport (
@@ -176,6 +176,9 @@ cdef class Reader:
             return self.fail(TOO_LONG)
         if action.dictionary == DICT_SYMBOL:
             code = self.symbols.lookup(p, n)
+            # So that its rows come last, when it is known; see "From messages to rows".
+            if code >= 0 and not self.message.deferring and not self.stage.is_allowed(code):
+                return self.fail(AGAIN)
         elif action.dictionary == DICT_CHANNEL:
             code = self.channels.lookup(p, n)
         elif action.dictionary == DICT_INTERVAL:

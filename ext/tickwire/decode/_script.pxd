@@ -46,9 +46,7 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         const Step* first
         uint64_t bit
         void* row_set
-        const uint8_t* allowed
         const Memory* memory
-        int32_t n_allowed
         int32_t symbol
         int32_t trade_id
         int32_t is_list

@@ -260,9 +260,6 @@ cdef class Scripts:
                 return False
             if (script.have >> row_set.symbol) & 1:
                 place.symbol = row_set.symbol
-                if row_set.configured_only:
-                    place.allowed = self.stage.allowed
-                    place.n_allowed = self.stage.n_allowed
                 if row_set.once >= 0:
                     if (script.unsure >> row_set.trade_id) & 1:
                         return False

@@ -40,7 +40,9 @@ cdef class Stage:
         self.last_values = LastValues(max(program.n_carry, 1))
         self.message.given_symbol = -1
         self.fills = <Fill*>calloc(max(program.n_cells, 1), sizeof(Fill))
-        if self.fills == NULL:
+        self.unconfigured = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
+        self.left_out = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
+        if self.fills == NULL or self.unconfigured == NULL or self.left_out == NULL:
             raise MemoryError
         for i in range(program.n_cells):
             self._bind(&self.fills[i], &program.cells[i])
@@ -54,6 +56,8 @@ cdef class Stage:
 
     def __dealloc__(self):
         free(self.allowed)
+        free(self.unconfigured)
+        free(self.left_out)
         free(self.fills)
         free(self.scratch)
         free(self.members)
@@ -169,10 +173,11 @@ cdef class Stage:
         if row_set.symbol < 0 or not (message.have >> row_set.symbol) & 1:
             return True
         symbol = <int32_t>registers[row_set.symbol].value.i
-        if row_set.configured_only:
-            if not self.is_allowed(symbol):
-                wanted[0] = False
-                return True
+        # A symbol that the source does not name makes every walk one that defers.
+        if message.deferring and not self.is_allowed(symbol):
+            self.left_out[row_set.target] += 1
+            wanted[0] = False
+            return True
         if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
             return False
         if row_set.once >= 0 and (message.have >> row_set.trade_id) & 1:
@@ -208,8 +213,13 @@ cdef class Stage:
                 message.have |= <uint64_t>1 << register
         return True
 
-    cdef bint is_allowed(self, int32_t symbol) noexcept nogil:
-        return self.allowed == NULL or (symbol < self.n_allowed and self.allowed[symbol])
+    cdef void begin_deferring(self) noexcept nogil:
+        self.message.deferring = True
+        memset(self.left_out, 0, self.targets.n * sizeof(int64_t))
+
+    cdef void count_unconfigured(self) noexcept nogil:
+        for target in range(self.targets.n):
+            self.unconfigured[target] += self.left_out[target]
 
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil:
         """Of equal keys of an object the last counts, in the place of the first."""
@@ -362,9 +372,12 @@ cdef class Stage:
             row_set = &self.program.row_sets[route.row_sets.first + i]
             if row_set.target != target:
                 continue
-            if row_set.configured_only and (self.message.have >> row_set.symbol) & 1:
-                if not self.is_allowed(<int32_t>self.message.registers[row_set.symbol].value.i):
-                    return True
+            if self.message.deferring and row_set.symbol >= 0 \
+                    and (self.message.have >> row_set.symbol) & 1 \
+                    and not self.is_allowed(
+                        <int32_t>self.message.registers[row_set.symbol].value.i):
+                self.left_out[target] += 1
+                return True
             for j in range(row_set.empty.n):
                 if not self.store(&self.program.cells[row_set.empty.first + j], ring.head):
                     return False

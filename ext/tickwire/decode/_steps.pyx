@@ -100,9 +100,7 @@ cdef class Steps:
         template.row_set = row_set
         template.target = row_set.target
         template.registers = node.registers
-        template.conditional = (
-            row_set.needs or row_set.once >= 0 or row_set.configured_only
-        )
+        template.conditional = row_set.needs or row_set.once >= 0
         template.n_rest = 0
         for i in range(template.n_steps):
             template.steps[i].store = STORE_8

@@ -66,7 +66,9 @@ cdef class Walker(General):
         for _attempt in range(2):
             self.stage.begin(op)
             if self.walk(op, p):
-                self.message.deferring = False
+                if self.message.deferring:
+                    self.stage.count_unconfigured()
+                    self.message.deferring = False
                 return DONE
             self.stage.rollback(op)
             # What is wrong may be the value of a key that stands again later.
@@ -74,7 +76,7 @@ cdef class Walker(General):
                 not is_sure or self.message.outcome == FULL or self.message.outcome == NOT_JSON
             ):
                 break
-            self.message.deferring = True
+            self.stage.begin_deferring()
         self.message.deferring = False
         return self.message.outcome
 

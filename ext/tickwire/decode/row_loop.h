@@ -24,9 +24,7 @@ typedef struct tw_row_loop {
     const tw_step *first;       /* of a row's steps */
     uint64_t bit;               /* of its table */
     void *row_set;              /* what the fallback would stage */
-    const uint8_t *allowed;     /* by symbol; NULL: all are */
     const tw_memory *memory;    /* NULL: rows need not be new */
-    int32_t n_allowed;
     int32_t symbol, trade_id;   /* registers */
     int32_t is_list;            /* its rows are the elements of an array */
     int32_t n_cells;
@@ -58,8 +56,6 @@ TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
 
 TW_INLINE int tw_admit(const tw_row_loop *place, const tw_register *registers, tw_slot_fn slot_of) {
     int64_t symbol = registers[place->symbol].value.i;
-    if (place->allowed != NULL && (symbol >= place->n_allowed || !place->allowed[symbol]))
-        return TW_UNWANTED;
     if (place->memory == NULL) return TW_WANTED;
     const tw_register *id = registers + place->trade_id;
     if (!id->is_number) return TW_ASK;

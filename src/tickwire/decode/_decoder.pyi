@@ -64,6 +64,9 @@ class Decoder:
     @property
     def cached_levels(self) -> int:
         """Levels whose text was known from a message before."""
+    @property
+    def unconfigured_rows(self) -> dict[str, int]:
+        """Rows of symbols that the source does not name, by table; none of them was written."""
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None
     ) -> ConnectionDecoder: ...

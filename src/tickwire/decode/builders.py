@@ -184,7 +184,6 @@ class RowsBuilder:
             route.scope.table_index[rows.into],
             once=rows.once,
             carry_reset=rows.carry_reset,
-            configured_only=rows.configured_symbols_only,
             optional=rows.optional,
         )
         self.at = route.path("at", rows.at)
@@ -281,9 +280,9 @@ class RowsBuilder:
             row_set.needs |= 1 << row_set.trade_id
             if row_set.ts_event >= 0:
                 row_set.needs |= 1 << row_set.ts_event
-        if row_set.once or row_set.carry or row_set.configured_only:
+        if row_set.once or row_set.carry:
             if row_set.symbol < 0:
-                raise self.route.fail("symbol", "once, carry and filters need it")
+                raise self.route.fail("symbol", "once and carry need it")
             row_set.needs |= 1 << row_set.symbol
 
     def place(self, column: int, group: list[RowsBuilder], *, shared: bool) -> None:

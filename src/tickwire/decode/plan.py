@@ -214,7 +214,6 @@ class Rows:
     fields: Mapping[str, Field]
     carry: bool = False
     carry_reset: bool = False
-    configured_symbols_only: bool = False
     once: bool = False
     first_seq: Field | None = None
     optional: bool = False
@@ -226,7 +225,6 @@ def rows(
     into: str,
     carry: bool = False,
     carry_reset: bool = False,
-    configured_symbols_only: bool = False,
     once: bool | None = None,
     first_seq: Field | None = None,
     optional: bool = False,
@@ -244,8 +242,6 @@ def rows(
         Nullable columns that this message lacks keep the last value seen for their symbol.
     carry_reset
         Forget what was carried for the symbol first (a snapshot).
-    configured_symbols_only
-        Drop rows of symbols that the source does not name (unless it names `*`).
     once
         Deliver an id only once per symbol and channel; by default where the table is `trades`.
     first_seq
@@ -266,7 +262,6 @@ def rows(
         made,
         carry,
         carry_reset,
-        configured_symbols_only,
         into == "trades" if once is None else once,
         first_seq,
         optional,

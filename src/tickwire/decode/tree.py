@@ -94,7 +94,6 @@ class RowSet:
     channel: object = None  # the constant, where it is one
     carry: list[tuple[int, int]] = field(default_factory=list)  # register, column
     carry_reset: bool = False
-    configured_only: bool = False
     optional: bool = False
     zero_when: list[tuple[int, int]] = field(default_factory=list)
     member_key: bool = False

@@ -159,10 +159,16 @@ class Pipeline:
             metrics=metrics,
         )
         metrics.watch("held_messages_dropped", partial(getattr, decoder, "held_dropped"))
+        for table in source.tables:
+            metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
         books = None
         if splice is not None:
             books = Books(source.venue, splice, decoder, self.dictionaries.symbol, self.ledger)
         return SourcePipeline(source, decoder, books, metrics)
+
+
+def _unconfigured(decoder: Decoder, table: str) -> int:
+    return decoder.unconfigured_rows.get(table, 0)
 
 
 def _depth(consumer: Consumer) -> float:

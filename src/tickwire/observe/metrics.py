@@ -95,6 +95,14 @@ METRICS = (
         "unrequested_messages",
     ),
     _counter(
+        "unconfigured_rows",
+        "Rows left out because the source does not name their symbol.",
+        (*_SOURCE, "table"),
+        "unconfigured_rows",
+        by=("table",),
+        sparse=True,
+    ),
+    _counter(
         "decode_errors",
         "Messages that could not be decoded.",
         (*_SOURCE, "reason"),

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tickwire.errors import ConfigError
 from tickwire.venues.base import Channel, Reply, Subscription
 
 SNAPSHOT_CHANNEL = "book:snapshot"
@@ -81,6 +82,10 @@ def channels(market: Market) -> tuple[Channel, ...]:
     """Declare the channels of a market."""
 
     def subscriptions(channel: str, symbol: str) -> list[Subscription]:
+        if symbol != symbol.upper():
+            # Streams are asked for in lower case; rows have the exchange's own spelling.
+            wrong = f"symbol {symbol!r} should be as the exchange spells it, {symbol.upper()!r}"
+            raise ConfigError([wrong])
         return [
             Subscription(
                 channel,

@@ -233,7 +233,6 @@ MESSAGES = (
             rows(
                 at="data.mids{}",
                 into="mids",
-                configured_symbols_only=True,
                 symbol=member_key(),
                 price="",
             )
