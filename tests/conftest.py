@@ -8,8 +8,8 @@ Rules of this file
 - A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
   checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
   and ports are given by the system, so tests that look at these need no mark.
-- A test of what is broken, hostile or planted is marked `fault`; `make coverage` leaves it out, with
-  the serial ones and those of properties.
+- A test of what is broken, hostile or planted is marked `fault`; `make coverage` leaves it out, as
+  it does the serial ones and those of properties.
 - Folders and names say it for the tests inside, so that a new test is in the right group by itself.
 """
 
