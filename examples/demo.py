@@ -53,6 +53,7 @@ venue = "hyperliquid"
 channels = {channels}
 symbols = {symbols}
 url = "{url}"      # without this line it is the real Hyperliquid
+proxy = "off"                     # whatever HTTP_PROXY says: it is on this machine
 
 [[sink]]
 type = "duckdb"

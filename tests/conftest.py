@@ -29,6 +29,11 @@ CAPTURES = "TICKWIRE_CAPTURES"
 SERIAL = re.compile(r"\bsoak/")
 FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
 
+# Everything is on this machine: a proxy that its user's environment names is on no way of a test's.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
+
 _captures_root = os.environ.get(CAPTURES)
 
 

@@ -76,6 +76,10 @@ class ConnectionFailed(TickwireError):
     """No connection could be made: name, address, TLS or time."""
 
 
+class Unreachable(ConnectionFailed):
+    """Nothing took the connection: no address, refused, no route, no answer in time."""
+
+
 class ConnectionClosed(TickwireError):
     """The WebSocket connection is closed.
 

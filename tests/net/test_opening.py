@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.net.conftest import Security
-from tests.net.servers import Peer, serve_raw, text
+from tests.net.proxying import http_proxy
+from tests.net.servers import Peer, serve_raw
 
 from tickwire import errors
 from tickwire.net import connect, open_connection
@@ -147,51 +148,10 @@ async def _never(peer: Peer) -> None:
     raise AssertionError("a connection that should have been refused was made")
 
 
-async def proxy_script(peer: Peer) -> None:
-    """A CONNECT proxy that wants a password."""
-    request = await peer.reader.readuntil(b"\r\n\r\n")
-    if b"Proxy-Authorization: Basic dTpwQHc=\r\n" not in request:  # u:p@w
-        await peer.send(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-        return
-    _, authority, _ = request.split(b" ", 2)
-    host, _, port = authority.decode().rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    await peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-
-    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            sink.write(data)
-        sink.close()
-
-    try:
-        await asyncio.gather(copy(peer.reader, writer), copy(reader, peer.writer))
-    finally:
-        writer.close()
-
-
-async def test_through_a_proxy(carrier: str, security: Security) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.shake_hands()
-        await peer.send(text("hello through the proxy"))
-        await peer.answer_close()
-
-    async with (
-        serve_raw(script, security.server_context) as port,
-        serve_raw(proxy_script) as proxy_port,
-        connect(
-            security.url(port),
-            carrier=carrier,
-            ca_file=security.ca_file,
-            proxy=f"http://u:p%40w@localhost:{proxy_port}",
-        ) as ws,
-    ):
-        assert await ws.recv() == "hello through the proxy"
-
-
 async def test_a_proxy_that_refuses(carrier: str, security: Security) -> None:
     async with (
         serve_raw(_never, security.server_context) as port,
-        serve_raw(proxy_script) as proxy_port,
+        serve_raw(http_proxy) as proxy_port,
     ):
         with pytest.raises(errors.ConnectionFailed, match="407"):
             await connect(
@@ -226,5 +186,6 @@ async def test_wrong_arguments_are_said_at_once() -> None:
         await open_connection("ws://localhost", MessageQueue(), carrier="pigeon")  # type: ignore[arg-type] # on purpose
     with pytest.raises(ValueError, match="ws or wss"):
         await connect("http://localhost")
-    with pytest.raises(errors.ConnectionFailed, match="http://host:port"):
-        await connect("ws://localhost", proxy="socks5://localhost:1")
+    for none in ("https://localhost:1", "ftp://localhost", "http://", "http://localhost:x"):
+        with pytest.raises(errors.ConnectionFailed, match="a proxy is SCHEME://HOST:PORT"):
+            await connect("ws://localhost", proxy=none)

@@ -12,8 +12,8 @@ import pytest
 import structlog
 import trustme
 from tests.net.conftest import Security
+from tests.net.proxying import http_proxy
 from tests.net.servers import Peer, serve_raw, text
-from tests.net.test_opening import proxy_script
 
 import tickwire
 from tickwire import errors
@@ -153,7 +153,7 @@ async def test_a_proxy_does_not_vouch_for_the_server(
     context = server_context(authority.issue_cert("localhost"))
     async with (
         serve_raw(never, context) as port,
-        serve_raw(proxy_script) as proxy_port,
+        serve_raw(http_proxy) as proxy_port,
     ):
         with pytest.raises(errors.ConnectionFailed, match="certificate"):
             await connect(
@@ -206,8 +206,8 @@ def test_contexts_are_made_in_few_places_and_verification_is_switched_off_in_non
                 if made in ("ssl.create_default_context", "ssl.SSLContext"):
                     makers.add(path.relative_to(package).as_posix())
     assert makers == {
-        "session/carriers/target.py",  # the one that connects
+        "net/carriers/target.py",  # the one that connects
         "feed/planning.py",  # only looks whether a file can be used
         "sim/authority.py",  # the simulator's
-        "bench/orders.py",  # of the peers that are measured, on this machine
+        "bench/jobs.py",  # of the peers that are measured, on this machine
     }

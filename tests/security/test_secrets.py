@@ -166,7 +166,7 @@ WRONG = {
     "header with a line end": f'headers = {{A = "{LITERAL_COOKIE}\\r\\nX: y"}}',
     "header that is none": f'headers = {{"A b" = "{LITERAL_COOKIE}"}}',
     "header of the handshake": f'headers = {{Host = "{LITERAL_COOKIE}"}}',
-    "proxy of another scheme": f'proxy = "socks5://u:{URL_PASSWORD}@h"',
+    "proxy of another scheme": f'proxy = "https://u:{URL_PASSWORD}@h"',
     "proxy without a scheme": f'proxy = "{URL_USER}:{URL_PASSWORD}@h:3128"',
     "proxy no string": f'proxy = ["http://u:{URL_PASSWORD}@h"]',
     "url with a user": f'url = "wss://{URL_USER}:{URL_PASSWORD}@h"',

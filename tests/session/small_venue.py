@@ -10,7 +10,7 @@ from tests.net.servers import Peer, text
 from websockets.frames import Opcode
 
 from tickwire.observe import Metrics
-from tickwire.session import Session, SessionSettings
+from tickwire.session import Session, SessionObserver, SessionSettings
 from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
 from tickwire.wire import MessageQueue
 
@@ -89,7 +89,7 @@ def subscriptions(*keys: str) -> list[Subscription]:
 
 
 @dataclass
-class Observer:
+class Observer(SessionObserver):
     """Writes down what it is told."""
 
     told: list[tuple[object, ...]] = field(default_factory=list)
@@ -110,6 +110,9 @@ class Observer:
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         self._tell("refused", subscription.key, text, retry)
+
+    def connect_failed(self, session: Session, text: str) -> None:
+        self._tell("connect_failed", text)
 
     def warned(self, session: Session, text: str) -> None:
         self.n_warned += 1
@@ -157,11 +160,11 @@ async def running(
     metrics = Metrics(labels={"source": "0", "venue": venue.name})
     session = Session(
         venue,
-        url,
+        [url],
         subscriptions(*keys),
         make_handler=make_handler,
         next_conn=lambda: next(numbers),
-        observer=observer,
+        observers=[observer],
         settings=settings,
         metrics=metrics,
     )

@@ -101,3 +101,11 @@ async def test_answers_without_end_do_not_keep_the_next_message_back_for_ever() 
     pacer.charge()
     await pacer.turn()
     assert times([time.now]) == [LONGEST_DEBT_S + 60]
+
+
+def test_a_turn_that_is_given_back_is_free_again() -> None:
+    limiter = WindowLimiter(2, clock=lambda: 5.0)
+    assert [limiter.reserve(), limiter.reserve()] == [5, 5]
+    limiter.give_back()
+    assert [limiter.reserve(), limiter.reserve()] == [5, 65]
+    WindowLimiter(0).give_back()

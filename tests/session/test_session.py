@@ -1,9 +1,11 @@
 """A session against a small venue of its own, on real sockets: subscribe, heartbeat, reconnect."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
+import structlog
 from tests.net.conftest import Security
 from tests.net.servers import Peer, close, frame, serve_raw, text
 from tests.session.small_venue import (
@@ -21,7 +23,7 @@ from tests.session.small_venue import (
 from websockets.frames import Opcode
 
 from tickwire.net import Connection, open_connection
-from tickwire.session import Session, WindowLimiter, replies
+from tickwire.session import Session, SessionObserver, WindowLimiter, replies
 from tickwire.session import session as session_module
 from tickwire.venues.base import Heartbeat
 
@@ -103,7 +105,7 @@ async def test_a_failed_connect_is_told_and_tried_again(
 
     async with running(plain.url(unused_tcp_port), ["a"]) as run:
         await run.observer.until(lambda: run.count("failed_connects") >= 2)
-        assert run.observer.told[0][0] == "warned"
+        assert run.observer.told[0][0] == "connect_failed"
         assert "localhost" in str(run.observer.told[0][1])
         # The number of a connection that never was is used by the next one.
         assert list(run.handlers) == [7]
@@ -111,10 +113,16 @@ async def test_a_failed_connect_is_told_and_tried_again(
 
 async def test_backoff_grows_until_data_flows(plain: Security) -> None:
     delays: list[float] = []
+    slept_s = 0.0
     n_connections = 0
 
+    def clock() -> float:
+        return time.monotonic() + slept_s
+
     async def sleep(seconds: float) -> None:
+        nonlocal slept_s
         delays.append(seconds)
+        slept_s += seconds
         await asyncio.sleep(0)
 
     async def script(peer: Peer) -> None:
@@ -130,10 +138,12 @@ async def test_backoff_grows_until_data_flows(plain: Security) -> None:
         def uniform(self, low: float, high: float) -> float:
             return high
 
-    settings = replace(QUICK, first_delay_s=1.0, longest_delay_s=3.0, sleep=sleep, rng=NoJitter())
+    settings = replace(
+        QUICK, first_delay_s=1.0, longest_delay_s=3.0, clock=clock, sleep=sleep, rng=NoJitter()
+    )
     async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
         await run.observer.until_told("subscribed", 12)
-    assert delays == [1.0, 2.0, 3.0, 1.0, 2.0]
+    assert [round(delay) for delay in delays if delay > 0.1] == [1, 2, 3, 1, 2]
 
 
 async def test_refused_for_good_is_given_up_and_the_others_go_on(plain: Security) -> None:
@@ -333,15 +343,16 @@ async def test_connects_stay_within_the_limit_of_the_venue(plain: Security) -> N
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        await asyncio.sleep(60)  # until the session is stopped
+        if seconds > 1:
+            waits.append(seconds)
+        await asyncio.sleep(seconds)  # a long one: until the session is stopped
 
     async def script(peer: Peer) -> None:
         await peer.shake_hands()
 
-    limiter = WindowLimiter(2, 60.0, sleep=sleep)
+    limiter = WindowLimiter(2, 60.0)
     async with serve_raw(script) as port:
-        settings = replace(QUICK, connects=limiter)
+        settings = replace(QUICK, connects=limiter, sleep=sleep)
         async with running(plain.url(port), [], settings=settings) as run:
             await run.observer.until(lambda: waits != [])
             assert run.session.n_connects == 2
@@ -374,11 +385,11 @@ async def test_an_observer_that_fails_ends_the_link_with_its_error(plain: Securi
         observer.subscribed = fail  # type: ignore[method-assign] # on purpose
         session = Session(
             VENUE,
-            plain.url(port),
+            [plain.url(port)],
             subscriptions("a"),
             make_handler=lambda conn: Handler(),
             next_conn=lambda: 1,
-            observer=observer,
+            observers=[observer],
             settings=QUICK,
         )
         async with asyncio.timeout(5):
@@ -407,11 +418,11 @@ async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
         settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
         session = Session(
             VENUE,
-            security.url(port),
+            [security.url(port)],
             subscriptions("a"),
             make_handler=lambda _: Handler(),
             next_conn=lambda: 1,
-            observer=Observer(),
+            observers=[Observer()],
             settings=settings,
         )
         tasks.append(asyncio.ensure_future(session.run()))
@@ -435,11 +446,11 @@ async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
         session = Session(
             VENUE,
-            security.url(port),
+            [security.url(port)],
             subscriptions("a"),
             make_handler=lambda _: Handler(),
             next_conn=lambda: 1,
-            observer=Observer(),
+            observers=[Observer()],
             settings=settings,
         )
         running = asyncio.ensure_future(session.run())
@@ -536,3 +547,65 @@ async def test_an_answer_that_breaks_the_reader_is_words_and_no_end(
         await run.observer.until_told("subscribed", 7)
         await run.observer.until(lambda: run.handlers[7].data == ["data 1"])
         await run.observer.until(lambda: run.observer.n_warned == 1)
+
+
+async def test_several_observers_are_told_also_after_one_that_fails(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.answer_close()
+
+    class Failing(SessionObserver):
+        def subscribed(self, session: Session, conn: int) -> None:
+            raise LookupError("observer")
+
+    async with serve_raw(script) as port:
+        first, second = Observer(), Observer()
+        session = Session(
+            VENUE,
+            [plain.url(port)],
+            subscriptions("a"),
+            make_handler=lambda conn: Handler(),
+            next_conn=lambda: 1,
+            observers=[first, Failing()],
+            settings=QUICK,
+        )
+        session.add_observer(second)
+        async with asyncio.timeout(5):
+            with pytest.raises(LookupError, match="observer"):
+                await session.run()
+    assert first.told == second.told
+    assert ("subscribed", 1) in second.told
+
+
+async def test_the_next_endpoint_has_its_turn(plain: Security, unused_tcp_port: int) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.answer_close()
+
+    async with serve_raw(script) as port:
+        observer = Observer()
+        session = Session(
+            VENUE,
+            [plain.url(unused_tcp_port), plain.url(port)],
+            subscriptions("a"),
+            make_handler=lambda conn: Handler(),
+            next_conn=lambda: 1,
+            observers=[observer],
+            settings=QUICK,
+        )
+        task = asyncio.ensure_future(session.run())
+        async with asyncio.timeout(5):
+            await observer.until_told("subscribed", 1)
+            assert session.url == plain.url(port)
+            session.stop()
+            await task
+    assert [what[0] for what in observer.told[:2]] == ["connect_failed", "connected"]
+
+
+async def test_a_failed_connect_is_logged_once(plain: Security, unused_tcp_port: int) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with running(plain.url(unused_tcp_port), ["a"]) as run:
+            await run.observer.until(lambda: run.count("failed_connects") >= 3)
+    failed = [log for log in logs if log["log_level"] == "warning"]
+    assert len(failed) == run.count("failed_connects")
+    assert {log["event"] for log in failed} == {"connect failed"}

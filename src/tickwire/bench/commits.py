@@ -84,7 +84,9 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
             sinks.append(NotingSink(self, feed, metrics, on_failure))
             return sinks[-1]
 
-    source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)
+    source = Source(
+        venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url, proxy="off"
+    )
     n_warm, n_measured = plan.n_messages
     async with FeedHandler([source], [NotingSettings(path=path)]) as feed:
         (sink,) = sinks

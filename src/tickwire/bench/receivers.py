@@ -183,7 +183,9 @@ async def _feed(
     progress: Progress | None = None,
 ) -> None:
     progress, kept = progress or Progress(), _Kept()
-    source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url)
+    source = Source(
+        venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url, proxy="off"
+    )
     async with FeedHandler([source]) as feed:
         if feed.pipeline is None:
             raise TickwireError("the feed does not run")

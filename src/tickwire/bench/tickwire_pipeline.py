@@ -28,6 +28,7 @@ def sources_of(job: Job, carrier: Carrier) -> list[Source]:
             channels=list(job.case.tables),
             symbols=[symbol for endpoint in endpoints for symbol in endpoint.symbols],
             url=url,
+            proxy="off",
             rest_url=job.rest_url or None,
             ca_file=Path(job.ca_file) if job.ca_file else None,
             carrier=carrier,

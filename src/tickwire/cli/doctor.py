@@ -14,6 +14,7 @@ import typer
 
 PACKAGES = (
     "tickwire", "numpy", "pyarrow", "duckdb", "uvloop", "picows", "aiofastnet", "aiohttp",
+    "aiohappyeyeballs", "python-socks",
     "pydantic", "typer", "rich", "structlog", "zstandard",
 )  # fmt: skip
 ENOUGH_FILES = 4096
@@ -40,7 +41,7 @@ class Finding:
 
 def doctor() -> None:
     """Show versions, the build, this machine's limits, and what to change."""
-    found = [*_versions(), *_build(), *_machine(), *_limits()]
+    found = [*_versions(), *_build(), *_machine(), *_limits(), *_proxies()]
     width = max(len(finding.topic) for finding in found)
     for finding in found:
         typer.echo(f"{finding.topic:<{width}}  {finding.fact}")
@@ -168,6 +169,22 @@ def _limits() -> list[Finding]:
             )
         )
     return found
+
+
+def _proxies() -> list[Finding]:
+    """Say which proxies the environment names, and where not to; never a password."""
+    from tickwire.net.proxies import NO_PROXY, SCHEMES, named_proxies
+    from tickwire.redaction import shown, shown_url
+
+    found = []
+    for name, (variable, value) in named_proxies().items():
+        if name == NO_PROXY:
+            found.append(Finding("no proxy", f"{shown(value)} ({variable})"))
+            continue
+        scheme, given, _ = value.partition("://")
+        advice = "" if not given or scheme in SCHEMES else f"use one of {', '.join(SCHEMES)}"
+        found.append(Finding("proxy", f"{shown_url(value)} ({variable})", advice))
+    return found or [Finding("proxy", "none; HTTPS_PROXY, HTTP_PROXY and ALL_PROXY would be used")]
 
 
 def _limit(value: int) -> str:

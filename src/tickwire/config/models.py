@@ -32,6 +32,7 @@ from tickwire.redaction import hide_headers, hide_url, shown_url
 
 MIN_RING_ROWS = 16_384
 MIB = 1 << 20
+PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 # A feed's name is part of file names, which may have 255 bytes.
 MAX_NAME_BYTES = 128
 # As in `tickwire.wire.url`.
@@ -107,8 +108,17 @@ def _check_url(url: Any, schemes: Sequence[str], *, user: bool = False) -> str:
     return str(url)
 
 
-def _url_with(*schemes: str, user: bool = False) -> AfterValidator:
-    return AfterValidator(lambda url: _check_url(url, schemes, user=user))
+def _url_with(*schemes: str) -> AfterValidator:
+    return AfterValidator(lambda url: _check_url(url, schemes))
+
+
+def _proxy(given: str) -> str:
+    if given == "off":
+        return given
+    try:
+        return _check_url(given, PROXY_SCHEMES, user=True)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "off"') from None
 
 
 def _urls_of_endpoints(given: Any) -> str | dict[str, str] | None:
@@ -221,7 +231,9 @@ class Source(Section):
     headers
         Sent with the opening handshake and REST requests. Their values are never shown.
     proxy
-        An HTTP proxy to go through; `http://user:password@host:port` where it asks for them.
+        On the way to the venue: `http://host:port`, or of the schemes socks4, socks4a, socks5,
+        socks5h, with `user:password@` where it asks for them; `off` for none. Left out: what
+        HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say.
     replay_connections
         Which connections of a capture this source takes; all where left out.
     connect_timeout_s
@@ -245,7 +257,7 @@ class Source(Section):
     extras: bool = False
     ca_file: FilePath | None = None
     headers: Annotated[dict[str, str], AfterValidator(_hide_headers)] = Field(default_factory=dict)
-    proxy: Annotated[str, _url_with("http", user=True)] | None = None
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)
     ] = None

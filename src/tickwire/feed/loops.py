@@ -1,4 +1,8 @@
-"""Runs a coroutine on the event loop that feeds run on."""
+"""Runs a coroutine on the event loop that feeds run on.
+
+What a callback of the loop raises, a dependency's too, never reaches the terminal as a traceback:
+it is counted, and told in one line of the log.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import structlog
+
+from tickwire.redaction import shown
+
 _Result = TypeVar("_Result")
+_log = structlog.get_logger("tickwire.feed")
 
 
 def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
@@ -25,7 +34,39 @@ def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
         What it returns.
     """
     with asyncio.Runner(loop_factory=_factory(loop)) as runner:
+        runner.get_loop().set_exception_handler(CallbackErrors())
         return runner.run(main)
+
+
+class CallbackErrors:
+    """The exception handler of a loop: counts what callbacks raise, and logs it in one line.
+
+    Attributes
+    ----------
+    n_errors
+        How many there were, but for the failures of transports, which whoever uses them gets too.
+    """
+
+    def __init__(self) -> None:
+        self.n_errors = 0
+
+    def __call__(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what the loop tells."""
+        error = context.get("exception")
+        # aiofastnet gives the class where asyncio gives an object (docs/upstream.md).
+        kind = error if isinstance(error, type) else type(error)
+        if "transport" in context and issubclass(kind, OSError):  # ssl.SSLError too
+            return
+        self.n_errors += 1
+        message = str(context.get("message", "")).partition("\n")[0]
+        text = shown(f"{message}: {kind.__name__}: {error}" if error is not None else message)
+        _log.error("a callback failed", error=text)
+
+
+def callback_errors() -> CallbackErrors | None:
+    """Give the handler of the running loop; None where a program runs its own."""
+    handler = asyncio.get_running_loop().get_exception_handler()
+    return handler if isinstance(handler, CallbackErrors) else None
 
 
 def _factory(loop: str) -> Callable[[], asyncio.AbstractEventLoop]:

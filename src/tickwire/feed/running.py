@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.loops import callback_errors
 from tickwire.feed.pipeline import GAP_ID, Pipeline, SourcePipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
@@ -88,6 +89,9 @@ class RunningFeed:
 
     def start(self) -> None:
         """Let the sinks write and the sessions connect."""
+        handler = callback_errors()
+        if handler is not None:
+            self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)
         for sink in self.sinks:
             sink.start(self.pipeline.consumers(sink.name, tuple(sink.tables)))
         for source in self.sources:

@@ -26,7 +26,7 @@ from tickwire.feed.planning import ConnectionPlan
 from tickwire.ledger import Gap, Ledger, Place
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
 from tickwire.redaction import shown_url
-from tickwire.session import RestClient, Session, SessionSettings, WindowLimiter
+from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
 from tickwire.venues import Subscription
 
 _log = structlog.get_logger("tickwire.feed")
@@ -55,7 +55,7 @@ class Outage:
     gaps: tuple[Gap, ...]
 
 
-class LiveSource:
+class LiveSource(SessionObserver):
     """A source and its connections.
 
     Parameters
@@ -216,6 +216,10 @@ class LiveSource:
             self._metrics.counter("refused_subscriptions").add()
             self.refusals.append(what)
 
+    def connect_failed(self, session: Session, text: str) -> None:
+        """Note that no connection could be made; the session has logged it."""
+        self._ledger.event("connect_failed", text, self._place(session.conn))
+
     def warned(self, session: Session, text: str) -> None:
         """Note what a person should know."""
         self._ledger.event("warning", text, self._place(session.conn), log=True)
@@ -253,11 +257,11 @@ class LiveSource:
         settings = self.plan.settings
         session = Session(
             self.plan.venue,
-            plan.url,
+            (plan.url,),
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=next_conn,
-            observer=self,
+            observers=(self,),
             metrics=self._metrics,
             settings=SessionSettings(
                 carrier=settings.carrier,

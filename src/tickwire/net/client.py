@@ -204,7 +204,9 @@ class connect:  # noqa: N801 - used like a function
         The authorities to trust, or a whole TLS context; the system's authorities if left out. A
         context that verifies less than it could is used, and told in the log.
     proxy
-        `http://host:port`.
+        `http://host:port`, or of the schemes socks4, socks4a, socks5, socks5h, with
+        `user:password@` where it asks for them; `off` for none. Left out: what HTTPS_PROXY,
+        HTTP_PROXY, ALL_PROXY and NO_PROXY say.
     connect_timeout_s
         For name, TCP, TLS and handshake together.
     close_timeout_s

@@ -16,6 +16,8 @@ from tickwire.net.carriers.protocol import open_protocol
 from tickwire.net.carriers.stream import open_stream
 from tickwire.net.carriers.target import Target, client_context, weaknesses
 from tickwire.net.connection import COMPRESS_FROM_BYTES, Connection
+from tickwire.net.proxies import proxy_for
+from tickwire.net.reasons import reason_of
 from tickwire.redaction import hide_headers, hide_url, shown_url
 from tickwire.wire import DeflateOffer, Handler, parse_url, zlib_version
 
@@ -60,7 +62,9 @@ async def open_connection(
         The authorities to trust, or a whole TLS context; the system's authorities if left out. A
         context that verifies less than it could is used, and told in the log.
     proxy
-        `http://host:port`.
+        `http://host:port`, or of the schemes socks4, socks4a, socks5, socks5h, with
+        `user:password@` where it asks for them; `off` for none. Left out: what HTTPS_PROXY,
+        HTTP_PROXY, ALL_PROXY and NO_PROXY say.
     connect_timeout_s
         For everything until the handshake is done.
     close_timeout_s
@@ -84,7 +88,7 @@ async def open_connection(
     Raises
     ------
     ConnectionFailed
-        If name, address, TLS or time fail.
+        If name, address, TLS or time fail; `Unreachable` if nothing took the connection.
     HandshakeError
         If the server refuses the handshake or answers it wrongly.
     ValueError
@@ -95,17 +99,17 @@ async def open_connection(
     if carrier not in CARRIERS:
         raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
     hide_headers((headers or {}).items())
-    hide_url(proxy or "")
     hide_url(url)
     parts = parse_url(url)
-    name = shown_url(url)
+    proxy_used = proxy_for(url, proxy)
+    name = shown_url(url) if proxy_used is None else f"{shown_url(url)} by {proxy_used}"
     target = Target(
         url,
         parts,
         _tls(name, ssl_context, ca_file) if parts.secure else None,
         tuple((headers or {}).items()),
         tuple(subprotocols),
-        proxy,
+        proxy_used,
         max_message_bytes,
         compression,
     )
@@ -152,18 +156,17 @@ async def _open_in_time(
     try:
         async with asyncio.timeout(timeout_s) as limit:
             return await _open(carrier, target, receiver)
-    except errors.TickwireError:
-        raise
+    except errors.ConnectionFailed as error:
+        raise type(error)(f"{name}: {error}") from None
     except TimeoutError as error:
         if not limit.expired():  # the kernel's own
-            raise errors.ConnectionFailed(f"{name}: {error or 'timed out'}") from error
-        raise errors.ConnectionFailed(f"{name}: not connected in {timeout_s:g} s") from error
-    except ssl.SSLCertVerificationError as error:
-        raise errors.ConnectionFailed(
-            f"{name}: the server's certificate is refused: {error.verify_message}"
-        ) from error
+            raise errors.ConnectionFailed(f"{name}: {str(error) or 'timed out'}") from error
+        # A host that took the connection and then said nothing was reached.
+        kind = errors.ConnectionFailed if target.dialled else errors.Unreachable
+        raise kind(f"{name}: not connected in {timeout_s:g} s") from error
     except OSError as error:  # ssl.SSLError too
-        raise errors.ConnectionFailed(f"{name}: {error.strerror or error}") from error
+        reason = reason_of(error, tls=target.context is not None)
+        raise errors.ConnectionFailed(f"{name}: {reason}") from error
 
 
 async def _open(carrier: CarrierName, target: Target, receiver: Receiver) -> Opened:

@@ -135,6 +135,16 @@ METRICS = (
     _counter("reconnects", "Connections opened after an earlier one.", _SOURCE, "reconnects"),
     _counter("failed_connects", "Connects that failed.", _SOURCE, "failed_connects"),
     _counter(
+        "connect_limit_wait_seconds",
+        "Time in which connects waited for the venue's limit.",
+        _SOURCE,
+        "connect_limit_wait_s",
+        scale=1e-9,
+    ),
+    _counter(
+        "callback_errors", "Errors of callbacks of the event loop.", summary="callback_errors"
+    ),
+    _counter(
         "protocol_errors", "Connections ended by a breach of RFC 6455.", _SOURCE, "protocol_errors"
     ),
     _counter("pings", "WebSocket pings received.", _SOURCE, "pings"),

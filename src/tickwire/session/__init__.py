@@ -6,19 +6,24 @@ reconnect, replies. Its C part: none.
 
 from tickwire.net import WebSocket, connect
 from tickwire.session.backoff import Backoff
-from tickwire.session.contract import SessionHandler, SessionObserver, SessionSettings
+from tickwire.session.contract import SessionHandler, SessionSettings
+from tickwire.session.observers import SessionObserver
 from tickwire.session.pacing import Pacer, WindowLimiter
+from tickwire.session.reconnect import Connect, ReconnectPolicy, Wait
 from tickwire.session.rest import RestClient
 from tickwire.session.session import Session
 
 __all__ = [
     "Backoff",
+    "Connect",
     "Pacer",
+    "ReconnectPolicy",
     "RestClient",
     "Session",
     "SessionHandler",
     "SessionObserver",
     "SessionSettings",
+    "Wait",
     "WebSocket",
     "WindowLimiter",
     "connect",

@@ -1,4 +1,4 @@
-"""What a session needs of others: its handler, its observer, its settings."""
+"""What a session needs of others: its handler and its settings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from tickwire.clock import Clock, Sleep
 from tickwire.net.opening import CarrierName
 from tickwire.session.pacing import WindowLimiter
-from tickwire.venues.base import Heartbeat, Subscription
+from tickwire.venues.base import Heartbeat
 
 if TYPE_CHECKING:
-    from tickwire.session.session import Session
+    pass
 
 
 class SessionHandler(Protocol):
@@ -34,31 +34,9 @@ class SessionHandler(Protocol):
         """Give the messages for the session since the last call: (kind, payload)."""
 
 
-class SessionObserver(Protocol):
-    """Who wants to know how a session fares; called in the loop's thread."""
-
-    def connected(self, session: Session, conn: int) -> None:
-        """Tell that a connection is open."""
-
-    def subscribed(self, session: Session, conn: int) -> None:
-        """Tell that all subscriptions have been acknowledged or refused."""
-
-    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
-        """Tell that a connection has ended; see `Session` for the reasons.
-
-        `session.handler` is still the handler of that connection.
-        """
-
-    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
-        """Tell that the venue refused a subscription; with `retry` it is asked for again."""
-
-    def warned(self, session: Session, text: str) -> None:
-        """Tell what a person should know: a failed connect, words of the venue."""
-
-
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How a session connects and how patient it is.
+    """How a session connects, and how long it waits.
 
     Parameters
     ----------
@@ -76,6 +54,8 @@ class SessionSettings:
         How long to wait for the answer to a subscribe request.
     first_delay_s, longest_delay_s
         Of the backoff between connects.
+    unreachable_delay_s
+        The longest delay while nothing can be reached: no name, no route, refused.
     rng
         Gives the jitter.
     clock, sleep
@@ -95,6 +75,7 @@ class SessionSettings:
     reply_timeout_s: float = 10.0
     first_delay_s: float = 1.0
     longest_delay_s: float = 60.0
+    unreachable_delay_s: float = 3.0
     rng: random.Random | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep

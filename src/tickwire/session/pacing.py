@@ -82,16 +82,25 @@ class WindowLimiter:
         self._turns: deque[float] = deque()  # when each of the last ones was, or will be
 
     async def turn(self) -> None:
-        """Wait until one more is allowed, and count it.
+        """Wait until one more is allowed, and count it."""
+        wait_s = self.reserve() - self._clock()
+        if wait_s > 0:
+            await self._sleep(wait_s)
+
+    def reserve(self) -> float:
+        """Count one more; give when it is allowed.
 
         Who waits has its turn already, so several waiters get theirs in order.
         """
+        at = self._clock()
         if self._count <= 0:
-            return
-        now = self._clock()
-        at = now
+            return at
         if len(self._turns) >= self._count:
-            at = max(now, self._turns.popleft() + self._window_s)
+            at = max(at, self._turns.popleft() + self._window_s)
         self._turns.append(at)
-        if at > now:
-            await self._sleep(at - now)
+        return at
+
+    def give_back(self) -> None:
+        """Count one less: the last turn was not used."""
+        if self._turns:
+            self._turns.pop()

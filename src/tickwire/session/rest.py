@@ -1,4 +1,4 @@
-"""REST snapshots: bounded in time and size, within the venue's limits, and polite when refused."""
+"""REST snapshots: within the venue's limits, and polite when refused; `net.http` fetches them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 
-import aiohttp
-
 from tickwire import errors
-from tickwire.clock import Clock, Sleep, wall_ns
-from tickwire.net.carriers.target import client_context
-from tickwire.redaction import hide_headers, hide_url, shown, shown_url
+from tickwire.clock import Clock, Sleep
+from tickwire.net.http import Answer, HttpClient
+from tickwire.redaction import shown, shown_url
 from tickwire.session.pacing import WindowLimiter
 
 # 429 too many requests; 418 is how Binance tells an address that went on after those.
 _SLOW_DOWN = frozenset({418, 429})
 DEFAULT_PAUSE_S = {418: 120.0, 429: 10.0}  # where the answer has no Retry-After
-READ_BYTES = 65_536
 
 
 class RestClient:
@@ -56,19 +53,14 @@ class RestClient:
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        hide_headers((headers or {}).items())
-        hide_url(proxy or "")
         self._limiter = WindowLimiter(per_min, clock=clock, sleep=sleep)
-        self._timeout_s = timeout_s
-        self._max_bytes = max_bytes
-        self._ca_file = ca_file
-        self._headers = dict(headers or {})
-        self._proxy = proxy
+        self._http = HttpClient(
+            timeout_s=timeout_s, max_bytes=max_bytes, ca_file=ca_file, headers=headers, proxy=proxy
+        )
         self._max_pause_s = max_pause_s
         self._clock = clock
         self._sleep = sleep
         self._not_before = 0.0
-        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> RestClient:
         return self
@@ -83,9 +75,7 @@ class RestClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.close()
 
     async def get(self, url: str) -> tuple[bytes, int]:
         """Fetch a document.
@@ -110,15 +100,13 @@ class RestClient:
         """
         await self._limiter.turn()
         name = shown_url(url)
-        hide_url(url)
         await self._wait_if_told_to(name)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._fetch(url)
-        except TimeoutError:
-            raise errors.ConnectionFailed(f"{name}: no answer in {self._timeout_s:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise errors.ConnectionFailed(f"{name}: {_words(error, url)}") from None
+        answer = await self._http.get(url)
+        if answer.status != 200:
+            self._note_refusal(answer)
+            text = " ".join(answer.body.decode("utf-8", "replace").split())
+            raise errors.RequestRefused(f"{name}: {answer.status} {shown(text)}".rstrip())
+        return answer.body, answer.ts_recv_ns
 
     async def _wait_if_told_to(self, name: str) -> None:
         wait_s = self._not_before - self._clock()
@@ -127,31 +115,7 @@ class RestClient:
         if wait_s > 0:
             await self._sleep(wait_s)
 
-    async def _fetch(self, url: str) -> tuple[bytes, int]:
-        name = shown_url(url)
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=client_context(self._ca_file))
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers=self._headers,
-                cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
-            )
-        # Redirects would take the request to a host that nobody configured.
-        async with self._session.get(url, proxy=self._proxy, allow_redirects=False) as answer:
-            if answer.status != 200:
-                self._note_refusal(answer)
-                words = " ".join(
-                    (await answer.content.read(500)).decode("utf-8", "replace").split()
-                )
-                raise errors.RequestRefused(f"{name}: {answer.status} {shown(words)}".rstrip())
-            payload = bytearray()
-            while data := await answer.content.read(READ_BYTES):
-                payload += data
-                if len(payload) > self._max_bytes:
-                    raise errors.RequestRefused(f"{name}: more than {self._max_bytes} bytes")
-            return bytes(payload), wall_ns()
-
-    def _note_refusal(self, answer: aiohttp.ClientResponse) -> None:
+    def _note_refusal(self, answer: Answer) -> None:
         told = answer.headers.get("Retry-After", "").strip()
         if answer.status not in _SLOW_DOWN and not (told and answer.status == 503):
             return
@@ -162,9 +126,3 @@ class RestClient:
             with contextlib.suppress(ValueError):
                 pause_s = max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
         self._not_before = max(self._not_before, self._clock() + pause_s)
-
-
-def _words(error: Exception, url: str) -> str:
-    """Say what went wrong; aiohttp's words name the URL as it was given."""
-    words = str(error) or type(error).__name__
-    return shown(words.replace(url, shown_url(url)))

@@ -4,8 +4,8 @@ Rules of this file
 ------------------
 - Data never comes through here: the carrier's reads end in the handler. A session is told of a
   handler's events (acknowledgements, errors, pongs of the venue's own kind) once per read at most.
-- A connection that ends is followed by another, after a delay that grows while none of them brings
-  data, and within the venue's limit of connects.
+- A connection that ends is followed by another; when and where `reconnect.py` decides.
+- Observers are told before anything is logged.
 - While the handler has no room, reading is paused and silence means nothing.
 """
 
@@ -25,14 +25,18 @@ from tickwire.net.opening import open_connection
 from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
 from tickwire.session.backoff import Backoff
-from tickwire.session.contract import SessionHandler, SessionObserver, SessionSettings
+from tickwire.session.contract import SessionHandler, SessionSettings
+from tickwire.session.observers import SessionObserver, tell
 from tickwire.session.pacing import Pacer, WindowLimiter
+from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.replies import BoundedWarnings, understand
 from tickwire.session.subscriber import Subscriber, Unanswered
 from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
 _log = structlog.get_logger("tickwire.session")
+
+TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
 
 class Session:
@@ -48,16 +52,16 @@ class Session:
     ----------
     venue
         Words, limits and heartbeat.
-    url
-        Where to.
+    urls
+        Where to; the best first.
     subscriptions
         What to ask for.
     make_handler
         Makes the handler of a connection of that number.
     next_conn
         Gives the number of the next connection.
-    observer
-        Who wants to know.
+    observers
+        Who wants to know; more may come later (`add_observer`).
     settings
         How to connect.
     metrics
@@ -67,17 +71,16 @@ class Session:
     def __init__(
         self,
         venue: Venue,
-        url: str,
+        urls: Sequence[str],
         subscriptions: Sequence[Subscription],
         *,
         make_handler: Callable[[int], SessionHandler],
         next_conn: Callable[[], int],
-        observer: SessionObserver,
+        observers: Sequence[SessionObserver] = (),
         settings: SessionSettings | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self.venue = venue
-        self.url = url
         self.subscriptions = tuple(subscriptions)
         self.settings = settings or SessionSettings()
         self.subscribed_event = asyncio.Event()
@@ -89,11 +92,14 @@ class Session:
         self._metrics.watch("connections", lambda: 1)
         self._metrics.watch("connections_open", lambda: self.connection is not None)
         self._metrics.watch("pings", lambda: self.n_pings)
+        self._limit_wait_ns = 0  # waited for the venue's limit of connects
+        self._metrics.watch("connect_limit_wait_seconds", lambda: self._limit_wait_ns)
+        self._url: str | None = None  # while connecting or connected
         self._n_pings = 0
         self._n_bytes = 0
         self._make_handler = make_handler
         self._next_conn = next_conn
-        self._observer = observer
+        self._observers = tuple(observers)
         self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
         self._given_up: set[str] = set()
         self._subscriber: Subscriber | None = None
@@ -101,13 +107,28 @@ class Session:
         self._stop = asyncio.Event()
         self._exhausted = False  # every subscription has been refused for good
         self._broken: asyncio.Future[None] | None = None
-        self._backoff = Backoff(
-            self.settings.first_delay_s, self.settings.longest_delay_s, rng=self.settings.rng
+        given = self.settings
+        self._policy = ReconnectPolicy(
+            urls,
+            given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
+            first_delay_s=given.first_delay_s,
+            longest_delay_s=given.longest_delay_s,
+            unreachable_delay_s=given.unreachable_delay_s,
+            rng=given.rng,
+            clock=given.clock,
         )
-        self._connects = self.settings.connects or WindowLimiter(
-            venue.limits.connects_per_min, clock=self.settings.clock, sleep=self.settings.sleep
+
+    @property
+    def url(self) -> str:
+        """The endpoint of the open connection, or else of the next one."""
+        return self._url or self._policy.url
+
+    @property
+    def _log(self) -> structlog.stdlib.BoundLogger:
+        log: structlog.stdlib.BoundLogger = _log.bind(
+            venue=self.venue.name, url=shown_url(self.url)
         )
-        self._log = _log.bind(venue=venue.name, url=shown_url(url))
+        return log
 
     @property
     def is_subscribed(self) -> bool:
@@ -129,6 +150,10 @@ class Session:
         """Pings received on all connections of this session."""
         return self._n_pings + (self.connection.n_pings if self.connection else 0)
 
+    def add_observer(self, observer: SessionObserver) -> None:
+        """Let one more know; it is told after those that were there before."""
+        self._observers = (*self._observers, observer)
+
     def stop(self) -> None:
         """End the session: close the connection and let `run` return."""
         self._stop.set()
@@ -136,15 +161,25 @@ class Session:
     async def run(self) -> None:
         """Connect, subscribe, read, reconnect; until `stop`, or nothing is left to subscribe to."""
         while not self._stop.is_set():
+            step = self._policy.next_step()
+            if isinstance(step, Wait):
+                await self._wait(step)
+                continue
+            self._url = step.url
             connection = await self._connect()
             if connection is not None:
                 try:
                     await self._serve(connection)
                 finally:
                     self._forget(connection)
-            if self._stop.is_set():
-                return
-            await self._unless_stopped(self.settings.sleep(self._backoff.next_delay_s()))
+            self._url = None
+
+    async def _wait(self, wait: Wait) -> None:
+        if wait.reason == "limit":
+            self._limit_wait_ns += int(wait.seconds * 1e9)
+            if wait.seconds >= TOLD_WAIT_S:
+                self._log.info("waiting for the venue's limit of connects", wait_s=wait.seconds)
+        await self._unless_stopped(self.settings.sleep(wait.seconds))
 
     async def _unless_stopped(self, waiting: Awaitable[object]) -> object:
         """Give what the awaited gives, or None when the session is stopped first."""
@@ -160,9 +195,6 @@ class Session:
                 await task
 
     async def _connect(self) -> Connection | None:
-        await self._unless_stopped(self._connects.turn())
-        if self._stop.is_set():
-            return None
         if self.handler is None:
             # A connect that fails leaves its number and its handler to the next one.
             self.conn = self._next_conn()
@@ -188,8 +220,13 @@ class Session:
             connection = await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self._metrics.counter("failed_connects").add()
-            self._log.warning("connect failed", error=str(error))
-            self._observer.warned(self, str(error))
+            if isinstance(error, errors.Unreachable):
+                self._policy.unreachable()
+            else:
+                self._policy.failed()
+            text = str(error)
+            self._tell(lambda each: each.connect_failed(self, text))
+            self._log.warning("connect failed", error=text)
             return None
         except asyncio.CancelledError:
             # Open at the very moment when the session was cancelled: nobody else would close it.
@@ -229,8 +266,8 @@ class Session:
             clock=settings.clock,
         )
         compressed = "deflate" if connection.compression is not None else "off"
+        self._tell(lambda each: each.connected(self, self.conn))
         self._log.info("connected", conn=self.conn, compression=compressed)
-        self._observer.connected(self, self.conn)
         subscribing = asyncio.ensure_future(self._subscriber.run())
         listening = asyncio.ensure_future(self._watch(connection))
         tasks: list[asyncio.Future[Any]] = [
@@ -294,10 +331,10 @@ class Session:
         reason, detail = note or _reason(ending)
         if ending.error is not None:
             self._metrics.counter("protocol_errors").add()
-        if self.handler is not None and self.handler.last_message_ns:
-            self._backoff.reset()
+        had_data = self.handler is not None and self.handler.last_message_ns > 0
+        self._policy.ended(had_data=had_data)
+        self._tell(lambda each: each.disconnected(self, self.conn, reason, detail))
         self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)
-        self._observer.disconnected(self, self.conn, reason, detail)
 
     def _forget(self, connection: Connection) -> None:
         if not connection.ended.done():  # cancelled, or an observer failed
@@ -337,7 +374,7 @@ class Session:
 
     def _on_subscribed(self) -> None:
         self.subscribed_event.set()
-        self._observer.subscribed(self, self.conn)
+        self._tell(lambda each: each.subscribed(self, self.conn))
         if self.subscriptions and all(s.key in self._given_up for s in self.subscriptions):
             self._exhausted = True
             self._stop.set()
@@ -345,11 +382,14 @@ class Session:
     def _on_refused(self, subscription: Subscription, text: str, retry: bool) -> None:
         if not retry:
             self._given_up.add(subscription.key)
+        self._tell(lambda each: each.refused(self, subscription, text, retry))
         self._log.warning("refused", subscription=subscription.key, text=text, retry=retry)
-        self._observer.refused(self, subscription, text, retry)
 
     def _warn(self, text: str) -> None:
-        self._observer.warned(self, text)
+        self._tell(lambda each: each.warned(self, text))
+
+    def _tell(self, call: Callable[[SessionObserver], None]) -> None:
+        tell(self._observers, call)
 
     def _on_events(self) -> None:
         """Hand what the venue says to the session on; called by the carrier, so it never raises."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-from functools import partial
 
 import picows
 
@@ -20,7 +19,6 @@ from tickwire.net._picows import Listener
 from tickwire.net._receiver import Receiver
 from tickwire.net.backlog import has_unread
 from tickwire.net.carriers.base import Opened
-from tickwire.net.carriers.dial import dial, dial_through_proxy
 from tickwire.net.carriers.target import Target
 from tickwire.wire.handshake import accept_extensions
 
@@ -41,7 +39,6 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
     if target.compression is not None:
         headers.append(("Sec-WebSocket-Extensions", target.compression.header()))
     listener = Listener(receiver)
-    dialled: list[socket.socket] = []
     try:
         transport, opened = await picows.ws_connect(
             lambda: listener,
@@ -54,13 +51,13 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
             max_frame_size=target.max_message_bytes,
             extra_headers=headers,
             max_redirects=0,
-            socket_factory=partial(_dial, target, dialled),
+            socket_factory=lambda _: target.dial(),
             read_buffer_init_size=READ_BYTES,
         )
     except asyncio.CancelledError:
         # picows leaves its transport open when the wait for the answer is cancelled, and gives
         # nobody a hold of it: the end of the stream makes it close itself.
-        for sock in dialled:
+        for sock in target.dialled:
             with contextlib.suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)
         raise
@@ -81,16 +78,6 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
     except BaseException:
         carrier.abort()
         raise
-
-
-async def _dial(target: Target, dialled: list[socket.socket], _: object) -> socket.socket:
-    """Give picows a connected socket, and keep a hold of it."""
-    if target.proxy is None:
-        sock = await dial(target.url.host, target.url.port)
-    else:
-        sock = await dial_through_proxy(target.proxy, target.url)
-    dialled.append(sock)
-    return sock
 
 
 def _subprotocol(target: Target, headers: object) -> str | None:

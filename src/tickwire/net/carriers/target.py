@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass, field
 
+from tickwire.net.dial import dial
+from tickwire.net.proxies import Proxy
 from tickwire.wire import DeflateOffer, HandshakeResponse, build_request, make_key
 from tickwire.wire.url import WebSocketUrl
 
@@ -30,11 +33,13 @@ class Target:
     headers, subprotocols
         For the handshake.
     proxy
-        URL of an HTTP proxy.
+        On the way; None: connect directly.
     max_message_bytes
         Largest message.
     compression
         What to offer of permessage-deflate; None: nothing.
+    dialled
+        The socket, once it is connected.
     """
 
     text: str = field(repr=False)
@@ -42,9 +47,16 @@ class Target:
     context: ssl.SSLContext | None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     subprotocols: tuple[str, ...] = ()
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy | None = None
     max_message_bytes: int = 16_777_216
     compression: DeflateOffer | None = None
+    dialled: list[socket.socket] = field(default_factory=list, repr=False)
+
+    async def dial(self) -> socket.socket:
+        """Connect to the host, without TLS."""
+        sock = await dial(self.url.host, self.url.port, self.proxy)
+        self.dialled.append(sock)
+        return sock
 
     def handshake(self) -> tuple[bytes, HandshakeResponse]:
         """Give a new request and what reads its answer."""

@@ -17,15 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import aiofastnet
 import uvloop
 
-from tickwire.net.carriers.dial import dial_through_proxy
 from tickwire.net.carriers.target import Target
 
 # The most that one read takes from the kernel over TLS: eight records, still in cache when they are
@@ -103,8 +101,12 @@ async def open_streams(
     """
     loop = asyncio.get_running_loop()
     if target.context is None:
-        async with _place(target) as place:
-            return await asyncio.open_connection(**place, limit=limit)
+        sock = await target.dial()
+        try:
+            return await asyncio.open_connection(sock=sock, limit=limit)
+        except BaseException:
+            sock.close()
+            raise
     reader = asyncio.StreamReader(limit=limit, loop=loop)
     transport, protocol = await connect_transport(
         target, lambda: asyncio.StreamReaderProtocol(reader, loop=loop)
@@ -118,20 +120,10 @@ async def _connect(
     loop = asyncio.get_running_loop()
     own: Callable[..., Any] = loop.create_connection
     connect = own if isinstance(loop, uvloop.Loop) else partial(aiofastnet.create_connection, loop)
-    async with _place(target) as place:
-        transport, protocol = await connect(factory, **place)
-    return transport, protocol
-
-
-@asynccontextmanager
-async def _place(target: Target) -> AsyncIterator[dict[str, Any]]:
-    """Give host and port, or a socket that is connected through the proxy, closed on failure."""
-    if target.proxy is None:
-        yield {"host": target.url.host, "port": target.url.port}
-        return
-    sock = await dial_through_proxy(target.proxy, target.url)
+    sock = await target.dial()
     try:
-        yield {"sock": sock}
+        transport, protocol = await connect(factory, sock=sock)
     except BaseException:
         sock.close()
         raise
+    return transport, protocol

@@ -1,0 +1,161 @@
+"""An HTTP client for one host's documents, on connections that are dialled as a WebSocket's are."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from tickwire import errors
+from tickwire.clock import wall_ns
+from tickwire.net.carriers.target import client_context
+from tickwire.net.dial import dial
+from tickwire.net.proxies import Proxy, proxy_for
+from tickwire.net.reasons import reason_of
+from tickwire.redaction import hide_headers, hide_url, shown_url
+
+READ_BYTES = 65_536
+SHOWN_BYTES = 500  # of an answer that is not 200
+
+
+class Answer(NamedTuple):
+    """An answer.
+
+    Parameters
+    ----------
+    status
+        Its code.
+    headers
+        Its headers; names in any case.
+    body
+        The document; of an answer that is not 200 the beginning.
+    ts_recv_ns
+        When its last byte came.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    ts_recv_ns: int
+
+
+class HttpClient:
+    """Fetches documents.
+
+    Parameters
+    ----------
+    timeout_s
+        For one request, everything included.
+    max_bytes
+        Largest document.
+    ca_file, headers, proxy
+        As in `connect`.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 10.0,
+        max_bytes: int = 33_554_432,
+        ca_file: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+    ) -> None:
+        hide_headers((headers or {}).items())
+        hide_url(proxy or "")
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+        self._ca_file = ca_file
+        self._headers = dict(headers or {})
+        self._proxy = proxy
+        self._client: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def get(self, url: str) -> Answer:
+        """Fetch a document.
+
+        Raises
+        ------
+        ConnectionFailed
+            If there is no answer in time, or none that HTTP allows.
+        RequestRefused
+            If the document is too large.
+        """
+        hide_url(url)
+        name = shown_url(url)
+        try:
+            proxy = proxy_for(url, self._proxy)
+            name = name if proxy is None else f"{name} by {proxy}"
+            async with asyncio.timeout(self._timeout_s):
+                return await self._fetch(url)
+        except errors.ConnectionFailed as error:
+            raise type(error)(f"{name}: {error}") from None
+        except TimeoutError:
+            raise errors.ConnectionFailed(f"{name}: no answer in {self._timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # aiohttp's text names the URL as it was given.
+            reason = reason_of(error, tls=url.startswith("https")).replace(url, shown_url(url))
+            raise errors.ConnectionFailed(f"{name}: {reason}") from None
+
+    async def _fetch(self, url: str) -> Answer:
+        if self._client is None:
+            self._client = aiohttp.ClientSession(
+                connector=_Connector(client_context(self._ca_file), self._proxy),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
+            )
+        # Redirects would take the request to a host that nobody configured.
+        async with self._client.get(url, allow_redirects=False) as answer:
+            if answer.status != 200:
+                body = await answer.content.read(SHOWN_BYTES)
+                return Answer(answer.status, answer.headers, body, wall_ns())
+            payload = bytearray()
+            while data := await answer.content.read(READ_BYTES):
+                payload += data
+                if len(payload) > self._max_bytes:
+                    raise errors.RequestRefused(
+                        f"{shown_url(url)}: more than {self._max_bytes} bytes"
+                    )
+            return Answer(200, answer.headers, bytes(payload), wall_ns())
+
+
+class _Connector(aiohttp.BaseConnector):
+    """Gives aiohttp connections of our own; its own knows no SOCKS, and reads no `off`.
+
+    Parameters
+    ----------
+    context
+        For TLS.
+    proxy
+        As in `connect`.
+    """
+
+    def __init__(self, context: ssl.SSLContext, proxy: str | None) -> None:
+        super().__init__()
+        self._context = context
+        self._proxy_setting = proxy
+
+    async def _create_connection(self, req: Any, *unused: object) -> Any:
+        """Connect; what a connector must implement (`aiohttp.UnixConnector` is the example)."""
+        proxy: Proxy | None = proxy_for(str(req.url), self._proxy_setting)
+        sock = await dial(req.url.raw_host, req.url.port, proxy)
+        tls = req.url.scheme == "https"
+        try:
+            _, protocol = await self._loop.create_connection(
+                self._factory,
+                sock=sock,
+                ssl=self._context if tls else None,
+                server_hostname=req.url.raw_host if tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return protocol

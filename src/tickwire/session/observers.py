@@ -1,0 +1,53 @@
+"""Who wants to know how a session fares, and how each of them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tickwire.session.session import Session
+    from tickwire.venues.base import Subscription
+
+
+class SessionObserver:
+    """Is told how a session fares, in the loop's thread; override what you want to know."""
+
+    def connected(self, session: Session, conn: int) -> None:
+        """A connection is open."""
+
+    def subscribed(self, session: Session, conn: int) -> None:
+        """All subscriptions have been acknowledged or refused."""
+
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
+        """A connection has ended; see `Session` for the reasons.
+
+        `session.handler` is still the handler of that connection.
+        """
+
+    def connect_failed(self, session: Session, text: str) -> None:
+        """No connection could be made; another attempt follows."""
+
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
+        """The venue refused a subscription; with `retry` it is asked for again."""
+
+    def warned(self, session: Session, text: str) -> None:
+        """A reply of the venue that names no subscription, or what else a person should know."""
+
+
+def tell(observers: tuple[SessionObserver, ...], call: Callable[[SessionObserver], None]) -> None:
+    """Tell every observer, also those after one that fails.
+
+    Raises
+    ------
+    Exception
+        What the first of those that failed raised.
+    """
+    failure: Exception | None = None
+    for observer in observers:
+        try:
+            call(observer)
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
