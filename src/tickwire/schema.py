@@ -57,6 +57,27 @@ ARROW_TYPES = {
 }
 
 
+# What the numbers of a column count, in the metadata of its Arrow field and in files.
+_TIME = "ns since 1970-01-01, UTC"
+_PRICE = "quote currency"
+_SIZE = "as the venue counts: base currency, or contracts"
+UNITS = {
+    "seq": "rows of the table",
+    **dict.fromkeys(("ts_event", "ts_recv", "ts_open", "ts_close", "ts_start", "ts_end"), _TIME),
+    **dict.fromkeys(("ts_event_start", "ts_event_end", "next_funding_ts"), _TIME),
+    **dict.fromkeys(("price", "bid_price", "ask_price", "open", "high", "low", "close"), _PRICE),
+    **dict.fromkeys(("last_price", "mark_price", "index_price", "notional_24h"), _PRICE),
+    **dict.fromkeys(("size", "bid_size", "ask_size", "volume", "volume_24h"), _SIZE),
+    "open_interest": _SIZE,
+    "funding_rate": "fraction per funding interval of the venue",
+    "order_count": "orders",
+    "trade_count": "trades",
+    "lost": "rows",
+    "venue_seq": "the venue's numbering",
+    "venue_prev_seq": "the venue's numbering",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table.
@@ -72,17 +93,26 @@ class Column:
     text_bytes
         TEXT and BINARY: bytes of the ring's text memory per row, on average; a column whose values
         are longer has its ring full of bytes before it is full of rows.
+    unit
+        What its numbers count, in a few words; by default that of `UNITS` for the name.
     """
 
     name: str
     kind: Kind
     nullable: bool = False
     text_bytes: int = 0
+    unit: str = ""
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit, or the empty string."""
+        return self.unit or UNITS.get(self.name, "")
 
     @property
     def field(self) -> pa.Field:
-        """The Arrow field."""
-        return pa.field(self.name, ARROW_TYPES[self.kind], self.nullable)
+        """The Arrow field; its metadata has the unit."""
+        metadata = {"unit": self.shown_unit} if self.shown_unit else None
+        return pa.field(self.name, ARROW_TYPES[self.kind], self.nullable, metadata)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,20 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
-from tests.sinks.batches import NOW_NS, ListSource, cells, open_sink, wait_for
+from tests.sinks.batches import (
+    NOW_NS,
+    SETTINGS,
+    ListSource,
+    batch_of,
+    cells,
+    open_sink,
+    wait_for,
+    write_all,
+)
 
+from tickwire import __version__
 from tickwire.clock import mono_ns
 from tickwire.observe import Metrics
 from tickwire.ring import Consumer, Dictionaries, Ring
@@ -108,6 +119,27 @@ def test_a_sink_can_be_stopped_before_it_starts_and_twice(tmp_path, kind):
     again.stop()
     assert again.failed is None
     assert again.rows_committed == {"mids": 0}
+
+
+@pytest.mark.parametrize(("kind", "pattern"), [("parquet", "*.parquet"), ("ipc", "*.arrows")])
+def test_files_say_where_rows_come_from_and_what_numbers_count(tmp_path, kind, pattern):
+    sink = SETTINGS[kind](path=tmp_path).make_sink("desk")
+    sink.open([TABLES["trades"]], ["hyperliquid", "binance", "hyperliquid"])
+    write_all(sink, {"trades": [batch_of(TABLES["trades"], 5, venue=["binance"] * 5)]})
+    (path,) = tmp_path.rglob(pattern)
+    if kind == "parquet":
+        schema = pq.read_schema(path)
+    else:
+        with pa.OSFile(str(path)) as file:
+            schema = pa.ipc.open_stream(file).schema
+    assert {key: value for key, value in schema.metadata.items() if b"tickwire" in key} == {
+        b"tickwire.version": __version__.encode(),
+        b"tickwire.feed": b"desk",
+        b"tickwire.venues": b"hyperliquid,binance",
+    }
+    assert schema.field("price").metadata[b"unit"] == b"quote currency"
+    assert schema.field("ts_recv").metadata[b"unit"] == b"ns since 1970-01-01, UTC"
+    assert b"unit" not in (schema.field("side").metadata or {})
 
 
 def test_between_its_looks_a_sink_sleeps_and_a_stop_wakes_it(tmp_path):

@@ -319,7 +319,7 @@ def test_the_log_is_checkpointed_past_its_size_and_at_stop(tmp_path):
 
 
 class EndlessSource(ListSource):
-    """Always has another batch, until it is told to end."""
+    """Always has another batch, until its end is set."""
 
     def __init__(self) -> None:
         super().__init__()

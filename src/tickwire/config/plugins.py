@@ -5,7 +5,7 @@ Rules of this file
 - A room that stands below its plugins finds them here without importing them: `config` knows no
   sink.
 - Only the plugin that a configuration names is imported, so that a sink whose library is not
-  installed troubles nobody who does not use it.
+  installed is no trouble to a feed without it.
 """
 
 from __future__ import annotations

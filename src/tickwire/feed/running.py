@@ -162,12 +162,13 @@ class RunningFeed:
             if sink.failed is not None:
                 loop.call_soon_threadsafe(self._on_failure, sink.failed)
 
+        venues = [source.venue.name for source in self.plan.sources]
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(
                 self.plan.config.feed.name, metrics=self.pipeline.metrics, on_failure=failed
             )
-            sink.open([self.plan.tables[table] for table in plan.tables])
+            sink.open([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
 
     def _make_sources(self) -> None:

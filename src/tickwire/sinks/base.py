@@ -21,6 +21,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from tickwire._version import __version__
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
 from tickwire.observe import Counter, Histogram, Metrics
@@ -99,6 +100,9 @@ class Sink(ABC):
     ----------
     tables
         The tables it takes, by name, once it is open.
+    origin
+        Where its rows come from: tickwire's version, the feed and its venues, for the metadata of
+        what it writes.
     latency
         From the read that brought a row to its commit, in ns.
     stalls
@@ -124,6 +128,7 @@ class Sink(ABC):
         self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.on_failure = on_failure
         self.tables: dict[str, Table] = {}
+        self.origin: dict[str, str] = {}
         self.stalls = Stalls(self.metrics)
         self.failed: SinkError | None = None
         self._sources: dict[str, BatchSource] = {}
@@ -134,13 +139,15 @@ class Sink(ABC):
         self._is_open = False
         self.retry = Retry(self._stopping)
 
-    def open(self, tables: Iterable[Table]) -> None:
+    def open(self, tables: Iterable[Table], venues: Iterable[str] = ()) -> None:
         """Make the output ready; to be called before any connection is made.
 
         Parameters
         ----------
         tables
             Every table of the feed; the sink picks those it was configured for.
+        venues
+            The names of the feed's venues.
 
         Raises
         ------
@@ -155,6 +162,11 @@ class Sink(ABC):
         self.tables = {name: known[name] for name in wanted}
         self._n_committed = {
             name: self.metrics.counter("committed_rows", table=name) for name in self.tables
+        }
+        self.origin = {
+            "tickwire.version": __version__,
+            "tickwire.feed": self.feed,
+            "tickwire.venues": ",".join(dict.fromkeys(venues)),
         }
         self._open()
         self._is_open = True
@@ -216,6 +228,10 @@ class Sink(ABC):
     def _housekeeping(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
+    def schema_of(self, table: Table) -> pa.Schema:
+        """Give the schema of a table's files: units at its fields, `origin` as its metadata."""
+        return table.arrow_schema.with_metadata(self.origin)
+
     def _count_committed(self, table: str, n_rows: int) -> None:
         self._n_committed[table].add(n_rows)
 
@@ -226,7 +242,7 @@ class Sink(ABC):
     def _run(self) -> None:
         try:
             self._loop()
-        except Exception as error:  # the worker's edge: nobody above it could see the error
+        except Exception as error:  # the worker's edge: no caller could see the error
             self._fail(error)
         finally:
             for source in self._sources.values():

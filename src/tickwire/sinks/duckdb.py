@@ -10,13 +10,12 @@ Rules of this file
   16 MB, so its threshold is put out of reach and the sink checkpoints itself: when no rows came for
   a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint, but
   rows do not fill the rings meanwhile: the sink takes them and sets them aside, within a bound.
-- Names come from venues and configurations: they are quoted, always.
+- Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,7 +24,8 @@ from typing import Annotated, Literal
 
 import duckdb
 import pyarrow as pa
-from pydantic import Field
+import structlog
+from pydantic import AfterValidator, Field
 
 from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, SinkName
@@ -33,6 +33,14 @@ from tickwire.errors import SinkError
 from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
+from tickwire.sinks.duckdb_file import (
+    UTC,
+    check_version,
+    explain,
+    newer_version,
+    prepare,
+    quote_identifier,
+)
 from tickwire.sinks.retry import DiskFullError, is_full
 
 MIB = 1 << 20
@@ -43,8 +51,7 @@ QUIET_MIN_BYTES = 16 * MIB
 ASIDE_BYTES = 256 * MIB
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
-
-LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_log = structlog.get_logger("tickwire.sinks")
 
 
 class DuckDBSettings(FileSinkSettings):
@@ -64,6 +71,9 @@ class DuckDBSettings(FileSinkSettings):
         Size of the write-ahead log past which it is checkpointed when the feed is quiet.
     memory_mb
         Memory that DuckDB may use, most of it as a cache of the file; past it, it spills to disk.
+    storage_version
+        The oldest DuckDB that shall open the file, such as `v1.4.0`; `latest` is the version that
+        is installed. Counts when the file is made.
     """
 
     type: Literal["duckdb"] = "duckdb"
@@ -71,6 +81,7 @@ class DuckDBSettings(FileSinkSettings):
     flush_ms: Count = 50
     checkpoint_mb: Count = 1024
     memory_mb: Annotated[int, Field(ge=32)] = 2048
+    storage_version: Annotated[str, AfterValidator(check_version)] = "v1.4.0"
 
     def make_sink(
         self,
@@ -80,30 +91,6 @@ class DuckDBSettings(FileSinkSettings):
     ) -> DuckDBSink:
         """Make the sink, not yet open."""
         return DuckDBSink(self, feed, metrics, on_failure)
-
-
-def quote_identifier(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def sql_type(arrow_type: pa.DataType) -> str:
-    """Find the DuckDB type of a column; raises SinkError where there is none."""
-    if pa.types.is_dictionary(arrow_type):
-        return sql_type(arrow_type.value_type)
-    if pa.types.is_timestamp(arrow_type):
-        return "TIMESTAMP_NS"
-    names = {
-        pa.int64(): "BIGINT",
-        pa.int32(): "INTEGER",
-        pa.float64(): "DOUBLE",
-        pa.bool_(): "BOOLEAN",
-        pa.utf8(): "VARCHAR",
-        pa.binary(): "BLOB",
-    }
-    if arrow_type not in names:
-        raise SinkError(f"no DuckDB type for Arrow's {arrow_type}")
-    return names[arrow_type]
 
 
 class _Insert:
@@ -177,6 +164,7 @@ class DuckDBSink(Sink):
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
         self._path = settings.path.absolute()
+        self._storage_version = settings.storage_version
         self._most_memory_mb = settings.memory_mb
         self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{self._path}.wal"
@@ -206,8 +194,20 @@ class DuckDBSink(Sink):
 
     def _open(self) -> None:
         try:
-            self._database = duckdb.connect(os.fspath(self._path))
+            self._database = duckdb.connect(
+                os.fspath(self._path),
+                config={"storage_compatibility_version": self._storage_version},
+            )
             self._writer = self._database.cursor()
+            newer = newer_version(self._writer, self._storage_version)
+            if newer is not None:
+                _log.warning(
+                    "storage_version_kept",
+                    sink=self.name,
+                    file=str(self._path),
+                    storage_version=newer,
+                    asked=self._storage_version,
+                )
             # Out of reach, yet there: DuckDB's own checkpoint is the last resort where other
             # connections prevent ours.
             self._writer.execute(f"SET checkpoint_threshold = '{self._automatic_mb}MiB'")
@@ -215,27 +215,20 @@ class DuckDBSink(Sink):
             self._writer.execute("SET enable_progress_bar = false")
             self._writer.execute(f"SET memory_limit = '{self._memory_mb()}MiB'")
             self._set_threads(1)
+            self._writer.begin()
             for table in self.tables.values():
-                self._prepare(table)
+                prepare(self._writer, table, self.origin)
+            self._writer.execute(UTC)
+            self._writer.commit()
+            for table in self.tables.values():
                 self._inserts[table.name] = _Insert(self._writer, table)
             self._writer.execute("PRAGMA disable_optimizer")  # of this connection alone
         except duckdb.Error as error:
             self._close()
-            raise SinkError(f"sink {self.name}: {self._explain(error)}") from error
-        except SinkError:
+            raise SinkError(f"sink {self.name}: {explain(error, self._path)}") from error
+        except SinkError as error:
             self._close()
-            raise
-
-    def _explain(self, error: duckdb.Error) -> str:
-        """Say what is wrong with the file, in one line."""
-        text = str(error).split("See also")[0].strip()
-        locked = LOCKED.search(text)
-        if locked:
-            return (
-                f"{self._path} is locked by another process (pid {locked['pid']}, "
-                f"{locked['program']}); only one process at a time can open a DuckDB file"
-            )
-        return f"cannot open {self._path}: {' '.join(text.split())}"
+            raise SinkError(f"sink {self.name}: {self._path}: {error}") from error
 
     def _memory_mb(self) -> int:
         """Give how much memory DuckDB may use: as configured, but not most of the machine's.
@@ -252,43 +245,6 @@ class DuckDBSink(Sink):
         Inserts are small: a second thread costs more than it brings, and the feed needs it.
         """
         self._writer.execute(f"SET threads = {n_threads}")
-
-    def _prepare(self, table: Table) -> None:
-        """Make the table, or add the columns that it lacks."""
-        wanted = {field.name: sql_type(field.type) for field in table.arrow_schema}
-        name = quote_identifier(table.name)
-        kind = self._writer.execute(
-            "SELECT table_type FROM information_schema.tables WHERE table_catalog = "
-            "current_database() AND table_schema = 'main' AND lower(table_name) = lower(?)",
-            [table.name],
-        ).fetchone()
-        if kind is None:
-            columns = ", ".join(f"{quote_identifier(c)} {t}" for c, t in wanted.items())
-            self._writer.execute(f"CREATE TABLE main.{name} ({columns})")
-            return
-        if kind[0] != "BASE TABLE":
-            raise SinkError(
-                f"sink {self.name}: {self._path}: {table.name} is a {kind[0].lower()}, not a table"
-            )
-        found = {
-            column.lower(): found_type
-            for column, found_type in self._writer.execute(
-                "SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog "
-                "= current_database() AND table_schema = 'main' AND lower(table_name) = lower(?)",
-                [table.name],
-            ).fetchall()
-        }
-        for column, column_type in wanted.items():
-            found_type = found.get(column.lower())
-            if found_type is None:
-                self._writer.execute(
-                    f"ALTER TABLE main.{name} ADD COLUMN {quote_identifier(column)} {column_type}"
-                )
-            elif found_type != column_type:
-                raise SinkError(
-                    f"sink {self.name}: {self._path}: column {column} of table {table.name} is "
-                    f"{found_type} but must be {column_type}; rename the table or use another file"
-                )
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         self.retry.attempt(lambda: self._commit(batches))

@@ -90,7 +90,7 @@ class IpcSink(Sink):
         folder = self._root / path_segment(table.name)
         make_folder(folder, self.name)
         file = self._files[table.name] = DurableFile(folder / file_name, self.retry)
-        schema = table.arrow_schema
+        schema = self.schema_of(table)
         stream = self._streams[table.name] = pa.ipc.new_stream(file, schema)
         # The writer begins with the first batch; a reader may come before it.
         stream.write_batch(pa.RecordBatch.from_pylist([], schema=schema))

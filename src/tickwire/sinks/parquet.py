@@ -172,7 +172,7 @@ class ParquetSink(Sink):
             raise
         self._start = start_mark(wall_ns())
         for table in self.tables.values():
-            schema = table.arrow_schema
+            schema = self.schema_of(table)
             self._schemas[table.name] = schema.remove(schema.get_field_index("venue"))
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
