@@ -105,6 +105,14 @@ def test_a_gap_ends_once_and_never_before_its_start() -> None:
     assert scene.registry.total("gaps_open") == 0
 
 
+def test_a_reason_is_one_of_the_contract() -> None:
+    scene = Scene()
+    with pytest.raises(ValueError, match="'snapshot' is no reason of a gap: one of down, disc"):
+        scene.ledger.record("book", "snapshot", 1, 2, PLACE)
+    assert scene.gaps() == []
+    assert (scene.ledger.next_gap_id, scene.registry.total("gaps")) == (0, 0)
+
+
 def test_each_gap_has_a_number_of_its_own() -> None:
     scene = Scene(first_gap_id=1000)
     first = scene.ledger.open("trades", "disconnect", 1, PLACE)

@@ -19,6 +19,7 @@ import structlog
 from tickwire.clock import wall_ns
 from tickwire.ledger.gaps import Gap, Place
 from tickwire.ledger.log import GapLog
+from tickwire.ledger.reasons import REASONS
 from tickwire.observe import Metrics
 from tickwire.redaction import hidden
 from tickwire.ring import Ring
@@ -90,6 +91,11 @@ class Ledger:
         -------
         Gap
             For `close`.
+
+        Raises
+        ------
+        ValueError
+            There is no such reason.
         """
         gap = self._gap(
             table,
@@ -208,6 +214,8 @@ class Ledger:
         self._gap_log.flush(everything=True)
 
     def _gap(self, table: str, reason: str, start_ns: int, place: Place, **known: Any) -> Gap:
+        if reason not in REASONS:
+            raise ValueError(f"{reason!r} is no reason of a gap: one of {', '.join(REASONS)}")
         if known.get("detail"):
             known["detail"] = hidden(known["detail"])[:MAX_DETAIL]
         gap = Gap(self.next_gap_id, table, reason, place, start_ns, **known)
