@@ -84,7 +84,7 @@ def test_the_sinks_of_tickwire_are_plugins_too() -> None:
         assert (fields["type"].default, fields["name"].default) == (name, name)
 
 
-def test_a_sink_of_another_distribution_is_as_good_as_ours(site: Path, tmp_path: Path) -> None:
+def test_a_sink_of_another_distribution_is_as_good_as_a_built_in_one(site: Path, tmp_path: Path) -> None:
     from tests.sinks.batches import batch_of, write_all
 
     from tickwire.schema import TABLES
@@ -112,7 +112,7 @@ def test_a_sink_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) 
         "sink[0].type: is 'broken', cannot be loaded from broken_sink:Settings: "
         "ModuleNotFoundError: No module named 'a_library_that_is_not_there'"
     )
-    # It troubles nobody who does not use it.
+    # A feed without it does not import it.
     path = tmp_path / "feeds.toml"
     path.write_text(SOURCE + '[[sink]]\ntype = "ipc"\npath = "ipc"\n')
     assert len(load(path).sinks) == 1

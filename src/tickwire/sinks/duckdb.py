@@ -209,7 +209,7 @@ class DuckDBSink(Sink):
                     asked=self._storage_version,
                 )
             # Out of reach, yet there: DuckDB's own checkpoint is the last resort where other
-            # connections prevent ours.
+            # connections prevent the sink's own.
             self._writer.execute(f"SET checkpoint_threshold = '{self._automatic_mb}MiB'")
             # Of a checkpoint that takes long, on the program's standard output.
             self._writer.execute("SET enable_progress_bar = false")
