@@ -17,27 +17,22 @@ NO_ID = -(2**63)
 
 
 class Driver:
-    """Does what a feed does with a splice: keeps what is held and offers it again."""
+    """Does what a feed does with a splice."""
 
     def __init__(self, rule: str) -> None:
         self.splice = BookSplice(rule)
-        self.held: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self.known: dict[int, dict[int, tuple[int, int, int]]] = defaultdict(dict)
 
     def delta(self, symbol: int, delta: tuple[int, int, int]) -> list[tuple[int, int, int]]:
-        verdict = self.splice.offer(symbol, *delta)
-        if verdict == "hold":
-            self.held[symbol].append(delta)
-        return [delta] if verdict == "admit" else []
+        self.known[symbol][delta[1]] = delta
+        return [delta] if self.splice.offer(symbol, *delta) == "admit" else []
 
     def snapshot(self, symbol: int, last_id: int) -> list[object]:
-        if not self.splice.wants(symbol) or not self.splice.fits(symbol, last_id):
+        if not self.splice.wants(symbol, early=True) or not self.splice.fits(symbol, last_id):
             return []
         self.splice.snapshot(symbol, last_id)
-        shown: list[object] = [("snapshot", last_id)]
-        held, self.held[symbol] = self.held[symbol], []
-        for delta in held:
-            shown += self.delta(symbol, delta)
-        return shown
+        released = [self.known[symbol][last] for last in self.splice.release()]
+        return [("snapshot", last_id), *released]
 
 
 @st.composite
@@ -83,7 +78,7 @@ def test_agrees_with_the_model(rule: str, events: list) -> None:
                 previous = first - 1
             delta = (first, last, previous)
             assert driver.delta(symbol, delta) == model.delta((*delta, [delta]))  # type: ignore[list-item]
-        assert driver.held[symbol] == [held[:3] for held in model.held]
+        assert driver.splice.held.count(symbol) == len(model.held)
     waiting = {symbol for symbol, model in models.items() if model.held}
     assert set(driver.splice.waiting()) == waiting
     assert driver.splice.n_waiting == len(waiting)
@@ -96,6 +91,11 @@ def test_spot_keeps_the_first_delta_that_covers_the_next_id() -> None:
     assert splice.waiting() == [0]
     splice.snapshot(0, 100)
     assert splice.phase(0) == "snapped"
+    assert splice.n_releasing == 1
+    assert splice.release() == [104, 106]
+    assert (splice.n_releasing, splice.held.count(0)) == (0, 0)
+    splice.reset()
+    splice.snapshot(0, 100)
     assert splice.offer(0, 90, 95, 89) == "refuse"
     assert splice.offer(0, 96, 100, 95) == "refuse"  # u <= lastUpdateId
     assert splice.offer(0, 101, 104, 100) == "admit"  # U <= lastUpdateId + 1 <= u
@@ -202,6 +202,37 @@ def test_ids_at_the_ends_of_their_range() -> None:
         splice = BookSplice(rule)
         splice.snapshot(0, -largest)
         assert splice.offer(0, largest, largest, largest - 1) == "hold"
+
+
+def test_a_hole_between_held_deltas_waits_for_another_snapshot() -> None:
+    splice = BookSplice("first_is_next")
+    for i in (1, 2, 5, 6):
+        assert splice.offer(0, i, i, i - 1) == "hold"
+    splice.snapshot(0, 0)
+    assert splice.release() == [1, 2]
+    assert (splice.phase(0), splice.held.count(0), splice.n_releasing) == ("waiting", 2, 0)
+    assert splice.take_broken() == [0]
+    assert not splice.fits(0, 3)
+    splice.snapshot(0, 4)
+    assert splice.release() == [5, 6]
+
+
+def test_an_end_forgets_at_once_what_waits_and_later_what_is_released() -> None:
+    splice = BookSplice("first_is_next")
+    for symbol in (1, 2, 3):
+        splice.offer(symbol, 5, 6, 4, payload=b"x", ts_recv=symbol, conn=9)
+    splice.snapshot(2, 4)
+    for symbol in (1, 2, 4):
+        splice.end(symbol, 9)
+    assert splice.take_ended() == [(1, 9, True, False), (4, 9, False, False)]
+    assert (splice.phase(1), splice.phase(2), splice.phase(3)) == ("unseen", "snapped", "waiting")
+    assert splice.held.n_bytes == 2
+    assert splice.release() == [6]
+    assert splice.take_ended() == [(2, 9, False, False)]
+    assert splice.phase(2) == "unseen"
+    splice.snapshot(3, 4)
+    assert splice.drop_unreleased() == [(3, 9, 3, 3)]
+    assert splice.release() == []
 
 
 def test_an_unknown_rule_is_refused() -> None:

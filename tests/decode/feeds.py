@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tickwire.book import BookSplice
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message
 from tickwire.ledger import Quarantine
 from tickwire.observe import Metrics, Registry
-from tickwire.ring import Admission, Consumer, Dictionaries, Ring
+from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Table
 
 VENUE = "somewhere"
@@ -58,11 +59,10 @@ class Feed:
         aliases: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         overflow: str = "block",
-        admission: Admission | None = None,
+        splice: BookSplice | None = None,
         max_symbols: int = 65_536,
         dictionaries: Dictionaries | None = None,
         consumed: Sequence[str] | None = None,
-        hold_bytes: int = 67_108_864,
         conn: int = 7,
     ) -> None:
         self.dictionaries = dictionaries or Dictionaries(max_symbols)
@@ -93,8 +93,7 @@ class Feed:
             venue=VENUE,
             symbols=symbols,
             quarantine=Quarantine(self.quarantine, Metrics(self.registry)),
-            admission=admission,
-            hold_bytes=hold_bytes,
+            splice=splice,
         )
         self.connection = self.decoder.connection(conn, labels=labels)
         self.clock = 0

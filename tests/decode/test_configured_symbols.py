@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.decode.declarations import STATES, TRADES
 from tests.decode.feeds import Feed
-from tests.decode.test_admission import Spliced, answer, depth
+from tests.decode.test_book_decoder import Spliced, answer, depth
 
 from tickwire.decode.plan import constant, member_key, message, ms, rows
 
@@ -97,6 +97,6 @@ def test_their_deltas_do_not_wait_for_a_snapshot() -> None:
         assert feed.offer(depth(first, first, "A"))
     assert feed.take("book") == []
     assert feed.decoder.unconfigured_rows == {"book": 38}
-    assert feed.decoder.held_bytes == sum(len(depth(n, n, "A")) for n in range(1, 20))
-    feed.decoder.decode_as("snapshot", answer(5), symbol="A", ts_recv=1, conn=7)
+    assert feed.held_bytes == sum(len(depth(n, n, "A")) for n in range(1, 20))
+    assert feed.body(answer(5)) == "spliced"
     assert {row["symbol"] for row in feed.take("book")} == {"A"}

@@ -12,7 +12,7 @@ import pytest
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import RequestRefused, TickwireError
 from tickwire.feed import books as books_module
-from tickwire.feed.books import Books, fetch_books, snapshot_id_path, symbol_of
+from tickwire.feed.books import Books, fetch_books, symbol_of
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.ring import Consumer
@@ -270,7 +270,16 @@ def test_the_request_is_recognised_whatever_its_host_and_version() -> None:
         assert symbol_of(rule, url) is None
 
 
-def test_the_snapshot_s_id_is_where_the_declaration_says() -> None:
-    assert snapshot_id_path(load("binance-usdm")) == ("lastUpdateId",)
-    with pytest.raises(TickwireError, match="no snapshot message"):
-        snapshot_id_path(load("hyperliquid"))
+def test_a_snapshot_s_id_must_be_one(run: Run) -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.send((1, 5))
+        for last_id in ('"x"', "-1", "null", "{}", "1e30"):
+            text = f'{{"lastUpdateId":{last_id},"bids":[],"asks":[]}}'
+            with pytest.raises(TickwireError, match=r"binance snapshot of BTCUSDT, which begins"):
+                scene.books.offer("BTCUSDT", text.encode(), REST_NS)
+        assert scene.book() == []
+        assert scene.books.offer("BTCUSDT", snapshot(5), REST_NS) == "spliced"
+        assert scene.book() == [(True, 5, REST_NS, 7)]
+
+    run(play())

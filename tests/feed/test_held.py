@@ -88,7 +88,7 @@ class Scene:
         """Let all changes be held, then the snapshot come; they fill the ring."""
         await self.hold()
         self.server.serves_snapshots.set()
-        await self.until(lambda: self.decoder.n_draining > 0)
+        await self.until(lambda: self.books.is_releasing)
 
     async def hold(self) -> None:
         """Let all changes be held."""
@@ -96,6 +96,8 @@ class Scene:
         assert self.feed.pipeline is not None
         [source] = self.feed.pipeline.sources
         self.decoder = source.decoder
+        assert source.books is not None
+        self.books = source.books
         n_held = N_HELD * len(self.server.snapshots)
         await self.until(lambda: self.decoder.messages == n_held)
         assert self.book.empty()
@@ -171,7 +173,7 @@ def test_all_rows_come_in_order_when_the_consumer_goes_on(run: Run, carrier: str
                 await on.take(len(expected))
                 script.goes_on.set()
                 assert on.rows == expected
-                assert on.decoder.held_bytes == 0
+                assert on.books.held_bytes == 0
                 assert on.gap_rows() == []
             await on.take_rest()
             assert on.rows == expected
@@ -196,7 +198,7 @@ def test_symbols_that_wait_together_each_keep_their_order(run: Run) -> None:
                 for symbol, row in zip(on.symbols, on.rows, strict=True):
                     found[symbol].append(row)
                 assert found == expected
-                assert on.decoder.held_bytes == 0
+                assert on.books.held_bytes == 0
                 assert on.gap_rows() == []
 
     run(play())
@@ -211,7 +213,7 @@ def test_a_disconnect_does_not_take_away_what_waits_for_room(run: Run) -> None:
                 await on.fill()
                 first.goes_on.set()
                 await on.until(lambda: on.feed.summary()["connects"] == 2)
-                assert on.decoder.n_draining == 1
+                assert on.books.is_releasing
                 held = rows_of(*HELD, last=0)
                 expected = held + rows_of(*again, last=0)
                 await on.take(len(expected))
@@ -273,9 +275,9 @@ def test_where_the_oldest_go_those_that_waited_go_too_and_are_counted(run: Run) 
         with scene([script.play(HELD, LATER)], overflow="drop_oldest") as on:
             async with on.feed:
                 await on.hold()
-                held_bytes = on.decoder.held_bytes
+                held_bytes = on.books.held_bytes
                 on.server.serves_snapshots.set()
-                await on.until(lambda: on.decoder.held_bytes == 0)
+                await on.until(lambda: on.books.held_bytes == 0)
                 script.goes_on.set()
                 n_messages = N_HELD + len(LATER)
                 await on.until(lambda: on.decoder.messages == n_messages)

@@ -18,7 +18,8 @@ LEVELS = (
     {"session", "sinks"},
     {"venues", "net"},
     {"ledger"},
-    {"decode", "book"},
+    {"decode"},
+    {"book"},
     {"wire", "ring"},
     {"observe", "capture"},
     {"config"},  # a room; it raises the errors below it
@@ -33,6 +34,9 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
+    "book/_held": "book/bench_splice",
+    "book/_rules": "book/bench_splice",
+    "decode/_book_decoder": "decode/bench_decoder",
     "decode/_last_values": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
     "decode/_runner": "decode/bench_decoder",
@@ -56,7 +60,6 @@ NOT_MEASURED = {
     "decode/_connection": "a base class without work",
     "decode/_quarantine": "what cannot be decoded is rare",
     "observe/_build": "a constant",
-    "ring/_admission": "a base class without work",
     "ring/_block": "made once, at the start",
     "wire/_control": "a control frame comes every few seconds",
     "wire/_handler": "a base class without work",

@@ -71,7 +71,7 @@ class Rig:
             venue=venue,
             symbols=symbols,
             quarantine=Quarantine(self.quarantine),
-            admission=self.splice,
+            splice=self.splice,
         )
         self.consumers = {name: Consumer(ring) for name, ring in self.rings.items()}
         self.consumers["quarantine"] = Consumer(self.quarantine)
@@ -118,14 +118,12 @@ class Rig:
     def rest(self, symbol: str, payload: bytes, last_id: int, ts_recv: int, conn: int) -> None:
         """Take a REST snapshot if the symbol wants it, and offer what waited for it again."""
         assert self.splice is not None
-        code = self.dictionaries.of("symbol").code(symbol)
-        if not self.splice.wants(code) or not self.splice.fits(code, last_id):
-            return
-        assert self.decoder.decode_as(
-            "snapshot", payload, symbol=symbol, ts_recv=ts_recv, conn=conn
+        outcome = self.decoder.take_snapshot(
+            "snapshot", payload, symbol=symbol, ts_recv=ts_recv, conn=conn, early=True
         )
-        self.splice.snapshot(code, last_id)
-        self.decoder.replay_held(symbol)
+        assert outcome in ("spliced", "unwanted", "old")
+        if outcome == "spliced":
+            assert self.splice.last_id(self.dictionaries.symbol.code(symbol)) >= last_id
         self.drain()
 
     def drain(self) -> None:

@@ -175,4 +175,10 @@ static inline int tw_utf8_check(tw_utf8 *state, const uint8_t *p, size_t n)
     return 1;
 }
 
+/* Whether all of a text is UTF-8. */
+static inline int tw_utf8_whole(const uint8_t *p, size_t n) {
+    tw_utf8 state = {0};
+    return tw_utf8_check(&state, p, n) && state.need == 0;
+}
+
 #endif

@@ -3,32 +3,50 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from tickwire.ring._admission cimport Admission
+from tickwire.book._held cimport HeldDelta, HeldDeltas
+from tickwire.book._rules cimport Delta, Rule
 
+cdef enum Admit:
+    ADMIT = 0   # publish the rows
+    HOLD = 1    # the snapshot has not come: take them back and hold the delta
+    REFUSE = 2  # older than the book: take them back and forget them
 
 cdef struct SymbolState:
     uint8_t phase           # Phase
     uint8_t is_broken       # the chain broke since the last `take_broken`
     # SNAPPED: id of the snapshot; LIVE: last id of the last delta admitted.
     int64_t last_id
-    # WAITING: ids of the oldest delta held, which the snapshot must reach.
-    int64_t held_first
-    int64_t held_prev
-    int64_t n_held
 
 
 @cython.final
-cdef class BookSplice(Admission):
+cdef class BookSplice:
     cdef readonly str rule
+    cdef readonly HeldDeltas held
     # Symbols that wait for a snapshot, and chains broken since the start: cheap to poll.
     cdef readonly int64_t n_waiting
     cdef readonly int64_t n_breaks
-    cdef bint covers                # rule `first_covers`, else `first_is_next`
+    # Symbols that have their snapshot and whose held deltas are not published yet. The decoder
+    # looks before each message: they come before whatever is newer.
+    cdef readonly int64_t n_releasing
+    cdef dict releasing             # symbol code -> the connection that has ended since, or None
+    cdef list ended
+    cdef const Rule* compare        # static
     cdef SymbolState* symbols       # owned; indexed by symbol code
     cdef int64_t n_symbols
 
-    cdef bint grow(self, int64_t n) noexcept nogil
+    cdef int admit(self, int32_t symbol, const Delta* delta) noexcept nogil
+    # What `admit` said HOLD to. The payload is copied by the caller.
     cdef int hold(
-        self, SymbolState* state, int64_t first, int64_t prev
-    ) noexcept nogil
-    cdef bint overlaps(self, int64_t last_id, int64_t first, int64_t prev) noexcept nogil
+        self, int32_t symbol, const Delta* delta, bytes payload, int64_t ts_recv_ns,
+        int64_t mono_ns, int32_t conn, object origin
+    ) except -1
+    # The delta that goes next, None where none does. Decode it, then `settle` or `discard` it.
+    cdef HeldDelta next_due(self)
+    # Says ADMIT where its rows are to be published, else they are to be taken back.
+    cdef int settle(self, HeldDelta held) except -1
+    cdef int discard(self, HeldDelta held) except -1
+
+    cdef bint grow(self, int64_t n) noexcept nogil
+    cdef int await_snapshot(self, SymbolState* state) noexcept nogil
+    cdef int stop_releasing(self, int32_t symbol) except -1
+    cdef int forget(self, int32_t symbol, object conn) except -1

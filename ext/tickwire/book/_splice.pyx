@@ -5,12 +5,11 @@ Rules of this file
 - A symbol goes UNSEEN -> WAITING (its deltas are held) -> SNAPPED (a snapshot has come, the delta
   that overlaps it has not) -> LIVE (each delta follows the last one). A break of the chain leads
   back to WAITING, and the delta that showed it is the first one held.
-- The ids of a delta are `first`, `last` (its first and last update) and `prev` (the update that
-  must come just before it: Binance's `pu`, on spot `U - 1`).
-- `first_is_next` (Binance spot): after a snapshot S drop `last <= S`; the first delta kept has
-  `first <= S + 1 <= last`. `first_covers` (Binance futures): drop `last < S`; the first delta kept
-  has `first <= S <= last`, or follows the snapshot exactly (`prev == S`), which the venue's words
-  leave out although nothing is missing then. Afterwards always `prev == the last delta's last`.
+- Whether a delta follows is for the venue's rule to say (`_rules`).
+- When the snapshot has come, the deltas held are released: the decoder asks for one after the
+  other (`next_due`) and publishes them before any newer message, as rings have room.
+- A connection that ends takes away what waits for a snapshot, but not what is being released: its
+  chains are forgotten only behind that.
 """
 
 cimport cython
@@ -18,7 +17,8 @@ from libc.stdint cimport INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
-from tickwire.ring._admission cimport Admission, Admit
+from tickwire.book._held cimport HeldDelta, HeldDeltas
+from tickwire.book._rules cimport HOLE, OLD, Delta, Relation, rule_named
 
 cdef enum Phase:
     UNSEEN = 0
@@ -27,28 +27,30 @@ cdef enum Phase:
     LIVE = 3
 
 PHASES = ("unseen", "waiting", "snapped", "live")
-RULES = ("first_is_next", "first_covers")
 # Python's names for what `Admit` says.
 VERDICTS = ("admit", "hold", "refuse")
 
 
 @cython.final
-cdef class BookSplice(Admission):
-    """Decide which book deltas may be published.
+cdef class BookSplice:
+    """Decide which book deltas may be published, and hold those that cannot be yet.
 
     One for each source; all calls come from the thread that decodes.
 
     Parameters
     ----------
     rule
-        `first_is_next` or `first_covers`, as a venue's `BookRule` says.
+        One of `RULES`, as a venue's `BookRule` says.
+    hold_bytes
+        Bound of the deltas that wait for snapshots.
     """
 
-    def __cinit__(self, str rule):
-        if rule not in RULES:
-            raise ValueError(f"unknown book rule {rule!r}: one of {', '.join(RULES)}")
+    def __cinit__(self, str rule, int64_t hold_bytes=67_108_864):
         self.rule = rule
-        self.covers = rule == "first_covers"
+        self.compare = rule_named(rule)
+        self.held = HeldDeltas(hold_bytes)
+        self.releasing = {}
+        self.ended = []
         self.symbols = NULL
         self.n_symbols = 0
 
@@ -70,26 +72,13 @@ cdef class BookSplice(Admission):
         self.n_symbols = size
         return True
 
-    cdef int hold(
-        self, SymbolState* state, int64_t first, int64_t prev
-    ) noexcept nogil:
+    cdef int await_snapshot(self, SymbolState* state) noexcept nogil:
         if state.phase != Phase.WAITING:
             state.phase = Phase.WAITING
-            state.n_held = 0
             self.n_waiting += 1
-        if state.n_held == 0:
-            state.held_first = first
-            state.held_prev = prev
-        state.n_held += 1
         return Admit.HOLD
 
-    cdef bint overlaps(self, int64_t last_id, int64_t first, int64_t prev) noexcept nogil:
-        # Written without `last_id + 1`, which the largest id would overflow.
-        return prev == last_id or first <= last_id or (not self.covers and first - 1 == last_id)
-
-    cdef int admit(
-        self, int32_t symbol, int64_t first, int64_t last, int64_t prev
-    ) noexcept nogil:
+    cdef int admit(self, int32_t symbol, const Delta* delta) noexcept nogil:
         """Say whether a delta may be published, must wait, or is too old.
 
         Shape    one delta; `symbol` is its code in the feed's dictionary, >= 0.
@@ -97,35 +86,133 @@ cdef class BookSplice(Admission):
         Returns  ADMIT, HOLD (also where the chain breaks) or REFUSE. Never raises.
         Threads  the decoder's only.
         Memory   grows when a symbol is new, by doubling; else none.
-        Source   Binance, "How to manage a local order book correctly".
+        Source   the venue's rule, in `_rules`.
         """
         cdef SymbolState* state
-        if symbol < 0 or first == INT64_MIN or last == INT64_MIN:
+        cdef Relation relation
+        if symbol < 0 or delta.first == INT64_MIN or delta.last == INT64_MIN:
             return Admit.REFUSE
         if symbol >= self.n_symbols and not self.grow(<int64_t> symbol + 1):
             return Admit.REFUSE
         state = &self.symbols[symbol]
         if state.phase == Phase.LIVE:
-            if prev == state.last_id:
-                state.last_id = last
-                return Admit.ADMIT
-            if last <= state.last_id:
-                return Admit.REFUSE  # a repetition: all of it has been delivered
-            state.is_broken = True
-            self.n_breaks += 1
-            return self.hold(state, first, prev)
-        if state.phase == Phase.SNAPPED:
-            if last < state.last_id or (last == state.last_id and not self.covers):
-                return Admit.REFUSE
-            if not self.overlaps(state.last_id, first, prev):
-                return self.hold(state, first, prev)
-            state.phase = Phase.LIVE
-            state.last_id = last
-            return Admit.ADMIT
-        return self.hold(state, first, prev)
+            relation = self.compare.after_delta(state.last_id, delta)
+        elif state.phase == Phase.SNAPPED:
+            relation = self.compare.after_snapshot(state.last_id, delta)
+        else:
+            return self.await_snapshot(state)
+        if relation == OLD:
+            return Admit.REFUSE
+        if relation == HOLE:
+            if state.phase == Phase.LIVE:
+                state.is_broken = True
+                self.n_breaks += 1
+            return self.await_snapshot(state)
+        state.phase = Phase.LIVE
+        state.last_id = delta.last
+        return Admit.ADMIT
 
-    def offer(self, int32_t symbol, int64_t first, int64_t last, int64_t prev) -> str:
-        """Ask as the decoder does, from Python.
+    cdef int hold(
+        self, int32_t symbol, const Delta* delta, bytes payload, int64_t ts_recv_ns,
+        int64_t mono_ns, int32_t conn, object origin
+    ) except -1:
+        cdef HeldDelta held = HeldDelta()
+        held.symbol = symbol
+        held.delta = delta[0]
+        held.payload = payload
+        held.ts_recv_ns = ts_recv_ns
+        held.mono_ns = mono_ns
+        held.conn = conn
+        held.origin = origin
+        return self.held.add(held)
+
+    # Release.
+
+    cdef HeldDelta next_due(self):
+        cdef int32_t symbol
+        cdef HeldDelta held
+        while self.n_releasing:
+            symbol = next(iter(self.releasing))
+            # A hole between two held deltas leads back to WAITING: the rest needs a snapshot too.
+            if self.symbols[symbol].phase != Phase.WAITING:
+                held = self.held.oldest(symbol)
+                if held is not None:
+                    return held
+            self.stop_releasing(symbol)
+        return None
+
+    cdef int settle(self, HeldDelta held) except -1:
+        cdef int answer = self.admit(held.symbol, &held.delta)
+        if answer != Admit.HOLD:
+            self.held.remove_oldest(held.symbol)
+        return answer
+
+    cdef int discard(self, HeldDelta held) except -1:
+        return self.held.remove_oldest(held.symbol)
+
+    cdef int stop_releasing(self, int32_t symbol) except -1:
+        conn = self.releasing.pop(symbol)
+        self.n_releasing = len(self.releasing)
+        return 0 if conn is None else self.forget(symbol, conn)
+
+    cdef int forget(self, int32_t symbol, object conn) except -1:
+        cdef bint is_waiting = False
+        cdef bint is_broken = False
+        if symbol < self.n_symbols:
+            is_waiting = self.symbols[symbol].phase == Phase.WAITING
+            is_broken = self.symbols[symbol].is_broken
+        self.ended.append((symbol, conn, is_waiting, is_broken))
+        self.reset(symbol)
+        return 0
+
+    def drop_unreleased(self) -> list[tuple[int, int, int, int]]:
+        """Forget the deltas that have their snapshot and found no room in the rings.
+
+        Returns
+        -------
+        list of tuple of int, int, int and int
+            Symbol code, connection, and `ts_recv` of the first and the last delta, ns.
+        """
+        cdef HeldDelta first, last
+        dropped = []
+        for symbol in list(self.releasing):
+            first, last = self.held.oldest(symbol), self.held.newest(symbol)
+            if first is not None:
+                dropped.append((symbol, first.conn, first.ts_recv_ns, last.ts_recv_ns))
+            self.held.drop(symbol)
+        self.releasing.clear()
+        self.n_releasing = 0
+        return dropped
+
+    def end(self, int32_t symbol, int32_t conn) -> None:
+        """Forget a symbol, because its connection has ended; `take_ended` names it.
+
+        What has its snapshot and only waits for room is released first: it was received.
+        """
+        if symbol in self.releasing:
+            self.releasing[symbol] = conn
+        elif symbol >= 0:
+            self.forget(symbol, conn)
+
+    def take_ended(self) -> list[tuple[int, int, bool, bool]]:
+        """Give the symbols forgotten since the last call.
+
+        Returns
+        -------
+        list of tuple of int, int, bool and bool
+            Symbol code, connection, whether it waited for a snapshot, and whether its chain broke
+            since the last `take_broken`.
+        """
+        ended, self.ended = self.ended, []
+        return ended
+
+    # From Python.
+
+    def offer(
+        self, int32_t symbol, int64_t first, int64_t last, int64_t prev, *, bytes payload=b"",
+        int64_t ts_recv=0, int32_t conn=0,
+    ) -> str:
+        """Ask as the decoder does, and hold what must wait.
 
         Parameters
         ----------
@@ -133,13 +220,34 @@ cdef class BookSplice(Admission):
             The symbol's code.
         first, last, prev
             The delta's update ids.
+        payload, ts_recv, conn
+            Its message, when it came, and by which connection.
 
         Returns
         -------
         str
             `admit`, `hold` or `refuse`.
         """
-        return VERDICTS[self.admit(symbol, first, last, prev)]
+        cdef Delta delta = Delta(first=first, last=last, prev=prev)
+        cdef int answer = self.admit(symbol, &delta)
+        if answer == Admit.HOLD:
+            self.hold(symbol, &delta, payload, ts_recv, 0, conn, None)
+        return VERDICTS[answer]
+
+    def release(self) -> list[int]:
+        """Let out all held deltas that the snapshots allow, as into rings with room for all.
+
+        Returns
+        -------
+        list of int
+            The last ids of those that may be published.
+        """
+        cdef HeldDelta held
+        admitted = []
+        while (held := self.next_due()) is not None:
+            if self.settle(held) == Admit.ADMIT:
+                admitted.append(held.delta.last)
+        return admitted
 
     def waiting(self) -> list[int]:
         """Give the codes of the symbols whose deltas wait for a snapshot."""
@@ -147,11 +255,20 @@ cdef class BookSplice(Admission):
             code for code in range(self.n_symbols) if self.symbols[code].phase == Phase.WAITING
         ]
 
-    def wants(self, int32_t symbol) -> bool:
-        """Tell whether a snapshot of the symbol would be used: it is unseen or waits."""
-        if symbol < 0 or symbol >= self.n_symbols:
-            return symbol >= 0
-        return self.symbols[symbol].phase in (Phase.UNSEEN, Phase.WAITING)
+    def wants(self, int32_t symbol, *, bint early=False) -> bool:
+        """Tell whether a snapshot of the symbol would be used.
+
+        Parameters
+        ----------
+        symbol
+            Its code.
+        early
+            Before the first delta too, not only while deltas wait for it.
+        """
+        cdef int phase = Phase.UNSEEN
+        if 0 <= symbol < self.n_symbols:
+            phase = self.symbols[symbol].phase
+        return phase == Phase.WAITING or (early and symbol >= 0 and phase == Phase.UNSEEN)
 
     def fits(self, int32_t symbol, int64_t last_id) -> bool:
         """Tell whether a snapshot with this id reaches the oldest delta held.
@@ -159,17 +276,13 @@ cdef class BookSplice(Admission):
         False means that updates between the two are missing: fetch a newer one. True where
         nothing is held; the first delta to come then decides.
         """
-        if symbol < 0 or symbol >= self.n_symbols:
-            return symbol >= 0
-        cdef SymbolState* state = &self.symbols[symbol]
-        if state.phase != Phase.WAITING or state.n_held == 0:
-            return True
-        return self.overlaps(last_id, state.held_first, state.held_prev)
+        cdef HeldDelta oldest = self.held.oldest(symbol)
+        return oldest is None or self.compare.after_snapshot(last_id, &oldest.delta) != HOLE
 
     def snapshot(self, int32_t symbol, int64_t last_id) -> None:
         """Note that the rows of a snapshot with this last update id have been published.
 
-        The deltas held are then to be offered again, in order.
+        The deltas held are due then: `n_releasing`.
 
         Raises
         ------
@@ -187,10 +300,12 @@ cdef class BookSplice(Admission):
             self.n_waiting -= 1
         state.phase = Phase.SNAPPED
         state.last_id = last_id
-        state.n_held = 0
+        if self.held.oldest(symbol) is not None:
+            self.releasing.setdefault(symbol)
+            self.n_releasing = len(self.releasing)
 
     def reset(self, symbol: int | None = None) -> None:
-        """Forget a symbol, or all: the connection was lost, or what was held was dropped."""
+        """Forget a symbol, or all, and what is held for it."""
         cdef int64_t start = 0
         cdef int64_t stop = self.n_symbols
         cdef int64_t code
@@ -203,6 +318,9 @@ cdef class BookSplice(Admission):
             if self.symbols[code].phase == Phase.WAITING:
                 self.n_waiting -= 1
             memset(&self.symbols[code], 0, sizeof(SymbolState))
+            self.held.drop(<int32_t> code)
+            self.releasing.pop(code, None)
+        self.n_releasing = len(self.releasing)
 
     def take_broken(self) -> list[int]:
         """Give the codes of the symbols whose chain broke since the last call."""

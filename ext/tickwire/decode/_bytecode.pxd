@@ -156,6 +156,7 @@ cdef struct RouteOp:
     Range rivals        # tests of earlier routes that might match too: first, n, ... in numbers
     uint64_t targets    # bit per table
     int32_t given       # register of the symbol that the caller gives, -1 without
+    int32_t snapshot_id     # register of a snapshot's last update id, -1 for others
     bint spliced
     int32_t splice_symbol
     int32_t splice_first

@@ -230,6 +230,7 @@ cdef class Bytecode:
             op.rivals = _range(row.rivals)
             op.targets = row.targets
             op.given = route.given
+            op.snapshot_id = route.snapshot_id
             op.spliced = route.spliced is not None
             op.is_plain = op.kind == ROUTE_DATA and route.requested and not op.spliced
             if op.spliced:

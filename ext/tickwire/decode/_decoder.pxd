@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
+from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport Bytecode, RouteOp
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._quarantine cimport Quarantine
@@ -12,7 +13,6 @@ from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
 from tickwire.observe._counter cimport Counter
 from tickwire.observe._histogram cimport Histogram
-from tickwire.ring._admission cimport Admission
 
 
 @cython.final
@@ -30,7 +30,7 @@ cdef class Decoder:
     cdef Stage stage
     cdef Walker walker
     cdef Router router
-    cdef Admission admission        # None without spliced books
+    cdef BookDecoder books          # None without spliced books
     cdef Histogram read_to_ring     # None: not measured
     cdef Quarantine quarantine
     cdef object symbols             # the feed's Dictionary of symbols
@@ -43,13 +43,6 @@ cdef class Decoder:
     cdef MessageLimit limit
     cdef int64_t n_in_read                  # data messages since begin_read, and their bytes:
     cdef int64_t bytes_in_read              # counted at its end
-    cdef dict held                          # symbol code -> deque of messages that wait
-    cdef readonly int64_t held_bytes
-    cdef int64_t hold_bytes
-    cdef readonly int64_t held_dropped      # held messages that went past the bound
-    cdef int64_t n_let_in                   # held messages whose rows were published
-    cdef readonly int n_draining            # symbols whose held messages wait for room
-    cdef dict draining                      # symbols that wait so -> what to call then, or None
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
@@ -59,19 +52,11 @@ cdef class Decoder:
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n
     ) noexcept nogil
-    cdef int admit(
-        self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
-        size_t n
-    ) noexcept nogil
     cdef int refuse(
         self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
         size_t n
     ) noexcept nogil
     cdef void end(self, ConnectionDecoder connection) noexcept nogil
-    cdef int ask(self, RouteOp* route, int32_t symbol) noexcept nogil
-    cdef bint _drain(self) noexcept
-    cdef bint _drain_symbol(self, int32_t symbol) except -1
-    cdef bint _admit_held(self, int32_t symbol, int32_t number) except -1
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil
 
 

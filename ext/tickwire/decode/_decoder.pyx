@@ -5,33 +5,30 @@ Rules of this file
 - A message counts in full or not at all. Its rows are staged by the walk and seen by consumers only
   after `end_read`.
 - Python is called only for what is rare: messages for the session, held deltas, quarantine.
+- Books that need a snapshot are `_book_decoder`'s.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._publish cimport publish_staged
-from tickwire.decode._quarantine cimport Quarantine, reason_of
+from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
-from tickwire.ring._admission cimport Admit
 from tickwire.wire._handler cimport Verdict
 
-from collections import deque
-
 from tickwire.clock import mono_ns
-from tickwire.errors import DecodeError, PlanError
+from tickwire.errors import PlanError
 from tickwire.observe import Metrics
 
 cdef extern from "tickwire/base/utf8.h" nogil:
-    ctypedef struct tw_utf8:
-        uint8_t need
-    int tw_utf8_check(tw_utf8* state, const uint8_t* p, size_t n)
+    bint tw_utf8_whole(const uint8_t* p, size_t n)
 
 cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
@@ -67,10 +64,9 @@ cdef class Decoder:
         venue,
         symbols=("*",),
         quarantine=None,
-        admission=None,
+        splice=None,
         read_to_ring=None,
         limit=None,
-        hold_bytes=67_108_864,
         metrics=None,
     ):
         for route in program.routes:
@@ -88,7 +84,6 @@ cdef class Decoder:
         self.stage = Stage(self.bytecode, self.targets, named)
         self.walker = Walker(self.stage, dictionaries)
         self.router = Router(self.walker)
-        self.admission = admission
         self.read_to_ring = read_to_ring
         if metrics is None:
             metrics = Metrics(labels={"source": "", "venue": venue})
@@ -97,10 +92,11 @@ cdef class Decoder:
         self.n_unknown = metrics.counter("unknown_messages")
         self.n_unrequested = metrics.counter("unrequested_messages")
         self.quarantine = Quarantine(venue, quarantine, metrics)
+        if splice is not None:
+            self.books = BookDecoder(
+                splice, self.router, self.quarantine, self.symbols, self.venue_code
+            )
         self.limit = MessageLimit() if limit is None else limit
-        self.hold_bytes = hold_bytes
-        self.held = {}
-        self.draining = {}
 
     @property
     def messages(self):
@@ -166,7 +162,7 @@ cdef class Decoder:
         cdef Outcome outcome = DONE
         if self.limit.spent:
             return Verdict.HALT
-        if self.n_draining and not self.drain(connection):
+        if self.books is not None and self.books.splice.n_releasing and not self.drain(connection):
             return Verdict.BLOCKED
         self.stage.message.labels = connection.own_labels()
         if not self.router.fits(script, payload, payload + n):
@@ -179,7 +175,7 @@ cdef class Decoder:
         """Deltas that were held come before whatever is newer; False: there is no room."""
         self.publish(connection)
         with gil:
-            return self._drain()
+            return self.books.release()
 
     cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil:
         """A data message of n bytes is done with."""
@@ -192,7 +188,6 @@ cdef class Decoder:
                     const uint8_t* payload, size_t n) noexcept nogil:
         """Count a message and decide what becomes of it."""
         cdef RouteOp* route
-        cdef int verdict
         if outcome == FULL:
             return Verdict.BLOCKED
         if number == UNROUTED and outcome != DONE:
@@ -212,13 +207,11 @@ cdef class Decoder:
                 return self.refuse(connection, outcome, payload, n)
             if not route.requested:
                 self.n_unrequested.count(1)
-            elif route.spliced and self.admission is not None:
+            elif route.spliced and self.books is not None:
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
                     self.stage.rollback(route)
                     return self.refuse(connection, MISSING, payload, n)
-                verdict = self.admit(connection, route, payload, n)
-                if verdict != Verdict.TAKEN:
-                    return verdict
+                self.books.admit(connection, route, payload, n)
         return self.count(connection, n)
 
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
@@ -227,36 +220,6 @@ cdef class Decoder:
         with gil:
             self.quarantine.keep(connection, connection.ts_recv_ns, outcome, payload, n)
         return self.count(connection, n)
-
-    cdef int admit(self, ConnectionDecoder connection, RouteOp* route, const uint8_t* payload,
-                   size_t n) noexcept nogil:
-        """Publish staged deltas, hold them for a snapshot, or forget them."""
-        cdef int32_t symbol = <int32_t>self.stage.message.registers[route.splice_symbol].value.i
-        cdef int answer
-        if not self.stage.is_allowed(symbol):
-            return Verdict.TAKEN    # it has no rows, and no book
-        answer = self.ask(route, symbol)
-        if answer == Admit.ADMIT:
-            return Verdict.TAKEN
-        self.stage.rollback(route)
-        if answer == Admit.HOLD:
-            with gil:
-                hold(self, connection, symbol, payload, n)
-        return Verdict.TAKEN
-
-    cdef int ask(self, RouteOp* route, int32_t symbol) noexcept nogil:
-        """What the book's splice says to the message's update ids."""
-        cdef int64_t ids[3]
-        cdef int32_t registers[3]
-        cdef int i
-        registers[0] = route.splice_first
-        registers[1] = route.splice_last
-        registers[2] = route.splice_prev
-        for i in range(3):
-            ids[i] = INT64_MIN
-            if (self.stage.message.have >> registers[i]) & 1:
-                ids[i] = self.stage.message.registers[registers[i]].value.i
-        return self.admission.admit(symbol, ids[0], ids[1], ids[2])
 
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil:
         """Publish what a read has brought so far."""
@@ -279,60 +242,10 @@ cdef class Decoder:
         if self.limit.most and self.limit.taken >= self.limit.most:
             self.limit.spent = True
 
-    cdef bint _drain(self) noexcept:
-        """Let in what is held for the symbols that have their snapshot; False: a ring is full."""
-        cdef int32_t symbol
-        while self.draining:
-            symbol = next(iter(self.draining))
-            if not self._drain_symbol(symbol):
-                return False
-            then = self.draining.pop(symbol)
-            self.n_draining = len(self.draining)
-            if then is not None:
-                then()
-        return True
+    def take_snapshot(self, message, payload, *, symbol, ts_recv, conn, early=False):
+        """Decode a REST answer; splice it into its book and publish what was held for it.
 
-    cdef bint _drain_symbol(self, int32_t symbol) except -1:
-        cdef ConnectionDecoder connection
-        cdef const uint8_t* p
-        cdef bytes payload
-        cdef int32_t route = UNROUTED
-        cdef Outcome outcome
-        cdef bint more = True
-        waiting = self.held.get(symbol)
-        while waiting and more:
-            payload, ts_recv, mono_then, connection = waiting[0]
-            p = payload
-            self.stage.message.labels = connection.own_labels()
-            outcome = self.router.decode(p, p + len(payload), &route)
-            if outcome == FULL:
-                return False
-            # It was staged once before, so that only want of memory can make it fail now.
-            if outcome == DONE:
-                more = self._admit_held(symbol, route)
-            else:
-                self.quarantine.keep(connection, ts_recv, outcome, p, len(payload))
-            connection.n_written_bytes += publish_staged(
-                self.targets, self.venue_code, connection.conn, ts_recv, mono_then
-            )
-            if more:
-                waiting.popleft()
-                self.held_bytes -= len(payload)
-        if not waiting:
-            self.held.pop(symbol, None)
-        return True
-
-    cdef bint _admit_held(self, int32_t symbol, int32_t number) except -1:
-        """Whether a held message is done with: published or refused."""
-        cdef RouteOp* route = &self.bytecode.routes[number]
-        cdef int answer = self.ask(route, symbol)
-        if answer != Admit.ADMIT:
-            self.stage.rollback(route)
-        self.n_let_in += answer == Admit.ADMIT
-        return answer != Admit.HOLD
-
-    def decode_as(self, message, payload, *, symbol, ts_recv, conn):
-        """Decode a REST answer and publish its rows.
+        What finds no room then waits for `release_held`, and goes before the next message.
 
         Parameters
         ----------
@@ -346,132 +259,38 @@ cdef class Decoder:
             When it came, ns since the epoch.
         conn
             The connection of its rows.
+        early
+            Take it before the first delta too.
 
         Returns
         -------
-        bool
-            False where a ring has no room: offer it again.
+        str
+            `spliced`; `unwanted`: the book has no need of it; `old`: fetch a newer one; `full`: a
+            ring has no room, offer it again.
 
         Raises
         ------
         PlanError
-            There is no such message.
+            There is no such message, or no book is spliced.
         DecodeError
             The answer cannot be decoded.
         """
-        cdef Outcome outcome
-        cdef const uint8_t* p
-        cdef int32_t number = UNROUTED
-        cdef bytes body = bytes(payload)
-        for i, route in enumerate(self.program.routes):
-            if route.name == message and route.kind == "snapshot":
-                number = i
-                break
-        else:
-            raise PlanError(f"{self.venue}: no snapshot message {message!r}")
-        p = body
-        self.stage.message.labels = NULL
-        self.stage.message.given_symbol = self.symbols.code(symbol)
-        if is_utf8(p, len(body)):
-            outcome = self.walker.run(number, p, p + len(body), True)
-        else:
-            outcome = BAD_TEXT
-        self.stage.message.given_symbol = -1
-        if outcome == FULL:
-            return False
-        if outcome != DONE:
-            raise DecodeError(reason_of(outcome), f"{self.venue} {message} of {symbol}")
-        publish_staged(self.targets, self.venue_code, conn, ts_recv, tw_mono_ns())
-        return True
-
-    def replay_held(self, symbol):
-        """Let in what is held for a symbol, in order, as far as the book's rule allows.
-
-        What finds no room waits for `release_held`, and goes before the next message.
-
-        Returns
-        -------
-        int
-            Messages that gave rows so far.
-        """
-        before = self.n_let_in
-        self.draining.setdefault(self.symbols.code(symbol))
-        self.n_draining = len(self.draining)
-        self._drain()
-        return self.n_let_in - before
+        for number, route in enumerate(self.program.routes):
+            if route.name == message and route.kind == "snapshot" and self.books is not None:
+                return self.books.take_snapshot(
+                    number, bytes(payload), symbol, ts_recv, conn, early
+                )
+        raise PlanError(f"{self.venue}: no snapshot message {message!r}")
 
     def release_held(self):
-        """Let in what `replay_held` found no room for.
+        """Publish the held deltas that have their snapshot.
 
         Returns
         -------
         bool
-            False where it still finds none: try again.
+            False where a ring has no room for them: try again.
         """
-        return self.n_draining == 0 or self._drain()
-
-    def after_release(self, symbol, then):
-        """Call `then` once nothing of a symbol waits for room, before the next message.
-
-        At once where nothing does; never where it is dropped.
-        """
-        code = self.symbols.code(symbol)
-        if code in self.draining:
-            self.draining[code] = then
-        else:
-            then()
-
-    def drop_unreleased(self):
-        """Forget what still waits for room.
-
-        Returns
-        -------
-        list of tuple of str, int, int and int
-            Symbol, connection, and `ts_recv` of the first and the last message, ns.
-        """
-        dropped = []
-        for code in list(self.draining):
-            waiting = self.held.get(code)
-            symbol = self.symbols.value(code)
-            if waiting:
-                _, first_ns, _, connection = waiting[0]
-                _, last_ns, _, _ = waiting[len(waiting) - 1]
-                dropped.append((symbol, connection.conn, first_ns, last_ns))
-            self.drop_held(symbol)
-        return dropped
-
-    def drop_held(self, symbol):
-        """Forget what is held for a symbol; gives how many messages."""
-        code = self.symbols.code(symbol)
-        self.draining.pop(code, None)
-        self.n_draining = len(self.draining)
-        dropped = self.held.pop(code, ())
-        self.held_bytes -= sum(len(item[0]) for item in dropped)
-        return len(dropped)
-
-
-cdef bint is_utf8(const uint8_t* p, size_t n) noexcept nogil:
-    cdef tw_utf8 state
-    state.need = 0
-    return tw_utf8_check(&state, p, n) and state.need == 0
-
-
-cdef int hold(Decoder self, ConnectionDecoder connection, int32_t symbol, const uint8_t* payload,
-              size_t n) except -1:
-    """Keep a delta until its snapshot has come; past the bound the oldest of the symbol goes.
-
-    A snapshot newer than what went makes up for it; an older one is refused by the book's rule.
-    """
-    waiting = self.held.setdefault(symbol, deque())
-    while waiting and self.held_bytes + <int64_t>n > self.hold_bytes:
-        self.held_bytes -= len(waiting.popleft()[0])
-        self.held_dropped += 1
-    if self.held_bytes + <int64_t>n > self.hold_bytes:
-        self.held_dropped += 1
-        return 0
-    waiting.append((payload[:n], connection.ts_recv_ns, connection.mono_ns, connection))
-    self.held_bytes += n
-    return 0
+        return self.books is None or self.books.release()
 
 
 cdef class ConnectionDecoder(Connection):
@@ -489,7 +308,7 @@ cdef class ConnectionDecoder(Connection):
 
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.
-        if opcode != OPCODE_TEXT and not is_utf8(payload, n):
+        if opcode != OPCODE_TEXT and not tw_utf8_whole(payload, n):
             if self.decoder.limit.spent:
                 return Verdict.HALT
             return self.decoder.refuse(self, BAD_TEXT, payload, n)

@@ -1,9 +1,12 @@
-"""Order books from book rows: continuity and the splice of a snapshot.
+"""Order books from book rows: continuity, the splice of a snapshot, and the deltas held for it.
 
-Knows nothing of: sockets. Words: level, delta, snapshot, continuity, splice.
+Knows nothing of: messages, rows and sockets. Words: level, delta, snapshot, continuity, splice,
+hold, release.
 Its C part: ext/tickwire/book.
 """
 
+from tickwire.book._held import HeldDelta, HeldDeltas
+from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
 
-__all__ = ["BookSplice"]
+__all__ = ["RULES", "BookSplice", "HeldDelta", "HeldDeltas"]

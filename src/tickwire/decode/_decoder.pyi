@@ -1,15 +1,16 @@
 """A source's decoder, and the handler that each of its connections has."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Literal, final
 
 from typing_extensions import Buffer, disjoint_base
 
+from tickwire.book import BookSplice
 from tickwire.decode._connection import Connection
 from tickwire.decode.contract import QuarantineTable
 from tickwire.decode.program import Program
 from tickwire.observe import Histogram, Metrics
-from tickwire.ring import Admission, Dictionaries, Ring
+from tickwire.ring import Dictionaries, Ring
 
 @final
 class MessageLimit:
@@ -36,10 +37,9 @@ class Decoder:
         venue: str,
         symbols: Sequence[str] = ("*",),
         quarantine: QuarantineTable | None = None,
-        admission: Admission | None = None,
+        splice: BookSplice | None = None,
         read_to_ring: Histogram | None = None,
         limit: MessageLimit | None = None,
-        hold_bytes: int = 67_108_864,
         metrics: Metrics | None = None,
     ) -> None: ...
     @property
@@ -50,13 +50,6 @@ class Decoder:
     def unknown_messages(self) -> int: ...
     @property
     def unrequested_messages(self) -> int: ...
-    @property
-    def held_bytes(self) -> int: ...
-    @property
-    def held_dropped(self) -> int: ...
-    @property
-    def n_draining(self) -> int:
-        """Symbols whose held messages wait for `release_held`."""
     @property
     def errors(self) -> dict[str, int]: ...
     @property
@@ -70,19 +63,19 @@ class Decoder:
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None
     ) -> ConnectionDecoder: ...
-    def decode_as(
-        self, message: str, payload: Buffer, *, symbol: str, ts_recv: int, conn: int
-    ) -> bool:
-        """Decode a REST answer by the `snapshot` message of that name; publishes its rows."""
-    def replay_held(self, symbol: str) -> int:
-        """Offer the messages held for a symbol again, in order; gives how many gave rows."""
+    def take_snapshot(
+        self,
+        message: str,
+        payload: Buffer,
+        *,
+        symbol: str,
+        ts_recv: int,
+        conn: int,
+        early: bool = False,
+    ) -> Literal["spliced", "unwanted", "old", "full"]:
+        """Decode a REST answer, splice it into its book and publish what was held for it."""
     def release_held(self) -> bool:
-        """Let in what `replay_held` found no room for; False where it still finds none."""
-    def after_release(self, symbol: str, then: Callable[[], object]) -> None:
-        """Call `then` once nothing of a symbol waits for room, before the next message."""
-    def drop_unreleased(self) -> list[tuple[str, int, int, int]]:
-        """Forget what waits for room: symbol, connection, first and last ts_recv of each."""
-    def drop_held(self, symbol: str) -> int: ...
+        """Publish the held deltas that have their snapshot; False where a ring has no room."""
 
 @disjoint_base
 class ConnectionDecoder(Connection):

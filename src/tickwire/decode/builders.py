@@ -55,6 +55,8 @@ class RouteBuilder:
         self._share_fills(plans)
         if self.message.spliced and wanted:
             self.route.spliced = self._splice(wanted)
+        if self.message.kind == "snapshot" and wanted:
+            self.route.snapshot_id = self._snapshot_id(wanted)
         self._mark(self.route.root)
         return self.route
 
@@ -98,6 +100,12 @@ class RouteBuilder:
         first = self.register(rows, "first_seq", rows.first_seq, Kind.I64)[0]
         symbol, last, prev = registers
         return symbol, first, last, prev
+
+    def _snapshot_id(self, wanted: list[Rows]) -> int:
+        for rows in wanted:
+            if "venue_seq" in rows.fields:
+                return self.register(rows, "venue_seq", rows.fields["venue_seq"], Kind.I64)[0]
+        raise self.fail("venue_seq", "a snapshot must name it")
 
     def _mark(self, node: Node) -> None:
         for child in node.children():

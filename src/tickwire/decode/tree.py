@@ -116,6 +116,7 @@ class Route:
     n_registers: int = 0
     given: int = -1
     spliced: tuple[int, int, int, int] | None = None
+    snapshot_id: int = -1
     marks_last: list[int] = field(default_factory=list)
 
     def allocate(self, where: str) -> int:

@@ -2,21 +2,20 @@
 
 Rules of this file
 ------------------
-- The decoder holds the deltas of a symbol until its snapshot has come (`BookSplice`); this looks a
-  few times a second for symbols that wait, and fetches at the pace that the venue allows.
-- Snapshot, splice and held deltas happen in one stretch of the loop's thread, so no delta can come
-  between them.
+- `BookSplice` holds the deltas of a symbol until its snapshot has come; this looks a few times a
+  second for symbols that wait, and fetches at the pace that the venue allows.
+- The decoder takes a snapshot and the deltas held for it in one stretch of the loop's thread, so
+  that no delta comes between them.
+- Nothing here is called while a message is decoded: what happened to a chain is found by `look`.
 - A snapshot that is older than the oldest delta held is no use: fetch another one, later each time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tickwire.book import BookSplice
@@ -33,7 +32,9 @@ LOOK_S = 0.02
 FULL_RING_S = 0.005
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 30.0
-MAX_ID = 2**63 - 1
+
+
+SnapshotOutcome = Literal["spliced", "unwanted", "old", "full"]
 
 
 class Rest(Protocol):
@@ -67,7 +68,7 @@ class Books:
     venue
         With a `book` rule.
     splice
-        The admission of the source's decoder.
+        The splice of the source's decoder.
     decoder
         The source's.
     symbols
@@ -96,7 +97,6 @@ class Books:
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
-        self._id_path = snapshot_id_path(venue)
 
     def on_connected(self, symbols: tuple[str, ...], conn: int) -> None:
         """Note which connection brings the deltas of these symbols."""
@@ -105,20 +105,23 @@ class Books:
     def on_disconnected(self, symbols: tuple[str, ...]) -> None:
         """Forget these symbols' chains and what was held for them.
 
-        What has its snapshot and only waits for room is let in first: it was received.
+        What has its snapshot and only waits for room is published first: it was received.
         """
         for symbol in symbols:
             conn = self._conns.get(symbol)
-            self._decoder.after_release(symbol, partial(self._forget, symbol, conn))
-
-    def _forget(self, symbol: str, conn: int | None) -> None:
+            if conn is not None:
+                self._splice.end(self._symbols.code(symbol), conn)
         self.look()
-        code = self._symbols.code(symbol)
-        self._decoder.drop_held(symbol)
-        self._splice.reset(code)
-        wait = self._waits.pop(code, None)
-        if wait is not None:
-            self._note(code, wait, self._ledger.clock(), conn)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the deltas that are held."""
+        return self._splice.held.n_bytes
+
+    @property
+    def is_releasing(self) -> bool:
+        """Whether held deltas that have their snapshot wait for room in a ring."""
+        return self._splice.n_releasing > 0
 
     @property
     def has_news(self) -> bool:
@@ -129,6 +132,7 @@ class Books:
     def look(self) -> list[str]:
         """Note broken chains and new waits; give the symbols that wait for a snapshot."""
         now_ns = self._ledger.clock()
+        self._note_ended(now_ns)
         self._n_waiting_seen = self._splice.n_waiting
         if self._splice.n_breaks != self._n_breaks_seen:
             self._n_breaks_seen = self._splice.n_breaks
@@ -140,6 +144,16 @@ class Books:
         for code in codes:
             self._waits.setdefault(code, _Wait(now_ns))
         return [self._symbols.value(code) for code in codes]
+
+    def _note_ended(self, now_ns: int) -> None:
+        for code, conn, was_waiting, was_broken in self._splice.take_ended():
+            wait = self._waits.pop(code, None)
+            if was_broken:
+                wait = _Wait(now_ns, SEQUENCE)
+            elif was_waiting and wait is None:
+                wait = _Wait(now_ns)
+            if wait is not None:
+                self._note(code, wait, now_ns, conn)
 
     def url_path(self, symbol: str) -> str:
         """Give path and query of the request for a symbol's snapshot."""
@@ -153,7 +167,7 @@ class Books:
         conn: int | None = None,
         *,
         early: bool = False,
-    ) -> str:
+    ) -> SnapshotOutcome:
         """Splice a snapshot in.
 
         Parameters
@@ -180,29 +194,24 @@ class Books:
         TickwireError
             Where the answer is no snapshot.
         """
-        code = self._symbols.code(symbol)
-        phase = self._splice.phase(code)
-        if phase != "waiting" and not (early and phase == "unseen"):
-            return "unwanted"
-        last_id = self._last_id(payload)
-        if not self._splice.fits(code, last_id):
-            return "old"
-        if conn is None:
-            conn = self._conns.get(symbol, 0)
-        published = self._decoder.decode_as(
-            self._rule.snapshot_message, payload, symbol=symbol, ts_recv=ts_recv, conn=conn
+        outcome = self._decoder.take_snapshot(
+            self._rule.snapshot_message,
+            payload,
+            symbol=symbol,
+            ts_recv=ts_recv,
+            conn=self._conns.get(symbol, 0) if conn is None else conn,
+            early=early,
         )
-        if not published:
-            return "full"
-        self._splice.snapshot(code, last_id)
-        self._decoder.replay_held(symbol)
-        wait = self._waits.pop(code, None)
-        if wait is not None and wait.reason:
-            self._note(code, wait, ts_recv, self._conn(code))
-        return "spliced"
+        if outcome == "spliced":
+            code = self._symbols.code(symbol)
+            wait = self._waits.pop(code, None)
+            if wait is not None and wait.reason:
+                self._note(code, wait, ts_recv, self._conn(code))
+        return outcome
 
     def failed(self, symbol: str, error: TickwireError) -> None:
         """Write down that a snapshot could not be had; the gap so far once per wait."""
+        self.look()  # a wait that has ended is not this one
         code = self._symbols.code(symbol)
         wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
@@ -218,8 +227,8 @@ class Books:
         for code, wait in self._waits.items():
             self._note(code, wait, self._ledger.clock(), self._conn(code))
         self._waits.clear()
-        for symbol, conn, first_ns, last_ns in self._decoder.drop_unreleased():
-            place = Place(self._venue.name, symbol, conn)
+        for code, conn, first_ns, last_ns in self._splice.drop_unreleased():
+            place = Place(self._venue.name, self._symbols.value(code), conn)
             self._ledger.record("book", OVERFLOW, first_ns, last_ns, place)
 
     def _conn(self, code: int) -> int | None:
@@ -229,20 +238,6 @@ class Books:
         place = Place(self._venue.name, self._symbols.value(code), conn)
         reason = wait.reason or WAITING_FOR_SNAPSHOT
         self._ledger.record("book", reason, wait.since_ns, end_ns, place)
-
-    def _last_id(self, payload: bytes) -> int:
-        value: Any = None
-        try:
-            value = json.loads(payload)
-            for key in self._id_path:
-                value = value[key]
-            last_id = int(value)
-            if not 0 <= last_id <= MAX_ID:
-                raise ValueError(last_id)
-        except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
-            begin = payload[:80].decode("utf-8", "replace")
-            raise TickwireError(f"the answer is no snapshot: {begin!r}") from None
-        return last_id
 
 
 async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
@@ -282,24 +277,11 @@ async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
             while outcome == "full":
                 await asyncio.sleep(FULL_RING_S)
                 outcome = books.offer(symbol, payload, ts_recv)
+            if outcome in ("spliced", "unwanted"):
+                return
         except TickwireError as error:
             books.failed(symbol, error)
-            outcome = "failed"
-        if outcome in ("spliced", "unwanted"):
-            return
         await asyncio.sleep(backoff.next_delay_s())
-
-
-def snapshot_id_path(venue: Venue) -> tuple[str, ...]:
-    """Give the keys that lead to a snapshot's last update id, as its declaration says."""
-    wanted = venue.book.snapshot_message if venue.book is not None else None
-    for message in venue.messages:
-        if message.name == wanted:
-            for rows in message.rows:
-                if "venue_seq" in rows.fields:
-                    path = rows.fields["venue_seq"].path
-                    return tuple(path.removeprefix("$").strip(".").split("."))
-    raise TickwireError(f"{venue.name}: no snapshot message that gives venue_seq is declared")
 
 
 def symbol_of(rule: BookRule, url: str) -> str | None:

@@ -144,7 +144,7 @@ class Pipeline:
         )
         splice = None
         if source.spliced and source.venue.book is not None:
-            splice = BookSplice(source.venue.book.rule)
+            splice = BookSplice(source.venue.book.rule, hold_bytes)
         decoder = Decoder(
             program,
             {name: self.rings[name] for name in source.tables},
@@ -152,17 +152,16 @@ class Pipeline:
             venue=source.venue.name,
             symbols=source.settings.symbols,
             quarantine=self._quarantine,
-            admission=splice,
+            splice=splice,
             read_to_ring=self.read_to_ring,
             limit=limit,
-            hold_bytes=hold_bytes,
             metrics=metrics,
         )
-        metrics.watch("held_messages_dropped", partial(getattr, decoder, "held_dropped"))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
         books = None
         if splice is not None:
+            metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
             books = Books(source.venue, splice, decoder, self.dictionaries.symbol, self.ledger)
         return SourcePipeline(source, decoder, books, metrics)
 

@@ -125,9 +125,9 @@ class LiveSource(SessionObserver):
     async def _release_held(self) -> None:
         """Let in the deltas that wait for room, while sinks and programs still make some."""
         end = asyncio.get_running_loop().time() + RELEASE_S
-        while not self.decoder.release_held():
+        while self.books is not None and not self.decoder.release_held():
             if asyncio.get_running_loop().time() >= end:
-                text = f"{self.decoder.held_bytes} bytes of book changes found no room"
+                text = f"{self.books.held_bytes} bytes of book changes found no room"
                 self._ledger.event("not_released", text, Place(self.plan.venue.name), log=True)
                 return
             await asyncio.sleep(RELEASE_PAUSE_S)
@@ -174,7 +174,8 @@ class LiveSource(SessionObserver):
     @property
     def is_paused(self) -> bool:
         """Whether a session waits for room in a ring."""
-        return any(session.is_paused for session in self.sessions) or self.decoder.n_draining > 0
+        is_releasing = self.books is not None and self.books.is_releasing
+        return is_releasing or any(session.is_paused for session in self.sessions)
 
     # What the sessions tell (`SessionObserver`).
 

@@ -4,10 +4,9 @@ Knows nothing of: messages and venues. Words: sequence, cursor, gating, claim, p
 dictionary, code. Its C part: ext/tickwire/ring.
 """
 
-from tickwire.ring._admission import Admission
 from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring.drop import Drop
 
-__all__ = ["MAX_SYMBOLS", "Admission", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]
+__all__ = ["MAX_SYMBOLS", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tickwire.book import RULES
 from tickwire.decode.flatten import Flat
 from tickwire.decode.plan import Message
 from tickwire.decode.program import Program
@@ -147,8 +148,8 @@ def _book_mistakes(venue: Venue) -> Iterator[str]:
     rule = venue.book
     if rule is None:
         return
-    if rule.rule not in ("first_is_next", "first_covers"):
-        yield f"book.rule: is {rule.rule!r}, should be 'first_is_next' or 'first_covers'"
+    if rule.rule not in RULES:
+        yield f"book.rule: is {rule.rule!r}, should be {' or '.join(map(repr, RULES))}"
     if not rule.snapshot_path.startswith("/") or "{symbol}" not in rule.snapshot_path:
         yield "book.snapshot_path: should begin with / and hold {symbol}"
     if not venue.rest_url:

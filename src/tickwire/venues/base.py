@@ -171,15 +171,15 @@ class BookRule:
     Parameters
     ----------
     rule
-        `first_is_next`: spot's `U <= last + 1 <= u`, then `U == prev u + 1`. `first_covers`: the
-        futures' `U <= last <= u`, then `pu == prev u`. `tickwire.book.BookSplice` follows it.
+        One of `tickwire.book.RULES`. `first_is_next`: spot's `U <= last + 1 <= u`, then
+        `U == prev u + 1`. `first_covers`: the futures' `U <= last <= u`, then `pu == prev u`.
     snapshot_path
         Path and query of the REST request, with `{symbol}`.
     snapshot_message
         Name of the Message of kind `snapshot` that decodes the answer.
     """
 
-    rule: Literal["first_is_next", "first_covers"]
+    rule: str
     snapshot_path: str
     snapshot_message: str = "snapshot"
 

@@ -64,18 +64,22 @@ def answer(last: int, levels: int = 1) -> bytes:
 
 
 class Spliced(Feed):
-    def __init__(self, **more: Any) -> None:
-        self.splice = BookSplice("first_is_next")
-        super().__init__(MESSAGES, admission=self.splice, **more)
+    def __init__(self, hold_bytes: int = 1 << 20, **more: Any) -> None:
+        self.splice = BookSplice("first_is_next", hold_bytes)
+        super().__init__(MESSAGES, splice=self.splice, **more)
         self.code = self.dictionaries.symbol.code
 
-    def snapshot(self, last: int, symbol: str = "A", levels: int = 1) -> bool:
-        done = self.decoder.decode_as(
-            "snapshot", answer(last, levels), symbol=symbol, ts_recv=77, conn=3
+    @property
+    def held_bytes(self) -> int:
+        return self.splice.held.n_bytes
+
+    def snapshot(self, last: int, symbol: str = "A", levels: int = 1) -> str:
+        return self.body(answer(last, levels), symbol)
+
+    def body(self, body: bytes, symbol: str = "A") -> str:
+        return self.decoder.take_snapshot(
+            "snapshot", body, symbol=symbol, ts_recv=77, conn=3, early=True
         )
-        if done:
-            self.splice.snapshot(self.code(symbol), last)
-        return done
 
     def seqs(self) -> list[tuple[str, bool, int]]:
         return [(r["symbol"], r["is_snapshot"], r["venue_seq"]) for r in self.take("book")]
@@ -85,10 +89,9 @@ def test_deltas_wait_for_the_snapshot_and_keep_their_times() -> None:
     feed = Spliced()
     for first in (1, 3, 5, 7):
         assert feed.rows(depth(first, first + 1)) == {}
-    assert feed.decoder.held_bytes == 4 * len(depth(1, 2))
-    assert feed.snapshot(4)
-    assert feed.decoder.replay_held("A") == 2
-    assert feed.decoder.held_bytes == 0
+    assert feed.held_bytes == 4 * len(depth(1, 2))
+    assert feed.snapshot(4) == "spliced"
+    assert feed.held_bytes == 0
     found = feed.take("book")
     assert [(r["venue_seq"], r["is_snapshot"]) for r in found] == [
         (4, True),
@@ -108,13 +111,12 @@ def test_symbols_wait_for_themselves() -> None:
     feed = Spliced()
     feed.rows(depth(1, 2, "A"))
     feed.rows(depth(1, 2, "B"))
-    assert feed.snapshot(1, "B")
-    assert feed.decoder.replay_held("B") == 1
+    assert feed.snapshot(1, "B") == "spliced"
     assert feed.seqs() == [("B", True, 1), ("B", False, 2)]
     assert feed.rows(depth(3, 3, "A")) == {}
-    assert feed.decoder.drop_held("A") == 2
-    assert feed.decoder.held_bytes == 0
-    assert feed.decoder.drop_held("A") == 0
+    assert feed.splice.held.count(feed.code("A")) == 2
+    feed.splice.reset(feed.code("A"))
+    assert feed.held_bytes == 0
 
 
 def test_what_is_held_is_bounded() -> None:
@@ -122,22 +124,22 @@ def test_what_is_held_is_bounded() -> None:
     feed = Spliced(hold_bytes=5 * size)
     for i in range(10, 30):
         feed.rows(depth(i, i))
-    assert feed.decoder.held_bytes == 5 * size
-    assert feed.decoder.held_dropped == 15
-    assert feed.snapshot(26)
-    assert feed.decoder.replay_held("A") == 3
+    assert feed.held_bytes == 5 * size
+    assert feed.splice.held.n_dropped == 15
+    assert feed.snapshot(23) == "old"  # the one that would follow it was dropped
+    assert feed.snapshot(26) == "spliced"
     assert [seq for _, _, seq in feed.seqs()] == [26, 27, 28, 29]
     tiny = Spliced(hold_bytes=size - 1)
     tiny.rows(depth(10, 10))
-    assert (tiny.decoder.held_bytes, tiny.decoder.held_dropped) == (0, 1)
+    assert (tiny.held_bytes, tiny.splice.held.n_dropped) == (0, 1)
 
 
 def test_a_ring_that_fills_while_held_deltas_are_let_in_loses_none() -> None:
     feed = Spliced(rows=1024)
     for i in range(1, 21):
         assert feed.offer(depth(i, i, levels=200))
-    assert feed.snapshot(0)
-    assert feed.decoder.replay_held("A") == 5
+    assert feed.snapshot(0) == "spliced"
+    assert feed.splice.n_releasing == 1
     got = []
     n_blocked = 0
     while not feed.offer(depth(21, 21)):  # it may not overtake what is held
@@ -147,15 +149,15 @@ def test_a_ring_that_fills_while_held_deltas_are_let_in_loses_none() -> None:
     assert n_blocked == 3
     assert got[0] == ("A", True, 0)
     assert [seq for _, _, seq in got[1:]] == [i for i in range(1, 21) for _ in range(200)] + [21]
-    assert feed.decoder.held_bytes == 0
+    assert feed.held_bytes == 0
 
 
 def test_what_found_no_room_is_let_in_without_another_message() -> None:
     feed = Spliced(rows=1024)
     for i in range(1, 21):
         assert feed.offer(depth(i, i, levels=200))
-    assert feed.snapshot(0)
-    assert feed.decoder.replay_held("A") == 5
+    assert feed.snapshot(0) == "spliced"
+    assert feed.splice.n_releasing == 1
     got = feed.seqs()
     n_blocked = 0
     while not feed.decoder.release_held():
@@ -164,63 +166,56 @@ def test_what_found_no_room_is_let_in_without_another_message() -> None:
     got += feed.seqs()
     assert n_blocked == 2
     assert [seq for _, _, seq in got[1:]] == [i for i in range(1, 21) for _ in range(200)]
-    assert feed.decoder.held_bytes == 0
+    assert feed.held_bytes == 0
     assert feed.decoder.release_held()
     assert feed.seqs() == []
 
 
-def test_what_follows_the_release_is_done_before_the_next_message() -> None:
+def test_a_connection_s_end_comes_behind_what_is_released() -> None:
     feed = Spliced(rows=1024)
-    phases = []
-
-    def forget() -> None:
-        phases.append(feed.splice.phase(feed.code("A")))
-        feed.splice.reset(feed.code("A"))
-
-    feed.decoder.after_release("A", forget)
-    assert phases == ["unseen"]  # at once: nothing waits for room
+    code = feed.code("A")
     for i in range(1, 7):
         assert feed.offer(depth(i, i, levels=200))
-    assert feed.snapshot(0)
-    assert feed.decoder.replay_held("A") == 5
-    feed.decoder.after_release("A", forget)
+    assert feed.snapshot(0) == "spliced"
+    feed.splice.end(code, 7)
+    assert feed.splice.take_ended() == []
     assert not feed.offer(depth(7, 7))
-    assert phases == ["unseen"]
+    assert feed.splice.phase(code) == "live"
     assert [seq for _, _, seq in feed.seqs()[1:]] == [i for i in range(1, 6) for _ in range(200)]
     assert feed.offer(depth(7, 7))
-    assert phases == ["unseen", "live"]
-    assert feed.splice.phase(feed.code("A")) == "waiting"  # the new message did not follow on
+    assert feed.splice.take_ended() == [(code, 7, False, False)]
+    assert feed.splice.phase(code) == "waiting"  # the new message does not follow what ended
     assert [seq for _, _, seq in feed.seqs()] == [6] * 200
 
 
 def test_what_never_finds_room_can_be_named_and_dropped() -> None:
     feed = Spliced(rows=1024)
-    done: list[str] = []
     for i in range(1, 11):
         assert feed.offer(depth(i, i, levels=200))
     assert feed.offer(depth(1, 1, "B"))
     assert feed.offer(depth(1, 1, "C"))
-    assert feed.snapshot(0)
-    assert feed.decoder.replay_held("A") == 5
-    assert feed.snapshot(0, "B")
-    assert feed.decoder.replay_held("B") == 0  # not before A's
-    feed.decoder.after_release("A", lambda: done.append("A"))
-    assert feed.decoder.n_draining == 2
-    assert feed.decoder.drop_unreleased() == [("A", 7, 6, 10), ("B", 7, 11, 11)]
-    assert feed.decoder.drop_unreleased() == []
-    assert feed.decoder.n_draining == 0
-    assert feed.decoder.held_bytes == len(depth(1, 1, "C"))  # it waits for its snapshot
+    assert feed.snapshot(0) == "spliced"
+    assert feed.splice.n_releasing == 1
+    assert feed.snapshot(0, "B") == "spliced"
+    assert feed.splice.held.count(feed.code("B")) == 1  # not before A's
+    feed.splice.end(feed.code("A"), 7)
+    assert feed.splice.n_releasing == 2
+    dropped = [(feed.code("A"), 7, 6, 10), (feed.code("B"), 7, 11, 11)]
+    assert feed.splice.drop_unreleased() == dropped
+    assert feed.splice.drop_unreleased() == []
+    assert feed.splice.n_releasing == 0
+    assert feed.held_bytes == len(depth(1, 1, "C"))  # it waits for its snapshot
     assert feed.decoder.release_held()
-    assert done == []
+    assert feed.splice.take_ended() == []
 
 
 def test_a_full_ring_refuses_a_snapshot_for_now() -> None:
     feed = Spliced(rows=1024)
-    assert feed.snapshot(1, levels=500)
-    assert feed.snapshot(2, "B", levels=500)
-    assert not feed.snapshot(3, "C", levels=500)
+    assert feed.snapshot(1, levels=500) == "spliced"
+    assert feed.snapshot(2, "B", levels=500) == "spliced"
+    assert feed.snapshot(3, "C", levels=500) == "full"
     assert len(feed.take("book")) == 1000
-    assert feed.snapshot(3, "C", levels=500)
+    assert feed.snapshot(3, "C", levels=500) == "spliced"
     assert {r["symbol"] for r in feed.take("book")} == {"C"}
 
 
@@ -233,33 +228,57 @@ def test_a_full_ring_refuses_a_snapshot_for_now() -> None:
         (b'{"lastUpdateId":1,"bids":[[1,"x"]],"asks":[]}', "bad_number"),
         (b'{"lastUpdateId":1,"bids":{},"asks":[]}', "wrong_kind"),
         (b'{"lastUpdateId":1,"bids":[],"asks":[],"\xff":1}', "bad_text"),
+        (b'{"lastUpdateId":-1,"bids":[[1,2]],"asks":[]}', "missing"),
+        (b'{"lastUpdateId":null,"bids":[[1,2]],"asks":[]}', "missing"),
     ],
 )
 def test_an_answer_that_cannot_be_decoded_says_why(body: bytes, reason: str) -> None:
     feed = Spliced()
-    with pytest.raises(DecodeError, match=f"somewhere snapshot of A: {reason}") as caught:
-        feed.decoder.decode_as("snapshot", body, symbol="A", ts_recv=1, conn=1)
+    with pytest.raises(DecodeError, match=f"somewhere snapshot of A, .*: {reason}") as caught:
+        feed.body(body)
     assert caught.value.reason == reason
     assert feed.seqs() == []
-    assert feed.snapshot(5)
+    assert feed.snapshot(5) == "spliced"
     assert feed.seqs() == [("A", True, 5)]
 
 
 @pytest.mark.parametrize("name", ["depth", "snap", ""])
 def test_only_snapshots_are_decoded_on_request(name: str) -> None:
-    with pytest.raises(PlanError, match="somewhere: no snapshot message"):
-        Spliced().decoder.decode_as(name, b"{}", symbol="A", ts_recv=1, conn=1)
+    for feed in (Spliced(), Feed(MESSAGES)):
+        with pytest.raises(PlanError, match="somewhere: no snapshot message"):
+            feed.decoder.take_snapshot(name, b"{}", symbol="A", ts_recv=1, conn=1)
+
+
+def test_a_snapshot_that_is_not_wanted_or_too_old_leaves_no_rows() -> None:
+    feed = Spliced()
+    snapshot = {"symbol": "A", "ts_recv": 77, "conn": 3}
+    assert feed.decoder.take_snapshot("snapshot", answer(4), **snapshot) == "unwanted"
+    feed.rows(depth(6, 7))
+    assert feed.decoder.take_snapshot("snapshot", answer(4), **snapshot) == "old"
+    assert feed.seqs() == []
+    assert feed.decoder.take_snapshot("snapshot", answer(5), **snapshot) == "spliced"
+    assert feed.decoder.take_snapshot("snapshot", answer(6), **snapshot) == "unwanted"
+    assert feed.seqs() == [("A", True, 5), ("A", False, 7)]
+
+
+def test_a_snapshot_must_have_an_id() -> None:
+    nameless = message(
+        "snapshot",
+        kind="snapshot",
+        rows=sides("bids[]", "asks[]", symbol=given(), channel=constant("book"),
+                   is_snapshot=constant(True)),
+    )  # fmt: skip
+    with pytest.raises(PlanError, match=r"somewhere\.snapshot\.venue_seq"):
+        Feed([nameless])
 
 
 def test_an_answer_without_levels_clears_the_book() -> None:
     feed = Spliced()
-    assert feed.decoder.decode_as(
-        "snapshot", b'{"lastUpdateId":1,"bids":[],"asks":[]}', symbol="A", ts_recv=1, conn=1
-    )
+    assert feed.body(b'{"lastUpdateId":1,"bids":[],"asks":[]}') == "spliced"
     (row,) = feed.take("book")
     assert (row["symbol"], row["side"], row["price"], row["last"]) == ("A", None, None, True)
 
 
-def test_without_an_admission_deltas_are_rows_at_once() -> None:
+def test_without_a_splice_deltas_are_rows_at_once() -> None:
     feed = Feed(MESSAGES)
     assert len(feed.rows(depth(5, 6))["book"]) == 1
