@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import random
 import resource
+import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from tests.ring.rows import fill, make_row, rows_of
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Column, Kind, Table
 
+ROOT = Path(__file__).parents[2]
 ROWS = 1024
 WINDOW = 100
 TABLE = Table(
@@ -480,3 +484,26 @@ def test_consumers_come_and_go_while_the_writer_writes() -> None:
         thread.join()
     assert wrong == []
     assert ring.dropped_rows == 0
+
+
+CIRCLE = """
+import gc
+from tests.ring.rows import texts_ring
+from tickwire.ring import Consumer
+
+ring = texts_ring()
+gc.freeze()
+consumer = Consumer(ring)
+gc.collect()
+gc.unfreeze()  # from here on the collector comes to the consumer before it comes to the ring
+ring.arm(lambda consumer=consumer: consumer.available)
+del ring, consumer
+print(gc.collect() > 0)
+"""
+
+
+def test_a_consumer_in_a_circle_detaches_from_memory_that_is_still_there() -> None:
+    result = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-c", CIRCLE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr

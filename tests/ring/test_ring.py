@@ -1,4 +1,4 @@
-"""The writer's side: marks, text memory, publishing and waiters."""
+"""The writer's side: watermarks, text memory, publishing, waiters, and going on in a block."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from tests.ring.rows import texts_ring
+from tests.ring.rows import TEXTS, texts_ring
 
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
@@ -175,3 +175,66 @@ def test_a_batch_ends_before_its_text_is_too_long() -> None:
     assert (leased, leased_sizes) == (found, sizes)
     with pytest.raises(ValueError, match="batch_text_bytes"):
         Ring(ring.table, 1024, Dictionaries(), batch_text_bytes=2**31)
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
+def test_a_block_holds_all_that_another_ring_needs_to_go_on(overflow: str) -> None:
+    dictionaries = Dictionaries()
+    settings: dict[str, Any] = {"overflow": overflow, "window_rows": 100}
+    ring = Ring(TEXTS, 1024, dictionaries, seq_base=7, **settings)
+    kept_up, behind = Consumer(ring), Consumer(ring)
+    n_rows = n_jumps = 0
+    texts: list[str] = []
+    for turn in range(80):
+        for _ in range(turn % 37 + 20):
+            assert ring.stage(text=f"t{n_rows}", note=b"n" * (n_rows % 5), ts_recv=n_rows)
+            n_rows += 1
+        ring.publish()
+        assert ring.stage(text="was not published")
+        went_on = Ring(TEXTS, 1024, dictionaries, block=ring.block, **settings)
+        assert went_on.block is ring.block
+        assert went_on.seq_base == 7
+        assert went_on.head == went_on.published == went_on.cursor == n_rows
+        assert went_on.next_seq == 7 + n_rows
+        assert went_on.dropped_rows == ring.dropped_rows
+        ring = went_on
+        texts += kept_up.take().column("text").to_pylist()
+        if turn % 3 == 0 and (turn < 30 or overflow == "block"):
+            while behind.take() is not None:
+                pass
+            n_jumps += ring.rewind()
+    assert n_jumps > 5
+    assert texts == [f"t{i}" for i in range(n_rows)]
+    batch = behind.take()
+    seq = batch.column("seq").to_pylist()
+    assert seq == list(range(seq[0], 7 + n_rows))
+    assert batch.column("text").to_pylist() == [f"t{i - 7}" for i in seq]
+    # What was dropped and not reported is reported by whichever ring is asked.
+    drops = ring.take_drops()
+    assert sum(drop.n_rows for drop in drops) == ring.dropped_rows
+    assert bool(drops) == (overflow == "drop_oldest")
+    if drops:
+        assert drops[-1].last_row == seq[0] - 7 - 1
+        assert ring.take_drops() == []
+
+
+def test_a_ring_that_goes_on_leaves_rows_that_a_lease_holds() -> None:
+    ring = texts_ring("drop_oldest")
+    holder = Consumer(ring)
+    for i in range(100):
+        assert ring.append(text=str(i))
+    (batch,) = holder.lease()
+    ring = Ring(TEXTS, 1024, Dictionaries(), overflow="drop_oldest", block=ring.block)
+    n = 100
+    while ring.append(text="x"):
+        n += 1
+    assert n == 1023
+    assert batch.column("seq").to_pylist() == list(range(100))
+
+
+def test_a_block_of_other_rows_is_refused() -> None:
+    block = texts_ring().block
+    with pytest.raises(ValueError, match="another table than mids"):
+        Ring(TABLES["mids"], 1024, Dictionaries(), block=block)
+    with pytest.raises(ValueError, match="holds 1024 rows, not 2048"):
+        Ring(TEXTS, 2048, Dictionaries(), block=block)

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from tickwire.ring._export cimport Extent
+from tickwire.ring._memory cimport tw_mapping
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._tw_ring cimport tw_ring
 
@@ -15,6 +16,7 @@ cdef enum:
 cdef class Consumer:
     cdef readonly Ring ring
     cdef tw_ring* core          # the ring's
+    cdef tw_mapping* mapping    # of the gate; held, for the collector may clear `ring` first
     cdef int64_t* gate          # in the ring's header; NULL once closed
     cdef int64_t lease_stop     # rows below are leased; -1 without a lease
     cdef bint busy              # a take or lease is under way; guarded by the GIL

@@ -24,6 +24,8 @@ from tickwire.ring._memory cimport (
     tw_fence,
     tw_load_acquire,
     tw_load_relaxed,
+    tw_mapping_release,
+    tw_mapping_retain,
     tw_store_release,
 )
 from tickwire.ring._ring cimport Ring
@@ -71,6 +73,7 @@ cdef class Consumer:
         self.starts = &starts[0]
         self.counts = &counts[0]
         self.core = ring.core
+        self.mapping = tw_mapping_retain(self.core.mapping)
         self.gate = tw_attach_gate(self.core.header)
         if self.gate == NULL:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
@@ -78,6 +81,7 @@ cdef class Consumer:
     def __dealloc__(self):
         if self.gate != NULL:
             tw_store_release(self.gate, TW_GATE_FREE)
+        tw_mapping_release(self.mapping)
 
     def close(self):
         """Detach from the ring, with any lease; nothing happens the second time.

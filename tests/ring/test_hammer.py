@@ -1,0 +1,65 @@
+"""The ring's headers in C alone: one writer and three readers under the thread sanitizer."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+INCLUDE = HERE.parents[1] / "ext"
+# The sanitizer knows no fences. Each fence stands between two words that are atomic themselves, and
+# what the words guard is ordered by them.
+THREADS = ("-fsanitize=thread", "-Wno-tsan")
+MEMORY = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
+# Rows become visible before they are written, as far as the compiler and the sanitizer are told.
+RELAXED = ("-U__ATOMIC_RELEASE", "-D__ATOMIC_RELEASE=__ATOMIC_RELAXED")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sanitizers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """There is a gcc whose sanitizers run here."""
+    folder = tmp_path_factory.mktemp("sanitizers")
+    (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+    for flags in (THREADS, MEMORY):
+        command = f"gcc {' '.join(flags)} empty.c -o empty && ./empty"
+        result = subprocess.run(  # noqa: S602 - our own
+            command, shell=True, cwd=folder, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            pytest.skip(f"no sanitizers: {result.stderr.strip()[-200:]}")
+
+
+def hammer(folder: Path, mode: str, n_rows: int, *flags: str) -> subprocess.CompletedProcess[str]:
+    program = folder / "hammer"
+    command = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-g"]
+    command += [*flags, f"-I{INCLUDE}", str(HERE / "hammer.c"), "-o", str(program), "-pthread"]
+    subprocess.run(command, check=True)  # noqa: S603 - our own
+    return subprocess.run(  # noqa: S603 - our own
+        [program, mode, str(n_rows)], capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+@pytest.mark.parametrize("mode", ["block", "drop"])
+def test_no_two_threads_meet_without_an_order(mode: str, tmp_path: Path) -> None:
+    result = hammer(tmp_path, mode, 100_000, *THREADS)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_missing_order_is_found(tmp_path: Path) -> None:
+    result = hammer(tmp_path, "block", 20_000, *THREADS, *RELAXED)
+    assert result.returncode != 0
+    assert "data race" in result.stderr
+
+
+@pytest.mark.parametrize("mode", ["block", "drop"])
+def test_every_row_is_right_at_full_speed(mode: str, tmp_path: Path) -> None:
+    result = hammer(tmp_path, mode, 300_000, "-O2")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("flags", [MEMORY, ("-O2",)], ids=["sanitized", "plain"])
+def test_a_jump_that_was_cut_short_is_finished(flags: tuple[str, ...], tmp_path: Path) -> None:
+    result = hammer(tmp_path, "cut", 0, *flags)
+    assert (result.returncode, result.stderr) == (0, "")
