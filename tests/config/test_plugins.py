@@ -84,7 +84,7 @@ def test_the_sinks_of_tickwire_are_plugins_too() -> None:
         assert (fields["type"].default, fields["name"].default) == (name, name)
 
 
-def test_a_sink_of_another_distribution_is_as_good_as_a_built_in_one(site: Path, tmp_path: Path) -> None:
+def test_a_sink_of_another_distribution_is_as_good_as_built_in(site: Path, tmp_path: Path) -> None:
     from tests.sinks.batches import batch_of, write_all
 
     from tickwire.schema import TABLES

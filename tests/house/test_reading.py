@@ -99,7 +99,8 @@ def test_columns_that_were_added_later_are_read(folder: Path, having: str, expec
 @pytest.mark.skipif(duckdb.__version__ < "2", reason="DuckDB 1 cuts Parquet's times to us")
 @pytest.mark.parametrize("time_zone", ["UTC", "Asia/Seoul", "America/St_Johns"])
 def test_times_compare_in_any_time_zone(folder: Path, time_zone: str) -> None:
-    assert numbers(printed(folder, "AS in_both", time_zone)) == [100, 100]
+    last_hour, in_both, *in_days = numbers(printed(folder, "AS in_both", time_zone))
+    assert (last_hour, in_both, sum(in_days)) == (100, 100, 100)
 
 
 def test_streams_are_read(folder: Path) -> None:
