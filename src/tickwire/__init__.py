@@ -10,37 +10,53 @@ from typing import TYPE_CHECKING, Any
 from tickwire._version import __version__
 
 if TYPE_CHECKING:
-    from tickwire import session, venues, wire
-    from tickwire.config import Source
-    from tickwire.feed import FeedHandler, QueueEmpty, QueueShutDown, run
+    from tickwire import errors, session, venues, wire
+    from tickwire.config import Config, Feed, Source
+    from tickwire.feed import (
+        BatchConsumer,
+        FeedHandler,
+        QueueEmpty,
+        QueueShutDown,
+        Status,
+        run,
+    )
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
 
 __all__ = [
+    "BatchConsumer",
+    "Config",
     "DuckDBSink",
+    "Feed",
     "FeedHandler",
     "IpcSink",
     "ParquetSink",
     "QueueEmpty",
     "QueueShutDown",
     "Source",
+    "Status",
     "__version__",
+    "errors",
     "run",
     "session",
     "venues",
     "wire",
 ]
 
-_ROOMS = ("session", "venues", "wire")
+_ROOMS = ("errors", "session", "venues", "wire")
 _HOMES = {
+    "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
+    "Config": ("tickwire.config", "Config"),
     "DuckDBSink": ("tickwire.sinks.duckdb", "DuckDBSettings"),
+    "Feed": ("tickwire.config", "Feed"),
     "FeedHandler": ("tickwire.feed", "FeedHandler"),
     "IpcSink": ("tickwire.sinks.ipc", "IpcSettings"),
     "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),
     "Source": ("tickwire.config", "Source"),
+    "Status": ("tickwire.feed", "Status"),
     "run": ("tickwire.feed", "run"),
 }
 

@@ -342,3 +342,61 @@ def test_the_age_of_every_row_is_recorded(run: Run, ring: Ring) -> None:
             assert latency.count == 3
 
     run(scene())
+
+
+def test_wait_makes_a_lease_usable_in_a_loop(run: Run, ring: Ring) -> None:
+    async def scene() -> None:
+        seen: list[float] = []
+        consumer = BatchConsumer(ring)
+
+        async def read() -> None:
+            while await consumer.wait():
+                with consumer.lease() as batch:
+                    seen.extend(prices(batch))
+
+        reading = asyncio.ensure_future(read())
+        await soon()
+        for price in (1.0, 2.0, 3.0):
+            write(ring, price, price)
+            await soon()
+        assert seen == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+        write(ring, 4.0)
+        consumer.shutdown()
+        await reading
+        assert seen[-1] == 4.0
+        assert await consumer.wait() == 0
+
+    run(scene())
+
+
+def test_wait_leaves_the_rows_to_a_getter_and_ends_with_the_consumer(run: Run, ring: Ring) -> None:
+    async def scene() -> None:
+        consumer = BatchConsumer(ring)
+        waiting = asyncio.ensure_future(consumer.wait())
+        await soon()
+        getting = asyncio.ensure_future(consumer.get())
+        await soon()
+        write(ring, 1.0, 2.0)
+        assert await waiting == 2
+        assert prices(await getting) == [1.0, 2.0]
+        waiting = asyncio.ensure_future(consumer.wait())
+        getting = asyncio.ensure_future(consumer.get())
+        await soon()
+        waiting.cancel()
+        await soon()
+        write(ring, 3.0)
+        assert prices(await getting) == [3.0]
+        waiting = asyncio.ensure_future(consumer.wait())
+        await soon()
+        consumer.close()
+        assert await waiting == 0
+
+    run(scene())
+
+
+def test_a_consumer_says_what_it_is(ring: Ring) -> None:
+    consumer = BatchConsumer(ring)
+    write(ring, 1.0)
+    assert repr(consumer) == f"<BatchConsumer of {ring.table.name}: 1 rows to take>"
+    consumer.close()
+    assert repr(consumer) == f"<BatchConsumer of {ring.table.name}: ended>"

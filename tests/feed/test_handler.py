@@ -397,3 +397,63 @@ def test_the_package_gives_its_names_and_no_others() -> None:
         assert name in dir(tickwire)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tickwire.nothing  # type: ignore[attr-defined] # that is the point
+
+
+def test_a_handler_takes_a_source_several_or_a_config(tmp_path: Path) -> None:
+    one = source("ws://127.0.0.1:1")
+    parquet = tickwire.ParquetSink(tmp_path)
+    feeds = [
+        tickwire.FeedHandler(one, parquet),
+        tickwire.FeedHandler([one], [parquet]),
+        tickwire.FeedHandler(
+            tickwire.Config(tickwire.Feed(state_dir=None), (one,), (parquet,), "feeds.toml")
+        ),
+    ]
+    for feed in feeds:
+        assert feed.config.sources == (one,)
+        assert feed.config.sinks == (parquet,)
+        assert feed.config.feed == tickwire.Feed(state_dir=None)
+        assert repr(feed) == "<FeedHandler main: not started, sources hyperliquid, sinks parquet>"
+    assert tickwire.FeedHandler(one, ring_rows=16_384, name="x").config.feed == tickwire.Feed(
+        ring_rows=16_384, name="x", state_dir=None
+    )
+    kept = tickwire.Config(tickwire.Feed(state_dir=tmp_path), (one,))
+    assert tickwire.FeedHandler(kept).config.feed.state_dir == tmp_path
+    assert tickwire.FeedHandler(kept, replays=True).config.feed.state_dir is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys", "error", "words"),
+    [
+        (([],), {}, ConfigError, "source: is required, at least one Source"),
+        (("feeds.toml",), {}, TypeError, "write FeedHandler.from_toml\\('feeds.toml'\\)"),
+        ((["hyperliquid"],), {}, TypeError, "sources: has a str, should be Source objects"),
+        ((None,), {}, TypeError, "sources: is None, should be Source objects"),
+        ((source("ws://h"), ["data"]), {}, TypeError, "sinks: has a str, should be such as"),
+        ((source("ws://h"), "data"), {}, TypeError, "sinks: has a str, should be such as"),
+        ((source("ws://h"),), {"ring_row": 1}, ConfigError, "did you mean 'ring_rows'"),
+        (
+            (tickwire.Config(tickwire.Feed(), (source("ws://h"),)),),
+            {"name": "x"},
+            TypeError,
+            "give nothing else",
+        ),
+    ],
+)
+def test_what_a_handler_cannot_take_is_a_clear_error(
+    arguments: tuple[Any, ...], keys: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        tickwire.FeedHandler(*arguments, **keys)
+
+
+def test_a_source_says_what_it_is_and_shows_no_declaration() -> None:
+    own = source("ws://h", venue=replace(load("hyperliquid"), name="mine"))
+    assert "venue='<mine>'" in repr(own)
+    assert len(repr(own)) < 600
+
+
+def test_the_public_names_are_all_there() -> None:
+    for name in tickwire.__all__:
+        assert getattr(tickwire, name) is not None
+    assert {"BatchConsumer", "Config", "Status", "errors"} <= set(tickwire.__all__)

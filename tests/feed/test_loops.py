@@ -116,3 +116,20 @@ def test_a_loop_of_a_programs_own_is_left_alone() -> None:
         return callback_errors()
 
     assert asyncio.run(main()) is None
+
+
+async def name_of_loop() -> str:
+    return type(asyncio.get_running_loop()).__module__
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_it_runs_on_the_loop_that_was_chosen(loop: str) -> None:
+    assert run(name_of_loop(), loop=loop).startswith(loop)
+
+
+async def test_inside_a_loop_it_says_what_to_do_instead() -> None:
+    main = name_of_loop()
+    with pytest.raises(RuntimeError, match="use `await main\\(\\)` instead"):
+        run(main)
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
+        await main  # it was closed, so nothing warns that it was never awaited

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 
@@ -53,10 +54,38 @@ def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
     # A block without a language is a picture.
     assert {name for name, _ in BLOCKS} == {"", "sh", "toml", "python"}
     assert len(blocks("toml")) == 1
-    assert len(blocks("python")) == 4
+    assert len(blocks("python")) == 5
     verbs = [command[:2] for command in commands() if command]
     assert verbs[:2] == [["make", "demo"], ["make", "test"]]  # .ci/run runs these
     assert {command[0] for command in verbs[2:]} == {"tickwire"}
+
+
+def test_the_first_rows_are_shown_in_a_plain_installation(
+    simulator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(Exception):
+        pass
+
+    printed: list[tuple[object, ...]] = []
+
+    def keep(*values: object) -> None:
+        printed.append(values)
+        if len(printed) >= 20:
+            raise Enough
+
+    for name in ("pandas", "polars"):  # neither is what tickwire needs
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(tickwire, "Source", partial(tickwire.Source, url=simulator))
+    code = compile(block("python", "to_numpy()"), "README.md", "exec")
+    with pytest.raises(Enough):
+        exec(code, {"print": keep})  # noqa: S102 - our own page
+    assert len(printed) == 20
+    now = np.datetime64("now")
+    for time, symbol, price in printed:
+        assert isinstance(time, np.datetime64)
+        assert abs(now - time) < np.timedelta64(1, "m")
+        assert symbol in ("BTC", "ETH")
+        assert isinstance(price, float)
 
 
 def test_trades_stream_into_polars(simulator: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import assert_type
 import pyarrow as pa
 
 import tickwire
-from tickwire import errors, session, wire
+from tickwire import session, wire
 from tickwire.config import SinkSettings
 from tickwire.feed import BatchConsumer
 from tickwire.venues.base import Venue
@@ -27,8 +27,12 @@ def declare(venue: Venue) -> tickwire.FeedHandler:
     sinks: list[SinkSettings] = [
         tickwire.DuckDBSink(path=Path("market.duckdb"), flush_ms=20),
         tickwire.ParquetSink(path=Path("data"), rotate_s=5.0),
-        tickwire.IpcSink(path=Path("streams")),
+        tickwire.IpcSink(path="streams"),
+        tickwire.ParquetSink("more"),
     ]
+    config = tickwire.Config(tickwire.Feed(state_dir="state"), (source,))
+    assert_type(tickwire.FeedHandler(config).status(), tickwire.Status)
+    tickwire.FeedHandler(source, tickwire.ParquetSink("data"), state_dir="state")
     return tickwire.FeedHandler([source, named], sinks, overflow="drop_oldest")
 
 
@@ -38,6 +42,8 @@ async def consume(path: str) -> int:
         assert_type(feed, tickwire.FeedHandler)
         consumer = feed.batches("trades")
         assert_type(consumer, BatchConsumer)
+        assert_type(consumer, tickwire.BatchConsumer)
+        assert_type(await consumer.wait(), int)
         assert_type(consumer.qsize(), int)
         assert_type(consumer.maxsize, int)
         assert_type(consumer.empty(), bool)
@@ -75,7 +81,7 @@ def parse(data: bytes) -> list[wire.Message | wire.Control]:
     parser = wire.FrameParser()
     try:
         return parser.receive(frame)
-    except errors.ProtocolError as error:
+    except tickwire.errors.ProtocolError as error:
         assert_type(error.close_code, int)
     return parser.take_events()
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from tests.venues.own import OWN
 
+from tickwire.config import plugins
 from tickwire.decode.program import Program
 from tickwire.errors import ConfigError
 from tickwire.schema import SYSTEM_TABLES, TABLES
-from tickwire.venues import _registry, channel_names, connections, load, names, plan
+from tickwire.venues import channel_names, connections, load, names, plan
 
 NAMES = ["binance", "binance-coinm", "binance-usdm", "hyperliquid", "hyperliquid-testnet"]
 
@@ -171,23 +172,30 @@ def test_what_is_wrong_with_it_is_told_in_a_line(
     assert problem in caught.value.problems[0]
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, **places: str) -> None:
-    points = [
-        EntryPoint(name.split("__")[0], value, "tickwire.venues") for name, value in places.items()
-    ]
-    monkeypatch.setattr(
-        _registry, "entry_points", lambda group: [p for p in points if p.group == group]
-    )
+def offer(monkeypatch: pytest.MonkeyPatch, *places: tuple[str, str]) -> None:
+    points = [EntryPoint(name, value, "tickwire.venues") for name, value in places]
+
+    def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
+        return [each for each in points if each.group == group and name in (None, each.name)]
+
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
 
 
 def test_an_installed_package_offers_a_venue(monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(monkeypatch, own="tests.venues.own:OWN", other="tests.venues.own:OWN")
+    own, none = "tests.venues.own:OWN", "tests.venues.own:NOT_A_VENUE"
+    offer(monkeypatch, ("own", own), ("other", own), ("none", none), ("lost", "nowhere:X"))
     assert load("own") is OWN
-    assert names() == sorted([*NAMES, "own", "other"])
-    with pytest.raises(ConfigError, match="venue 'other': its package declares it as 'own'"):
-        load("other")
-    offer(monkeypatch, own="tests.venues.own:OWN", own__2="tests.venues.own:NOT_A_VENUE")
-    with pytest.raises(ConfigError, match="several packages have one, write which: 'tests"):
+    assert names() == sorted([*NAMES, "own", "other", "none", "lost"])
+    for name, problem in (
+        ("other", "venue 'other': its package declares it as 'own', should be the same"),
+        ("none", "venue 'none': its package gives a int, should be a tickwire.venues.Venue"),
+        ("lost", "venue 'lost': cannot be loaded from nowhere:X: ModuleNotFoundError: No module"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load(name)
+        assert problem in caught.value.problems[0]
+    offer(monkeypatch, ("own", own), ("own", none))
+    with pytest.raises(ConfigError, match="venue 'own': stands for several objects"):
         load("own")
 
 

@@ -36,7 +36,7 @@ def replay(
     from tickwire.feed.replaying import Replay
 
     factor = factor_of(speed)
-    feed = FeedHandler.from_config(load(config), replays=True)
+    feed = FeedHandler(load(config), replays=True)
     played = Replay(feed, capture, speed=factor)
     with _progress(played):
         drive(feed, played.run, summary)

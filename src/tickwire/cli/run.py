@@ -36,7 +36,7 @@ def run(
     from tickwire.config import load
     from tickwire.feed import FeedHandler
 
-    feed = FeedHandler.from_config(load(config))
+    feed = FeedHandler(load(config))
     with live_line(feed):
         drive(
             feed,

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from tickwire.config.problems import problems_of
+from tickwire.config.signatures import signature_of
 from tickwire.errors import ConfigError
 from tickwire.redaction import hide_headers, hide_url, shown_url
 
@@ -52,9 +53,14 @@ class Section(BaseModel):
         paths = {name: folder / v for name, v in values.items() if isinstance(v, Path)}
         return self.model_copy(update=paths)
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.__signature__ = signature_of(cls)
+
     if not TYPE_CHECKING:  # the synthesised signature stays visible to type checkers
 
-        def __init__(self, **keys: Any) -> None:
+        def __init__(self, *values: Any, **keys: Any) -> None:
+            keys = signature_of(type(self)).bind_partial(*values).arguments | keys
             try:
                 super().__init__(**keys)
             except ValidationError as error:
@@ -169,7 +175,8 @@ def _fits_a_file_name(name: str) -> str:
 
 
 Names = Annotated[Sequence[str], BeforeValidator(_tuple), AfterValidator(_has_no_repeats)]
-FilePath = Annotated[Path, BeforeValidator(_path)]
+# Given as either, kept as a Path.
+FilePath = Annotated[str | Path, BeforeValidator(_path)]
 Seconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 SinkName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -202,8 +209,19 @@ class Feed(Section):
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     ring_rows: Annotated[int, AfterValidator(_is_power_of_two)] = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
-    state_dir: Annotated[Path | None, BeforeValidator(_state_dir)] = Path(".tickwire")
+    state_dir: Annotated[str | Path | None, BeforeValidator(_state_dir)] = Path(".tickwire")
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+
+
+class FeedKeys(TypedDict, total=False):
+    """The keys of `[feed]` as a program gives them; see `Feed`."""
+
+    name: str
+    loop: Literal["uvloop", "asyncio"]
+    ring_rows: int
+    overflow: Literal["block", "drop_oldest"]
+    state_dir: str | Path | None
+    hold_bytes: int
 
 
 class Source(Section):
@@ -275,6 +293,8 @@ class Source(Section):
                 yield name, {key: shown_url(url) for key, url in value.items()}
             elif name == "headers":
                 yield name, list(value)
+            elif name == "venue" and not isinstance(value, str):
+                yield name, f"<{value.name}>"
             else:
                 yield name, value
 
@@ -328,9 +348,9 @@ class FileSinkSettings(SinkSettings):
         The file or folder.
     """
 
-    path: FilePath
+    path: FilePath = Field(kw_only=False)
 
     @property
     def target(self) -> str:
         """The path."""
-        return str(self.path.absolute())
+        return str(Path(self.path).absolute())

@@ -62,6 +62,10 @@ class BatchConsumer:
         self._detached = False
         self._wake = _waker(weakref.ref(self))
 
+    def __repr__(self) -> str:
+        state = "ended" if self._detached else f"{self.qsize()} rows to take"
+        return f"<BatchConsumer of {self._ring.table.name}: {state}>"
+
     def __aiter__(self) -> BatchConsumer:
         return self
 
@@ -140,6 +144,24 @@ class BatchConsumer:
         if batch is None:
             raise QueueEmpty
         return batch
+
+    async def wait(self) -> int:
+        """Wait until there are rows to take, as for a lease.
+
+        Returns
+        -------
+        int
+            How many; 0 where there will be none any more.
+        """
+        while not self._detached:
+            n_rows = self.qsize()
+            if n_rows:
+                return n_rows
+            if self._left is not None:
+                self._detach()
+                break
+            await self._wait_for_publish()
+        return 0
 
     @contextmanager
     def lease(self) -> Iterator[pa.RecordBatch]:
@@ -269,13 +291,28 @@ class BatchConsumer:
             try:
                 await getter
             except BaseException:
-                getter.cancel()
-                if getter in self._getters:
-                    self._getters.remove(getter)
-                if not self.empty():  # it was woken, and the rows are there for another one
-                    self._wake_getter()
+                self._give_up(getter)
                 raise
         raise end
+
+    async def _wait_for_publish(self) -> None:
+        getter = asyncio.get_running_loop().create_future()
+        self._getters.append(getter)
+        self._arm()
+        try:
+            await getter
+        except BaseException:
+            self._give_up(getter)
+            raise
+        if self._getters:  # the rows stay: whoever waits besides may take them
+            self._wake_getter()
+
+    def _give_up(self, getter: asyncio.Future[None]) -> None:
+        getter.cancel()
+        if getter in self._getters:
+            self._getters.remove(getter)
+        if not self.empty():  # it was woken, and the rows are there for another one
+            self._wake_getter()
 
     def _arm(self) -> None:
         if not self._armed and not self._detached:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Unpack
 
-import structlog
-
-from tickwire.config import Config, Feed, SinkSettings, Source, load
+from tickwire.config import (
+    Config,
+    Feed,
+    FeedKeys,
+    SinkSettings,
+    Source,
+    load,
+    with_keys_of,
+)
+from tickwire.errors import ConfigError
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, plan_feed
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
+from tickwire.logs import get_logger
 
 
 class FeedHandler:
@@ -28,48 +36,38 @@ class FeedHandler:
 
     Parameters
     ----------
-    sources, sinks
-        What comes in and where it goes; a feed without sinks serves `batches` alone.
-    name, ring_rows, overflow, hold_bytes
-        As in `[feed]`.
-    state_dir
-        Where sequence numbers live over restarts; None keeps no state on disk.
-    loop
-        For `tickwire run`; whoever runs this class has chosen a loop already.
-    origin
-        The configuration's file, for messages.
+    sources
+        What comes in: a source, several, or a whole `Config` with its sinks.
+    sinks
+        Where it goes; a feed without sinks serves `batches` alone.
     replays
         Built for a capture: no connections, no state, full rings always wait.
+    **feed
+        The keys of `[feed]`, as `tickwire.Feed` has them; without a `state_dir` no state is kept on
+        disk.
 
     Raises
     ------
     ConfigError
         Where the configuration does not fit the venues.
+    TypeError
+        Where something else is given.
     """
 
+    @with_keys_of(Feed, state_dir=None)
     def __init__(
         self,
-        sources: Sequence[Source],
-        sinks: Sequence[SinkSettings] = (),
+        sources: Config | Source | Sequence[Source],
+        sinks: SinkSettings | Sequence[SinkSettings] = (),
         *,
-        name: str = "main",
-        loop: Literal["uvloop", "asyncio"] = "uvloop",
-        ring_rows: int = 262_144,
-        overflow: Literal["block", "drop_oldest"] = "block",
-        state_dir: Path | str | None = None,
-        hold_bytes: int = 67_108_864,
-        origin: str = "",
         replays: bool = False,
+        **feed: Unpack[FeedKeys],
     ) -> None:
-        feed = Feed(
-            name=name,
-            loop=loop,
-            ring_rows=ring_rows,
-            overflow=overflow,
-            state_dir=None if state_dir is None or replays else Path(state_dir),
-            hold_bytes=hold_bytes,
-        )
-        self.config = Config(feed, tuple(sources), tuple(sinks), origin)
+        config = _config_of(sources, sinks, feed)
+        if replays:
+            stateless = config.feed.model_copy(update={"state_dir": None})
+            config = replace(config, feed=stateless)
+        self.config = config
         self.plan: FeedPlan = plan_feed(self.config)
         self._replays = replays
         self._feed: RunningFeed | None = None
@@ -77,7 +75,16 @@ class FeedHandler:
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
         self._failure: BaseException | None = None
-        self._log = structlog.get_logger("tickwire.feed")
+        self._log = get_logger("tickwire.feed")
+
+    def __repr__(self) -> str:
+        state = "not started" if self._feed is None else "runs"
+        sources = ", ".join(source.venue.name for source in self.plan.sources)
+        sinks = ", ".join(sink.name for sink in self.config.sinks) or "none"
+        return (
+            f"<FeedHandler {self.config.feed.name}: {'stopped' if self._is_stopped else state}, "
+            f"sources {sources}, sinks {sinks}>"
+        )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> FeedHandler:
@@ -88,24 +95,7 @@ class FeedHandler:
         ConfigError
             With one line per mistake.
         """
-        return cls.from_config(load(path))
-
-    @classmethod
-    def from_config(cls, config: Config, *, replays: bool = False) -> FeedHandler:
-        """Build the feed of a configuration."""
-        feed = config.feed
-        return cls(
-            config.sources,
-            config.sinks,
-            name=feed.name,
-            loop=feed.loop,
-            ring_rows=feed.ring_rows,
-            overflow=feed.overflow,
-            state_dir=feed.state_dir,
-            hold_bytes=feed.hold_bytes,
-            origin=config.origin,
-            replays=replays,
-        )
+        return cls(load(path))
 
     async def __aenter__(self) -> FeedHandler:
         await self.start()
@@ -138,9 +128,6 @@ class FeedHandler:
         """
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
-        if not structlog.is_configured():
-            # Its default is standard output, which belongs to the program.
-            structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
         self._feed = RunningFeed(
             self.plan,
             replays=self._replays,
@@ -294,3 +281,31 @@ class FeedHandler:
         self._end.set()
         for consumer in list(self._consumers):  # who iterates must not wait for ever
             consumer.shutdown()
+
+
+def _config_of(
+    sources: Config | Source | Sequence[Source],
+    sinks: SinkSettings | Sequence[SinkSettings],
+    feed: FeedKeys,
+) -> Config:
+    """Put together what a program gave, or say what it should have given."""
+    if isinstance(sources, Config):
+        if sinks or feed:
+            raise TypeError("a Config holds its sinks and the keys of [feed]: give nothing else")
+        return sources
+    if isinstance(sources, str | Path):
+        raise TypeError(f"sources: is a path: write FeedHandler.from_toml({str(sources)!r})")
+    if not isinstance(sources, Source | Iterable):
+        raise TypeError(f"sources: is {sources!r}, should be Source objects")
+    many_sources = (sources,) if isinstance(sources, Source) else tuple(sources)
+    many_sinks = (sinks,) if isinstance(sinks, SinkSettings) else tuple(sinks)
+    for source in many_sources:
+        if not isinstance(source, Source):
+            raise TypeError(f"sources: has a {type(source).__name__}, should be Source objects")
+    for sink in many_sinks:
+        if not isinstance(sink, SinkSettings):
+            raise TypeError(f"sinks: has a {type(sink).__name__}, should be such as ParquetSink")
+    if not many_sources:
+        raise ConfigError(["source: is required, at least one Source"])
+    kept: FeedKeys = {"state_dir": None, **feed}
+    return Config(Feed(**kept), many_sources, many_sinks)

@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import structlog
-
+from tickwire.logs import get_logger
 from tickwire.redaction import shown
 
 _Result = TypeVar("_Result")
-_log = structlog.get_logger("tickwire.feed")
+_log = get_logger("tickwire.feed")
 
 
 def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
@@ -32,7 +31,23 @@ def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
     -------
     object
         What it returns.
+
+    Raises
+    ------
+    RuntimeError
+        Where a loop runs already, as in a notebook: there, `await main()` does it.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        if asyncio.iscoroutine(main):
+            main.close()  # it will not be awaited any more
+        raise RuntimeError(
+            "tickwire.run starts an event loop, and one runs already (as in a notebook): "
+            "use `await main()` instead"
+        )
     with asyncio.Runner(loop_factory=_factory(loop)) as runner:
         runner.get_loop().set_exception_handler(CallbackErrors())
         return runner.run(main)

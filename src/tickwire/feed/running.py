@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
@@ -70,7 +71,7 @@ class RunningFeed:
         self._on_failure = on_failure
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._housekeeper: asyncio.Task[None] | None = None
-        self._state = State(feed.state_dir, feed.name)
+        self._state = State(None if feed.state_dir is None else Path(feed.state_dir), feed.name)
         try:
             self.pipeline = Pipeline(
                 plan,

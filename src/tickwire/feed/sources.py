@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import structlog
-
 from tickwire.clock import wall_ns
 from tickwire.decode import ConnectionDecoder
 from tickwire.feed.books import fetch_books
@@ -25,11 +23,12 @@ from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.ledger import Gap, Ledger, Place
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
+from tickwire.logs import get_logger
 from tickwire.redaction import shown_url
 from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
 from tickwire.venues import Subscription
 
-_log = structlog.get_logger("tickwire.feed")
+_log = get_logger("tickwire.feed")
 
 # Ends of a connection after which nothing is missing.
 WANTED_ENDS = ("stopped", "refused")

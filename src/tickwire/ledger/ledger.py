@@ -14,12 +14,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from tickwire.clock import wall_ns
 from tickwire.ledger.gaps import Gap, Place
 from tickwire.ledger.log import GapLog
 from tickwire.ledger.reasons import REASONS
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.redaction import hidden
 from tickwire.ring import Ring
@@ -27,7 +26,7 @@ from tickwire.ring import Ring
 MAX_WAITING = 4096
 MAX_DETAIL = 4096  # characters
 
-_log = structlog.get_logger("tickwire.ledger")
+_log = get_logger("tickwire.ledger")
 
 
 class Ledger:

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-import structlog
-
 from tickwire.ledger.gaps import Gap, Place
+from tickwire.logs import get_logger
 
 LINE_EVERY_S = 1.0
 
-_log = structlog.get_logger("tickwire.ledger")
+_log = get_logger("tickwire.ledger")
 
 
 @dataclass(slots=True)

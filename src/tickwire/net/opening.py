@@ -7,9 +7,8 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import structlog
-
 from tickwire import errors
+from tickwire.logs import get_logger
 from tickwire.net._receiver import Receiver
 from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.protocol import open_protocol
@@ -23,7 +22,7 @@ from tickwire.wire import DeflateOffer, Handler, parse_url, zlib_version
 
 CarrierName = Literal["protocol", "stream", "picows"]
 Frames = Literal["plain", "gzip", "deflate"]
-_log = structlog.get_logger("tickwire.net")
+_log = get_logger("tickwire.net")
 
 CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
 

@@ -16,9 +16,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-import structlog
-
 from tickwire import errors
+from tickwire.logs import Logger, get_logger
 from tickwire.net.connection import Connection, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
@@ -34,7 +33,7 @@ from tickwire.session.subscriber import Subscriber, Unanswered
 from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
-_log = structlog.get_logger("tickwire.session")
+_log = get_logger("tickwire.session")
 
 TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
@@ -124,11 +123,8 @@ class Session:
         return self._url or self._policy.url
 
     @property
-    def _log(self) -> structlog.stdlib.BoundLogger:
-        log: structlog.stdlib.BoundLogger = _log.bind(
-            venue=self.venue.name, url=shown_url(self.url)
-        )
-        return log
+    def _log(self) -> Logger:
+        return _log.bind(venue=self.venue.name, url=shown_url(self.url))
 
     @property
     def is_subscribed(self) -> bool:

@@ -19,17 +19,18 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
 
 import duckdb
 import pyarrow as pa
-import structlog
 from pydantic import AfterValidator, Field
 
 from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, SinkName
 from tickwire.errors import SinkError
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
@@ -51,7 +52,7 @@ QUIET_MIN_BYTES = 16 * MIB
 ASIDE_BYTES = 256 * MIB
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
-_log = structlog.get_logger("tickwire.sinks")
+_log = get_logger("tickwire.sinks")
 
 
 class DuckDBSettings(FileSinkSettings):
@@ -163,7 +164,7 @@ class DuckDBSink(Sink):
         self.n_rows_aside = 0
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
-        self._path = settings.path.absolute()
+        self._path = Path(settings.path).absolute()
         self._storage_version = settings.storage_version
         self._most_memory_mb = settings.memory_mb
         self._automatic_mb = 4 * settings.checkpoint_mb

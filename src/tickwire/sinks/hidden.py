@@ -26,9 +26,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import structlog
 
 from tickwire.errors import SinkError
+from tickwire.logs import get_logger
 from tickwire.sinks.files import path_segment, sync_folder
 
 UNFINISHED = ".tmp"
@@ -36,7 +36,7 @@ UNFINISHED = ".tmp"
 UNREADABLE = ".unreadable"
 UNPLACED = ".unplaced"
 MAGIC = b"PAR1"
-_log = structlog.get_logger("tickwire.sinks")
+_log = get_logger("tickwire.sinks")
 
 
 class HiddenFolders:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -68,7 +69,7 @@ class IpcSink(Sink):
     ) -> None:
         super().__init__(settings, feed, metrics, on_failure)
         self.interval_s = settings.flush_ms / 1000
-        self._root = settings.path
+        self._root = Path(settings.path)
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
 

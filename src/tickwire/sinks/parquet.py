@@ -148,8 +148,8 @@ class ParquetSink(Sink):
         self.interval_s = min(self.interval_s, settings.rotate_s)
         self._rotate_s = settings.rotate_s
         self._rotate_rows = settings.rotate_rows
-        self._root = settings.path
-        self._hidden = HiddenFolders(settings.path, feed, settings.name)
+        self._root = Path(settings.path)
+        self._hidden = HiddenFolders(self._root, feed, settings.name)
         self._schemas: dict[str, pa.Schema] = {}
         self._files: dict[tuple[str, Part], _File] = {}
         self._start = ""

@@ -16,10 +16,10 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import tickwire.venues as package
+from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.errors import ConfigError
 from tickwire.venues.base import Venue
 
@@ -29,7 +29,7 @@ GROUP = "tickwire.venues"
 def names() -> list[str]:
     """Give the names of all venues there are, installed packages' too, sorted."""
     own = {venue.name for module in _modules() for venue in _venues(module)}
-    return sorted(own.union(_installed()))
+    return sorted(own.union(plugin_names(GROUP)))
 
 
 def load(name: str, folders: Sequence[Path] = ()) -> Venue:
@@ -56,9 +56,8 @@ def load(name: str, folders: Sequence[Path] = ()) -> Venue:
             for venue in _venues(module):
                 if venue.name == name:
                     return venue
-    offers = _installed().get(name, [])
-    if offers:
-        return _offered(offers)
+    if name in plugin_names(GROUP):
+        return _offered(name)
     raise ConfigError(
         [f"unknown venue {name!r}: one of {', '.join(names())}, or your own as 'module:NAME'"]
     )
@@ -77,24 +76,17 @@ def _venues(module: str) -> tuple[Venue, ...]:
     return tuple(found)
 
 
-def _installed() -> dict[str, list[EntryPoint]]:
-    found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        found.setdefault(point.name, []).append(point)
-    return found
-
-
-def _offered(offers: Sequence[EntryPoint]) -> Venue:
-    point = offers[0]
-    places = sorted({each.value for each in offers})
-    if len(places) > 1:
-        wrong = f"venue {point.name!r}: several packages have one, write which: "
-        raise ConfigError([wrong + " or ".join(map(repr, places))])
-    venue = _declared(point.value, ())
-    if venue.name != point.name:
-        raise ConfigError(
-            [f"venue {point.name!r}: its package declares it as {venue.name!r}, should be the same"]
-        )
+def _offered(name: str) -> Venue:
+    try:
+        venue = load_plugin(GROUP, name)
+    except PluginError as error:
+        raise ConfigError([f"venue {name!r}: {error}"]) from error
+    if not isinstance(venue, Venue):
+        wrong = f"its package gives a {type(venue).__name__}, should be a tickwire.venues.Venue"
+        raise ConfigError([f"venue {name!r}: {wrong}"])
+    if venue.name != name:
+        wrong = f"its package declares it as {venue.name!r}, should be the same"
+        raise ConfigError([f"venue {name!r}: {wrong}"])
     return venue
 
 
