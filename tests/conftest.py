@@ -26,7 +26,7 @@ import pytest
 HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
 # Folders, and words of a file's name.
-SERIAL = re.compile(r"\bsoak/")
+SERIAL = re.compile(r"\bsoak/|\bcli/test_bench|\bbenchmarks/test_(?:bursts|latency|rounds)")
 FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
 
 # Everything is on this machine: a proxy that its user's environment names is on no way of a test's.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def run(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[s
             bench,
         ],
         cwd=ROOT,
+        # In a worker of pytest-xdist nothing would be timed.
+        env={name: value for name, value in os.environ.items() if "XDIST" not in name},
         capture_output=True,
         text=True,
         check=False,
