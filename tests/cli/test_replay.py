@@ -154,8 +154,9 @@ def test_a_broken_chain_waits_for_the_next_snapshot_and_gaps_says_so(tmp_path: P
         (False, 30),
     ]
     gaps = from_duckdb(tmp_path, "gaps")
-    assert rows(gaps, "symbol", "reason", "ts_start", "ts_end") == [
-        ("BTCUSDT", "sequence", 3 * SECOND_NS, 4 * SECOND_NS)
+    assert rows(gaps, "gap_id", "state", "symbol", "reason", "ts_start", "ts_end") == [
+        (0, "open", "BTCUSDT", "sequence", 3 * SECOND_NS, None),
+        (0, "closed", "BTCUSDT", "sequence", 3 * SECOND_NS, 4 * SECOND_NS),
     ]
 
 

@@ -157,11 +157,12 @@ def test_a_failure_is_written_down_once_and_tried_again(
         async with scene.fetching(rest):
             await asyncio.wait_for(scene.until_rows(1), 30)
         assert [row[:2] for row in scene.book()] == [(True, 5)]
-        first, second = scene.rows("gaps")
-        for gap in (first, second):
+        opened, closed = scene.rows("gaps")
+        for gap in (opened, closed):
             assert (gap["table_name"], gap["reason"]) == ("book", "waiting_for_snapshot")
-            assert gap["symbol"] == "BTCUSDT"
-        assert first["ts_end"] == second["ts_start"]
+            assert (gap["gap_id"], gap["symbol"]) == (0, "BTCUSDT")
+        assert (opened["state"], opened["ts_end"]) == ("open", None)
+        assert (closed["state"], closed["ts_end"]) == ("closed", max(REST_NS, closed["ts_start"]))
         events = [row["event"] for row in scene.rows("sessions")]
         assert events == ["snapshot_failed"] * 2
 
@@ -220,9 +221,19 @@ def test_a_break_of_the_chain_is_a_gap_until_the_next_snapshot(run: Run) -> None
             (True, 22),
             (False, 25),
         ]
-        [gap] = scene.rows("gaps")
-        assert (gap["reason"], gap["ts_start"], gap["ts_end"]) == ("sequence", 500_000, REST_NS)
-        assert gap["symbol"] == "BTCUSDT"
+        opened, closed = scene.rows("gaps")
+        assert (opened["reason"], opened["ts_start"], opened["ts_end"]) == (
+            "sequence",
+            500_000,
+            None,
+        )
+        assert closed == opened | {
+            "state": "closed",
+            "ts_end": REST_NS,
+            "seq": 1,
+            "ts_recv": closed["ts_recv"],
+        }
+        assert closed["symbol"] == "BTCUSDT"
 
     run(play())
 

@@ -22,7 +22,7 @@ from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
 from tickwire.feed.endpoints import request_url
-from tickwire.ledger import Ledger, Place
+from tickwire.ledger import Gap, Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW, SEQUENCE, WAITING_FOR_SNAPSHOT
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
@@ -52,12 +52,12 @@ class _Wait:
     ----------
     since_ns
         When its deltas began to wait, or its chain broke.
-    reason
-        Why, if it had a book before; empty at the start.
+    gap
+        Open once rows are missing: from a break on, or when a snapshot could not be had.
     """
 
     since_ns: int
-    reason: str = ""
+    gap: Gap | None = None
 
 
 class Books:
@@ -137,7 +137,8 @@ class Books:
         if self._splice.n_breaks != self._n_breaks_seen:
             self._n_breaks_seen = self._splice.n_breaks
             for code in self._splice.take_broken():
-                self._waits[code] = _Wait(now_ns, SEQUENCE)
+                self._end_wait(self._waits.get(code), now_ns)
+                self._waits[code] = _Wait(now_ns, self._open(code, SEQUENCE, now_ns))
         if not self._splice.n_waiting:
             return []
         codes = self._splice.waiting()
@@ -149,11 +150,13 @@ class Books:
         for code, conn, was_waiting, was_broken in self._splice.take_ended():
             wait = self._waits.pop(code, None)
             if was_broken:
-                wait = _Wait(now_ns, SEQUENCE)
-            elif was_waiting and wait is None:
-                wait = _Wait(now_ns)
-            if wait is not None:
-                self._note(code, wait, now_ns, conn)
+                self._end_wait(wait, now_ns)
+                self._record(code, SEQUENCE, now_ns, now_ns, conn)
+            elif wait is not None and wait.gap is not None:
+                self._ledger.close(wait.gap, now_ns)
+            elif was_waiting or wait is not None:
+                since_ns = now_ns if wait is None else wait.since_ns
+                self._record(code, WAITING_FOR_SNAPSHOT, since_ns, now_ns, conn)
 
     def url_path(self, symbol: str) -> str:
         """Give path and query of the request for a symbol's snapshot."""
@@ -203,41 +206,44 @@ class Books:
             early=early,
         )
         if outcome == "spliced":
-            code = self._symbols.code(symbol)
-            wait = self._waits.pop(code, None)
-            if wait is not None and wait.reason:
-                self._note(code, wait, ts_recv, self._conn(code))
+            self._end_wait(self._waits.pop(self._symbols.code(symbol), None), ts_recv)
         return outcome
 
     def failed(self, symbol: str, error: TickwireError) -> None:
-        """Write down that a snapshot could not be had; the gap so far once per wait."""
+        """Write down that a snapshot could not be had; a gap is open from the first time on."""
         self.look()  # a wait that has ended is not this one
         code = self._symbols.code(symbol)
         wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
-        if not wait.reason:
-            wait.reason = WAITING_FOR_SNAPSHOT
-            now_ns = self._ledger.clock()
-            self._note(code, wait, now_ns, self._conn(code))
-            wait.since_ns = now_ns  # what is written next begins where this ends
+        if wait.gap is None:
+            wait.gap = self._open(code, WAITING_FOR_SNAPSHOT, wait.since_ns)
 
     def end(self) -> None:
         """Write down which books never came, and which changes, at the end of the feed."""
         self.look()
+        now_ns = self._ledger.clock()
         for code, wait in self._waits.items():
-            self._note(code, wait, self._ledger.clock(), self._conn(code))
+            self._end_wait(wait, now_ns)
+            if wait.gap is None:
+                conn = self._conns.get(self._symbols.value(code))
+                self._record(code, WAITING_FOR_SNAPSHOT, wait.since_ns, now_ns, conn)
         self._waits.clear()
         for code, conn, first_ns, last_ns in self._splice.drop_unreleased():
-            place = Place(self._venue.name, self._symbols.value(code), conn)
-            self._ledger.record("book", OVERFLOW, first_ns, last_ns, place)
+            self._record(code, OVERFLOW, first_ns, last_ns, conn)
 
-    def _conn(self, code: int) -> int | None:
-        return self._conns.get(self._symbols.value(code))
+    def _open(self, code: int, reason: str, start_ns: int) -> Gap:
+        symbol = self._symbols.value(code)
+        place = Place(self._venue.name, symbol, self._conns.get(symbol))
+        return self._ledger.open("book", reason, start_ns, place)
 
-    def _note(self, code: int, wait: _Wait, end_ns: int, conn: int | None) -> None:
+    def _end_wait(self, wait: _Wait | None, end_ns: int) -> None:
+        """End a wait; without a gap nothing is missing: what was held is there."""
+        if wait is not None and wait.gap is not None:
+            self._ledger.close(wait.gap, end_ns)
+
+    def _record(self, code: int, reason: str, start_ns: int, end_ns: int, conn: int | None) -> None:
         place = Place(self._venue.name, self._symbols.value(code), conn)
-        reason = wait.reason or WAITING_FOR_SNAPSHOT
-        self._ledger.record("book", reason, wait.since_ns, end_ns, place)
+        self._ledger.record("book", reason, start_ns, end_ns, place)
 
 
 async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
