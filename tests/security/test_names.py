@@ -17,7 +17,7 @@ from tests.security.messages import trade
 
 import tickwire
 from tickwire.capture import CaptureWriter
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, PlanError
 from tickwire.schema import TABLES
 from tickwire.venues import load
 
@@ -106,7 +106,7 @@ def symbols_of(folder: Path, table: str) -> dict[str, list[str]]:
 async def test_symbols_of_the_configuration_and_the_wire(tmp_path: Path) -> None:
     with cell(tmp_path) as folder:
         messages = [trade(number, symbol) for number, symbol in enumerate(HOSTILE)]
-        # Of a kind that was asked for, so it is decoded.
+        # A symbol that the source does not name gives no row.
         messages.insert(3, trade(77, "../../not-asked"))
         usable = [symbol for symbol in HOSTILE if symbol.strip()]
         with exchange([messages]) as server:
@@ -114,10 +114,11 @@ async def test_symbols_of_the_configuration_and_the_wire(tmp_path: Path) -> None
                 venue="hyperliquid", channels=["trades"], symbols=usable, url=server.ws_url
             )
             feed = tickwire.FeedHandler([source], sinks(folder), state_dir=folder / "state")
-            await collect(feed, "trades", len(messages))
+            await collect(feed, "trades", len(usable))
         asked = [request["subscription"]["coin"] for request in server.requests]
         assert sorted(asked) == sorted(usable)
-        expected = sorted([*HOSTILE, "../../not-asked"])
+        assert feed.summary()["unconfigured_rows"] == {"trades": 2}
+        expected = sorted(usable)
         assert symbols_of(folder, "trades") == dict.fromkeys(("duckdb", "parquet", "ipc"), expected)
 
 
@@ -135,12 +136,18 @@ async def test_symbols_that_only_the_wire_brings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [HOSTILE[0], *HOSTILE[2:5], *HOSTILE[6:10], HOSTILE[14]])
 async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
+    named = tickwire.Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
     if "\0" in name or "\n" in name:
         with pytest.raises(ConfigError, match="name"):
-            tickwire.FeedHandler([], name=name)
+            tickwire.FeedHandler(named, name=name)
         return
     with cell(tmp_path) as folder, exchange([[trade(1)]]) as server:
-        venue = replace(load("hyperliquid"), name=name)
+        venue = load("hyperliquid")
+        if name.isprintable():
+            venue = replace(venue, name=name)
+        else:
+            with pytest.raises(PlanError, match="should be printable text"):
+                replace(venue, name=name)
         source = tickwire.Source(
             venue=venue, channels=["trades"], symbols=["BTC"], url=server.ws_url
         )
@@ -148,17 +155,18 @@ async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
         await collect(feed, "trades", 1)
         assert symbols_of(folder, "trades")["duckdb"] == ["BTC"]
         with duckdb.connect(str(folder / "market.duckdb"), read_only=True) as connection:
-            assert connection.sql("SELECT venue FROM trades").fetchall() == [(name,)]
+            assert connection.sql("SELECT venue FROM trades").fetchall() == [(venue.name,)]
             pattern = f"{folder}/parquet/trades/**/*.parquet"
             rows = connection.read_parquet(pattern, hive_partitioning=True)
-            assert rows.select("venue").fetchall() == [(name,)]
+            assert rows.select("venue").fetchall() == [(venue.name,)]
         assert len(list((folder / "state").iterdir())) == 2
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "\U0001f4a5" * 20, "", "a\nb"])
 def test_a_feed_s_name_fits_a_file_name(name: str) -> None:
+    named = tickwire.Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
     with pytest.raises(ConfigError, match=r"^name: "):
-        tickwire.FeedHandler([], name=name)
+        tickwire.FeedHandler(named, name=name)
 
 
 def test_a_venue_s_name_fits_a_folder_s() -> None:
