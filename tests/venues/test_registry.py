@@ -201,5 +201,5 @@ def test_an_installed_package_offers_a_venue(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_symbol_of_binance_is_spelled_as_its_rows_have_it() -> None:
     # Streams are asked for in lower case, so that it would subscribe, and then give no rows.
-    with pytest.raises(ConfigError, match="'btcusdt' should be .* spells it, 'BTCUSDT'"):
+    with pytest.raises(ConfigError, match=r"'btcusdt' should be .* spells it, 'BTCUSDT'"):
         plan(load("binance"), ["trades"], ["btcusdt"])
