@@ -14,6 +14,7 @@ import pytest
 import uvloop
 from benchmarks.rounds import measure
 
+from tickwire.config import ConnectionOptions
 from tickwire.net import CARRIERS, open_connection
 from tickwire.wire import Handler, MessageQueue, build_close, build_frame
 
@@ -46,7 +47,9 @@ def serve(listener, n_frames):
 
 
 async def take_all(port, carrier, handler):
-    connection = await open_connection(f"ws://127.0.0.1:{port}/", handler, carrier=carrier)
+    connection = await open_connection(
+        f"ws://127.0.0.1:{port}/", handler, ConnectionOptions(carrier=carrier)
+    )
     connection.begin()
     ending = await connection.ended
     assert ending.code == 1000

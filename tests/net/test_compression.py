@@ -11,12 +11,13 @@ from dataclasses import replace
 import pytest
 from tests.net.conftest import Security
 from tests.net.servers import Peer, frame, serve_raw
-from tests.session.small_venue import QUICK, VENUE, running, say
+from tests.session.small_venue import VENUE, quick, running, say
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Opcode
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.net import connect, open_connection
 from tickwire.wire import Deflate, DeflateOffer, MessageQueue
 
@@ -291,7 +292,9 @@ async def test_frames_that_a_venue_packs(carrier: str, plain: Security, form: st
 
     async with serve_raw(script) as port:
         queue = MessageQueue()
-        connection = await open_connection(plain.url(port), queue, carrier=carrier, frames=form)
+        connection = await open_connection(
+            plain.url(port), queue, ConnectionOptions(carrier=carrier), frames=form
+        )
         connection.begin()
         async with asyncio.timeout(5):
             while len(queue) < len(messages):  # noqa: ASYNC110 - the queue tells nobody
@@ -322,7 +325,7 @@ async def test_a_link_offers_it_where_it_should(
         await peer.send(answer + (compressed(b"data " * 99) if offered else b""))
         await peer.answer_close()
 
-    settings = replace(QUICK, carrier=carrier, compression=setting)
+    settings = quick(carrier=carrier, compression=setting)
     async with (
         serve_raw(script) as port,
         running(
@@ -344,7 +347,7 @@ async def test_a_link_unpacks_as_the_venue_declares(carrier: str, plain: Securit
         await peer.send(frame(Opcode.BINARY, gzip.compress(b"data 1")))
         await peer.answer_close()
 
-    settings = replace(QUICK, carrier=carrier)
+    settings = quick(carrier=carrier)
     async with (
         serve_raw(script) as port,
         running(

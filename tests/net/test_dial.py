@@ -14,7 +14,7 @@ from tests.net.proxying import http_proxy, socks_proxy
 from tests.net.servers import Peer, serve_raw, text
 
 from tickwire import errors
-from tickwire.config import models
+from tickwire.config import ConnectionOptions, models
 from tickwire.net import connect, dial, proxies
 from tickwire.net.http import HttpClient
 
@@ -148,7 +148,9 @@ async def test_rest_through_a_proxy(kind: str, security: Security) -> None:
     port = runner.addresses[0][1]
     scheme = "https" if security.server_context else "http"
     async with serve_raw(script) as proxy_port:
-        client = HttpClient(ca_file=security.ca_file, proxy=url.format(proxy_port))
+        client = HttpClient(
+            ConnectionOptions(ca_file=security.ca_file, proxy=url.format(proxy_port))
+        )
         try:
             for _ in range(2):  # the second one on the same connection
                 assert (await client.get(f"{scheme}://localhost:{port}/x")).body == b"here"

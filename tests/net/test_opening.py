@@ -9,6 +9,7 @@ from tests.net.proxying import http_proxy
 from tests.net.servers import Peer, serve_raw
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.net import connect, open_connection
 from tickwire.wire import MessageQueue
 
@@ -101,9 +102,11 @@ async def test_a_connect_that_is_given_up_leaves_no_connection(
                 open_connection(
                     security.url(port),
                     MessageQueue(),
-                    carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
-                    ca_file=security.ca_file,
-                    connect_timeout_s=connect_timeout_s,
+                    ConnectionOptions(
+                        carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
+                        ca_file=security.ca_file,
+                        connect_timeout_s=connect_timeout_s,
+                    ),
                 )
             )
             await asked.wait()
@@ -183,7 +186,7 @@ async def test_a_proxy_that_answers_nonsense(plain: Security, answer: bytes, wor
 
 async def test_wrong_arguments_are_said_at_once() -> None:
     with pytest.raises(ValueError, match="carrier 'pigeon': one of protocol, stream, picows"):
-        await open_connection("ws://localhost", MessageQueue(), carrier="pigeon")  # type: ignore[arg-type] # on purpose
+        await connect("ws://localhost", carrier="pigeon")  # type: ignore[arg-type] # on purpose
     with pytest.raises(ValueError, match="ws or wss"):
         await connect("http://localhost")
     for none in ("https://localhost:1", "ftp://localhost", "http://", "http://localhost:x"):

@@ -8,6 +8,7 @@ from tests.net.servers import Peer, frame, serve_raw, text
 from websockets.frames import Opcode
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.net import connect, open_connection
 from tickwire.wire import MessageQueue
 
@@ -24,7 +25,9 @@ async def test_the_frames_of_one_of_its_reads_are_one_read_of_ours(security: Sec
     async with serve_raw(script, security.server_context) as port:
         queue = MessageQueue()
         connection = await open_connection(
-            security.url(port), queue, carrier="picows", ca_file=security.ca_file
+            security.url(port),
+            queue,
+            ConnectionOptions(carrier="picows", ca_file=security.ca_file),
         )
         connection.begin()
         async with asyncio.timeout(5):

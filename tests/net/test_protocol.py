@@ -9,6 +9,7 @@ from tests.decode.feeds import Feed
 from tests.net.conftest import Security
 from tests.net.servers import Peer, close, serve_raw, text
 
+from tickwire.config import ConnectionOptions
 from tickwire.decode.plan import message, rows
 from tickwire.net import Connection, open_connection
 from tickwire.net._protocol import ProtocolCarrier
@@ -22,9 +23,11 @@ async def opened(
     return await open_connection(
         security.url(port),
         queue,
-        carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
-        ca_file=security.ca_file,
-        **settings,  # type: ignore[arg-type] # the tests' own
+        ConnectionOptions(
+            carrier=carrier,  # type: ignore[arg-type] # one of CARRIERS
+            ca_file=security.ca_file,
+            **settings,  # type: ignore[arg-type] # the tests' own
+        ),
     )
 
 

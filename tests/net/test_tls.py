@@ -17,6 +17,7 @@ from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.net import CARRIERS, connect
 from tickwire.net.carriers.target import client_context, weaknesses
 from tickwire.session import RestClient
@@ -26,7 +27,7 @@ DAY = timedelta(days=1)
 
 
 async def open_rest(port: int, ca_file: str | None) -> None:
-    async with RestClient(ca_file=ca_file) as client:
+    async with RestClient(ConnectionOptions(ca_file=ca_file)) as client:
         await client.get(f"https://localhost:{port}/x")
 
 

@@ -30,7 +30,7 @@ from tests.security.planted import (
 
 from tickwire.capture import CaptureWriter
 from tickwire.cli.check import plan_lines
-from tickwire.config import Config, Feed, Source, load
+from tickwire.config import Config, ConnectionOptions, Feed, Source, load
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed import FeedHandler
 from tickwire.feed.planning import plan_feed
@@ -263,7 +263,9 @@ async def test_errors_and_their_traces_show_none_of_them(carrier: str) -> None:
                 (f"https://127.0.0.1:{rest}{path}", proxies),
                 (f"http://127.0.0.1:x{path}", None),
             ):
-                async with RestClient(headers=headers, proxy=through, timeout_s=1) as client:
+                async with RestClient(
+                    ConnectionOptions(headers=headers, proxy=through), timeout_s=1
+                ) as client:
                     with pytest.raises(TickwireError) as refused:
                         await client.get(url)
                     caught.append(refused.value)
@@ -290,7 +292,7 @@ def test_what_a_program_may_print_shows_none_of_them(tmp_path: Path) -> None:
     )
     config = Config(Feed(), (source,))
     plan = plan_feed(config)
-    settings = SessionSettings(headers=source.headers, proxy=source.proxy)
+    settings = SessionSettings(source)
     printed = [f"{each!r} {each}" for each in (source, config, plan, settings)]
     assert find("repr", [*printed, *plan_lines(plan)]) == []
     assert source.headers == {"X-Key": FILE_KEY}

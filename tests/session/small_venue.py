@@ -5,16 +5,28 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.net.servers import Peer, text
 from websockets.frames import Opcode
 
+from tickwire.config import SessionOptions
 from tickwire.observe import Metrics
 from tickwire.session import Session, SessionObserver, SessionSettings
 from tickwire.venues.base import Heartbeat, Limits, Reply, Subscription, Venue
 from tickwire.wire import MessageQueue
 
-QUICK = SessionSettings(first_delay_s=0.01, longest_delay_s=0.02, reply_timeout_s=2.0)
+
+def quick(**changed: Any) -> SessionSettings:
+    """Give settings that wait little, with changes to them or to the source's options."""
+    options = {"backoff_max_s": 0.02, "subscribe_timeout_s": 2.0}
+    settings: dict[str, Any] = {"first_delay_s": 0.01}
+    for name, value in changed.items():
+        (options if name in SessionOptions.model_fields else settings)[name] = value
+    return SessionSettings(SessionOptions(**options), **settings)
+
+
+QUICK = quick()
 
 
 class Handler(MessageQueue):

@@ -7,12 +7,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from tests.net.conftest import Security
 from tests.net.servers import Peer, close, serve_raw, text
-from tests.session.small_venue import QUICK, Running, Stuck, running
+from tests.session.small_venue import Running, Stuck, quick, running
 
 from tickwire.net import backlog as backlog_module
 
@@ -92,7 +91,7 @@ class Scene:
 @asynccontextmanager
 async def paused(carrier: str, security: Security, end: str) -> AsyncIterator[Scene]:
     scene = Scene(end)
-    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+    settings = quick(carrier=carrier, ca_file=security.ca_file)
     async with (
         serve_raw(scene.script, security.server_context) as port,
         running(security.url(port), [], settings=settings, make=Stuck) as run,

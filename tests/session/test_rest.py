@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.net.conftest import Security
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.session import RestClient
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -38,7 +39,7 @@ async def test_fetches_and_stamps(security: Security) -> None:
 
     async with (
         serving(answer, security) as url,
-        RestClient(ca_file=security.ca_file, headers={"X-Key": "k"}) as client,
+        RestClient(ConnectionOptions(ca_file=security.ca_file, headers={"X-Key": "k"})) as client,
     ):
         before = time.time_ns()
         payload, ts_recv = await client.get(f"{url}/depth?symbol=BTC&limit=5")

@@ -15,6 +15,7 @@ from tests.session.small_venue import (
     Observer,
     Stuck,
     accept_all,
+    quick,
     read_request,
     running,
     say,
@@ -36,7 +37,7 @@ async def test_subscribes_reads_and_stops(carrier: str, security: Security) -> N
         await peer.send(text("data 1") + text("data 2"))
         await peer.answer_close()
 
-    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+    settings = quick(carrier=carrier, ca_file=security.ca_file)
     async with (
         serve_raw(script, security.server_context) as port,
         running(security.url(port), ["a", "b", "c"], settings=settings) as run,
@@ -72,7 +73,7 @@ async def test_reconnects_and_subscribes_again(carrier: str, security: Security)
         else:
             await peer.answer_close()
 
-    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+    settings = quick(carrier=carrier, ca_file=security.ca_file)
     async with (
         serve_raw(script, security.server_context) as port,
         running(security.url(port), ["a"], settings=settings) as run,
@@ -138,9 +139,7 @@ async def test_backoff_grows_until_data_flows(plain: Security) -> None:
         def uniform(self, low: float, high: float) -> float:
             return high
 
-    settings = replace(
-        QUICK, first_delay_s=1.0, longest_delay_s=3.0, clock=clock, sleep=sleep, rng=NoJitter()
-    )
+    settings = quick(first_delay_s=1.0, backoff_max_s=3.0, clock=clock, sleep=sleep, rng=NoJitter())
     async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
         await run.observer.until_told("subscribed", 12)
     assert [round(delay) for delay in delays if delay > 0.1] == [1, 2, 3, 1, 2]
@@ -201,7 +200,7 @@ async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(
             await peer.send(say(ok=["a"]))
         await peer.answer_close()
 
-    settings = replace(QUICK, reply_timeout_s=0.3)
+    settings = quick(subscribe_timeout_s=0.3)
     async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
         await run.observer.until_told("subscribed", 8)
     assert ("disconnected", 7, "unanswered") in run.observer.told
@@ -262,7 +261,7 @@ async def test_silence_means_a_dead_connection(carrier: str, plain: Security) ->
         await peer.answer_close()
 
     venue = replace(VENUE, heartbeat=Heartbeat("ping", 0.05, 0.3))
-    settings = replace(QUICK, carrier=carrier)
+    settings = quick(carrier=carrier)
     async with (
         serve_raw(script) as port,
         running(plain.url(port), ["a"], venue=venue, settings=settings) as run,
@@ -281,7 +280,7 @@ async def test_a_handler_without_room_pauses_and_loses_nothing(
 
     # The silence is longer than the venue allows, but it is ours.
     venue = replace(VENUE, heartbeat=Heartbeat("none", 0, 0.4))
-    settings = replace(QUICK, carrier=carrier)
+    settings = quick(carrier=carrier)
     async with (
         serve_raw(script) as port,
         running(plain.url(port), [], venue=venue, settings=settings, make=Stuck) as run,
@@ -310,7 +309,7 @@ async def test_an_end_while_paused_is_an_overflow(carrier: str, plain: Security)
         await asyncio.sleep(0.05)
         peer.writer.transport.abort()
 
-    settings = replace(QUICK, carrier=carrier, close_timeout_s=0.05)
+    settings = quick(carrier=carrier, close_timeout_s=0.05)
     async with (
         serve_raw(script) as port,
         running(plain.url(port), [], settings=settings, make=Stuck) as run,
@@ -327,7 +326,7 @@ async def test_a_handler_that_asks_for_the_end_gets_no_more(carrier: str, plain:
         await peer.send(b"".join(text(f"data {i}") for i in range(10)))
         await peer.answer_close()
 
-    settings = replace(QUICK, carrier=carrier)
+    settings = quick(carrier=carrier)
     async with (
         serve_raw(script) as port,
         running(
@@ -352,7 +351,7 @@ async def test_connects_stay_within_the_limit_of_the_venue(plain: Security) -> N
 
     limiter = WindowLimiter(2, 60.0)
     async with serve_raw(script) as port:
-        settings = replace(QUICK, connects=limiter, sleep=sleep)
+        settings = quick(connects=limiter, sleep=sleep)
         async with running(plain.url(port), [], settings=settings) as run:
             await run.observer.until(lambda: waits != [])
             assert run.session.n_connects == 2
@@ -415,7 +414,7 @@ async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
 
     monkeypatch.setattr(session_module, "open_connection", open_then_cancel)
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
-        settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file)
+        settings = quick(carrier=carrier, ca_file=security.ca_file)
         session = Session(
             VENUE,
             [security.url(port)],
@@ -442,7 +441,7 @@ async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
         await asyncio.sleep(60)
 
     heartbeat = Heartbeat("none", 0, 0.05)
-    settings = replace(QUICK, carrier=carrier, ca_file=security.ca_file, heartbeat=heartbeat)
+    settings = quick(carrier=carrier, ca_file=security.ca_file, heartbeat=heartbeat)
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
         session = Session(
             VENUE,

@@ -6,14 +6,24 @@ Words: feed, source, sink, key, problem, plugin. Its C part: nowhere.
 """
 
 from tickwire.config.loading import Config, load
-from tickwire.config.models import Feed, FeedKeys, FileSinkSettings, SinkSettings, Source
+from tickwire.config.models import (
+    ConnectionOptions,
+    Feed,
+    FeedKeys,
+    FileSinkSettings,
+    SessionOptions,
+    SinkSettings,
+    Source,
+)
 from tickwire.config.signatures import with_keys_of
 
 __all__ = [
     "Config",
+    "ConnectionOptions",
     "Feed",
     "FeedKeys",
     "FileSinkSettings",
+    "SessionOptions",
     "SinkSettings",
     "Source",
     "load",

@@ -224,8 +224,73 @@ class FeedKeys(TypedDict, total=False):
     hold_bytes: int
 
 
-class Source(Section):
+class ConnectionOptions(Section):
+    """How a connection is made: what `tickwire.net` reads of a `[[source]]`.
+
+    Parameters
+    ----------
+    carrier
+        How bytes come from the socket to the parser.
+    ca_file
+        Certificates of the authorities to trust, PEM; the system's where left out.
+    headers
+        Sent with the opening handshake and REST requests. Their values are never shown.
+    proxy
+        On the way to the venue: `http://host:port`, or of the schemes socks4, socks4a, socks5,
+        socks5h, with `user:password@` where it asks for them; `off` for none. Left out: what
+        HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say.
+    connect_timeout_s
+        For name, TCP, TLS and the opening handshake together.
+    close_timeout_s
+        For the close handshake.
+    max_message_bytes
+        Largest message accepted; of a compressed one, when inflated.
+    """
+
+    carrier: Literal["protocol", "stream", "picows"] = "protocol"
+    ca_file: FilePath | None = None
+    headers: Annotated[dict[str, str], AfterValidator(_hide_headers)] = Field(default_factory=dict)
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
+    connect_timeout_s: Seconds = 10.0
+    close_timeout_s: Seconds = 5.0
+    max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            if name in ("url", "rest_url", "proxy") and isinstance(value, str):
+                yield name, shown_url(value)
+            elif name == "url" and value is not None:
+                yield name, {key: shown_url(url) for key, url in value.items()}
+            elif name == "headers":
+                yield name, list(value)
+            elif name == "venue" and not isinstance(value, str):
+                yield name, f"<{value.name}>"
+            else:
+                yield name, value
+
+
+class SessionOptions(ConnectionOptions):
+    """How a session with a venue is kept: what `tickwire.session` reads of a `[[source]]`.
+
+    Parameters
+    ----------
+    compression
+        Whether to offer permessage-deflate: `auto` where the venue is known to support it.
+    subscribe_timeout_s
+        How long to wait for the acknowledgement of a subscription.
+    backoff_max_s
+        Longest wait between two attempts to connect.
+    """
+
+    compression: Literal["auto", "off", "deflate"] = "auto"
+    subscribe_timeout_s: Seconds = 10.0
+    backoff_max_s: Seconds = 60.0
+
+
+class Source(SessionOptions):
     """`[[source]]`: one venue's channels and symbols.
+
+    It is handed down whole: session and net read what they need of it.
 
     Parameters
     ----------
@@ -240,30 +305,10 @@ class Source(Section):
         endpoint's. A table gives each endpoint its own.
     rest_url
         The same for REST: its path goes before the path of every request, its query behind.
-    carrier
-        How bytes come from the socket to the parser.
     extras
         The venue's own columns too.
-    ca_file
-        Certificates of the authorities to trust, PEM; the system's where left out.
-    headers
-        Sent with the opening handshake and REST requests. Their values are never shown.
-    proxy
-        On the way to the venue: `http://host:port`, or of the schemes socks4, socks4a, socks5,
-        socks5h, with `user:password@` where it asks for them; `off` for none. Left out: what
-        HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY say.
     replay_connections
         Which connections of a capture this source takes; all where left out.
-    connect_timeout_s
-        For name, TCP, TLS and the opening handshake together.
-    subscribe_timeout_s
-        How long to wait for the acknowledgement of a subscription.
-    backoff_max_s
-        Longest wait between two attempts to connect.
-    max_message_bytes
-        Largest message accepted; of a compressed one, when inflated.
-    compression
-        Whether to offer permessage-deflate: `auto` where the venue is known to support it.
     """
 
     venue: Annotated[Any, AfterValidator(_venue)]
@@ -271,32 +316,10 @@ class Source(Section):
     symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
     url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
     rest_url: Annotated[str, _url_with("http", "https")] | None = None
-    carrier: Literal["protocol", "stream", "picows"] = "protocol"
     extras: bool = False
-    ca_file: FilePath | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_hide_headers)] = Field(default_factory=dict)
-    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)
     ] = None
-    connect_timeout_s: Seconds = 10.0
-    subscribe_timeout_s: Seconds = 10.0
-    backoff_max_s: Seconds = 60.0
-    max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
-    compression: Literal["auto", "off", "deflate"] = "auto"
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        for name, value in super().__repr_args__():
-            if name in ("url", "rest_url", "proxy") and isinstance(value, str):
-                yield name, shown_url(value)
-            elif name == "url" and value is not None:
-                yield name, {key: shown_url(url) for key, url in value.items()}
-            elif name == "headers":
-                yield name, list(value)
-            elif name == "venue" and not isinstance(value, str):
-                yield name, f"<{value.name}>"
-            else:
-                yield name, value
 
 
 class SinkSettings(Section):

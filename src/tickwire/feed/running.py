@@ -190,15 +190,10 @@ class RunningFeed:
 
     def _rest_of(self, source: SourcePipeline) -> RestClient:
         settings, venue = source.plan.settings, source.plan.venue
-        ca_file = None if settings.ca_file is None else str(settings.ca_file)
-        key = (venue.name, ca_file, settings.proxy, *sorted(settings.headers.items()))
+        headers = sorted(settings.headers.items())
+        key = (venue.name, settings.ca_file, settings.proxy, *headers)
         if key not in self._rests:
-            self._rests[key] = RestClient(
-                per_min=venue.limits.rest_per_min,
-                ca_file=ca_file,
-                headers=settings.headers,
-                proxy=settings.proxy,
-            )
+            self._rests[key] = RestClient(settings, per_min=venue.limits.rest_per_min)
         return self._rests[key]
 
     async def _housekeeping_loop(self) -> None:

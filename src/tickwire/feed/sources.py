@@ -254,7 +254,6 @@ class LiveSource(SessionObserver):
     def _session(
         self, plan: ConnectionPlan, next_conn: Callable[[], int], connects: WindowLimiter
     ) -> Session:
-        settings = self.plan.settings
         session = Session(
             self.plan.venue,
             (plan.url,),
@@ -263,18 +262,7 @@ class LiveSource(SessionObserver):
             next_conn=next_conn,
             observers=(self,),
             metrics=self._metrics,
-            settings=SessionSettings(
-                carrier=settings.carrier,
-                headers=settings.headers,
-                ca_file=None if settings.ca_file is None else str(settings.ca_file),
-                proxy=settings.proxy,
-                connect_timeout_s=settings.connect_timeout_s,
-                max_message_bytes=settings.max_message_bytes,
-                compression=settings.compression,
-                connects=connects,
-                reply_timeout_s=settings.subscribe_timeout_s,
-                longest_delay_s=settings.backoff_max_s,
-            ),
+            settings=SessionSettings(self.plan.settings, connects=connects),
         )
         wanted = set(self.plan.spliced)
         self._spliced[session] = tuple(

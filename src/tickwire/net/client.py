@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Literal
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.net.connection import (
     ABNORMAL,
     COMPRESS_FROM_BYTES,
@@ -262,15 +263,18 @@ class connect:  # noqa: N801 - used like a function
             open_connection,
             url,
             self._queue,
-            carrier=carrier,
-            headers=headers,
+            # As given, checked as it is used: a program's mistake is a ValueError.
+            ConnectionOptions.model_construct(
+                carrier=carrier,
+                headers=dict(headers or {}),
+                ca_file=ca_file,
+                proxy=proxy,
+                connect_timeout_s=connect_timeout_s,
+                close_timeout_s=close_timeout_s,
+                max_message_bytes=max_message_bytes,
+            ),
             subprotocols=subprotocols,
-            ca_file=ca_file,
             ssl_context=ssl,
-            proxy=proxy,
-            connect_timeout_s=connect_timeout_s,
-            close_timeout_s=close_timeout_s,
-            max_message_bytes=max_message_bytes,
             compression=compression,
             compress_from_bytes=compress_from_bytes,
         )

@@ -11,12 +11,14 @@ import aiohttp
 
 from tickwire import errors
 from tickwire.clock import wall_ns
+from tickwire.config import ConnectionOptions
 from tickwire.net.carriers.target import client_context
 from tickwire.net.dial import dial
 from tickwire.net.proxies import Proxy, proxy_for
 from tickwire.net.reasons import reason_of
 from tickwire.redaction import hide_headers, hide_url, shown_url
 
+DEFAULTS = ConnectionOptions()
 READ_BYTES = 65_536
 SHOWN_BYTES = 500  # of an answer that is not 200
 
@@ -51,26 +53,22 @@ class HttpClient:
         For one request, everything included.
     max_bytes
         Largest document.
-    ca_file, headers, proxy
-        As in `connect`.
+    options
+        Authorities, headers and proxy.
     """
 
     def __init__(
         self,
+        options: ConnectionOptions = DEFAULTS,
         *,
         timeout_s: float = 10.0,
         max_bytes: int = 33_554_432,
-        ca_file: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
     ) -> None:
-        hide_headers((headers or {}).items())
-        hide_url(proxy or "")
+        hide_headers(options.headers.items())
+        hide_url(options.proxy or "")
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
-        self._ca_file = ca_file
-        self._headers = dict(headers or {})
-        self._proxy = proxy
+        self._options = options
         self._client: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -92,7 +90,7 @@ class HttpClient:
         hide_url(url)
         name = shown_url(url)
         try:
-            proxy = proxy_for(url, self._proxy)
+            proxy = proxy_for(url, self._options.proxy)
             name = name if proxy is None else f"{name} by {proxy}"
             async with asyncio.timeout(self._timeout_s):
                 return await self._fetch(url)
@@ -108,8 +106,8 @@ class HttpClient:
     async def _fetch(self, url: str) -> Answer:
         if self._client is None:
             self._client = aiohttp.ClientSession(
-                connector=_Connector(client_context(self._ca_file), self._proxy),
-                headers=self._headers,
+                connector=_Connector(client_context(self._options.ca_file), self._options.proxy),
+                headers=self._options.headers,
                 cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
             )
         # Redirects would take the request to a host that nobody configured.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from tickwire import errors
+from tickwire.config import ConnectionOptions
 from tickwire.logs import get_logger
 from tickwire.net._receiver import Receiver
 from tickwire.net.carriers.base import Opened
@@ -24,22 +26,18 @@ CarrierName = Literal["protocol", "stream", "picows"]
 Frames = Literal["plain", "gzip", "deflate"]
 _log = get_logger("tickwire.net")
 
+DEFAULTS = ConnectionOptions()
+
 CARRIERS: tuple[CarrierName, ...] = ("protocol", "stream", "picows")
 
 
 async def open_connection(
     url: str,
     handler: Handler,
+    options: ConnectionOptions = DEFAULTS,
     *,
-    carrier: CarrierName = "protocol",
-    headers: Mapping[str, str] | None = None,
     subprotocols: Sequence[str] = (),
-    ca_file: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
-    proxy: str | None = None,
-    connect_timeout_s: float = 10.0,
-    close_timeout_s: float = 5.0,
-    max_message_bytes: int = 16_777_216,
     compression: DeflateOffer | None = None,
     compress_from_bytes: int = COMPRESS_FROM_BYTES,
     frames: Frames = "plain",
@@ -53,23 +51,13 @@ async def open_connection(
         `ws://` or `wss://`.
     handler
         What takes the messages.
-    carrier
-        What brings the bytes.
-    headers, subprotocols
-        For the handshake. The headers' values are never shown.
-    ca_file, ssl_context
-        The authorities to trust, or a whole TLS context; the system's authorities if left out. A
-        context that verifies less than it could is used, and told in the log.
-    proxy
-        `http://host:port`, or of the schemes socks4, socks4a, socks5, socks5h, with
-        `user:password@` where it asks for them; `off` for none. Left out: what HTTPS_PROXY,
-        HTTP_PROXY, ALL_PROXY and NO_PROXY say.
-    connect_timeout_s
-        For everything until the handshake is done.
-    close_timeout_s
-        For the close handshake.
-    max_message_bytes
-        Largest message; of one that comes compressed, when inflated.
+    options
+        Carrier, authorities, headers, proxy, times and bounds.
+    subprotocols
+        For the handshake.
+    ssl_context
+        A whole TLS context instead of `ca_file`. One that verifies less than it could is used, and
+        that is logged.
     compression
         What to offer of permessage-deflate, RFC 7692; None: nothing.
     compress_from_bytes
@@ -95,29 +83,29 @@ async def open_connection(
     TickwireError
         If something is to be inflated and there is no zlib.
     """
-    if carrier not in CARRIERS:
-        raise ValueError(f"carrier {carrier!r}: one of {', '.join(CARRIERS)}")
-    hide_headers((headers or {}).items())
+    if options.carrier not in CARRIERS:
+        raise ValueError(f"carrier {options.carrier!r}: one of {', '.join(CARRIERS)}")
+    hide_headers(options.headers.items())
     hide_url(url)
     parts = parse_url(url)
-    proxy_used = proxy_for(url, proxy)
+    proxy_used = proxy_for(url, options.proxy)
     name = shown_url(url) if proxy_used is None else f"{shown_url(url)} by {proxy_used}"
     target = Target(
         url,
         parts,
-        _tls(name, ssl_context, ca_file) if parts.secure else None,
-        tuple((headers or {}).items()),
+        _tls(name, ssl_context, options.ca_file) if parts.secure else None,
+        tuple(options.headers.items()),
         tuple(subprotocols),
         proxy_used,
-        max_message_bytes,
+        options.max_message_bytes,
         compression,
     )
     if compression is not None:
         zlib_version()
-    receiver = Receiver(handler, max_message_bytes=max_message_bytes)
+    receiver = Receiver(handler, max_message_bytes=options.max_message_bytes)
     if frames != "plain":
         receiver.parser.unpack_binary(frames)
-    opened = await _open_in_time(name, carrier, target, receiver, connect_timeout_s)
+    opened = await _open_in_time(name, options.carrier, target, receiver, options.connect_timeout_s)
     agreed = opened.compression
     if agreed is not None:  # nothing has been parsed yet
         receiver.parser.use_deflate(
@@ -130,12 +118,14 @@ async def open_connection(
         subprotocol=opened.subprotocol,
         compression=agreed,
         compress_from_bytes=compress_from_bytes,
-        close_timeout_s=close_timeout_s,
+        close_timeout_s=options.close_timeout_s,
         on_events=on_events,
     )
 
 
-def _tls(name: str, ssl_context: ssl.SSLContext | None, ca_file: str | None) -> ssl.SSLContext:
+def _tls(
+    name: str, ssl_context: ssl.SSLContext | None, ca_file: str | Path | None
+) -> ssl.SSLContext:
     """Give the context to use; what it does not verify is told."""
     try:
         context = ssl_context or client_context(ca_file)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tickwire.clock import Clock, Sleep
-from tickwire.net.opening import CarrierName
+from tickwire.config import SessionOptions
 from tickwire.session.pacing import WindowLimiter
 from tickwire.venues.base import Heartbeat
 
@@ -40,20 +39,15 @@ class SessionSettings:
 
     Parameters
     ----------
-    carrier, headers, ca_file, proxy, connect_timeout_s, close_timeout_s, max_message_bytes
-        As in `connect`.
-    compression
-        `auto` offers permessage-deflate where the venue is declared to support it, `deflate`
-        always, `off` never.
+    options
+        Those of the source.
     connects
         Limits connects; share one among the sessions of a venue. None: one of the session's own,
         by the venue's limits.
     heartbeat
         Instead of the venue's.
-    reply_timeout_s
-        How long to wait for the answer to a subscribe request.
-    first_delay_s, longest_delay_s
-        Of the backoff between connects.
+    first_delay_s
+        The first delay of the backoff between connects.
     unreachable_delay_s
         The longest delay while nothing can be reached: no name, no route, refused.
     rng
@@ -62,19 +56,10 @@ class SessionSettings:
         Monotonic seconds, and what waits.
     """
 
-    carrier: CarrierName = "protocol"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    ca_file: str | None = None
-    proxy: str | None = field(default=None, repr=False)
-    connect_timeout_s: float = 10.0
-    close_timeout_s: float = 5.0
-    max_message_bytes: int = 16_777_216
-    compression: Literal["auto", "off", "deflate"] = "auto"
+    options: SessionOptions = field(default_factory=SessionOptions)
     connects: WindowLimiter | None = None
     heartbeat: Heartbeat | None = None
-    reply_timeout_s: float = 10.0
     first_delay_s: float = 1.0
-    longest_delay_s: float = 60.0
     unreachable_delay_s: float = 3.0
     rng: random.Random | None = None
     clock: Clock = time.monotonic

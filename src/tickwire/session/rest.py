@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 from tickwire import errors
 from tickwire.clock import Clock, Sleep
+from tickwire.config import ConnectionOptions
 from tickwire.net.http import Answer, HttpClient
 from tickwire.redaction import shown, shown_url
 from tickwire.session.pacing import WindowLimiter
@@ -25,14 +25,14 @@ class RestClient:
 
     Parameters
     ----------
+    options
+        Authorities, headers and proxy.
     per_min
         Requests per minute.
     timeout_s
         For one request, everything included.
     max_bytes
         Largest document.
-    ca_file, headers, proxy
-        As in `connect`.
     max_pause_s
         The longest that a venue may make us wait before asking again; past it, requests are
         refused until the time has come.
@@ -42,20 +42,18 @@ class RestClient:
 
     def __init__(
         self,
+        options: ConnectionOptions | None = None,
         *,
         per_min: int = 60,
         timeout_s: float = 10.0,
         max_bytes: int = 33_554_432,
-        ca_file: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
         max_pause_s: float = 60.0,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limiter = WindowLimiter(per_min, clock=clock, sleep=sleep)
         self._http = HttpClient(
-            timeout_s=timeout_s, max_bytes=max_bytes, ca_file=ca_file, headers=headers, proxy=proxy
+            options or ConnectionOptions(), timeout_s=timeout_s, max_bytes=max_bytes
         )
         self._max_pause_s = max_pause_s
         self._clock = clock

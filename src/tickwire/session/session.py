@@ -111,7 +111,7 @@ class Session:
             urls,
             given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
             first_delay_s=given.first_delay_s,
-            longest_delay_s=given.longest_delay_s,
+            longest_delay_s=given.options.backoff_max_s,
             unreachable_delay_s=given.unreachable_delay_s,
             rng=given.rng,
             clock=given.clock,
@@ -195,18 +195,11 @@ class Session:
             # A connect that fails leaves its number and its handler to the next one.
             self.conn = self._next_conn()
             self.handler = self._make_handler(self.conn)
-        settings = self.settings
         opening = asyncio.ensure_future(
             open_connection(
                 self.url,
                 cast(Handler, self.handler),
-                carrier=settings.carrier,
-                headers=settings.headers,
-                ca_file=settings.ca_file,
-                proxy=settings.proxy,
-                connect_timeout_s=settings.connect_timeout_s,
-                close_timeout_s=settings.close_timeout_s,
-                max_message_bytes=settings.max_message_bytes,
+                self.settings.options,
                 compression=self._offer(),
                 frames=self.venue.frames,
                 on_events=self._on_events,
@@ -232,7 +225,7 @@ class Session:
         return cast("Connection | None", connection)
 
     def _offer(self) -> DeflateOffer | None:
-        wanted = self.settings.compression
+        wanted = self.settings.options.compression
         offered = wanted == "deflate" or (wanted == "auto" and self.venue.compression)
         return DeflateOffer() if offered else None
 
@@ -257,7 +250,7 @@ class Session:
             on_warned=self._warnings.add,
             on_subscribed=self._on_subscribed,
             has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
-            reply_timeout_s=settings.reply_timeout_s,
+            reply_timeout_s=settings.options.subscribe_timeout_s,
             backoff=Backoff(rng=settings.rng),
             clock=settings.clock,
         )

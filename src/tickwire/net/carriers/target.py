@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tickwire.net.dial import dial
 from tickwire.net.proxies import Proxy
@@ -94,7 +95,7 @@ def weaknesses(context: ssl.SSLContext) -> list[str]:
     return found
 
 
-def client_context(ca_file: str | None = None) -> ssl.SSLContext:
+def client_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
     """Make a TLS context that verifies the server: its chain and its name, TLS 1.2 or newer.
 
     Parameters
