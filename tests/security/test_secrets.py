@@ -124,7 +124,7 @@ async def test_a_run_shows_none_of_them(tmp_path: Path) -> None:
     assert echo.n_connections >= 5
     assert rest.n_requests >= 2
     said = outputs[-1].decode()
-    for words in ("401", "302", "did not answer in HTTP", "bad key", "4001", "407", "no snapshot"):
+    for words in ("401", "302", "did not answer in HTTP", "bad key", "4001", "407", "not_json"):
         assert words in said, words
     assert find("output", outputs) == []
     assert find("files", _everything_written(tmp_path)) == []
