@@ -26,6 +26,7 @@ from tickwire.errors import ConfigError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
 from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection, Stats
+from tickwire.sim.declared import Declared
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
 from tickwire.sim.faults import Faults
 from tickwire.sim.hyperliquid import Hyperliquid
@@ -34,6 +35,7 @@ from tickwire.sim.market import Market
 from tickwire.sim.market_driver import MarketDriver
 from tickwire.sim.playback import CaptureDriver, RestAnswers, Route, Speed
 from tickwire.sim.rate_limits import RestLimits
+from tickwire.venues import load
 
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
@@ -48,7 +50,7 @@ class Simulator:
     Parameters
     ----------
     venue
-        One of `VENUES`.
+        One of `VENUES`; for a capture any venue, also `package.module:NAME`.
     host, port
         Where it listens; port 0 lets the system choose.
     rate
@@ -99,7 +101,7 @@ class Simulator:
         greeting: str | None = None,
         ping_every_s: float | None = None,
     ) -> None:
-        _check(venue, rate, channels, speed)
+        _check(venue, rate, channels, speed, plays=capture is not None)
         self.venue = venue
         self.stats = Stats()
         self.faults = faults or Faults()
@@ -112,6 +114,8 @@ class Simulator:
         names = () if self._capture else tuple(symbols or DEFAULT_SYMBOLS[venue])
         self.market = Market(venue, names, seed, stamp=stamp)
         speaks: type[Exchange] = Hyperliquid if venue in HYPERLIQUID else Binance
+        if venue not in VENUES:
+            speaks = Declared
         self.exchange = speaks(
             venue,
             self.market,
@@ -308,10 +312,20 @@ class Simulator:
         return web.Response(status=answer.status, text=answer.body, content_type="application/json")
 
 
-def _check(venue: str, rate: float, channels: Sequence[str] | None, speed: Speed) -> None:
+def _check(
+    venue: str, rate: float, channels: Sequence[str] | None, speed: Speed, *, plays: bool
+) -> None:
     problems = []
-    if venue not in VENUES:
-        problems.append(f"--venue: {venue} is not simulated; allowed: {', '.join(VENUES)}")
+    if venue not in VENUES and plays:
+        try:
+            load(venue, (Path.cwd(),))
+        except ConfigError as error:
+            problems += [f"--venue: {problem}" for problem in error.problems]
+    elif venue not in VENUES:
+        problems.append(
+            f"--venue: {venue} is not simulated; allowed: {', '.join(VENUES)}, and any venue "
+            "with --capture"
+        )
     if rate < 0:
         problems.append(f"--rate: {rate:g} is not 0 or more")
     allowed = ", ".join(CHANNELS)

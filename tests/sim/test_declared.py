@@ -1,0 +1,79 @@
+"""A venue of one's own is as good as a built-in one: check, sim, replay and run take it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tickwire.errors import ConfigError
+from tickwire.sim import Simulator
+
+MODULE = "from tests.venues.own import declare\nMINE = declare(name='mine')\n"
+TRADES = [
+    {"type": "trade", "s": "A", "t": 1, "p": "1.5", "q": "2", "side": "buy", "id": str(number)}
+    for number in range(30)
+]
+ROOT = Path(__file__).parents[2]
+
+
+def tickwire(folder: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-m", "tickwire", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        timeout=60,
+        check=False,
+    )
+
+
+def configure(folder: Path, url: str = "") -> Path:
+    (folder / "my_venue.py").write_text(MODULE)
+    (folder / "capture.jsonl").write_text("".join(json.dumps(each) + "\n" for each in TRADES))
+    path = folder / "feeds.toml"
+    path.write_text(
+        '[feed]\nstate_dir = ""\n[[source]]\nvenue = "my_venue:MINE"\nchannels = ["trades"]\n'
+        f'symbols = ["A"]\n{url}'
+    )
+    return path
+
+
+def test_check_and_replay_find_it_beside_the_configuration(tmp_path: Path) -> None:
+    config = configure(tmp_path)
+    checked = tickwire(ROOT, "check", config)
+    assert checked.returncode == 0, checked.stderr
+    assert "source[0] mine: " in checked.stdout
+    replayed = tickwire(ROOT, "replay", tmp_path / "capture.jsonl", config, "--summary", "-")
+    assert replayed.returncode == 0, replayed.stderr
+    assert json.loads(replayed.stdout)["rows"]["trades"] == 30
+
+
+def test_sim_plays_its_capture_and_run_takes_it(tmp_path: Path) -> None:
+    config = configure(tmp_path)
+    command = [sys.executable, "-m", "tickwire", "sim", "--venue", "my_venue:MINE", "--port", "0"]
+    command += ["--capture", "capture.jsonl", "--speed", "max"]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    with subprocess.Popen(  # noqa: S603 - our own
+        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    ) as simulator:
+        try:
+            assert simulator.stdout is not None
+            url = simulator.stdout.readline().strip().removeprefix("ws=")
+            configure(tmp_path, f'url = "{url}"\n')
+            run = tickwire(tmp_path, "run", config, "--until-idle", "1", "--summary", "-")
+        finally:
+            simulator.terminate()
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["rows"]["trades"] == 30
+
+
+def test_without_a_capture_there_is_nothing_to_simulate(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"own:OWN is not simulated; .* with --capture"):
+        Simulator("tests.venues.own:OWN")
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text("{}\n")
+    with pytest.raises(ConfigError, match=r"--venue: unknown venue 'nyse'"):
+        Simulator("nyse", capture=capture)
