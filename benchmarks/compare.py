@@ -6,7 +6,7 @@ Rules of this file
   to a few numbers per figure; those of a commit without changes can be kept in git, in
   `results/kept/`.
 - A difference counts where the runs of the two commits do not overlap. Where a figure has no
-  spread, as module benchmarks have none over runs, only the change is told.
+  spread, as module benchmarks have none over runs, only the change is reported.
 - Other clients and baselines are compared too: what they differ by is the machine's doing.
 """
 
@@ -42,7 +42,7 @@ class Figure:
         The smallest and the largest run; None where there is no such thing, or one run.
     is_rate
         More is better.
-    is_ours
+    is_tickwire
         tickwire's; otherwise it tells about the machine.
     """
 
@@ -50,7 +50,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     is_rate: bool = False
-    is_ours: bool = True
+    is_tickwire: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +112,14 @@ def gather(commit: str, folder: Path = RESULTS) -> Kept | None:
 
 def _throughput(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
     for result in document["results"]:
-        name, is_ours = result["pipeline"], result["pipeline"].startswith("tickwire")
+        name, is_tickwire = result["pipeline"], result["pipeline"].startswith("tickwire")
         if any(run.get("faults") for run in result["runs"]):
             continue
         for key, unit in THROUGHPUT:
             if result.get(key) is not None:
                 low, high = _runs_spread(result, result["spread"][key])
                 is_rate = key == "messages_per_second"
-                figure = Figure(result[key], low, high, is_rate, is_ours)
+                figure = Figure(result[key], low, high, is_rate, is_tickwire)
                 yield f"{result['case']}: {name}: {unit}", figure
         if "peak_rss_bytes" in result:
             peaks = [run["peak_rss_bytes"] / 1e6 for run in result["runs"]]
@@ -142,7 +142,7 @@ def _latency(document: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
                 result["latency_us"][percentile],
                 low,
                 high,
-                is_ours=result["pipeline"].startswith("tickwire"),
+                is_tickwire=result["pipeline"].startswith("tickwire"),
             )
             yield f"{result['case']}: {result['pipeline']}: {percentile} us", figure
 
@@ -174,7 +174,7 @@ def find(commit: str, folder: Path = RESULTS) -> Kept | None:
 
 
 def verdict(base: Figure, here: Figure) -> str:
-    """Say whether a figure is better, worse, or cannot be told apart."""
+    """Say whether a figure is better, worse, or cannot be distinguished."""
     if base.low is None or base.high is None or here.low is None or here.high is None:
         return ""
     change = abs(here.value / base.value - 1) if base.value else 0.0
@@ -208,7 +208,7 @@ def table(base: Kept, here: Kept) -> list[str]:
     drifts = [
         here.figures[name].value / base.figures[name].value - 1
         for name in names
-        if name.endswith("CPU ns/message") and not here.figures[name].is_ours
+        if name.endswith("CPU ns/message") and not here.figures[name].is_tickwire
     ]
     if drifts:
         drift = statistics.median(drifts)

@@ -5,7 +5,7 @@ Rules of this file
 - A clock tells a percent on a quiet machine at best; a count of instructions is the same on any.
   It is not time: cache misses and mispredicted branches cost what they cost.
 - One child runs everything under callgrind. It marks the beginning and the end of what is to be
-  counted by calling a C function that nobody else calls; there callgrind writes down what it has
+  counted by calling a C function that nothing else calls; there callgrind writes down what it has
   counted (`--dump-before`). So Python's start, which takes longest, comes once and is not in it.
 - Each case is counted over few messages and over more; the difference, by the messages more, is
   the figure. What a stretch costs once cancels out.
@@ -34,7 +34,7 @@ from tickwire.bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-MARK = "ctermid"  # of the C library; `os.ctermid` calls it, and nobody calls that
+MARK = "ctermid"  # of the C library; `os.ctermid` calls it, which is not called elsewhere
 N_WARM, N_FEW, N_MORE = 8, 2, 10  # reads
 MARKS_A_STRETCH = 6  # before and after each of these
 

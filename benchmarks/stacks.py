@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- A function of ours has its name in the source, `decode._walk.Walker.keyed`, from both tools.
+- A function of tickwire has its name in the source, `decode._walk.Walker.keyed`, from both tools.
 - perf walks frame pointers. Our `profile` build has them, Python may not have: where the walk is
   lost, what lies further out is left out, so a stack may begin with the C function that Python
   called.
@@ -53,7 +53,7 @@ def _perf_name(symbol: str, file: str) -> str:
     if file.startswith("["):
         return f"[k] {symbol}"
     name = readable(symbol)
-    if "tickwire" in path.parts and "._" not in name:  # C from a header, in a module of ours
+    if "tickwire" in path.parts and "._" not in name:  # C from a header, in a module of tickwire
         return f"{path.parent.name}.{path.name.partition('.')[0]}.{name}"
     return name
 

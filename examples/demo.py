@@ -39,7 +39,7 @@ TABLES = tuple(channel.partition(":")[0] for channel in CHANNELS)
 # The middle prices of all symbols come in one subscription.
 N_SUBSCRIPTIONS = len(SYMBOLS) * (len(CHANNELS) - 1) + 1
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
-PATIENCE_S = 20.0
+DEADLINE_S = 20.0
 POLL_S = 0.002
 DISPLAY_S = 0.1
 
@@ -126,7 +126,7 @@ async def watch(
     )
     with bar:
         task = bar.add_task("connecting", total=seconds)
-        while time.monotonic() - began_s < seconds + PATIENCE_S:
+        while time.monotonic() - began_s < seconds + DEADLINE_S:
             await asyncio.sleep(POLL_S)
             summary = feed.summary()
             n_committed = summary["rows_committed"]["duckdb"].get("trades", 0)

@@ -71,7 +71,7 @@ class Levels:
 
     @property
     def n_rows(self) -> int:
-        """At least one: what has no levels is told too."""
+        """At least one: a book without levels counts too."""
         return max(len(self.bids) + len(self.asks), 1)
 
 

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Each connection of the capture has a port of its own: that says which one a client is.
-- All frames are made before the first is sent, by whoever plays a capture often once for all
+- All frames are made before the first is sent, once for all by a caller that plays a capture often
   (`write_frames`). What is sent is what was recorded, once.
 - Books need their snapshots, which come from the REST answers recorded beside the capture. So that
   they arrive before most of the deltas, sending waits for that once, near the start.

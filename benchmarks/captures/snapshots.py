@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 class SnapshotServer(ThreadingHTTPServer):
     """Answers with the snapshots of a capture, by path and symbol.
 
-    As a context manager it serves in a thread; otherwise whoever made it calls `serve_forever`.
+    As a context manager it serves in a thread; otherwise its owner calls `serve_forever`.
 
     Parameters
     ----------

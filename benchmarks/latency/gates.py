@@ -30,14 +30,14 @@ class RatioGate:
     ----------
     rate
         Messages per second.
-    ours, theirs
+    own, theirs
         The pipelines.
     at_most
         The ratio of the medians.
     """
 
     rate: float
-    ours: StagePipeline
+    own: StagePipeline
     theirs: StagePipeline
     at_most: float
 
@@ -92,10 +92,10 @@ def judge(results: Iterable[StageResult]) -> list[Verdict]:
     found = {(result.pipeline.stage, result.rate): result for result in results}
     verdicts = []
     for gate in RATIO_GATES:
-        ours = found.get((gate.ours.stage, gate.rate))
+        own = found.get((gate.own.stage, gate.rate))
         theirs = found.get((gate.theirs.stage, gate.rate))
-        if ours is not None and theirs is not None:
-            verdicts.append(compare(gate, ours, theirs))
+        if own is not None and theirs is not None:
+            verdicts.append(compare(gate, own, theirs))
     verdicts += [_read(result) for (stage, _), result in found.items() if stage == READ_CPU.stage]
     verdicts += [
         _commit(result) for (stage, _), result in found.items() if stage == TO_COMMIT.stage
@@ -103,18 +103,18 @@ def judge(results: Iterable[StageResult]) -> list[Verdict]:
     return verdicts
 
 
-def compare(gate: RatioGate, ours: StageResult, theirs: StageResult) -> Verdict:
+def compare(gate: RatioGate, own: StageResult, theirs: StageResult) -> Verdict:
     """Give the ratio of the medians of p50, and that of each two runs that followed each other."""
     pairs = [
         one["latency_us"]["p50"] / other["latency_us"]["p50"]
-        for one, other in zip(ours.runs, theirs.runs, strict=True)
+        for one, other in zip(own.runs, theirs.runs, strict=True)
     ]
     what = (
-        f"{ours.pipeline.stage} at {gate.rate / 1e3:g} k/s, p50 against {theirs.pipeline.stage} "
+        f"{own.pipeline.stage} at {gate.rate / 1e3:g} k/s, p50 against {theirs.pipeline.stage} "
         f"of {theirs.pipeline.name}"
     )
-    ratio = ours.median("p50") / theirs.median("p50")
-    return Verdict(what, ratio, gate.at_most, min(pairs), max(pairs), tuple(ours.faults))
+    ratio = own.median("p50") / theirs.median("p50")
+    return Verdict(what, ratio, gate.at_most, min(pairs), max(pairs), tuple(own.faults))
 
 
 def _read(result: StageResult) -> Verdict:

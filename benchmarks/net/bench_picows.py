@@ -1,4 +1,4 @@
-"""What the carrier `picows` adds to picows itself: an empty listener beside ours.
+"""What the carrier `picows` adds to picows itself: an empty listener beside tickwire.
 
 The frames, the sender and its warnings are those of `bench_protocol`.
 """

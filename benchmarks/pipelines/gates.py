@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.pipelines.memory import MemoryResult
-from benchmarks.pipelines.plan import EMPTY, ORJSON, OURS, RECV, STREAM, WEBSOCKETS
+from benchmarks.pipelines.plan import EMPTY, ORJSON, RECV, STREAM, TICKWIRE, WEBSOCKETS
 
 from tickwire.bench.jobs import BASELINES
 from tickwire.bench.runs import Result
@@ -55,57 +55,60 @@ class Gate:
 TRADES, BOOKS = "trades/ws", "l2Book/ws"
 REAL_BOOKS, CAPTURE = "l2Book capture/ws", "binance capture/ws"
 GATES = (
-    Gate("trades: less CPU than picows + orjson", (TRADES, ORJSON), (TRADES, OURS), 12.0),
-    Gate("trades: less CPU than an empty callback", (TRADES, EMPTY), (TRADES, OURS), 2.5),
-    Gate("l2Book: less CPU than picows + orjson", (BOOKS, ORJSON), (BOOKS, OURS), 12.0),
+    Gate("trades: less CPU than picows + orjson", (TRADES, ORJSON), (TRADES, TICKWIRE), 12.0),
+    Gate("trades: less CPU than an empty callback", (TRADES, EMPTY), (TRADES, TICKWIRE), 2.5),
+    Gate("l2Book: less CPU than picows + orjson", (BOOKS, ORJSON), (BOOKS, TICKWIRE), 12.0),
     Gate(
         "recorded l2Book snapshots of one market: less CPU than picows + orjson",
         (REAL_BOOKS, ORJSON),
-        (REAL_BOOKS, OURS),
+        (REAL_BOOKS, TICKWIRE),
         12.0,
         is_informational=True,
     ),
     Gate(
-        "Binance capture: less CPU than picows + orjson", (CAPTURE, ORJSON), (CAPTURE, OURS), 10.0
+        "Binance capture: less CPU than picows + orjson",
+        (CAPTURE, ORJSON),
+        (CAPTURE, TICKWIRE),
+        10.0,
     ),
     Gate(
         "trades over TLS: less CPU than picows + orjson",
         ("trades/wss", ORJSON),
-        ("trades/wss", OURS),
+        ("trades/wss", TICKWIRE),
         6.0,
     ),
     Gate(
         "trades compressed: less CPU than websockets + orjson",
         ("trades/ws+deflate", WEBSOCKETS),
-        ("trades/ws+deflate", OURS),
+        ("trades/ws+deflate", TICKWIRE),
         3.0,
     ),
     Gate(
         "trades compressed: less CPU than picows + orjson",
         ("trades/ws+deflate", ORJSON),
-        ("trades/ws+deflate", OURS),
+        ("trades/ws+deflate", TICKWIRE),
     ),
     Gate(
         "stream carrier: CPU against the protocol carrier",
         (TRADES, STREAM),
-        (TRADES, OURS),
+        (TRADES, TICKWIRE),
         at_most=1.4,
     ),
     Gate(
         "64 connections: CPU against one",
-        ("trades/ws, 64 connections", OURS),
-        ("trades/ws, 1 connection", OURS),
+        ("trades/ws, 64 connections", TICKWIRE),
+        ("trades/ws, 1 connection", TICKWIRE),
         at_most=1.3,
     ),
     Gate(
         "1,000 symbols: CPU against 10",
-        ("trades/ws, 1,000 symbols", OURS),
-        ("trades/ws, 10 symbols", OURS),
+        ("trades/ws, 1,000 symbols", TICKWIRE),
+        ("trades/ws, 10 symbols", TICKWIRE),
         at_most=1.15,
     ),
     Gate(
         "trades: messages/s as a share of recv alone",
-        (TRADES, OURS),
+        (TRADES, TICKWIRE),
         (TRADES, RECV),
         figure=RATE,
     ),

@@ -16,7 +16,7 @@ from tickwire.bench.jobs import EMPTY, RECV
 from tickwire.bench.runs import Wanted
 from tickwire.errors import TickwireError
 
-OURS = "tickwire[protocol]"
+TICKWIRE = "tickwire[protocol]"
 STREAM = "tickwire[stream]"
 BY_PICOWS = "tickwire[picows]"
 ORJSON = "picows + orjson + pyarrow"
@@ -43,31 +43,31 @@ def _runs(gated: Sequence[str], others: Sequence[str], alone: Sequence[str] = ()
 FULL: tuple[Group, ...] = (
     {
         "trades/ws": _runs(
-            (OURS, STREAM, ORJSON, EMPTY), (MSGSPEC, RECV), (BY_PICOWS, WEBSOCKETS, AIOHTTP)
+            (TICKWIRE, STREAM, ORJSON, EMPTY), (MSGSPEC, RECV), (BY_PICOWS, WEBSOCKETS, AIOHTTP)
         )
     },
-    {"trades/wss": _runs((OURS, ORJSON), (MSGSPEC, RECV), REST)},
+    {"trades/wss": _runs((TICKWIRE, ORJSON), (MSGSPEC, RECV), REST)},
     {
-        name: _runs((OURS, ORJSON), (MSGSPEC, RECV), REST)
+        name: _runs((TICKWIRE, ORJSON), (MSGSPEC, RECV), REST)
         for name in ("l2Book/ws", "l2Book capture/ws")
     },
-    {"bbo/ws": _runs((), (OURS, ORJSON), (MSGSPEC, RECV, *REST))},
-    {"mix/ws": _runs((), (OURS, ORJSON), (MSGSPEC, RECV, *REST))},
-    {"binance capture/ws": _runs((OURS, ORJSON), (MSGSPEC, RECV), REST)},
+    {"bbo/ws": _runs((), (TICKWIRE, ORJSON), (MSGSPEC, RECV, *REST))},
+    {"mix/ws": _runs((), (TICKWIRE, ORJSON), (MSGSPEC, RECV, *REST))},
+    {"binance capture/ws": _runs((TICKWIRE, ORJSON), (MSGSPEC, RECV), REST)},
     {
-        "trades/ws, 1 connection": _runs((OURS,), (), (ORJSON,)),
-        "trades/ws, 8 connections": _runs((), (OURS,), (ORJSON,)),
-        "trades/ws, 64 connections": _runs((OURS,), (), (ORJSON, RECV)),
+        "trades/ws, 1 connection": _runs((TICKWIRE,), (), (ORJSON,)),
+        "trades/ws, 8 connections": _runs((), (TICKWIRE,), (ORJSON,)),
+        "trades/ws, 64 connections": _runs((TICKWIRE,), (), (ORJSON, RECV)),
     },
     {
-        "trades/ws, 10 symbols": _runs((OURS,), (), (ORJSON,)),
-        "trades/ws, 1,000 symbols": _runs((OURS,), (), (ORJSON, RECV)),
+        "trades/ws, 10 symbols": _runs((TICKWIRE,), (), (ORJSON,)),
+        "trades/ws, 1,000 symbols": _runs((TICKWIRE,), (), (ORJSON, RECV)),
     },
-    {"trades/ws+deflate": _runs((OURS, WEBSOCKETS), (ORJSON,), (RECV,))},
-    {"l2Book/ws+deflate": _runs((), (OURS, WEBSOCKETS, ORJSON))},
+    {"trades/ws+deflate": _runs((TICKWIRE, WEBSOCKETS), (ORJSON,), (RECV,))},
+    {"l2Book/ws+deflate": _runs((), (TICKWIRE, WEBSOCKETS, ORJSON))},
 )
 QUICK: tuple[Group, ...] = (
-    {"trades/ws": dict.fromkeys((OURS, ORJSON, MSGSPEC, EMPTY, RECV), OTHER_RUNS)},
+    {"trades/ws": dict.fromkeys((TICKWIRE, ORJSON, MSGSPEC, EMPTY, RECV), OTHER_RUNS)},
 )
 
 

@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from tickwire.bench.runs import Result
 
 BAR_INCH = 0.24
-OURS, OTHERS, BASELINES = "#1f77b4", "#aaaaaa", "#dddddd"
+TICKWIRE, OTHERS, BASELINES = "#1f77b4", "#aaaaaa", "#dddddd"
 # Same results, same file.
 mpl.rcParams["svg.hashsalt"] = "tickwire"
 
@@ -70,5 +70,5 @@ def _bars(axes: plt.Axes, results: Sequence[Result], figure: str, per: float) ->
 
 def _color(pipeline: str) -> str:
     if pipeline.startswith("tickwire"):
-        return OURS
+        return TICKWIRE
     return OTHERS if "pyarrow" in pipeline else BASELINES

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.pipelines.gates import CPU, OURS, RATE, Verdict, compare
+from benchmarks.pipelines.gates import CPU, RATE, TICKWIRE, Verdict, compare
 from benchmarks.pipelines.memory import MemoryResult
 from benchmarks.pipelines.plots import draw
 
@@ -125,19 +125,19 @@ def _gate_table(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _case_table(results: Sequence[Result]) -> list[str]:
-    ours = next((result for result in results if result.pipeline == OURS), None)
+    own = next((result for result in results if result.pipeline == TICKWIRE), None)
     lines = [
         f"## {results[0].case}",
         "",
         f"Medians of interleaved runs, smallest..largest in brackets. `ratio` is CPU per message "
-        f"over that of {OURS}; `waited` the share of the time in which the sender waited for the "
-        "receiver.",
+        f"over that of {TICKWIRE}; `waited` the share of the time in which the sender waited for "
+        "the receiver.",
         "",
         "| pipeline | runs | messages/s | CPU ns per message | ratio | waited | answer |",
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for result in results:
-        ratio = "" if ours is None else _ratio(result, ours)
+        ratio = "" if own is None else _ratio(result, own)
         lines.append(
             f"| {result.pipeline} | {len(result.runs)} | {result.told(RATE)} | {result.told(CPU)} "
             f"| {ratio} | {result.median('sender_waited'):.0%} | {result.verdict} |"
@@ -145,6 +145,6 @@ def _case_table(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _ratio(result: Result, ours: Result) -> str:
-    ratio, lowest, highest = compare(result, ours)
+def _ratio(result: Result, own: Result) -> str:
+    ratio, lowest, highest = compare(result, own)
     return f"{ratio:.2f} ({lowest:.2f}..{highest:.2f})"

@@ -1,4 +1,4 @@
-"""The answer agrees with what is right, in any order that is allowed, and finds what is wrong."""
+"""The answer agrees with correct rows, in any order that is allowed, and finds what is wrong."""
 
 from dataclasses import replace
 
@@ -157,10 +157,10 @@ def test_rows_too_many_are_found(answer):
     assert any("rows instead of" in fault for fault in faults)
 
 
-def test_a_table_that_nobody_sent_is_found(answer):
+def test_a_table_that_was_not_sent_is_found(answer):
     ((_, batch), *_) = made_batches()
     answer.check("tickers", batch)
-    assert answer.faults == ["tickers: rows that nobody sent"]
+    assert answer.faults == ["tickers: rows that were not sent"]
 
 
 def test_a_load_is_a_whole_number_of_passes():

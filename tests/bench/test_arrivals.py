@@ -1,4 +1,4 @@
-"""Latency counts from due times: nobody who stalls can hide it."""
+"""Latency counts from due times: a stall cannot hide."""
 
 import numpy as np
 import pytest

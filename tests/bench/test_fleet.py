@@ -1,4 +1,4 @@
-"""A load over many connections: each gets its share, whoever asks for it, and all of it."""
+"""A load over many connections: each gets its whole share."""
 
 import asyncio
 import json

@@ -92,7 +92,7 @@ def test_everything_of_a_commit_is_gathered(tmp_path):
     assert found.figures["wire/parser: ns/message"] == Figure(20.0)
     assert found.figures["trade: instructions/message"].value == 500.0
     assert found.figures["trades/ws, memory, 1,000 messages: peak MB"].value == 2.0
-    assert not found.figures["trades/ws: recv alone: CPU ns/message"].is_ours
+    assert not found.figures["trades/ws: recv alone: CPU ns/message"].is_tickwire
     assert gather("cccc", tmp_path) is None
 
 
@@ -133,8 +133,8 @@ def test_the_table_has_the_change_and_the_noise(tmp_path, here, capsys):
     write(tmp_path, "bbbb", (100, 105, 110), instructions=450.0, when=1_800_000_100)
     assert main(["aaaa"], tmp_path) == 0
     lines = {line.partition("  ")[0]: line.split() for line in capsys.readouterr().out.splitlines()}
-    ours = lines["trades/ws: tickwire[protocol]: CPU ns/message"]
-    assert ours[-6:] == ["210.0", "±4.8%", "105.0", "±4.8%", "-50.0%", "better"]
+    own = lines["trades/ws: tickwire[protocol]: CPU ns/message"]
+    assert own[-6:] == ["210.0", "±4.8%", "105.0", "±4.8%", "-50.0%", "better"]
     rate = lines["trades/ws: tickwire[protocol]: messages/s"]
     assert rate[-2:] == ["+100.0%", "better"]
     assert lines["trade: instructions/message"][-2:] == ["-10.0%", "better"]

@@ -18,9 +18,9 @@ from benchmarks.pipelines.plan import (
     GATED_RUNS,
     ORJSON,
     OTHER_RUNS,
-    OURS,
     QUICK,
     RECV,
+    TICKWIRE,
     chosen,
 )
 from benchmarks.pipelines.worker import PIPELINES
@@ -56,11 +56,11 @@ def all_reached():
 
 
 def test_a_gate_compares_medians_and_shows_the_noise():
-    ours = result_of("trades/ws", OURS, 10.0, 20.0, 12.0)
+    own = result_of("trades/ws", TICKWIRE, 10.0, 20.0, 12.0)
     theirs = result_of("trades/ws", ORJSON, 60.0, 60.0, 66.0)
-    assert compare(theirs, ours) == (5.0, 3.0, 6.0)
+    assert compare(theirs, own) == (5.0, 3.0, 6.0)
     fewer = result_of("trades/ws", ORJSON, 60.0)
-    assert compare(fewer, ours) == (5.0, 6.0, 6.0)
+    assert compare(fewer, own) == (5.0, 6.0, 6.0)
 
 
 def test_every_gate_can_be_reached_and_missed():
@@ -72,12 +72,13 @@ def test_every_gate_can_be_reached_and_missed():
     assert [verdict.word for verdict in verdicts].count("reported") == 2
     assert not any(verdict.fails for verdict in verdicts)
     slower = [
-        replace_cpu(result, 1.01 if result.pipeline == OURS else 1.0) for result in all_reached()
+        replace_cpu(result, 1.01 if result.pipeline == TICKWIRE else 1.0)
+        for result in all_reached()
     ]
     missed = [verdict for verdict in judge(slower) if not verdict.passed]
-    wanted = [gate for gate in GATES if gate.at_least and gate.under[1] == OURS]
-    assert [verdict.what for verdict in missed] == [gate.what for gate in wanted]
-    # What is informational is told to be missed, and fails nothing.
+    gated = [gate for gate in GATES if gate.at_least and gate.under[1] == TICKWIRE]
+    assert [verdict.what for verdict in missed] == [gate.what for gate in gated]
+    # What is informational is reported as missed, and fails nothing.
     (informational,) = [verdict for verdict in missed if not verdict.fails]
     assert informational.what.startswith("recorded l2Book snapshots")
     assert "not reached: recorded l2Book" in str(informational)
@@ -95,7 +96,7 @@ def replace_cpu(result, factor):
 
 def test_what_is_not_right_has_no_verdict():
     results = [
-        result_of("trades/ws", OURS, 1.0, checked=False, faults=["wrong"]),
+        result_of("trades/ws", TICKWIRE, 1.0, checked=False, faults=["wrong"]),
         result_of("trades/ws", ORJSON, 100.0),
     ]
     assert judge(results) == []
@@ -133,10 +134,10 @@ def test_a_plan_can_be_narrowed_and_says_what_it_cannot_do(monkeypatch):
     assert books.startswith("l2Book capture/ws: TICKWIRE_CAPTURES")
     assert binance.startswith("binance capture/ws: TICKWIRE_CAPTURES")
     assert len(groups) == len(FULL) - 1
-    groups, skipped = chosen(FULL, ["bbo/ws"], [OURS, "tickwire[picows]"], 2)
+    groups, skipped = chosen(FULL, ["bbo/ws"], [TICKWIRE, "tickwire[picows]"], 2)
     assert skipped == []
     ((first, second),) = groups
-    assert (first.case, first.pipeline.name, first.n_runs) == (CASES["bbo/ws"], OURS, 2)
+    assert (first.case, first.pipeline.name, first.n_runs) == (CASES["bbo/ws"], TICKWIRE, 2)
     assert second.pipeline.name == "tickwire[picows]"
     ((*quick,),), _ = chosen(QUICK)
     assert {each.n_runs for each in quick} == {3}
@@ -146,7 +147,7 @@ def test_results_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr("tickwire.bench.machine.commit", lambda: "abc")
     modules = {"decode/decoder: decode[trade]": {"kind": "gate", "verdict": "11 times, must be 10"}}
     (tmp_path / "abc.modules.json").write_text(json.dumps({"modules": modules}))
-    results = [replace_cpu(each, 1.5 if each.pipeline == OURS else 1) for each in all_reached()]
+    results = [replace_cpu(each, 1.5 if each.pipeline == TICKWIRE else 1) for each in all_reached()]
     memory = [MemoryResult(1_000_000, [10**7] * 3), MemoryResult(10_000_000, [10**7] * 3)]
     verdicts = judge(results, memory)
     document, picture, table = report.write(results, memory, verdicts, tmp_path)

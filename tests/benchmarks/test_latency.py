@@ -84,16 +84,16 @@ def test_the_cpu_time_of_reads_is_taken():
 
 
 def test_a_ratio_is_that_of_the_medians_and_shows_the_noise():
-    ours = result_of(TO_RING, 10_000.0, 30, 36, 90)
+    own = result_of(TO_RING, 10_000.0, 30, 36, 90)
     theirs = result_of(BARE_RECV, 10_000.0, 24, 30, 60)
     gate = RatioGate(10_000.0, TO_RING, BARE_RECV, 1.2)
-    verdict = compare(gate, ours, theirs)
+    verdict = compare(gate, own, theirs)
     assert (verdict.value, verdict.lowest, verdict.highest) == (1.2, 1.2, 1.5)
     assert verdict.passed
     assert "reached" in str(verdict)
     assert not Verdict(verdict.what, 1.21, 1.2, 1.2, 1.5).passed
-    ours.faults.append("price differs")
-    assert not compare(gate, ours, theirs).passed
+    own.faults.append("price differs")
+    assert not compare(gate, own, theirs).passed
 
 
 def test_every_gate_is_judged_once():

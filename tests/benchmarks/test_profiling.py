@@ -15,21 +15,21 @@ from benchmarks.stacks import of_perf, of_spy
 from benchmarks import busy_feed, in_process, lines, profiling
 
 ROOT = Path(__file__).parents[2]
-OURS = "/x/src/tickwire"
+TICKWIRE = "/x/src/tickwire"
 PERF = f"""
         ffffffff81 _copy_to_iter ([kernel.kallsyms])
         ffffffff82 vfs_readv ([kernel.kallsyms])
             7f1 readv (/usr/lib/libc.so.6)
             7f2 [unknown] ([unknown])
 
-            71c0 tw_run_avx2 ({OURS}/decode/_steps.cpython-311-x86_64-linux-gnu.so)
-            71c1 __pyx_f_8tickwire_6decode_5_walk_6Walker_walk ({OURS}/decode/_walk.cpython.so)
+            71c0 tw_run_avx2 ({TICKWIRE}/decode/_steps.cpython-311-x86_64-linux-gnu.so)
+            71c1 __pyx_f_8tickwire_6decode_5_walk_6Walker_walk ({TICKWIRE}/decode/_walk.cpython.so)
             1aaa PyObject_Vectorcall (/usr/lib/libpython3.11.so.1.0)
             7f2 [unknown] ([unknown])
             7f3 main (/usr/bin/python)
 
-            71c0 tw_run_avx2 ({OURS}/decode/_steps.cpython-311-x86_64-linux-gnu.so)
-            71c1 __pyx_f_8tickwire_6decode_5_walk_6Walker_walk ({OURS}/decode/_walk.cpython.so)
+            71c0 tw_run_avx2 ({TICKWIRE}/decode/_steps.cpython-311-x86_64-linux-gnu.so)
+            71c1 __pyx_f_8tickwire_6decode_5_walk_6Walker_walk ({TICKWIRE}/decode/_walk.cpython.so)
             1aaa PyObject_Vectorcall (/usr/lib/libpython3.11.so.1.0)
 
             7f2 [unknown] ([unknown])
@@ -48,7 +48,7 @@ SPY = [
 ]
 
 
-def test_perf_loses_its_way_outside_of_ours() -> None:
+def test_perf_loses_its_way_outside_of_tickwire() -> None:
     assert of_perf(PERF) == {
         ("readv", "[k] vfs_readv", "[k] _copy_to_iter"): 1,
         ("PyObject_Vectorcall", "decode._walk.Walker.walk", "decode._steps.tw_run_avx2"): 2,

@@ -67,7 +67,9 @@ def page() -> str:
             duty = first_sentence(SRC / "tickwire" / room / "__init__.py")
             lines += [f"### {room}", "", f"{duty}. May be imported by: {above(room)}.", ""]
             lines += ["| file | what it is |", "|---|---|"]
-            lines += [f"| `{name_of(room, path)}` | {first_sentence(path)} |" for path in files(room)]
+            lines += [
+                f"| `{name_of(room, path)}` | {first_sentence(path)} |" for path in files(room)
+            ]
             lines.append("")
     alone = [path for path in sorted((SRC / "tickwire").glob("*.py")) if path.stem != "__init__"]
     lines += ["### Modules without a room", "", "| file | what it is |", "|---|---|"]

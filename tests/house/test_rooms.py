@@ -1,9 +1,8 @@
 """docs/design.md says of every room its duty, who may import it and its files, as the code does."""
 
+import pytest
 from tests.house.rooms import BEGIN, END, PAGE, current, files, first_sentence, page
 from tests.house.test_layout import ROOMS
-
-import pytest
 
 
 def test_the_page_names_every_module_as_it_is_now() -> None:

@@ -113,7 +113,7 @@ cdef class Consumer:
             # A run that wraps is two, which are joined here.
             count = tw_run_length(&mono[row & mask], min(stop, (row | mask) + 1) - row)
             if n > 0 and (self.starts[n - 1] == start or n == MAX_RUNS):
-                # When nobody records for long, later rows count as old as the last run: bounded
+                # When nothing is recorded for long, later rows count as old as the last run: bounded
                 # memory, and never a latency told too short.
                 self.counts[n - 1] += count
             else:

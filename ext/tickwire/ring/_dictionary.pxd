@@ -16,7 +16,7 @@ cdef class Dictionary:
     cdef int32_t last                   # code of the last hit, -1 before the first
     cdef uint64_t seed
 
-    # `lookup` gives the code of `value`, making a new one for a string not seen before;
+    # `lookup` gives the code of `value`, making a new one for a new string;
     # -1 where the dictionary is full, the value longer than it takes (255 bytes), or a new value
     # not UTF-8. Writer's thread only.
     cdef int32_t lookup(self, const uint8_t* value, size_t n) noexcept nogil

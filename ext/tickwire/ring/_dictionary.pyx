@@ -77,11 +77,11 @@ cdef class Dictionary:
         free(self.slots)
 
     cdef int32_t lookup(self, const uint8_t* value, size_t n) noexcept nogil:
-        """The code of `value`, a new one for a string not seen before.
+        """The code of `value`, a new one for a new string.
 
         Shape    value: n bytes, UTF-8.
         Units    code = order of first appearance, first 0.
-        Returns  the code; -1 where there is no room, n > 255 or a new value is not UTF-8.
+        Returns  the code; -1 where the dictionary is full, n > 255 or a new value is not UTF-8.
         Threads  writer only.
         Memory   none allocated for a known string; value is copied when new.
         Source   open addressing with linear probing; last hit first, for venues send in runs.
@@ -125,7 +125,7 @@ cdef class Dictionary:
         self.slots[at] = (hash >> 32 << 32) | <uint64_t> (code + 1)
         memcpy(self.memory.data + start, value, n)
         self.memory.offsets[code + 1] = <int32_t> (start + <int64_t> n)
-        # Partner: the acquire of whoever exports or reads the values.
+        # Partner: the acquire of the exports and readers of the values.
         tw_store_release(self.memory.count, code + 1)
         self.last = <int32_t> code
         return <int32_t> code
@@ -169,7 +169,7 @@ cdef class Dictionary:
         Raises
         ------
         DictionaryFull
-            There is no room, or the value is longer than 255 bytes.
+            The dictionary is full, or the value is longer than 255 bytes.
         """
         cdef bytes text = value.encode()
         cdef int32_t code = self.lookup(<const uint8_t*> text, len(text))

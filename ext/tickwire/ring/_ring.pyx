@@ -60,7 +60,7 @@ cdef class Ring:
     dictionaries
         The feed's dictionaries.
     overflow
-        What happens when a consumer lags a full ring. "block": there is no room until it has
+        What happens when a consumer lags a full ring. "block": the ring stays full until it has
         released rows. "drop_oldest": the oldest rows are overwritten and recorded (`take_drops`),
         except those that are leased.
     seq_base
@@ -250,7 +250,7 @@ cdef class Ring:
         Returns
         -------
         bool
-            False where there was no room; nothing is staged then.
+            False where the ring was full; nothing is staged then.
 
         Raises
         ------
@@ -274,7 +274,7 @@ cdef class Ring:
         Returns
         -------
         bool
-            False where there was no room; nothing is written then.
+            False where the ring was full; nothing is written then.
         """
         if not stage_row(self.core, self.table, self.code_dictionaries, values):
             return False

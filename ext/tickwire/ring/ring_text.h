@@ -21,7 +21,7 @@ enum tw_text_result {
     TW_TEXT_OK = 1
 };
 
-/* Copy a text to where it begins; false where there is no room for it now. */
+/* Copy a text to where it begins; false where the memory is full now. */
 static __attribute__((noinline)) bool tw_copy_text(const tw_column *column, int64_t start,
                                                    const uint8_t *p, size_t n)
 {
@@ -38,7 +38,7 @@ static __attribute__((noinline)) bool tw_copy_text(const tw_column *column, int6
     return true;
 }
 
-/* Put a text into a row of its column; false where there is no room now, and nothing is put. A
+/* Put a text into a row of its column; false where the memory is full now, and nothing is put. A
  * short one is copied as 16 bytes where they all have room; `has_16`: they are readable. */
 static inline __attribute__((always_inline)) bool tw_try_put_text(const tw_column *column,
                                                                   int64_t row, int64_t mask,

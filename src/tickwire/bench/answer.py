@@ -68,7 +68,7 @@ class Answer:
     def check(self, table: str, batch: pa.RecordBatch) -> int:
         """Compare the next rows of a table; gives how many messages they end."""
         if table not in self._tables:
-            self._fault(table, "rows that nobody sent")
+            self._fault(table, "rows that were not sent")
             return 0
         if not batch.schema.equals(TABLES[table].arrow_schema):
             self._fault(table, "its schema is another")

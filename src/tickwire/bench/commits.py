@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - A trade has arrived when its transaction is in DuckDB and another connection could see it: the
   clock is read when the sink's write has returned, once per commit.
-- Checkpoints are told apart: what was under way during one is a stall and not a commit's latency.
+- Checkpoints count apart: what was under way during one is a stall and not a commit's latency.
 - Afterwards the file itself is read: every trade must be in it once, in order.
 """
 
@@ -91,7 +91,7 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
     async with FeedHandler([source], [NotingSettings(path=path)]) as feed:
         (sink,) = sinks
         await _until(sink, n_warm)
-        # The sink waits for rows now: nobody else touches what it notes.
+        # The sink waits for rows now: nothing else touches what it notes.
         report(Arrivals(*sink.notes.take(), 0))
         sink.write_ns.clear()
         sink.checkpoints_ns.clear()

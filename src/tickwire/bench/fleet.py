@@ -39,7 +39,7 @@ class FleetServer(LoadServer):
 def send_in_turns(
     clients: Sequence[RawConnection], blocks: Sequence[Iterator[memoryview]]
 ) -> float:
-    """Send to each client its blocks, one after the other, whoever reads fastest.
+    """Send to each client its blocks, one after the other, at any speed of reading.
 
     Parameters
     ----------

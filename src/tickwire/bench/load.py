@@ -254,7 +254,7 @@ def measure_ceiling(spec: LoadSpec) -> LoadReport:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the sender's ceiling, or send one load to whoever connects."""
+    """Print the sender's ceiling, or send one load to the clients that connect."""
     parser = argparse.ArgumentParser(prog="python -m tickwire.bench.load", description=main.__doc__)
     parser.add_argument("--mix", choices=MIXES, default="trades")
     parser.add_argument("--messages", type=int, default=1_000_000)

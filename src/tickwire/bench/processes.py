@@ -139,6 +139,6 @@ def _run(receive: Receive, pipe: Connection) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     try:
         receive(pipe.recv(), pipe.send)
-    except Exception as error:  # the process's edge: nobody above it could see the error
+    except Exception as error:  # the process's edge: there is no caller to see the error
         pipe.send(_Failure(f"{type(error).__name__}: {error}"))
     pipe.poll(None)  # its parent ends it

@@ -7,7 +7,7 @@ Rules of this file
   before the stretch is over.
 - It lives for the whole session and is idle while others are measured, so that runs can be
   interleaved without starting anything.
-- Afterwards it hands over what it made of the messages; whoever ordered the run compares it.
+- Afterwards it hands over what it made of the messages; the parent compares it.
 """
 
 from __future__ import annotations

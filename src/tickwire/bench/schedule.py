@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - A schedule is fixed before it starts. Due times are ns after its start.
-- A trade's id is the wall clock's time in ns at which it was due, so that what arrives can be told;
+- A trade's id is the wall clock's time in ns at which it was due, so that arrivals can be matched;
   ids go up from stretch to stretch.
 """
 

@@ -24,7 +24,7 @@ def expected_of_load(spec: LoadSpec) -> Expected:
     Parameters
     ----------
     spec
-        What the load generator was told: a whole number of passes of its tape.
+        The arguments of the load generator: a whole number of passes of its tape.
 
     Raises
     ------

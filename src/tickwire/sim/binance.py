@@ -136,7 +136,7 @@ class Binance(Exchange):
             streams = self._streams.get(owner)
             if not streams:
                 continue
-            # Nobody wants it any more: its chain of ids ends here.
+            # No subscriber is left: its chain of ids ends here.
             gone = [name for name in streams if name not in wanted]
             for name in gone:
                 del streams[name]

@@ -32,7 +32,7 @@ class Message:
     Parameters
     ----------
     key
-        Whoever subscribed to this gets it.
+        The subscribers of this get it.
     channel
         One of `CHANNELS`, for the statistics.
     payload

@@ -53,7 +53,7 @@ class Hyperliquid(Exchange):
         self._books: dict[str, dict[str, dict[str, Any]]] = {}
 
     def accept(self, path: str, query: Mapping[str, str], client: Client) -> Reaction | None:
-        """One path; a greeting that is not JSON where the simulator is told to send it."""
+        """One path; a greeting that is not JSON where the simulator is asked to send it."""
         if path not in ("/ws", "/"):
             return None
         return Reaction([self.greeting] if self.greeting else [])

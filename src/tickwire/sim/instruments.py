@@ -121,7 +121,7 @@ def instrument(venue: str, symbol: str) -> Instrument:
             if symbol.endswith(quote) and symbol != quote:
                 base = symbol.removesuffix(quote)
                 break
-    price, tick_decimals, lot_decimals = _KNOWN.get(base) or _guess(base)
+    price, tick_decimals, lot_decimals = _KNOWN.get(base) or _invented(base)
     if venue == "binance":
         tick_decimals += 2
         digits: tuple[int | None, int | None] = (8, 8)
@@ -139,7 +139,7 @@ def instrument(venue: str, symbol: str) -> Instrument:
     return Instrument(symbol, start_ticks, tick_decimals, lot_decimals, max(typical, 4), *digits)
 
 
-def _guess(base: str) -> tuple[float, int, int]:
+def _invented(base: str) -> tuple[float, int, int]:
     # crc32 and not hash(): the same in every process.
     number = zlib.crc32(base.encode())
     price = 1 + number % 400
