@@ -44,7 +44,7 @@ class Lines:
 
     @property
     def missing(self) -> str:
-        """The lines that did not run, as ranges."""
+        """The lines that did not run, as ranges; those of a `.pxd` are negative."""
         found: list[list[int]] = []
         last = None
         for line in sorted(self.can_run):
@@ -71,19 +71,22 @@ def of_python(measured: coverage.Coverage) -> Found:
 
 
 def of_cython(measured: coverage.Coverage) -> Found:
-    """The sources of the compiled modules, and what they inline from each other."""
+    """The compiled modules, each with the functions of its `.pxd` that others inline."""
     can_run: dict[str, set[int]] = defaultdict(set)
-    excluded = re.compile(r"^\s*cdef(?: inline)? .*\bexcept\b.*:$")
     for path in sorted((ROOT / "ext").rglob("_*.pyx")):
         can_run[path.relative_to(ROOT).as_posix()] |= set()
         for name, lines in Plugin()._parse_cfile_lines(str(path.with_suffix(".c"))).items():
-            if name.startswith("ext/"):
-                can_run[name] |= {n for n, text in lines.items() if not excluded.match(text)}
+            if name.startswith("tickwire/") and lines:
+                can_run[f"ext/{name}"] |= set(lines)
     data = measured.get_data()
-    found = {}
+    found: Found = {}
     for name, lines in can_run.items():
-        ran = set(data.lines(str(ROOT / name)) or ())
-        found[name] = Lines(lines, lines & ran)
+        # A line of the .pxd counts beside those of the .pyx: its number is made negative.
+        sign, module = (-1, f"{name[:-4]}.pyx") if name.endswith(".pxd") else (1, name)
+        ran = lines & set(data.lines(str(ROOT / name)) or ())
+        each = found.setdefault(module, Lines(set(), set()))
+        each.can_run |= {sign * line for line in lines}
+        each.ran |= {sign * line for line in ran}
     return found
 
 
