@@ -1,7 +1,8 @@
-/* Texts of a ring: the bytes of a column lie one behind the other in its arena, at positions that grow
- * for ever and are masked into a power of two, as rows are. A row's begin where the row before it
- * ends, so a row that is taken back needs nothing. Every text column of every row is given a text or a
- * null; where it is put again, the last counts.
+/* Texts of a ring: the bytes of a column lie one behind the other in its arena.
+ *
+ * Positions grow for ever and are masked into a power of two, as those of rows. A row's text begins
+ * where that of the row before it ends, so a row that is taken back needs nothing. Every text column
+ * of every row is given a text or a null; where it is put again, the last counts.
  */
 #ifndef TICKWIRE_RING_TEXT_H
 #define TICKWIRE_RING_TEXT_H
