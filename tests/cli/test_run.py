@@ -277,7 +277,8 @@ def test_max_messages_stops_after_the_read_that_brings_the_last(tmp_path: Path) 
 
 
 def test_max_messages_counts_over_all_sources(tmp_path: Path) -> None:
-    with exchange([trades(0, 5000)]) as one, exchange([trades(0, 5000)]) as other:
+    of_eth = [trade(number, "ETH") for number in range(5000)]
+    with exchange([trades(0, 5000)]) as one, exchange([of_eth]) as other:
         config = write_config(tmp_path, source(one.ws_url), source(other.ws_url, symbols=["ETH"]))
         summary = run_ok(config, "--max-messages", 6000)
     # A read brings at most 256 KiB, and no read is taken after the one that brings the 6000th.
