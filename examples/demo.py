@@ -17,6 +17,7 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import tickwire
-from tickwire.sim import Simulator, Stats
+from tickwire.sim import DEFAULT_PORTS, DEFAULT_SYMBOLS, Simulator, Stats
 
 ROOT = Path(__file__).resolve().parents[1]
-SYMBOLS = ("BTC", "ETH", "SOL", "HYPE", "XRP", "DOGE")
+VENUE = "hyperliquid"
+SYMBOLS = DEFAULT_SYMBOLS[VENUE]
 CHANNELS = ("trades", "quotes", "book", "candles:1m", "tickers", "mids")
 TABLES = tuple(channel.partition(":")[0] for channel in CHANNELS)
 # The middle prices of all symbols come in one subscription.
@@ -90,7 +92,7 @@ def simulate(pipe: Connection, rate: float, seconds: float) -> None:
     async def serve() -> None:
         limit = int(rate * seconds)
         async with Simulator(
-            "hyperliquid", rate=rate, symbols=SYMBOLS, seed=1, stamp=True, limit=limit
+            VENUE, rate=rate, symbols=SYMBOLS, seed=1, stamp=True, limit=limit
         ) as simulator:
             simulator.pause()
             pipe.send(simulator.ws_url)
@@ -222,7 +224,8 @@ async def run(folder: Path, rate: float, seconds: float, console: Console) -> in
     file = folder / "feeds.toml"
     # A list of plain names looks the same in Python and in TOML, but for the quotes.
     channels, symbols = (str(list(names)).replace("'", '"') for names in (CHANNELS, SYMBOLS))
-    file.write_text(CONFIGURATION.format(channels=channels, symbols=symbols, url=url))
+    configuration = partial(CONFIGURATION.format, channels=channels, symbols=symbols)
+    file.write_text(configuration(url=url))
     console.print(f"A simulated Hyperliquid at {url} sends {rate:,.0f} messages/s, {seconds:g} s.")
     timing = Timing()
     try:
@@ -247,10 +250,15 @@ async def run(folder: Path, rate: float, seconds: float, console: Console) -> in
         f"each, sinks and this display included; peak memory "
         f"{summary['peak_rss_bytes'] / 2**20:,.0f} MiB."
     )
-    place = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    place = shown(folder)
     console.print(f"DuckDB   {place / 'market.duckdb'}")
     console.print(f"Parquet  {place / 'data'}")
-    console.print(f"made by  {file.name} beside them; run it yourself: tickwire sim, tickwire run")
+    # What is left behind is for the simulator that `tickwire sim` starts.
+    file.write_text(configuration(url=f"ws://127.0.0.1:{DEFAULT_PORTS[VENUE]}"))
+    program = shown(Path(sys.executable).with_name("tickwire"))
+    console.print("The same in two terminals:")
+    console.print(f"  {program} sim")
+    console.print(f"  {program} run {place / file.name}")
     problems = [
         f"{key}: {summary[key]}"
         for key in ("decode_errors", "protocol_errors", "reconnects", "dropped_rows")
@@ -263,6 +271,11 @@ async def run(folder: Path, rate: float, seconds: float, console: Console) -> in
     for problem in problems:
         console.print(f"[red]{problem}[/]")
     return 1 if problems else 0
+
+
+def shown(path: Path) -> Path:
+    """Give a path as short as it can be written here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def main() -> int:

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from tests.cli.program import tickwire
 
+from tickwire.bench.jobs import BASELINES, TICKWIRE
 from tickwire.bench.results import KEYS
+from tickwire.bench.runs import Result
+from tickwire.bench.stages import TO_COMMIT
+from tickwire.cli import bench
 
 SMALL = ("--case", "trades/ws", "--runs", "1", "--messages", "20000")
 
@@ -98,3 +102,45 @@ def test_runs_that_cannot_be_measured_are_refused(arguments: tuple[str], words: 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert words in line
+
+
+def test_tables_fit_a_terminal_of_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    run = {
+        "messages": 1,
+        "messages_per_second": 5_105_123.0,
+        "cpu_ns_per_message": 12_345.0,
+        "rows": 1,
+        "checked": True,
+        "faults": [],
+    }
+    names = (*TICKWIRE, *BASELINES)
+    bench._print_table(
+        [
+            Result("trades/ws", name, [run, run | {"cpu_ns_per_message": 999_999.0}])
+            for name in names
+        ]
+    )
+    percentiles = {"p50": 123.4, "p99": 9999.9, "p999": 1_234_567.8, "max": 12_345_678.9}
+
+    class Measured:
+        pipeline, rate, verdict = TO_COMMIT, 100_000.0, "right"
+
+        def to_dict(self):
+            return {"latency_us": percentiles, "sender_late_us": percentiles}
+
+    bench._print_latencies([Measured()])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    for name in names:
+        # Every row is one line, with all of its figures.
+        (line,) = (line for line in lines if line.strip().startswith(name))
+        assert "5,105 ±0%" in line
+        assert "506,172 ±98%" in line
+        assert "100%" in line
+        assert line.rstrip().endswith(("right", "WRONG", "none"))
+    assert "sent_to_commit 100,000 123.4 9,999.9 1.2 s 12.3 s 9,999.9 right" in " ".join(
+        text.split()
+    )
+    assert "…" not in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tickwire.cli.driving import check_writable
 from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ bench = typer.Typer(
     help="Measure tickwire on this machine, over loopback, every answer checked.",
     no_args_is_help=False,
 )
+
+TABLE_WIDTH = 80  # as every terminal has
 
 JsonFile = Annotated[
     str | None,
@@ -45,7 +48,7 @@ def throughput(
     from tickwire.bench.throughput import DEFAULT_RUNS, measure_throughput, usual_cases
 
     chosen = [_case(name, messages) for name in case or usual_cases()]
-    check_writable(json_file)
+    check_writable("--json", json_file)
     results = measure_throughput(chosen, runs or DEFAULT_RUNS, tell=tell)
     if json_file != "-":
         _print_table(results)
@@ -79,7 +82,7 @@ def latency(
 
     rates = rate or list(DEFAULT_RATES)
     check_stretches(rates, seconds)
-    check_writable(json_file)
+    check_writable("--json", json_file)
     results = measure_latency(
         rates, runs or DEFAULT_RUNS, run_s=seconds, commit_s=commit_seconds, tell=tell
     )
@@ -112,16 +115,6 @@ def check_stretches(rates: Iterable[float], seconds: float) -> None:
 def tell(line: str) -> None:
     """Show what was done: on standard error, which is for people."""
     print(line, file=sys.stderr, flush=True)
-
-
-def check_writable(json_file: str | None) -> None:
-    """Fail now rather than after minutes of measuring."""
-    if json_file is None or json_file == "-":
-        return
-    try:
-        Path(json_file).open("a").close()
-    except OSError as error:
-        raise ConfigError([f"--json {json_file}: {error.strerror or error}"]) from None
 
 
 def write(json_file: str | None, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -161,26 +154,32 @@ def _print_table(results: list[Result]) -> None:
 
     from tickwire.bench.jobs import RECV
 
-    console = Console()
+    console = Console(width=min(Console().width, TABLE_WIDTH))
     for case in dict.fromkeys(result.case for result in results):
-        title = f"{case}: medians, smallest to largest"
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        title = f"{case}: medians, and how far off the farthest run is"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("pipeline", no_wrap=True)
         for heading in ("1000 messages/s", "CPU ns/message", "of recv"):
-            table.add_column(heading, justify="right")
-        table.add_column("answer")
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("answer", no_wrap=True)
         same = {result.pipeline: result for result in results if result.case == case}
         for name, result in same.items():
             rate = "messages_per_second"
             share = result.median(rate) / same[RECV].median(rate)
             table.add_row(
                 escape(name),
-                result.told(rate, per=1000),
-                result.told("cpu_ns_per_message"),
+                _with_spread(result, rate, per=1000),
+                _with_spread(result, "cpu_ns_per_message"),
                 f"{share:.0%}",
                 result.verdict,
             )
         console.print(table)
+
+
+def _with_spread(result: Result, figure: str, per: float = 1.0) -> str:
+    median = result.median(figure)
+    farthest = max(abs(end - median) for end in result.spread(figure))
+    return f"{median / per:,.0f} ±{farthest / median:.0%}"
 
 
 def _print_latencies(results: list[StageResult]) -> None:
@@ -190,13 +189,15 @@ def _print_latencies(results: list[StageResult]) -> None:
 
     table = Table(
         title="Latency in us from when each message was due, all runs together.\n"
-        "sent_to_recv is a bare recv that only takes the time: the machine's own latency.",
+        "sent_to_recv is a bare recv that only takes the time: the machine's own latency.\n"
+        "late p99: how late the sender was.",
         title_justify="left",
-        box=box.SIMPLE,
-        padding=0,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     table.add_column("stage", no_wrap=True)
-    for heading in ("messages/s", "p50", "p99", "p99.9", "max", "sender late, p99"):
+    for heading in ("msgs/s", "p50", "p99", "p99.9", "max", "late p99"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("answer", no_wrap=True)
     for result in results:
@@ -205,8 +206,15 @@ def _print_latencies(results: list[StageResult]) -> None:
         table.add_row(
             result.pipeline.stage,
             f"{result.rate:,.0f}",
-            *(f"{figure:,.1f}" for figure in figures),
-            f"{entry['sender_late_us']['p99']:,.1f}",
+            *map(_short, figures),
+            _short(entry["sender_late_us"]["p99"]),
             result.verdict,
         )
-    Console().print(table)
+    Console(width=min(Console().width, TABLE_WIDTH)).print(table)
+
+
+def _short(figure_us: float) -> str:
+    """Write a figure with as many digits as it needs; what takes seconds, in seconds."""
+    if figure_us >= 1e6:
+        return f"{figure_us / 1e6:,.1f} s"
+    return f"{figure_us:,.1f}" if figure_us < 10_000 else f"{figure_us:,.0f}"

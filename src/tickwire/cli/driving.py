@@ -1,4 +1,4 @@
-"""What `run` and `replay` share: the loop, the signals, the summary."""
+"""What `run` and `replay` share: the loop, the signals, the summary, `--strict`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickwire.errors import ConfigError
+from tickwire.cli.terminal import STDERR
+from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
     from tickwire.feed import FeedHandler
+    from tickwire.feed.verdict import StreamWatch
 
 EMERGENCY = 70
 
 
-def drive(feed: FeedHandler, work: Callable[[], Awaitable[None]], summary: str | None) -> None:
+def drive(
+    feed: FeedHandler,
+    work: Callable[[], Awaitable[list[str]]],
+    summary: str | None,
+    *,
+    strict: bool = False,
+) -> None:
     """Do the feed's work on its loop, stop it on a signal, and write the summary.
 
     Parameters
@@ -27,52 +34,112 @@ def drive(feed: FeedHandler, work: Callable[[], Awaitable[None]], summary: str |
     feed
         Not started yet.
     work
-        What to do: it returns when the feed has been stopped.
+        What to do: it returns when the feed has been stopped, with what is worth a warning.
     summary
         Where the summary goes: a file, `-` for standard output, None for nowhere.
+    strict
+        Whether what is worth a warning, and a stream without a row, is a failure.
+
+    Raises
+    ------
+    ConfigError
+        Where the summary cannot be written; before anything starts.
+    TickwireError
+        Where the run failed, or `strict` found something.
     """
     from tickwire.feed import run
+    from tickwire.feed.verdict import StreamWatch, stream_problems
 
-    _check_writable(summary)
+    check_writable("--summary", summary)
+    watch = StreamWatch(feed) if strict else None
     try:
-        run(_until_signal(feed, work), loop=feed.config.feed.loop)
+        problems = run(_until_signal(feed, work, watch), loop=feed.config.feed.loop)
     finally:
         if summary is not None and feed.has_run:
             _write(feed.summary(), summary)
+    if watch is not None:
+        problems += stream_problems(feed.summary(), watch.silent())
+        if problems:
+            raise TickwireError(f"--strict: {'; '.join(problems)}")
 
 
-async def _until_signal(feed: FeedHandler, work: Callable[[], Awaitable[None]]) -> None:
+async def _until_signal(
+    feed: FeedHandler, work: Callable[[], Awaitable[list[str]]], watch: StreamWatch | None
+) -> list[str]:
     loop = asyncio.get_running_loop()
     asked: list[int] = []
 
     def on_signal(number: int) -> None:
         if asked:
-            print("tickwire: aborted by a second signal", file=sys.stderr, flush=True)
+            # A terminal that closes may hang up twice: by its kernel and by its shell.
+            if number == signal.SIGHUP:
+                return
+            STDERR.write("tickwire: aborted by a second signal\n")
+            STDERR.flush()
             os._exit(EMERGENCY)
         asked.append(number)
         feed.request_stop(signal.Signals(number).name)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
     try:
-        await work()
+        return await (work() if watch is None else _watched(feed, work, watch))
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
 
 
-def _check_writable(summary: str | None) -> None:
-    if summary in (None, "-"):
+async def _watched(
+    feed: FeedHandler, work: Callable[[], Awaitable[list[str]]], watch: StreamWatch
+) -> list[str]:
+    working = asyncio.ensure_future(work())
+    while feed.pipeline is None and not working.done():  # noqa: ASYNC110 - it starts in one step
+        await asyncio.sleep(0)
+    if working.done():
+        return await working
+    watch.attach()
+    following = asyncio.ensure_future(watch.follow())
+    try:
+        return await working
+    finally:
+        await following  # the feed's end ends its consumers
+
+
+def check_writable(option: str, target: str | None) -> None:
+    """Fail now rather than at the end of a run, where a file cannot be written.
+
+    Parameters
+    ----------
+    option
+        Which one names it.
+    target
+        A file; `-` for standard output, None for nowhere.
+    """
+    if target in (None, "-"):
         return
-    folder = Path(str(summary)).absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError([f"--summary {summary}: {folder} is not a folder that can be written"])
+    path = Path(str(target)).absolute()
+    wrong = ""
+    if path.is_dir():
+        wrong = "is a folder, should be a file"
+    elif path.exists() and not os.access(path, os.W_OK):
+        wrong = "cannot be written"
+    elif not path.exists() and not (
+        path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
+    ):
+        wrong = f"{path.parent} is not a folder that can be written"
+    if wrong:
+        raise ConfigError([f"{option} {target}: {wrong}"])
 
 
 def _write(summary: dict[str, object], target: str) -> None:
     text = json.dumps(summary, indent=2)
     if target == "-":
         print(text, flush=True)
-    else:
+        return
+    try:
         Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TickwireError(f"cannot write {target}: {error.strerror or error}") from None

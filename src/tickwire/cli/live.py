@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
+
+from tickwire.cli.terminal import TERMINAL
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,7 +28,7 @@ def live_line(feed: FeedHandler) -> Iterator[None]:
     feed
         Its status is read from a thread of its own, so the loop never waits for the terminal.
     """
-    if not sys.stderr.isatty():
+    if not TERMINAL.isatty():
         yield
         return
     from rich.console import Console
@@ -38,7 +39,7 @@ def live_line(feed: FeedHandler) -> Iterator[None]:
     # Not rich's own refresh thread: that one is not joined, and would outlive the feed.
     with Live(
         get_renderable=meter,
-        console=Console(stderr=True),
+        console=Console(file=cast("IO[str]", TERMINAL)),
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import MutableMapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
+from tickwire.cli.terminal import STDERR
 from tickwire.redaction import shown
 
 LONGEST_VALUE = 16_384
@@ -48,7 +48,7 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger("debug" if verbose else "info"),
         # Standard error as it is when the logger is made: a live line puts itself in its place.
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(cast("TextIO", STDERR)),
         cache_logger_on_first_use=False,
     )
 

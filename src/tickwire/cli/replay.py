@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tickwire.cli.live import UPDATES_PER_S
 from tickwire.cli.sim import factor_of
+from tickwire.cli.terminal import TERMINAL
 
 if TYPE_CHECKING:
     from tickwire.feed.replaying import Replay
@@ -28,6 +28,14 @@ def replay(
         str | None,
         typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit 1 where a stream had no message, less than 99 % was decoded, or the replay "
+            "was interrupted.",
+        ),
+    ] = False,
 ) -> None:
     """Decode a capture; the same capture gives the same rows every time."""
     from tickwire.cli.driving import drive
@@ -39,12 +47,12 @@ def replay(
     feed = FeedHandler(load(config), replays=True)
     played = Replay(feed, capture, speed=factor)
     with _progress(played):
-        drive(feed, played.run, summary)
+        drive(feed, played.run, summary, strict=strict)
 
 
 @contextmanager
 def _progress(played: Replay) -> Iterator[None]:
-    if not sys.stderr.isatty():
+    if not TERMINAL.isatty():
         yield
         return
     from rich.console import Console
@@ -64,7 +72,7 @@ def _progress(played: Replay) -> Iterator[None]:
         TaskProgressColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast("IO[str]", TERMINAL)),
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

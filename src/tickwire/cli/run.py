@@ -29,19 +29,26 @@ def run(
         str | None,
         typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit 1 where a stream had no message, a subscription stayed refused, or less "
+            "than 99 % was decoded.",
+        ),
+    ] = False,
 ) -> None:
-    """Run the feed handler until it is told to stop (SIGINT or SIGTERM) or a limit is reached."""
+    """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
     from tickwire.config import load
     from tickwire.feed import FeedHandler
 
     feed = FeedHandler(load(config))
+
+    async def work() -> list[str]:
+        await feed.run(duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle)
+        return feed.warn_of_decoding()
+
     with live_line(feed):
-        drive(
-            feed,
-            lambda: feed.run(
-                duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle
-            ),
-            summary,
-        )
+        drive(feed, work, summary, strict=strict)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from tickwire.errors import ConfigError, TickwireError
-
-if TYPE_CHECKING:
-    from tickwire.sim import SimOptions
 
 
 def sim(
     venue: Annotated[str, typer.Option(help="Whose protocol to speak.")] = "hyperliquid",
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="WebSocket port; 0 lets the system choose.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65534,
+            help="WebSocket port, REST has the next one; 0: free ones; by default the venue's own.",
+        ),
+    ] = None,
     rate: Annotated[
         float, typer.Option(min=0, metavar="MSGS_PER_S", help="Messages per second; 0: flat out.")
     ] = 1000.0,
@@ -44,7 +46,7 @@ def sim(
 ) -> None:
     """Simulate an exchange; the first lines are ws=URL, rest=URL and, with --tls, ca=FILE."""
     from tickwire.feed import run
-    from tickwire.sim import SimOptions
+    from tickwire.sim import SimOptions, serve
 
     options = SimOptions(
         venue=venue,
@@ -60,17 +62,12 @@ def sim(
         tls=tls,
         stamp=stamp,
     )
-    run(_serve(options))
-
-
-async def _serve(options: SimOptions) -> None:
-    from tickwire.sim import serve
-
     try:
-        await serve(options)
-    except OSError as error:
-        place = f"{options.host}:{options.port}"
-        raise TickwireError(f"cannot listen on {place}: {error.strerror or error}") from None
+        run(serve(options))
+    except TickwireError as error:
+        if "cannot listen" not in str(error):
+            raise
+        raise TickwireError(f"{error}; --port N takes another port, --port 0 a free one") from None
 
 
 def factor_of(speed: str) -> float | Literal["max"]:

@@ -26,6 +26,7 @@ from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, plan_feed
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
+from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
 
 
@@ -166,8 +167,8 @@ class FeedHandler:
     def request_stop(self, why: str = "asked to") -> None:
         """Let `run` stop; to be called in the loop's thread."""
         if not self._end.is_set():
+            self._end.set()  # first: a log that cannot be written stops nothing
             self._log.info("stopping", why=why)
-            self._end.set()
 
     async def run(
         self,
@@ -202,6 +203,13 @@ class FeedHandler:
         finally:
             await self.stop()
         self.raise_failure()
+
+    def warn_of_decoding(self) -> list[str]:
+        """Log where nothing, or less than 99 %, of what came was decoded; give what was logged."""
+        problems = decoding_problems(self.summary()) if self.has_run else []
+        for problem in problems:
+            self._log.warning(problem)
+        return problems
 
     def raise_failure(self) -> None:
         """Raise what made the run fail, after its stop."""

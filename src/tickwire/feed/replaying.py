@@ -16,12 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
 from tickwire.capture import Capture, Message, RestAnswer
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import TickwireError
 from tickwire.feed.books import symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
+from tickwire.feed.verdict import decoding_problems
 
 FULL_RING_S = 0.002
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
@@ -43,6 +46,8 @@ class Replay:
     ----------
     on_progress
         Called now and then with how much is done and how much there is.
+    n_messages
+        Messages played.
 
     Raises
     ------
@@ -60,9 +65,19 @@ class Replay:
         self._speed = speed if isinstance(speed, float | int) and self._capture.has_times else None
         self._now_ns = 0
         self._decoders: dict[int, list[ConnectionDecoder]] = {}
+        self._is_interrupted = False
+        self.n_messages = 0
+        self._n_known_elsewhere = 0  # unknown to a source, but not to all, or unknown twice
+        self._log = structlog.get_logger("tickwire.replay")
 
-    async def run(self) -> None:
-        """Start the feed, play everything, and stop the feed.
+    async def run(self) -> list[str]:
+        """Start the feed, play everything, and stop the feed; log the totals.
+
+        Returns
+        -------
+        list
+            What is worth a warning, as logged: an interruption, nothing decoded, more than 1 % of
+            the messages unknown or not decodable.
 
         Raises
         ------
@@ -76,10 +91,40 @@ class Replay:
             pipeline = self._feed.pipeline
             if pipeline is not None:
                 pipeline.ledger.clock = lambda: self._now_ns
+                self._is_interrupted = True
+                await asyncio.sleep(0)  # what waits for the start has a turn, as in a run
                 await self._play(pipeline)
         finally:
             await self._feed.stop()
         self._feed.raise_failure()
+        return self._log_totals()
+
+    def _log_totals(self) -> list[str]:
+        """Log what came of it, in a line of its own even where that is nothing."""
+        summary = self._feed.summary()
+        n_unknown = summary["unknown_messages"] - self._n_known_elsewhere
+        rows = {table: n for table, n in summary["rows"].items() if n}
+        self._log.info(
+            "replayed",
+            capture=self.path.name,
+            messages=self.n_messages,
+            unknown=n_unknown,
+            errors=sum(summary["decode_errors"].values()),
+            unrequested=summary["unrequested_messages"],
+            unconfigured_rows=sum(summary["unconfigured_rows"].values()),
+            seconds=round(summary["seconds"], 3),
+            rows=sum(rows.values()),
+            **{f"rows_{table}": n for table, n in rows.items()},
+        )
+        problems = []
+        if self._is_interrupted:
+            total = self._capture.n_messages
+            share = "" if total is None else f" of {total:,}"
+            problems.append(f"interrupted after {self.n_messages:,}{share} messages")
+        problems += decoding_problems(summary, n_messages=self.n_messages, n_unknown=n_unknown)
+        for problem in problems:
+            self._log.warning(problem)
+        return problems
 
     async def _play(self, pipeline: Pipeline) -> None:
         began_s = time.monotonic()
@@ -97,6 +142,8 @@ class Replay:
                 first_ns = event.recv_ns if first_ns is None else first_ns
                 due_s = began_s + (event.recv_ns - first_ns) / 1e9 / self._speed
                 await self._wait_until(due_s)
+                if self._feed.is_stopping:
+                    return
             if isinstance(event, Message):
                 await self._offer_message(pipeline, event)
             else:
@@ -106,6 +153,7 @@ class Replay:
             if source.books is not None:
                 source.books.end()
         self._tell_progress(n_events)
+        self._is_interrupted = self._feed.is_stopping
 
     async def _release_held(self, source: SourcePipeline) -> None:
         while not source.decoder.release_held():
@@ -129,6 +177,8 @@ class Replay:
                 if _takes(source, message.connection)
             ]
             self._decoders[message.connection] = decoders
+        n_decoders = len(decoders)
+        n_unknown = _n_unknown(pipeline) if n_decoders > 1 else 0
         for decoder in decoders:
             while not decoder.decode(message.payload, message.recv_ns):
                 if self._feed.is_stopping:
@@ -136,6 +186,11 @@ class Replay:
                 await asyncio.sleep(FULL_RING_S)
             if decoder.has_events:
                 decoder.take_events()
+        self.n_messages += n_decoders > 0
+        if n_decoders > 1:
+            # Another venue's source does not know it; unknown it is where none of them does.
+            n_more = _n_unknown(pipeline) - n_unknown
+            self._n_known_elsewhere += n_more - (n_more == n_decoders)
         for source in pipeline.sources:
             if source.books is not None and source.books.has_news:
                 source.books.look()
@@ -169,6 +224,10 @@ class Replay:
             self.on_progress(min(n_events, total), total)
         else:
             self.on_progress(self._capture.n_bytes_read, self._capture.n_bytes)
+
+
+def _n_unknown(pipeline: Pipeline) -> int:
+    return sum(source.decoder.unknown_messages for source in pipeline.sources)
 
 
 def _takes(source: SourcePipeline, connection: int) -> bool:

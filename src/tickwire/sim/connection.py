@@ -99,6 +99,8 @@ class Connection(WSListener):
         self.is_blocked = False
         self.is_stalled = False
         self.last_sent_s = time.monotonic()
+        self.n_messages = self.n_bytes = 0  # data messages that were queued, and their payload
+        self.address = ""
         self.out_bytes = 0
         self._out: list[bytes] = []
         self._stats = stats
@@ -114,6 +116,8 @@ class Connection(WSListener):
         """Send what the venue sends first."""
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        host, port = transport.underlying_transport.get_extra_info("peername")[:2]
+        self.address = f"{host}:{port}"
         self.is_open = True
         self._stats.connections += 1
         self._stats.open_connections += 1
@@ -195,6 +199,8 @@ class Connection(WSListener):
         stats = self._stats
         stats.messages += 1
         stats.bytes += len(payload)
+        self.n_messages += 1
+        self.n_bytes += len(payload)
         stats.by_channel[message.channel] += 1
         if is_whole:
             stats.rows[message.channel] += message.n_rows - message.n_repeated

@@ -24,6 +24,15 @@ DEFAULT_SYMBOLS = {
     "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
 }
 
+# Where `tickwire sim` listens unless another port is given; REST has the next one.
+DEFAULT_PORTS = {
+    "hyperliquid": 8760,
+    "hyperliquid-testnet": 8762,
+    "binance": 8764,
+    "binance-usdm": 8766,
+    "binance-coinm": 8768,
+}
+
 # Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
 _KNOWN = {
     "BTC": (97432, 0, 5),

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tickwire.sim.client_log import ClientLog
+from tickwire.sim.exchange import CHANNELS
+from tickwire.sim.instruments import BINANCE, DEFAULT_PORTS, DEFAULT_SYMBOLS
 from tickwire.sim.playback import Route, Speed
 from tickwire.sim.server import Simulator
 
 
 @dataclass(frozen=True, slots=True)
 class SimOptions:
-    """The options of `tickwire sim`; each as `Simulator` has it."""
+    """The options of `tickwire sim`; each as `Simulator` has it, but for the default port."""
 
     venue: str = "hyperliquid"
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int | None = None
     rate: float = 1000.0
     symbols: Sequence[str] | None = None
     channels: Sequence[str] | None = None
@@ -35,8 +39,9 @@ class SimOptions:
 async def serve(options: SimOptions) -> None:
     """Run a simulator until SIGINT, SIGTERM or cancellation.
 
-    Its first lines on standard output are `ws=URL`, `rest=URL` and, with TLS, `ca=FILE`; they are
-    flushed before the first connection is accepted.
+    Its first lines on standard output are `ws=URL`, `rest=URL` and, with TLS, `ca=FILE`; then,
+    after an empty line, a source for a configuration. They are flushed before the first connection
+    is accepted. Clients and what they get are logged.
 
     Parameters
     ----------
@@ -49,16 +54,19 @@ async def serve(options: SimOptions) -> None:
         Where an option is wrong.
     CaptureError
         Where the capture cannot be read, now or later.
-    OSError
-        Where the port cannot be had.
+    TickwireError
+        Where a port cannot be had.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signals.append(signal.SIGHUP)
+    port = DEFAULT_PORTS.get(options.venue, 0) if options.port is None else options.port
     async with Simulator(
         options.venue,
         host=options.host,
-        port=options.port,
+        port=port,
         rate=options.rate,
         symbols=options.symbols,
         channels=options.channels,
@@ -68,6 +76,7 @@ async def serve(options: SimOptions) -> None:
         route=options.route,
         tls=options.tls,
         stamp=options.stamp,
+        clients=ClientLog(),
     ) as simulator:
         for number in signals:
             with suppress(ValueError, NotImplementedError):  # not in the main thread
@@ -75,7 +84,7 @@ async def serve(options: SimOptions) -> None:
         lines = [f"ws={simulator.ws_url}", f"rest={simulator.rest_url}"]
         if simulator.ca_file is not None:
             lines.append(f"ca={simulator.ca_file}")
-        print("\n".join(lines), flush=True)
+        print("\n".join([*lines, "", *_source_lines(options, simulator)]), flush=True)
         # What stands now stays: the collector need not walk it while messages are made.
         gc.freeze()
         waiting = [asyncio.create_task(stopped.wait()), asyncio.create_task(simulator.failure())]
@@ -91,3 +100,25 @@ async def serve(options: SimOptions) -> None:
             for number in signals:
                 with suppress(ValueError, NotImplementedError):
                     loop.remove_signal_handler(number)
+
+
+def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
+    """Give a `[[source]]` of a configuration that takes what is served."""
+    lacking = {"liquidations"}  # by default: none need ever happen
+    if options.venue in BINANCE:
+        lacking.add("mids")
+    served = options.channels or [channel for channel in CHANNELS if channel not in lacking]
+    channels = ["candles:1m" if channel == "candles" else channel for channel in served]
+    symbols = list(options.symbols or DEFAULT_SYMBOLS[options.venue])
+    note = "" if options.capture is None else "  # those of the capture"
+    lines = [
+        "[[source]]",
+        f'venue = "{options.venue}"',
+        f"channels = {json.dumps(channels)}",
+        f"symbols = {json.dumps(symbols, ensure_ascii=False)}{note}",
+        f'url = "{simulator.ws_url}"',
+        f'rest_url = "{simulator.rest_url}"',
+    ]
+    if simulator.ca_file is not None:
+        lines.append(f"ca_file = {json.dumps(str(simulator.ca_file))}")
+    return lines

@@ -10,10 +10,12 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
@@ -22,9 +24,10 @@ from aiohttp import web
 from picows import WSUpgradeRequest, ws_create_server
 
 from tickwire.capture import Capture
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
+from tickwire.sim.client_log import ClientLog
 from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection, Stats
 from tickwire.sim.declared import Declared
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
@@ -79,6 +82,8 @@ class Simulator:
         Text sent first on every connection.
     ping_every_s
         Between ping frames to a client; None for the venue's own.
+    clients
+        Gets every change of a client; None: nothing does.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Simulator:
         faults: Faults | None = None,
         greeting: str | None = None,
         ping_every_s: float | None = None,
+        clients: ClientLog | None = None,
     ) -> None:
         _check(venue, rate, channels, speed, plays=capture is not None)
         self.venue = venue
@@ -124,6 +130,7 @@ class Simulator:
             live=self._capture is None,
             greeting=greeting,
         )
+        self._clients = clients
         self._ping_every_s = ping_every_s or self.exchange.ping_every_s
         self._connections: dict[Connection, None] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -154,18 +161,21 @@ class Simulator:
         if self._tls:
             self._folder = tempfile.TemporaryDirectory(prefix="tickwire-sim-")
             context, self.ca_file = server_context(self._host, Path(self._folder.name))
-        self._server = await ws_create_server(
-            self._accept,
-            self._host,
-            self._port,
-            ssl=context,
-            max_frame_size=MAX_REQUEST_BYTES,
-            enable_auto_pong=False,
-            websocket_handshake_timeout=HANDSHAKE_S,
-            ssl_handshake_timeout=TLS_HANDSHAKE_S if context else None,
-        )
+        with _naming(self._host, self._port):
+            self._server = await ws_create_server(
+                self._accept,
+                self._host,
+                self._port,
+                ssl=context,
+                max_frame_size=MAX_REQUEST_BYTES,
+                enable_auto_pong=False,
+                websocket_handshake_timeout=HANDSHAKE_S,
+                ssl_handshake_timeout=TLS_HANDSHAKE_S if context else None,
+            )
         ws_port = self._server.sockets[0].getsockname()[1]
-        rest_port = await self._serve_rest(context, ws_port + 1 if self._port else 0)
+        wanted = ws_port + 1 if self._port else 0
+        with _naming(self._host, wanted):
+            rest_port = await self._serve_rest(context, wanted)
         end = "s" if context else ""
         self.ws_url = f"ws{end}://{self._host}:{ws_port}"
         self.rest_url = f"http{end}://{self._host}:{rest_port}"
@@ -247,6 +257,8 @@ class Simulator:
     def _on_change(self, connection: Connection) -> None:
         if not connection.is_open:
             self._connections.pop(connection, None)
+        if self._clients is not None:
+            self._clients.on_change(connection)
         self.stats.subscriptions = sum(len(one.client.keys) for one in self._connections)
         self._driver.refresh(self._connections)
 
@@ -310,6 +322,16 @@ class Simulator:
         if answer is None:
             return web.Response(status=404, text="not found")
         return web.Response(status=answer.status, text=answer.body, content_type="application/json")
+
+
+@contextmanager
+def _naming(host: str, port: int) -> Iterator[None]:
+    """Name the port that cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise TickwireError(f"cannot listen on {host}:{port}: {why}") from None
 
 
 def _check(

@@ -1,0 +1,147 @@
+"""What a run or a replay came to: what of it is worth a warning, and what fails `--strict`.
+
+Rules of this file
+------------------
+- A capture of another venue, or junk, decodes to nothing without an error: so it is looked for.
+- Which streams had rows is read from the rows themselves, by consumers of their own that only a
+  strict run attaches: no message pays for it otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tickwire.schema import SYSTEM_TABLES
+
+if TYPE_CHECKING:
+    from tickwire.feed.consumer import BatchConsumer
+    from tickwire.feed.handler import FeedHandler
+    from tickwire.feed.planning import FeedPlan
+
+MOST_LOST = 0.01  # of all messages, before it is worth a warning
+MOST_NAMED = 5  # streams in one line
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """What a source is to bring."""
+
+    venue: str
+    table: str
+    symbol: str  # "*": any
+
+    def __str__(self) -> str:
+        return f"{self.table} of {self.venue} {self.symbol}"
+
+
+def decoding_problems(
+    summary: Mapping[str, Any], *, n_messages: int | None = None, n_unknown: int | None = None
+) -> list[str]:
+    """Say where nothing, or less than 99 %, of what came was decoded.
+
+    Parameters
+    ----------
+    summary
+        Of the run.
+    n_messages, n_unknown
+        Instead of the summary's, where several sources have read the same messages: those played,
+        and those that no source knew.
+    """
+    n_messages = summary["messages"] if n_messages is None else n_messages
+    n_unknown = summary["unknown_messages"] if n_unknown is None else n_unknown
+    n_errors = sum(summary["decode_errors"].values())
+    if n_messages == 0:
+        return ["no message came"]
+    counts = {
+        "unknown messages": n_unknown,
+        "messages that could not be decoded": n_errors,
+        "messages of other tables": summary["unrequested_messages"],
+        "rows of symbols that are not configured": sum(summary["unconfigured_rows"].values()),
+    }
+    causes = [f"{n:,} {what}" for what, n in counts.items() if n]
+    if not any(n for table, n in summary["rows"].items() if table not in SYSTEM_TABLES):
+        found = ", ".join(causes) or "none of them has a row"
+        return [f"nothing was decoded of {n_messages:,} messages: {found}"]
+    return [
+        f"{n:,} of {n_messages:,} messages ({n / n_messages:.1%}) {what}"
+        for n, what in ((n_unknown, "are unknown"), (n_errors, "could not be decoded"))
+        if n > MOST_LOST * n_messages
+    ] or (
+        [f"less than 99 % of {n_messages:,} messages was decoded: {', '.join(causes)}"]
+        if n_unknown + n_errors > MOST_LOST * n_messages
+        else []
+    )
+
+
+def planned_streams(plan: FeedPlan) -> set[Stream]:
+    """Give what all sources are to bring."""
+    return {
+        Stream(source.venue.name, subscription.table, symbol)
+        for source in plan.sources
+        for connection in source.connections
+        for subscription in connection.subscriptions
+        # One subscription may cover symbols by name, as Hyperliquid's of all mids.
+        for symbol in (
+            source.settings.symbols if subscription.symbol == "*" else (subscription.symbol,)
+        )
+    }
+
+
+class StreamWatch:
+    """Which streams of a feed have had a row.
+
+    Parameters
+    ----------
+    feed
+        Not started yet.
+    """
+
+    def __init__(self, feed: FeedHandler) -> None:
+        self._feed = feed
+        self._seen: set[Stream] = set()
+        self._consumers: dict[str, BatchConsumer] = {}
+
+    def attach(self) -> None:
+        """Take its consumers; at once when the feed has started, before its rings wrap."""
+        pipeline = self._feed.pipeline
+        for table in [] if pipeline is None else pipeline.rings:
+            if table not in SYSTEM_TABLES:
+                self._consumers[table] = self._feed.batches(table)
+
+    async def follow(self) -> None:
+        """Take note until the feed ends."""
+
+        async def take(table: str, consumer: BatchConsumer) -> None:
+            async for batch in consumer:
+                venues, symbols = batch["venue"], batch["symbol"]
+                pairs = {*zip(venues.indices.to_pylist(), symbols.indices.to_pylist(), strict=True)}
+                for venue, symbol in pairs:
+                    self._seen.add(
+                        Stream(
+                            venues.dictionary[venue].as_py(),
+                            table,
+                            symbols.dictionary[symbol].as_py(),
+                        )
+                    )
+
+        await asyncio.gather(*(take(*each) for each in self._consumers.items()))
+
+    def silent(self) -> list[Stream]:
+        """Give the planned streams that had no row."""
+        any_symbol = {Stream(one.venue, one.table, "*") for one in self._seen}
+        return sorted(planned_streams(self._feed.plan) - self._seen - any_symbol)
+
+
+def stream_problems(summary: Mapping[str, Any], silent: list[Stream]) -> list[str]:
+    """Say which streams never had a row, and whether a subscription stayed refused."""
+    problems = []
+    if silent:
+        named = ", ".join(map(str, silent[:MOST_NAMED]))
+        more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
+        problems.append(f"no message: {named}{more}")
+    if summary["refused_subscriptions"]:
+        problems.append(f"{summary['refused_subscriptions']} subscriptions stayed refused")
+    return problems
