@@ -37,7 +37,7 @@ def test_the_source_that_it_prints_can_be_run(venue, tmp_path):
             assert empty == "\n"
             path = tmp_path / "feeds.toml"
             path.write_text("".join(block))
-            FeedHandler.from_config(load(path))
+            FeedHandler(load(path))
             done = tickwire("run", path, "--duration", "4", "--summary", "-")
         finally:
             running.terminate()

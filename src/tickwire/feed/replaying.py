@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import structlog
-
 from tickwire.capture import Capture, Message, RestAnswer
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import TickwireError
@@ -25,6 +23,7 @@ from tickwire.feed.books import symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.verdict import decoding_problems
+from tickwire.logs import get_logger
 
 FULL_RING_S = 0.002
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
@@ -68,7 +67,7 @@ class Replay:
         self._is_interrupted = False
         self.n_messages = 0
         self._n_known_elsewhere = 0  # unknown to a source, but not to all, or unknown twice
-        self._log = structlog.get_logger("tickwire.replay")
+        self._log = get_logger("tickwire.replay")
 
     async def run(self) -> list[str]:
         """Start the feed, play everything, and stop the feed; log the totals.

@@ -6,8 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-import structlog
-
+from tickwire.logs import get_logger
 from tickwire.sim.connection import Connection
 
 SETTLED_S = 0.25  # subscriptions that come within it are one line
@@ -26,7 +25,7 @@ class ClientLog:
     """Logs the clients of one simulator."""
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger("tickwire.sim")
+        self._log = get_logger("tickwire.sim")
         self._clients: dict[Connection, _Client] = {}
 
     def on_change(self, connection: Connection) -> None:
