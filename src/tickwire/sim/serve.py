@@ -13,9 +13,10 @@ from pathlib import Path
 
 from tickwire.sim.client_log import ClientLog
 from tickwire.sim.exchange import CHANNELS
-from tickwire.sim.instruments import BINANCE, DEFAULT_PORTS, DEFAULT_SYMBOLS
+from tickwire.sim.instruments import BINANCE, DEFAULT_PORTS, DEFAULT_SYMBOLS, VENUES
 from tickwire.sim.playback import Route, Speed
 from tickwire.sim.server import Simulator
+from tickwire.venues import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,13 @@ def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
     lacking = {"liquidations"}  # by default: none need ever happen
     if options.venue in BINANCE:
         lacking.add("mids")
-    served = options.channels or [channel for channel in CHANNELS if channel not in lacking]
+    known: Sequence[str] = CHANNELS
+    if options.venue not in VENUES:  # it plays a capture
+        declared = load(options.venue, (Path.cwd(),)).channels
+        known = [channel.name for channel in declared if ":" not in channel.name]
+    served = options.channels or [channel for channel in known if channel not in lacking]
     channels = ["candles:1m" if channel == "candles" else channel for channel in served]
-    symbols = list(options.symbols or DEFAULT_SYMBOLS[options.venue])
+    symbols = list(options.symbols or DEFAULT_SYMBOLS.get(options.venue, ()))
     note = "" if options.capture is None else "  # those of the capture"
     lines = [
         "[[source]]",
