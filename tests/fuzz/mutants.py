@@ -30,7 +30,11 @@ SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_deduplicate.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 PERFORM_TESTS = ("tests/decode/test_runner.py",)
-RING_TESTS = ("tests/ring/test_watermarks.py", "tests/ring/test_consumer.py")
+RING_TESTS = (
+    "tests/ring/test_watermarks.py",
+    "tests/ring/test_consumer.py",
+    "tests/ring/test_hammer.py",
+)
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)
 COMPRESSION_TESTS = ("tests/wire/test_compression.py",)
 CAPTURE_TESTS = ("tests/capture/test_reader.py",)
