@@ -18,7 +18,7 @@ from typing import Any
 from tickwire.decode.paths import Path, Step
 from tickwire.decode.paths import parse_path as parse_path_anew
 from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
-from tickwire.schema import Kind, Table
+from tickwire.schema import TABLES, Kind, Table
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 COUNT = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
@@ -299,7 +299,21 @@ class _Decoding:
         """Read every value that the rows name, wherever it stands."""
         for name, steps, spec in self.named(rows):
             for raw in everywhere(self.document, steps):
-                read(spec, self.kind(rows, name), raw)
+                self.cell(rows, name, spec, raw)
+
+    def cell(self, rows: Rows, column: str, spec: Field, raw: Any) -> Any:
+        """The value of a column; null where a venue's own is a scalar that cannot be read."""
+        table = self.model.tables[rows.into]
+        declared = table.columns[table.index(column)]
+        canonical = TABLES.get(table.name, table)
+        is_own = all(column != other.name for other in canonical.columns)
+        try:
+            return read(spec, declared.kind, raw)
+        except RefusedError:
+            is_text = declared.kind in (Kind.TEXT, Kind.BINARY)
+            if isinstance(raw, (dict, list)) or not is_own or is_text:
+                raise
+            return None
 
     def named(self, rows: Rows) -> Iterator[tuple[str, Path, Field]]:
         for name, spec in rows.fields.items():
@@ -371,10 +385,10 @@ class _Decoding:
             elif spec.reader is Reader.MEMBER_KEY:
                 row[column.name] = _code(_encodable(trail[-1]))
             else:
-                row[column.name] = self.value(rows, spec, column.kind, item, trail)
+                row[column.name] = self.value(rows, column.name, spec, item, trail)
         self.admit(rows, table, row)
 
-    def value(self, rows: Rows, spec: Field, kind: Kind, item: Any, trail: list[Any]) -> Any:
+    def value(self, rows: Rows, column: str, spec: Field, item: Any, trail: list[Any]) -> Any:
         if spec.zero_when is not None:
             path, scalar = spec.zero_when
             condition = self.look_up(rows, path, item, trail)
@@ -383,7 +397,7 @@ class _Decoding:
             if same(condition, scalar):
                 return 0.0
         plain = replace(spec, zero_when=None)
-        return read(plain, kind, self.look_up(rows, spec.path, item, trail))
+        return self.cell(rows, column, plain, self.look_up(rows, spec.path, item, trail))
 
     def look_up(self, rows: Rows, path: str, item: Any, trail: list[Any]) -> Any:
         if not path.startswith("$"):
@@ -460,7 +474,7 @@ class _Decoding:
                 # Of an outer array, the last element is the one that gave no level.
                 steps = self.absolute(group[0], spec.path)
                 found = [*everywhere(self.document, steps)] if spec.path.startswith("$") else []
-                value = read(spec, column.kind, found[-1] if found else ABSENT)
+                value = self.cell(group[0], column.name, spec, found[-1] if found else ABSENT)
             if value is None and not column.nullable:
                 raise RefusedError("missing")
             row[column.name] = value

@@ -11,6 +11,7 @@ from tests.reference.rows import (
     book_message,
     flag,
     ms,
+    own,
     parse,
     real,
     whole,
@@ -242,8 +243,8 @@ class BinanceReference:
             "size": real(data["q"]),
             "side": TAKER[data["m"]],
             "trade_id": word(identity),
-            "first_trade_id": whole(data.get("f")) if aggregate else None,
-            "last_trade_id": whole(data.get("l")) if aggregate else None,
+            "first_trade_id": own(whole, data.get("f")) if aggregate else None,
+            "last_trade_id": own(whole, data.get("l")) if aggregate else None,
         }
 
     def _quote(self, data: Any) -> dict[str, Any]:
@@ -315,9 +316,9 @@ class BinanceReference:
             "volume": real(candle["v"]),
             "trade_count": whole(candle.get("n")),
             "closed": flag(candle.get("x")),
-            "notional": real(candle.get("q")),
-            "taker_buy_volume": real(candle.get("V")),
-            "taker_buy_notional": real(candle.get("Q")),
+            "notional": own(real, candle.get("q")),
+            "taker_buy_volume": own(real, candle.get("V")),
+            "taker_buy_notional": own(real, candle.get("Q")),
         }
 
     def _ticker(self, data: Any) -> dict[str, Any]:
@@ -327,9 +328,9 @@ class BinanceReference:
             "last_price": real(data.get("c")),
             "volume_24h": real(data.get("v")),
             "notional_24h": real(data.get("q")),
-            "open_24h": real(data.get("o")),
-            "high_24h": real(data.get("h")),
-            "low_24h": real(data.get("l")),
+            "open_24h": own(real, data.get("o")),
+            "high_24h": own(real, data.get("h")),
+            "low_24h": own(real, data.get("l")),
         }
 
     def _mark(self, data: Any) -> dict[str, Any]:
@@ -340,7 +341,7 @@ class BinanceReference:
             "index_price": real(data.get("i")),
             "funding_rate": real(data.get("r")),
             "next_funding_ts": ms(data.get("T")),
-            "settle_price": real(data.get("P")),
+            "settle_price": own(real, data.get("P")),
         }
 
     def _liquidation(self, order: Any) -> dict[str, Any]:
@@ -352,6 +353,6 @@ class BinanceReference:
             "side": {"BUY": "buy", "SELL": "sell"}[order["S"]],
             "price": real(average),
             "size": real(filled),
-            "order_price": real(order.get("p")),
-            "order_size": real(order.get("q")),
+            "order_price": own(real, order.get("p")),
+            "order_size": own(real, order.get("q")),
         }

@@ -11,6 +11,7 @@ from tests.reference.rows import (
     item,
     member,
     ms,
+    own,
     parse,
     real,
     whole,
@@ -149,8 +150,8 @@ class HyperliquidReference:
             "bid_size": real(member(bid, "sz")),
             "ask_price": real(member(ask, "px")),
             "ask_size": real(member(ask, "sz")),
-            "bid_order_count": whole(member(bid, "n")),
-            "ask_order_count": whole(member(ask, "n")),
+            "bid_order_count": own(whole, member(bid, "n")),
+            "ask_order_count": own(whole, member(ask, "n")),
         }
 
     def _book(self, data: Any) -> list[dict[str, Any]]:
@@ -191,11 +192,11 @@ class HyperliquidReference:
             "open_interest": real(member(context, "openInterest")),
             "volume_24h": real(member(context, "dayBaseVlm")),
             "notional_24h": real(member(context, "dayNtlVlm")),
-            "mid_price": real(member(context, "midPx")),
-            "premium": real(member(context, "premium")),
-            "prev_day_price": real(member(context, "prevDayPx")),
-            "impact_bid_price": real(item(member(context, "impactPxs"), 0)),
-            "impact_ask_price": real(item(member(context, "impactPxs"), 1)),
-            "circulating_supply": real(member(context, "circulatingSupply")),
-            "total_supply": real(member(context, "totalSupply")),
+            "mid_price": own(real, member(context, "midPx")),
+            "premium": own(real, member(context, "premium")),
+            "prev_day_price": own(real, member(context, "prevDayPx")),
+            "impact_bid_price": own(real, item(member(context, "impactPxs"), 0)),
+            "impact_ask_price": own(real, item(member(context, "impactPxs"), 1)),
+            "circulating_supply": own(real, member(context, "circulatingSupply")),
+            "total_supply": own(real, member(context, "totalSupply")),
         }

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tickwire.schema import TABLES
@@ -41,6 +41,16 @@ def real(value: Any) -> float | None:
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
         raise BadMessageError(f"{value!r} is no number")
     return float(value)
+
+
+def own(read: Callable[[Any], Any], value: Any) -> Any:
+    """Read a value of a venue's own column: a scalar that cannot be read is None."""
+    try:
+        return read(value)
+    except BadMessageError:
+        if isinstance(value, dict | list):
+            raise
+        return None
 
 
 def must(value: Any) -> Any:

@@ -85,6 +85,7 @@ cdef struct ActionOp:
     bint magnitude
     bint upper
     bint has_otherwise
+    bint optional       # what cannot be read is null
     int64_t otherwise
     Range choices
 

@@ -175,6 +175,7 @@ cdef class Bytecode:
             op.upper = action.upper
             op.choices = _range(choices)
             op.has_otherwise = otherwise is not None
+            op.optional = action.optional
             op.otherwise = otherwise or 0
 
     def _pack_cells(self, list rows):

@@ -12,7 +12,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tickwire.decode._book_decoder cimport BookDecoder
-from tickwire.decode._bytecode cimport ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
+from tickwire.decode._bytecode cimport MAX_REGISTERS, ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._publish cimport publish_staged
 from tickwire.decode._quarantine cimport Quarantine
@@ -132,6 +132,22 @@ cdef class Decoder:
     def cached_levels(self):
         """Levels of books whose text was known from before, so that it was not read again."""
         return self.walker.cached_levels
+
+    @property
+    def unreadable_values(self):
+        """Optional values that could not be read and are null, by table and column."""
+        counts = {}
+        for number, route in enumerate(self.program.routes):
+            for register, column in route.optional.items():
+                n = self.stage.unreadable[number * MAX_REGISTERS + register]
+                if n:
+                    counts[column] = counts.get(column, 0) + n
+        return counts
+
+    @property
+    def optional_columns(self):
+        """Tables and columns whose values may be null where they cannot be read."""
+        return sorted({name for route in self.program.routes for name in route.optional.values()})
 
     @property
     def unconfigured_rows(self):

@@ -16,7 +16,8 @@ cdef class Reader:
     cdef Message* message       # the stage's
     cdef Dictionary symbols, channels, sides, intervals
 
-    # False: `message.outcome` says why. A null leaves the register without a value.
+    # False: `message.outcome` says why. A null leaves the register without a value, and so does an
+    # optional value that cannot be read.
     cdef bint act(self, ActionOp* action, Text* text) noexcept nogil
     # All tests hold for the values that have been observed.
     cdef bint matches(self, Range tests) noexcept nogil
@@ -24,6 +25,8 @@ cdef class Reader:
     cdef bint matches_text(self, Range tests, Text* text) noexcept nogil
 
     cdef bint fail(self, Outcome outcome) noexcept nogil
+    cdef bint leave_null(self, ActionOp* action) noexcept nogil
+    cdef bint read(self, ActionOp* action, Text* text) noexcept nogil
     cdef void put(self, int register, int64_t value) noexcept nogil
     cdef bint number(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint integer(self, ActionOp* action, Text* text) noexcept nogil

@@ -12,8 +12,8 @@ from tickwire.decode._bytecode cimport (
     Range, Scalar, TestOp,
 )
 from tickwire.decode._stage cimport (
-    AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG, UNKNOWN_CHOICE,
-    WRONG_KIND, Outcome, Stage,
+    AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, DONE, NO_MEMORY, TOO_LONG,
+    UNKNOWN_CHOICE, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._values cimport (
     TEXT_NULL, TEXT_STRING, TEXT_WORD, Register, Text, read_f64, read_i64,
@@ -81,10 +81,31 @@ cdef class Reader:
         Memory   spans are borrowed from the payload; escapes are resolved in the stage's scratch.
         Source   docs/design.md, "From messages to rows": numbers, null.
         """
+        if text.form == TEXT_NULL or self.read(action, text):
+            return True
+        return action.optional and self.leave_null(action)
+
+    cdef bint leave_null(self, ActionOp* action) noexcept nogil:
+        """Let an optional value that cannot be read be null; False where that is not why.
+
+        It is left to the careful walk, which reads each value once, so that it is counted once.
+        """
+        cdef Outcome outcome = self.message.outcome
+        cdef int64_t* n
+        if not WRONG_KIND <= outcome <= TOO_LONG:
+            return False
+        if not self.message.deferring:
+            return self.fail(AGAIN)
+        self.message.outcome = DONE
+        self.message.have &= ~(<uint64_t>1 << action.register)
+        n = &self.stage.left_null[action.register]
+        n[0] += 1
+        return True
+
+    cdef bint read(self, ActionOp* action, Text* text) noexcept nogil:
+        """The value of a scalar that is not null."""
         cdef Register* register = &self.message.registers[action.register]
         cdef int op = action.op
-        if text.form == TEXT_NULL:
-            return True
         if op == OP_TEXT:
             if text.form == TEXT_WORD:
                 return self.fail(WRONG_KIND)

@@ -94,6 +94,8 @@ cdef class Stage:
     cdef LastValues last_values
     cdef uint8_t* allowed           # by symbol code: the source names it; NULL: all are allowed
     cdef int32_t n_allowed
+    cdef int64_t* unreadable        # [route * MAX_REGISTERS + register]: values left null
+    cdef int64_t left_null[MAX_REGISTERS]   # of this message
     cdef int64_t* unconfigured      # by target: rows left out, as the source does not name them
     cdef int64_t* left_out          # by target: those of the message that is walked with care
     cdef Fill* fills                # by cell of the program
@@ -145,7 +147,8 @@ cdef class Stage:
 
     # A walk that defers begins, or has ended well: its rows that were left out count then.
     cdef void begin_deferring(self) noexcept nogil
-    cdef void count_unconfigured(self) noexcept nogil
+    # What the careful walk has left out, when its message counts.
+    cdef void count_left_out(self, int route) noexcept nogil
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil

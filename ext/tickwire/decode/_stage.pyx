@@ -4,7 +4,9 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, RouteOp, RowSetOp
+from tickwire.decode._bytecode cimport (
+    MAX_REGISTERS, Bits, CellOp, Bytecode, RouteOp, RowSetOp,
+)
 from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen
 from tickwire.decode._last_values cimport Carried, LastValues
 from tickwire.decode._targets cimport Targets
@@ -42,7 +44,11 @@ cdef class Stage:
         self.fills = <Fill*>calloc(max(program.n_cells, 1), sizeof(Fill))
         self.unconfigured = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
         self.left_out = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
-        if self.fills == NULL or self.unconfigured == NULL or self.left_out == NULL:
+        self.unreadable = <int64_t*>calloc(
+            max(program.n_routes, 1) * MAX_REGISTERS, sizeof(int64_t)
+        )
+        if self.fills == NULL or self.unconfigured == NULL or self.left_out == NULL \
+                or self.unreadable == NULL:
             raise MemoryError
         for i in range(program.n_cells):
             self._bind(&self.fills[i], &program.cells[i])
@@ -57,6 +63,7 @@ cdef class Stage:
     def __dealloc__(self):
         free(self.allowed)
         free(self.unconfigured)
+        free(self.unreadable)
         free(self.left_out)
         free(self.fills)
         free(self.scratch)
@@ -216,10 +223,14 @@ cdef class Stage:
     cdef void begin_deferring(self) noexcept nogil:
         self.message.deferring = True
         memset(self.left_out, 0, self.targets.n * sizeof(int64_t))
+        memset(self.left_null, 0, sizeof(self.left_null))
 
-    cdef void count_unconfigured(self) noexcept nogil:
-        for target in range(self.targets.n):
-            self.unconfigured[target] += self.left_out[target]
+    cdef void count_left_out(self, int route) noexcept nogil:
+        cdef int i
+        for i in range(self.targets.n):
+            self.unconfigured[i] += self.left_out[i]
+        for i in range(MAX_REGISTERS):
+            self.unreadable[route * MAX_REGISTERS + i] += self.left_null[i]
 
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil:
         """Of equal keys of an object the last counts, in the place of the first."""

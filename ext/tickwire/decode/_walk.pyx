@@ -67,7 +67,7 @@ cdef class Walker(General):
             self.stage.begin(op)
             if self.walk(op, p):
                 if self.message.deferring:
-                    self.stage.count_unconfigured()
+                    self.stage.count_left_out(route)
                     self.message.deferring = False
                 return DONE
             self.stage.rollback(op)

@@ -58,6 +58,12 @@ class Decoder:
     def cached_levels(self) -> int:
         """Levels whose text was known from a message before."""
     @property
+    def unreadable_values(self) -> dict[str, int]:
+        """Optional values that could not be read and are null, by table and column."""
+    @property
+    def optional_columns(self) -> list[str]:
+        """Tables and columns whose values may be null where they cannot be read."""
+    @property
     def unconfigured_rows(self) -> dict[str, int]:
         """Rows of symbols that the source does not name, by table; none of them was written."""
     def connection(

@@ -45,6 +45,7 @@ class Action:
     index: int = 0
     upper: bool = False
     nullable_text: bool = field(default=False)
+    optional: bool = False  # what cannot be read is null: no column or rule requires it
 
     def identity(self) -> tuple[object, ...]:
         """Give what makes two actions the same but for their register."""

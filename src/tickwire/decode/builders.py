@@ -12,7 +12,7 @@ from tickwire.decode.paths import Path, Step, iterations, parse_path
 from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
 from tickwire.errors import PlanError
-from tickwire.schema import Column, Kind, Table
+from tickwire.schema import TABLES, Column, Kind, Table
 
 LEVEL = ("side", "price", "size")
 MAX_ZEROS = 16
@@ -38,6 +38,8 @@ class RouteBuilder:
         self.message = message
         self.route = Route(message.name, message.kind, raw=message.raw)
         self.actions: dict[tuple[object, ...], int] = {}
+        self.made: dict[int, Action] = {}
+        self.required: set[int] = set()
 
     def fail(self, column: str, problem: str) -> PlanError:
         """Give the error that names venue, message and field."""
@@ -58,6 +60,10 @@ class RouteBuilder:
         if self.message.kind == "snapshot" and wanted:
             self.route.snapshot_id = self._snapshot_id(wanted)
         self._mark(self.route.root)
+        for register in self.required & self.route.optional.keys():
+            del self.route.optional[register]
+        for register in self.route.optional:
+            self.made[register].optional = True
         return self.route
 
     def check(self, node: Node) -> None:
@@ -157,6 +163,7 @@ class RouteBuilder:
             return self.actions[known], steps, inner
         action.register = self.route.allocate(f"{self.scope.venue}.{self.message.name}.{name}")
         self.actions[known] = action.register
+        self.made[action.register] = action
         self.attach(steps, action)
         return action.register, steps, inner
 
@@ -242,6 +249,11 @@ class RowsBuilder:
         # A level has its side, price and size; null they are only in the row of an empty book.
         required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
         register, steps, inner = self.route.register(self.rows, column.name, spec, column.kind)
+        if not self._is_optional(column):
+            self.route.required.add(register)
+        else:
+            name = f"{self.table.name}.{column.name}"
+            self.route.route.optional.setdefault(register, name)
         if column.name == "symbol":
             self.row_set.symbol = register
             self.row_set.member_key = spec.reader is Reader.MEMBER_KEY
@@ -261,6 +273,15 @@ class RowsBuilder:
         carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
         if self.rows.carry and carried and column.name != "ts_event":
             self.row_set.carry.append((register, position))
+
+    def _is_optional(self, column: Column) -> bool:
+        """Whether it is a venue's own, so that a value that cannot be read costs no row.
+
+        Any text is one that a text column can hold.
+        """
+        canonical = TABLES.get(self.table.name, self.table)
+        own = all(column.name != other.name for other in canonical.columns)
+        return own and column.kind not in (Kind.TEXT, Kind.BINARY)
 
     def _same(self, steps: Path, depth: int) -> bool:
         """Whether the level that `at[:depth]` iterates over also holds the field."""

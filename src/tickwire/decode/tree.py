@@ -117,6 +117,8 @@ class Route:
     given: int = -1
     spliced: tuple[int, int, int, int] | None = None
     snapshot_id: int = -1
+    # Registers whose unreadable values are null, to the column that they are for.
+    optional: dict[int, str] = field(default_factory=dict)
     marks_last: list[int] = field(default_factory=list)
 
     def allocate(self, where: str) -> int:

@@ -157,6 +157,8 @@ class Pipeline:
             limit=limit,
             metrics=metrics,
         )
+        for name in decoder.optional_columns:
+            metrics.watch("unreadable_values", partial(_unreadable, decoder, name), column=name)
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
         books = None
@@ -164,6 +166,10 @@ class Pipeline:
             metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
             books = Books(source.venue, splice, decoder, self.dictionaries.symbol, self.ledger)
         return SourcePipeline(source, decoder, books, metrics)
+
+
+def _unreadable(decoder: Decoder, column: str) -> int:
+    return decoder.unreadable_values.get(column, 0)
 
 
 def _unconfigured(decoder: Decoder, table: str) -> int:

@@ -36,6 +36,7 @@ WANTED_ENDS = ("stopped", "refused")
 # How long a stop waits for room for what is held, and how long between two looks.
 RELEASE_S = 1.0
 RELEASE_PAUSE_S = 0.01
+UNREADABLE_LOG_S = 60.0  # between two lines about values that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class LiveSource(SessionObserver):
         self._spliced: dict[Session, tuple[str, ...]] = {}
         self._tasks: dict[Session, asyncio.Task[None]] = {}
         self._rest = rest
+        self._unreadable: dict[str, int] = {}  # as logged
+        self._unreadable_due_s = 0.0
         self._fetcher: asyncio.Task[None] | None = None
         self.sessions = [self._session(plan, next_conn, connects) for plan in self.plan.connections]
 
@@ -134,11 +137,23 @@ class LiveSource(SessionObserver):
     def housekeeping(self) -> None:
         """Let in what waits for room, end outages whose data flows again; a few times a second."""
         self.decoder.release_held()
+        self._log_unreadable()
         for outage in list(self._outages):
             handler = outage.session.handler
             if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
                 self._outages.remove(outage)
                 self._close_gaps(outage, handler.first_message_ns)
+
+    def _log_unreadable(self) -> None:
+        """Log which optional values could not be read; a line a minute at most."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._unreadable_due_s:
+            return
+        counts = self.decoder.unreadable_values
+        if counts != self._unreadable:
+            self._unreadable = counts
+            self._unreadable_due_s = now_s + UNREADABLE_LOG_S
+            _log.warning("unreadable_values", venue=self.plan.venue.name, null=counts)
 
     def failure(self) -> BaseException | None:
         """Give what ended one of its tasks and should not have."""

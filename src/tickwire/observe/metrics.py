@@ -95,6 +95,14 @@ METRICS = (
         "unrequested_messages",
     ),
     _counter(
+        "unreadable_values",
+        "Optional values that could not be read and are null.",
+        (*_SOURCE, "column"),
+        "unreadable_values",
+        by=("column",),
+        sparse=True,
+    ),
+    _counter(
         "unconfigured_rows",
         "Rows left out because the source does not name their symbol.",
         (*_SOURCE, "table"),
