@@ -31,6 +31,8 @@ from tickwire.ring._memory cimport (
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._tw_ring cimport tw_attach_gate, tw_rows_at
 
+from inspect import signature
+
 import numpy as np
 
 
@@ -63,6 +65,8 @@ cdef class Consumer:
         As given.
     """
 
+    __signature__ = signature(lambda ring: None)
+
     def __cinit__(self, Ring ring not None):
         self.ring = ring
         self.lease_stop = -1
@@ -77,6 +81,10 @@ cdef class Consumer:
         self.gate = tw_attach_gate(self.core.header)
         if self.gate == NULL:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
+
+    def __repr__(self):
+        state = "closed" if self.is_closed else f"{self.available} rows to take"
+        return f"<Consumer of {self.ring.table.name}: {state}>"
 
     def __dealloc__(self):
         if self.gate != NULL:

@@ -28,6 +28,8 @@ from tickwire.ring._tw_ring cimport (
     tw_rows_at,
 )
 
+from inspect import signature
+
 from tickwire.ring.drop import Drop
 
 cdef enum:
@@ -93,6 +95,11 @@ cdef class Ring:
         A setting is out of range, or the block holds other rows.
     """
 
+    __signature__ = signature(
+        lambda table, rows, dictionaries, *, overflow="block", seq_base=0,
+        batch_text_bytes=INT32_MAX, window_rows=None, block=None: None
+    )
+
     def __cinit__(
         self,
         table not None,
@@ -132,6 +139,9 @@ cdef class Ring:
         self._set_window(window_rows)
         for i, column in enumerate(table.columns):
             self.code_dictionaries.append(self._bind(&self.core.columns[<int> i], column))
+
+    def __repr__(self):
+        return f"<Ring {self.table.name}: {self.capacity} rows, next seq {self.next_seq}>"
 
     def __dealloc__(self):
         tw_close_ring(self.core)

@@ -21,6 +21,8 @@ from tickwire.wire._zlib cimport (
     z_stream,
 )
 
+from inspect import signature
+
 cdef enum:
     PIECE_BYTES = 1 << 30  # zlib counts in 32 bits
     TAIL_BYTES = 4         # 00 00 FF FF, which stays out (section 7.2.1)
@@ -47,6 +49,8 @@ cdef class Deflater:
     TickwireError
         If there is no zlib.
     """
+
+    __signature__ = signature(lambda *, keep_context=True, window_bits=15, level=6: None)
 
     def __cinit__(self, *, keep_context: bool = True, window_bits: int = 15, level: int = 6):
         if not 9 <= window_bits <= 15:

@@ -13,6 +13,8 @@ from tickwire.wire._parser cimport Parser
 from tickwire.wire._queue cimport MessageQueue
 from tickwire.wire._rules cimport Fault
 
+from inspect import signature
+
 from tickwire.wire.events import Control, Message
 
 
@@ -36,6 +38,11 @@ cdef class FrameParser(Parser):
     ValueError
         If the role is neither, or a limit is out of range.
     """
+
+    __signature__ = signature(
+        lambda role="client", *, max_frame=16_777_216, max_message=16_777_216,
+        in_place_limit=131_072: None
+    )
 
     def __cinit__(
         self,

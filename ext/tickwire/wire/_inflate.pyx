@@ -29,6 +29,8 @@ from tickwire.wire._zlib cimport (
     z_stream,
 )
 
+from inspect import signature
+
 from tickwire.errors import DecodeError
 
 cdef enum:
@@ -65,6 +67,10 @@ cdef class Inflater:
     TickwireError
         If there is no zlib.
     """
+
+    __signature__ = signature(
+        lambda limit, *, form="message", keep_context=True, window_bits=15: None
+    )
 
     def __cinit__(
         self,

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint8_t
 from tickwire.wire._handler cimport Handler, Verdict
 
 from collections import deque
+from inspect import signature
 
 from tickwire.wire.events import Message
 
@@ -26,6 +27,8 @@ cdef class MessageQueue(Handler):
     ValueError
         If `max_bytes` is not positive, or `max_messages` is negative.
     """
+
+    __signature__ = signature(lambda max_bytes=16_777_216, *, max_messages=0: None)
 
     def __cinit__(self, *_arguments, **_options):
         self.waiting = deque()
