@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import websockets
 
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim import Simulator
 
 SERVE = """
@@ -79,7 +79,7 @@ async def test_a_port_that_is_taken_leaves_nothing_behind():
     async with Simulator() as sim:
         port = int(sim.rest_url.rsplit(":", 1)[1])
         for taken in (port, port - 1):
-            with pytest.raises(OSError, match=r"in use"):
+            with pytest.raises(TickwireError, match=rf":{port}: Address already in use"):
                 await Simulator(port=taken, tls=True).__aenter__()
 
 
