@@ -339,6 +339,14 @@ cdef class ConnectionDecoder(Connection):
     cdef void end_read(self) noexcept nogil:
         self.decoder.end(self)
 
+    def wait_for_room(self, callback):
+        """Have `callback` called when a consumer makes room in a ring that had none."""
+        return self.decoder.targets.wait_for_room(callback)
+
+    def forget_room(self, callback):
+        """Take back what `wait_for_room` asked for."""
+        self.decoder.targets.forget_room(callback)
+
     def decode(self, payload, ts_recv, mono=None):
         """Decode and publish one message outside a carrier.
 

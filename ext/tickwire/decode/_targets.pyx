@@ -26,6 +26,23 @@ cdef class Targets:
         for number, ring in enumerate(self.rings):
             self.at[<int>number] = ring.core if ring is not None else NULL
 
+    def wait_for_room(self, callback):
+        """Have `callback` called when a consumer makes room in a ring that had none.
+
+        Returns
+        -------
+        bool
+            Whether a ring is waited for that was not before; see `Ring.wait_for_room`.
+        """
+        # Each is asked, so that none keeps a refusal of today for later.
+        return any([ring.wait_for_room(callback) for ring in self.rings if ring is not None])
+
+    def forget_room(self, callback):
+        """Take back what `wait_for_room` asked for."""
+        for ring in self.rings:
+            if ring is not None:
+                ring.forget_room(callback)
+
     cdef void rewind(self) noexcept nogil:
         cdef int number
         cdef tw_ring* ring

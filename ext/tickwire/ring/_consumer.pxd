@@ -29,6 +29,7 @@ cdef class Consumer:
     cdef Extent extent
     cdef object __weakref__
 
+    cdef void tell_room(self) noexcept
     cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil
     cdef int64_t enter(self, object max_rows) except -1
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil

@@ -89,7 +89,17 @@ cdef class Consumer:
     def __dealloc__(self):
         if self.gate != NULL:
             tw_store_release(self.gate, TW_GATE_FREE)
+            if self.ring is not None:  # the collector may have taken it
+                self.tell_room()
         tw_mapping_release(self.mapping)
+
+    cdef void tell_room(self) noexcept:
+        """Wake a writer that waits for room; the gate has just been moved."""
+        # Partner: `Ring.wait_for_room`, which stores, fences and tries once more. Either that
+        # try sees the gate or the wish is seen here.
+        tw_fence()
+        if tw_load_relaxed(&self.core.room_wanted):
+            self.ring.tell_room()
 
     def close(self):
         """Detach from the ring, with any lease; nothing happens the second time.
@@ -104,6 +114,7 @@ cdef class Consumer:
         if self.gate != NULL:
             tw_store_release(self.gate, TW_GATE_FREE)
             self.gate = NULL
+            self.tell_room()
         self.lease_stop = -1
 
     cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil:
@@ -189,6 +200,7 @@ cdef class Consumer:
                 release_batch(array)
         finally:
             self.busy = False
+        self.tell_room()
         batch = import_batch(array, self.ring.schema)
         return batch.slice(n_dropped) if n_dropped else batch
 
@@ -273,6 +285,7 @@ cdef class Consumer:
         except BaseException:
             self.lease_stop = -1
             tw_store_release(self.gate, gate)
+            self.tell_room()  # a ring that drops waits for leases
             raise
         self.lease_stop = stop
         self.note_runs(gate >> 1, stop)
@@ -282,6 +295,7 @@ cdef class Consumer:
         """Give back the leased rows; nothing happens without a lease."""
         if self.lease_stop >= 0 and self.gate != NULL:
             tw_store_release(self.gate, self.lease_stop << 1)
+            self.tell_room()
         self.lease_stop = -1
 
     def record(self, histogram, now_ns=None):

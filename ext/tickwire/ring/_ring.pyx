@@ -12,7 +12,7 @@ from libc.stdint cimport INT32_MAX, int64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
-from tickwire.ring._memory cimport tw_drop_log, tw_drop_range
+from tickwire.ring._memory cimport tw_drop_log, tw_drop_range, tw_fence, tw_store_relaxed
 from tickwire.ring._stage cimport stage_row
 from tickwire.ring._tw_ring cimport (
     KIND_CODE16,
@@ -124,6 +124,7 @@ cdef class Ring:
         self.schema = table.arrow_schema
         self.dictionaries = dictionaries
         self.waiters = []
+        self.room_waiters = []
         self.code_dictionaries = []
         if block is None:
             block = Block(table, rows, seq_base)
@@ -225,6 +226,48 @@ cdef class Ring:
         if callback in self.waiters:
             self.waiters.remove(callback)
         self.core.is_armed = bool(self.waiters)
+
+    cdef void tell_room(self) noexcept:
+        cdef list waiters = self.room_waiters
+        self.core.room_wanted = 0
+        if waiters is None:  # the collector has been here
+            return
+        self.room_waiters = []
+        for waiter in waiters:
+            call(waiter)
+
+    def wait_for_room(self, callback):
+        """Have `callback` called once, as soon as a consumer has released rows.
+
+        Only where a row or its text has found no room since the last call. Try again after it: a
+        consumer may have released rows in between, and calls nobody for that. Writer's thread only.
+
+        Parameters
+        ----------
+        callback
+            Called without arguments, in the consumer's thread; must be short. Who waits already
+            is called once all the same.
+
+        Returns
+        -------
+        bool
+            Whether it waits now and did not before.
+        """
+        if not self.core.is_refused:
+            return False
+        self.core.is_refused = 0
+        if callback in self.room_waiters:
+            return False
+        self.room_waiters.append(callback)
+        # Partner: the consumers, which move their gate, fence and look here.
+        tw_store_relaxed(&self.core.room_wanted, 1)
+        tw_fence()
+        return True
+
+    def forget_room(self, callback):
+        """Take back what `wait_for_room` asked for; nothing happens where it was called already."""
+        if callback in self.room_waiters:
+            self.room_waiters.remove(callback)
 
     def take_drops(self):
         """Give the rows dropped since the last call, and forget them. Writer's thread only.

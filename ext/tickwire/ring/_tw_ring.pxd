@@ -62,6 +62,8 @@ cdef extern from "tickwire/ring/ring.h" nogil:
         int64_t is_armed
         void (*wake)(void* waker) noexcept nogil
         void* waker
+        int64_t is_refused
+        int64_t room_wanted
         tw_column columns[64]
 
     int64_t* tw_ends(const tw_column* column)

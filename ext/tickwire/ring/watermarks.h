@@ -76,8 +76,10 @@ TW_RARELY bool tw_advance(tw_ring *ring)
     /* A gate below `gating` belongs to a consumer that is attaching and has still to find the floor:
      * it holds nothing, and the ends of its rows may have been written over. */
     const int64_t gating = tw_first_held(ring->header, ring->floor, leased);
-    if (gating <= ring->gating)
+    if (gating <= ring->gating) {
+        ring->is_refused = 1;
         return false;
+    }
     ring->gating = gating;
     tw_set_limits(ring);
     return true;

@@ -13,3 +13,22 @@ cdef class Handler:
 
     cdef void end_read(self) noexcept nogil:
         pass
+
+    def wait_for_room(self, callback):
+        """Have `callback` called once there may be room for the message that was BLOCKED.
+
+        Parameters
+        ----------
+        callback
+            Called without arguments, from any thread; must be short.
+
+        Returns
+        -------
+        bool
+            Whether something new is waited for: then offer the message once more, since room may
+            have been made before. False here: this handler tells of no room.
+        """
+        return False
+
+    def forget_room(self, callback):
+        """Take back what `wait_for_room` asked for."""

@@ -18,6 +18,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tickwire import errors
 from tickwire.net._receiver import Receiver
@@ -32,7 +33,9 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 NO_STATUS = 1005  # RFC 6455 section 7.1.5: a close frame without a code
 ABNORMAL = 1006  # the same: the transport was lost without a close frame
 
-RETRY_S = 0.001  # how soon a message is offered again to a handler that had no room
+# A message is offered again as soon as its handler tells of room. One that cannot tell, because its
+# consumer is in another process, is asked this often.
+RETRY_S = 0.25
 LINGER_S = 1.0  # how long a transport outlives the close handshake
 # A message that fits into one TCP segment anyway gains nothing by being smaller.
 COMPRESS_FROM_BYTES = 1024
@@ -121,6 +124,7 @@ class Connection:
         self._fault: errors.ProtocolError | None = None
         self._note = ""  # why we gave the connection up, where the peer gave no reason
         self._peer_reason = ""
+        self._on_room: Callable[[], None] | None = None  # while the handler has none
         self._retry_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
         self._pings = WaitingPings(self._loop)
@@ -336,30 +340,47 @@ class Connection:
         self._end_within(min(LINGER_S, self.close_timeout_s))
 
     def _pause(self) -> None:
-        if self._retry_timer is None and not self.carrier.lost.done():
+        if self._on_room is None and not self.carrier.lost.done():
             self.n_pauses += 1
             self.carrier.pause_reading()
             self._backlog.pause()
-            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+            self._on_room = self._retry
+            self._loop.call_soon(self.room_made)  # not here: the receiver is still parsing
 
     def _retry(self) -> None:
-        # The timer is kept until it is known how it went: meanwhile this is the same pause.
-        if self.receiver.retry():
-            self._retry_timer = None
+        # `_on_room` is kept until it is known how it went: meanwhile this is the same pause.
+        if self._offer(RETRY_S):
+            self._on_room = None
             self._liveness.note()
             if self._close_received:
                 self._backlog.undo()  # the close frame was read before the pause
             else:
                 self._backlog.resume()
             self.carrier.resume_reading()
-        else:
-            self._retry_timer = self._loop.call_later(RETRY_S, self._retry)
+
+    def _offer(self, retry_s: float) -> bool:
+        """Offer what is received to the handler; where it has no room, wait to be told of some."""
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+            self._retry_timer = None
+        handler = self.receiver.handler
+        while not self.receiver.retry():
+            # Waiting comes first and another try second: room made in between is not told.
+            if not handler.wait_for_room(self._tell_room):
+                self._retry_timer = self._loop.call_later(retry_s, self.room_made)
+                return False
+        handler.forget_room(self._tell_room)
+        return True
+
+    def _tell_room(self) -> None:
+        """Take the handler's word that there is room; called in any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.room_made)
 
     def room_made(self) -> None:
-        """Offer a refused message again now, because its handler has room."""
-        if self._retry_timer is not None and not self.carrier.lost.done():
-            self._retry_timer.cancel()
-            self._retry()
+        """Offer a refused message again now, because its handler may have room."""
+        if self._on_room is not None:
+            self._on_room()
 
     # What the carrier tells.
 
@@ -378,13 +399,12 @@ class Connection:
 
         What it has no room for by the deadline is lost.
         """
-        self._retry_timer = None
-        if not self.receiver.retry() and self._loop.time() < deadline:
-            self._cancel_timers()
-            self._retry_timer = self._loop.call_later(
-                RETRY_S, self._take_rest, paused, error, deadline
-            )
+        left_s = deadline - self._loop.time()
+        if not self._offer(max(0.0, min(RETRY_S, left_s))) and left_s > 0:
+            self._on_room = partial(self._take_rest, paused, error, deadline)
             return
+        self._on_room = None
+        self.receiver.handler.forget_room(self._tell_room)
         self._cancel_timers()
         self.receiver.on_attention = None
         if self._close_received:

@@ -1,0 +1,107 @@
+"""A writer that waits for room is called when a consumer makes some: once, and never missed."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from tickwire.ring import Consumer, Dictionaries, Ring
+from tickwire.schema import TABLES
+
+ROWS = 1024
+
+
+def full_ring(overflow: str = "block") -> tuple[Ring, Consumer]:
+    ring = Ring(TABLES["mids"], ROWS, Dictionaries(), overflow=overflow)
+    consumer = Consumer(ring)
+    while stage(ring):
+        pass
+    ring.publish()
+    return ring, consumer
+
+
+def stage(ring: Ring) -> bool:
+    return ring.stage(venue="v", symbol="s", conn=0, ts_recv=1, price=1.0)
+
+
+def take(consumer: Consumer) -> None:
+    consumer.take(512)
+
+
+def lease_and_release(consumer: Consumer) -> None:
+    consumer.lease(512)
+    consumer.release()
+
+
+@pytest.mark.parametrize("free", [take, lease_and_release, Consumer.close])
+def test_a_release_calls_who_waits_once(free: object) -> None:
+    ring, consumer = full_ring()
+    called: list[int] = []
+    assert ring.wait_for_room(lambda: called.append(1))
+    assert not stage(ring)
+    free(consumer)  # type: ignore[operator] # one of the three
+    assert called == [1]
+    assert stage(ring)
+    consumer.close()
+    assert called == [1]
+
+
+def test_a_consumer_that_is_collected_makes_room() -> None:
+    ring, consumer = full_ring()
+    called: list[int] = []
+    assert ring.wait_for_room(lambda: called.append(1))
+    del consumer
+    gc.collect()
+    assert called == [1]
+
+
+def test_only_a_refusal_is_waited_for_and_only_once() -> None:
+    ring, consumer = full_ring()
+    called: list[int] = []
+
+    def note() -> None:
+        called.append(1)
+
+    assert ring.wait_for_room(note)
+    assert not ring.wait_for_room(note)  # nothing was refused since
+    assert not stage(ring)
+    assert not ring.wait_for_room(note)  # it waits already
+    ring.forget_room(note)
+    ring.forget_room(note)
+    take(consumer)
+    assert called == []
+    fresh = Ring(TABLES["mids"], ROWS, Dictionaries())
+    assert not fresh.wait_for_room(note)
+
+
+def test_no_room_is_missed_between_two_threads() -> None:
+    n_rows = 60 * ROWS
+    ring = Ring(TABLES["mids"], ROWS, Dictionaries())
+    consumer = Consumer(ring)
+    n_taken = 0
+
+    def read() -> None:
+        nonlocal n_taken
+        while n_taken < n_rows:
+            batch = consumer.take(97)
+            n_taken += 0 if batch is None else batch.num_rows
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    has_room = threading.Event()
+    n_staged = 0
+    while n_staged < n_rows:
+        if stage(ring):
+            n_staged += 1
+            continue
+        ring.publish()
+        has_room.clear()
+        if ring.wait_for_room(has_room.set) and stage(ring):
+            n_staged += 1
+        else:
+            assert has_room.wait(30), "room was made, and nobody was called"
+    ring.publish()
+    reader.join(60)
+    assert n_taken == n_rows
