@@ -21,7 +21,7 @@ help:
 #: make demo          the feed handler against the built-in exchange simulator
 #: make test          the test suite, in minutes
 #: make test-all      and what takes long for being thorough
-#: make lint          ruff, cython-lint, mypy, stubtest, import-linter
+#: make lint          ruff, cython-lint, mypy, stubtest, import-linter, codespell, words
 #: make coverage      the lines that the suite runs, against floors
 #: make instructions  instructions per message, counted by valgrind: did a change make it slower
 #: make bench-quick   the main benchmarks, under 2 minutes
@@ -131,6 +131,8 @@ lint: build
 	$(BIN)/mypy tests/typing examples
 	$(BIN)/stubtest $(STUBBED) --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest_allowlist.txt
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tests.house.words
 
 # What the sanitizers need must be loaded before Python is. They do not look for leaks: CPython keeps
 # memory to its end on purpose; `make memory` looks for those. Python's own allocator would hide

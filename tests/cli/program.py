@@ -67,7 +67,7 @@ def write_config(
 def from_duckdb(folder: Path, table: str) -> pa.Table:
     """Read a table in the order of seq."""
     with duckdb.connect(str(folder / "market.duckdb"), read_only=True) as connection:
-        return connection.sql(f'SELECT * FROM "{table}" ORDER BY seq').to_arrow_table()  # noqa: S608 - a name of ours
+        return connection.sql(f'SELECT * FROM "{table}" ORDER BY seq').to_arrow_table()  # noqa: S608 - our own name
 
 
 def from_parquet(folder: Path, table: str) -> pa.Table:

@@ -26,8 +26,8 @@ def test_throughput_is_measured_checked_and_written(tmp_path: Path) -> None:
     assert set(document) == {"machine", "commit", "build", "results"}
     assert document["machine"]["cpus"] > 0
     results = {result["pipeline"]: result for result in document["results"]}
-    ours = {"tickwire[protocol]", "tickwire[stream]", "tickwire[picows]"}
-    assert set(results) == ours | {"picows, empty callback", "recv alone"}
+    pipelines = {"tickwire[protocol]", "tickwire[stream]", "tickwire[picows]"}
+    assert set(results) == pipelines | {"picows, empty callback", "recv alone"}
     for name, result in results.items():
         assert set(result) >= set(KEYS)
         assert result["case"] == "trades/ws"
@@ -36,8 +36,8 @@ def test_throughput_is_measured_checked_and_written(tmp_path: Path) -> None:
         assert result["cpu_ns_per_message"] > 0
         assert result["latency_us"] is None
         assert result["offered_rate"] is None
-        assert result["checked"] == (name in ours)
-        assert result["rows"] == (30_000 if name in ours else 0)
+        assert result["checked"] == (name in pipelines)
+        assert result["rows"] == (30_000 if name in pipelines else 0)
 
 
 @pytest.mark.parametrize(

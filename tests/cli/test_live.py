@@ -19,23 +19,23 @@ SOURCE = {"venue": "hyperliquid", "channels": ["mids"], "symbols": ["BTC"]}
 
 def in_a_terminal(*arguments: object) -> tuple[int, str, str]:
     """Run a command whose standard error is a terminal; give exit code, output and errors."""
-    ours, theirs = pty.openpty()
+    master, terminal = pty.openpty()
     process = subprocess.Popen(  # noqa: S603 - our own program
         command(*arguments),
         stdout=subprocess.PIPE,
-        stderr=theirs,
+        stderr=terminal,
         text=True,
         env={**environment(), "TERM": "xterm"},
     )
-    os.close(theirs)
+    os.close(terminal)
     seen = b""
     try:
-        while part := os.read(ours, 65_536):
+        while part := os.read(master, 65_536):
             seen += part
     except OSError:  # Linux says so when the other side is closed
         pass
     finally:
-        os.close(ours)
+        os.close(master)
     out, _ = process.communicate(timeout=60)
     return process.returncode, out, seen.decode()
 

@@ -168,7 +168,7 @@ def test_tls_with_an_authority_of_one_s_own(
     assert summary["rows_committed"]["parquet"]["trades"] == 500
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_unknown_certificate_is_refused(
     tmp_path: Path, authority: tuple[ssl.SSLContext, Path]
 ) -> None:
     context, _ = authority

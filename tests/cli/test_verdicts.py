@@ -191,20 +191,20 @@ def test_a_hang_up_drains_as_a_termination_does(tmp_path: Path) -> None:
 
 def test_a_terminal_that_closes_loses_no_rows(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
-    ours, theirs = pty.openpty()
+    master, terminal = pty.openpty()
     with simulator("--symbols", "BTC", "--channels", "trades") as url:
         config = write_config(tmp_path, source(url=url))
         feed = subprocess.Popen(  # noqa: S603 - our own program
             command("run", config, "--summary", summary),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
             env=environment() | {"TERM": "xterm"},
             start_new_session=True,
         )
-        os.close(theirs)
+        os.close(terminal)
         wait_for_sink(tmp_path)
-        os.close(ours)
+        os.close(master)
         feed.send_signal(signal.SIGHUP)
         assert feed.wait(30) == 0
     found = json.loads(summary.read_text())

@@ -1,4 +1,4 @@
-"""What `help()` shows of sections, and what type checkers are told, is what there is."""
+"""What `help()` shows of sections, and what type checkers see, is what there is."""
 
 from inspect import signature
 from typing import get_type_hints

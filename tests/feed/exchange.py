@@ -1,4 +1,4 @@
-"""An exchange made of another library: plays messages to whoever subscribes, serves snapshots.
+"""An exchange made of another library: plays messages to its subscribers, serves snapshots.
 
 It shares no code with tickwire, so that the two cannot be wrong together.
 """

@@ -40,7 +40,7 @@ def snapshot(last: int) -> bytes:
 
 
 class ScriptedRest:
-    """Gives what it was told, one after the other; then waits for ever."""
+    """Gives its answers, one after the other; then waits for ever."""
 
     def __init__(self, *answers: bytes | TickwireError) -> None:
         self.answers = list(answers)

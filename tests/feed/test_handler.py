@@ -269,7 +269,7 @@ def test_a_full_ring_blocks_the_socket_until_the_consumer_comes(run: Run) -> Non
 
 def test_a_disconnect_while_a_full_ring_blocks_is_a_gap_of_that_reason(run: Run) -> None:
     async def scene() -> None:
-        n_trades = 17_000  # a few more than the ring holds: the kernel has room for the others
+        n_trades = 17_000  # a few more than the ring holds: the kernel keeps the others
         sent, blocked, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
         async def script(peer: Peer) -> None:

@@ -183,7 +183,7 @@ def test_all_rows_come_in_order_when_the_consumer_goes_on(run: Run, carrier: str
 
 def test_symbols_that_wait_together_each_keep_their_order(run: Run) -> None:
     async def play() -> None:
-        n_levels = RING_ROWS // 2  # while the others wait, such a snapshot finds no room either
+        n_levels = RING_ROWS // 2  # while the others wait, such a snapshot does not fit either
         both = (delta(n, symbol) for n in HELD for symbol in ("BTCUSDT", "ETHUSDT"))
         with scene([both], ETHUSDT=snapshot(0, n_levels)) as on:
             async with on.feed:

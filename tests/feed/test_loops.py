@@ -74,7 +74,7 @@ def test_tls_that_fails_gives_one_reason_and_no_traceback(
                 connect_timeout_s=5,
             )
         gc.collect()
-        await asyncio.sleep(0.02)  # what is told late
+        await asyncio.sleep(0.02)  # what is reported late
         server.close()
         return str(failed.value)
 

@@ -421,7 +421,7 @@ MUTANTS = (
         SCRIPT_TESTS,
     ),
     step(
-        "a row that nobody wants is counted",
+        "a row that is not requested is counted",
         "decode.TW_LOOP",
         "run->kept_back |= place->bit;",
         "run->kept_back |= place->bit, place->ring->head = ++row;",
@@ -478,7 +478,7 @@ MUTANTS = (
         PERFORM_TESTS,
     ),
     step(
-        "a choice is told by its first eight bytes",
+        "an enum is matched by its first eight bytes",
         "decode.tw_word_at",
         "((high ^ word->text[1]) & word->mask[1])",
         "0",
@@ -600,7 +600,7 @@ MUTANTS = (
         "plans",
     ),
     module(
-        "a trade seen before is staged by a script",
+        "a duplicate trade is staged by a script",
         "decode.help",
         "run.admitted = TW_WANTED if wanted else TW_UNWANTED",
         "run.admitted = TW_WANTED",

@@ -55,7 +55,7 @@ def test_names_are_told_apart() -> None:
         ("take", "n>0 and(n<9)", 1),
         ("take", "n > 1", 0),
         ("ask", "n < 9", 1),
-        ("nobody", "n < 9", 0),
+        ("absent", "n < 9", 0),
         ("tw_take", "if(n<9){return 1;}", 1),
         ("tw_ask", "n < 9", 1),
         ("TW_LESS", "(a)<(b)", 1),

@@ -297,7 +297,7 @@ async def test_a_lost_transport_is_1006(open_to: Connect, security: Security) ->
 
 async def test_a_pong_answers_all_older_pings(open_to: Connect, security: Security) -> None:
     async def script(peer: Peer) -> None:
-        await peer.shake_hands(rest=frame(Opcode.PONG, b"nobody asked"))
+        await peer.shake_hands(rest=frame(Opcode.PONG, b"unsolicited"))
         pings = [await peer.read_frame() for _ in range(3)]
         assert pings == [(Opcode.PING, name) for name in (b"a", b"b", b"c")]
         await peer.send(frame(Opcode.PONG, b"b"))

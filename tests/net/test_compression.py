@@ -297,7 +297,7 @@ async def test_frames_that_a_venue_packs(carrier: str, plain: Security, form: st
         )
         connection.begin()
         async with asyncio.timeout(5):
-            while len(queue) < len(messages):  # noqa: ASYNC110 - the queue tells nobody
+            while len(queue) < len(messages):  # noqa: ASYNC110 - the queue has no event
                 await asyncio.sleep(0.001)
         assert [queue.take().payload for _ in messages] == messages
         await connection.close()

@@ -17,7 +17,7 @@ from tickwire.net import connect
 
 @pytest.fixture
 def unhandled() -> Iterator[list[dict[str, object]]]:
-    """What reaches the loop because nobody waited for it; must stay empty."""
+    """What reaches the loop because it was not awaited; must stay empty."""
     found: list[dict[str, object]] = []
     yield found
     gc.collect()
@@ -65,7 +65,7 @@ async def test_closing_after_a_reset_that_came_while_reading_was_paused(
 async def test_a_peer_that_has_gone_half_and_takes_nothing_is_left(
     plain: Security, carrier: str, unhandled: list[dict[str, object]]
 ) -> None:
-    """Its end of the stream must be told although our last bytes can never be sent."""
+    """Its end of the stream must be reported although our last bytes can never be sent."""
     collect(unhandled)
 
     async def script(peer: Peer) -> None:
@@ -140,7 +140,7 @@ async def test_a_close_that_must_not_be_sent_changes_nothing(plain: Security, ca
         with pytest.raises(ValueError, match="1006"):
             await ws.close(1006)
         await ws.send("still open")
-        # Not an end that we asked for, so it is told.
+        # Not an end that we asked for, so it is reported.
         with pytest.raises(errors.ConnectionClosed, match="1011: oops"):
             async for _ in ws:
                 pass

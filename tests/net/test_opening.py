@@ -128,7 +128,7 @@ async def test_a_silent_tls_server_runs_out_of_time(carrier: str) -> None:
             await connect(f"wss://localhost:{port}", carrier=carrier, connect_timeout_s=0.1)
 
 
-async def test_nobody_listens(carrier: str, plain: Security, unused_tcp_port: int) -> None:
+async def test_nothing_listens(carrier: str, plain: Security, unused_tcp_port: int) -> None:
     with pytest.raises(errors.ConnectionFailed, match="localhost"):
         await connect(plain.url(unused_tcp_port), carrier=carrier)
 

@@ -13,7 +13,7 @@ from tickwire.net import connect, open_connection
 from tickwire.wire import MessageQueue
 
 
-async def test_the_frames_of_one_of_its_reads_are_one_read_of_ours(security: Security) -> None:
+async def test_the_frames_of_one_of_its_reads_are_one_read_of_tickwire(security: Security) -> None:
     n_frames = 50
 
     async def script(peer: Peer) -> None:
@@ -31,7 +31,7 @@ async def test_the_frames_of_one_of_its_reads_are_one_read_of_ours(security: Sec
         )
         connection.begin()
         async with asyncio.timeout(5):
-            while len(queue) < n_frames:  # noqa: ASYNC110 - the queue tells nobody
+            while len(queue) < n_frames:  # noqa: ASYNC110 - the queue has no event
                 await asyncio.sleep(0.001)
         assert connection.receiver.n_reads < n_frames // 5
         await connection.close()

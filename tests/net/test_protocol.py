@@ -193,7 +193,7 @@ async def test_the_handshake_is_read_into_memory_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("n_pings", [1000])
-async def test_pings_that_nobody_answers_are_given_up(
+async def test_pings_without_an_answer_are_given_up(
     carrier: str, plain: Security, n_pings: int
 ) -> None:
     async def script(peer: Peer) -> None:
@@ -210,7 +210,7 @@ async def test_pings_that_nobody_answers_are_given_up(
         await connection.ended
 
 
-async def test_an_opening_that_nobody_waits_for_fails_in_silence() -> None:
+async def test_an_opening_that_is_not_awaited_fails_in_silence() -> None:
     """Such as one whose connect was cancelled before its transport was lost."""
     unhandled: list[dict[str, object]] = []
     loop = asyncio.get_running_loop()

@@ -93,7 +93,7 @@ def test_large_frames_in_any_pieces_and_a_handler_that_often_has_no_room(seed: i
         size = rng.choice((1, 13, 400, 65_536, 250_000, 600_000))
         piece = data[start : start + size]
         start += size
-        # A carrier may have had more than it can bring once it is told to pause.
+        # A carrier may have had more than it can bring once it is asked to pause.
         if rng.random() < 0.5 or receiver.paused:
             hand_over(receiver, piece)
         else:

@@ -1,4 +1,4 @@
-"""A connection whose ring is full is woken when a consumer takes rows: it asks nobody meanwhile."""
+"""A connection whose ring is full is woken when a consumer takes rows; it does not poll."""
 
 import asyncio
 
@@ -54,7 +54,7 @@ async def test_room_is_signalled_not_polled(
         offer = connection._offer
         monkeypatch.setattr(connection, "_offer", lambda s: (tries.append(1), offer(s))[1])
         await asyncio.sleep(0.2)
-        assert tries == []  # nobody asks while nothing happens
+        assert tries == []  # no polling while nothing happens
         n_taken = n_takes = 0
         while n_taken < 100 * N_MESSAGES:
             batch = await asyncio.to_thread(consumer.take)  # as a sink does, in its own thread

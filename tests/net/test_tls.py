@@ -89,7 +89,7 @@ async def test_the_right_server_is_believed(opens: Open, tls: Security) -> None:
         await opens(port, tls.ca_file)
 
 
-async def test_an_authority_that_nobody_named_is_refused(opens: Open, tls: Security) -> None:
+async def test_an_authority_that_is_not_named_is_refused(opens: Open, tls: Security) -> None:
     async with serve_raw(never, tls.server_context) as port:
         with pytest.raises(errors.ConnectionFailed, match=r"(?i)certificate"):
             await opens(port, None)
@@ -104,7 +104,7 @@ async def test_a_certificate_for_another_host_is_refused(
 
 
 async def test_a_certificate_that_signs_itself_is_refused(opens: Open, ca_file: str) -> None:
-    # An authority as trustme makes it is its own issuer; here nobody trusts it.
+    # An authority as trustme makes it is its own issuer; here it is not trusted.
     context = server_context(trustme.CA().issue_cert("localhost"))
     async with serve_raw(never, context) as port:
         with pytest.raises(errors.ConnectionFailed, match=r"(?i)self.signed|unable to get"):

@@ -131,7 +131,7 @@ def test_the_declared_metrics_have_names_and_labels_that_an_exposition_can_use()
     assert len(set(keys)) == len(keys)
 
 
-def test_metrics_of_nobody_have_a_registry_of_their_own() -> None:
+def test_metrics_without_an_owner_have_a_registry_of_their_own() -> None:
     one, two = Metrics(), Metrics()
     one.counter("gaps", table="trades", reason="overflow").add()
     assert (one.registry.total("gaps"), two.registry.total("gaps")) == (1, 0)

@@ -76,7 +76,7 @@ static int text_of(int64_t number, char *text)
     return snprintf(text, 32, "%" PRId64 "%.*s", number, (int)(number % 9), "abcdefghi");
 }
 
-/* False where there is no room. */
+/* False where the ring is full. */
 static bool write_row(tw_ring *to, int64_t number)
 {
     char text[32];

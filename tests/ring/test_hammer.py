@@ -13,7 +13,7 @@ INCLUDE = HERE.parents[1] / "ext"
 # what the words guard is ordered by them.
 THREADS = ("-fsanitize=thread", "-Wno-tsan")
 MEMORY = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
-# Rows become visible before they are written, as far as the compiler and the sanitizer are told.
+# Rows become visible before they are written, as far as the compiler and the sanitizer know.
 RELAXED = ("-U__ATOMIC_RELEASE", "-D__ATOMIC_RELEASE=__ATOMIC_RELAXED")
 
 

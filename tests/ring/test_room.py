@@ -101,7 +101,7 @@ def test_no_room_is_missed_between_two_threads() -> None:
         if ring.wait_for_room(has_room.set) and stage(ring):
             n_staged += 1
         else:
-            assert has_room.wait(30), "room was made, and nobody was called"
+            assert has_room.wait(30), "room was made, and no waiter was called"
     ring.publish()
     reader.join(60)
     assert n_taken == n_rows

@@ -51,7 +51,7 @@ class Handler(MessageQueue):
 
 
 class Stuck(Handler):
-    """Has no room for a second message until `free`; what waits stays."""
+    """Is full at a second message until `free`; what waits stays."""
 
     def __init__(self) -> None:
         super().__init__(max_bytes=1)
@@ -102,7 +102,7 @@ def subscriptions(*keys: str) -> list[Subscription]:
 
 @dataclass
 class Observer(SessionObserver):
-    """Writes down what it is told."""
+    """Writes down its events."""
 
     told: list[tuple[object, ...]] = field(default_factory=list)
     n_warned: int = 0

@@ -1,4 +1,4 @@
-"""An end that came while reading was paused shows only later; it is told as what it was."""
+"""An end that came while reading was paused shows only later; it is reported as what it was."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ ENDS = {"closed": end_by_close_frame, "eof": end_of_stream, "reset": reset}
 
 
 class Scene:
-    """A session whose handler has no room, and a server that ends the connection when told."""
+    """A session under backpressure, and a server that ends the connection when asked."""
 
     def __init__(self, end: str) -> None:
         self.end = end

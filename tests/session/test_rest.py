@@ -87,7 +87,7 @@ async def test_a_silent_server_runs_out_of_time(plain: Security) -> None:
         given_up.set()
 
 
-async def test_nobody_listens(unused_tcp_port: int) -> None:
+async def test_nothing_listens(unused_tcp_port: int) -> None:
     async with RestClient() as client:
         with pytest.raises(errors.ConnectionFailed, match="localhost"):
             await client.get(f"http://localhost:{unused_tcp_port}/")

@@ -278,7 +278,7 @@ async def test_a_handler_without_room_pauses_and_loses_nothing(
         await peer.send(b"".join(text(f"data {i}") for i in range(5000)))
         await peer.answer_close()
 
-    # The silence is longer than the venue allows, but it is ours.
+    # The silence is longer than the venue allows, but it is our own.
     venue = replace(VENUE, heartbeat=Heartbeat("none", 0, 0.4))
     settings = quick(carrier=carrier)
     async with (

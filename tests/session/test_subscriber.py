@@ -44,7 +44,7 @@ class Asked:
 
     async def requests_after(self, n: int) -> list[tuple[int, list[str]]]:
         async with asyncio.timeout(5):
-            while len(self.requests) < n:  # noqa: ASYNC110 - the subscriber tells nobody
+            while len(self.requests) < n:  # noqa: ASYNC110 - the subscriber has no event
                 await asyncio.sleep(0.001)
         return self.requests
 
@@ -129,7 +129,7 @@ async def test_where_data_flows_an_answer_that_never_comes_is_no_reason_to_leave
     async with asking("a", "b", reply_timeout_s=0.1, has_data=lambda: True) as asked:
         await asked.requests_after(2)
         async with asyncio.timeout(5):
-            while not asked.n_subscribed:  # noqa: ASYNC110 - the subscriber tells nobody
+            while not asked.n_subscribed:  # noqa: ASYNC110 - the subscriber has no event
                 await asyncio.sleep(0.001)
         assert asked.n_subscribed == 1
         assert len(asked.requests) == 2
@@ -144,7 +144,7 @@ async def test_without_subscriptions_it_is_subscribed_at_once() -> None:
         assert asked.requests == []
 
 
-async def test_what_nobody_asked_for_is_not_kept() -> None:
+async def test_what_was_not_asked_for_is_not_kept() -> None:
     async with asking("a", "b") as asked:
         await asked.requests_after(1)
         for start in range(0, 100_000, 10_000):

@@ -1,4 +1,4 @@
-"""Captures sent by the simulator come out line by line, whoever asks and at whatever speed."""
+"""Captures sent by the simulator come out line by line, for any client and at any speed."""
 
 import asyncio
 import io

@@ -166,7 +166,7 @@ cdef class BookSplice:
         return 0
 
     def drop_unreleased(self) -> list[tuple[int, int, int, int]]:
-        """Forget the deltas that have their snapshot and found no room in the rings.
+        """Forget the deltas that have their snapshot and did not fit into the rings.
 
         Returns
         -------

@@ -168,7 +168,7 @@ cdef class Decoder:
 
         Shape    one payload of n bytes, UTF-8.
         Units    bytes.
-        Returns  a Verdict: TAKEN, BLOCKED where a ring has no room, HALT past the limit.
+        Returns  a Verdict: TAKEN, BLOCKED where a ring is full, HALT past the limit.
         Threads  the loop's thread only.
         Memory   the payload is borrowed; rows go into the rings.
         Source   docs/design.md, "From messages to rows".
@@ -188,7 +188,7 @@ cdef class Decoder:
         return self.settle(connection, route, outcome, payload, n)
 
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil:
-        """Deltas that were held come before whatever is newer; False: there is no room."""
+        """Deltas that were held come before newer ones; False: a ring is full."""
         self.publish(connection)
         with gil:
             return self.books.release()
@@ -261,7 +261,7 @@ cdef class Decoder:
     def take_snapshot(self, message, payload, *, symbol, ts_recv, conn, early=False):
         """Decode a REST answer; splice it into its book and publish what was held for it.
 
-        What finds no room then waits for `release_held`, and goes before the next message.
+        What does not fit then waits for `release_held`, and goes before the next message.
 
         Parameters
         ----------
@@ -282,7 +282,7 @@ cdef class Decoder:
         -------
         str
             `spliced`; `unwanted`: the book has no need of it; `old`: fetch a newer one; `full`: a
-            ring has no room, offer it again.
+            ring is full: offer it again.
 
         Raises
         ------
@@ -304,7 +304,7 @@ cdef class Decoder:
         Returns
         -------
         bool
-            False where a ring has no room for them: try again.
+            False where a ring is full: try again.
         """
         return self.books is None or self.books.release()
 
@@ -362,7 +362,7 @@ cdef class ConnectionDecoder(Connection):
         Returns
         -------
         bool
-            False where a ring has no room: offer it again.
+            False where a ring is full: offer it again.
         """
         cdef Py_buffer view
         cdef int verdict

@@ -29,7 +29,7 @@ cdef enum Outcome:
     DICTIONARY_FULL = 10
     NO_MEMORY = 11
     AGAIN = 12          # walk once more, places that give rows last
-    FULL = 13           # a ring has no room now
+    FULL = 13           # a ring is full now
 
 cdef enum:
     MAX_ZEROS = 16      # columns of one row set that a condition makes zero
@@ -53,7 +53,7 @@ cdef extern from "tickwire/decode/step.h" nogil:
 cdef struct Message:
     const uint8_t* end
     uint64_t have                   # registers that hold a value
-    uint64_t kept_back              # tables of which a row was not wanted
+    uint64_t kept_back              # tables of which a row was not requested
     Outcome outcome
     bint deferring                  # places that give rows are read last
     int32_t given_symbol            # for REST answers; -1 without

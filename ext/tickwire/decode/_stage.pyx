@@ -131,7 +131,7 @@ cdef class Stage:
 
         Shape    one row at the ring's head, or at the row that the same member key gave before.
         Units    as in the registers; times ns, codes of the feed's dictionaries.
-        Returns  True; or False with `message.outcome` set. A row that is not wanted is no failure.
+        Returns  True; or False with `message.outcome` set. A row left out is no failure.
         Threads  the loop's thread only.
         Memory   the ring's; text is copied into it.
         Source   docs/design.md, "From messages to rows".

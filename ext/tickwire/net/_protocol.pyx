@@ -92,10 +92,10 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc):
-        """Wake whoever waits."""
+        """Wake the waiting task."""
         if not self.opened.done():
             self.opened.set_exception(exc or self._early_end())
-            self.opened.exception()  # retrieved: whoever opened this may have been cancelled
+            self.opened.exception()  # retrieved: its opener may have been cancelled
         if self.writable is not None:
             self.writable.set_result(None)
             self.writable = None
@@ -184,12 +184,12 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         except errors.HandshakeError as error:
             if not self.opened.done():
                 self.opened.set_exception(error)
-            # A server that speaks first may be heard before TLS has told of the connection.
+            # A server that speaks first may be heard before TLS has reported the connection.
             if self.transport is not None:
                 self.transport.abort()
             return 0
         self.is_open = True
-        # Until the connection is set up nobody could take control frames or pause: not yet.
+        # Until the connection is set up nothing could take control frames or pause: not yet.
         self.pause_reading()
         if self.answer.rest:
             self.receiver.receive_bytes(self.answer.rest)

@@ -33,7 +33,7 @@ cdef class Receiver:
     cdef readonly int64_t n_reads
     cdef readonly int64_t n_bytes
     cdef readonly bint started         # before it, bytes are kept and not parsed
-    cdef readonly bint paused          # the handler has no room: stop reading, call `retry`
+    cdef readonly bint paused          # backpressure: stop reading, call `retry`
     cdef readonly bint ended           # nothing is parsed any more: close frame, fault or halt
 
     cdef object view(self)

@@ -8,7 +8,7 @@ Rules of this file
 - The buffer starts over at its front whenever everything in it has been parsed. What is left is
   part of one frame (the parser takes larger frames piece by piece), so it is moved to the front at
   most once, and the next bytes land in memory that is still in cache.
-- While the handler has no room (`paused`), nothing is parsed: the carrier stops reading, and
+- Under backpressure (`paused`), nothing is parsed: the carrier stops reading, and
   `retry` offers the same message again. Its times stay those of its read.
 - Work in Python is done per read at most, never per message.
 """
@@ -56,7 +56,7 @@ cdef class Receiver:
         self.parser = Parser(
             max_frame=max_message_bytes, max_message=max_message_bytes
         )
-        # A carrier that brings whole frames has read them before it can be told to stop: at most
+        # A carrier that brings whole frames has read them before it can be stopped: at most
         # what its own buffer holds, a few messages or what the kernel had.
         self.max_spill_bytes = 4 * <size_t>max_message_bytes + 16_777_216
 
@@ -82,7 +82,7 @@ cdef class Receiver:
     def receive_bytes(self, data not None):
         """Parse bytes that a carrier has read.
 
-        What has no room while the handler blocks is kept beside the buffer, within a bound, so a
+        What does not fit while the handler blocks is kept beside the buffer, within a bound, so a
         carrier may finish what it has read already.
         """
         self.stamp()
@@ -129,7 +129,7 @@ cdef class Receiver:
             self.parse()
 
     def retry(self):
-        """Offer the message that the handler had no room for again, and go on if it is taken.
+        """Offer the message that met backpressure again, and go on if it is taken.
 
         Returns
         -------
@@ -160,7 +160,7 @@ cdef class Receiver:
             return self.whole_view
         self.move_to_front()
         cdef size_t room = BUFFER_BYTES - self.end
-        if room == 0:  # a carrier that reads on although it was told to pause
+        if room == 0:  # a carrier that reads on although it was asked to pause
             raise errors.TickwireError("the receive buffer is full and reading was not paused")
         return PyMemoryView_FromMemory(
             <char*>self.buffer + self.end, <Py_ssize_t>room, PyBUF_WRITE

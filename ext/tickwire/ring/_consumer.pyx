@@ -132,8 +132,8 @@ cdef class Consumer:
             # A run that wraps is two, which are joined here.
             count = tw_run_length(&mono[row & mask], min(stop, (row | mask) + 1) - row)
             if n > 0 and (self.starts[n - 1] == start or n == MAX_RUNS):
-                # When nothing is recorded for long, later rows count as old as the last run: bounded
-                # memory, and never a latency told too short.
+                # When nothing is recorded for long, later rows count as old as the last run:
+                # bounded memory, and never a latency reported too short.
                 self.counts[n - 1] += count
             else:
                 self.starts[n] = start

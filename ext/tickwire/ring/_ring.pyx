@@ -239,8 +239,8 @@ cdef class Ring:
     def wait_for_room(self, callback):
         """Have `callback` called once, as soon as a consumer has released rows.
 
-        Only where a row or its text has found no room since the last call. Try again after it: a
-        consumer may have released rows in between, and calls nobody for that. Writer's thread only.
+        Only where a row or its text has not fitted since the last call. Try again after it: a
+        consumer may have released rows in between, without a call. Writer's thread only.
 
         Parameters
         ----------

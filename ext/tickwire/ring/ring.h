@@ -65,7 +65,7 @@ typedef struct {
     int64_t is_armed;  /* `wake` is due at the next publish */
     void (*wake)(void *waker);
     void *waker;
-    int64_t is_refused; /* a row or a text found no room since the writer looked here last */
+    int64_t is_refused; /* a row or a text did not fit since the writer looked here last */
 
     /* Shared with the consumers of this process: whether the writer waits for one to release rows.
      * It sets this, fences and tries once more; they move their gate, fence and look here. */

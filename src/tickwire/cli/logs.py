@@ -54,7 +54,7 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
 
 
 def _fit_to_be_shown(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep secrets and control characters out of a line, whoever made its values."""
+    """Keep secrets and control characters out of a line, whatever its source."""
     for key, value in event.items():
         if value is not None and not isinstance(value, bool | int | float):
             event[key] = shown(str(value), LONGEST_VALUE)

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from tickwire.redaction import shown_url
 
-# pydantic's kinds of mistakes, in the words of a TOML file.
+# pydantic's kinds of mistakes, as a TOML file calls them.
 _WORDS = {
     "string_type": "should be a string in quotes",
     "int_type": "should be a whole number",

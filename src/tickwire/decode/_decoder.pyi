@@ -81,7 +81,7 @@ class Decoder:
     ) -> Literal["spliced", "unwanted", "old", "full"]:
         """Decode a REST answer, splice it into its book and publish what was held for it."""
     def release_held(self) -> bool:
-        """Publish the held deltas that have their snapshot; False where a ring has no room."""
+        """Publish the held deltas that have their snapshot; False where a ring is full."""
 
 @disjoint_base
 class ConnectionDecoder(Connection):
@@ -93,4 +93,4 @@ class ConnectionDecoder(Connection):
         self, decoder: Decoder, conn: int, labels: Mapping[str, str] | None = None
     ) -> None: ...
     def decode(self, payload: Buffer, ts_recv: int, mono: int | None = None) -> bool:
-        """Decode and publish one message outside a carrier; False where a ring has no room."""
+        """Decode and publish one message outside a carrier; False where a ring is full."""

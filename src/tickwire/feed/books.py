@@ -190,7 +190,7 @@ class Books:
         -------
         str
             `spliced`; `unwanted`: the book has no need of it; `old`: fetch a newer one; `full`: a
-            ring has no room, offer it again.
+            ring is full: offer it again.
 
         Raises
         ------
@@ -247,7 +247,7 @@ class Books:
 
 
 async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
-    """Fetch snapshots as they are wanted, until cancelled.
+    """Fetch snapshots as they are due, until cancelled.
 
     Parameters
     ----------

@@ -4,11 +4,11 @@ Rules of this file
 ------------------
 - Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
   ring and the wish to be woken nothing can be published.
-- The ring wakes whoever asked, once (`arm`); nothing happens here per message.
+- The ring wakes a waiting consumer, once (`arm`); nothing happens here per message.
 - From a publish to the body of an `async for` there is one hop of the loop and as little Python as
   can be: at a modest rate that is much of a row's latency. So `get` and `__anext__` give the same
   coroutine, which awaits the future that the publish sets.
-- A consumer that nobody holds is collected and detached: the ring knows it only weakly.
+- An abandoned consumer is collected and detached: the ring knows it only weakly.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ class BatchConsumer:
         except BaseException:
             self._give_up(getter)
             raise
-        if self._getters:  # the rows stay: whoever waits besides may take them
+        if self._getters:  # the rows stay: another waiter may take them
             self._wake_getter()
 
     def _give_up(self, getter: asyncio.Future[None]) -> None:

@@ -1,7 +1,7 @@
 """Runs a coroutine on the event loop that feeds run on.
 
 What a callback of the loop raises, a dependency's too, never reaches the terminal as a traceback:
-it is counted, and told in one line of the log.
+it is counted, and one line of the log.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CallbackErrors:
     Attributes
     ----------
     n_errors
-        How many there were, but for the failures of transports, which whoever uses them gets too.
+        How many there were, but for the failures of transports, which their users get too.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One source of a running feed: its sessions, what they tell, and the gaps that they leave.
+"""One source of a running feed: its sessions, what they report, and the gaps that they leave.
 
 Rules of this file
 ------------------
@@ -129,7 +129,7 @@ class LiveSource(SessionObserver):
         end = asyncio.get_running_loop().time() + RELEASE_S
         while self.books is not None and not self.decoder.release_held():
             if asyncio.get_running_loop().time() >= end:
-                text = f"{self.books.held_bytes} bytes of book changes found no room"
+                text = f"{self.books.held_bytes} bytes of book changes did not fit"
                 self._ledger.event("not_released", text, Place(self.plan.venue.name), log=True)
                 return
             await asyncio.sleep(RELEASE_PAUSE_S)

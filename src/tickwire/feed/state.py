@@ -142,7 +142,7 @@ class State:
             self._next = {str(table): int(number) for table, number in stored["seq"].items()}
             self._conn = int(stored["conn"])
             if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
-                raise ValueError("a number that cannot be one of ours")
+                raise ValueError("a number that no feed has written")
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             raise TickwireError(f"{path}: is not the state of a feed") from None
         self._reserved = dict(self._next)

@@ -203,7 +203,7 @@ class connect:  # noqa: N801 - used like a function
         For the handshake.
     ca_file, ssl
         The authorities to trust, or a whole TLS context; the system's authorities if left out. A
-        context that verifies less than it could is used, and told in the log.
+        context that verifies less than it could is used, and logged.
     proxy
         `http://host:port`, or of the schemes socks4, socks4a, socks5, socks5h, with
         `user:password@` where it asks for them; `off` for none. Left out: what HTTPS_PROXY,

@@ -3,10 +3,10 @@
 Rules of this file
 ------------------
 - Messages never come through here: the carrier gives bytes to the `Receiver`, whose parser gives
-  messages to the handler. This is told, once per read at most, when something else is left to do:
-  control frames, events of the handler, a handler without room, a fault.
-- The close handshake follows RFC 6455 section 7: whoever gets a close frame first answers it with
-  the same code; the server closes the transport first; we wait for that, but not for ever.
+  messages to the handler. A connection is called, once per read at most, for everything else:
+  control frames, events of the handler, backpressure, a fault.
+- The close handshake follows RFC 6455 section 7: the side that gets a close frame first answers it
+  with the same code; the server closes the transport first; we wait for that, but not for ever.
 - After a fault or a halt the bytes that still come are dropped. The transport is kept open for a
   moment all the same: closing it with bytes unread would make TCP throw away our close frame.
 """
@@ -59,7 +59,7 @@ class Ending:
     by_us
         Whether we asked for the end.
     paused
-        Whether reading was paused when it came, because the handler had no room; also where that
+        Whether reading was paused when it came, because of backpressure; also where that
         showed only when reading went on.
     """
 
@@ -70,7 +70,7 @@ class Ending:
     paused: bool = False
 
     def exception(self) -> errors.TickwireError:
-        """Give what whoever still wants to use the connection gets."""
+        """Give the error of any further use of the connection."""
         return self.error or errors.ConnectionClosed(self.code, self.reason)
 
 
@@ -320,7 +320,7 @@ class Connection:
             self._pong_task = self._loop.create_task(self._answer_later())
 
     async def _answer_later(self) -> None:
-        with contextlib.suppress(OSError):  # told by the connection's end
+        with contextlib.suppress(OSError):  # reported by the end of the connection
             await self.carrier.drain()
         self._pong_task = None
         if self._owed_pong is not None and self.is_open:
@@ -359,7 +359,7 @@ class Connection:
             self.carrier.resume_reading()
 
     def _offer(self, retry_s: float) -> bool:
-        """Offer what is received to the handler; where it has no room, wait to be told of some."""
+        """Offer what is received to the handler; under backpressure, wait for its end."""
         if self._retry_timer is not None:
             self._retry_timer.cancel()
             self._retry_timer = None
@@ -397,7 +397,7 @@ class Connection:
     def _take_rest(self, paused: bool, error: Exception | None, deadline: float) -> None:
         """Let the handler take what was received before the end, then end.
 
-        What it has no room for by the deadline is lost.
+        What does not fit by the deadline is lost.
         """
         left_s = deadline - self._loop.time()
         if not self._offer(max(0.0, min(RETRY_S, left_s))) and left_s > 0:

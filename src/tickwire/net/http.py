@@ -110,7 +110,7 @@ class HttpClient:
                 headers=self._options.headers,
                 cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
             )
-        # Redirects would take the request to a host that nobody configured.
+        # Redirects would take the request to a host that is not configured.
         async with self._client.get(url, allow_redirects=False) as answer:
             if answer.status != 200:
                 body = await answer.content.read(SHOWN_BYTES)

@@ -126,7 +126,7 @@ async def open_connection(
 def _tls(
     name: str, ssl_context: ssl.SSLContext | None, ca_file: str | Path | None
 ) -> ssl.SSLContext:
-    """Give the context to use; what it does not verify is told."""
+    """Give the context to use; what it does not verify is logged."""
     try:
         context = ssl_context or client_context(ca_file)
     except OSError as error:  # ssl.SSLError too
@@ -163,7 +163,7 @@ async def _open(carrier: CarrierName, target: Target, receiver: Receiver) -> Ope
         return await open_protocol(target, receiver)
     if carrier == "stream":
         return await open_stream(target, receiver)
-    # Not imported before it is wanted: it takes a while, and logs.
+    # Not imported before it is needed: it takes a while, and logs.
     from tickwire.net.carriers.picows import open_picows
 
     return await open_picows(target, receiver)

@@ -41,7 +41,7 @@ class WaitingPings:
     def on_pong(self, payload: bytes) -> None:
         """Answer the ping of that payload, and all older ones."""
         if payload not in self._sent:
-            return  # unsolicited, section 5.5.3: nobody waits for it
+            return  # unsolicited, section 5.5.3: no ping waits for it
         now = time.monotonic()
         for sent in list(self._sent):
             answer, sent_at = self._sent.pop(sent)
@@ -55,5 +55,5 @@ class WaitingPings:
         for answer, _ in self._sent.values():
             if not answer.done():
                 answer.set_exception(error)
-                answer.exception()  # retrieved: nobody need wait for a ping
+                answer.exception()  # retrieved: a ping need not be awaited
         self._sent.clear()

@@ -115,7 +115,7 @@ def named_proxies(environment: Mapping[str, str] | None = None) -> dict[str, tup
     named = {}
     for name in (*VARIABLES, NO_PROXY):
         for variable in (name, name.upper()):
-            # What a web server passes on of a request's header "Proxy" is not ours: httpoxy.
+            # What a web server passes on of a request's header "Proxy" is not for us: httpoxy.
             if variable == "HTTP_PROXY" and "REQUEST_METHOD" in given:
                 continue
             if given.get(variable):

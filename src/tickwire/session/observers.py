@@ -1,4 +1,4 @@
-"""Who wants to know how a session fares, and how each of them is told."""
+"""The observers of a session, and how each is called."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SessionObserver:
-    """Is told how a session fares, in the loop's thread; override what you want to know."""
+    """Called with the events of a session, in the loop's thread; override what you need."""
 
     def connected(self, session: Session, conn: int) -> None:
         """A connection is open."""

@@ -6,7 +6,7 @@ Rules of this file
   else they double, and the next endpoint has its turn.
 - What could not be reached at all (no name, no route, refused) costs the venue nothing: it is
   tried again soon, and its turn in the venue's limit of connects is given back.
-- The venue's limit is asked for last, once the delay is over, so that nobody holds a turn in vain.
+- The venue's limit is asked for last, once the delay is over, so that no turn is held in vain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a venue says beside data: understood whatever its shape, told on but not without end."""
+"""What a venue says beside data: understood whatever its shape, logged within a bound."""
 
 from __future__ import annotations
 

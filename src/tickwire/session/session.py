@@ -1,12 +1,12 @@
-"""One connection of a source, kept alive: connect, subscribe, read, reconnect, until told to stop.
+"""One connection of a source, kept alive: connect, subscribe, read, reconnect, until stopped.
 
 Rules of this file
 ------------------
-- Data never comes through here: the carrier's reads end in the handler. A session is told of a
+- Data never comes through here: the carrier's reads end in the handler. A session gets a
   handler's events (acknowledgements, errors, pongs of the venue's own kind) once per read at most.
 - A connection that ends is followed by another; when and where `reconnect.py` decides.
-- Observers are told before anything is logged.
-- While the handler has no room, reading is paused and silence means nothing.
+- Observers are called before anything is logged.
+- Under backpressure reading is paused and silence means nothing.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Session:
 
     @property
     def is_paused(self) -> bool:
-        """Whether reading is paused because the handler has no room."""
+        """Whether reading is paused because of backpressure."""
         return self.connection is not None and self.connection.receiver.paused
 
     @property
@@ -147,7 +147,7 @@ class Session:
         return self._n_pings + (self.connection.n_pings if self.connection else 0)
 
     def add_observer(self, observer: SessionObserver) -> None:
-        """Let one more know; it is told after those that were there before."""
+        """Add an observer; it is called after the earlier ones."""
         self._observers = (*self._observers, observer)
 
     def stop(self) -> None:
@@ -218,7 +218,7 @@ class Session:
             self._log.warning("connect failed", error=text)
             return None
         except asyncio.CancelledError:
-            # Open at the very moment when the session was cancelled: nobody else would close it.
+            # Open at the very moment when the session was cancelled: nothing else would close it.
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 opening.result().give_up("the session was cancelled")
             raise
@@ -310,7 +310,7 @@ class Session:
 
     async def _close(self, connection: Connection, note: tuple[str, str] | None) -> Ending:
         if note is not None and note[0] == "timeout":
-            connection.give_up(note[1])  # nobody is there to shake hands with
+            connection.give_up(note[1])  # there is no peer to shake hands with
         elif note is not None:
             return await connection.close(1000)
         # Who cancels this wait must not cancel what the connection has yet to tell.
@@ -341,7 +341,7 @@ class Session:
             await asyncio.Event().wait()  # the end of the connection ends this too
             return
         connection.send_text(text)
-        with contextlib.suppress(OSError):  # told by the connection's end
+        with contextlib.suppress(OSError):  # reported by the end of the connection
             await connection.carrier.drain()
 
     async def _watch(self, connection: Connection) -> float:

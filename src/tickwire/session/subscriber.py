@@ -148,7 +148,7 @@ class Subscriber:
                 accepted.extend(request.waiting)
             elif request is not None:
                 refused.extend((key, len(request.waiting) > 1) for key in request.waiting)
-        # A venue may repeat itself, and name what nobody asked for.
+        # A venue may repeat itself, and name what was not asked for.
         accepted = [key for key in dict.fromkeys(accepted) if key in self._keys]
         refused = [each for each in dict.fromkeys(refused) if each[0] in self._keys]
         for key in accepted:

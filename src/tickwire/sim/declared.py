@@ -1,4 +1,4 @@
-"""A venue that the simulator has no market for: it plays a capture to whoever asks for anything.
+"""A venue that the simulator has no market for: it plays a capture to every subscriber.
 
 Rules of this file
 ------------------

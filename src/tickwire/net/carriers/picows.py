@@ -24,7 +24,7 @@ from tickwire.wire.handshake import accept_extensions
 
 READ_BYTES = 65_536
 
-# What picows has to say reaches those who configure logging; nobody else gets its errors twice.
+# What picows has to say reaches those who configure logging; nothing else gets its errors twice.
 _LOGGER = logging.getLogger("tickwire.net.picows")
 _LOGGER.addHandler(logging.NullHandler())
 # At level debug it would tell the whole handshake, and with it the secrets in its headers.
@@ -56,7 +56,7 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
         )
     except asyncio.CancelledError:
         # picows leaves its transport open when the wait for the answer is cancelled, and gives
-        # nobody a hold of it: the end of the stream makes it close itself.
+        # no handle to it: the end of the stream makes it close itself.
         for sock in target.dialled:
             with contextlib.suppress(OSError):  # closed already
                 sock.shutdown(socket.SHUT_RDWR)
@@ -106,7 +106,7 @@ class PicowsCarrier:
             await self._transport.wait_disconnected()
         except picows.WSProtocolError as error:
             failure = errors.ProtocolError(str(error.args[1]), int(error.args[0]), "5")
-        except Exception as error:  # whoever waits for `lost` gets it
+        except Exception as error:  # the waiter on `lost` gets it
             failure = error
         self._listener.resume_writing()
         if not self.lost.done():

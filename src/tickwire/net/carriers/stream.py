@@ -69,7 +69,7 @@ class StreamCarrier:
                 if not data:
                     break
                 self._receiver.receive_bytes(data)
-        except Exception as error:  # whoever waits for `lost` gets it
+        except Exception as error:  # the waiter on `lost` gets it
             failure = error
         finally:
             self._writer.transport.abort() if failure else self._writer.close()
