@@ -13,6 +13,7 @@ from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 
 ROWS = 1024
+SECOND = 10**9
 PLACE = Place("binance", "BTCUSDT", 3)
 
 
@@ -103,6 +104,29 @@ def test_a_gap_ends_once_and_never_before_its_start() -> None:
         scene.ledger.close(gap, 20)
     assert scene.gaps() == []
     assert scene.registry.total("gaps_open") == 0
+
+
+def test_a_gap_is_as_long_as_it_was_though_the_wall_clock_is_set_back_meanwhile() -> None:
+    scene = Scene()
+    now = {"wall": 100 * SECOND, "monotonic": 7 * SECOND}
+    scene.ledger.clock, scene.ledger.monotonic = lambda: now["wall"], lambda: now["monotonic"]
+    gap = scene.ledger.open("trades", "disconnect", 100 * SECOND, PLACE)
+    now.update(wall=85 * SECOND, monotonic=12 * SECOND)  # 20 s back
+    scene.ledger.close(gap, 84 * SECOND)  # the first row came a second ago
+    scene.ledger.record("book", "sequence", 100 * SECOND, 84 * SECOND, PLACE, lasted_ns=3 * SECOND)
+    assert [row["ts_end"] for row in scene.gaps()] == [None, 104 * SECOND, 103 * SECOND]
+
+
+def test_a_gap_ends_with_the_row_after_it_where_the_wall_clock_is_right_or_set_forward() -> None:
+    scene = Scene()
+    now = {"wall": 100 * SECOND, "monotonic": 7 * SECOND}
+    scene.ledger.clock, scene.ledger.monotonic = lambda: now["wall"], lambda: now["monotonic"]
+    gaps = [scene.ledger.open("trades", "disconnect", 100 * SECOND, PLACE) for _ in range(2)]
+    now.update(wall=105 * SECOND - 5000, monotonic=12 * SECOND)  # read one after the other
+    scene.ledger.close(gaps[0], 104 * SECOND)
+    now.update(wall=205 * SECOND)
+    scene.ledger.close(gaps[1], 204 * SECOND)
+    assert [row["ts_end"] for row in scene.gaps()][2:] == [104 * SECOND, 204 * SECOND]
 
 
 def test_a_reason_is_one_of_the_contract() -> None:

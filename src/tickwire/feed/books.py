@@ -52,11 +52,14 @@ class _Wait:
     ----------
     since_ns
         When its deltas began to wait, or its chain broke.
+    since_mono_ns
+        The same, by the monotonic clock.
     gap
         Open once rows are missing: from a break on, or when a snapshot could not be had.
     """
 
     since_ns: int
+    since_mono_ns: int
     gap: Gap | None = None
 
 
@@ -138,12 +141,12 @@ class Books:
             self._n_breaks_seen = self._splice.n_breaks
             for code in self._splice.take_broken():
                 self._end_wait(self._waits.get(code), now_ns)
-                self._waits[code] = _Wait(now_ns, self._open(code, SEQUENCE, now_ns))
+                self._waits[code] = self._wait(self._open(code, SEQUENCE, now_ns))
         if not self._splice.n_waiting:
             return []
         codes = self._splice.waiting()
         for code in codes:
-            self._waits.setdefault(code, _Wait(now_ns))
+            self._waits.setdefault(code, self._wait())
         return [self._symbols.value(code) for code in codes]
 
     def _note_ended(self, now_ns: int) -> None:
@@ -155,8 +158,7 @@ class Books:
             elif wait is not None and wait.gap is not None:
                 self._ledger.close(wait.gap, now_ns)
             elif was_waiting or wait is not None:
-                since_ns = now_ns if wait is None else wait.since_ns
-                self._record(code, WAITING_FOR_SNAPSHOT, since_ns, now_ns, conn)
+                self._record_wait(code, self._wait() if wait is None else wait, conn)
 
     def url_path(self, symbol: str) -> str:
         """Give path and query of the request for a symbol's snapshot."""
@@ -213,7 +215,7 @@ class Books:
         """Write down that a snapshot could not be had; a gap is open from the first time on."""
         self.look()  # a wait that has ended is not this one
         code = self._symbols.code(symbol)
-        wait = self._waits.setdefault(code, _Wait(self._ledger.clock()))
+        wait = self._waits.setdefault(code, self._wait())
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
         if wait.gap is None:
             wait.gap = self._open(code, WAITING_FOR_SNAPSHOT, wait.since_ns)
@@ -226,10 +228,14 @@ class Books:
             self._end_wait(wait, now_ns)
             if wait.gap is None:
                 conn = self._conns.get(self._symbols.value(code))
-                self._record(code, WAITING_FOR_SNAPSHOT, wait.since_ns, now_ns, conn)
+                self._record_wait(code, wait, conn)
         self._waits.clear()
         for code, conn, first_ns, last_ns in self._splice.drop_unreleased():
             self._record(code, OVERFLOW, first_ns, last_ns, conn)
+
+    def _wait(self, gap: Gap | None = None) -> _Wait:
+        """Begin a wait."""
+        return _Wait(self._ledger.clock(), self._ledger.monotonic(), gap)
 
     def _open(self, code: int, reason: str, start_ns: int) -> Gap:
         symbol = self._symbols.value(code)
@@ -244,6 +250,18 @@ class Books:
     def _record(self, code: int, reason: str, start_ns: int, end_ns: int, conn: int | None) -> None:
         place = Place(self._venue.name, self._symbols.value(code), conn)
         self._ledger.record("book", reason, start_ns, end_ns, place)
+
+    def _record_wait(self, code: int, wait: _Wait, conn: int | None) -> None:
+        """Write down a wait that has ended without a snapshot."""
+        place = Place(self._venue.name, self._symbols.value(code), conn)
+        self._ledger.record(
+            "book",
+            WAITING_FOR_SNAPSHOT,
+            wait.since_ns,
+            self._ledger.clock(),
+            place,
+            lasted_ns=self._ledger.monotonic() - wait.since_mono_ns,
+        )
 
 
 async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:

@@ -89,7 +89,7 @@ class Replay:
             await self._feed.start()
             pipeline = self._feed.pipeline
             if pipeline is not None:
-                pipeline.ledger.clock = lambda: self._now_ns
+                pipeline.ledger.clock = pipeline.ledger.monotonic = lambda: self._now_ns
                 self._is_interrupted = True
                 await asyncio.sleep(0)  # what waits for the start has a turn, as in a run
                 await self._play(pipeline)

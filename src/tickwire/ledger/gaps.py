@@ -56,6 +56,8 @@ class Gap:
         The one that lost them, where the others did not.
     detail
         For a person.
+    opened_mono_ns
+        When it was opened, by the monotonic clock.
     """
 
     gap_id: int
@@ -70,6 +72,7 @@ class Gap:
     recovered: int | None = None
     consumer: str | None = None
     detail: str | None = None
+    opened_mono_ns: int = 0
 
     @property
     def state(self) -> str:

@@ -6,6 +6,8 @@ Rules of this file
   is only known when it is over is one row, closed.
 - A row that finds its ring full waits here, bounded, and is offered again: nothing ever blocks.
 - A gap is logged too, so that a person at the terminal sees what the table will say.
+- Where the wall clock is set back during a gap, its end is its start and how long it was by the
+  monotonic clock; else it is the time of the first row after it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tickwire.clock import wall_ns
+from tickwire.clock import mono_ns, wall_ns
 from tickwire.ledger.gaps import Gap, Place
 from tickwire.ledger.log import GapLog
 from tickwire.ledger.reasons import REASONS
@@ -25,6 +27,7 @@ from tickwire.ring import Ring
 
 MAX_WAITING = 4096
 MAX_DETAIL = 4096  # characters
+STEP_NS = 1_000_000  # between two clocks: more is no noise, one of them was set
 
 _log = get_logger("tickwire.ledger")
 
@@ -45,6 +48,8 @@ class Ledger:
     ----------
     clock
         Gives ts_recv of its rows, ns since the epoch; a replay sets it to the capture's time.
+    monotonic
+        Measures how long gaps are, ns; a replay sets it likewise.
     next_gap_id
         The number that the next gap will have.
     """
@@ -58,6 +63,7 @@ class Ledger:
         metrics: Metrics | None = None,
     ) -> None:
         self.clock: Callable[[], int] = wall_ns
+        self.monotonic: Callable[[], int] = mono_ns
         self.next_gap_id = first_gap_id
         self._gaps = gaps
         self._sessions = sessions
@@ -141,7 +147,8 @@ class Ledger:
         self._metrics.gauge("gaps_open", table=gap.table, reason=gap.reason).add(-1)
         gap.lost = gap.lost if lost is None else lost
         gap.recovered = recovered
-        self._end(gap, end_ns, event_end_ns)
+        since_end_ns = max(0, self.clock() - end_ns)
+        self._end(gap, end_ns, event_end_ns, self.monotonic() - gap.opened_mono_ns - since_end_ns)
 
     def record(
         self,
@@ -151,6 +158,7 @@ class Ledger:
         end_ns: int,
         place: Place,
         *,
+        lasted_ns: int = 0,
         lost: int | None = None,
         detail: str | None = None,
     ) -> None:
@@ -162,8 +170,11 @@ class Ledger:
             As in `Gap`.
         start_ns, end_ns
             From the last row before to the first row after, ns since the epoch.
+        lasted_ns
+            How long it was at least, by the monotonic clock.
         """
-        self._end(self._gap(table, reason, start_ns, place, lost=lost, detail=detail), end_ns, None)
+        gap = self._gap(table, reason, start_ns, place, lost=lost, detail=detail)
+        self._end(gap, end_ns, None, lasted_ns)
 
     def event(self, event: str, detail: str, place: Place, *, log: bool = False) -> None:
         """Write what happened to a connection.
@@ -217,13 +228,22 @@ class Ledger:
             raise ValueError(f"{reason!r} is no reason of a gap: one of {', '.join(REASONS)}")
         if known.get("detail"):
             known["detail"] = hidden(known["detail"])[:MAX_DETAIL]
-        gap = Gap(self.next_gap_id, table, reason, place, start_ns, **known)
+        gap = Gap(
+            self.next_gap_id,
+            table,
+            reason,
+            place,
+            start_ns,
+            opened_mono_ns=self.monotonic(),
+            **known,
+        )
         self.next_gap_id += 1
         self._metrics.counter("gaps", table=table, reason=reason).add()
         return gap
 
-    def _end(self, gap: Gap, end_ns: int, event_end_ns: int | None) -> None:
-        gap.end_ns = max(gap.start_ns, end_ns)
+    def _end(self, gap: Gap, end_ns: int, event_end_ns: int | None, lasted_ns: int) -> None:
+        was_set_back = gap.start_ns + lasted_ns - end_ns > STEP_NS
+        gap.end_ns = max(gap.start_ns, gap.start_ns + lasted_ns if was_set_back else end_ns)
         gap.event_end_ns = event_end_ns
         self._gap_log.add(gap)
         self._write_gap(gap)
