@@ -125,6 +125,11 @@ def test_what_is_no_sink_is_one_line(site: Path, tmp_path: Path) -> None:
     )
 
 
+def test_an_installation_without_entry_points_says_so() -> None:
+    with pytest.raises(PluginError, match=r"^but nothing is installed in tickwire\.nothing: "):
+        load_plugin("tickwire.nothing", "duckdb")
+
+
 def test_a_name_that_two_distributions_claim_is_refused(site: Path) -> None:
     install(site, "one-sink", "twice = json:JSONDecoder")
     install(site, "other-sink", "twice = json:JSONEncoder")

@@ -167,6 +167,20 @@ def test_what_finds_a_full_ring_waits_and_keeps_its_order() -> None:
     assert starts == list(range(ROWS + 100))
 
 
+def test_what_still_waits_at_the_end_is_counted_and_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    for number in range(ROWS + 100):
+        scene.ledger.record("trades", "disconnect", number, number, Place())
+    n_waiting = scene.ledger.n_waiting
+    scene.ledger.end()
+    assert scene.registry.by("system_rows_dropped", "table") == {"gaps": n_waiting}
+    assert scene.ledger.n_waiting == 0
+    expected = f"rows dropped: their ring stayed full table=gaps rows={n_waiting}"
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [expected]
+
+
 def test_what_waits_is_bounded_and_what_is_dropped_is_counted() -> None:
     scene = Scene()
     n_gaps = 3 * ledger_module.MAX_WAITING

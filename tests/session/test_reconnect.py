@@ -1,5 +1,6 @@
 """When and where to connect next: decided by events and a clock, no socket and no loop in sight."""
 
+import itertools
 import random
 
 import pytest
@@ -40,6 +41,13 @@ def wait_of(asked: ReconnectPolicy, time: Time) -> tuple[float, str]:
 
 def test_the_first_connect_waits_for_nothing() -> None:
     assert policy(Time()).next_step() == Connect(A)
+
+
+def test_a_clock_that_goes_on_meanwhile_is_no_wait() -> None:
+    ticks = itertools.count(1000)
+    limit = WindowLimiter(0, clock=lambda: float(next(ticks)))
+    asked = ReconnectPolicy([A], limit, clock=lambda: float(next(ticks)))
+    assert asked.next_step() == Connect(A)
 
 
 def test_delays_double_up_to_the_longest() -> None:

@@ -45,6 +45,8 @@ def load_plugin(group: str, name: str) -> Any:
     """
     # An editable installation may be listed twice; that is one plugin.
     found: dict[str, EntryPoint] = {p.value: p for p in entry_points(group=group, name=name)}
+    if not found and not plugin_names(group):
+        raise PluginError(f"but nothing is installed in {group}: install tickwire again")
     if not found:
         allowed = ", ".join(repr(known) for known in plugin_names(group))
         raise PluginError(f"should be one of {allowed}")

@@ -219,4 +219,4 @@ class RunningFeed:
         while ledger.n_waiting and time.monotonic() < until_s:
             await asyncio.sleep(0.01)
             ledger.housekeeping()
-        ledger.flush_log()
+        ledger.end()

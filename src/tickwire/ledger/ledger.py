@@ -12,7 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -219,9 +219,14 @@ class Ledger:
             self._waiting.popleft()
         self._gap_log.flush()
 
-    def flush_log(self) -> None:
-        """Log every sum: the feed ends."""
+    def end(self) -> None:
+        """Log every sum, count what still waits as dropped: the feed ends."""
         self._gap_log.flush(everything=True)
+        dropped = Counter(ring.table.name for ring, _ in self._waiting)
+        self._waiting.clear()
+        for table, n_rows in dropped.items():
+            self._metrics.counter("system_rows_dropped", table=table).add(n_rows)
+            _log.error("rows dropped: their ring stayed full", table=table, rows=n_rows)
 
     def _gap(self, table: str, reason: str, start_ns: int, place: Place, **known: Any) -> Gap:
         if reason not in REASONS:

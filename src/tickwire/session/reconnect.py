@@ -104,6 +104,7 @@ class ReconnectPolicy:
             return Wait(self._not_before_s - now_s, "backoff")
         if self._turn_s is None:
             self._turn_s = self._connects.reserve()
+            now_s = self._clock()  # a turn that is now comes after the first look at the clock
         if now_s < self._turn_s:
             return Wait(self._turn_s - now_s, "limit")
         self._turn_s = None
