@@ -42,6 +42,17 @@ def test_it_retries_until_the_disk_has_room():
     assert retry.waited_s > 0
 
 
+def test_a_full_disk_is_a_line_in_the_log_at_once_and_another_a_minute_later(caplog, monkeypatch):
+    seconds = iter(range(0, 1000, 10))
+    monkeypatch.setattr(module, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(module, "monotonic", lambda: next(seconds))
+    retry = Retry(threading.Event(), "disk")
+    left = [full] * 5
+    retry.attempt(lambda: left.pop()() if left else None)  # looks at the clock 3 times each
+    line = "the disk is full: rows wait sink=disk error=[Errno 28] No space left on device"
+    assert [record.getMessage() for record in caplog.records] == [line, line, line]
+
+
 def test_once_stopping_it_gives_up(monkeypatch):
     monkeypatch.setattr(module, "RETRY_AT_STOP_S", 0.1)
     stopping = threading.Event()

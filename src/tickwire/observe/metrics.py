@@ -186,6 +186,15 @@ METRICS = (
     _counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
     _counter("sink_stall_seconds", "How long together.", ("sink",), scale=1e-9),
     _gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
+    _counter(
+        "sink_retries",
+        "Writes tried again because the disk was full.",
+        ("sink",),
+        "sink_retries",
+        by=("sink",),
+        sparse=True,
+    ),
+    _counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
     # Latencies.
     _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
     _latency("read_to_batch_seconds", "From a read to a program's batch."),

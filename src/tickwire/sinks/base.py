@@ -137,7 +137,9 @@ class Sink(ABC):
         self._drains = True
         self._thread: threading.Thread | None = None
         self._is_open = False
-        self.retry = Retry(self._stopping)
+        self.retry = retry = Retry(self._stopping, self.name)
+        self.metrics.watch("sink_retries", lambda: retry.n_retries)
+        self.metrics.watch("sink_retry_wait_seconds", lambda: int(retry.waited_s * 1e9))
 
     def open(self, tables: Iterable[Table], venues: Iterable[str] = ()) -> None:
         """Make the output ready; to be called before any connection is made.
