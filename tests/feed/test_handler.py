@@ -339,15 +339,24 @@ def test_a_sink_that_fails_ends_the_iteration_and_the_feed(
 
     async def scene() -> None:
         monkeypatch.setattr(IpcSink, "_write", fail)
-        with exchange([trades(0, 10)]) as server:
-            sinks = [tickwire.IpcSink(path=tmp_path / "ipc")]
+        with exchange([trades(0, 10)]) as server, capture_logs() as logs:
+            sinks = [
+                tickwire.IpcSink(path=tmp_path / "ipc"),
+                tickwire.IpcSink(path=tmp_path / "other", name="other"),
+            ]
             feed = tickwire.FeedHandler([source(server.ws_url)], sinks)
             await feed.start()
             async for _ in feed.batches("trades"):  # ends, though the exchange goes on
                 pass
             await feed.stop()
-            with pytest.raises(SinkError, match=r"sink ipc: .*Input/output error"):
+            with pytest.raises(
+                SinkError, match=r"sink (ipc|other): .*Input/output error"
+            ) as raised:
                 feed.raise_failure()
+            logged = [line["error"] for line in logs if line["event"] == "another failure"]
+            assert len(logged) == 1
+            told = f"{raised.value} {logged[0]}"
+            assert all(f"sink {name}: " in told for name in ("ipc", "other"))
 
     run(scene())
 

@@ -56,6 +56,11 @@ async def greet(peer: Peer) -> None:
     await peer.answer_close()
 
 
+async def test_a_refusal_is_called_by_its_name(unused_tcp_port: int) -> None:
+    with pytest.raises(errors.Unreachable, match=r"^Connection refused: .*127\.0\.0\.1"):
+        await dial.dial("127.0.0.1", unused_tcp_port)
+
+
 @on_linux
 async def test_a_dead_first_address_costs_no_more_than_the_delay(
     carrier: str, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ class FeedHandler:
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
         self._failure: BaseException | None = None
+        self._failures: set[str] = set()  # told
         self._log = get_logger("tickwire.feed")
 
     def __repr__(self) -> str:
@@ -286,6 +287,10 @@ class FeedHandler:
     def _on_failure(self, failure: BaseException) -> None:
         if self._failure is None:
             self._failure = failure
+            self._failures.add(str(failure))
+        elif str(failure) not in self._failures:  # the first one is raised, others would be lost
+            self._failures.add(str(failure))
+            self._log.error("another failure", error=str(failure))
         self._end.set()
         for consumer in list(self._consumers):  # who iterates must not wait for ever
             consumer.shutdown()

@@ -6,6 +6,7 @@ aiohappyeyeballs races the addresses as RFC 8305 says, python-socks talks to pro
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -88,9 +89,17 @@ async def _race(host: str, port: int) -> socket.socket:
         )
     # RuntimeError is uvloop's; ValueError: a name that cannot be one, or without any address.
     except (OSError, RuntimeError, ValueError) as error:
-        raise errors.Unreachable(getattr(error, "strerror", None) or str(error)) from error
+        raise errors.Unreachable(_why(error)) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+def _why(error: Exception) -> str:
+    """Give the system's words for an error; asyncio's own leave them out."""
+    if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or not error.errno:
+        return getattr(error, "strerror", None) or str(error)
+    text, meaning = error.strerror or "", os.strerror(error.errno)
+    return text if meaning in text else f"{meaning}: {text}".removesuffix(": ")
 
 
 async def resolve(host: str, port: int) -> Sequence[aiohappyeyeballs.AddrInfoType]:
