@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
@@ -61,6 +62,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             return (yield)
         finally:
             fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing: a forked child may have it open
+
+
+@pytest.fixture(autouse=True)
+def _structlog_is_left_alone() -> Iterator[None]:
+    """Forget what a test configured: `capture_logs` leaves structlog configured, to print."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -41,6 +41,7 @@ from tickwire.bench.processes import ReceiverProcess
 from tickwire.bench.receivers import BUFFER_BYTES, subscribe_by_hand
 from tickwire.bench.schedule import Stretch
 from tickwire.bench.stretches import StretchesJob, receive_stretches
+from tickwire.bench.tickwire_pipeline import without_path
 from tickwire.errors import TickwireError
 
 TABLES = ("trades", "quotes", "book")
@@ -196,7 +197,11 @@ def taken_at(
 async def _feed(plan: BurstPlan, report: Callable[[BurstArrivals], None]) -> None:
     sources = [
         Source(
-            venue=venue, channels=list(TABLES), symbols=[symbol], url=url, rest_url=plan.rest_url
+            venue=venue,
+            channels=list(TABLES),
+            symbols=[symbol],
+            url=without_path(url),
+            rest_url=plan.rest_url,
         )
         for url, (venue, _, symbol) in zip(plan.urls, BINANCE_CONNECTIONS, strict=False)
     ]

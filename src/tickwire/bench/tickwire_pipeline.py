@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from tickwire import FeedHandler, Source
 from tickwire.bench.jobs import Endpoint, Job
@@ -21,7 +22,7 @@ def sources_of(job: Job, carrier: Carrier) -> list[Source]:
     """Give a source per address; one address may have several connections."""
     by_url: dict[str, list[Endpoint]] = {}
     for endpoint in job.endpoints:
-        by_url.setdefault(endpoint.url, []).append(endpoint)
+        by_url.setdefault(without_path(endpoint.url), []).append(endpoint)
     return [
         Source(
             venue=_unpaced(endpoints[0].venue, len(endpoints[0].requests)),
@@ -36,6 +37,12 @@ def sources_of(job: Job, carrier: Carrier) -> list[Source]:
         )
         for url, endpoints in by_url.items()
     ]
+
+
+def without_path(url: str) -> str:
+    """Give the address alone: a path in a source's `url` would replace that of every endpoint."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _unpaced(name: str, n_requests: int) -> Any:
