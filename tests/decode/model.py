@@ -237,6 +237,7 @@ class Model:
         self.tables = tables
         self.symbols = symbols
         self.seen: set[tuple[str, object, str, str]] = set()
+        self.n_duplicates = 0
         self.carried: dict[tuple[str, str], dict[str, Any]] = {}
 
     def route(self, payload: bytes) -> tuple[Message | None, Any]:
@@ -270,10 +271,12 @@ class Model:
         if message is None or message.kind != "data":
             return {}
         seen, carried = set(self.seen), {key: dict(x) for key, x in self.carried.items()}
+        n_duplicates = self.n_duplicates
         try:
             return _Decoding(self, message, document).run()
         except RefusedError:
             self.seen, self.carried = seen, carried
+            self.n_duplicates = n_duplicates
             return None
 
 
@@ -418,6 +421,7 @@ class _Decoding:
         if rows.once and symbol is not None and row["trade_id"] is not None:
             key = (table.name, row.get("channel"), symbol, row["trade_id"])
             if key in self.model.seen:
+                self.model.n_duplicates += 1
                 self.kept_back.add(table.name)
                 return
             self.model.seen.add(key)

@@ -45,6 +45,7 @@ class Pair:
         expected = self.model.decode(payload.encode())
         assert self.feed.rows(payload) == (expected or {}), payload
         assert len(self.feed.reasons()) == (expected is None), payload
+        assert self.feed.decoder.duplicate_trades == self.model.n_duplicates, payload
         return self.n_scripted == before + 1
 
 

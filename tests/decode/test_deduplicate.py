@@ -10,6 +10,8 @@ import pytest
 from tests.decode.declarations import TRADES
 from tests.decode.delivered import KNOWN, Delivered
 from tests.decode.feeds import Feed
+from tests.decode.pairs import linked_trades, trade
+from tests.decode.pairs import listed as listed_trades
 
 pytestmark = pytest.mark.usefixtures("kernels")
 
@@ -34,6 +36,7 @@ class Connected:
         self.connections = [self.feed.decoder.connection(conn) for conn in range(3)]
         self.delivered: dict[str, Delivered] = defaultdict(Delivered)
         self.ids: dict[str, list[str]] = defaultdict(list)
+        self.n_duplicates = 0
         self.time = 1
 
     def read(self, trades: Trades, conn: int = 0, *, is_broken: bool = False) -> None:
@@ -49,9 +52,11 @@ class Connected:
             for time, (symbol, trade) in enumerate(trades, self.time):
                 is_new = time in times
                 self.delivered[symbol].check(trade.strip('"'), is_new=is_new)
+                self.n_duplicates += not is_new
                 if is_new:
                     self.ids[symbol].append(trade)
         self.time += len(trades)
+        assert self.feed.decoder.duplicate_trades == self.n_duplicates
 
 
 def any_id(rng: Random, ids: list[str], number: int) -> str:
@@ -113,3 +118,14 @@ def test_connections_that_repeat_each_other() -> None:
     assert connected.ids["A"] == [str(number) for number in range(1, 600)]
     assert len(connected.ids["B"]) == 599
     assert connected.feed.decoder.scripted == {"listed": 3 * 599 - 2}
+
+
+def test_what_a_broken_message_repeats_is_not_counted() -> None:
+    pair = linked_trades()
+    broken = trade(9).replace('"b"', '"anyone"')
+    assert broken != trade(9)
+    for _ in range(2):
+        pair.read(listed_trades(trade(3), trade(2), broken))
+    assert pair.feed.decoder.duplicate_trades == 0
+    pair.read(listed_trades(trade(3), trade(2), trade(9), trade(9)))
+    assert pair.feed.decoder.duplicate_trades == 3

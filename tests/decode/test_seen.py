@@ -200,3 +200,17 @@ def test_a_message_that_is_taken_back_may_have_brought_thousands_of_symbols() ->
     for trade in (13, 5000, 20, 4000):
         assert all(seen.admit(0, symbol, trade + symbol) for symbol in range(5000))
         assert not any(seen.admit(0, symbol, trade + symbol) for symbol in range(5000))
+
+
+def test_duplicates_are_counted_and_taken_back_with_their_message() -> None:
+    seen = Seen(1)
+    for trade in (5, 3, 0, 5, 0):
+        seen.mark()
+        seen.admit(0, 0, trade)
+    assert seen.n_duplicates == 2
+    seen.mark()
+    assert [seen.admit(0, 0, trade) for trade in (3, 9, 9)] == [False, True, False]
+    assert seen.n_duplicates == 4
+    for _ in range(2):
+        seen.forget()
+        assert seen.n_duplicates == 2

@@ -216,6 +216,19 @@ def test_a_gap_that_no_message_ends_lasts_until_the_stop(run: Run) -> None:
     run(scene())
 
 
+def test_trades_that_come_again_are_counted(run: Run) -> None:
+    async def scene() -> None:
+        [trade] = trades(1, 2)
+        with exchange([[trade, trade, trade]]) as server:
+            async with tickwire.FeedHandler([source(server.ws_url)]) as feed:
+                await until(lambda: feed.summary()["messages"] == 3)
+                summary = feed.summary()
+        assert summary["rows"]["trades"] == 1
+        assert summary["duplicate_trades"] == 2
+
+    run(scene())
+
+
 def test_a_full_ring_drops_the_oldest_rows_and_says_so(run: Run) -> None:
     async def scene() -> None:
         n_trades = 40_000

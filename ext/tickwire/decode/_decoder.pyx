@@ -150,6 +150,11 @@ cdef class Decoder:
         return sorted({name for route in self.program.routes for name in route.optional.values()})
 
     @property
+    def duplicate_trades(self):
+        """Trades left out because a trade of their id had been delivered."""
+        return self.stage.seen.duplicates
+
+    @property
     def unconfigured_rows(self):
         """Rows of symbols that the source does not name, by table; none of them was written."""
         return {

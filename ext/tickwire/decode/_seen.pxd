@@ -5,7 +5,7 @@ greater than all that were delivered is new, and costs one comparison and one st
 memory of the last ids, eight at a time: where a venue counts its trades up, nothing else happens.
 Another id is looked up in a hash set, into which all ids are put first that came since the last
 look-up: none where a venue's ids are no sequence. Kernels do both by themselves (`tw_remember`);
-`offer` makes what they ask for: memory, or the set anew.
+`offer` makes what they ask for: memory, or the set anew. It also counts the ids that are not new.
 
 With many symbols the memory of ids is in no cache, and a page for each costs more than its ids.
 So the symbols of a group share pages: a row is a cache line of each. Where one is much busier than
@@ -70,11 +70,14 @@ cdef class Seen:
     cdef Memory* memories
     cdef int32_t n_memories
     cdef Journal journal
+    cdef int64_t duplicates         # ids offered that were not new
+    cdef int64_t duplicates_before  # the message
 
-    # New or not; a new id is remembered. SEEN_ASK: there is no memory.
+    # New or not; a new id is remembered, another counted. SEEN_ASK: there is no memory.
     cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
     cdef inline void begin(self) noexcept nogil:
         self.journal.n = 0
+        self.duplicates_before = self.duplicates
     cdef void undo(self) noexcept nogil
 
     cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil

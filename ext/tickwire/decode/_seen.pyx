@@ -109,6 +109,11 @@ cdef class Seen:
         free(self.journal.entries)
         free(self.journal.saved)
 
+    @property
+    def n_duplicates(self):
+        """Ids offered that were not new."""
+        return self.duplicates
+
     def admit(self, int memory, int symbol, unsigned long long trade):
         """Offer one id from Python: True where it is new."""
         cdef Novelty novelty = self.offer(memory, symbol, trade)
@@ -121,7 +126,7 @@ cdef class Seen:
         self.begin()
 
     def forget(self):
-        """Take back the ids remembered since `mark`."""
+        """Take back the ids remembered and the duplicates counted since `mark`."""
         self.undo()
 
     cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil:
@@ -136,12 +141,13 @@ cdef class Seen:
         Source   docs/design.md, "From messages to rows": trades are deduplicated.
         """
         cdef Novelty novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
-        if novelty != SEEN_ASK:
-            return novelty
-        trade = trade if trade else STANDS_FOR_0
-        if not self._make_room(memory, symbol, trade):
-            return SEEN_ASK
-        return tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
+        if novelty == SEEN_ASK:
+            trade = trade if trade else STANDS_FOR_0
+            if not self._make_room(memory, symbol, trade):
+                return SEEN_ASK
+            novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
+        self.duplicates += novelty == SEEN_BEFORE
+        return novelty
 
     cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil:
         """What one more id needs: a place of its own, one in the journal, and perhaps the set."""
@@ -169,7 +175,7 @@ cdef class Seen:
         return True
 
     cdef void undo(self) noexcept nogil:
-        """Forget the ids remembered since `begin`, the last first.
+        """Forget the ids remembered and the duplicates counted since `begin`, the last first.
 
         Where one of the first of them put a tail away, the oldest eight ids are gone; what stands
         in their place counts no more. They are not of the last KNOWN_IDS.
@@ -177,6 +183,7 @@ cdef class Seen:
         cdef Remembered* entry
         cdef SymbolIds* ids
         cdef uint64_t* place
+        self.duplicates = self.duplicates_before
         while self.journal.n:
             self.journal.n -= 1
             entry = &self.journal.entries[self.journal.n]

@@ -6,7 +6,7 @@
 
 enum { TW_MAX_CELLS = 16 };
 
-/* Whether a row is requested, or that the fallback must say so. */
+/* Whether a row is requested, or that the fallback must say so: kernels never say TW_UNWANTED. */
 enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED = TW_SEEN_NEW };
 
 /* A column of a row whose value no step reads. */
@@ -59,7 +59,8 @@ TW_INLINE int tw_admit(const tw_row_loop *place, const tw_register *registers, t
     if (place->memory == NULL) return TW_WANTED;
     const tw_register *id = registers + place->trade_id;
     if (!id->is_number) return TW_ASK;
-    return (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
+    int novelty = (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
+    return novelty == TW_SEEN_NEW ? TW_WANTED : TW_ASK; /* who is asked counts what is a duplicate */
 }
 
 /* The channel of a row by the name that its connection has instead. */

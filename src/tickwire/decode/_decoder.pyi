@@ -64,6 +64,9 @@ class Decoder:
     def optional_columns(self) -> list[str]:
         """Tables and columns whose values may be null where they cannot be read."""
     @property
+    def duplicate_trades(self) -> int:
+        """Trades left out because a trade of their id had been delivered."""
+    @property
     def unconfigured_rows(self) -> dict[str, int]:
         """Rows of symbols that the source does not name, by table; none of them was written."""
     def connection(

@@ -159,6 +159,7 @@ class Pipeline:
         )
         for name in decoder.optional_columns:
             metrics.watch("unreadable_values", partial(_unreadable, decoder, name), column=name)
+        metrics.watch("duplicate_trades", partial(getattr, decoder, "duplicate_trades"))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
         books = None

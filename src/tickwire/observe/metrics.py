@@ -103,6 +103,12 @@ METRICS = (
         sparse=True,
     ),
     _counter(
+        "duplicate_trades",
+        "Trades left out because they had been delivered.",
+        _SOURCE,
+        "duplicate_trades",
+    ),
+    _counter(
         "unconfigured_rows",
         "Rows left out because the source does not name their symbol.",
         (*_SOURCE, "table"),
