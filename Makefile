@@ -115,10 +115,12 @@ coverage:
 	rm -rf build/coverage
 	mkdir -p build/coverage
 	find build/objects -name '*.gcda' -delete
+	@status=0; \
 	$(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest --numprocesses $(JOBS) --dist loadfile \
-		-m 'not captures and not thorough and not serial and not hypothesis and not fault'
-	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m tests.coverage.report
+		-m 'not captures and not thorough and not serial and not hypothesis and not fault' || status=1; \
+	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet; \
+	$(BIN)/python -m tests.coverage.report || status=1; \
+	exit $$status
 
 # Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;
 # `make conformance ALL=1` for the large messages of compression too.

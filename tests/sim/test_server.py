@@ -17,7 +17,7 @@ from tickwire.sim import Simulator
 SERVE = """
 import asyncio, sys
 from tickwire.sim import SimOptions, serve
-asyncio.run(serve(SimOptions(tls="--tls" in sys.argv)))
+asyncio.run(serve(SimOptions(port=0, tls="--tls" in sys.argv)))
 """
 
 
