@@ -41,7 +41,7 @@ def tickwire_command(*arguments: str) -> list[str]:
 @pytest.fixture
 def simulator() -> Iterator[str]:
     """Give the address of an exchange."""
-    command = tickwire_command("sim", "--rate", "500", "--symbols", "BTC,ETH,SOL")
+    command = tickwire_command("sim", "--port", "0", "--rate", "500", "--symbols", "BTC,ETH,SOL")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None
         try:
