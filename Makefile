@@ -92,7 +92,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 # What fails beside other tests is run once more, alone, where AGAIN is set: on a busy machine a deadline
 # may pass that says nothing of the code. The log names what failed the first time.
 AGAIN ?=
-again = $(if $(AGAIN),|| { echo '== once more, alone: the tests that failed'; \
+again = $(if $(AGAIN),|| { echo '== once more alone: the tests that failed'; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(1); })
 
 test: build

@@ -24,6 +24,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tickwire import redaction
+
 HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
 # Folders, and words of a file's name.
@@ -65,10 +67,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _structlog_is_left_alone() -> Iterator[None]:
-    """Forget what a test configured: `capture_logs` leaves structlog configured, to print."""
+def _process_is_left_as_it_was() -> Iterator[None]:
+    """Forget what a test left in the process: secrets, and what `capture_logs` configures."""
+    secrets, found_by = dict(redaction._secrets), redaction._found_by
     yield
     structlog.reset_defaults()
+    redaction._secrets.clear()
+    redaction._secrets.update(secrets)
+    redaction._found_by = found_by
 
 
 @pytest.hookimpl(tryfirst=True)
