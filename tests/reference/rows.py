@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 from tickwire.schema import TABLES
@@ -138,6 +139,13 @@ class Columns:
         for name in self.values:
             if name not in self.nullable and row.get(name) is None:
                 raise BadMessageError(f"{self.table}.{name} is missing")
+
+    def of(self, symbol: str) -> "Columns":
+        """Give the rows of one symbol."""
+        found = Columns(self.table)
+        keep = [each == symbol for each in self.values["symbol"]]
+        found.values = {name: list(compress(values, keep)) for name, values in self.values.items()}
+        return found
 
     def extend(self, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows, all or none."""
