@@ -61,22 +61,7 @@ cdef inline uint64_t _big_endian(const uint8_t* p, size_t n) noexcept nogil:
 cdef class Parser:
     """What takes the frames of one connection; a receiver feeds it, `FrameParser` is for Python.
 
-    Parameters
-    ----------
-    role
-        Whose end this is: "client" takes unmasked frames, "server" masked ones.
-    max_frame
-        The largest payload of a frame, bytes; more is fault 1009.
-    max_message
-        The largest payload of a message, bytes; more is fault 1009.
-    in_place_limit
-        Messages of one frame up to this size are read where they lie; half the receive buffer is
-        right. Only for callers of the C interface.
-
-    Raises
-    ------
-    ValueError
-        If the role is neither, or a limit is out of range.
+    Parameters and errors are those of `FrameParser`.
     """
 
     def __cinit__(
