@@ -24,9 +24,24 @@ from tests.session.small_venue import (
 from websockets.frames import Opcode
 
 from tickwire.net import Connection, open_connection
-from tickwire.session import Session, SessionObserver, WindowLimiter, replies
+from tickwire.session import Session, SessionObserver, SessionSettings, WindowLimiter, replies
 from tickwire.session import session as session_module
 from tickwire.venues.base import Heartbeat
+
+
+def session_to(
+    urls: list[str], *observers: SessionObserver, settings: SessionSettings = QUICK
+) -> Session:
+    """Make a session of the small venue with one subscription, on connection 1; not yet run."""
+    return Session(
+        VENUE,
+        urls,
+        subscriptions("a"),
+        make_handler=lambda _: Handler(),
+        next_conn=lambda: 1,
+        observers=observers,
+        settings=settings,
+    )
 
 
 async def test_subscribes_reads_and_stops(carrier: str, security: Security) -> None:
@@ -173,7 +188,7 @@ async def test_refused_for_good_is_given_up_and_the_others_go_on(plain: Security
     assert asked == [["a", "bad"], ["b"], ["a", "b"]]
 
 
-async def test_a_link_with_nothing_left_ends(plain: Security) -> None:
+async def test_a_session_with_nothing_left_ends(plain: Security) -> None:
     async def script(peer: Peer) -> None:
         await peer.shake_hands()
         await read_request(peer)
@@ -382,21 +397,13 @@ async def test_an_observer_that_fails_ends_the_link_with_its_error(plain: Securi
             raise LookupError("observer")
 
         observer.subscribed = fail  # type: ignore[method-assign] # on purpose
-        session = Session(
-            VENUE,
-            [plain.url(port)],
-            subscriptions("a"),
-            make_handler=lambda conn: Handler(),
-            next_conn=lambda: 1,
-            observers=[observer],
-            settings=QUICK,
-        )
+        session = session_to([plain.url(port)], observer)
         async with asyncio.timeout(5):
             with pytest.raises(LookupError, match="observer"):
                 await session.run()
 
 
-async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
+async def test_a_session_cancelled_as_its_connection_opens_leaves_none(
     carrier: str, security: Security, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Connection] = []
@@ -415,22 +422,14 @@ async def test_a_link_cancelled_as_its_connection_opens_leaves_none(
     monkeypatch.setattr(session_module, "open_connection", open_then_cancel)
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
         settings = quick(carrier=carrier, ca_file=security.ca_file)
-        session = Session(
-            VENUE,
-            [security.url(port)],
-            subscriptions("a"),
-            make_handler=lambda _: Handler(),
-            next_conn=lambda: 1,
-            observers=[Observer()],
-            settings=settings,
-        )
+        session = session_to([security.url(port)], Observer(), settings=settings)
         tasks.append(asyncio.ensure_future(session.run()))
         with pytest.raises(asyncio.CancelledError):
             await tasks[0]
         await opened[0].carrier.lost
 
 
-async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
+async def test_a_session_cancelled_while_it_gives_up_a_connection_lets_it_end(
     carrier: str, security: Security
 ) -> None:
     unhandled: list[dict[str, object]] = []
@@ -443,15 +442,7 @@ async def test_a_link_cancelled_while_it_gives_up_a_connection_lets_it_end(
     heartbeat = Heartbeat("none", 0, 0.05)
     settings = quick(carrier=carrier, ca_file=security.ca_file, heartbeat=heartbeat)
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
-        session = Session(
-            VENUE,
-            [security.url(port)],
-            subscriptions("a"),
-            make_handler=lambda _: Handler(),
-            next_conn=lambda: 1,
-            observers=[Observer()],
-            settings=settings,
-        )
+        session = session_to([security.url(port)], Observer(), settings=settings)
         running = asyncio.ensure_future(session.run())
         while session.connection is None:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.002)
@@ -559,15 +550,7 @@ async def test_several_observers_are_told_also_after_one_that_fails(plain: Secur
 
     async with serve_raw(script) as port:
         first, second = Observer(), Observer()
-        session = Session(
-            VENUE,
-            [plain.url(port)],
-            subscriptions("a"),
-            make_handler=lambda conn: Handler(),
-            next_conn=lambda: 1,
-            observers=[first, Failing()],
-            settings=QUICK,
-        )
+        session = session_to([plain.url(port)], first, Failing())
         session.add_observer(second)
         async with asyncio.timeout(5):
             with pytest.raises(LookupError, match="observer"):
@@ -583,15 +566,7 @@ async def test_the_next_endpoint_has_its_turn(plain: Security, unused_tcp_port: 
 
     async with serve_raw(script) as port:
         observer = Observer()
-        session = Session(
-            VENUE,
-            [plain.url(unused_tcp_port), plain.url(port)],
-            subscriptions("a"),
-            make_handler=lambda conn: Handler(),
-            next_conn=lambda: 1,
-            observers=[observer],
-            settings=QUICK,
-        )
+        session = session_to([plain.url(unused_tcp_port), plain.url(port)], observer)
         task = asyncio.ensure_future(session.run())
         async with asyncio.timeout(5):
             await observer.until_told("subscribed", 1)
