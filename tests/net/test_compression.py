@@ -312,7 +312,7 @@ async def test_frames_that_a_venue_packs(carrier: str, plain: Security, form: st
         ("deflate", False, True),
     ],
 )
-async def test_a_link_offers_it_where_it_should(
+async def test_a_session_offers_it_where_it_should(
     carrier: str, plain: Security, setting: str, supported: bool, offered: bool
 ) -> None:
     requests: list[bytes] = []
@@ -338,7 +338,7 @@ async def test_a_link_offers_it_where_it_should(
     assert (b"Sec-WebSocket-Extensions: permessage-deflate" in requests[0]) == offered
 
 
-async def test_a_link_unpacks_as_the_venue_declares(carrier: str, plain: Security) -> None:
+async def test_a_session_unpacks_as_the_venue_declares(carrier: str, plain: Security) -> None:
     async def script(peer: Peer) -> None:
         await peer.shake_hands()
         await peer.read_frame()
