@@ -63,6 +63,8 @@ cdef extern from "tickwire/ring/ring.h" nogil:
         void (*wake)(void* waker) noexcept nogil
         void* waker
         int64_t is_refused
+        void (*sweep)(void* sweeper) noexcept nogil
+        void* sweeper
         int64_t room_wanted
         tw_column columns[64]
 

@@ -66,6 +66,9 @@ typedef struct {
     void (*wake)(void *waker);
     void *waker;
     int64_t is_refused; /* a row or a text did not fit since the writer looked here last */
+    /* Looks at published rows before they can be written over; NULL: not at all. */
+    void (*sweep)(void *sweeper);
+    void *sweeper;
 
     /* Shared with the consumers of this process: whether the writer waits for one to release rows.
      * It sets this, fences and tries once more; they move their gate, fence and look here. */

@@ -58,6 +58,8 @@ TW_RARELY void tw_drop_below(tw_ring *ring, int64_t position)
 TW_RARELY bool tw_advance(tw_ring *ring)
 {
     const int leased = ring->drops_oldest;
+    if (ring->sweep != NULL)
+        ring->sweep(ring->sweeper);
     int64_t target = ring->floor + ring->capacity / TW_CHUNKS;
     if (target > ring->published)
         target = ring->published;
@@ -161,6 +163,8 @@ TW_RARELY bool tw_rewind(tw_ring *ring)
         tw_store_release(&header->floor.value, ring->floor);
         return false;
     }
+    if (ring->sweep != NULL)
+        ring->sweep(ring->sweeper);
     const int64_t to = (from | ring->mask) + 1;
     ring->skipped += to - from;
     tw_jump(ring, to);

@@ -1,12 +1,23 @@
 """Preallocated columns, cursor and gating sequences, overflow policy, leases, Arrow export.
 
 Knows nothing of: messages and venues. Words: sequence, cursor, gating, claim, publish, lease,
-dictionary, code. Its C part: ext/tickwire/ring.
+dictionary, code, stream, sweep. Its C part: ext/tickwire/ring.
 """
 
 from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
+from tickwire.ring._streams import Streams
 from tickwire.ring.drop import Drop
+from tickwire.ring.stream import Stream
 
-__all__ = ["MAX_SYMBOLS", "Consumer", "Dictionaries", "Dictionary", "Drop", "Ring"]
+__all__ = [
+    "MAX_SYMBOLS",
+    "Consumer",
+    "Dictionaries",
+    "Dictionary",
+    "Drop",
+    "Ring",
+    "Stream",
+    "Streams",
+]

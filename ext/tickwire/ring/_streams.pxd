@@ -1,0 +1,52 @@
+"""What a ring has had of each stream: the rows of one symbol from one session."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t
+
+from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport tw_ring
+
+# Times in ns, INT64_MIN where a row has none. `first`: of the first row since the mark, if
+# n_rows > n_at_mark.
+ctypedef struct tw_stream:
+    int64_t n_rows
+    int64_t n_at_mark
+    int64_t last_recv
+    int64_t last_event
+    int64_t last_mono
+    int64_t first_recv
+    int64_t first_event
+    int64_t first_mono
+    int64_t conn            # of the last row
+
+# The streams of a session, by the code of their symbol.
+ctypedef struct tw_session_streams:
+    tw_stream* at
+    int64_t n
+    int64_t conn            # that it adopted last
+
+# Slot conn & mask; a conn of -1 is free.
+ctypedef struct tw_adopted:
+    int32_t conn
+    int32_t session
+
+
+@cython.final
+@cython.no_gc_clear     # the ring must be there when this goes
+cdef class Streams:
+    cdef readonly Ring ring
+    cdef tw_ring* core
+    cdef const int32_t* symbols     # columns of the ring
+    cdef const int32_t* conns
+    cdef const int64_t* events
+    cdef int64_t swept              # position; rows below are counted
+    cdef int32_t n_sessions
+    cdef tw_session_streams* sessions
+    cdef int64_t n_slots            # of `adopted`, a power of two
+    cdef tw_adopted* adopted
+
+    cpdef void sweep(self) noexcept nogil
+    cdef void note(self, int64_t first, int64_t stop) noexcept nogil
+    cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil
+    cdef int reserve(self, int32_t session) except -1
+    cdef int put(self, int32_t conn, int32_t session) except -1

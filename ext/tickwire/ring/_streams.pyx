@@ -1,0 +1,296 @@
+"""What a ring has had of each stream: rows, the last one, and the first one since a mark.
+
+Rules of this file
+------------------
+- No message pays for it: rows are looked at once, some time after they were published, by `sweep`.
+  Who asks for a stream sweeps first; the ring does before it writes over rows, or begins again at
+  its front.
+- A stream is a symbol of a session. Rows name their connection, and a session adopts each of its
+  connections before that brings rows; rows of other connections are passed over.
+- Everything here happens in the writer's thread.
+"""
+
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from tickwire.ring._ring cimport Ring
+
+from inspect import signature
+
+import numpy as np
+
+from tickwire.ring.stream import Stream
+
+cdef enum:
+    FEWEST_SLOTS = 64
+    FEWEST_STREAMS = 16
+
+STATE = np.dtype([
+    ("n_rows", np.int64), ("n_at_mark", np.int64),
+    ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
+    ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
+    ("conn", np.int64),
+])
+
+
+cdef void sweep(void* streams) noexcept nogil:
+    (<Streams> streams).sweep()
+
+
+cdef class Streams:
+    """The streams of a ring: how many rows, when the last one came, when the first since a mark.
+
+    Parameters
+    ----------
+    ring
+        Of a table whose rows have symbol, ts_event and conn. It has one object of this kind at a
+        time; rows that were published before are not counted.
+
+    Attributes
+    ----------
+    ring : Ring
+        As given.
+
+    Raises
+    ------
+    ValueError
+        The ring has one already.
+    """
+
+    __signature__ = signature(lambda ring: None)
+
+    def __cinit__(self, Ring ring not None):
+        self.ring = ring
+        self.core = ring.core
+        if self.core.sweep != NULL:
+            raise ValueError(f"the ring of {ring.table.name} has its streams already")
+        table = ring.table
+        self.symbols = <const int32_t*> self.core.columns[<int> table.index("symbol")].values
+        self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
+        self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
+        self.swept = self.core.published
+        self.core.sweeper = <void*> self
+        self.core.sweep = sweep
+
+    def __dealloc__(self):
+        cdef int32_t session
+        if self.core != NULL and self.core.sweeper == <void*> self:
+            self.core.sweep = NULL
+            self.core.sweeper = NULL
+        for session in range(self.n_sessions):
+            free(self.sessions[session].at)
+        free(self.sessions)
+        free(self.adopted)
+
+    def __repr__(self):
+        return f"<Streams of {self.ring.table.name}: {self.n_sessions} sessions>"
+
+    def adopt(self, int32_t conn, int32_t session):
+        """Take the rows of a connection for those of a session, from now on.
+
+        Parameters
+        ----------
+        conn
+            The connection's number, before it brings its first row.
+        session
+            The session's, counted from 0.
+
+        Raises
+        ------
+        ValueError
+            A number is negative.
+        """
+        if conn < 0 or session < 0:
+            raise ValueError(f"conn {conn} and session {session}: 0 or more")
+        self.sweep()
+        self.reserve(session)
+        self.sessions[session].conn = conn
+        self.put(conn, session)
+
+    cpdef void sweep(self) noexcept nogil:
+        """Look at the rows that were published since the last call."""
+        cdef int64_t first = self.swept
+        # Before a jump everything was swept: between these two there are no rows.
+        if first < self.core.header.lap.value:
+            first = self.core.header.lap.value
+        self.swept = self.core.published
+        self.note(first, self.core.published)
+
+    cdef void note(self, int64_t first, int64_t stop) noexcept nogil:
+        """Note rows, as runs of one symbol and connection.
+
+        Shape    positions first..stop - 1, all published and none written over.
+        Units    ns.
+        Returns  nothing.
+        Threads  writer only.
+        Memory   a session's streams grow where a new symbol has come.
+        Source   docs/design.md, "Streams".
+        """
+        cdef int64_t mask = self.core.mask
+        cdef int64_t row = first
+        cdef int64_t begin
+        cdef int32_t symbol, conn
+        cdef tw_stream* stream
+        while row < stop:
+            begin = row
+            symbol = self.symbols[row & mask]
+            conn = self.conns[row & mask]
+            row += 1
+            while (
+                row < stop and self.symbols[row & mask] == symbol and self.conns[row & mask] == conn
+            ):
+                row += 1
+            stream = self.find(conn, symbol)
+            if stream == NULL:
+                continue
+            if stream.n_rows == stream.n_at_mark:
+                stream.first_recv = self.core.ts_recv[begin & mask]
+                stream.first_event = self.events[begin & mask]
+                stream.first_mono = self.core.recv_mono[begin & mask]
+            stream.n_rows += row - begin
+            stream.last_recv = self.core.ts_recv[(row - 1) & mask]
+            stream.last_event = self.events[(row - 1) & mask]
+            stream.last_mono = self.core.recv_mono[(row - 1) & mask]
+            stream.conn = conn
+
+    cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil:
+        """The stream of a row; NULL where no session has its connection, or memory is short."""
+        cdef tw_adopted* slot
+        cdef tw_session_streams* streams
+        cdef tw_stream* grown
+        cdef int64_t n
+        if self.adopted == NULL or conn < 0 or code < 0:
+            return NULL
+        slot = &self.adopted[conn & (self.n_slots - 1)]
+        if slot.conn != conn:
+            return NULL
+        streams = &self.sessions[slot.session]
+        if code >= streams.n:
+            n = max(FEWEST_STREAMS, streams.n)
+            while n <= code:
+                n *= 2
+            grown = <tw_stream*> realloc(streams.at, n * sizeof(tw_stream))
+            if grown == NULL:
+                return NULL
+            memset(&grown[streams.n], 0, (n - streams.n) * sizeof(tw_stream))
+            streams.at = grown
+            streams.n = n
+        return &streams.at[code]
+
+    cdef int reserve(self, int32_t session) except -1:
+        cdef tw_session_streams* grown
+        if session < self.n_sessions:
+            return 0
+        grown = <tw_session_streams*> realloc(
+            self.sessions, (session + 1) * sizeof(tw_session_streams)
+        )
+        if grown == NULL:
+            raise MemoryError("no memory for streams")
+        self.sessions = grown
+        while self.n_sessions <= session:
+            grown[self.n_sessions].at = NULL
+            grown[self.n_sessions].n = 0
+            grown[self.n_sessions].conn = -1
+            self.n_sessions += 1
+        return 0
+
+    cdef int put(self, int32_t conn, int32_t session) except -1:
+        # A slot whose connection has been followed by another is free to take.
+        cdef tw_adopted* slot
+        cdef tw_adopted* before = self.adopted
+        cdef int64_t n_before = self.n_slots
+        cdef int64_t i
+        if before != NULL:
+            slot = &before[conn & (n_before - 1)]
+            if slot.conn in (-1, conn) or self.sessions[slot.session].conn != slot.conn:
+                slot.conn = conn
+                slot.session = session
+                return 0
+        self.n_slots = max(FEWEST_SLOTS, 2 * n_before)
+        self.adopted = <tw_adopted*> calloc(self.n_slots, sizeof(tw_adopted))
+        if self.adopted == NULL:
+            self.adopted = before
+            self.n_slots = n_before
+            raise MemoryError("no memory for streams")
+        for i in range(self.n_slots):
+            self.adopted[i].conn = -1
+        for i in range(n_before):
+            if before[i].conn >= 0:
+                self.adopted[before[i].conn & (self.n_slots - 1)] = before[i]
+        free(before)
+        return self.put(conn, session)
+
+    def get(self, int32_t session, int32_t code):
+        """Give a stream as it stands now.
+
+        Parameters
+        ----------
+        session
+            The session's number.
+        code
+            The symbol's, in the feed's dictionary.
+
+        Returns
+        -------
+        Stream or None
+            None where no row of it has come.
+        """
+        self.sweep()
+        if not 0 <= session < self.n_sessions or not 0 <= code < self.sessions[session].n:
+            return None
+        cdef tw_stream* stream = &self.sessions[session].at[code]
+        if stream.n_rows == 0:
+            return None
+        cdef bint has_first = stream.n_rows > stream.n_at_mark
+        return Stream(
+            n_rows=stream.n_rows,
+            n_since_mark=stream.n_rows - stream.n_at_mark,
+            conn=stream.conn,
+            last_recv_ns=stream.last_recv,
+            last_event_ns=time_of(stream.last_event),
+            last_mono_ns=stream.last_mono,
+            first_recv_ns=stream.first_recv if has_first else None,
+            first_event_ns=time_of(stream.first_event) if has_first else None,
+            first_mono_ns=stream.first_mono if has_first else None,
+        )
+
+    def states(self, int32_t session):
+        """Give all streams of a session as they stand now: for looks at many at once.
+
+        Parameters
+        ----------
+        session
+            The session's number.
+
+        Returns
+        -------
+        numpy.ndarray
+            A copy, shape (n,), of the fields n_rows, n_at_mark, last_recv, last_event, last_mono,
+            first_recv, first_event, first_mono and conn, int64; times in ns. The index is the
+            symbol's code; those behind the end have had no row. `first_*` count where n_rows is
+            above n_at_mark; a row without a venue's time has INT64_MIN.
+        """
+        self.sweep()
+        cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0
+        if n == 0:
+            return np.zeros(0, STATE)
+        return np.frombuffer(
+            (<const char*> self.sessions[session].at)[: n * sizeof(tw_stream)], STATE
+        )
+
+    def mark(self, int32_t session, int32_t code):
+        """Forget the first row of a stream: the next one is the first since this mark.
+
+        Parameters
+        ----------
+        session, code
+            As for `get`; nothing happens where no row of it has come.
+        """
+        self.sweep()
+        if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
+            self.sessions[session].at[code].n_at_mark = self.sessions[session].at[code].n_rows
+
+
+cdef object time_of(int64_t ns):
+    return None if ns == INT64_MIN else ns

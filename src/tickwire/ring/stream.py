@@ -1,0 +1,33 @@
+"""What a ring has had of one stream: a symbol of a session."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Stream(NamedTuple):
+    """Rows of one stream, as counted at one moment.
+
+    Parameters
+    ----------
+    n_rows
+        All so far.
+    n_since_mark
+        Those since the mark; all of them where none was set.
+    conn
+        The connection of the last row.
+    last_recv_ns, last_event_ns, last_mono_ns
+        The last row's ts_recv, ts_event (None where it has none) and time by the monotonic clock.
+    first_recv_ns, first_event_ns, first_mono_ns
+        Those of the first row since the mark; None before it has come.
+    """
+
+    n_rows: int
+    n_since_mark: int
+    conn: int
+    last_recv_ns: int
+    last_event_ns: int | None
+    last_mono_ns: int
+    first_recv_ns: int | None
+    first_event_ns: int | None
+    first_mono_ns: int | None

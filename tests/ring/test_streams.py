@@ -1,0 +1,220 @@
+"""Streams against a reference in plain Python, whatever rings do between two sweeps."""
+
+from __future__ import annotations
+
+import gc
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from tickwire.ring import Consumer, Dictionaries, Ring, Stream, Streams
+from tickwire.schema import TABLES
+
+ROWS = 1024
+SYMBOLS = [f"S{i}" for i in range(40)]
+
+
+@dataclass
+class Reference:
+    """Counts every row as it is staged."""
+
+    rows: dict[tuple[int, str], list[tuple[int, int | None, int, int]]] = field(
+        default_factory=dict
+    )
+    marks: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def add(self, session: int, symbol: str, row: tuple[int, int | None, int, int]) -> None:
+        self.rows.setdefault((session, symbol), []).append(row)
+
+    def mark(self, session: int, symbol: str) -> None:
+        self.marks[session, symbol] = len(self.rows.get((session, symbol), ()))
+
+    def get(self, session: int, symbol: str) -> Stream | None:
+        rows = self.rows.get((session, symbol))
+        if not rows:
+            return None
+        recv, event, mono, conn = rows[-1]
+        at = self.marks.get((session, symbol), 0)
+        first = rows[at][:3] if at < len(rows) else (None, None, None)
+        return Stream(len(rows), len(rows) - at, conn, recv, event, mono, *first)
+
+
+class Market:
+    """A ring of mids, its streams, and the reference beside it."""
+
+    def __init__(self, *, overflow: str = "block", window_rows: int | None = None) -> None:
+        self.ring = Ring(
+            TABLES["mids"], ROWS, Dictionaries(), overflow=overflow, window_rows=window_rows
+        )
+        self.streams = Streams(self.ring)
+        self.reference = Reference()
+        self.sessions: dict[int, int] = {}
+        self.now = 0
+
+    def adopt(self, conn: int, session: int) -> None:
+        self.streams.adopt(conn, session)
+        self.sessions[conn] = session
+
+    def stage(self, conn: int, symbol: str, *, event: bool = True) -> bool:
+        self.now += 1
+        row = (self.now, self.now - 5 if event else None, self.now * 7, conn)
+        if not self.ring.stage(
+            venue="v",
+            symbol=symbol,
+            ts_recv=row[0],
+            ts_event=row[1],
+            recv_mono=row[2],
+            conn=conn,
+            price=1.0,
+        ):
+            return False
+        if conn in self.sessions:
+            self.reference.add(self.sessions[conn], symbol, row)
+        return True
+
+    def check(self) -> None:
+        for session in {*self.sessions.values()}:
+            for symbol in SYMBOLS:
+                code = self.ring.dictionaries.symbol.code(symbol)
+                assert self.streams.get(session, code) == self.reference.get(session, symbol)
+
+
+def test_first_and_last_row_of_each_symbol() -> None:
+    market = Market()
+    market.adopt(7, 0)
+    market.stage(7, "A")
+    market.stage(7, "B", event=False)
+    market.stage(7, "A")
+    code = market.ring.dictionaries.symbol.code
+    assert market.streams.get(0, code("A")) is None  # staged is not published
+    market.ring.publish()
+    assert market.streams.get(0, code("A")) == Stream(2, 2, 7, 3, -2, 21, 1, -4, 7)
+    assert market.streams.get(0, code("B")) == Stream(1, 1, 7, 2, None, 14, 2, None, 14)
+    assert market.streams.get(0, code("C")) is None
+    assert market.streams.get(1, code("A")) is None
+
+
+def test_a_mark_makes_the_next_row_the_first() -> None:
+    market = Market()
+    market.adopt(7, 0)
+    code = market.ring.dictionaries.symbol.code("A")
+    market.streams.mark(0, code)  # of a stream without rows: nothing happens
+    market.stage(7, "A")
+    market.ring.publish()
+    market.streams.mark(0, code)  # counts what was published before it
+    assert market.streams.get(0, code) == Stream(1, 0, 7, 1, -4, 7, None, None, None)
+    market.adopt(8, 0)
+    market.stage(8, "B")
+    market.ring.publish()
+    assert market.streams.get(0, code) == Stream(1, 0, 7, 1, -4, 7, None, None, None)
+    market.stage(8, "A")
+    market.stage(8, "A")
+    market.ring.publish()
+    assert market.streams.get(0, code) == Stream(3, 2, 8, 4, -1, 28, 3, -2, 21)
+
+
+def test_the_same_symbol_of_two_sessions_is_two_streams() -> None:
+    market = Market()
+    market.adopt(1, 0)
+    market.adopt(2, 1)
+    for conn in (1, 2, 2, 1, 3):  # 3 is not adopted
+        market.stage(conn, "S0")
+    market.ring.publish()
+    market.check()
+    code = market.ring.dictionaries.symbol.code("S0")
+    assert [market.streams.get(each, code).n_rows for each in (0, 1)] == [2, 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
+@pytest.mark.parametrize("with_consumer", [False, True])
+@pytest.mark.parametrize("window_rows", [0, 128])
+def test_no_row_is_written_over_before_it_was_swept(
+    overflow: str, with_consumer: bool, window_rows: int
+) -> None:
+    rng = random.Random(repr((overflow, with_consumer, window_rows)))
+    market = Market(overflow=overflow, window_rows=window_rows)
+    consumer = Consumer(market.ring) if with_consumer else None
+    conns = {session: session for session in range(5)}
+    for conn, session in conns.items():
+        market.adopt(conn, session)
+    n_rewinds = 0
+    for _ in range(400):
+        for _ in range(rng.randrange(300)):
+            conn = rng.choice(list(conns))
+            if not market.stage(conn, rng.choice(SYMBOLS), event=rng.random() < 0.9):
+                break
+        market.ring.publish()
+        if consumer is not None and rng.random() < 0.8:
+            consumer.take()
+        n_rewinds += market.ring.rewind()
+        what = rng.randrange(40)
+        if what == 0:
+            market.check()
+        elif what == 1:
+            session, symbol = rng.randrange(5), rng.choice(SYMBOLS)
+            market.streams.mark(session, market.ring.dictionaries.symbol.code(symbol))
+            market.reference.mark(session, symbol)
+        elif what == 2:  # a session goes on with another connection
+            old = rng.choice(list(conns))
+            fresh = max(market.sessions) + rng.choice([1, 64, 4096])
+            conns[fresh] = conns.pop(old)
+            market.adopt(fresh, conns[fresh])
+    market.check()
+    assert market.ring.published > 10 * ROWS
+    assert (n_rewinds > 0) == (with_consumer and window_rows > 0)
+
+
+def test_connections_of_many_sessions_stay_apart() -> None:
+    market = Market()
+    for session in range(300):  # the last one far from the others, where numbers would meet
+        market.adopt(session * 64, session)
+    for session in range(300):
+        market.stage(session * 64, "S1")
+    market.ring.publish()
+    market.check()
+
+
+def test_states_are_the_streams_by_code() -> None:
+    market = Market()
+    assert market.streams.states(0).shape == (0,)
+    market.adopt(1, 0)
+    for i in range(100):
+        market.stage(1, f"S{i % 20}", event=i % 20 != 3)
+    market.ring.publish()
+    states = market.streams.states(0)
+    code = market.ring.dictionaries.symbol.code
+    for i in range(20):
+        stream = market.streams.get(0, code(f"S{i}"))
+        state = states[code(f"S{i}")]
+        assert stream is not None
+        assert (state["n_rows"], state["last_recv"], state["first_mono"]) == (
+            stream.n_rows,
+            stream.last_recv_ns,
+            stream.first_mono_ns,
+        )
+    assert states[code("S3")]["last_event"] == np.iinfo(np.int64).min
+    market.stage(1, "S0")
+    market.ring.publish()
+    assert states[code("S0")]["n_rows"] == 5  # a copy
+
+
+def test_a_ring_has_one_object_of_streams_at_a_time() -> None:
+    market = Market()
+    with pytest.raises(ValueError, match="mids has its streams already"):
+        Streams(market.ring)
+    ring = market.ring
+    del market
+    gc.collect()
+    ring.append(venue="v", symbol="A", ts_recv=1, conn=1, price=1.0)
+    streams = Streams(ring)
+    streams.adopt(1, 0)
+    assert streams.get(0, ring.dictionaries.symbol.code("A")) is None  # published before
+
+
+def test_numbers_are_not_negative() -> None:
+    market = Market()
+    for conn, session in ((-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="0 or more"):
+            market.streams.adopt(conn, session)
