@@ -6,15 +6,21 @@ Rules of this file
   library's `logging`, from loggers below `tickwire`: their levels, handlers and filters hold.
 - A level that was set for `tickwire`, or a logger below it, holds in both cases.
 - This never configures anything that belongs to the program.
+- Logging never raises: an event that a program's handler does not take is counted as a dropped
+  line. Where no handler is set, lines go to standard error without ever blocking; handlers that a
+  program has set are called at once, in the thread that logs (a `QueueHandler` keeps a slow one
+  from the event loop).
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import structlog
 
+from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
 
 ROOT = "tickwire"
@@ -61,7 +67,12 @@ class Logger:
         self._log(logging.ERROR, event, values)
 
     def _log(self, level: int, event: str, values: dict[str, Any]) -> None:
-        values = self._context | values
+        try:
+            self._hand_on(level, event, self._context | values)
+        except Exception:  # nothing that happens to a line may happen to the feed
+            LOG_WRITER.count_dropped()
+
+    def _hand_on(self, level: int, event: str, values: dict[str, Any]) -> None:
         standard = logging.getLogger(self._name)
         if structlog.is_configured():
             if level >= _level_set(standard):
@@ -69,7 +80,11 @@ class Logger:
                 getattr(structlog.get_logger(self._name), method)(event, **values)
         elif standard.isEnabledFor(level):
             texts = [f"{name}={shown(str(value))}" for name, value in values.items()]
-            standard.log(level, "%s", " ".join([event, *texts]), stacklevel=3)
+            text = " ".join([event, *texts])
+            if not _has_last_resort_only(standard):
+                standard.log(level, "%s", text, stacklevel=4)
+            elif level >= logging.WARNING:
+                LOG_WRITER.write(f"{text}\n")
 
 
 def get_logger(name: str) -> Logger:
@@ -91,3 +106,10 @@ def _level_set(logger: logging.Logger) -> int:
             return found.level
         found = found.parent
     return logging.NOTSET
+
+
+def _has_last_resort_only(logger: logging.Logger) -> bool:
+    """Whether `logging` itself would write to the process's own standard error, and may block."""
+    return (
+        not logger.hasHandlers() and logging.lastResort is not None and sys.stderr is sys.__stderr__
+    )

@@ -21,6 +21,7 @@ from tickwire.cli.logs import LogFormat, set_up_logs
 from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
+from tickwire.cli.terminal import STDERR, take_standard_streams
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.redaction import shown
 
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments
         Those of the command line where left out.
     """
+    take_standard_streams()
     sys.exit(_exit_code(arguments))
 
 
@@ -102,5 +104,5 @@ def _usage(error: BaseException) -> str:
 
 def _told(problems: list[str], code: int) -> int:
     for problem in problems:
-        print(f"tickwire: {shown(' '.join(problem.split()), LONGEST_PROBLEM)}", file=sys.stderr)
+        print(f"tickwire: {shown(' '.join(problem.split()), LONGEST_PROBLEM)}", file=STDERR)
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tickwire.cli.driving import check_writable
+from tickwire.cli.terminal import STDERR
 from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def check_stretches(rates: Iterable[float], seconds: float) -> None:
 
 def tell(line: str) -> None:
     """Show what was done: on standard error, which is for people."""
-    print(line, file=sys.stderr, flush=True)
+    print(line, file=STDERR)
 
 
 def write(json_file: str | None, entries: Iterable[Mapping[str, Any]]) -> None:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from tickwire.cli.terminal import STDERR
 from tickwire.errors import ConfigError, TickwireError
+from tickwire.log_writer import LOG_WRITER
 
 if TYPE_CHECKING:
     from tickwire.feed import FeedHandler
     from tickwire.feed.verdict import StreamWatch
 
 EMERGENCY = 70
+ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
 
 
 def drive(
@@ -56,6 +58,7 @@ def drive(
         problems = run(_until_signal(feed, work, watch), loop=feed.config.feed.loop)
     finally:
         if summary is not None and feed.has_run:
+            LOG_WRITER.flush()  # the summary counts the lines that were dropped
             _write(feed.summary(), summary)
     if watch is not None:
         problems += stream_problems(feed.summary(), watch.silent())
@@ -75,7 +78,7 @@ async def _until_signal(
             if number == signal.SIGHUP:
                 return
             STDERR.write("tickwire: aborted by a second signal\n")
-            STDERR.flush()
+            LOG_WRITER.flush(ABORT_FLUSH_S)
             os._exit(EMERGENCY)
         asked.append(number)
         feed.request_stop(signal.Signals(number).name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import MutableMapping
 from enum import StrEnum
 from typing import Any, TextIO, cast
@@ -9,6 +10,7 @@ from typing import Any, TextIO, cast
 import structlog
 
 from tickwire.cli.terminal import STDERR
+from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
 
 LONGEST_VALUE = 16_384
@@ -24,6 +26,8 @@ class LogFormat(StrEnum):
 def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
     """Send structlog's events to standard error, so that standard output stays clean.
 
+    What other libraries log (asyncio's own warnings) goes the same way.
+
     Parameters
     ----------
     log_format
@@ -38,19 +42,41 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
         renderer = structlog.processors.LogfmtRenderer(
             key_order=["timestamp", "level", "event"], bool_as_flag=False
         )
+    processors: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _fit_to_be_shown,
+        renderer,
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _fit_to_be_shown,
-            renderer,
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger("debug" if verbose else "info"),
         # Standard error as it is when the logger is made: a live line puts itself in its place.
         logger_factory=lambda *_: structlog.WriteLogger(cast("TextIO", STDERR)),
         cache_logger_on_first_use=False,
     )
+
+    def notice(n_lines: int) -> str:
+        line: Any = {"event": "log lines dropped", "lines": n_lines}
+        for process in processors:
+            line = process(None, "warning", line)
+        return f"{line}\n"
+
+    LOG_WRITER.notice = notice
+    logging.getLogger().handlers[:] = [_OfLibraries(logging.WARNING)]
+
+
+class _OfLibraries(logging.Handler):
+    """Takes what libraries log by the standard library."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record with the events of tickwire; never raises."""
+        try:
+            method = getattr(structlog.get_logger(record.name), record.levelname.lower())
+            method(record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        except Exception:  # a library's record may have anything in it
+            LOG_WRITER.count_dropped()
 
 
 def _fit_to_be_shown(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,15 +1,16 @@
-"""Standard error that never fails: a terminal that has gone must not keep a feed from its drain."""
+"""Standard error as a text stream that neither fails nor blocks: see `tickwire.log_writer`."""
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 import sys
-from typing import TextIO
+
+from tickwire.log_writer import LOG_WRITER, own_descriptor
 
 
-class StandardError:
-    """Writes to standard error; what cannot be written is dropped.
+class StandardError(io.TextIOBase):
+    """Writes to standard error; what cannot be written is dropped and counted.
 
     Parameters
     ----------
@@ -22,48 +23,55 @@ class StandardError:
         self._is_terminal = is_terminal
 
     @property
-    def _stream(self) -> TextIO:
-        own = sys.__stderr__ if self._is_terminal else None
-        return sys.stderr if own is None else own
-
-    @property
-    def encoding(self) -> str:
-        """Of the stream."""
-        return self._stream.encoding
+    def encoding(self) -> str:  # type: ignore[override] # a property of the class, as of a file
+        """What text is written in."""
+        return "utf-8"
 
     def write(self, text: str) -> int:
-        """Write, or drop the text where its reader has gone."""
-        try:
-            return self._stream.write(text)
-        except (OSError, ValueError):
-            _give_up()
+        """Queue text for the process's own; hand it to a stream that stands in its place."""
+        stream = sys.stderr
+        if self._is_terminal or stream in (None, TERMINAL, sys.__stderr__):
+            LOG_WRITER.write(text)
             return len(text)
+        try:
+            stream.write(text)
+        except (OSError, ValueError):
+            LOG_WRITER.count_dropped(text.count("\n"))
+        return len(text)
 
     def flush(self) -> None:
-        """Flush what was written."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            _give_up()
+        """Nothing waits here; `LOG_WRITER.flush` waits for its thread."""
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""
-        with contextlib.suppress(OSError, ValueError):
-            return self._stream.isatty()
-        return False
+        try:
+            return os.isatty(own_descriptor())
+        except (OSError, ValueError):
+            return False
 
     def fileno(self) -> int:
         """Give its descriptor."""
-        return self._stream.fileno()
-
-
-def _give_up() -> None:
-    """Let everything that follows go nowhere, so that Python's own flush at the exit succeeds."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
+        return own_descriptor()
 
 
 STDERR = StandardError()
 TERMINAL = StandardError(is_terminal=True)
+
+
+def take_standard_streams() -> None:
+    """Open what is closed of descriptors 0 to 2, and let nothing block on standard error.
+
+    A closed descriptor would be given to the next file or socket, and what writes errors would
+    write into it. What Python itself writes, such as a traceback, must not hang on a full pipe.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = TERMINAL

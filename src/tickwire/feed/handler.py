@@ -285,15 +285,15 @@ class FeedHandler:
                     pass
 
     def _on_failure(self, failure: BaseException) -> None:
+        self._end.set()
+        for consumer in list(self._consumers):  # who iterates must not wait for ever
+            consumer.shutdown()
         if self._failure is None:
             self._failure = failure
             self._failures.add(str(failure))
         elif str(failure) not in self._failures:  # the first one is raised, others would be lost
             self._failures.add(str(failure))
             self._log.error("another failure", error=str(failure))
-        self._end.set()
-        for consumer in list(self._consumers):  # who iterates must not wait for ever
-            consumer.shutdown()
 
 
 def _config_of(

@@ -26,6 +26,7 @@ from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.ledger import Place
 from tickwire.ledger.reasons import OVERFLOW
+from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
 
@@ -90,6 +91,8 @@ class RunningFeed:
 
     def start(self) -> None:
         """Let the sinks write and the sessions connect."""
+        n_dropped = LOG_WRITER.n_dropped
+        self.pipeline.metrics.watch("log_lines_dropped", lambda: LOG_WRITER.n_dropped - n_dropped)
         handler = callback_errors()
         if handler is not None:
             self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)

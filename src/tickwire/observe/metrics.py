@@ -201,6 +201,8 @@ METRICS = (
         sparse=True,
     ),
     _counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
+    # The process.
+    _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
     # Latencies.
     _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
     _latency("read_to_batch_seconds", "From a read to a program's batch."),
