@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -114,6 +115,34 @@ def test_it_may_be_read_while_figures_are_made() -> None:
     thread.join()
     assert failures == []
     assert made.total("seen") == 3000
+
+
+def test_it_may_be_read_while_garbage_is_collected() -> None:
+    made = registry()
+    metrics = made.labelled(venue="okx")
+    for i in range(100):
+        metrics.counter("seen", table=str(i)).add()
+        made.watch("depth", (str(i),), lambda: 1.0)
+    n_added = 0
+
+    def add(phase: str, info: object) -> None:
+        """Do what another thread may do while garbage is collected."""
+        nonlocal n_added
+        n_added += 1
+        metrics.counter("seen", table=f"later {n_added}").add()
+        made.watch("depth", (f"later {n_added}",), lambda: 1.0)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(add)
+    gc.set_threshold(1)
+    try:
+        assert made.total("seen") >= 100
+        assert made.total("depth") >= 100
+        assert len(list(made.collect())) == 4
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(add)
+    assert n_added > 0
 
 
 def test_the_declared_metrics_have_names_and_labels_that_an_exposition_can_use() -> None:

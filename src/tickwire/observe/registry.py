@@ -34,16 +34,20 @@ class _Family:
     watched: dict[Labels, list[Callable[[], float]]] = field(default_factory=dict)
 
     def values(self) -> list[tuple[Labels, float]]:
-        """Give each figure; not for histograms. A copy first: others may be added meanwhile."""
+        """Give each figure; not for histograms.
+
+        Others may be added meanwhile, so it goes over a copy. A list of the items is none: it makes
+        tuples one by one, and a collection of garbage in between lets other threads run.
+        """
         scale = self.metric.scale
         found: list[tuple[Labels, float]] = [
             (labels, made.value * scale)
-            for labels, made in list(self.made.items())
+            for labels, made in self.made.copy().items()
             if not isinstance(made, Histogram)
         ]
         found += [
             (labels, sum(read() for read in list(reads)) * scale)
-            for labels, reads in list(self.watched.items())
+            for labels, reads in self.watched.copy().items()
         ]
         return found
 
@@ -103,7 +107,7 @@ class Registry:
             figures: list[tuple[Labels, float | Histogram]] = [*family.values()]
             figures += [
                 (labels, made)
-                for labels, made in list(family.made.items())
+                for labels, made in family.made.copy().items()
                 if isinstance(made, Histogram)
             ]
             yield family.metric, figures
