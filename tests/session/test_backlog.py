@@ -74,12 +74,14 @@ class Scene:
         return handler
 
     async def pump(self) -> None:
-        """Take all messages."""
+        """Take all messages, and say each time that there is room."""
         self.handler.free = True
         while len(self.handler.data) < N_MESSAGES:
             self.handler.has_events = True
             self.handler.take_events()
-            await asyncio.sleep(0)
+            if self.run.session.connection is not None:
+                self.run.session.connection.room_made()
+            await asyncio.sleep(0.001)
 
     async def until_disconnected(self) -> object:
         await self.run.observer.until(
