@@ -1,61 +1,83 @@
-"""On a clock that only moves when somebody sleeps."""
+"""What is decided, from times that the test gives; then what is done, on the real clock."""
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 import pytest
 
-from tickwire.net.keepalive import watch_silence
+from tickwire.net.awake import AwakeClock
+from tickwire.net.keepalive import (
+    UNREAD_LIMIT_S,
+    UNREAD_WAIT_S,
+    Beat,
+    Dead,
+    KeepAlive,
+    Sleep,
+    watch_silence,
+)
 
 
-class Time:
-    def __init__(self) -> None:
-        self.ns = 5_000_000_000
-
-    def mono_ns(self) -> int:
-        return self.ns
-
-    async def sleep(self, seconds: float) -> None:
-        self.ns += round(seconds * 1e9)
+def waits(step: Beat | Sleep | Dead) -> float | None:
+    assert isinstance(step, Sleep)
+    return step.seconds
 
 
-async def test_sends_at_intervals_until_the_silence_is_too_long() -> None:
-    time = Time()
-    start = time.ns
-    sent: list[float] = []
-    heard = start
-
-    async def send() -> None:
-        nonlocal heard
-        sent.append((time.ns - start) / 1e9)
-        if len(sent) <= 3:
-            heard = time.ns + 100_000_000
-
-    silence = await watch_silence(
-        lambda: heard, send, every_s=10, timeout_s=25, mono_ns=time.mono_ns, sleep=time.sleep
-    )
-    assert sent == [10.0, 20.0, 30.0, 40.0, 50.0]
-    assert silence == pytest.approx(25.0)
-    assert (time.ns - start) / 1e9 == pytest.approx(55.1)
+def test_sends_at_intervals_until_the_silence_is_too_long() -> None:
+    policy = KeepAlive(every_s=10, timeout_s=25)
+    assert waits(policy.next_step(0, 0)) == 10
+    assert policy.next_step(10, 10) == Beat()
+    policy.sent(10)
+    assert waits(policy.next_step(10, 9.9)) == 10
+    assert policy.next_step(20, 19.9) == Beat()
+    policy.sent(20)
+    assert waits(policy.next_step(20, 19.9)) == pytest.approx(5.1)
+    assert policy.next_step(25.1, 25) == Dead(25)
 
 
-async def test_listens_without_sending() -> None:
-    time = Time()
-    start = time.ns
-    silence = await watch_silence(
-        lambda: start, None, every_s=1, timeout_s=3, mono_ns=time.mono_ns, sleep=time.sleep
-    )
-    assert silence == pytest.approx(3.0)
+def test_listens_without_sending() -> None:
+    policy = KeepAlive(every_s=0, timeout_s=3)
+    assert waits(policy.next_step(0, 1)) == 2
+    assert policy.next_step(2, 3) == Dead(3)
+
+
+def test_without_either_it_waits_for_ever() -> None:
+    assert waits(KeepAlive(every_s=0, timeout_s=0).next_step(0, 1e9)) is None
+
+
+def test_what_has_come_is_read_before_a_peer_is_judged() -> None:
+    policy = KeepAlive(every_s=0, timeout_s=3)
+    assert waits(policy.next_step(5, 5, unread=True)) == UNREAD_WAIT_S
+    assert waits(policy.next_step(5, 5, grace_s=0.3)) == 0.3
+    assert policy.next_step(5, 5) == Dead(5)
+
+
+def test_a_reader_that_stands_still_is_not_waited_for_without_end() -> None:
+    silent_s = 3 + UNREAD_LIMIT_S
+    policy = KeepAlive(every_s=0, timeout_s=3)
+    assert policy.next_step(silent_s, silent_s, unread=True) == Dead(silent_s)
+
+
+@dataclass
+class Peer:
+    heard_ns: int
+    unread: bool = False
+
+    def alive_ns(self, clock: AwakeClock) -> int:
+        return self.heard_ns
+
+    def has_unread(self) -> bool:
+        return self.unread
 
 
 async def test_neither_waits_for_ever() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
-            await watch_silence(lambda: 0, None, every_s=0, timeout_s=0)
+            await watch_silence(Peer(0), None, every_s=0, timeout_s=0)
 
 
 async def test_a_heartbeat_that_cannot_be_sent_does_not_hide_the_silence() -> None:
-    """A peer that reads nothing keeps the send waiting; on the real clock."""
+    """A peer that reads nothing keeps the send waiting."""
     cancelled = 0
 
     async def send() -> None:
@@ -66,8 +88,17 @@ async def test_a_heartbeat_that_cannot_be_sent_does_not_hide_the_silence() -> No
             cancelled += 1
             raise
 
-    heard = time.monotonic_ns()
+    peer = Peer(time.monotonic_ns())
     async with asyncio.timeout(10):
-        silence = await watch_silence(lambda: heard, send, every_s=0.01, timeout_s=0.1)
+        silence = await watch_silence(peer, send, every_s=0.01, timeout_s=0.1)
     assert silence >= 0.1
     assert cancelled == 1
+
+
+async def test_a_peer_with_unread_bytes_is_waited_for() -> None:
+    peer = Peer(time.monotonic_ns(), unread=True)
+    watching = asyncio.ensure_future(watch_silence(peer, None, every_s=0, timeout_s=0.05))
+    await asyncio.sleep(0.3)
+    assert not watching.done()
+    peer.unread = False
+    assert await asyncio.wait_for(watching, 5) > 0.05

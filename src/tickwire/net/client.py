@@ -182,7 +182,7 @@ class WebSocket:
 
         async def keep() -> None:
             silent_s = await watch_silence(
-                self._connection.alive_ns, send, every_s=every_s, timeout_s=every_s + timeout_s
+                self._connection, send, every_s=every_s, timeout_s=every_s + timeout_s
             )
             self._connection.give_up(f"nothing received for {silent_s:.1f} s")
 

@@ -22,6 +22,7 @@ from functools import partial
 
 from tickwire import errors
 from tickwire.net._receiver import Receiver
+from tickwire.net.awake import AwakeClock
 from tickwire.net.backlog import Backlog
 from tickwire.net.carriers.base import Carrier
 from tickwire.net.liveness import Liveness
@@ -225,9 +226,13 @@ class Connection:
 
     # Liveness.
 
-    def alive_ns(self) -> int:
+    def alive_ns(self, clock: AwakeClock) -> int:
         """Give the monotonic time when the peer was last known to live, ns."""
-        return self._liveness.alive_ns()
+        return self._liveness.alive_ns(clock)
+
+    def has_unread(self) -> bool:
+        """Whether bytes, or the end, wait to be read, which may show that the peer lives."""
+        return not self._liveness.is_endless and self.carrier.has_unread()
 
     @property
     def n_pings(self) -> int:

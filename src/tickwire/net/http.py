@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import aiohttp
 from tickwire import errors
 from tickwire.clock import wall_ns
 from tickwire.config import ConnectionOptions
+from tickwire.net.awake import awake_timeout
 from tickwire.net.carriers.target import client_context
 from tickwire.net.dial import dial
 from tickwire.net.proxies import Proxy, proxy_for
@@ -92,7 +92,7 @@ class HttpClient:
         try:
             proxy = proxy_for(url, self._options.proxy)
             name = name if proxy is None else f"{name} by {proxy}"
-            async with asyncio.timeout(self._timeout_s):
+            async with awake_timeout(self._timeout_s):
                 return await self._fetch(url)
         except errors.ConnectionFailed as error:
             raise type(error)(f"{name}: {error}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from tickwire import errors
 from tickwire.config import ConnectionOptions
 from tickwire.logs import get_logger
 from tickwire.net._receiver import Receiver
+from tickwire.net.awake import awake_timeout
 from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.protocol import open_protocol
 from tickwire.net.carriers.stream import open_stream
@@ -143,7 +143,7 @@ async def _open_in_time(
 ) -> Opened:
     """Open a carrier, or say in our own words why it failed."""
     try:
-        async with asyncio.timeout(timeout_s) as limit:
+        async with awake_timeout(timeout_s) as limit:
             return await _open(carrier, target, receiver)
     except errors.ConnectionFailed as error:
         raise type(error)(f"{name}: {error}") from None

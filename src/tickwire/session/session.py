@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from tickwire import errors
 from tickwire.logs import Logger, get_logger
+from tickwire.net.awake import AwakeClock, counting
 from tickwire.net.connection import Connection, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
@@ -165,7 +166,8 @@ class Session:
             connection = await self._connect()
             if connection is not None:
                 try:
-                    await self._serve(connection)
+                    with counting() as awake:
+                        await self._serve(connection, awake)
                 finally:
                     self._forget(connection)
             self._url = None
@@ -229,7 +231,7 @@ class Session:
         offered = wanted == "deflate" or (wanted == "auto" and self.venue.compression)
         return DeflateOffer() if offered else None
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection, awake: AwakeClock) -> None:
         """Live through one connection, until it ends."""
         self.connection = connection
         self._metrics.counter("connects").add()
@@ -252,7 +254,8 @@ class Session:
             has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
             reply_timeout_s=settings.options.subscribe_timeout_s,
             backoff=Backoff(rng=settings.rng),
-            clock=settings.clock,
+            clock=awake.now_s,
+            grace_s=awake.grace_s,
         )
         compressed = "deflate" if connection.compression is not None else "off"
         self._tell(lambda each: each.connected(self, self.conn))
@@ -355,7 +358,7 @@ class Session:
                 connection.ping()
 
         return await watch_silence(
-            connection.alive_ns,
+            connection,
             None if heartbeat.kind == "none" else send,
             every_s=heartbeat.every_s,
             timeout_s=heartbeat.timeout_s,

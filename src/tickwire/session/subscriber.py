@@ -74,6 +74,8 @@ class Subscriber:
         Gives the delays before asking again.
     clock
         Monotonic, seconds.
+    grace_s
+        Gives how long no answer counts as late, because the event loop stood still.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Subscriber:
         reply_timeout_s: float = 10.0,
         backoff: Backoff | None = None,
         clock: Clock = time.monotonic,
+        grace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._venue = venue
         self._send = send
@@ -101,6 +104,7 @@ class Subscriber:
         self._reply_timeout_s = reply_timeout_s
         self._backoff = backoff or Backoff()
         self._clock = clock
+        self._grace_s = grace_s
         # Keys come from the network: others than these are not kept.
         self._keys = frozenset(subscription.key for subscription in subscriptions)
         self._unanswered = {subscription.key for subscription in subscriptions}
@@ -192,6 +196,8 @@ class Subscriber:
         return due
 
     def _requeue_expired(self, now: float) -> None:
+        if self._grace_s() > 0:
+            return
         for request_id, request in list(self._requests.items()):
             if request.deadline > now:
                 continue
@@ -214,7 +220,7 @@ class Subscriber:
     def _until_next(self, now: float) -> float | None:
         times = [request.deadline for request in self._requests.values()]
         times += [at for at, _ in self._later]
-        return max(0.0, min(times) - now) if times else None
+        return max(0.0, self._grace_s(), min(times) - now) if times else None
 
     async def _ask(self, batch: _Batch) -> None:
         request_id = self._next_id
