@@ -121,6 +121,24 @@ class SinkError(TickwireError):
     """A sink cannot be opened or written."""
 
 
+class ConsumerLagged(TickwireError):
+    """A consumer with `on_lag="raise"` has lost rows because it lagged a full ring.
+
+    Parameters
+    ----------
+    consumer, table
+        Which one, of which table.
+    n_rows
+        How many rows since it was told last.
+    """
+
+    def __init__(self, consumer: str, table: str, n_rows: int) -> None:
+        super().__init__(f"{consumer} lagged and lost {n_rows:,} rows of {table}")
+        self.consumer = consumer
+        self.table = table
+        self.n_rows = n_rows
+
+
 class CaptureError(TickwireError):
     """A capture cannot be read."""
 

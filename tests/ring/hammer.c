@@ -109,12 +109,12 @@ static void check_row(const tw_ring *of, int64_t position, int64_t *last)
 static void *read_rows(void *argument)
 {
     const int number = *(const int *)argument;
-    int64_t *gate = tw_attach_gate(ring->header);
+    tw_gate *gate = tw_attach_gate(ring->header, TW_LAG_OVERFLOW);
     int64_t last = -1, n = 0;
     CHECK(gate != NULL);
     for (int turn = 1;; turn++) {
         const int64_t finished = tw_load_acquire(&is_done);
-        int64_t at = tw_load_acquire(gate), first = at >> 1;
+        int64_t at = tw_load_acquire(&gate->value), first = at >> 1;
         int64_t stop = tw_load_acquire(&ring->header->cursor.value);
         if (stop <= first) {
             if (finished)
@@ -122,20 +122,20 @@ static void *read_rows(void *argument)
             sched_yield();
             continue;
         }
-        if (ring->drops_oldest && !tw_compare_exchange(gate, at, at | 1))
+        if (ring->drops_oldest && !tw_compare_exchange(&gate->value, at, at | 1))
             continue; /* dropped meanwhile */
         at |= ring->drops_oldest;
         for (int64_t position = first; position < stop; position++, n++)
             check_row(ring, position, &last);
-        CHECK(tw_compare_exchange(gate, at, stop << 1));
+        CHECK(tw_compare_exchange(&gate->value, at, stop << 1));
         if (number == 0 && turn % 50 == 0) {
-            tw_store_release(gate, TW_GATE_FREE);
-            gate = tw_attach_gate(ring->header);
+            tw_detach_gate(gate);
+            gate = tw_attach_gate(ring->header, TW_LAG_OVERFLOW);
             CHECK(gate != NULL);
             last = -1; /* from the oldest row that is held */
         }
     }
-    tw_store_release(gate, TW_GATE_FREE);
+    tw_detach_gate(gate);
     tw_add(&n_read, n);
     return NULL;
 }
@@ -188,12 +188,12 @@ static void cut_jump(int step)
 {
     tw_mapping *mapping = lay_out();
     tw_ring *before = tw_open_ring(mapping, 0);
-    int64_t *gate = tw_attach_gate(before->header);
+    tw_gate *gate = tw_attach_gate(before->header, TW_LAG_OVERFLOW);
     int64_t number = 0, last = -1;
     while (number < 200)
         CHECK(write_row(before, number++));
     tw_publish(before);
-    tw_store_release(gate, 200 << 1);
+    tw_store_release(&gate->value, 200 << 1);
     tw_ring_header *header = before->header;
     int64_t *ends = tw_ends(&before->columns[COLUMN_TEXT]);
     if (step > 0)
@@ -215,7 +215,7 @@ static void cut_jump(int step)
     const int64_t begin = step > 0 ? ROWS : 200;
     CHECK(after->head == begin && after->published == begin && header->cursor.value == begin);
     CHECK(!(header->skipped.value & 1) && after->head - after->skipped == 200);
-    CHECK(tw_load_acquire(gate) >> 1 == begin);
+    CHECK(tw_load_acquire(&gate->value) >> 1 == begin);
     while (number < 200 + ROWS - 1)
         CHECK(write_row(after, number++));
     tw_publish(after);

@@ -33,7 +33,7 @@ def test_a_reader_needs_nothing_but_the_bytes() -> None:
     magic, version, n_columns, size, rows, seq_base, digest, mono_at, directory_at = (
         struct.unpack_from("=8sIIQQqQQQ", data)
     )
-    assert (magic, version, n_columns) == (b"twring\r\n", 3, len(table.columns))
+    assert (magic, version, n_columns) == (b"twring\r\n", 4, len(table.columns))
     assert (size, rows, seq_base, digest) == (len(data), 1024, 77, schema_hash(table))
     # cursor, floor, skipped, lap
     assert [struct.unpack_from("=q", data, 64 * line)[0] for line in (1, 2, 3, 4)] == [0] * 4

@@ -129,3 +129,97 @@ def test_threads_lose_nothing_and_get_nothing_twice(overflow: str) -> None:
     assert lost == set(range(n_rows)) - set.intersection(
         *(set(np.concatenate(chunks).tolist()) for chunks in got)
     )
+
+
+def test_a_full_ring_waits_for_some_consumers_and_drops_rows_of_others() -> None:
+    ring = texts_ring()
+    holder, loser = Consumer(ring), Consumer(ring, on_lag="drop")
+    assert (holder.may_drop, loser.may_drop) == (False, True)
+    n = 0
+    for _ in range(5):
+        while ring.append(text=str(n)):
+            n += 1
+        assert holder.take().num_rows > 0
+    while ring.append(text=str(n)):
+        n += 1
+    assert n > 3000
+    texts = loser.take().column("text").to_pylist()
+    assert texts[-1] == str(n - 1)
+    assert loser.n_dropped == n - len(texts) > 0
+    loss = loser.take_loss()
+    assert loss is not None
+    assert loss.n_rows == loser.n_dropped
+    assert loser.take_loss() is None
+    assert holder.n_dropped == 0
+    assert holder.take_loss() is None
+
+
+def test_a_consumer_may_block_a_ring_that_drops() -> None:
+    ring = texts_ring("drop_oldest")
+    holder = Consumer(ring, on_lag="block")
+    n = 0
+    while ring.append(text=str(n)):
+        n += 1
+    assert n == 1023
+    assert holder.take().num_rows == n
+    assert ring.append(text="x")
+
+
+def test_what_was_taken_stays_until_it_is_committed() -> None:
+    ring = texts_ring()
+    consumer = Consumer(ring, commits=True)
+    n = 0
+    while ring.append(text=str(n)):
+        n += 1
+    assert consumer.take(600).num_rows == 600
+    assert (consumer.holds, consumer.position, consumer.available) == (0, 600, n - 600)
+    assert not ring.append(text="x")
+    assert ring.is_waited_for
+    consumer.commit()
+    assert (consumer.holds, consumer.position) == (600, 600)
+    assert ring.append(text="x")
+    assert consumer.take().column("text").to_pylist() == [*map(str, range(600, n)), "x"]
+    consumer.commit()
+    assert consumer.holds == consumer.position == n + 1
+
+
+def test_rows_that_were_taken_and_not_committed_are_not_lost_when_they_are_overwritten() -> None:
+    ring = texts_ring("drop_oldest")
+    consumer = Consumer(ring, commits=True)
+    for i in range(1000):
+        assert ring.append(text=str(i))
+    seen = consumer.take().column("text").to_pylist()
+    for i in range(1000, 1900):
+        assert ring.append(text=str(i))
+    assert consumer.n_dropped == 0
+    seen += consumer.take().column("text").to_pylist()
+    assert seen == [str(i) for i in range(1900)]
+    for i in range(1900, 4000):
+        assert ring.append(text=str(i))
+    rest = consumer.take().column("text").to_pylist()
+    assert rest[-1] == "3999"
+    assert consumer.n_dropped == 4000 - 1900 - len(rest) == ring.dropped_rows
+    consumer.commit()
+    assert consumer.holds == 4000
+
+
+def test_a_consumer_that_commits_is_where_it_was_when_the_ring_begins_again() -> None:
+    ring = texts_ring(window_rows=100)
+    consumer = Consumer(ring, commits=True)
+    seen: list[str] = []
+    n_rewinds = 0
+    for i in range(3000):
+        assert ring.append(text=str(i))
+        if i % 150 == 149:
+            seen += consumer.take().column("text").to_pylist()
+            assert not ring.rewind()  # not committed yet
+            consumer.commit()
+            n_rewinds += ring.rewind()
+            assert consumer.position == consumer.holds == i + 1
+    assert seen == [str(i) for i in range(3000)]
+    assert n_rewinds > 5
+
+
+def test_a_choice_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="on_lag is 'wait': block or drop"):
+        Consumer(texts_ring(), on_lag="wait")

@@ -6,6 +6,8 @@ Rules of this file
 - `take` copies first and moves its gate afterwards. Where the writer (drop_oldest) has moved it in
   the meantime, the rows that it passed were dropped, and counted there: they are cut off here.
 - `lease` marks the gate, after which the writer leaves the rows alone until `release`.
+- Who commits has two positions: `take` copies rows under a lease and moves `taken`; `commit`
+  moves the gate behind it. Rows that were taken and not committed stay in the ring.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t
@@ -18,8 +20,10 @@ from tickwire.ring._export cimport (
     release_batch,
 )
 from tickwire.ring._memory cimport (
-    TW_GATE_FREE,
     TW_GATES,
+    TW_LAG_BLOCK,
+    TW_LAG_DROP,
+    TW_LAG_OVERFLOW,
     tw_compare_exchange,
     tw_fence,
     tw_load_acquire,
@@ -29,11 +33,22 @@ from tickwire.ring._memory cimport (
     tw_store_release,
 )
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._tw_ring cimport tw_attach_gate, tw_rows_at
+from tickwire.ring._tw_ring cimport (
+    tw_attach_gate,
+    tw_detach_gate,
+    tw_may_drop,
+    tw_next_of,
+    tw_next_row,
+    tw_rows_at,
+)
 
 from inspect import signature
 
 import numpy as np
+
+from tickwire.ring.drop import Loss
+
+cdef dict ON_LAG = {None: TW_LAG_OVERFLOW, "block": TW_LAG_BLOCK, "drop": TW_LAG_DROP}
 
 
 cdef extern from "tickwire/base/clock.h":
@@ -58,17 +73,33 @@ cdef class Consumer:
     ----------
     ring
         The ring to read.
+    on_lag
+        What a full ring does where this consumer is the one that lags: `block` waits for it, `drop`
+        gives up its oldest rows, and the other consumers lose none. None: as the ring's `overflow`
+        says.
+    commits
+        Rows that were taken stay in the ring until `commit`; otherwise `take` releases them.
 
     Attributes
     ----------
     ring : Ring
         As given.
+
+    Raises
+    ------
+    RuntimeError
+        The ring has as many consumers as it takes.
+    ValueError
+        There is no such choice of `on_lag`.
     """
 
-    __signature__ = signature(lambda ring: None)
+    __signature__ = signature(lambda ring, *, on_lag=None, commits=False: None)
 
-    def __cinit__(self, Ring ring not None):
+    def __cinit__(self, Ring ring not None, *, on_lag=None, bint commits=False):
+        if on_lag not in ON_LAG:
+            raise ValueError(f"on_lag is {on_lag!r}: block or drop")
         self.ring = ring
+        self.commits = commits
         self.lease_stop = -1
         self.run_starts = np.zeros(MAX_RUNS, np.int64)
         self.run_counts = np.zeros(MAX_RUNS, np.int64)
@@ -78,7 +109,7 @@ cdef class Consumer:
         self.counts = &counts[0]
         self.core = ring.core
         self.mapping = tw_mapping_retain(self.core.mapping)
-        self.gate = tw_attach_gate(self.core.header)
+        self.gate = tw_attach_gate(self.core.header, ON_LAG[on_lag])
         if self.gate == NULL:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
 
@@ -88,7 +119,7 @@ cdef class Consumer:
 
     def __dealloc__(self):
         if self.gate != NULL:
-            tw_store_release(self.gate, TW_GATE_FREE)
+            tw_detach_gate(self.gate)
             if self.ring is not None:  # the collector may have taken it
                 self.tell_room()
         tw_mapping_release(self.mapping)
@@ -112,7 +143,7 @@ cdef class Consumer:
         if self.busy:
             raise RuntimeError("the consumer is in use by another thread")
         if self.gate != NULL:
-            tw_store_release(self.gate, TW_GATE_FREE)
+            tw_detach_gate(self.gate)
             self.gate = NULL
             self.tell_room()
         self.lease_stop = -1
@@ -156,7 +187,7 @@ cdef class Consumer:
         return limit
 
     def take(self, max_rows=None):
-        """Copy what was published since the last take and release it at once.
+        """Copy what was published since the last take; release it at once, or at `commit`.
 
         Parameters
         ----------
@@ -181,6 +212,8 @@ cdef class Consumer:
         cdef int64_t first, n_dropped
         self.busy = True
         try:
+            if self.commits:
+                return self.take_held(limit)
             while True:
                 first = self.begin_take(limit)
                 if first < 0:
@@ -204,18 +237,96 @@ cdef class Consumer:
         batch = import_batch(array, self.ring.schema)
         return batch.slice(n_dropped) if n_dropped else batch
 
+    cdef object take_held(self, int64_t limit):
+        # Copy under a lease, so that the writer cannot pass what is copied, and keep the gate.
+        cdef ArrowArray* array
+        cdef int64_t at, first, stop
+        while True:
+            at = tw_load_acquire(&self.gate.value)
+            first = tw_next_of(self.gate, at)
+            stop = self.next_stop(first, limit)
+            if stop <= first:
+                return None
+            if tw_compare_exchange(&self.gate.value, at, at | 1):
+                break
+        measure(self.core, first, stop, &self.extent)
+        with nogil:
+            array = build_batch(self.core, &self.extent, False)
+        if array != NULL:
+            self.note_runs(first, self.extent.stop)
+            tw_store_release(&self.gate.taken, self.extent.stop)
+        tw_store_release(&self.gate.value, at)
+        self.tell_room()  # a ring that drops waits for leases
+        if array == NULL:
+            raise MemoryError("no memory for a record batch")
+        return import_batch(array, self.ring.schema)
+
+    def commit(self):
+        """Release the rows that were taken; nothing happens where they were released already.
+
+        Raises
+        ------
+        RuntimeError
+            It is in use by another thread.
+        """
+        if self.busy:
+            raise RuntimeError("the consumer is in use by another thread")
+        if self.gate == NULL or not self.commits:
+            return
+        cdef int64_t at = tw_load_acquire(&self.gate.value)
+        cdef int64_t taken = tw_load_relaxed(&self.gate.taken)
+        while at >> 1 < taken:
+            if tw_compare_exchange(&self.gate.value, at, taken << 1):
+                self.tell_room()
+                break
+            at = tw_load_acquire(&self.gate.value)
+
+    def take_loss(self):
+        """Give what was dropped since the last call, and forget it. Writer's thread only.
+
+        Returns
+        -------
+        Loss or None
+            None where nothing was.
+        """
+        if self.gate == NULL or self.gate.n_recent == 0:
+            return None
+        loss = Loss(self.gate.n_recent, self.gate.ts_first_ns, self.gate.ts_last_ns)
+        self.gate.n_recent = 0
+        return loss
+
+    @property
+    def n_dropped(self):
+        """Rows that it lost because it lagged."""
+        return 0 if self.gate == NULL else tw_load_relaxed(&self.gate.n_dropped)
+
+    @property
+    def may_drop(self):
+        """Whether a full ring drops its rows instead of waiting for it."""
+        return self.gate != NULL and tw_may_drop(self.gate, self.core.drops_oldest)
+
+    @property
+    def holds(self):
+        """The oldest row that the ring keeps for it, counted since the ring was made.
+
+        -1 when closed.
+        """
+        if self.gate == NULL:
+            return -1
+        return tw_rows_at(self.core.header, &self.gate.value, 1)
+
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil:
         # Measure the rows to take; returns the first, -1 where there are none.
         cdef int64_t gate, stop
         while True:
-            gate = tw_load_acquire(self.gate)
+            gate = tw_load_acquire(&self.gate.value)
             stop = self.next_stop(gate >> 1, limit)
             if stop <= gate >> 1:
                 return -1
             measure(self.core, gate >> 1, stop, &self.extent)
             # What was measured is true only if the writer has not passed the first row since.
             tw_fence()
-            if tw_load_relaxed(self.gate) == gate:
+            if tw_load_relaxed(&self.gate.value) == gate:
                 return gate >> 1
 
     cdef int64_t commit_take(self) noexcept nogil:
@@ -226,12 +337,12 @@ cdef class Consumer:
         cdef int64_t last_count = self.counts[n_runs - 1] if n_runs > 0 else 0
         while first < stop:
             self.note_runs(first, stop)
-            if tw_compare_exchange(self.gate, first << 1, stop << 1):
+            if tw_compare_exchange(&self.gate.value, first << 1, stop << 1):
                 return first
             self.n_runs = n_runs
             if n_runs > 0:
                 self.counts[n_runs - 1] = last_count
-            first = tw_load_acquire(self.gate) >> 1
+            first = tw_load_acquire(&self.gate.value) >> 1
         return stop
 
     def lease(self, max_rows=None):
@@ -262,12 +373,12 @@ cdef class Consumer:
         cdef int64_t gate, first, stop, wrap
         cdef ArrowArray* array
         while True:
-            gate = tw_load_acquire(self.gate)
+            gate = tw_load_acquire(&self.gate.value)
             first = gate >> 1
             stop = self.next_stop(first, limit)
             if stop <= first:
                 return []
-            if tw_compare_exchange(self.gate, gate, gate | 1):
+            if tw_compare_exchange(&self.gate.value, gate, gate | 1):
                 break
         self.lease_stop = stop
         batches = []
@@ -284,7 +395,7 @@ cdef class Consumer:
                 batches.append(import_batch(array, self.ring.schema))
         except BaseException:
             self.lease_stop = -1
-            tw_store_release(self.gate, gate)
+            tw_store_release(&self.gate.value, gate)
             self.tell_room()  # a ring that drops waits for leases
             raise
         self.lease_stop = stop
@@ -294,7 +405,7 @@ cdef class Consumer:
     def release(self):
         """Give back the leased rows; nothing happens without a lease."""
         if self.lease_stop >= 0 and self.gate != NULL:
-            tw_store_release(self.gate, self.lease_stop << 1)
+            tw_store_release(&self.gate.value, self.lease_stop << 1)
             self.tell_room()
         self.lease_stop = -1
 
@@ -330,10 +441,10 @@ cdef class Consumer:
         if self.lease_stop >= 0:
             return tw_load_acquire(cursor) - self.lease_stop
         while True:
-            gate = tw_load_acquire(self.gate)
+            gate = tw_load_acquire(&self.gate.value)
             # Where the writer is jumping, the gate goes before the cursor: nothing is there then.
-            n = max(tw_load_acquire(cursor) - (gate >> 1), 0)
-            if tw_load_acquire(self.gate) == gate:
+            n = max(tw_load_acquire(cursor) - tw_next_of(self.gate, gate), 0)
+            if tw_load_acquire(&self.gate.value) == gate:
                 return n
 
     @property
@@ -341,7 +452,7 @@ cdef class Consumer:
         """The next row that it takes, counted since the ring was made; -1 when closed."""
         if self.gate == NULL:
             return -1
-        return tw_rows_at(self.core.header, self.gate, 1)
+        return tw_next_row(self.core.header, self.gate)
 
     @property
     def rows_to_wrap(self):
@@ -351,7 +462,7 @@ cdef class Consumer:
         """
         if self.gate == NULL:
             return 0
-        return self.core.capacity - (tw_load_acquire(self.gate) >> 1 & self.core.mask)
+        return self.core.capacity - (tw_load_acquire(&self.gate.value) >> 1 & self.core.mask)
 
     @property
     def is_closed(self):

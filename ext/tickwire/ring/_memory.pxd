@@ -44,6 +44,20 @@ cdef extern from "tickwire/ring/ring_block.h" nogil:
     ctypedef struct tw_line:
         int64_t value
 
+    enum:
+        TW_LAG_OVERFLOW
+        TW_LAG_BLOCK
+        TW_LAG_DROP
+
+    ctypedef struct tw_gate:
+        int64_t value
+        int64_t taken
+        int64_t on_lag
+        int64_t n_dropped
+        int64_t n_recent
+        int64_t ts_first_ns
+        int64_t ts_last_ns
+
     ctypedef struct tw_ring_header:
         char magic[8]
         uint32_t version
@@ -58,7 +72,7 @@ cdef extern from "tickwire/ring/ring_block.h" nogil:
         tw_line floor
         tw_line skipped
         tw_line lap
-        tw_line gates[64]
+        tw_gate gates[64]
         tw_drop_log drops
 
     ctypedef struct tw_column_entry:

@@ -21,6 +21,7 @@ from tickwire.ring._tw_ring cimport (
     tw_close_ring,
     tw_column,
     tw_has_room,
+    tw_is_held,
     tw_open_ring,
     tw_publish,
     tw_rewind,
@@ -379,6 +380,11 @@ cdef class Ring:
     def is_full(self):
         """Whether a row cannot be staged now. Writer's thread only."""
         return not tw_has_room(self.core)
+
+    @property
+    def is_waited_for(self):
+        """Whether a writer waits for consumers to release rows. Writer's thread only."""
+        return bool(self.room_waiters) or tw_is_held(self.core)
 
     @property
     def head(self):

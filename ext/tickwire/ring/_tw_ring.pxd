@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from tickwire.ring._memory cimport tw_mapping, tw_ring_header
+from tickwire.ring._memory cimport tw_gate, tw_mapping, tw_ring_header
 
 cdef extern from "tickwire/ring/ring_block.h" nogil:
     enum:
@@ -75,10 +75,15 @@ cdef extern from "tickwire/ring/open_ring.h" nogil:
     void tw_close_ring(tw_ring* ring)
 
 cdef extern from "tickwire/ring/gates.h" nogil:
-    int64_t* tw_attach_gate(tw_ring_header* header)
+    tw_gate* tw_attach_gate(tw_ring_header* header, int64_t on_lag)
+    bint tw_may_drop(const tw_gate* gate, bint drops_oldest)
+    void tw_detach_gate(tw_gate* gate)
+    int64_t tw_next_of(const tw_gate* gate, int64_t at)
 
 cdef extern from "tickwire/ring/watermarks.h" nogil:
+    bint tw_is_held(const tw_ring* ring)
     bint tw_rewind(tw_ring* ring)
+    int64_t tw_next_row(const tw_ring_header* header, const tw_gate* gate)
     int64_t tw_rows_at(const tw_ring_header* header, const int64_t* word, int shift)
 
 cdef extern from "tickwire/ring/ring_text.h" nogil:

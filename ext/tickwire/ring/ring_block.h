@@ -7,6 +7,8 @@
  * A gate is one word: twice the position of the consumer's next row, plus 1 while rows from there
  * on are leased. One word, so that consumer and writer agree by compare-and-exchange on whether a
  * row was taken or dropped. A free gate is TW_GATE_FREE, whose position does not hold the writer back.
+ * A consumer that commits later than it takes has a second word, `taken`; its gate is what it has
+ * committed. It changes `taken` only while its gate is leased, so that the two agree for the writer.
  *
  * Positions count up for ever; the slot of position p is p modulo capacity. A writer whose consumers
  * have taken everything may jump to a position of slot 0, so that it writes where the cache is warm.
@@ -22,7 +24,7 @@
 
 #include "tickwire/ring/drop_log.h"
 
-enum { TW_RING_VERSION = 3, TW_GATES = 64, TW_NAME_BYTES = 48, TW_MAX_COLUMNS = 64 };
+enum { TW_RING_VERSION = 4, TW_GATES = 64, TW_NAME_BYTES = 48, TW_MAX_COLUMNS = 64 };
 
 #define TW_RING_MAGIC "twring\r\n"
 #define TW_GATE_FREE INT64_MAX
@@ -45,6 +47,21 @@ typedef struct {
     int64_t unused[7];
 } tw_line;
 
+/* What a full ring does with a consumer that lags. */
+enum tw_on_lag { TW_LAG_OVERFLOW, /* what the ring's policy says */ TW_LAG_BLOCK, TW_LAG_DROP };
+
+/* A consumer's line. */
+typedef struct {
+    int64_t value;     /* the gate */
+    int64_t taken;     /* rows below were copied out, where that is more than the gate says */
+    int64_t on_lag;    /* tw_on_lag; the consumer stores it when it attaches */
+    int64_t n_dropped; /* rows that it lost, in all; the writer's, as those below */
+    int64_t n_recent;  /* rows that it lost and that were not reported yet */
+    int64_t ts_first_ns; /* their ts_recv */
+    int64_t ts_last_ns;
+    int64_t unused;
+} tw_gate;
+
 typedef struct {
     char magic[8];
     uint32_t version;
@@ -59,7 +76,7 @@ typedef struct {
     tw_line floor;   /* rows below may have been overwritten; the writer stores it */
     tw_line skipped; /* positions without a row; the writer stores it */
     tw_line lap;     /* where the last jump has led, 0 before it; of the writer alone */
-    tw_line gates[TW_GATES];
+    tw_gate gates[TW_GATES];
     tw_drop_log drops; /* of the writer alone */
 } tw_ring_header;
 
@@ -74,7 +91,7 @@ typedef struct {
     uint64_t arena_bytes;  /* a power of two */
 } tw_column_entry;
 
-_Static_assert(sizeof(tw_line) == 64, "a cache line");
+_Static_assert(sizeof(tw_line) == 64 && sizeof(tw_gate) == 64, "a cache line");
 _Static_assert(sizeof(tw_ring_header) == 64 * (1 + 4 + TW_GATES) + sizeof(tw_drop_log),
                "lines stay aligned");
 

@@ -24,23 +24,46 @@ enum { TW_CHUNKS = 16 }; /* the floor moves by capacity / 16 rows, so that drops
 /* What runs once in thousands of rows stays out of the functions that it is called from. */
 #define TW_RARELY static __attribute__((noinline, unused))
 
-/* drop_oldest: no consumer gets a row below `position` any more that it has not taken or leased. */
+/* Note that a consumer has lost the rows from `first` to before `position`. */
+TW_RARELY void tw_note_loss(tw_ring *ring, tw_gate *gate, int64_t first, int64_t position)
+{
+    if (gate->n_recent == 0 && ring->ts_recv != NULL)
+        gate->ts_first_ns = ring->ts_recv[first & ring->mask];
+    if (ring->ts_recv != NULL)
+        gate->ts_last_ns = ring->ts_recv[(position - 1) & ring->mask];
+    tw_store_relaxed(&gate->n_recent, gate->n_recent + position - first);
+    tw_store_relaxed(&gate->n_dropped, gate->n_dropped + position - first);
+}
+
+/* No consumer whose rows may be dropped gets a row below `position` any more that it has not taken or
+ * leased. */
 TW_RARELY void tw_drop_below(tw_ring *ring, int64_t position)
 {
-    int64_t first = tw_push_gates(ring->header, position);
-    /* A consumer that is about to attach may stand for a moment at a floor of long ago, and before
-     * the last jump no row was lost. */
-    if (first < ring->header->lap.value)
-        first = ring->header->lap.value;
-    if (first >= position)
+    int64_t lowest = position;
+    for (int i = 0; i < TW_GATES; i++) {
+        tw_gate *gate = &ring->header->gates[i];
+        if (!tw_may_drop(gate, ring->drops_oldest))
+            continue;
+        int64_t first = tw_push_gate(gate, position);
+        /* A consumer that is about to attach may stand for a moment at a floor of long ago, and
+         * before the last jump no row was lost. */
+        if (first < ring->header->lap.value)
+            first = ring->header->lap.value;
+        if (first >= position)
+            continue;
+        tw_note_loss(ring, gate, first, position);
+        if (first < lowest)
+            lowest = first;
+    }
+    if (lowest == position)
         return;
     tw_drop_range range = {
-        .first_row = first - ring->skipped,
+        .first_row = lowest - ring->skipped,
         .last_row = position - 1 - ring->skipped,
-        .n_rows = position - first,
+        .n_rows = position - lowest,
     };
     if (ring->ts_recv != NULL) {
-        range.ts_first_ns = ring->ts_recv[first & ring->mask];
+        range.ts_first_ns = ring->ts_recv[lowest & ring->mask];
         range.ts_last_ns = ring->ts_recv[(position - 1) & ring->mask];
     }
     tw_log_drop(&ring->header->drops, &range);
@@ -57,27 +80,24 @@ TW_RARELY void tw_drop_below(tw_ring *ring, int64_t position)
  */
 TW_RARELY bool tw_advance(tw_ring *ring)
 {
-    const int leased = ring->drops_oldest;
     if (ring->sweep != NULL)
         ring->sweep(ring->sweeper);
     int64_t target = ring->floor + ring->capacity / TW_CHUNKS;
     if (target > ring->published)
         target = ring->published;
-    target = tw_first_held(ring->header, target, leased);
+    target = tw_first_held(ring->header, target, ring->drops_oldest);
     if (target > ring->floor) {
-        if (ring->drops_oldest)
-            tw_drop_below(ring, target);
+        tw_drop_below(ring, target);
         ring->floor = target;
         tw_store_release(&ring->header->floor.value, target);
     }
     /* Partner: `tw_attach_gate`, which stores its gate, fences and reads the floor. Either it sees
      * this floor or its gate is seen here. */
     tw_fence();
-    if (ring->drops_oldest)
-        tw_drop_below(ring, ring->floor);
+    tw_drop_below(ring, ring->floor);
     /* A gate below `gating` belongs to a consumer that is attaching and has still to find the floor:
      * it holds nothing, and the ends of its rows may have been written over. */
-    const int64_t gating = tw_first_held(ring->header, ring->floor, leased);
+    const int64_t gating = tw_first_held(ring->header, ring->floor, ring->drops_oldest);
     if (gating <= ring->gating) {
         ring->is_refused = 1;
         return false;
@@ -85,6 +105,16 @@ TW_RARELY bool tw_advance(tw_ring *ring)
     ring->gating = gating;
     tw_set_limits(ring);
     return true;
+}
+
+/* Whether a full ring waits for a consumer; moves nothing. Writer only. */
+TW_RARELY bool tw_is_held(const tw_ring *ring)
+{
+    int64_t target = ring->floor + ring->capacity / TW_CHUNKS;
+    if (target > ring->published)
+        target = ring->published;
+    return ring->head >= ring->limit
+           && tw_first_held(ring->header, target, ring->drops_oldest) <= ring->gating;
 }
 
 /* Go on at `to`, a position of slot 0 at or behind the cursor; `skipped` counts the way there already.
@@ -169,6 +199,17 @@ TW_RARELY bool tw_rewind(tw_ring *ring)
     ring->skipped += to - from;
     tw_jump(ring, to);
     return true;
+}
+
+/* The next row of a consumer as a count of rows. Any thread; see tw_rows_at. */
+static inline int64_t tw_next_row(const tw_ring_header *header, const tw_gate *gate)
+{
+    for (;;) {
+        const int64_t skipped = tw_load_acquire(&header->skipped.value);
+        const int64_t position = tw_next_of(gate, tw_load_acquire(&gate->value));
+        if (!(skipped & 1) && tw_load_acquire(&header->skipped.value) == skipped)
+            return position - (skipped >> 1);
+    }
 }
 
 /* The position in `word`, which is shifted left by `shift`, as a count of rows. Any thread. */

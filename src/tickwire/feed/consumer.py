@@ -19,16 +19,19 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from tickwire.errors import ConsumerLagged
 from tickwire.ring import Consumer, Ring
 
 if TYPE_CHECKING:
     from tickwire.observe import Histogram
 
 QueueEmpty = asyncio.QueueEmpty
+
+OnLag = Literal["block", "drop", "raise"]
 
 if TYPE_CHECKING or not hasattr(asyncio, "QueueShutDown"):  # before Python 3.13
 
@@ -48,11 +51,36 @@ class BatchConsumer:
         Where the rows are.
     latency
         Gets the time from read to `get` of every row.
+    on_lag
+        What happens where the ring is full because this consumer lags: `block` stops the feed,
+        `drop` drops its oldest rows, `raise` does so and raises `ConsumerLagged` once at the next
+        `get`. None: what the feed's `overflow` says.
+    name
+        What the log, the metrics and the gaps call it.
+
+    Attributes
+    ----------
+    name
+        As given.
+    rows
+        What reads the ring.
     """
 
-    def __init__(self, ring: Ring, latency: Histogram | None = None) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        latency: Histogram | None = None,
+        *,
+        on_lag: OnLag | None = None,
+        name: str = "batches",
+    ) -> None:
+        if on_lag not in (None, "block", "drop", "raise"):
+            raise ValueError(f"on_lag is {on_lag!r}: block, drop or raise")
+        self.name = name
         self._ring = ring
-        self._rows = Consumer(ring)
+        self.rows = self._rows = Consumer(ring, on_lag="drop" if on_lag == "raise" else on_lag)
+        self._raises = on_lag == "raise"
+        self._n_dropped = 0  # of which it was told
         self._latency = latency
         self._getters: deque[asyncio.Future[None]] = deque()
         self._joiners: deque[asyncio.Future[None]] = deque()
@@ -126,6 +154,8 @@ class BatchConsumer:
         ------
         QueueShutDown
             The consumer or its feed has ended and every row has been given.
+        ConsumerLagged
+            With `on_lag="raise"`: rows were dropped before the next one; `get` goes on behind them.
         """
         return self._next(QueueShutDown)
 
@@ -177,6 +207,8 @@ class BatchConsumer:
             There will be none.
         """
         self._check_open()
+        if self._raises:
+            self._check_lag()
         before_wrap = self._rows.rows_to_wrap
         most = before_wrap if self._left is None else min(before_wrap, self._left)
         batches = self._rows.lease(most)
@@ -251,6 +283,8 @@ class BatchConsumer:
 
     def _take(self) -> pa.RecordBatch | None:
         """Take all rows there are, None where there is none; only where it is open."""
+        if self._raises:
+            self._check_lag()
         batch = self._rows.take(self._left)
         if batch is None:
             return None
@@ -260,6 +294,12 @@ class BatchConsumer:
         if self._left is not None or self._getters:
             self._note_taken(batch.num_rows)
         return batch
+
+    def _check_lag(self) -> None:
+        n_dropped = self._rows.n_dropped
+        if n_dropped > self._n_dropped:
+            n_rows, self._n_dropped = n_dropped - self._n_dropped, n_dropped
+            raise ConsumerLagged(self.name, self._ring.table.name, n_rows)
 
     def _note_taken(self, n_rows: int) -> None:
         if self._left is not None:

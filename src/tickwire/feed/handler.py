@@ -21,7 +21,7 @@ from tickwire.config import (
     with_keys_of,
 )
 from tickwire.errors import ConfigError
-from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.consumer import BatchConsumer, OnLag
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, plan_feed
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
@@ -146,13 +146,29 @@ class FeedHandler:
         self._end.set()
         await self._feed.stop(list(self._consumers))
 
-    def batches(self, table: str) -> BatchConsumer:
+    def batches(
+        self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
+    ) -> BatchConsumer:
         """Give a consumer of a table's rows, from the oldest that its ring holds.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        on_lag
+            What a full ring does where this consumer lags: `block` stops the feed until it has
+            taken rows, `drop` drops its oldest rows, `raise` does so and raises `ConsumerLagged`
+            once. Left out: `block`, or `drop` where the feed's `overflow` is `drop_oldest`. No
+            other consumer loses rows by it, and what is dropped is a row of `gaps`.
+        name
+            What the log, the metrics and the gaps call it; by default a number is part of it.
 
         Raises
         ------
         KeyError
             Where no source feeds that table.
+        ValueError
+            Where there is no such choice of `on_lag`.
         RuntimeError
             Where the feed does not run.
         """
@@ -161,7 +177,13 @@ class FeedHandler:
         pipeline = self._feed.pipeline
         if table not in pipeline.rings:
             raise KeyError(f"no table {table!r}: one of {', '.join(pipeline.rings)}")
-        consumer = BatchConsumer(pipeline.rings[table], pipeline.read_to_batch)
+        consumer = BatchConsumer(
+            pipeline.rings[table],
+            pipeline.read_to_batch,
+            on_lag=on_lag,
+            name=pipeline.lag.free_name(table) if name is None else name,
+        )
+        pipeline.lag.watch(table, consumer.name, consumer.rows)
         self._consumers.add(consumer)
         return consumer
 

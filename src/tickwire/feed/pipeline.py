@@ -12,6 +12,7 @@ from functools import partial
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
+from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.ledger import Ledger, Quarantine
 from tickwire.observe import Metrics, Registry
@@ -95,6 +96,7 @@ class Pipeline:
             first_gap_id=first_numbers[GAP_ID],
             metrics=self.metrics,
         )
+        self.lag = LagWatch(self.rings, self.ledger, self.metrics)
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         limit = MessageLimit(max_messages)
         self.sources = tuple(
@@ -112,6 +114,7 @@ class Pipeline:
         """Give a sink its consumers."""
         made = {name: Consumer(self.rings[name]) for name in tables}
         for name, consumer in made.items():
+            self.lag.watch(name, sink, consumer)
             self.metrics.watch("ring_depth", partial(_depth, consumer), sink=sink, table=name)
         return made
 

@@ -24,8 +24,6 @@ from tickwire.feed.planning import FeedPlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
-from tickwire.ledger import Place
-from tickwire.ledger.reasons import OVERFLOW
 from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
@@ -123,7 +121,7 @@ class RunningFeed:
             await asyncio.gather(self._housekeeper, return_exceptions=True)
         for rest in self._rests.values():
             await rest.close()
-        self._note_drops()
+        self.pipeline.lag.look()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
@@ -134,7 +132,7 @@ class RunningFeed:
     def housekeeping(self) -> None:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
         self.pipeline.ledger.housekeeping()
-        self._note_drops()
+        self.pipeline.lag.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
@@ -207,13 +205,6 @@ class RunningFeed:
                 self._on_failure(error)
                 return
             await asyncio.sleep(HOUSEKEEPING_S)
-
-    def _note_drops(self) -> None:
-        for name, ring in self.pipeline.rings.items():
-            for drop in ring.take_drops():
-                self.pipeline.ledger.record(
-                    name, OVERFLOW, drop.ts_first_ns, drop.ts_last_ns, Place(), lost=drop.n_rows
-                )
 
     async def _flush_ledger(self) -> None:
         ledger = self.pipeline.ledger

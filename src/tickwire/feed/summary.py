@@ -9,7 +9,8 @@ import contextlib
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Status:
         The fullest ring, 0 to 1.
     p99_us
         From read to commit, or to the ring without a sink; None before the first row.
+    blocked
+        Table and consumer, as `book/batches-1`, to the seconds in which a full ring waited for it.
     """
 
     connected: int = 0
@@ -42,6 +45,7 @@ class Status:
     gaps: int = 0
     depth: float = 0.0
     p99_us: float | None = None
+    blocked: Mapping[str, float] = field(default_factory=dict)
 
 
 class Usage:
@@ -126,6 +130,14 @@ def status_of(registry: Registry) -> Status:
         gaps=int(registry.total("gaps")),
         depth=registry.most("ring_depth"),
         p99_us=latency.percentile(99) / 1000 if latency.count else None,
+        blocked={
+            f"{table}/{consumer}": seconds
+            for table, consumers in registry.by(
+                "consumer_blocked_seconds", "table", "consumer"
+            ).items()
+            for consumer, seconds in consumers.items()
+            if seconds
+        },
     )
 
 

@@ -160,20 +160,21 @@ class Ledger:
         *,
         lasted_ns: int = 0,
         lost: int | None = None,
+        consumer: str | None = None,
         detail: str | None = None,
     ) -> None:
         """Write a gap that is over when it is noticed.
 
         Parameters
         ----------
-        table, reason, place, lost, detail
+        table, reason, place, lost, consumer, detail
             As in `Gap`.
         start_ns, end_ns
             From the last row before to the first row after, ns since the epoch.
         lasted_ns
             How long it was at least, by the monotonic clock.
         """
-        gap = self._gap(table, reason, start_ns, place, lost=lost, detail=detail)
+        gap = self._gap(table, reason, start_ns, place, lost=lost, consumer=consumer, detail=detail)
         self._end(gap, end_ns, None, lasted_ns)
 
     def event(self, event: str, detail: str, place: Place, *, log: bool = False) -> None:

@@ -8,7 +8,7 @@ from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
-from tickwire.ring.drop import Drop
+from tickwire.ring.drop import Drop, Loss
 from tickwire.ring.stream import Stream
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Dictionaries",
     "Dictionary",
     "Drop",
+    "Loss",
     "Ring",
     "Stream",
     "Streams",

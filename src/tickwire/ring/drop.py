@@ -23,3 +23,19 @@ class Drop(NamedTuple):
     ts_first_ns: int
     ts_last_ns: int
     n_rows: int
+
+
+class Loss(NamedTuple):
+    """Rows that one consumer did not get because it lagged.
+
+    Parameters
+    ----------
+    n_rows
+        How many.
+    ts_first_ns, ts_last_ns
+        The ts_recv of the first and the last of them, ns since the epoch.
+    """
+
+    n_rows: int
+    ts_first_ns: int
+    ts_last_ns: int

@@ -1,0 +1,154 @@
+"""Consumers that lag a full ring: who stops the feed, and who loses rows.
+
+Rules of this file
+------------------
+- Everything here runs in the loop's thread, which writes the rings; it looks a few times a second.
+- The consumers that hold a ring's oldest rows are those that it waits for.
+- A wait is one line in the log after a second, then one a minute; it is over when the ring has not
+  waited for a second. What was dropped is a row of gaps for each consumer that lost it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from tickwire.ledger import Ledger, Place
+from tickwire.ledger.reasons import OVERFLOW
+from tickwire.logs import get_logger
+from tickwire.observe import Counter, Metrics
+from tickwire.ring import Consumer, Ring
+
+WARN_AFTER_S = 1.0
+WARN_EVERY_S = 60.0
+OVER_AFTER_S = 1.0
+# A longer time between two looks says that the loop was late, not that a ring has waited.
+LONGEST_LOOK_S = 1.0
+
+_log = get_logger("tickwire.feed")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One consumer of one table."""
+
+    table: str
+    name: str
+    rows: Consumer
+    blocked: Counter | None = None
+    dropped: Counter | None = None
+    waited_s: float = 0.0  # in this wait
+    last_s: float = float("-inf")  # when it was last waited for
+    warned_s: float = float("-inf")
+
+
+class LagWatch:
+    """Looks for the consumers that lag.
+
+    Parameters
+    ----------
+    rings
+        By table.
+    ledger
+        Gets a gap of each consumer that lost rows.
+    metrics
+        Counts seconds and rows by table and consumer.
+    clock
+        Monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        rings: Mapping[str, Ring],
+        ledger: Ledger,
+        metrics: Metrics,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._rings = rings
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+        self._looked_s = clock()
+        self._watched: dict[str, list[_Watched]] = {table: [] for table in rings}
+
+    def free_name(self, table: str) -> str:
+        """Give a name that no consumer of the table has; names of closed ones are used again."""
+        taken = {each.name for each in self._watched[table] if not each.rows.is_closed}
+        return next(
+            name
+            for name in (f"batches-{number}" for number in range(1, len(taken) + 2))
+            if name not in taken
+        )
+
+    def watch(self, table: str, name: str, rows: Consumer) -> None:
+        """Look after a consumer until it is closed."""
+        self._watched[table].append(_Watched(table, name, rows))
+
+    def look(self) -> None:
+        """Count waits and losses since the last look; warn where one lasts."""
+        now_s = self._clock()
+        since_s = min(now_s - self._looked_s, LONGEST_LOOK_S)
+        self._looked_s = now_s
+        for table, watched in self._watched.items():
+            if any(each.rows.is_closed for each in watched):
+                watched[:] = [each for each in watched if not each.rows.is_closed]
+            for each in watched:
+                self._note_loss(each)
+            if self._rings[table].is_waited_for:
+                self._note_wait(watched, now_s, since_s)
+            for each in watched:
+                self._end_wait(each, now_s)
+
+    def _note_wait(self, watched: list[_Watched], now_s: float, since_s: float) -> None:
+        held = {each.rows.holds for each in watched if not each.rows.may_drop}
+        held.discard(-1)
+        for each in watched:
+            if not held or each.rows.may_drop or each.rows.holds != min(held):
+                continue
+            if each.blocked is None:
+                each.blocked = self._metrics.counter(
+                    "consumer_blocked_seconds", table=each.table, consumer=each.name
+                )
+            each.blocked.add(int(since_s * 1e9))
+            each.waited_s += since_s
+            each.last_s = now_s
+            if each.waited_s >= WARN_AFTER_S and now_s - each.warned_s >= WARN_EVERY_S:
+                each.warned_s = now_s
+                _log.warning(
+                    "a consumer stops the feed: the ring is full of rows that it has not taken",
+                    table=each.table,
+                    consumer=each.name,
+                    rows=each.rows.available,
+                    blocked_s=round(each.waited_s, 1),
+                )
+
+    def _end_wait(self, each: _Watched, now_s: float) -> None:
+        if each.waited_s and now_s - each.last_s >= OVER_AFTER_S:
+            if each.warned_s > float("-inf"):
+                _log.info(
+                    "the consumer takes rows again",
+                    table=each.table,
+                    consumer=each.name,
+                    blocked_s=round(each.waited_s, 1),
+                )
+            each.waited_s, each.warned_s = 0.0, float("-inf")
+
+    def _note_loss(self, each: _Watched) -> None:
+        loss = each.rows.take_loss()
+        if loss is None:
+            return
+        if each.dropped is None:
+            each.dropped = self._metrics.counter(
+                "consumer_dropped_rows", table=each.table, consumer=each.name
+            )
+        each.dropped.add(loss.n_rows)
+        self._ledger.record(
+            each.table,
+            OVERFLOW,
+            loss.ts_first_ns,
+            loss.ts_last_ns,
+            Place(),
+            lost=loss.n_rows,
+            consumer=each.name,
+        )
