@@ -72,6 +72,7 @@ def reply(kind: str, payload: bytes) -> Reply:
     return Reply(
         acknowledged=tuple(said.get("ok", ())),
         refused=tuple(said.get("refused", ())),
+        ended=tuple(said.get("ended", ())),
         text=said.get("text", ""),
         retry=said.get("retry", False),
         request_id=said.get("id"),
@@ -106,12 +107,16 @@ class Observer(SessionObserver):
 
     told: list[tuple[object, ...]] = field(default_factory=list)
     n_warned: int = 0
+    acknowledgements: list[tuple[int, str]] = field(default_factory=list)
 
     def _tell(self, *what: object) -> None:
         self.told.append(what)
 
     def connected(self, session: Session, conn: int) -> None:
         self._tell("connected", conn)
+
+    def acknowledged(self, session: Session, subscription: Subscription) -> None:
+        self.acknowledgements.append((session.conn, subscription.key))
 
     def subscribed(self, session: Session, conn: int) -> None:
         self._tell("subscribed", conn)

@@ -1,6 +1,7 @@
 """A session against a small venue of its own, on real sockets: subscribe, heartbeat, reconnect."""
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from websockets.frames import Opcode
 from tickwire.net import Connection, open_connection
 from tickwire.session import Session, SessionObserver, SessionSettings, WindowLimiter, replies
 from tickwire.session import session as session_module
+from tickwire.session import subscriptions as subscriptions_module
 from tickwire.venues.base import Heartbeat
 
 
@@ -188,7 +190,7 @@ async def test_refused_for_good_is_given_up_and_the_others_go_on(plain: Security
     assert asked == [["a", "bad"], ["b"], ["a", "b"]]
 
 
-async def test_a_session_with_nothing_left_ends(plain: Security) -> None:
+async def test_a_session_to_which_all_is_refused_says_so_and_stays(plain: Security) -> None:
     async def script(peer: Peer) -> None:
         await peer.shake_hands()
         await read_request(peer)
@@ -196,8 +198,74 @@ async def test_a_session_with_nothing_left_ends(plain: Security) -> None:
         await peer.answer_close()
 
     async with serve_raw(script) as port, running(plain.url(port), ["a"]) as run:
-        await run.task
-    assert run.observer.told[-1] == ("disconnected", 7, "refused")
+        await run.observer.until_told("subscribed", 7)
+        assert run.session.is_refused
+        assert run.session.refusals == [(subscriptions("a")[0], "no")]
+        assert run.count("refused_subscriptions") == 1
+    assert run.count("refused_subscriptions") == 1
+    assert run.observer.told[-1] == ("disconnected", 7, "stopped")
+
+
+async def test_what_the_venue_takes_back_is_told_and_asked_for_again(
+    plain: Security, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriptions_module, "FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr(subscriptions_module, "FIRST_REFUSED_S", 0.02)
+    asked: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(text("data of another symbol"))
+        await peer.send(say(refused=["a"], text="Invalid subscription"))
+        await peer.send(say(ended=["b"]))
+        while len(asked) < 2:
+            request = await read_request(peer)
+            keys = request["subscribe"]
+            assert isinstance(keys, list)
+            asked.extend(keys)
+            await peer.send(say(id=request["id"]))
+        await peer.answer_close()
+
+    async with serve_raw(script) as port, running(plain.url(port), ["a", "b"]) as run:
+        await run.observer.until(lambda: len(run.observer.acknowledgements) == 4)
+        assert run.session.refusals == []
+        assert run.count("refusals") == 2
+    assert sorted(asked) == ["a", "b"]
+    assert ("refused", "a", "Invalid subscription", False) in run.observer.told
+    assert ("refused", "b", "the venue ended the subscription", True) in run.observer.told
+
+
+async def test_the_subscription_at_which_the_venue_drops_the_connection_is_found(
+    plain: Security,
+) -> None:
+    n_connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await peer.shake_hands()
+        while True:
+            opcode, payload = await peer.read_frame()
+            if opcode == Opcode.CLOSE:
+                await peer.send(frame(Opcode.CLOSE, payload))
+                return
+            request = json.loads(payload)
+            if "killer" in request["subscribe"]:
+                peer.writer.transport.abort()
+                return
+            await peer.send(say(id=request["id"]))
+
+    one_by_one = replace(VENUE, limits=replace(VENUE.limits, subscriptions_per_request=1))
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a", "killer", "b"], venue=one_by_one) as run,
+    ):
+        await run.observer.until_told("subscribed", 9)
+        [(culprit, why)] = run.session.refusals
+        assert culprit.key == "killer"
+        await asyncio.sleep(0.1)
+        assert n_connections == 3
+    assert ("refused", "killer", why, True) in run.observer.told
 
 
 async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(

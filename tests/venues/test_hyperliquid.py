@@ -246,6 +246,16 @@ def test_an_invalid_subscription_is_refused_for_good(words: str) -> None:
     assert answer.text == words
 
 
+def test_the_end_of_a_subscription_is_no_acknowledgement() -> None:
+    (planned,) = plan(VENUE, ["trades"], ["BTC"])
+    asked = {"method": "unsubscribe", "subscription": json.loads(planned.key)}
+    told = json.dumps({"channel": "subscriptionResponse", "data": asked}).encode()
+    answer = VENUE.reply("acknowledge", told)
+    assert (answer.acknowledged, answer.ended) == ((), (planned.key,))
+    answer = VENUE.reply("error", error(f"Already unsubscribed: {planned.key}"))
+    assert (answer.refused, answer.ended) == ((), (planned.key,))
+
+
 def test_over_a_limit_may_be_asked_again_later() -> None:
     answer = VENUE.reply("error", error("Cannot track more than 15 total users."))
     assert answer.retry

@@ -268,7 +268,10 @@ class FeedHandler:
         feed = self._feed
         if feed is None:
             raise RuntimeError("the feed has not been started")
-        return summarise(self.config.feed.name, feed.pipeline.registry, feed.usage)
+        return {
+            **summarise(self.config.feed.name, feed.pipeline.registry, feed.usage),
+            "refusals": feed.refusals(),
+        }
 
     def status(self) -> Status:
         """Give how the feed stands; may be called from any thread."""

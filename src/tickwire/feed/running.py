@@ -139,10 +139,13 @@ class RunningFeed:
             failure = source.failure()
             if failure is not None:
                 self._on_failure(failure)
-        if self.sources and all(source.has_ended for source in self.sources):
-            refusals = [text for source in self.sources for text in source.refusals]
-            if refusals:
-                self._on_failure(TickwireError(f"every subscription was refused: {refusals[0]}"))
+        if self.sources and all(source.is_refused for source in self.sources):
+            text = f"every subscription was refused: {self.refusals()[0]}"
+            self._on_failure(TickwireError(text))
+
+    def refusals(self) -> list[str]:
+        """Give the subscriptions that cannot be had now, and why."""
+        return [text for source in self.sources for text in source.refusals]
 
     def is_settled(self) -> bool:
         """Whether every source is subscribed, or given up, and none waits for room in a ring."""

@@ -31,7 +31,7 @@ from tickwire.venues import Subscription
 _log = get_logger("tickwire.feed")
 
 # Ends of a connection after which nothing is missing.
-WANTED_ENDS = ("stopped", "refused")
+WANTED_ENDS = ("stopped",)
 
 # How long a stop waits for room for what is held, and how long between two looks.
 RELEASE_S = 1.0
@@ -83,7 +83,6 @@ class LiveSource(SessionObserver):
         self.plan = pipeline.plan
         self.decoder = pipeline.decoder
         self.books = pipeline.books
-        self.refusals: list[str] = []
         self._ledger = ledger
         self._metrics = pipeline.metrics
         self._outages: list[Outage] = []
@@ -181,6 +180,20 @@ class LiveSource(SessionObserver):
         )
 
     @property
+    def refusals(self) -> list[str]:
+        """The subscriptions that cannot be had now, and why."""
+        return [
+            f"{subscription.channel} {subscription.symbol}: {text}"
+            for session in self.sessions
+            for subscription, text in session.refusals
+        ]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the venue wants nothing of what it is asked for, and never wanted any."""
+        return all(session.is_refused for session in self.sessions)
+
+    @property
     def has_ended(self) -> bool:
         """Whether none of its sessions goes on."""
         return bool(self._tasks) and all(task.done() for task in self._tasks.values())
@@ -224,12 +237,9 @@ class LiveSource(SessionObserver):
         self._outages.append(Outage(session, gaps))
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
-        """Note that the venue refused a subscription."""
+        """Note that a subscription cannot be had; the session has logged it."""
         what = f"{subscription.channel} {subscription.symbol}: {text}"
         self._ledger.event("refused", what, self._place(session.conn))
-        if not retry:
-            self._metrics.counter("refused_subscriptions").add()
-            self.refusals.append(what)
 
     def connect_failed(self, session: Session, text: str) -> None:
         """Note that no connection could be made; the session has logged it."""

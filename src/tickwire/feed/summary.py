@@ -36,6 +36,8 @@ class Status:
         From read to commit, or to the ring without a sink; None before the first row.
     blocked
         Table and consumer, as `book/batches-1`, to the seconds in which a full ring waited for it.
+    refused
+        Subscriptions that cannot be had now.
     """
 
     connected: int = 0
@@ -46,6 +48,7 @@ class Status:
     depth: float = 0.0
     p99_us: float | None = None
     blocked: Mapping[str, float] = field(default_factory=dict)
+    refused: int = 0
 
 
 class Usage:
@@ -128,6 +131,7 @@ def status_of(registry: Registry) -> Status:
         messages=int(registry.total("messages")),
         rows=int(registry.total("rows")),
         gaps=int(registry.total("gaps")),
+        refused=int(registry.total("refused_subscriptions")),
         depth=registry.most("ring_depth"),
         p99_us=latency.percentile(99) / 1000 if latency.count else None,
         blocked={

@@ -10,7 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,9 +139,15 @@ def stream_problems(summary: Mapping[str, Any], silent: list[Stream]) -> list[st
     """Say which streams never had a row, and whether a subscription stayed refused."""
     problems = []
     if silent:
-        named = ", ".join(map(str, silent[:MOST_NAMED]))
-        more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
-        problems.append(f"no message: {named}{more}")
-    if summary["refused_subscriptions"]:
-        problems.append(f"{summary['refused_subscriptions']} subscriptions stayed refused")
+        problems.append(f"no message: {_some(silent)}")
+    refusals = summary["refusals"]
+    if refusals:
+        n_refused = summary["refused_subscriptions"]
+        problems.append(f"{n_refused} subscriptions stayed refused: {_some(refusals)}")
     return problems
+
+
+def _some(things: Sequence[object]) -> str:
+    """Name some of them."""
+    more = f" and {len(things) - MOST_NAMED} more" if len(things) > MOST_NAMED else ""
+    return ", ".join(map(str, things[:MOST_NAMED])) + more

@@ -74,8 +74,10 @@ def _counter(
     return Metric(name, Kind.COUNTER, text, labels, summary, by, sparse, scale)
 
 
-def _gauge(name: str, text: str, labels: tuple[str, ...] = (), *, scale: float = 1) -> Metric:
-    return Metric(name, Kind.GAUGE, text, labels, scale=scale)
+def _gauge(
+    name: str, text: str, labels: tuple[str, ...] = (), summary: str = "", *, scale: float = 1
+) -> Metric:
+    return Metric(name, Kind.GAUGE, text, labels, summary, scale=scale)
 
 
 def _latency(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
@@ -164,11 +166,12 @@ METRICS = (
     _counter("pings", "WebSocket pings received.", _SOURCE, "pings"),
     _counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
     _counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
-    _counter(
+    _counter("refusals", "Subscriptions refused or ended by the venue, each time.", _SOURCE),
+    _gauge(
         "refused_subscriptions",
-        "Subscriptions that the venue refused for good.",
+        "Subscriptions that cannot be had now.",
         _SOURCE,
-        "refused_subscriptions",
+        summary="refused_subscriptions",
     ),
     # What is missing.
     _counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),

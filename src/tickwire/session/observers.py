@@ -16,6 +16,9 @@ class SessionObserver:
     def connected(self, session: Session, conn: int) -> None:
         """A connection is open."""
 
+    def acknowledged(self, session: Session, subscription: Subscription) -> None:
+        """The venue has acknowledged a subscription."""
+
     def subscribed(self, session: Session, conn: int) -> None:
         """All subscriptions have been acknowledged or refused."""
 
@@ -29,7 +32,11 @@ class SessionObserver:
         """No connection could be made; another attempt follows."""
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
-        """The venue refused a subscription; with `retry` it is asked for again."""
+        """A subscription cannot be had, or has ended.
+
+        It is asked for again: soon with `retry` (a limit, no answer, an end), later and later
+        without.
+        """
 
     def warned(self, session: Session, text: str) -> None:
         """A reply of the venue that names no subscription, or what else a person should know."""

@@ -44,7 +44,7 @@ def understand(venue: Venue, kind: str, payload: bytes) -> Reply:
     try:
         meant = venue.reply(kind, payload)
         # Keys that cannot be any subscription's: lists or objects instead of words.
-        hash((meant.acknowledged, meant.refused, meant.request_id))
+        hash((meant.acknowledged, meant.refused, meant.ended, meant.request_id))
     except _NOT_UNDERSTOOD as error:
         # What comes from the network may have any shape.
         begin = payload[:200].decode("utf-8", "replace")

@@ -24,18 +24,20 @@ from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
 from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
-from tickwire.session.backoff import Backoff
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver, tell
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.replies import BoundedWarnings, understand
 from tickwire.session.subscriber import Subscriber, Unanswered
+from tickwire.session.subscriptions import Acknowledged, Event, Refused, Subscriptions, Warned
 from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
 
 _log = get_logger("tickwire.session")
 
+# Ends that the other side made: what it was asked for last may be why.
+DEATHS = ("closed", "lost", "protocol")
 TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
 
@@ -45,8 +47,7 @@ class Session:
     The reasons of a disconnect: `closed` by the venue with a close frame, `lost` without one,
     `timeout` after too long a silence, `protocol` where the venue broke RFC 6455, `unanswered`
     where it did not answer a subscribe request, `overflow` where reading was paused when it ended,
-    `refused` where nothing is left to subscribe to, `stopped` by `stop` or where the handler asked
-    for the end.
+    `stopped` by `stop` or where the handler asked for the end.
 
     Parameters
     ----------
@@ -101,13 +102,19 @@ class Session:
         self._next_conn = next_conn
         self._observers = tuple(observers)
         self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
-        self._given_up: set[str] = set()
         self._subscriber: Subscriber | None = None
         self._pacer = Pacer(0)
         self._stop = asyncio.Event()
-        self._exhausted = False  # every subscription has been refused for good
         self._broken: asyncio.Future[None] | None = None
         given = self.settings
+        self._asked = Subscriptions(
+            self.subscriptions,
+            at_once=venue.limits.subscriptions_per_request,
+            reply_timeout_s=given.options.subscribe_timeout_s,
+            rng=given.rng,
+            clock=given.clock,
+        )
+        self._metrics.watch("refused_subscriptions", lambda: len(self._asked.refused))
         self._policy = ReconnectPolicy(
             urls,
             given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
@@ -147,6 +154,16 @@ class Session:
         """Pings received on all connections of this session."""
         return self._n_pings + (self.connection.n_pings if self.connection else 0)
 
+    @property
+    def refusals(self) -> list[tuple[Subscription, str]]:
+        """The subscriptions that cannot be had now, and why."""
+        return [(each.subscription, each.text) for each in self._asked.refused]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the venue wants none of the subscriptions, and never wanted any."""
+        return self._asked.is_hopeless
+
     def add_observer(self, observer: SessionObserver) -> None:
         """Add an observer; it is called after the earlier ones."""
         self._observers = (*self._observers, observer)
@@ -156,7 +173,7 @@ class Session:
         self._stop.set()
 
     async def run(self) -> None:
-        """Connect, subscribe, read, reconnect; until `stop`, or nothing is left to subscribe to."""
+        """Connect, subscribe, read, reconnect; until `stop`."""
         while not self._stop.is_set():
             step = self._policy.next_step()
             if isinstance(step, Wait):
@@ -243,18 +260,14 @@ class Session:
         self._pacer = Pacer(
             self.venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep
         )
+        self._asked.clock = awake.now_s
         self._subscriber = Subscriber(
             self.venue,
-            [each for each in self.subscriptions if each.key not in self._given_up],
+            self._asked,
             send=self._send,
             pacer=self._pacer,
-            on_refused=self._on_refused,
-            on_warned=self._warnings.add,
-            on_subscribed=self._on_subscribed,
+            on_event=self._on_subscription_event,
             has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
-            reply_timeout_s=settings.options.subscribe_timeout_s,
-            backoff=Backoff(rng=settings.rng),
-            clock=awake.now_s,
             grace_s=awake.grace_s,
         )
         compressed = "deflate" if connection.compression is not None else "off"
@@ -297,8 +310,6 @@ class Session:
         if connection.halted.is_set():
             self._stop.set()
             return "stopped", "the handler asked for the end"
-        if self._exhausted:
-            return "refused", "nothing is left to subscribe to"
         if self._stop.is_set():
             return "stopped", ""
         if listening.done():
@@ -327,6 +338,8 @@ class Session:
         self._policy.ended(had_data=had_data)
         self._tell(lambda each: each.disconnected(self, self.conn, reason, detail))
         self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)
+        for event in self._asked.disconnected(died=reason in DEATHS):
+            self._on_subscription_event(event)
 
     def _forget(self, connection: Connection) -> None:
         if not connection.ended.done():  # cancelled, or an observer failed
@@ -364,18 +377,22 @@ class Session:
             timeout_s=heartbeat.timeout_s,
         )
 
-    def _on_subscribed(self) -> None:
-        self.subscribed_event.set()
-        self._tell(lambda each: each.subscribed(self, self.conn))
-        if self.subscriptions and all(s.key in self._given_up for s in self.subscriptions):
-            self._exhausted = True
-            self._stop.set()
-
-    def _on_refused(self, subscription: Subscription, text: str, retry: bool) -> None:
-        if not retry:
-            self._given_up.add(subscription.key)
-        self._tell(lambda each: each.refused(self, subscription, text, retry))
-        self._log.warning("refused", subscription=subscription.key, text=text, retry=retry)
+    def _on_subscription_event(self, event: Event) -> None:
+        if isinstance(event, Acknowledged):
+            acknowledged = event.subscription
+            self._tell(lambda each: each.acknowledged(self, acknowledged))
+        elif isinstance(event, Refused):
+            refused, text, retry = event.subscription, event.text, event.retry
+            self._metrics.counter("refusals").add()
+            self._tell(lambda each: each.refused(self, refused, text, retry))
+            self._log.warning(
+                "refused", subscription=refused.key, text=text, again_s=round(event.again_s, 1)
+            )
+        elif isinstance(event, Warned):
+            self._warnings.add(event.text)
+        else:
+            self.subscribed_event.set()
+            self._tell(lambda each: each.subscribed(self, self.conn))
 
     def _warn(self, text: str) -> None:
         self._tell(lambda each: each.warned(self, text))

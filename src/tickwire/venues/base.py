@@ -141,7 +141,9 @@ class Reply:
     acknowledged
         Keys of subscriptions that are confirmed.
     refused
-        Keys of subscriptions that the venue refuses.
+        Keys of subscriptions that the venue refuses, also late.
+    ended
+        Keys of subscriptions that the venue has ended.
     text
         The venue's words, for the log.
     retry
@@ -157,6 +159,7 @@ class Reply:
 
     acknowledged: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
     text: str = ""
     retry: bool = False
     answer: str | None = None

@@ -104,13 +104,16 @@ def _reply(kind: str, payload: bytes) -> Reply:
         return Reply()
     data = json.loads(payload)["data"]
     if kind == "acknowledge":
-        if data.get("method") != "subscribe":
-            return Reply()
-        return Reply(acknowledged=(_key(data["subscription"]),))
+        method = data.get("method")
+        if method == "unsubscribe":
+            return Reply(ended=(_key(data["subscription"]),))
+        return Reply(acknowledged=(_key(data["subscription"]),) if method == "subscribe" else ())
     words = str(data)
     key = _embedded(words)
     if words.startswith("Already subscribed"):
         return Reply(acknowledged=(key,) if key else (), text=words)
+    if words.startswith("Already unsubscribed"):
+        return Reply(ended=(key,) if key else (), text=words)
     # Over a limit the server rejects without naming the request, and later it may accept; what it
     # calls invalid or cannot parse stays so.
     final = words.startswith(("Invalid subscription", "Error parsing JSON"))

@@ -1,0 +1,502 @@
+"""What a session asks a venue for, and what came of it: over all connections, without any I/O.
+
+Rules of this file
+------------------
+- Every subscription is asked for, in requests of as many as the venue allows. The connection counts
+  as subscribed when each has been acknowledged or refused once.
+- What gets no answer in time is asked again, alone and after the others. If that gets none either,
+  it is refused; where the venue has answered nothing at all and no data flows, the connection is no
+  good.
+- What was asked for and not answered when a connection died is suspected. Suspects come last, one
+  request at a time; a request of several that dies again is taken apart. Who is alone when the
+  connection dies again, while the venue took others, is refused: it is the culprit.
+- What is refused is asked for again, later each time: soon where the venue has reached a limit,
+  from `FIRST_REFUSED_S` to `LONGEST_REFUSED_S` where it does not want it.
+- A venue may take an acknowledgement back: by a late refusal, or by ending the subscription.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tickwire.clock import Clock
+from tickwire.venues.base import Reply, Subscription
+
+MAX_TRIES = 2  # of a request without an answer
+DEATHS_TO_PROVE = 2
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 60.0  # past a limit of the venue
+FIRST_REFUSED_S, LONGEST_REFUSED_S = 30.0, 3600.0
+FIRST_CULPRIT_S = 120.0  # each attempt costs the others their connection
+KEPT_S = 60.0  # an acknowledgement that was kept for so long ends a row of refusals
+# An error that names nothing refuses one of the requests that wait: those that it was not are
+# answered by then.
+UNNAMED_S = 2.0
+
+
+class State(Enum):
+    """How a subscription stands on the present connection."""
+
+    TO_ASK = "to ask"
+    ASKED = "asked"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True, eq=False)
+class Wanted:
+    """A subscription and what came of it.
+
+    Parameters
+    ----------
+    subscription
+        What is wanted.
+    state
+        How it stands.
+    n_tries
+        Requests without an answer, on this connection.
+    n_refusals, n_deaths
+        In a row: refusals, and connections that died while it was asked for.
+    again_s
+        When it is asked for again, while it is refused.
+    kept_since_s
+        When it was acknowledged.
+    is_answered
+        Whether it was acknowledged or refused on this connection.
+    is_final
+        Whether the venue said that it will not have it.
+    text
+        Why it is refused.
+    """
+
+    subscription: Subscription
+    state: State = State.TO_ASK
+    n_tries: int = 0
+    n_refusals: int = 0
+    n_deaths: int = 0
+    again_s: float = 0.0
+    kept_since_s: float = 0.0
+    is_answered: bool = False
+    is_final: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send a request for these subscriptions."""
+
+    subscriptions: tuple[Subscription, ...]
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait for an answer, or for so many seconds; None: for an answer alone."""
+
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """Leave: the venue answers nothing on this connection."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The venue has taken a subscription."""
+
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The venue does not have a subscription, or has it no more.
+
+    Parameters
+    ----------
+    subscription
+        Which one.
+    text
+        Why.
+    retry
+        Whether the venue may have it soon: a limit, or no answer.
+    again_s
+        After how many seconds it is asked for again.
+    """
+
+    subscription: Subscription
+    text: str
+    retry: bool
+    again_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The venue said something that names no subscription.
+
+    Parameters
+    ----------
+    text
+        What.
+    hold_s
+        How long to ask for nothing, because a limit has been reached.
+    """
+
+    text: str
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AllAnswered:
+    """Each subscription has been acknowledged or refused on this connection."""
+
+
+Event = Acknowledged | Refused | Warned | AllAnswered
+
+
+@dataclass(slots=True)
+class _Request:
+    """One that waits for its answer; `waiting` are its subscriptions by key."""
+
+    waiting: dict[str, Wanted]
+    deadline_s: float
+    is_suspect: bool
+    n_asked: int = 0
+
+    def __post_init__(self) -> None:
+        self.n_asked = len(self.waiting)
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What is forgotten with a connection."""
+
+    groups: deque[list[Wanted]] = field(default_factory=deque)
+    suspects: deque[list[Wanted]] = field(default_factory=deque)
+    requests: dict[int, _Request] = field(default_factory=dict)
+    n_answers: int = 0
+    n_acknowledged: int = 0
+    n_limits: int = 0
+    all_answered: bool = False
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there is something to ask for now; a suspect waits until it is alone."""
+        if any(request.is_suspect for request in self.requests.values()):
+            return False
+        return bool(self.groups or (self.suspects and not self.requests))
+
+
+class Subscriptions:
+    """The subscriptions of a session.
+
+    Parameters
+    ----------
+    subscriptions
+        What is wanted.
+    at_once
+        How many one request may ask for.
+    reply_timeout_s
+        How long to wait for an answer.
+    rng
+        Gives the jitter.
+    delivers
+        Tells whether rows of a subscription come: then no answer is needed. Left out: where data
+        flows and the venue answers nothing, each is believed to deliver.
+    clock
+        Monotonic, seconds; without the stalls of the loop.
+    """
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        *,
+        at_once: int = 1,
+        reply_timeout_s: float = 10.0,
+        rng: random.Random | None = None,
+        delivers: Callable[[Subscription], bool] | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        # Keys come from the network: others than these are not kept.
+        self.wanted = {each.key: Wanted(each) for each in subscriptions}
+        self._at_once = max(1, at_once)
+        self._delivers = delivers
+        self._reply_timeout_s = reply_timeout_s
+        self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
+        self._next_id = 1
+        self._open = _Connection()
+        self._was_acknowledged = False  # any, ever
+        self.connected()
+
+    @property
+    def refused(self) -> list[Wanted]:
+        """Those that are refused now."""
+        return [each for each in self.wanted.values() if each.state is State.REFUSED]
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the venue wants none of them, and never wanted any."""
+        return (
+            bool(self.wanted)
+            and not self._was_acknowledged
+            and all(each.state is State.REFUSED and each.is_final for each in self.wanted.values())
+        )
+
+    def connected(self) -> None:
+        """Begin with a new connection: all that is not refused is asked for, suspects last."""
+        self._open = _Connection()
+        for each in self.wanted.values():
+            each.is_answered = each.state is State.REFUSED
+            each.n_tries = 0
+            if each.state is not State.REFUSED:
+                each.state = State.TO_ASK
+        to_ask = [each for each in self.wanted.values() if each.state is State.TO_ASK]
+        self._queue(self._open.groups, [each for each in to_ask if not each.n_deaths])
+        self._queue(self._open.suspects, [each for each in to_ask if each.n_deaths == 1])
+        self._open.suspects.extend([each] for each in to_ask if each.n_deaths > 1)
+
+    def may_ask(self) -> bool:
+        """Whether the next step is a request."""
+        self._take_due(self.clock())
+        return self._open.may_ask
+
+    def disconnected(self, *, died: bool) -> list[Event]:
+        """Note that the connection has ended.
+
+        Parameters
+        ----------
+        died
+            Whether the other side ended it, so that what it was asked for may be why.
+        """
+        events: list[Event] = []
+        requests = list(self._open.requests.values())
+        self._open.requests.clear()
+        is_alone = len(requests) == 1 and requests[0].n_asked == 1
+        for each in [each for request in requests for each in request.waiting.values()]:
+            each.state = State.TO_ASK
+            if not died:
+                continue
+            each.n_deaths += 1
+            if is_alone and each.n_deaths >= DEATHS_TO_PROVE and self._open.n_acknowledged:
+                text = f"the venue ended the connection at its subscribe, {each.n_deaths} times"
+                events.append(self._refuse(each, text, FIRST_CULPRIT_S, LONGEST_REFUSED_S))
+                each.n_deaths = 1  # asked for alone and last again
+        return events
+
+    def next_step(
+        self, *, has_data: bool, grace_s: float = 0.0
+    ) -> tuple[Ask | Pause | Hopeless, list[Event]]:
+        """Give what to do, and what happened because time has passed.
+
+        Parameters
+        ----------
+        has_data
+            Whether data has come on the connection.
+        grace_s
+            How long no answer counts as late, because the loop stood still.
+        """
+        now_s = self.clock()
+        self._take_due(now_s)
+        events: list[Event] = []
+        if grace_s <= 0:
+            text = self._expire(now_s, has_data, events)
+            if text:
+                return Hopeless(text), events
+        self._note_all_answered(events)
+        opened = self._open
+        if opened.may_ask:
+            return self._ask(now_s), events
+        times_s = [request.deadline_s for request in opened.requests.values()]
+        times_s += [each.again_s for each in self.refused]
+        if not times_s:
+            return Pause(None), events
+        return Pause(max(0.0, grace_s, min(times_s) - now_s)), events
+
+    def on_reply(self, reply: Reply) -> list[Event]:
+        """Take an answer of the venue; give what it means."""
+        events: list[Event] = []
+        accepted = [
+            self.wanted[key] for key in dict.fromkeys(reply.acknowledged) if key in self.wanted
+        ]
+        refused = [self.wanted[key] for key in dict.fromkeys(reply.refused) if key in self.wanted]
+        in_company: list[Wanted] = []
+        request = (
+            self._open.requests.get(reply.request_id) if reply.request_id is not None else None
+        )
+        if request is not None:
+            waiting = list(request.waiting.values())
+            if reply.request_ok:
+                accepted += waiting
+            elif len(waiting) > 1 and not reply.retry:
+                in_company = waiting
+            else:
+                refused += waiting
+        self._open.n_answers += bool(accepted or refused or in_company)
+        for each in accepted:
+            self._acknowledge(each, events)
+        self._halve(in_company)
+        for each in refused:
+            if each.state is State.REFUSED:
+                continue  # the venue repeats itself
+            first_s, longest_s = (
+                (FIRST_RETRY_S, LONGEST_RETRY_S)
+                if reply.retry
+                else (FIRST_REFUSED_S, LONGEST_REFUSED_S)
+            )
+            events.append(self._refuse(each, reply.text, first_s, longest_s, final=not reply.retry))
+        for key in dict.fromkeys(reply.ended):
+            ended = self.wanted.get(key)
+            if ended is not None and ended.state is State.ACKNOWLEDGED:
+                text = reply.text or "the venue ended the subscription"
+                events.append(self._refuse(ended, text, FIRST_RETRY_S, LONGEST_REFUSED_S))
+        is_named = accepted or refused or in_company or reply.acknowledged or reply.ended
+        if reply.text and not is_named:
+            events.append(self._on_unnamed(reply))
+        self._note_all_answered(events)
+        return events
+
+    def _on_unnamed(self, reply: Reply) -> Warned:
+        """Take words that name nothing: one of the requests that wait may be meant."""
+        soon_s = self.clock() + min(UNNAMED_S, self._reply_timeout_s)
+        for request in self._open.requests.values():
+            request.deadline_s = min(request.deadline_s, soon_s)
+        if not reply.retry:
+            return Warned(reply.text)
+        # A limit: whatever was asked, asking on now would not help.
+        self._open.n_limits += 1
+        longer = 2.0 ** min(self._open.n_limits - 1, 32)
+        return Warned(reply.text, self._jitter(min(LONGEST_RETRY_S, FIRST_RETRY_S * longer)))
+
+    def _queue(self, queue: deque[list[Wanted]], wanted: Iterable[Wanted]) -> None:
+        given = list(wanted)
+        queue.extend(
+            given[start : start + self._at_once] for start in range(0, len(given), self._at_once)
+        )
+
+    def _ask(self, now_s: float) -> Ask:
+        opened = self._open
+        is_suspect = not opened.groups
+        group = (opened.suspects if is_suspect else opened.groups).popleft()
+        request_id = self._next_id
+        self._next_id += 1
+        for each in group:
+            each.state = State.ASKED
+            each.n_tries += 1
+        opened.requests[request_id] = _Request(
+            {each.subscription.key: each for each in group},
+            now_s + self._reply_timeout_s,
+            is_suspect,
+        )
+        return Ask(tuple(each.subscription for each in group), request_id)
+
+    def _take_due(self, now_s: float) -> None:
+        """Ask again for what was refused long enough ago."""
+        due = [each for each in self.refused if each.again_s <= now_s]
+        for each in due:
+            each.state = State.TO_ASK
+            each.n_tries = 0
+        self._queue(self._open.groups, [each for each in due if not each.n_deaths])
+        self._open.suspects.extend([each] for each in due if each.n_deaths)
+
+    def _expire(self, now_s: float, has_data: bool, events: list[Event]) -> str:
+        """Take what has got no answer in time; give why the connection is no good, if it is."""
+        for request_id, request in list(self._open.requests.items()):
+            if request.deadline_s > now_s:
+                continue
+            del self._open.requests[request_id]
+            late = []
+            for each in list(request.waiting.values()):
+                if self._is_delivering(each, has_data):
+                    words = f"no answer to the subscribe request for {each.subscription.key}"
+                    events.append(Warned(f"{words}; its data flows"))
+                    self._acknowledge(each, events)
+                else:
+                    late.append(each)
+            given_up = [each for each in late if each.n_tries >= MAX_TRIES]
+            if given_up and not (has_data or self._open.n_answers):
+                keys = ", ".join(each.subscription.key for each in given_up[:3])
+                return f"no answer to a subscribe request, {MAX_TRIES} times: {keys}"
+            for each in given_up:
+                text = f"no answer to its subscribe request, {MAX_TRIES} times"
+                events.append(self._refuse(each, text, FIRST_REFUSED_S, LONGEST_REFUSED_S))
+            for each in late:
+                if each.state is State.ASKED:
+                    each.state = State.TO_ASK
+                    self._open.groups.append([each])
+        return ""
+
+    def _is_delivering(self, each: Wanted, has_data: bool) -> bool:
+        if self._delivers is not None:
+            return self._delivers(each.subscription)
+        return has_data and not self._open.n_answers and each.n_tries >= MAX_TRIES
+
+    def _acknowledge(self, each: Wanted, events: list[Event]) -> None:
+        self._withdraw(each)
+        each.state = State.ACKNOWLEDGED
+        each.kept_since_s = self.clock()
+        each.n_deaths = 0
+        each.is_answered = True
+        each.is_final = False
+        self._open.n_acknowledged += 1
+        self._was_acknowledged = True
+        events.append(Acknowledged(each.subscription))
+
+    def _refuse(
+        self, each: Wanted, text: str, first_s: float, longest_s: float, *, final: bool = False
+    ) -> Refused:
+        now_s = self.clock()
+        if each.state is State.ACKNOWLEDGED and now_s - each.kept_since_s >= KEPT_S:
+            each.n_refusals = 0
+        self._withdraw(each)
+        delay_s = self._jitter(min(longest_s, first_s * 2.0 ** min(each.n_refusals, 32)))
+        each.n_refusals += 1
+        each.state = State.REFUSED
+        each.again_s = now_s + delay_s
+        each.is_answered = True
+        each.is_final = final
+        each.text = text
+        return Refused(each.subscription, text, not final, delay_s)
+
+    def _jitter(self, seconds: float) -> float:
+        return seconds * self._rng.uniform(0.75, 1.0)
+
+    def _halve(self, wanted: list[Wanted]) -> None:
+        """Ask for what was refused in company in two halves, to find the guilty one."""
+        middle = (len(wanted) + 1) // 2
+        for half in (wanted[:middle], wanted[middle:]):
+            if half:
+                for each in half:
+                    self._withdraw(each)
+                    each.state = State.TO_ASK
+                    each.n_tries = 0
+                self._open.groups.append(half)
+
+    def _withdraw(self, each: Wanted) -> bool:
+        """Take a subscription out of what waits, asked for or not; tell whether it waited."""
+        found = False
+        for request_id, request in list(self._open.requests.items()):
+            if request.waiting.pop(each.subscription.key, None) is not None:
+                found = True
+                if not request.waiting:
+                    del self._open.requests[request_id]
+        if each.state is State.TO_ASK:
+            for queue in (self._open.groups, self._open.suspects):
+                for group in list(queue):
+                    if each in group:
+                        group.remove(each)
+                        found = True
+                        if not group:
+                            queue.remove(group)
+        return found
+
+    def _note_all_answered(self, events: list[Event]) -> None:
+        if not self._open.all_answered and all(each.is_answered for each in self.wanted.values()):
+            self._open.all_answered = True
+            events.append(AllAnswered())
