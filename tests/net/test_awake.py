@@ -65,7 +65,7 @@ def test_after_a_stall_nothing_is_judged_for_a_moment() -> None:
     assert clock.grace_s() == 0.0
 
 
-def test_time_in_which_nobody_looked_is_no_stall() -> None:
+def test_time_without_looks_is_no_stall() -> None:
     time = Time()
     clock = AwakeClock(time.mono_ns)
     time.stand_still(100)
@@ -84,7 +84,7 @@ async def test_who_counts_notices_a_stall() -> None:
         with counting() as same:
             assert same is clock
     n_stalls = clock.n_stalls
-    time.sleep(0.6)  # noqa: ASYNC251 - nobody counts
+    time.sleep(0.6)  # noqa: ASYNC251 - not counted
     with counting() as clock:
         assert clock.n_stalls == n_stalls
 

@@ -75,17 +75,17 @@ def serving(script: Callable[[socket.socket, threading.Event], None]) -> Iterato
 async def stall() -> None:
     """Let the loop stand still between its poll and its timers, where a peer was given up."""
     loop = asyncio.get_running_loop()
-    ours, theirs = socket.socketpair()
+    near, far = socket.socketpair()
     over = asyncio.Event()
 
     def stand_still() -> None:
-        loop.remove_reader(ours)
+        loop.remove_reader(near)
         time.sleep(STALL_S)
         over.set()
 
-    with ours, theirs:
-        loop.add_reader(ours, stand_still)
-        theirs.send(b"x")
+    with near, far:
+        loop.add_reader(near, stand_still)
+        far.send(b"x")
         await over.wait()
 
 

@@ -315,7 +315,7 @@ def test_a_culprit_that_dies_again_is_asked_for_later_each_time() -> None:
     assert max(delays_s) <= LONGEST_REFUSED_S
 
 
-def test_a_network_that_fails_makes_nobody_a_culprit() -> None:
+def test_a_network_that_fails_makes_no_culprit() -> None:
     venue = Venue("a", "b", "c")
     for _ in range(10):  # it dies before anything is acknowledged
         assert not venue.live(lambda keys: True)
@@ -324,7 +324,7 @@ def test_a_network_that_fails_makes_nobody_a_culprit() -> None:
     assert sorted(venue.acknowledged()) == ["a", "b", "c"]
 
 
-def test_an_end_of_our_own_makes_nobody_suspect() -> None:
+def test_an_end_of_our_own_makes_no_suspect() -> None:
     venue = Venue("a", "b")
     for _ in range(5):
         venue.subscriptions.connected()

@@ -48,7 +48,7 @@ class AwakeClock:
         self._stalls: deque[tuple[int, int]] = deque(maxlen=REMEMBERED_STALLS)
 
     def restart(self) -> None:
-        """Look for the first time after nobody looked: that was no stall."""
+        """Look for the first time after a pause without looks: that was no stall."""
         self._looked_ns = self._mono_ns()
 
     def look(self) -> int:

@@ -54,7 +54,7 @@ class Wanted:
     Parameters
     ----------
     subscription
-        What is wanted.
+        What is asked for.
     state
         How it stands.
     n_tries
@@ -199,7 +199,7 @@ class Subscriptions:
     Parameters
     ----------
     subscriptions
-        What is wanted.
+        What to ask for.
     at_once
         How many one request may ask for.
     reply_timeout_s
