@@ -85,9 +85,10 @@ build: $(BUILT)
 demo: build
 	$(BIN)/python examples/demo.py
 
-# Tests wait more than they compute, so there are more of them at a time than cores.
+# Tests wait more than they compute, so there are more of them at a time than cores. The programs that
+# they start would compile every module anew where Python may not keep bytecode.
 JOBS ?= 4
-PYTEST = $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 # What fails beside other tests is run once more, alone, where AGAIN is set: on a busy machine a deadline
 # may pass that says nothing of the code. The log names what failed the first time.

@@ -1,17 +1,46 @@
-"""The program as a user starts it: a process of its own."""
+"""The program as a user starts it: a process of its own.
 
+Rules of this file
+------------------
+- `tickwire` and `started` fork a server that has imported the program once: to import what a feed
+  needs takes longer than most of these tests. Each command is a new process all the same, with its
+  own arguments, environment, folder and streams, and warnings are errors.
+- A test of how a process begins, or in a terminal, starts Python by `command` and `environment`.
+"""
+
+from __future__ import annotations
+
+import atexit
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+import warnings
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from tickwire.bench import processes
+from tickwire.cli import main
+
 TIMEOUT_S = 100
+# What commands import when they are called, and the tests' own.
+PRELOADED = (
+    "tests.cli.program",
+    "tickwire.bench",
+    "tickwire.feed",
+    "tickwire.sim",
+    "tickwire.sinks.duckdb",
+    "tickwire.sinks.ipc",
+    "tickwire.sinks.parquet",
+)
 
 
 def command(*arguments: object) -> list[str]:
@@ -23,28 +52,143 @@ def environment() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
 
 
+def server() -> ForkServerContext:
+    """Give what forks processes that have imported the program."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
+class Program:
+    """A command that was started, with the methods of `subprocess.Popen` that tests call.
+
+    Parameters
+    ----------
+    stderr
+        A descriptor for its errors, instead of a pipe.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path | None = None,
+        stderr: int | None = None,
+    ) -> None:
+        context = server()
+        out, their_out = context.Pipe(duplex=False)
+        errors, their_errors = context.Pipe(duplex=False)
+        if stderr is not None:
+            their_errors.close()
+            their_errors = Connection(os.dup(stderr), readable=False)
+        self._process = context.Process(
+            target=_run,
+            args=(
+                [str(argument) for argument in arguments],
+                environment(),
+                str(cwd or Path.cwd()),
+                their_out,
+                their_errors,
+            ),
+        )
+        self._process.start()
+        with out, errors, their_out, their_errors:
+            self.stdout = os.fdopen(os.dup(out.fileno()))
+            self.stderr = os.fdopen(os.dup(errors.fileno()))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float = TIMEOUT_S) -> int:
+        """Wait for its end."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired("tickwire", timeout)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self._process.exitcode is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def communicate(self, timeout: float = TIMEOUT_S) -> tuple[str, str]:
+        """Read all of both streams, and wait for its end."""
+        read = {}
+
+        def read_all(stream: Any) -> None:
+            read[stream] = "" if stream.closed else stream.read()
+
+        streams = (self.stdout, self.stderr)
+        threads = [threading.Thread(target=read_all, args=(each,)) for each in streams]
+        for thread in threads:
+            thread.start()
+        try:
+            self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        finally:
+            for thread in threads:
+                thread.join(TIMEOUT_S)
+            for each in streams:
+                each.close()
+        return read[self.stdout], read[self.stderr]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
+        self._process.close()
+
+
+def _run(
+    arguments: list[str], env: dict[str, str], folder: str, out: Connection, errors: Connection
+) -> None:
+    """Become the program."""
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(folder)
+    for number, pipe in ((1, out), (2, errors)):
+        os.dup2(pipe.fileno(), number)
+        pipe.close()
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)  # type: ignore[misc]
+    sys.argv = ["tickwire", *arguments]
+    server()
+    processes.START_METHOD = "forkserver"  # a benchmark's processes
+    warnings.simplefilter("error")
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing leaves them out
+
+
 def tickwire(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(  # noqa: S603 - our own program
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        env=environment(),
-        cwd=cwd,
-        check=False,
-    )
+    with Program(*arguments, cwd=cwd) as program:
+        out, errors = program.communicate()
+        return subprocess.CompletedProcess([*map(str, arguments)], program.wait(), out, errors)
 
 
-def started(*arguments: object) -> subprocess.Popen[str]:
+def started(*arguments: object, stderr: int | None = None) -> Program:
     """Start a command."""
-    return subprocess.Popen(  # noqa: S603 - our own program
-        command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
+    return Program(*arguments, stderr=stderr)
 
 
 def write_config(

@@ -350,7 +350,7 @@ def test_a_kill_within_an_outage_leaves_an_open_gap_and_its_number_does_not_repe
         try:
             assert process.stderr is not None
             assert any("gap open" in line for line in process.stderr)
-            time.sleep(3)  # many times flush_ms
+            time.sleep(1)  # many times flush_ms
         finally:
             process.kill()
             process.communicate()

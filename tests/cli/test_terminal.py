@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.program import command, environment, from_duckdb, write_config
+from tests.cli.program import (
+    Program,
+    command,
+    environment,
+    from_duckdb,
+    started,
+    write_config,
+)
 from tests.cli.test_run import source, trades
 from tests.feed.exchange import exchange
 
@@ -43,19 +50,20 @@ def full_pipe() -> tuple[int, int]:
 
 
 @contextmanager
-def program(kind: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
+def program(kind: str, *arguments: object) -> Iterator[Program | subprocess.Popen[str]]:
     """Start a command whose standard error fails in one way."""
-    line = command(*arguments)
+    process: Program | subprocess.Popen[str]
     reader = -1
     if kind == "closed":
-        line = ["sh", "-c", 'exec "$@" 2>&-', "sh", *line]
-        errors = os.open(os.devnull, os.O_WRONLY)
-    elif kind == "a full disk":
-        errors = os.open("/dev/full", os.O_WRONLY)
+        line = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command(*arguments)]
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment())  # noqa: S603 - our own program
     else:
-        reader, errors = full_pipe() if kind == "a full pipe" else os.pipe()
-    process = subprocess.Popen(line, stderr=errors, stdout=subprocess.PIPE, env=environment())  # noqa: S603 - our own program
-    os.close(errors)
+        if kind == "a full disk":
+            errors = os.open("/dev/full", os.O_WRONLY)
+        else:
+            reader, errors = full_pipe() if kind == "a full pipe" else os.pipe()
+        process = started(*arguments, stderr=errors)
+        os.close(errors)
     if kind == "no reader":
         os.close(reader)
         reader = -1
@@ -101,7 +109,7 @@ def test_a_mistake_ends_the_program_though_it_cannot_be_reported(tmp_path: Path,
     with program(kind, "run", tmp_path / "nothing.toml") as process:
         out, _ = process.communicate(timeout=20)
     assert process.returncode == 2
-    assert out == b""  # not written elsewhere either
+    assert out == ""  # not written elsewhere either
 
 
 def test_what_was_dropped_is_reported_when_the_pipe_is_read_again(tmp_path: Path) -> None:

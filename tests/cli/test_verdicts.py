@@ -12,7 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.program import command, environment, from_duckdb, started, tickwire, write_config
+from tests.cli.program import (
+    Program,
+    command,
+    environment,
+    from_duckdb,
+    started,
+    tickwire,
+    write_config,
+)
 
 TRADE = (
     '{"channel":"trades","data":[{"coin":"%s","side":"B","px":"1.5","sz":"2","time":1700000000000,'
@@ -123,13 +131,26 @@ def test_an_interrupted_replay_says_how_far_it_got(tmp_path: Path) -> None:
         assert stderr.count("interrupted") == 1 + code
 
 
+class Exchange:
+    """A simulated exchange."""
+
+    def __init__(self, running: Program) -> None:
+        self.running = running
+        self.url = running.stdout.readline().strip().removeprefix("ws=")
+
+    def wait_for_subscription(self) -> None:
+        """Wait until a feed has subscribed, and a little for rows; it handles signals then."""
+        for line in self.running.stderr:
+            if "client subscribed" in line:
+                break
+        time.sleep(0.3)
+
+
 @contextmanager
-def simulator(*options: object) -> Iterator[str]:
-    """A simulated exchange; gives its WebSocket URL."""
+def simulator(*options: object) -> Iterator[Exchange]:
     with started("sim", "--port", "0", *options) as running:
-        assert running.stdout is not None
         try:
-            yield running.stdout.readline().strip().removeprefix("ws=")
+            yield Exchange(running)
         finally:
             running.terminate()
             running.communicate(timeout=30)
@@ -140,8 +161,8 @@ def wait_for_sink(folder: Path) -> None:
     until_s = time.monotonic() + 60
     while not (folder / "market.duckdb").exists():
         assert time.monotonic() < until_s
-        time.sleep(0.05)
-    time.sleep(2)
+        time.sleep(0.01)
+    time.sleep(0.5)
 
 
 @pytest.mark.parametrize(
@@ -149,17 +170,17 @@ def wait_for_sink(folder: Path) -> None:
     [(["BTC"], ""), (["BTC", "NONE"], "no message: trades of hyperliquid NONE")],
 )
 def test_a_strict_run(tmp_path: Path, symbols: list[str], problem: str) -> None:
-    with simulator("--symbols", "BTC", "--channels", "trades") as url:
-        config = write_config(tmp_path, source(symbols=symbols, url=url))
-        done = tickwire("run", config, "--duration", "5", "--strict")
+    with simulator("--symbols", "BTC", "--channels", "trades") as exchange:
+        config = write_config(tmp_path, source(symbols=symbols, url=exchange.url))
+        done = tickwire("run", config, "--max-messages", "20", "--strict")
     assert done.returncode == (1 if problem else 0), done.stderr
     assert problem in done.stderr
 
 
 def test_a_run_without_a_message_warns(tmp_path: Path) -> None:
-    with simulator("--symbols", "ETH", "--channels", "trades") as url:
-        config = write_config(tmp_path, source(channels=["quotes"], url=url))
-        done = tickwire("run", config, "--duration", "2")
+    with simulator("--symbols", "ETH", "--channels", "trades") as exchange:
+        config = write_config(tmp_path, source(channels=["quotes"], url=exchange.url))
+        done = tickwire("run", config, "--duration", "1")
     assert "no message came" in done.stderr or "refused" in done.stderr, done.stderr
 
 
@@ -175,10 +196,10 @@ def test_a_summary_that_is_a_folder_is_refused_before_the_start(tmp_path: Path, 
 
 def test_a_hang_up_drains_as_a_termination_does(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
-    with simulator("--symbols", "BTC", "--channels", "trades") as url:
-        config = write_config(tmp_path, source(url=url))
+    with simulator("--symbols", "BTC", "--channels", "trades") as exchange:
+        config = write_config(tmp_path, source(url=exchange.url))
         feed = started("run", config, "--summary", summary)
-        wait_for_sink(tmp_path)
+        exchange.wait_for_subscription()
         feed.send_signal(signal.SIGHUP)
         feed.send_signal(signal.SIGHUP)  # a shell hangs up as well as the terminal
         _, stderr = feed.communicate(timeout=30)
@@ -192,8 +213,8 @@ def test_a_hang_up_drains_as_a_termination_does(tmp_path: Path) -> None:
 def test_a_terminal_that_closes_loses_no_rows(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
     master, terminal = pty.openpty()
-    with simulator("--symbols", "BTC", "--channels", "trades") as url:
-        config = write_config(tmp_path, source(url=url))
+    with simulator("--symbols", "BTC", "--channels", "trades") as exchange:
+        config = write_config(tmp_path, source(url=exchange.url))
         feed = subprocess.Popen(  # noqa: S603 - our own program
             command("run", config, "--summary", summary),
             stdin=terminal,
@@ -203,7 +224,7 @@ def test_a_terminal_that_closes_loses_no_rows(tmp_path: Path) -> None:
             start_new_session=True,
         )
         os.close(terminal)
-        wait_for_sink(tmp_path)
+        exchange.wait_for_subscription()
         os.close(master)
         feed.send_signal(signal.SIGHUP)
         assert feed.wait(30) == 0

@@ -38,7 +38,7 @@ def test_the_source_that_it_prints_can_be_run(venue, tmp_path):
             path = tmp_path / "feeds.toml"
             path.write_text("".join(block))
             FeedHandler(load(path))
-            done = tickwire("run", path, "--duration", "4", "--summary", "-")
+            done = tickwire("run", path, "--duration", "2", "--summary", "-")
         finally:
             running.terminate()
             _, log = running.communicate(timeout=30)

@@ -34,7 +34,11 @@ async def drain(ws):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("tls", [False, True])
-async def test_the_first_lines_say_where_it_is_and_a_signal_ends_it(number, tls):
+def test_the_first_lines_say_where_it_is_and_a_signal_ends_it(number, tls):
+    asyncio.run(run_until_signalled(number, tls))  # the client's loop does not matter
+
+
+async def run_until_signalled(number, tls):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVE, *["--tls"] * tls, stdout=asyncio.subprocess.PIPE
     )

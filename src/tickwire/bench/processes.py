@@ -20,6 +20,9 @@ import structlog
 
 from tickwire.errors import TickwireError
 
+# Not "fork": the parent may have threads and an event loop.
+START_METHOD = "spawn"
+
 
 class ChildProcess:
     """A process that ends with its block; what it does and sends is a subclass's.
@@ -39,10 +42,11 @@ class ChildProcess:
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         """Start it: `target` is called with the arguments and its end of the pipe."""
-        # Not forked: the parent may have threads and an event loop.
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(START_METHOD)
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=target, args=(*arguments, theirs), daemon=True)
+        self._process = context.Process(  # type: ignore[attr-defined] # every method's has it
+            target=target, args=(*arguments, theirs), daemon=True
+        )
         self._process.start()
         theirs.close()
 
