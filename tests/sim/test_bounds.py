@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import websockets
 
-from tickwire.sim import Simulator, connection, hyperliquid, rate_limits, server
+from tickwire.sim import Simulator, connection, hyperliquid, rate_limits, rest, server
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -39,7 +39,8 @@ async def until(condition):
 async def test_without_being_told_otherwise_only_this_machine_can_connect():
     async with Simulator() as sim:
         assert address(sim.ws_url)[0] == address(sim.rest_url)[0] == "127.0.0.1"
-        listening = [*sim._server.sockets, *sim._runner.sites.__iter__().__next__()._server.sockets]
+        [site] = sim._rest._runner.sites
+        listening = [*sim._server.sockets, *site._server.sockets]
         assert {each.getsockname()[0] for each in listening} == {"127.0.0.1"}
         for url in (sim.ws_url, sim.rest_url):
             with pytest.raises(OSError, match=r"refused|unreachable|assign"):
@@ -148,7 +149,7 @@ async def test_an_idle_rest_connection_is_closed(monkeypatch, part):
         reader, writer = await asyncio.open_connection(*address(sim.rest_url))
         writer.write(part)
         assert await until_closed(reader) == b""
-        assert sim._limits.n_closed == 1
+        assert sim._rest.limits.n_closed == 1
         writer.close()
 
 
@@ -158,15 +159,15 @@ async def test_rest_connections_have_a_bound_and_the_oldest_goes(monkeypatch):
         pairs = []
         for n_open in range(1, 4):
             pairs.append(await asyncio.open_connection(*address(sim.rest_url)))
-            await until(lambda n=n_open: len(sim._limits._idle_since_s) >= min(n, 2))
+            await until(lambda n=n_open: len(sim._rest.limits._idle_since_s) >= min(n, 2))
         assert await until_closed(pairs[0][0]) == b""
-        assert sim._limits.n_closed == 1
+        assert sim._rest.limits.n_closed == 1
         for _, writer in pairs:
             writer.close()
 
 
 async def test_a_slow_rest_request_is_answered_with_408(monkeypatch):
-    monkeypatch.setattr(server, "REQUEST_S", 0.1)
+    monkeypatch.setattr(rest, "REQUEST_S", 0.1)
     async with Simulator() as sim:
         reader, writer = await asyncio.open_connection(*address(sim.rest_url))
         writer.write(b"POST /info HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")

@@ -11,11 +11,11 @@ import itertools
 import json
 import sys
 
-from tickwire.sim import Fault, Simulator
+from tickwire.sim import Simulator
 
 VENUES = ("hyperliquid", "binance-usdm")
 # How connections end, in turn: by a close frame, without a word, by breaking the protocol.
-ENDS = ("close", "abort", "protocol-error")
+ENDS = ("close", "fin", "protocol-error")
 
 
 async def run(rate: float, reconnect_s: float) -> None:
@@ -30,11 +30,9 @@ async def run(rate: float, reconnect_s: float) -> None:
             if done:
                 return
             at = simulator.stats.messages
-            simulator.faults.messages += [
-                Fault("truncate", at + 1),  # cannot be decoded
-                Fault("skip", at + 2, channel="book"),  # a hole in a book
-                Fault(end, at + 50),  # type: ignore[arg-type] # one of the kinds
-            ]
+            simulator.inject(f"truncate@n{at + 1}")  # cannot be decoded
+            simulator.inject(f"drop=book@n{at + 2}")  # a hole in a book
+            simulator.inject(f"{end}@n{at + 50}")
 
 
 if __name__ == "__main__":

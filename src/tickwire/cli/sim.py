@@ -43,11 +43,35 @@ def sim(
     stamp: Annotated[
         bool, typer.Option("--stamp", help="Trade ids are the time of sending, ns.")
     ] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Something goes wrong, such as reset@5s or mute=BTC@3s..10s; repeatable; "
+            "--fault help lists all.",
+        ),
+    ] = None,
+    chaos: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", help="A storm of faults, the same for the same seed."),
+    ] = None,
+    chaos_every: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="S", help="From one fault of the storm to the next."),
+    ] = 3.0,
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what is sent, numbered, as JSON lines."),
+    ] = None,
 ) -> None:
     """Simulate an exchange; the first lines are ws=URL, rest=URL and, with --tls, ca=FILE."""
     from tickwire.feed import run
     from tickwire.sim import SimOptions, serve
+    from tickwire.sim.faults import help_text
 
+    if fault == ["help"]:
+        typer.echo(help_text())
+        return
     options = SimOptions(
         venue=venue,
         host=host,
@@ -61,6 +85,10 @@ def sim(
         route=route,
         tls=tls,
         stamp=stamp,
+        faults=fault or (),
+        chaos=chaos,
+        chaos_every_s=chaos_every,
+        log=log,
     )
     try:
         run(serve(options))

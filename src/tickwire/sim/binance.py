@@ -18,6 +18,7 @@ from typing import Any
 
 from tickwire.sim.binance_streams import MARKET_SIDE, Renderer, Stream, levels_text, parse
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
+from tickwire.sim.faults import Fault
 from tickwire.sim.market import Event, Symbol
 
 MAX_STREAMS = 1024
@@ -36,6 +37,11 @@ _DEPTH_PATHS = {
     "binance-usdm": "/fapi/v1/depth",
     "binance-coinm": "/dapi/v1/depth",
 }
+HOLE_IDS = 1  # that a broken sequence lacks
+_KIND = re.compile(r"[A-Za-z]+")
+_UPDATE_ID = re.compile(rb'"(?:u|lastUpdateId)":(\d+)')
+_FIRST_IDS = re.compile(rb'("(?:U|pu)":)(\d+)')
+_IDS = {"trades": re.compile(rb'"[ta]":(\d+)')}
 _FUTURES_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 _ENVELOPE = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"\\]*)"\s*,\s*"data"\s*:\s*')
 
@@ -96,14 +102,22 @@ class Binance(Exchange):
             return _error(2, f"Invalid request: unknown variant {method}", number)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             return _error(2, "Invalid request: params must be an array of strings", number)
-        refused = [name for name in names if self.refuse(name)]
-        if refused:
-            return _error(2, f"Invalid request: invalid stream {refused[0]}", number)
         if method == "SUBSCRIBE":
             if len(client.keys) + len(client.silent) + len(names) > MAX_STREAMS:
                 return Reaction(close=(1008, "Too many streams"))
+            struck = {
+                name: fault
+                for name in names
+                if (fault := self.on_subscribe(client.number, *self.stream_of(name))) is not None
+            }
+            for name, fault in struck.items():
+                if fault.name != "silent":
+                    return _struck(fault, name, number)
             for name in names:
-                self._add(name, client)
+                if name in struck:
+                    client.silent[name] = None
+                else:
+                    self._add(name, client)
         else:
             for name in names:
                 client.keys.pop(name, None)
@@ -123,7 +137,7 @@ class Binance(Exchange):
         self._streams.setdefault(symbol, {}).setdefault(name, stream)
 
     def _delivers(self, stream: Stream, client: Client) -> bool:
-        if _TABLES[stream.kind] not in self.channels or self.refuse(stream.name):
+        if _TABLES[stream.kind] not in self.channels:
             return False
         if self.venue != "binance-usdm":
             return True
@@ -160,6 +174,25 @@ class Binance(Exchange):
         match = _ENVELOPE.match(payload)
         return match[1].decode() if match else None
 
+    def stream_of(self, key: str) -> tuple[str, str]:
+        """Read a stream's name; one of all symbols has none."""
+        symbol, _, kind = key.partition("@")
+        if symbol.startswith("!"):
+            symbol, kind = "", symbol[1:]
+        found = _KIND.match(kind)
+        return _TABLES.get(found[0], "") if found else "", symbol.upper()
+
+    def ids_of(self, message: Message) -> list[str]:
+        """Read a trade's id, or the last update id."""
+        found = _IDS.get(message.channel, _UPDATE_ID).search(message.payload)
+        return [found[1].decode()] if found else []
+
+    def broken(self, payload: bytes) -> bytes | None:
+        """Let a depth event begin, and link to, an id that never was."""
+        if b'"depthUpdate"' not in payload:
+            return None
+        return _FIRST_IDS.sub(lambda m: m[1] + str(int(m[2]) + HOLE_IDS).encode(), payload)
+
     def unwrap(self, payload: bytes) -> bytes:
         """Take off the envelope, for a client of `/ws`."""
         match = _ENVELOPE.match(payload)
@@ -195,13 +228,28 @@ class Binance(Exchange):
         """
         symbol.update_id += 1
         for stream in self._streams.get(symbol.name, {}).values():
-            if stream.window is not None and stream.window.first_id < 0:
+            is_live = stream.symbol is symbol  # no copy of how it was
+            if is_live and stream.window is not None and stream.window.first_id < 0:
                 stream.window.first_id = symbol.update_id
         now_ms = self.market.clock_ms()
         times = f'"E":{now_ms},"T":{now_ms},'
         if self.venue == "binance-coinm":
             times += f'"symbol":"{symbol.name}","pair":"{symbol.name.partition("_")[0]}",'
         return times
+
+
+def _struck(fault: Fault, name: str, number: int | str | None) -> Reaction:
+    """React to a subscribe that a fault strikes; it is the whole request that fails."""
+    if fault.name == "kill":
+        return Reaction(reset=True)
+    if fault.name == "unanswered":
+        return Reaction()
+    reaction = _error(2, f"Invalid request: invalid stream {name}", number)
+    if fault.name == "reject-blind":
+        reaction = _error(2, "Invalid request", None)
+    if fault.name == "reject":
+        return reaction
+    return Reaction(later=[(float(fault.argument), text) for text in reaction.replies])
 
 
 def _error(code: int, text: str, number: int | str | None) -> Reaction:

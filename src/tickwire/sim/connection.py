@@ -9,64 +9,28 @@ Rules of this file
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tickwire.sim.exchange import Client, Exchange, Message, Reaction
-from tickwire.sim.faults import Fault, Faults, damaged
+from tickwire.sim.faults import Fault
 from tickwire.sim.frames import text_frame
+from tickwire.sim.injector import Injector
+from tickwire.sim.stats import Stats
+from tickwire.sim.struck import damaged
+from tickwire.sim.truth_log import TruthLog
+from tickwire.sim.unconfirmed import Unconfirmed
+from tickwire.sim.upgrade import Answer, reset
 
 HIGH_WATER_BYTES = 1 << 20
 # A client that asks and does not read is let go.
 MAX_UNSENT_BYTES = 16 << 20
 MAX_REQUEST_BYTES = 1 << 20  # of one request, over all its frames
 _RESERVED_OPCODE_FRAME = b"\x83\x00"
-
-
-@dataclass(slots=True)
-class Stats:
-    """What a simulator has done. Data messages only, where nothing else is said.
-
-    Parameters
-    ----------
-    connections, open_connections
-        Accepted since the start, and now.
-    requests, replies
-        Texts received, and texts sent that are not data.
-    rest_requests
-        Answered in any way.
-    pongs
-        Received, asked for or not.
-    messages, bytes
-        Sent on all connections, and their payload.
-    by_channel, rows, repeated
-        Messages, rows in them, and rows sent that had been sent before (trades after a subscribe).
-    faults
-        What went wrong on purpose, by kind.
-    subscriptions
-        That deliver, now.
-    refused
-        Clients that went past a bound, by which.
-    """
-
-    connections: int = 0
-    open_connections: int = 0
-    requests: int = 0
-    replies: int = 0
-    rest_requests: int = 0
-    pongs: int = 0
-    messages: int = 0
-    bytes: int = 0
-    by_channel: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
-    repeated: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    subscriptions: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
 
 
 class Connection(WSListener):
@@ -76,12 +40,14 @@ class Connection(WSListener):
     ----------
     exchange, client
         The protocol, and what it remembers of this connection.
-    stats, faults
+    stats, injector, truth
         The simulator's.
     on_change
         Called when the connection opened or closed, subscribed, or can be written again.
     accepted
         What the exchange sends at once.
+    answer
+        The answer to its handshake, where that one is written byte by byte.
     """
 
     def __init__(
@@ -89,9 +55,11 @@ class Connection(WSListener):
         exchange: Exchange,
         client: Client,
         stats: Stats,
-        faults: Faults,
+        injector: Injector,
         on_change: Callable[[Connection], None],
         accepted: Reaction,
+        truth: TruthLog | None = None,
+        answer: Answer | None = None,
     ) -> None:
         self.client = client
         self.exchange = exchange
@@ -104,7 +72,14 @@ class Connection(WSListener):
         self.out_bytes = 0
         self._out: list[bytes] = []
         self._stats = stats
-        self._faults = faults
+        self._injector = injector
+        self._truth = truth
+        self._unconfirmed = Unconfirmed() if truth is not None else None
+        self._answer = answer
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._has_begun = self._is_frozen = False
+        self._held_back: tuple[Message, int] | None = None
+        self._end = "client"
         self._on_change = on_change
         self._accepted = accepted
         self._parts: list[bytes] = []
@@ -112,15 +87,52 @@ class Connection(WSListener):
         self._is_refused = False
         self._transport: WSTransport | None = None
 
+    @property
+    def number(self) -> int:
+        """Counts connections up from 0."""
+        return self.client.number
+
+    def streams(self) -> Iterator[tuple[str, str]]:
+        """Give (channel, symbol) of each subscription."""
+        return map(self.exchange.stream_of, [*self.client.keys, *self.client.silent])
+
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Send what the venue sends first."""
         self._transport = transport
+        if self._answer is not None:
+            self._write_slowly(self._answer.held)
+        else:
+            self._begin(transport)
+
+    def _write_slowly(self, answer: bytes) -> None:
+        """Write the answer to the handshake a byte at a time, and begin then."""
+        transport = self._transport
+        if transport is None or transport.underlying_transport.is_closing():
+            return
+        transport.underlying_transport.write(answer[:1])
+        if len(answer) > 1:
+            assert self._answer is not None  # noqa: S101 - it gave these bytes
+            self._later(self._answer.pause_s, self._write_slowly, answer[1:])
+        else:
+            self._begin(transport)
+
+    def _later(self, delay_s: float, act: Callable[[Any], None], argument: Any) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            act(argument)
+
+        timer = asyncio.get_running_loop().call_later(delay_s, run)
+        self._timers.add(timer)
+
+    def _begin(self, transport: WSTransport) -> None:
         transport.underlying_transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         host, port = transport.underlying_transport.get_extra_info("peername")[:2]
         self.address = f"{host}:{port}"
-        self.is_open = True
+        self.is_open = self._has_begun = True
         self._stats.connections += 1
         self._stats.open_connections += 1
+        if self._truth is not None:
+            self._truth.event("connected", connection=self.number, path=self.client.path)
         self._react(self._accepted)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -169,9 +181,17 @@ class Connection(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Forget the client."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
         self.is_open = False
         self.is_blocked = False
-        self._stats.open_connections -= 1
+        if self._has_begun:
+            self._stats.open_connections -= 1
+            if self._truth is not None and self._unconfirmed is not None:
+                unsure = self._unconfirmed.numbers
+                unsure += [self._held_back[1]] if self._held_back is not None else []
+                self._truth.event("ended", connection=self.number, by=self._end, unsure=unsure)
         self._on_change(self)
 
     def pause_writing(self) -> None:
@@ -185,17 +205,31 @@ class Connection(WSListener):
 
     def deliver(self, message: Message) -> bool:
         """Queue a data message, as the faults leave it; returns whether it counts as sent."""
-        payload = message.payload
-        if self._faults.messages:
-            fault = self._faults.due(self._stats.messages + 1, message.channel)
-            if fault is not None:
-                payload = self._strike(fault, payload)
-                if payload == b"":
-                    return False
+        return self.deliver_as(message) == ""
+
+    def deliver_as(self, message: Message) -> str:
+        """Queue a data message; returns the fault that struck it, or an empty text."""
+        fault = None
+        if self._injector.at_messages:
+            channel, symbol = message.channel, self.exchange.stream_of(message.key)[1]
+            number = self._stats.messages + 1
+            fault = self._injector.on_message(self, number, channel, symbol)
+        number = self._truth.number if self._truth is not None else 0
+        payloads = (message.payload,) if fault is None else self._strike_message(fault, message)
+        for payload in payloads:
+            self._send(message, payload, number)
+        if payloads and self._held_back is not None:
+            (held, number), self._held_back = self._held_back, None
+            self._send(held, held.payload, number)
+        return "" if fault is None else fault.name
+
+    def _send(self, message: Message, payload: bytes, number: int) -> None:
         is_whole = payload is message.payload
         if self.client.bare:
             payload = self.exchange.unwrap(payload)
         self.queue(payload)
+        if self._unconfirmed is not None:
+            self._unconfirmed.add(number, len(payload))
         stats = self._stats
         stats.messages += 1
         stats.bytes += len(payload)
@@ -205,7 +239,6 @@ class Connection(WSListener):
         if is_whole:
             stats.rows[message.channel] += message.n_rows - message.n_repeated
             stats.repeated[message.channel] += message.n_repeated
-        return True
 
     def queue(self, payload: bytes) -> None:
         """Queue a text message."""
@@ -217,9 +250,11 @@ class Connection(WSListener):
         """Write what is queued."""
         if not self._out:
             return
-        if self._transport is not None and self.is_open:
+        if self._transport is not None and self.is_open and not self._is_frozen:
             self._transport.underlying_transport.write(b"".join(self._out))
             self.last_sent_s = time.monotonic()
+            if self._unconfirmed is not None:
+                self._unconfirmed.confirm(self._transport.underlying_transport)
         self._out.clear()
         self.out_bytes = 0
         self._let_go_if_unread()
@@ -227,14 +262,18 @@ class Connection(WSListener):
     def _let_go_if_unread(self) -> None:
         if self._transport is None or not self.is_open:
             return
-        if self._transport.underlying_transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+        n_bytes = self._transport.underlying_transport.get_write_buffer_size()
+        if n_bytes > MAX_UNSENT_BYTES:
             self._stats.refused["unread"] += 1
             self._transport.underlying_transport.abort()
+        elif 0 < self._injector.backlog_bytes < n_bytes:
+            self._injector.note("backlog", self.number)
+            self.reset("backlog")
 
     def ping(self, payload: bytes) -> None:
         """Send a ping frame."""
         self.flush()
-        if self._transport is not None and self.is_open:
+        if self._transport is not None and self.is_open and not self._is_frozen:
             self._transport.send_ping(payload)
 
     def send_raw(self, frame_bytes: bytes) -> None:
@@ -244,6 +283,7 @@ class Connection(WSListener):
 
     def close(self, code: int = 1001, reason: str = "") -> None:
         """Start the closing handshake and end the connection."""
+        self._end = "close"
         self.flush()
         if self._transport is not None and self.is_open:
             # picows takes the codes it has names for, and a venue may use any other.
@@ -251,40 +291,113 @@ class Connection(WSListener):
             self._transport.underlying_transport.write(bytes((0x88, len(body))) + body)
             self._transport.disconnect()
 
+    def reset(self, end: str = "reset") -> None:
+        """End the connection by a RST."""
+        self._end = end
+        self._out.clear()
+        if self._transport is not None:
+            reset(self._transport.underlying_transport)
+
     def abort(self) -> None:
         """Lose the connection without a word."""
+        self._end = "fin"
         self._out.clear()
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
     def _react(self, reaction: Reaction) -> None:
+        if reaction.reset:
+            self.reset()
+            return
         for reply in reaction.replies:
             self.queue(reply.encode())
             self._stats.replies += 1
         for message in reaction.first:
-            self.deliver(message)
+            self._deliver_first(message)
+        for delay_s, reply in reaction.later:
+            self._later(delay_s, self._react, Reaction([reply]))
         self.flush()
         if reaction.close is not None:
             self.close(*reaction.close)
         self._on_change(self)
 
-    def _strike(self, fault: Fault, payload: bytes) -> bytes:
-        """Return the payload that remains; empty where none is sent."""
-        self._stats.faults[fault.kind] += 1
-        if fault.kind in ("truncate", "missing-field"):
-            return damaged(payload, fault.kind, self.exchange.required)
-        if fault.kind == "abort":
-            self.flush()
-            self.abort()
-        elif fault.kind == "close":
-            self.close(fault.code)
-        elif fault.kind == "protocol-error":
+    def _deliver_first(self, message: Message) -> None:
+        """Send what the venue sends to this client alone."""
+        truth = self._truth
+        if truth is None:
+            self.deliver(message)
+            return
+        truth.number += 1
+        truth.message(message, {self.number: self.deliver_as(message)})
+
+    def _strike_message(self, fault: Fault, message: Message) -> Sequence[bytes]:
+        """Return the payloads that are sent instead of a message's."""
+        payload, name = message.payload, fault.name
+        if name in ("truncate", "corrupt", "missing-field"):
+            return [damaged(payload, name, self.exchange.required)]
+        if name == "break-sequence":
+            return [self.exchange.broken(payload) or payload]
+        if name == "repeat":
+            return [payload, payload]
+        if name == "reorder":
+            number = self._truth.number if self._truth is not None else 0
+            self._held_back = message, number
+        elif name == "half-frame":
+            frame = text_frame(payload)
+            self.send_raw(frame[: len(frame) // 2])
+            self._end_as(str(fault.argument))
+        elif name == "protocol-error":
             self.send_raw(_RESERVED_OPCODE_FRAME)
-        elif fault.kind == "error":
+        elif name == "error":
             self.queue(self.exchange.error_text.encode())
-        elif fault.kind == "stall":
-            # What is queued belongs to the time before.
+        elif name not in ("drop", "mute"):
+            self.strike(fault)
+        return []
+
+    def _end_as(self, end: str) -> None:
+        if end == "reset":
+            # What was written before goes out first, or it would not be half a frame.
+            self._later(0.02, lambda _: self.reset(), None)
+            self._hold(is_frozen=False)
+        elif end == "hold":
+            self._hold(is_frozen=True)
+        else:
+            self._end = "fin"
+            if self._transport is not None:
+                self._transport.disconnect()
+            self.is_open = False
+
+    def strike(self, fault: Fault) -> None:
+        """Let a fault that strikes connections happen."""
+        name = fault.name
+        if name == "reset":
             self.flush()
-            self.is_stalled = True
-            self._on_change(self)
-        return b""
+            self.reset()
+        elif name == "fin":
+            self.flush()
+            self._end_as("fin")
+        elif name == "close":
+            self.close(int(fault.argument))
+        elif name == "unsubscribe":
+            self._react(self.exchange.unsubscribe(self.client, fault.targets))
+        else:
+            self.flush()  # what is queued belongs to the time before
+            self._hold(is_frozen=name == "freeze")
+
+    def _hold(self, *, is_frozen: bool) -> None:
+        """Send no data any more; frozen, read and answer nothing either."""
+        self.is_stalled = True
+        if is_frozen and self._transport is not None:
+            self._is_frozen = True
+            self._transport.underlying_transport.pause_reading()
+        self._on_change(self)
+
+    def thaw(self) -> None:
+        """End a freeze or a stall."""
+        if not self.is_open or self._transport is None:
+            return
+        self.is_stalled = False
+        if self._is_frozen:
+            self._is_frozen = False
+            self._transport.underlying_transport.resume_reading()
+        self._on_change(self)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tickwire.sim.faults import Fault
 from tickwire.sim.market import Event, Market
 
 CHANNELS = ("trades", "quotes", "book", "candles", "tickers", "mids", "liquidations")
@@ -90,11 +91,17 @@ class Reaction:
         Data to send behind them: what the venue sends right after a subscribe.
     close
         Close code and reason, where the request ends the connection.
+    later
+        Texts to send after so many seconds.
+    reset
+        End the connection by a RST.
     """
 
     replies: list[str] = field(default_factory=list)
     first: list[Message] = field(default_factory=list)
     close: tuple[int, str] | None = None
+    later: list[tuple[float, str]] = field(default_factory=list)
+    reset: bool = False
 
 
 @dataclass(slots=True)
@@ -116,8 +123,8 @@ class Exchange(ABC):
         What it sends.
     channels
         Those of `CHANNELS` that it serves.
-    refuse
-        Says of a subscription (the request's JSON, or the stream's name) whether to refuse it.
+    on_subscribe
+        Says of a subscribe (the connection's number, channel and symbol) what goes wrong with it.
     live
         Whether the market is sent. A capture is not live: every symbol is known, and nothing is
         sent but what it holds.
@@ -136,7 +143,7 @@ class Exchange(ABC):
         venue: str,
         market: Market,
         channels: Collection[str] = CHANNELS,
-        refuse: Callable[[str], bool] = lambda _: False,
+        on_subscribe: Callable[[int, str, str], Fault | None] = lambda *_: None,
         *,
         live: bool = True,
         greeting: str | None = None,
@@ -144,7 +151,7 @@ class Exchange(ABC):
         self.venue = venue
         self.market = market
         self.channels = frozenset(channels)
-        self.refuse = refuse
+        self.on_subscribe = on_subscribe
         self.live = live
         self.greeting = greeting
 
@@ -167,6 +174,31 @@ class Exchange(ABC):
     @abstractmethod
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
         """Answer a REST request; None where there is no such path."""
+
+    def stream_of(self, key: str) -> tuple[str, str]:
+        """Give the channel and the symbol of a key; empty where it has none."""
+        return "", ""
+
+    def ids_of(self, message: Message) -> list[str]:
+        """Give the venue's ids in a message: of trades, or a book's last update."""
+        return []
+
+    def unsubscribe(self, client: Client, targets: Collection[str]) -> Reaction:
+        """End subscriptions as the venue does it on its own."""
+        reaction = Reaction()
+        for key in list(client.keys):
+            if not {*self.stream_of(key)}.isdisjoint(targets):
+                del client.keys[key]
+                reaction.replies += self.end_texts(key)
+        return reaction
+
+    def end_texts(self, key: str) -> list[str]:
+        """Give what the venue says where it ends a subscription."""
+        return []
+
+    def broken(self, payload: bytes) -> bytes | None:
+        """Leave a hole in the ids of a book's change; None where it has none."""
+        return None
 
     def count(self, client: Client) -> Reaction | None:
         """Count a message or ping of the client; the reaction where they are too many."""

@@ -12,11 +12,13 @@ Rules of this file
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tickwire.sim.candles import INTERVALS, Candle, Candles
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
+from tickwire.sim.faults import Fault
 from tickwire.sim.market import Event, Symbol, Trade
 
 BOOK_EVENTS = 10
@@ -36,6 +38,8 @@ _TABLES = {
     "allMids": "mids",
 }
 _INTERVALS = frozenset(INTERVALS) - {"1s", "6h"}
+_LIMIT = "Cannot track more than 1000 total subscriptions."
+_TRADE_ID = re.compile(rb'"tid":(\d+)')
 _ADDRESS_MASK = (1 << 160) - 1
 
 
@@ -74,26 +78,56 @@ class Hyperliquid(Exchange):
         except (ValueError, KeyError, TypeError, RecursionError):
             problem = f"Error parsing JSON into valid websocket request: {text}"
             return _error(problem)
-        if self.refuse(dumps(asked)) or _TABLES[kind] not in self.channels:
-            return _error(f"Invalid subscription {dumps(asked)}")
-        subscription = self._normal(asked)
+        subscription = self._normal(asked) if _TABLES[kind] in self.channels else None
         if subscription is None:
             return _error(f"Invalid subscription {dumps(asked)}")
         key = _key(subscription)
+        echo = {"method": method, "subscription": subscription}
+        answer = [dumps({"channel": "subscriptionResponse", "data": echo})]
         if method == "subscribe":
-            if key in client.keys:
+            if key in client.keys or key in client.silent:
                 return _error(f"Already subscribed: {dumps(subscription)}")
+            fault = self.on_subscribe(client.number, *self.stream_of(key))
+            if fault is not None:
+                if fault.name == "silent":
+                    client.silent[key] = None
+                return _struck(fault, answer, dumps(asked))
             if len(client.keys) >= MAX_SUBSCRIPTIONS:
-                return _error("Cannot track more than 1000 total subscriptions.")
+                return _error(_LIMIT)
             client.keys[key] = None
             first = list(self._first(key, subscription)) if self.live else []
         else:
-            if key not in client.keys:
+            if key not in client.keys and key not in client.silent:
                 return _error(f"Already unsubscribed: {dumps(subscription)}")
-            del client.keys[key]
+            client.keys.pop(key, None)
+            client.silent.pop(key, None)
             first = []
-        echo = {"method": method, "subscription": subscription}
-        return Reaction([dumps({"channel": "subscriptionResponse", "data": echo})], first)
+        return Reaction(answer, first)
+
+    def stream_of(self, key: str) -> tuple[str, str]:
+        """Read a key, whose coin may hold colons."""
+        kind, _, rest = key.partition(":")
+        n_after = {"candle": 1, "l2Book": 3}.get(kind, 0)
+        symbol = "" if kind == "allMids" else rest.rsplit(":", n_after)[0]
+        return _TABLES.get(kind, ""), symbol
+
+    def ids_of(self, message: Message) -> list[str]:
+        """Read the trade ids."""
+        if message.channel != "trades":
+            return []
+        return [number.decode() for number in _TRADE_ID.findall(message.payload)]
+
+    def end_texts(self, key: str) -> list[str]:
+        """Answer as if the client had unsubscribed."""
+        symbol = self.stream_of(key)[1]
+        kind = key.partition(":")[0]
+        subscription: dict[str, Any] = {"type": kind} | ({"coin": symbol} if symbol else {})
+        if kind == "candle":
+            subscription["interval"] = key.rpartition(":")[2]
+        elif kind == "l2Book":
+            subscription = self._books[symbol][key]
+        echo = {"method": "unsubscribe", "subscription": subscription}
+        return [dumps({"channel": "subscriptionResponse", "data": echo})]
 
     def _normal(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         """Return the subscription as the venue echoes it, or None where it is not valid."""
@@ -221,6 +255,21 @@ class Hyperliquid(Exchange):
 
 def _error(text: str) -> Reaction:
     return Reaction([dumps({"channel": "error", "data": text})])
+
+
+def _struck(fault: Fault, answer: list[str], asked: str) -> Reaction:
+    """React to a subscribe that a fault strikes."""
+    if fault.name == "silent":
+        return Reaction(answer)
+    if fault.name == "reject":
+        return _error(f"Invalid subscription {asked}")
+    if fault.name == "kill":
+        return Reaction(reset=True)
+    if fault.name == "unanswered":
+        return Reaction()
+    is_blind = fault.name == "reject-blind"
+    text = _LIMIT if is_blind else f"Invalid subscription {asked}"
+    return Reaction(later=[(float(fault.argument), dumps({"channel": "error", "data": text}))])
 
 
 def _key(subscription: Mapping[str, Any]) -> str:

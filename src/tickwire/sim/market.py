@@ -72,6 +72,12 @@ class Side:
             self.lots[key] = lots
             self.orders[key] = 1
 
+    def copy(self) -> Side:
+        """Give a side that stays as this one is now."""
+        other = Side(self.sign)
+        other.keys, other.lots, other.orders = [*self.keys], {**self.lots}, {**self.orders}
+        return other
+
     def take(self, key: int, lots: int) -> None:
         """Take `lots` from the level; a level without lots is gone."""
         left = self.lots[key] - lots
@@ -140,6 +146,12 @@ class Symbol:
         self.volume_lots = 0
         self.notional = 0
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
+
+    def copy(self) -> Symbol:
+        """Give a symbol whose book stays as this one's is now."""
+        other = Symbol(self.instrument, self.update_id)
+        other.bids, other.asks = self.bids.copy(), self.asks.copy()
+        return other
 
     @property
     def mid_half_ticks(self) -> int:

@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - The schedule is open loop: what is due is counted from the monotonic clock, so a tick that comes
   late sends more, and a client that is slow does not slow the clock.
+- With faults or a truth log the market goes on, as an exchange's does: a stream that was ever
+  subscribed is made even while no connection has it.
 - No client is ever outrun: while one cannot be written, the whole market waits for it, because a
   message left out would be a hole in its book. A lag of more than a second is then forgotten.
 """
@@ -16,6 +18,8 @@ from collections.abc import Collection
 
 from tickwire.sim.connection import Connection
 from tickwire.sim.exchange import Exchange
+from tickwire.sim.injector import Injector
+from tickwire.sim.truth_log import TruthLog
 
 TURN_BYTES = 1 << 17
 TURN_EVENTS = 1000
@@ -34,12 +38,25 @@ class MarketDriver:
         Messages per second in total, 0 for as fast as the clients take them.
     limit
         Stop after this many messages; 0 for never.
+    injector
+        Says how much a client may leave unread before it is cut off; 0: it is waited for.
+    truth
+        Gets every message.
     """
 
-    def __init__(self, exchange: Exchange, rate: float, limit: int = 0) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        rate: float,
+        limit: int = 0,
+        injector: Injector | None = None,
+        truth: TruthLog | None = None,
+    ) -> None:
         self._exchange = exchange
         self._rate = rate
         self._limit = limit
+        self._injector = injector
+        self._truth = truth
         self._n_sent = 0
         self._connections: list[Connection] = []
         self._subscribers: dict[str, list[Connection]] = {}
@@ -50,10 +67,15 @@ class MarketDriver:
     def refresh(self, connections: Collection[Connection]) -> None:
         """Take note of who is there and what they want."""
         self._connections = [one for one in connections if one.is_open and not one.is_stalled]
-        subscribers: dict[str, list[Connection]] = {}
+        subscribers: dict[str, list[Connection]] = (
+            {key: [] for key in self._subscribers} if self._goes_on else {}
+        )
         for connection in self._connections:
             for key in connection.client.keys:
-                subscribers.setdefault(key, []).append(connection)
+                if subscribers.get(key):
+                    subscribers[key].append(connection)
+                else:
+                    subscribers[key] = [connection]
         self._subscribers = subscribers
         self._changed.set()
 
@@ -89,20 +111,37 @@ class MarketDriver:
             await asyncio.sleep(min(wait_s, 0.05))
         self.finished.set()
 
+    @property
+    def _goes_on(self) -> bool:
+        has_faults = self._injector is not None and self._injector.has_faults
+        return has_faults or self._truth is not None
+
     def _is_blocked(self) -> bool:
+        if self._injector is not None and self._injector.backlog_bytes:
+            return False
         return any(connection.is_blocked for connection in self._connections)
 
     def _turn(self, n_messages: int) -> None:
         """Send that many messages, or a batch, whichever is less."""
         exchange, market = self._exchange, self._exchange.market
+        goes_on, truth = self._goes_on, self._truth
         n_sent = n_bytes = 0
         for _ in range(TURN_EVENTS):
             subscribers = self._subscribers
             for message in exchange.render(market.step(), subscribers):
+                given: dict[int, str] = {}
+                if truth is not None:
+                    truth.number += 1
                 for connection in subscribers[message.key]:
                     if connection.is_open and not connection.is_stalled:
-                        n_sent += connection.deliver(message)
+                        struck = connection.deliver_as(message)
+                        n_sent += not struck or goes_on
                         n_bytes += len(message.payload)
+                        given[connection.number] = struck
+                if truth is not None:
+                    truth.message(message, given)
+                if goes_on and not given:
+                    n_sent += 1
             if n_sent >= n_messages or n_bytes >= TURN_BYTES:
                 break
         self._n_sent += n_sent

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tickwire.sim.chaos import EVERY_S
 from tickwire.sim.client_log import ClientLog
 from tickwire.sim.exchange import CHANNELS
 from tickwire.sim.instruments import BINANCE, DEFAULT_PORTS, DEFAULT_SYMBOLS, VENUES
@@ -35,6 +36,10 @@ class SimOptions:
     route: Route = "all"
     tls: bool = False
     stamp: bool = False
+    faults: Sequence[str] = ()
+    chaos: int | None = None
+    chaos_every_s: float = EVERY_S
+    log: Path | None = None
 
 
 async def serve(options: SimOptions) -> None:
@@ -77,6 +82,10 @@ async def serve(options: SimOptions) -> None:
         route=options.route,
         tls=options.tls,
         stamp=options.stamp,
+        faults=options.faults,
+        chaos=options.chaos,
+        chaos_every_s=options.chaos_every_s,
+        log=options.log,
         clients=ClientLog(),
     ) as simulator:
         for number in signals:

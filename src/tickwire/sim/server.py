@@ -20,31 +20,39 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
-from aiohttp import web
-from picows import WSUpgradeRequest, ws_create_server
+from picows import (
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
 from tickwire.capture import Capture
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
+from tickwire.sim.chaos import EVERY_S, storm
 from tickwire.sim.client_log import ClientLog
-from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection, Stats
+from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection
 from tickwire.sim.declared import Declared
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
-from tickwire.sim.faults import Faults
+from tickwire.sim.faults import Fault, parse
 from tickwire.sim.hyperliquid import Hyperliquid
-from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
-from tickwire.sim.market import Market
+from tickwire.sim.injector import TICK_S, Injector
+from tickwire.sim.instruments import BINANCE, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
+from tickwire.sim.market import Market, wall_ms
 from tickwire.sim.market_driver import MarketDriver
 from tickwire.sim.playback import CaptureDriver, RestAnswers, Route, Speed
-from tickwire.sim.rate_limits import RestLimits
+from tickwire.sim.rest import RestServer
+from tickwire.sim.stats import Stats
+from tickwire.sim.truth_log import TruthLog
+from tickwire.sim.upgrade import Answer, Refusal
 from tickwire.venues import load
 
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
 HANDSHAKE_S = 5.0  # for a client to send its whole request
 TLS_HANDSHAKE_S = 10.0
-REQUEST_S = 10.0  # for the body of a REST request
 
 
 class Simulator:
@@ -77,7 +85,11 @@ class Simulator:
     limit
         Stop after this many messages of the market; 0 for never.
     faults
-        What goes wrong on purpose.
+        What goes wrong on purpose, as `tickwire.sim.faults` reads it; also later, by `inject`.
+    chaos
+        Seed of a storm of faults; None for none. `chaos_every_s` is from one to the next.
+    log
+        A file that gets everything sent, as JSON lines.
     greeting
         Text sent first on every connection.
     ping_every_s
@@ -102,7 +114,10 @@ class Simulator:
         tls: bool = False,
         stamp: bool = False,
         limit: int = 0,
-        faults: Faults | None = None,
+        faults: Sequence[str | Fault] = (),
+        chaos: int | None = None,
+        chaos_every_s: float = EVERY_S,
+        log: Path | str | None = None,
         greeting: str | None = None,
         ping_every_s: float | None = None,
         clients: ClientLog | None = None,
@@ -110,7 +125,7 @@ class Simulator:
         _check(venue, rate, channels, speed, plays=capture is not None)
         self.venue = venue
         self.stats = Stats()
-        self.faults = faults or Faults()
+        given = [_fault(venue, fault) for fault in faults]
         self.ws_url = self.rest_url = ""
         self.ca_file: Path | None = None
         self._host, self._port, self._tls = host, port, tls
@@ -118,7 +133,9 @@ class Simulator:
         self._answers = RestAnswers(self._capture) if self._capture else None
         self._rate, self._limit, self._speed, self._route = rate, limit, speed, route
         names = () if self._capture else tuple(symbols or DEFAULT_SYMBOLS[venue])
-        self.market = Market(venue, names, seed, stamp=stamp)
+        weather = None if chaos is None else storm(chaos, venue, names, chaos_every_s)
+        self._injector = Injector(given, weather, chaos or seed, self.stats.faults)
+        self.market = Market(venue, names, seed, stamp=stamp, clock_ms=self._clock_ms)
         speaks: type[Exchange] = Hyperliquid if venue in HYPERLIQUID else Binance
         if venue not in VENUES:
             speaks = Declared
@@ -126,24 +143,31 @@ class Simulator:
             venue,
             self.market,
             [channel.partition(":")[0] for channel in channels or CHANNELS],
-            lambda subscription: self.faults.refuse(subscription),
+            self._injector.on_subscribe,
             live=self._capture is None,
             greeting=greeting,
         )
+        self._log_path = Path(log) if log is not None else None
+        self._truth: TruthLog | None = None
         self._clients = clients
         self._ping_every_s = ping_every_s or self.exchange.ping_every_s
         self._connections: dict[Connection, None] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._n_accepted = 0
         self._server: asyncio.Server | None = None
-        self._runner: web.AppRunner | None = None
-        self._limits: RestLimits | None = None
+        self._context: ssl.SSLContext | None = None
+        self._rest = RestServer(self.exchange, self._answers, self._injector, self.stats)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Simulator:
+        if self._log_path is not None:
+            self._truth = self._injector.truth = TruthLog(self._log_path, self.exchange)
+            symbols = [*self.market.symbols]
+            self._truth.event("start", venue=self.venue, symbols=symbols, rate=self._rate)
         self._driver: MarketDriver | CaptureDriver = (
             CaptureDriver(self._capture, self.exchange, self._speed, self._route)
             if self._capture
-            else MarketDriver(self.exchange, self._rate, self._limit)
+            else MarketDriver(self.exchange, self._rate, self._limit, self._injector, self._truth)
         )
         try:
             await self._listen()
@@ -153,32 +177,37 @@ class Simulator:
         self._tasks = [
             asyncio.create_task(self._driver.run()),
             asyncio.create_task(self._keep_house()),
+            asyncio.create_task(self._strike()),
         ]
+        self._injector.start()
         return self
 
     async def _listen(self) -> None:
-        context = None
         if self._tls:
             self._folder = tempfile.TemporaryDirectory(prefix="tickwire-sim-")
-            context, self.ca_file = server_context(self._host, Path(self._folder.name))
-        with _naming(self._host, self._port):
+            self._context, self.ca_file = server_context(self._host, Path(self._folder.name))
+        ws_port = await self._listen_for_clients(self._port)
+        wanted = ws_port + 1 if self._port else 0
+        with _naming(self._host, wanted):
+            rest_port = await self._rest.listen(self._host, wanted, self._context)
+        self._ports = ws_port, rest_port
+        end = "s" if self._context else ""
+        self.ws_url = f"ws{end}://{self._host}:{ws_port}"
+        self.rest_url = f"http{end}://{self._host}:{rest_port}"
+
+    async def _listen_for_clients(self, port: int) -> int:
+        with _naming(self._host, port):
             self._server = await ws_create_server(
                 self._accept,
                 self._host,
-                self._port,
-                ssl=context,
+                port,
+                ssl=self._context,
                 max_frame_size=MAX_REQUEST_BYTES,
                 enable_auto_pong=False,
                 websocket_handshake_timeout=HANDSHAKE_S,
-                ssl_handshake_timeout=TLS_HANDSHAKE_S if context else None,
+                ssl_handshake_timeout=TLS_HANDSHAKE_S if self._context else None,
             )
-        ws_port = self._server.sockets[0].getsockname()[1]
-        wanted = ws_port + 1 if self._port else 0
-        with _naming(self._host, wanted):
-            rest_port = await self._serve_rest(context, wanted)
-        end = "s" if context else ""
-        self.ws_url = f"ws{end}://{self._host}:{ws_port}"
-        self.rest_url = f"http{end}://{self._host}:{rest_port}"
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def __aexit__(
         self,
@@ -193,8 +222,9 @@ class Simulator:
             self._server.close()
         self.disconnect_all()
         await asyncio.sleep(0)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._rest.close()
+        if self._truth is not None:
+            self._truth.close()
         if self._folder is not None:
             self._folder.cleanup()
         for result in results:
@@ -213,6 +243,22 @@ class Simulator:
                 connection.abort()
             else:
                 connection.close(code)
+
+    def inject(self, fault: str | Fault) -> None:
+        """Let something go wrong; its times count from now.
+
+        Parameters
+        ----------
+        fault
+            As `tickwire.sim.faults` reads it, such as `reset` or `mute=BTC@0s..2s`.
+
+        Raises
+        ------
+        ConfigError
+            It is none.
+        """
+        self._injector.add(_fault(self.venue, fault))
+        self._injector.tick(self.connections)
 
     def pause(self) -> None:
         """Send no data; requests are still answered."""
@@ -237,22 +283,40 @@ class Simulator:
         """Wait until the limit is reached, or every capture is played that was begun."""
         await self._driver.finished.wait()
 
-    def _accept(self, request: WSUpgradeRequest) -> Connection | None:
+    def _accept(
+        self, request: WSUpgradeRequest
+    ) -> Connection | WSUpgradeResponseWithListener | None:
         if len(self._connections) >= MAX_CONNECTIONS:
             self.stats.refused["too many connections"] += 1
             return None
+        number, self._n_accepted = self._n_accepted, self._n_accepted + 1
+        fault = self._injector.on_upgrade(number)
+        if fault is not None and fault.status:
+            wait = {"Retry-After": f"{float(fault.argument):g}"} if fault.argument else None
+            refusal = WSUpgradeResponse.create_error_response(fault.status, b"", wait)
+            return WSUpgradeResponseWithListener(refusal, None)
+        if fault is not None and fault.name != "byte-by-byte":
+            return WSUpgradeResponseWithListener(Answer(fault), Refusal(fault))
+        answer = Answer(fault) if fault is not None else None
         url = urlsplit(request.path.decode("latin-1"))
-        client = Client(url.path, self.stats.connections)
+        client = Client(url.path, number)
         # Stream names hold "@" and "/", never "+": a plus is not a space here.
         query = dict(parse_qsl(url.query.replace("+", "%2B")))
         reaction = self.exchange.accept(url.path, query, client)
         if reaction is None:
             return None
         connection = Connection(
-            self.exchange, client, self.stats, self.faults, self._on_change, reaction
+            self.exchange,
+            client,
+            self.stats,
+            self._injector,
+            self._on_change,
+            reaction,
+            self._truth,
+            answer,
         )
         self._connections[connection] = None
-        return connection
+        return connection if answer is None else WSUpgradeResponseWithListener(answer, connection)
 
     def _on_change(self, connection: Connection) -> None:
         if not connection.is_open:
@@ -268,8 +332,9 @@ class Simulator:
         while True:
             await asyncio.sleep(min(1.0, self._ping_every_s))
             now_s = time.monotonic()
-            if self._limits is not None:
-                self._limits.look(now_s)
+            self._rest.look(now_s)
+            if self._truth is not None:
+                self._truth.flush()
             if now_s - pinged_s >= self._ping_every_s:
                 pinged_s = now_s
                 for connection in self.connections:
@@ -278,50 +343,32 @@ class Simulator:
                 if now_s - connection.last_sent_s > IDLE_CLOSE_S and self.venue in HYPERLIQUID:
                     connection.close(1000, "Inactive")
 
-    async def _serve_rest(self, context: ssl.SSLContext | None, port: int) -> int:
-        application = web.Application(client_max_size=MAX_REQUEST_BYTES)
-        application.router.add_route("*", "/{path:.*}", self._on_rest)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        if self._runner.server is not None:
-            self._limits = RestLimits(self._runner.server)
-        site = web.TCPSite(self._runner, self._host, port, ssl_context=context)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+    def _clock_ms(self) -> int:
+        return wall_ms() + self._injector.skew_ms
 
-    async def _on_rest(self, request: web.Request) -> web.Response:
-        if self._limits is None:
-            return await self._answer(request)
-        with self._limits.serving(request.protocol):
-            return await self._answer(request)
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        self.stats.rest_requests += 1
-        if self.faults.rest_delay_s:
-            await asyncio.sleep(self.faults.rest_delay_s)
-        status = self.faults.rest_status()
-        if status != 200:
-            headers = {"Retry-After": str(self.faults.retry_after_s)}
-            body = '{"code":-1003,"msg":"Too many requests."}'
-            return web.Response(
-                status=status, text=body, headers=headers, content_type="application/json"
-            )
-        try:
-            async with asyncio.timeout(REQUEST_S):
-                body = await request.text()
-        except TimeoutError:
-            return web.Response(status=408, text="too slow")
-        except UnicodeDecodeError:
-            return web.Response(status=400, text="not text")
-        query = dict(request.query)
-        if self._answers is not None:
-            data = self._answers.next(request.path, query.get("symbol", ""))
-            if data is not None:
-                return web.Response(body=data, content_type="application/json")
-        answer = self.exchange.rest(request.method, request.path, query, body)
-        if answer is None:
-            return web.Response(status=404, text="not found")
-        return web.Response(status=answer.status, text=answer.body, content_type="application/json")
+    async def _strike(self) -> None:
+        """Let the faults happen whose time has come, and close and open the ports as they say."""
+        injector = self._injector
+        while True:
+            await asyncio.sleep(TICK_S)
+            if not injector.has_faults:
+                continue
+            injector.tick(self.connections)
+            self._rest.keep_stale()
+            if injector.is_down:
+                for connection in self.connections:
+                    connection.reset("down")
+            is_open = not (injector.is_down or injector.is_refusing)
+            if is_open and self._server is None:
+                await self._listen_for_clients(self._ports[0])
+            elif not is_open and self._server is not None:
+                self._server.close()
+                self._server = None
+            is_open = not (injector.is_down or injector.is_rest_dead)
+            if is_open and not self._rest.is_open:
+                await self._rest.listen(self._host, self._ports[1], self._context)
+            elif not is_open and self._rest.is_open:
+                await self._rest.close()
 
 
 @contextmanager
@@ -332,6 +379,14 @@ def _naming(host: str, port: int) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise TickwireError(f"cannot listen on {host}:{port}: {why}") from None
+
+
+def _fault(venue: str, given: str | Fault) -> Fault:
+    """Read a fault that this venue can have."""
+    fault = parse(given) if isinstance(given, str) else given
+    if fault.name == "break-sequence" and venue not in BINANCE:
+        raise ConfigError([f"--fault {fault.text}: {venue} does not number its messages"])
+    return fault
 
 
 def _check(

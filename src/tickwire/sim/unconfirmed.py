@@ -1,0 +1,43 @@
+"""The messages of a connection that the other side has not acknowledged to the last byte."""
+
+from __future__ import annotations
+
+import fcntl
+import termios
+from collections import deque
+from typing import Any
+
+
+class Unconfirmed:
+    """Counts what was written against what is still on its way."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[int, int]] = deque()
+        self._n_bytes = 0
+
+    @property
+    def numbers(self) -> list[int]:
+        """The messages, by the numbers that they were added with."""
+        return [number for number, _ in self._messages]
+
+    def add(self, number: int, n_bytes: int) -> None:
+        """Note a message; its frame's header and TLS make it longer, never shorter."""
+        self._messages.append((number, n_bytes))
+        self._n_bytes += n_bytes
+
+    def confirm(self, transport: Any) -> None:
+        """Forget what has arrived.
+
+        Parameters
+        ----------
+        transport
+            The one below picows's. Its socket's queue (`SIOCOUTQ`) holds what was not acknowledged.
+        """
+        sock = transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return
+        queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+        n_waiting = int.from_bytes(queued, "little") + transport.get_write_buffer_size()
+        messages = self._messages
+        while messages and self._n_bytes - messages[0][1] >= n_waiting:
+            self._n_bytes -= messages.popleft()[1]

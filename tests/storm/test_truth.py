@@ -1,0 +1,56 @@
+"""The comparison finds what is planted, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.storm.truth import Made, compare, made
+
+BTC = ("trades", "BTC")
+
+
+def message(number: int, ids: Sequence[str], to: Sequence[int], time_ns: int) -> dict[str, Any]:
+    return {
+        "event": "message", "time_ns": time_ns, "number": number, "table": "trades",
+        "symbol": "BTC", "key": "trades:BTC", "rows": len(ids), "ids": ids, "to": to,
+    }  # fmt: skip
+
+
+def test_a_log_says_what_was_made_and_what_was_surely_sent(tmp_path: Path) -> None:
+    lines = [
+        {"event": "start", "time_ns": 0},
+        message(1, ["a", "b"], [0], 10),
+        message(2, ["c"], [], 20),
+        message(3, ["d"], [0], 30),
+        {"event": "ended", "time_ns": 40, "connection": 0, "by": "reset", "unsure": [3]},
+        message(4, ["c", "d"], [1], 50),  # repeated on the next connection
+        message(5, ["e"], [], 60),
+    ]
+    path = tmp_path / "truth.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + '\n{"event": "mess')
+    assert made(path) == {
+        BTC: {
+            "a": Made(10, is_sent=True),
+            "b": Made(10, is_sent=True),
+            "c": Made(20, is_sent=True),
+            "d": Made(30, is_sent=True),
+            "e": Made(60, is_sent=False),
+        }
+    }
+
+
+def test_what_is_missing_doubled_undeclared_and_invented() -> None:
+    truth = {BTC: {name: Made(10 * n, is_sent=name != "d") for n, name in enumerate("abcdefg")}}
+    rows = {BTC: ["b", "b", "f", "x"]}
+    gaps = {BTC: [(20, 30)], ("trades", "ETH"): [(0, 100)]}
+    verdict = compare(truth, rows, gaps, from_ns=10, to_ns=50, tolerance_ns=0)[BTC]
+    assert verdict.missing == ["c", "d", "e"]  # a came before, g after
+    assert verdict.sent_missing == ["c", "e"]
+    assert verdict.undeclared == ["e"]
+    assert (verdict.doubled, verdict.invented) == (["b"], ["x"])
+    assert verdict.rows == 4
+    wider = compare(truth, rows, gaps, from_ns=10, to_ns=50, tolerance_ns=10)[BTC]
+    assert wider.undeclared == []

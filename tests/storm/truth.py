@@ -1,0 +1,181 @@
+"""A feed's rows against what the simulator sent: `compare(log, rows, gaps)`.
+
+What is counted, per stream (table and symbol) whose messages carry ids:
+
+- `missing`: ids that the market made and the rows lack.
+- `sent_missing`: those of them that were sent on a connection, surely (`unsure` ones are not).
+- `doubled`: ids that the rows have more than once.
+- `undeclared`: missing ids that lie in no gap of their stream.
+- `invented`: ids in the rows that were never made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+MS = 1_000_000
+
+
+@dataclass(slots=True)
+class Made:
+    """An id that the market made.
+
+    Parameters
+    ----------
+    first_ns
+        When its first message was made.
+    is_sent
+        Whether a connection surely got it.
+    """
+
+    first_ns: int
+    is_sent: bool = False
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a stream's rows came to."""
+
+    rows: int = 0
+    made: int = 0
+    missing: list[str] = field(default_factory=list)
+    sent_missing: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    undeclared: list[str] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        names = ("missing", "sent_missing", "doubled", "undeclared", "invented")
+        counts = " ".join(f"{name}={len(getattr(self, name))}" for name in names)
+        return f"rows={self.rows} made={self.made} {counts}"
+
+
+Stream = tuple[str, str]  # table, symbol
+Gaps = Mapping[Stream, list[tuple[int, int]]]
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the log's lines; one that was cut by a kill ends it."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+
+def made(path: Path, table: str = "trades") -> dict[Stream, dict[str, Made]]:
+    """Give every id of a table, by stream."""
+    unsure: dict[int, set[int]] = defaultdict(set)
+    for line in read_log(path):
+        if line["event"] == "ended":
+            unsure[line["connection"]].update(line["unsure"])
+    found: dict[Stream, dict[str, Made]] = defaultdict(dict)
+    for line in read_log(path):
+        if line["event"] != "message" or line["table"] != table:
+            continue
+        is_sent = any(line["number"] not in unsure[connection] for connection in line["to"])
+        stream = found[table, line["symbol"]]
+        for number in line["ids"]:
+            one = stream.setdefault(number, Made(line["time_ns"]))
+            one.is_sent |= is_sent
+    return found
+
+
+def compare(
+    truth: Mapping[Stream, Mapping[str, Made]],
+    rows: Mapping[Stream, Iterable[str]],
+    gaps: Gaps,
+    *,
+    from_ns: int = 0,
+    to_ns: int | None = None,
+    tolerance_ns: int = 2 * MS,
+) -> dict[Stream, Verdict]:
+    """Compare rows with the truth.
+
+    Parameters
+    ----------
+    truth
+        As `made` gives it.
+    rows
+        The ids of each stream's rows, in order.
+    gaps
+        Of each stream, as (start, end) in ns.
+    from_ns, to_ns
+        What was made before or after is neither expected nor wrong.
+    tolerance_ns
+        By which an id may lie outside of a gap: two clocks' readings of one message differ.
+    """
+    verdicts = {}
+    for stream, ids in truth.items():
+        counts = Counter(rows.get(stream, ()))
+        verdict = Verdict(rows=counts.total(), made=len(ids))
+        verdict.doubled = [number for number, n in counts.items() if n > 1]
+        verdict.invented = [number for number in counts if number not in ids]
+        for number, one in ids.items():
+            if number in counts or one.first_ns < from_ns:
+                continue
+            if to_ns is not None and one.first_ns > to_ns:
+                continue
+            verdict.missing.append(number)
+            if one.is_sent:
+                verdict.sent_missing.append(number)
+            if not any(
+                start - tolerance_ns <= one.first_ns <= end + tolerance_ns
+                for start, end in gaps.get(stream, ())
+            ):
+                verdict.undeclared.append(number)
+        verdicts[stream] = verdict
+    return verdicts
+
+
+def _sources(path: Path, table: str) -> tuple[duckdb.DuckDBPyConnection, str]:
+    """Give a connection and what to select from: a DuckDB file, or a Parquet dataset."""
+    if path.is_dir():
+        connection = duckdb.connect()
+        files = [str(file) for file in path.glob(f"{table}/**/*.parquet")]
+        if not files:
+            return connection, ""
+        return connection, f"read_parquet({files!r}, hive_partitioning=true)"
+    return duckdb.connect(str(path), read_only=True), f'"{table}"'
+
+
+def read_rows(path: Path, table: str = "trades", column: str = "trade_id") -> dict[Stream, list]:
+    """Give the ids of a table's rows, by stream, in the order of seq."""
+    connection, source = _sources(path, table)
+    found: dict[Stream, list[str]] = defaultdict(list)
+    with connection:
+        if source:
+            asked = f"SELECT symbol, {column} FROM {source} ORDER BY seq"  # noqa: S608 - our own
+            for symbol, number in connection.execute(asked).fetchall():
+                found[table, symbol].append(str(number))
+    return found
+
+
+def read_gaps(path: Path, end_ns: int) -> dict[Stream, list[tuple[int, int]]]:
+    """Give the gaps of each stream; one that is open lasts until `end_ns`.
+
+    The last row of an id counts. Start is the earlier of both clocks, the end the receive time.
+    """
+    connection, source = _sources(path, "gaps")
+    found: dict[Stream, list[tuple[int, int]]] = defaultdict(list)
+    with connection:
+        if source:
+            # The venue's clock is ms and may be off: only what it says within a second counts.
+            asked = (
+                "SELECT table_name, symbol, epoch_ns(ts_start), epoch_ns(ts_end), "  # noqa: S608
+                f"epoch_ns(ts_event_start) FROM {source} "
+                "QUALIFY row_number() OVER (PARTITION BY gap_id ORDER BY seq DESC) = 1"
+            )
+            for table, symbol, start, end, event_start in connection.execute(asked).fetchall():
+                if event_start is not None and 0 < start - event_start < 1000 * MS:
+                    start = event_start
+                found[table, symbol].append((start, end_ns if end is None else end))
+    return found
