@@ -290,11 +290,13 @@ class Connection(WSListener):
             body = code.to_bytes(2, "big") + reason.encode()
             self._transport.underlying_transport.write(bytes((0x88, len(body))) + body)
             self._transport.disconnect()
+            self.is_open = False  # nothing follows a close frame
 
     def reset(self, end: str = "reset") -> None:
         """End the connection by a RST."""
         self._end = end
         self._out.clear()
+        self.is_open = False
         if self._transport is not None:
             reset(self._transport.underlying_transport)
 
@@ -302,6 +304,7 @@ class Connection(WSListener):
         """Lose the connection without a word."""
         self._end = "fin"
         self._out.clear()
+        self.is_open = False
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
