@@ -137,6 +137,7 @@ class Exchange:
     def __init__(self, running: Program) -> None:
         self.running = running
         self.url = running.stdout.readline().strip().removeprefix("ws=")
+        self.rest_url = running.stdout.readline().strip().removeprefix("rest=")
 
     def wait_for_subscription(self) -> None:
         """Wait until a feed has subscribed, and a little for rows; it handles signals then."""
@@ -175,6 +176,25 @@ def test_a_strict_run(tmp_path: Path, symbols: list[str], problem: str) -> None:
         done = tickwire("run", config, "--max-messages", "20", "--strict")
     assert done.returncode == (1 if problem else 0), done.stderr
     assert problem in done.stderr
+
+
+def test_an_unknown_symbol_is_an_error_of_the_configuration(tmp_path: Path) -> None:
+    options = ("--venue", "binance", "--symbols", "BTCUSDT", "--channels", "trades")
+    problem = "source[0].symbols: binance has no 'BTC/USDT', did you mean 'BTCUSDT'?"
+    with simulator(*options) as exchange:
+        urls = {"venue": "binance", "url": exchange.url, "rest_url": exchange.rest_url}
+        config = write_config(tmp_path, source(symbols=["BTC/USDT"], **urls), sinks="")
+        done = tickwire("run", config, "--duration", "20")
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == f"tickwire: {problem}"
+        assert tickwire("check", config).returncode == 0
+        done = tickwire("check", config, "--online")
+        assert done.returncode == 2
+        assert problem in done.stderr
+        config = write_config(tmp_path, source(symbols=["BTCUSDT"], **urls), sinks="")
+        done = tickwire("check", config, "--online")
+        assert done.returncode == 0
+        assert done.stdout.splitlines()[-1] == "symbols: looked up for 1 of 1 sources"
 
 
 def test_a_run_without_a_message_warns(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +13,44 @@ if TYPE_CHECKING:
     from tickwire.feed.planning import FeedPlan
 
 
-def check(config: Annotated[Path, typer.Argument(help="The configuration, TOML.")]) -> None:
+def check(
+    config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
+    *,
+    online: Annotated[
+        bool, typer.Option("--online", help="Look the symbols up in the venues' lists, too.")
+    ] = False,
+) -> None:
     """Validate a configuration, print the plan, and exit."""
     from tickwire.config import load
     from tickwire.feed.planning import plan_feed
 
-    for line in plan_lines(plan_feed(load(config))):
+    plan = plan_feed(load(config))
+    for line in plan_lines(plan):
         typer.echo(line)
+    if online:
+        for line in asyncio.run(look_up(plan)):
+            typer.echo(line)
+
+
+async def look_up(plan: FeedPlan) -> list[str]:
+    """Ask the venues for their symbols; give what can be said where all are known.
+
+    Raises
+    ------
+    ConfigError
+        With a line for each symbol that its venue does not list.
+    """
+    from tickwire.feed.symbols import check_symbols, queries_of
+    from tickwire.session import RestClient
+
+    async with contextlib.AsyncExitStack() as stack:
+        rests = {}
+        for source in plan.sources:
+            rest = RestClient(source.settings, per_min=source.venue.limits.rest_per_min)
+            rests[id(source)] = await stack.enter_async_context(rest)
+        failures = await check_symbols(plan.sources, lambda source: rests[id(source)])
+    n_checked = sum(bool(queries_of(source)) for source in plan.sources)
+    return [*failures, f"symbols: looked up for {n_checked} of {len(plan.sources)} sources"]
 
 
 def plan_lines(plan: FeedPlan) -> list[str]:

@@ -307,6 +307,8 @@ class Source(SessionOptions):
         The same for REST: its path goes before the path of every request, its query behind.
     extras
         The venue's own columns too.
+    check_symbols
+        Whether symbols that the venue does not list are an error at the start.
     replay_connections
         Which connections of a capture this source takes; all where left out.
     """
@@ -317,6 +319,7 @@ class Source(SessionOptions):
     url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
     rest_url: Annotated[str, _url_with("http", "https")] | None = None
     extras: bool = False
+    check_symbols: bool = True
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)
     ] = None

@@ -19,11 +19,12 @@ from pathlib import Path
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.loops import callback_errors
-from tickwire.feed.pipeline import GAP_ID, Pipeline, SourcePipeline
-from tickwire.feed.planning import FeedPlan
+from tickwire.feed.pipeline import GAP_ID, Pipeline
+from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
+from tickwire.feed.symbols import check_symbols
 from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
@@ -70,6 +71,7 @@ class RunningFeed:
         self._on_failure = on_failure
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._housekeeper: asyncio.Task[None] | None = None
+        self._symbol_check: asyncio.Task[None] | None = None
         self._state = State(None if feed.state_dir is None else Path(feed.state_dir), feed.name)
         try:
             self.pipeline = Pipeline(
@@ -99,6 +101,8 @@ class RunningFeed:
         for source in self.sources:
             source.start()
         self._housekeeper = asyncio.create_task(self._housekeeping_loop(), name="housekeeping")
+        if self.sources:
+            self._symbol_check = asyncio.create_task(self._check_symbols(), name="symbols")
 
     async def stop(self, consumers: Iterable[BatchConsumer]) -> None:
         """Stop reading, drain the rings, commit the sinks.
@@ -119,6 +123,9 @@ class RunningFeed:
         if self._housekeeper is not None:
             self._housekeeper.cancel()
             await asyncio.gather(self._housekeeper, return_exceptions=True)
+        if self._symbol_check is not None:
+            self._symbol_check.cancel()
+            await asyncio.gather(self._symbol_check, return_exceptions=True)
         for rest in self._rests.values():
             await rest.close()
         self.pipeline.lag.look()
@@ -188,12 +195,18 @@ class RunningFeed:
                     self.pipeline.ledger,
                     self._state.next_conn,
                     connects[venue.name],
-                    self._rest_of(source),
+                    self._rest_of(source.plan),
                 )
             )
 
-    def _rest_of(self, source: SourcePipeline) -> RestClient:
-        settings, venue = source.plan.settings, source.plan.venue
+    async def _check_symbols(self) -> None:
+        try:
+            await check_symbols(self.plan.sources, self._rest_of)
+        except TickwireError as error:
+            self._on_failure(error)
+
+    def _rest_of(self, source: SourcePlan) -> RestClient:
+        settings, venue = source.settings, source.venue
         headers = sorted(settings.headers.items())
         key = (venue.name, settings.ca_file, settings.proxy, *headers)
         if key not in self._rests:

@@ -77,8 +77,15 @@ class HttpClient:
             await self._client.close()
             self._client = None
 
-    async def get(self, url: str) -> Answer:
+    async def get(self, url: str, body: str | None = None) -> Answer:
         """Fetch a document.
+
+        Parameters
+        ----------
+        url
+            `http://` or `https://`.
+        body
+            JSON to ask with, by POST; None: asked by GET.
 
         Raises
         ------
@@ -93,7 +100,7 @@ class HttpClient:
             proxy = proxy_for(url, self._options.proxy)
             name = name if proxy is None else f"{name} by {proxy}"
             async with awake_timeout(self._timeout_s):
-                return await self._fetch(url)
+                return await self._fetch(url, body)
         except errors.ConnectionFailed as error:
             raise type(error)(f"{name}: {error}") from None
         except TimeoutError:
@@ -103,7 +110,7 @@ class HttpClient:
             reason = reason_of(error, tls=url.startswith("https")).replace(url, shown_url(url))
             raise errors.ConnectionFailed(f"{name}: {reason}") from None
 
-    async def _fetch(self, url: str) -> Answer:
+    async def _fetch(self, url: str, body: str | None) -> Answer:
         if self._client is None:
             self._client = aiohttp.ClientSession(
                 connector=_Connector(client_context(self._options.ca_file), self._options.proxy),
@@ -111,10 +118,20 @@ class HttpClient:
                 cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
             )
         # Redirects would take the request to a host that is not configured.
-        async with self._client.get(url, allow_redirects=False) as answer:
+        asking = (
+            self._client.get(url, allow_redirects=False)
+            if body is None
+            else self._client.post(
+                url,
+                data=body,
+                headers={"Content-Type": "application/json"},
+                allow_redirects=False,
+            )
+        )
+        async with asking as answer:
             if answer.status != 200:
-                body = await answer.content.read(SHOWN_BYTES)
-                return Answer(answer.status, answer.headers, body, wall_ns())
+                begin = await answer.content.read(SHOWN_BYTES)
+                return Answer(answer.status, answer.headers, begin, wall_ns())
             payload = bytearray()
             while data := await answer.content.read(READ_BYTES):
                 payload += data

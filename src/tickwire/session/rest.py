@@ -75,13 +75,15 @@ class RestClient:
         """Close the connections."""
         await self._http.close()
 
-    async def get(self, url: str) -> tuple[bytes, int]:
+    async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
         """Fetch a document.
 
         Parameters
         ----------
         url
             `http://` or `https://`.
+        body
+            JSON to ask with, by POST; None: asked by GET.
 
         Returns
         -------
@@ -99,7 +101,7 @@ class RestClient:
         await self._limiter.turn()
         name = shown_url(url)
         await self._wait_if_told_to(name)
-        answer = await self._http.get(url)
+        answer = await self._http.get(url, body)
         if answer.status != 200:
             self._note_refusal(answer)
             text = " ".join(answer.body.decode("utf-8", "replace").split())

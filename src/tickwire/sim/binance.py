@@ -42,6 +42,11 @@ _KIND = re.compile(r"[A-Za-z]+")
 _UPDATE_ID = re.compile(rb'"(?:u|lastUpdateId)":(\d+)')
 _FIRST_IDS = re.compile(rb'("(?:U|pu)":)(\d+)')
 _IDS = {"trades": re.compile(rb'"[ta]":(\d+)')}
+_LIST_PATHS = {
+    "binance": "/api/v3/exchangeInfo",
+    "binance-usdm": "/fapi/v1/exchangeInfo",
+    "binance-coinm": "/dapi/v1/exchangeInfo",
+}
 _FUTURES_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 _ENVELOPE = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"\\]*)"\s*,\s*"data"\s*:\s*')
 
@@ -201,7 +206,10 @@ class Binance(Exchange):
         return payload[match.end() :].rstrip()[:-1]
 
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
-        """Answer with the depth snapshot at the venue's path."""
+        """Answer with the depth snapshot, or all symbols, at the venue's paths."""
+        if (method, path) == ("GET", _LIST_PATHS[self.venue]) and self.live:
+            listed = [{"symbol": name, "status": "TRADING"} for name in self.market.symbols]
+            return Answer(200, dumps({"symbols": listed}))
         if method != "GET" or path != _DEPTH_PATHS[self.venue]:
             return None
         symbol = self.market.symbols.get(query.get("symbol", ""))

@@ -233,14 +233,26 @@ class Hyperliquid(Exchange):
         symbols = self.market.symbols.items()
         return {name: _mid(one) for name, one in symbols if name.rpartition(":")[0] == dex}
 
+    def _listed(self, asked: Mapping[str, Any]) -> list[dict[str, str]]:
+        """List the perpetuals of a dex, those of the main one, or the spot pairs."""
+        is_spot = asked["type"] == "spotMeta"
+        dex = str(asked.get("dex", ""))
+        return [
+            {"name": name}
+            for name in self.market.symbols
+            if (name.startswith("@") or "/" in name) == is_spot and name.rpartition(":")[0] == dex
+        ]
+
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
-        """`POST /info` with `allMids` or `l2Book`."""
+        """`POST /info` with `allMids`, `l2Book`, `meta` or `spotMeta`."""
         if (method, path) != ("POST", "/info"):
             return None
         try:
             asked = json.loads(body)
             if asked["type"] == "allMids":
                 return Answer(200, dumps(self._mid_texts(str(asked.get("dex", "")))))
+            if asked["type"] in ("meta", "spotMeta") and self.live:
+                return Answer(200, dumps({"universe": self._listed(asked)}))
             if asked["type"] == "l2Book":
                 subscription = self._normal(asked)
                 if subscription is None:

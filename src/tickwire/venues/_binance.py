@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tickwire.errors import ConfigError
-from tickwire.venues.base import Channel, Reply, Subscription
+from tickwire.venues.base import Channel, InstrumentQuery, Reply, Subscription
 
 SNAPSHOT_CHANNEL = "book:snapshot"
 PARTIAL_LEVELS = ("5", "10", "20")
@@ -122,6 +122,15 @@ def aliases(market: Market, configured: Sequence[str]) -> dict[str, str]:
         if f"book:{speed}" in configured:
             return {SNAPSHOT_CHANNEL: f"book:{speed}"}
     return {SNAPSHOT_CHANNEL: best}
+
+
+def instruments(path: str, symbols: Sequence[str]) -> list[InstrumentQuery]:
+    """Ask for all symbols."""
+    return [InstrumentQuery(path, _symbols)]
+
+
+def _symbols(payload: bytes) -> list[str]:
+    return [each["symbol"] for each in json.loads(payload)["symbols"]]
 
 
 def subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:

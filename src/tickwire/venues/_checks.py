@@ -49,8 +49,12 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     for name in ("subscribe", "reply"):
         if not callable(getattr(venue, name)):
             yield f"{name}: should be a function"
-    if venue.aliases is not None and not callable(venue.aliases):
-        yield "aliases: should be a function"
+    for name in ("aliases", "instruments"):
+        given = getattr(venue, name)
+        if given is not None and not callable(given):
+            yield f"{name}: should be a function"
+    if venue.instruments is not None and not venue.rest_url:
+        yield "rest_url: is required with instruments"
     if venue.frames not in ("plain", "gzip", "deflate"):
         yield f"frames: is {venue.frames!r}, should be 'plain', 'gzip' or 'deflate'"
     yield from _endpoint_mistakes(venue)

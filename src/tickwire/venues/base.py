@@ -12,7 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -188,6 +188,25 @@ class BookRule:
 
 
 @dataclass(frozen=True, slots=True)
+class InstrumentQuery:
+    """A REST request for some or all of a venue's symbols.
+
+    Parameters
+    ----------
+    path
+        Path and query.
+    read
+        Gives the symbols of the answer. What it raises means that the answer is none.
+    body
+        JSON to ask with, by POST; None: asked by GET.
+    """
+
+    path: str
+    read: Callable[[bytes], Iterable[str]]
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """An exchange, declared.
 
@@ -212,6 +231,9 @@ class Venue:
         Scheme, host and port of its REST interface; required with `book`.
     book
         Where books need a snapshot.
+    instruments
+        Configured symbols to the requests whose answers together list every symbol that the venue
+        has, among those that could be meant; None where it lists them nowhere.
     aliases
         `configured channel names` to `{name in the plan: configured name}`: a channel that has a
         canonical name in the plan and another in the configuration (`book` for `book:100ms`).
@@ -242,6 +264,7 @@ class Venue:
     limits: Limits
     rest_url: str = ""
     book: BookRule | None = None
+    instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     compression: bool = False

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from tickwire.venues._binance import Market, aliases, channels, reply, subscribe
+from tickwire.venues._binance import Market, aliases, channels, instruments, reply, subscribe
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
 from tickwire.venues.base import BookRule, Heartbeat, Limits, Venue
 
@@ -85,6 +85,7 @@ SPOT = Venue(
     ),
     rest_url="https://api.binance.com",
     book=BookRule("first_is_next", "/api/v3/depth?symbol={symbol}&limit=5000"),
+    instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
     aliases=partial(aliases, SPOT_MARKET),
     extras=EXTRAS,
     verified="2026-11-22",
@@ -115,6 +116,7 @@ USDM = Venue(
     limits=FUTURES_LIMITS,
     rest_url="https://fapi.binance.com",
     book=BookRule("first_covers", "/fapi/v1/depth?symbol={symbol}&limit=1000"),
+    instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     aliases=partial(aliases, USDM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",
@@ -131,6 +133,7 @@ COINM = Venue(
     limits=FUTURES_LIMITS,
     rest_url="https://dapi.binance.com",
     book=BookRule("first_covers", "/dapi/v1/depth?symbol={symbol}&limit=1000"),
+    instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
     aliases=partial(aliases, COINM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",

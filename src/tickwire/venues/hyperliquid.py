@@ -32,7 +32,15 @@ from tickwire.decode.plan import (
     text,
 )
 from tickwire.schema import Column, Kind
-from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
+from tickwire.venues.base import (
+    Channel,
+    Heartbeat,
+    InstrumentQuery,
+    Limits,
+    Reply,
+    Subscription,
+    Venue,
+)
 
 INTERVALS = (
     "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w", "1M",
@@ -118,6 +126,19 @@ def _reply(kind: str, payload: bytes) -> Reply:
     # calls invalid or cannot parse stays so.
     final = words.startswith(("Invalid subscription", "Error parsing JSON"))
     return Reply(refused=(key,) if key else (), text=words, retry=not final)
+
+
+def _names(payload: bytes) -> list[str]:
+    """Read the names of a `meta` or `spotMeta`."""
+    return [each["name"] for each in json.loads(payload)["universe"]]
+
+
+def _instruments(symbols: Sequence[str]) -> list[InstrumentQuery]:
+    """Ask for perpetuals and spot pairs, and for the perpetuals of each builder's dex named."""
+    dexes = sorted({dex for dex, colon, _ in (each.partition(":") for each in symbols) if colon})
+    asked: list[dict[str, str]] = [{"type": "meta"}, {"type": "spotMeta"}]
+    asked += [{"type": "meta", "dex": dex} for dex in dexes]
+    return [InstrumentQuery("/info", _names, json.dumps(each)) for each in asked]
 
 
 def _book(name: str, channel: str, fast: bool) -> Message:
@@ -301,6 +322,7 @@ MAIN = Venue(
         connects_per_min=30,
     ),
     rest_url="https://api.hyperliquid.xyz",
+    instruments=_instruments,
     extras=EXTRAS,
     verified="2026-11-22",
 )

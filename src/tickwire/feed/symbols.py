@@ -1,0 +1,146 @@
+"""Whether venues have the symbols that they are asked for, by their own lists.
+
+Rules of this file
+------------------
+- A symbol that a venue does not list is an error that names the nearest one listed. A list that
+  cannot be had is a warning, and stops nothing.
+- Where `url` names another server and `rest_url` does not, nothing is asked: the venue's own list
+  says nothing of that server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Protocol
+
+from tickwire.errors import ConfigError, TickwireError
+from tickwire.feed.endpoints import request_url
+from tickwire.feed.planning import SourcePlan
+from tickwire.logs import get_logger
+from tickwire.venues import InstrumentQuery
+
+_log = get_logger("tickwire.feed")
+
+MOST_NAMED = 20  # unknown symbols of a source
+
+
+class Rest(Protocol):
+    """What fetches a list."""
+
+    async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
+        """Give the body and the wall clock at its arrival, ns."""
+
+
+async def check_symbols(
+    sources: Sequence[SourcePlan], rest_of: Callable[[SourcePlan], Rest]
+) -> list[str]:
+    """Look the symbols of all sources up.
+
+    Parameters
+    ----------
+    sources
+        In the order of the configuration.
+    rest_of
+        Gives what fetches the lists of a source's venue.
+
+    Returns
+    -------
+    list of str
+        A line for each list that could not be had; logged as well.
+
+    Raises
+    ------
+    ConfigError
+        With a line for each symbol that its venue does not list.
+    """
+    problems: list[str] = []
+    failures: list[str] = []
+    lists: dict[tuple[object, ...], frozenset[str] | TickwireError] = {}
+    for number, source in enumerate(sources):
+        queries = queries_of(source)
+        if not queries:
+            continue
+        key = (source.venue.name, source.rest_url, *((each.path, each.body) for each in queries))
+        if key not in lists:
+            try:
+                lists[key] = await _listed(queries, source.rest_url, rest_of(source))
+            except TickwireError as error:
+                lists[key] = error
+                failures.append(f"symbols of {source.venue.name} not checked: {error}")
+                _log.warning("symbols not checked", venue=source.venue.name, error=str(error))
+        listed = lists[key]
+        if isinstance(listed, frozenset):
+            problems += _problems(number, source, listed)
+    if problems:
+        raise ConfigError(problems)
+    return failures
+
+
+def queries_of(source: SourcePlan) -> Sequence[InstrumentQuery]:
+    """Give the requests for the list of a source's venue; none where nothing is to be checked."""
+    settings = source.settings
+    symbols = [each for each in settings.symbols if each != "*"]
+    is_elsewhere = settings.url is not None and settings.rest_url is None
+    if not settings.check_symbols or is_elsewhere or not symbols:
+        return ()
+    return source.venue.instruments(symbols) if source.venue.instruments is not None else ()
+
+
+async def _listed(queries: Sequence[InstrumentQuery], rest_url: str, rest: Rest) -> frozenset[str]:
+    found: set[str] = set()
+    for query in queries:
+        payload, _ = await rest.get(request_url(rest_url, query.path), query.body)
+        try:
+            # A list may have 10 MB: the loop goes on meanwhile.
+            found.update(await asyncio.to_thread(_read, query, payload))
+        except Exception as error:  # what comes from the network may have any shape
+            raise TickwireError(f"{query.path}: not understood ({error!r})") from error
+    if not found:
+        raise TickwireError("the list is empty")
+    return frozenset(found)
+
+
+def _read(query: InstrumentQuery, payload: bytes) -> list[str]:
+    return [str(symbol) for symbol in query.read(payload)]
+
+
+def _problems(number: int, source: SourcePlan, listed: frozenset[str]) -> list[str]:
+    unknown = [each for each in source.settings.symbols if each != "*" and each not in listed]
+    lines = []
+    for symbol in unknown[:MOST_NAMED]:
+        near = nearest(symbol, listed)
+        hint = f", did you mean {near!r}?" if near else ""
+        lines.append(f"source[{number}].symbols: {source.venue.name} has no {symbol!r}{hint}")
+    if len(unknown) > MOST_NAMED:
+        more = len(unknown) - MOST_NAMED
+        lines.append(f"source[{number}].symbols: {more} more are unknown to {source.venue.name}")
+    return lines
+
+
+def nearest(symbol: str, listed: Iterable[str]) -> str | None:
+    """Give the listed symbol that was probably meant.
+
+    Others write `BTC/USDT`, `BTC-USDT-PERP` or `BTC/USDT:USDT` for what a venue calls `BTCUSDT`, or
+    `BTC` alone.
+
+    Parameters
+    ----------
+    symbol
+        That is not listed.
+    listed
+        The venue's.
+    """
+    plain = {_plain(each): each for each in sorted(listed, reverse=True)}
+    parts = [_plain(part) for part in re.split(r"[-/:_]", symbol) if part]
+    for meant in (_plain(symbol), "".join(parts[:2]), "".join(parts[:1])):
+        if meant in plain:
+            return plain[meant]
+    near = get_close_matches(_plain(symbol), plain, n=1, cutoff=0.6)
+    return plain[near[0]] if near else None
+
+
+def _plain(symbol: str) -> str:
+    return "".join(character for character in symbol.upper() if character.isalnum())
