@@ -58,6 +58,49 @@ def test_a_reader_that_stands_still_is_not_waited_for_without_end() -> None:
     assert policy.next_step(silent_s, silent_s, unread=True) == Dead(silent_s)
 
 
+def probing() -> KeepAlive:
+    return KeepAlive(every_s=25, timeout_s=60, probe_after_s=2, probe_timeout_s=2.5)
+
+
+def test_a_silent_peer_that_has_talked_is_probed_and_then_dead() -> None:
+    policy = probing()
+    assert waits(policy.next_step(10, 0.5, has_talked=True)) == 1.5
+    assert policy.next_step(12, 2, has_talked=True) == Beat()
+    policy.sent(12)
+    assert waits(policy.next_step(12, 2, has_talked=True)) == pytest.approx(2.5)
+    assert policy.next_step(14.5, 4.5, has_talked=True) == Dead(4.5)
+
+
+def test_whatever_comes_answers_a_probe_and_the_next_one_waits() -> None:
+    policy = probing()
+    assert policy.next_step(12, 2, has_talked=True) == Beat()
+    policy.sent(12)
+    assert waits(policy.next_step(12.2, 0.1, has_talked=True)) == pytest.approx(1.9)
+    assert policy.next_step(14.1, 2.0, has_talked=True) == Beat()
+    assert waits(policy.next_step(14.2, 2.1, has_talked=True)) == pytest.approx(2.4)
+
+
+def test_a_probe_is_a_heartbeat() -> None:
+    policy = probing()
+    policy.next_step(0, 0)
+    assert policy.next_step(24, 2, has_talked=True) == Beat()
+    policy.sent(24)
+    assert waits(policy.next_step(25, 0, has_talked=True)) == 2
+
+
+def test_a_probed_peer_is_not_judged_before_what_has_come_is_read() -> None:
+    policy = probing()
+    policy.next_step(12, 2, has_talked=True)
+    assert waits(policy.next_step(14.5, 4.5, has_talked=True, unread=True)) == UNREAD_WAIT_S
+    assert waits(policy.next_step(14.5, 4.5, has_talked=True, grace_s=0.4)) == 0.4
+
+
+def test_a_peer_that_never_talked_has_its_whole_time() -> None:
+    policy = probing()
+    assert waits(policy.next_step(10, 10)) == 2
+    assert policy.next_step(60, 60) == Dead(60)
+
+
 @dataclass
 class Peer:
     heard_ns: int
@@ -68,6 +111,9 @@ class Peer:
 
     def has_unread(self) -> bool:
         return self.unread
+
+    def has_talked(self) -> bool:
+        return False
 
 
 async def test_neither_waits_for_ever() -> None:

@@ -353,6 +353,56 @@ async def test_silence_means_a_dead_connection(carrier: str, plain: Security) ->
     assert ("disconnected", 7, "timeout") in run.observer.told
 
 
+@pytest.mark.parametrize("kind", ["ping", "text"])
+async def test_a_half_open_connection_is_found_long_before_its_timeout(
+    carrier: str, plain: Security, kind: str
+) -> None:
+    n_connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await accept_all(peer, 1)
+        await peer.send(text("data"))
+        if n_connections == 1:
+            await asyncio.sleep(60)  # it takes everything and says nothing
+        await peer.answer_close()
+
+    heartbeat = Heartbeat("ping" if kind == "ping" else "text", 25, 60, "ping", probe_after_s=0.1)
+    venue = replace(VENUE, heartbeat=heartbeat)
+    settings = quick(carrier=carrier, ping_timeout_s=0.2)
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a"], venue=venue, settings=settings) as run,
+    ):
+        await run.observer.until_told("subscribed", 8)
+    assert ("disconnected", 7, "timeout") in run.observer.told
+
+
+async def test_a_quiet_connection_that_answers_is_kept(carrier: str, plain: Security) -> None:
+    n_pings = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal n_pings
+        await accept_all(peer, 1)
+        while True:
+            opcode, payload = await peer.read_frame()
+            if opcode == Opcode.CLOSE:
+                await peer.send(frame(Opcode.CLOSE, payload))
+                return
+            n_pings += 1
+            await peer.send(frame(Opcode.PONG, payload))
+
+    venue = replace(VENUE, heartbeat=Heartbeat("ping", 25, 60, probe_after_s=0.1))
+    settings = quick(carrier=carrier, ping_timeout_s=2.0)
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a"], venue=venue, settings=settings) as run,
+    ):
+        await run.observer.until(lambda: n_pings >= 4)
+        assert run.session.n_connects == 1
+
+
 async def test_a_handler_without_room_pauses_and_loses_nothing(
     carrier: str, plain: Security
 ) -> None:

@@ -278,12 +278,15 @@ class SessionOptions(ConnectionOptions):
         Whether to offer permessage-deflate: `auto` where the venue is known to support it.
     subscribe_timeout_s
         How long to wait for the acknowledgement of a subscription.
+    ping_timeout_s
+        A connection that was silent for 2 s is pinged; silent for so long after it, it is dead.
     backoff_max_s
         Longest wait between two attempts to connect.
     """
 
     compression: Literal["auto", "off", "deflate"] = "auto"
     subscribe_timeout_s: Seconds = 10.0
+    ping_timeout_s: Seconds = 2.5
     backoff_max_s: Seconds = 60.0
 
 

@@ -234,6 +234,10 @@ class Connection:
         """Whether bytes, or the end, wait to be read, which may show that the peer lives."""
         return not self._liveness.is_endless and self.carrier.has_unread()
 
+    def has_talked(self) -> bool:
+        """Whether a message has come."""
+        return self.receiver.parser.n_messages > 0
+
     @property
     def n_pings(self) -> int:
         """Pings received."""

@@ -5,6 +5,8 @@ Rules of this file
 - `KeepAlive` decides from times that it is given, without I/O; `watch_silence` does what it says.
 - A peer is judged in time in which the event loop ran (`awake.py`), and never while bytes of it
   wait to be read: they are read first.
+- A peer that has talked and is silent is probed: by a heartbeat, at once. What gives no sign of
+  life after that is dead long before its timeout (a half-open connection). Whatever comes answers.
 """
 
 from __future__ import annotations
@@ -62,27 +64,51 @@ class KeepAlive:
         How often to send; 0 for never.
     timeout_s
         How long a silence may be; 0 for any length.
+    probe_after_s
+        After how long a silence of a peer that has talked a heartbeat is sent; 0 for never.
+    probe_timeout_s
+        How long the silence may last after that.
     """
 
-    def __init__(self, *, every_s: float, timeout_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        every_s: float,
+        timeout_s: float,
+        probe_after_s: float = 0.0,
+        probe_timeout_s: float = 0.0,
+    ) -> None:
         self._every_s = every_s
         self._timeout_s = timeout_s
+        self._probe_after_s = probe_after_s
+        self._probe_timeout_s = probe_timeout_s
         self._next_beat_s: float | None = None
+        self._probed_s: float | None = None  # when, in the present silence
 
-    def left_s(self, silent_s: float) -> float | None:
+    def left_s(self, now_s: float, silent_s: float) -> float | None:
         """Give how long the silence may still last; None for any time."""
-        return self._timeout_s - silent_s if self._timeout_s else None
-
-    def is_over(self, silent_s: float) -> bool:
-        """Whether the silence has lasted too long."""
-        return bool(self._timeout_s) and silent_s >= self._timeout_s
+        left_s = [self._timeout_s - silent_s] if self._timeout_s else []
+        if self._probed_s is not None:
+            left_s.append(self._probed_s + self._probe_timeout_s - now_s)
+        return min(left_s) if left_s else None
 
     def sent(self, now_s: float) -> None:
         """Note that a heartbeat has been sent, or could not be sent in time."""
         self._next_beat_s = now_s + self._every_s
 
+    def is_over(self, now_s: float, silent_s: float) -> bool:
+        """Whether the silence has lasted too long."""
+        left_s = self.left_s(now_s, silent_s)
+        return left_s is not None and left_s <= 0
+
     def next_step(
-        self, now_s: float, silent_s: float, *, grace_s: float = 0.0, unread: bool = False
+        self,
+        now_s: float,
+        silent_s: float,
+        *,
+        grace_s: float = 0.0,
+        unread: bool = False,
+        has_talked: bool = False,
     ) -> Beat | Sleep | Dead:
         """Give what to do.
 
@@ -94,17 +120,28 @@ class KeepAlive:
             How long nothing must be judged yet.
         unread
             Whether bytes of the peer wait to be read.
+        has_talked
+            Whether a message of the peer has come.
         """
         if self._next_beat_s is None:
             self._next_beat_s = now_s + self._every_s
+        if self._probed_s is not None and now_s - silent_s > self._probed_s:
+            self._probed_s = None  # something has come since
         waits_s = []
-        if self._timeout_s:
-            if not self.is_over(silent_s):
-                waits_s.append(self._timeout_s - silent_s)
-            elif grace_s > 0 or (unread and silent_s < self._timeout_s + UNREAD_LIMIT_S):
-                waits_s.append(grace_s or UNREAD_WAIT_S)
-            else:
+        left_s = self.left_s(now_s, silent_s)
+        if left_s is not None and left_s > 0:
+            waits_s.append(left_s)
+        elif left_s is not None:
+            if grace_s <= 0 and not (unread and -left_s < UNREAD_LIMIT_S):
                 return Dead(silent_s)
+            waits_s.append(grace_s or UNREAD_WAIT_S)
+        if self._probe_after_s and not has_talked:
+            waits_s.append(self._probe_after_s)  # it may talk any time
+        elif self._probe_after_s and self._probed_s is None:
+            if silent_s >= self._probe_after_s:
+                self._probed_s = now_s
+                return Beat()
+            waits_s.append(self._probe_after_s - silent_s)
         if self._every_s:
             if now_s >= self._next_beat_s:
                 return Beat()
@@ -121,6 +158,9 @@ class Peer(Protocol):
     def has_unread(self) -> bool:
         """Tell whether bytes of it wait to be read."""
 
+    def has_talked(self) -> bool:
+        """Tell whether a message of it has come."""
+
 
 async def watch_silence(
     peer: Peer,
@@ -128,6 +168,8 @@ async def watch_silence(
     *,
     every_s: float,
     timeout_s: float,
+    probe_after_s: float = 0.0,
+    probe_timeout_s: float = 0.0,
 ) -> float:
     """Send heartbeats until the peer has been silent for too long.
 
@@ -139,30 +181,36 @@ async def watch_silence(
         Sends a heartbeat; None to send none.
     every_s
         How often; 0 for never.
-    timeout_s
-        How long a silence may be; 0 for any length.
+    timeout_s, probe_after_s, probe_timeout_s
+        As in `KeepAlive`.
 
     Returns
     -------
     float
         How long the silence was, seconds.
     """
-    policy = KeepAlive(every_s=every_s if send is not None else 0.0, timeout_s=timeout_s)
+    policy = KeepAlive(
+        every_s=every_s if send is not None else 0.0,
+        timeout_s=timeout_s,
+        probe_after_s=probe_after_s if send is not None else 0.0,
+        probe_timeout_s=probe_timeout_s,
+    )
     with counting() as clock:
         while True:
-            silent_s = clock.since_s(peer.alive_ns(clock))
+            silent_s, now_s = clock.since_s(peer.alive_ns(clock)), clock.now_s()
             step = policy.next_step(
-                clock.now_s(),
+                now_s,
                 silent_s,
                 grace_s=clock.grace_s(),
-                unread=policy.is_over(silent_s) and peer.has_unread(),
+                unread=policy.is_over(now_s, silent_s) and peer.has_unread(),
+                has_talked=peer.has_talked(),
             )
             if isinstance(step, Dead):
                 return step.silent_s
             if isinstance(step, Beat) and send is not None:
                 # A peer that takes nothing keeps `send` waiting; that must not hide its silence.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(policy.left_s(silent_s)):
+                    async with asyncio.timeout(policy.left_s(now_s, silent_s)):
                         await send()
                 policy.sent(clock.now_s())
             elif isinstance(step, Sleep) and step.seconds is not None:

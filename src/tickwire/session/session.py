@@ -375,6 +375,8 @@ class Session:
             None if heartbeat.kind == "none" else send,
             every_s=heartbeat.every_s,
             timeout_s=heartbeat.timeout_s,
+            probe_after_s=heartbeat.probe_after_s,
+            probe_timeout_s=self.settings.options.ping_timeout_s,
         )
 
     def _on_subscription_event(self, event: Event) -> None:

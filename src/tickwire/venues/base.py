@@ -91,18 +91,25 @@ class Heartbeat:
     Parameters
     ----------
     kind
-        `ping` is a WebSocket ping frame, `text` a text frame with `payload` (JSON or not),
-        `none` sends nothing. Pings of the server are always answered.
+        `ping` is a WebSocket ping frame, `text` a text frame with `payload` (JSON or not) that the
+        venue answers, `none` sends nothing. Pings of the server are always answered.
     every_s
         Send after this long without having sent one.
     timeout_s
         Nothing at all received for this long: the connection is dead.
+    payload
+        Of a text.
+    probe_after_s
+        A connection that has brought messages and is silent for so long is sent a heartbeat at
+        once; without a sign of life after it (`ping_timeout_s` of the source) it is dead. At most
+        one in this time. 0: never, for a venue that does not answer.
     """
 
     kind: Literal["ping", "text", "none"]
     every_s: float
     timeout_s: float
     payload: str = ""
+    probe_after_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
