@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -28,6 +28,7 @@ help:
 #: make clean         removes what was built, but not .venv
 #:
 #: Tests
+#:   make test-thorough       only what test-all adds to test
 #:   make test-captures       on recorded messages, where TICKWIRE_CAPTURES says
 #:   make conformance         the Autobahn|Testsuite, on CPython 2.7
 #:   make test-asan           the suite under the address and undefined behaviour sanitizers
@@ -101,6 +102,9 @@ test: build
 
 test-all: build
 	$(PYTEST) -m 'not captures' $(call again,-m 'not captures')
+
+test-thorough: build
+	$(PYTEST) -m 'thorough and not captures' $(call again,-m 'thorough and not captures')
 
 # Recorded messages, where TICKWIRE_CAPTURES says. Where it does not, tests are skipped; with CI set they
 # fail.

@@ -1,4 +1,8 @@
-"""The simulated Binance, spoken to by an independent client (websockets, aiohttp)."""
+"""The simulated Binance, spoken to by an independent client (websockets, aiohttp).
+
+A client that leaves data unread has `max_queue=None`: else its end waits 10 s for a close
+frame that it does not read.
+"""
 
 import asyncio
 import json
@@ -148,7 +152,7 @@ async def test_a_snapshot_fits_when_no_event_came_before_it(venue):
     symbol = SYMBOLS[venue]
     async with (
         Simulator(venue, rate=2000, symbols=[symbol]) as sim,
-        websockets.connect(sim.ws_url + PATHS[venue]) as ws,
+        websockets.connect(sim.ws_url + PATHS[venue], max_queue=None) as ws,
     ):
         sim.pause()
         stream = f"{symbol.lower()}@depth@100ms"
@@ -181,7 +185,9 @@ async def test_usdm_acknowledges_a_wrong_side_stream_and_stays_silent():
 async def test_unsubscribing_stops_the_stream():
     async with (
         Simulator("binance", rate=2000) as sim,
-        websockets.connect(sim.ws_url + "/stream?streams=btcusdt@trade/ethusdt@trade") as ws,
+        websockets.connect(
+            sim.ws_url + "/stream?streams=btcusdt@trade/ethusdt@trade", max_queue=None
+        ) as ws,
     ):
         await data(ws, "btcusdt@trade")
         await request(ws, "UNSUBSCRIBE", "btcusdt@trade")
@@ -192,7 +198,7 @@ async def test_unsubscribing_stops_the_stream():
 async def test_the_bare_path_sends_data_without_an_envelope():
     async with (
         Simulator("binance", rate=500) as sim,
-        websockets.connect(sim.ws_url + "/ws/btcusdt@trade") as ws,
+        websockets.connect(sim.ws_url + "/ws/btcusdt@trade", max_queue=None) as ws,
     ):
         trade = json.loads(await ws.recv())
         assert list(trade) == ["e", "E", "s", "t", "p", "q", "T", "m", "M"]

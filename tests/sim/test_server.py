@@ -47,7 +47,7 @@ async def run_until_signalled(number, tls):
     assert list(named) == ["ws", "rest", "ca"][: 2 + tls]
     assert named["ws"].startswith("wss://" if tls else "ws://")
     context = ssl.create_default_context(cafile=named["ca"]) if tls else None
-    async with websockets.connect(named["ws"] + "/ws", ssl=context) as ws:
+    async with websockets.connect(named["ws"] + "/ws", ssl=context, max_queue=None) as ws:
         await subscribe(ws)
         while json.loads(await ws.recv())["channel"] != "bbo":
             pass
