@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 import trustme
 from tests.cli.program import from_duckdb, from_parquet, started, tickwire, write_config
-from tests.feed.exchange import binance_answer, exchange, hyperliquid_refusal
+from tests.feed.exchange import answering, binance_answer, exchange, hyperliquid_refusal
 from tests.reference import (
     BinanceReference,
     HyperliquidReference,
@@ -228,7 +229,7 @@ def test_what_cannot_be_decoded_is_quarantined_and_the_feed_goes_on(tmp_path: Pa
     assert sum(summary["decode_errors"].values()) == 2
 
 
-def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_path: Path) -> None:
+def test_a_disconnect_leaves_a_gap_for_each_stream_and_the_feed_comes_back(tmp_path: Path) -> None:
     with exchange([trades(0, 10), trades(5, 20)]) as server:
         config = write_config(
             tmp_path, source(server.ws_url, channels=["trades", "quotes"], backoff_max_s=0.2)
@@ -248,7 +249,7 @@ def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_pa
     assert sorted(gaps["table_name"].to_pylist()) == ["quotes", "trades"]
     for name, value in {
         "venue": "hyperliquid",
-        "symbol": None,
+        "symbol": "BTC",
         "conn": conns[0],
         "reason": "disconnect",
         "lost": None,
@@ -256,9 +257,13 @@ def test_a_disconnect_leaves_a_gap_for_each_table_and_the_feed_comes_back(tmp_pa
     }.items():
         assert gaps[name].to_pylist() == [value] * 2
     received = rows["ts_recv"].cast("int64").to_pylist()
-    starts, ends = (gaps[name].cast("int64").to_pylist() for name in ("ts_start", "ts_end"))
-    assert starts == [received[9]] * 2
-    assert received[9] < ends[0] <= received[10]
+    by_table = {gap["table_name"]: gap for gap in gaps.cast(in_ns(gaps.schema)).to_pylist()}
+    trades_gap, quotes_gap = by_table["trades"], by_table["quotes"]
+    assert trades_gap["ts_start"] == received[9]
+    assert trades_gap["ts_event_start"] == rows["ts_event"].cast("int64")[9].as_py()
+    assert quotes_gap["ts_start"] < received[0]  # it has never had a row: its acknowledgement
+    for gap in by_table.values():
+        assert received[9] < gap["ts_end"] <= received[10]
     events = from_duckdb(tmp_path, "sessions")["event"].to_pylist()
     assert events.count("connected") == events.count("subscribed") == 2
 
@@ -341,10 +346,10 @@ def test_numbers_never_repeat_after_a_kill(tmp_path: Path) -> None:
     assert min(after["conn"].to_pylist()) > max(before["conn"].to_pylist())
 
 
-def test_a_kill_within_an_outage_leaves_an_open_gap_and_its_number_does_not_repeat(
+def test_a_kill_within_an_outage_leaves_an_open_gap_that_the_next_run_ends(
     tmp_path: Path,
 ) -> None:
-    with exchange([trades(0, 10), []]) as server:
+    with exchange([trades(0, 10), []], answering(1)) as server:
         config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
         process = started("-v", "run", config)
         try:
@@ -359,10 +364,65 @@ def test_a_kill_within_an_outage_leaves_an_open_gap_and_its_number_does_not_repe
     with exchange([trades(10, 20), trades(20, 30)]) as server:
         config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
         run_ok(config, "--max-messages", 20)
-    after = from_duckdb(tmp_path, "gaps").slice(1)
-    assert after["state"].to_pylist() == ["open", "closed"]
-    [number] = set(after["gap_id"].to_pylist())
+    gaps = from_duckdb(tmp_path, "gaps")
+    gaps = gaps.cast(in_ns(gaps.schema)).to_pylist()
+    first, *after = gaps
+    assert [gap["state"] for gap in after] == ["open", "closed"] * 2
+    again, ended, *after = after
+    assert again["gap_id"] == ended["gap_id"] == before["gap_id"]  # it went on until the next run
+    assert ended["ts_start"] == first["ts_start"]
+    [number] = {gap["gap_id"] for gap in after}
     assert number > before["gap_id"]
+    assert {gap["reason"] for gap in after} == {"disconnect"}
+
+
+def test_between_two_runs_each_stream_is_down_from_its_last_committed_row(tmp_path: Path) -> None:
+    for start in (0, 20):
+        with exchange([trades(start, start + 20)]) as server:
+            config = write_config(tmp_path, source(server.ws_url, channels=["trades", "quotes"]))
+            run_ok(config, "--max-messages", 20)
+    received = from_duckdb(tmp_path, "trades")["ts_recv"].cast("int64").to_pylist()
+    gaps = from_duckdb(tmp_path, "gaps")
+    gaps = gaps.cast(in_ns(gaps.schema)).to_pylist()
+    assert {gap["reason"] for gap in gaps} == {"down"}
+    by_table = {gap["table_name"]: gap for gap in gaps if gap["state"] == "closed"}
+    assert sorted(by_table) == ["quotes", "trades"]
+    assert by_table["trades"]["ts_start"] == received[19]
+    assert received[19] < by_table["trades"]["ts_end"] <= received[20]
+    assert by_table["quotes"]["ts_start"] < received[0]  # acknowledged, and no row
+
+
+def test_after_a_kill_a_stream_is_down_from_a_row_that_was_committed(tmp_path: Path) -> None:
+    with exchange([trades(0, 20)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), sinks="duckdb")
+        process = started("run", config)
+        try:
+            assert server.played.wait(60)
+            time.sleep(1.5)  # a few snapshots
+        finally:
+            process.kill()
+            process.communicate()
+    with exchange([trades(20, 40)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), sinks="duckdb")
+        run_ok(config, "--max-messages", 20)
+    rows = from_duckdb(tmp_path, "trades")
+    assert rows["trade_id"].to_pylist() == [str(number) for number in range(40)]
+    received = rows["ts_recv"].cast("int64").to_pylist()
+    gaps = from_duckdb(tmp_path, "gaps")
+    _, gap = gaps.cast(in_ns(gaps.schema)).to_pylist()
+    assert (gap["reason"], gap["state"]) == ("down", "closed")
+    assert gap["ts_start"] == received[19]
+    assert received[19] < gap["ts_end"] <= received[20]
+
+
+def in_ns(schema: pa.Schema) -> pa.Schema:
+    """The schema with times as integers."""
+    return pa.schema(
+        [
+            field.with_type(pa.int64()) if pa.types.is_timestamp(field.type) else field
+            for field in schema
+        ]
+    )
 
 
 def wait_for_commits(process: Any, folder: Path) -> None:

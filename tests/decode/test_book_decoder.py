@@ -177,13 +177,11 @@ def test_a_connection_s_end_comes_behind_what_is_released() -> None:
     for i in range(1, 7):
         assert feed.offer(depth(i, i, levels=200))
     assert feed.snapshot(0) == "spliced"
-    feed.splice.end(code, 7)
-    assert feed.splice.take_ended() == []
+    feed.splice.end(code)
     assert not feed.offer(depth(7, 7))
     assert feed.splice.phase(code) == "live"
     assert [seq for _, _, seq in feed.seqs()[1:]] == [i for i in range(1, 6) for _ in range(200)]
     assert feed.offer(depth(7, 7))
-    assert feed.splice.take_ended() == [(code, 7, False, False)]
     assert feed.splice.phase(code) == "waiting"  # the new message does not follow what ended
     assert [seq for _, _, seq in feed.seqs()] == [6] * 200
 
@@ -198,7 +196,7 @@ def test_what_never_finds_room_can_be_named_and_dropped() -> None:
     assert feed.splice.n_releasing == 1
     assert feed.snapshot(0, "B") == "spliced"
     assert feed.splice.held.count(feed.code("B")) == 1  # not before A's
-    feed.splice.end(feed.code("A"), 7)
+    feed.splice.end(feed.code("A"))
     assert feed.splice.n_releasing == 2
     dropped = [(feed.code("A"), 7, 6, 10), (feed.code("B"), 7, 11, 11)]
     assert feed.splice.drop_unreleased() == dropped
@@ -206,7 +204,6 @@ def test_what_never_finds_room_can_be_named_and_dropped() -> None:
     assert feed.splice.n_releasing == 0
     assert feed.held_bytes == len(depth(1, 1, "C"))  # it waits for its snapshot
     assert feed.decoder.release_held()
-    assert feed.splice.take_ended() == []
 
 
 def test_a_full_ring_refuses_a_snapshot_for_now() -> None:

@@ -6,7 +6,7 @@ It shares no code with tickwire, so that the two cannot be wrong together.
 import json
 import ssl
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,6 +23,18 @@ def hyperliquid_answer(request: dict[str, Any]) -> str | None:
     if request.get("method") == "ping":
         return '{"channel":"pong"}'
     return json.dumps({"channel": "subscriptionResponse", "data": request})
+
+
+def answering(n_requests: int) -> Callable[[dict[str, Any]], str | None]:
+    """Acknowledge so many subscriptions, and then no more."""
+    n_left = n_requests
+
+    def answer(request: dict[str, Any]) -> str | None:
+        nonlocal n_left
+        n_left -= request.get("method") == "subscribe"
+        return hyperliquid_answer(request) if n_left >= 0 else None
+
+    return answer
 
 
 def binance_answer(request: dict[str, Any]) -> str | None:

@@ -71,6 +71,7 @@ class Scene:
 
     def connect(self, conn: int) -> None:
         self.connection = self.source.decoder.connection(conn)
+        self.source.gaps.connected(0, conn)
         self.books.on_connected(("BTCUSDT",), conn)
 
     def send(self, *deltas: tuple[int, int]) -> None:
@@ -176,8 +177,6 @@ def test_a_disconnect_forgets_what_was_held(run: Run) -> None:
         scene.books.look()
         scene.books.on_disconnected(("BTCUSDT",))
         assert scene.books.look() == []
-        [gap] = scene.rows("gaps")
-        assert (gap["reason"], gap["symbol"], gap["conn"]) == ("waiting_for_snapshot", "BTCUSDT", 7)
         scene.connect(8)
         scene.send((21, 25))
         async with scene.fetching(ScriptedRest(snapshot(22))):
@@ -210,9 +209,9 @@ def test_a_break_of_the_chain_is_a_gap_until_the_next_snapshot(run: Run) -> None
         scene.send((1, 5))
         scene.books.look()
         assert scene.books.offer("BTCUSDT", snapshot(5), REST_NS) == "spliced"
+        scene.pipeline.ledger.replay_at(lambda: 500_000)
         scene.send((6, 8), (20, 25))
         assert scene.books.has_news
-        scene.pipeline.ledger.clock = lambda: 500_000
         assert scene.books.look() == ["BTCUSDT"]
         assert scene.books.offer("BTCUSDT", snapshot(22), REST_NS) == "spliced"
         assert [row[:2] for row in scene.book()] == [
@@ -222,18 +221,15 @@ def test_a_break_of_the_chain_is_a_gap_until_the_next_snapshot(run: Run) -> None
             (False, 25),
         ]
         opened, closed = scene.rows("gaps")
-        assert (opened["reason"], opened["ts_start"], opened["ts_end"]) == (
-            "sequence",
-            500_000,
-            None,
-        )
+        assert (opened["reason"], opened["lost"], opened["ts_end"]) == ("sequence", 11, None)
+        assert opened["ts_start"] == 8  # the last event before the hole, not when it was noticed
         assert closed == opened | {
             "state": "closed",
             "ts_end": REST_NS,
             "seq": 1,
             "ts_recv": closed["ts_recv"],
         }
-        assert closed["symbol"] == "BTCUSDT"
+        assert (closed["symbol"], closed["conn"]) == ("BTCUSDT", 7)
 
     run(play())
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
-from tests.feed.exchange import exchange, hyperliquid_answer, hyperliquid_refusal
+from tests.feed.exchange import answering, exchange, hyperliquid_answer, hyperliquid_refusal
 from tests.net.servers import Peer, close, serve_raw, text
 
 import tickwire
@@ -190,9 +190,9 @@ def test_a_sink_that_cannot_be_opened_stops_the_start(run: Run, tmp_path: Path) 
     run(scene())
 
 
-def test_a_gap_that_no_message_ends_lasts_until_the_stop(run: Run) -> None:
+def test_a_gap_that_nothing_ends_lasts_until_the_stop(run: Run) -> None:
     async def scene() -> None:
-        with exchange([trades(0, 10), []]) as server:
+        with exchange([trades(0, 10), []], answering(1)) as server:
             feed = tickwire.FeedHandler([source(server.ws_url, backoff_max_s=0.1)])
             async with feed:
                 gaps, rows = feed.batches("gaps"), feed.batches("trades")

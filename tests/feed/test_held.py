@@ -221,9 +221,10 @@ def test_a_disconnect_does_not_take_away_what_waits_for_room(run: Run) -> None:
                 assert on.rows == expected
                 assert on.conns == [0] * len(held) + [1] * (len(expected) - len(held))
                 await on.until(lambda: not on.gaps.empty())
-                found = on.gap_rows()
-                assert {(gap["conn"], gap["reason"]) for gap in found} == {(0, "disconnect")}
-                assert len({gap["gap_id"] for gap in found}) == 1
+                lost, waited = [gap for gap in on.gap_rows() if gap["ts_end"] is not None]
+                assert (lost["conn"], lost["reason"]) == (0, "disconnect")
+                assert (waited["conn"], waited["reason"]) == (1, "waiting_for_snapshot")
+                assert lost["ts_end"] == waited["ts_start"]  # the acknowledgement
 
     run(play())
 

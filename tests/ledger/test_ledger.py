@@ -117,7 +117,7 @@ def test_a_gap_is_as_long_as_it_was_though_the_wall_clock_is_set_back_meanwhile(
     assert [row["ts_end"] for row in scene.gaps()] == [None, 104 * SECOND, 103 * SECOND]
 
 
-def test_a_gap_ends_with_the_row_after_it_where_the_wall_clock_is_right_or_set_forward() -> None:
+def test_a_clock_that_is_set_forward_within_a_gap_does_not_lengthen_it() -> None:
     scene = Scene()
     now = {"wall": 100 * SECOND, "monotonic": 7 * SECOND}
     scene.ledger.clock, scene.ledger.monotonic = lambda: now["wall"], lambda: now["monotonic"]
@@ -126,7 +126,18 @@ def test_a_gap_ends_with_the_row_after_it_where_the_wall_clock_is_right_or_set_f
     scene.ledger.close(gaps[0], 104 * SECOND)
     now.update(wall=205 * SECOND)
     scene.ledger.close(gaps[1], 204 * SECOND)
-    assert [row["ts_end"] for row in scene.gaps()][2:] == [104 * SECOND, 204 * SECOND]
+    # The first ends with the row after it; the second as long after its start as it was.
+    assert [row["ts_end"] for row in scene.gaps()][2:] == [104 * SECOND, 104 * SECOND]
+
+
+def test_a_clock_that_is_slewed_is_believed() -> None:
+    scene = Scene()
+    now = {"wall": 100 * SECOND, "monotonic": 7 * SECOND}
+    scene.ledger.clock, scene.ledger.monotonic = lambda: now["wall"], lambda: now["monotonic"]
+    gap = scene.ledger.open("trades", "disconnect", 100 * SECOND, PLACE)
+    now.update(wall=3700 * SECOND + SECOND, monotonic=3607 * SECOND)  # 1 s in an hour
+    scene.ledger.close(gap, now["wall"])
+    assert scene.gaps()[-1]["ts_end"] == 3701 * SECOND
 
 
 def test_a_reason_is_one_of_the_contract() -> None:

@@ -17,7 +17,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.now_s = 100.0
-        self.log = GapLog(lambda: self.now_s)
+        self.log = GapLog("gap", lambda: self.now_s)
 
     def drop(self, lost: int, *, table: str = "trades", seconds: float = 0.25) -> None:
         end_ns = int(seconds * SECOND_NS)
@@ -43,7 +43,7 @@ def test_a_flood_is_one_line_a_second_and_table_with_sums() -> None:
         assert of_table[0] == (table, 1, lost, seconds)  # at once
         assert sum(line[1] for line in of_table) == 200
         assert sum(line[2] for line in of_table) == 200 * lost
-        assert abs(sum(line[3] for line in of_table) - 200 * seconds) < 1e-6
+        assert {line[3] for line in of_table} == {seconds}  # the longest
 
 
 def test_what_is_left_is_logged_at_the_end() -> None:
@@ -54,17 +54,41 @@ def test_what_is_left_is_logged_at_the_end() -> None:
         scene.log.flush()
         assert lines(logs) == [("trades", 1, 10, 0.25)]
         scene.log.flush(everything=True)
-    assert lines(logs) == [("trades", 1, 10, 0.25), ("trades", 2, 20, 0.5)]
+    assert lines(logs) == [("trades", 1, 10, 0.25), ("trades", 2, 20, 0.25)]
 
 
 def test_gaps_of_different_places_or_reasons_have_lines_of_their_own() -> None:
-    log = GapLog(lambda: 0.0)
+    log = GapLog("gap", lambda: 0.0)
     with capture_logs() as logs:
         for conn in (1, 2):
             log.add(Gap(0, "book", "disconnect", Place("okx", None, conn), 0, 1))
         log.add(Gap(0, "book", "sequence", Place("okx", "BTC", 2), 0, 1))
     found = [(each["reason"], each["conn"], each.get("symbol")) for each in logs]
     assert found == [("disconnect", 1, None), ("disconnect", 2, None), ("sequence", 2, "BTC")]
+
+
+def test_the_symbols_of_a_connection_share_a_line() -> None:
+    scene = Scene()
+    with capture_logs() as logs:
+        for number in range(100):
+            scene.log.add(
+                Gap(0, "trades", "disconnect", Place("okx", f"S{number}", 1), 0, SECOND_NS)
+            )
+        scene.now_s += 1.0
+        scene.log.flush()
+    first, rest = logs
+    assert (first["symbol"], first["seconds"]) == ("S0", 1.0)
+    assert (rest["symbols"], rest["gaps"], rest["seconds"]) == (99, 99, 1.0)
+
+
+def test_what_opens_is_logged_without_a_length() -> None:
+    log = GapLog("gap open", lambda: 0.0)
+    with capture_logs() as logs:
+        log.add(Gap(0, "trades", "stale", Place("okx", "BTC", 1), 0))
+    assert [(each["event"], each["log_level"], each["symbol"]) for each in logs] == [
+        ("gap open", "info", "BTC")
+    ]
+    assert "seconds" not in logs[0]
 
 
 def test_it_does_not_grow() -> None:

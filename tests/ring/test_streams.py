@@ -115,6 +115,24 @@ def test_a_mark_makes_the_next_row_the_first() -> None:
     assert market.streams.get(0, code) == Stream(3, 2, 8, 4, -1, 28, 3, -2, 21)
 
 
+def test_late_rows_of_an_ended_connection_move_the_mark() -> None:
+    market = Market()
+    market.adopt(7, 0)
+    market.adopt(8, 0)
+    market.stage(7, "A")
+    market.ring.publish()
+    code = market.ring.dictionaries.symbol.code("A")
+    market.streams.mark(0, code, 7)
+    for conn in (7, 7, 8, 8):
+        market.stage(conn, "A")
+    market.ring.publish()
+    assert market.streams.get(0, code) == Stream(5, 2, 8, 5, 0, 35, 4, -1, 28)
+    market.streams.mark(0, code)  # by a mark without a connection every row counts
+    market.stage(8, "A")
+    market.ring.publish()
+    assert market.streams.get(0, code) == Stream(6, 1, 8, 6, 1, 42, 6, 1, 42)
+
+
 def test_the_same_symbol_of_two_sessions_is_two_streams() -> None:
     market = Market()
     market.adopt(1, 0)

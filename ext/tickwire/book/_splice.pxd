@@ -16,6 +16,7 @@ cdef struct SymbolState:
     uint8_t is_broken       # the chain broke since the last `take_broken`
     # SNAPPED: id of the snapshot; LIVE: last id of the last delta admitted.
     int64_t last_id
+    int64_t n_missing       # ids, at the break; 0 where they do not tell
 
 
 @cython.final
@@ -28,8 +29,7 @@ cdef class BookSplice:
     # Symbols that have their snapshot and whose held deltas are not published yet. The decoder
     # looks before each message: they come before whatever is newer.
     cdef readonly int64_t n_releasing
-    cdef dict releasing             # symbol code -> the connection that has ended since, or None
-    cdef list ended
+    cdef dict releasing             # symbol code -> whether its connection has ended since
     cdef const Rule* compare        # static
     cdef SymbolState* symbols       # owned; indexed by symbol code
     cdef int64_t n_symbols
@@ -49,4 +49,3 @@ cdef class BookSplice:
     cdef bint grow(self, int64_t n) noexcept nogil
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil
     cdef int stop_releasing(self, int32_t symbol) except -1
-    cdef int forget(self, int32_t symbol, object conn) except -1

@@ -31,6 +31,13 @@ PHASES = ("unseen", "waiting", "snapped", "live")
 VERDICTS = ("admit", "hold", "refuse")
 
 
+cdef int64_t missing_ids(int64_t last_id, const Delta* delta) noexcept nogil:
+    """How many ids lie between a book and a delta; 0 where they go backwards, or too far."""
+    if delta.first <= last_id or last_id < 0:
+        return 0
+    return delta.first - last_id - 1
+
+
 @cython.final
 cdef class BookSplice:
     """Decide which book deltas may be published, and hold those that cannot be yet.
@@ -50,7 +57,6 @@ cdef class BookSplice:
         self.compare = rule_named(rule)
         self.held = HeldDeltas(hold_bytes)
         self.releasing = {}
-        self.ended = []
         self.symbols = NULL
         self.n_symbols = 0
 
@@ -106,6 +112,7 @@ cdef class BookSplice:
         if relation == HOLE:
             if state.phase == Phase.LIVE:
                 state.is_broken = True
+                state.n_missing = missing_ids(state.last_id, delta)
                 self.n_breaks += 1
             return self.await_snapshot(state)
         state.phase = Phase.LIVE
@@ -151,18 +158,10 @@ cdef class BookSplice:
         return self.held.remove_oldest(held.symbol)
 
     cdef int stop_releasing(self, int32_t symbol) except -1:
-        conn = self.releasing.pop(symbol)
+        has_ended = self.releasing.pop(symbol)
         self.n_releasing = len(self.releasing)
-        return 0 if conn is None else self.forget(symbol, conn)
-
-    cdef int forget(self, int32_t symbol, object conn) except -1:
-        cdef bint is_waiting = False
-        cdef bint is_broken = False
-        if symbol < self.n_symbols:
-            is_waiting = self.symbols[symbol].phase == Phase.WAITING
-            is_broken = self.symbols[symbol].is_broken
-        self.ended.append((symbol, conn, is_waiting, is_broken))
-        self.reset(symbol)
+        if has_ended:
+            self.reset(symbol)
         return 0
 
     def drop_unreleased(self) -> list[tuple[int, int, int, int]]:
@@ -184,27 +183,15 @@ cdef class BookSplice:
         self.n_releasing = 0
         return dropped
 
-    def end(self, int32_t symbol, int32_t conn) -> None:
-        """Forget a symbol, because its connection has ended; `take_ended` names it.
+    def end(self, int32_t symbol) -> None:
+        """Forget a symbol, because its connection has ended.
 
         What has its snapshot and only waits for room is released first: it was received.
         """
         if symbol in self.releasing:
-            self.releasing[symbol] = conn
-        elif symbol >= 0:
-            self.forget(symbol, conn)
-
-    def take_ended(self) -> list[tuple[int, int, bool, bool]]:
-        """Give the symbols forgotten since the last call.
-
-        Returns
-        -------
-        list of tuple of int, int, bool and bool
-            Symbol code, connection, whether it waited for a snapshot, and whether its chain broke
-            since the last `take_broken`.
-        """
-        ended, self.ended = self.ended, []
-        return ended
+            self.releasing[symbol] = True
+        else:
+            self.reset(symbol)
 
     # From Python.
 
@@ -301,7 +288,7 @@ cdef class BookSplice:
         state.phase = Phase.SNAPPED
         state.last_id = last_id
         if self.held.oldest(symbol) is not None:
-            self.releasing.setdefault(symbol)
+            self.releasing.setdefault(symbol, False)
             self.n_releasing = len(self.releasing)
 
     def reset(self, symbol: int | None = None) -> None:
@@ -322,14 +309,21 @@ cdef class BookSplice:
             self.releasing.pop(code, None)
         self.n_releasing = len(self.releasing)
 
-    def take_broken(self) -> list[int]:
-        """Give the codes of the symbols whose chain broke since the last call."""
+    def take_broken(self) -> list[tuple[int, int | None]]:
+        """Give the symbols whose chain broke since the last call.
+
+        Returns
+        -------
+        list of tuple of int and int or None
+            The symbol's code, and how many ids are missing; None where the ids do not tell.
+        """
         cdef int64_t code
         broken = []
         for code in range(self.n_symbols):
             if self.symbols[code].is_broken:
                 self.symbols[code].is_broken = False
-                broken.append(code)
+                n_missing = self.symbols[code].n_missing
+                broken.append((code, n_missing if n_missing > 0 else None))
         return broken
 
     def phase(self, int32_t symbol) -> str:

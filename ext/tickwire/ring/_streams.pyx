@@ -30,7 +30,7 @@ STATE = np.dtype([
     ("n_rows", np.int64), ("n_at_mark", np.int64),
     ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
     ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
-    ("conn", np.int64),
+    ("conn", np.int64), ("mark_conn", np.int64),
 ])
 
 
@@ -144,7 +144,9 @@ cdef class Streams:
             stream = self.find(conn, symbol)
             if stream == NULL:
                 continue
-            if stream.n_rows == stream.n_at_mark:
+            if stream.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
+                stream.n_at_mark += row - begin
+            elif stream.n_rows == stream.n_at_mark:
                 stream.first_recv = self.core.ts_recv[begin & mask]
                 stream.first_event = self.events[begin & mask]
                 stream.first_mono = self.core.recv_mono[begin & mask]
@@ -175,7 +177,9 @@ cdef class Streams:
                 return NULL
             memset(&grown[streams.n], 0, (n - streams.n) * sizeof(tw_stream))
             streams.at = grown
-            streams.n = n
+            while streams.n < n:
+                grown[streams.n].mark_conn = -1
+                streams.n += 1
         return &streams.at[code]
 
     cdef int reserve(self, int32_t session) except -1:
@@ -267,8 +271,8 @@ cdef class Streams:
         -------
         numpy.ndarray
             A copy, shape (n,), of the fields n_rows, n_at_mark, last_recv, last_event, last_mono,
-            first_recv, first_event, first_mono and conn, int64; times in ns. The index is the
-            symbol's code; those behind the end have had no row. `first_*` count where n_rows is
+            first_recv, first_event, first_mono, conn and mark_conn, int64; times in ns. The index
+            is the symbol's code; those behind the end have had no row. `first_*` count where n_rows is
             above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
@@ -279,17 +283,23 @@ cdef class Streams:
             (<const char*> self.sessions[session].at)[: n * sizeof(tw_stream)], STATE
         )
 
-    def mark(self, int32_t session, int32_t code):
+    def mark(self, int32_t session, int32_t code, int32_t after_conn=-1):
         """Forget the first row of a stream: the next one is the first since this mark.
 
         Parameters
         ----------
         session, code
             As for `get`; nothing happens where no row of it has come.
+        after_conn
+            Rows of this connection and of older ones are not it either: what they have brought may
+            be published late.
         """
+        cdef tw_stream* stream
         self.sweep()
         if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
-            self.sessions[session].at[code].n_at_mark = self.sessions[session].at[code].n_rows
+            stream = &self.sessions[session].at[code]
+            stream.n_at_mark = stream.n_rows
+            stream.mark_conn = after_conn
 
 
 cdef object time_of(int64_t ns):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -22,8 +21,8 @@ from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
 from tickwire.feed.endpoints import request_url
-from tickwire.ledger import Gap, Ledger, Place
-from tickwire.ledger.reasons import OVERFLOW, SEQUENCE, WAITING_FOR_SNAPSHOT
+from tickwire.ledger import Ledger, Place, StreamGaps
+from tickwire.ledger.reasons import OVERFLOW
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
 from tickwire.venues import BookRule, Venue
@@ -44,25 +43,6 @@ class Rest(Protocol):
         """Give the body and the wall clock at its arrival, ns."""
 
 
-@dataclass(slots=True)
-class _Wait:
-    """A symbol without a book.
-
-    Parameters
-    ----------
-    since_ns
-        When its deltas began to wait, or its chain broke.
-    since_mono_ns
-        The same, by the monotonic clock.
-    gap
-        Open once rows are missing: from a break on, or when a snapshot could not be had.
-    """
-
-    since_ns: int
-    since_mono_ns: int
-    gap: Gap | None = None
-
-
 class Books:
     """The spliced books of one source.
 
@@ -77,7 +57,9 @@ class Books:
     symbols
         The feed's dictionary of symbols.
     ledger
-        Where missing rows are written down.
+        Where events are written down.
+    gaps
+        The source's.
     """
 
     def __init__(
@@ -87,6 +69,7 @@ class Books:
         decoder: Decoder,
         symbols: Dictionary,
         ledger: Ledger,
+        gaps: StreamGaps,
     ) -> None:
         if venue.book is None:
             raise ValueError(f"{venue.name} has no book rule")
@@ -96,7 +79,7 @@ class Books:
         self._decoder = decoder
         self._symbols = symbols
         self._ledger = ledger
-        self._waits: dict[int, _Wait] = {}
+        self._gaps = gaps
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
@@ -111,9 +94,8 @@ class Books:
         What has its snapshot and only waits for room is published first: it was received.
         """
         for symbol in symbols:
-            conn = self._conns.get(symbol)
-            if conn is not None:
-                self._splice.end(self._symbols.code(symbol), conn)
+            if symbol in self._conns:
+                self._splice.end(self._symbols.code(symbol))
         self.look()
 
     @property
@@ -134,31 +116,17 @@ class Books:
 
     def look(self) -> list[str]:
         """Note broken chains and new waits; give the symbols that wait for a snapshot."""
-        now_ns = self._ledger.clock()
-        self._note_ended(now_ns)
         self._n_waiting_seen = self._splice.n_waiting
         if self._splice.n_breaks != self._n_breaks_seen:
             self._n_breaks_seen = self._splice.n_breaks
-            for code in self._splice.take_broken():
-                self._end_wait(self._waits.get(code), now_ns)
-                self._waits[code] = self._wait(self._open(code, SEQUENCE, now_ns))
+            for code, n_missing in self._splice.take_broken():
+                self._gaps.broken(self._symbols.value(code), n_missing)
         if not self._splice.n_waiting:
             return []
-        codes = self._splice.waiting()
-        for code in codes:
-            self._waits.setdefault(code, self._wait())
-        return [self._symbols.value(code) for code in codes]
-
-    def _note_ended(self, now_ns: int) -> None:
-        for code, conn, was_waiting, was_broken in self._splice.take_ended():
-            wait = self._waits.pop(code, None)
-            if was_broken:
-                self._end_wait(wait, now_ns)
-                self._record(code, SEQUENCE, now_ns, now_ns, conn)
-            elif wait is not None and wait.gap is not None:
-                self._ledger.close(wait.gap, now_ns)
-            elif was_waiting or wait is not None:
-                self._record_wait(code, self._wait() if wait is None else wait, conn)
+        symbols = [self._symbols.value(code) for code in self._splice.waiting()]
+        for symbol in symbols:
+            self._gaps.waits(symbol)
+        return symbols
 
     def url_path(self, symbol: str) -> str:
         """Give path and query of the request for a symbol's snapshot."""
@@ -208,60 +176,21 @@ class Books:
             early=early,
         )
         if outcome == "spliced":
-            self._end_wait(self._waits.pop(self._symbols.code(symbol), None), ts_recv)
+            self._gaps.spliced(symbol, ts_recv)
         return outcome
 
     def failed(self, symbol: str, error: TickwireError) -> None:
         """Write down that a snapshot could not be had; a gap is open from the first time on."""
-        self.look()  # a wait that has ended is not this one
-        code = self._symbols.code(symbol)
-        wait = self._waits.setdefault(code, self._wait())
+        self.look()
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
-        if wait.gap is None:
-            wait.gap = self._open(code, WAITING_FOR_SNAPSHOT, wait.since_ns)
+        self._gaps.waits(symbol, str(error))
 
     def end(self) -> None:
-        """Write down which books never came, and which changes, at the end of the feed."""
+        """Write down which changes had their snapshot and did not fit, at the end of the feed."""
         self.look()
-        now_ns = self._ledger.clock()
-        for code, wait in self._waits.items():
-            self._end_wait(wait, now_ns)
-            if wait.gap is None:
-                conn = self._conns.get(self._symbols.value(code))
-                self._record_wait(code, wait, conn)
-        self._waits.clear()
         for code, conn, first_ns, last_ns in self._splice.drop_unreleased():
-            self._record(code, OVERFLOW, first_ns, last_ns, conn)
-
-    def _wait(self, gap: Gap | None = None) -> _Wait:
-        """Begin a wait."""
-        return _Wait(self._ledger.clock(), self._ledger.monotonic(), gap)
-
-    def _open(self, code: int, reason: str, start_ns: int) -> Gap:
-        symbol = self._symbols.value(code)
-        place = Place(self._venue.name, symbol, self._conns.get(symbol))
-        return self._ledger.open("book", reason, start_ns, place)
-
-    def _end_wait(self, wait: _Wait | None, end_ns: int) -> None:
-        """End a wait; without a gap nothing is missing: what was held is there."""
-        if wait is not None and wait.gap is not None:
-            self._ledger.close(wait.gap, end_ns)
-
-    def _record(self, code: int, reason: str, start_ns: int, end_ns: int, conn: int | None) -> None:
-        place = Place(self._venue.name, self._symbols.value(code), conn)
-        self._ledger.record("book", reason, start_ns, end_ns, place)
-
-    def _record_wait(self, code: int, wait: _Wait, conn: int | None) -> None:
-        """Write down a wait that has ended without a snapshot."""
-        place = Place(self._venue.name, self._symbols.value(code), conn)
-        self._ledger.record(
-            "book",
-            WAITING_FOR_SNAPSHOT,
-            wait.since_ns,
-            self._ledger.clock(),
-            place,
-            lasted_ns=self._ledger.monotonic() - wait.since_mono_ns,
-        )
+            place = Place(self._venue.name, self._symbols.value(code), conn)
+            self._ledger.record("book", OVERFLOW, first_ns, last_ns, place)
 
 
 async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:

@@ -14,9 +14,9 @@ from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
-from tickwire.ledger import Ledger, Quarantine
+from tickwire.ledger import Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
-from tickwire.ring import Consumer, Dictionaries, Ring
+from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
@@ -38,6 +38,8 @@ class SourcePipeline:
         Decodes all its connections.
     books
         Its spliced books, where it has any.
+    gaps
+        Of its streams.
     metrics
         What its parts count by.
     """
@@ -45,6 +47,7 @@ class SourcePipeline:
     plan: SourcePlan
     decoder: Decoder
     books: Books | None
+    gaps: StreamGaps
     metrics: Metrics
 
 
@@ -97,6 +100,10 @@ class Pipeline:
             metrics=self.metrics,
         )
         self.lag = LagWatch(self.rings, self.ledger, self.metrics)
+        self.streams = {
+            name: Streams(ring) for name, ring in self.rings.items() if name not in SYSTEM_TABLES
+        }
+        self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         limit = MessageLimit(max_messages)
         self.sources = tuple(
@@ -165,11 +172,33 @@ class Pipeline:
         metrics.watch("duplicate_trades", partial(getattr, decoder, "duplicate_trades"))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
+        gaps = self._gaps(source)
         books = None
         if splice is not None:
             metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
-            books = Books(source.venue, splice, decoder, self.dictionaries.symbol, self.ledger)
-        return SourcePipeline(source, decoder, books, metrics)
+            books = Books(
+                source.venue, splice, decoder, self.dictionaries.symbol, self.ledger, gaps
+            )
+        return SourcePipeline(source, decoder, books, gaps, metrics)
+
+    def _gaps(self, source: SourcePlan) -> StreamGaps:
+        gaps = StreamGaps(
+            self.ledger,
+            source.venue.name,
+            {name: self.streams[name] for name in source.tables},
+            self.dictionaries.symbol,
+            first_session=self._n_sessions,
+        )
+        self._n_sessions += len(source.connections)
+        for number, connection in enumerate(source.connections):
+            for each in connection.subscriptions:
+                channel = source.venue.channel(each.channel)
+                spliced = channel is not None and channel.spliced
+                # A subscription may cover symbols by name, as Hyperliquid's of all mids.
+                symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
+                for symbol in symbols:
+                    gaps.add(number, each.table, symbol, each.key, spliced=spliced)
+        return gaps
 
 
 def _unreadable(decoder: Decoder, column: str) -> int:

@@ -89,7 +89,7 @@ class Replay:
             await self._feed.start()
             pipeline = self._feed.pipeline
             if pipeline is not None:
-                pipeline.ledger.clock = pipeline.ledger.monotonic = lambda: self._now_ns
+                pipeline.ledger.replay_at(lambda: self._now_ns)
                 self._is_interrupted = True
                 await asyncio.sleep(0)  # what waits for the start has a turn, as in a run
                 await self._play(pipeline)
@@ -151,6 +151,7 @@ class Replay:
             await self._release_held(source)
             if source.books is not None:
                 source.books.end()
+            source.gaps.end()
         self._tell_progress(n_events)
         self._is_interrupted = self._feed.is_stopping
 
@@ -170,6 +171,9 @@ class Replay:
     async def _offer_message(self, pipeline: Pipeline, message: Message) -> None:
         decoders = self._decoders.get(message.connection)
         if decoders is None:
+            for source in pipeline.sources:
+                if _takes(source, message.connection):
+                    source.gaps.connected(0, message.connection)
             decoders = [
                 source.decoder.connection(message.connection, labels=_labels(source))
                 for source in pipeline.sources

@@ -21,10 +21,12 @@ from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan, SourcePlan
+from tickwire.feed.positions import Positions
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
+from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
@@ -72,7 +74,9 @@ class RunningFeed:
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._housekeeper: asyncio.Task[None] | None = None
         self._symbol_check: asyncio.Task[None] | None = None
-        self._state = State(None if feed.state_dir is None else Path(feed.state_dir), feed.name)
+        folder = None if feed.state_dir is None else Path(feed.state_dir)
+        self._state = State(folder, feed.name)
+        self._positions = Positions(None if replays else folder, feed.name)
         try:
             self.pipeline = Pipeline(
                 plan,
@@ -98,7 +102,9 @@ class RunningFeed:
             self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)
         for sink in self.sinks:
             sink.start(self.pipeline.consumers(sink.name, tuple(sink.tables)))
+        positions = self._positions.load()
         for source in self.sources:
+            source.gaps.start(positions)
             source.start()
         self._housekeeper = asyncio.create_task(self._housekeeping_loop(), name="housekeeping")
         if self.sources:
@@ -133,6 +139,8 @@ class RunningFeed:
         for consumer in consumers:
             consumer.shutdown()
         await asyncio.gather(*(asyncio.to_thread(sink.stop) for sink in self.sinks))
+        self._note_positions(last=True)
+        await self._positions.close()
         self._state.use(self.pipeline.next_numbers())
         self._state.close()
 
@@ -146,6 +154,7 @@ class RunningFeed:
             failure = source.failure()
             if failure is not None:
                 self._on_failure(failure)
+        self._note_positions()
         if self.sources and all(source.is_refused for source in self.sources):
             text = f"every subscription was refused: {self.refusals()[0]}"
             self._on_failure(TickwireError(text))
@@ -221,6 +230,22 @@ class RunningFeed:
                 self._on_failure(error)
                 return
             await asyncio.sleep(HOUSEKEEPING_S)
+
+    def _note_positions(self, *, last: bool = False) -> None:
+        """Keep up to where each stream has been committed by every sink."""
+        if not self.sources or not (last or self._positions.is_due):
+            return
+        rings = self.pipeline.rings
+        self._positions.take(
+            {name: rings[name].published for name in self.pipeline.streams},
+            merged(source.gaps for source in self.sources),
+        )
+        committed: dict[str, int] = {}
+        for sink in self.sinks:
+            for table in sink.tables:
+                n = sink.rows_committed.get(table, 0) + rings[table].dropped_rows
+                committed[table] = min(n, committed.get(table, n))
+        self._positions.commit(committed)
 
     async def _flush_ledger(self) -> None:
         ledger = self.pipeline.ledger

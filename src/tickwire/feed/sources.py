@@ -2,10 +2,8 @@
 
 Rules of this file
 ------------------
-- Everything runs in the loop's thread. Nothing is called per message: first and last message of a
-  connection are read from its decoder, a few times a second.
-- Each disconnect opens a gap per table of the source, from the last message before it. It is closed
-  when data flows again, or at the end of the feed.
+- Everything runs in the loop's thread. Nothing is called per message.
+- Gaps are not decided here: `gaps.GapObserver` tells the ledger what the sessions report.
 """
 
 from __future__ import annotations
@@ -13,16 +11,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tickwire.clock import wall_ns
-from tickwire.decode import ConnectionDecoder
 from tickwire.feed.books import fetch_books
+from tickwire.feed.gaps import GapObserver
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
-from tickwire.ledger import Gap, Ledger, Place
-from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
+from tickwire.ledger import Ledger, Place
 from tickwire.logs import get_logger
 from tickwire.redaction import shown_url
 from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
@@ -30,29 +25,10 @@ from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
 
-# Ends of a connection after which nothing is missing.
-WANTED_ENDS = ("stopped",)
-
 # How long a stop waits for room for what is held, and how long between two looks.
 RELEASE_S = 1.0
 RELEASE_PAUSE_S = 0.01
 UNREADABLE_LOG_S = 60.0  # between two lines about values that could not be read
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A disconnect whose end is not known yet.
-
-    Parameters
-    ----------
-    session
-        Which session.
-    gaps
-        Open, one for each table of the source.
-    """
-
-    session: Session
-    gaps: tuple[Gap, ...]
 
 
 class LiveSource(SessionObserver):
@@ -83,9 +59,9 @@ class LiveSource(SessionObserver):
         self.plan = pipeline.plan
         self.decoder = pipeline.decoder
         self.books = pipeline.books
+        self.gaps = pipeline.gaps
         self._ledger = ledger
         self._metrics = pipeline.metrics
-        self._outages: list[Outage] = []
         self._settled: set[Session] = set()  # subscribed once
         self._spliced: dict[Session, tuple[str, ...]] = {}
         self._tasks: dict[Session, asyncio.Task[None]] = {}
@@ -93,7 +69,10 @@ class LiveSource(SessionObserver):
         self._unreadable: dict[str, int] = {}  # as logged
         self._unreadable_due_s = 0.0
         self._fetcher: asyncio.Task[None] | None = None
-        self.sessions = [self._session(plan, next_conn, connects) for plan in self.plan.connections]
+        self.sessions = [
+            self._session(number, plan, next_conn, connects)
+            for number, plan in enumerate(self.plan.connections)
+        ]
 
     # Life.
 
@@ -119,9 +98,9 @@ class LiveSource(SessionObserver):
             await asyncio.gather(self._fetcher, return_exceptions=True)
         await self._release_held()
         self.housekeeping()
-        self._end_outages(wall_ns())
         if self.books is not None:
             self.books.end()
+        self.gaps.end()
 
     async def _release_held(self) -> None:
         """Let in the deltas that wait for room, while sinks and programs still make some."""
@@ -134,14 +113,10 @@ class LiveSource(SessionObserver):
             await asyncio.sleep(RELEASE_PAUSE_S)
 
     def housekeeping(self) -> None:
-        """Let in what waits for room, end outages whose data flows again; a few times a second."""
+        """Let in what waits for room, end gaps whose data flows again; a few times a second."""
         self.decoder.release_held()
         self._log_unreadable()
-        for outage in list(self._outages):
-            handler = outage.session.handler
-            if isinstance(handler, ConnectionDecoder) and handler.first_message_ns:
-                self._outages.remove(outage)
-                self._close_gaps(outage, handler.first_message_ns)
+        self.gaps.look()
 
     def _log_unreadable(self) -> None:
         """Log which optional values could not be read; a line a minute at most."""
@@ -219,22 +194,9 @@ class LiveSource(SessionObserver):
 
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Note that a connection has ended."""
-        now_ns = wall_ns()
         if self.books is not None:
             self.books.on_disconnected(self._spliced[session])
         self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
-        if reason in WANTED_ENDS:
-            return
-        self.housekeeping()  # the connection may have brought the end of an earlier outage
-        last_ns = session.handler.last_message_ns if session.handler is not None else 0
-        kind = OVERFLOW if reason == "overflow" else DISCONNECT
-        gaps = tuple(
-            self._ledger.open(
-                table, kind, last_ns or now_ns, self._place(conn), detail=f"{reason}: {detail}"
-            )
-            for table in self.plan.tables
-        )
-        self._outages.append(Outage(session, gaps))
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Note that a subscription cannot be had; the session has logged it."""
@@ -267,17 +229,12 @@ class LiveSource(SessionObserver):
     def _place(self, conn: int) -> Place:
         return Place(self.plan.venue.name, None, conn if conn >= 0 else None)
 
-    def _end_outages(self, end_ns: int) -> None:
-        for outage in self._outages:
-            self._close_gaps(outage, end_ns)
-        self._outages.clear()
-
-    def _close_gaps(self, outage: Outage, end_ns: int) -> None:
-        for gap in outage.gaps:
-            self._ledger.close(gap, end_ns)
-
     def _session(
-        self, plan: ConnectionPlan, next_conn: Callable[[], int], connects: WindowLimiter
+        self,
+        number: int,
+        plan: ConnectionPlan,
+        next_conn: Callable[[], int],
+        connects: WindowLimiter,
     ) -> Session:
         session = Session(
             self.plan.venue,
@@ -285,7 +242,7 @@ class LiveSource(SessionObserver):
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=next_conn,
-            observers=(self,),
+            observers=(self, GapObserver(self.gaps, number)),
             metrics=self._metrics,
             settings=SessionSettings(self.plan.settings, connects=connects),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 OPEN = "open"
 CLOSED = "closed"
@@ -28,6 +29,41 @@ class Place:
         """Give what is known, for a log line."""
         every = {"venue": self.venue, "symbol": self.symbol, "conn": self.conn}
         return {key: value for key, value in every.items() if value is not None}
+
+
+class Moment(NamedTuple):
+    """A time by every clock; ns.
+
+    Parameters
+    ----------
+    recv_ns
+        The receive clock: wall time.
+    event_ns
+        The venue's; None where no row has told it.
+    mono_ns
+        The monotonic clock.
+    """
+
+    recv_ns: int
+    event_ns: int | None
+    mono_ns: int
+
+
+class Position(NamedTuple):
+    """Up to where a stream is known, for the next run.
+
+    Parameters
+    ----------
+    recv_ns, event_ns
+        The last row, or where the last gap has ended.
+    gap_id, reason
+        Of the gap that is open; None where none is.
+    """
+
+    recv_ns: int
+    event_ns: int | None
+    gap_id: int | None = None
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,8 +92,8 @@ class Gap:
         The one that lost them, where the others did not.
     detail
         For a person.
-    opened_mono_ns
-        When it was opened, by the monotonic clock.
+    start_mono_ns
+        Its start by the monotonic clock, which decides how long it is.
     """
 
     gap_id: int
@@ -72,7 +108,7 @@ class Gap:
     recovered: int | None = None
     consumer: str | None = None
     detail: str | None = None
-    opened_mono_ns: int = 0
+    start_mono_ns: int = 0
 
     @property
     def state(self) -> str:

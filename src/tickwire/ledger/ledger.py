@@ -6,8 +6,9 @@ Rules of this file
   is only known when it is over is one row, closed.
 - A row that finds its ring full waits here, bounded, and is offered again: nothing ever blocks.
 - A gap is logged too, so that a person at the terminal sees what the table will say.
-- Where the wall clock is set back during a gap, its end is its start and how long it was by the
-  monotonic clock; else it is the time of the first row after it.
+- Where the wall clock is set during a gap, its end is its start and how long it was by the
+  monotonic clock; else it is the time of the first row after it, or of what else ends it.
+- Who follows gaps (`follow`) is called when one opens and when it ends, after its row is written.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tickwire.clock import mono_ns, wall_ns
-from tickwire.ledger.gaps import Gap, Place
+from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.log import GapLog
 from tickwire.ledger.reasons import REASONS
 from tickwire.logs import get_logger
@@ -27,7 +28,10 @@ from tickwire.ring import Ring
 
 MAX_WAITING = 4096
 MAX_DETAIL = 4096  # characters
-STEP_NS = 1_000_000  # between two clocks: more is no noise, one of them was set
+# Between two clocks: more is no noise, one of them was set. A clock that is slewed, not set, goes
+# wrong by at most one part in 2,000.
+STEP_NS = 1_000_000
+SLEW = 1_000
 
 _log = get_logger("tickwire.ledger")
 
@@ -50,6 +54,8 @@ class Ledger:
         Gives ts_recv of its rows, ns since the epoch; a replay sets it to the capture's time.
     monotonic
         Measures how long gaps are, ns; a replay sets it likewise.
+    replays
+        Both are the capture's time.
     next_gap_id
         The number that the next gap will have.
     """
@@ -64,12 +70,40 @@ class Ledger:
     ) -> None:
         self.clock: Callable[[], int] = wall_ns
         self.monotonic: Callable[[], int] = mono_ns
+        self.replays = False
         self.next_gap_id = first_gap_id
         self._gaps = gaps
         self._sessions = sessions
         self._metrics = Metrics() if metrics is None else metrics
         self._waiting: deque[tuple[Ring, dict[str, Any]]] = deque()
-        self._gap_log = GapLog()
+        self._gap_log = GapLog("gap")
+        self._open_log = GapLog("gap open")
+        self._followers: list[Callable[[Gap], None]] = []
+
+    def replay_at(self, clock: Callable[[], int]) -> None:
+        """Take a capture's time for all clocks."""
+        self.clock = self.monotonic = clock
+        self.replays = True
+
+    def follow(self, callback: Callable[[Gap], None]) -> Callable[[], None]:
+        """Have `callback` called with each gap that opens, and again when it ends.
+
+        Parameters
+        ----------
+        callback
+            Must be short and must not raise: it is called where a connection's end is handled.
+
+        Returns
+        -------
+        callable
+            Ends it.
+        """
+        self._followers.append(callback)
+        return lambda: self._followers.remove(callback) if callback in self._followers else None
+
+    def now(self) -> Moment:
+        """Give this moment."""
+        return Moment(self.clock(), None, self.monotonic())
 
     def open(
         self,
@@ -79,9 +113,11 @@ class Ledger:
         place: Place,
         *,
         event_start_ns: int | None = None,
+        start_mono_ns: int | None = None,
         lost: int | None = None,
         consumer: str | None = None,
         detail: str | None = None,
+        gap_id: int | None = None,
     ) -> Gap:
         """Write that rows of a table are missing from now on.
 
@@ -91,6 +127,10 @@ class Ledger:
             As in `Gap`.
         start_ns, event_start_ns
             The last row before it, by the receive clock and by the venue's.
+        start_mono_ns
+            The same by the monotonic clock, where it is known.
+        gap_id
+            Of the gap of an earlier run that is open still, which goes on.
 
         Returns
         -------
@@ -112,8 +152,13 @@ class Ledger:
             consumer=consumer,
             detail=detail,
         )
+        if start_mono_ns is not None:
+            gap.start_mono_ns = start_mono_ns
+        if gap_id is not None:
+            gap.gap_id = gap_id
+            self.next_gap_id -= 1
         self._metrics.gauge("gaps_open", table=table, reason=reason).add()
-        _log.info("gap open", gap_id=gap.gap_id, table=table, reason=reason, **place.known())
+        self._open_log.add(gap)
         self._write_gap(gap)
         return gap
 
@@ -123,6 +168,7 @@ class Ledger:
         end_ns: int,
         *,
         event_end_ns: int | None = None,
+        end_mono_ns: int | None = None,
         lost: int | None = None,
         recovered: int | None = None,
     ) -> None:
@@ -134,6 +180,8 @@ class Ledger:
             Given by `open`.
         end_ns, event_end_ns
             The first row after it, by the receive clock and by the venue's.
+        end_mono_ns
+            The same by the monotonic clock, where it is known.
         lost, recovered
             Where they are known only now.
 
@@ -147,8 +195,12 @@ class Ledger:
         self._metrics.gauge("gaps_open", table=gap.table, reason=gap.reason).add(-1)
         gap.lost = gap.lost if lost is None else lost
         gap.recovered = recovered
-        since_end_ns = max(0, self.clock() - end_ns)
-        self._end(gap, end_ns, event_end_ns, self.monotonic() - gap.opened_mono_ns - since_end_ns)
+        if end_mono_ns is None:
+            end_mono_ns = self.monotonic() - max(0, self.clock() - end_ns)
+        lasted_ns = max(0, end_mono_ns - gap.start_mono_ns)
+        if abs(end_ns - gap.start_ns - lasted_ns) > max(STEP_NS, lasted_ns // SLEW):
+            end_ns = gap.start_ns + lasted_ns
+        self._end(gap, end_ns, event_end_ns)
 
     def record(
         self,
@@ -175,7 +227,7 @@ class Ledger:
             How long it was at least, by the monotonic clock.
         """
         gap = self._gap(table, reason, start_ns, place, lost=lost, consumer=consumer, detail=detail)
-        self._end(gap, end_ns, None, lasted_ns)
+        self._end(gap, max(end_ns, start_ns + lasted_ns), None)
 
     def event(self, event: str, detail: str, place: Place, *, log: bool = False) -> None:
         """Write what happened to a connection.
@@ -218,10 +270,12 @@ class Ledger:
             if not ring.append(**values):
                 break
             self._waiting.popleft()
+        self._open_log.flush()
         self._gap_log.flush()
 
     def end(self) -> None:
         """Log every sum, count what still waits as dropped: the feed ends."""
+        self._open_log.flush(everything=True)
         self._gap_log.flush(everything=True)
         dropped = Counter(ring.table.name for ring, _ in self._waiting)
         self._waiting.clear()
@@ -240,16 +294,15 @@ class Ledger:
             reason,
             place,
             start_ns,
-            opened_mono_ns=self.monotonic(),
+            start_mono_ns=self.monotonic() - max(0, self.clock() - start_ns),
             **known,
         )
         self.next_gap_id += 1
         self._metrics.counter("gaps", table=table, reason=reason).add()
         return gap
 
-    def _end(self, gap: Gap, end_ns: int, event_end_ns: int | None, lasted_ns: int) -> None:
-        was_set_back = gap.start_ns + lasted_ns - end_ns > STEP_NS
-        gap.end_ns = max(gap.start_ns, gap.start_ns + lasted_ns if was_set_back else end_ns)
+    def _end(self, gap: Gap, end_ns: int, event_end_ns: int | None) -> None:
+        gap.end_ns = max(gap.start_ns, end_ns)
         gap.event_end_ns = event_end_ns
         self._gap_log.add(gap)
         self._write_gap(gap)
@@ -276,6 +329,8 @@ class Ledger:
                 "detail": gap.detail,
             },
         )
+        for follower in tuple(self._followers):
+            follower(gap)
 
     def _write(self, ring: Ring, values: dict[str, Any]) -> None:
         if self._waiting or not ring.append(**values):

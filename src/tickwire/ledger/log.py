@@ -2,14 +2,14 @@
 
 Rules of this file
 ------------------
-- The first gap of a table, reason and place is logged at once. Those that follow within a second
-  are summed: one line, when the second is over.
+- The first gap of a table, reason, venue and connection is logged at once. Those that follow within
+  a second, of whatever symbols, are summed: one line, when the second is over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
 from tickwire.ledger.gaps import Gap, Place
@@ -32,32 +32,38 @@ class _Sum:
 
     line_s: float
     n_gaps: int = 0
-    seconds: float = 0.0
+    longest_s: float = 0.0
     lost: int | None = None
+    symbols: set[str] = field(default_factory=set)
 
     def add(self, gap: Gap) -> None:
         self.n_gaps += 1
-        self.seconds += gap.seconds
+        self.longest_s = max(self.longest_s, gap.seconds)
+        if gap.place.symbol is not None:
+            self.symbols.add(gap.place.symbol)
         if gap.lost is not None:
             self.lost = (self.lost or 0) + gap.lost
 
 
 class GapLog:
-    """Logs gaps that have ended.
+    """Logs gaps that have opened, or those that have ended.
 
     Parameters
     ----------
+    event
+        What the line says: `gap open`, or `gap`, which has its length and is a warning.
     clock
         Seconds, monotonic.
     """
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, event: str, clock: Callable[[], float] = monotonic) -> None:
+        self._event = event
         self._clock = clock
         self._sums: dict[tuple[str, str, Place], _Sum] = {}
 
     def add(self, gap: Gap) -> None:
         """Log a gap, or add it to the next line."""
-        key = (gap.table, gap.reason, gap.place)
+        key = (gap.table, gap.reason, Place(gap.place.venue, None, gap.place.conn))
         so_far = self._sums.get(key)
         if so_far is None:
             so_far = self._sums[key] = _Sum(self._clock())
@@ -78,13 +84,19 @@ class GapLog:
 
     def _write(self, key: tuple[str, str, Place], so_far: _Sum) -> None:
         table, reason, place = key
-        _log.warning(
-            "gap",
-            table=table,
-            reason=reason,
-            seconds=round(so_far.seconds, 3),
-            **place.known(),
-            **({} if so_far.lost is None else {"lost": so_far.lost}),
-            **({} if so_far.n_gaps == 1 else {"gaps": so_far.n_gaps}),
-        )
+        known = place.known()
+        if len(so_far.symbols) == 1:
+            [known["symbol"]] = so_far.symbols
+        elif so_far.symbols:
+            known["symbols"] = len(so_far.symbols)
+        if so_far.lost is not None:
+            known["lost"] = so_far.lost
+        if so_far.n_gaps != 1:
+            known["gaps"] = so_far.n_gaps
+        if self._event == "gap":
+            _log.warning(
+                "gap", table=table, reason=reason, seconds=round(so_far.longest_s, 3), **known
+            )
+        else:
+            _log.info(self._event, table=table, reason=reason, **known)
         self._sums[key] = _Sum(self._clock())

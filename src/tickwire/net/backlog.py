@@ -11,6 +11,8 @@ import asyncio
 import select
 from typing import Protocol
 
+from tickwire.clock import wall_ns
+
 LOOK_S = 0.01  # between two looks at whether all has been read
 # After a pause at most so long is waited for what was still on its way: TCP has sent what a peer
 # wrote only as far as there was room for it here.
@@ -38,10 +40,13 @@ class Backlog:
     ----------
     is_open
         Whether there may be one.
+    since_ns
+        When the one that is open began, or the last one; wall time, 0 before the first.
     """
 
     def __init__(self, carrier: Reading, loop: asyncio.AbstractEventLoop) -> None:
         self.is_open = False
+        self.since_ns = 0
         self._was_open = False  # when the last pause began
         self._carrier = carrier
         self._loop = loop
@@ -52,6 +57,8 @@ class Backlog:
         """Note that reading has been paused."""
         self.settle()
         self._was_open = self.is_open
+        if not self.is_open:
+            self.since_ns = wall_ns()
         self.is_open = True
         self._began_s = self._loop.time()
 

@@ -154,6 +154,11 @@ class Connection:
         """Whether reading is paused, or what piled up meanwhile may not all have been read."""
         return self.receiver.paused or self._backlog.is_open
 
+    @property
+    def behind_since_ns(self) -> int:
+        """When what is read began to be late, if `is_behind`, or was last; wall time."""
+        return self._backlog.since_ns
+
     def send_text(self, text: str) -> None:
         """Send a text message."""
         self._send(TEXT, text.encode())

@@ -1,0 +1,61 @@
+"""What sessions report, told to the gaps of their source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tickwire.ledger import StreamGaps
+from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, REFUSED, RESUBSCRIBING
+from tickwire.session import SessionObserver
+
+if TYPE_CHECKING:
+    from tickwire.session import Session
+    from tickwire.venues import Subscription
+
+# Ends of a connection after which nothing is missing that no other gap has.
+WANTED_ENDS = ("stopped",)
+
+
+class GapObserver(SessionObserver):
+    """Observes one session of a source.
+
+    Parameters
+    ----------
+    gaps
+        The source's.
+    number
+        The session's, within the source.
+    """
+
+    def __init__(self, gaps: StreamGaps, number: int) -> None:
+        self._gaps = gaps
+        self._number = number
+
+    def connected(self, session: Session, conn: int) -> None:
+        """Let the streams have the rows of this connection."""
+        self._gaps.connected(self._number, conn)
+
+    def connect_failed(self, session: Session, text: str) -> None:
+        """Open the gaps of streams that have never had a connection."""
+        self._gaps.connect_failed(self._number, text)
+
+    def acknowledged(self, session: Session, subscription: Subscription) -> None:
+        """End the gaps of a subscription."""
+        self._gaps.acknowledged(self._number, subscription.key)
+
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
+        """Open the gaps of a subscription."""
+        self._gaps.lost(self._number, subscription.key, RESUBSCRIBING if retry else REFUSED, text)
+
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
+        """Open the gaps of all streams of a connection."""
+        if reason in WANTED_ENDS:
+            return
+        is_overflow = reason == "overflow"
+        connection = session.connection if is_overflow else None
+        self._gaps.disconnected(
+            self._number,
+            OVERFLOW if is_overflow else DISCONNECT,
+            f"{reason}: {detail}",
+            behind_since_ns=None if connection is None else connection.behind_since_ns,
+        )

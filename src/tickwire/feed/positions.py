@@ -1,0 +1,144 @@
+"""Up to where each stream has been committed, kept on disk for the next run.
+
+Rules of this file
+------------------
+- A snapshot of all streams is taken a few times a second. It counts once every sink has committed
+  what had been published then, so that a gap between two runs starts where the tables end.
+- Gaps that are open are written as soon as they are, so that the next run ends them.
+- The file is replaced whole. It is not flushed to the disk: a kill leaves it, and after a power cut
+  an older one is good too, for it makes gaps longer, never shorter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from tickwire.clock import wall_ns
+from tickwire.ledger import Position
+from tickwire.ledger.streams import StreamName
+from tickwire.logs import get_logger
+
+SNAPSHOT_S = 0.25
+MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
+_VERSION = 1
+
+_log = get_logger("tickwire.feed")
+
+
+class Positions:
+    """The positions of a feed's streams.
+
+    Parameters
+    ----------
+    folder
+        The feed's state_dir; None keeps nothing.
+    name
+        The feed's name.
+    """
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self._path = None if folder is None else folder / f"{quote(name, safe='')}.streams.json"
+        self._snapshots: deque[tuple[dict[str, int], dict[StreamName, Position]]] = deque()
+        self._committed: dict[StreamName, Position] = {}
+        self._due_s = 0.0
+        self._began = Position(wall_ns(), None)
+        self._written = ""
+        self._has_failed = False
+        self._writing: asyncio.Future[None] | None = None
+
+    def load(self) -> dict[StreamName, Position]:
+        """Give what the last run has left; nothing where that cannot be read, which is logged."""
+        if self._path is None:
+            return {}
+        try:
+            stored = json.loads(self._path.read_bytes())
+            if stored["version"] != _VERSION:
+                raise ValueError(f"is of version {stored['version']!r}")
+            self._committed = {
+                (str(venue), str(table), str(symbol)): Position(
+                    int(recv),
+                    None if event is None else int(event),
+                    None if gap_id is None else int(gap_id),
+                    None if reason is None else str(reason),
+                )
+                for venue, table, symbol, recv, event, gap_id, reason in stored["streams"]
+            }
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            _log.warning("positions cannot be read: no gap since the last run", error=str(error))
+        return dict(self._committed)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time for another snapshot."""
+        return self._path is not None and time.monotonic() >= self._due_s
+
+    def take(self, published: Mapping[str, int], streams: Mapping[StreamName, Position]) -> None:
+        """Take a snapshot.
+
+        Parameters
+        ----------
+        published
+            Rows of each table so far.
+        streams
+            Where each stream stands.
+        """
+        self._due_s = time.monotonic() + SNAPSHOT_S
+        if len(self._snapshots) >= MAX_SNAPSHOTS:
+            self._snapshots = deque(list(self._snapshots)[::2])
+        self._snapshots.append((dict(published), dict(streams)))
+
+    def commit(self, committed: Mapping[str, int]) -> None:
+        """Note how many rows of each table every sink has committed, and write what is new."""
+        if self._path is None or not self._snapshots:
+            return
+        newest = self._snapshots[-1][1]
+        while self._snapshots and all(
+            committed.get(table, n) >= n for table, n in self._snapshots[0][0].items()
+        ):
+            self._committed = self._snapshots.popleft()[1]
+        text = self._text(newest)
+        if text != self._written and (self._writing is None or self._writing.done()):
+            self._written = text
+            self._writing = asyncio.ensure_future(asyncio.to_thread(self._write, text))
+
+    async def close(self) -> None:
+        """Write what is committed, at the end."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
+        if self._path is not None:
+            # Every gap has ended: what is open in an older snapshot is so no longer.
+            ended = {
+                name: each._replace(gap_id=None, reason=None)
+                for name, each in self._committed.items()
+            }
+            await asyncio.to_thread(self._write, self._text(ended))
+
+    def _text(self, newest: Mapping[StreamName, Position]) -> str:
+        # Of what no sink has committed yet, all may be lost since the start.
+        streams = []
+        for name, position in (dict.fromkeys(newest, self._began) | self._committed).items():
+            open_now = newest.get(name, position)
+            recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
+            streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason])
+        return json.dumps({"version": _VERSION, "streams": streams})
+
+    def _write(self, text: str) -> None:
+        if self._path is None:
+            return
+        fresh = self._path.with_name(self._path.name + ".new")
+        try:
+            fresh.write_text(text + "\n", encoding="utf-8")
+            fresh.replace(self._path)
+            self._has_failed = False
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                _log.warning("positions cannot be written", file=str(self._path), error=str(error))

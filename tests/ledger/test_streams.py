@@ -1,0 +1,355 @@
+"""The gaps of streams: where they start and end, on a clock of the test's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tickwire.ledger import Ledger, Position, StreamGaps
+from tickwire.ring import Consumer, Dictionaries, Ring, Streams
+from tickwire.schema import TABLES
+
+SECOND = 10**9
+ZERO = 1_000 * SECOND  # the wall clock at the start; the monotonic one begins at 5 s
+
+
+class Scene:
+    """One source with a session, trades of A and B and a spliced book of A."""
+
+    def __init__(self, symbols: tuple[str, ...] = ("A", "B")) -> None:
+        dictionaries = Dictionaries()
+        rings = {
+            name: Ring(TABLES[name], 1024, dictionaries)
+            for name in ("mids", "book", "gaps", "sessions")
+        }
+        self.rings = rings
+        self.now_s = 0.0
+        self.step_s = 0.0  # by which the wall clock was set
+        self.ledger = Ledger(rings["gaps"], rings["sessions"])
+        self.ledger.clock = self.wall
+        self.ledger.monotonic = self.mono
+        self.gaps = StreamGaps(
+            self.ledger,
+            "v",
+            {name: Streams(rings[name]) for name in ("mids", "book")},
+            dictionaries.symbol,
+        )
+        for symbol in symbols:
+            self.gaps.add(0, "mids", symbol, f"mids-{symbol}", spliced=False)
+        self.gaps.add(0, "book", "A", "book-A", spliced=True)
+        self.gaps.start({})
+        self._written = Consumer(rings["gaps"])
+        self._rows: list[dict[str, Any]] = []
+
+    def wall(self) -> int:
+        return ZERO + round((self.now_s + self.step_s) * SECOND)
+
+    def mono(self) -> int:
+        return round((5 + self.now_s) * SECOND)
+
+    def at(self, now_s: float) -> Scene:
+        self.now_s = now_s
+        return self
+
+    def row(self, symbol: str, conn: int, *, table: str = "mids") -> None:
+        values: dict[str, Any] = {"price": 1.0}
+        if table == "book":
+            values |= {"channel": "book", "is_snapshot": True, "last": True}
+        assert self.rings[table].append(
+            venue="v",
+            symbol=symbol,
+            ts_event=self.wall() - SECOND // 10,
+            ts_recv=self.wall(),
+            recv_mono=self.mono(),
+            conn=conn,
+            **values,
+        )
+
+    def connect(self, conn: int) -> None:
+        """Connect, and let the venue acknowledge everything."""
+        self.gaps.connected(0, conn)
+        for key in ("mids-A", "mids-B", "mids-*", "book-A"):
+            self.gaps.acknowledged(0, key)
+        self.gaps.spliced("A", self.wall())
+
+    def found(self, table: str = "mids") -> list[tuple[Any, ...]]:
+        """Symbol, reason, state, start and end of every row so far; seconds."""
+        batch = self._written.take()
+        if batch is not None:
+            names = ("symbol", "reason", "state", "ts_start", "ts_end", "table_name", "gap_id")
+            names += ("ts_event_start", "ts_event_end", "lost", "conn", "detail")
+            columns = [
+                (batch[n].cast("int64") if n.startswith("ts_") else batch[n]).to_pylist()
+                for n in names
+            ]
+            self._rows += [
+                dict(zip(names, each, strict=True)) for each in zip(*columns, strict=True)
+            ]
+        return [
+            (
+                row["symbol"],
+                row["reason"],
+                row["state"],
+                seconds(row["ts_start"]),
+                seconds(row["ts_end"]),
+            )
+            for row in self._rows
+            if row["table_name"] == table
+        ]
+
+    def last(self) -> dict[str, Any]:
+        self.found()
+        return self._rows[-1]
+
+
+def seconds(ns: int | None) -> float | None:
+    return None if ns is None else (ns - ZERO) / SECOND
+
+
+def test_a_gap_starts_at_each_stream_s_last_row_and_ends_at_each_one_s_acknowledgement() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).row("B", 0)
+    scene.at(5).gaps.disconnected(0, "disconnect", "lost: reset")
+    assert scene.found() == [
+        ("A", "disconnect", "open", 1, None),
+        ("B", "disconnect", "open", 2, None),
+    ]
+    scene.at(7).gaps.connected(0, 1)
+    scene.at(8).gaps.acknowledged(0, "mids-B")
+    scene.at(9).gaps.look()
+    assert scene.found()[2:] == [("B", "disconnect", "closed", 2, 8)]
+    scene.at(10).gaps.acknowledged(0, "mids-A")
+    assert scene.found()[3:] == [("A", "disconnect", "closed", 1, 10)]
+
+
+def test_it_ends_at_the_first_row_where_that_comes_before_the_acknowledgement() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(3).gaps.connected(0, 1)
+    scene.at(4).row("A", 1)
+    scene.at(5).row("A", 1)
+    scene.at(6).gaps.acknowledged(0, "mids-A")
+    assert scene.found()[-1] == ("A", "disconnect", "closed", 1, 4)
+    last = scene.last()
+    assert (seconds(last["ts_event_start"]), seconds(last["ts_event_end"])) == (0.9, 3.9)
+    # A row of one symbol says nothing about another.
+    assert [each for each in scene.found() if each[0] == "B"] == [
+        ("B", "disconnect", "open", 0, None)
+    ]
+
+
+def test_rows_of_the_ended_connection_that_are_published_late_end_nothing() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.row("A", 0)
+    scene.at(3).gaps.connected(0, 1)
+    scene.gaps.look()
+    assert [each[2] for each in scene.found() if each[0] == "A"] == ["open"]
+    scene.at(4).row("A", 1)
+    scene.gaps.look()
+    assert scene.found()[-1] == ("A", "disconnect", "closed", 1, 4)
+
+
+def test_an_end_by_acknowledgement_is_provisional_so_two_gaps_meet() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(3).connect(1)
+    scene.at(33).gaps.lost(0, "mids-A", "stale", "silent for 30 s")
+    scene.at(34).gaps.acknowledged(0, "mids-A")
+    scene.at(40).gaps.disconnected(0, "disconnect", "")
+    of_a = [each for each in scene.found() if each[0] == "A"]
+    assert of_a[1:] == [
+        ("A", "disconnect", "closed", 1, 3),
+        ("A", "stale", "open", 3, None),
+        ("A", "stale", "closed", 3, 34),
+        ("A", "disconnect", "open", 34, None),
+    ]
+
+
+def test_under_backpressure_it_starts_when_reading_paused() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(9).row("A", 0)  # read late
+    scene.at(10).gaps.disconnected(0, "overflow", "", behind_since_ns=ZERO + 4 * SECOND)
+    of_a = [each for each in scene.found() if each[0] == "A"]
+    assert of_a == [("A", "overflow", "open", 4, None)]
+    assert seconds(scene._rows[0]["ts_event_start"]) == 8.9  # by the venue's clock it is exact
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.0])
+def test_a_clock_step_within_an_outage_neither_hides_nor_lengthens_it(step_s: float) -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.step_s = step_s
+    scene.at(5).gaps.connected(0, 1)
+    scene.at(6).row("A", 1)
+    scene.at(7).gaps.look()
+    assert scene.found()[-1] == ("A", "disconnect", "closed", 1, 6)
+
+
+def test_a_stream_that_never_had_a_connection_is_missing_since_the_start() -> None:
+    scene = Scene()
+    for now_s in (1, 2):
+        scene.at(now_s).gaps.connect_failed(0, "refused")
+    assert scene.found() == [
+        ("A", "never_connected", "open", 0, None),
+        ("B", "never_connected", "open", 0, None),
+    ]
+    scene.at(4).connect(0)
+    assert scene.found()[2:] == [
+        ("A", "never_connected", "closed", 0, 4),
+        ("B", "never_connected", "closed", 0, 4),
+    ]
+    scene.at(5).gaps.connect_failed(0, "refused")
+    assert len(scene.found()) == 4
+
+
+def test_a_refused_stream_is_missing_and_the_others_are_not() -> None:
+    scene = Scene()
+    scene.gaps.connected(0, 0)
+    scene.at(1).gaps.acknowledged(0, "mids-B")
+    scene.at(2).gaps.lost(0, "mids-A", "refused", "no such coin")
+    scene.at(3).gaps.end()
+    assert scene.found() == [
+        ("A", "refused", "open", 0, None),
+        ("A", "refused", "closed", 0, 3),
+    ]
+    assert scene.last()["detail"] == "no such coin"
+
+
+def test_between_two_runs_a_stream_is_down_until_it_is_acknowledged() -> None:
+    scene = Scene()
+    before = Position(ZERO - 50 * SECOND, ZERO - 51 * SECOND)
+    later = Position(ZERO + 99 * SECOND, None)  # of a clock that was set back since
+    scene.gaps.start(
+        {("v", "mids", "A"): before, ("v", "mids", "B"): later, ("w", "mids", "A"): before}
+    )
+    scene.at(3).connect(0)
+    assert scene.found() == [
+        ("A", "down", "open", -50, None),
+        ("B", "down", "open", 0, None),
+        ("A", "down", "closed", -50, 3),
+        ("B", "down", "closed", 0, 3),
+    ]
+
+
+def test_a_gap_that_a_killed_run_left_open_goes_on_under_its_number() -> None:
+    scene = Scene()
+    scene.gaps.start({("v", "mids", "A"): Position(ZERO - SECOND, None, 77, "stale")})
+    scene.at(3).connect(0)
+    assert scene.found() == [("A", "stale", "open", -1, None), ("A", "stale", "closed", -1, 3)]
+    assert scene.last()["gap_id"] == 77
+    assert scene.ledger.next_gap_id == 0
+
+
+def test_positions_are_the_last_rows_and_the_open_gaps() -> None:
+    scene = Scene()
+    assert scene.gaps.positions() == {}
+    scene.gaps.connected(0, 0)
+    scene.gaps.acknowledged(0, "mids-B")
+    scene.at(1).row("A", 0)
+    assert scene.gaps.positions() == {
+        ("v", "mids", "A"): Position(ZERO + SECOND, ZERO + SECOND * 9 // 10),
+        ("v", "mids", "B"): Position(ZERO, None),
+    }
+    scene.at(2).gaps.lost(0, "mids-A", "stale", "")
+    found = scene.gaps.positions()["v", "mids", "A"]
+    assert found == Position(ZERO + SECOND, ZERO + SECOND * 9 // 10, 0, "stale")
+
+
+def test_a_book_waits_for_its_snapshot_from_the_acknowledgement_on() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0, table="book")
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(3).gaps.connected(0, 1)
+    scene.at(4).gaps.acknowledged(0, "book-A")
+    scene.at(60).row("A", 1, table="book")
+    scene.gaps.look()  # its splice ends it, not a row
+    assert len(scene.found("book")) == 3
+    scene.gaps.spliced("A", scene.wall())
+    assert scene.found("book") == [
+        ("A", "disconnect", "open", 1, None),
+        ("A", "disconnect", "closed", 1, 4),
+        ("A", "waiting_for_snapshot", "open", 4, None),
+        ("A", "waiting_for_snapshot", "closed", 4, 60),
+    ]
+
+
+def test_a_book_that_breaks_is_missing_from_its_last_event_to_its_splice() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0, table="book")
+    scene.at(3).gaps.broken("A", 12)
+    scene.at(3).gaps.waits("A")
+    scene.at(5).gaps.spliced("A", scene.wall())
+    assert scene.found("book") == [
+        ("A", "sequence", "open", 1, None),
+        ("A", "sequence", "closed", 1, 5),
+    ]
+    assert scene.last()["lost"] == 12
+
+
+@pytest.mark.parametrize(("splice_s", "n_rows"), [(0.9, 0), (1.2, 2)])
+def test_the_first_snapshot_of_all_has_a_second(splice_s: float, n_rows: int) -> None:
+    scene = Scene()
+    scene.gaps.connected(0, 0)
+    scene.gaps.acknowledged(0, "book-A")
+    scene.at(0.1).gaps.waits("A")
+    scene.at(splice_s).gaps.look()
+    scene.gaps.spliced("A", scene.wall())
+    scene.at(5).gaps.look()
+    scene.gaps.end()
+    assert len(scene.found("book")) == n_rows
+    if n_rows:
+        assert scene.found("book")[-1] == ("A", "waiting_for_snapshot", "closed", 0, splice_s)
+
+
+def test_a_snapshot_that_cannot_be_had_is_a_gap_at_once() -> None:
+    scene = Scene()
+    scene.gaps.connected(0, 0)
+    scene.gaps.acknowledged(0, "book-A")
+    for _ in range(2):
+        scene.at(0.2).gaps.waits("A", "http: 418")
+    assert scene.found("book") == [("A", "waiting_for_snapshot", "open", 0, None)]
+    assert scene.last()["detail"] == "http: 418"
+
+
+def test_with_every_symbol_subscribed_those_that_came_have_gaps() -> None:
+    scene = Scene(symbols=("*",))
+    scene.connect(0)
+    scene.at(1).row("X", 0)
+    scene.at(2).row("Y", 0)
+    scene.at(3).gaps.disconnected(0, "disconnect", "")
+    scene.at(4).gaps.connected(0, 1)
+    scene.at(5).gaps.acknowledged(0, "mids-*")
+    assert scene.found() == [
+        ("X", "disconnect", "open", 1, None),
+        ("Y", "disconnect", "open", 2, None),
+        ("X", "disconnect", "closed", 1, 5),
+        ("Y", "disconnect", "closed", 2, 5),
+    ]
+
+
+def test_who_follows_gaps_is_called_when_one_opens_and_when_it_ends() -> None:
+    scene = Scene()
+    seen: list[tuple[str, str | None]] = []
+    unfollow = scene.ledger.follow(lambda gap: seen.append((gap.state, gap.place.symbol)))
+    scene.gaps.connected(0, 0)
+    scene.gaps.lost(0, "mids-A", "refused", "")
+    scene.gaps.end()
+    unfollow()
+    scene.gaps.lost(0, "mids-B", "refused", "")
+    assert seen == [("open", "A"), ("closed", "A")]
