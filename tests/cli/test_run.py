@@ -350,7 +350,7 @@ def test_a_kill_within_an_outage_leaves_an_open_gap_that_the_next_run_ends(
     tmp_path: Path,
 ) -> None:
     with exchange([trades(0, 10), []], answering(1)) as server:
-        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
+        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1), sinks="duckdb")
         process = started("-v", "run", config)
         try:
             assert process.stderr is not None
@@ -362,7 +362,7 @@ def test_a_kill_within_an_outage_leaves_an_open_gap_that_the_next_run_ends(
     [before] = from_duckdb(tmp_path, "gaps").select(["gap_id", "state", "reason"]).to_pylist()
     assert (before["state"], before["reason"]) == ("open", "disconnect")
     with exchange([trades(10, 20), trades(20, 30)]) as server:
-        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1))
+        config = write_config(tmp_path, source(server.ws_url, backoff_max_s=0.1), sinks="duckdb")
         run_ok(config, "--max-messages", 20)
     gaps = from_duckdb(tmp_path, "gaps")
     gaps = gaps.cast(in_ns(gaps.schema)).to_pylist()

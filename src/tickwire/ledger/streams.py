@@ -269,7 +269,7 @@ class StreamGaps:
     # Spliced books.
 
     def broken(self, symbol: str, lost: int | None) -> None:
-        """Note that a book's chain of ids has a hole, of so many ids where that can be told."""
+        """Note that a book's chain of ids has a hole, of so many ids where they tell."""
         stream = self._books[symbol]
         stream.spliced_conn = -1
         self._open_gap(stream, SEQUENCE, lost=lost)
