@@ -1,5 +1,6 @@
 """Where a source connects to, and what a configured URL replaces of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,14 +9,15 @@ from tickwire.config import Config, Feed, Source
 from tickwire.errors import ConfigError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan, plan_feed
+from tickwire.venues import load
 
 
-def planned(venue: str, url: Any, **keys: Any) -> SourcePlan:
+def planned(venue: Any, url: Any, **keys: Any) -> SourcePlan:
     source = Source(venue=venue, channels=["trades", "tickers"], symbols=["BTC"], url=url, **keys)
     return plan_feed(Config(Feed(), (source,), (), "feeds.toml")).sources[0]
 
 
-def urls(venue: str, url: Any) -> list[str]:
+def urls(venue: Any, url: Any) -> list[str]:
     return [connection.url for connection in planned(venue, url).connections]
 
 
@@ -27,6 +29,8 @@ def urls(venue: str, url: Any) -> list[str]:
         ("ws://h:1/0123456789abcdef/ws", "ws://h:1/0123456789abcdef/ws"),
         ("ws://h:1/hl/ws?token=t", "ws://h:1/hl/ws?token=t"),
         ("ws://h:1/?token=t", "ws://h:1/?token=t"),
+        ("ws://h:1?token=t", "ws://h:1/ws?token=t"),
+        ({"main": "wss://h?token=t"}, "wss://h/ws?token=t"),
         ({"main": "wss://h"}, "wss://h/ws"),
         ({"main": "wss://h/prefix/ws"}, "wss://h/prefix/ws"),
     ],
@@ -45,6 +49,13 @@ def test_each_endpoint_of_a_table_has_its_own() -> None:
     assert urls("binance-usdm", "ws://h") == ["ws://h/public/stream", "ws://h/market/stream"]
 
 
+def test_a_query_replaces_the_endpoint_s_own_query_and_leaves_its_path() -> None:
+    own = replace(load("hyperliquid"), endpoints={"main": "wss://h/ws?a=1&b=2"})
+    assert urls(own, "ws://i?c=3") == ["ws://i/ws?c=3"]
+    assert urls(own, "ws://i") == ["ws://i/ws?a=1&b=2"]
+    assert urls(own, "ws://i/other") == ["ws://i/other"]
+
+
 @pytest.mark.parametrize(
     ("venue", "given", "problem"),
     [
@@ -60,14 +71,10 @@ def test_each_endpoint_of_a_table_has_its_own() -> None:
             "url.main: binance-usdm has no such endpoint, one of public, market",
         ),
         (
-            "hyperliquid",
+            "binance-usdm",
             "ws://h?token=t",
-            "url: has a query and no path, should have both (the path of hyperliquid is /ws)",
-        ),
-        (
-            "hyperliquid",
-            {"main": "ws://h?token=t"},
-            "url.main: has a query and no path, should have both (the path of hyperliquid is /ws)",
+            "url: has a path or a query, and binance-usdm has several endpoints, should be a "
+            "table: url.public and url.market",
         ),
     ],
 )

@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - Nothing of what was configured is left out in silence: a path or a query is used as given, or an
   error says why it cannot be.
-- A path of `/` alone is none: `ws://host/` and `ws://host` say the same.
+- A path of `/` alone is none: `ws://host/` and `ws://host` say the same. Before a query it is one.
 """
 
 from __future__ import annotations
@@ -48,16 +48,13 @@ def endpoints_of(venue: Venue, settings: Source) -> dict[str, str]:
         if name in unknown:
             continue
         own, other = urlsplit(venue.endpoints[name]), urlsplit(url)
-        if other.query and not other.path:
-            key = "url" if isinstance(settings.url, str) else f"url.{name}"
-            problems.append(
-                f"{key}: has a query and no path, should have both "
-                f"(the path of {venue.name} is {own.path or '/'})"
-            )
-        elif other.query or other.path.strip("/"):
+        if other.path.strip("/") or (other.path and other.query):
             found[name] = url
         else:
-            found[name] = own._replace(scheme=other.scheme, netloc=other.netloc).geturl()
+            query = other.query or own.query
+            found[name] = own._replace(
+                scheme=other.scheme, netloc=other.netloc, query=query
+            ).geturl()
     if problems:
         raise ConfigError(problems)
     return found
