@@ -18,7 +18,7 @@ from typing import Any
 from tickwire.decode.paths import Path, Step
 from tickwire.decode.paths import parse_path as parse_path_anew
 from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
-from tickwire.schema import TABLES, Kind, Table
+from tickwire.schema import Kind, Table
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 COUNT = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?")
@@ -287,6 +287,7 @@ class _Decoding:
         self.document = document
         self.out: dict[str, list[dict[str, Any]]] = {}
         self.kept_back: set[str] = set()
+        self.unreadable: set[str] = set()  # columns of the row
 
     def run(self) -> dict[str, list[dict[str, Any]]]:
         for rows in self.message.rows:
@@ -305,17 +306,16 @@ class _Decoding:
                 self.cell(rows, name, spec, raw)
 
     def cell(self, rows: Rows, column: str, spec: Field, raw: Any) -> Any:
-        """The value of a column; null where a venue's own is a scalar that cannot be read."""
+        """The value of a column; null where an optional one cannot be read."""
         table = self.model.tables[rows.into]
         declared = table.columns[table.index(column)]
-        canonical = TABLES.get(table.name, table)
-        is_own = all(column != other.name for other in canonical.columns)
+        level = table.marks_last and column in ("side", "price", "size")
         try:
             return read(spec, declared.kind, raw)
         except RefusedError:
-            is_text = declared.kind in (Kind.TEXT, Kind.BINARY)
-            if isinstance(raw, (dict, list)) or not is_own or is_text:
+            if level or not declared.nullable or column == "ts_event":
                 raise
+            self.unreadable.add(column)
             return None
 
     def named(self, rows: Rows) -> Iterator[tuple[str, Path, Field]]:
@@ -379,6 +379,7 @@ class _Decoding:
     def emit(self, rows: Rows, item: Any, trail: list[Any]) -> None:
         table = self.model.tables[rows.into]
         row: dict[str, Any] = {}
+        self.unreadable.clear()
         for column in table.columns:
             if column.name in FILLED or (table.marks_last and column.name == "last"):
                 continue
@@ -444,7 +445,9 @@ class _Decoding:
                 continue
             if spec.path.startswith("$") or column.kind in (Kind.TEXT, Kind.BINARY):
                 continue
-            if row[column.name] is not None:
+            if column.name in self.unreadable:
+                state.pop(column.name, None)
+            elif row[column.name] is not None:
                 state[column.name] = row[column.name]
             else:
                 row[column.name] = state.get(column.name)

@@ -11,7 +11,7 @@ from tests.reference.rows import (
     book_message,
     flag,
     ms,
-    own,
+    optional,
     parse,
     real,
     whole,
@@ -243,19 +243,19 @@ class BinanceReference:
             "size": real(data["q"]),
             "side": TAKER[data["m"]],
             "trade_id": word(identity),
-            "first_trade_id": own(whole, data.get("f")) if aggregate else None,
-            "last_trade_id": own(whole, data.get("l")) if aggregate else None,
+            "first_trade_id": optional(whole, data.get("f")) if aggregate else None,
+            "last_trade_id": optional(whole, data.get("l")) if aggregate else None,
         }
 
     def _quote(self, data: Any) -> dict[str, Any]:
         return {
             "symbol": word(data["s"]),
             "ts_event": ms(data.get("T")) if self.market == "futures" else None,
-            "bid_price": real(data.get("b")),
-            "bid_size": real(data.get("B")),
-            "ask_price": real(data.get("a")),
-            "ask_size": real(data.get("A")),
-            "venue_seq": whole(data.get("u")),
+            "bid_price": optional(real, data.get("b")),
+            "bid_size": optional(real, data.get("B")),
+            "ask_price": optional(real, data.get("a")),
+            "ask_size": optional(real, data.get("A")),
+            "venue_seq": optional(whole, data.get("u")),
         }
 
     def _depth(
@@ -274,7 +274,7 @@ class BinanceReference:
                 "symbol": name.upper(),
                 "channel": f"book:{levels}",
                 "is_snapshot": True,
-                "venue_seq": whole(data.get("lastUpdateId")),
+                "venue_seq": optional(whole, data.get("lastUpdateId")),
             }
             return "book", book_message(common, pairs(data["bids"]), pairs(data["asks"])), None
         if data.get("e") != "depthUpdate":
@@ -283,16 +283,20 @@ class BinanceReference:
         common = {
             "symbol": word(data["s"]),
             "ts_event": ms(data.get("T" if self.market == "futures" else "E")),
-            "venue_seq": whole(data.get("u")),
         }
         if levels:
-            common |= {"channel": f"book:{levels}", "is_snapshot": True}
+            common |= {
+                "channel": f"book:{levels}",
+                "is_snapshot": True,
+                "venue_seq": optional(whole, data.get("u")),
+            }
             return "book", book_message(common, pairs(data["b"]), pairs(data["a"])), None
         first, last = int(data["U"]), int(data["u"])
         previous = whole(data.get("pu")) if self.market == "futures" else first - 1
         common |= {
             "channel": self._book_channel(speed or DEFAULT_SPEED[self.market]),
             "is_snapshot": False,
+            "venue_seq": whole(data.get("u")),
             "venue_prev_seq": previous,
         }
         return (
@@ -314,34 +318,34 @@ class BinanceReference:
             "low": real(candle["l"]),
             "close": real(candle["c"]),
             "volume": real(candle["v"]),
-            "trade_count": whole(candle.get("n")),
-            "closed": flag(candle.get("x")),
-            "notional": own(real, candle.get("q")),
-            "taker_buy_volume": own(real, candle.get("V")),
-            "taker_buy_notional": own(real, candle.get("Q")),
+            "trade_count": optional(whole, candle.get("n")),
+            "closed": optional(flag, candle.get("x")),
+            "notional": optional(real, candle.get("q")),
+            "taker_buy_volume": optional(real, candle.get("V")),
+            "taker_buy_notional": optional(real, candle.get("Q")),
         }
 
     def _ticker(self, data: Any) -> dict[str, Any]:
         return {
             "symbol": word(data["s"]),
             "ts_event": ms(data.get("E")),
-            "last_price": real(data.get("c")),
-            "volume_24h": real(data.get("v")),
-            "notional_24h": real(data.get("q")),
-            "open_24h": own(real, data.get("o")),
-            "high_24h": own(real, data.get("h")),
-            "low_24h": own(real, data.get("l")),
+            "last_price": optional(real, data.get("c")),
+            "volume_24h": optional(real, data.get("v")),
+            "notional_24h": optional(real, data.get("q")),
+            "open_24h": optional(real, data.get("o")),
+            "high_24h": optional(real, data.get("h")),
+            "low_24h": optional(real, data.get("l")),
         }
 
     def _mark(self, data: Any) -> dict[str, Any]:
         return {
             "symbol": word(data["s"]),
             "ts_event": ms(data.get("E")),
-            "mark_price": real(data.get("p")),
-            "index_price": real(data.get("i")),
-            "funding_rate": real(data.get("r")),
-            "next_funding_ts": ms(data.get("T")),
-            "settle_price": own(real, data.get("P")),
+            "mark_price": optional(real, data.get("p")),
+            "index_price": optional(real, data.get("i")),
+            "funding_rate": optional(real, data.get("r")),
+            "next_funding_ts": optional(ms, data.get("T")),
+            "settle_price": optional(real, data.get("P")),
         }
 
     def _liquidation(self, order: Any) -> dict[str, Any]:
@@ -353,6 +357,6 @@ class BinanceReference:
             "side": {"BUY": "buy", "SELL": "sell"}[order["S"]],
             "price": real(average),
             "size": real(filled),
-            "order_price": own(real, order.get("p")),
-            "order_size": own(real, order.get("q")),
+            "order_price": optional(real, order.get("p")),
+            "order_size": optional(real, order.get("q")),
         }

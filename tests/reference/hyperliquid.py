@@ -11,7 +11,7 @@ from tests.reference.rows import (
     item,
     member,
     ms,
-    own,
+    optional,
     parse,
     real,
     whole,
@@ -136,9 +136,9 @@ class HyperliquidReference:
             "size": real(trade["sz"]),
             "side": SIDES[trade["side"]],
             "trade_id": word(trade["tid"]),
-            "tx_hash": words(trade.get("hash")),
-            "buyer": words(item(trade.get("users"), 0)),
-            "seller": words(item(trade.get("users"), 1)),
+            "tx_hash": optional(words, trade.get("hash")),
+            "buyer": optional(words, item(trade.get("users"), 0)),
+            "seller": optional(words, item(trade.get("users"), 1)),
         }
 
     def _quote(self, data: Any) -> dict[str, Any]:
@@ -146,12 +146,12 @@ class HyperliquidReference:
         return {
             "symbol": word(data["coin"]),
             "ts_event": ms(data.get("time")),
-            "bid_price": real(member(bid, "px")),
-            "bid_size": real(member(bid, "sz")),
-            "ask_price": real(member(ask, "px")),
-            "ask_size": real(member(ask, "sz")),
-            "bid_order_count": own(whole, member(bid, "n")),
-            "ask_order_count": own(whole, member(ask, "n")),
+            "bid_price": optional(real, member(bid, "px")),
+            "bid_size": optional(real, member(bid, "sz")),
+            "ask_price": optional(real, member(ask, "px")),
+            "ask_size": optional(real, member(ask, "sz")),
+            "bid_order_count": optional(whole, member(bid, "n")),
+            "ask_order_count": optional(whole, member(ask, "n")),
         }
 
     def _book(self, data: Any) -> list[dict[str, Any]]:
@@ -179,24 +179,24 @@ class HyperliquidReference:
             "low": real(candle["l"]),
             "close": real(candle["c"]),
             "volume": real(candle["v"]),
-            "trade_count": whole(candle.get("n")),
+            "trade_count": optional(whole, candle.get("n")),
         }
 
     def _ticker(self, data: Any) -> dict[str, Any]:
         context = data.get("ctx")
         return {
             "symbol": word(data["coin"]),
-            "mark_price": real(member(context, "markPx")),
-            "index_price": real(member(context, "oraclePx")),
-            "funding_rate": real(member(context, "funding")),
-            "open_interest": real(member(context, "openInterest")),
-            "volume_24h": real(member(context, "dayBaseVlm")),
-            "notional_24h": real(member(context, "dayNtlVlm")),
-            "mid_price": own(real, member(context, "midPx")),
-            "premium": own(real, member(context, "premium")),
-            "prev_day_price": own(real, member(context, "prevDayPx")),
-            "impact_bid_price": own(real, item(member(context, "impactPxs"), 0)),
-            "impact_ask_price": own(real, item(member(context, "impactPxs"), 1)),
-            "circulating_supply": own(real, member(context, "circulatingSupply")),
-            "total_supply": own(real, member(context, "totalSupply")),
+            "mark_price": optional(real, member(context, "markPx")),
+            "index_price": optional(real, member(context, "oraclePx")),
+            "funding_rate": optional(real, member(context, "funding")),
+            "open_interest": optional(real, member(context, "openInterest")),
+            "volume_24h": optional(real, member(context, "dayBaseVlm")),
+            "notional_24h": optional(real, member(context, "dayNtlVlm")),
+            "mid_price": optional(real, member(context, "midPx")),
+            "premium": optional(real, member(context, "premium")),
+            "prev_day_price": optional(real, member(context, "prevDayPx")),
+            "impact_bid_price": optional(real, item(member(context, "impactPxs"), 0)),
+            "impact_ask_price": optional(real, item(member(context, "impactPxs"), 1)),
+            "circulating_supply": optional(real, member(context, "circulatingSupply")),
+            "total_supply": optional(real, member(context, "totalSupply")),
         }

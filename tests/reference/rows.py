@@ -44,13 +44,11 @@ def real(value: Any) -> float | None:
     return float(value)
 
 
-def own(read: Callable[[Any], Any], value: Any) -> Any:
-    """Read a value of a venue's own column: a scalar that cannot be read is None."""
+def optional(read: Callable[[Any], Any], value: Any) -> Any:
+    """Read a value of a nullable column: one that cannot be read is None."""
     try:
         return read(value)
     except BadMessageError:
-        if isinstance(value, dict | list):
-            raise
         return None
 
 
@@ -169,7 +167,7 @@ def book_message(
             "side": side,
             "price": must(real(level[0])),
             "size": must(real(level[1])),
-            "order_count": whole(level[2]) if len(level) > 2 else None,
+            "order_count": optional(whole, level[2]) if len(level) > 2 else None,
             "last": False,
         }
         for side, levels in (("bid", bids), ("ask", asks))

@@ -49,10 +49,14 @@ cdef class General:
     cdef const uint8_t* unwanted(self, NodeOp* node, const uint8_t* p) noexcept nogil:
         """An object or array where another thing was declared."""
         cdef const uint8_t* after
-        if node.actions.n or (node.gives_rows and (
+        cdef int32_t i
+        if node.gives_rows and (
             node.each >= 0 or node.members >= 0 or node.items.n or node.keys.n
-        )):
+        ):
             return self.fail(WRONG_KIND)
+        for i in range(node.actions.n):
+            if not self.reader.refuse(&self.program.actions[node.actions.first + i]):
+                return NULL
         after = tw_skip_value(p, self.message.end)
         return self.fail(NOT_JSON) if after == NULL else after
 

@@ -25,7 +25,7 @@ cdef class Reader:
     cdef bint matches_text(self, Range tests, Text* text) noexcept nogil
 
     cdef bint fail(self, Outcome outcome) noexcept nogil
-    cdef bint leave_null(self, ActionOp* action) noexcept nogil
+    cdef bint refuse(self, ActionOp* action) noexcept nogil
     cdef bint read(self, ActionOp* action, Text* text) noexcept nogil
     cdef void put(self, int register, int64_t value) noexcept nogil
     cdef bint number(self, ActionOp* action, Text* text) noexcept nogil

@@ -83,24 +83,12 @@ cdef class Reader:
         """
         if text.form == TEXT_NULL or self.read(action, text):
             return True
-        return action.optional and self.leave_null(action)
+        return action.optional and self.stage.leave_null(action.register)
 
-    cdef bint leave_null(self, ActionOp* action) noexcept nogil:
-        """Let an optional value that cannot be read be null; False where that is not why.
-
-        It is left to the careful walk, which reads each value once, so that it is counted once.
-        """
-        cdef Outcome outcome = self.message.outcome
-        cdef int64_t* n
-        if not WRONG_KIND <= outcome <= TOO_LONG:
-            return False
-        if not self.message.deferring:
-            return self.fail(AGAIN)
-        self.message.outcome = DONE
-        self.message.have &= ~(<uint64_t>1 << action.register)
-        n = &self.stage.left_null[action.register]
-        n[0] += 1
-        return True
+    cdef bint refuse(self, ActionOp* action) noexcept nogil:
+        """An object or array where a scalar belongs: no value, or False with WRONG_KIND."""
+        self.fail(WRONG_KIND)
+        return action.optional and self.stage.leave_null(action.register)
 
     cdef bint read(self, ActionOp* action, Text* text) noexcept nogil:
         """The value of a scalar that is not null."""

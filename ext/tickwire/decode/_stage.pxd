@@ -53,6 +53,7 @@ cdef extern from "tickwire/decode/step.h" nogil:
 cdef struct Message:
     const uint8_t* end
     uint64_t have                   # registers that hold a value
+    uint64_t unreadable             # registers whose value could not be read, in the careful walk
     uint64_t kept_back              # tables of which a row was not requested
     Outcome outcome
     bint deferring                  # places that give rows are read last
@@ -150,6 +151,8 @@ cdef class Stage:
     # What the careful walk has left out, when its message counts.
     cdef void count_left_out(self, int route) noexcept nogil
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
+    # False: it cannot be null, or not yet; `message.outcome` says why.
+    cdef bint leave_null(self, int32_t register) noexcept nogil
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil
     cdef bint claim_member(self, RowSetOp* row_set, int64_t* row) noexcept nogil
     cdef Member* member(self, RowSetOp* row_set) noexcept nogil

@@ -200,6 +200,22 @@ cdef class Stage:
             wanted[0] = novelty != SEEN_BEFORE
         return True
 
+    cdef bint leave_null(self, int32_t register) noexcept nogil:
+        """Let an optional value that cannot be read be null; False where that is not why.
+
+        It is left to the careful walk, which reads each value once, so that it is counted once.
+        """
+        cdef Outcome outcome = self.message.outcome
+        if not WRONG_KIND <= outcome <= TOO_LONG:
+            return False
+        if not self.message.deferring:
+            return self.fail(AGAIN)
+        self.message.outcome = DONE
+        self.message.have &= ~(<uint64_t>1 << register)
+        self.message.unreadable |= <uint64_t>1 << register
+        self.left_null[register] += 1
+        return True
+
     cdef bint carry_over(self, RowSetOp* row_set, int32_t symbol) noexcept nogil:
         cdef Message* message = &self.message
         cdef Carried* state = self.last_values.change(row_set.carry, symbol)
@@ -212,7 +228,10 @@ cdef class Stage:
         for i in range(0, row_set.carried.n, 2):
             register = pairs[i]
             column = pairs[i + 1]
-            if (message.have >> register) & 1:
+            if message.deferring and (message.unreadable >> register) & 1:
+                state.have &= ~(<uint64_t>1 << column)  # an older value is not this one
+                message.unreadable &= ~(<uint64_t>1 << register)
+            elif (message.have >> register) & 1:
                 state.values[column] = message.registers[register].value.i
                 state.have |= <uint64_t>1 << column
             elif (state.have >> column) & 1:
@@ -222,6 +241,7 @@ cdef class Stage:
 
     cdef void begin_deferring(self) noexcept nogil:
         self.message.deferring = True
+        self.message.unreadable = 0
         memset(self.left_out, 0, self.targets.n * sizeof(int64_t))
         memset(self.left_null, 0, sizeof(self.left_null))
 
@@ -322,7 +342,10 @@ cdef class Stage:
             tw_put_null_text(&ring.columns[cell.column], ring.head, ring.mask)
             return True
         if not self.plain(&self.message.registers[cell.register], &text, &n):
-            return False
+            if cell.required or not self.leave_null(cell.register):
+                return False
+            tw_put_null_text(&ring.columns[cell.column], ring.head, ring.mask)
+            return True
         result = tw_put_text(ring, cell.column, text, n)
         if result == TEXT_OK:
             return True

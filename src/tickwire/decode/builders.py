@@ -12,7 +12,7 @@ from tickwire.decode.paths import Path, Step, iterations, parse_path
 from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
 from tickwire.errors import PlanError
-from tickwire.schema import TABLES, Column, Kind, Table
+from tickwire.schema import Column, Kind, Table
 
 LEVEL = ("side", "price", "size")
 MAX_ZEROS = 16
@@ -104,13 +104,16 @@ class RouteBuilder:
                 raise self.fail(name, "a spliced message must name it")
             registers.append(self.register(rows, name, rows.fields[name], Kind.I64)[0])
         first = self.register(rows, "first_seq", rows.first_seq, Kind.I64)[0]
+        self.required.update(registers)  # without its numbers a delta cannot be put in its place
         symbol, last, prev = registers
         return symbol, first, last, prev
 
     def _snapshot_id(self, wanted: list[Rows]) -> int:
         for rows in wanted:
             if "venue_seq" in rows.fields:
-                return self.register(rows, "venue_seq", rows.fields["venue_seq"], Kind.I64)[0]
+                register = self.register(rows, "venue_seq", rows.fields["venue_seq"], Kind.I64)[0]
+                self.required.add(register)
+                return register
         raise self.fail("venue_seq", "a snapshot must name it")
 
     def _mark(self, node: Node) -> None:
@@ -249,7 +252,7 @@ class RowsBuilder:
         # A level has its side, price and size; null they are only in the row of an empty book.
         required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
         register, steps, inner = self.route.register(self.rows, column.name, spec, column.kind)
-        if not self._is_optional(column):
+        if required or column.name == "ts_event":
             self.route.required.add(register)
         else:
             name = f"{self.table.name}.{column.name}"
@@ -273,15 +276,6 @@ class RowsBuilder:
         carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
         if self.rows.carry and carried and column.name != "ts_event":
             self.row_set.carry.append((register, position))
-
-    def _is_optional(self, column: Column) -> bool:
-        """Whether it is a venue's own, so that a value that cannot be read costs no row.
-
-        Any text is one that a text column can hold.
-        """
-        canonical = TABLES.get(self.table.name, self.table)
-        own = all(column.name != other.name for other in canonical.columns)
-        return own and column.kind not in (Kind.TEXT, Kind.BINARY)
 
     def _same(self, steps: Path, depth: int) -> bool:
         """Whether the level that `at[:depth]` iterates over also holds the field."""
