@@ -236,8 +236,9 @@ class Model:
         self.messages = messages
         self.tables = tables
         self.symbols = symbols
-        self.seen: set[tuple[str, object, str, str]] = set()
-        self.n_duplicates = 0
+        # Delivered trades by id: their times and prices.
+        self.seen: dict[tuple[str, object, str, str], set[tuple[Any, Any]]] = {}
+        self.n_duplicates = self.n_conflicts = 0
         self.carried: dict[tuple[str, str], dict[str, Any]] = {}
 
     def route(self, payload: bytes) -> tuple[Message | None, Any]:
@@ -270,13 +271,14 @@ class Model:
             return None
         if message is None or message.kind != "data":
             return {}
-        seen, carried = set(self.seen), {key: dict(x) for key, x in self.carried.items()}
-        n_duplicates = self.n_duplicates
+        seen = {key: set(x) for key, x in self.seen.items()}
+        carried = {key: dict(x) for key, x in self.carried.items()}
+        counts = self.n_duplicates, self.n_conflicts
         try:
             return _Decoding(self, message, document).run()
         except RefusedError:
             self.seen, self.carried = seen, carried
-            self.n_duplicates = n_duplicates
+            self.n_duplicates, self.n_conflicts = counts
             return None
 
 
@@ -421,11 +423,14 @@ class _Decoding:
             self.carry(rows, table, row)
         if rows.once and symbol is not None and row["trade_id"] is not None:
             key = (table.name, row.get("channel"), symbol, row["trade_id"])
-            if key in self.model.seen:
+            told_apart = (row["ts_event"], row.get("price"))
+            delivered = self.model.seen.setdefault(key, set())
+            if told_apart in delivered:
                 self.model.n_duplicates += 1
                 self.kept_back.add(table.name)
                 return
-            self.model.seen.add(key)
+            self.model.n_conflicts += bool(delivered)
+            delivered.add(told_apart)
         for column in table.columns:
             # A level has a price and a size; only the row of an empty book has none.
             level = table.marks_last and column.name in ("side", "price", "size")

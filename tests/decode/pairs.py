@@ -45,7 +45,9 @@ class Pair:
         expected = self.model.decode(payload.encode())
         assert self.feed.rows(payload) == (expected or {}), payload
         assert len(self.feed.reasons()) == (expected is None), payload
-        assert self.feed.decoder.duplicate_trades == self.model.n_duplicates, payload
+        decoder = self.feed.decoder
+        counts = decoder.duplicate_trades, decoder.conflicting_trades
+        assert counts == (self.model.n_duplicates, self.model.n_conflicts), payload
         return self.n_scripted == before + 1
 
 

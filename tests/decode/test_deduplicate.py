@@ -18,10 +18,10 @@ pytestmark = pytest.mark.usefixtures("kernels")
 Trades = list[tuple[str, str]]  # a symbol, and an id as the message spells it
 
 
-def listed(trades: Trades, first_time: int, *, is_broken: bool = False) -> bytes:
+def listed(trades: Trades, first: int, *, is_broken: bool = False) -> bytes:
     text = ",".join(
-        f'{{"s":"{symbol}","t":{time},"p":"1.5","q":2,"x":"y","m":"b","i":{trade}}}'
-        for time, (symbol, trade) in enumerate(trades, first_time)
+        f'{{"s":"{symbol}","t":7,"p":"1.5","q":{number},"x":"y","m":"b","i":{trade}}}'
+        for number, (symbol, trade) in enumerate(trades, first)
     )
     if is_broken:
         text += ',{"s":"A","t":1,"p":"1.5","q":2,"x":"y","m":"anyone","i":1}'
@@ -37,26 +37,27 @@ class Connected:
         self.delivered: dict[str, Delivered] = defaultdict(Delivered)
         self.ids: dict[str, list[str]] = defaultdict(list)
         self.n_duplicates = 0
-        self.time = 1
+        self.number = 1  # of a trade, which is its size
 
     def read(self, trades: Trades, conn: int = 0, *, is_broken: bool = False) -> None:
         """Read a message and judge each of its trades; one that is broken leaves nothing."""
-        payload = np.frombuffer(listed(trades, self.time, is_broken=is_broken), np.uint8).copy()
+        payload = np.frombuffer(listed(trades, self.number, is_broken=is_broken), np.uint8).copy()
         assert self.connections[conn].decode(payload, 1)
-        times: set[int] = set()
+        numbers: set[int] = set()
         while (batch := self.feed.consumers["trades"].take()) is not None:
-            times.update(batch.column("ts_event").cast("int64").to_numpy() // 1_000_000)
+            numbers.update(batch.column("size").to_numpy().astype(int))
         if is_broken:
-            assert not times
+            assert not numbers
         else:
-            for time, (symbol, trade) in enumerate(trades, self.time):
-                is_new = time in times
+            for number, (symbol, trade) in enumerate(trades, self.number):
+                is_new = number in numbers
                 self.delivered[symbol].check(trade.strip('"'), is_new=is_new)
                 self.n_duplicates += not is_new
                 if is_new:
                     self.ids[symbol].append(trade)
-        self.time += len(trades)
+        self.number += len(trades)
         assert self.feed.decoder.duplicate_trades == self.n_duplicates
+        assert self.feed.decoder.conflicting_trades == 0
 
 
 def any_id(rng: Random, ids: list[str], number: int) -> str:
@@ -90,7 +91,7 @@ def test_any_ids_of_any_message(n_symbols: int, is_sequence: bool, n_before: int
         trades = []
         for _ in range(rng.choice((1, 1, 2, 20))):
             symbol = "S0" if rng.random() < 0.5 else rng.choice(symbols)
-            trades.append((symbol, any_id(rng, connected.ids[symbol], connected.time)))
+            trades.append((symbol, any_id(rng, connected.ids[symbol], connected.number)))
         if rng.random() < 0.3:
             connected.read(trades, rng.randrange(3), is_broken=True)
         connected.read(trades, rng.randrange(3))
@@ -120,12 +121,60 @@ def test_connections_that_repeat_each_other() -> None:
     assert connected.feed.decoder.scripted == {"listed": 3 * 599 - 2}
 
 
-def test_what_a_broken_message_repeats_is_not_counted() -> None:
+def test_trades_of_one_id_that_differ_are_rows_of_their_own() -> None:
+    pair = linked_trades()
+    for number, prices in (
+        (4, ("1", "2")),  # in one message, then repeated
+        (4, ("1", "2")),
+        (4, ("3",)),
+        (2, ("1.5",)),
+        (2, ("1.50", "7", "7")),
+        (0, ("1", "2", "1")),
+        (-5, ("1", "2", "1")),
+        (5, ("1",)),
+    ):
+        pair.read(listed_trades(*(trade(number, price=price) for price in prices)))
+    decoder = pair.feed.decoder
+    assert (decoder.duplicate_trades, decoder.conflicting_trades) == (7, 5)
+
+
+def test_trades_of_one_id_at_other_times_are_rows_of_their_own() -> None:
+    pair = linked_trades()
+    later = trade(3).replace("1700000000123", "1700003600123")
+    assert later != trade(3)
+    for _ in range(2):
+        assert pair.read(listed_trades(later))
+        assert pair.read(listed_trades(trade(3)))
+    decoder = pair.feed.decoder
+    assert (decoder.duplicate_trades, decoder.conflicting_trades) == (3, 1)
+
+
+def test_what_a_broken_message_repeats_counts_not_at_all() -> None:
     pair = linked_trades()
     broken = trade(9).replace('"b"', '"anyone"')
     assert broken != trade(9)
     for _ in range(2):
-        pair.read(listed_trades(trade(3), trade(2), broken))
-    assert pair.feed.decoder.duplicate_trades == 0
-    pair.read(listed_trades(trade(3), trade(2), trade(9), trade(9)))
-    assert pair.feed.decoder.duplicate_trades == 3
+        pair.read(listed_trades(trade(3), trade(3, price="2"), broken))
+    decoder = pair.feed.decoder
+    assert (decoder.duplicate_trades, decoder.conflicting_trades) == (0, 0)
+    pair.read(listed_trades(trade(3), trade(3, price="2"), trade(9)))
+    assert (decoder.duplicate_trades, decoder.conflicting_trades) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_trades_of_few_ids_against_the_model(seed: int) -> None:
+    rng = Random(seed)
+    pair = linked_trades()
+    for _ in range(150):
+        trades = [
+            trade(
+                rng.choice((rng.randrange(40), f'"{rng.randrange(9)}x"', rng.getrandbits(50))),
+                rng.choice("AB"),
+                price=rng.choice(("1", "2", "3")),
+            )
+            for _ in range(rng.choice((1, 1, 5)))
+        ]
+        if rng.random() < 0.2:
+            trades.append(trade(1).replace('"b"', '"anyone"'))
+        pair.read(listed_trades(*trades))
+    assert pair.feed.decoder.conflicting_trades > 20

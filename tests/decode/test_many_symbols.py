@@ -20,13 +20,15 @@ def test_state_of_many_symbols_against_the_model() -> None:
         data = {key: fields[key] for key in fields if rng.random() < 0.5}
         data |= {"s": f"S{rng.randrange(200)}"}
         if rng.random() < 0.1:
-            data["m"] = "broken"
+            data["m"] = "unreadable"
+        time = "broken" if rng.random() < 0.1 else n
         kind = "full" if rng.random() < 0.1 else "change"
-        payload = json.dumps({"e": kind, "t": n, "data": data}).encode()
+        payload = json.dumps({"e": kind, "data": data, "t": time}).encode()
         expected = model.decode(payload)
         n_refused += expected is None
         assert feed.rows(payload) == (expected or {})
-    assert feed.decoder.errors == {"bad_number": n_refused}
+    assert feed.decoder.errors == {"bad_time": n_refused}
+    assert feed.decoder.unreadable_values["tickers.mark_price"] > 100
 
 
 @pytest.mark.usefixtures("kernels")

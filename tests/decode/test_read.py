@@ -28,10 +28,15 @@ from tickwire.decode.plan import (
 
 
 def value_of(feed: Feed, table: str, column: str, raw: str) -> Any:
-    """The column's value, or the reason why the message was refused."""
+    """The column's value, `unreadable`, or the reason why the message was refused."""
+    n_before = sum(feed.decoder.unreadable_values.values())
     found = feed.rows('{"v":' + raw + "}").get(table)
     reasons = feed.reasons()
     assert (found is None) == (len(reasons) == 1)
+    if sum(feed.decoder.unreadable_values.values()) != n_before:
+        assert found is not None
+        assert found[0][column] is None
+        return "unreadable"
     return found[0][column] if found else reasons[0][0]
 
 
@@ -78,10 +83,17 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("raw", "expected"), NUMBERS)
 @pytest.mark.parametrize("before", ["1.5", '"1.5"', "null"])
-def test_numbers(raw: str, expected: Any, before: str) -> None:
-    feed = quotes(bid_price="v")
-    value_of(feed, "quotes", "bid_price", before)
-    found = value_of(feed, "quotes", "bid_price", raw)
+@pytest.mark.parametrize("is_required", [False, True])
+def test_numbers(raw: str, expected: Any, before: str, is_required: bool) -> None:
+    mids = message("m", when={}, rows=[rows(at="", into="mids", symbol=constant("A"), price="v")])
+    feed = Feed([mids]) if is_required else quotes(bid_price="v")
+    place = ("mids", "price") if is_required else ("quotes", "bid_price")
+    if is_required and expected is None:
+        expected = "missing"
+    elif not is_required and expected in ("wrong_kind", "bad_number", "bad_text"):
+        expected = "unreadable"
+    value_of(feed, *place, before)
+    found = value_of(feed, *place, raw)
     assert (found, str(found)) == (expected, str(expected))
 
 
@@ -102,17 +114,17 @@ INTEGERS = [
     (0, '"-7"', -7),
     (0, str(TOP), TOP),
     (0, str(-TOP), -TOP),
-    (0, str(TOP + 1), "bad_number"),
-    (0, str(-TOP - 1), "bad_number"),
-    (0, "1.0", "bad_number"),
-    (0, "1e3", "bad_number"),
+    (0, str(TOP + 1), "unreadable"),
+    (0, str(-TOP - 1), "unreadable"),
+    (0, "1.0", "unreadable"),
+    (0, "1e3", "unreadable"),
     (0, '""', None),
     (0, "null", None),
-    (0, "false", "wrong_kind"),
+    (0, "false", "unreadable"),
     (-1, "0", -1),
-    (-1, str(-TOP), "bad_number"),
+    (-1, str(-TOP), "unreadable"),
     (-1, str(-TOP + 1), -TOP),
-    (1, str(TOP), "bad_number"),
+    (1, str(TOP), "unreadable"),
     (1, str(TOP - 1), TOP),
     (5, '"5"', 10),
 ]
@@ -141,9 +153,9 @@ def level(**fields: Any) -> Feed:
     [
         (str(2**31 - 1), 2**31 - 1),
         (str(-(2**31) + 1), -(2**31) + 1),
-        (str(2**31), "bad_number"),
-        (str(-(2**31)), "bad_number"),
-        (str(2**32 + 1), "bad_number"),
+        (str(2**31), "unreadable"),
+        (str(-(2**31)), "unreadable"),
+        (str(2**32 + 1), "unreadable"),
         ("null", None),
     ],
 )

@@ -214,3 +214,61 @@ def test_duplicates_are_counted_and_taken_back_with_their_message() -> None:
     for _ in range(2):
         seen.forget()
         assert seen.n_duplicates == 2
+
+
+@pytest.mark.parametrize("trade", [0, 1, 500, 2**63, 2**64 - 1])
+def test_trades_of_one_id_are_told_apart(trade: int) -> None:
+    seen = Seen(1)
+    for other in (300, 100, 900):
+        assert seen.admit(0, 0, other, 1)
+    for print_ in (1, 2, 3):
+        assert seen.admit(0, 0, trade, print_)
+    assert not any(seen.admit(0, 0, trade, print_) for print_ in (1, 2, 3))
+    assert (seen.n_duplicates, seen.n_conflicts) == (3, 2)
+
+
+def test_the_key_of_another_trade_is_never_the_greatest_id() -> None:
+    seen = Seen(1)
+    for trade in range(1, 200):
+        assert seen.admit(0, 0, trade, 1)
+        assert seen.admit(0, 0, trade, 2)
+        assert not seen.admit(0, 0, trade, 2)
+        assert not seen.admit(0, 0, trade, 1)
+    assert (seen.n_duplicates, seen.n_conflicts) == (2 * 199, 199)
+
+
+def test_what_is_known_of_the_oldest_id_is_its_trade() -> None:
+    seen = Seen(1)
+    for trade in range(1, KNOWN + 1):
+        assert seen.admit(0, 0, trade, trade)
+    assert not seen.admit(0, 0, 1, 1)
+    assert seen.admit(0, 0, 1, 2)
+    assert not seen.admit(0, 0, 2, 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_trades_of_any_ids_and_messages_taken_back(seed: int) -> None:
+    rng = Random(seed)
+    seen = Seen(1)
+    delivered: set[tuple[int, int]] = set()
+    ids: set[int] = set()
+    n_duplicates = n_conflicts = 0
+    for _ in range(400):
+        trades = [
+            (rng.choice((rng.randrange(300), rng.getrandbits(64))), rng.randrange(3))
+            for _ in range(rng.choice((1, 3, 12)))
+        ]
+        if rng.random() < 0.4:
+            seen.mark()
+            for trade in trades:
+                seen.admit(0, 0, *trade)
+            seen.forget()
+        assert (seen.n_duplicates, seen.n_conflicts) == (n_duplicates, n_conflicts)
+        for trade in trades:
+            is_new = trade not in delivered
+            assert seen.admit(0, 0, *trade) == is_new
+            n_duplicates += not is_new
+            n_conflicts += is_new and trade[0] in ids
+            delivered.add(trade)
+            ids.add(trade[0])
+    assert len(delivered) < KNOWN

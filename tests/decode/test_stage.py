@@ -41,8 +41,8 @@ def test_a_failure_leaves_no_carried_state() -> None:
     feed = Feed(STATES)
     full = '{"e":"full","t":1,"data":{"s":"A","l":1,"m":2}}'
     assert feed.rows(full)["tickers"][0]["mark_price"] == 2.0
-    # `f` is read after `l` has been carried over, so the whole message is refused.
-    assert feed.rows('{"e":"change","t":2,"data":{"s":"A","l":9,"m":[]}}') == {}
+    # The time is read after `l` has been carried over.
+    assert feed.rows('{"e":"change","data":{"s":"A","l":9},"t":[]}') == {}
     assert feed.rows('{"e":"change","t":2,"data":{"l":9}}') == {}
     assert [reason for reason, _ in feed.reasons()] == ["wrong_kind", "missing"]
     row = feed.rows('{"e":"change","t":3,"data":{"s":"A","f":5}}')["tickers"][0]
@@ -306,6 +306,8 @@ def test_two_declarations_of_a_channel_share_their_ids() -> None:
     ]
     assert feed.rows(json.dumps({"e": "new", "data": trade(2)})) == {}
     assert ids(feed.rows(json.dumps({"e": "new", "data": trade(3)}))["trades"]) == [3]
-    # The same id under a later time is the same trade, and another id at the same time is another.
-    assert feed.rows(json.dumps({"e": "new", "data": trade(3, t=99)})) == {}
+    # An id that comes with another time is another trade, and so is another id at the same time.
+    assert feed.rows(json.dumps({"e": "new", "data": trade(3)})) == {}
+    assert ids(feed.rows(json.dumps({"e": "new", "data": trade(3, t=99)}))["trades"]) == [3]
+    assert feed.decoder.conflicting_trades == 1
     assert ids(feed.rows(json.dumps({"e": "new", "data": trade(4, t=3)}))["trades"]) == [4]

@@ -539,9 +539,9 @@ MUTANTS = (
     ),
     step(
         "symbols of a group put their ids over each other's",
-        "decode.tw_line_of",
-        "(i & (TW_LAST_IDS - 1)) * TW_GROUP_SYMBOLS",
-        "(i & (TW_LAST_IDS - 1))",
+        "decode.tw_eight_of",
+        "(i & (TW_LAST_IDS - TW_TAIL_IDS)) / TW_TAIL_IDS * TW_GROUP_SYMBOLS",
+        "(i & (TW_LAST_IDS - TW_TAIL_IDS)) / TW_TAIL_IDS",
         SEEN_TESTS,
     ),
     step(

@@ -29,6 +29,7 @@ SHAPES = [
     b'{"channel":"bbo","data":{"coin":"BTC","time":2,"bbo":[null,{"px":"1","sz":"2","n":3}]}}',
     b'{"channel":"bbo","data":{"coin":"BTC","time":2,"bbo":[{"px":"1","sz":"2","n":3},null]}}',
     b'{"channel":"bbo","data":{"coin":"BTC","time":2,"bbo":[null,null]}}',
+    b'{"channel":"bbo","data":{"coin":"BTC","time":2,"bbo":[{"px":"0x10","sz":[],"n":3},null]}}',
     b'{"channel":"l2Book","data":{"coin":"BTC","time":3,"levels":[[],[]]}}',
     b'{"channel":"l2Book","data":{"coin":"BTC","time":3,"levels":[[],[{"px":"1","sz":"2","n":3}]],'
     b'"spread":"0.1"}}',
@@ -68,7 +69,7 @@ BROKEN = [
     b'{"channel":"l2Book","data":{"coin":"BTC","time":3}}',
     b'{"channel":"candle","data":{"t":1764806400000,"T":1764892799999,"s":"HYPE","i":"1h"}}',
     b'{"channel":"allMids","data":{"mids":{"BTC":"+1"}}}',
-    b'{"channel":"bbo","data":{"coin":"BTC","time":2,"bbo":[{"px":"0x10","sz":"2"},null]}}',
+    b'{"channel":"bbo","data":{"coin":"BTC","time":"2s","bbo":[{"px":"10","sz":"2"},null]}}',
 ]
 
 

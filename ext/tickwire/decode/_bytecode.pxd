@@ -131,6 +131,8 @@ cdef struct RowSetOp:
     int32_t symbol
     int32_t ts_event
     int32_t trade_id
+    int32_t time        # registers that tell two trades of one id apart: those of its time and
+    int32_t price       # price, or the symbol's
     int32_t once        # index of the memory of ids, -1 without
     int32_t carry       # index of the carried state, -1 without
     int32_t member      # number among the row sets of members, -1 for the others

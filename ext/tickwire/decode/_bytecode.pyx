@@ -206,6 +206,8 @@ cdef class Bytecode:
             op.symbol = declared.symbol
             op.ts_event = declared.ts_event
             op.trade_id = declared.trade_id
+            op.time = declared.ts_event if declared.ts_event >= 0 else declared.symbol
+            op.price = declared.price if declared.price >= 0 else declared.symbol
             op.once = row.once
             op.carry = row.carry
             op.carry_reset = declared.carry_reset

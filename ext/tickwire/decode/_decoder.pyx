@@ -151,8 +151,13 @@ cdef class Decoder:
 
     @property
     def duplicate_trades(self):
-        """Trades left out because a trade of their id had been delivered."""
+        """Trades left out because they had been delivered: their id, time and price."""
         return self.stage.seen.duplicates
+
+    @property
+    def conflicting_trades(self):
+        """Trades written though one of their id, of another time or price, had been delivered."""
+        return self.stage.seen.conflicts
 
     @property
     def unconfigured_rows(self):

@@ -12,7 +12,7 @@ from tickwire.decode._bytecode cimport (
     Range, Scalar, TestOp,
 )
 from tickwire.decode._stage cimport (
-    AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, DONE, NO_MEMORY, TOO_LONG,
+    AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG,
     UNKNOWN_CHOICE, WRONG_KIND, Outcome, Stage,
 )
 from tickwire.decode._values cimport (

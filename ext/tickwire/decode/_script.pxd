@@ -14,10 +14,11 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, NodeOp, RouteOp
-from tickwire.decode._seen cimport Memory
+from tickwire.decode._seen cimport Memory, TradeFacts
 from tickwire.decode._stage cimport Message, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._template cimport Step, Template
+from tickwire.decode._values cimport Register
 from tickwire.ring._tw_ring cimport tw_ring
 
 cdef enum:
@@ -47,8 +48,9 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         uint64_t bit
         void* row_set
         const Memory* memory
-        int32_t symbol
-        int32_t trade_id
+        const Register* symbol
+        const Register* trade_id
+        TradeFacts facts
         int32_t is_list
         int32_t n_cells
         Cell* cells

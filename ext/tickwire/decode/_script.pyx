@@ -259,12 +259,15 @@ cdef class Scripts:
             if (script.unsure >> row_set.symbol) & 1:
                 return False
             if (script.have >> row_set.symbol) & 1:
-                place.symbol = row_set.symbol
+                place.symbol = &self.message.registers[row_set.symbol]
                 if row_set.once >= 0:
-                    if (script.unsure >> row_set.trade_id) & 1:
+                    if ((script.unsure >> row_set.trade_id) | (script.unsure >> row_set.time)
+                            | (script.unsure >> row_set.price)) & 1:
                         return False
                     if (script.have >> row_set.trade_id) & 1:
-                        place.trade_id = row_set.trade_id
+                        place.trade_id = &self.message.registers[row_set.trade_id]
+                        place.facts.time = &self.message.registers[row_set.time].value.i
+                        place.facts.price = &self.message.registers[row_set.price].value.i
                         place.memory = &self.stage.seen.memories[row_set.once]
         for i in range(template.n_rest):
             if not self._cell(script, place, template.rest[i]):

@@ -1,15 +1,19 @@
 """Deduplicated trades: which ids a source has delivered, per channel and symbol.
 
-Theory. Ids alone decide; times do not, for a venue may repeat a trade under a later time. An id
-greater than all that were delivered is new, and costs one comparison and one store into a circular
-memory of the last ids, eight at a time: where a venue counts its trades up, nothing else happens.
-Another id is looked up in a hash set, into which all ids are put first that came since the last
-look-up: none where a venue's ids are no sequence. Kernels do both by themselves (`tw_remember`);
-`offer` makes what they ask for: memory, or the set anew. It also counts the ids that are not new.
+Theory. Ids decide first; a time alone never does. An id greater than all that were delivered is
+new, and costs one comparison and one store into a circular memory of the last ids, eight at a time:
+where a venue counts its trades up, nothing else happens. Another id is looked up in a hash set,
+into which all ids are put first that came since the last look-up: none where a venue's ids are no
+sequence. Kernels do both by themselves (`tw_remember`); `offer` makes what they ask for: memory, or
+the set anew. It also counts the ids that are not new.
+
+A venue's ids may be no key by themselves. Each id has a print of its trade's time and price. Where
+that differs, the trade is another one: it is new, counted as conflicting, and remembered under a
+key of its id and its print, which is an id like the others but never the greatest.
 
 With many symbols the memory of ids is in no cache, and a page for each costs more than its ids.
-So the symbols of a group share pages: a row is a cache line of each. Where one is much busier than
-its neighbours, their part of the rows that it comes to is in memory as well.
+So the symbols of a group share pages: a row is eight ids of each, with their prints. Where one is
+much busier than its neighbours, their part of the rows that it comes to is in memory as well.
 
 The set is open addressing by buckets of four slots, the first of which are taken. Nothing is ever
 removed from its middle: it is made anew of the last KNOWN_IDS when half of its slots are taken.
@@ -35,19 +39,27 @@ cdef extern from "tickwire/decode/seen.h" nogil:
         SEEN_BEFORE "TW_SEEN_BEFORE"
         SEEN_NEW "TW_SEEN_NEW"
 
+    ctypedef struct TradeFacts "tw_trade_facts":
+        const int64_t* time
+        const int64_t* price
+
+    ctypedef struct Eight "tw_eight":
+        uint64_t* ids
+        uint32_t* prints
+
     ctypedef struct SymbolIds "tw_symbol_ids":
         uint64_t greatest
         int64_t n
-        uint64_t* ids
+        Eight* eights
         uint64_t* slots
         uint32_t set_mask
         int64_t set_end
         int64_t set_full
-        uint64_t* tail
+        Eight tail
 
     ctypedef struct Chunk "tw_chunk":
         SymbolIds* symbols
-        uint64_t** rows
+        Eight** rows
 
     ctypedef struct Remembered "tw_remembered":
         SymbolIds* symbol
@@ -57,7 +69,7 @@ cdef extern from "tickwire/decode/seen.h" nogil:
         Remembered* entries
         size_t n
         size_t capacity
-        uint64_t (*saved)[TAIL_IDS]
+        Eight* saved
 
     ctypedef struct Memory "tw_memory":
         Chunk** chunks
@@ -70,14 +82,25 @@ cdef class Seen:
     cdef Memory* memories
     cdef int32_t n_memories
     cdef Journal journal
-    cdef int64_t duplicates         # ids offered that were not new
+    cdef int64_t duplicates         # trades offered that were not new
+    cdef int64_t conflicts          # new ones whose id another trade had
     cdef int64_t duplicates_before  # the message
+    cdef int64_t conflicts_before
 
-    # New or not; a new id is remembered, another counted. SEEN_ASK: there is no memory.
-    cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil
+    # New or not; a new trade is remembered, another counted. SEEN_ASK: there is no memory.
+    cdef Novelty offer(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil
+    cdef Novelty _remember(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil
+    cdef Novelty _remember_another(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil
     cdef inline void begin(self) noexcept nogil:
         self.journal.n = 0
         self.duplicates_before = self.duplicates
+        self.conflicts_before = self.conflicts
     cdef void undo(self) noexcept nogil
 
     cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil

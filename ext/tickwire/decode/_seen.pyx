@@ -2,14 +2,20 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
+
+cdef extern from "tickwire/base/hash.h" nogil:
+    uint64_t tw_fold_multiply(uint64_t a, uint64_t b)
 
 cdef extern from "tickwire/decode/seen.h" nogil:
-    uint64_t* tw_place_of_tail(const SymbolIds* ids)
+    Eight* tw_place_of_tail(const SymbolIds* ids)
+    uint32_t tw_print_of(const TradeFacts* facts)
+    bint tw_was_another(const SymbolIds* ids, uint64_t trade, uint32_t print_)
     uint64_t* tw_slot_of(const SymbolIds* ids, uint64_t trade)
     void tw_put_into_set(SymbolIds* ids, int64_t first)
-    bint tw_set_is_ready(SymbolIds* ids)
+    bint tw_catch_up(SymbolIds* ids)
     Novelty tw_remember(const Memory* memory, int32_t symbol, uint64_t trade,
+                        const TradeFacts* facts,
                         uint64_t* (*slot_of)(const SymbolIds* ids, uint64_t trade))
 
 cdef extern from "stdlib.h" nogil:
@@ -17,6 +23,8 @@ cdef extern from "stdlib.h" nogil:
 
 # An id in its own right too, but not one that a venue gives.
 cdef uint64_t STANDS_FOR_0 = 0x9E3779B97F4A7C15
+cdef uint64_t MOST_UINT64 = 0xFFFFFFFFFFFFFFFF
+cdef uint64_t[2] KEY_OF_ANOTHER = [0xA0761D6478BD642F, 0xD6E8FEB86659FD93]
 
 cdef enum:
     LEAST_SLOTS = 512
@@ -25,9 +33,9 @@ cdef enum:
     GROUPS = CHUNK_SYMBOLS // GROUP_SYMBOLS
 
 
-cdef inline uint64_t* _lines_of(uint32_t n_ids) noexcept nogil:
-    """Room for ids, of which eight lie in a cache line."""
-    return <uint64_t*>aligned_alloc(CACHE_LINE, n_ids * sizeof(uint64_t))
+cdef inline void* _lines_of(size_t n_bytes) noexcept nogil:
+    """Room that begins a cache line."""
+    return aligned_alloc(CACHE_LINE, n_bytes)
 
 
 cdef inline uint32_t _slots_for(int64_t n_ids) noexcept nogil:
@@ -43,10 +51,10 @@ cdef bint _make_set(SymbolIds* ids) noexcept nogil:
     cdef uint32_t n_slots = _slots_for(ids.n)
     cdef uint64_t* slots
     cdef int64_t first
-    if tw_set_is_ready(ids):
+    if tw_catch_up(ids):
         return True
     if ids.slots == NULL or ids.set_mask + 1 != n_slots:
-        slots = _lines_of(n_slots)
+        slots = <uint64_t*>_lines_of(n_slots * sizeof(uint64_t))
         if slots == NULL:
             return False
         free(ids.slots)
@@ -111,12 +119,20 @@ cdef class Seen:
 
     @property
     def n_duplicates(self):
-        """Ids offered that were not new."""
+        """Trades offered that were not new."""
         return self.duplicates
 
-    def admit(self, int memory, int symbol, unsigned long long trade):
-        """Offer one id from Python: True where it is new."""
-        cdef Novelty novelty = self.offer(memory, symbol, trade)
+    @property
+    def n_conflicts(self):
+        """New trades whose id another one had."""
+        return self.conflicts
+
+    def admit(self, int memory, int symbol, unsigned long long trade, unsigned int print_=0):
+        """Offer one trade from Python: True where it is new."""
+        cdef int64_t time = print_
+        cdef int64_t price = 0
+        cdef TradeFacts facts = TradeFacts(time=&time, price=&price)
+        cdef Novelty novelty = self.offer(memory, symbol, trade, &facts)
         if novelty == SEEN_ASK:
             raise MemoryError
         return novelty == SEEN_NEW
@@ -129,24 +145,61 @@ cdef class Seen:
         """Take back the ids remembered and the duplicates counted since `mark`."""
         self.undo()
 
-    cdef Novelty offer(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil:
-        """Say whether an id is new, and remember it.
+    cdef Novelty offer(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil:
+        """Say whether a trade is new, and remember it.
 
-        Shape    one id of one symbol.
+        Shape    one trade of one symbol.
         Units    ids are numbers or 64-bit hashes of texts.
         Returns  SEEN_NEW or SEEN_BEFORE; SEEN_ASK where there is no memory. Never raises.
         Threads  the loop's thread only.
-        Memory   512 KB per eight symbols at most for ids, of which only what was written counts;
+        Memory   768 KB per eight symbols at most for ids, of which only what was written counts;
                  128 KB per symbol more where lookups are needed. Steady state allocates nothing.
         Source   docs/design.md, "From messages to rows": trades are deduplicated.
         """
-        cdef Novelty novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
-        if novelty == SEEN_ASK:
-            trade = trade if trade else STANDS_FOR_0
-            if not self._make_room(memory, symbol, trade):
-                return SEEN_ASK
-            novelty = tw_remember(&self.memories[memory], symbol, trade, tw_slot_of)
+        cdef Novelty novelty
+        trade = trade if trade else STANDS_FOR_0
+        novelty = self._remember(memory, symbol, trade, facts)
+        if novelty == SEEN_BEFORE and tw_was_another(
+            self._symbol(memory, symbol), trade, tw_print_of(facts)
+        ):
+            novelty = self._remember_another(memory, symbol, trade, facts)
+            self.conflicts += novelty == SEEN_NEW
         self.duplicates += novelty == SEEN_BEFORE
+        return novelty
+
+    cdef Novelty _remember(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil:
+        """Remember an id if it is new, with room made for it."""
+        cdef Novelty novelty = tw_remember(
+            &self.memories[memory], symbol, trade, facts, tw_slot_of
+        )
+        if novelty != SEEN_ASK:
+            return novelty
+        if not self._make_room(memory, symbol, trade):
+            return SEEN_ASK
+        return tw_remember(&self.memories[memory], symbol, trade, facts, tw_slot_of)
+
+    cdef Novelty _remember_another(
+        self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
+    ) noexcept nogil:
+        """Remember a trade whose id another one had, if it is new.
+
+        Its key is looked up in the set, and is never the greatest id, whatever number it is.
+        """
+        cdef SymbolIds* ids = self._symbol(memory, symbol)
+        cdef uint64_t greatest = ids.greatest
+        cdef uint64_t key = tw_fold_multiply(
+            trade ^ KEY_OF_ANOTHER[0], tw_print_of(facts) ^ KEY_OF_ANOTHER[1]
+        )
+        cdef Novelty novelty
+        ids.greatest = MOST_UINT64
+        novelty = self._remember(memory, symbol, key if key else STANDS_FOR_0, facts)
+        ids.greatest = greatest
+        if novelty == SEEN_NEW:
+            self.journal.entries[self.journal.n - 1].greatest = greatest
         return novelty
 
     cdef bint _make_room(self, int32_t memory, int32_t symbol, uint64_t trade) noexcept nogil:
@@ -170,7 +223,7 @@ cdef class Seen:
             )
             if grown == NULL:
                 return False
-            self.journal.saved = <uint64_t (*)[TAIL_IDS]>grown
+            self.journal.saved = <Eight*>grown
         self.journal.capacity = capacity
         return True
 
@@ -182,8 +235,9 @@ cdef class Seen:
         """
         cdef Remembered* entry
         cdef SymbolIds* ids
-        cdef uint64_t* place
+        cdef Eight* place
         self.duplicates = self.duplicates_before
+        self.conflicts = self.conflicts_before
         while self.journal.n:
             self.journal.n -= 1
             entry = &self.journal.entries[self.journal.n]
@@ -191,26 +245,26 @@ cdef class Seen:
             ids.n -= 1
             ids.greatest = entry.greatest
             if ids.set_end > ids.n:
-                _take_out(ids, ids.tail[ids.n % TAIL_IDS])
+                _take_out(ids, ids.tail.ids[ids.n % TAIL_IDS])
             if ids.n % TAIL_IDS == 0 and ids.n:
                 place = tw_place_of_tail(ids)
-                memcpy(ids.tail, place, sizeof(ids.tail))
+                ids.tail = place[0]
                 if self.journal.n >= FORGIVEN:
-                    memcpy(place, self.journal.saved[self.journal.n - FORGIVEN], sizeof(ids.tail))
+                    place[0] = self.journal.saved[self.journal.n - FORGIVEN]
 
     cdef SymbolIds* _symbol(self, int32_t memory, int32_t symbol) noexcept nogil:
         """The ids of a symbol, with memory for them."""
         cdef Chunk* chunk = self._chunk(&self.memories[memory], symbol // CHUNK_SYMBOLS)
         cdef SymbolIds* ids
-        cdef uint64_t** rows
+        cdef Eight** rows
         if chunk == NULL:
             return NULL
         ids = &chunk.symbols[symbol % CHUNK_SYMBOLS]
         rows = &chunk.rows[symbol % CHUNK_SYMBOLS // GROUP_SYMBOLS]
         if rows[0] == NULL:
-            rows[0] = _lines_of(GROUP_SYMBOLS * LAST_IDS)
+            rows[0] = <Eight*>_lines_of(GROUP_SYMBOLS * LAST_IDS // TAIL_IDS * sizeof(Eight))
         if rows[0] != NULL:
-            ids.ids = rows[0] + symbol % GROUP_SYMBOLS * TAIL_IDS
+            ids.eights = rows[0] + symbol % GROUP_SYMBOLS
         return ids if rows[0] != NULL else NULL
 
     cdef Chunk* _chunk(self, Memory* memory, uint32_t number) noexcept nogil:
@@ -219,7 +273,7 @@ cdef class Seen:
             return NULL
         chunk = &memory.chunks[number]
         if chunk[0] == NULL:
-            chunk[0] = <Chunk*>aligned_alloc(CACHE_LINE, sizeof(Chunk))
+            chunk[0] = <Chunk*>_lines_of(sizeof(Chunk))
             if chunk[0] != NULL:
                 memset(chunk[0], 0, sizeof(Chunk))
         return chunk[0]

@@ -7,7 +7,7 @@ from libc.string cimport memset
 from tickwire.decode._bytecode cimport (
     MAX_REGISTERS, Bits, CellOp, Bytecode, RouteOp, RowSetOp,
 )
-from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen
+from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen, TradeFacts
 from tickwire.decode._last_values cimport Carried, LastValues
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._values cimport Register, trade_key, unescape
@@ -169,6 +169,8 @@ cdef class Stage:
         cdef const uint8_t* text
         cdef size_t n
         cdef uint64_t trade
+        cdef TradeFacts facts
+        cdef int64_t nothing = 0
         cdef Novelty novelty
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
@@ -194,7 +196,13 @@ cdef class Stage:
                 trade = trade_key(text, n)
             else:
                 return False
-            novelty = self.seen.offer(row_set.once, symbol, trade)
+            facts.time = &nothing
+            if (message.have >> row_set.time) & 1:
+                facts.time = &registers[row_set.time].value.i
+            facts.price = &nothing
+            if (message.have >> row_set.price) & 1:
+                facts.price = &registers[row_set.price].value.i
+            novelty = self.seen.offer(row_set.once, symbol, trade, &facts)
             if novelty == SEEN_ASK:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE

@@ -25,7 +25,8 @@ typedef struct tw_row_loop {
     uint64_t bit;               /* of its table */
     void *row_set;              /* what the fallback would stage */
     const tw_memory *memory;    /* NULL: rows need not be new */
-    int32_t symbol, trade_id;   /* registers */
+    const tw_register *symbol, *trade_id;
+    tw_trade_facts facts;
     int32_t is_list;            /* its rows are the elements of an array */
     int32_t n_cells;
     tw_cell cells[TW_MAX_CELLS];
@@ -54,12 +55,12 @@ TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
 }
 #endif
 
-TW_INLINE int tw_admit(const tw_row_loop *place, const tw_register *registers, tw_slot_fn slot_of) {
-    int64_t symbol = registers[place->symbol].value.i;
+TW_INLINE int tw_admit(const tw_row_loop *place, tw_slot_fn slot_of) {
     if (place->memory == NULL) return TW_WANTED;
-    const tw_register *id = registers + place->trade_id;
+    const tw_register *id = place->trade_id;
     if (!id->is_number) return TW_ASK;
-    int novelty = (int)tw_remember(place->memory, (int32_t)symbol, (uint64_t)id->value.i, slot_of);
+    int novelty = (int)tw_remember(place->memory, (int32_t)place->symbol->value.i,
+                                   (uint64_t)id->value.i, &place->facts, slot_of);
     return novelty == TW_SEEN_NEW ? TW_WANTED : TW_ASK; /* who is asked counts what is a duplicate */
 }
 

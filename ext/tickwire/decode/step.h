@@ -167,7 +167,7 @@ TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     const tw_symbol_ids *ids = warm != NULL ? tw_ids_of(warm, (uint32_t)code) : NULL;
     if (ids == NULL) return;
     __builtin_prefetch(ids, 1);
-    __builtin_prefetch(ids->tail, 1);
+    __builtin_prefetch(&ids->tail, 1);
 }
 
 /* Put the value of a step into a row. */

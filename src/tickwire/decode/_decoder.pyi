@@ -65,7 +65,10 @@ class Decoder:
         """Tables and columns whose values may be null where they cannot be read."""
     @property
     def duplicate_trades(self) -> int:
-        """Trades left out because a trade of their id had been delivered."""
+        """Trades left out because they had been delivered: their id, time and price."""
+    @property
+    def conflicting_trades(self) -> int:
+        """Trades written though one of their id, of another time or price, had been delivered."""
     @property
     def unconfigured_rows(self) -> dict[str, int]:
         """Rows of symbols that the source does not name, by table; none of them was written."""

@@ -264,6 +264,8 @@ class RowsBuilder:
             self.row_set.ts_event = register
         elif column.name == "trade_id":
             self.row_set.trade_id = register
+        elif column.name == "price" and not column.nullable:
+            self.row_set.price = register
         if spec.zero_when is not None:
             self._zero_when(column, spec.zero_when, register)
         if inner or column.kind in (Kind.TEXT, Kind.BINARY):
@@ -301,8 +303,9 @@ class RowsBuilder:
             if row_set.trade_id < 0:
                 raise self.route.fail("trade_id", "once needs it")
             row_set.needs |= 1 << row_set.trade_id
-            if row_set.ts_event >= 0:
-                row_set.needs |= 1 << row_set.ts_event
+            for register in (row_set.ts_event, row_set.price):
+                if register >= 0:
+                    row_set.needs |= 1 << register
         if row_set.once or row_set.carry:
             if row_set.symbol < 0:
                 raise self.route.fail("symbol", "once and carry need it")

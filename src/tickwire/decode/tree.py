@@ -90,6 +90,7 @@ class RowSet:
     symbol: int = -1
     ts_event: int = -1
     trade_id: int = -1
+    price: int = -1  # of trades that are deduplicated
     once: bool = False
     channel: object = None  # the constant, where it is one
     carry: list[tuple[int, int]] = field(default_factory=list)  # register, column

@@ -169,7 +169,8 @@ class Pipeline:
         )
         for name in decoder.optional_columns:
             metrics.watch("unreadable_values", partial(_unreadable, decoder, name), column=name)
-        metrics.watch("duplicate_trades", partial(getattr, decoder, "duplicate_trades"))
+        for name in ("duplicate_trades", "conflicting_trades"):
+            metrics.watch(name, partial(getattr, decoder, name))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
         gaps = self._gaps(source)

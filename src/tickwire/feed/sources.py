@@ -28,7 +28,7 @@ _log = get_logger("tickwire.feed")
 # How long a stop waits for room for what is held, and how long between two looks.
 RELEASE_S = 1.0
 RELEASE_PAUSE_S = 0.01
-UNREADABLE_LOG_S = 60.0  # between two lines about values that could not be read
+COUNTS_LOG_S = 60.0  # between two lines about a count that should not grow
 
 
 class LiveSource(SessionObserver):
@@ -66,8 +66,8 @@ class LiveSource(SessionObserver):
         self._spliced: dict[Session, tuple[str, ...]] = {}
         self._tasks: dict[Session, asyncio.Task[None]] = {}
         self._rest = rest
-        self._unreadable: dict[str, int] = {}  # as logged
-        self._unreadable_due_s = 0.0
+        self._logged: dict[str, object] = {}  # counts that should not grow, as logged
+        self._count_due_s: dict[str, float] = {}
         self._fetcher: asyncio.Task[None] | None = None
         self.sessions = [
             self._session(number, plan, next_conn, connects)
@@ -115,19 +115,21 @@ class LiveSource(SessionObserver):
     def housekeeping(self) -> None:
         """Let in what waits for room, end gaps whose data flows again; a few times a second."""
         self.decoder.release_held()
-        self._log_unreadable()
+        self._log_count("unreadable_values", self.decoder.unreadable_values)
+        self._log_count("conflicting_trades", self.decoder.conflicting_trades)
         self.gaps.look()
 
-    def _log_unreadable(self) -> None:
-        """Log which optional values could not be read; a line a minute at most."""
+    def _log_count(self, event: str, count: int | dict[str, int]) -> None:
+        """Log values that could not be read, or trades of one id, by their new count.
+
+        A line a minute of each at most.
+        """
         now_s = asyncio.get_running_loop().time()
-        if now_s < self._unreadable_due_s:
+        if not count or count == self._logged.get(event) or now_s < self._count_due_s.get(event, 0):
             return
-        counts = self.decoder.unreadable_values
-        if counts != self._unreadable:
-            self._unreadable = counts
-            self._unreadable_due_s = now_s + UNREADABLE_LOG_S
-            _log.warning("unreadable_values", venue=self.plan.venue.name, null=counts)
+        self._logged[event] = count
+        self._count_due_s[event] = now_s + COUNTS_LOG_S
+        _log.warning(event, venue=self.plan.venue.name, count=count)
 
     def failure(self) -> BaseException | None:
         """Give what ended one of its tasks and should not have."""

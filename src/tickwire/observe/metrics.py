@@ -111,6 +111,12 @@ METRICS = (
         "duplicate_trades",
     ),
     _counter(
+        "conflicting_trades",
+        "Trades whose id one of another time or price had; their rows are written.",
+        _SOURCE,
+        "conflicting_trades",
+    ),
+    _counter(
         "unconfigured_rows",
         "Rows left out because the source does not name their symbol.",
         (*_SOURCE, "table"),
