@@ -22,11 +22,15 @@ class ConfigError(TickwireError):
     ----------
     problems
         One line each: file, key, what is wrong and what is allowed.
+    readable
+        The sections that are right in themselves, as a `tickwire.config.Config`; None where there
+        is no source among them.
     """
 
-    def __init__(self, problems: list[str]) -> None:
+    def __init__(self, problems: list[str], readable: object = None) -> None:
         super().__init__("\n".join(problems))
         self.problems = [hidden(problem) for problem in problems]
+        self.readable = readable
 
 
 class PlanError(TickwireError):

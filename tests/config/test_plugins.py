@@ -102,7 +102,10 @@ def test_a_sink_of_another_distribution_is_as_good_as_built_in(site: Path, tmp_p
     wrong = sink_problem(tmp_path, 'type = "lines"\npath = "out.txt"\nflush_row = 1\n')
     assert wrong.startswith("sink[0].flush_row: unknown key, did you mean 'flush_rows'? (known: ")
     wrong = sink_problem(tmp_path, 'type = "line"\npath = "out.txt"\n')
-    assert wrong == "sink[0].type: is 'line', should be one of 'duckdb', 'ipc', 'lines', 'parquet'"
+    assert wrong == (
+        "sink[0].type: is 'line', should be one of 'duckdb', 'ipc', 'lines', 'parquet', "
+        "did you mean 'lines'?"
+    )
 
 
 def test_a_sink_that_cannot_be_imported_is_one_line(site: Path, tmp_path: Path) -> None:

@@ -424,6 +424,8 @@ class _Decoding:
         if rows.once and symbol is not None and row["trade_id"] is not None:
             key = (table.name, row.get("channel"), symbol, row["trade_id"])
             told_apart = (row["ts_event"], row.get("price"))
+            if "price" in row and told_apart[1] is None:
+                raise RefusedError("missing")
             delivered = self.model.seen.setdefault(key, set())
             if told_apart in delivered:
                 self.model.n_duplicates += 1

@@ -9,7 +9,7 @@ import pytest
 from tickwire.config import Config, Feed, Source
 from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
-from tickwire.feed.planning import FeedPlan, plan_feed
+from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
 from tickwire.venues import load
@@ -116,7 +116,9 @@ def test_sinks_have_names_of_their_own_and_known_tables(tmp_path: Path) -> None:
     )
     told = problems(source, sinks=sinks)
     assert told[0] == "feeds.toml: sink[1].name: is 'duckdb' like sink[0], should be unique"
-    assert told[1].startswith("feeds.toml: sink[1].tables: unknown table 'trade': one of trades, ")
+    assert told[1].startswith(
+        "feeds.toml: sink[1].tables: unknown table 'trade', did you mean 'trades'?: one of trades, "
+    )
 
 
 def test_two_sinks_do_not_share_a_target(tmp_path: Path) -> None:
@@ -162,3 +164,57 @@ def test_all_mistakes_are_told_at_once() -> None:
         "source[0].venue",
         "source[1].channels",
     ]
+
+
+def test_all_mistakes_of_a_file_are_in_one_report(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(
+        """
+        [feed]
+        loop = "twisted"
+        [[source]]
+        venue = "hyperliquid"
+        channels = ["trades"]
+        [[source]]
+        venue = "hyperlikuid"
+        channels = ["trades"]
+        symbols = ["BTC"]
+        [[source]]
+        venue = "binance-usdm"
+        channels = ["trade"]
+        symbols = ["BTCUSDT"]
+        url = "ws://h/stream"
+        ca_file = "nowhere.pem"
+        [[sink]]
+        type = "duckd"
+        path = "a"
+        [[sink]]
+        type = "ipc"
+        path = "b"
+        tables = ["trade"]
+        """
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_whole(path)
+    found = [line.removeprefix(f"{path}: ") for line in caught.value.problems]
+    assert [line.partition(": ")[0] for line in found] == [
+        "feed.loop",
+        "source[0].symbols",
+        "sink[0].type",
+        "source[1].venue",
+        "source[2].ca_file",
+        "source[2].channels",
+        "source[2].url",
+        "sink[1].tables",
+    ]
+    assert "did you mean 'duckdb'?" in found[2]
+    assert "did you mean 'hyperliquid'?" in found[3]
+    assert "did you mean 'trades'?" in found[-1]
+
+
+def test_a_file_without_a_source_that_can_be_read_is_reported_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text("[feed]\nring_rows = 5\n[[sink]]\ntype = 'ipc'\npath = 'b'\ntables = ['x']\n")
+    with pytest.raises(ConfigError) as caught:
+        load_whole(path)
+    assert [line.split(": ")[1] for line in caught.value.problems] == ["feed.ring_rows", "source"]

@@ -501,9 +501,9 @@ MUTANTS = (
     ),
     step(
         "ids that were taken back are met again among the oldest",
-        "decode.__attribute__",
-        "if (ids->set_end < ids->n - TW_KNOWN_IDS) return false;",
-        "if (false) return false;",
+        "decode.tw_catch_up",
+        "if (ids->n >= ids->set_full || ids->set_end < ids->n - TW_KNOWN_IDS) return false;",
+        "if (ids->n >= ids->set_full) return false;",
         SEEN_TESTS,
     ),
     module(

@@ -31,9 +31,18 @@ def test_load_gives_the_venue_of_that_name(name: str) -> None:
 def test_an_unknown_venue_is_an_error_that_lists_those_there_are(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(name)
-    assert caught.value.problems == [
-        f"unknown venue {name!r}: one of {', '.join(NAMES)}, or your own as 'module:NAME'"
-    ]
+    [problem] = caught.value.problems
+    asked, _, rest = problem.partition(": ")
+    assert rest == f"one of {', '.join(NAMES)}, or your own as 'module:NAME'"
+    assert asked.partition(", did you mean ")[0] == f"unknown venue {name!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("hyperlikuid", "hyperliquid"), ("binance-usd", "binance-usdm")]
+)
+def test_the_nearest_venue_is_named(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean '{meant}'\\?:"):
+        load(name)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,6 @@
 """Rows out of registers."""
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
@@ -170,7 +170,7 @@ cdef class Stage:
         cdef size_t n
         cdef uint64_t trade
         cdef TradeFacts facts
-        cdef int64_t nothing = 0
+        cdef int64_t no_time = INT64_MIN
         cdef Novelty novelty
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
@@ -196,12 +196,12 @@ cdef class Stage:
                 trade = trade_key(text, n)
             else:
                 return False
-            facts.time = &nothing
+            if not (message.have >> row_set.price) & 1:
+                return self.fail(MISSING)
+            facts.price = &registers[row_set.price].value.i
+            facts.time = &no_time
             if (message.have >> row_set.time) & 1:
                 facts.time = &registers[row_set.time].value.i
-            facts.price = &nothing
-            if (message.have >> row_set.price) & 1:
-                facts.price = &registers[row_set.price].value.i
             novelty = self.seen.offer(row_set.once, symbol, trade, &facts)
             if novelty == SEEN_ASK:
                 return self.fail(NO_MEMORY)

@@ -21,10 +21,9 @@ def check(
     ] = False,
 ) -> None:
     """Validate a configuration, print the plan, and exit."""
-    from tickwire.config import load
-    from tickwire.feed.planning import plan_feed
+    from tickwire.feed.planning import load_whole, plan_feed
 
-    plan = plan_feed(load(config))
+    plan = plan_feed(load_whole(config))
     for line in plan_lines(plan):
         typer.echo(line)
     if online:

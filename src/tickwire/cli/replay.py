@@ -39,12 +39,12 @@ def replay(
 ) -> None:
     """Decode a capture; the same capture gives the same rows every time."""
     from tickwire.cli.driving import drive
-    from tickwire.config import load
     from tickwire.feed import FeedHandler
+    from tickwire.feed.planning import load_whole
     from tickwire.feed.replaying import Replay
 
     factor = factor_of(speed)
-    feed = FeedHandler(load(config), replays=True)
+    feed = FeedHandler(load_whole(config), replays=True)
     played = Replay(feed, capture, speed=factor)
     with _progress(played):
         drive(feed, played.run, summary, strict=strict)

@@ -41,10 +41,9 @@ def run(
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
-    from tickwire.config import load
     from tickwire.feed import FeedHandler
 
-    feed = FeedHandler(load(config))
+    feed = FeedHandler.from_toml(config)
 
     async def work() -> list[str]:
         await feed.run(duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,12 +31,19 @@ class Config:
         Its sections.
     origin
         The file as the user named it, for messages; empty where there is none.
+    places
+        By section, the numbers in the file of those that are here; where left out, all are.
     """
 
     feed: Feed
     sources: tuple[Source, ...]
     sinks: tuple[SinkSettings, ...] = ()
     origin: str = ""
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict, compare=False, repr=False)
+
+    def key(self, section: str, index: int) -> str:
+        """Name a source or a sink of `sources` or `sinks` as the file does: `source[0]`."""
+        return f"{section}[{self.places[section][index] if section in self.places else index}]"
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -86,15 +93,17 @@ def load(path: str | Path) -> Config:
     sinks = _sections("sink", document.get("sink", []), _sink, problems)
     if "source" not in document:
         problems.append("source: is required, at least one [[source]]")
-    if problems or feed is None:
-        raise ConfigError([f"{origin}: {problem}" for problem in problems])
-
-    return Config(
-        feed=feed.anchored(folder),
-        sources=tuple(source.anchored(folder) for source in sources),
-        sinks=tuple(sink.anchored(folder) for sink in sinks),
+    config = Config(
+        feed=(feed or Feed()).anchored(folder),
+        sources=tuple(source.anchored(folder) for source in sources.values()),
+        sinks=tuple(sink.anchored(folder) for sink in sinks.values()),
         origin=origin,
+        places={"source": tuple(sources), "sink": tuple(sinks)},
     )
+    if problems:
+        lines = [f"{origin}: {problem}" for problem in problems]
+        raise ConfigError(lines, config if sources else None)
+    return config
 
 
 def _parse(path: Path, origin: str) -> dict[str, Any]:
@@ -128,15 +137,16 @@ def _section(
 
 def _sections(
     key: str, tables: object, make: Callable[..., _Made], problems: list[str]
-) -> list[_Made]:
+) -> dict[int, _Made]:
+    """Give the sections that are right, by their number."""
     if isinstance(tables, dict):
         problems.append(f"{key}: is one table, should be a list of them: write [[{key}]]")
-        return []
+        return {}
     if not isinstance(tables, list):
         problems.append(f"{key}: is {shown(tables)}, should be a list of tables: write [[{key}]]")
-        return []
-    made = [_section(f"{key}[{n}]", t, make, problems) for n, t in enumerate(tables)]
-    return [section for section in made if section is not None]
+        return {}
+    made = ((n, _section(f"{key}[{n}]", t, make, problems)) for n, t in enumerate(tables))
+    return {n: section for n, section in made if section is not None}
 
 
 def _sink(**table: Any) -> SinkSettings:

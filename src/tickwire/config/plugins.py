@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from tickwire.config.problems import meant
+
 
 class PluginError(ValueError):
     """There is no such plugin, or it cannot be loaded; the text says why, in one line."""
@@ -48,8 +50,8 @@ def load_plugin(group: str, name: str) -> Any:
     if not found and not plugin_names(group):
         raise PluginError(f"but nothing is installed in {group}: install tickwire again")
     if not found:
-        allowed = ", ".join(repr(known) for known in plugin_names(group))
-        raise PluginError(f"should be one of {allowed}")
+        known = plugin_names(group)
+        raise PluginError(f"should be one of {', '.join(map(repr, known))}{meant(name, known)}")
     if len(found) > 1:
         raise PluginError(f"stands for several objects: {', '.join(sorted(found))}")
     ((value, point),) = found.items()

@@ -35,9 +35,13 @@ _SECRETS = ("headers", *_URLS)
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
     """Say that a key is unknown, which one was probably meant, and which there are."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f", did you mean '{near[0]}'?" if near else ""
-    return f"{key}: unknown key{hint} (known: {', '.join(known)})"
+    return f"{key}: unknown key{meant(key, known)} (known: {', '.join(known)})"
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Ask whether the nearest of the known names was meant; empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def shown(value: object) -> str:

@@ -17,13 +17,12 @@ from tickwire.config import (
     FeedKeys,
     SinkSettings,
     Source,
-    load,
     with_keys_of,
 )
 from tickwire.errors import ConfigError
 from tickwire.feed.consumer import BatchConsumer, OnLag
 from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.planning import FeedPlan, plan_feed
+from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
@@ -97,7 +96,7 @@ class FeedHandler:
         ConfigError
             With one line per mistake.
         """
-        return cls(load(path))
+        return cls(load_whole(path))
 
     async def __aenter__(self) -> FeedHandler:
         await self.start()

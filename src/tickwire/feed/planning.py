@@ -12,14 +12,17 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from tickwire.config import Config, SinkSettings, Source
+from tickwire.config import Config, SinkSettings, Source, load
+from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
 from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
-from tickwire.venues import Subscription, Venue, connections, load, plan
+from tickwire.venues import Subscription, Venue, connections, plan
+from tickwire.venues import load as load_venue
 from tickwire.wire import build_request, parse_url
 
 # A name is a segment of a path with `venue=` before it; a file system takes 255 bytes.
@@ -107,6 +110,25 @@ class FeedPlan:
     tables: dict[str, Table]
 
 
+def load_whole(path: str | Path) -> Config:
+    """Read a configuration; where it is wrong, what its venues say of the rest is reported too.
+
+    Raises
+    ------
+    ConfigError
+        With one line per mistake, naming file and key.
+    """
+    try:
+        return load(path)
+    except ConfigError as error:
+        if isinstance(error.readable, Config):
+            try:
+                plan_feed(error.readable)
+            except ConfigError as more:
+                raise ConfigError([*error.problems, *more.problems]) from None
+        raise
+
+
 def plan_feed(config: Config) -> FeedPlan:
     """Check a configuration against the venues and lay out the feed.
 
@@ -128,16 +150,14 @@ def plan_feed(config: Config) -> FeedPlan:
     problems: list[str] = []
     sources: list[SourcePlan] = []
     _check_symbols(config, problems)
-    if problems:
-        raise ConfigError(problems)
     for index, settings in enumerate(config.sources):
         source = _plan_source(config, index, settings, problems)
         if source is not None:
             sources.append(source)
     _check_sinks(config, problems)
+    tables = _merged_tables(config, sources, problems)
     if problems:
         raise ConfigError(problems)
-    tables = _merged_tables(config, sources)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
     return FeedPlan(config, tuple(sources), sinks, tables)
 
@@ -145,11 +165,14 @@ def plan_feed(config: Config) -> FeedPlan:
 def _plan_source(
     config: Config, index: int, settings: Source, problems: list[str]
 ) -> SourcePlan | None:
-    key = f"source[{index}]"
+    key = config.key("source", index)
+    unusable = _unusable_authorities(settings)
+    if unusable:
+        problems.append(config.problem(f"{key}.ca_file", unusable))
     try:
         venue = settings.venue
         if isinstance(venue, str):
-            venue = load(venue, config.folders)
+            venue = load_venue(venue, config.folders)
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.venue", wrong) for wrong in error.problems)
         return None
@@ -157,21 +180,21 @@ def _plan_source(
         wrong = f"is a {type(venue).__name__}, should be a name or a tickwire.venues.base.Venue"
         problems.append(config.problem(f"{key}.venue", wrong))
         return None
+    n_problems = len(problems)
+    subscriptions: list[Subscription] = []
+    endpoints: dict[str, str] = {}
     try:
         subscriptions = plan(venue, settings.channels, settings.symbols)
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
-        return None
     try:
         endpoints = endpoints_of(venue, settings)
     except ConfigError as error:
         for line in error.problems:
             place, _, wrong = line.partition(": ")
             problems.append(config.problem(f"{key}.{place}", wrong))
+    if len(problems) > n_problems:
         return None
-    unusable = _unusable_authorities(settings)
-    if unusable:
-        problems.append(config.problem(f"{key}.ca_file", unusable))
     fed = {subscription.table for subscription in subscriptions}
     aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
     if len(path_segment(venue.name)) > MAX_VENUE_BYTES:
@@ -236,7 +259,7 @@ def _check_symbols(config: Config, problems: list[str]) -> None:
         n_bytes = max(len(symbol.encode()) for symbol in source.symbols)
         if n_bytes > MAX_SYMBOL_BYTES:
             wrong = f"has one of {n_bytes} bytes, at most {MAX_SYMBOL_BYTES}: {longest[:60]!r}..."
-            problems.append(config.problem(f"source[{index}].symbols", wrong))
+            problems.append(config.problem(f"{config.key('source', index)}.symbols", wrong))
     n_bytes = sum(len(symbol.encode()) for symbol in every)
     if len(every) > MAX_SYMBOLS or n_bytes > MAX_ALL_SYMBOLS_BYTES:
         wrong = (
@@ -275,33 +298,38 @@ def _check_sinks(config: Config, problems: list[str]) -> None:
         if first != index:
             problems.append(
                 config.problem(
-                    f"sink[{index}]",
-                    f"writes to {sink.target!r} like sink[{first}], should have its own target",
+                    config.key("sink", index),
+                    f"writes to {sink.target!r} like {config.key('sink', first)}, "
+                    "should have its own target",
                 )
             )
         if sink.name in seen:
             problems.append(
                 config.problem(
-                    f"sink[{index}].name",
-                    f"is {sink.name!r} like sink[{seen[sink.name]}], should be unique",
+                    f"{config.key('sink', index)}.name",
+                    f"is {sink.name!r} like {config.key('sink', seen[sink.name])}, "
+                    "should be unique",
                 )
             )
         seen.setdefault(sink.name, index)
         problems.extend(
             config.problem(
-                f"sink[{index}].tables", f"unknown table {table!r}: one of {', '.join(TABLES)}"
+                f"{config.key('sink', index)}.tables",
+                f"unknown table {table!r}{meant(table, list(TABLES))}: one of {', '.join(TABLES)}",
             )
             for table in sink.tables or ()
             if table not in TABLES
         )
 
 
-def _merged_tables(config: Config, sources: Sequence[SourcePlan]) -> dict[str, Table]:
+def _merged_tables(
+    config: Config, sources: Sequence[SourcePlan], problems: list[str]
+) -> dict[str, Table]:
     fed = {table for source in sources for table in source.tables}
     merged = {name: TABLES[name] for name in TABLES if name in fed or name in SYSTEM_TABLES}
     origin: dict[tuple[str, str], str] = {}
-    problems: list[str] = []
-    for index, source in enumerate(sources):
+    for source in sources:
+        index = next(i for i, each in enumerate(config.sources) if each is source.settings)
         if not source.settings.extras:
             continue
         for name in source.tables:
@@ -311,7 +339,7 @@ def _merged_tables(config: Config, sources: Sequence[SourcePlan]) -> dict[str, T
                 if known.kind != column.kind:
                     problems.append(
                         config.problem(
-                            f"source[{index}].extras",
+                            f"{config.key('source', index)}.extras",
                             f"column {column.name!r} of {name} is {column.kind.name} at "
                             f"{source.venue.name} and {known.kind.name} at "
                             f"{origin.get((name, column.name), 'tickwire')}, should be left out "
@@ -319,9 +347,8 @@ def _merged_tables(config: Config, sources: Sequence[SourcePlan]) -> dict[str, T
                         )
                     )
                 origin.setdefault((name, column.name), source.venue.name)
-            merged[name] = merged[name].with_extras(extras)
-    if problems:
-        raise ConfigError(problems)
+                if known.kind == column.kind:
+                    merged[name] = merged[name].with_extras((column,))
     return merged
 
 

@@ -132,6 +132,7 @@ def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
         f"symbols = {json.dumps(symbols, ensure_ascii=False)}{note}",
         f'url = "{simulator.ws_url}"',
         f'rest_url = "{simulator.rest_url}"',
+        'proxy = "off"',
     ]
     if simulator.ca_file is not None:
         lines.append(f"ca_file = {json.dumps(str(simulator.ca_file))}")

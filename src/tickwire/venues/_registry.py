@@ -20,6 +20,7 @@ from pathlib import Path
 
 import tickwire.venues as package
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
+from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
 from tickwire.venues.base import Venue
 
@@ -58,8 +59,12 @@ def load(name: str, folders: Sequence[Path] = ()) -> Venue:
                     return venue
     if name in plugin_names(GROUP):
         return _offered(name)
+    known = names()
     raise ConfigError(
-        [f"unknown venue {name!r}: one of {', '.join(names())}, or your own as 'module:NAME'"]
+        [
+            f"unknown venue {name!r}{meant(name, known)}: one of {', '.join(known)}, "
+            "or your own as 'module:NAME'"
+        ]
     )
 
 
