@@ -5,8 +5,19 @@ Words: feed handler, source, sink, consumer, plan, summary. Its C part: nowhere.
 """
 
 from tickwire.feed.consumer import BatchConsumer, QueueEmpty, QueueShutDown
+from tickwire.feed.following import GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.loops import run
 from tickwire.feed.summary import Status
 
-__all__ = ["BatchConsumer", "FeedHandler", "QueueEmpty", "QueueShutDown", "Status", "run"]
+__all__ = [
+    "BatchConsumer",
+    "FeedHandler",
+    "GapEvent",
+    "GapStream",
+    "QueueEmpty",
+    "QueueShutDown",
+    "ReconnectEvent",
+    "Status",
+    "run",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tickwire.ledger import StreamGaps
-from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, REFUSED, RESUBSCRIBING
+from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, REFUSED, RESUBSCRIBING, STALE
 from tickwire.session import SessionObserver
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class GapObserver(SessionObserver):
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Open the gaps of a subscription."""
         self._gaps.lost(self._number, subscription.key, RESUBSCRIBING if retry else REFUSED, text)
+
+    def stale(self, session: Session, subscription: Subscription, text: str) -> None:
+        """Open the gaps of a subscription that has fallen silent."""
+        self._gaps.lost(self._number, subscription.key, STALE, text)
 
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Open the gaps of all streams of a connection."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from tickwire.config import (
     Config,
@@ -21,12 +21,16 @@ from tickwire.config import (
 )
 from tickwire.errors import ConfigError
 from tickwire.feed.consumer import BatchConsumer, OnLag
+from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
+
+GapCallback = TypeVar("GapCallback", bound=Callable[[GapEvent], object])
+ReconnectCallback = TypeVar("ReconnectCallback", bound=Callable[[ReconnectEvent], object])
 
 
 class FeedHandler:
@@ -71,6 +75,7 @@ class FeedHandler:
         self.plan: FeedPlan = plan_feed(self.config)
         self._replays = replays
         self._feed: RunningFeed | None = None
+        self._following = Following()
         self._is_stopped = False
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
@@ -135,6 +140,7 @@ class FeedHandler:
             max_messages=max_messages,
             on_failure=self._on_failure,
         )
+        self._following.start(self._feed)
         self._feed.start()
 
     async def stop(self) -> None:
@@ -143,7 +149,10 @@ class FeedHandler:
             return
         self._is_stopped = True
         self._end.set()
-        await self._feed.stop(list(self._consumers))
+        try:
+            await self._feed.stop(list(self._consumers))
+        finally:
+            await self._following.stop()
 
     def batches(
         self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
@@ -185,6 +194,43 @@ class FeedHandler:
         pipeline.lag.watch(table, consumer.name, consumer.rows)
         self._consumers.add(consumer)
         return consumer
+
+    def on_gap(self, callback: GapCallback) -> GapCallback:
+        """Call a function with each gap that opens, and again when it ends; usable as a decorator.
+
+        Parameters
+        ----------
+        callback
+            Takes a `GapEvent`; plain (it runs in a thread of its own) or a coroutine function.
+            One that fails or hangs is logged and holds up nothing else.
+
+        Returns
+        -------
+        callable
+            As given.
+        """
+        self._following.add_gap(callback)
+        return callback
+
+    def on_reconnect(self, callback: ReconnectCallback) -> ReconnectCallback:
+        """Call a function when a session has a connection again; usable as a decorator.
+
+        Parameters
+        ----------
+        callback
+            Takes a `ReconnectEvent`; as for `on_gap`.
+
+        Returns
+        -------
+        callable
+            As given.
+        """
+        self._following.add_reconnect(callback)
+        return callback
+
+    def gaps(self) -> GapStream:
+        """Give an iterator over gaps as they open and as they end, from now until the feed ends."""
+        return self._following.add_stream()
 
     def request_stop(self, why: str = "asked to") -> None:
         """Let `run` stop; to be called in the loop's thread."""

@@ -167,6 +167,16 @@ METRICS = (
         "callback_errors", "Errors of callbacks of the event loop.", summary="callback_errors"
     ),
     _counter(
+        "callback_failures",
+        "Calls of a program's on_gap and on_reconnect that failed or took too long.",
+        summary="callback_failures",
+    ),
+    _counter(
+        "callback_events_dropped",
+        "Events that a program was too slow to take.",
+        summary="callback_events_dropped",
+    ),
+    _counter(
         "protocol_errors", "Connections ended by a breach of RFC 6455.", _SOURCE, "protocol_errors"
     ),
     _counter("pings", "WebSocket pings received.", _SOURCE, "pings"),

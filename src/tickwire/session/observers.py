@@ -38,6 +38,9 @@ class SessionObserver:
         without.
         """
 
+    def stale(self, session: Session, subscription: Subscription, text: str) -> None:
+        """A subscription is acknowledged, and silent for longer than it ever should be."""
+
     def warned(self, session: Session, text: str) -> None:
         """A reply of the venue that names no subscription, or what else a person should know."""
 
