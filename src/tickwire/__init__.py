@@ -11,7 +11,7 @@ from tickwire._version import __version__
 
 if TYPE_CHECKING:
     from tickwire import errors, session, venues, wire
-    from tickwire.config import Config, Feed, Source
+    from tickwire.config import AlertSettings, Config, Feed, MetricsSettings, Source
     from tickwire.feed import (
         BatchConsumer,
         FeedHandler,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tickwire.sinks import ParquetSettings as ParquetSink
 
 __all__ = [
+    "AlertSettings",
     "BatchConsumer",
     "Config",
     "DuckDBSink",
@@ -36,6 +37,7 @@ __all__ = [
     "GapEvent",
     "GapStream",
     "IpcSink",
+    "MetricsSettings",
     "ParquetSink",
     "QueueEmpty",
     "QueueShutDown",
@@ -52,6 +54,7 @@ __all__ = [
 
 _ROOMS = ("errors", "session", "venues", "wire")
 _HOMES = {
+    "AlertSettings": ("tickwire.config", "AlertSettings"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
     "Config": ("tickwire.config", "Config"),
     "DuckDBSink": ("tickwire.sinks.duckdb", "DuckDBSettings"),
@@ -60,6 +63,7 @@ _HOMES = {
     "GapEvent": ("tickwire.feed", "GapEvent"),
     "GapStream": ("tickwire.feed", "GapStream"),
     "IpcSink": ("tickwire.sinks.ipc", "IpcSettings"),
+    "MetricsSettings": ("tickwire.config", "MetricsSettings"),
     "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),

@@ -15,7 +15,7 @@ LEVELS = (
     {"cli"},
     {"bench"},
     {"feed", "sim"},
-    {"session", "sinks"},
+    {"session", "sinks", "health"},
     {"venues", "net"},
     {"ledger"},
     {"decode"},

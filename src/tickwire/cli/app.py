@@ -21,6 +21,7 @@ from tickwire.cli.logs import LogFormat, set_up_logs
 from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
+from tickwire.cli.status import status
 from tickwire.cli.terminal import STDERR, take_standard_streams
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.redaction import shown
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, sim, replay, doctor):
+for command in (run, check, status, sim, replay, doctor):
     app.command()(command)
 app.add_typer(bench)
 

@@ -16,13 +16,16 @@ from tickwire.config.models import (
     Source,
 )
 from tickwire.config.signatures import with_keys_of
+from tickwire.config.watching import AlertSettings, MetricsSettings
 
 __all__ = [
+    "AlertSettings",
     "Config",
     "ConnectionOptions",
     "Feed",
     "FeedKeys",
     "FileSinkSettings",
+    "MetricsSettings",
     "SessionOptions",
     "SinkSettings",
     "Source",

@@ -13,12 +13,13 @@ from tickwire.config.models import Feed, SinkSettings, Source
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import shown, unknown_key
 from tickwire.config.secrets import with_secrets
+from tickwire.config.watching import AlertSettings, MetricsSettings
 from tickwire.errors import ConfigError
 
 # The group of entry points by which a sink's settings are found; their name is its `type`.
 SINKS = "tickwire.sinks"
-_TOP = ("feed", "source", "sink")
-_Made = TypeVar("_Made", Feed, Source, SinkSettings)
+_TOP = ("feed", "source", "sink", "metrics", "alert")
+_Made = TypeVar("_Made", Feed, Source, SinkSettings, MetricsSettings, AlertSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Config:
 
     Parameters
     ----------
-    feed, sources, sinks
+    feed, sources, sinks, metrics, alerts
         Its sections.
     origin
         The file as the user named it, for messages; empty where there is none.
@@ -39,6 +40,8 @@ class Config:
     sources: tuple[Source, ...]
     sinks: tuple[SinkSettings, ...] = ()
     origin: str = ""
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    alerts: tuple[AlertSettings, ...] = ()
     places: Mapping[str, Sequence[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, section: str, index: int) -> str:
@@ -81,16 +84,24 @@ def load(path: str | Path) -> Config:
 
     folder = Path(path).parent
 
-    def source(**table: Any) -> Source:
+    def revealed(table: dict[str, Any]) -> dict[str, Any]:
         unread: list[str] = []
         table = with_secrets(table, folder, unread)
         if unread:
             raise ConfigError(unread)
-        return Source(**table)
+        return table
+
+    def source(**table: Any) -> Source:
+        return Source(**revealed(table))
+
+    def alert(**table: Any) -> AlertSettings:
+        return AlertSettings(**revealed(table))
 
     feed = _section("feed", document.get("feed", {}), Feed, problems)
     sources = _sections("source", document.get("source", []), source, problems)
     sinks = _sections("sink", document.get("sink", []), _sink, problems)
+    metrics = _section("metrics", document.get("metrics", {}), MetricsSettings, problems)
+    alerts = _sections("alert", document.get("alert", []), alert, problems)
     if "source" not in document:
         problems.append("source: is required, at least one [[source]]")
     config = Config(
@@ -98,7 +109,9 @@ def load(path: str | Path) -> Config:
         sources=tuple(source.anchored(folder) for source in sources.values()),
         sinks=tuple(sink.anchored(folder) for sink in sinks.values()),
         origin=origin,
-        places={"source": tuple(sources), "sink": tuple(sinks)},
+        places={"source": tuple(sources), "sink": tuple(sinks), "alert": tuple(alerts)},
+        metrics=metrics or MetricsSettings(),
+        alerts=tuple(alerts.values()),
     )
     if problems:
         lines = [f"{origin}: {problem}" for problem in problems]

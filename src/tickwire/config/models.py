@@ -73,7 +73,8 @@ def _is_power_of_two(rows: int) -> int:
     return rows
 
 
-def _tuple(names: Any) -> Any:
+def as_tuple(names: Any) -> Any:
+    """Take a list as a tuple, and nothing else."""
     if not isinstance(names, list | tuple):
         raise ValueError("should be a list in brackets")
     return tuple(names)
@@ -114,7 +115,8 @@ def _check_url(url: Any, schemes: Sequence[str], *, user: bool = False) -> str:
     return str(url)
 
 
-def _url_with(*schemes: str) -> AfterValidator:
+def url_with(*schemes: str) -> AfterValidator:
+    """Give what refuses any other text than a URL of these schemes."""
     return AfterValidator(lambda url: _check_url(url, schemes))
 
 
@@ -174,7 +176,7 @@ def _fits_a_file_name(name: str) -> str:
     return name
 
 
-Names = Annotated[Sequence[str], BeforeValidator(_tuple), AfterValidator(_has_no_repeats)]
+Names = Annotated[Sequence[str], BeforeValidator(as_tuple), AfterValidator(_has_no_repeats)]
 # Given as either, kept as a Path.
 FilePath = Annotated[str | Path, BeforeValidator(_path)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -320,7 +322,7 @@ class Source(SessionOptions):
     channels: Names
     symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
     url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
-    rest_url: Annotated[str, _url_with("http", "https")] | None = None
+    rest_url: Annotated[str, url_with("http", "https")] | None = None
     extras: bool = False
     check_symbols: bool = True
     replay_connections: Annotated[

@@ -1,7 +1,7 @@
 """Secrets in a configuration: `{env:NAME}` and `{file:PATH}` stand for what is read elsewhere.
 
-They may stand anywhere in a value of `headers`, and in `url`, `rest_url` and `proxy`, such as
-`"Bearer {env:TOKEN}"`.
+They may stand anywhere in a value of `headers`, in `url`, `rest_url`, `proxy` and `webhook`, such
+as `"Bearer {env:TOKEN}"`.
 What was read is never shown; see `tickwire.redaction`.
 """
 
@@ -23,7 +23,7 @@ class SecretError(ValueError):
 
 
 def with_secrets(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
-    """Give a `[[source]]` with its secrets read.
+    """Give a table with its secrets read.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def with_secrets(table: dict[str, Any], folder: Path, problems: list[str]) -> di
         Gets a line for each secret that cannot be read.
     """
     filled = dict(table)
-    for key in ("headers", "url", "rest_url", "proxy"):
+    for key in ("headers", "url", "rest_url", "proxy", "webhook"):
         value = table.get(key)
         if isinstance(value, dict):
             filled[key] = {

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from tickwire.config import (
+    AlertSettings,
     Config,
     Feed,
     FeedKeys,
+    MetricsSettings,
     SinkSettings,
     Source,
     with_keys_of,
@@ -24,6 +26,7 @@ from tickwire.feed.consumer import BatchConsumer, OnLag
 from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
+from tickwire.feed.probe import FeedProbe
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
@@ -44,6 +47,10 @@ class FeedHandler:
         What comes in: a source, several, or a whole `Config` with its sinks.
     sinks
         Where it goes; a feed without sinks serves `batches` alone.
+    metrics
+        Where the feed answers `/metrics` and `/health`.
+    alerts
+        Rules over its metrics.
     replays
         Built for a capture: no connections, no state, full rings always wait.
     **feed
@@ -64,10 +71,16 @@ class FeedHandler:
         sources: Config | Source | Sequence[Source],
         sinks: SinkSettings | Sequence[SinkSettings] = (),
         *,
+        metrics: MetricsSettings | None = None,
+        alerts: Sequence[AlertSettings] = (),
         replays: bool = False,
         **feed: Unpack[FeedKeys],
     ) -> None:
         config = _config_of(sources, sinks, feed)
+        if metrics is not None or alerts:
+            config = replace(
+                config, metrics=metrics or config.metrics, alerts=(*config.alerts, *alerts)
+            )
         if replays:
             stateless = config.feed.model_copy(update={"state_dir": None})
             config = replace(config, feed=stateless)
@@ -76,6 +89,7 @@ class FeedHandler:
         self._replays = replays
         self._feed: RunningFeed | None = None
         self._following = Following()
+        self._probe: FeedProbe | None = None
         self._is_stopped = False
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
@@ -142,6 +156,13 @@ class FeedHandler:
         )
         self._following.start(self._feed)
         self._feed.start()
+        if not self._replays:
+            self._probe = FeedProbe(self._feed, self.summary)
+            try:
+                await self._probe.start()
+            except BaseException:
+                await self.stop()
+                raise
 
     async def stop(self) -> None:
         """Stop reading, drain the rings, commit the sinks; nothing happens the second time."""
@@ -153,6 +174,8 @@ class FeedHandler:
             await self._feed.stop(list(self._consumers))
         finally:
             await self._following.stop()
+            if self._probe is not None:
+                await self._probe.stop()
 
     def batches(
         self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
@@ -286,6 +309,11 @@ class FeedHandler:
             failure = self._feed.failure()
         if failure is not None:
             raise failure
+
+    @property
+    def metrics_url(self) -> str:
+        """Where `/metrics` and `/health` are answered; empty where nowhere."""
+        return "" if self._probe is None else self._probe.server.url
 
     @property
     def pipeline(self) -> Pipeline | None:

@@ -18,6 +18,7 @@ from tickwire.config import Config, SinkSettings, Source, load
 from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
+from tickwire.health import parse_rule
 from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
@@ -156,6 +157,7 @@ def plan_feed(config: Config) -> FeedPlan:
             sources.append(source)
     _check_sinks(config, problems)
     tables = _merged_tables(config, sources, problems)
+    _check_alerts(config, problems)
     if problems:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
@@ -288,6 +290,21 @@ def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tup
         if channel is not None and channel.spliced:
             symbols[subscription.symbol] = None
     return tuple(symbols)
+
+
+def _check_alerts(config: Config, problems: list[str]) -> None:
+    names: set[str] = set()
+    for index, alert in enumerate(config.alerts):
+        key = config.key("alert", index)
+        if alert.name in names:
+            wrong = f"is {alert.name!r}, as another alert is called"
+            problems.append(config.problem(f"{key}.name", wrong))
+        names.add(alert.name)
+        try:
+            parse_rule(alert.when)
+        except ValueError as error:
+            wrong = f"is {alert.when!r}: {error}"
+            problems.append(config.problem(f"{key}.when", wrong))
 
 
 def _check_sinks(config: Config, problems: list[str]) -> None:

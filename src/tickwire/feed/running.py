@@ -71,6 +71,7 @@ class RunningFeed:
         self.sinks: list[Sink] = []
         self.sources: list[LiveSource] = []
         self._on_failure = on_failure
+        self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._housekeeper: asyncio.Task[None] | None = None
         self._symbol_check: asyncio.Task[None] | None = None
@@ -223,13 +224,17 @@ class RunningFeed:
         return self._rests[key]
 
     async def _housekeeping_loop(self) -> None:
+        late_s = 0.0
         while True:
             try:
                 self.housekeeping()
+                self.on_housekeeping(late_s)
             except Exception as error:
                 self._on_failure(error)
                 return
+            slept_s = time.monotonic()
             await asyncio.sleep(HOUSEKEEPING_S)
+            late_s = time.monotonic() - slept_s - HOUSEKEEPING_S
 
     def _note_positions(self, *, last: bool = False) -> None:
         """Keep up to where each stream has been committed by every sink."""

@@ -239,7 +239,31 @@ METRICS = (
     _counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
     # The process.
     _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
+    _gauge(
+        "ring_depth_high_water",
+        "The largest share of a ring that a sink had not taken.",
+        ("sink", "table"),
+        scale=1e-6,
+    ),
+    # Alerts.
+    _counter("alerts", "Alerts sent.", ("alert",)),
+    _gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
+    _counter("alert_errors", "Commands and webhooks of an alert that failed.", ("alert",)),
+    # The process.
+    _gauge("uptime_seconds", "Time since the start.", scale=1e-9),
+    _counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
+    _gauge("resident_memory_bytes", "Memory of the process that is resident."),
+    _gauge("open_descriptors", "Open descriptors of the process."),
+    _gauge("ring_bytes", "Memory of a table's ring.", ("table",)),
+    _gauge("receive_buffer_bytes", "Receive buffers of open connections.", _SOURCE),
+    _gauge(
+        "clock_offset_seconds",
+        "The least time from a venue's event to its receipt in a minute: off where clocks are.",
+        ("venue",),
+        scale=1e-9,
+    ),
     # Latencies.
+    _latency("loop_lag_seconds", "How much later than it should the event loop comes back."),
     _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
     _latency("read_to_batch_seconds", "From a read to a program's batch."),
     _latency("read_to_commit_seconds", "From a read to a sink's commit.", ("sink",)),

@@ -80,6 +80,10 @@ class Registry:
         """Give the greatest value of a gauge; 0 where there is none."""
         return max((value for _, value in self._family(name).values()), default=0)
 
+    def figures(self, name: str) -> list[tuple[Labels, float]]:
+        """Give a counter or gauge by the values of all its labels, as declared."""
+        return self._family(name).values()
+
     def by(self, name: str, *labels: str) -> dict[str, Any]:
         """Give a counter or gauge by the values of some labels, nested in their order."""
         family = self._family(name)

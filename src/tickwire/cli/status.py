@@ -1,0 +1,114 @@
+"""`tickwire status`: asks a running feed how it is."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from tickwire.errors import TickwireError
+
+ANSWER_S = 5.0
+
+
+def status(
+    feed: Annotated[
+        str,
+        typer.Argument(
+            metavar="[FEED]",
+            help="A feed's name (with its state in ./.tickwire), its configuration, or the URL of "
+            "its metrics.",
+        ),
+    ] = "main",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Ask a running feed how it is; exit code 1 where none runs."""
+    report = ask(feed)
+    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines_of(report)))
+
+
+def ask(feed: str) -> dict[str, Any]:
+    """Get a feed's `/health`.
+
+    Parameters
+    ----------
+    feed
+        A name, a configuration or a URL.
+
+    Raises
+    ------
+    TickwireError
+        No such feed runs.
+    """
+    places = _places(feed)
+    for connection in places:
+        try:
+            connection.request("GET", "/health")
+            report = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            continue
+        finally:
+            connection.close()
+        if isinstance(report, dict) and "components" in report:
+            return report
+    raise TickwireError(f"no feed {feed!r} runs, or none that can be asked")
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """Put a report in lines for people."""
+    summary = report["summary"]
+    rows = ", ".join(f"{table} {n:,}" for table, n in summary["rows"].items() if n)
+    lines = [
+        f"{report['feed']}: {report['status']}, up {report['uptime_s']:,.0f} s, "
+        f"pid {report['pid']}, tickwire {report['version']}",
+        f"messages {summary['messages']:,.0f}, rows {rows or 'none'}, "
+        f"reconnects {summary['reconnects']:,.0f}, gaps {summary['gaps']:,.0f}",
+    ]
+    for component in report["components"]:
+        lines.append(f"  {component['status']:<9} {component['name']}")
+        lines += [f"            {reason}" for reason in component["reasons"]]
+    return lines
+
+
+def _places(feed: str) -> list[http.client.HTTPConnection]:
+    """Give where the feed may answer, in the order to try."""
+    if "://" in feed:
+        url = urlsplit(feed)
+        if url.scheme != "http" or not url.hostname:
+            raise TickwireError(f"{feed}: should be http://HOST:PORT")
+        return [http.client.HTTPConnection(url.hostname, url.port, timeout=ANSWER_S)]
+    if not feed.endswith(".toml"):
+        return [_Local(Path(".tickwire") / f"{feed}.sock")]
+    from tickwire.config import load
+
+    config = load(feed)
+    places: list[http.client.HTTPConnection] = []
+    if config.feed.state_dir is not None:
+        places.append(_Local(Path(config.feed.state_dir) / f"{config.feed.name}.sock"))
+    if config.metrics.address is not None:
+        host, port = config.metrics.address
+        places.append(http.client.HTTPConnection(host, port, timeout=ANSWER_S))
+    return places
+
+
+class _Local(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=ANSWER_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the path."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.sock.close()
+            raise

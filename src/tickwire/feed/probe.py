@@ -1,0 +1,282 @@
+"""What a running feed shows of itself: its components, its figures, its alerts.
+
+Rules of this file
+------------------
+- It reads, and changes nothing. What costs time is read once a second; `housekeeping` alone is
+  called as often as the feed's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tickwire._version import __version__
+from tickwire.feed.pipeline import Pipeline
+from tickwire.feed.running import RunningFeed
+from tickwire.feed.sources import LiveSource
+from tickwire.health import Alerts, Component, Exposition, HealthServer, State
+from tickwire.health.process import ProcessFigures
+from tickwire.observe import Gauge, Metrics
+from tickwire.ring import Ring
+from tickwire.schema import SYSTEM_TABLES
+
+RECEIVE_BUFFER_BYTES = 256 << 10  # of one connection, as ext/tickwire/net/_receiver.pxd has it
+LATE_DEPTH = 0.8
+FAILED_AFTER_S = 10.0  # without any connection
+DEAD_AFTER_S = 10.0  # without housekeeping
+SHOWN_REASONS = 5
+OFFSET_SAMPLES = 60
+
+
+class FeedProbe:
+    """Answers about a feed, and watches it.
+
+    Parameters
+    ----------
+    feed
+        Started.
+    summary
+        Gives its summary.
+    """
+
+    def __init__(self, feed: RunningFeed, summary: Callable[[], dict[str, Any]]) -> None:
+        config = feed.plan.config
+        self._feed = feed
+        self._summary = summary
+        self._name = config.feed.name
+        self._registry = feed.pipeline.registry
+        self._kept_s = time.monotonic()
+        self._down_since_s: dict[LiveSource, float] = {}
+        metrics = feed.pipeline.metrics
+        self._process = ProcessFigures(metrics)
+        self._depths = Depths(metrics)
+        self._offsets = Offsets(feed.pipeline)
+        _watch_memory(feed)
+        self._alerts = Alerts(self._name, config.alerts, self._registry, time.monotonic)
+        state_dir = config.feed.state_dir
+        socket = None if state_dir is None else Path(state_dir) / f"{self._name}.sock"
+        self.server = HealthServer(self, Exposition(self._registry), config.metrics.address, socket)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Listen, and look at the rules of alerts.
+
+        Raises
+        ------
+        TickwireError
+            The address of `[metrics]` cannot be had.
+        """
+        await self.server.start()
+        self._feed.on_housekeeping = self.housekeeping
+        self._tasks = [
+            asyncio.create_task(self._alerts.run(), name="alerts"),
+            asyncio.create_task(self._offsets.run(), name="clock offsets"),
+        ]
+
+    async def stop(self) -> None:
+        """End everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._alerts.close()
+        await self.server.stop()
+
+    def housekeeping(self, late_s: float) -> None:
+        """Note that the feed's housekeeping runs, and how late it was."""
+        self._kept_s = time.monotonic()
+        self._process.on_wake(late_s)
+        self._depths.look(self._registry.figures("ring_depth"))
+
+    # What the server asks.
+
+    def is_live(self) -> bool:
+        """Whether housekeeping runs."""
+        return time.monotonic() - self._kept_s < DEAD_AFTER_S
+
+    def is_ready(self) -> bool:
+        """Whether every source is subscribed and has a connection, and no sink has failed."""
+        return (
+            self._feed.is_settled()
+            and all(map(_is_connected, self._feed.sources))
+            and not any(sink.failed for sink in self._feed.sinks)
+        )
+
+    def details(self) -> dict[str, Any]:
+        """Give the feed's name, version, process and summary."""
+        return {
+            "feed": self._name,
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": self._registry.total("uptime_seconds"),
+            "alerts": self._alerts.firing,
+            "summary": self._summary(),
+        }
+
+    def components(self) -> list[Component]:
+        """Give how each component is."""
+        found = [self._source(number, source) for number, source in enumerate(self._feed.sources)]
+        depths = self._registry.by("ring_depth", "sink", "table")
+        for sink in self._feed.sinks:
+            state, reasons = State.OK, []
+            if sink.failed is not None:
+                state, reasons = State.FAILED, [str(sink.failed)]
+            else:
+                reasons = [
+                    f"the ring of {table} is {depth:.0%} full of rows that it has not taken"
+                    for table, depth in depths.get(sink.name, {}).items()
+                    if depth > LATE_DEPTH
+                ]
+                state = State.DEGRADED if reasons else State.OK
+            found.append(Component(f"sink {sink.name}", state, tuple(reasons)))
+        waiting = [name for name, ring in self._feed.pipeline.rings.items() if ring.is_waited_for]
+        found.append(
+            _component("rings", [f"{name} is full and stops the feed" for name in waiting])
+        )
+        found.append(_component("ledger", self._gaps()))
+        firing = [f"{name} holds" for name in self._alerts.firing]
+        return [*found, _component("alerts", firing)]
+
+    def _gaps(self) -> list[str]:
+        return [
+            f"{n:.0f} gaps of {table} are open: {reason}"
+            for table, reasons in self._registry.by("gaps_open", "table", "reason").items()
+            for reason, n in reasons.items()
+            if n
+        ]
+
+    def _source(self, number: int, source: LiveSource) -> Component:
+        name = f"source {number} {source.plan.venue.name}"
+        n_open = sum(session.connection is not None for session in source.sessions)
+        n_all = len(source.sessions)
+        reasons = (
+            [f"{n_all - n_open} of {n_all} connections are not open"] if n_open < n_all else []
+        )
+        if source.is_paused:
+            reasons.append("reading is paused: a ring is full")
+        refusals = list(source.refusals)
+        reasons += refusals[:SHOWN_REASONS]
+        if len(refusals) > SHOWN_REASONS:
+            reasons.append(f"and {len(refusals) - SHOWN_REASONS} more subscriptions are refused")
+        if not source.is_settled and not reasons:
+            reasons.append("not subscribed yet")
+        state = State.DEGRADED if reasons else State.OK
+        now_s = time.monotonic()
+        down_since_s = self._down_since_s.setdefault(source, now_s)
+        if n_open:
+            del self._down_since_s[source]
+        elif now_s - down_since_s >= FAILED_AFTER_S:
+            state = State.FAILED
+        if source.is_refused:
+            state = State.FAILED
+        elif state is not State.FAILED and not source.has_connected:
+            state = State.STARTING
+        return Component(name, state, tuple(reasons))
+
+
+class Depths:
+    """Keeps the largest depth of each ring.
+
+    Parameters
+    ----------
+    metrics
+        Where.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._gauges: dict[tuple[str, ...], Gauge] = {}
+
+    def look(self, depths: list[tuple[tuple[str, ...], float]]) -> None:
+        """Take note of how full they are."""
+        for labels, depth in depths:
+            gauge = self._gauges.get(labels)
+            if gauge is None:
+                sink, table = labels
+                gauge = self._metrics.gauge("ring_depth_high_water", sink=sink, table=table)
+                self._gauges[labels] = gauge
+            gauge.raise_to(int(depth * 1e6))
+
+
+class Offsets:
+    """Keeps the least time from a venue's event to its receipt, by the last row of each table.
+
+    What a network adds is never negative, so the least of a minute shows how the clocks differ.
+
+    Parameters
+    ----------
+    pipeline
+        Whose rings.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._samples: dict[str, deque[int]] = {}
+        self._at: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Look once a second, until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.look()
+
+    def look(self) -> None:
+        """Look at the last row of each table, where it is a new one."""
+        least: dict[str, int] = {}
+        for name, ring in self._pipeline.rings.items():
+            if name in SYSTEM_TABLES or ring.published == self._at.get(name, 0):
+                continue
+            self._at[name] = ring.published
+            venue, delay_ns = self._last(ring)
+            if venue:
+                least[venue] = min(delay_ns, least.get(venue, delay_ns))
+        for venue, delay_ns in least.items():
+            if venue not in self._samples:
+                self._samples[venue] = deque(maxlen=OFFSET_SAMPLES)
+                samples = self._samples[venue]
+                self._pipeline.metrics.watch(
+                    "clock_offset_seconds", partial(min, samples, default=0), venue=venue
+                )
+            self._samples[venue].append(delay_ns)
+
+    def _last(self, ring: Ring) -> tuple[str, int]:
+        at = (ring.published - 1) & (ring.capacity - 1)
+        columns = ring.columns
+        event_ns, recv_ns = int(columns["ts_event"][at]), int(columns["ts_recv"][at])
+        if event_ns <= 0:
+            return "", 0  # the venue sends none
+        venue = self._pipeline.dictionaries.venue.value(int(columns["venue"][at]))
+        return venue, recv_ns - event_ns
+
+
+def _is_connected(source: LiveSource) -> bool:
+    return any(session.connection is not None for session in source.sessions)
+
+
+def _component(name: str, reasons: list[str]) -> Component:
+    return Component(name, State.DEGRADED if reasons else State.OK, tuple(reasons))
+
+
+def _watch_memory(feed: RunningFeed) -> None:
+    metrics = feed.pipeline.metrics
+    for name, ring in feed.pipeline.rings.items():
+        n_bytes = sum(view.nbytes for view in ring.block.views().values())
+        metrics.watch("ring_bytes", partial(int, n_bytes), table=name)
+    for number, source in enumerate(feed.sources):
+        for session in source.sessions:
+            metrics.watch(
+                "receive_buffer_bytes",
+                partial(_buffer_bytes, session),
+                source=str(number),
+                venue=source.plan.venue.name,
+            )
+
+
+def _buffer_bytes(session: Any) -> int:
+    return RECEIVE_BUFFER_BYTES if session.connection is not None else 0

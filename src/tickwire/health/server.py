@@ -1,0 +1,185 @@
+"""The HTTP server of a running feed: /metrics, /health, /health/live, /health/ready.
+
+Rules of this file
+------------------
+- It only reads, answers GET alone, and never raises into the feed. It runs in the feed's loop: a
+  scrape is made in slices, and the loop runs after each.
+- Besides the address of `[metrics]` it listens on a socket in the state's folder, which only the
+  feed's user can open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from tickwire.errors import TickwireError
+from tickwire.health.components import Component, State, worst
+from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
+from tickwire.logs import get_logger
+
+SLICE_S = 0.0005  # of a scrape, before the loop has its turn
+MAX_SOCKET_PATH_BYTES = 100  # the kernel has 108 with its end
+DEAD_S = 10.0
+
+
+class Probe(Protocol):
+    """What the server asks of a feed."""
+
+    def components(self) -> Sequence[Component]:
+        """Give how each component is."""
+
+    def is_ready(self) -> bool:
+        """Whether every source is subscribed and every sink open."""
+
+    def is_live(self) -> bool:
+        """Whether housekeeping is done."""
+
+    def details(self) -> dict[str, Any]:
+        """Give what `/health` shows besides."""
+
+
+class HealthServer:
+    """Answers about one feed.
+
+    Parameters
+    ----------
+    probe
+        The feed.
+    exposition
+        Its metrics.
+    address
+        Host and port; None for no TCP.
+    socket
+        Path of the socket; None for none.
+    on_scrape
+        Called before metrics are read.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        exposition: Exposition,
+        address: tuple[str, int] | None,
+        socket: Path | None,
+        on_scrape: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._probe = probe
+        self._exposition = exposition
+        self._address = address
+        self._socket = socket
+        self._on_scrape = on_scrape
+        self._runner: web.AppRunner | None = None
+        self._log = get_logger("tickwire.health")
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises
+        ------
+        TickwireError
+            The address cannot be had. A socket that cannot be had is a line in the log.
+        """
+        if self._address is None and self._socket is None:
+            return
+        application = web.Application(client_max_size=1024)
+        routes = {
+            "/metrics": self._metrics,
+            "/health": self._health,
+            "/health/live": self._live,
+            "/health/ready": self._ready,
+        }
+        for path, answer in routes.items():
+            application.router.add_get(path, answer)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        if self._socket is not None:
+            await self._listen_locally(self._runner, self._socket)
+        if self._address is not None:
+            host, port = self._address
+            try:
+                await web.TCPSite(self._runner, host, port).start()
+            except OSError as error:
+                why = os.strerror(error.errno) if error.errno else str(error)
+                await self.stop()
+                text = f"metrics.listen: cannot listen on {host}:{port}: {why}"
+                raise TickwireError(text) from None
+            port = self._runner.addresses[-1][1]
+            shown = f"[{host}]" if ":" in host else host
+            self.url = f"http://{shown}:{port}"
+            self._log.info("metrics", url=f"{self.url}/metrics")
+
+    async def _listen_locally(self, runner: web.AppRunner, path: Path) -> None:
+        why = ""
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            why = "its path is too long"
+        else:
+            try:
+                _forget(path)  # of a feed that was killed: the state's lock is this one's
+                before = os.umask(0o177)
+                try:
+                    await web.UnixSite(runner, path).start()
+                finally:
+                    os.umask(before)
+            except OSError as error:
+                why = error.strerror or str(error)
+        if why:
+            self._socket = None
+            self._log.info("no socket for `tickwire status`", path=str(path), why=why)
+
+    async def stop(self) -> None:
+        """Close everything."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        if self._socket is not None:
+            _forget(self._socket)
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        is_open = "application/openmetrics-text" in request.headers.get("Accept", "")
+        self._on_scrape()
+        pieces: list[str] = []
+        began_s = time.perf_counter()
+        for piece in self._exposition.pieces(is_open=is_open):
+            pieces.append(piece)
+            if time.perf_counter() - began_s >= SLICE_S:
+                await asyncio.sleep(0)
+                began_s = time.perf_counter()
+        body = "".join(pieces).encode()
+        kind = OPEN_METRICS if is_open else TEXT
+        return web.Response(body=body, headers={"Content-Type": kind})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        components = self._probe.components()
+        state = worst(components)
+        report = {
+            "status": state.name.lower(),
+            "live": self._probe.is_live(),
+            "ready": self._probe.is_ready(),
+            "components": [component.to_dict() for component in components],
+            **self._probe.details(),
+        }
+        return web.json_response(report, status=503 if state is State.FAILED else 200)
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return _verdict("live", self._probe.is_live())
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return _verdict("ready", self._probe.is_ready())
+
+
+def _forget(socket: Path) -> None:
+    with contextlib.suppress(OSError):
+        socket.unlink()
+
+
+def _verdict(name: str, is_so: bool) -> web.Response:
+    return web.json_response({name: is_so}, status=200 if is_so else 503)

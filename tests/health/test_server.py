@@ -1,0 +1,231 @@
+"""A feed that runs is asked over HTTP, by TCP and by its socket."""
+
+import asyncio
+import json
+import stat
+
+import aiohttp
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+from tests.cli.program import started, tickwire
+
+import tickwire as tw
+from tickwire.errors import ConfigError, TickwireError
+from tickwire.health import Component, Exposition, HealthServer, State
+from tickwire.observe import Registry
+from tickwire.sim import Simulator
+
+ANYWHERE = tw.MetricsSettings(listen="127.0.0.1:0")
+
+
+def feed_of(sim, folder, **options):
+    source = tw.Source(
+        venue=sim.venue, channels=["trades"], symbols=["BTC", "ETH"],
+        url=sim.ws_url, rest_url=sim.rest_url,
+    )  # fmt: skip
+    options = {"metrics": ANYWHERE, "state_dir": folder / "state", **options}
+    return tw.FeedHandler(source, [tw.ParquetSink(path=folder / "data")], **options)
+
+
+async def get(session, url):
+    async with session.get(url) as reply:
+        return reply.status, await reply.json()
+
+
+async def until(condition):
+    """Wait until what is asked over and over is so."""
+    async with asyncio.timeout(60):
+        while not await condition():  # noqa: ASYNC110 - another server is asked
+            await asyncio.sleep(0.02)
+
+
+async def until_ready(session, url, status=200):
+    async def is_so():
+        return (await get(session, url + "/health/ready"))[0] == status
+
+    await until(is_so)
+
+
+def values(text, parse):
+    return {
+        sample.name: sample.value
+        for family in parse(text)
+        for sample in family.samples
+        if "_bucket" not in sample.name
+    }
+
+
+async def test_metrics_in_both_formats(tmp_path):
+    async with Simulator(rate=2000) as sim, aiohttp.ClientSession() as session:
+        async with feed_of(sim, tmp_path) as feed:
+            url = feed.metrics_url
+            await until_ready(session, url)
+            await asyncio.sleep(0.2)  # some housekeeping
+            async with session.get(url + "/metrics") as reply:
+                assert reply.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+                found = values(await reply.text(), parse_text)
+            accept = {"Accept": "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"}
+            async with session.get(url + "/metrics", headers=accept) as reply:
+                assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
+                again = values(await reply.text(), parse_open)
+            assert again["tickwire_messages_total"] >= found["tickwire_messages_total"] > 0
+            assert found["tickwire_resident_memory_bytes"] > 10 << 20
+            assert found["tickwire_connections_open"] == 1
+            assert found["tickwire_receive_buffer_bytes"] == 256 << 10
+            assert found["tickwire_loop_lag_seconds_count"] > 0
+            assert found["tickwire_ring_bytes"] > 1 << 16
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(url + "/metrics")
+        assert [path.suffix for path in (tmp_path / "state").iterdir()].count(".sock") == 0
+
+
+async def test_health_says_what_is_wrong_and_that_it_is_over(tmp_path):
+    async with (
+        Simulator(rate=500, faults=["reject=ETH"]) as sim,
+        aiohttp.ClientSession() as session,
+        feed_of(sim, tmp_path) as feed,
+    ):
+        url = feed.metrics_url
+        assert await get(session, url + "/health/live") == (200, {"live": True})
+        async with asyncio.timeout(20):
+            while True:
+                status, report = await get(session, url + "/health")
+                source = report["components"][0]
+                if any("ETH" in reason for reason in source["reasons"]):
+                    break
+                await asyncio.sleep(0.02)
+        assert (status, report["status"]) == (200, "degraded")
+        assert source["name"] == "source 0 hyperliquid"
+        assert source["status"] == "degraded"
+        assert report["summary"]["feed"] == report["feed"] == "main"
+        names = [component["name"] for component in report["components"]]
+        assert names == ["source 0 hyperliquid", "sink parquet", "rings", "ledger", "alerts"]
+        assert (await get(session, url + "/health"))[1]["live"]
+        sim.inject("down")
+        await until_ready(session, url, 503)
+        _, report = await get(session, url + "/health")
+        assert "1 of 1 connections are not open" in report["components"][0]["reasons"]
+
+
+async def test_nothing_but_get_is_answered(tmp_path):
+    async with (
+        Simulator() as sim,
+        feed_of(sim, tmp_path) as feed,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(feed.metrics_url + "/metrics") as reply:
+            assert reply.status == 405
+        async with session.get(feed.metrics_url + "/secrets") as reply:
+            assert reply.status == 404
+
+
+async def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_open(tmp_path):
+    async with Simulator() as sim, feed_of(sim, tmp_path / "a") as feed:
+        listen = feed.metrics_url.removeprefix("http://")
+        taken = feed_of(sim, tmp_path / "b", metrics=tw.MetricsSettings(listen=listen))
+        with pytest.raises(TickwireError, match=f"metrics.listen: cannot listen on {listen}"):
+            await taken.start()
+        async with feed_of(sim, tmp_path / "b"):  # the state is free again
+            pass
+
+
+async def test_an_alert_of_a_feed(tmp_path):
+    alert = tw.AlertSettings(name="quiet", when="rate(messages) > 10")
+    async with (
+        Simulator(rate=2000) as sim,
+        feed_of(sim, tmp_path, alerts=[alert]) as feed,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def fires():
+            return (await get(session, feed.metrics_url + "/health"))[1]["alerts"] == ["quiet"]
+
+        await until(fires)
+
+
+def test_mistakes_are_named():
+    source = tw.Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
+    alerts = [tw.AlertSettings(name="x", when=when) for when in ("ring_dept > 1", "gaps > 1")]
+    with pytest.raises(ConfigError) as wrong:
+        tw.FeedHandler(source, alerts=alerts)
+    assert wrong.value.problems == [
+        "alert[0].when: is 'ring_dept > 1': no metric ring_dept, did you mean ring_depth?",
+        "alert[1].name: is 'x', as another alert is called",
+    ]
+    for listen in ("9464", "localhost", "127.0.0.1:99999", "http://localhost:1"):
+        with pytest.raises(ConfigError, match="should be HOST:PORT"):
+            tw.MetricsSettings(listen=listen)
+    assert tw.MetricsSettings(listen="[::1]:0").address == ("::1", 0)
+
+
+CONFIG = """
+[feed]
+name = "main"
+[[source]]
+venue = "hyperliquid"
+channels = ["trades"]
+symbols = ["BTC"]
+url = "{ws}"
+rest_url = "{rest}"
+[[alert]]
+name = "hook"
+when = "gaps_open > 100"
+webhook = "https://example.invalid/{{env:HOOK}}"
+"""
+
+
+async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOOK", "hook-secret-0123456789")
+    async with Simulator(rate=500) as sim:
+        path = tmp_path / "feeds.toml"
+        path.write_text(CONFIG.format(ws=sim.ws_url, rest=sim.rest_url))
+        nobody = await asyncio.to_thread(tickwire, "status", path)
+        assert nobody.returncode == 1
+        assert nobody.stderr == f"tickwire: no feed {str(path)!r} runs, or none that can be asked\n"
+        running = await asyncio.to_thread(started, "run", path)
+        try:
+            socket = tmp_path / ".tickwire" / "main.sock"
+
+            async def runs():
+                return socket.exists() and sim.stats.messages
+
+            await until(runs)
+            assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+            as_json = await asyncio.to_thread(tickwire, "status", path, "--json")
+            by_name = await asyncio.to_thread(tickwire, "status", cwd=tmp_path)
+        finally:
+            running.terminate()
+            await asyncio.to_thread(running.communicate, timeout=60)
+    assert as_json.returncode == 0, as_json.stderr
+    report = json.loads(as_json.stdout)
+    assert (report["feed"], report["pid"]) == ("main", running.pid)
+    assert by_name.returncode == 0, by_name.stderr
+    assert by_name.stdout.startswith("main: ")
+    assert "source 0 hyperliquid" in by_name.stdout
+    assert not socket.exists()
+
+
+class Still:
+    """A feed that nothing happens to."""
+
+    def components(self):
+        return [Component("everything", State.FAILED, ("it is a test",))]
+
+    def is_ready(self):
+        return False
+
+    def is_live(self):
+        return False
+
+    def details(self):
+        return {}
+
+
+async def test_a_failed_component_is_503():
+    server = HealthServer(Still(), Exposition(Registry()), ("127.0.0.1", 0), None)
+    await server.start()
+    async with aiohttp.ClientSession() as session:
+        for path in ("/health", "/health/live", "/health/ready"):
+            assert (await get(session, server.url + path))[0] == 503
+    await server.stop()
