@@ -162,7 +162,10 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (SOURCE + "[fed]\n", "fed: unknown key, did you mean 'feed'? (known: feed, source, sink, metrics, alert)"),
+        (
+            SOURCE + "[fed]\n",
+            "fed: unknown key, did you mean 'feed'? (known: feed, source, sink, metrics, alert)",
+        ),
         ("[feed]\n", "source: is required, at least one [[source]]"),
         ("source = 1\n", "source: is 1, should be a list of tables: write [[source]]"),
         ("[source]\n", "source: is one table, should be a list of them: write [[source]]"),

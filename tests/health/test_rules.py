@@ -36,7 +36,7 @@ def test_a_rule_is_read(text, name, function, labels, op, limit, hold_s):
         ("ring_dept > 1", "no metric ring_dept, did you mean ring_depth"),
         ("read_to_ring_seconds > 1", "is a histogram: write p50, p99, p999, max around it"),
         ("p99(messages) > 1", "should be rate(messages), or no function"),
-        ('ring_depth{tabel="book"} > 1', "ring_depth has no label tabel; it has sink, table"),
+        ('ring_depth{queue="book"} > 1', "ring_depth has no label queue; it has sink, table"),
         ("ring_depth{table=book} > 1", "labels should be such as"),
         ('ring_depth{table="a" sink="b"} > 1', "labels should be parted by commas"),
         ('p99(read_to_commit_seconds{sink="x"}) > 1', "is over all labels"),

@@ -180,9 +180,9 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
     async with Simulator(rate=500) as sim:
         path = tmp_path / "feeds.toml"
         path.write_text(CONFIG.format(ws=sim.ws_url, rest=sim.rest_url))
-        nobody = await asyncio.to_thread(tickwire, "status", path)
-        assert nobody.returncode == 1
-        assert nobody.stderr == f"tickwire: no feed {str(path)!r} runs, or none that can be asked\n"
+        idle = await asyncio.to_thread(tickwire, "status", path)
+        assert idle.returncode == 1
+        assert idle.stderr == f"tickwire: no feed {str(path)!r} runs, or none that can be asked\n"
         running = await asyncio.to_thread(started, "run", path)
         try:
             socket = tmp_path / ".tickwire" / "main.sock"

@@ -41,6 +41,7 @@ def run(
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
+    from tickwire.cli.report import closing_report
     from tickwire.feed import FeedHandler
 
     feed = FeedHandler.from_toml(config)
@@ -49,5 +50,8 @@ def run(
         await feed.run(duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle)
         return feed.warn_of_decoding()
 
-    with live_line(feed):
-        drive(feed, work, summary, strict=strict)
+    try:
+        with live_line(feed):
+            drive(feed, work, summary, strict=strict)
+    finally:
+        closing_report(feed)
