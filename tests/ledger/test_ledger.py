@@ -28,7 +28,7 @@ class Scene:
         self.ledger = Ledger(
             self.gap_ring, sessions, first_gap_id=first_gap_id, metrics=Metrics(self.registry)
         )
-        self.ledger.clock = lambda: 99
+        self.ledger.clock = self.ledger.monotonic = lambda: 99
         self._gaps, self._sessions = Consumer(self.gap_ring), Consumer(sessions)
 
     def gaps(self) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ import typer
 
 from tickwire.cli.bench import bench
 from tickwire.cli.check import check
+from tickwire.cli.coverage import coverage
 from tickwire.cli.doctor import doctor
 from tickwire.cli.logs import LogFormat, set_up_logs
 from tickwire.cli.replay import replay
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, status, sim, replay, doctor):
+for command in (run, check, status, sim, replay, doctor, coverage):
     app.command()(command)
 app.add_typer(bench)
 

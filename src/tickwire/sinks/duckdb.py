@@ -37,6 +37,7 @@ from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb_file import (
     UTC,
     check_version,
+    cover,
     explain,
     newer_version,
     prepare,
@@ -220,6 +221,7 @@ class DuckDBSink(Sink):
             for table in self.tables.values():
                 prepare(self._writer, table, self.origin)
             self._writer.execute(UTC)
+            cover(self._writer, self.name)
             self._writer.commit()
             for table in self.tables.values():
                 self._inserts[table.name] = _Insert(self._writer, table)

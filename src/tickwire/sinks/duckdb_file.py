@@ -1,10 +1,12 @@
-"""What a DuckDB file holds besides rows: its format, tables, comments and the macro `utc`.
+"""What a DuckDB file holds besides rows: format, tables, comments, a macro and a view.
 
 Rules of this file
 ------------------
 - Times are TIMESTAMP_NS in UTC, while a Parquet file's have a zone. `utc(ts)` gives a time its
   zone, so that the two can be compared on a machine in any time zone.
 - A new file has the format of the configuration, an older one keeps its own.
+- The view `coverage` says how much of the time each stream is known. It is made anew at each start,
+  over the tables that are there by then.
 - The comment of a table says where its rows come from, that of a column what its numbers count.
 - Names come from venues and configurations: they are quoted, always.
 """
@@ -18,11 +20,14 @@ import duckdb
 import pyarrow as pa
 
 from tickwire.errors import SinkError
-from tickwire.schema import Table
+from tickwire.ledger.coverage import coverage_sql
+from tickwire.schema import TABLES, Table
 
 # The oldest DuckDB that can open a file, also in `duckdb_databases().tags`, there as `v1.4.0+`.
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+VIEW = "coverage"
+VIEW_COMMENT = "by tickwire: how much of the time each stream is complete, missing, unverifiable"
 # A macro of that name that the user has made stays.
 UTC = "CREATE MACRO IF NOT EXISTS main.utc(ts) AS ts AT TIME ZONE 'UTC'"
 
@@ -154,6 +159,36 @@ def _comment(
     ).fetchone()
     if row != (text,):
         connection.execute(f"COMMENT ON TABLE {name} IS {quote_literal(text)}")
+
+
+def cover(connection: duckdb.DuckDBPyConnection, consumer: str) -> None:
+    """Make the view `coverage` over the tables that are there; one of the user's stays.
+
+    Parameters
+    ----------
+    connection
+        Writes the file.
+    consumer
+        The sink's name.
+    """
+    found = connection.execute(
+        "SELECT lower(table_name), table_type FROM information_schema.tables "
+        "WHERE table_catalog = current_database() AND table_schema = 'main'"
+    ).fetchall()
+    tables = {name for name, kind in found if kind == "BASE TABLE"}
+    if "gaps" not in tables or VIEW in tables:
+        return
+    comment = connection.execute(
+        "SELECT comment FROM duckdb_views() WHERE database_name = current_database() "
+        "AND schema_name = 'main' AND lower(view_name) = ?",
+        [VIEW],
+    ).fetchone()
+    if comment is not None and comment[0] != VIEW_COMMENT:
+        return
+    relations = {name: f"main.{quote_identifier(name)}" for name in TABLES if name in tables}
+    query = coverage_sql(relations, consumer)
+    connection.execute(f"CREATE OR REPLACE VIEW main.{VIEW} AS {query}")
+    connection.execute(f"COMMENT ON VIEW main.{VIEW} IS {quote_literal(VIEW_COMMENT)}")
 
 
 def _columns(

@@ -1,0 +1,248 @@
+"""`tickwire coverage`: how much of the time each stream is complete, missing, or not verifiable."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tickwire.errors import TickwireError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+# Digits of a second past the microsecond, which `datetime` does not read.
+_NS = re.compile(r"(\.\d{6})(\d{1,3})")
+
+
+def coverage(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|PATH",
+            help="A configuration, or what a sink has written: a DuckDB file, "
+            "a folder of Parquet or IPC files.",
+        ),
+    ],
+    *,
+    table: Annotated[str | None, typer.Option(help="Of this table only.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Of this symbol only.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="From this time on, ISO 8601; UTC without a zone.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Up to this time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_sql: Annotated[
+        bool, typer.Option("--sql", help="The query itself, for DuckDB, over Parquet or tables.")
+    ] = False,
+) -> None:
+    """Say how much of the time each stream is complete, missing, or not verifiable."""
+    from tickwire.ledger.coverage import Bounds, coverage_sql
+
+    bounds = Bounds(_ns(from_, "--from"), _ns(to, "--to"))
+    if as_sql:
+        for name, path in _outputs(source):
+            with _opened(path) as (_, relations):
+                typer.echo(coverage_sql(relations, name, bounds) + ";")
+        return
+    found = []
+    for name, path in _outputs(source):
+        found += [{"sink": name, **each} for each in read_coverage(path, name, bounds)]
+    found = [
+        each
+        for each in found
+        if table in (None, each["table"]) and symbol in (None, each["symbol"])
+    ]
+    if as_json:
+        typer.echo(json.dumps({"streams": found}, indent=1))
+        return
+    for line in _lines(found):
+        typer.echo(line)
+
+
+def read_coverage(path: Path, sink: str | None, bounds: Any) -> list[dict[str, Any]]:
+    """Read the coverage of every stream in an output.
+
+    Parameters
+    ----------
+    path
+        A DuckDB file, or a folder of Parquet or IPC files.
+    sink
+        The name of the sink that wrote it; None where it is not known.
+    bounds
+        Part of the time.
+
+    Returns
+    -------
+    list of dict
+        By column; times in ns.
+
+    Raises
+    ------
+    TickwireError
+        It cannot be read, or has no table gaps.
+    """
+    import duckdb
+
+    from tickwire.ledger.coverage import coverage_sql
+
+    try:
+        with _opened(path) as (connection, relations):
+            if "gaps" not in relations:
+                raise TickwireError(f"{path}: has no table gaps, which says what is missing")
+            result = connection.execute(coverage_sql(relations, sink, bounds))
+            names = [column[0] for column in result.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    except duckdb.Error as error:
+        text = " ".join(str(error).split("See also")[0].split())
+        raise TickwireError(f"{path}: cannot be read: {text}") from None
+    return [_stream(row) for row in rows]
+
+
+def _stream(row: dict[str, Any]) -> dict[str, Any]:
+    """Name a row as the JSON does."""
+    times = {"from": row.pop("ts_from"), "to": row.pop("ts_to")}
+    return {
+        "venue": row.pop("venue"),
+        "table": row.pop("table_name"),
+        "symbol": row.pop("symbol"),
+        **{key: f"{time.isoformat()}Z" for key, time in times.items()},
+        **row,
+    }
+
+
+def _outputs(source: Path) -> list[tuple[str | None, Path]]:
+    """Give each sink with its path; of what is no configuration, the path alone."""
+    if source.suffix != ".toml":
+        if not source.exists():
+            raise TickwireError(f"{source}: there is no such file or folder")
+        return [(None, source)]
+    from tickwire.config import FileSinkSettings, load
+
+    sinks = [sink for sink in load(source).sinks if isinstance(sink, FileSinkSettings)]
+    found: list[tuple[str | None, Path]] = [
+        (sink.name, Path(sink.path))
+        for sink in sinks
+        if Path(sink.path).exists() and (sink.tables is None or "gaps" in sink.tables)
+    ]
+    if not found:
+        raise TickwireError(f"{source}: none of its sinks has written a table gaps yet")
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, str]]]:
+    """Give a connection and the relation of each table that an output has."""
+    import duckdb
+
+    from tickwire.schema import TABLES
+
+    if path.is_file():
+        with duckdb.connect(str(path), read_only=True) as connection:
+            found = connection.execute(
+                "SELECT lower(table_name) FROM duckdb_tables() WHERE schema_name = 'main'"
+            ).fetchall()
+            names = {name for (name,) in found}
+            yield connection, {name: f"main.{name}" for name in TABLES if name in names}
+        return
+    with duckdb.connect() as connection:
+        relations = {}
+        for name in TABLES:
+            folder = path / name
+            if next(folder.rglob("*.parquet"), None) is not None:
+                pattern = str(folder / "**" / "*.parquet").replace("'", "''")
+                relations[name] = (
+                    f"read_parquet('{pattern}', hive_partitioning = true, union_by_name = true)"
+                )
+            elif files := sorted(folder.glob("*.arrows")):
+                connection.register(f"ipc_{name}", _read_streams(files))
+                relations[name] = f"ipc_{name}"
+        yield connection, relations
+
+
+def _read_streams(files: list[Path]) -> pa.Table:
+    """Read Arrow streams, each as far as it is whole; dictionaries become their text."""
+    import pyarrow as pa
+
+    tables = []
+    for file in files:
+        try:
+            with pa.OSFile(str(file)) as opened, pa.ipc.open_stream(opened) as reader:
+                while True:
+                    batch = reader.read_next_batch()
+                    columns = [
+                        column.cast(pa.utf8()) if pa.types.is_dictionary(column.type) else column
+                        for column in batch.columns
+                    ]
+                    tables.append(pa.table(columns, names=batch.schema.names))
+        except (StopIteration, pa.ArrowInvalid, OSError):  # its end, or a torn one
+            continue
+    if not tables:
+        raise TickwireError(f"{files[0].parent}: no stream there can be read")
+    return pa.concat_tables(tables, promote_options="default")
+
+
+def _lines(streams: list[dict[str, Any]]) -> list[str]:
+    """Lay the streams out in columns."""
+    if not streams:
+        return ["no stream"]
+    head = (
+        *("sink", "venue", "table", "symbol", "seconds"),
+        *("complete", "missing", "unverifiable", "gaps", "rows"),
+    )
+    rows = [
+        (
+            each["sink"] or "",
+            each["venue"],
+            each["table"],
+            each["symbol"],
+            f"{each['seconds']:,.3f}",
+            *(_share(each[key]) for key in ("complete", "missing", "unverifiable")),
+            f"{each['gaps']:,}",
+            f"{each['rows']:,}",
+        )
+        for each in streams
+    ]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return [
+        "  ".join(
+            text.ljust(width) if i < 4 else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, *rows)
+    ]
+
+
+def _share(share: float | None) -> str:
+    """Give per cent that never round up to 100 nor down to 0."""
+    if share is None:
+        return "-"
+    percent = 100 * share
+    if 0 < percent < 0.001:
+        return "<0.001%"
+    return ">99.999%" if 99.999 < percent < 100 else f"{percent:.3f}%"
+
+
+def _ns(text: str | None, option: str) -> int | None:
+    """Read a time as ns since the epoch."""
+    if text is None:
+        return None
+    try:
+        time = datetime.datetime.fromisoformat(_NS.sub(r"\1", text))
+    except ValueError:
+        raise typer.BadParameter(
+            f"is {text!r}, should be ISO 8601, such as 2026-01-31T12:00", param_hint=option
+        ) from None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=datetime.UTC)
+    since = time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    below_us = _NS.search(text)
+    ns = int(below_us[2].ljust(3, "0")) if below_us else 0
+    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000 + ns
