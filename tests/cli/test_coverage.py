@@ -47,11 +47,19 @@ def streams(*arguments: object) -> list[dict[str, Any]]:
     return found
 
 
+def same(stream: dict[str, Any]) -> dict[str, Any]:
+    """What compares equal though DuckDB 1.4 cuts Parquet's times to us."""
+    return {
+        key: pytest.approx(value, abs=1e-5) if isinstance(value, float) else value
+        for key, value in stream.items()
+    }
+
+
 def test_every_sink_of_a_configuration_gives_the_same(folder: Path) -> None:
     found = streams(folder / "feeds.toml")
     assert [each["sink"] for each in found] == ["duckdb", "parquet", "ipc"]
     first, *others = ({key: each[key] for key in SAME} for each in found)
-    assert others == [first] * 2
+    assert others == [same(first)] * 2
     assert (first["venue"], first["table"], first["symbol"]) == ("hyperliquid", "trades", "BTC")
     assert (first["gaps"], first["rows"]) == (1, 25)
     assert first["missing_s"] > 0
@@ -63,7 +71,7 @@ def test_an_output_alone_and_the_view_give_the_same(folder: Path) -> None:
     [first, *_] = streams(folder / "feeds.toml")
     for name in ("market.duckdb", "data", "streams"):
         [each] = streams(folder / name)
-        assert {key: each[key] for key in SAME} == {key: first[key] for key in SAME}
+        assert {key: each[key] for key in SAME} == same({key: first[key] for key in SAME})
     with duckdb.connect(str(folder / "market.duckdb"), read_only=True) as connection:
         view = connection.execute(
             "SELECT venue, table_name, symbol, complete_s, missing_s, unverifiable_s FROM coverage"
@@ -75,7 +83,7 @@ def test_the_query_can_be_printed_and_is_the_documented_one(folder: Path) -> Non
     [first, *_] = streams(folder / "feeds.toml")
     done = tickwire("coverage", folder / "data", "--sql")
     [row] = duckdb.sql(done.stdout).fetchall()
-    assert row[6:9] == tuple(first[key] for key in SAME[6:9])
+    assert row[6:9] == pytest.approx([first[key] for key in SAME[6:9]], abs=1e-5)
     text = (ROOT / "docs" / "coverage.md").read_text()
     documented = re.findall(r"```sql\n(.*?);\n```", text, re.S)[-1]
     assert documented == coverage_sql(
