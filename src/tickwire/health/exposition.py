@@ -26,7 +26,8 @@ _UNITS = ("seconds", "bytes", "ratio")
 _STEPS = (1, 2.5, 5)
 # Upper bounds in ns: 1 us to 10 s.
 BOUNDS_NS = (*(int(step * 10**power) for power in range(3, 10) for step in _STEPS), 10**10)
-_BOUND_TEXTS = tuple(repr(bound / 1e9) for bound in BOUNDS_NS)
+_ENDLESS = -1  # below every value, so that nothing is taken before its turn
+_LIMITS_NS = (*BOUNDS_NS, _ENDLESS)
 
 
 class Exposition:
@@ -42,6 +43,7 @@ class Exposition:
         self._registry = registry
         self._heads: dict[tuple[str, bool], str] = {}
         self._series: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._buckets: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 
     def text(self, *, is_open: bool = False) -> str:
         """Give everything at once."""
@@ -99,23 +101,37 @@ class Exposition:
     def _histogram(
         self, metric: Metric, labels: tuple[str, ...], histogram: Histogram
     ) -> Iterator[str]:
-        name = PREFIX + metric.name
-        items = iter(histogram.items())
-        item = next(items, None)
-        n_below = total = 0
-        for bound, text in zip(BOUNDS_NS, _BOUND_TEXTS, strict=True):
-            while item is not None and item[1] <= bound:
-                n_below += item[2]
-                total += item[2] * (item[0] + item[1])
-                item = next(items, None)
-            yield f"{name}_bucket{_labels((*metric.labels, 'le'), (*labels, text))} {n_below}\n"
-        while item is not None:
-            n_below += item[2]
-            total += item[2] * (item[0] + min(item[1], histogram.max))
-            item = next(items, None)
-        yield f"{name}_bucket{_labels((*metric.labels, 'le'), (*labels, '+Inf'))} {n_below}\n"
-        yield f"{name}_sum{_labels(metric.labels, labels)} {_number(total / 2 * metric.scale)}\n"
-        yield f"{name}_count{_labels(metric.labels, labels)} {n_below}\n"
+        names = self._buckets.get((metric.name, labels))
+        if names is None:
+            names = _bucket_names(metric, labels)
+            self._buckets[metric.name, labels] = names
+        items = histogram.items()
+        n_items, largest = len(items), histogram.max
+        at = n_below = total = 0
+        for bound, name in zip(_LIMITS_NS, names, strict=False):
+            while at < n_items and items[at][1] <= bound:
+                low, high, count = items[at]
+                n_below += count
+                total += count * (low + high)
+                at += 1
+            if bound == _ENDLESS:  # the last bucket is open above
+                for low, high, count in items[at:]:
+                    n_below += count
+                    total += count * (low + min(high, largest))
+            yield f"{name} {n_below}\n"
+        yield f"{names[-2]} {_number(total / 2 * metric.scale)}\n"
+        yield f"{names[-1]} {n_below}\n"
+
+
+def _bucket_names(metric: Metric, labels: tuple[str, ...]) -> list[str]:
+    """Give the names of a histogram's series: its buckets, its sum, its count."""
+    name = PREFIX + metric.name
+    texts = [*(repr(bound / 1e9) for bound in BOUNDS_NS), "+Inf"]
+    return [
+        *(f"{name}_bucket{_labels((*metric.labels, 'le'), (*labels, text))}" for text in texts),
+        f"{name}_sum{_labels(metric.labels, labels)}",
+        f"{name}_count{_labels(metric.labels, labels)}",
+    ]
 
 
 def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:

@@ -1,0 +1,194 @@
+"""What being watched costs a feed: `python -m benchmarks.watching`.
+
+Trades come at a fixed rate, by an open loop from a process of its own, and end in Parquet. Runs
+take turns: a bare feed, and one that is watched: metrics scraped every second, and four alerts.
+The figure is CPU of the feed's process per message, the gate the median of the ratios of
+neighbouring runs. A scrape of 1,000 series is measured apart: its CPU, and for how much of it the
+loop does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from tickwire import AlertSettings, FeedHandler, MetricsSettings, ParquetSink, Source
+from tickwire.bench.cases import SYMBOL
+from tickwire.bench.open_loop import OpenLoopServer
+from tickwire.bench.schedule import Stretch, TradeLoad
+from tickwire.feed.probe import FeedProbe
+from tickwire.health import Exposition, HealthServer
+from tickwire.observe import Metrics, Registry
+
+MOST = 1.03  # of CPU per message, watched against bare
+N_SERIES = 1000
+RULES = (
+    "ring_depth > 0.8 for 5s",
+    "rate(messages) < 1 for 30s",
+    "p99(read_to_commit_seconds) > 1",
+    "gaps_open > 0 for 1m",
+)
+
+
+async def _feed(url: str, folder: Path, n_messages: int, *, is_watched: bool) -> dict[str, Any]:
+    """Take that many messages; CPU from the first tenth to the last tenth of them."""
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=url)
+    watched: dict[str, Any] = {}
+    if is_watched:
+        watched = {
+            "metrics": MetricsSettings(listen="127.0.0.1:0"),
+            "alerts": [AlertSettings(name=rule, when=rule) for rule in RULES],
+            "state_dir": folder / "state",
+        }
+    else:
+
+        async def nothing(probe: FeedProbe) -> None:
+            del probe
+
+        FeedProbe.start = nothing  # type: ignore[method-assign] # not even housekeeping
+    sink = ParquetSink(path=folder / "data", rotate_s=2)
+    async with FeedHandler(source, sink, **watched) as feed:
+        print(feed.metrics_url or "-", flush=True)
+        pipeline = feed.pipeline
+        assert pipeline is not None
+        marks = []
+        for share in (0.1, 0.9, 1.0):
+            while pipeline.messages < share * n_messages:  # noqa: ASYNC110 - counts have no event
+                await asyncio.sleep(0.02)
+            marks.append((time.process_time_ns(), pipeline.messages))
+    (began_ns, before), (ended_ns, after), _ = marks
+    return {"cpu_ns": (ended_ns - began_ns) / (after - before), "messages": after - before}
+
+
+def _run(rate: float, seconds: float, *, is_watched: bool) -> float:
+    """Give CPU ns per message of one run."""
+    n_messages = int(rate * seconds)
+    with OpenLoopServer(TradeLoad()) as server, tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable, "-m", "benchmarks.watching", "--child", server.urls[0], folder,
+            str(n_messages), "watched" if is_watched else "bare",
+        ]  # fmt: skip
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
+            assert child.stdout is not None
+            url = child.stdout.readline().strip()
+            time.sleep(0.5)
+            server.begin(Stretch(n_messages, rate))
+            while child.poll() is None and url.startswith("http"):
+                with contextlib.suppress(OSError):  # it may be over
+                    urllib.request.urlopen(f"{url}/metrics", timeout=5).read()  # noqa: S310
+                time.sleep(1.0)
+            answer = json.loads(child.stdout.read())
+        server.report()
+    return float(answer["cpu_ns"])
+
+
+class _Still:
+    """A feed with nothing to say."""
+
+    def components(self) -> list[Any]:
+        """Give none."""
+        return []
+
+    def is_ready(self) -> bool:
+        """Say yes."""
+        return True
+
+    def is_live(self) -> bool:
+        """Say yes."""
+        return True
+
+    def details(self) -> dict[str, Any]:
+        """Give none."""
+        return {}
+
+
+SCRAPER = """
+import sys, time, urllib.request
+for _ in range(int(sys.argv[2])):
+    urllib.request.urlopen(sys.argv[1]).read()
+    time.sleep(0.1)
+"""
+
+
+async def _scrapes(n: int) -> tuple[float, float]:
+    """Give the CPU of a scrape in s, and the longest time that one keeps the loop, in ms of CPU.
+
+    CPU of this thread: what other processes of the machine do is no part of it.
+    """
+    registry = Registry()
+    for number in range(N_SERIES):
+        labels = {"source": str(number), "venue": "binance", "reason": "not_json"}
+        Metrics(registry).counter("decode_errors", **labels).add(number)
+    server = HealthServer(_Still(), Exposition(registry), ("127.0.0.1", 0), None)
+    await server.start()
+    scraper = [sys.executable, "-c", SCRAPER, f"{server.url}/metrics", str(n)]
+
+    async def scrape() -> float:
+        process = await asyncio.create_subprocess_exec(*scraper)
+        began_s = time.thread_time()
+        await process.wait()
+        return time.thread_time() - began_s
+
+    cpu_s = await scrape() / n
+    turns_s: list[float] = []
+
+    async def spin() -> None:
+        while True:
+            before_s = time.thread_time()
+            await asyncio.sleep(0)
+            turns_s.append(time.thread_time() - before_s)
+
+    spinning = asyncio.create_task(spin())
+    await scrape()
+    spinning.cancel()
+    await server.stop()
+    longest_s = sorted(turns_s)[-n:]  # about one for each scrape
+    return cpu_s, statistics.median(longest_s) * 1e3
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, and exit 1 where the gate is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__)
+    parser.add_argument("--rate", type=float, default=20_000.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.child:
+        url, folder, n_messages, how = options.child
+        life = _feed(url, Path(folder), int(n_messages), is_watched=how == "watched")
+        print(json.dumps(uvloop.run(life)), flush=True)
+        return
+    cpu_s, late_ms = uvloop.run(_scrapes(50))
+    print(
+        f"a scrape of {N_SERIES:,} series: {cpu_s * 1e3:.2f} ms of CPU, "
+        f"at most {late_ms:.2f} ms of it in one turn of the loop"
+    )
+    ratios = []
+    for number in range(options.rounds):
+        order = (False, True) if number % 2 == 0 else (True, False)
+        cpu_ns = {on: _run(options.rate, options.seconds, is_watched=on) for on in order}
+        ratios.append(cpu_ns[True] / cpu_ns[False])
+        print(
+            f"bare {cpu_ns[False]:,.0f} ns, watched {cpu_ns[True]:,.0f} ns, ratio {ratios[-1]:.3f}",
+            flush=True,
+        )
+    ratio = statistics.median(ratios)
+    print(f"median of {len(ratios)} ratios: {ratio:.3f}, at most {MOST}")
+    sys.exit(ratio > MOST)
+
+
+if __name__ == "__main__":
+    main()
