@@ -56,6 +56,27 @@ def test_a_query_replaces_the_endpoint_s_own_query_and_leaves_its_path() -> None
     assert urls(own, "ws://i/other") == ["ws://i/other"]
 
 
+def test_several_are_tried_in_their_order() -> None:
+    plan = planned("hyperliquid", None, urls=["ws://a", "wss://b/own/ws?x=1"])
+    assert plan.connections[0].urls == ("ws://a/ws", "wss://b/own/ws?x=1")
+    plan = planned("binance-usdm", None, urls=["ws://a", "ws://b"])
+    assert [connection.urls for connection in plan.connections] == [
+        ("ws://a/public/stream", "ws://b/public/stream"),
+        ("ws://a/market/stream", "ws://b/market/stream"),
+    ]
+    assert "?x=1" not in repr(plan.settings)
+
+
+def test_mistakes_in_several_name_which_one() -> None:
+    with pytest.raises(ConfigError, match=r"urls\[1\]: has a path or a query"):
+        planned("binance-usdm", None, urls=["ws://a", "ws://b/stream"])
+    with pytest.raises(ConfigError, match="urls: is given beside url"):
+        planned("hyperliquid", "ws://a", urls=["ws://b"])
+    for wrong in ([], "ws://a", ["http://a"], [1]):
+        with pytest.raises(ConfigError, match="urls"):
+            planned("hyperliquid", None, urls=wrong)
+
+
 @pytest.mark.parametrize(
     ("venue", "given", "problem"),
     [

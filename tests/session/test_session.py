@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -28,7 +29,7 @@ from tickwire.net import Connection, open_connection
 from tickwire.session import Session, SessionObserver, SessionSettings, WindowLimiter, replies
 from tickwire.session import session as session_module
 from tickwire.session import subscriptions as subscriptions_module
-from tickwire.venues.base import Heartbeat
+from tickwire.venues.base import Heartbeat, Subscription
 
 
 def session_to(
@@ -265,7 +266,7 @@ async def test_the_subscription_at_which_the_venue_drops_the_connection_is_found
         assert culprit.key == "killer"
         await asyncio.sleep(0.1)
         assert n_connections == 3
-    assert ("refused", "killer", why, True) in run.observer.told
+    assert ("refused", "killer", why, False) in run.observer.told
 
 
 async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(
@@ -675,6 +676,50 @@ async def test_several_observers_are_told_also_after_one_that_fails(plain: Secur
                 await session.run()
     assert first.told == second.told
     assert ("subscribed", 1) in second.told
+
+
+async def test_what_brings_nothing_is_ended_first_where_the_venue_can(plain: Security) -> None:
+    asked: list[object] = []
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        asked.extend([await read_request(peer), await read_request(peer)])
+        await peer.send(say(ended=["a"]))
+        await peer.send(say(id=3))
+        await peer.answer_close()
+
+    def unsubscribe(ended: Sequence[Subscription], request_id: int) -> str:
+        return json.dumps({"id": request_id, "unsubscribe": [each.key for each in ended]})
+
+    venue = replace(VENUE, unsubscribe=unsubscribe)
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], venue=venue) as run:
+        await run.observer.until_told("subscribed", 7)
+        run.session.ask_again(subscriptions("a"))
+        await run.observer.until(lambda: len(run.observer.acknowledgements) == 2)
+        assert run.count("resubscribes") == 1
+        assert run.session.refusals == []
+    assert asked == [{"id": 2, "unsubscribe": ["a"]}, {"id": 3, "subscribe": ["a"]}]
+
+
+async def test_a_connection_can_be_left_for_another_endpoint(plain: Security) -> None:
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await peer.send(text("data"))
+        await peer.answer_close()
+
+    async with serve_raw(script) as first, serve_raw(script) as second:
+        observer = Observer()
+        session = session_to([plain.url(first), plain.url(second)], observer)
+        task = asyncio.ensure_future(session.run())
+        async with asyncio.timeout(5):
+            await observer.until_told("subscribed", 1)
+            assert session.url == plain.url(first)
+            session.reconnect("silent", next_endpoint=True)
+            await observer.until(lambda: observer.told.count(("subscribed", 1)) == 2)
+            assert session.url == plain.url(second)
+            session.stop()
+            await task
+    assert ("disconnected", 1, "stale") in observer.told
 
 
 async def test_the_next_endpoint_has_its_turn(plain: Security, unused_tcp_port: int) -> None:

@@ -189,6 +189,22 @@ def test_what_the_venue_ends_is_asked_for_again() -> None:
     assert venue.ask_all() == [["a"]]
 
 
+def test_what_brings_nothing_is_ended_and_asked_for_again() -> None:
+    venue = Venue(*"abcd", at_once=2)
+    venue.ask_all()
+    venue.say(acknowledged=("a", "b", "c"))
+    venue.subscriptions.ask_again(["a", "b", "c", "d", "unknown"])  # d is not acknowledged
+    step = venue.step()
+    assert isinstance(step, Ask)
+    assert (step.end_id, step.request_id) == (3, 4)
+    assert venue.ask_all() == [["c"]]
+    assert venue.asked[-2:] == [["a", "b"], ["c"]]
+    venue.say(ended=("a", "b"))  # the answer to what ended them
+    assert venue.refusals() == []
+    venue.say(acknowledged=("a", "b"))
+    assert venue.acknowledged() == ["a", "b", "c", "a", "b"]
+
+
 def test_what_is_unanswered_is_asked_again_alone_and_last() -> None:
     venue = Venue(*"abcd", at_once=3)
     assert venue.ask_all() == [["a", "b", "c"], ["d"]]
@@ -198,7 +214,7 @@ def test_what_is_unanswered_is_asked_again_alone_and_last() -> None:
     venue.say(acknowledged=("c",))
     venue.pass_time(10)
     venue.step()
-    assert venue.refusals() == [("b", True)]
+    assert venue.refusals() == [("b", False)]
     assert venue.events[-1] == AllAnswered()
     venue.pass_time(FIRST_REFUSED_S)
     assert venue.ask_all() == [["b"]]
@@ -246,7 +262,7 @@ def test_what_delivers_needs_no_answer_and_what_does_not_is_refused() -> None:
         venue.pass_time(10)
     venue.step(has_data=True)
     assert venue.acknowledged() == ["a"]
-    assert venue.refusals() == [("b", True)]
+    assert venue.refusals() == [("b", False)]
 
 
 def test_words_without_a_key_are_told_and_what_waits_is_soon_asked_again() -> None:
@@ -281,7 +297,7 @@ def test_the_one_at_which_the_connection_dies_is_isolated() -> None:
         deaths += 1
         assert deaths < 5
     assert deaths == 2
-    assert venue.refusals() == [("killer", True)]
+    assert venue.refusals() == [("killer", False)]
     # The second time it came last.
     assert venue.asked == [["a"], ["killer"], ["a"], ["b"], ["c"], ["killer"], ["a"], ["b"], ["c"]]
     [refused] = venue.subscriptions.refused
@@ -297,7 +313,7 @@ def test_the_one_of_a_request_of_many_is_isolated() -> None:
         deaths += 1
         assert deaths < 6
     assert deaths == 3
-    assert venue.refusals() == [("killer", True)]
+    assert venue.refusals() == [("killer", False)]
     assert len({*venue.acknowledged()}) == 8
 
 

@@ -68,7 +68,8 @@ def plan_lines(plan: FeedPlan) -> list[str]:
             f"feeds {', '.join(source.tables)}"
         )
         for number, connection in enumerate(source.connections):
-            lines.append(f"  connection {number}: {shown_url(connection.url)}")
+            urls = " or ".join(shown_url(url) for url in connection.urls)
+            lines.append(f"  connection {number}: {urls}")
             lines += [
                 f"    {subscription.channel} {subscription.symbol} -> {subscription.table}"
                 f"  [{subscription.key}]"

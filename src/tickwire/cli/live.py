@@ -92,5 +92,13 @@ def line_of(status: Status, messages_per_s: float) -> str:
         f"{status.connected}/{status.connections} connected  "
         f"{messages_per_s:,.0f} messages/s  {status.rows:,} rows  "
         f"ring {status.depth:.1%}  p99 {p99}  {status.gaps} gaps"
-        + (f"  {status.refused} refused" if status.refused else "")
+        + "".join(
+            f"  {n} {what}"
+            for n, what in (
+                (status.refused, "refused"),
+                (status.silent, "without a message"),
+                (status.stale, "stale"),
+            )
+            if n
+        )
     )

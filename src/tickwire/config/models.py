@@ -143,6 +143,20 @@ def _urls_of_endpoints(given: Any) -> str | dict[str, str] | None:
     return dict(given)
 
 
+def _urls(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError("should be a list in brackets of URLs")
+    for at, url in enumerate(given):
+        try:
+            _check_url(url, ("ws", "wss"))
+        except ValueError as error:
+            shown = shown_url(url) if isinstance(url, str) else url
+            raise ValueError(f"[{at}] is {shown!r}, {error}") from None
+    return tuple(given)
+
+
 def _hide_headers(headers: dict[str, str]) -> dict[str, str]:
     hide_headers(headers.items())
     return headers
@@ -263,6 +277,8 @@ class ConnectionOptions(Section):
                 yield name, shown_url(value)
             elif name == "url" and value is not None:
                 yield name, {key: shown_url(url) for key, url in value.items()}
+            elif name == "urls" and value is not None:
+                yield name, [shown_url(url) for url in value]
             elif name == "headers":
                 yield name, list(value)
             elif name == "venue" and not isinstance(value, str):
@@ -308,10 +324,18 @@ class Source(SessionOptions):
     url
         Replaces scheme, host and port of every WebSocket endpoint; its path and query replace the
         endpoint's. A table gives each endpoint its own.
+    urls
+        Instead of `url`: several, each as a `url`, of servers that are as good. The next one has
+        its turn where one fails or falls silent.
     rest_url
         The same for REST: its path goes before the path of every request, its query behind.
     extras
         The venue's own columns too.
+    first_message_s
+        An acknowledged stream that has had no message for so long is named.
+    stale_after_s
+        A stream whose silence is far longer than usual, and no shorter than this, is asked for
+        again.
     check_symbols
         Whether symbols that the venue does not list are an error at the start.
     replay_connections
@@ -322,8 +346,11 @@ class Source(SessionOptions):
     channels: Names
     symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
     url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
+    urls: Annotated[tuple[str, ...] | None, PlainValidator(_urls)] = None
     rest_url: Annotated[str, url_with("http", "https")] | None = None
     extras: bool = False
+    first_message_s: Seconds = 30.0
+    stale_after_s: Seconds = 5.0
     check_symbols: bool = True
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)

@@ -30,7 +30,7 @@ _REQUIRED = {
 _LONGEST_VALUE = 60
 # Their values may hold a secret, and are not shown as they are.
 _URLS = ("url", "rest_url", "proxy")
-_SECRETS = ("headers", *_URLS)
+_SECRETS = ("headers", "urls", *_URLS)
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Secrets in a configuration: `{env:NAME}` and `{file:PATH}` stand for what is read elsewhere.
 
-They may stand anywhere in a value of `headers`, in `url`, `rest_url`, `proxy` and `webhook`, such
-as `"Bearer {env:TOKEN}"`.
+They may stand anywhere in a value of `headers`, in `url`, `urls`, `rest_url`, `proxy` and
+`webhook`, such as `"Bearer {env:TOKEN}"`.
 What was read is never shown; see `tickwire.redaction`.
 """
 
@@ -35,13 +35,17 @@ def with_secrets(table: dict[str, Any], folder: Path, problems: list[str]) -> di
         Gets a line for each secret that cannot be read.
     """
     filled = dict(table)
-    for key in ("headers", "url", "rest_url", "proxy", "webhook"):
+    for key in ("headers", "url", "urls", "rest_url", "proxy", "webhook"):
         value = table.get(key)
         if isinstance(value, dict):
             filled[key] = {
                 name: _filled(part, f"{key}.{name}", folder, problems)
                 for name, part in value.items()
             }
+        elif isinstance(value, list):
+            filled[key] = [
+                _filled(part, f"{key}[{at}]", folder, problems) for at, part in enumerate(value)
+            ]
         elif key in table:
             filled[key] = _filled(value, key, folder, problems)
     return filled

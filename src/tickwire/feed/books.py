@@ -104,6 +104,13 @@ class Books:
         return self._splice.held.n_bytes
 
     @property
+    def waiting(self) -> list[str]:
+        """The symbols whose deltas wait for a snapshot."""
+        if not self._splice.n_waiting:
+            return []
+        return [self._symbols.value(code) for code in self._splice.waiting()]
+
+    @property
     def is_releasing(self) -> bool:
         """Whether held deltas that have their snapshot wait for room in a ring."""
         return self._splice.n_releasing > 0
@@ -121,9 +128,7 @@ class Books:
             self._n_breaks_seen = self._splice.n_breaks
             for code, n_missing in self._splice.take_broken():
                 self._gaps.broken(self._symbols.value(code), n_missing)
-        if not self._splice.n_waiting:
-            return []
-        symbols = [self._symbols.value(code) for code in self._splice.waiting()]
+        symbols = self.waiting
         for symbol in symbols:
             self._gaps.waits(symbol)
         return symbols

@@ -16,27 +16,41 @@ from tickwire.errors import ConfigError
 from tickwire.venues import Venue
 
 
-def endpoints_of(venue: Venue, settings: Source) -> dict[str, str]:
-    """Give the URL of each endpoint of a venue.
+def endpoints_of(venue: Venue, settings: Source) -> dict[str, tuple[str, ...]]:
+    """Give the URLs of each endpoint of a venue, the best first.
 
     Raises
     ------
     ConfigError
         With `key: what is wrong` for each mistake.
     """
-    given = settings.url
+    if settings.urls is None:
+        return {name: (url,) for name, url in _endpoints(venue, settings.url, "url").items()}
+    if settings.url is not None:
+        raise ConfigError(["urls: is given beside url, should be one of them"])
+    problems: list[str] = []
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(venue.endpoints, ())
+    for at, given in enumerate(settings.urls):
+        try:
+            for name, url in _endpoints(venue, given, f"urls[{at}]").items():
+                found[name] += (url,)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _endpoints(venue: Venue, given: str | dict[str, str] | None, place: str) -> dict[str, str]:
     if given is None:
         return dict(venue.endpoints)
     if isinstance(given, str):
         tail = urlsplit(given)
         if len(venue.endpoints) > 1 and (tail.path.strip("/") or tail.query):
             named = " and ".join(f"url.{name}" for name in venue.endpoints)
-            raise ConfigError(
-                [
-                    f"url: has a path or a query, and {venue.name} has several endpoints, "
-                    f"should be a table: {named}"
-                ]
-            )
+            instead = f"should be a table: {named}" if place == "url" else "should have neither"
+            wrong = f"has a path or a query, and {venue.name} has several endpoints, {instead}"
+            raise ConfigError([f"{place}: {wrong}"])
         given = dict.fromkeys(venue.endpoints, given)
     unknown = [name for name in given if name not in venue.endpoints]
     problems = [

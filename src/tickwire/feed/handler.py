@@ -344,6 +344,7 @@ class FeedHandler:
         return {
             **summarise(self.config.feed.name, feed.pipeline.registry, feed.usage),
             "refusals": feed.refusals(),
+            **feed.quiet(),
         }
 
     def status(self) -> Status:

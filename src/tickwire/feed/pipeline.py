@@ -14,6 +14,7 @@ from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.books import Books
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
+from tickwire.feed.staleness import Staleness
 from tickwire.ledger import Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
@@ -40,6 +41,8 @@ class SourcePipeline:
         Its spliced books, where it has any.
     gaps
         Of its streams.
+    staleness
+        Of each of its connections: whether streams deliver.
     metrics
         What its parts count by.
     """
@@ -48,6 +51,7 @@ class SourcePipeline:
     decoder: Decoder
     books: Books | None
     gaps: StreamGaps
+    staleness: tuple[Staleness, ...]
     metrics: Metrics
 
 
@@ -173,6 +177,17 @@ class Pipeline:
             metrics.watch(name, partial(getattr, decoder, name))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
+        staleness = tuple(
+            Staleness(
+                source,
+                connection,
+                self._n_sessions + number,
+                {name: self.streams[name] for name in source.tables},
+                self.dictionaries.symbol,
+                metrics,
+            )
+            for number, connection in enumerate(source.connections)
+        )
         gaps = self._gaps(source)
         books = None
         if splice is not None:
@@ -180,7 +195,7 @@ class Pipeline:
             books = Books(
                 source.venue, splice, decoder, self.dictionaries.symbol, self.ledger, gaps
             )
-        return SourcePipeline(source, decoder, books, gaps, metrics)
+        return SourcePipeline(source, decoder, books, gaps, staleness, metrics)
 
     def _gaps(self, source: SourcePlan) -> StreamGaps:
         gaps = StreamGaps(

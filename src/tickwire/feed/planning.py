@@ -39,17 +39,22 @@ class ConnectionPlan:
 
     Parameters
     ----------
-    url
-        Where it goes.
+    urls
+        Where it goes, the best first.
     subscriptions
         What it asks for.
     labels
         Channels that are called otherwise on this connection: `{"book": "book:n5"}`.
     """
 
-    url: str = field(repr=False)  # it may hold a key
+    urls: tuple[str, ...] = field(repr=False)  # they may hold a key
     subscriptions: tuple[Subscription, ...]
     labels: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """The best one."""
+        return self.urls[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,7 @@ def _plan_source(
         return None
     n_problems = len(problems)
     subscriptions: list[Subscription] = []
-    endpoints: dict[str, str] = {}
+    endpoints: dict[str, tuple[str, ...]] = {}
     try:
         subscriptions = plan(venue, settings.channels, settings.symbols)
     except ConfigError as error:
@@ -209,7 +214,7 @@ def _plan_source(
         aliases=aliases,
         connections=tuple(
             ConnectionPlan(
-                url=endpoints[group[0].endpoint],
+                urls=endpoints[group[0].endpoint],
                 subscriptions=tuple(group),
                 labels=dict(group[0].labels),
             )
@@ -227,15 +232,17 @@ def _unusable_requests(source: SourcePlan) -> list[tuple[str, str]]:
     """Say which keys give no opening handshake: `(key, what is wrong)`, a value never shown."""
     found: dict[tuple[str, str], None] = {}
     for connection in source.connections:
-        try:
-            url = parse_url(connection.url)
-        except ValueError as error:
-            found["url" if source.settings.url else "venue", str(error)] = None
-            continue
-        try:
-            build_request(url, "", headers=source.settings.headers.items())
-        except ValueError as error:
-            found["headers", str(error)] = None
+        for given in connection.urls:
+            try:
+                url = parse_url(given)
+            except ValueError as error:
+                key = "urls" if source.settings.urls else "url" if source.settings.url else "venue"
+                found[key, str(error)] = None
+                continue
+            try:
+                build_request(url, "", headers=source.settings.headers.items())
+            except ValueError as error:
+                found["headers", str(error)] = None
     return list(found)
 
 

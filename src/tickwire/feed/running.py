@@ -164,6 +164,13 @@ class RunningFeed:
         """Give the subscriptions that cannot be had now, and why."""
         return [text for source in self.sources for text in source.refusals]
 
+    def quiet(self) -> dict[str, list[str]]:
+        """Give the streams that never had a row, and those that have been silent for too long."""
+        return {
+            "silent_streams": [name for source in self.sources for name in source.silent_streams],
+            "stale_streams": [name for source in self.sources for name in source.stale_streams],
+        }
+
     def is_settled(self) -> bool:
         """Whether every source is subscribed, or given up, and none waits for room in a ring."""
         return all(source.is_settled and not source.is_paused for source in self.sources)

@@ -60,6 +60,7 @@ class LiveSource(SessionObserver):
         self.decoder = pipeline.decoder
         self.books = pipeline.books
         self.gaps = pipeline.gaps
+        self.staleness = pipeline.staleness
         self._ledger = ledger
         self._metrics = pipeline.metrics
         self._settled: set[Session] = set()  # subscribed once
@@ -118,6 +119,8 @@ class LiveSource(SessionObserver):
         self._log_count("unreadable_values", self.decoder.unreadable_values)
         self._log_count("conflicting_trades", self.decoder.conflicting_trades)
         self.gaps.look()
+        for session, staleness in zip(self.sessions, self.staleness, strict=True):
+            staleness.look(session, self.books)
 
     def _log_count(self, event: str, count: int | dict[str, int]) -> None:
         """Log values that could not be read, or trades of one id, by their new count.
@@ -166,6 +169,16 @@ class LiveSource(SessionObserver):
         ]
 
     @property
+    def silent_streams(self) -> list[str]:
+        """The streams that never had a row, though they were acknowledged long ago."""
+        return [name for each in self.staleness for name in each.silent_streams]
+
+    @property
+    def stale_streams(self) -> list[str]:
+        """The streams that have been silent for too long."""
+        return [name for each in self.staleness for name in each.stale_streams]
+
+    @property
     def is_refused(self) -> bool:
         """Whether the venue wants nothing of what it is asked for, and never wanted any."""
         return all(session.is_refused for session in self.sessions)
@@ -205,6 +218,11 @@ class LiveSource(SessionObserver):
         what = f"{subscription.channel} {subscription.symbol}: {text}"
         self._ledger.event("refused", what, self._place(session.conn))
 
+    def stale(self, session: Session, subscription: Subscription, text: str) -> None:
+        """Note that a subscription has brought nothing for too long."""
+        what = f"{subscription.channel} {subscription.symbol}: {text}"
+        self._ledger.event("stale", what, self._place(session.conn))
+
     def connect_failed(self, session: Session, text: str) -> None:
         """Note that no connection could be made; the session has logged it."""
         self._ledger.event("connect_failed", text, self._place(session.conn))
@@ -240,12 +258,13 @@ class LiveSource(SessionObserver):
     ) -> Session:
         session = Session(
             self.plan.venue,
-            (plan.url,),
+            plan.urls,
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=next_conn,
-            observers=(self, GapObserver(self.gaps, number)),
+            observers=(self, GapObserver(self.gaps, number), self.staleness[number]),
             metrics=self._metrics,
+            delivers=self.staleness[number].delivers,
             settings=SessionSettings(self.plan.settings, connects=connects),
         )
         wanted = set(self.plan.spliced)

@@ -38,6 +38,8 @@ class Status:
         Table and consumer, as `book/batches-1`, to the seconds in which a full ring waited for it.
     refused
         Subscriptions that cannot be had now.
+    silent, stale
+        Streams that never had a row though acknowledged, and those silent for too long.
     """
 
     connected: int = 0
@@ -49,6 +51,8 @@ class Status:
     p99_us: float | None = None
     blocked: Mapping[str, float] = field(default_factory=dict)
     refused: int = 0
+    silent: int = 0
+    stale: int = 0
 
 
 class Usage:
@@ -132,6 +136,8 @@ def status_of(registry: Registry) -> Status:
         rows=int(registry.total("rows")),
         gaps=int(registry.total("gaps")),
         refused=int(registry.total("refused_subscriptions")),
+        silent=int(registry.total("silent_streams")),
+        stale=int(registry.total("stale_streams")),
         depth=registry.most("ring_depth"),
         p99_us=latency.percentile(99) / 1000 if latency.count else None,
         blocked={

@@ -183,6 +183,10 @@ METRICS = (
     _counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
     _counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
     _counter("refusals", "Subscriptions refused or ended by the venue, each time.", _SOURCE),
+    _counter("resubscribes", "Subscriptions asked for again because they fell silent.", _SOURCE),
+    _counter("stale_alerts", "Streams that stayed silent whatever was tried.", _SOURCE),
+    _gauge("stale_streams", "Streams that have been silent for too long.", _SOURCE),
+    _gauge("silent_streams", "Acknowledged streams that never had a row.", _SOURCE),
     _gauge(
         "refused_subscriptions",
         "Subscriptions that cannot be had now.",

@@ -34,8 +34,7 @@ class SessionObserver:
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """A subscription cannot be had, or has ended.
 
-        It is asked for again: soon with `retry` (a limit, no answer, an end), later and later
-        without.
+        It is asked for again: soon with `retry` (a limit, an end), later and later without.
         """
 
     def stale(self, session: Session, subscription: Subscription, text: str) -> None:

@@ -114,23 +114,24 @@ class ReconnectPolicy:
         """Note that nothing took the connection."""
         self._connects.give_back()
         self._delay(self._unreachable_delay_s)
-        self._turn_to_next()
+        self.turn_to_next()
 
     def failed(self) -> None:
         """Note that the endpoint was reached, and that no connection came of it."""
         self._delay()
-        self._turn_to_next()
+        self.turn_to_next()
 
     def ended(self, *, had_data: bool) -> None:
         """Note that a connection has ended."""
         if had_data:
             self._backoff.reset()
         else:
-            self._turn_to_next()
+            self.turn_to_next()
         self._delay()
 
     def _delay(self, longest_s: float = float("inf")) -> None:
         self._not_before_s = self._clock() + min(self._backoff.next_delay_s(), longest_s)
 
-    def _turn_to_next(self) -> None:
+    def turn_to_next(self) -> None:
+        """Let the next endpoint have its turn."""
         self._at = (self._at + 1) % len(self._urls)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, cast
 
 from tickwire import errors
@@ -47,7 +47,7 @@ class Session:
     The reasons of a disconnect: `closed` by the venue with a close frame, `lost` without one,
     `timeout` after too long a silence, `protocol` where the venue broke RFC 6455, `unanswered`
     where it did not answer a subscribe request, `overflow` where reading was paused when it ended,
-    `stopped` by `stop` or where the handler asked for the end.
+    `stale` by `reconnect`, `stopped` by `stop` or where the handler asked for the end.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class Session:
         How to connect.
     metrics
         What it counts by; by default a registry of its own.
+    delivers
+        Tells whether a subscription has brought rows on a connection: then it needs no answer.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Session:
         observers: Sequence[SessionObserver] = (),
         settings: SessionSettings | None = None,
         metrics: Metrics | None = None,
+        delivers: Callable[[Subscription, int], bool] | None = None,
     ) -> None:
         self.venue = venue
         self.subscriptions = tuple(subscriptions)
@@ -88,6 +91,7 @@ class Session:
         self.conn = -1  # of the connection that is open, or was last
         self.handler: SessionHandler | None = None  # of that connection
         self.connection: Connection | None = None  # while one is open
+        self.awake: AwakeClock | None = None  # of the loop, while a connection is open
         self.n_connects = 0
         self._metrics = metrics or Metrics(labels={"source": "", "venue": venue.name})
         self._metrics.watch("connections", lambda: 1)
@@ -105,6 +109,7 @@ class Session:
         self._subscriber: Subscriber | None = None
         self._pacer = Pacer(0)
         self._stop = asyncio.Event()
+        self._leave: asyncio.Future[str] | None = None  # done with why a connection is left
         self._broken: asyncio.Future[None] | None = None
         given = self.settings
         self._asked = Subscriptions(
@@ -112,6 +117,7 @@ class Session:
             at_once=venue.limits.subscriptions_per_request,
             reply_timeout_s=given.options.subscribe_timeout_s,
             rng=given.rng,
+            delivers=None if delivers is None else lambda each: delivers(each, self.conn),
             clock=given.clock,
         )
         self._metrics.watch("refused_subscriptions", lambda: len(self._asked.refused))
@@ -163,6 +169,41 @@ class Session:
     def is_refused(self) -> bool:
         """Whether the venue wants none of the subscriptions, and never wanted any."""
         return self._asked.is_hopeless
+
+    def ask_again(self, subscriptions: Iterable[Subscription]) -> None:
+        """Ask again for subscriptions that were acknowledged and bring nothing."""
+        keys = [each.key for each in subscriptions]
+        self._metrics.counter("resubscribes").add(len(keys))
+        if self._subscriber is not None:
+            self._subscriber.ask_again(keys)
+
+    def report_silence(self, subscription: Subscription, text: str) -> None:
+        """Tell the observers that a subscription has brought nothing for too long."""
+        self._tell(lambda each: each.stale(self, subscription, text))
+
+    def report(self, text: str) -> None:
+        """Tell the observers what a person should know."""
+        self._warn(text)
+
+    def reconnect(self, why: str, *, next_endpoint: bool = False) -> None:
+        """Leave the open connection for another one.
+
+        Parameters
+        ----------
+        why
+            For the log and the observers.
+        next_endpoint
+            Whether the next one goes to the next endpoint.
+        """
+        if self._leave is not None and not self._leave.done():
+            self._leave.set_result(why)
+            if next_endpoint:
+                self._policy.turn_to_next()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether reading is paused, or what piled up meanwhile may not all have been read."""
+        return self.connection is not None and self.connection.is_behind
 
     def add_observer(self, observer: SessionObserver) -> None:
         """Add an observer; it is called after the earlier ones."""
@@ -256,6 +297,8 @@ class Session:
             self._metrics.counter("reconnects").add()
         self.n_connects += 1
         self._broken = asyncio.get_running_loop().create_future()
+        self._leave = asyncio.get_running_loop().create_future()
+        self.awake = awake
         settings = self.settings
         self._pacer = Pacer(
             self.venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep
@@ -284,7 +327,8 @@ class Session:
         try:
             connection.begin()
             await asyncio.wait(
-                [*tasks, connection.ended, self._broken], return_when=asyncio.FIRST_COMPLETED
+                [*tasks, connection.ended, self._broken, self._leave],
+                return_when=asyncio.FIRST_COMPLETED,
             )
             note = self._judge(connection, subscribing, listening)
         finally:
@@ -312,6 +356,8 @@ class Session:
             return "stopped", "the handler asked for the end"
         if self._stop.is_set():
             return "stopped", ""
+        if self._leave is not None and self._leave.done():
+            return "stale", self._leave.result()
         if listening.done():
             return "timeout", f"nothing received for {listening.result():.1f} s"
         if subscribing.done():
@@ -347,6 +393,8 @@ class Session:
         self._n_bytes += connection.receiver.n_bytes
         self._n_pings += connection.n_pings
         self.connection = None
+        self.awake = None
+        self._leave = None
         self.handler = None
         self._subscriber = None
         self.subscribed_event.clear()

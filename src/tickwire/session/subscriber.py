@@ -76,6 +76,9 @@ class Subscriber:
             if isinstance(step, Hopeless):
                 raise Unanswered(step.text)
             if isinstance(step, Ask):
+                if step.end_id is not None and self._venue.unsubscribe is not None:
+                    await self._send(self._venue.unsubscribe(step.subscriptions, step.end_id))
+                    await self._pacer.turn()
                 await self._send(self._venue.subscribe(step.subscriptions, step.request_id))
                 continue
             try:
@@ -83,6 +86,11 @@ class Subscriber:
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    def ask_again(self, keys: Iterable[str]) -> None:
+        """Ask again for what was acknowledged and brings nothing."""
+        self._subscriptions.ask_again(keys)
+        self._wake.set()
 
     def on_reply(self, reply: Reply) -> None:
         """Take an answer of the venue."""

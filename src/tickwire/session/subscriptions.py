@@ -13,6 +13,7 @@ Rules of this file
 - What is refused is asked for again, later each time: soon where the venue has reached a limit,
   from `FIRST_REFUSED_S` to `LONGEST_REFUSED_S` where it does not want it.
 - A venue may take an acknowledgement back: by a late refusal, or by ending the subscription.
+- What was acknowledged can be asked for again (`ask_again`): ended first, where the venue can.
 """
 
 from __future__ import annotations
@@ -87,10 +88,21 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Send a request for these subscriptions."""
+    """Send a request for these subscriptions.
+
+    Parameters
+    ----------
+    subscriptions
+        Which.
+    request_id
+        Its number.
+    end_id
+        The number of a request that ends them first; None where they need no end.
+    """
 
     subscriptions: tuple[Subscription, ...]
     request_id: int
+    end_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ class Refused:
     text
         Why.
     retry
-        Whether the venue may have it soon: a limit, or no answer.
+        Whether it is asked for again soon: a limit, or an end by the venue.
     again_s
         After how many seconds it is asked for again.
     """
@@ -177,6 +189,7 @@ class _Request:
 class _Connection:
     """What is forgotten with a connection."""
 
+    again: deque[list[Wanted]] = field(default_factory=deque)
     groups: deque[list[Wanted]] = field(default_factory=deque)
     suspects: deque[list[Wanted]] = field(default_factory=deque)
     requests: dict[int, _Request] = field(default_factory=dict)
@@ -190,7 +203,7 @@ class _Connection:
         """Whether there is something to ask for now; a suspect waits until it is alone."""
         if any(request.is_suspect for request in self.requests.values()):
             return False
-        return bool(self.groups or (self.suspects and not self.requests))
+        return bool(self.groups or self.again or (self.suspects and not self.requests))
 
 
 class Subscriptions:
@@ -261,6 +274,15 @@ class Subscriptions:
         self._queue(self._open.groups, [each for each in to_ask if not each.n_deaths])
         self._queue(self._open.suspects, [each for each in to_ask if each.n_deaths == 1])
         self._open.suspects.extend([each] for each in to_ask if each.n_deaths > 1)
+
+    def ask_again(self, keys: Iterable[str]) -> None:
+        """Ask again for what was acknowledged and brings nothing."""
+        found = [self.wanted[key] for key in keys if key in self.wanted]
+        silent = [each for each in found if each.state is State.ACKNOWLEDGED]
+        for each in silent:
+            each.state = State.TO_ASK
+            each.n_tries = 0
+        self._queue(self._open.again, silent)
 
     def may_ask(self) -> bool:
         """Whether the next step is a request."""
@@ -382,10 +404,11 @@ class Subscriptions:
 
     def _ask(self, now_s: float) -> Ask:
         opened = self._open
-        is_suspect = not opened.groups
-        group = (opened.suspects if is_suspect else opened.groups).popleft()
-        request_id = self._next_id
-        self._next_id += 1
+        queue = opened.groups or opened.again or opened.suspects
+        is_suspect = queue is opened.suspects
+        end_id = self._number() if queue is opened.again else None
+        group = queue.popleft()
+        request_id = self._number()
         for each in group:
             each.state = State.ASKED
             each.n_tries += 1
@@ -394,7 +417,11 @@ class Subscriptions:
             now_s + self._reply_timeout_s,
             is_suspect,
         )
-        return Ask(tuple(each.subscription for each in group), request_id)
+        return Ask(tuple(each.subscription for each in group), request_id, end_id)
+
+    def _number(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
 
     def _take_due(self, now_s: float) -> None:
         """Ask again for what was refused long enough ago."""
@@ -462,7 +489,7 @@ class Subscriptions:
         each.is_answered = True
         each.is_final = final
         each.text = text
-        return Refused(each.subscription, text, not final, delay_s)
+        return Refused(each.subscription, text, first_s <= FIRST_RETRY_S, delay_s)
 
     def _jitter(self, seconds: float) -> float:
         return seconds * self._rng.uniform(0.75, 1.0)
@@ -487,7 +514,7 @@ class Subscriptions:
                 if not request.waiting:
                     del self._open.requests[request_id]
         if each.state is State.TO_ASK:
-            for queue in (self._open.groups, self._open.suspects):
+            for queue in (self._open.groups, self._open.again, self._open.suspects):
                 for group in list(queue):
                     if each in group:
                         group.remove(each)

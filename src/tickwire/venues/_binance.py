@@ -135,8 +135,17 @@ def _symbols(payload: bytes) -> list[str]:
 
 def subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
     """Write one request for these streams."""
+    return _request("SUBSCRIBE", subscriptions, request_id)
+
+
+def unsubscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
+    """Write one request that ends these streams."""
+    return _request("UNSUBSCRIBE", subscriptions, request_id)
+
+
+def _request(method: str, subscriptions: Sequence[Subscription], request_id: int) -> str:
     request = {
-        "method": "SUBSCRIBE",
+        "method": method,
         "params": [subscription.key for subscription in subscriptions],
         "id": request_id,
     }

@@ -71,6 +71,9 @@ class Channel:
         `(configured channel name, symbol)` to subscriptions; symbol `*` only where `wildcard`.
     wildcard
         Whether `symbols = ["*"]` is possible.
+    cadence_s
+        A subscription that lives has a row at least so often, also in a quiet market; 0 where none
+        is promised.
     spliced
         Its rows are book deltas under the venue's `BookRule`. A source has at most one such
         channel, because a symbol's update ids are one chain.
@@ -82,6 +85,7 @@ class Channel:
     arguments: tuple[str, ...] = ()
     wildcard: bool = False
     spliced: bool = False
+    cadence_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,9 @@ class Venue:
         `(kind, payload)` of a message to the session to its meaning.
     heartbeat, limits
         See there.
+    unsubscribe
+        Likewise, to the text that ends them: what falls silent is ended before it is asked for
+        again. None: it is only asked for again.
     rest_url
         Scheme, host and port of its REST interface; required with `book`.
     book
@@ -269,6 +276,7 @@ class Venue:
     reply: Callable[[str, bytes], Reply]
     heartbeat: Heartbeat
     limits: Limits
+    unsubscribe: Callable[[Sequence[Subscription], int], str] | None = None
     rest_url: str = ""
     book: BookRule | None = None
     instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None

@@ -12,7 +12,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from tickwire.venues._binance import Market, aliases, channels, instruments, reply, subscribe
+from tickwire.venues._binance import (
+    Market,
+    aliases,
+    channels,
+    instruments,
+    reply,
+    subscribe,
+    unsubscribe,
+)
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
 from tickwire.venues.base import BookRule, Heartbeat, Limits, Venue
 
@@ -83,6 +91,7 @@ SPOT = Venue(
         rest_per_min=20,
         max_age_s=DAY_S,
     ),
+    unsubscribe=unsubscribe,
     rest_url="https://api.binance.com",
     book=BookRule("first_is_next", "/api/v3/depth?symbol={symbol}&limit=5000"),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
@@ -114,6 +123,7 @@ USDM = Venue(
     reply=reply,
     heartbeat=HEARTBEAT,
     limits=FUTURES_LIMITS,
+    unsubscribe=unsubscribe,
     rest_url="https://fapi.binance.com",
     book=BookRule("first_covers", "/fapi/v1/depth?symbol={symbol}&limit=1000"),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
@@ -131,6 +141,7 @@ COINM = Venue(
     reply=reply,
     heartbeat=HEARTBEAT,
     limits=FUTURES_LIMITS,
+    unsubscribe=unsubscribe,
     rest_url="https://dapi.binance.com",
     book=BookRule("first_covers", "/dapi/v1/depth?symbol={symbol}&limit=1000"),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),

@@ -94,6 +94,11 @@ def _subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
     return f'{{"method":"subscribe","subscription":{subscription.key}}}'
 
 
+def _unsubscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
+    (subscription,) = subscriptions
+    return f'{{"method":"unsubscribe","subscription":{subscription.key}}}'
+
+
 def _embedded(words: str) -> str | None:
     """Find the key of the subscription that an error text quotes, if it quotes one."""
     start = words.find("{")
@@ -271,9 +276,10 @@ MESSAGES = (
 CHANNELS = (
     Channel("trades", "trades", _subscription),
     Channel("quotes", "quotes", _subscription),
-    Channel("book", "book", _subscription),
-    Channel("book:fast", "book", _subscription),
-    Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS),
+    # Pushed every 5 s, the fast one every 0.5 s, whether the book has changed or not.
+    Channel("book", "book", _subscription, cadence_s=6.0),
+    Channel("book:fast", "book", _subscription, cadence_s=1.0),
+    Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS, cadence_s=6.0),
     Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
     Channel("tickers", "tickers", _subscription),
     Channel("mids", "mids", _subscription, wildcard=True),
@@ -321,6 +327,7 @@ MAIN = Venue(
         requests_per_s=20.0,
         connects_per_min=30,
     ),
+    unsubscribe=_unsubscribe,
     rest_url="https://api.hyperliquid.xyz",
     instruments=_instruments,
     extras=EXTRAS,

@@ -1,0 +1,280 @@
+"""Streams of a running source that deliver nothing: found, named, asked for again.
+
+Rules of this file
+------------------
+- `session.freshness` decides; the rows are found in `ring.Streams`, a few times a second, and not
+  per message.
+- The observers hear of a silence first, so that its gap starts at the last row, and then acted
+  upon.
+- While a session is paused, behind, or the loop has just stood still, nothing is judged; nor is a
+  book that waits for its snapshot.
+- A reconnect hurts the other streams of a connection, so a session has one for this reason in
+  `RECONNECT_S` at most, and then later each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from tickwire.feed.planning import ConnectionPlan, SourcePlan
+from tickwire.logs import get_logger
+from tickwire.observe import Metrics
+from tickwire.redaction import shown_url
+from tickwire.ring import Dictionary, Streams
+from tickwire.session import Session, SessionObserver
+from tickwire.session.freshness import Freshness, Step, last_rows
+from tickwire.venues import Subscription
+
+_log = get_logger("tickwire.feed")
+
+LOOK_NS = 250_000_000
+RECONNECT_S = 60.0
+LONGEST_RECONNECT_S = 3600.0
+
+
+class Waiting(Protocol):
+    """Books that need a snapshot."""
+
+    @property
+    def waiting(self) -> list[str]:
+        """The symbols of those that wait for it."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """A symbol in a table, and what feeds it.
+
+    Parameters
+    ----------
+    table, symbol
+        Which; `*`: any symbol.
+    subscriptions
+        Those that feed it.
+    unanswered
+        The keys of those that are not acknowledged.
+    """
+
+    table: str
+    symbol: str
+    subscriptions: list[Subscription]
+    unanswered: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return f"{self.symbol} ({self.subscriptions[0].channel})"
+
+
+class Staleness(SessionObserver):
+    """Watches the streams of one session, of which it is an observer.
+
+    Parameters
+    ----------
+    source, plan
+        What the session asks for.
+    number
+        The session's, in `streams`.
+    streams
+        Of each table of the source.
+    symbols
+        The feed's dictionary.
+    metrics
+        Counts alerts.
+    mono_ns
+        The monotonic clock.
+    """
+
+    def __init__(
+        self,
+        source: SourcePlan,
+        plan: ConnectionPlan,
+        number: int,
+        streams: Mapping[str, Streams],
+        symbols: Dictionary,
+        metrics: Metrics,
+        *,
+        mono_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._venue = source.venue.name
+        self._number = number
+        self._rows = streams
+        self._metrics = metrics
+        self._mono_ns = mono_ns
+        self._all = _streams_of(plan)
+        self._by_key: dict[str, list[int]] = {}
+        for at, stream in enumerate(self._all):
+            for each in stream.subscriptions:
+                self._by_key.setdefault(each.key, []).append(at)
+        self._books: dict[str, list[int]] = {}
+        for at, stream in enumerate(self._all):
+            if stream.table == "book":
+                self._books.setdefault(stream.symbol, []).append(at)
+        # Streams of each table, and their symbols' codes.
+        self._tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        for table in dict.fromkeys(stream.table for stream in self._all):
+            members = [at for at, stream in enumerate(self._all) if stream.table == table]
+            names = [self._all[at].symbol for at in members]
+            codes = [-1 if name == "*" else symbols.code(name) for name in names]
+            self._tables[table] = np.array(members, np.int64), np.array(codes, np.int64)
+        settings = source.settings
+        self._first_s = settings.first_message_s
+        self._freshness = Freshness(
+            [
+                max(_cadence_s(source, each) for each in stream.subscriptions)
+                for stream in self._all
+            ],
+            floor_s=settings.stale_after_s,
+            first_s=settings.first_message_s,
+            n_endpoints=len(plan.urls),
+        )
+        self._looked_ns = 0
+        self._n_stalls = 0
+        self._n_reconnects = 0
+        self._next_reconnect_ns = 0
+        self._all_since_ns = 0  # since when all are acknowledged, while none ever had a row
+        metrics.watch("silent_streams", lambda: len(self._freshness.silent))
+        metrics.watch("stale_streams", lambda: len(self._freshness.stale))
+
+    # What the session tells.
+
+    def connected(self, session: Session, conn: int) -> None:
+        """Expect nothing before it is acknowledged."""
+        for at, stream in enumerate(self._all):
+            stream.unanswered = {each.key for each in stream.subscriptions}
+            self._freshness.ended(at)
+
+    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
+        """Expect nothing of a connection that has ended."""
+        for at in range(len(self._all)):
+            self._freshness.ended(at)
+
+    def acknowledged(self, session: Session, subscription: Subscription) -> None:
+        """Expect rows of what is acknowledged."""
+        for at in self._by_key.get(subscription.key, ()):
+            self._all[at].unanswered.discard(subscription.key)
+            if not self._all[at].unanswered:
+                self._freshness.acknowledged(at, self._mono_ns())
+
+    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
+        """Expect nothing of what is refused."""
+        for at in self._by_key.get(subscription.key, ()):
+            self._all[at].unanswered.add(subscription.key)
+            self._freshness.ended(at)
+
+    # What the feed asks.
+
+    @property
+    def silent_streams(self) -> list[str]:
+        """The streams that never had a row, though they were acknowledged long ago."""
+        return [str(self._all[at]) for at in self._freshness.silent]
+
+    @property
+    def stale_streams(self) -> list[str]:
+        """The streams that have been silent for too long."""
+        return [str(self._all[at]) for at in self._freshness.stale]
+
+    def delivers(self, subscription: Subscription, conn: int) -> bool:
+        """Whether a subscription has had rows on a connection."""
+        for at in self._by_key.get(subscription.key, ()):
+            stream = self._all[at]
+            members, codes = self._tables[stream.table]
+            states = self._rows[stream.table].states(self._number)
+            code = int(codes[members.tolist().index(at)])
+            if code < 0 and len(states):
+                return bool((states["conn"][states["n_rows"] > 0] == conn).any())
+            if 0 <= code < len(states) and states["n_rows"][code]:
+                return bool(states["conn"][code] == conn)
+        return False
+
+    def look(self, session: Session, books: Waiting | None = None) -> None:
+        """Find silences and act upon them; called often, it looks a few times a second.
+
+        Parameters
+        ----------
+        session
+            The session.
+        books
+            The source's, where some need a snapshot: meanwhile they have no rows.
+        """
+        now_ns = self._mono_ns()
+        awake = session.awake
+        if now_ns - self._looked_ns < LOOK_NS or awake is None:
+            return
+        self._looked_ns = now_ns
+        if session.is_behind or awake.grace_s() > 0 or awake.n_stalls != self._n_stalls:
+            self._n_stalls = awake.n_stalls
+            self._freshness.hold(now_ns)
+            return
+        for symbol in () if books is None else books.waiting:
+            for at in self._books.get(symbol, ()):
+                self._freshness.wait(at, now_ns)
+        last_ns = np.zeros(len(self._all), np.int64)
+        for table, (members, codes) in self._tables.items():
+            last_ns[members] = last_rows(self._rows[table].states(self._number), codes)
+        steps = self._freshness.look(now_ns, last_ns)
+        for at, step in steps:
+            self._take(session, at, step, now_ns)
+        if len(self._all) and not last_ns.any():
+            self._look_at_all(session, now_ns)
+
+    def _take(self, session: Session, at: int, step: Step, now_ns: int) -> None:
+        stream = self._all[at]
+        silent_s = round(self._freshness.silence_s(at, now_ns), 1)
+        log = _log.bind(venue=self._venue, url=shown_url(session.url), stream=str(stream))
+        if step is Step.RECOVERED:
+            log.info("stream delivers again")
+            return
+        if step is Step.NAME:
+            text = f"no message for {stream} in {self._first_s:g} s"
+            session.report(text)
+            return
+        text = f"silent for {silent_s:g} s, {step.value}"
+        for subscription in stream.subscriptions:
+            session.report_silence(subscription, text)
+        if step is Step.ALERT:
+            self._metrics.counter("stale_alerts").add()
+            log.error("stream stays silent", silent_s=silent_s)
+            return
+        log.warning("stream is silent", silent_s=silent_s, step=step.value)
+        if step is Step.RESUBSCRIBE:
+            self._freshness.ended(at)
+            stream.unanswered = {each.key for each in stream.subscriptions}
+            session.ask_again(stream.subscriptions)
+        else:
+            self._reconnect(session, f"{stream} {text}", step, now_ns)
+
+    def _look_at_all(self, session: Session, now_ns: int) -> None:
+        """Leave a connection of which nothing has ever come, though all was acknowledged."""
+        if any(stream.unanswered for stream in self._all):
+            self._all_since_ns = 0
+        elif not self._all_since_ns:
+            self._all_since_ns = now_ns
+        elif now_ns - self._all_since_ns >= self._first_s * 1e9:
+            text = f"no message of any subscription in {self._first_s:g} s"
+            self._reconnect(session, text, Step.NEXT_ENDPOINT, now_ns)
+
+    def _reconnect(self, session: Session, why: str, step: Step, now_ns: int) -> None:
+        if now_ns < self._next_reconnect_ns:
+            return  # it goes on to the alert
+        later_s = min(LONGEST_RECONNECT_S, RECONNECT_S * 2.0 ** min(self._n_reconnects, 20))
+        self._next_reconnect_ns = now_ns + round(later_s * 1e9)
+        self._n_reconnects += 1
+        session.reconnect(why, next_endpoint=step is Step.NEXT_ENDPOINT)
+
+
+def _streams_of(plan: ConnectionPlan) -> list[_Stream]:
+    found: dict[tuple[str, str], _Stream] = {}
+    for each in plan.subscriptions:
+        name = (each.table, each.symbol)
+        stream = found.setdefault(name, _Stream(each.table, each.symbol, []))
+        stream.subscriptions.append(each)
+        stream.unanswered.add(each.key)
+    return list(found.values())
+
+
+def _cadence_s(source: SourcePlan, subscription: Subscription) -> float:
+    channel = source.venue.channel(subscription.channel)
+    return channel.cadence_s if channel is not None else 0.0
