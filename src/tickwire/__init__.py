@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
+    from tickwire.supervise import ManagedTask, TaskManager, TaskStatus
 
 __all__ = [
     "AlertSettings",
@@ -37,6 +38,7 @@ __all__ = [
     "GapEvent",
     "GapStream",
     "IpcSink",
+    "ManagedTask",
     "MetricsSettings",
     "ParquetSink",
     "QueueEmpty",
@@ -44,6 +46,8 @@ __all__ = [
     "ReconnectEvent",
     "Source",
     "Status",
+    "TaskManager",
+    "TaskStatus",
     "__version__",
     "errors",
     "run",
@@ -63,6 +67,7 @@ _HOMES = {
     "GapEvent": ("tickwire.feed", "GapEvent"),
     "GapStream": ("tickwire.feed", "GapStream"),
     "IpcSink": ("tickwire.sinks.ipc", "IpcSettings"),
+    "ManagedTask": ("tickwire.supervise", "ManagedTask"),
     "MetricsSettings": ("tickwire.config", "MetricsSettings"),
     "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
@@ -70,6 +75,8 @@ _HOMES = {
     "ReconnectEvent": ("tickwire.feed", "ReconnectEvent"),
     "Source": ("tickwire.config", "Source"),
     "Status": ("tickwire.feed", "Status"),
+    "TaskManager": ("tickwire.supervise", "TaskManager"),
+    "TaskStatus": ("tickwire.supervise", "TaskStatus"),
     "run": ("tickwire.feed", "run"),
 }
 

@@ -114,7 +114,7 @@ class LogWriter:
         return True
 
     def _reset(self) -> None:
-        """Begin; also in the child of a fork, which has no thread and may hold a lock that is taken."""
+        """Begin; also in the child of a fork, without thread, perhaps with the lock taken."""
         self._changed = threading.Condition()
         self._waiting: deque[str] = deque()
         self._n_waiting = 0

@@ -494,3 +494,24 @@ def test_a_second_feed_of_the_same_name_is_refused(tmp_path: Path) -> None:
             process.kill()
     assert done.returncode == 1
     assert "another running feed is named 'main'" in done.stderr
+
+
+def test_sigusr1_shows_how_the_feed_and_its_tasks_stand(tmp_path: Path) -> None:
+    with exchange([trades(0, 10)]) as server:
+        process = started("run", write_config(tmp_path, source(server.ws_url)))
+        try:
+            assert server.played.wait(60)
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    lines = errors.splitlines()
+    [status] = [line for line in lines if "event=status" in line]
+    assert "connected=1" in status
+    tasks = [line for line in lines if "event=task " in line]
+    assert any(
+        'name="session 0 hyperliquid.0"' in line and "state=running" in line for line in tasks
+    )

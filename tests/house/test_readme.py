@@ -54,7 +54,7 @@ def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
     # A block without a language is a picture.
     assert {name for name, _ in BLOCKS} == {"", "sh", "toml", "python"}
     assert len(blocks("toml")) == 1
-    assert len(blocks("python")) == 5
+    assert len(blocks("python")) == 6
     verbs = [command[:2] for command in commands() if command]
     assert verbs[:2] == [["make", "demo"], ["make", "test"]]  # .ci/run runs these
     assert {command[0] for command in verbs[2:]} == {"tickwire"}

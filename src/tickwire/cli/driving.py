@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tickwire.cli.terminal import STDERR
 from tickwire.errors import ConfigError, TickwireError
@@ -24,7 +24,7 @@ ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
 
 def drive(
     feed: FeedHandler,
-    work: Callable[[], Awaitable[list[str]]],
+    work: Callable[[], Coroutine[Any, Any, list[str]]],
     summary: str | None,
     *,
     strict: bool = False,
@@ -67,7 +67,7 @@ def drive(
 
 
 async def _until_signal(
-    feed: FeedHandler, work: Callable[[], Awaitable[list[str]]], watch: StreamWatch | None
+    feed: FeedHandler, work: Callable[[], Coroutine[Any, Any, list[str]]], watch: StreamWatch | None
 ) -> list[str]:
     loop = asyncio.get_running_loop()
     asked: list[int] = []
@@ -88,23 +88,26 @@ async def _until_signal(
         numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
+    loop.add_signal_handler(signal.SIGUSR1, feed.log_status)
     try:
         return await (work() if watch is None else _watched(feed, work, watch))
     finally:
-        for number in numbers:
+        for number in (*numbers, signal.SIGUSR1):
             loop.remove_signal_handler(number)
 
 
 async def _watched(
-    feed: FeedHandler, work: Callable[[], Awaitable[list[str]]], watch: StreamWatch
+    feed: FeedHandler, work: Callable[[], Coroutine[Any, Any, list[str]]], watch: StreamWatch
 ) -> list[str]:
-    working = asyncio.ensure_future(work())
+    from tickwire.supervise import spawn
+
+    working = spawn("run", work())
     while feed.pipeline is None and not working.done():  # noqa: ASYNC110 - it starts in one step
         await asyncio.sleep(0)
     if working.done():
         return await working
     watch.attach()
-    following = asyncio.ensure_future(watch.follow())
+    following = spawn("streams", watch.follow())
     try:
         return await working
     finally:

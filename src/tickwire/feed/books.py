@@ -25,6 +25,7 @@ from tickwire.ledger import Ledger, Place, StreamGaps
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
+from tickwire.supervise import ManagedTask, cancel_all, spawn
 from tickwire.venues import BookRule, Venue
 
 LOOK_S = 0.02
@@ -210,7 +211,7 @@ async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
     rest_url
         What requests are made with; see `request_url`.
     """
-    fetching: dict[str, asyncio.Task[None]] = {}
+    fetching: dict[str, ManagedTask[None]] = {}
     try:
         while True:
             for symbol in books.look():
@@ -218,12 +219,10 @@ async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
                 if task is None or task.done():
                     if task is not None:
                         task.result()
-                    fetching[symbol] = asyncio.create_task(_fetch(books, rest, rest_url, symbol))
+                    fetching[symbol] = spawn(symbol, _fetch(books, rest, rest_url, symbol))
             await asyncio.sleep(LOOK_S)
     finally:
-        for task in fetching.values():
-            task.cancel()
-        await asyncio.gather(*fetching.values(), return_exceptions=True)
+        await cancel_all(fetching.values())
 
 
 async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:

@@ -26,6 +26,7 @@ from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.session import SessionObserver
+from tickwire.supervise import ManagedTask, TaskManager
 
 if TYPE_CHECKING:
     from tickwire.feed.running import RunningFeed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_EVENTS = 65_536  # that wait for one callback or iterator
 HANG_S = 10.0
+CANCEL_S = 1.0  # and for one that was cancelled
 LAST_EVENTS_S = 2.0  # how long the end of a feed waits for them
 
 _log = get_logger("tickwire.feed")
@@ -116,17 +118,17 @@ class _Callback:
         self._metrics = metrics
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_dropping = False
-        self._task: asyncio.Task[None] | None = None
+        self._task: ManagedTask[None] | None = None
         self._wake = asyncio.Event()
         self._since_s: float | None = None  # since when a thread's call has been running
         self._has_warned = False
         call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
-    def start(self) -> None:
+    def start(self, tasks: TaskManager) -> None:
         """Begin; in the loop's thread."""
         if self.is_async:
-            self._task = asyncio.create_task(self._run(), name=f"callback {self._name}")
+            self._task = tasks.spawn(f"callback {id(self):x} {self._name}", self._run)
         else:
             name = f"callback-{self._name}"
             threading.Thread(target=self._run_in_thread, name=name, daemon=True).start()
@@ -155,7 +157,7 @@ class _Callback:
         self._waiting.put(None)
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=CANCEL_S)
 
     @property
     def _is_busy(self) -> bool:
@@ -243,7 +245,7 @@ class Following:
         self._on_gap: list[_Callback] = []
         self._on_reconnect: list[_Callback] = []
         self._streams: list[GapStream] = []
-        self._runs = False
+        self._tasks: TaskManager | None = None  # while it runs
 
     def add_gap(self, function: Callable[[GapEvent], object]) -> None:
         """Call a function with each gap that opens, and again when it ends."""
@@ -262,20 +264,21 @@ class Following:
     def start(self, feed: RunningFeed) -> None:
         """Follow a feed that is about to start."""
         self._metrics = feed.pipeline.metrics
-        self._runs = True
+        self._tasks = feed.tasks
         feed.pipeline.ledger.follow(self._gap)
         for source in feed.sources:
             for session in source.sessions:
                 session.add_observer(_ReconnectObserver(self._reconnected))
         for callback in (*self._on_gap, *self._on_reconnect):
-            callback.start()
+            callback.start(feed.tasks)
 
     async def stop(self) -> None:
         """Let everyone have what waits, and end."""
-        self._runs = False
+        self._tasks = None
         deadline_s = asyncio.get_running_loop().time() + LAST_EVENTS_S
         every = (*self._on_gap, *self._on_reconnect)
-        await asyncio.gather(*(callback.stop(deadline_s) for callback in every))
+        for callback in every:
+            await callback.stop(deadline_s)
         for stream in self._streams:
             stream.end()
 
@@ -283,8 +286,8 @@ class Following:
         if not callable(function):
             raise TypeError(f"a callback is {function!r}, should be callable")
         callback = _Callback(function, lambda: self._metrics)
-        if self._runs:
-            callback.start()
+        if self._tasks is not None:
+            callback.start(self._tasks)
         return callback
 
     def _gap(self, gap: Gap) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -31,6 +31,7 @@ from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
+from tickwire.supervise import TaskManager
 
 GapCallback = TypeVar("GapCallback", bound=Callable[[GapEvent], object])
 ReconnectCallback = TypeVar("ReconnectCallback", bound=Callable[[ReconnectEvent], object])
@@ -154,6 +155,7 @@ class FeedHandler:
             max_messages=max_messages,
             on_failure=self._on_failure,
         )
+        await self._feed.tasks.start()
         self._following.start(self._feed)
         self._feed.start()
         if not self._replays:
@@ -176,6 +178,7 @@ class FeedHandler:
             await self._following.stop()
             if self._probe is not None:
                 await self._probe.stop()
+            await self._feed.tasks.stop()
 
     def batches(
         self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
@@ -314,6 +317,25 @@ class FeedHandler:
     def metrics_url(self) -> str:
         """Where `/metrics` and `/health` are answered; empty where nowhere."""
         return "" if self._probe is None else self._probe.server.url
+
+    @property
+    def tasks(self) -> TaskManager:
+        """The feed's tasks; programs may hang their own into it, which end with the feed.
+
+        Raises
+        ------
+        RuntimeError
+            Where the feed has not been started.
+        """
+        if self._feed is None:
+            raise RuntimeError("the feed has not been started")
+        return self._feed.tasks
+
+    def log_status(self) -> None:
+        """Log how the feed and each of its tasks stand, a line each."""
+        self._log.info("status", **asdict(self.status()))
+        for task in [] if self._feed is None else self._feed.tasks.status():
+            self._log.info("task", **task.to_dict())
 
     @property
     def pipeline(self) -> Pipeline | None:

@@ -23,6 +23,7 @@ from tickwire.clock import wall_ns
 from tickwire.ledger import Position
 from tickwire.ledger.streams import StreamName
 from tickwire.logs import get_logger
+from tickwire.supervise import spawn
 
 SNAPSHOT_S = 0.25
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
@@ -107,12 +108,13 @@ class Positions:
         text = self._text(newest)
         if text != self._written and (self._writing is None or self._writing.done()):
             self._written = text
-            self._writing = asyncio.ensure_future(asyncio.to_thread(self._write, text))
+            self._writing = spawn("positions", asyncio.to_thread(self._write, text))
 
     async def close(self) -> None:
         """Write what is committed, at the end."""
         if self._writing is not None:
-            await asyncio.gather(self._writing, return_exceptions=True)
+            await asyncio.wait([self._writing])
+            self._writing.exception()  # the last write, below, says what is wrong
         if self._path is not None:
             # Every gap has ended: what is open in an older snapshot is so no longer.
             ended = {

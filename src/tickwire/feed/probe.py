@@ -26,6 +26,7 @@ from tickwire.health.process import ProcessFigures
 from tickwire.observe import Gauge, Metrics
 from tickwire.ring import Ring
 from tickwire.schema import SYSTEM_TABLES
+from tickwire.supervise import ManagedTask, cancel_all
 
 RECEIVE_BUFFER_BYTES = 256 << 10  # of one connection, as ext/tickwire/net/_receiver.pxd has it
 LATE_DEPTH = 0.8
@@ -63,7 +64,7 @@ class FeedProbe:
         state_dir = config.feed.state_dir
         socket = None if state_dir is None else Path(state_dir) / f"{self._name}.sock"
         self.server = HealthServer(self, Exposition(self._registry), config.metrics.address, socket)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[ManagedTask[None]] = []
 
     async def start(self) -> None:
         """Listen, and look at the rules of alerts.
@@ -76,15 +77,13 @@ class FeedProbe:
         await self.server.start()
         self._feed.on_housekeeping = self.housekeeping
         self._tasks = [
-            asyncio.create_task(self._alerts.run(), name="alerts"),
-            asyncio.create_task(self._offsets.run(), name="clock offsets"),
+            self._feed.tasks.spawn("alerts", self._alerts.run, restart="on_failure"),
+            self._feed.tasks.spawn("clock offsets", self._offsets.run, restart="on_failure"),
         ]
 
     async def stop(self) -> None:
         """End everything."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         await self._alerts.close()
         await self.server.stop()
 

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tickwire.errors import TickwireError
 from tickwire.feed.consumer import BatchConsumer
@@ -30,7 +32,10 @@ from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
+from tickwire.supervise import ManagedTask, TaskManager, cancel_all
 
+HOUSEKEEPING = "housekeeping"  # the names of tasks
+STOP = "stop of "
 HOUSEKEEPING_S = 0.05
 LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
 
@@ -73,8 +78,7 @@ class RunningFeed:
         self._on_failure = on_failure
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
-        self._housekeeper: asyncio.Task[None] | None = None
-        self._symbol_check: asyncio.Task[None] | None = None
+        self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = State(folder, feed.name)
         self._positions = Positions(None if replays else folder, feed.name)
@@ -84,6 +88,9 @@ class RunningFeed:
                 self._state.open_tables([*plan.tables, GAP_ID]),
                 blocks=replays,
                 max_messages=max_messages,
+            )
+            self.tasks = TaskManager(
+                feed.name, on_failure=self._on_task_failure, metrics=self.pipeline.metrics
             )
             self._open_sinks()
         except BaseException:
@@ -106,10 +113,10 @@ class RunningFeed:
         positions = self._positions.load()
         for source in self.sources:
             source.gaps.start(positions)
-            source.start()
-        self._housekeeper = asyncio.create_task(self._housekeeping_loop(), name="housekeeping")
+            source.start(self.tasks)
+        self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self._housekeeping_loop))
         if self.sources:
-            self._symbol_check = asyncio.create_task(self._check_symbols(), name="symbols")
+            self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
     async def stop(self, consumers: Iterable[BatchConsumer]) -> None:
         """Stop reading, drain the rings, commit the sinks.
@@ -120,30 +127,30 @@ class RunningFeed:
             Those of programs: they can still take what is there.
         """
         # Whatever fails on the way: the sinks must commit what the rings hold.
-        ends = await asyncio.gather(
-            *(source.stop() for source in self.sources), return_exceptions=True
-        )
-        for end in ends:
-            if isinstance(end, BaseException):
-                self._on_failure(end)
+        if not self.tasks.is_running:  # the start was cancelled
+            await self.tasks.start()
+        await self._stop_all({source.name: source.stop for source in self.sources})
         self.usage.stop()
-        if self._housekeeper is not None:
-            self._housekeeper.cancel()
-            await asyncio.gather(self._housekeeper, return_exceptions=True)
-        if self._symbol_check is not None:
-            self._symbol_check.cancel()
-            await asyncio.gather(self._symbol_check, return_exceptions=True)
+        await cancel_all(self._housekeepers)
         for rest in self._rests.values():
             await rest.close()
         self.pipeline.lag.look()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
-        await asyncio.gather(*(asyncio.to_thread(sink.stop) for sink in self.sinks))
+        await self._stop_all(
+            {f"sink {sink.name}": partial(asyncio.to_thread, sink.stop) for sink in self.sinks}
+        )
         self._note_positions(last=True)
         await self._positions.close()
         self._state.use(self.pipeline.next_numbers())
         self._state.close()
+
+    async def _stop_all(self, stops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Stop several parts at once; one that fails keeps no other from its end."""
+        tasks = [self.tasks.spawn(f"{STOP}{name}", stop) for name, stop in stops.items()]
+        if tasks:
+            await asyncio.wait(tasks)
 
     def housekeeping(self) -> None:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
@@ -152,9 +159,6 @@ class RunningFeed:
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
-            failure = source.failure()
-            if failure is not None:
-                self._on_failure(failure)
         self._note_positions()
         if self.sources and all(source.is_refused for source in self.sources):
             text = f"every subscription was refused: {self.refusals()[0]}"
@@ -233,15 +237,16 @@ class RunningFeed:
     async def _housekeeping_loop(self) -> None:
         late_s = 0.0
         while True:
-            try:
-                self.housekeeping()
-                self.on_housekeeping(late_s)
-            except Exception as error:
-                self._on_failure(error)
-                return
+            self.housekeeping()
+            self.on_housekeeping(late_s)
             slept_s = time.monotonic()
             await asyncio.sleep(HOUSEKEEPING_S)
             late_s = time.monotonic() - slept_s - HOUSEKEEPING_S
+
+    def _on_task_failure(self, task: ManagedTask[Any], failure: Exception) -> None:
+        """End the feed where a part of it cannot go on; a program's own task ends alone."""
+        if task.name == HOUSEKEEPING or task.name.startswith(STOP):
+            self._on_failure(failure)
 
     def _note_positions(self, *, last: bool = False) -> None:
         """Keep up to where each stream has been committed by every sink."""

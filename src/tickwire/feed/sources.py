@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from tickwire.feed.books import fetch_books
@@ -21,6 +22,7 @@ from tickwire.ledger import Ledger, Place
 from tickwire.logs import get_logger
 from tickwire.redaction import shown_url
 from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
+from tickwire.supervise import ManagedTask, Restart, TaskManager, cancel_all
 from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
@@ -57,6 +59,7 @@ class LiveSource(SessionObserver):
         rest: RestClient,
     ) -> None:
         self.plan = pipeline.plan
+        self.name = f"{pipeline.metrics.labels['source']} {self.plan.venue.name}"
         self.decoder = pipeline.decoder
         self.books = pipeline.books
         self.gaps = pipeline.gaps
@@ -65,11 +68,11 @@ class LiveSource(SessionObserver):
         self._metrics = pipeline.metrics
         self._settled: set[Session] = set()  # subscribed once
         self._spliced: dict[Session, tuple[str, ...]] = {}
-        self._tasks: dict[Session, asyncio.Task[None]] = {}
+        self._tasks: dict[Session, ManagedTask[None]] = {}
         self._rest = rest
         self._logged: dict[str, object] = {}  # counts that should not grow, as logged
         self._count_due_s: dict[str, float] = {}
-        self._fetcher: asyncio.Task[None] | None = None
+        self._fetcher: ManagedTask[None] | None = None
         self.sessions = [
             self._session(number, plan, next_conn, connects)
             for number, plan in enumerate(self.plan.connections)
@@ -77,26 +80,34 @@ class LiveSource(SessionObserver):
 
     # Life.
 
-    def start(self) -> None:
-        """Let the sessions connect."""
+    def start(self, tasks: TaskManager) -> None:
+        """Let the sessions connect; each fails and starts again by itself.
+
+        Parameters
+        ----------
+        tasks
+            The feed's.
+        """
         self._tell_unencrypted()
-        for session in self.sessions:
-            self._tasks[session] = asyncio.create_task(
-                session.run(), name=f"session {shown_url(session.url)}"
+        for number, session in enumerate(self.sessions):
+            self._tasks[session] = tasks.spawn(
+                f"session {self.name}.{number}", session.run, restart=Restart.ON_FAILURE
             )
         if self.books is not None:
-            self._fetcher = asyncio.create_task(
-                fetch_books(self.books, self._rest, self.plan.rest_url), name="books"
-            )
+            fetch = partial(fetch_books, self.books, self._rest, self.plan.rest_url)
+            self._fetcher = tasks.spawn(f"books {self.name}", fetch, restart=Restart.ON_FAILURE)
 
     async def stop(self) -> None:
         """Close the connections; afterwards nothing is decoded any more."""
         for session in self.sessions:
             session.stop()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            task = self._tasks.get(session)
+            if task is not None and task.is_waiting:  # for a restart that will not come
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
         if self._fetcher is not None:
-            self._fetcher.cancel()
-            await asyncio.gather(self._fetcher, return_exceptions=True)
+            await cancel_all([self._fetcher])
         await self._release_held()
         self.housekeeping()
         if self.books is not None:
@@ -133,14 +144,6 @@ class LiveSource(SessionObserver):
         self._logged[event] = count
         self._count_due_s[event] = now_s + COUNTS_LOG_S
         _log.warning(event, venue=self.plan.venue.name, count=count)
-
-    def failure(self) -> BaseException | None:
-        """Give what ended one of its tasks and should not have."""
-        tasks = [*self._tasks.values(), *([self._fetcher] if self._fetcher else [])]
-        for task in tasks:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                return task.exception()
-        return None
 
     # What the feed asks.
 

@@ -9,12 +9,12 @@ Rules of this file
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tickwire.schema import SYSTEM_TABLES
+from tickwire.supervise import cancel_all, spawn
 
 if TYPE_CHECKING:
     from tickwire.feed.consumer import BatchConsumer
@@ -127,7 +127,12 @@ class StreamWatch:
                         )
                     )
 
-        await asyncio.gather(*(take(*each) for each in self._consumers.items()))
+        taking = [spawn(table, take(table, each)) for table, each in self._consumers.items()]
+        try:
+            for task in taking:
+                await task
+        finally:
+            await cancel_all(taking)
 
     def silent(self) -> list[Stream]:
         """Give the planned streams that had no row."""

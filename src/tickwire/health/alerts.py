@@ -25,6 +25,7 @@ from tickwire.health.rules import PERCENTILES, Rule, parse_rule
 from tickwire.logs import get_logger
 from tickwire.observe import Histogram, Metrics, Registry
 from tickwire.redaction import shown_url
+from tickwire.supervise import ManagedTask, cancel_all, spawn
 
 LOOK_S = 1.0
 COMMAND_S = 30.0
@@ -89,7 +90,7 @@ class Alerts:
         self._fired = {e.name: metrics.counter("alerts", alert=e.name) for e in settings}
         self._errors = {e.name: metrics.counter("alert_errors", alert=e.name) for e in settings}
         self._firing = {e.name: metrics.gauge("alerts_firing", alert=e.name) for e in settings}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[ManagedTask[None]] = set()
 
     @property
     def firing(self) -> list[str]:
@@ -106,9 +107,7 @@ class Alerts:
         """Give what is being sent a moment, and end."""
         if self._sending:
             _, late = await asyncio.wait(self._sending, timeout=2.0)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await cancel_all(late)
 
     def look(self) -> None:
         """Look at every rule."""
@@ -188,9 +187,7 @@ class Alerts:
             self._spawn(settings, self._post(settings.webhook, alert))
 
     def _spawn(self, settings: AlertSettings, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(
-            self._guarded(settings, work), name=f"alert {settings.name}"
-        )
+        task = spawn(f"alert {settings.name}", self._guarded(settings, work))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 

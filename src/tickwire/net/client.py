@@ -20,6 +20,7 @@ from tickwire.net.connection import (
 )
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import CarrierName, open_connection
+from tickwire.supervise import ManagedTask, spawn
 from tickwire.wire import Deflate, DeflateOffer, MessageQueue
 
 # After these the peer meant to go: an iteration ends instead of raising.
@@ -37,7 +38,7 @@ class WebSocket:
         self._connection = connection
         self._queue = queue
         self._waiter: asyncio.Future[None] | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._keeper: ManagedTask[None] | None = None
         connection.ended.add_done_callback(self._on_ended)
 
     @property
@@ -187,7 +188,7 @@ class WebSocket:
             self._connection.give_up(f"nothing received for {silent_s:.1f} s")
 
         if every_s > 0:
-            self._keeper = asyncio.get_running_loop().create_task(keep())
+            self._keeper = spawn("keep alive", keep())
 
 
 class connect:  # noqa: N801 - used like a function

@@ -27,6 +27,7 @@ from tickwire.net.backlog import Backlog
 from tickwire.net.carriers.base import Carrier
 from tickwire.net.liveness import Liveness
 from tickwire.net.pings import WaitingPings
+from tickwire.supervise import ManagedTask, spawn
 from tickwire.wire import Deflate, Deflater, build_close, build_frame
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -130,7 +131,7 @@ class Connection:
         self._end_timer: asyncio.TimerHandle | None = None
         self._pings = WaitingPings(self._loop)
         self._owed_pong: bytes | None = None
-        self._pong_task: asyncio.Task[None] | None = None
+        self._pong_task: ManagedTask[None] | None = None
         self._liveness = Liveness(receiver)
         self._backlog = Backlog(carrier, self._loop)
 
@@ -331,7 +332,7 @@ class Connection:
         # A peer that pings and does not read must not make our write buffer grow.
         self._owed_pong = payload
         if self._pong_task is None:
-            self._pong_task = self._loop.create_task(self._answer_later())
+            self._pong_task = spawn("pong", self._answer_later())
 
     async def _answer_later(self) -> None:
         with contextlib.suppress(OSError):  # reported by the end of the connection

@@ -242,6 +242,16 @@ METRICS = (
     ),
     _counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
     # The process.
+    _gauge("tasks", "Tasks, without their helpers.", ("state",)),
+    _counter(
+        "task_restarts",
+        "Tasks started again after they had ended.",
+        ("task",),
+        "task_restarts",
+        by=("task",),
+        sparse=True,
+    ),
+    _counter("task_failures", "Tasks that failed for good.", summary="task_failures"),
     _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
     _gauge(
         "ring_depth_high_water",

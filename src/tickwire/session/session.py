@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 from tickwire import errors
 from tickwire.logs import Logger, get_logger
@@ -31,8 +31,11 @@ from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.replies import BoundedWarnings, understand
 from tickwire.session.subscriber import Subscriber, Unanswered
 from tickwire.session.subscriptions import Acknowledged, Event, Refused, Subscriptions, Warned
+from tickwire.supervise import ManagedTask, cancel_all, spawn
 from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
+
+_Result = TypeVar("_Result")
 
 _log = get_logger("tickwire.session")
 
@@ -235,27 +238,27 @@ class Session:
             self._limit_wait_ns += int(wait.seconds * 1e9)
             if wait.seconds >= TOLD_WAIT_S:
                 self._log.info("waiting for the venue's limit of connects", wait_s=wait.seconds)
-        await self._unless_stopped(self.settings.sleep(wait.seconds))
+        await self._unless_stopped(spawn("wait", self._sleep(wait.seconds)))
 
-    async def _unless_stopped(self, waiting: Awaitable[object]) -> object:
-        """Give what the awaited gives, or None when the session is stopped first."""
-        task = asyncio.ensure_future(waiting)
-        stop = asyncio.ensure_future(self._stop.wait())
+    async def _sleep(self, seconds: float) -> None:
+        await self.settings.sleep(seconds)
+
+    async def _unless_stopped(self, task: ManagedTask[_Result]) -> _Result | None:
+        """Give what the task gives, or None when the session is stopped first."""
+        either: list[asyncio.Future[Any]] = [task, spawn("stop", self._stop.wait())]
         try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stop.cancel()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, errors.TickwireError):
-                await task
+            await cancel_all(either)
+        return None if task.cancelled() else task.result()
 
     async def _connect(self) -> Connection | None:
         if self.handler is None:
             # A connect that fails leaves its number and its handler to the next one.
             self.conn = self._next_conn()
             self.handler = self._make_handler(self.conn)
-        opening = asyncio.ensure_future(
+        opening = spawn(
+            "connect",
             open_connection(
                 self.url,
                 cast(Handler, self.handler),
@@ -263,10 +266,10 @@ class Session:
                 compression=self._offer(),
                 frames=self.venue.frames,
                 on_events=self._on_events,
-            )
+            ),
         )
         try:
-            connection = await self._unless_stopped(opening)
+            return await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self._metrics.counter("failed_connects").add()
             if isinstance(error, errors.Unreachable):
@@ -282,7 +285,6 @@ class Session:
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 opening.result().give_up("the session was cancelled")
             raise
-        return cast("Connection | None", connection)
 
     def _offer(self) -> DeflateOffer | None:
         wanted = self.settings.options.compression
@@ -316,13 +318,13 @@ class Session:
         compressed = "deflate" if connection.compression is not None else "off"
         self._tell(lambda each: each.connected(self, self.conn))
         self._log.info("connected", conn=self.conn, compression=compressed)
-        subscribing = asyncio.ensure_future(self._subscriber.run())
-        listening = asyncio.ensure_future(self._watch(connection))
+        subscribing = spawn("subscribe", self._subscriber.run())
+        listening = spawn("watch", self._watch(connection))
         tasks: list[asyncio.Future[Any]] = [
             subscribing,
             listening,
-            asyncio.ensure_future(self._stop.wait()),
-            asyncio.ensure_future(connection.halted.wait()),
+            spawn("stop", self._stop.wait()),
+            spawn("halt", connection.halted.wait()),
         ]
         try:
             connection.begin()
@@ -332,9 +334,7 @@ class Session:
             )
             note = self._judge(connection, subscribing, listening)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_all(tasks)
             if not connection.ended.done() and self._broken.done():
                 connection.give_up("the session failed")
         ending = await self._close(connection, note)
@@ -405,8 +405,10 @@ class Session:
             await asyncio.Event().wait()  # the end of the connection ends this too
             return
         connection.send_text(text)
-        with contextlib.suppress(OSError):  # reported by the end of the connection
-            await connection.carrier.drain()
+        # A peer that takes nothing is left to the watch of silence; errors to the connection's end.
+        with contextlib.suppress(OSError):  # TimeoutError too
+            async with asyncio.timeout(self.settings.options.subscribe_timeout_s):
+                await connection.carrier.drain()
 
     async def _watch(self, connection: Connection) -> float:
         heartbeat = self.settings.heartbeat or self.venue.heartbeat

@@ -20,6 +20,7 @@ from tickwire.net._receiver import Receiver
 from tickwire.net.backlog import has_unread
 from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.target import Target
+from tickwire.supervise import spawn
 from tickwire.wire.handshake import accept_extensions
 
 READ_BYTES = 65_536
@@ -98,7 +99,7 @@ class PicowsCarrier:
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[Exception | None] = self._loop.create_future()
-        self._watcher = self._loop.create_task(self._watch())
+        self._watcher = spawn("watch", self._watch())
 
     async def _watch(self) -> None:
         failure: Exception | None = None

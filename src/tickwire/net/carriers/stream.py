@@ -14,6 +14,7 @@ from tickwire.net.backlog import has_unread
 from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.target import Target
 from tickwire.net.carriers.transports import open_streams
+from tickwire.supervise import ManagedTask, spawn
 
 LIMIT_BYTES = 2 * 1024 * 1024  # the StreamReader pauses its transport past twice this
 READ_BYTES = 65_536  # what one read brings is still in cache when it is parsed
@@ -54,7 +55,7 @@ class StreamCarrier:
         self._may_read = asyncio.Event()
         self._aborted = False
         self._waits = False  # for the StreamReader to have something
-        self._task: asyncio.Task[None] | None = None
+        self._task: ManagedTask[None] | None = None
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     async def _read_on(self) -> None:
@@ -82,7 +83,7 @@ class StreamCarrier:
         """Start to read."""
         self._may_read.set()
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._read_on())
+            self._task = spawn("read", self._read_on())
 
     def write(self, data: bytes) -> None:
         """Send, or keep to be sent; drop where the transport takes no more."""
