@@ -24,8 +24,8 @@ class LinesSettings(FileSinkSettings):
     name: SinkName = "lines"
     flush_rows: Count = 10
 
-    def make_sink(self, feed, metrics=None, on_failure=None):
-        return LinesSink(self, feed, metrics, on_failure)
+    def make_sink(self, feed, metrics=None):
+        return LinesSink(self, feed, metrics)
 
 
 class LinesSink(Sink):

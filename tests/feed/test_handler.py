@@ -349,23 +349,44 @@ def test_a_blocked_feed_can_be_stopped(run: Run) -> None:
     run(scene())
 
 
-def test_a_sink_that_fails_ends_the_iteration_and_the_feed(
+def test_a_sink_that_fails_stops_no_other(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(5, "Input/output error")
+    write = IpcSink._write
+
+    def fail(sink: IpcSink, batches: Any) -> None:
+        if sink.name == "broken":
+            raise OSError(5, "Input/output error")
+        write(sink, batches)
 
     async def scene() -> None:
         monkeypatch.setattr(IpcSink, "_write", fail)
-        with exchange([trades(0, 10)]) as server:
-            sinks = [tickwire.IpcSink(path=tmp_path / "ipc")]
-            feed = tickwire.FeedHandler([source(server.ws_url)], sinks)
+        monkeypatch.setattr("tickwire.sinks.base.RETRY_AT_STOP_S", 0.1)
+        with exchange([trades(0, 40_000)]) as server, capture_logs() as logs:
+            sinks = [
+                tickwire.IpcSink(path=tmp_path / "ipc"),
+                tickwire.IpcSink(path=tmp_path / "other", name="broken"),
+            ]
+            feed = tickwire.FeedHandler([source(server.ws_url)], sinks, ring_rows=16_384)
             await feed.start()
-            async for _ in feed.batches("trades"):  # ends, though the exchange goes on
-                pass
+            rows = 0
+            async for batch in feed.batches("trades"):  # the feed goes on
+                rows += batch.num_rows
+                if rows == 40_000:
+                    break
+            assert feed.status().failing_sinks == ("broken",)
             await feed.stop()
-            with pytest.raises(SinkError, match=r"sink ipc: .*Input/output error"):
+            lost = (
+                "sink broken has not got 40,000 rows of trades, .*: OSError: .*Input/output error"
+            )
+            with pytest.raises(SinkError, match=lost):
                 feed.raise_failure()
+            summary = feed.summary()
+            assert summary["rows_committed"]["ipc"]["trades"] == 40_000
+            assert summary["rows_left"]["broken"]["trades"] == 40_000
+            assert summary["sink_failures"]["broken"] > 1
+            told = [line for line in logs if line["event"].startswith("a sink fails")]
+            assert [line["sink"] for line in told] == ["broken"]
 
     run(scene())
 

@@ -20,7 +20,7 @@ LEVELS = (
     {"ledger"},
     {"decode"},
     {"book"},
-    {"wire", "ring", "supervise"},
+    {"wire", "ring", "store", "supervise"},
     {"observe", "capture"},
     {"config"},  # a room; it raises the errors below it
     {"schema", "errors", "clock"},

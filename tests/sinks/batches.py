@@ -29,6 +29,7 @@ class ListSource:
         self.batches = deque(batches)
         self.is_closed = False
         self.n_looks = 0
+        self.n_commits = 0
 
     def put(self, batch: pa.RecordBatch) -> None:
         with self.lock:
@@ -43,6 +44,13 @@ class ListSource:
     def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
         with self.lock:
             return self.batches.popleft() if self.batches else None
+
+    @property
+    def depth(self) -> float:
+        return 0.0
+
+    def commit(self) -> None:
+        self.n_commits += 1
 
     def record(self, histogram: Histogram) -> None:
         histogram.add(1)

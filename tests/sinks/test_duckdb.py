@@ -222,33 +222,17 @@ def test_all_tables_of_a_flush_commit_together(tmp_path):
     path = tmp_path / "market.duckdb"
     sink = open_sink("duckdb", path, [TRADES, TABLES["mids"]], flush_ms=1)
     trades, mids = ListSource(), ListSource()
-    failures = []
-    sink.on_failure = failures.append
     sink.start({"trades": trades, "mids": mids})
     wrong = pa.RecordBatch.from_pydict({"seq": [1]})
     with mids.lock, trades.lock:
         trades.batches.append(batch_of(TRADES, 5))
         mids.batches.append(wrong)
-    wait_for(lambda: failures)
+    wait_for(lambda: sink.error)
     sink.stop()
     assert sink.failed is not None
-    assert failures == [sink]
     assert trades.is_closed
     assert mids.is_closed
     assert read(path, "trades") == []
-
-
-def test_a_failure_while_running_is_kept_in_one_line(tmp_path):
-    path = tmp_path / "market.duckdb"
-    sink = open_sink("duckdb", path, [TRADES], flush_ms=1)
-    source = ListSource()
-    sink.start({"trades": source})
-    sink.cursor().execute("DROP TABLE trades")
-    source.put(batch_of(TRADES, 5))
-    wait_for(lambda: sink.failed)
-    sink.stop()
-    assert str(sink.failed).startswith("sink duckdb: CatalogException: ")
-    assert "\n" not in str(sink.failed)
 
 
 def test_what_was_committed_survives_a_kill(tmp_path):
@@ -316,39 +300,6 @@ def test_the_log_is_checkpointed_past_its_size_and_at_stop(tmp_path):
     assert sink.stalls.total_s >= sink.stalls.max_s > 0
     assert not log.exists() or log.stat().st_size == 0
     assert len(read(path, "trades")) == 2500
-
-
-class EndlessSource(ListSource):
-    """Always has another batch, until its end is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts = [f"{i:0500}" for i in range(100)]
-        self.n_rows = 0
-        self.has_ended = False
-
-    @property
-    def available(self) -> int:
-        return 0 if self.has_ended else 100
-
-    def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
-        batch = batch_of(TRADES, 100, self.n_rows, trade_id=self.texts)
-        self.n_rows += 100
-        return batch
-
-
-def test_rows_that_come_during_a_checkpoint_are_set_aside_and_follow(tmp_path):
-    path = tmp_path / "market.duckdb"
-    sink = open_sink("duckdb", path, [TRADES], flush_ms=1, checkpoint_mb=1)
-    assert isinstance(sink, DuckDBSink)
-    source = EndlessSource()
-    sink.start({"trades": source})
-    wait_for(lambda: sink.n_rows_aside)
-    source.has_ended = True
-    sink.stop()
-    assert sink.failed is None
-    assert sink.rows_committed["trades"] == source.n_rows
-    assert [row["seq"] for row in read(path, "trades")] == list(range(source.n_rows))
 
 
 def test_the_log_may_grow_past_the_16_mb_of_duckdb(tmp_path):

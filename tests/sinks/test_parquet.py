@@ -247,18 +247,16 @@ def test_a_folder_where_nothing_can_be_made_is_one_clear_line():
 
 
 def test_a_failure_while_running_keeps_what_was_published(tmp_path):
-    failures = []
     sink = open_sink("parquet", tmp_path, [TRADES], rotate_s=0.01)
-    sink.on_failure = failures.append
     source = ListSource([batch_of(TRADES, 5, venue=["v"] * 5)])
     sink.start({"trades": source})
     wait_for(lambda: sink.rows_committed["trades"] == 5)
     (tmp_path / "trades" / "venue=w").write_text("in the way")
     source.put(batch_of(TRADES, 5, 5, venue=["w"] * 5))
-    wait_for(lambda: failures)
+    wait_for(lambda: sink.error)
     sink.stop()
     assert source.is_closed
-    assert str(sink.failed).startswith("sink parquet: ")
+    assert str(sink.failed).startswith("sink parquet has not got 5 rows of trades: ")
     assert "venue=w" in str(sink.failed)
     assert len(pq.read_table(files(tmp_path)[0], partitioning=None)) == 5
 

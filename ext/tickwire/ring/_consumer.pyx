@@ -448,6 +448,15 @@ cdef class Consumer:
                 return n
 
     @property
+    def depth(self):
+        """The share of the ring that it has not released, 0 to 1; 0 when closed."""
+        if self.gate == NULL:
+            return 0.0
+        cdef int64_t gate = tw_load_acquire(&self.gate.value) >> 1
+        cdef int64_t n = tw_load_acquire(&self.core.header.cursor.value) - gate
+        return max(n, 0) / self.core.capacity
+
+    @property
     def position(self):
         """The next row that it takes, counted since the ring was made; -1 when closed."""
         if self.gate == NULL:

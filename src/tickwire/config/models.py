@@ -213,6 +213,12 @@ class Feed(Section):
         What a full ring does: `block` stops reading, `drop_oldest` overwrites and says so in gaps.
     state_dir
         Where sequence numbers live over restarts; empty: nowhere.
+    spill_dir
+        Where rows wait for a sink that fails or does not keep up, and those of unfinished Parquet
+        files; best on another disk than the sinks'. Left out: `spill` in the `state_dir`; without
+        either, in memory.
+    spill_max_bytes
+        Most bytes of each sink there.
     hold_bytes
         Memory for the book deltas of one source that wait for their snapshot.
     """
@@ -226,6 +232,8 @@ class Feed(Section):
     ring_rows: Annotated[int, AfterValidator(_is_power_of_two)] = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
     state_dir: Annotated[str | Path | None, BeforeValidator(_state_dir)] = Path(".tickwire")
+    spill_dir: FilePath | None = None
+    spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
 
 
@@ -237,6 +245,8 @@ class FeedKeys(TypedDict, total=False):
     ring_rows: int
     overflow: Literal["block", "drop_oldest"]
     state_dir: str | Path | None
+    spill_dir: str | Path | None
+    spill_max_bytes: int
     hold_bytes: int
 
 
@@ -382,7 +392,7 @@ class SinkSettings(Section):
         """Where the rows go, in a few words; no two sinks of a feed have the same."""
         raise NotImplementedError
 
-    def make_sink(self, feed: str, metrics: Any = None, on_failure: Any = None) -> Any:
+    def make_sink(self, feed: str, metrics: Any = None) -> Any:
         """Make the sink, not yet open: a `tickwire.sinks.Sink`, a room above this one.
 
         Parameters
@@ -391,8 +401,6 @@ class SinkSettings(Section):
             The feed's name.
         metrics
             What the sink counts by, `tickwire.observe.Metrics`; by default a registry of its own.
-        on_failure
-            Called once, in the sink's thread, when it fails while running.
         """
         raise NotImplementedError
 

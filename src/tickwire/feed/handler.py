@@ -83,7 +83,7 @@ class FeedHandler:
                 config, metrics=metrics or config.metrics, alerts=(*config.alerts, *alerts)
             )
         if replays:
-            stateless = config.feed.model_copy(update={"state_dir": None})
+            stateless = config.feed.model_copy(update={"state_dir": None, "spill_dir": None})
             config = replace(config, feed=stateless)
         self.config = config
         self.plan: FeedPlan = plan_feed(self.config)
@@ -346,6 +346,11 @@ class FeedHandler:
     def has_run(self) -> bool:
         """Whether there is something to summarise."""
         return self._feed is not None
+
+    @property
+    def has_hung(self) -> bool:
+        """Whether the stop has left a sink behind in a call that does not return."""
+        return self._feed is not None and self._feed.has_hung
 
     @property
     def is_stopping(self) -> bool:

@@ -123,10 +123,12 @@ class Pipeline:
 
     def consumers(self, sink: str, tables: tuple[str, ...]) -> dict[str, Consumer]:
         """Give a sink its consumers."""
-        made = {name: Consumer(self.rings[name]) for name in tables}
+        made = {name: Consumer(self.rings[name], commits=True) for name in tables}
         for name, consumer in made.items():
             self.lag.watch(name, sink, consumer)
-            self.metrics.watch("ring_depth", partial(_depth, consumer), sink=sink, table=name)
+            self.metrics.watch(
+                "ring_depth", partial(getattr, consumer, "depth"), sink=sink, table=name
+            )
         return made
 
     def next_numbers(self) -> dict[str, int]:
@@ -223,10 +225,6 @@ def _unreadable(decoder: Decoder, column: str) -> int:
 
 def _unconfigured(decoder: Decoder, table: str) -> int:
     return decoder.unconfigured_rows.get(table, 0)
-
-
-def _depth(consumer: Consumer) -> float:
-    return consumer.available / consumer.ring.capacity
 
 
 def _known_tables(source: SourcePlan, plan: FeedPlan) -> dict[str, Table]:

@@ -18,13 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tickwire.errors import TickwireError
+from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.sources import LiveSource
+from tickwire.feed.spilling import spill_of, warn_of_unclaimed
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
@@ -32,6 +33,7 @@ from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
+from tickwire.store import Spill
 from tickwire.supervise import ManagedTask, TaskManager, cancel_all
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
@@ -52,7 +54,7 @@ class RunningFeed:
     max_messages
         How many data messages to decode; 0: no limit.
     on_failure
-        Called in the loop's thread with what ended a sink or a session.
+        Called in the loop's thread with what ended a session.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class RunningFeed:
         self.usage = Usage()
         self.sinks: list[Sink] = []
         self.sources: list[LiveSource] = []
+        self._spills: dict[str, Spill] = {}
         self._on_failure = on_failure
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
@@ -109,7 +112,9 @@ class RunningFeed:
         if handler is not None:
             self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)
         for sink in self.sinks:
-            sink.start(self.pipeline.consumers(sink.name, tuple(sink.tables)))
+            sink.start(
+                self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
+            )
         positions = self._positions.load()
         for source in self.sources:
             source.gaps.start(positions)
@@ -179,30 +184,30 @@ class RunningFeed:
         """Whether every source is subscribed, or given up, and none waits for room in a ring."""
         return all(source.is_settled and not source.is_paused for source in self.sources)
 
+    @property
+    def has_hung(self) -> bool:
+        """Whether the stop has left a thread behind that does not return."""
+        return any(sink.is_hung for sink in self.sinks)
+
     def failure(self) -> TickwireError | None:
         """Give what made the whole run fail, after its stop."""
-        for sink in self.sinks:
-            if sink.failed is not None:
-                return sink.failed
+        failed = [str(sink.failed) for sink in self.sinks if sink.failed is not None]
+        if failed:
+            return SinkError("; ".join(failed))
         if self.sources and not any(source.has_connected for source in self.sources):
             return TickwireError("no source ever connected")
         return None
 
     def _open_sinks(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def failed(sink: Sink) -> None:
-            if sink.failed is not None:
-                loop.call_soon_threadsafe(self._on_failure, sink.failed)
-
+        feed = self.plan.config.feed
         venues = [source.venue.name for source in self.plan.sources]
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
-            sink: Sink = settings.make_sink(
-                self.plan.config.feed.name, metrics=self.pipeline.metrics, on_failure=failed
-            )
+            sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.open([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
+            self._spills[sink.name] = spill_of(feed, sink)
+        warn_of_unclaimed(feed, self.sinks)
 
     def _make_sources(self) -> None:
         connects: dict[str, WindowLimiter] = {}

@@ -40,6 +40,8 @@ class Status:
         Subscriptions that cannot be had now.
     silent, stale
         Streams that never had a row though acknowledged, and those silent for too long.
+    failing_sinks
+        Sinks whose output raises errors at the moment, by name.
     """
 
     connected: int = 0
@@ -53,6 +55,7 @@ class Status:
     refused: int = 0
     silent: int = 0
     stale: int = 0
+    failing_sinks: tuple[str, ...] = ()
 
 
 class Usage:
@@ -113,6 +116,11 @@ def summarise(name: str, registry: Registry, usage: Usage) -> dict[str, Any]:
         "feed": name,
         **usage.to_dict(),
         **{metric.summary: _figure(registry, metric) for metric in METRICS if metric.summary},
+        "rows_left": {
+            sink: rows
+            for sink, tables in registry.by("sink_rows_left", "sink", "table").items()
+            if (rows := {table: int(n) for table, n in tables.items() if n > 0})
+        },
         "sink_stalls": {
             sink: {"count": count, "total_s": stall_s[sink], "max_s": longest_s[sink]}
             for sink, count in stalls.items()
@@ -148,6 +156,9 @@ def status_of(registry: Registry) -> Status:
             for consumer, seconds in consumers.items()
             if seconds
         },
+        failing_sinks=tuple(
+            sink for sink, fails in registry.by("sink_failing", "sink").items() if fails
+        ),
     )
 
 

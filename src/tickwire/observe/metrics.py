@@ -204,7 +204,7 @@ METRICS = (
         "system_rows_dropped",
     ),
     # Rings and sinks.
-    _gauge("ring_depth", "Share of a ring that a sink has not taken.", ("sink", "table")),
+    _gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
     _counter(
         "committed_rows",
         "Rows that readers of a sink can see.",
@@ -234,7 +234,7 @@ METRICS = (
     _gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
     _counter(
         "sink_retries",
-        "Writes tried again because the disk was full.",
+        "Writes tried again.",
         ("sink",),
         "sink_retries",
         by=("sink",),
@@ -276,6 +276,34 @@ METRICS = (
         ("venue",),
         scale=1e-9,
     ),
+    # Sinks that fail.
+    _counter(
+        "sink_failures",
+        "Errors of a sink's output.",
+        ("sink",),
+        "sink_failures",
+        by=("sink",),
+        sparse=True,
+    ),
+    _gauge("sink_failing", "Whether a sink fails at the moment.", ("sink",)),
+    _counter(
+        "sink_failed_checkpoints",
+        "Checkpoints of DuckDB that failed and are tried again.",
+        ("sink",),
+        "sink_failed_checkpoints",
+        by=("sink",),
+        sparse=True,
+    ),
+    _counter(
+        "sink_spilled_rows",
+        "Rows that waited in the spill for a sink that failed or did not keep up.",
+        ("sink",),
+        "sink_spilled_rows",
+        by=("sink",),
+        sparse=True,
+    ),
+    _gauge("sink_spill_bytes", "Bytes in the spill, those of unfinished files too.", ("sink",)),
+    _gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
     # Latencies.
     _latency("loop_lag_seconds", "How much later than it should the event loop comes back."),
     _latency("read_to_ring_seconds", "From a read to the publication of its rows."),

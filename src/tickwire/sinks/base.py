@@ -1,22 +1,27 @@
-"""What every sink has: a worker thread that takes, writes, commits and drains.
+"""What every sink has: a worker that takes, writes and commits, and a spiller for when it cannot.
 
 Rules of this file
 ------------------
 - A sink is opened in the caller's thread, before any connection is made, so that what is wrong
-  with it is said at once. From `start` to the end of `stop` its worker alone touches the output.
+  with it is said at once. From `start` on its worker alone touches the output.
 - The worker sleeps on an event with a time limit, so a stop is seen at once and an idle sink costs
   one look at each ring per interval.
-- A row counts as committed when a reader can see it.
-- The first error that cannot be waited out ends the worker: it is kept in `failed`, the consumers
-  are closed so that nothing blocks on them, and `on_failure` is called once, in the worker.
+- A row counts as committed when a reader can see it. Until then the ring or the spill holds it.
+- A sink fails alone. Whatever it raises, its output is closed, opened again and given the same
+  rows: at once, then after 2, 4, 8 ... s (jitter, at most 60 s), until it takes them.
+- Where the worker hangs, fails for long, or a ring fills while it is busy, the spiller takes the
+  rows out of the rings and into the spill. What is there goes in first, in order.
+- What the output holds is decided by `seq`, and after a failure or a restart by the output itself.
+- At the stop a worker that makes no progress is left behind; what it has not got is counted.
 """
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from time import monotonic
+from collections.abc import Iterable, Mapping
+from functools import partial
+from time import monotonic, sleep
 from typing import Protocol
 
 import pyarrow as pa
@@ -24,9 +29,22 @@ import pyarrow as pa
 from tickwire._version import __version__
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
+from tickwire.logs import get_logger
 from tickwire.observe import Counter, Histogram, Metrics
 from tickwire.schema import Table
-from tickwire.sinks.retry import Retry
+from tickwire.sinks.retry import LOG_EVERY_S, RETRY_AT_STOP_S, DiskFullError, Retry, retry_delay_s
+from tickwire.sinks.stalls import Stalls
+from tickwire.store import Spill
+
+# How long a write may take, or fail, before rows go to the spill; less where a ring is half full.
+SPILL_AFTER_S = 5.0
+BUSY_S = 0.5
+SPILL_DEPTH = 0.5
+SPILL_LOOK_S = 0.1
+# How long a stop waits for a worker that makes no progress, and for the last rows to be spilled.
+STALLED_S = 15.0
+SPILL_AT_STOP_S = 5.0
+_log = get_logger("tickwire.sinks")
 
 
 class BatchSource(Protocol):
@@ -36,8 +54,15 @@ class BatchSource(Protocol):
     def available(self) -> int:
         """Rows published and not yet taken."""
 
+    @property
+    def depth(self) -> float:
+        """The share of the ring that is not committed."""
+
     def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
-        """Copy and release what is there; None where there is nothing."""
+        """Copy what is there; None where there is nothing."""
+
+    def commit(self) -> None:
+        """Release what was taken."""
 
     def record(self, histogram: Histogram) -> None:
         """Record the age, since its read, of each row taken since the last call."""
@@ -46,40 +71,8 @@ class BatchSource(Protocol):
         """Detach from the ring."""
 
 
-class Stalls:
-    """Times at which a sink could not take rows: how many, how long together, the longest.
-
-    Parameters
-    ----------
-    metrics
-        The sink's.
-    """
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._count = metrics.counter("sink_stalls")
-        self._total_ns = metrics.counter("sink_stall_seconds")
-        self._longest_ns = metrics.gauge("sink_longest_stall_seconds")
-
-    def add(self, seconds: float) -> None:
-        """Count one stall."""
-        self._count.add()
-        self._total_ns.add(int(seconds * 1e9))
-        self._longest_ns.raise_to(int(seconds * 1e9))
-
-    @property
-    def count(self) -> int:
-        """How many."""
-        return self._count.value
-
-    @property
-    def total_s(self) -> float:
-        """How long together."""
-        return self._total_ns.value / 1e9
-
-    @property
-    def max_s(self) -> float:
-        """How long the longest took."""
-        return self._longest_ns.value / 1e9
+class _GaveUp(Exception):
+    """The feed stops, and the sink still fails."""
 
 
 class Sink(ABC):
@@ -93,8 +86,6 @@ class Sink(ABC):
         The feed's name, which marks its files.
     metrics
         What it counts by; by default a registry of its own.
-    on_failure
-        Called once, in the worker's thread, when the sink fails while running.
 
     Attributes
     ----------
@@ -107,39 +98,65 @@ class Sink(ABC):
         From the read that brought a row to its commit, in ns.
     stalls
         Times at which maintenance kept it from taking rows.
+    error
+        Why it fails at the moment; empty where it works.
     failed
-        The error that ended it.
+        After the stop: what it has not got, and why.
+    is_hung
+        After the stop: its worker is still in a call that does not return.
     """
 
     # How often the worker looks at the rings, in seconds; a subclass sets it from its settings.
     interval_s = 0.2
+    # Whether rows wait in the sink for longer than a write: then the spill holds them meanwhile.
+    holds_rows = False
 
-    def __init__(
-        self,
-        settings: SinkSettings,
-        feed: str,
-        metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
-    ) -> None:
+    def __init__(self, settings: SinkSettings, feed: str, metrics: Metrics | None = None) -> None:
         self.settings = settings
         self.name = settings.name
         self.feed = feed
         self.metrics = (metrics or Metrics()).labelled(sink=self.name)
         self.latency = self.metrics.histogram("read_to_commit_seconds")
-        self.on_failure = on_failure
         self.tables: dict[str, Table] = {}
         self.origin: dict[str, str] = {}
         self.stalls = Stalls(self.metrics)
+        self.error = ""
         self.failed: SinkError | None = None
+        self.is_hung = False
         self._sources: dict[str, BatchSource] = {}
+        self._spill = Spill(None, ())
         self._n_committed: dict[str, Counter] = {}
+        self._n_seen: dict[str, int] = {}
+        self._positions: dict[str, int] = {}  # the last seq that the output holds, as far as known
+        self._unsure: set[str] = set()  # tables of which the output itself must be asked
+        # Guards what the two threads share: the sources, the spill and the fields below.
+        self._lock = threading.Lock()
+        self._in_flight: dict[str, pa.RecordBatch] = {}  # out of the ring, and not in the spill
+        self._busy_since_s: float | None = None
+        self._progress = 0
+        self._n_failures = 0  # in a row
+        self._logged_s = float("-inf")
+        self._spill_logged_s = float("-inf")
+        self._spill_error_logged_s = float("-inf")
+        self._gives_up_s: float | None = None
         self._stopping = threading.Event()
+        self._spiller_ends = threading.Event()
         self._drains = True
         self._thread: threading.Thread | None = None
+        self._spiller: threading.Thread | None = None
         self._is_open = False
-        self.retry = retry = Retry(self._stopping, self.name)
-        self.metrics.watch("sink_retries", lambda: retry.n_retries)
-        self.metrics.watch("sink_retry_wait_seconds", lambda: int(retry.waited_s * 1e9))
+        self._is_stopped = False
+        self.retry = Retry(self._stopping, self.name)
+        self._watch_metrics()
+
+    def _watch_metrics(self) -> None:
+        metrics = self.metrics
+        self._failures = metrics.counter("sink_failures")
+        self._failing = metrics.gauge("sink_failing")
+        self._spilled = metrics.counter("sink_spilled_rows")
+        metrics.watch("sink_retries", lambda: self.n_retries)
+        metrics.watch("sink_retry_wait_seconds", lambda: int(self.retry.waited_s * 1e9))
+        metrics.watch("sink_spill_bytes", lambda: self._spill.n_bytes)
 
     def open(self, tables: Iterable[Table], venues: Iterable[str] = ()) -> None:
         """Make the output ready; to be called before any connection is made.
@@ -162,9 +179,9 @@ class Sink(ABC):
         if missing:
             raise SinkError(f"sink {self.name}: the feed has no table {missing[0]!r}")
         self.tables = {name: known[name] for name in wanted}
-        self._n_committed = {
-            name: self.metrics.counter("committed_rows", table=name) for name in self.tables
-        }
+        for name in self.tables:
+            self._n_committed[name] = self.metrics.counter("committed_rows", table=name)
+            self._n_seen[name] = 0
         self.origin = {
             "tickwire.version": __version__,
             "tickwire.feed": self.feed,
@@ -173,33 +190,84 @@ class Sink(ABC):
         self._open()
         self._is_open = True
 
-    def start(self, sources: Mapping[str, BatchSource]) -> None:
+    def start(self, sources: Mapping[str, BatchSource], spill: Spill | None = None) -> None:
         """Begin to write, in a thread of its own.
 
         Parameters
         ----------
         sources
-            A consumer for each of `tables`; the sink closes them at its end.
+            A consumer for each of `tables`, which commits; the sink closes them at its end.
+        spill
+            Where rows go that the sink does not take; by default 256 MiB of memory.
         """
         self._sources = dict(sources)
+        self._spill = Spill(None, self.tables) if spill is None else spill
+        for table in self.tables:
+            self._n_seen[table] = self._spill.recovered_rows(table)
+            if self._n_seen[table]:
+                self._unsure.add(table)
+            self.metrics.watch("sink_rows_left", partial(self._left, table), table=table)
         self._thread = threading.Thread(target=self._run, name=f"sink-{self.name}", daemon=True)
+        self._spiller = threading.Thread(
+            target=self._run_spiller, name=f"spill-{self.name}", daemon=True
+        )
         self._thread.start()
+        self._spiller.start()
 
     def stop(self, drain: bool = True) -> None:
-        """End the worker and close the output; returns when that is done.
+        """End the worker and close the output; returns when that is done, or cannot be.
+
+        A worker that makes no progress for `STALLED_S` is left behind.
 
         Parameters
         ----------
         drain
-            True: first write everything that the rings hold (their writer must have stopped);
-            False: only what was taken already.
+            True: first write everything that the rings and the spill hold (the rings' writer must
+            have stopped); False: only what was taken already.
         """
         self._drains = drain
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        elif self._is_open:
-            self._close_output()
+        if self._thread is None:
+            if self._is_open:
+                self._close_output()
+            return
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self._wait_for_worker(self._thread)
+        self._spiller_ends.set()
+        if self._spiller is not None:
+            self._spiller.join(SPILL_AT_STOP_S)
+            self.is_hung = self.is_hung or self._spiller.is_alive()
+        for table, source in self._sources.items():
+            self._n_seen[table] += source.available
+            if not self.is_hung:
+                source.close()
+        if not self.is_hung:
+            self._spill.close()
+        left = self.rows_left
+        if self._drains and left:
+            self.failed = SinkError(self._describe(left))
+            _log.error("a sink has not got all rows", sink=self.name, why=str(self.failed))
+
+    def _wait_for_worker(self, thread: threading.Thread) -> None:
+        progress, since_s = self._progress, monotonic()
+        thread.join(SPILL_LOOK_S)
+        while thread.is_alive():
+            if self._progress != progress:
+                progress, since_s = self._progress, monotonic()
+            elif monotonic() - since_s >= STALLED_S:
+                self.is_hung = True
+                return
+            thread.join(SPILL_LOOK_S)
+
+    def _describe(self, left: Mapping[str, int]) -> str:
+        rows = ", ".join(f"{n:,} rows of {table}" for table, n in left.items())
+        why = self.error or ("a call to its output does not return" if self.is_hung else "")
+        where = ""
+        if self._spill.is_durable and self._spill.n_bytes:
+            where = f" (they wait in {self._spill.folder} for the next start)"
+        return f"sink {self.name} has not got {rows}{where}" + (f": {why}" if why else "")
 
     @property
     def rows_committed(self) -> dict[str, int]:
@@ -207,17 +275,22 @@ class Sink(ABC):
         return {table: counter.value for table, counter in self._n_committed.items()}
 
     @property
+    def rows_left(self) -> dict[str, int]:
+        """Rows that it has not got, by table, where there are any."""
+        return {table: left for table in self.tables if (left := self._left(table)) > 0}
+
+    @property
     def n_retries(self) -> int:
-        """How often a write was tried again because the disk was full."""
-        return self.retry.n_retries
+        """How often a write was tried again."""
+        return self.retry.n_retries + self._failures.value
 
     @abstractmethod
     def _open(self) -> None:
-        """Open the output for `tables`; raises SinkError."""
+        """Open the output for `tables`, also again after `_close`; raises SinkError."""
 
     @abstractmethod
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
-        """Write the rows; calls `_count_committed` for those that readers can now see."""
+        """Write the rows; calls `_note_committed` for those that readers can now see."""
 
     @abstractmethod
     def _finish(self) -> None:
@@ -227,6 +300,10 @@ class Sink(ABC):
     def _close(self) -> None:
         """Let go of the output; after a failure too, so it must not raise."""
 
+    def _held(self, table: str, batch: pa.RecordBatch) -> int | None:
+        """Give the greatest seq of `batch` that the output holds; rows go in in order."""
+        return None
+
     def _housekeeping(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
@@ -234,39 +311,60 @@ class Sink(ABC):
         """Give the schema of a table's files: units at its fields, `origin` as its metadata."""
         return table.arrow_schema.with_metadata(self.origin)
 
+    def _note_committed(self, table: str, batch: pa.RecordBatch) -> None:
+        """Note that readers can see all rows of a batch."""
+        self._n_committed[table].add(batch.num_rows)
+        self._positions[table] = last_seq(batch)
+        self._progress += 1
+
     def _count_committed(self, table: str, n_rows: int) -> None:
         self._n_committed[table].add(n_rows)
+        self._progress += 1
 
     def _record_latency(self, tables: Iterable[str]) -> None:
         for table in tables:
             self._sources[table].record(self.latency)
 
+    def _left(self, table: str) -> int:
+        source = self._sources.get(table)
+        n_waiting = 0 if source is None or self._is_stopped else source.available
+        return self._n_seen[table] + n_waiting - self._n_committed[table].value
+
+    # The worker.
+
     def _run(self) -> None:
         try:
-            self._loop()
+            while not self._stopping.is_set():
+                began_s = monotonic()
+                self._maintain(self._step())
+                if not self._spill.has_unread:
+                    self._stopping.wait(max(0.0, began_s + self.interval_s - monotonic()))
+            self._end()
+        except _GaveUp:
+            pass
         except Exception as error:  # the worker's edge: no caller could see the error
-            self._fail(error)
+            self._note_failure(error)
         finally:
-            for source in self._sources.values():
-                source.close()
             self._close_output()
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            began_s = monotonic()
-            self._housekeeping(self._flush())
-            self._stopping.wait(max(0.0, began_s + self.interval_s - monotonic()))
-        if self._drains:
-            while self._flush():
-                pass
-        self._finish()
-
-    def _flush(self) -> int:
-        """Take and write what the rings hold; returns the number of rows."""
-        batches = self._take()
-        if batches:
-            self._write(batches)
+    def _step(self) -> int:
+        """Take what comes next and write it; returns the number of rows."""
+        batches = self._next()
+        if batches or not self._is_open:
+            self._deliver(batches)
+        self._note_idle()
         return sum(batch.num_rows for batch in batches.values())
+
+    def _next(self) -> dict[str, pa.RecordBatch]:
+        """Take what was spilled, or where nothing was, what the rings hold."""
+        with self._lock:
+            self._note_busy()
+            if self._spill.has_unread:
+                return self._spill.next()
+            self._in_flight = batches = self._take()
+            if self.holds_rows:
+                self._keep(batches)
+            return batches
 
     def _take(self) -> dict[str, pa.RecordBatch]:
         """Take what the rings hold: a batch of each table that has rows."""
@@ -275,20 +373,242 @@ class Sink(ABC):
             batch = source.take() if source.available else None
             if batch is not None and batch.num_rows:
                 batches[table] = batch
+                self._n_seen[table] += batch.num_rows
         return batches
 
-    def _fail(self, error: Exception) -> None:
-        if isinstance(error, SinkError):
-            text = str(error)
+    def _keep(self, batches: Mapping[str, pa.RecordBatch]) -> None:
+        """Let a spill on disk hold the rows until the output does; the ring is free of them."""
+        if self._spill.is_durable:
+            if self._spill.is_full or not self._spill.flush():
+                self._log_spill_error()
+                return  # the ring holds them, and `_deliver` has the output commit at once
+            for table, batch in batches.items():
+                self._spill.append(table, batch, is_read=True)
+        self._in_flight = {}
+        for source in self._sources.values():
+            source.commit()
+
+    def _deliver(self, batches: dict[str, pa.RecordBatch]) -> None:
+        """Write rows until the output has taken them."""
+        while True:
+            try:
+                self._ensure_open()
+                rest = {table: self._missing(table, batch) for table, batch in batches.items()}
+                rest = {table: batch for table, batch in rest.items() if batch.num_rows}
+                if rest:
+                    self._write(rest)
+                    self._positions.update((t, last_seq(batch)) for t, batch in rest.items())
+                if self.holds_rows and self._in_flight:
+                    self._finish()
+                break
+            except Exception as error:  # any error of an output: the others go on
+                self._note_failure(error)
+                self._wait_to_retry(error)
+                if self._begin_again():
+                    return
+        self._note_success()
+        with self._lock:
+            self._in_flight = {}
+            self._spill.trim(self._safe_positions())
+            for source in self._sources.values():
+                source.commit()
+
+    def _safe_positions(self) -> dict[str, int]:
+        """Give, by table, the last seq up to which the output holds all rows."""
+        return self._positions
+
+    def _ensure_open(self) -> None:
+        if not self._is_open:
+            self._open()
+            self._is_open = True
+            self._unsure.update(self.tables)
+
+    def _begin_again(self) -> bool:
+        """After a failure: whether rows must come from the spill once more."""
+        if not (self.holds_rows and self._spill.is_durable):
+            return False
+        with self._lock:
+            for table, batch in self._in_flight.items():
+                self._spill.append(table, batch, is_read=True)
+            self._in_flight = {}
+            self._spill.rewind()
+        return True
+
+    def _missing(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Give the rows of a batch that the output lacks: all, unless after a failure or a start."""
+        if table not in self._unsure:
+            return batch
+        position = self._positions.get(table)
+        if position is not None:
+            batch = rows_after(batch, position)
+        if batch.num_rows:
+            held = self._held(table, batch)
+            if held is not None:
+                held = min(held, last_seq(batch))
+                rest = rows_after(batch, held)
+                self._note_held(table, batch.num_rows - rest.num_rows)
+                self._positions[table] = held
+                batch = rest
+            if batch.num_rows:
+                self._unsure.discard(table)
+        return batch
+
+    def _note_held(self, table: str, n_rows: int) -> None:
+        """Note that the output has rows that an earlier run, or a write that failed, had put in."""
+        with self._lock:
+            if self._spill.is_recovered(table):
+                self._n_seen[table] -= n_rows
+            else:
+                self._n_committed[table].add(n_rows)
+
+    def _note_busy(self) -> None:
+        """Note that the output is in use; where it fails, it has been since the first failure."""
+        if self._busy_since_s is None:
+            self._busy_since_s = monotonic()
+
+    def _note_idle(self) -> None:
+        with self._lock:
+            if not self._n_failures:
+                self._busy_since_s = None
+
+    def _maintain(self, n_rows: int) -> None:
+        with self._lock:
+            self._note_busy()
+        try:
+            self._housekeeping(n_rows)
+        except Exception as error:  # as in `_deliver`
+            self._note_failure(error)
+            self._wait_to_retry(error)
+            self._begin_again()
         else:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-        prefix = f"sink {self.name}: "
-        self.failed = SinkError(prefix + text.removeprefix(prefix))
-        self.failed.__cause__ = error
-        if self.on_failure is not None:
-            self.on_failure(self)
+            with self._lock:
+                self._spill.trim(self._safe_positions())
+        self._note_idle()
+
+    def _end(self) -> None:
+        """Drain, and commit what is left."""
+        while True:
+            if self._drains:
+                while self._step() or self._spill.has_unread:
+                    pass
+            try:
+                self._ensure_open()
+                self._finish()
+                break
+            except Exception as error:  # as in `_deliver`
+                self._note_failure(error)
+                self._wait_to_retry(error)
+                self._begin_again()
+        self._note_success()
+        with self._lock:
+            self._spill.trim(self._safe_positions())
+
+    # Failures.
+
+    def _note_failure(self, error: Exception) -> None:
+        self._n_failures += 1
+        self._failures.add()
+        self._failing.set(1)
+        text = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
+        self.error = " ".join(text.removeprefix(f"sink {self.name}: ").split())
+        if self._n_failures == 1 or monotonic() - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = monotonic()
+            _log.error(
+                "a sink fails: its rows wait, the others go on",
+                sink=self.name,
+                error=self.error,
+                failures=self._n_failures,
+            )
+        self._close_output()
+
+    def _note_success(self) -> None:
+        if self._n_failures:
+            _log.info("the sink works again", sink=self.name, failures=self._n_failures)
+            self._n_failures = 0
+            self.error = ""
+            self._failing.set(0)
+
+    def _wait_to_retry(self, error: Exception) -> None:
+        if not self._stopping.is_set():
+            self._stopping.wait(retry_delay_s(self._n_failures))
+            return
+        if self._gives_up_s is None:
+            self._gives_up_s = monotonic() + RETRY_AT_STOP_S
+        elif monotonic() >= self._gives_up_s:
+            raise _GaveUp
+        if isinstance(error, DiskFullError):
+            raise _GaveUp
+        sleep(min(SPILL_LOOK_S, retry_delay_s(self._n_failures)))
 
     def _close_output(self) -> None:
         if self._is_open:
             self._is_open = False
             self._close()
+
+    # The spiller.
+
+    def _run_spiller(self) -> None:
+        while not self._spiller_ends.wait(SPILL_LOOK_S):
+            with self._lock:
+                if self._must_spill():
+                    self._spill_rows()
+        if self._drains and self._spill.is_durable:
+            with self._lock:
+                self._spill_rows()
+
+    def _must_spill(self) -> bool:
+        busy_s = 0.0 if self._busy_since_s is None else monotonic() - self._busy_since_s
+        if busy_s >= SPILL_AFTER_S:
+            return True
+        if busy_s < BUSY_S and not self._spill.has_unread:
+            return False
+        return any(source.depth >= SPILL_DEPTH for source in self._sources.values())
+
+    def _spill_rows(self) -> None:
+        """Take all rows out of the rings; first those that the worker is writing."""
+        if not any(source.available for source in self._sources.values()) and not self._in_flight:
+            return
+        if self._spill.is_full:
+            self._log_spill_error()
+            return
+        for table, batch in self._in_flight.items():
+            self._spill.append(table, batch, is_read=True)
+            self._spilled.add(batch.num_rows)
+        self._in_flight = {}
+        if not self._spill.flush():
+            self._log_spill_error()
+            return
+        self._log_spill()
+        while not self._spill.is_full and (batches := self._take()):
+            for table, batch in batches.items():
+                self._spill.append(table, batch)
+                self._spilled.add(batch.num_rows)
+        for source in self._sources.values():
+            source.commit()
+
+    def _log_spill(self) -> None:
+        if monotonic() - self._spill_logged_s >= LOG_EVERY_S:
+            self._spill_logged_s = monotonic()
+            _log.warning(
+                "a sink does not keep up: rows are spilled",
+                sink=self.name,
+                to=str(self._spill.folder or "memory"),
+                error=self.error,
+            )
+
+    def _log_spill_error(self) -> None:
+        if monotonic() - self._spill_error_logged_s >= LOG_EVERY_S:
+            self._spill_error_logged_s = monotonic()
+            why = self._spill.error or f"it is full: {self._spill.n_bytes:,} bytes"
+            _log.error("rows cannot be spilled: they stay in the ring", sink=self.name, why=why)
+
+
+def last_seq(batch: pa.RecordBatch) -> int:
+    """Give the seq of the last row."""
+    return int(batch.column("seq")[-1].as_py())
+
+
+def rows_after(batch: pa.RecordBatch, position: int) -> pa.RecordBatch:
+    """Give the rows with a seq greater than `position`."""
+    seqs = batch.column("seq").to_numpy()
+    return batch.slice(int(seqs.searchsorted(position, side="right")))

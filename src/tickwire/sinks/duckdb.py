@@ -8,8 +8,9 @@ Rules of this file
   a commit that fails has written nothing and can be repeated.
 - A commit is not a checkpoint. DuckDB's automatic one would stall a commit for up to seconds each
   16 MB, so its threshold is put out of reach and the sink checkpoints itself: when no rows came for
-  a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint, but
-  rows do not fill the rings meanwhile: the sink takes them and sets them aside, within a bound.
+  a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint;
+  where a ring fills meanwhile, its rows are spilled.
+- A file that was deleted or replaced is noticed after each commit, before its rows count.
 - Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
 """
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -49,8 +50,6 @@ MIB = 1 << 20
 # Without rows for this long the feed counts as quiet; below this much log a checkpoint can wait.
 QUIET_S = 1.0
 QUIET_MIN_BYTES = 16 * MIB
-# Rows taken while a checkpoint runs wait in memory up to this size, then in the rings.
-ASIDE_BYTES = 256 * MIB
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
 _log = get_logger("tickwire.sinks")
@@ -89,10 +88,9 @@ class DuckDBSettings(FileSinkSettings):
         self,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> DuckDBSink:
         """Make the sink, not yet open."""
-        return DuckDBSink(self, feed, metrics, on_failure)
+        return DuckDBSink(self, feed, metrics)
 
 
 class _Insert:
@@ -126,22 +124,6 @@ class _Insert:
         connection.execute(self._statement)
 
 
-class _Checkpoint(threading.Thread):
-    """A checkpoint in a thread of its own; DuckDB releases the GIL."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        super().__init__(name="sink-checkpoint", daemon=True)
-        self._connection = connection
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        """Do it, and keep what went wrong."""
-        try:
-            self._connection.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            self.error = DiskFullError(str(error)) if is_full(error) else error
-
-
 class DuckDBSink(Sink):
     """Rows to the tables of a DuckDB file, one commit per flush.
 
@@ -149,8 +131,6 @@ class DuckDBSink(Sink):
     ----------
     stalls
         Checkpoints, during which nothing is committed.
-    n_rows_aside
-        Rows that were taken while a checkpoint ran and committed after it.
     """
 
     def __init__(
@@ -158,11 +138,11 @@ class DuckDBSink(Sink):
         settings: DuckDBSettings,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, metrics, on_failure)
+        super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
-        self.n_rows_aside = 0
+        self._failed_checkpoints = self.metrics.counter("sink_failed_checkpoints")
+        self._file_id: tuple[int, int] | None = None
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
         self._path = Path(settings.path).absolute()
@@ -175,7 +155,7 @@ class DuckDBSink(Sink):
         self._last_rows_s = monotonic()
         self._inserts: dict[str, _Insert] = {}
         # Cursors are made from the first connection, which runs nothing, under the lock.
-        self._lock = threading.Lock()
+        self._cursor_lock = threading.Lock()
         self._database: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection  # the worker's alone
 
@@ -189,7 +169,7 @@ class DuckDBSink(Sink):
         SinkError
             The sink is not open.
         """
-        with self._lock:
+        with self._cursor_lock:
             if self._database is None:
                 raise SinkError(f"sink {self.name}: {self._path} is not open")
             return self._database.cursor()
@@ -226,6 +206,7 @@ class DuckDBSink(Sink):
             for table in self.tables.values():
                 self._inserts[table.name] = _Insert(self._writer, table)
             self._writer.execute("PRAGMA disable_optimizer")  # of this connection alone
+            self._check_file()
         except duckdb.Error as error:
             self._close()
             raise SinkError(f"sink {self.name}: {explain(error, self._path)}") from error
@@ -251,8 +232,9 @@ class DuckDBSink(Sink):
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         self.retry.attempt(lambda: self._commit(batches))
+        self._check_file()
         for table, batch in batches.items():
-            self._count_committed(table, batch.num_rows)
+            self._note_committed(table, batch)
         self._record_latency(batches)
         self._last_rows_s = monotonic()
 
@@ -272,6 +254,30 @@ class DuckDBSink(Sink):
                 raise DiskFullError(str(error)) from error
             raise
 
+    def _check_file(self) -> None:
+        """See that what was committed can be found by the file's name."""
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - thrice as fast, on each flush
+        except FileNotFoundError:
+            raise SinkError(f"{self._path} was deleted") from None
+        if self._file_id is None:
+            self._file_id = (stat.st_ino, stat.st_dev)
+        elif self._file_id != (stat.st_ino, stat.st_dev):
+            raise SinkError(f"{self._path} was replaced")
+
+    def _held(self, table: str, batch: pa.RecordBatch) -> int | None:
+        seqs = batch.column("seq")
+        tickwire_rows_ = pa.table(  # noqa: F841 - the statement finds it by name
+            {"seq": seqs, "ts_recv": batch.column("ts_recv").view(pa.timestamp("ns"))}
+        )
+        # A file may have rows of another feed with the same numbers, and not with the same times.
+        row = self._writer.execute(
+            f"SELECT max(held.seq) FROM main.{quote_identifier(table)} held "  # noqa: S608 - quoted
+            "JOIN tickwire_rows_ USING (seq, ts_recv) WHERE held.seq BETWEEN ? AND ?",
+            [seqs[0].as_py(), seqs[-1].as_py()],
+        ).fetchone()
+        return None if row is None or row[0] is None else int(row[0])
+
     def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()
         if now_s < self._checkpoint_after_s:
@@ -288,41 +294,41 @@ class DuckDBSink(Sink):
             return 0
 
     def _checkpoint(self) -> None:
-        """Move the log into the file, and meanwhile keep the rings from filling."""
+        """Move the log into the file; a ring that fills meanwhile is spilled."""
         began_s = monotonic()
         # Nothing commits meanwhile, so every processor may help to end it.
         self._set_threads(os.cpu_count() or 1)
-        helper = _Checkpoint(self._writer)
-        helper.start()
-        aside = []
-        n_bytes = 0
-        while helper.is_alive():
-            if n_bytes < ASIDE_BYTES and not self._stopping.is_set():
-                batches = self._take()
-                n_bytes += sum(batch.nbytes for batch in batches.values())
-                if batches:
-                    aside.append(batches)
-            helper.join(self.interval_s)
-        self._set_threads(1)
-        self.stalls.add(monotonic() - began_s)
-        if helper.error is not None:
+        try:
+            self._writer.execute("CHECKPOINT")
+        except duckdb.Error as error:
             # Another connection's transaction prevented it, or the disk is full: it is tried again,
             # and the rows are safe in the log.
-            if not isinstance(helper.error, duckdb.TransactionException | DiskFullError):
-                raise helper.error
+            if not isinstance(error, duckdb.TransactionException) and not is_full(error):
+                raise
+            self._failed_checkpoints.add()
+            _log.warning(
+                "a checkpoint failed: it is tried again", sink=self.name, error=_one_line(error)
+            )
             self._checkpoint_after_s = monotonic() + CHECKPOINT_PAUSE_S
-        for batches in aside:
-            self.n_rows_aside += sum(batch.num_rows for batch in batches.values())
-            self._write(batches)
+        finally:
+            self.stalls.add(monotonic() - began_s)
+        self._set_threads(1)
+        self._progress += 1
 
     def _finish(self) -> None:
         self._checkpoint()
 
     def _close(self) -> None:
-        with self._lock:
+        self._file_id = None
+        self._inserts.clear()
+        with self._cursor_lock:
             database, self._database = self._database, None
         if database is not None:
             with suppress(duckdb.Error):
                 self._writer.close()
             with suppress(duckdb.Error):
                 database.close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

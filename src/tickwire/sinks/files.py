@@ -73,10 +73,16 @@ class DurableFile(io.RawIOBase):
         Must not exist yet.
     retry
         Decides how long a full disk is waited for.
+
+    Attributes
+    ----------
+    path
+        As given.
     """
 
     def __init__(self, path: Path, retry: Retry) -> None:
         super().__init__()
+        self.path = path
         self._retry = retry
         self._n_bytes = 0
         self._is_abandoned = False
@@ -106,6 +112,22 @@ class DurableFile(io.RawIOBase):
             self._n_bytes += n_written
             view = view[n_written:]
         return n_bytes
+
+    def check(self) -> None:
+        """See that what was written can be found by its name.
+
+        Raises
+        ------
+        SinkError
+            The file was deleted, moved or replaced.
+        """
+        held = os.fstat(self._descriptor)
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            raise SinkError(f"{self.path} was deleted") from None
+        if (held.st_ino, held.st_dev) != (named.st_ino, named.st_dev):
+            raise SinkError(f"{self.path} was replaced")
 
     def sync(self) -> None:
         """Make what was written durable."""

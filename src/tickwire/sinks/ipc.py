@@ -11,7 +11,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -51,10 +51,9 @@ class IpcSettings(FileSinkSettings):
         self,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> IpcSink:
         """Make the sink, not yet open."""
-        return IpcSink(self, feed, metrics, on_failure)
+        return IpcSink(self, feed, metrics)
 
 
 class IpcSink(Sink):
@@ -65,13 +64,13 @@ class IpcSink(Sink):
         settings: IpcSettings,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, metrics, on_failure)
+        super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
         self._root = Path(settings.path)
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
+        self._last_seqs: dict[str, int | None] = {}
 
     def _open(self) -> None:
         file_name = f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
@@ -100,8 +99,28 @@ class IpcSink(Sink):
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         for table, batch in batches.items():
             self._streams[table].write_batch(batch)
-            self._count_committed(table, batch.num_rows)
+            self._files[table].check()
+            self._note_committed(table, batch)
         self._record_latency(batches)
+
+    def _held(self, table: str, batch: pa.RecordBatch) -> int | None:
+        if table not in self._last_seqs:
+            self._last_seqs[table] = self._last_seq_of_earlier(table)
+        last = self._last_seqs[table]
+        seqs = batch.column("seq").to_numpy()
+        return last if last is not None and seqs[0] <= last else None
+
+    def _last_seq_of_earlier(self, table: str) -> int | None:
+        """Give the last seq that this feed has written to a file before the present one."""
+        folder = self._root / path_segment(table)
+        prefix = f"{path_segment(self.feed)}-"
+        for path in sorted(folder.glob("*.arrows"), reverse=True):
+            if path == self._files[table].path or path.name.rpartition("-")[0] + "-" != prefix:
+                continue
+            last = last_seq_of(path)
+            if last is not None:
+                return last
+        return None
 
     def _finish(self) -> None:
         for table, stream in self._streams.items():
@@ -112,3 +131,16 @@ class IpcSink(Sink):
         for file in self._files.values():
             with suppress(OSError):
                 file.close()
+        self._files.clear()
+        self._streams.clear()
+        self._last_seqs.clear()
+
+
+def last_seq_of(path: Path) -> int | None:
+    """Give the last seq in a stream of a feed, read to its end or to where it is torn."""
+    last = None
+    with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
+        for batch in pa.ipc.open_stream(file):
+            if batch.num_rows:
+                last = int(batch.column("seq")[-1].as_py())
+    return last

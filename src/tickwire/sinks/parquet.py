@@ -8,13 +8,16 @@ Rules of this file
   `tickwire.sinks.hidden` for where, and for what a killed run leaves.
 - Rows wait in memory only until they fill a row group; row groups go to the file as they fill, and
   all that waits together has a bound.
+- Until their file has appeared, the spill has the rows too, where it is on disk: what a failure or
+  the end of the process takes is written again. Within a partition rows appear in the order of
+  `seq`, so the last of its files says where to go on.
 - `venue` is in the path, not in the file. A venue's name is data from a configuration: it is
   percent-encoded, and readers decode it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +34,7 @@ from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, Seconds, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Metrics
-from tickwire.sinks.base import Sink
+from tickwire.sinks.base import Sink, last_seq, rows_after
 from tickwire.sinks.files import (
     HIVE_NULL,
     DurableFile,
@@ -76,10 +79,9 @@ class ParquetSettings(FileSinkSettings):
         self,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> ParquetSink:
         """Make the sink, not yet open."""
-        return ParquetSink(self, feed, metrics, on_failure)
+        return ParquetSink(self, feed, metrics)
 
 
 @dataclass(slots=True)
@@ -92,6 +94,8 @@ class _File:
     output: DurableFile
     writer: pq.ParquetWriter
     opened_s: float
+    first_seq: int
+    last_seq: int = -1
     n_rows: int = 0
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     n_waiting_rows: int = 0
@@ -99,6 +103,7 @@ class _File:
 
     def append(self, batch: pa.RecordBatch) -> None:
         self.waiting.append(batch)
+        self.last_seq = batch.column("seq")[-1].as_py()
         self.n_rows += batch.num_rows
         self.n_waiting_rows += batch.num_rows
         self.n_waiting_bytes += own_bytes(batch)
@@ -137,14 +142,15 @@ class ParquetSink(Sink):
     It records no latencies: how long a row waits for its file is the configuration's choice.
     """
 
+    holds_rows = True
+
     def __init__(
         self,
         settings: ParquetSettings,
         feed: str,
         metrics: Metrics | None = None,
-        on_failure: Callable[[Sink], None] | None = None,
     ) -> None:
-        super().__init__(settings, feed, metrics, on_failure)
+        super().__init__(settings, feed, metrics)
         self.interval_s = min(self.interval_s, settings.rotate_s)
         self._rotate_s = settings.rotate_s
         self._rotate_rows = settings.rotate_rows
@@ -154,6 +160,10 @@ class ParquetSink(Sink):
         self._files: dict[tuple[str, Part], _File] = {}
         self._start = ""
         self._n_files = 0
+        self._handed: dict[str, int] = {}  # the last seq of each table that came here
+        # The last seq that has appeared: of this run, and in files of earlier ones.
+        self._appeared: dict[tuple[str, Part], int] = {}
+        self._appeared_before: dict[tuple[str, Part], int] = {}
 
     def _open(self) -> None:
         make_folder(self._root, self.name)
@@ -178,9 +188,52 @@ class ParquetSink(Sink):
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         for table, batch in batches.items():
             for part, rows in self._split(batch):
-                self._append(table, part, rows)
+                rest = self._not_appeared(table, part, rows)
+                if rest.num_rows:
+                    self._append(table, part, rest)
+            self._handed[table] = max(self._handed.get(table, -1), last_seq(batch))
         while sum(file.n_waiting_bytes for file in self._files.values()) > WAITING_BYTES:
             max(self._files.values(), key=lambda file: file.n_waiting_bytes).write_group()
+
+    def _missing(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch  # each partition goes on at a row of its own
+
+    def _not_appeared(self, table: str, part: Part, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Give the rows that no file has: the others came out of the spill once more."""
+        rest = rows_after(rows, self._appeared.get((table, part), -1))
+        if not rest.num_rows or not self._spill.is_recovered(table):
+            return rest
+        if (table, part) not in self._appeared_before:
+            self._appeared_before[table, part] = self._last_seq_in(table, part)
+        before = self._appeared_before[table, part]
+        new = rows_after(rest, before)
+        if new.num_rows < rest.num_rows:
+            self._note_held(table, rest.num_rows - new.num_rows)
+            held = rest.column("seq")[rest.num_rows - new.num_rows - 1].as_py()
+            self._appeared[table, part] = held
+        return new
+
+    def _last_seq_in(self, table: str, part: Part) -> int:
+        """Give the last seq in this feed's files of a partition; -1 where there is none."""
+        folder = self._root.joinpath(path_segment(table), *part)
+        last = -1
+        for path in folder.glob("*.parquet"):
+            if path.name.rsplit("-", 2)[0] != path_segment(self.feed):
+                continue
+            with suppress(pa.ArrowException, OSError):
+                last = max(last, _greatest_seq(path))
+        return last
+
+    def _safe_positions(self) -> dict[str, int]:
+        positions = dict(self._handed)
+        if self._spill.is_durable:
+            for file in self._files.values():
+                positions[file.table] = min(positions[file.table], file.first_seq - 1)
+        return positions
+
+    def _begin_again(self) -> bool:
+        self._handed.clear()
+        return super()._begin_again()
 
     def _split(self, batch: pa.RecordBatch) -> Iterator[tuple[Part, pa.RecordBatch]]:
         """Give the rows of each venue and day, in order, without the column `venue`."""
@@ -203,7 +256,9 @@ class ParquetSink(Sink):
 
     def _append(self, table: str, part: Part, rows: pa.RecordBatch) -> None:
         while rows.num_rows:
-            file = self._files.get((table, part)) or self._new_file(table, part)
+            file = self._files.get((table, part))
+            if file is None:
+                file = self._new_file(table, part, rows.column("seq")[0].as_py())
             n_rows = min(
                 rows.num_rows,
                 self._rotate_rows - file.n_rows,
@@ -216,7 +271,7 @@ class ParquetSink(Sink):
             elif file.n_waiting_rows >= ROW_GROUP_ROWS or file.n_waiting_bytes >= ROW_GROUP_BYTES:
                 file.write_group()
 
-    def _new_file(self, table: str, part: Part) -> _File:
+    def _new_file(self, table: str, part: Part, first_seq: int) -> _File:
         self._n_files += 1
         name = f"{path_segment(self.feed)}-{self._start}-{self._n_files:06}"
         target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
@@ -226,7 +281,7 @@ class ParquetSink(Sink):
         writer = pq.ParquetWriter(
             output, schema, compression="zstd", version="2.6", **_encodings(schema)
         )
-        file = _File(table, temporary, target, output, writer, monotonic())
+        file = _File(table, temporary, target, output, writer, monotonic(), first_seq)
         self._files[table, part] = file
         return file
 
@@ -243,6 +298,7 @@ class ParquetSink(Sink):
         for path in (folder, folder.parent, folder.parent.parent):
             sync_folder(path)
         del self._files[key]
+        self._appeared[key] = file.last_seq
         self._count_committed(file.table, file.n_rows)
 
     def _housekeeping(self, n_rows: int) -> None:
@@ -255,11 +311,22 @@ class ParquetSink(Sink):
             self._publish(key)
 
     def _close(self) -> None:
-        # After a failure: unfinished files stay hidden, and the next start sets them aside.
+        # After a failure: unfinished files stay hidden, and the next opening sets them aside,
+        # unless the spill has their rows.
         for file in self._files.values():
             file.output.abandon()
             with suppress(OSError, pa.ArrowException):
                 file.writer.close()
             with suppress(OSError):
                 file.output.close()
+                if self._spill.is_durable:
+                    file.temporary.unlink()
+        self._files.clear()
         self._hidden.close()
+
+
+def _greatest_seq(path: Path) -> int:
+    with pq.ParquetFile(path) as file:
+        column = file.schema_arrow.get_field_index("seq")
+        groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+        return max((group.column(column).statistics.max for group in groups), default=-1)

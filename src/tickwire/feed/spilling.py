@@ -1,0 +1,57 @@
+"""Where the rows of a feed's sinks wait: `<spill_dir>/<feed>/<sink>/<table>`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from tickwire.config import Feed
+from tickwire.logs import get_logger
+from tickwire.sinks import Sink
+from tickwire.store import Spill
+
+_log = get_logger("tickwire.feed")
+
+
+def spill_folder(feed: Feed) -> Path | None:
+    """Give the folder of a feed's spills; None where they are in memory."""
+    if feed.spill_dir is not None:
+        return Path(feed.spill_dir) / quote(feed.name, safe="")
+    if feed.state_dir is not None:
+        return Path(feed.state_dir) / "spill" / quote(feed.name, safe="")
+    return None
+
+
+def spill_of(feed: Feed, sink: Sink) -> Spill:
+    """Make the spill of a sink that is open.
+
+    Raises
+    ------
+    SegmentError
+        Its folder cannot be used.
+    """
+    folder = spill_folder(feed)
+    spill = Spill(
+        None if folder is None else folder / quote(sink.name, safe=""),
+        sink.tables,
+        feed.spill_max_bytes,
+    )
+    rows = {table: n for table in sink.tables if (n := spill.recovered_rows(table))}
+    if rows:
+        _log.info("rows of the last run go in first", sink=sink.name, **rows)
+    return spill
+
+
+def warn_of_unclaimed(feed: Feed, sinks: list[Sink]) -> None:
+    """Log what waits for a sink or a table that is not configured any more."""
+    folder = spill_folder(feed)
+    if folder is None or not folder.is_dir():
+        return
+    claimed = {
+        (quote(sink.name, safe=""), quote(table, safe=""))
+        for sink in sinks
+        for table in sink.tables
+    }
+    for table in sorted(folder.glob("*/*")):
+        if (table.parent.name, table.name) not in claimed and any(table.glob("*.segment")):
+            _log.warning("rows wait for a sink that is not configured", folder=str(table))

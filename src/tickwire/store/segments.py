@@ -1,0 +1,262 @@
+"""Segments: the rows of one table in files that only grow.
+
+Rules of this file
+------------------
+- A segment is `<first seq>.segment`: eight bytes of magic, then records. A record is a head (its
+  length, first and last seq, a CRC of all of these and of the rows) and the rows as an Arrow IPC
+  stream of their own, with schema and dictionaries: each record is read without the others.
+- A write that fails is taken back, so that the next record stands where it should. What a kill
+  leaves of a record is cut off at the next opening; what a CRC refuses is set aside and counted.
+- A record is handed to the operating system, not to the disk: it outlives the process, and not the
+  machine's power.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from tickwire.errors import TickwireError
+from tickwire.logs import get_logger
+
+MAGIC = b"twseg01\n"
+SUFFIX = ".segment"
+DAMAGED = ".damaged"
+HEAD = struct.Struct("<Qqq")  # bytes of rows, first seq, last seq
+CRC = struct.Struct("<I")
+HEAD_BYTES = HEAD.size + CRC.size
+SEGMENT_BYTES = 64 << 20
+
+_log = get_logger("tickwire.store")
+
+
+class SegmentError(TickwireError):
+    """A segment cannot be written or read."""
+
+
+class Record(NamedTuple):
+    """Where some rows are.
+
+    Parameters
+    ----------
+    path
+        The segment.
+    offset
+        Where the record begins.
+    n_bytes
+        With its head.
+    first_seq, last_seq
+        Of its rows.
+    """
+
+    path: Path
+    offset: int
+    n_bytes: int
+    first_seq: int
+    last_seq: int
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows, at most: `seq` grows by one while a feed runs."""
+        return self.last_seq - self.first_seq + 1
+
+
+class SegmentLog:
+    """The segments of one table; one thread at a time.
+
+    Parameters
+    ----------
+    folder
+        Made where it is not there.
+    segment_bytes
+        A segment that has reached it is followed by another one.
+
+    Attributes
+    ----------
+    records
+        What it holds, oldest first.
+    n_bytes
+        Of all records.
+
+    Raises
+    ------
+    SegmentError
+        The folder cannot be used.
+    """
+
+    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self.records: deque[Record] = deque()
+        self.n_bytes = 0
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._file = -1
+        self._path = folder
+        self._end = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(folder.glob(f"*{SUFFIX}")):
+                self._scan(path)
+        except OSError as error:
+            raise SegmentError(f"{folder}: cannot be used: {error.strerror}") from error
+
+    def append(self, batch: pa.RecordBatch) -> None:
+        """Write rows behind all others.
+
+        Parameters
+        ----------
+        batch
+            At least one row, with a column `seq` that grows.
+
+        Raises
+        ------
+        SegmentError
+            They could not be written; nothing of them is kept.
+        """
+        seqs = batch.column("seq")
+        first, last = seqs[0].as_py(), seqs[-1].as_py()
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, batch.schema) as writer:
+            writer.write_batch(batch)
+        rows = stream.getvalue()
+        head = HEAD.pack(rows.size, first, last)
+        head += CRC.pack(zlib.crc32(rows, zlib.crc32(head)))
+        try:
+            if self._file < 0 or self._end >= self._segment_bytes:
+                self._begin(first)
+            self._write((head, rows))
+        except OSError as error:
+            raise SegmentError(
+                f"{self._folder}: cannot be written: {error.strerror or error}"
+            ) from error
+        n_bytes = len(head) + rows.size
+        self.records.append(Record(self._path, self._end, n_bytes, first, last))
+        self._end += n_bytes
+        self.n_bytes += n_bytes
+
+    def read(self, record: Record) -> pa.RecordBatch | None:
+        """Give the rows of a record; None where they are damaged.
+
+        Raises
+        ------
+        SegmentError
+            The segment cannot be read.
+        """
+        try:
+            with record.path.open("rb") as file:
+                file.seek(record.offset)
+                data = file.read(record.n_bytes)
+        except OSError as error:
+            raise SegmentError(f"{record.path}: cannot be read: {error.strerror}") from error
+        if not _is_whole(data, record.n_bytes):
+            return None
+        with pa.ipc.open_stream(pa.py_buffer(data)[HEAD_BYTES:]) as reader:
+            return reader.read_next_batch()
+
+    def trim(self, last_seq: int) -> None:
+        """Forget the records whose rows are all at or before `last_seq`."""
+        while self.records and self.records[0].last_seq <= last_seq:
+            self.drop_first()
+
+    def set_aside(self, record: Record) -> None:
+        """Keep the segment of a damaged record under another name, whatever becomes of it here."""
+        with suppress(OSError):
+            os.link(record.path, record.path.with_suffix(DAMAGED))
+
+    def drop_first(self) -> None:
+        """Forget the oldest record; its segment goes with the last record in it."""
+        record = self.records.popleft()
+        self.n_bytes -= record.n_bytes
+        if self.records and self.records[0].path == record.path:
+            return
+        if self._path == record.path:
+            self._leave()
+        # It may have been deleted: then there is nothing to forget.
+        with suppress(OSError):
+            record.path.unlink()
+
+    def close(self) -> None:
+        """Let go of the files; an empty folder goes."""
+        self._leave()
+        with suppress(OSError):
+            self._folder.rmdir()
+
+    def _begin(self, first_seq: int) -> None:
+        self._leave()
+        path = self._folder / f"{first_seq:020}{SUFFIX}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._path, self._end = path, 0
+        self._write((MAGIC,))
+        self._end = len(MAGIC)
+
+    def _leave(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        self._path = self._folder
+
+    def _write(self, parts: tuple[bytes | pa.Buffer, ...]) -> None:
+        """Write all parts at the end, or leave the file as it was."""
+        # Whoever has unlinked the segment has unlinked what would be written.
+        if os.fstat(self._file).st_nlink == 0:
+            self._leave()
+            raise OSError(2, "the segment was deleted")
+        try:
+            at = self._end
+            for part in parts:
+                view = memoryview(part).cast("B")
+                while view:
+                    n_written = os.pwrite(self._file, view, at)
+                    view = view[n_written:]
+                    at += n_written
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._end)
+            raise
+
+    def _scan(self, path: Path) -> None:
+        """Find the records of a segment that an earlier run has left; cut off what is torn."""
+        end = 0
+        with path.open("r+b") as file:
+            size = os.fstat(file.fileno()).st_size
+            if file.read(len(MAGIC)) == MAGIC:
+                end = len(MAGIC)
+                for record in self._heads(path, file.fileno(), size):
+                    self.records.append(record)
+                    self.n_bytes += record.n_bytes
+                    end = record.offset + record.n_bytes
+            if end != size:
+                _log.warning("a torn record is cut off", segment=str(path), bytes=size - end)
+                file.truncate(end)
+        if end <= len(MAGIC):
+            path.unlink()
+
+    @staticmethod
+    def _heads(path: Path, file: int, size: int) -> Iterator[Record]:
+        offset = len(MAGIC)
+        while offset + HEAD_BYTES <= size:
+            n_rows_bytes, first, last = HEAD.unpack(os.pread(file, HEAD.size, offset))
+            n_bytes = HEAD_BYTES + n_rows_bytes
+            if n_bytes > size - offset or first > last:
+                return
+            # Only the last record can be torn; the others are checked when they are read.
+            if offset + n_bytes == size and not _is_whole(os.pread(file, n_bytes, offset), n_bytes):
+                return
+            yield Record(path, offset, n_bytes, first, last)
+            offset += n_bytes
+
+
+def _is_whole(data: bytes, n_bytes: int) -> bool:
+    if len(data) != n_bytes or n_bytes < HEAD_BYTES:
+        return False
+    (crc,) = CRC.unpack_from(data, HEAD.size)
+    rows = memoryview(data)[HEAD_BYTES:]
+    return bool(zlib.crc32(rows, zlib.crc32(data[: HEAD.size])) == crc)

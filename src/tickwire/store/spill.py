@@ -1,0 +1,217 @@
+"""The spill of one sink: rows that it has not got yet, in order, within a bound.
+
+Rules of this file
+------------------
+- With a folder it lies in segments, one log per table; without one in memory. Rows that could not
+  be written to disk wait in memory and nothing passes them.
+- It is read in order: `next` gives each table's oldest rows that were not read, `trim` forgets what
+  the sink holds, `rewind` begins at the oldest again.
+- The caller's lock guards it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from tickwire.errors import TickwireError
+from tickwire.logs import get_logger
+from tickwire.store.segments import Record, SegmentLog
+
+MEMORY_BYTES = 256 << 20
+
+_log = get_logger("tickwire.store")
+
+
+@dataclass(slots=True)
+class _Backlog:
+    """The rows of one table: first those in segments, then those in memory."""
+
+    log: SegmentLog | None
+    memory: deque[pa.RecordBatch] = field(default_factory=deque)
+    n_read: int = 0  # entries that were read and not trimmed
+    n_recovered: int = 0  # entries that an earlier run has left
+
+    def n_entries(self) -> int:
+        return len(self.memory) + (0 if self.log is None else len(self.log.records))
+
+    def entry(self, i: int) -> Record | pa.RecordBatch:
+        n_records = 0 if self.log is None else len(self.log.records)
+        if self.log is not None and i < n_records:
+            return self.log.records[i]
+        return self.memory[i - n_records]
+
+
+class Spill:
+    """Rows on their way to one sink.
+
+    Parameters
+    ----------
+    folder
+        Where segments are; None: rows wait in memory.
+    tables
+        Those of the sink.
+    max_bytes
+        Most bytes of all tables together; past it nothing is taken. In memory at most 256 MiB.
+
+    Attributes
+    ----------
+    is_durable
+        Whether it outlives the process.
+    folder
+        As given.
+    error
+        Why its disk takes nothing; empty where it does.
+    n_damaged
+        Records that a CRC refused.
+
+    Raises
+    ------
+    SegmentError
+        The folder cannot be used.
+    """
+
+    def __init__(
+        self, folder: Path | None, tables: Iterable[str], max_bytes: int = MEMORY_BYTES
+    ) -> None:
+        self.is_durable = folder is not None
+        self.folder = folder
+        self.error = ""
+        self.n_damaged = 0
+        self._max_bytes = max_bytes if self.is_durable else min(max_bytes, MEMORY_BYTES)
+        self._memory_bytes = 0
+        self._backlogs: dict[str, _Backlog] = {}
+        for table in tables:
+            log = None if folder is None else SegmentLog(folder / quote(table, safe=""))
+            self._backlogs[table] = _Backlog(
+                log, n_recovered=0 if log is None else len(log.records)
+            )
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that it holds."""
+        logs = (backlog.log for backlog in self._backlogs.values())
+        return self._memory_bytes + sum(log.n_bytes for log in logs if log is not None)
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether there is something to read."""
+        return any(each.n_read < each.n_entries() for each in self._backlogs.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes nothing more."""
+        return self.n_bytes >= self._max_bytes
+
+    def recovered_rows(self, table: str) -> int:
+        """Rows that an earlier run has left, by their numbers."""
+        backlog = self._backlogs[table]
+        entries = (backlog.entry(i) for i in range(backlog.n_recovered))
+        return sum(entry.n_rows for entry in entries if isinstance(entry, Record))
+
+    def append(self, table: str, batch: pa.RecordBatch, *, is_read: bool = False) -> bool:
+        """Keep rows behind all others of the table.
+
+        Parameters
+        ----------
+        table
+            Whose.
+        batch
+            At least one row.
+        is_read
+            The caller has them already: `next` does not give them, unless after `rewind`.
+
+        Returns
+        -------
+        bool
+            Whether they are as safe as they can be; False: they wait in memory for a disk that
+            failed.
+        """
+        backlog = self._backlogs[table]
+        if is_read and backlog.n_read < backlog.n_entries():
+            raise ValueError("rows before these have not been read")
+        backlog.memory.append(batch)
+        self._memory_bytes += batch.nbytes
+        backlog.n_read += is_read
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits in memory for the disk; False where it still waits."""
+        if not self.is_durable:
+            return True
+        try:
+            for backlog in self._backlogs.values():
+                while backlog.log is not None and backlog.memory:
+                    backlog.log.append(backlog.memory[0])
+                    self._memory_bytes -= backlog.memory.popleft().nbytes
+        except TickwireError as error:
+            self.error = str(error)
+            return False
+        self.error = ""
+        return True
+
+    def next(self) -> dict[str, pa.RecordBatch]:
+        """Give each table's oldest rows that were not read, and count them as read.
+
+        Raises
+        ------
+        SegmentError
+            A segment cannot be read.
+        """
+        found = {}
+        for table, backlog in self._backlogs.items():
+            while backlog.n_read < backlog.n_entries():
+                entry = backlog.entry(backlog.n_read)
+                if not isinstance(entry, Record):
+                    found[table] = entry
+                    backlog.n_read += 1
+                    break
+                assert backlog.log is not None  # noqa: S101 - a record is in a log
+                batch = backlog.log.read(entry)
+                backlog.n_read += 1
+                if batch is not None:
+                    found[table] = batch
+                    break
+                self.n_damaged += 1
+                backlog.log.set_aside(entry)
+                _log.error("a damaged record is passed over", segment=str(entry.path), table=table)
+        return found
+
+    def is_recovered(self, table: str) -> bool:
+        """Whether the rows that `next` gave last were left by an earlier run."""
+        backlog = self._backlogs[table]
+        return 0 < backlog.n_read <= backlog.n_recovered
+
+    def trim(self, positions: Mapping[str, int]) -> None:
+        """Forget entries that the sink holds whole: up to a seq, by table."""
+        for table, last_seq in positions.items():
+            backlog = self._backlogs[table]
+            while backlog.n_read and _last_seq(backlog.entry(0)) <= last_seq:
+                if backlog.log is not None and backlog.log.records:
+                    backlog.log.drop_first()
+                else:
+                    self._memory_bytes -= backlog.memory.popleft().nbytes
+                backlog.n_read -= 1
+                backlog.n_recovered = max(0, backlog.n_recovered - 1)
+
+    def rewind(self) -> None:
+        """Let `next` begin at the oldest rows again."""
+        for backlog in self._backlogs.values():
+            backlog.n_read = 0
+
+    def close(self) -> None:
+        """Let go of the files; what they hold stays."""
+        for backlog in self._backlogs.values():
+            if backlog.log is not None:
+                backlog.log.close()
+
+
+def _last_seq(entry: Record | pa.RecordBatch) -> int:
+    if isinstance(entry, Record):
+        return entry.last_seq
+    return int(entry.column("seq")[-1].as_py())

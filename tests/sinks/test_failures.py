@@ -1,0 +1,311 @@
+"""A sink that fails, hangs, or whose output is taken away: alone, and without losing or doubling."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.sinks.batches import ListSource, batch_of, open_sink, wait_for
+
+from tickwire.schema import TABLES
+from tickwire.sinks import Sink, base
+from tickwire.store import Spill
+
+TRADES = TABLES["trades"]
+KINDS = ["duckdb", "ipc", "parquet"]
+QUICK = {
+    "duckdb": {"flush_ms": 1},
+    "ipc": {"flush_ms": 1},
+    "parquet": {"rotate_s": 0.01},
+}
+
+
+class Trades(ListSource):
+    """A ring of trades, as a sink sees it, that says how full it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_rows = 0
+        self.is_deep = False
+
+    def more(self, n_batches: int = 1) -> None:
+        for _ in range(n_batches):
+            self.put(batch_of(TRADES, 10, self.n_rows, venue=["v"] * 10, ts_recv=self._times()))
+            self.n_rows += 10
+
+    def _times(self) -> list[int]:
+        return [1_700_000_000_000_000_000 + self.n_rows + i for i in range(10)]
+
+    @property
+    def depth(self) -> float:
+        return 1.0 if self.is_deep else 0.0
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "retry_delay_s", lambda _: 0.01)
+    monkeypatch.setattr(base, "RETRY_AT_STOP_S", 0.1)
+    monkeypatch.setattr(base, "SPILL_AFTER_S", 0.05)
+    monkeypatch.setattr(base, "SPILL_LOOK_S", 0.01)
+    monkeypatch.setattr(base, "STALLED_S", 10.0)
+
+
+def sink_of(kind: str, root: Path) -> Sink:
+    path = root / "out" if kind != "duckdb" else root / "out.duckdb"
+    return open_sink(kind, path, [TRADES], **QUICK[kind])
+
+
+def start(sink: Sink, root: Path, *, on_disk: bool = True) -> Trades:
+    source = Trades()
+    sink.start({"trades": source}, Spill(root / "spill" if on_disk else None, ["trades"]))
+    return source
+
+
+def read(kind: str, root: Path) -> list[int]:
+    """Every seq in the output, in order, doubles too."""
+    if kind == "duckdb":
+        with duckdb.connect(str(root / "out.duckdb")) as connection:
+            rows = connection.sql("SELECT seq FROM trades ORDER BY seq").fetchall()
+            return [seq for (seq,) in rows]
+    seqs: list[int] = []
+    if kind == "parquet":
+        for path in (root / "out").rglob("*.parquet"):
+            seqs += pq.read_table(path, columns=["seq"], partitioning=None)["seq"].to_pylist()
+    for path in (root / "out").rglob("*.arrows"):
+        try:
+            for batch in pa.ipc.open_stream(path.read_bytes()):
+                seqs += batch.column("seq").to_pylist()
+        except pa.ArrowInvalid:
+            pass
+    return sorted(seqs)
+
+
+def n_committed(sink: Sink) -> int:
+    return sink.rows_committed["trades"]
+
+
+def fail(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let every write fail until the event is set."""
+    mended = threading.Event()
+    write = type(sink)._write
+
+    def failing(self: Sink, batches: object) -> None:
+        if not mended.is_set():
+            raise OSError(5, "Input/output error")
+        write(self, batches)  # type: ignore[arg-type] # as it came
+
+    monkeypatch.setattr(type(sink), "_write", failing)
+    return mended
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_sink_that_fails_does_not_take_is_spilled_and_goes_in_in_order(
+    kind: str, on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_of(kind, tmp_path)
+    mended = fail(sink, monkeypatch)
+    source = start(sink, tmp_path, on_disk=on_disk)
+    source.more(3)
+    wait_for(lambda: "Input/output error" in sink.error)
+    for _ in range(20):
+        source.more()
+        time.sleep(0.005)
+    wait_for(lambda: not source.batches)  # the ring is free, though nothing was committed
+    assert n_committed(sink) == 0
+    assert sink.rows_left == {"trades": source.n_rows}
+    mended.set()
+    wait_for(lambda: not sink.error)
+    source.more(5)
+    sink.stop()
+    assert sink.failed is None
+    assert n_committed(sink) == source.n_rows
+    assert read(kind, tmp_path) == list(range(source.n_rows))
+    assert not list(tmp_path.glob("spill/trades/*"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_output_that_was_deleted_is_made_again(kind: str, tmp_path: Path) -> None:
+    sink = sink_of(kind, tmp_path)
+    source = start(sink, tmp_path)
+    source.more(3)
+    wait_for(lambda: n_committed(sink) == 30)
+    for path in tmp_path.iterdir():
+        if path.name.startswith("out"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    source.more(4)
+    wait_for(lambda: n_committed(sink) == 70)
+    sink.stop()
+    assert sink.failed is None
+    found = read(kind, tmp_path)
+    assert found[-40:] == list(range(30, 70))
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_that_cannot_be_written_for_a_while_costs_nothing(
+    kind: str, tmp_path: Path
+) -> None:
+    sink = sink_of(kind, tmp_path)
+    source = start(sink, tmp_path)
+    source.more()
+    wait_for(lambda: n_committed(sink) == 10)
+    out = next(path for path in tmp_path.iterdir() if path.name.startswith("out"))
+    aside = tmp_path / "aside"
+    out.rename(aside)
+    blocker = tmp_path / out.name  # what stands there cannot be opened
+    blocker.write_text("in the way") if kind != "duckdb" else blocker.mkdir()
+    source.more(3)
+    wait_for(lambda: sink.error)
+    blocker.unlink() if kind != "duckdb" else blocker.rmdir()
+    aside.rename(out)
+    wait_for(lambda: n_committed(sink) == 40)
+    sink.stop()
+    assert sink.failed is None
+    assert read(kind, tmp_path) == list(range(40))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_that_hangs_delays_neither_the_ring_nor_the_stop(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_of(kind, tmp_path)
+    monkeypatch.setattr(base, "STALLED_S", 0.3)
+    goes_on = threading.Event()
+    monkeypatch.setattr(type(sink), "_write", lambda *_: goes_on.wait(60))
+    source = start(sink, tmp_path)
+    source.more()
+    wait_for(lambda: not source.batches)
+    source.more(5)
+    wait_for(lambda: not source.batches)
+    source.more()
+    began_s = time.monotonic()
+    sink.stop()
+    assert time.monotonic() - began_s < 10
+    assert sink.is_hung
+    assert str(sink.failed) == (
+        f"sink {kind} has not got 70 rows of trades (they wait in {tmp_path / 'spill'} for the "
+        "next start): a call to its output does not return"
+    )
+    again = Spill(tmp_path / "spill", ["trades"])
+    assert again.recovered_rows("trades") == 70
+    goes_on.set()
+    assert sink._thread is not None
+    sink._thread.join(10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_left_goes_in_at_the_next_start_once(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_of(kind, tmp_path)
+    source = start(sink, tmp_path)
+    source.more(4)
+    wait_for(lambda: n_committed(sink) == 40)
+    with monkeypatch.context() as patched:
+        fail(sink, patched)
+        source.more(6)
+        wait_for(lambda: sink.error)
+        sink.stop()
+    assert sink.rows_left == {"trades": 60}
+    # Its segments hold rows that the output has, too.
+    kept = Spill(tmp_path / "spill", ["trades"])
+    assert kept.recovered_rows("trades") >= 60
+    kept.close()
+    again = sink_of(kind, tmp_path)
+    more = start(again, tmp_path)
+    more.n_rows = source.n_rows
+    more.more(2)
+    again.stop()
+    assert again.failed is None
+    assert read(kind, tmp_path) == list(range(120))
+    assert not list(tmp_path.glob("spill/trades/*"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_the_output_has_already_are_not_written_again(kind: str, tmp_path: Path) -> None:
+    """A kill between the output's commit and the end of the segment."""
+    sink = sink_of(kind, tmp_path)
+    source = start(sink, tmp_path)
+    source.more(4)
+    wait_for(lambda: n_committed(sink) == 40)
+    sink.stop()
+    spill = Spill(tmp_path / "spill", ["trades"])
+    made = Trades()
+    made.more(6)
+    for batch in made.batches:
+        spill.append("trades", batch)
+    spill.close()
+    again = sink_of(kind, tmp_path)
+    start(again, tmp_path)
+    again.stop()
+    assert again.failed is None
+    assert read(kind, tmp_path) == list(range(60))
+    assert n_committed(again) == 20
+
+
+def test_rows_go_to_the_spill_before_the_ring_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "SPILL_AFTER_S", 60.0)
+    monkeypatch.setattr(base, "BUSY_S", 0.05)
+    sink = sink_of("ipc", tmp_path)
+    mended = fail(sink, monkeypatch)
+    source = start(sink, tmp_path)
+    source.more()
+    wait_for(lambda: sink.error)
+    source.more(3)
+    time.sleep(0.2)
+    assert len(source.batches) == 3
+    source.is_deep = True
+    wait_for(lambda: not source.batches)
+    source.is_deep = False
+    mended.set()
+    sink.stop()
+    assert read("ipc", tmp_path) == list(range(40))
+
+
+def test_past_the_bound_rows_stay_in_the_ring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = sink_of("ipc", tmp_path)
+    mended = fail(sink, monkeypatch)
+    source = Trades()
+    sink.start({"trades": source}, Spill(tmp_path / "spill", ["trades"], max_bytes=1))
+    source.more()
+    wait_for(lambda: sink.error and not source.batches)
+    time.sleep(0.2)
+    source.more(3)
+    time.sleep(0.2)
+    assert len(source.batches) == 3
+    assert any("cannot be spilled" in record.getMessage() for record in caplog.records)
+    mended.set()
+    sink.stop()
+    assert read("ipc", tmp_path) == list(range(40))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_retries_are_counted_and_told_once_a_minute(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tickwire")
+    sink = sink_of(kind, tmp_path)
+    mended = fail(sink, monkeypatch)
+    source = start(sink, tmp_path)
+    source.more()
+    registry = sink.metrics.registry
+    wait_for(lambda: registry.total("sink_failures") > 5)
+    assert registry.total("sink_failing") == 1
+    mended.set()
+    wait_for(lambda: not sink.error)
+    assert registry.total("sink_failing") == 0
+    sink.stop()
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum(line.startswith("a sink fails: ") for line in lines) == 1
+    assert sum(line.startswith("the sink works again") for line in lines) == 1

@@ -1,0 +1,135 @@
+"""Segments: what was written comes back, whatever a kill, a full disk or a bad byte leaves."""
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from tests.sinks.batches import all_tables, batch_of, cells
+
+from tickwire.schema import TABLES
+from tickwire.store import SegmentError, SegmentLog
+
+TRADES = TABLES["trades"]
+
+
+def rows_of(log: SegmentLog) -> list[int]:
+    seqs: list[int] = []
+    for record in log.records:
+        batch = log.read(record)
+        if batch is not None:
+            seqs += batch.column("seq").to_pylist()
+    return seqs
+
+
+def filled(folder: Path, n_batches: int = 5, segment_bytes: int = 1 << 20) -> SegmentLog:
+    log = SegmentLog(folder, segment_bytes)
+    for i in range(n_batches):
+        log.append(batch_of(TRADES, 10, 10 * i, seed=i))
+    return log
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.segment"))
+
+
+@pytest.mark.parametrize("table", all_tables(), ids=lambda table: table.name)
+def test_every_value_and_null_of_every_table_comes_back(tmp_path: Path, table) -> None:
+    batches = [batch_of(table, 20, 20 * i, seed=i) for i in range(3)]
+    log = SegmentLog(tmp_path)
+    for batch in batches:
+        log.append(batch)
+    log.close()
+    again = SegmentLog(tmp_path)
+    found = [again.read(record) for record in again.records]
+    assert [cells(batch) for batch in found] == [cells(batch) for batch in batches]
+    assert [(r.first_seq, r.last_seq, r.n_rows) for r in again.records] == [
+        (0, 19, 20),
+        (20, 39, 20),
+        (40, 59, 20),
+    ]
+
+
+def test_a_segment_goes_with_its_last_record(tmp_path: Path) -> None:
+    log = filled(tmp_path, segment_bytes=1)
+    assert len(segments(tmp_path)) == 5
+    log.trim(24)
+    assert rows_of(log) == list(range(20, 50))
+    assert len(segments(tmp_path)) == 3
+    log.trim(49)
+    assert log.n_bytes == 0
+    assert segments(tmp_path) == []
+    log.append(batch_of(TRADES, 10, 50))
+    assert rows_of(log) == list(range(50, 60))
+    log.trim(59)
+    log.close()
+    assert not tmp_path.exists()
+
+
+def test_a_torn_tail_costs_its_record_alone(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    (path,) = segments(tmp_path)
+    whole = path.read_bytes()
+    last = SegmentLog(tmp_path).records[-1]
+    for size in range(last.offset + 1, len(whole), 97):
+        path.write_bytes(whole[:size])
+        log = SegmentLog(tmp_path)
+        assert rows_of(log) == list(range(40))
+        log.append(batch_of(TRADES, 10, 70))
+        assert rows_of(log) == [*range(40), *range(70, 80)]
+        log.close()
+        for each in segments(tmp_path)[1:]:
+            each.unlink()
+    path.write_bytes(whole[:5])
+    assert not SegmentLog(tmp_path).records
+
+
+def test_a_tail_of_the_right_length_is_checked_too(tmp_path: Path) -> None:
+    filled(tmp_path).close()
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    assert rows_of(SegmentLog(tmp_path)) == list(range(40))
+
+
+def test_a_bad_byte_costs_its_record_alone(tmp_path: Path) -> None:
+    log = filled(tmp_path)
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[log.records[1].offset + 200] ^= 1
+    path.write_bytes(data)
+    assert log.read(log.records[1]) is None
+    assert rows_of(log) == [*range(10), *range(20, 50)]
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    log = filled(tmp_path, 2)
+    (path,) = segments(tmp_path)
+    size = path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
+        with pytest.raises(SegmentError, match="File too large"):
+            log.append(batch_of(TRADES, 10, 20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.stat().st_size == size
+    log.append(batch_of(TRADES, 10, 20))
+    assert rows_of(log) == list(range(30))
+
+
+def test_a_segment_that_was_deleted_is_noticed(tmp_path: Path) -> None:
+    log = filled(tmp_path, 2)
+    segments(tmp_path)[0].unlink()
+    with pytest.raises(SegmentError, match="deleted"):
+        log.append(batch_of(TRADES, 10, 20))
+    log.append(batch_of(TRADES, 10, 20))
+    assert len(segments(tmp_path)) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SegmentError, match=r"file/x: cannot be used: Not a directory"):
+        SegmentLog(tmp_path / "file" / "x")
+    assert os.listdir(tmp_path) == ["file"]

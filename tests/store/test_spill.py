@@ -1,0 +1,126 @@
+"""A spill: in order, once, bounded, and over a restart."""
+
+from pathlib import Path
+
+import pytest
+from tests.sinks.batches import batch_of
+
+from tickwire.schema import TABLES
+from tickwire.store import SegmentError, Spill
+
+TRADES, MIDS = TABLES["trades"], TABLES["mids"]
+
+
+@pytest.fixture(params=["memory", "disk"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+    return tmp_path / "spill" if request.param == "disk" else None
+
+
+def read_all(spill: Spill) -> list[int]:
+    seqs: list[int] = []
+    while spill.has_unread:
+        for batch in spill.next().values():
+            seqs += batch.column("seq").to_pylist()
+    return seqs
+
+
+def test_rows_are_read_in_order_and_go_when_they_are_trimmed(folder: Path | None) -> None:
+    spill = Spill(folder, ["trades", "mids"])
+    for i in range(3):
+        assert spill.append("trades", batch_of(TRADES, 10, 10 * i))
+    assert spill.append("mids", batch_of(MIDS, 5, 100))
+    first = spill.next()
+    assert {table: batch.num_rows for table, batch in first.items()} == {"trades": 10, "mids": 5}
+    assert read_all(spill) == list(range(10, 30))
+    n_bytes = spill.n_bytes
+    spill.trim({"trades": 15, "mids": 104})
+    assert 0 < spill.n_bytes < n_bytes
+    spill.rewind()
+    assert read_all(spill) == list(range(10, 30))
+    spill.trim({"trades": 29})
+    assert spill.n_bytes == 0
+    spill.close()
+
+
+def test_rows_that_the_caller_has_are_given_after_a_rewind_alone(folder: Path | None) -> None:
+    spill = Spill(folder, ["trades"])
+    spill.append("trades", batch_of(TRADES, 10), is_read=True)
+    assert not spill.has_unread
+    spill.append("trades", batch_of(TRADES, 10, 10))
+    with pytest.raises(ValueError, match="have not been read"):
+        spill.append("trades", batch_of(TRADES, 10, 20), is_read=True)
+    assert read_all(spill) == list(range(10, 20))
+    spill.rewind()
+    assert read_all(spill) == list(range(20))
+
+
+def test_what_was_not_read_is_not_trimmed(folder: Path | None) -> None:
+    spill = Spill(folder, ["trades"])
+    spill.append("trades", batch_of(TRADES, 10))
+    spill.trim({"trades": 1000})
+    assert read_all(spill) == list(range(10))
+
+
+def test_it_has_a_bound(folder: Path | None) -> None:
+    batch = batch_of(TRADES, 100)
+    spill = Spill(folder, ["trades"], max_bytes=2 * batch.nbytes)
+    assert not spill.is_full
+    spill.append("trades", batch)
+    spill.append("trades", batch_of(TRADES, 100, 100))
+    spill.append("trades", batch_of(TRADES, 100, 200))
+    assert spill.is_full
+
+
+def test_a_restart_finds_what_was_left(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, ["trades"])
+    for i in range(3):
+        spill.append("trades", batch_of(TRADES, 10, 10 * i), is_read=True)
+    spill.trim({"trades": 12})
+    spill.close()
+    again = Spill(tmp_path, ["trades"])
+    assert again.recovered_rows("trades") == 30  # its segment is as it was
+    again.append("trades", batch_of(TRADES, 10, 70))
+    for _ in range(3):
+        again.next()
+        assert again.is_recovered("trades")
+    again.next()
+    assert not again.is_recovered("trades")
+    again.trim({"trades": 29})
+    assert again.recovered_rows("trades") == 0
+
+
+def test_rows_wait_in_memory_for_a_disk_that_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "spill"
+    spill = Spill(folder, ["trades"])
+    (folder / "trades").rmdir()
+    (folder / "trades").write_text("in the way")
+    assert not spill.append("trades", batch_of(TRADES, 10))
+    assert "cannot be written" in spill.error
+    assert not spill.flush()
+    (folder / "trades").unlink()
+    assert spill.append("trades", batch_of(TRADES, 10, 10))
+    assert spill.error == ""
+    assert read_all(spill) == list(range(20))
+
+
+def test_a_damaged_record_is_passed_over_and_kept(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, ["trades"])
+    for i in range(3):
+        spill.append("trades", batch_of(TRADES, 10, 10 * i))
+    (path,) = (tmp_path / "trades").glob("*.segment")
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    assert read_all(spill) == list(range(10, 30))
+    assert spill.n_damaged == 1
+    spill.trim({"trades": 29})
+    assert [each.suffix for each in (tmp_path / "trades").iterdir()] == [".damaged"]
+
+
+def test_a_segment_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, ["trades"])
+    spill.append("trades", batch_of(TRADES, 10))
+    (path,) = (tmp_path / "trades").glob("*.segment")
+    path.unlink()
+    with pytest.raises(SegmentError, match="cannot be read"):
+        spill.next()
