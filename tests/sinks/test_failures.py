@@ -1,4 +1,4 @@
-"""A sink that fails, hangs, or whose output is taken away: alone, and without losing or doubling."""
+"""A sink that fails, hangs, or whose output is taken away: alone, and without losing a row."""
 
 from __future__ import annotations
 
@@ -119,6 +119,7 @@ def test_what_a_sink_that_fails_does_not_take_is_spilled_and_goes_in_in_order(
         time.sleep(0.005)
     wait_for(lambda: not source.batches)  # the ring is free, though nothing was committed
     assert n_committed(sink) == 0
+    wait_for(lambda: sink.rows_safe == {"trades": source.n_rows if on_disk else 0})
     assert sink.rows_left == {"trades": source.n_rows}
     mended.set()
     wait_for(lambda: not sink.error)

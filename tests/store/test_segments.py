@@ -1,6 +1,5 @@
 """Segments: what was written comes back, whatever a kill, a full disk or a bad byte leaves."""
 
-import os
 import resource
 from pathlib import Path
 
@@ -132,4 +131,4 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SegmentError, match=r"file/x: cannot be used: Not a directory"):
         SegmentLog(tmp_path / "file" / "x")
-    assert os.listdir(tmp_path) == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

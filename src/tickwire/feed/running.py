@@ -254,7 +254,7 @@ class RunningFeed:
             self._on_failure(failure)
 
     def _note_positions(self, *, last: bool = False) -> None:
-        """Keep up to where each stream has been committed by every sink."""
+        """Keep up to where the rows of each stream outlive the process, in every sink."""
         if not self.sources or not (last or self._positions.is_due):
             return
         rings = self.pipeline.rings
@@ -265,7 +265,7 @@ class RunningFeed:
         committed: dict[str, int] = {}
         for sink in self.sinks:
             for table in sink.tables:
-                n = sink.rows_committed.get(table, 0) + rings[table].dropped_rows
+                n = sink.rows_safe.get(table, 0) + rings[table].dropped_rows
                 committed[table] = min(n, committed.get(table, n))
         self._positions.commit(committed)
 

@@ -126,7 +126,9 @@ class Sink(ABC):
         self._sources: dict[str, BatchSource] = {}
         self._spill = Spill(None, ())
         self._n_committed: dict[str, Counter] = {}
-        self._n_seen: dict[str, int] = {}
+        self._n_seen: dict[str, int] = {}  # taken or recovered
+        self._n_taken: dict[str, int] = {}
+        self._n_released: dict[str, int] = {}
         self._positions: dict[str, int] = {}  # the last seq that the output holds, as far as known
         self._unsure: set[str] = set()  # tables of which the output itself must be asked
         # Guards what the two threads share: the sources, the spill and the fields below.
@@ -181,7 +183,7 @@ class Sink(ABC):
         self.tables = {name: known[name] for name in wanted}
         for name in self.tables:
             self._n_committed[name] = self.metrics.counter("committed_rows", table=name)
-            self._n_seen[name] = 0
+            self._n_seen[name] = self._n_taken[name] = self._n_released[name] = 0
         self.origin = {
             "tickwire.version": __version__,
             "tickwire.feed": self.feed,
@@ -273,6 +275,11 @@ class Sink(ABC):
     def rows_committed(self) -> dict[str, int]:
         """Rows that readers can see, by table."""
         return {table: counter.value for table, counter in self._n_committed.items()}
+
+    @property
+    def rows_safe(self) -> dict[str, int]:
+        """Rows of this run that outlive the process: committed, or in a spill on disk."""
+        return dict(self._n_released) if self._spill.is_durable else self.rows_committed
 
     @property
     def rows_left(self) -> dict[str, int]:
@@ -374,6 +381,7 @@ class Sink(ABC):
             if batch is not None and batch.num_rows:
                 batches[table] = batch
                 self._n_seen[table] += batch.num_rows
+                self._n_taken[table] += batch.num_rows
         return batches
 
     def _keep(self, batches: Mapping[str, pa.RecordBatch]) -> None:
@@ -385,8 +393,13 @@ class Sink(ABC):
             for table, batch in batches.items():
                 self._spill.append(table, batch, is_read=True)
         self._in_flight = {}
-        for source in self._sources.values():
+        self._release()
+
+    def _release(self) -> None:
+        """Let the rings go of all that was taken: the output has it, or the spill."""
+        for table, source in self._sources.items():
             source.commit()
+            self._n_released[table] = self._n_taken[table]
 
     def _deliver(self, batches: dict[str, pa.RecordBatch]) -> None:
         """Write rows until the output has taken them."""
@@ -410,8 +423,7 @@ class Sink(ABC):
         with self._lock:
             self._in_flight = {}
             self._spill.trim(self._safe_positions())
-            for source in self._sources.values():
-                source.commit()
+            self._release()
 
     def _safe_positions(self) -> dict[str, int]:
         """Give, by table, the last seq up to which the output holds all rows."""
@@ -435,7 +447,7 @@ class Sink(ABC):
         return True
 
     def _missing(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Give the rows of a batch that the output lacks: all, unless after a failure or a start."""
+        """Give the rows that the output lacks: all, unless after a failure or a start."""
         if table not in self._unsure:
             return batch
         position = self._positions.get(table)
@@ -583,8 +595,7 @@ class Sink(ABC):
             for table, batch in batches.items():
                 self._spill.append(table, batch)
                 self._spilled.add(batch.num_rows)
-        for source in self._sources.values():
-            source.commit()
+        self._release()
 
     def _log_spill(self) -> None:
         if monotonic() - self._spill_logged_s >= LOG_EVERY_S:
