@@ -133,7 +133,7 @@ class ConsumerLagged(TickwireError):
     consumer, table
         Which one, of which table.
     n_rows
-        How many rows since it was told last.
+        How many rows since it was raised last.
     """
 
     def __init__(self, consumer: str, table: str, n_rows: int) -> None:

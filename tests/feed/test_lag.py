@@ -1,4 +1,4 @@
-"""A consumer that lags: who waits for it, what it loses, and who is told."""
+"""A consumer that lags: who waits for it, what it loses, and what is reported."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

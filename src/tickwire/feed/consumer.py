@@ -80,7 +80,7 @@ class BatchConsumer:
         self._ring = ring
         self.rows = self._rows = Consumer(ring, on_lag="drop" if on_lag == "raise" else on_lag)
         self._raises = on_lag == "raise"
-        self._n_dropped = 0  # of which it was told
+        self._n_dropped = 0  # which were raised
         self._latency = latency
         self._getters: deque[asyncio.Future[None]] = deque()
         self._joiners: deque[asyncio.Future[None]] = deque()

@@ -205,7 +205,7 @@ class SegmentLog:
 
     def _write(self, parts: tuple[bytes | pa.Buffer, ...]) -> None:
         """Write all parts at the end, or leave the file as it was."""
-        # Whoever has unlinked the segment has unlinked what would be written.
+        # Deleted while open: what is written would be gone with it.
         if os.fstat(self._file).st_nlink == 0:
             self._leave()
             raise OSError(2, "the segment was deleted")
