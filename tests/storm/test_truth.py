@@ -28,6 +28,7 @@ def test_a_log_says_what_was_made_and_what_was_surely_sent(tmp_path: Path) -> No
         {"event": "ended", "time_ns": 40, "connection": 0, "by": "reset", "unsure": [3]},
         message(4, ["c", "d"], [1], 50),  # repeated on the next connection
         message(5, ["e"], [], 60),
+        message(6, ["f"], [], 70) | {"struck": {"1": "drop"}},
     ]
     path = tmp_path / "truth.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)) + '\n{"event": "mess')
@@ -38,6 +39,7 @@ def test_a_log_says_what_was_made_and_what_was_surely_sent(tmp_path: Path) -> No
             "c": Made(20, is_sent=True),
             "d": Made(30, is_sent=True),
             "e": Made(60, is_sent=False),
+            "f": Made(70, is_struck=True),
         }
     }
 
@@ -52,5 +54,8 @@ def test_what_is_missing_doubled_undeclared_and_invented() -> None:
     assert verdict.undeclared == ["e"]
     assert (verdict.doubled, verdict.invented) == (["b"], ["x"])
     assert verdict.rows == 4
+    truth[BTC]["e"].is_struck = True
+    struck = compare(truth, rows, gaps, from_ns=10, to_ns=50, tolerance_ns=0)[BTC]
+    assert (struck.undeclared, struck.withheld) == ([], ["e"])
     wider = compare(truth, rows, gaps, from_ns=10, to_ns=50, tolerance_ns=10)[BTC]
     assert wider.undeclared == []

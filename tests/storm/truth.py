@@ -6,6 +6,8 @@ What is counted, per stream (table and symbol) whose messages carry ids:
 - `sent_missing`: those of them that were sent on a connection, surely (`unsure` ones are not).
 - `doubled`: ids that the rows have more than once.
 - `undeclared`: missing ids that lie in no gap of their stream.
+- `withheld`: ids that lie in none either, and that a fault withheld or damaged on an open
+  connection: of a venue that numbers nothing, no client can know of what is left out.
 - `invented`: ids in the rows that were never made.
 """
 
@@ -33,10 +35,13 @@ class Made:
         When its first message was made.
     is_sent
         Whether a connection surely got it.
+    is_struck
+        Whether a fault withheld or damaged it.
     """
 
     first_ns: int
     is_sent: bool = False
+    is_struck: bool = False
 
 
 @dataclass(slots=True)
@@ -49,10 +54,11 @@ class Verdict:
     sent_missing: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     undeclared: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        names = ("missing", "sent_missing", "doubled", "undeclared", "invented")
+        names = ("missing", "sent_missing", "doubled", "undeclared", "withheld", "invented")
         counts = " ".join(f"{name}={len(getattr(self, name))}" for name in names)
         return f"rows={self.rows} made={self.made} {counts}"
 
@@ -86,6 +92,7 @@ def made(path: Path, table: str = "trades") -> dict[Stream, dict[str, Made]]:
         for number in line["ids"]:
             one = stream.setdefault(number, Made(line["time_ns"]))
             one.is_sent |= is_sent
+            one.is_struck |= not is_sent and "struck" in line
     return found
 
 
@@ -131,7 +138,7 @@ def compare(
                 start - tolerance_ns <= one.first_ns <= end + tolerance_ns
                 for start, end in gaps.get(stream, ())
             ):
-                verdict.undeclared.append(number)
+                (verdict.withheld if one.is_struck else verdict.undeclared).append(number)
         verdicts[stream] = verdict
     return verdicts
 
