@@ -140,6 +140,9 @@ def test_a_snapshot_that_is_too_old_is_fetched_again(run: Run) -> None:
             await asyncio.wait_for(scene.until_rows(3), 30)
         assert len(rest.urls) == 3
         assert [row[:2] for row in scene.book()] == [(True, 104), (False, 105), (False, 110)]
+        old = [row for row in scene.rows("sessions") if row["event"] == "snapshot_old"]
+        assert [row["symbol"] for row in old] == ["BTCUSDT"] * 2
+        assert scene.pipeline.registry.total("snapshot_retries") == 2
 
     run(play())
 

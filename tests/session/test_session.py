@@ -291,6 +291,25 @@ async def test_an_unanswered_request_is_sent_twice_then_the_connection_is_left(
     assert asked == [["a"]] * 3
 
 
+async def test_a_venue_that_takes_no_requests_is_reported(plain: Security) -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        peer.writer.transport.pause_reading()
+        await gone.wait()
+
+    async with (
+        serve_raw(script) as port,
+        running(plain.url(port), ["a"], settings=quick(subscribe_timeout_s=0.1)) as run,
+    ):
+        await run.observer.until_told("subscribed", 7)
+        await asyncio.wait_for(run.session._send("x" * 50_000_000), 5)
+        [warned] = [str(what[1]) for what in run.observer.told if what[0] == "warned"]
+        assert warned.startswith("the venue takes no requests: ")
+        gone.set()
+
+
 @pytest.mark.parametrize("kind", ["ping", "text"])
 async def test_heartbeats_keep_a_quiet_connection(plain: Security, kind: str) -> None:
     beats: list[tuple[int, bytes]] = []

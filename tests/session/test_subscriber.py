@@ -10,14 +10,9 @@ import pytest
 from tests.session.small_venue import VENUE, subscriptions
 
 from tickwire.session import Pacer
+from tickwire.session.asking import Acknowledged, AllAnswered, Event, Warned
 from tickwire.session.subscriber import Subscriber, Unanswered
-from tickwire.session.subscriptions import (
-    Acknowledged,
-    AllAnswered,
-    Event,
-    Subscriptions,
-    Warned,
-)
+from tickwire.session.subscriptions import Subscriptions
 from tickwire.venues.base import Reply
 
 AT_ONCE = replace(VENUE, limits=replace(VENUE.limits, subscriptions_per_request=8))

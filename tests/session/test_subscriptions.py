@@ -7,20 +7,24 @@ from collections.abc import Callable
 import pytest
 from tests.session.small_venue import subscriptions
 
-from tickwire.session.subscriptions import (
-    FIRST_CULPRIT_S,
-    FIRST_REFUSED_S,
-    FIRST_RETRY_S,
-    LONGEST_REFUSED_S,
+from tickwire.session.asking import (
     Acknowledged,
     AllAnswered,
     Ask,
     Event,
     Hopeless,
+    Late,
     Pause,
     Refused,
-    Subscriptions,
+    Suspected,
     Warned,
+)
+from tickwire.session.subscriptions import (
+    FIRST_CULPRIT_S,
+    FIRST_REFUSED_S,
+    FIRST_RETRY_S,
+    LONGEST_REFUSED_S,
+    Subscriptions,
 )
 from tickwire.venues.base import Reply, Subscription
 
@@ -211,6 +215,7 @@ def test_what_is_unanswered_is_asked_again_alone_and_last() -> None:
     venue.say(acknowledged=("a", "d"))
     venue.pass_time(10)
     assert venue.ask_all() == [["b"], ["c"]]
+    assert Late(("b", "c")) in venue.events
     venue.say(acknowledged=("c",))
     venue.pass_time(10)
     venue.step()
@@ -298,6 +303,9 @@ def test_the_one_at_which_the_connection_dies_is_isolated() -> None:
         assert deaths < 5
     assert deaths == 2
     assert venue.refusals() == [("killer", False)]
+    assert [event for event in venue.events if isinstance(event, Suspected)] == [
+        Suspected(("killer",))
+    ]
     # The second time it came last.
     assert venue.asked == [["a"], ["killer"], ["a"], ["b"], ["c"], ["killer"], ["a"], ["b"], ["c"]]
     [refused] = venue.subscriptions.refused

@@ -23,6 +23,7 @@ from tickwire.errors import TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.ledger import Ledger, Place, StreamGaps
 from tickwire.ledger.reasons import OVERFLOW
+from tickwire.observe import Metrics
 from tickwire.ring import Dictionary
 from tickwire.session import Backoff
 from tickwire.supervise import ManagedTask, cancel_all, spawn
@@ -61,6 +62,8 @@ class Books:
         Where events are written down.
     gaps
         The source's.
+    metrics
+        Counts what is fetched again.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Books:
         symbols: Dictionary,
         ledger: Ledger,
         gaps: StreamGaps,
+        metrics: Metrics | None = None,
     ) -> None:
         if venue.book is None:
             raise ValueError(f"{venue.name} has no book rule")
@@ -81,6 +85,7 @@ class Books:
         self._symbols = symbols
         self._ledger = ledger
         self._gaps = gaps
+        self._metrics = Metrics() if metrics is None else metrics
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
@@ -190,6 +195,13 @@ class Books:
         self.look()
         self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
         self._gaps.waits(symbol, str(error))
+        self._metrics.counter("snapshot_retries").add()
+
+    def outdated(self, symbol: str) -> None:
+        """Write down that a snapshot is older than the oldest change that is held."""
+        text = "older than the oldest change that is held; fetched again"
+        self._ledger.event("snapshot_old", text, Place(self._venue.name, symbol), log=True)
+        self._metrics.counter("snapshot_retries").add()
 
     def end(self) -> None:
         """Write down which changes had their snapshot and did not fit, at the end of the feed."""
@@ -236,6 +248,7 @@ async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
                 outcome = books.offer(symbol, payload, ts_recv)
             if outcome in ("spliced", "unwanted"):
                 return
+            books.outdated(symbol)
         except TickwireError as error:
             books.failed(symbol, error)
         await asyncio.sleep(backoff.next_delay_s())

@@ -150,6 +150,12 @@ METRICS = (
         _SOURCE,
         "held_dropped",
     ),
+    _counter(
+        "snapshot_retries",
+        "Snapshots of books fetched again: failed, or too old.",
+        _SOURCE,
+        "snapshot_retries",
+    ),
     # Connections.
     _gauge("connections", "Connections that should be open.", _SOURCE),
     _gauge("connections_open", "Connections that are open.", _SOURCE),
@@ -183,6 +189,7 @@ METRICS = (
     _counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
     _counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
     _counter("refusals", "Subscriptions refused or ended by the venue, each time.", _SOURCE),
+    _counter("unanswered_requests", "Subscribe requests without an answer in time.", _SOURCE),
     _counter("resubscribes", "Subscriptions asked for again because they fell silent.", _SOURCE),
     _counter("stale_alerts", "Streams that stayed silent whatever was tried.", _SOURCE),
     _gauge("stale_streams", "Streams that have been silent for too long.", _SOURCE),

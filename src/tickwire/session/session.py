@@ -12,25 +12,25 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from tickwire import errors
 from tickwire.logs import Logger, get_logger
-from tickwire.net.awake import AwakeClock, counting
+from tickwire.net.awake import AwakeClock, awake_timeout, counting
 from tickwire.net.connection import Connection, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
 from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
+from tickwire.session.asking import Acknowledged, Event, Late, Refused, Suspected, Warned
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver, tell
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.replies import BoundedWarnings, understand
 from tickwire.session.subscriber import Subscriber, Unanswered
-from tickwire.session.subscriptions import Acknowledged, Event, Refused, Subscriptions, Warned
+from tickwire.session.subscriptions import Subscriptions
 from tickwire.supervise import ManagedTask, cancel_all, spawn
 from tickwire.venues.base import Subscription, Venue
 from tickwire.wire import DeflateOffer, Handler
@@ -41,6 +41,7 @@ _log = get_logger("tickwire.session")
 
 # Ends that the other side made: what it was asked for last may be why.
 DEATHS = ("closed", "lost", "protocol")
+MOST_NAMED = 5  # subscriptions in one line
 TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
 
@@ -405,10 +406,15 @@ class Session:
             await asyncio.Event().wait()  # the end of the connection ends this too
             return
         connection.send_text(text)
-        # A peer that takes nothing is left to the watch of silence; errors to the connection's end.
-        with contextlib.suppress(OSError):  # TimeoutError too
-            async with asyncio.timeout(self.settings.options.subscribe_timeout_s):
+        timeout_s = self.settings.options.subscribe_timeout_s
+        try:
+            async with awake_timeout(timeout_s):
                 await connection.carrier.drain()
+        except TimeoutError:
+            unsent = connection.carrier.unsent_bytes()
+            self._warnings.add(f"the venue takes no requests: {unsent} bytes wait to be sent")
+        except OSError:  # reported by the end of the connection
+            pass
 
     async def _watch(self, connection: Connection) -> float:
         heartbeat = self.settings.heartbeat or self.venue.heartbeat
@@ -442,6 +448,13 @@ class Session:
             )
         elif isinstance(event, Warned):
             self._warnings.add(event.text)
+        elif isinstance(event, Late):
+            self._metrics.counter("unanswered_requests").add()
+            self._log.warning("no answer to a subscribe request", subscriptions=_some(event.keys))
+        elif isinstance(event, Suspected):
+            self._log.warning(
+                "the connection ended at a subscribe request", subscriptions=_some(event.keys)
+            )
         else:
             self.subscribed_event.set()
             self._tell(lambda each: each.subscribed(self, self.conn))
@@ -470,6 +483,12 @@ class Session:
         except Exception as error:  # `run` raises it
             if self._broken is not None and not self._broken.done():
                 self._broken.set_exception(error)
+
+
+def _some(keys: Sequence[str]) -> str:
+    """Name some of them."""
+    more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
+    return ", ".join(keys[:MOST_NAMED]) + more
 
 
 def _reason(ending: Ending) -> tuple[str, str]:

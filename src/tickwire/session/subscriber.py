@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from tickwire import errors
+from tickwire.session.asking import Ask, Event, Hopeless, Warned
 from tickwire.session.pacing import Pacer
-from tickwire.session.subscriptions import Ask, Event, Hopeless, Subscriptions, Warned
+from tickwire.session.subscriptions import Subscriptions
 from tickwire.venues.base import Reply, Venue
 
 

@@ -26,6 +26,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tickwire.clock import Clock
+from tickwire.session.asking import (
+    Acknowledged,
+    AllAnswered,
+    Ask,
+    Event,
+    Hopeless,
+    Late,
+    Pause,
+    Refused,
+    Suspected,
+    Warned,
+)
 from tickwire.venues.base import Reply, Subscription
 
 MAX_TRIES = 2  # of a request without an answer
@@ -84,92 +96,6 @@ class Wanted:
     is_answered: bool = False
     is_final: bool = False
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Send a request for these subscriptions.
-
-    Parameters
-    ----------
-    subscriptions
-        Which.
-    request_id
-        Its number.
-    end_id
-        The number of a request that ends them first; None where they need no end.
-    """
-
-    subscriptions: tuple[Subscription, ...]
-    request_id: int
-    end_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait for an answer, or for so many seconds; None: for an answer alone."""
-
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hopeless:
-    """Leave: the venue answers nothing on this connection."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The venue has taken a subscription."""
-
-    subscription: Subscription
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The venue does not have a subscription, or has it no more.
-
-    Parameters
-    ----------
-    subscription
-        Which one.
-    text
-        Why.
-    retry
-        Whether it is asked for again soon: a limit, or an end by the venue.
-    again_s
-        After how many seconds it is asked for again.
-    """
-
-    subscription: Subscription
-    text: str
-    retry: bool
-    again_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """The venue said something that names no subscription.
-
-    Parameters
-    ----------
-    text
-        What.
-    hold_s
-        How long to ask for nothing, because a limit has been reached.
-    """
-
-    text: str
-    hold_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class AllAnswered:
-    """Each subscription has been acknowledged or refused on this connection."""
-
-
-Event = Acknowledged | Refused | Warned | AllAnswered
 
 
 @dataclass(slots=True)
@@ -301,7 +227,8 @@ class Subscriptions:
         requests = list(self._open.requests.values())
         self._open.requests.clear()
         is_alone = len(requests) == 1 and requests[0].n_asked == 1
-        for each in [each for request in requests for each in request.waiting.values()]:
+        asked = [each for request in requests for each in request.waiting.values()]
+        for each in asked:
             each.state = State.TO_ASK
             if not died:
                 continue
@@ -310,6 +237,9 @@ class Subscriptions:
                 text = f"the venue ended the connection at its subscribe, {each.n_deaths} times"
                 events.append(self._refuse(each, text, FIRST_CULPRIT_S, LONGEST_REFUSED_S))
                 each.n_deaths = 1  # asked for alone and last again
+        suspects = [each.subscription.key for each in asked if each.state is State.TO_ASK]
+        if died and suspects:
+            events.append(Suspected(tuple(suspects)))
         return events
 
     def next_step(
@@ -367,17 +297,20 @@ class Subscriptions:
         for each in refused:
             if each.state is State.REFUSED:
                 continue  # the venue repeats itself
-            first_s, longest_s = (
-                (FIRST_RETRY_S, LONGEST_RETRY_S)
-                if reply.retry
-                else (FIRST_REFUSED_S, LONGEST_REFUSED_S)
-            )
-            events.append(self._refuse(each, reply.text, first_s, longest_s, final=not reply.retry))
+            if reply.retry:
+                refusal = self._refuse(each, reply.text, FIRST_RETRY_S, LONGEST_RETRY_S, soon=True)
+            else:
+                refusal = self._refuse(
+                    each, reply.text, FIRST_REFUSED_S, LONGEST_REFUSED_S, final=True
+                )
+            events.append(refusal)
         for key in dict.fromkeys(reply.ended):
             ended = self.wanted.get(key)
             if ended is not None and ended.state is State.ACKNOWLEDGED:
                 text = reply.text or "the venue ended the subscription"
-                events.append(self._refuse(ended, text, FIRST_RETRY_S, LONGEST_REFUSED_S))
+                events.append(
+                    self._refuse(ended, text, FIRST_RETRY_S, LONGEST_REFUSED_S, soon=True)
+                )
         is_named = accepted or refused or in_company or reply.acknowledged or reply.ended
         if reply.text and not is_named:
             events.append(self._on_unnamed(reply))
@@ -446,6 +379,8 @@ class Subscriptions:
                     self._acknowledge(each, events)
                 else:
                     late.append(each)
+            if late:
+                events.append(Late(tuple(each.subscription.key for each in late)))
             given_up = [each for each in late if each.n_tries >= MAX_TRIES]
             if given_up and not (has_data or self._open.n_answers):
                 keys = ", ".join(each.subscription.key for each in given_up[:3])
@@ -476,7 +411,14 @@ class Subscriptions:
         events.append(Acknowledged(each.subscription))
 
     def _refuse(
-        self, each: Wanted, text: str, first_s: float, longest_s: float, *, final: bool = False
+        self,
+        each: Wanted,
+        text: str,
+        first_s: float,
+        longest_s: float,
+        *,
+        soon: bool = False,
+        final: bool = False,
     ) -> Refused:
         now_s = self.clock()
         if each.state is State.ACKNOWLEDGED and now_s - each.kept_since_s >= KEPT_S:
@@ -489,7 +431,7 @@ class Subscriptions:
         each.is_answered = True
         each.is_final = final
         each.text = text
-        return Refused(each.subscription, text, first_s <= FIRST_RETRY_S, delay_s)
+        return Refused(each.subscription, text, soon, delay_s)
 
     def _jitter(self, seconds: float) -> float:
         return seconds * self._rng.uniform(0.75, 1.0)
