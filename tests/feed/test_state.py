@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +113,64 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         State(tmp_path / "file" / "state", "main")
 
 
+def test_a_disk_that_hangs_or_fails_stops_no_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goes_on = threading.Event()
+    write = State._write
+
+    def hanging(state: State, *numbers: Any) -> None:
+        goes_on.wait(30)
+        write(state, *numbers)
+
+    state = State(tmp_path, "main")
+    state.open_tables(["trades"])
+    state.in_background = True
+    monkeypatch.setattr(State, "_write", hanging)
+    monkeypatch.setattr("tickwire.feed.state.CLOSE_S", 0.05)
+    state.use({"trades": SEQ_BLOCK // 2 + 1})
+    with pytest.raises(TickwireError, match="is not written"):
+        state.use({"trades": SEQ_BLOCK})
+    state.close()
+    assert "its disk hangs" in caplog.text
+    goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "state":
+            thread.join(10)
+
+
+def test_a_write_that_fails_is_logged_counted_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("tickwire.feed.state.monotonic", lambda: now_s)
+    folder = tmp_path / "state"
+    state = State(folder, "main")
+    state.open_tables(["trades"])
+    shutil.rmtree(folder)
+    used = {"trades": SEQ_BLOCK // 2 + 1}
+    tried = []
+    for now_s in (0.0, 0.1, 0.2, 2.0, 2.2, 4.0, 6.3):  # noqa: B007 - the clock is what it sets
+        state.use(used)
+        tried.append(state.n_failures)
+    assert tried == [1, 2, 2, 2, 3, 3, 4]
+    assert caplog.text.count("the feed's state is not written") == 1
+    folder.mkdir()
+    now_s = 100.0
+    state.use(used)
+    assert json.loads((folder / "main.json").read_text())["seq"]["trades"] > SEQ_BLOCK
+    state.abandon()
+
+
+def test_numbers_of_connections_are_reserved_ahead(tmp_path: Path) -> None:
+    state = State(tmp_path, "main")
+    for _ in range(CONN_BLOCK // 2 + 2):
+        state.next_conn()
+    state.use({})
+    assert json.loads((tmp_path / "main.json").read_text())["conn"] > CONN_BLOCK + 2
+    state.abandon()
+
+
 def test_a_folder_that_is_gone_is_told_when_the_reservation_is_used_up(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     state = State(folder, "main")
@@ -121,4 +181,5 @@ def test_a_folder_that_is_gone_is_told_when_the_reservation_is_used_up(tmp_path:
         state.use({"trades": SEQ_BLOCK})
     folder.mkdir()
     state.use({"trades": SEQ_BLOCK})
+    assert state.n_failures == 2
     state.abandon()

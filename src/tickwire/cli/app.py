@@ -9,7 +9,10 @@ Rules of this file
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -25,11 +28,14 @@ from tickwire.cli.sim import sim
 from tickwire.cli.status import status
 from tickwire.cli.terminal import STDERR, take_standard_streams
 from tickwire.errors import ConfigError, TickwireError
+from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
 
 FAILED = 1
 MISUSED = 2
 LONGEST_PROBLEM = 4096
+LEFT_BEHIND = ("sink-", "spill-", "state")  # threads of a feed whose stop gave up on them
+LAST_FLUSH_S = 1.0
 # typer brought click along from 0.20 on and used the installed one before: this finds either's.
 _UsageError: type[Exception] = next(
     error for error in typer.BadParameter.__mro__ if error.__name__ == "ClickException"
@@ -78,7 +84,14 @@ def main(arguments: list[str] | None = None) -> None:
         Those of the command line where left out.
     """
     take_standard_streams()
-    sys.exit(_exit_code(arguments))
+    code = _exit_code(arguments)
+    if any(thread.name.startswith(LEFT_BEHIND) for thread in threading.enumerate()):
+        # A call to the kernel that does not return: ending in order would wait for it.
+        LOG_WRITER.flush(LAST_FLUSH_S)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _exit_code(arguments: list[str] | None) -> int:

@@ -111,6 +111,9 @@ class RunningFeed:
         handler = callback_errors()
         if handler is not None:
             self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)
+        self._state.in_background = True
+        state = self._state
+        self.pipeline.metrics.watch("state_write_failures", lambda: state.n_failures)
         for sink in self.sinks:
             sink.start(
                 self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
@@ -149,7 +152,7 @@ class RunningFeed:
         self._note_positions(last=True)
         await self._positions.close()
         self._state.use(self.pipeline.next_numbers())
-        self._state.close()
+        await asyncio.to_thread(self._state.close)
 
     async def _stop_all(self, stops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Stop several parts at once; one that fails keeps no other from its end."""

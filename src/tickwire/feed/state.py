@@ -4,6 +4,9 @@ Rules of this file
 ------------------
 - A number is reserved on disk before it is used, in blocks: after a kill the next run starts past
   the reservation, so nothing repeats and something may be skipped. A clean stop returns the rest.
+- While a feed runs, a write has a thread of its own: a file system that hangs does not stop the
+  loop. One that fails is logged, counted and tried again, at once, then after 2, 4, 8 ... s; half a
+  block is left meanwhile.
 - The file is replaced whole (write, fsync, rename), so a reader sees the old one or the new one.
 - One process per (state_dir, feed name), held by a lock on a file beside it.
 """
@@ -13,17 +16,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from urllib.parse import quote
 
 from tickwire.errors import TickwireError
+from tickwire.logs import get_logger
 
-SEQ_BLOCK = 1 << 24  # rows: seconds of the fastest feed, and 2**39 kills until int64 ends
-CONN_BLOCK = 64
+SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
+CONN_BLOCK = 1024
+LONGEST_RETRY_S = 60.0
+CLOSE_S = 5.0  # how long the last write may take
 _VERSION = 1
 _LAST = 2**62
+_log = get_logger("tickwire.feed")
 
 
 class State:
@@ -35,6 +44,13 @@ class State:
         Where they live; None keeps them in memory only.
     name
         The feed's name.
+
+    Attributes
+    ----------
+    in_background
+        Whether `use` and `close` leave writing to a thread.
+    n_failures
+        Writes that failed.
 
     Raises
     ------
@@ -49,6 +65,12 @@ class State:
         self._conn_reserved = 0
         self._path: Path | None = None
         self._lock = -1
+        self.n_failures = 0
+        self.in_background = False
+        self._n_failed = 0  # in a row
+        self._due_s = float("-inf")
+        self._error: TickwireError | None = None
+        self._writer: threading.Thread | None = None
         if folder is not None:
             file_name = quote(name, safe="")
             self._path = folder / f"{file_name}.json"
@@ -83,45 +105,96 @@ class State:
         ------
         TickwireError
             Where the state cannot be written and a reservation is used up; before that it is
-            tried again at the next call.
+            tried again at a later call.
         """
         self._next.update(next_numbers)
+        is_short = self._conn_reserved - self._conn < CONN_BLOCK // 2 and self._conn > 0
         ahead = {
             table: number + SEQ_BLOCK
             for table, number in next_numbers.items()
             if self._reserved.get(table, 0) - number < SEQ_BLOCK // 2
         }
-        if not ahead:
+        if not ahead and not is_short:
             return
-        before = dict(self._reserved)
-        self._reserved.update(ahead)
-        try:
-            self._write()
-        except TickwireError:
-            self._reserved = before
-            if any(before.get(table, 0) <= number for table, number in next_numbers.items()):
-                raise
+        conn = self._conn + CONN_BLOCK if is_short else self._conn_reserved
+        reserved = self._reserved | ahead
+        is_writing = self._writer is not None and self._writer.is_alive()
+        if not is_writing and (monotonic() >= self._due_s or self._is_used_up(next_numbers)):
+            if self.in_background:
+                self._writer = threading.Thread(
+                    target=self._try_to_reserve, args=(reserved, conn), name="state", daemon=True
+                )
+                self._writer.start()
+            else:
+                self._try_to_reserve(reserved, conn)
+        if self._is_used_up(next_numbers):
+            raise self._error or TickwireError(f"{self._path}: the feed's state is not written")
+
+    def _is_used_up(self, numbers: Mapping[str, int]) -> bool:
+        return any(self._reserved.get(table, 0) <= number for table, number in numbers.items())
 
     def next_conn(self) -> int:
-        """Give a connection its number."""
+        """Give a connection its number.
+
+        Raises
+        ------
+        TickwireError
+            Where the state cannot be written and the reservation is used up.
+        """
         conn = self._conn
         self._conn += 1
         if self._conn > self._conn_reserved:
-            self._conn_reserved = self._conn + CONN_BLOCK
-            self._write()
+            reserved = self._conn + CONN_BLOCK
+            self._write(self._reserved, reserved)
+            self._conn_reserved = reserved
         return conn
 
     def close(self) -> None:
-        """Give back what was reserved and not used, and let go of the lock."""
+        """Give back what was reserved and not used, and let go of the lock.
+
+        Where that cannot be written the next run skips numbers; it is logged.
+        """
         if self._lock < 0:
             return
+        writer = threading.Thread(target=self._give_back, name="state", daemon=True)
+        if self.in_background:
+            if self._writer is not None:
+                self._writer.join(CLOSE_S)
+            writer.start()
+            writer.join(CLOSE_S)
+            if writer.is_alive():
+                _log.error("the feed's state is not written: its disk hangs", file=str(self._path))
+                return  # the lock goes with the process
+        else:
+            self._give_back()
+        os.close(self._lock)
+        self._lock = -1
+
+    def _give_back(self) -> None:
         try:
-            self._reserved = dict(self._next)
-            self._conn_reserved = self._conn
-            self._write()
-        finally:
-            os.close(self._lock)
-            self._lock = -1
+            self._write(dict(self._next), self._conn)
+        except TickwireError as error:
+            self._note_failure(error)
+
+    def _try_to_reserve(self, reserved: dict[str, int], conn: int) -> None:
+        try:
+            self._write(reserved, conn)
+        except TickwireError as error:
+            self._note_failure(error)
+            return
+        if self._n_failed:
+            _log.info("the feed's state is written again", failures=self._n_failed)
+        self._reserved, self._conn_reserved = reserved, max(conn, self._conn_reserved)
+        self._n_failed, self._due_s, self._error = 0, float("-inf"), None
+
+    def _note_failure(self, error: TickwireError) -> None:
+        self.n_failures += 1
+        self._n_failed += 1
+        delay_s = 0.0 if self._n_failed == 1 else min(2.0 ** (self._n_failed - 1), LONGEST_RETRY_S)
+        self._due_s = monotonic() + delay_s
+        if self._n_failed == 1:
+            _log.error("the feed's state is not written: it is tried again", error=str(error))
+        self._error = error
 
     def abandon(self) -> None:
         """Let go of the lock without giving anything back: rows may still be on their way."""
@@ -148,12 +221,10 @@ class State:
         self._reserved = dict(self._next)
         self._conn_reserved = self._conn
 
-    def _write(self) -> None:
+    def _write(self, reserved: Mapping[str, int], conn: int) -> None:
         if self._path is None:
             return
-        text = json.dumps(
-            {"version": _VERSION, "seq": self._reserved, "conn": self._conn_reserved}, indent=1
-        )
+        text = json.dumps({"version": _VERSION, "seq": dict(reserved), "conn": conn}, indent=1)
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             with fresh.open("w", encoding="utf-8") as file:

@@ -283,6 +283,11 @@ METRICS = (
         ("venue",),
         scale=1e-9,
     ),
+    _counter(
+        "state_write_failures",
+        "Writes of the feed's state that failed and are tried again.",
+        summary="state_write_failures",
+    ),
     # Sinks that fail.
     _counter(
         "sink_failures",
