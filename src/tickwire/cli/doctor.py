@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -39,9 +40,14 @@ class Finding:
     advice: str = ""
 
 
-def doctor() -> None:
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option(help="A configuration, to look at its disks too.")
+    ] = None,
+) -> None:
     """Show versions, the build, this machine's limits, and what to change."""
-    found = [*_versions(), *_build(), *_machine(), *_limits(), *_proxies()]
+    disks = [] if config is None else _disks(config)
+    found = [*_versions(), *_build(), *_machine(), *_limits(), *_proxies(), *disks]
     width = max(len(finding.topic) for finding in found)
     for finding in found:
         typer.echo(f"{finding.topic:<{width}}  {finding.fact}")
@@ -50,6 +56,19 @@ def doctor() -> None:
     typer.echo("What to change" if advice else "Nothing to change.")
     for finding in advice:
         typer.echo(f"- {finding.topic}: {finding.advice}")
+
+
+def _disks(path: Path) -> list[Finding]:
+    from tickwire.config import load
+    from tickwire.feed.spilling import sinks_beside_spill, spill_folder
+
+    config = load(path)
+    folder = spill_folder(config.feed)
+    if folder is None:
+        return [Finding("spill", "in memory", "set spill_dir: a kill loses what waits for a sink")]
+    beside = ", ".join(sinks_beside_spill(config))
+    advice = f"put spill_dir on another disk than {beside}: one fault would take both"
+    return [Finding("spill", str(folder), advice if beside else "")]
 
 
 def _versions() -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from tickwire.config import Feed
+from tickwire.config import Config, Feed
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
 from tickwire.store import Spill
@@ -20,6 +20,26 @@ def spill_folder(feed: Feed) -> Path | None:
     if feed.state_dir is not None:
         return Path(feed.state_dir) / "spill" / quote(feed.name, safe="")
     return None
+
+
+def sinks_beside_spill(config: Config) -> list[str]:
+    """Give the sinks whose output is on the disk of the spill, by name.
+
+    What makes such a disk fail or fill keeps their rows out of the spill, too.
+    """
+    folder = spill_folder(config.feed)
+    if folder is None:
+        return []
+    disk = _disk_of(folder)
+    return [sink.name for sink in config.sinks if _disk_of(Path(sink.target)) == disk]
+
+
+def _disk_of(path: Path) -> int:
+    """Give the device of a path, or of what it will be made in."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path.stat().st_dev
 
 
 def spill_of(feed: Feed, sink: Sink) -> Spill:
