@@ -52,14 +52,16 @@ class Scene:
         self.now_s = now_s
         return self
 
-    def row(self, symbol: str, conn: int, *, table: str = "mids") -> None:
+    def row(
+        self, symbol: str, conn: int, *, table: str = "mids", event_s: float | None = None
+    ) -> None:
         values: dict[str, Any] = {"price": 1.0}
         if table == "book":
             values |= {"channel": "book", "is_snapshot": True, "last": True}
         assert self.rings[table].append(
             venue="v",
             symbol=symbol,
-            ts_event=self.wall() - SECOND // 10,
+            ts_event=self.wall() - SECOND // 10 if event_s is None else ZERO + ns(event_s),
             ts_recv=self.wall(),
             recv_mono=self.mono(),
             conn=conn,
@@ -101,6 +103,10 @@ class Scene:
     def last(self) -> dict[str, Any]:
         self.found()
         return self._rows[-1]
+
+
+def ns(seconds: float) -> int:
+    return round(seconds * SECOND)
 
 
 def seconds(ns: int | None) -> float | None:
@@ -184,6 +190,16 @@ def test_under_backpressure_it_starts_when_reading_paused() -> None:
     of_a = [each for each in scene.found() if each[0] == "A"]
     assert of_a == [("A", "overflow", "open", 4, None)]
     assert seconds(scene._rows[0]["ts_event_start"]) == 8.9  # by the venue's clock it is exact
+
+
+def test_a_row_that_was_read_late_counts_for_when_it_might_have_been_read() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0, table="book")
+    # The program stands still for 5 s, and reads what was sent 1 s after that began.
+    scene.at(6).row("A", 0, table="book", event_s=2)
+    scene.gaps.disconnected(0, "disconnect", "")
+    assert scene.found("book") == [("A", "disconnect", "open", 2.1, None)]
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.0])

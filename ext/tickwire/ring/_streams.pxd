@@ -18,6 +18,7 @@ ctypedef struct tw_stream:
     int64_t first_event
     int64_t first_mono
     int64_t conn            # of the last row
+    int64_t least_delay     # monotonic time of the read - ts_event, the smallest; INT64_MAX: none
     int64_t mark_conn       # rows of this connection and older ones move the mark; -1: none does
 
 # The streams of a session, by the code of their symbol.

@@ -10,7 +10,7 @@ Rules of this file
 - Everything here happens in the writer's thread.
 """
 
-from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
@@ -25,12 +25,13 @@ from tickwire.ring.stream import Stream
 cdef enum:
     FEWEST_SLOTS = 64
     FEWEST_STREAMS = 16
+    DRIFT_SHIFT = 13        # 120 ppm: more than two clocks differ
 
 STATE = np.dtype([
     ("n_rows", np.int64), ("n_at_mark", np.int64),
     ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
     ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
-    ("conn", np.int64), ("mark_conn", np.int64),
+    ("conn", np.int64), ("least_delay", np.int64), ("mark_conn", np.int64),
 ])
 
 
@@ -151,10 +152,20 @@ cdef class Streams:
                 stream.first_event = self.events[begin & mask]
                 stream.first_mono = self.core.recv_mono[begin & mask]
             stream.n_rows += row - begin
+            if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
+                stream.least_delay += (
+                    self.core.recv_mono[begin & mask] - stream.last_mono
+                ) >> DRIFT_SHIFT
+            if self.events[begin & mask] != INT64_MIN:
+                stream.least_delay = min(
+                    stream.least_delay, self.core.recv_mono[begin & mask] - self.events[begin & mask]
+                )
             stream.last_recv = self.core.ts_recv[(row - 1) & mask]
             stream.last_event = self.events[(row - 1) & mask]
             stream.last_mono = self.core.recv_mono[(row - 1) & mask]
             stream.conn = conn
+            if stream.last_event != INT64_MIN:
+                stream.least_delay = min(stream.least_delay, stream.last_mono - stream.last_event)
 
     cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil:
         """The stream of a row; NULL where no session has its connection, or memory is short."""
@@ -179,6 +190,7 @@ cdef class Streams:
             streams.at = grown
             while streams.n < n:
                 grown[streams.n].mark_conn = -1
+                grown[streams.n].least_delay = INT64_MAX
                 streams.n += 1
         return &streams.at[code]
 
@@ -257,6 +269,7 @@ cdef class Streams:
             first_recv_ns=stream.first_recv if has_first else None,
             first_event_ns=time_of(stream.first_event) if has_first else None,
             first_mono_ns=stream.first_mono if has_first else None,
+            late_ns=late_ns(stream),
         )
 
     def states(self, int32_t session):
@@ -271,8 +284,8 @@ cdef class Streams:
         -------
         numpy.ndarray
             A copy, shape (n,), of the fields n_rows, n_at_mark, last_recv, last_event, last_mono,
-            first_recv, first_event, first_mono, conn and mark_conn, int64; times in ns. The index
-            is the symbol's code; those behind the end have had no row. `first_*` count where n_rows is
+            first_recv, first_event, first_mono, conn, least_delay and mark_conn, int64; times in
+            ns. The index is the symbol's code; those behind the end have had no row. `first_*` count where n_rows is
             above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
@@ -300,6 +313,12 @@ cdef class Streams:
             stream = &self.sessions[session].at[code]
             stream.n_at_mark = stream.n_rows
             stream.mark_conn = after_conn
+
+
+cdef int64_t late_ns(const tw_stream* stream) noexcept:
+    if stream.least_delay == INT64_MAX or stream.last_event == INT64_MIN:
+        return 0
+    return stream.last_mono - stream.last_event - stream.least_delay
 
 
 cdef object time_of(int64_t ns):

@@ -3,8 +3,9 @@
 Rules of this file
 ------------------
 - A stream is a symbol of a source in one table. It has at most one open gap.
-- A gap starts at the stream's last good row, never at the moment of noticing; where none has come
-  since the stream was acknowledged, at the acknowledgement; before that, at the feed's start.
+- A gap starts at the stream's last good row, never at the moment of noticing; where that was read
+  late, when it might have been read; where none has come since the stream was acknowledged, at the
+  acknowledgement; before that, at the feed's start.
 - It ends at the stream's acknowledgement or its first row after, whichever is first. An end by an
   acknowledgement is provisional: where no row follows, the next gap starts there.
 - A spliced book ends its gap with its snapshot: from the acknowledgement on it waits for one.
@@ -30,6 +31,9 @@ from tickwire.ledger.reasons import (
 from tickwire.ring import Dictionary, Streams
 
 EVERY = "*"  # a subscription's symbol
+# Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
+TIMELY = ("trades", "quotes", "book")
+LATE_NS = 50_000_000
 # A book that has its snapshot sooner after the start than this has no gap: nothing came before.
 FIRST_SNAPSHOT_NS = 1_000_000_000
 
@@ -342,7 +346,13 @@ class StreamGaps:
         since = stream.since
         if found is None:
             return since or self._origin
-        last = self._moment(found.last_recv_ns, found.last_event_ns, found.last_mono_ns)
+        # A program that stood still reads old rows, and the receive clock does not tell.
+        late_ns = 0
+        if stream.table in TIMELY and found.late_ns > LATE_NS and not self._ledger.replays:
+            late_ns = found.late_ns
+        last = self._moment(
+            found.last_recv_ns - late_ns, found.last_event_ns, found.last_mono_ns - late_ns
+        )
         return last if since is None or last.mono_ns >= since.mono_ns else since
 
     def _open_gap(

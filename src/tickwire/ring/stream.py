@@ -20,6 +20,9 @@ class Stream(NamedTuple):
         The last row's ts_recv, ts_event (None where it has none) and time by the monotonic clock.
     first_recv_ns, first_event_ns, first_mono_ns
         Those of the first row since the mark; None before it has come.
+    late_ns
+        How much longer after its ts_event the last row was read than the quickest rows of late
+        were, by the monotonic clock; 0 where it has none.
     """
 
     n_rows: int
@@ -31,3 +34,4 @@ class Stream(NamedTuple):
     first_recv_ns: int | None
     first_event_ns: int | None
     first_mono_ns: int | None
+    late_ns: int = 0
