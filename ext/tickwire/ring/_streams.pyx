@@ -158,7 +158,8 @@ cdef class Streams:
                 ) >> DRIFT_SHIFT
             if self.events[begin & mask] != INT64_MIN:
                 stream.least_delay = min(
-                    stream.least_delay, self.core.recv_mono[begin & mask] - self.events[begin & mask]
+                    stream.least_delay,
+                    self.core.recv_mono[begin & mask] - self.events[begin & mask],
                 )
             stream.last_recv = self.core.ts_recv[(row - 1) & mask]
             stream.last_event = self.events[(row - 1) & mask]

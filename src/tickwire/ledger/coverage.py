@@ -59,7 +59,7 @@ def coverage_sql(
     Parameters
     ----------
     relations
-        Table to what stands behind FROM for it; `gaps` and those whose streams are wanted.
+        Table to what stands behind FROM for it; `gaps` and those whose streams are of interest.
     consumer
         The sink that has written them: rows that only another consumer lost do not count. None:
         all count.
