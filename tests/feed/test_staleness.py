@@ -76,6 +76,13 @@ def feed_of(port: int, *symbols: str, **more: Any) -> tickwire.FeedHandler:
     return tickwire.FeedHandler([source(f"ws://127.0.0.1:{port}", symbols=list(symbols), **more)])
 
 
+def reasons_of(feed: tickwire.FeedHandler) -> list[str]:
+    """Give why the health of the source is not well."""
+    assert feed._probe is not None
+    [source] = [each for each in feed._probe.components() if each.name.startswith("source")]
+    return list(source.reasons)
+
+
 async def test_a_coin_that_falls_silent_is_asked_for_again_and_lies_in_a_gap() -> None:
     market = Market()
     market.revives = lambda market, request: request["method"] == "subscribe"
@@ -129,6 +136,7 @@ async def test_one_that_stays_silent_is_reconnected_once_and_then_told() -> None
             await until(lambda: any(log["event"] == "stream stays silent" for log in logs))
             assert feed.summary()["stale_streams"] == ["ETH (trades)"]
             assert feed.status().stale == 1
+            assert reasons_of(feed) == ["silent for too long: ETH (trades)"]
             await asyncio.sleep(1.0)
             assert market.n_connections == 2
             market.muted.clear()
@@ -173,6 +181,7 @@ async def test_a_symbol_that_never_delivers_is_named() -> None:
         ):
             await until(lambda: feed.summary()["silent_streams"] == ["NONE (trades)"])
             assert feed.status().silent == 1
+            assert reasons_of(feed) == ["no message for NONE (trades)"]
             await asyncio.sleep(0.5)
             market.muted.clear()
             await until(lambda: feed.status().silent == 0)

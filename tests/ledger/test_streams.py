@@ -245,6 +245,23 @@ def test_a_refused_stream_is_missing_and_the_others_are_not() -> None:
     assert scene.last()["detail"] == "no such coin"
 
 
+def test_a_refusal_takes_over_from_a_gap_of_another_reason() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "lost")
+    scene.at(3).gaps.connected(0, 1)
+    scene.at(4).gaps.lost(0, "mids-A", "refused", "no such coin")
+    scene.at(5).gaps.lost(0, "mids-A", "refused", "no such coin")
+    scene.at(6).gaps.acknowledged(0, "mids-A")
+    assert [row for row in scene.found() if row[0] == "A"] == [
+        ("A", "disconnect", "open", 0, None),
+        ("A", "disconnect", "closed", 0, 4),
+        ("A", "refused", "open", 4, None),
+        ("A", "refused", "closed", 4, 6),
+    ]
+
+
 def test_between_two_runs_a_stream_is_down_until_it_is_acknowledged() -> None:
     scene = Scene()
     before = Position(ZERO - 50 * SECOND, ZERO - 51 * SECOND)

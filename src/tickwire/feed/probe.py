@@ -163,6 +163,14 @@ class FeedProbe:
         reasons += refusals[:SHOWN_REASONS]
         if len(refusals) > SHOWN_REASONS:
             reasons.append(f"and {len(refusals) - SHOWN_REASONS} more subscriptions are refused")
+        for streams, wrong in (
+            (source.silent_streams, "no message for"),
+            (source.stale_streams, "silent for too long:"),
+        ):
+            if streams:
+                more = f" and {len(streams) - SHOWN_REASONS} more"
+                named = ", ".join(streams[:SHOWN_REASONS])
+                reasons.append(f"{wrong} {named}{more if len(streams) > SHOWN_REASONS else ''}")
         if not source.is_settled and not reasons:
             reasons.append("not subscribed yet")
         state = State.DEGRADED if reasons else State.OK

@@ -25,6 +25,7 @@ from tickwire.ledger.reasons import (
     DOWN,
     NEVER_CONNECTED,
     OVERFLOW,
+    REFUSED,
     SEQUENCE,
     WAITING_FOR_SNAPSHOT,
 )
@@ -238,6 +239,8 @@ class StreamGaps:
     def lost(self, session: int, key: str, reason: str, detail: str) -> None:
         """Note that a subscription brings nothing any more: refused, stale, or asked for again.
 
+        A refusal ends a gap of another reason: from then on that is no longer why rows are missing.
+
         Parameters
         ----------
         session, key
@@ -249,6 +252,8 @@ class StreamGaps:
         """
         for stream in self._by_key.get((session, key), ()):
             stream.unanswered.add(key)
+            if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
+                self._close_gap(stream, self._ledger.now())
             self._open_gap(stream, reason, detail=detail)
 
     def disconnected(
