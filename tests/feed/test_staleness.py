@@ -133,7 +133,7 @@ async def test_one_that_stays_silent_is_reconnected_once_and_then_told() -> None
         ):
             await until(lambda: feed.summary()["rows"]["trades"] > 40)
             market.muted.add("ETH")
-            await until(lambda: any(log["event"] == "stream stays silent" for log in logs))
+            await until(lambda: any(log["event"] == "streams stay silent" for log in logs))
             assert feed.summary()["stale_streams"] == ["ETH (trades)"]
             assert feed.status().stale == 1
             assert reasons_of(feed) == ["silent for too long: ETH (trades)"]
@@ -142,7 +142,7 @@ async def test_one_that_stays_silent_is_reconnected_once_and_then_told() -> None
             market.muted.clear()
             await until(lambda: feed.status().stale == 0)
     assert market.methods("ETH") == ["subscribe", "unsubscribe", "subscribe", "subscribe"]
-    assert any(log["event"] == "stream delivers again" for log in logs)
+    assert any(log["event"] == "streams deliver again" for log in logs)
 
 
 async def test_the_next_endpoint_has_its_turn_where_one_is_given() -> None:
@@ -188,6 +188,22 @@ async def test_a_symbol_that_never_delivers_is_named() -> None:
     said = [log["detail"] for log in logs if log["event"] == "warning"]
     assert said == ["no message for NONE (trades) in 0.3 s"]
     assert market.methods("NONE") == ["subscribe"]  # it may be quiet
+
+
+async def test_many_are_named_in_one_line() -> None:
+    market = Market()
+    market.muted.update(f"S{number}" for number in range(9))
+    with capture_logs() as logs:
+        async with (
+            serve_raw(market.serve) as port,
+            feed_of(port, "BTC", *sorted(market.muted), first_message_s=1.0) as feed,
+            asyncio.timeout(20),
+        ):
+            await until(lambda: feed.status().silent == 9)
+            await asyncio.sleep(0.2)
+    said = [log["detail"] for log in logs if log["event"] == "warning"]
+    assert len(said) < 9
+    assert all(line.startswith("no message for S") for line in said)
 
 
 async def test_a_connection_of_which_nothing_comes_is_left() -> None:

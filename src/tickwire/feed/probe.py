@@ -21,6 +21,7 @@ from tickwire._version import __version__
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.running import RunningFeed
 from tickwire.feed.sources import LiveSource
+from tickwire.feed.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
 from tickwire.observe import Gauge, Metrics
@@ -168,9 +169,7 @@ class FeedProbe:
             (source.stale_streams, "silent for too long:"),
         ):
             if streams:
-                more = f" and {len(streams) - SHOWN_REASONS} more"
-                named = ", ".join(streams[:SHOWN_REASONS])
-                reasons.append(f"{wrong} {named}{more if len(streams) > SHOWN_REASONS else ''}")
+                reasons.append(f"{wrong} {some(streams)}")
         if not source.is_settled and not reasons:
             reasons.append("not subscribed yet")
         state = State.DEGRADED if reasons else State.OK

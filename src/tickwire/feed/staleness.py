@@ -15,7 +15,7 @@ Rules of this file
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +35,7 @@ _log = get_logger("tickwire.feed")
 LOOK_NS = 250_000_000
 RECONNECT_S = 60.0
 LONGEST_RECONNECT_S = 3600.0
+MOST_NAMED = 5  # streams in one line
 
 
 class Waiting(Protocol):
@@ -215,36 +216,40 @@ class Staleness(SessionObserver):
         for table, (members, codes) in self._tables.items():
             last_ns[members] = last_rows(self._rows[table].states(self._number), codes)
         steps = self._freshness.look(now_ns, last_ns)
+        by_step: dict[Step, list[int]] = {}
         for at, step in steps:
-            self._take(session, at, step, now_ns)
+            by_step.setdefault(step, []).append(at)
+        for step, found in by_step.items():
+            self._take(session, step, found, now_ns)
         if len(self._all) and not last_ns.any():
             self._look_at_all(session, now_ns)
 
-    def _take(self, session: Session, at: int, step: Step, now_ns: int) -> None:
-        stream = self._all[at]
-        silent_s = round(self._freshness.silence_s(at, now_ns), 1)
-        log = _log.bind(venue=self._venue, url=shown_url(session.url), stream=str(stream))
+    def _take(self, session: Session, step: Step, members: list[int], now_ns: int) -> None:
+        streams = [self._all[at] for at in members]
+        names = some(streams)
+        log = _log.bind(venue=self._venue, url=shown_url(session.url), streams=names)
         if step is Step.RECOVERED:
-            log.info("stream delivers again")
+            log.info("streams deliver again")
             return
         if step is Step.NAME:
-            text = f"no message for {stream} in {self._first_s:g} s"
-            session.report(text)
+            session.report(f"no message for {names} in {self._first_s:g} s")
             return
-        text = f"silent for {silent_s:g} s, {step.value}"
-        for subscription in stream.subscriptions:
-            session.report_silence(subscription, text)
+        silences_s = [round(self._freshness.silence_s(at, now_ns), 1) for at in members]
+        for stream, silent_s in zip(streams, silences_s, strict=True):
+            for subscription in stream.subscriptions:
+                session.report_silence(subscription, f"silent for {silent_s:g} s, {step.value}")
         if step is Step.ALERT:
-            self._metrics.counter("stale_alerts").add()
-            log.error("stream stays silent", silent_s=silent_s)
+            self._metrics.counter("stale_alerts").add(len(streams))
+            log.error("streams stay silent", silent_s=max(silences_s))
             return
-        log.warning("stream is silent", silent_s=silent_s, step=step.value)
+        log.warning("streams are silent", silent_s=max(silences_s), step=step.value)
         if step is Step.RESUBSCRIBE:
-            self._freshness.ended(at)
-            stream.unanswered = {each.key for each in stream.subscriptions}
-            session.ask_again(stream.subscriptions)
+            for at, stream in zip(members, streams, strict=True):
+                self._freshness.ended(at)
+                stream.unanswered = {each.key for each in stream.subscriptions}
+            session.ask_again(each for stream in streams for each in stream.subscriptions)
         else:
-            self._reconnect(session, f"{stream} {text}", step, now_ns)
+            self._reconnect(session, f"{names} silent for {max(silences_s):g} s", step, now_ns)
 
     def _look_at_all(self, session: Session, now_ns: int) -> None:
         """Leave a connection of which nothing has ever come, though all was acknowledged."""
@@ -259,10 +264,19 @@ class Staleness(SessionObserver):
     def _reconnect(self, session: Session, why: str, step: Step, now_ns: int) -> None:
         if now_ns < self._next_reconnect_ns:
             return  # it goes on to the alert
+        if now_ns - self._next_reconnect_ns > LONGEST_RECONNECT_S * 1e9:
+            self._n_reconnects = 0
         later_s = min(LONGEST_RECONNECT_S, RECONNECT_S * 2.0 ** min(self._n_reconnects, 20))
         self._next_reconnect_ns = now_ns + round(later_s * 1e9)
         self._n_reconnects += 1
         session.reconnect(why, next_endpoint=step is Step.NEXT_ENDPOINT)
+
+
+def some(streams: Sequence[object]) -> str:
+    """Name some streams."""
+    named = ", ".join(map(str, streams[:MOST_NAMED]))
+    more = len(streams) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _streams_of(plan: ConnectionPlan) -> list[_Stream]:

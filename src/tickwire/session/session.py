@@ -186,8 +186,8 @@ class Session:
         self._tell(lambda each: each.stale(self, subscription, text))
 
     def report(self, text: str) -> None:
-        """Tell the observers what a person should know."""
-        self._warn(text)
+        """Tell the observers what a person should know, within the bound of warnings."""
+        self._warnings.add(text)
 
     def reconnect(self, why: str, *, next_endpoint: bool = False) -> None:
         """Leave the open connection for another one.
