@@ -439,7 +439,7 @@ def wait_for_commits(process: Any, folder: Path) -> None:
 def test_a_second_signal_aborts(tmp_path: Path) -> None:
     with exchange([trades(0, 10)]) as server:
         config = write_config(tmp_path, source(server.ws_url))
-        process = started("run", config)
+        process = started("run", config, "--summary", tmp_path / "sum.json")
         try:
             assert server.played.wait(60)
             # While it is stopped both wait, and then both come before the stop is through.
@@ -449,7 +449,13 @@ def test_a_second_signal_aborts(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 70
-    assert errors.splitlines()[-1] == "tickwire: aborted by a second signal"
+    line = errors.splitlines()[-1]
+    assert line.startswith("tickwire: aborted by a second signal: ")
+    # Parquet holds them until its file is closed.
+    undone = json.loads(line.partition("rows not committed: ")[2])
+    assert undone["parquet"]["trades"] == 10
+    summary = json.loads((tmp_path / "sum.json").read_text())
+    assert summary["rows_left"]["parquet"]["trades"] == 10
 
 
 def test_a_locked_sink_is_told_before_any_connection_is_made(tmp_path: Path) -> None:
@@ -515,3 +521,29 @@ def test_sigusr1_shows_how_the_feed_and_its_tasks_stand(tmp_path: Path) -> None:
     assert any(
         'name="session 0 hyperliquid.0"' in line and "state=running" in line for line in tasks
     )
+
+
+def test_a_summary_that_cannot_be_written_hides_no_failure(tmp_path: Path) -> None:
+    config = write_config(tmp_path, source("ws://127.0.0.1:9"))
+    done = tickwire("run", config, "--duration", 0.1, "--summary", "/dev/full")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert "tickwire: cannot write /dev/full: No space left on device" in lines
+    assert lines[-1] == "tickwire: no source ever connected"
+
+
+def test_debug_says_where_memory_grows(tmp_path: Path) -> None:
+    with exchange([trades(0, 10)]) as server:
+        process = started("run", write_config(tmp_path, source(server.ws_url)), "--debug")
+        try:
+            assert server.played.wait(60)
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, errors
+    growths = [line for line in errors.splitlines() if 'event="memory growth"' in line]
+    assert 1 <= len(growths) <= 10
+    assert all(" bytes=" in line and " where=" in line for line in growths)

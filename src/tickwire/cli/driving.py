@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ def drive(
     summary: str | None,
     *,
     strict: bool = False,
+    debug: bool = False,
 ) -> None:
     """Do the feed's work on its loop, stop it on a signal, and write the summary.
 
@@ -41,6 +43,8 @@ def drive(
         Where the summary goes: a file, `-` for standard output, None for nowhere.
     strict
         Whether what is worth a warning, and a stream without a row, is a failure.
+    debug
+        Log what blocks the loop; add where memory grows to what SIGUSR1 logs.
 
     Raises
     ------
@@ -54,12 +58,13 @@ def drive(
 
     check_writable("--summary", summary)
     watch = StreamWatch(feed) if strict else None
+    main = _until_signal(feed, work, watch, summary, debug=debug)
     try:
-        problems = run(_until_signal(feed, work, watch), loop=feed.config.feed.loop)
-    finally:
-        if summary is not None and feed.has_run:
-            LOG_WRITER.flush()  # the summary counts the lines that were dropped
-            _write(feed.summary(), summary)
+        problems = run(main, loop=feed.config.feed.loop, debug=debug)
+    except BaseException:
+        _write_beside(feed, summary)  # what is wrong with it must not hide what failed
+        raise
+    _write_summary(feed, summary)
     if watch is not None:
         problems += stream_problems(feed.summary(), watch.silent())
         if problems:
@@ -67,7 +72,12 @@ def drive(
 
 
 async def _until_signal(
-    feed: FeedHandler, work: Callable[[], Coroutine[Any, Any, list[str]]], watch: StreamWatch | None
+    feed: FeedHandler,
+    work: Callable[[], Coroutine[Any, Any, list[str]]],
+    watch: StreamWatch | None,
+    summary: str | None,
+    *,
+    debug: bool,
 ) -> list[str]:
     loop = asyncio.get_running_loop()
     asked: list[int] = []
@@ -77,9 +87,7 @@ async def _until_signal(
             # A terminal that closes may hang up twice: by its kernel and by its shell.
             if number == signal.SIGHUP:
                 return
-            STDERR.write("tickwire: aborted by a second signal\n")
-            LOG_WRITER.flush(ABORT_FLUSH_S)
-            os._exit(EMERGENCY)
+            _abort(feed, summary)
         asked.append(number)
         feed.request_stop(signal.Signals(number).name)
 
@@ -88,9 +96,19 @@ async def _until_signal(
         numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, on_signal, number)
-    loop.add_signal_handler(signal.SIGUSR1, feed.log_status)
+    from tickwire.supervise.debugging import MemoryGrowth, SlowCallbacks
+
+    growth = MemoryGrowth() if debug else None
+
+    def on_usr1() -> None:
+        feed.log_status()
+        if growth is not None:
+            growth.log()
+
+    loop.add_signal_handler(signal.SIGUSR1, on_usr1)
     try:
-        return await (work() if watch is None else _watched(feed, work, watch))
+        with SlowCallbacks() if debug else contextlib.nullcontext():
+            return await (work() if watch is None else _watched(feed, work, watch))
     finally:
         for number in (*numbers, signal.SIGUSR1):
             loop.remove_signal_handler(number)
@@ -138,6 +156,32 @@ def check_writable(option: str, target: str | None) -> None:
         wrong = f"{path.parent} is not a folder that can be written"
     if wrong:
         raise ConfigError([f"{option} {target}: {wrong}"])
+
+
+def _abort(feed: FeedHandler, summary: str | None) -> None:
+    """End at once, and say what is left undone; nothing here waits for long."""
+    undone = feed.uncommitted()
+    n_rows = sum(sum(tables.values()) for tables in undone.values())
+    left = f": {n_rows:,} rows not committed: {json.dumps(undone)}" if n_rows else ""
+    STDERR.write(f"tickwire: aborted by a second signal{left}\n")
+    LOG_WRITER.flush(ABORT_FLUSH_S)
+    if summary != "-":  # standard output may be a pipe that nothing reads
+        _write_beside(feed, summary)
+    os._exit(EMERGENCY)
+
+
+def _write_summary(feed: FeedHandler, summary: str | None) -> None:
+    if summary is not None and feed.has_run:
+        LOG_WRITER.flush()  # the summary counts the lines that were dropped
+        _write(feed.summary(), summary)
+
+
+def _write_beside(feed: FeedHandler, summary: str | None) -> None:
+    """Write the summary of a run that failed; where that fails too, say so and no more."""
+    try:
+        _write_summary(feed, summary)
+    except Exception as error:
+        STDERR.write(f"tickwire: {error}\n")
 
 
 def _write(summary: dict[str, object], target: str) -> None:

@@ -36,6 +36,13 @@ def replay(
             "was interrupted.",
         ),
     ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="Log what blocks the event loop; SIGUSR1 logs where memory grows, too. Slow.",
+        ),
+    ] = False,
 ) -> None:
     """Decode a capture; the same capture gives the same rows every time."""
     from tickwire.cli.driving import drive
@@ -47,7 +54,7 @@ def replay(
     feed = FeedHandler(load_whole(config), replays=True)
     played = Replay(feed, capture, speed=factor)
     with _progress(played):
-        drive(feed, played.run, summary, strict=strict)
+        drive(feed, played.run, summary, strict=strict, debug=debug)
 
 
 @contextmanager

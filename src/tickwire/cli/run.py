@@ -37,6 +37,13 @@ def run(
             "than 99 % was decoded.",
         ),
     ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="Log what blocks the event loop; SIGUSR1 logs where memory grows, too. Slow.",
+        ),
+    ] = False,
 ) -> None:
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
     from tickwire.cli.driving import drive
@@ -52,6 +59,6 @@ def run(
 
     try:
         with live_line(feed):
-            drive(feed, work, summary, strict=strict)
+            drive(feed, work, summary, strict=strict, debug=debug)
     finally:
         closing_report(feed)

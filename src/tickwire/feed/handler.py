@@ -331,6 +331,10 @@ class FeedHandler:
             raise RuntimeError("the feed has not been started")
         return self._feed.tasks
 
+    def uncommitted(self) -> dict[str, dict[str, int]]:
+        """Give the rows that each sink has not committed, by table."""
+        return {} if self._feed is None else self._feed.uncommitted()
+
     def log_status(self) -> None:
         """Log how the feed and each of its tasks stand, a line each."""
         self._log.info("status", **asdict(self.status()))

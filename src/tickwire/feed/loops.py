@@ -17,7 +17,9 @@ _Result = TypeVar("_Result")
 _log = get_logger("tickwire.feed")
 
 
-def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
+def run(
+    main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop", debug: bool = False
+) -> _Result:
     """Run `main` to its end, on uvloop where there is one.
 
     Parameters
@@ -26,6 +28,8 @@ def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
         What to run.
     loop
         `uvloop` or `asyncio`.
+    debug
+        The loop's debug mode.
 
     Returns
     -------
@@ -48,7 +52,7 @@ def run(main: Coroutine[Any, Any, _Result], *, loop: str = "uvloop") -> _Result:
             "tickwire.run starts an event loop, and one runs already (as in a notebook): "
             "use `await main()` instead"
         )
-    with asyncio.Runner(loop_factory=_factory(loop)) as runner:
+    with asyncio.Runner(loop_factory=_factory(loop), debug=debug or None) as runner:
         runner.get_loop().set_exception_handler(CallbackErrors())
         return runner.run(main)
 

@@ -31,15 +31,21 @@ from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
 from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
+from tickwire.logs import get_logger
 from tickwire.session import RestClient, WindowLimiter
 from tickwire.sinks import Sink
 from tickwire.store import Spill
-from tickwire.supervise import ManagedTask, TaskManager, cancel_all
+from tickwire.supervise import ManagedTask, TaskManager, cancel_all, in_thread
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
 HOUSEKEEPING_S = 0.05
+# Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
+INTAKE_S = 15.0
+SERVERS_S = 5.0
 LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
+
+_log = get_logger("tickwire.feed")
 
 
 class RunningFeed:
@@ -81,6 +87,7 @@ class RunningFeed:
         self._on_failure = on_failure
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
+        self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = State(folder, feed.name)
@@ -137,28 +144,43 @@ class RunningFeed:
         # Whatever fails on the way: the sinks must commit what the rings hold.
         if not self.tasks.is_running:  # the start was cancelled
             await self.tasks.start()
-        await self._stop_all({source.name: source.stop for source in self.sources})
+        await self._stop_all({source.name: source.stop for source in self.sources}, INTAKE_S)
         self.usage.stop()
         await cancel_all(self._housekeepers)
-        for rest in self._rests.values():
-            await rest.close()
+        await self._stop_all(
+            {f"REST {number}": rest.close for number, rest in enumerate(self._rests.values())},
+            SERVERS_S,
+        )
         self.pipeline.lag.look()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
         await self._stop_all(
-            {f"sink {sink.name}": partial(asyncio.to_thread, sink.stop) for sink in self.sinks}
+            {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in self.sinks}
         )
         self._note_positions(last=True)
         await self._positions.close()
         self._state.use(self.pipeline.next_numbers())
         await asyncio.to_thread(self._state.close)
 
-    async def _stop_all(self, stops: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
-        """Stop several parts at once; one that fails keeps no other from its end."""
+    async def _stop_all(
+        self,
+        stops: Mapping[str, Callable[[], Awaitable[None]]],
+        deadline_s: float | None = None,
+    ) -> None:
+        """Stop several parts at once; one that fails or hangs keeps no other from its end."""
         tasks = [self.tasks.spawn(f"{STOP}{name}", stop) for name, stop in stops.items()]
-        if tasks:
-            await asyncio.wait(tasks)
+        late = (await asyncio.wait(tasks, timeout=deadline_s))[1] if tasks else ()
+        for task in tasks:
+            if task in late:
+                self._unfinished.append(task.name[len(STOP) :])
+                self.pipeline.metrics.counter("unfinished_stops").add()
+                _log.error("not stopped in time", part=task.name[len(STOP) :], seconds=deadline_s)
+                task.cancel()
+
+    def uncommitted(self) -> dict[str, dict[str, int]]:
+        """Give the rows that each sink has not got, by table, where there are any."""
+        return {sink.name: sink.rows_left for sink in self.sinks if sink.rows_left}
 
     def housekeeping(self) -> None:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
@@ -197,6 +219,8 @@ class RunningFeed:
         failed = [str(sink.failed) for sink in self.sinks if sink.failed is not None]
         if failed:
             return SinkError("; ".join(failed))
+        if self._unfinished:
+            return TickwireError(f"not stopped in time: {', '.join(self._unfinished)}")
         if self.sources and not any(source.has_connected for source in self.sources):
             return TickwireError("no source ever connected")
         return None

@@ -271,6 +271,7 @@ METRICS = (
     _gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
     _counter("alert_errors", "Commands and webhooks of an alert that failed.", ("alert",)),
     # The process.
+    _counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
     _gauge("uptime_seconds", "Time since the start.", scale=1e-9),
     _counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
     _gauge("resident_memory_bytes", "Memory of the process that is resident."),

@@ -5,6 +5,14 @@ none.
 """
 
 from tickwire.supervise.managed_task import ManagedTask, Restart, TaskStatus
-from tickwire.supervise.tasks import TaskManager, cancel_all, spawn
+from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn
 
-__all__ = ["ManagedTask", "Restart", "TaskManager", "TaskStatus", "cancel_all", "spawn"]
+__all__ = [
+    "ManagedTask",
+    "Restart",
+    "TaskManager",
+    "TaskStatus",
+    "cancel_all",
+    "in_thread",
+    "spawn",
+]

@@ -13,7 +13,9 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
@@ -310,6 +312,35 @@ async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
     for task in tasks:
         if not task.cancelled():
             task.exception()
+
+
+async def in_thread(function: Callable[[], _Result]) -> _Result:
+    """Call a function in a thread of its own, which may hang without keeping the process.
+
+    `asyncio.to_thread` lends a thread of a pool, which the end of the loop and of Python wait for.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_Result] = loop.create_future()
+
+    def settle(result: tuple[_Result] | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if result is not None:
+            done.set_result(result[0])
+        elif error is not None:
+            done.set_exception(error)
+
+    def call() -> None:
+        result, failure = None, None
+        try:
+            result = (function(),)
+        except BaseException as error:  # the waiter gets it
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=call, name="call", daemon=True).start()
+    return await done
 
 
 def _lineage() -> list[ManagedTask[Any]]:
