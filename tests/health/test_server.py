@@ -161,7 +161,7 @@ def test_mistakes_are_named():
 
 CONFIG = """
 [feed]
-name = "main"
+name = "a/b"
 [[source]]
 venue = "hyperliquid"
 channels = ["trades"]
@@ -178,14 +178,16 @@ webhook = "https://example.invalid/{{env:HOOK}}"
 async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
     monkeypatch.setenv("HOOK", "hook-secret-0123456789")
     async with Simulator(rate=500) as sim:
-        path = tmp_path / "feeds.toml"
+        folder = tmp_path / ("long" * 30)  # no socket could have such a path
+        folder.mkdir()
+        path = folder / "feeds.toml"
         path.write_text(CONFIG.format(ws=sim.ws_url, rest=sim.rest_url))
         idle = await asyncio.to_thread(tickwire, "status", path)
         assert idle.returncode == 1
         assert idle.stderr == f"tickwire: no feed {str(path)!r} runs, or none that can be asked\n"
         running = await asyncio.to_thread(started, "run", path)
         try:
-            socket = tmp_path / ".tickwire" / "main.sock"
+            socket = folder / ".tickwire" / "a%2Fb.sock"
 
             async def runs():
                 return socket.exists() and sim.stats.messages
@@ -193,15 +195,15 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
             await until(runs)
             assert stat.S_IMODE(socket.stat().st_mode) == 0o600
             as_json = await asyncio.to_thread(tickwire, "status", path, "--json")
-            by_name = await asyncio.to_thread(tickwire, "status", cwd=tmp_path)
+            by_name = await asyncio.to_thread(tickwire, "status", "a/b", cwd=folder)
         finally:
             running.terminate()
             await asyncio.to_thread(running.communicate, timeout=60)
     assert as_json.returncode == 0, as_json.stderr
     report = json.loads(as_json.stdout)
-    assert (report["feed"], report["pid"]) == ("main", running.pid)
+    assert (report["feed"], report["pid"]) == ("a/b", running.pid)
     assert by_name.returncode == 0, by_name.stderr
-    assert by_name.stdout.startswith("main: ")
+    assert by_name.stdout.startswith("a/b: ")
     assert "source 0 hyperliquid" in by_name.stdout
     assert not socket.exists()
 

@@ -82,14 +82,16 @@ def _places(feed: str) -> list[http.client.HTTPConnection]:
         if url.scheme != "http" or not url.hostname:
             raise TickwireError(f"{feed}: should be http://HOST:PORT")
         return [http.client.HTTPConnection(url.hostname, url.port, timeout=ANSWER_S)]
+    from tickwire.health.server import socket_path
+
     if not feed.endswith(".toml"):
-        return [_Local(Path(".tickwire") / f"{feed}.sock")]
+        return [_Local(socket_path(Path(".tickwire"), feed))]
     from tickwire.config import load
 
     config = load(feed)
     places: list[http.client.HTTPConnection] = []
     if config.feed.state_dir is not None:
-        places.append(_Local(Path(config.feed.state_dir) / f"{config.feed.name}.sock"))
+        places.append(_Local(socket_path(Path(config.feed.state_dir), config.feed.name)))
     if config.metrics.address is not None:
         host, port = config.metrics.address
         places.append(http.client.HTTPConnection(host, port, timeout=ANSWER_S))
@@ -105,10 +107,13 @@ class _Local(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect to the path."""
+        from tickwire.health.server import reachable
+
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         try:
-            self.sock.connect(str(self._path))
+            with reachable(self._path) as short:
+                self.sock.connect(short)
         except OSError:
             self.sock.close()
             raise

@@ -24,6 +24,7 @@ from tickwire.feed.sources import LiveSource
 from tickwire.feed.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
+from tickwire.health.server import socket_path
 from tickwire.observe import Gauge, Metrics
 from tickwire.ring import Ring
 from tickwire.schema import SYSTEM_TABLES
@@ -63,7 +64,7 @@ class FeedProbe:
         _watch_memory(feed)
         self._alerts = Alerts(self._name, config.alerts, self._registry, time.monotonic)
         state_dir = config.feed.state_dir
-        socket = None if state_dir is None else Path(state_dir) / f"{self._name}.sock"
+        socket = None if state_dir is None else socket_path(Path(state_dir), self._name)
         self.server = HealthServer(self, Exposition(self._registry), config.metrics.address, socket)
         self._tasks: list[ManagedTask[None]] = []
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -26,8 +28,26 @@ from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
 from tickwire.logs import get_logger
 
 SLICE_S = 0.0005  # of a scrape, before the loop has its turn
-MAX_SOCKET_PATH_BYTES = 100  # the kernel has 108 with its end
+MAX_SOCKET_PATH_BYTES = 100  # the kernel takes 108 with an end
 DEAD_S = 10.0
+
+
+def socket_path(state_dir: Path, feed: str) -> Path:
+    """Give the path of a feed's socket."""
+    return state_dir / f"{quote(feed, safe='')}.sock"
+
+
+@contextlib.contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """Give a path to bind or connect to; a long one by way of its folder's descriptor."""
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class Probe(Protocol):
@@ -57,7 +77,7 @@ class HealthServer:
         Its metrics.
     address
         Host and port; None for no TCP.
-    socket
+    local
         Path of the socket; None for none.
     on_scrape
         Called before metrics are read.
@@ -68,13 +88,13 @@ class HealthServer:
         probe: Probe,
         exposition: Exposition,
         address: tuple[str, int] | None,
-        socket: Path | None,
+        local: Path | None,
         on_scrape: Callable[[], None] = lambda: None,
     ) -> None:
         self._probe = probe
         self._exposition = exposition
         self._address = address
-        self._socket = socket
+        self._socket = local
         self._on_scrape = on_scrape
         self._runner: web.AppRunner | None = None
         self._log = get_logger("tickwire.health")
@@ -118,22 +138,21 @@ class HealthServer:
             self._log.info("metrics", url=f"{self.url}/metrics")
 
     async def _listen_locally(self, runner: web.AppRunner, path: Path) -> None:
-        why = ""
-        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
-            why = "its path is too long"
-        else:
-            try:
-                _forget(path)  # of a feed that was killed: the state's lock is this one's
-                before = os.umask(0o177)
-                try:
-                    await web.UnixSite(runner, path).start()
-                finally:
-                    os.umask(before)
-            except OSError as error:
-                why = error.strerror or str(error)
-        if why:
+        _forget(path)  # of a feed that was killed: the state's lock is this one's
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            with reachable(path) as short:
+                listening.bind(short)
+        except OSError as error:
+            listening.close()
             self._socket = None
-            self._log.info("no socket for `tickwire status`", path=str(path), why=why)
+            why = error.strerror or str(error)
+            self._log.warning("no socket for `tickwire status`", path=str(path), why=why)
+            return
+        finally:
+            os.umask(before)
+        await web.SockSite(runner, listening).start()
 
     async def stop(self) -> None:
         """Close everything."""
@@ -176,9 +195,9 @@ class HealthServer:
         return _verdict("ready", self._probe.is_ready())
 
 
-def _forget(socket: Path) -> None:
+def _forget(path: Path) -> None:
     with contextlib.suppress(OSError):
-        socket.unlink()
+        path.unlink()
 
 
 def _verdict(name: str, is_so: bool) -> web.Response:
