@@ -227,6 +227,8 @@ def test_what_cannot_be_decoded_is_quarantined_and_the_feed_goes_on(tmp_path: Pa
     assert from_duckdb(tmp_path, "trades")["trade_id"].to_pylist() == ["0", "1"]
     assert from_duckdb(tmp_path, "quarantine")["payload"].to_pylist() == bad
     assert sum(summary["decode_errors"].values()) == 2
+    [gap] = [each for each in read_gaps(tmp_path) if each["state"] == "closed"]
+    assert (gap["table_name"], gap["symbol"], gap["reason"]) == ("trades", "BTC", "decode_error")
 
 
 def test_a_disconnect_leaves_a_gap_for_each_stream_and_the_feed_comes_back(tmp_path: Path) -> None:
@@ -413,6 +415,12 @@ def test_after_a_kill_a_stream_is_down_from_a_row_that_was_committed(tmp_path: P
     assert (gap["reason"], gap["state"]) == ("down", "closed")
     assert gap["ts_start"] == received[19]
     assert received[19] < gap["ts_end"] <= received[20]
+
+
+def read_gaps(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of gaps; times in ns."""
+    gaps = from_duckdb(folder, "gaps")
+    return gaps.cast(in_ns(gaps.schema)).to_pylist()
 
 
 def in_ns(schema: pa.Schema) -> pa.Schema:

@@ -302,6 +302,41 @@ def test_positions_are_the_last_rows_and_the_open_gaps() -> None:
     assert found == Position(ZERO + SECOND, ZERO + SECOND * 9 // 10, 0, "stale")
 
 
+def test_a_message_that_cannot_be_decoded_is_a_gap_of_the_symbols_that_it_names() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    for now_s in (2, 2.1):
+        scene.at(now_s).gaps.undecoded(0, b'{"coin":"A","px":"x"}')
+    scene.gaps.undecoded(7, b'{"coin":"B"}')  # another source's connection
+    scene.at(3).row("A", 0)
+    scene.gaps.look()
+    assert scene.found() == [
+        ("A", "decode_error", "open", 1, None),
+        ("A", "decode_error", "closed", 1, 3),
+    ]
+    assert scene.last()["lost"] == 2
+    assert scene.found("book") == []  # its chain tells
+
+
+def test_a_message_that_names_no_symbol_is_a_gap_of_all_and_a_flood_is_not_searched() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).gaps.undecoded(0, b"\xff not json")
+    assert [each[:3] for each in scene.found()] == [
+        ("A", "decode_error", "open"),
+        ("B", "decode_error", "open"),
+    ]
+    for symbol in ("A", "B"):
+        scene.at(2).row(symbol, 0)
+    scene.gaps.look()
+    assert scene.last()["lost"] is None
+    for _ in range(101):
+        scene.at(3).gaps.undecoded(0, b'{"coin":"A"}')
+    opened = [each[0] for each in scene.found() if each[2] == "open"]
+    assert opened == ["A", "B", "A", "B"]
+
+
 def test_a_book_waits_for_its_snapshot_from_the_acknowledgement_on() -> None:
     scene = Scene()
     scene.connect(0)

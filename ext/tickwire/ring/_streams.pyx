@@ -286,8 +286,8 @@ cdef class Streams:
         numpy.ndarray
             A copy, shape (n,), of the fields n_rows, n_at_mark, last_recv, last_event, last_mono,
             first_recv, first_event, first_mono, conn, least_delay and mark_conn, int64; times in
-            ns. The index is the symbol's code; those behind the end have had no row. `first_*` count where n_rows is
-            above n_at_mark; a row without a venue's time has INT64_MIN.
+            ns. The index is the symbol's code; those behind the end have had no row. `first_*`
+            count where n_rows is above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
         cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0

@@ -120,6 +120,11 @@ class Pipeline:
             )
             for number, source in enumerate(plan.sources)
         )
+        self._quarantine.on_message = self._undecoded
+
+    def _undecoded(self, conn: int, payload: bytes) -> None:
+        for source in self.sources:
+            source.gaps.undecoded(conn, payload)
 
     def consumers(self, sink: str, tables: tuple[str, ...]) -> dict[str, Consumer]:
         """Give a sink its consumers."""

@@ -132,6 +132,8 @@ class Replay:
         for event in self._capture.events():
             if n_events % TURN_EVENTS == 0:
                 self._tell_progress(n_events)
+                for source in pipeline.sources:
+                    source.gaps.look()
                 await asyncio.sleep(0)
                 if self._feed.is_stopping:
                     return

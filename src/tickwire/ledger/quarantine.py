@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tickwire.observe import Metrics
 from tickwire.ring import Ring
 
@@ -20,10 +22,13 @@ class Quarantine:
     ----------
     max_bytes
         How much of a message it takes.
+    on_message
+        Called with the connection and what is kept of each message; must not raise.
     """
 
     def __init__(self, ring: Ring, metrics: Metrics | None = None) -> None:
         self.max_bytes = ring.max_text_bytes("payload")
+        self.on_message: Callable[[int, bytes], None] = lambda conn, payload: None
         self._ring = ring
         self._metrics = Metrics() if metrics is None else metrics
 
@@ -55,6 +60,7 @@ class Quarantine:
         is_kept = self._ring.append(
             venue=venue, ts_recv=ts_recv, conn=conn, reason=reason, payload=payload
         )
+        self.on_message(conn, payload)
         if not is_kept:
             self._metrics.counter("quarantine_dropped", venue=venue).add()
         elif is_truncated:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from tickwire.ledger.gaps import Gap, Moment, Place, Position
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.reasons import (
+    DECODE_ERROR,
     DISCONNECT,
     DOWN,
     NEVER_CONNECTED,
@@ -32,6 +33,7 @@ from tickwire.ledger.reasons import (
 from tickwire.ring import Dictionary, Streams
 
 EVERY = "*"  # a subscription's symbol
+MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
 # Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
 TIMELY = ("trades", "quotes", "book")
 LATE_NS = 50_000_000
@@ -118,6 +120,7 @@ class StreamGaps:
         self._is_connected: dict[int, bool] = {}
         self._open: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
+        self._n_undecoded = 0  # messages since the last look
 
     # What there is.
 
@@ -275,6 +278,26 @@ class StreamGaps:
             self._end_by_row(stream)  # the connection may have ended an earlier gap
             self._open_gap(stream, reason, detail=detail, not_after_ns=behind_since_ns)
 
+    def undecoded(self, conn: int, payload: bytes) -> None:
+        """Note that a message could not be decoded: rows of the symbols that it names are missing.
+
+        Where it names none, or too many messages come to look at each, that is every symbol of
+        its connection. The hole in a book's chain tells of its own.
+        """
+        session = next((each for each, of in self._conns.items() if of == conn), None)
+        if session is None:
+            return
+        self._n_undecoded += 1
+        streams = [each for each in self._of_session(session) if not each.is_spliced]
+        named = []
+        if self._n_undecoded <= MAX_UNDECODED:
+            named = [each for each in streams if f'"{each.symbol}"'.encode() in payload]
+        for stream in named or streams:
+            self._open_gap(stream, DECODE_ERROR)
+            gap = stream.gap
+            if named and gap is not None and gap.reason == DECODE_ERROR:
+                gap.lost = (gap.lost or 0) + 1
+
     # Spliced books.
 
     def broken(self, symbol: str, lost: int | None) -> None:
@@ -313,6 +336,7 @@ class StreamGaps:
 
     def look(self) -> None:
         """End the gaps whose stream has a row again."""
+        self._n_undecoded = 0
         for stream in tuple(self._open):
             if self._is_connected.get(stream.session):
                 self._end_by_row(stream)
