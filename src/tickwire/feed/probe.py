@@ -106,7 +106,7 @@ class FeedProbe:
         return (
             self._feed.is_settled()
             and all(map(_is_connected, self._feed.sources))
-            and not any(sink.failed for sink in self._feed.sinks)
+            and not any(sink.failed or sink.trouble for sink in self._feed.sinks)
         )
 
     def details(self) -> dict[str, Any]:
@@ -134,6 +134,8 @@ class FeedProbe:
                     for table, depth in depths.get(sink.name, {}).items()
                     if depth > LATE_DEPTH
                 ]
+                if sink.trouble:
+                    reasons.insert(0, f"its rows wait: {sink.trouble}")
                 state = State.DEGRADED if reasons else State.OK
             found.append(Component(f"sink {sink.name}", state, tuple(reasons)))
         waiting = [name for name, ring in self._feed.pipeline.rings.items() if ring.is_waited_for]

@@ -41,7 +41,7 @@ class Status:
     silent, stale
         Streams that never had a row though acknowledged, and those silent for too long.
     failing_sinks
-        Sinks whose output raises errors at the moment, by name.
+        Sinks whose output raises errors, or does not return, at the moment, by name.
     """
 
     connected: int = 0

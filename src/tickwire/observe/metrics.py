@@ -298,7 +298,7 @@ METRICS = (
         by=("sink",),
         sparse=True,
     ),
-    _gauge("sink_failing", "Whether a sink fails at the moment.", ("sink",)),
+    _gauge("sink_failing", "Whether a sink fails, or hangs, at the moment.", ("sink",)),
     _counter(
         "sink_failed_checkpoints",
         "Checkpoints of DuckDB that failed and are tried again.",

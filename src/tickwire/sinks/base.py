@@ -154,7 +154,7 @@ class Sink(ABC):
     def _watch_metrics(self) -> None:
         metrics = self.metrics
         self._failures = metrics.counter("sink_failures")
-        self._failing = metrics.gauge("sink_failing")
+        metrics.watch("sink_failing", lambda: bool(self.trouble))
         self._spilled = metrics.counter("sink_spilled_rows")
         metrics.watch("sink_retries", lambda: self.n_retries)
         metrics.watch("sink_retry_wait_seconds", lambda: int(self.retry.waited_s * 1e9))
@@ -270,6 +270,15 @@ class Sink(ABC):
         if self._spill.is_durable and self._spill.n_bytes:
             where = f" (they wait in {self._spill.folder} for the next start)"
         return f"sink {self.name} has not got {rows}{where}" + (f": {why}" if why else "")
+
+    @property
+    def trouble(self) -> str:
+        """Why rows do not reach the output at the moment; empty where they do."""
+        since_s = self._busy_since_s
+        busy_s = 0.0 if since_s is None else monotonic() - since_s
+        if not self.error and busy_s >= SPILL_AFTER_S:
+            return f"a write has not returned for {busy_s:.0f} s"
+        return self.error
 
     @property
     def rows_committed(self) -> dict[str, int]:
@@ -520,7 +529,6 @@ class Sink(ABC):
     def _note_failure(self, error: Exception) -> None:
         self._n_failures += 1
         self._failures.add()
-        self._failing.set(1)
         text = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
         self.error = " ".join(text.removeprefix(f"sink {self.name}: ").split())
         if self._n_failures == 1 or monotonic() - self._logged_s >= LOG_EVERY_S:
@@ -538,7 +546,6 @@ class Sink(ABC):
             _log.info("the sink works again", sink=self.name, failures=self._n_failures)
             self._n_failures = 0
             self.error = ""
-            self._failing.set(0)
 
     def _wait_to_retry(self, error: Exception) -> None:
         if not self._stopping.is_set():
@@ -604,7 +611,7 @@ class Sink(ABC):
                 "a sink does not keep up: rows are spilled",
                 sink=self.name,
                 to=str(self._spill.folder or "memory"),
-                error=self.error,
+                error=self.trouble,
             )
 
     def _log_spill_error(self) -> None:
