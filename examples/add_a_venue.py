@@ -3,8 +3,8 @@
 python examples/add_a_venue.py BTC-USD ETH-USD
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Sequence
 
 import polars as pl
@@ -125,4 +125,6 @@ async def main(symbols: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    tickwire.run(main(sys.argv[1:] or ["BTC-USD"]))
+    parser = argparse.ArgumentParser(description="Print Coinbase Exchange's trades as they come.")
+    parser.add_argument("symbols", nargs="*", default=["BTC-USD"], help="such as BTC-USD ETH-USD")
+    tickwire.run(main(parser.parse_args().symbols))

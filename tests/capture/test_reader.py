@@ -177,7 +177,7 @@ def test_a_line_without_end_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("meta", "parts"),
     [
-        (b"# recv_ns\n1\n", ("a.meta.tsv: ends after 1 messages", "a.jsonl has a line 2")),
+        (b"# recv_ns\n1\n", ("a.meta.tsv: ends after 1 message,", "a.jsonl has a line 2")),
         (b"# recv_ns\n1\n2\n3\n", ("a time for message 3", "a.jsonl ends after line 2")),
         (b"# recv_ns\n1\nx\n", ("a.meta.tsv: line 3: 'x' is not a time",)),
         (b"# recv_ns\n1.5\n2\n", ("a.meta.tsv: line 2: '1.5' is not a time",)),

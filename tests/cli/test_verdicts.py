@@ -47,13 +47,14 @@ def trades(n: int, coin: str = "BTC") -> list[str]:
     ("lines", "problem"),
     [
         ([OTHER % n for n in range(250)], "nothing was decoded of 250 messages: 250 unknown"),
+        (["junk"], "nothing was decoded of 1 message: 1 message that could not be decoded"),
         (["junk"] * 40, "nothing was decoded of 40 messages: 40 messages that could not be"),
         ([], "no message came"),
         ([*trades(97), *[OTHER % n for n in range(3)]], "3 of 100 messages (3.0%) are unknown"),
         ([*trades(97), "{", "{", "{"], "3 of 100 messages (3.0%) could not be decoded"),
         (trades(5, "ETH"), "nothing was decoded of 5 messages: 5 rows of symbols that are not"),
     ],
-    ids=["another venue's", "junk", "empty", "unknown", "broken", "not configured"],
+    ids=["another venue's", "one", "junk", "empty", "unknown", "broken", "not configured"],
 )
 def test_a_replay_that_decodes_little_says_so(
     tmp_path: Path, lines: list[str], problem: str

@@ -397,6 +397,6 @@ def test_wait_leaves_the_rows_to_a_getter_and_ends_with_the_consumer(run: Run, r
 def test_a_consumer_says_what_it_is(ring: Ring) -> None:
     consumer = BatchConsumer(ring)
     write(ring, 1.0)
-    assert repr(consumer) == f"<BatchConsumer of {ring.table.name}: 1 rows to take>"
+    assert repr(consumer) == f"<BatchConsumer of {ring.table.name}: 1 row to take>"
     consumer.close()
     assert repr(consumer) == f"<BatchConsumer of {ring.table.name}: ended>"

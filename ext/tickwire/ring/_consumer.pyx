@@ -47,6 +47,7 @@ from inspect import signature
 import numpy as np
 
 from tickwire.ring.drop import Loss
+from tickwire.wording import counted
 
 cdef dict ON_LAG = {None: TW_LAG_OVERFLOW, "block": TW_LAG_BLOCK, "drop": TW_LAG_DROP}
 
@@ -114,7 +115,7 @@ cdef class Consumer:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
 
     def __repr__(self):
-        state = "closed" if self.is_closed else f"{self.available} rows to take"
+        state = "closed" if self.is_closed else counted(self.available, "row") + " to take"
         return f"<Consumer of {self.ring.table.name}: {state}>"
 
     def __dealloc__(self):

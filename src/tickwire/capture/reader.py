@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tickwire.capture.lines import LineFile
 from tickwire.errors import CaptureError
+from tickwire.wording import counted
 
 ENDINGS = (".jsonl", ".jsonl.zst")
 INT64_MAX = 2**63 - 1
@@ -173,8 +174,8 @@ class Capture:
                 time = next(times, None)
                 if time is None:
                     raise CaptureError(
-                        f"{self._meta.path}: ends after {line - 1} messages, but {self.path} has "
-                        f"a line {line}"
+                        f"{self._meta.path}: ends after {counted(line - 1, 'message')}, "
+                        f"but {self.path} has a line {line}"
                     )
                 yield make(Message, (line, time[0], time[1], payload))
         if next(times, None) is not None:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, cast
 
 from tickwire.cli.terminal import TERMINAL
+from tickwire.wording import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -90,8 +91,8 @@ def line_of(status: Status, messages_per_s: float) -> str:
     p99 = "-" if status.p99_us is None else f"{status.p99_us:,.0f} us"
     return (
         f"{status.connected}/{status.connections} connected  "
-        f"{messages_per_s:,.0f} messages/s  {status.rows:,} rows  "
-        f"ring {status.depth:.1%}  p99 {p99}  {status.gaps} gaps"
+        f"{messages_per_s:,.0f} messages/s  {counted(status.rows, 'row')}  "
+        f"ring {status.depth:.1%}  p99 {p99}  {counted(status.gaps, 'gap')}"
         + "".join(
             f"  {n} {what}"
             for n, what in (

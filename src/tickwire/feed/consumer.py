@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from tickwire.errors import ConsumerLagged
 from tickwire.ring import Consumer, Ring
+from tickwire.wording import counted
 
 if TYPE_CHECKING:
     from tickwire.observe import Histogram
@@ -91,7 +92,7 @@ class BatchConsumer:
         self._wake = _waker(weakref.ref(self))
 
     def __repr__(self) -> str:
-        state = "ended" if self._detached else f"{self.qsize()} rows to take"
+        state = "ended" if self._detached else f"{counted(self.qsize(), 'row')} to take"
         return f"<BatchConsumer of {self._ring.table.name}: {state}>"
 
     def __aiter__(self) -> BatchConsumer:

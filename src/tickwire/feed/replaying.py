@@ -24,6 +24,7 @@ from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
+from tickwire.wording import counted
 
 FULL_RING_S = 0.002
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
@@ -119,7 +120,7 @@ class Replay:
         if self._is_interrupted:
             total = self._capture.n_messages
             share = "" if total is None else f" of {total:,}"
-            problems.append(f"interrupted after {self.n_messages:,}{share} messages")
+            problems.append(f"interrupted after {counted(self.n_messages, 'message')}{share}")
         problems += decoding_problems(summary, n_messages=self.n_messages, n_unknown=n_unknown)
         for problem in problems:
             self._log.warning(problem)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tickwire.schema import SYSTEM_TABLES
 from tickwire.supervise import cancel_all, spawn
+from tickwire.wording import counted
 
 if TYPE_CHECKING:
     from tickwire.feed.consumer import BatchConsumer
@@ -55,22 +56,26 @@ def decoding_problems(
     n_errors = sum(summary["decode_errors"].values())
     if n_messages == 0:
         return ["no message came"]
-    counts = {
-        "unknown messages": n_unknown,
-        "messages that could not be decoded": n_errors,
-        "messages of other tables": summary["unrequested_messages"],
-        "rows of symbols that are not configured": sum(summary["unconfigured_rows"].values()),
-    }
-    causes = [f"{n:,} {what}" for what, n in counts.items() if n]
+    counts = [
+        (n_unknown, "unknown message", ""),
+        (n_errors, "message", " that could not be decoded"),
+        (summary["unrequested_messages"], "message", " of other tables"),
+        (sum(summary["unconfigured_rows"].values()), "row", " of symbols that are not configured"),
+    ]
+    causes = [counted(n, what) + which for n, what, which in counts if n]
+    came = counted(n_messages, "message")
     if not any(n for table, n in summary["rows"].items() if table not in SYSTEM_TABLES):
         found = ", ".join(causes) or "none of them has a row"
-        return [f"nothing was decoded of {n_messages:,} messages: {found}"]
+        return [f"nothing was decoded of {came}: {found}"]
     return [
-        f"{n:,} of {n_messages:,} messages ({n / n_messages:.1%}) {what}"
-        for n, what in ((n_unknown, "are unknown"), (n_errors, "could not be decoded"))
+        f"{n:,} of {came} ({n / n_messages:.1%}) {what}"
+        for n, what in (
+            (n_unknown, "is unknown" if n_unknown == 1 else "are unknown"),
+            (n_errors, "could not be decoded"),
+        )
         if n > MOST_LOST * n_messages
     ] or (
-        [f"less than 99 % of {n_messages:,} messages was decoded: {', '.join(causes)}"]
+        [f"less than 99 % of {came} was decoded: {', '.join(causes)}"]
         if n_unknown + n_errors > MOST_LOST * n_messages
         else []
     )
@@ -148,7 +153,7 @@ def stream_problems(summary: Mapping[str, Any], silent: list[Stream]) -> list[st
     refusals = summary["refusals"]
     if refusals:
         n_refused = summary["refused_subscriptions"]
-        problems.append(f"{n_refused} subscriptions stayed refused: {_some(refusals)}")
+        problems.append(f"{counted(n_refused, 'subscription')} stayed refused: {_some(refusals)}")
     return problems
 
 
