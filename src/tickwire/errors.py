@@ -69,11 +69,14 @@ class HandshakeError(TickwireError):
         What was wrong.
     status
         The HTTP status that the server answered, if it did.
+    retry_after
+        The header Retry-After of its answer; empty where it has none.
     """
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, status: int | None = None, retry_after: str = "") -> None:
         super().__init__(reason)
         self.status = status
+        self.retry_after = retry_after
 
 
 class ConnectionFailed(TickwireError):

@@ -91,7 +91,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def serve_raw(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def serve_raw(
+    script: Script, context: ssl.SSLContext | None = None, *, port: int = 0
+) -> AsyncIterator[int]:
     """Serve connections with a script; gives the port, and at the end raises what a script did."""
     failures: list[BaseException] = []
     running: set[asyncio.Task[None]] = set()
@@ -110,7 +112,7 @@ async def serve_raw(script: Script, context: ssl.SSLContext | None = None) -> As
             running.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, ssl=context)
+    server = await asyncio.start_server(on_connection, "127.0.0.1", port, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -20,7 +20,7 @@ from tickwire.wire import MessageQueue
 def quick(**changed: Any) -> SessionSettings:
     """Give settings that wait little, with changes to them or to the source's options."""
     options = {"backoff_max_s": 0.02, "subscribe_timeout_s": 2.0}
-    settings: dict[str, Any] = {"first_delay_s": 0.01}
+    settings: dict[str, Any] = {"first_delay_s": 0.01, "healthy_s": 0.0}
     for name, value in changed.items():
         (options if name in SessionOptions.model_fields else settings)[name] = value
     return SessionSettings(SessionOptions(**options), **settings)

@@ -1,6 +1,9 @@
 """On a clock that only moves when somebody sleeps."""
 
 import asyncio
+import random
+
+import pytest
 
 from tickwire.session import Pacer, WindowLimiter
 from tickwire.session.pacing import LONGEST_DEBT_S
@@ -105,7 +108,62 @@ async def test_answers_without_end_do_not_keep_the_next_message_back_for_ever() 
 
 def test_a_turn_that_is_given_back_is_free_again() -> None:
     limiter = WindowLimiter(2, clock=lambda: 5.0)
-    assert [limiter.reserve(), limiter.reserve()] == [5, 5]
-    limiter.give_back()
-    assert [limiter.reserve(), limiter.reserve()] == [5, 65]
-    WindowLimiter(0).give_back()
+    turns = [limiter.reserve() for _ in range(3)]
+    assert [turn.at_s for turn in turns] == [5, 5, 65]
+    limiter.give_back(turns[0])
+    limiter.give_back(turns[0])
+    assert [limiter.reserve().at_s for _ in range(2)] == [5, 65]
+    unlimited = WindowLimiter(0)
+    unlimited.give_back(unlimited.reserve())
+
+
+def test_a_turn_that_is_given_back_is_one_s_own() -> None:
+    time = Time()
+    limiter = WindowLimiter(2, clock=time.clock)
+    first = limiter.reserve()
+    time.now += 50
+    limiter.reserve()
+    waiting = limiter.reserve()
+    assert waiting.at_s == first.at_s + 60
+    time.now += 1
+    limiter.give_back(waiting)
+    assert limiter.reserve().at_s == first.at_s + 60  # two have been used within the minute
+
+
+def test_what_comes_first_has_a_reserve() -> None:
+    time = Time()
+    limiter = WindowLimiter(5, n_reserved=2, clock=time.clock)
+    again = [limiter.reserve().at_s - time.now for _ in range(5)]
+    assert again == [0, 0, 0, 60, 60]
+    assert [limiter.reserve(first=True).at_s - time.now for _ in range(2)] == [0, 0]
+    assert limiter.waited_s == 120
+
+
+def test_a_source_that_fails_leaves_the_others_their_share() -> None:
+    time = Time()
+    limiter = WindowLimiter(12, clock=time.clock)
+    for source in ("a", "b", "c"):
+        limiter.join(source)
+    waits = [limiter.reserve("a").at_s - time.now for _ in range(20)]
+    assert waits.count(0) == 8
+    assert [limiter.reserve("b").at_s - time.now for _ in range(3)] == [0, 0, 60]
+    assert [limiter.reserve("c").at_s - time.now for _ in range(3)] == [0, 0, 60]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_window_holds_more_than_its_count_whatever_is_asked(seed: int) -> None:
+    rng = random.Random(seed)
+    time = Time()
+    limiter = WindowLimiter(6, n_reserved=rng.randrange(3), clock=time.clock)
+    limiter.join("a")
+    limiter.join("b")
+    turns = []
+    for _ in range(120):
+        time.now += rng.choice((0, 0, 0, 1, 7))
+        turn = limiter.reserve(rng.choice("ab"), first=rng.random() < 0.3)
+        if turn.at_s > time.now and rng.random() < 0.3:
+            limiter.give_back(turn)
+        else:
+            turns.append(turn.at_s)
+    turns.sort()
+    assert all(later - earlier >= 60 for earlier, later in zip(turns, turns[6:], strict=False))

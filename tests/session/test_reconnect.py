@@ -6,6 +6,8 @@ import random
 import pytest
 
 from tickwire.session import Connect, ReconnectPolicy, Wait, WindowLimiter
+from tickwire.session.reconnect import HEALTHY_S, LOOK_S
+from tickwire.supervise import Breakers
 
 A, B = "wss://a/ws", "wss://b/ws"
 
@@ -50,68 +52,158 @@ def test_a_clock_that_goes_on_meanwhile_is_no_wait() -> None:
     assert asked.next_step() == Connect(A)
 
 
-def test_delays_double_up_to_the_longest() -> None:
+def delay_of(asked: ReconnectPolicy) -> float:
+    """Give the delay of the backoff; 0 without one."""
+    step = asked.next_step()
+    return step.seconds if isinstance(step, Wait) and step.reason == "backoff" else 0.0
+
+
+def test_two_retries_come_at_once_and_then_delays_double_up_to_the_longest() -> None:
     time = Time()
     asked = policy(time)
-    for longest_s in (1, 2, 4, 8, 16, 32, 60, 60):
-        assert wait_of(asked, time)[1] == A
+    for longest_s in (0.1, 0.1, 1, 2, 4, 8, 16, 30, 30):
+        wait_of(asked, time)
         asked.failed()
-        step = asked.next_step()
-        assert isinstance(step, Wait)
-        assert step.reason == "backoff"
-        assert longest_s / 2 <= step.seconds <= longest_s
+        delay_s = delay_of(asked)
+        assert delay_s <= longest_s
+        assert longest_s == 0.1 or delay_s >= longest_s / 2
 
 
-def test_data_starts_the_delays_over_at_the_same_endpoint() -> None:
+def test_a_connection_that_was_well_starts_the_delays_over_at_the_same_endpoint() -> None:
     time = Time()
     asked = policy(time, A, B)
     for _ in range(6):
         wait_of(asked, time)
         asked.failed()
     _, url = wait_of(asked, time)
-    asked.ended(had_data=True)
+    asked.connected()
+    asked.ended(subscribed_s=HEALTHY_S)
     waited_s, again = wait_of(asked, time)
     assert again == url
-    assert 0.5 <= waited_s <= 1
+    assert waited_s <= 0.1
 
 
-def test_a_connection_without_data_counts_as_a_failure() -> None:
+@pytest.mark.parametrize("subscribed_s", [None, 0.0, HEALTHY_S - 0.1])
+def test_a_connection_that_dies_young_is_a_failure(subscribed_s: float | None) -> None:
     time = Time()
     asked = policy(time, A, B)
     waits = []
-    for _ in range(4):
+    for _ in range(5):
         waits.append(wait_of(asked, time))
-        asked.ended(had_data=False)
-    assert [url for _, url in waits] == [A, B, A, B]
-    assert waits[3][0] >= 2
+        asked.connected()
+        asked.ended(subscribed_s=subscribed_s)
+    assert [url for _, url in waits] == [A, B, A, B, A]
+    assert [waited_s > 0.4 for waited_s, _ in waits] == [False, False, False, True, True]
+
+
+def test_an_endpoint_whose_breaker_is_open_is_passed_over() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    asked = ReconnectPolicy([A, B], WindowLimiter(0, clock=time), breakers.of, clock=time)
+    assert asked.next_step() == Connect(A)
+    asked.failed(503, stay_away_s=40)
+    assert wait_of(asked, time)[1] == B
+    asked.ended(subscribed_s=3)
+    assert wait_of(asked, time)[1] == B
+    asked.failed(503, stay_away_s=5)
+    began_s = time.now_s
+    assert wait_of(asked, time)[1] == B
+    assert 5 <= time.now_s - began_s <= 6
+
+
+def test_a_venue_that_wants_no_connect_gets_none_from_any_session_until_then() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    one, other = (
+        ReconnectPolicy([A], WindowLimiter(0, clock=time), breakers.of, clock=time)
+        for _ in range(2)
+    )
+    assert [one.next_step(), other.next_step()] == [Connect(A), Connect(A)]
+    one.failed(429, stay_away_s=90)
+    other.failed()
+    assert one.endpoint_to_probe() is None
+    time.now_s += 89
+    assert [each.next_step() for each in (one, other)] == [Wait(LOOK_S, "breaker")] * 2
+    time.now_s += 1.5
+    assert [one.next_step(), other.next_step()] == [Connect(A), Wait(LOOK_S, "breaker")]
+    one.connected()
+    assert other.next_step() == Connect(A)
+
+
+def test_an_attempt_that_is_given_up_leaves_the_trial_to_another() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    breakers.of(A).failed(stay_away_s=1)
+    time.now_s += 10
+    one, other = (
+        ReconnectPolicy([A], WindowLimiter(0, clock=time), breakers.of, clock=time)
+        for _ in range(2)
+    )
+    assert isinstance(one.next_step(), Connect)
+    assert isinstance(other.next_step(), Wait)
+    one.given_up()
+    assert isinstance(other.next_step(), Connect)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_cannot_be_reached_is_tried_every_few_seconds(seed: int) -> None:
+def test_what_cannot_be_reached_is_probed_every_two_seconds_and_tried_when_it_is_there(
+    seed: int,
+) -> None:
     time = Time()
-    asked = policy(time, seed=seed)
-    for _ in range(50):
-        waited_s, _ = wait_of(asked, time)
-        assert waited_s <= 3.001
-        asked.unreachable()
+    asked = policy(time, seed=seed, per_min=6)
+    probes: list[float] = []
+    n_connects = 0
+    back_s = time.now_s + 60
+    while True:
+        step = asked.next_step()
+        if isinstance(step, Connect):
+            n_connects += 1
+            if time.now_s >= back_s:
+                break
+            asked.unreachable()
+        elif step.reason == "breaker" and (url := asked.endpoint_to_probe()) is not None:
+            probes.append(time.now_s)
+            if time.now_s >= back_s:
+                asked.probed(url)
+        else:
+            time.now_s += step.seconds
+    assert time.now_s - back_s <= 2.5
+    assert all(later - earlier <= 5.5 for earlier, later in itertools.pairwise(probes))
+    assert n_connects <= 20
 
 
 def test_what_cannot_be_reached_costs_no_turn_of_the_limit() -> None:
     time = Time()
     asked = policy(time, A, B, per_min=2)
-    for _ in range(30):
+    for _ in range(4):
         assert isinstance(asked.next_step(), Connect)
         asked.unreachable()
         time.now_s += 3
     assert wait_of(asked, time)[0] == 0
-    asked.ended(had_data=True)
+    asked.ended(subscribed_s=20)
     assert wait_of(asked, time)[0] <= 1
-    asked.ended(had_data=True)
+    asked.ended(subscribed_s=20)
     time.now_s += 1
     step = asked.next_step()  # the third within a minute
     assert isinstance(step, Wait)
     assert step.reason == "limit"
     assert step.seconds > 50
+
+
+def test_a_first_reconnect_may_use_the_reserve() -> None:
+    time = Time()
+    limit = WindowLimiter(5, n_reserved=1, clock=time)
+    asked, well = (ReconnectPolicy([A], limit, clock=time) for _ in range(2))
+    assert well.next_step() == Connect(A)
+    for _ in range(3):
+        wait_of(asked, time)
+        asked.ended(subscribed_s=None)
+    time.now_s += 5
+    step = asked.next_step()
+    assert isinstance(step, Wait)
+    assert step.reason == "limit"
+    well.ended(subscribed_s=HEALTHY_S)
+    assert wait_of(well, time)[0] <= 0.1
 
 
 def test_sessions_share_the_limit_in_order() -> None:

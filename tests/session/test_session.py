@@ -1,7 +1,6 @@
 """A session against a small venue of its own, on real sockets: subscribe, heartbeat, reconnect."""
 
 import asyncio
-import time
 from dataclasses import replace
 
 import pytest
@@ -125,39 +124,6 @@ async def test_a_failed_connect_is_told_and_tried_again(
         assert "localhost" in str(run.observer.told[0][1])
         # The number of a connection that never was is used by the next one.
         assert list(run.handlers) == [7]
-
-
-async def test_backoff_grows_until_data_flows(plain: Security) -> None:
-    delays: list[float] = []
-    slept_s = 0.0
-    n_connections = 0
-
-    def clock() -> float:
-        return time.monotonic() + slept_s
-
-    async def sleep(seconds: float) -> None:
-        nonlocal slept_s
-        delays.append(seconds)
-        slept_s += seconds
-        await asyncio.sleep(0)
-
-    async def script(peer: Peer) -> None:
-        nonlocal n_connections
-        n_connections += 1
-        await accept_all(peer, 1)
-        if n_connections in (4, 6):
-            await peer.send(text("data"))
-        if n_connections == 6:
-            await peer.answer_close()
-
-    class NoJitter:
-        def uniform(self, low: float, high: float) -> float:
-            return high
-
-    settings = quick(first_delay_s=1.0, backoff_max_s=3.0, clock=clock, sleep=sleep, rng=NoJitter())
-    async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
-        await run.observer.until_told("subscribed", 12)
-    assert [round(delay) for delay in delays if delay > 0.1] == [1, 2, 3, 1, 2]
 
 
 @pytest.mark.parametrize("kind", ["ping", "text"])

@@ -315,7 +315,7 @@ class SessionOptions(ConnectionOptions):
     compression: Literal["auto", "off", "deflate"] = "auto"
     subscribe_timeout_s: Seconds = 10.0
     ping_timeout_s: Seconds = 2.5
-    backoff_max_s: Seconds = 60.0
+    backoff_max_s: Seconds = 30.0
 
 
 class Source(SessionOptions):

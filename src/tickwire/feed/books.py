@@ -25,8 +25,7 @@ from tickwire.ledger import Ledger, Place, StreamGaps
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionary
-from tickwire.session import Backoff
-from tickwire.supervise import ManagedTask, cancel_all, spawn
+from tickwire.supervise import Backoff, ManagedTask, cancel_all, spawn
 from tickwire.venues import BookRule, Venue
 
 LOOK_S = 0.02
@@ -238,7 +237,7 @@ async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
 
 
 async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
-    backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S)
+    backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S, at_once=0)
     while True:
         try:
             payload, ts_recv = await rest.get(request_url(rest_url, books.url_path(symbol)))

@@ -32,14 +32,16 @@ from tickwire.feed.symbols import check_symbols
 from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.session import RestClient, WindowLimiter
+from tickwire.session import RestClient, WindowLimiter, endpoint_breakers
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 from tickwire.supervise import ManagedTask, TaskManager, cancel_all, in_thread
+from tickwire.venues import Venue
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
 HOUSEKEEPING_S = 0.05
+CONNECT_RESERVE = 5  # of so many connects one is kept for first reconnects
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
 SERVERS_S = 5.0
@@ -89,6 +91,7 @@ class RunningFeed:
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
+        self._rest_limits: dict[str, WindowLimiter] = {}  # by venue
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = State(folder, feed.name)
         self._positions = Positions(None if replays else folder, feed.name)
@@ -238,16 +241,19 @@ class RunningFeed:
 
     def _make_sources(self) -> None:
         connects: dict[str, WindowLimiter] = {}
+        breakers = endpoint_breakers(self.pipeline.metrics)
         for source in self.pipeline.sources:
             venue = source.plan.venue
             if venue.name not in connects:
-                connects[venue.name] = WindowLimiter(venue.limits.connects_per_min)
+                per_min = venue.limits.connects_per_min
+                connects[venue.name] = WindowLimiter(per_min, n_reserved=per_min // CONNECT_RESERVE)
             self.sources.append(
                 LiveSource(
                     source,
                     self.pipeline.ledger,
                     self._state.next_conn,
                     connects[venue.name],
+                    breakers,
                     self._rest_of(source.plan),
                 )
             )
@@ -263,8 +269,17 @@ class RunningFeed:
         headers = sorted(settings.headers.items())
         key = (venue.name, settings.ca_file, settings.proxy, *headers)
         if key not in self._rests:
-            self._rests[key] = RestClient(settings, per_min=venue.limits.rest_per_min)
+            self._rests[key] = RestClient(settings, limiter=self._rest_limit_of(venue))
         return self._rests[key]
+
+    def _rest_limit_of(self, venue: Venue) -> WindowLimiter:
+        """Give the venue's limit of requests, whatever headers and proxies they go by."""
+        if venue.name not in self._rest_limits:
+            limiter = self._rest_limits[venue.name] = WindowLimiter(venue.limits.rest_per_min)
+            self.pipeline.metrics.watch(
+                "rest_limit_wait_seconds", lambda: int(limiter.waited_s * 1e9), venue=venue.name
+            )
+        return self._rest_limits[venue.name]
 
     async def _housekeeping_loop(self) -> None:
         late_s = 0.0

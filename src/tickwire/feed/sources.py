@@ -22,7 +22,7 @@ from tickwire.ledger import Ledger, Place
 from tickwire.logs import get_logger
 from tickwire.redaction import shown_url
 from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
-from tickwire.supervise import ManagedTask, Restart, TaskManager, cancel_all
+from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
 from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
@@ -46,8 +46,10 @@ class LiveSource(SessionObserver):
         Gives the number of the next connection of the feed.
     connects
         The pace of connects, shared by all sources of the venue.
+    breakers
+        Of endpoints, shared by all sources.
     rest
-        Fetches snapshots, shared likewise.
+        Fetches snapshots, shared by all sources of the venue.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LiveSource(SessionObserver):
         ledger: Ledger,
         next_conn: Callable[[], int],
         connects: WindowLimiter,
+        breakers: Breakers,
         rest: RestClient,
     ) -> None:
         self.plan = pipeline.plan
@@ -74,7 +77,7 @@ class LiveSource(SessionObserver):
         self._count_due_s: dict[str, float] = {}
         self._fetcher: ManagedTask[None] | None = None
         self.sessions = [
-            self._session(number, plan, next_conn, connects)
+            self._session(number, plan, next_conn, connects, breakers)
             for number, plan in enumerate(self.plan.connections)
         ]
 
@@ -258,6 +261,7 @@ class LiveSource(SessionObserver):
         plan: ConnectionPlan,
         next_conn: Callable[[], int],
         connects: WindowLimiter,
+        breakers: Breakers,
     ) -> Session:
         session = Session(
             self.plan.venue,
@@ -268,7 +272,7 @@ class LiveSource(SessionObserver):
             observers=(self, GapObserver(self.gaps, number), self.staleness[number]),
             metrics=self._metrics,
             delivers=self.staleness[number].delivers,
-            settings=SessionSettings(self.plan.settings, connects=connects),
+            settings=SessionSettings(self.plan.settings, connects=connects, breakers=breakers),
         )
         wanted = set(self.plan.spliced)
         self._spliced[session] = tuple(

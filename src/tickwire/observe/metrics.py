@@ -163,6 +163,22 @@ METRICS = (
     _counter("reconnects", "Connections opened after an earlier one.", _SOURCE, "reconnects"),
     _counter("failed_connects", "Connects that failed.", _SOURCE, "failed_connects"),
     _counter(
+        "breaker_changes",
+        "Circuit breakers that opened, were half open, or closed.",
+        ("breaker", "state"),
+        "breaker_changes",
+        by=("breaker", "state"),
+        sparse=True,
+    ),
+    _gauge("breakers_open", "Circuit breakers that are open."),
+    _counter(
+        "rest_limit_wait_seconds",
+        "Time in which REST requests waited for the venue's limit.",
+        ("venue",),
+        "rest_limit_wait_s",
+        scale=1e-9,
+    ),
+    _counter(
         "connect_limit_wait_seconds",
         "Time in which connects waited for the venue's limit.",
         _SOURCE,

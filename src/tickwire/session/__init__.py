@@ -5,7 +5,7 @@ reconnect, replies. Its C part: none.
 """
 
 from tickwire.net import WebSocket, connect
-from tickwire.session.backoff import Backoff
+from tickwire.session.breakers import endpoint_breakers, endpoint_of
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver
 from tickwire.session.pacing import Pacer, WindowLimiter
@@ -14,7 +14,6 @@ from tickwire.session.rest import RestClient
 from tickwire.session.session import Session
 
 __all__ = [
-    "Backoff",
     "Connect",
     "Pacer",
     "ReconnectPolicy",
@@ -27,4 +26,6 @@ __all__ = [
     "WebSocket",
     "WindowLimiter",
     "connect",
+    "endpoint_breakers",
+    "endpoint_of",
 ]

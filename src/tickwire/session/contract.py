@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from tickwire.clock import Clock, Sleep
 from tickwire.config import SessionOptions
 from tickwire.session.pacing import WindowLimiter
+from tickwire.session.reconnect import HEALTHY_S
+from tickwire.supervise import Breakers
 from tickwire.venues.base import Heartbeat
 
 if TYPE_CHECKING:
@@ -44,12 +46,16 @@ class SessionSettings:
     connects
         Limits connects; share one among the sessions of a venue. None: one of the session's own,
         by the venue's limits.
+    breakers
+        Of endpoints, by name; share them among all sessions. None: some of the session's own.
     heartbeat
         Instead of the venue's.
     first_delay_s
         The first delay of the backoff between connects.
     unreachable_delay_s
         The longest delay while nothing can be reached: no name, no route, refused.
+    healthy_s
+        How long a connection must have been fully subscribed to have been well.
     rng
         Gives the jitter.
     clock, sleep
@@ -58,9 +64,11 @@ class SessionSettings:
 
     options: SessionOptions = field(default_factory=SessionOptions)
     connects: WindowLimiter | None = None
+    breakers: Breakers | None = None
     heartbeat: Heartbeat | None = None
     first_delay_s: float = 1.0
     unreachable_delay_s: float = 3.0
+    healthy_s: float = HEALTHY_S
     rng: random.Random | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep

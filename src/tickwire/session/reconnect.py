@@ -2,8 +2,11 @@
 
 Rules of this file
 ------------------
-- After a connection that brought data the delays start over, at the same endpoint. After anything
-  else they double, and the next endpoint has its turn.
+- A connection that has been fully subscribed for `HEALTHY_S` was well: the next attempt comes at
+  once, at the same endpoint. One that dies younger is a failure, whatever it brought. After a
+  failure the delays grow, and the next endpoint has its turn.
+- An endpoint whose breaker is open is passed over. Where all are open, there is nothing but to wait
+  and, where nothing could be reached, to probe.
 - What could not be reached at all (no name, no route, refused) costs the venue nothing: it is
   tried again soon, and its turn in the venue's limit of connects is given back.
 - The venue's limit is asked for last, once the delay is over, so that no turn is held in vain.
@@ -13,13 +16,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tickwire.clock import Clock
-from tickwire.session.backoff import Backoff
-from tickwire.session.pacing import WindowLimiter
+from tickwire.session.pacing import Turn, WindowLimiter
+from tickwire.supervise import Backoff, Breakers, CircuitBreaker, Failure
+
+HEALTHY_S = 10.0
+REFUSALS = frozenset({403, 418, 429, 503})
+LOOK_S = 0.25  # between two looks at breakers that are open
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +38,11 @@ class Wait:
     seconds
         How long.
     reason
-        `backoff`, or `limit`: the venue's, of connects.
+        `backoff`; `limit`: the venue's, of connects; `breaker`: all endpoints are left alone.
     """
 
     seconds: float
-    reason: Literal["backoff", "limit"]
+    reason: Literal["backoff", "limit", "breaker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +67,16 @@ class ReconnectPolicy:
         The endpoints, the best first.
     connects
         The venue's limit of connects; shared among its sessions.
+    breaker_of
+        Gives the breaker of an endpoint; shared among all sessions. None: breakers of its own.
+    source
+        Whose share of the limit it is.
     first_delay_s, longest_delay_s
         Of the backoff.
     unreachable_delay_s
         The longest delay while nothing can be reached.
+    healthy_s
+        How long a connection must have been subscribed to have been well.
     rng
         Gives the jitter.
     clock
@@ -74,10 +87,13 @@ class ReconnectPolicy:
         self,
         urls: Sequence[str],
         connects: WindowLimiter,
+        breaker_of: Callable[[str], CircuitBreaker] | None = None,
         *,
+        source: str = "",
         first_delay_s: float = 1.0,
-        longest_delay_s: float = 60.0,
+        longest_delay_s: float = 30.0,
         unreachable_delay_s: float = 3.0,
+        healthy_s: float = HEALTHY_S,
         rng: random.Random | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -86,48 +102,116 @@ class ReconnectPolicy:
         self._urls = tuple(urls)
         self._at = 0  # of the endpoint whose turn it is
         self._connects = connects
+        self._breaker_of = breaker_of or Breakers(clock=clock).of
+        self._source = source
         self._backoff = Backoff(first_delay_s, longest_delay_s, rng=rng)
         self._unreachable_delay_s = unreachable_delay_s
+        self._healthy_s = healthy_s
         self._clock = clock
         self._not_before_s = float("-inf")
-        self._turn_s: float | None = None  # when the venue's limit lets the next attempt go
+        self._turn: Turn | None = None  # of the next attempt, or of the last
+        self._has_turn = False  # of the next
+        self._was_well = False  # the last connection
+        connects.join(source)
 
     @property
     def url(self) -> str:
         """The endpoint whose turn it is."""
         return self._urls[self._at]
 
+    @property
+    def _breaker(self) -> CircuitBreaker:
+        return self._breaker_of(self.url)
+
     def next_step(self) -> Wait | Connect:
         """Give what to do now; after a `Wait`, ask again."""
         now_s = self._clock()
         if now_s < self._not_before_s:
             return Wait(self._not_before_s - now_s, "backoff")
-        if self._turn_s is None:
-            self._turn_s = self._connects.reserve()
+        if not self._choose():
+            return self._wait_for_breakers()
+        if not self._has_turn:
+            self._turn = self._connects.reserve(self._source, first=self._was_well)
+            self._has_turn = True
             now_s = self._clock()  # a turn that is now comes after the first look at the clock
-        if now_s < self._turn_s:
-            return Wait(self._turn_s - now_s, "limit")
-        self._turn_s = None
+        if self._turn is not None and now_s < self._turn.at_s:
+            return Wait(self._turn.at_s - now_s, "limit")
+        if not self._breaker.try_acquire():
+            return self._wait_for_breakers()
+        self._has_turn = False
         return Connect(self.url)
+
+    def endpoint_to_probe(self) -> str | None:
+        """Give an endpoint that this session is to probe now, where there is one."""
+        return next((url for url in self._urls if self._breaker_of(url).try_probe()), None)
+
+    def probed(self, url: str) -> None:
+        """Note that an endpoint took a probe."""
+        self._breaker_of(url).probed()
+
+    def connected(self) -> None:
+        """Note that a connection is open."""
+        self._breaker.reached()
+
+    def given_up(self) -> None:
+        """Note that an attempt was given up before it had a result."""
+        self._breaker.release()
 
     def unreachable(self) -> None:
         """Note that nothing took the connection."""
-        self._connects.give_back()
+        if self._turn is not None:
+            self._connects.give_back(self._turn)
+        self._breaker.failed(Failure.UNREACHABLE)
         self._delay(self._unreachable_delay_s)
         self.turn_to_next()
 
-    def failed(self) -> None:
-        """Note that the endpoint was reached, and that no connection came of it."""
+    def failed(self, status: int | None = None, *, stay_away_s: float = 0.0) -> None:
+        """Note that the endpoint was reached, and that no connection came of it.
+
+        Parameters
+        ----------
+        status
+            The HTTP status that it answered, if it did.
+        stay_away_s
+            How long it wants not to be asked.
+        """
+        failure = Failure.REFUSED if status in REFUSALS else Failure.OTHER
+        self._breaker.failed(failure, stay_away_s=stay_away_s)
         self._delay()
         self.turn_to_next()
 
-    def ended(self, *, had_data: bool) -> None:
-        """Note that a connection has ended."""
-        if had_data:
+    def ended(self, *, subscribed_s: float | None) -> None:
+        """Note that a connection has ended.
+
+        Parameters
+        ----------
+        subscribed_s
+            How long it had been fully subscribed; None: it never was.
+        """
+        self._was_well = subscribed_s is not None and subscribed_s >= self._healthy_s
+        if self._was_well:
             self._backoff.reset()
+            self._breaker.healthy()
         else:
+            self._breaker.failed()
             self.turn_to_next()
         self._delay()
+
+    def _choose(self) -> bool:
+        """Turn to an endpoint that may be tried, the nearest one; False where there is none."""
+        for step in range(len(self._urls)):
+            at = (self._at + step) % len(self._urls)
+            if self._breaker_of(self._urls[at]).wait_s() == 0:
+                self._at = at
+                return True
+        return False
+
+    def _wait_for_breakers(self) -> Wait:
+        if self._has_turn and self._turn is not None:  # others may have it meanwhile
+            self._connects.give_back(self._turn)
+            self._has_turn = False
+        soonest_s = min(self._breaker_of(url).wait_s() for url in self._urls)
+        return Wait(min(max(soonest_s, 0.001), LOOK_S), "breaker")
 
     def _delay(self, longest_s: float = float("inf")) -> None:
         self._not_before_s = self._clock() + min(self._backoff.next_delay_s(), longest_s)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 
 from tickwire import errors
 from tickwire.clock import Clock, Sleep
 from tickwire.config import ConnectionOptions
+from tickwire.logs import get_logger
 from tickwire.net.http import Answer, HttpClient
 from tickwire.redaction import shown, shown_url
 from tickwire.session.pacing import WindowLimiter
+from tickwire.session.refusals import stay_away_s
 
-# 429 too many requests; 418 is how Binance tells an address that went on after those.
-_SLOW_DOWN = frozenset({418, 429})
-DEFAULT_PAUSE_S = {418: 120.0, 429: 10.0}  # where the answer has no Retry-After
+_log = get_logger("tickwire.session")
+LOGGED_WAIT_S = 1.0
+LOG_EVERY_S = 10.0  # at most: many symbols may wait
 
 
 class RestClient:
@@ -29,6 +29,8 @@ class RestClient:
         Authorities, headers and proxy.
     per_min
         Requests per minute.
+    limiter
+        Instead of `per_min`: shared by all clients of the venue.
     timeout_s
         For one request, everything included.
     max_bytes
@@ -45,13 +47,14 @@ class RestClient:
         options: ConnectionOptions | None = None,
         *,
         per_min: int = 60,
+        limiter: WindowLimiter | None = None,
         timeout_s: float = 10.0,
         max_bytes: int = 33_554_432,
         max_pause_s: float = 60.0,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._limiter = WindowLimiter(per_min, clock=clock, sleep=sleep)
+        self._limiter = limiter or WindowLimiter(per_min, clock=clock, sleep=sleep)
         self._http = HttpClient(
             options or ConnectionOptions(), timeout_s=timeout_s, max_bytes=max_bytes
         )
@@ -59,6 +62,7 @@ class RestClient:
         self._clock = clock
         self._sleep = sleep
         self._not_before = 0.0
+        self._log_due_s = float("-inf")
 
     async def __aenter__(self) -> RestClient:
         return self
@@ -98,8 +102,8 @@ class RestClient:
         ConnectionFailed
             If name, address, TLS or time fail.
         """
-        await self._limiter.turn()
         name = shown_url(url)
+        await self._turn(name)
         await self._wait_if_told_to(name)
         answer = await self._http.get(url, body)
         if answer.status != 200:
@@ -107,6 +111,15 @@ class RestClient:
             text = " ".join(answer.body.decode("utf-8", "replace").split())
             raise errors.RequestRefused(f"{name}: {answer.status} {shown(text)}".rstrip())
         return answer.body, answer.ts_recv_ns
+
+    async def _turn(self, name: str) -> None:
+        wait_s = self._limiter.reserve().at_s - self._clock()
+        if wait_s <= 0:
+            return
+        if wait_s >= LOGGED_WAIT_S and self._clock() >= self._log_due_s:
+            self._log_due_s = self._clock() + LOG_EVERY_S
+            _log.info("waiting for the venue's limit of requests", url=name, wait_s=wait_s)
+        await self._sleep(wait_s)
 
     async def _wait_if_told_to(self, name: str) -> None:
         wait_s = self._not_before - self._clock()
@@ -116,13 +129,5 @@ class RestClient:
             await self._sleep(wait_s)
 
     def _note_refusal(self, answer: Answer) -> None:
-        told = answer.headers.get("Retry-After", "").strip()
-        if answer.status not in _SLOW_DOWN and not (told and answer.status == 503):
-            return
-        pause_s = DEFAULT_PAUSE_S.get(answer.status, 10.0)
-        if told.isascii() and told.isdecimal():  # RFC 9110 section 10.2.3: seconds, or a date
-            pause_s = float(told[:9])
-        elif told:
-            with contextlib.suppress(ValueError):
-                pause_s = max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
+        pause_s = stay_away_s(answer.status, answer.headers.get("Retry-After", ""))
         self._not_before = max(self._not_before, self._clock() + pause_s)

@@ -21,13 +21,16 @@ from tickwire.net.awake import AwakeClock, awake_timeout, counting
 from tickwire.net.connection import Connection, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
+from tickwire.net.probe import takes_connections
 from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
 from tickwire.session.asking import Acknowledged, Event, Late, Refused, Suspected, Warned
+from tickwire.session.breakers import endpoint_breakers, endpoint_of
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver, tell
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
+from tickwire.session.refusals import stay_away_s
 from tickwire.session.replies import BoundedWarnings, understand
 from tickwire.session.subscriber import Subscriber, Unanswered
 from tickwire.session.subscriptions import Subscriptions
@@ -115,6 +118,7 @@ class Session:
         self._stop = asyncio.Event()
         self._leave: asyncio.Future[str] | None = None  # done with why a connection is left
         self._broken: asyncio.Future[None] | None = None
+        self._subscribed_at_s: float | None = None  # all of the open connection
         given = self.settings
         self._asked = Subscriptions(
             self.subscriptions,
@@ -125,9 +129,13 @@ class Session:
             clock=given.clock,
         )
         self._metrics.watch("refused_subscriptions", lambda: len(self._asked.refused))
+        breakers = given.breakers or endpoint_breakers(self._metrics, given.clock)
         self._policy = ReconnectPolicy(
             urls,
             given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
+            lambda url: breakers.of(endpoint_of(url)),
+            source=self._metrics.labels.get("source", ""),
+            healthy_s=given.healthy_s,
             first_delay_s=given.first_delay_s,
             longest_delay_s=given.options.backoff_max_s,
             unreachable_delay_s=given.unreachable_delay_s,
@@ -239,6 +247,11 @@ class Session:
             self._limit_wait_ns += int(wait.seconds * 1e9)
             if wait.seconds >= TOLD_WAIT_S:
                 self._log.info("waiting for the venue's limit of connects", wait_s=wait.seconds)
+        if wait.reason == "breaker" and (url := self._policy.endpoint_to_probe()) is not None:
+            probe = spawn("probe", takes_connections(url, self.settings.options))
+            if await self._unless_stopped(probe):
+                self._policy.probed(url)
+            return
         await self._unless_stopped(spawn("wait", self._sleep(wait.seconds)))
 
     async def _sleep(self, seconds: float) -> None:
@@ -270,11 +283,14 @@ class Session:
             ),
         )
         try:
-            return await self._unless_stopped(opening)
+            connection = await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self._metrics.counter("failed_connects").add()
             if isinstance(error, errors.Unreachable):
                 self._policy.unreachable()
+            elif isinstance(error, errors.HandshakeError):
+                told_s = stay_away_s(error.status, error.retry_after)
+                self._policy.failed(error.status, stay_away_s=told_s)
             else:
                 self._policy.failed()
             text = str(error)
@@ -282,10 +298,16 @@ class Session:
             self._log.warning("connect failed", error=text)
             return None
         except asyncio.CancelledError:
+            self._policy.given_up()
             # Open at the very moment when the session was cancelled: nothing else would close it.
             if opening.done() and not opening.cancelled() and opening.exception() is None:
                 opening.result().give_up("the session was cancelled")
             raise
+        if connection is None:  # stopped
+            self._policy.given_up()
+        else:
+            self._policy.connected()
+        return connection
 
     def _offer(self) -> DeflateOffer | None:
         wanted = self.settings.options.compression
@@ -381,8 +403,11 @@ class Session:
         reason, detail = note or _reason(ending)
         if ending.error is not None:
             self._metrics.counter("protocol_errors").add()
-        had_data = self.handler is not None and self.handler.last_message_ns > 0
-        self._policy.ended(had_data=had_data)
+        since_s = self._subscribed_at_s
+        if not self._stop.is_set():
+            self._policy.ended(
+                subscribed_s=None if since_s is None else self.settings.clock() - since_s
+            )
         self._tell(lambda each: each.disconnected(self, self.conn, reason, detail))
         self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)
         for event in self._asked.disconnected(died=reason in DEATHS):
@@ -398,6 +423,7 @@ class Session:
         self._leave = None
         self.handler = None
         self._subscriber = None
+        self._subscribed_at_s = None
         self.subscribed_event.clear()
 
     async def _send(self, text: str) -> None:
@@ -456,6 +482,8 @@ class Session:
                 "the connection ended at a subscribe request", subscriptions=_some(event.keys)
             )
         else:
+            if self._subscribed_at_s is None:
+                self._subscribed_at_s = self.settings.clock()
             self.subscribed_event.set()
             self._tell(lambda each: each.subscribed(self, self.conn))
 

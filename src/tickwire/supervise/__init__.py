@@ -1,13 +1,20 @@
-"""What keeps a feed running: tasks under names, with restart policies.
+"""What keeps a feed running: tasks with restart policies, backoff, circuit breakers.
 
-Knows nothing of: venues, messages, rows, sinks. Words: task, helper, restart, state. Its C part:
-none.
+Knows nothing of: venues, messages, rows, sockets, sinks. Words: task, helper, restart, state,
+retry, backoff, failure, breaker, probe. Its C part: none.
 """
 
+from tickwire.supervise.backoff import Backoff
+from tickwire.supervise.breaker import Breakers, BreakerState, CircuitBreaker, Failure
 from tickwire.supervise.managed_task import ManagedTask, Restart, TaskStatus
 from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn
 
 __all__ = [
+    "Backoff",
+    "BreakerState",
+    "Breakers",
+    "CircuitBreaker",
+    "Failure",
     "ManagedTask",
     "Restart",
     "TaskManager",

@@ -360,7 +360,10 @@ class _Refusal:
             # The first chunk, between its size and its end, is enough to show.
             body = body.partition(b"\r\n")[2].partition(b"\r\n")[0]
         shown = _one_line(body.decode("utf-8", "replace"))
-        return HandshakeError(f"{text}: {shown}" if shown else text, self._status)
+        told = self._fields.all("retry-after")
+        return HandshakeError(
+            f"{text}: {shown}" if shown else text, self._status, told[0] if told else ""
+        )
 
 
 def _one_line(text: str) -> str:

@@ -64,9 +64,10 @@ async def open_picows(target: Target, receiver: Receiver) -> Opened:
         raise
     except picows.WSHandshakeError as error:
         response = error.response
-        raise errors.HandshakeError(
-            str(error.args[0]), int(response.status) if response is not None else None
-        ) from error
+        if response is None:
+            raise errors.HandshakeError(str(error.args[0])) from error
+        told = response.headers.get("Retry-After", "")
+        raise errors.HandshakeError(str(error.args[0]), int(response.status), told) from error
     if opened is None:  # picows's way to tell that the connection was lost before the answer
         raise errors.HandshakeError("the server closed the connection during the opening handshake")
     carrier = PicowsCarrier(transport, listener)
