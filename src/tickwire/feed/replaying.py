@@ -119,8 +119,9 @@ class Replay:
         problems = []
         if self._is_interrupted:
             total = self._capture.n_messages
-            share = "" if total is None else f" of {total:,}"
-            problems.append(f"interrupted after {counted(self.n_messages, 'message')}{share}")
+            of = "" if total is None else f"{self.n_messages:,} of "
+            n = self.n_messages if total is None else total
+            problems.append(f"interrupted after {of}{counted(n, 'message')}")
         problems += decoding_problems(summary, n_messages=self.n_messages, n_unknown=n_unknown)
         for problem in problems:
             self._log.warning(problem)
