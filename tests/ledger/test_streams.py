@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tickwire.ledger import Ledger, Position, StreamGaps
+from tickwire.ledger import streams as streams_module
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import TABLES
 
@@ -80,7 +81,7 @@ class Scene:
         batch = self._written.take()
         if batch is not None:
             names = ("symbol", "reason", "state", "ts_start", "ts_end", "table_name", "gap_id")
-            names += ("ts_event_start", "ts_event_end", "lost", "conn", "detail")
+            names += ("ts_event_start", "ts_event_end", "lost", "conn", "detail", "recovered")
             columns = [
                 (batch[n].cast("int64") if n.startswith("ts_") else batch[n]).to_pylist()
                 for n in names
@@ -147,6 +148,45 @@ def test_it_ends_at_the_first_row_where_that_comes_before_the_acknowledgement() 
     assert [each for each in scene.found() if each[0] == "B"] == [
         ("B", "disconnect", "open", 0, None)
     ]
+
+
+def test_a_gap_says_how_many_of_its_rows_were_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams_module, "REPEATED", ("mids",))
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.gaps.look()
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(5).connect(1)
+    for event_s in (0.5, 1.5, 3, 5.5):  # before the gap, twice in it, after it
+        scene.at(5.2).row("A", 1, event_s=event_s)
+    scene.at(5.5).gaps.look()
+    assert len([each for each in scene.found() if each[0] == "A"]) == 2
+    scene.at(6.1).gaps.look()
+    assert scene.found()[-1] == ("A", "disconnect", "closed", 1, 5)
+    assert scene.last()["recovered"] == 2
+    scene.at(9).gaps.look()
+    assert len([each for each in scene.found() if each[0] == "A"]) == 3
+
+
+@pytest.mark.parametrize("how", ["gap", "end"])
+def test_repeated_rows_are_told_before_the_next_gap_and_at_the_end(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams_module, "REPEATED", ("mids",))
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(5).connect(1)
+    scene.at(5.2).row("A", 1, event_s=3)
+    if how == "end":
+        scene.gaps.end()
+    else:
+        scene.at(5.3).gaps.disconnected(0, "disconnect", "")
+    scene.found()
+    of_mids = [row for row in scene._rows if (row["table_name"], row["symbol"]) == ("mids", "A")]
+    assert [row["recovered"] for row in of_mids][:3] == [None, None, 1]
 
 
 def test_rows_of_the_ended_connection_that_are_published_late_end_nothing() -> None:

@@ -163,6 +163,29 @@ def test_how_late_the_last_row_was_read_is_told_by_the_quickest() -> None:
     assert late == [0, 0, 56, 0, 0]
 
 
+def test_rows_that_happened_within_a_hole_are_counted_as_recovered() -> None:
+    market = Market()
+    market.adopt(0, 0)
+    code = market.ring.dictionaries.symbol.code("A")
+    market.streams.expect(0, code, 0, 100)  # of a stream without rows: nothing happens
+
+    def put(event: int | None, mono: int) -> int:
+        assert market.ring.append(
+            venue="v", symbol="A", ts_recv=1, ts_event=event, recv_mono=mono, conn=0, price=1.0
+        )
+        stream = market.streams.get(0, code)
+        assert stream is not None
+        return stream.n_recovered
+
+    assert put(100, 1_100) == 0  # 1,000 apart
+    market.streams.expect(0, code, 100, 1_500)
+    # After the hole, twice in it, before it, at its end, without a time.
+    found = [put(event, 1_600) for event in (550, 100, 499, 99, 500, None)]
+    assert found == [0, 1, 2, 2, 2, 2]
+    market.streams.expect(0, code, 600, 1_700)
+    assert put(650, 1_750) == 1
+
+
 def test_the_same_symbol_of_two_sessions_is_two_streams() -> None:
     market = Market()
     market.adopt(1, 0)

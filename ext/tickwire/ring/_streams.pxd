@@ -19,6 +19,9 @@ ctypedef struct tw_stream:
     int64_t first_mono
     int64_t conn            # of the last row
     int64_t least_delay     # monotonic time of the read - ts_event, the smallest; INT64_MAX: none
+    int64_t hole_from       # ts_event of rows to count as recovered: from here
+    int64_t hole_to         # up to below here; 0: none are counted
+    int64_t n_recovered
     int64_t mark_conn       # rows of this connection and older ones move the mark; -1: none does
 
 # The streams of a session, by the code of their symbol.
@@ -50,5 +53,6 @@ cdef class Streams:
     cpdef void sweep(self) noexcept nogil
     cdef void note(self, int64_t first, int64_t stop) noexcept nogil
     cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil
+    cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil
     cdef int reserve(self, int32_t session) except -1
     cdef int put(self, int32_t conn, int32_t session) except -1

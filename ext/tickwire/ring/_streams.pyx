@@ -31,7 +31,8 @@ STATE = np.dtype([
     ("n_rows", np.int64), ("n_at_mark", np.int64),
     ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
     ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
-    ("conn", np.int64), ("least_delay", np.int64), ("mark_conn", np.int64),
+    ("conn", np.int64), ("least_delay", np.int64), ("hole_from", np.int64),
+    ("hole_to", np.int64), ("n_recovered", np.int64), ("mark_conn", np.int64),
 ])
 
 
@@ -152,6 +153,8 @@ cdef class Streams:
                 stream.first_event = self.events[begin & mask]
                 stream.first_mono = self.core.recv_mono[begin & mask]
             stream.n_rows += row - begin
+            if stream.hole_to != 0:
+                self.count_recovered(stream, begin, row)
             if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
                 stream.least_delay += (
                     self.core.recv_mono[begin & mask] - stream.last_mono
@@ -167,6 +170,12 @@ cdef class Streams:
             stream.conn = conn
             if stream.last_event != INT64_MIN:
                 stream.least_delay = min(stream.least_delay, stream.last_mono - stream.last_event)
+
+    cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil:
+        cdef int64_t row
+        for row in range(begin, stop):
+            if stream.hole_from <= self.events[row & self.core.mask] < stream.hole_to:
+                stream.n_recovered += 1
 
     cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil:
         """The stream of a row; NULL where no session has its connection, or memory is short."""
@@ -271,6 +280,7 @@ cdef class Streams:
             first_event_ns=time_of(stream.first_event) if has_first else None,
             first_mono_ns=stream.first_mono if has_first else None,
             late_ns=late_ns(stream),
+            n_recovered=stream.n_recovered,
         )
 
     def states(self, int32_t session):
@@ -284,10 +294,9 @@ cdef class Streams:
         Returns
         -------
         numpy.ndarray
-            A copy, shape (n,), of the fields n_rows, n_at_mark, last_recv, last_event, last_mono,
-            first_recv, first_event, first_mono, conn, least_delay and mark_conn, int64; times in
-            ns. The index is the symbol's code; those behind the end have had no row. `first_*`
-            count where n_rows is above n_at_mark; a row without a venue's time has INT64_MIN.
+            A copy, shape (n,), of the fields of `STATE`, int64; times in ns. The index is the
+            symbol's code; those behind the end have had no row. `first_*` count where n_rows is
+            above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
         cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0
@@ -314,6 +323,28 @@ cdef class Streams:
             stream = &self.sessions[session].at[code]
             stream.n_at_mark = stream.n_rows
             stream.mark_conn = after_conn
+
+    def expect(self, int32_t session, int32_t code, int64_t event_from_ns, int64_t mono_to_ns):
+        """Count the rows to come that happened within a hole: those that a venue repeats.
+
+        Parameters
+        ----------
+        session, code
+            As for `get`; nothing happens where no row with a ts_event has come.
+        event_from_ns
+            Where the hole begins, by the venue's clock.
+        mono_to_ns
+            Where it ends, by the monotonic clock; the quickest rows tell the venue's time for it.
+        """
+        cdef tw_stream* stream
+        self.sweep()
+        if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
+            stream = &self.sessions[session].at[code]
+            stream.n_recovered = 0
+            stream.hole_from = event_from_ns
+            stream.hole_to = 0
+            if stream.least_delay != INT64_MAX:
+                stream.hole_to = mono_to_ns - stream.least_delay
 
 
 cdef int64_t late_ns(const tw_stream* stream) noexcept:

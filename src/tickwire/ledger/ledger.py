@@ -202,6 +202,12 @@ class Ledger:
             end_ns = gap.start_ns + lasted_ns
         self._end(gap, end_ns, event_end_ns)
 
+    def recovered(self, gap: Gap, n_rows: int) -> None:
+        """Write that rows of a gap that has ended came after all, as another closed row."""
+        gap.recovered = n_rows
+        self._metrics.counter("recovered_rows", table=gap.table).add(n_rows)
+        self._write_gap(gap)
+
     def record(
         self,
         table: str,

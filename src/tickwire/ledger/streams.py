@@ -33,6 +33,9 @@ from tickwire.ledger.reasons import (
 from tickwire.ring import Dictionary, Streams
 
 EVERY = "*"  # a subscription's symbol
+# Tables of which a venue repeats the last rows after a subscribe, and how long they are waited for.
+REPEATED = ("trades",)
+RECOVERY_NS = 1_000_000_000
 MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
 # Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
 TIMELY = ("trades", "quotes", "book")
@@ -121,6 +124,7 @@ class StreamGaps:
         self._open: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
         self._n_undecoded = 0  # messages since the last look
+        self._recovering: dict[_Stream, tuple[Gap, int]] = {}  # until when repeats are counted
 
     # What there is.
 
@@ -213,8 +217,14 @@ class StreamGaps:
         self._is_connected[session] = True
         for streams in self._streams.values():
             streams.adopt(conn, self._first + session)
+        now_ns = self._ledger.monotonic()
         for stream in self._of_session(session):
             stream.unanswered = set(stream.keys)
+            # What happened before the connection was there, and comes on it, is repeated.
+            if stream.table in REPEATED and stream.gap and stream.gap.event_start_ns is not None:
+                self._rows_of(stream).expect(
+                    self._first + session, stream.code, stream.gap.event_start_ns, now_ns
+                )
 
     def connect_failed(self, session: int, text: str) -> None:
         """Note that no connection could be made: what has never had one is missing."""
@@ -340,7 +350,10 @@ class StreamGaps:
         for stream in tuple(self._open):
             if self._is_connected.get(stream.session):
                 self._end_by_row(stream)
-        now_ns = self._ledger.monotonic() if self._waiting else 0
+        now_ns = self._ledger.monotonic() if self._waiting or self._recovering else 0
+        for stream, (gap, until_ns) in tuple(self._recovering.items()):
+            if now_ns >= until_ns:
+                self._note_recovered(stream, gap)
         for stream in tuple(self._waiting):
             since = stream.waits_since
             if since is not None and now_ns - since.mono_ns >= FIRST_SNAPSHOT_NS:
@@ -353,6 +366,14 @@ class StreamGaps:
         now = self._ledger.now()
         for stream in tuple(self._open):
             self._end_gap(stream, now)
+        for stream, (gap, _) in tuple(self._recovering.items()):
+            self._note_recovered(stream, gap)
+
+    def _note_recovered(self, stream: _Stream, gap: Gap) -> None:
+        del self._recovering[stream]
+        found = self._rows_of(stream).get(self._first + stream.session, stream.code)
+        if found is not None and found.n_recovered:
+            self._ledger.recovered(gap, found.n_recovered)
 
     # Where gaps start and end.
 
@@ -397,6 +418,8 @@ class StreamGaps:
     ) -> None:
         if stream.gap is not None:
             return
+        if stream in self._recovering:
+            self._note_recovered(stream, self._recovering[stream][0])
         start = start or self._last_good(stream)
         if not_after_ns is not None and not_after_ns < start.recv_ns:
             late_ns = start.recv_ns - not_after_ns
@@ -443,6 +466,8 @@ class StreamGaps:
             return
         stream.gap = None
         stream.since = end
+        if stream.table in REPEATED and gap.reason in (DISCONNECT, OVERFLOW):
+            self._recovering[stream] = (gap, self._ledger.monotonic() + RECOVERY_NS)
         self._open.pop(stream, None)
         self._ledger.close(gap, end.recv_ns, event_end_ns=end.event_ns, end_mono_ns=end.mono_ns)
 

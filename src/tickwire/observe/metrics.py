@@ -219,6 +219,12 @@ METRICS = (
     # What is missing.
     _counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),
     _gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),
+    _counter(
+        "recovered_rows",
+        "Rows of a gap that came after it, because the venue repeated them.",
+        ("table",),
+        "recovered_rows",
+    ),
     _counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
     _counter(
         "system_rows_dropped",

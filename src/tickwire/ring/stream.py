@@ -23,6 +23,8 @@ class Stream(NamedTuple):
     late_ns
         How much longer after its ts_event the last row was read than the quickest rows of late
         were, by the monotonic clock; 0 where it has none.
+    n_recovered
+        Rows since `expect` that happened within its hole.
     """
 
     n_rows: int
@@ -35,3 +37,4 @@ class Stream(NamedTuple):
     first_event_ns: int | None
     first_mono_ns: int | None
     late_ns: int = 0
+    n_recovered: int = 0
