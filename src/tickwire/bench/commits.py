@@ -28,7 +28,7 @@ from tickwire.bench.cases import SYMBOL
 from tickwire.bench.receivers import Plan
 from tickwire.errors import TickwireError
 from tickwire.observe import Metrics
-from tickwire.sinks import DuckDBSettings, DuckDBSink, Sink
+from tickwire.sinks import DuckDBSettings, DuckDBSink
 
 LOOK_S = 0.02
 
@@ -75,13 +75,8 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
     sinks: list[NotingSink] = []
 
     class NotingSettings(DuckDBSettings):
-        def make_sink(
-            self,
-            feed: str,
-            metrics: Metrics | None = None,
-            on_failure: Callable[[Sink], None] | None = None,
-        ) -> NotingSink:
-            sinks.append(NotingSink(self, feed, metrics, on_failure))
+        def make_sink(self, feed: str, metrics: Metrics | None = None) -> NotingSink:
+            sinks.append(NotingSink(self, feed, metrics))
             return sinks[-1]
 
     source = Source(
@@ -114,8 +109,8 @@ async def _commit(plan: Plan, report: Callable[[Arrivals], None], path: Path) ->
 
 async def _until(sink: NotingSink, n_rows: int) -> None:
     while sink.n_noted < n_rows:
-        if sink.failed is not None:
-            raise TickwireError(str(sink.failed))
+        if sink.error:
+            raise TickwireError(f"sink {sink.name}: {sink.error}")
         await asyncio.sleep(LOOK_S)
 
 
