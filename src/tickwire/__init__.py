@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
-    from tickwire.supervise import ManagedTask, TaskManager, TaskStatus
+    from tickwire.supervise import Coordinator, ManagedTask, TaskManager, TaskStatus
 
 __all__ = [
     "AlertSettings",
     "BatchConsumer",
     "Config",
+    "Coordinator",
     "DuckDBSink",
     "Feed",
     "FeedHandler",
@@ -60,6 +61,7 @@ _ROOMS = ("errors", "session", "venues", "wire")
 _HOMES = {
     "AlertSettings": ("tickwire.config", "AlertSettings"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
+    "Coordinator": ("tickwire.supervise", "Coordinator"),
     "Config": ("tickwire.config", "Config"),
     "DuckDBSink": ("tickwire.sinks.duckdb", "DuckDBSettings"),
     "Feed": ("tickwire.config", "Feed"),

@@ -1,16 +1,19 @@
 """The tasks of a feed: what fails starts again by itself, and takes nothing else along."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.feed.exchange import exchange
+from tests.feed.exchange import exchange, hyperliquid_answer
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
+from tickwire.errors import TickwireError
 from tickwire.venues import load
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -118,5 +121,64 @@ def test_a_status_in_the_log_has_a_line_per_task(run: Run) -> None:
                 feed.log_status()
         assert [event["event"] for event in events[:2]] == ["status", "task"]
         assert {"name", "state", "restarts", "where"} <= events[1].keys()
+
+    run(main())
+
+
+def test_a_feed_is_ready_when_sources_are_subscribed_and_sinks_open(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        answers = threading.Event()
+
+        def answer(request: dict[str, Any]) -> str | None:
+            answers.wait(30)
+            return hyperliquid_answer(request)
+
+        with exchange([[]]) as first, exchange([[]], answer) as second:
+            feed = tickwire.FeedHandler(
+                [source(first.ws_url), source(second.ws_url)],
+                [tickwire.IpcSink(path=tmp_path)],
+            )
+            assert feed.coordinator.missing == [
+                "sink ipc", "source 0 hyperliquid", "source 1 hyperliquid"
+            ]  # fmt: skip
+            async with feed, asyncio.timeout(30):
+                waiting = feed.tasks.spawn("ready", feed.ready)
+                await until(lambda: feed.coordinator.missing == ["source 1 hyperliquid"])
+                assert not waiting.done()
+                answers.set()
+                await waiting
+                await feed.ready()
+
+    run(main())
+
+
+def test_who_waits_for_a_feed_that_fails_gets_its_failure(run: Run) -> None:
+    async def main() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+        async with feed:
+            waiting = asyncio.ensure_future(feed.ready())
+            await asyncio.sleep(0)
+        with pytest.raises(TickwireError, match="no source ever connected"):
+            await waiting
+
+    run(main())
+
+
+def test_a_second_stop_waits_for_the_first_one(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)], [tickwire.ParquetSink(path=tmp_path, tables=["trades"])]
+            )
+            await feed.start()
+            await until(lambda: feed.summary()["rows"]["trades"] == 5)
+            first = asyncio.ensure_future(feed.stop())
+            await asyncio.sleep(0)
+            await feed.stop()
+            assert first.done() or not feed.uncommitted()
+            assert feed.summary()["rows_committed"]["parquet"]["trades"] == 5
+            await first
 
     run(main())

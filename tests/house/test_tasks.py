@@ -6,7 +6,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src" / "tickwire"
 # What makes tasks, or takes coroutines and makes tasks of them.
 BARE = re.compile(
-    r"\bcreate_task\(|\bensure_future\(|\basyncio\.gather\(|\bTaskGroup\(|\bwait_for\(|"
+    r"\bcreate_task\(|\bensure_future\(|\basyncio\.gather\(|\bTaskGroup\(|\basyncio\.wait_for\(|"
     r"\bas_completed\(|\brun_coroutine_threadsafe\(|\beager_task"
 )
 MAKES_THEM = {"supervise/tasks.py"}

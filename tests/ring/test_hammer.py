@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def hammer(folder: Path, mode: str, n_rows: int, *flags: str) -> subprocess.Comp
 def test_no_two_threads_meet_without_an_order(mode: str, tmp_path: Path) -> None:
     result = hammer(tmp_path, mode, 100_000, *THREADS)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mode", ["block", "drop"])
+def test_no_two_threads_meet_without_an_order_for_a_minute(mode: str, tmp_path: Path) -> None:
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        result = hammer(tmp_path, mode, 100_000, *THREADS)
+        assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_missing_order_is_found(tmp_path: Path) -> None:

@@ -143,6 +143,10 @@ class BatchConsumer:
         """Whether there is no row to take."""
         return self.qsize() == 0
 
+    def full(self) -> bool:
+        """Whether as many rows wait as the ring can hold."""
+        return self.qsize() >= self.maxsize
+
     def get(self) -> Coroutine[Any, Any, pa.RecordBatch]:
         """Wait for rows and take all there are; the batch owns its memory.
 

@@ -21,17 +21,17 @@ from tickwire.config import (
     Source,
     with_keys_of,
 )
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.consumer import BatchConsumer, OnLag
 from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
-from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
+from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed, parts_of
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
-from tickwire.supervise import TaskManager
+from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, spawn
 
 GapCallback = TypeVar("GapCallback", bound=Callable[[GapEvent], object])
 ReconnectCallback = TypeVar("ReconnectCallback", bound=Callable[[ReconnectEvent], object])
@@ -89,6 +89,7 @@ class FeedHandler:
         self.plan: FeedPlan = plan_feed(self.config)
         self._replays = replays
         self._feed: RunningFeed | None = None
+        self.coordinator = Coordinator(parts_of(self.plan, replays=replays))
         self._following = Following()
         self._probe: FeedProbe | None = None
         self._is_stopped = False
@@ -147,6 +148,10 @@ class FeedHandler:
         TickwireError
             The state cannot be used.
         """
+        async with self.coordinator.changing:
+            await self._start(max_messages)
+
+    async def _start(self, max_messages: int) -> None:
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
         self._feed = RunningFeed(
@@ -154,6 +159,7 @@ class FeedHandler:
             replays=self._replays,
             max_messages=max_messages,
             on_failure=self._on_failure,
+            coordinator=self.coordinator,
         )
         await self._feed.tasks.start()
         self._following.start(self._feed)
@@ -163,11 +169,40 @@ class FeedHandler:
             try:
                 await self._probe.start()
             except BaseException:
-                await self.stop()
+                await self._stop()
                 raise
 
+    async def ready(self) -> None:
+        """Wait until every source is subscribed and every sink open.
+
+        Raises
+        ------
+        TickwireError
+            The feed has ended before; what made it fail, where something did.
+        """
+        waiting: list[ManagedTask[Any]] = [
+            spawn("ready", self.coordinator.ready()),
+            spawn("end", self._end.wait()),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_all(waiting)
+        if not self.coordinator.is_ready:
+            self.raise_failure()
+            missing = ", ".join(self.coordinator.missing)
+            raise TickwireError(f"the feed ended before it was ready: {missing}")
+
     async def stop(self) -> None:
-        """Stop reading, drain the rings, commit the sinks; nothing happens the second time."""
+        """Stop reading, drain the rings, commit the sinks.
+
+        A second call waits for the first one's end.
+        """
+        self._end.set()
+        async with self.coordinator.changing:
+            await self._stop()
+
+    async def _stop(self) -> None:
         if self._feed is None or self._is_stopped:
             return
         self._is_stopped = True

@@ -35,7 +35,7 @@ from tickwire.logs import get_logger
 from tickwire.session import RestClient, WindowLimiter, endpoint_breakers
 from tickwire.sinks import Sink
 from tickwire.store import Spill
-from tickwire.supervise import ManagedTask, TaskManager, cancel_all, in_thread
+from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import Venue
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
@@ -64,6 +64,9 @@ class RunningFeed:
     on_failure
         Called in the loop's thread with what ended a session.
 
+    coordinator
+        Where the parts of `parts_of` arrive when they are ready.
+
     Raises
     ------
     SinkError
@@ -79,6 +82,7 @@ class RunningFeed:
         replays: bool,
         max_messages: int,
         on_failure: Callable[[BaseException], None],
+        coordinator: Coordinator,
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -87,6 +91,7 @@ class RunningFeed:
         self.sources: list[LiveSource] = []
         self._spills: dict[str, Spill] = {}
         self._on_failure = on_failure
+        self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
@@ -128,6 +133,7 @@ class RunningFeed:
             sink.start(
                 self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
             )
+            self._coordinator.arrive(f"sink {sink.name}")
         positions = self._positions.load()
         for source in self.sources:
             source.gaps.start(positions)
@@ -192,6 +198,8 @@ class RunningFeed:
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
+            if source.is_settled:
+                self._coordinator.arrive(f"source {source.name}")
         self._note_positions()
         if self.sources and all(source.is_refused for source in self.sources):
             text = f"every subscription was refused: {self.refusals()[0]}"
@@ -319,3 +327,11 @@ class RunningFeed:
             await asyncio.sleep(0.01)
             ledger.housekeeping()
         ledger.end()
+
+
+def parts_of(plan: FeedPlan, *, replays: bool) -> list[str]:
+    """Give what a feed is ready with: its sources, of which a replay has none, and its sinks."""
+    parts = [f"sink {sink.settings.name}" for sink in plan.sinks]
+    if not replays:
+        parts += [f"source {n} {source.venue.name}" for n, source in enumerate(plan.sources)]
+    return parts

@@ -6,6 +6,7 @@ retry, backoff, failure, breaker, probe. Its C part: none.
 
 from tickwire.supervise.backoff import Backoff
 from tickwire.supervise.breaker import Breakers, BreakerState, CircuitBreaker, Failure
+from tickwire.supervise.coordination import Coordinator
 from tickwire.supervise.managed_task import ManagedTask, Restart, TaskStatus
 from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn
 
@@ -14,6 +15,7 @@ __all__ = [
     "BreakerState",
     "Breakers",
     "CircuitBreaker",
+    "Coordinator",
     "Failure",
     "ManagedTask",
     "Restart",
