@@ -100,7 +100,8 @@ async def test_health_says_what_is_wrong_and_that_it_is_over(tmp_path):
         assert source["status"] == "degraded"
         assert report["summary"]["feed"] == report["feed"] == "main"
         names = [component["name"] for component in report["components"]]
-        assert names == ["source 0 hyperliquid", "sink parquet", "rings", "ledger", "alerts"]
+        of_all = ["rings", "ledger", "tasks", "alerts"]
+        assert names == ["source 0 hyperliquid", "sink parquet", *of_all]
         assert (await get(session, url + "/health"))[1]["live"]
         sim.inject("down")
         await until_ready(session, url, 503)
@@ -128,6 +129,25 @@ async def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_open(tmp_
             await taken.start()
         async with feed_of(sim, tmp_path / "b"):  # the state is free again
             pass
+
+
+async def test_a_task_that_failed_is_named(tmp_path):
+    async with (
+        Simulator(rate=500) as sim,
+        aiohttp.ClientSession() as session,
+        feed_of(sim, tmp_path) as feed,
+    ):
+
+        async def fail():
+            raise ValueError("a mistake of the program")
+
+        await asyncio.wait([feed.tasks.spawn("mine", fail)])
+        _, report = await get(session, feed.metrics_url + "/health")
+    [component] = [each for each in report["components"] if each["name"] == "tasks"]
+    assert component["status"] == "degraded"
+    assert component["reasons"][0].startswith(
+        "mine has failed: ValueError: a mistake of the program (test_server.py:"
+    )
 
 
 async def test_an_alert_of_a_feed(tmp_path):
@@ -205,6 +225,9 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
     assert by_name.returncode == 0, by_name.stderr
     assert by_name.stdout.startswith("a/b: ")
     assert "source 0 hyperliquid" in by_name.stdout
+    assert "task session 0 hyperliquid.0: running, " in by_name.stdout
+    tasks = {task["name"]: task for task in report["tasks"]}
+    assert tasks["housekeeping"]["state"] == "running"
     assert not socket.exists()
 
 

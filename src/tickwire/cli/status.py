@@ -72,6 +72,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     for component in report["components"]:
         lines.append(f"  {component['status']:<9} {component['name']}")
         lines += [f"            {reason}" for reason in component["reasons"]]
+    for task in report["tasks"]:
+        restarts = f", {task['restarts']} restarts" if task["restarts"] else ""
+        where = f", {task['where']}" if task["where"] else ""
+        lines.append(f"  task {task['name']}: {task['state']}{restarts}{where}")
     return lines
 
 

@@ -117,6 +117,7 @@ class FeedProbe:
             "pid": os.getpid(),
             "uptime_s": self._registry.total("uptime_seconds"),
             "alerts": self._alerts.firing,
+            "tasks": [task.to_dict() for task in self._feed.tasks.status()],
             "summary": self._summary(),
         }
 
@@ -143,8 +144,17 @@ class FeedProbe:
             _component("rings", [f"{name} is full and stops the feed" for name in waiting])
         )
         found.append(_component("ledger", self._gaps()))
+        found.append(_component("tasks", self._failing_tasks()))
         firing = [f"{name} holds" for name in self._alerts.firing]
         return [*found, _component("alerts", firing)]
+
+    def _failing_tasks(self) -> list[str]:
+        return [
+            f"{task.name} {'has failed' if task.state == 'failed' else 'waits for its restart'}: "
+            f"{task.last_error}"
+            for task in self._feed.tasks.status()
+            if task.state in ("failed", "waiting")
+        ]
 
     def _gaps(self) -> list[str]:
         return [
