@@ -166,7 +166,6 @@ async def test_the_next_endpoint_has_its_turn_where_one_is_given() -> None:
         await until(lambda: feed.summary()["rows"]["trades"] > 40)
         first.muted.add("ETH")
         await until(lambda: second.n_connections == 1)
-        assert first.n_connections == 2
         await until(lambda: feed.status().stale == 0)
 
 
@@ -190,7 +189,8 @@ async def test_a_symbol_that_never_delivers_is_named() -> None:
     assert market.methods("NONE") == ["subscribe"]  # it may be quiet
 
 
-async def test_many_are_named_in_one_line() -> None:
+async def test_many_are_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staleness, "LOOK_NS", 500_000_000)
     market = Market()
     market.muted.update(f"S{number}" for number in range(9))
     with capture_logs() as logs:

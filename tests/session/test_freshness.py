@@ -112,6 +112,20 @@ def test_a_silence_that_asking_again_has_ended_is_not_learned_from() -> None:
     assert market.freshness.threshold_s(0) == 5
 
 
+def test_an_acknowledgement_without_a_row_is_doubted_before_the_floor() -> None:
+    market = Market(0, 0)
+    market.run(10, 0, 1)
+    market.freshness.ended(1)
+    assert market.run(3, 0) == []
+    market.freshness.acknowledged(1, market.now)
+    assert market.run(2.25, 0) == []
+    assert market.run(2, 0) == [(1, Step.DOUBT)]  # ten times 0.25 s
+    assert market.run(1, 0) == [(1, Step.RESUBSCRIBE)]
+    market.freshness.acknowledged(1, market.now)
+    assert market.run(0.25, 0, 1) == [(1, Step.RECOVERED)]
+    assert market.run(20, 0, 1) == []
+
+
 def test_what_was_learned_is_forgotten() -> None:
     market = Market(0)
     market.run(120, 0, every_s=12)
@@ -140,7 +154,7 @@ def test_what_is_not_acknowledged_is_not_expected() -> None:
     market.freshness.ended(1)
     assert market.run(600) == []
     market.freshness.acknowledged(0, market.now)
-    assert market.run(4.75) == []
+    assert market.run(4.75) == [(0, Step.DOUBT)]
     assert market.run(0.25) == [(0, Step.RESUBSCRIBE)]
 
 

@@ -238,6 +238,9 @@ class Staleness(SessionObserver):
         for stream, silent_s in zip(streams, silences_s, strict=True):
             for subscription in stream.subscriptions:
                 session.report_silence(subscription, f"silent for {silent_s:g} s, {step.value}")
+        if step is Step.DOUBT:
+            log.warning("nothing since it was acknowledged", silent_s=max(silences_s))
+            return
         if step is Step.ALERT:
             self._metrics.counter("stale_alerts").add(len(streams))
             log.error("streams stay silent", silent_s=max(silences_s))

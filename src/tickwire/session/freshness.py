@@ -8,6 +8,8 @@ Rules of this file
 - Too long a silence has consequences, one after the other while it lasts: ask for the stream again,
   reconnect, go to the next endpoint where there is one, alert. After an alert it is asked for again
   from time to time. A row ends the silence.
+- An acknowledgement after rows is doubted sooner, whatever the floor: `DOUBT` asks for nothing, and
+  says that rows may be missing since.
 - A stream that never had a row, and whose cadence is not declared, is only named: it may be quiet.
 - A silence counts from the last row or the acknowledgement, whichever is later, and not while
   nothing could be read (`hold`).
@@ -27,7 +29,7 @@ Times = npt.NDArray[np.int64]
 
 LEARNED_TIMES = 10
 DECLARED_TIMES = 3
-FEWEST_LEARNED = 5  # silences, before what was learned counts
+FEWEST_LEARNED = 3  # silences, before what was learned counts
 WINDOW_NS = 600_000_000_000  # what is older than two of these is forgotten
 FIRST_RETRY_NS = 600_000_000_000  # from an alert to the next request
 LONGEST_RETRY_NS = 3_600_000_000_000
@@ -38,6 +40,7 @@ class Step(Enum):
     """What a silence leads to."""
 
     NAME = "no message"
+    DOUBT = "nothing since it was acknowledged"
     RESUBSCRIBE = "resubscribe"
     RECONNECT = "reconnect"
     NEXT_ENDPOINT = "next endpoint"
@@ -80,6 +83,7 @@ class Freshness:
         self._n_steps = np.zeros(n, np.int64)  # taken in the present silence
         self._n_alerts = np.zeros(n, np.int64)
         self._is_named = np.zeros(n, bool)
+        self._doubted = np.zeros(n, np.int64)  # the acknowledgement that is doubted
         self._held_ns = 0
         self._window_ns = 0
 
@@ -94,7 +98,7 @@ class Freshness:
     def wait(self, number: int, now_ns: int) -> None:
         """Note that until now a stream could have no rows, though it may be well."""
         if self._acknowledged[number]:
-            self._acknowledged[number] = now_ns
+            self._acknowledged[number] = self._doubted[number] = now_ns
 
     def hold(self, now_ns: int) -> None:
         """Note that nothing could be read until now."""
@@ -143,6 +147,16 @@ class Freshness:
         for number in np.flatnonzero(unnamed).tolist():
             self._is_named[number] = True
             found.append((number, Step.NAME))
+        learned = self._learned()
+        doubtful = (
+            (self._acknowledged > self._last)
+            & (self._acknowledged > self._doubted)
+            & (self._last > 0)
+            & (silence >= learned)
+        )
+        for number in np.flatnonzero(doubtful).tolist():
+            self._doubted[number] = self._acknowledged[number]
+            found.append((number, Step.DOUBT))
         since_acted = now_ns - np.maximum(since, self._acted)
         too_long = (silence > 0) & (since_acted >= self._waits())
         for number in np.flatnonzero(too_long).tolist():
@@ -171,11 +185,14 @@ class Freshness:
         """Give when each silence began."""
         return np.maximum(np.maximum(self._last, self._acknowledged), self._held_ns)
 
-    def _thresholds(self) -> Times:
+    def _learned(self) -> Times:
+        """Give how long a silence may be by what was learned alone."""
         longest = self._longest.max(axis=0)
         is_learned = (self._n_learned >= FEWEST_LEARNED) & (longest > 0)
-        learned = np.where(is_learned, np.maximum(LEARNED_TIMES * longest, self._floor_ns), _NEVER)
-        return np.minimum(learned, self._declared)
+        return np.where(is_learned, LEARNED_TIMES * longest, _NEVER)
+
+    def _thresholds(self) -> Times:
+        return np.minimum(np.maximum(self._learned(), self._floor_ns), self._declared)
 
     def _waits(self) -> Times:
         """Give how long each silence may go on before the next step."""
