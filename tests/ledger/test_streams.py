@@ -221,6 +221,23 @@ def test_an_end_by_acknowledgement_is_provisional_so_two_gaps_meet() -> None:
     ]
 
 
+def test_an_acknowledgement_that_no_row_follows_in_time_is_followed_by_a_gap() -> None:
+    scene = Scene()
+    scene.connect(0)
+    for tenth in range(1, 21):
+        scene.at(tenth / 10).row("A", 0)  # ten a second
+    scene.row("B", 0)  # one in two seconds
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    scene.at(3).connect(1)
+    scene.at(4.9).gaps.look()
+    assert len(scene.found()) == 4
+    scene.at(5.1).gaps.look()
+    assert scene.found()[4:] == [("A", "stale", "open", 3, None)]
+    scene.at(6).row("A", 1)
+    scene.gaps.look()
+    assert scene.found()[5:] == [("A", "stale", "closed", 3, 6)]
+
+
 def test_under_backpressure_it_starts_when_reading_paused() -> None:
     scene = Scene()
     scene.connect(0)

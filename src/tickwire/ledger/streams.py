@@ -28,6 +28,7 @@ from tickwire.ledger.reasons import (
     OVERFLOW,
     REFUSED,
     SEQUENCE,
+    STALE,
     WAITING_FOR_SNAPSHOT,
 )
 from tickwire.ring import Dictionary, Streams
@@ -39,7 +40,10 @@ RECOVERY_NS = 1_000_000_000
 MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
 # Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
 TIMELY = ("trades", "quotes", "book")
-LATE_NS = 50_000_000
+LATE_NS = 1_000_000
+# After an acknowledgement that no row follows: so many times as long as between two rows, at least.
+SILENT_TIMES = 20
+SILENT_NS = 1_000_000_000
 # A book that has its snapshot sooner after the start than this has no gap: nothing came before.
 FIRST_SNAPSHOT_NS = 1_000_000_000
 
@@ -123,6 +127,7 @@ class StreamGaps:
         self._is_connected: dict[int, bool] = {}
         self._open: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
+        self._provisional: dict[_Stream, None] = {}  # ended by an acknowledgement, no row since
         self._n_undecoded = 0  # messages since the last look
         self._recovering: dict[_Stream, tuple[Gap, int]] = {}  # until when repeats are counted
 
@@ -345,11 +350,13 @@ class StreamGaps:
     # A few times a second, and at the end.
 
     def look(self) -> None:
-        """End the gaps whose stream has a row again."""
+        """End the gaps whose stream has a row again, and open those of acknowledgements in vain."""
         self._n_undecoded = 0
         for stream in tuple(self._open):
             if self._is_connected.get(stream.session):
                 self._end_by_row(stream)
+        for stream in tuple(self._provisional):
+            self._look_at_provisional(stream)
         now_ns = self._ledger.monotonic() if self._waiting or self._recovering else 0
         for stream, (gap, until_ns) in tuple(self._recovering.items()):
             if now_ns >= until_ns:
@@ -358,6 +365,19 @@ class StreamGaps:
             since = stream.waits_since
             if since is not None and now_ns - since.mono_ns >= FIRST_SNAPSHOT_NS:
                 self._open_gap(stream, WAITING_FOR_SNAPSHOT, start=since)
+
+    def _look_at_provisional(self, stream: _Stream) -> None:
+        found = self._rows_of(stream).get(self._first + stream.session, stream.code)
+        since = stream.since
+        if found is None or since is None or stream.gap or found.n_since_mark:
+            del self._provisional[stream]  # its cadence is not known, or it has ended
+            return
+        silent_ns = self._ledger.monotonic() - since.mono_ns
+        usual_ns = (found.last_mono_ns - self._origin.mono_ns) // found.n_rows
+        if silent_ns > max(SILENT_NS, SILENT_TIMES * usual_ns):
+            text = f"acknowledged, and no row in {silent_ns / 1e9:.1f} s"
+            self._open_gap(stream, STALE, start=since, detail=text)
+            del self._provisional[stream]
 
     def end(self) -> None:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
@@ -459,6 +479,7 @@ class StreamGaps:
         """End a gap at its first row, or else at a moment."""
         if not self._end_by_row(stream):
             self._close_gap(stream, end)
+            self._provisional[stream] = None
 
     def _close_gap(self, stream: _Stream, end: Moment) -> None:
         gap = stream.gap
