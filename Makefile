@@ -111,8 +111,8 @@ test-thorough: build
 test-captures: build
 	$(PYTEST) -m captures $(call again,-m captures)
 
-# Without what tests properties, faults and timing: traced, it would take an hour; nor what tests
-# benchmarks and the checkout's files. The build is left as it was made.
+# Without what tests properties, faults and timing: traced, it would take an hour; nor what tests the
+# checkout's files. The build is left as it was made.
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace
@@ -122,7 +122,7 @@ coverage:
 	find build/objects -name '*.gcda' -delete
 	@status=0; \
 	PYTHONDONTWRITEBYTECODE= $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
-		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/benchmarks --ignore tests/house \
+		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house \
 		-m 'not captures and not thorough and not serial and not hypothesis and not fault' || status=1; \
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet; \
 	$(BIN)/python -m tests.coverage.report || status=1; \
