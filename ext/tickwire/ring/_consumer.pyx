@@ -251,7 +251,10 @@ cdef class Consumer:
             if tw_compare_exchange(&self.gate.value, at, at | 1):
                 break
         measure(self.core, first, stop, &self.extent)
-        with nogil:
+        if self.extent.n_bytes > NOGIL_BYTES:
+            with nogil:
+                array = build_batch(self.core, &self.extent, False)
+        else:
             array = build_batch(self.core, &self.extent, False)
         if array != NULL:
             self.note_runs(first, self.extent.stop)
