@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - Pure: decided from events and a clock; who holds a breaker does the I/O.
 - A breaker is closed while all is well. It opens after `THRESHOLD` failures in a row, and at once
-  where the other side says how long to stay away. While it is open, nobody tries. Then it is half
+  where the other side says how long to stay away. While it is open, no one tries. Then it is half
   open: one may try, the others follow its result.
 - Each time it opens without having been well between, it stays open for twice as long, up to
   `LONGEST_OPEN_S`, or as long as the other side asked for.
@@ -82,7 +82,7 @@ class CircuitBreaker:
         return self._state
 
     def wait_s(self) -> float:
-        """Give how long nobody may try; 0: `try_acquire` may succeed now."""
+        """Give how long no one may try; 0: `try_acquire` may succeed now."""
         state = self.state
         if state is BreakerState.OPEN:
             return self._open_until_s - self._clock()
