@@ -50,7 +50,6 @@ async def _feed(url: str, folder: Path, n_messages: int, *, is_watched: bool) ->
         watched = {
             "metrics": MetricsSettings(listen="127.0.0.1:0"),
             "alerts": [AlertSettings(name=rule, when=rule) for rule in RULES],
-            "state_dir": folder / "state",
         }
     else:
 
@@ -59,7 +58,7 @@ async def _feed(url: str, folder: Path, n_messages: int, *, is_watched: bool) ->
 
         FeedProbe.start = nothing  # type: ignore[method-assign] # not even housekeeping
     sink = ParquetSink(path=folder / "data", rotate_s=2)
-    async with FeedHandler(source, sink, **watched) as feed:
+    async with FeedHandler(source, sink, state_dir=folder / "state", **watched) as feed:
         print(feed.metrics_url or "-", flush=True)
         pipeline = feed.pipeline
         assert pipeline is not None

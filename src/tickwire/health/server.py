@@ -12,24 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from aiohttp import web
-
 from tickwire.errors import TickwireError
 from tickwire.health.components import Component, State, worst
 from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
+from tickwire.health.http import Client, Reply
 from tickwire.logs import get_logger
 
 SLICE_S = 0.0005  # of a scrape, before the loop has its turn
 MAX_SOCKET_PATH_BYTES = 100  # the kernel takes 108 with an end
-DEAD_S = 10.0
+JSON = "application/json; charset=utf-8"
 
 
 def socket_path(state_dir: Path, feed: str) -> Path:
@@ -96,7 +96,14 @@ class HealthServer:
         self._address = address
         self._socket = local
         self._on_scrape = on_scrape
-        self._runner: web.AppRunner | None = None
+        self._servers: list[asyncio.Server] = []
+        self._clients: set[Client] = set()
+        self._answers: dict[str, Callable[[str], Awaitable[Reply]]] = {
+            "/metrics": self._metrics,
+            "/health": self._health,
+            "/health/live": self._live,
+            "/health/ready": self._ready,
+        }
         self._log = get_logger("tickwire.health")
         self.url = ""
 
@@ -108,36 +115,33 @@ class HealthServer:
         TickwireError
             The address cannot be had. A socket that cannot be had is a line in the log.
         """
-        if self._address is None and self._socket is None:
-            return
-        application = web.Application(client_max_size=1024)
-        routes = {
-            "/metrics": self._metrics,
-            "/health": self._health,
-            "/health/live": self._live,
-            "/health/ready": self._ready,
-        }
-        for path, answer in routes.items():
-            application.router.add_get(path, answer)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
+        loop = asyncio.get_running_loop()
         if self._socket is not None:
-            await self._listen_locally(self._runner, self._socket)
-        if self._address is not None:
-            host, port = self._address
-            try:
-                await web.TCPSite(self._runner, host, port).start()
-            except OSError as error:
-                why = os.strerror(error.errno) if error.errno else str(error)
-                await self.stop()
-                text = f"metrics.listen: cannot listen on {host}:{port}: {why}"
-                raise TickwireError(text) from None
-            port = self._runner.addresses[-1][1]
-            shown = f"[{host}]" if ":" in host else host
-            self.url = f"http://{shown}:{port}"
-            self._log.info("metrics", url=f"{self.url}/metrics")
+            await self._listen_locally(self._socket)
+        if self._address is None:
+            return
+        host, port = self._address
+        try:
+            server = await loop.create_server(self._client, host, port)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            await self.stop()
+            text = f"metrics.listen: cannot listen on {host}:{port}: {why}"
+            raise TickwireError(text) from None
+        self._servers.append(server)
+        port = server.sockets[0].getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{port}"
+        self._log.info("metrics", url=f"{self.url}/metrics")
 
-    async def _listen_locally(self, runner: web.AppRunner, path: Path) -> None:
+    def _client(self) -> Client:
+        return Client(self._answer, self._clients)
+
+    async def _answer(self, path: str, accept: str) -> Reply | None:
+        answer = self._answers.get(path)
+        return None if answer is None else await answer(accept)
+
+    async def _listen_locally(self, path: Path) -> None:
         _forget(path)  # of a feed that was killed: the state's lock is this one's
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -152,18 +156,21 @@ class HealthServer:
             return
         finally:
             os.umask(before)
-        await web.SockSite(runner, listening).start()
+        loop = asyncio.get_running_loop()
+        self._servers.append(await loop.create_unix_server(self._client, sock=listening))
 
     async def stop(self) -> None:
         """Close everything."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        servers, self._servers = self._servers, []
+        for server in servers:
+            server.close()
+        for client in list(self._clients):
+            client.abort()
         if self._socket is not None:
             _forget(self._socket)
 
-    async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        is_open = "application/openmetrics-text" in request.headers.get("Accept", "")
+    async def _metrics(self, accept: str) -> Reply:
+        is_open = "application/openmetrics-text" in accept
         self._on_scrape()
         pieces: list[str] = []
         began_s = time.perf_counter()
@@ -172,11 +179,9 @@ class HealthServer:
             if time.perf_counter() - began_s >= SLICE_S:
                 await asyncio.sleep(0)
                 began_s = time.perf_counter()
-        body = "".join(pieces).encode()
-        kind = OPEN_METRICS if is_open else TEXT
-        return web.Response(body=body, headers={"Content-Type": kind})
+        return Reply(200, OPEN_METRICS if is_open else TEXT, "".join(pieces).encode())
 
-    async def _health(self, request: web.Request) -> web.Response:
+    async def _health(self, accept: str) -> Reply:
         components = self._probe.components()
         state = worst(components)
         report = {
@@ -186,19 +191,21 @@ class HealthServer:
             "components": [component.to_dict() for component in components],
             **self._probe.details(),
         }
-        return web.json_response(report, status=503 if state is State.FAILED else 200)
+        return _json(report, is_good=state is not State.FAILED)
 
-    async def _live(self, request: web.Request) -> web.Response:
-        return _verdict("live", self._probe.is_live())
+    async def _live(self, accept: str) -> Reply:
+        is_live = self._probe.is_live()
+        return _json({"live": is_live}, is_good=is_live)
 
-    async def _ready(self, request: web.Request) -> web.Response:
-        return _verdict("ready", self._probe.is_ready())
+    async def _ready(self, accept: str) -> Reply:
+        is_ready = self._probe.is_ready()
+        return _json({"ready": is_ready}, is_good=is_ready)
+
+
+def _json(value: dict[str, Any], *, is_good: bool) -> Reply:
+    return Reply(200 if is_good else 503, JSON, json.dumps(value).encode())
 
 
 def _forget(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
-
-
-def _verdict(name: str, is_so: bool) -> web.Response:
-    return web.json_response({name: is_so}, status=200 if is_so else 503)
