@@ -307,7 +307,7 @@ def test_retries_are_counted_and_told_once_a_minute(
     assert registry.total("sink_failing") == 1
     mended.set()
     wait_for(lambda: not sink.error)
-    assert registry.total("sink_failing") == 0
+    wait_for(lambda: registry.total("sink_failing") == 0)
     sink.stop()
     lines = [record.getMessage() for record in caplog.records]
     assert sum(line.startswith("a sink fails: ") for line in lines) == 1
