@@ -164,7 +164,7 @@ def wait_for_sink(folder: Path) -> None:
     while not (folder / "market.duckdb").exists():
         assert time.monotonic() < until_s
         time.sleep(0.01)
-    time.sleep(0.5)
+    time.sleep(1)
 
 
 @pytest.mark.parametrize(

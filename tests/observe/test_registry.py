@@ -120,24 +120,30 @@ def test_it_may_be_read_while_figures_are_made() -> None:
 def test_it_may_be_read_while_garbage_is_collected() -> None:
     made = registry()
     metrics = made.labelled(venue="okx")
-    for i in range(100):
+    for i in range(5000):  # more than the tuples that Python keeps for use again
         metrics.counter("seen", table=str(i)).add()
         made.watch("depth", (str(i),), lambda: 1.0)
     n_added = 0
+    is_adding = False
 
     def add(phase: str, info: object) -> None:
         """Do what another thread may do while garbage is collected."""
-        nonlocal n_added
+        nonlocal n_added, is_adding
+        if is_adding or n_added == 500:
+            return
+        is_adding = True
         n_added += 1
         metrics.counter("seen", table=f"later {n_added}").add()
         made.watch("depth", (f"later {n_added}",), lambda: 1.0)
+        is_adding = False
 
     threshold = gc.get_threshold()
     gc.callbacks.append(add)
     gc.set_threshold(1)
     try:
-        assert made.total("seen") >= 100
-        assert made.total("depth") >= 100
+        assert made.total("seen") >= 5000
+        n_added = 0
+        assert made.total("depth") >= 5000
         assert len(list(made.collect())) == 4
     finally:
         gc.set_threshold(*threshold)
