@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,9 @@ FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
 for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
+
+# A run under `nohup` ignores it, and so would every program that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _captures_root = os.environ.get(CAPTURES)
 

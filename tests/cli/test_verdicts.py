@@ -62,7 +62,9 @@ def test_a_replay_that_decodes_little_says_so(
     path, config = capture(tmp_path, *lines), write_config(tmp_path, source(), sinks="")
     done = tickwire("replay", path, config)
     assert done.returncode == 0
-    totals, *warnings = done.stderr.splitlines()
+    of_gaps = ("event=gap ", 'event="gap open"')  # a message that cannot be read is a gap, too
+    told = [line for line in done.stderr.splitlines() if not any(e in line for e in of_gaps)]
+    totals, *warnings = told
     assert f"event=replayed capture=day.jsonl messages={len(lines)} " in totals
     assert len(warnings) == 1
     assert "level=warning" in warnings[0]

@@ -757,8 +757,8 @@ MUTANTS = (
     ring(
         "rows dropped behind a jump have the wrong numbers",
         "ring.tw_drop_below",
-        ".first_row = first - ring->skipped, .last_row = position - 1 - ring->skipped,",
-        ".first_row = first, .last_row = position - 1,",
+        ".first_row = lowest - ring->skipped, .last_row = position - 1 - ring->skipped,",
+        ".first_row = lowest, .last_row = position - 1,",
     ),
     ring(
         "a text may take what a consumer still holds",

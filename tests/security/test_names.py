@@ -159,7 +159,8 @@ async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
             pattern = f"{folder}/parquet/trades/**/*.parquet"
             rows = connection.read_parquet(pattern, hive_partitioning=True)
             assert rows.select("venue").fetchall() == [(venue.name,)]
-        assert len(list((folder / "state").iterdir())) == 3
+        assert sum(path.is_file() for path in (folder / "state").iterdir()) == 3
+        assert len(list((folder / "state" / "spill").iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "\U0001f4a5" * 20, "", "a\nb"])

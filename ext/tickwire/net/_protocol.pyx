@@ -128,9 +128,9 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Give how much waits to be sent."""
         return self.transport.get_write_buffer_size()
 
-    def has_unread(self):
-        """Tell whether bytes, or the end, have come and wait to be read."""
-        return has_unread(self.transport)
+    def has_unread(self, *, bint or_end=True):
+        """Tell whether bytes, or the end if that counts, have come and wait to be read."""
+        return has_unread(self.transport, or_end=or_end)
 
     async def drain(self):
         """Wait until the transport takes more; ConnectionResetError if it never will."""

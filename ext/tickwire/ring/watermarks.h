@@ -27,12 +27,13 @@ enum { TW_CHUNKS = 16 }; /* the floor moves by capacity / 16 rows, so that drops
 /* Note that a consumer has lost the rows from `first` to before `position`. */
 TW_RARELY void tw_note_loss(tw_ring *ring, tw_gate *gate, int64_t first, int64_t position)
 {
-    if (gate->n_recent == 0 && ring->ts_recv != NULL)
+    const int64_t n_recent = tw_load_relaxed(&gate->n_recent); /* a consumer may be attaching */
+    if (n_recent == 0 && ring->ts_recv != NULL)
         gate->ts_first_ns = ring->ts_recv[first & ring->mask];
     if (ring->ts_recv != NULL)
         gate->ts_last_ns = ring->ts_recv[(position - 1) & ring->mask];
-    tw_store_relaxed(&gate->n_recent, gate->n_recent + position - first);
-    tw_store_relaxed(&gate->n_dropped, gate->n_dropped + position - first);
+    tw_store_relaxed(&gate->n_recent, n_recent + position - first);
+    tw_store_relaxed(&gate->n_dropped, tw_load_relaxed(&gate->n_dropped) + position - first);
 }
 
 /* No consumer whose rows may be dropped gets a row below `position` any more that it has not taken or

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 from tickwire.config import Config, Feed
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
-from tickwire.store import Spill
+from tickwire.store import Spill, folder_name
 
 _log = get_logger("tickwire.feed")
 
@@ -16,9 +15,9 @@ _log = get_logger("tickwire.feed")
 def spill_folder(feed: Feed) -> Path | None:
     """Give the folder of a feed's spills; None where they are in memory."""
     if feed.spill_dir is not None:
-        return Path(feed.spill_dir) / quote(feed.name, safe="")
+        return Path(feed.spill_dir) / folder_name(feed.name)
     if feed.state_dir is not None:
-        return Path(feed.state_dir) / "spill" / quote(feed.name, safe="")
+        return Path(feed.state_dir) / "spill" / folder_name(feed.name)
     return None
 
 
@@ -52,7 +51,7 @@ def spill_of(feed: Feed, sink: Sink) -> Spill:
     """
     folder = spill_folder(feed)
     spill = Spill(
-        None if folder is None else folder / quote(sink.name, safe=""),
+        None if folder is None else folder / folder_name(sink.name),
         sink.tables,
         feed.spill_max_bytes,
     )
@@ -68,9 +67,7 @@ def warn_of_unclaimed(feed: Feed, sinks: list[Sink]) -> None:
     if folder is None or not folder.is_dir():
         return
     claimed = {
-        (quote(sink.name, safe=""), quote(table, safe=""))
-        for sink in sinks
-        for table in sink.tables
+        (folder_name(sink.name), folder_name(table)) for sink in sinks for table in sink.tables
     }
     for table in sorted(folder.glob("*/*")):
         if (table.parent.name, table.name) not in claimed and any(table.glob("*.segment")):

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from tickwire.supervise import ManagedTask, spawn
+
 MAX_HEAD_BYTES = 16 << 10
 MAX_CLIENTS = 64
 REQUEST_S = 10.0  # for a request, and for taking its answer
@@ -50,7 +52,7 @@ class Client(asyncio.Protocol):
         self._head = b""
         self._transport: Any = None
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task: ManagedTask[None] | None = None
 
     def connection_made(self, transport: Any) -> None:  # uvloop's is no asyncio.Transport
         """Wait for a request, for a time."""
@@ -67,7 +69,7 @@ class Client(asyncio.Protocol):
             return
         self._head += data
         if b"\r\n\r\n" in self._head:
-            self._task = asyncio.get_running_loop().create_task(self._react(), name="http")
+            self._task = spawn("http", self._react())
         elif len(self._head) > MAX_HEAD_BYTES:
             self._transport.abort()
 

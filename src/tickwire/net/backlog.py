@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import select
+import struct
+from fcntl import ioctl
+from termios import FIONREAD
 from typing import Protocol
 
 from tickwire.clock import wall_ns
@@ -17,13 +20,14 @@ LOOK_S = 0.01  # between two looks at whether all has been read
 # After a pause at most so long is waited for what was still on its way: TCP has sent what a peer
 # wrote only as far as there was room for it here.
 LONGEST_WAY_S = 1.0
+N_BYTES = struct.Struct("i")  # what FIONREAD fills in
 
 
 class Reading(Protocol):
     """What a carrier tells of its reading."""
 
-    def has_unread(self) -> bool:
-        """Tell whether bytes, or the end, have come and wait to be read."""
+    def has_unread(self, *, or_end: bool = True) -> bool:
+        """Tell whether bytes, or the end if that counts, have come and wait to be read."""
 
 
 class Backlog:
@@ -83,17 +87,22 @@ class Backlog:
         self._timer = self._loop.call_later(LOOK_S, self._look) if self.is_open else None
 
 
-def has_unread(transport: asyncio.BaseTransport) -> bool:
+def has_unread(transport: asyncio.BaseTransport, *, or_end: bool = True) -> bool:
     """Tell whether bytes, or the end, wait in the kernel or have just been found by the transport.
 
     Parameters
     ----------
     transport
         On a socket.
+    or_end
+        False: an end counts for nothing, only bytes do.
     """
     sock = transport.get_extra_info("socket")
     if transport.is_closing() or sock is None:
-        return True
+        return or_end
+    if not or_end:
+        (n_bytes,) = N_BYTES.unpack(ioctl(sock.fileno(), FIONREAD, bytes(N_BYTES.size)))
+        return bool(n_bytes)
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -237,8 +237,8 @@ class Connection:
         return self._liveness.alive_ns(clock)
 
     def has_unread(self) -> bool:
-        """Whether bytes, or the end, wait to be read, which may show that the peer lives."""
-        return not self._liveness.is_endless and self.carrier.has_unread()
+        """Whether bytes wait to be read, which may show that the peer lives; an end does not."""
+        return not self._liveness.is_endless and self.carrier.has_unread(or_end=False)
 
     def has_talked(self) -> bool:
         """Whether a message has come."""

@@ -5,6 +5,6 @@ trim. Its C part: nowhere.
 """
 
 from tickwire.store.segments import Record, SegmentError, SegmentLog
-from tickwire.store.spill import Spill
+from tickwire.store.spill import Spill, folder_name
 
-__all__ = ["Record", "SegmentError", "SegmentLog", "Spill"]
+__all__ = ["Record", "SegmentError", "SegmentLog", "Spill", "folder_name"]

@@ -28,6 +28,12 @@ MEMORY_BYTES = 256 << 20
 _log = get_logger("tickwire.store")
 
 
+def folder_name(name: str) -> str:
+    """Give a name as that of one folder: "." and ".." are folders of their own, too."""
+    quoted = quote(name, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+
+
 @dataclass(slots=True)
 class _Backlog:
     """The rows of one table: first those in segments, then those in memory."""
@@ -87,7 +93,7 @@ class Spill:
         self._memory_bytes = 0
         self._backlogs: dict[str, _Backlog] = {}
         for table in tables:
-            log = None if folder is None else SegmentLog(folder / quote(table, safe=""))
+            log = None if folder is None else SegmentLog(folder / folder_name(table))
             self._backlogs[table] = _Backlog(
                 log, n_recovered=0 if log is None else len(log.records)
             )

@@ -27,8 +27,8 @@ class Carrier(Protocol):
     def unsent_bytes(self) -> int:
         """Give how much is kept to be sent."""
 
-    def has_unread(self) -> bool:
-        """Tell whether bytes, or the end, have come and wait to be read."""
+    def has_unread(self, *, or_end: bool = True) -> bool:
+        """Tell whether bytes, or the end if that counts, have come and wait to be read."""
 
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent.

@@ -127,9 +127,9 @@ class PicowsCarrier:
         """Give how much is kept to be sent."""
         return self._transport.underlying_transport.get_write_buffer_size()
 
-    def has_unread(self) -> bool:
-        """Tell whether bytes, or the end, have come and wait to be read."""
-        return has_unread(self._transport.underlying_transport)
+    def has_unread(self, *, or_end: bool = True) -> bool:
+        """Tell whether bytes, or the end if that counts, have come and wait to be read."""
+        return has_unread(self._transport.underlying_transport, or_end=or_end)
 
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent."""

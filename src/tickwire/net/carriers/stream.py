@@ -95,9 +95,11 @@ class StreamCarrier:
         """Give how much is kept to be sent."""
         return self._writer.transport.get_write_buffer_size()
 
-    def has_unread(self) -> bool:
-        """Tell whether bytes, or the end, have come and wait to be read."""
-        return not self._waits or self._reader.at_eof() or has_unread(self._writer.transport)
+    def has_unread(self, *, or_end: bool = True) -> bool:
+        """Tell whether bytes, or the end if that counts, have come and wait to be read."""
+        if self._reader.at_eof():
+            return or_end
+        return not self._waits or has_unread(self._writer.transport, or_end=or_end)
 
     async def drain(self) -> None:
         """Wait until little enough is kept to be sent."""
