@@ -122,6 +122,8 @@ static void *read_rows(void *argument)
             sched_yield();
             continue;
         }
+        if (tw_load_acquire(&gate->value) != at)
+            continue; /* the writer has jumped between the two: there are no rows from `first` on */
         if (ring->drops_oldest && !tw_compare_exchange(&gate->value, at, at | 1))
             continue; /* dropped meanwhile */
         at |= ring->drops_oldest;
