@@ -202,6 +202,17 @@ async def test_messages_are_left_out_repeated_and_out_of_order():
         assert Counter(steps) == {1: len(steps) - 5, 2: 3, 0: 1, -1: 1}
 
 
+async def test_several_in_a_row_out_of_order_are_all_sent():
+    async with simulate("binance", "reorder*5@0.2s") as sim:
+        client = await opened(sim)
+        ids = []
+        while sim.stats.faults.total() < 5 or len(ids) < 60:
+            ids += [each["data"]["t"] for each in await data(client, 10)]
+        ids += [each["data"]["t"] for each in await data(client, 10)]
+        assert ids != sorted(ids)
+        assert sorted(ids) == list(range(min(ids), min(ids) + len(ids)))
+
+
 async def test_every_nth_is_struck():
     async with simulate("binance", "drop/10@0s..60s") as sim:
         client = await opened(sim)

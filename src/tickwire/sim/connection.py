@@ -78,7 +78,7 @@ class Connection(WSListener):
         self._answer = answer
         self._timers: set[asyncio.TimerHandle] = set()
         self._has_begun = self._is_frozen = False
-        self._held_back: tuple[Message, int] | None = None
+        self._held_back: list[tuple[Message, int]] = []
         self._end = "client"
         self._on_change = on_change
         self._accepted = accepted
@@ -190,7 +190,7 @@ class Connection(WSListener):
             self._stats.open_connections -= 1
             if self._truth is not None and self._unconfirmed is not None:
                 unsure = self._unconfirmed.numbers
-                unsure += [self._held_back[1]] if self._held_back is not None else []
+                unsure += [number for _, number in self._held_back]
                 self._truth.event("ended", connection=self.number, by=self._end, unsure=unsure)
         self._on_change(self)
 
@@ -218,9 +218,10 @@ class Connection(WSListener):
         payloads = (message.payload,) if fault is None else self._strike_message(fault, message)
         for payload in payloads:
             self._send(message, payload, number)
-        if payloads and self._held_back is not None:
-            (held, number), self._held_back = self._held_back, None
-            self._send(held, held.payload, number)
+        if payloads:
+            held_back, self._held_back = self._held_back, []
+            for held, number in held_back:
+                self._send(held, held.payload, number)
         return "" if fault is None else fault.name
 
     def _send(self, message: Message, payload: bytes, number: int) -> None:
@@ -344,7 +345,7 @@ class Connection(WSListener):
             return [payload, payload]
         if name == "reorder":
             number = self._truth.number if self._truth is not None else 0
-            self._held_back = message, number
+            self._held_back.append((message, number))
         elif name == "half-frame":
             frame = text_frame(payload)
             self.send_raw(frame[: len(frame) // 2])
