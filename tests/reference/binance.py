@@ -14,6 +14,7 @@ from tests.reference.rows import (
     optional,
     parse,
     real,
+    trade_key,
     whole,
     word,
 )
@@ -128,7 +129,7 @@ class BinanceReference:
         }
         self.counts: Counter[str] = Counter()
         self.books: dict[str, Splice] = {}
-        self._seen: set[tuple[str, str, str]] = set()
+        self._seen: set[tuple[str, ...]] = set()
 
     # What the configuration calls a book of this speed.
     def _book_channel(self, speed: str) -> str:
@@ -186,7 +187,7 @@ class BinanceReference:
         self.tables["book"].extend(book.snapshot(int(answer["lastUpdateId"]), rows))
 
     def _is_new(self, row: dict[str, Any]) -> bool:
-        key = (row["channel"], row["symbol"], row["trade_id"])
+        key = trade_key(row)
         if key in self._seen:
             return False
         self._seen.add(key)

@@ -14,6 +14,7 @@ from tests.reference.rows import (
     optional,
     parse,
     real,
+    trade_key,
     whole,
     word,
     words,
@@ -69,7 +70,7 @@ class HyperliquidReference:
         }
         # data, unrequested, unknown, bad, control
         self.counts: Counter[str] = Counter()
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, ...]] = set()
 
     def message(self, payload: bytes, ts_recv: int, conn: int) -> None:
         """Decode one message."""
@@ -94,13 +95,14 @@ class HyperliquidReference:
             self.counts["bad"] += 1
             return
         if table == "trades":
-            rows = [row for row in rows if self._is_new(row["symbol"], row["trade_id"])]
+            rows = [row for row in rows if self._is_new(row)]
         self.tables[table].extend(rows)
 
-    def _is_new(self, symbol: str, trade_id: str) -> bool:
-        if (symbol, trade_id) in self._seen:
+    def _is_new(self, row: dict[str, Any]) -> bool:
+        key = trade_key(row)
+        if key in self._seen:
             return False
-        self._seen.add((symbol, trade_id))
+        self._seen.add(key)
         return True
 
     def _rows(self, frame: Any) -> tuple[str, list[dict[str, Any]]] | None:

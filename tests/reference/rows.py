@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
@@ -112,6 +112,11 @@ def flag(value: Any) -> bool | None:
 def words(value: Any) -> str | None:
     """Read a string, or a number's text, that may be null."""
     return None if value is None else word(value)
+
+
+def trade_key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Tell a trade that comes again from another of the same id: by time and price, to the bit."""
+    return tuple(str(row[name]) for name in ("channel", "symbol", "trade_id", "ts_event", "price"))
 
 
 class Columns:

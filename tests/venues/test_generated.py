@@ -62,8 +62,9 @@ NUMBERS = number_texts().flatmap(lambda text: st.sampled_from((text, Raw(text)))
 COUNTS = st.integers(0, 2**31 - 1).map(lambda n: Raw(str(n)))
 TIMES = st.integers(0, 9_000_000_000_000).flatmap(lambda n: st.sampled_from((Raw(str(n)), str(n))))
 SYMBOLS = st.sampled_from(("BTC", "kPEPE", "@107", "PURR/USDC", "xyz:AAPL", 'q"\\\n', "幣安", "😀"))
-# Few ids, so that trades come again; a trade that comes again has the time that it had.
-IDS = st.integers(0, 30)
+# Few ids, with the time that belongs to each. Most trades that share one have other prices, so they
+# are other trades.
+IDS = st.integers(0, 5)
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=70)
 
 
@@ -191,10 +192,12 @@ def check(venue: str, reference: Any, messages: list[Any], spelling: dict[str, A
 
 
 def generated(messages: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
-    """Run a test over lists of messages and ways to spell them."""
+    """Run a test over lists of messages, some of which come again, and ways to spell them."""
+    lists = st.tuples(st.lists(messages, min_size=1, max_size=8), st.integers(0, 3))
 
     def decorate(test: Any) -> Any:
-        made = given(messages=st.lists(messages, min_size=1, max_size=8), spelling=SPELLING)(test)
+        again = lists.map(lambda made: made[0] + made[0][: made[1]])
+        made = given(messages=again, spelling=SPELLING)(test)
         return settings(max_examples=60, deadline=None)(made)
 
     return decorate
