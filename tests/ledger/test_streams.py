@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tickwire.ledger import Ledger, Position, StreamGaps
-from tickwire.ledger import streams as streams_module
+from tickwire.ledger import Ledger, Position, StreamGaps, open_gaps
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import TABLES
 
@@ -74,7 +73,7 @@ class Scene:
         self.gaps.connected(0, conn)
         for key in ("mids-A", "mids-B", "mids-*", "book-A"):
             self.gaps.acknowledged(0, key)
-        self.gaps.spliced("A", self.wall())
+        self.gaps.books.spliced("A", self.wall())
 
     def found(self, table: str = "mids") -> list[tuple[Any, ...]]:
         """Symbol, reason, state, start and end of every row so far; seconds."""
@@ -151,7 +150,7 @@ def test_it_ends_at_the_first_row_where_that_comes_before_the_acknowledgement() 
 
 
 def test_a_gap_says_how_many_of_its_rows_were_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams_module, "REPEATED", ("mids",))
+    monkeypatch.setattr(open_gaps, "REPEATED", ("mids",))
     scene = Scene()
     scene.connect(0)
     scene.at(1).row("A", 0)
@@ -173,7 +172,7 @@ def test_a_gap_says_how_many_of_its_rows_were_repeated(monkeypatch: pytest.Monke
 def test_repeated_rows_are_told_before_the_next_gap_and_at_the_end(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams_module, "REPEATED", ("mids",))
+    monkeypatch.setattr(open_gaps, "REPEATED", ("mids",))
     scene = Scene()
     scene.connect(0)
     scene.at(1).row("A", 0)
@@ -219,23 +218,6 @@ def test_an_end_by_acknowledgement_is_provisional_so_two_gaps_meet() -> None:
         ("A", "stale", "closed", 3, 34),
         ("A", "disconnect", "open", 34, None),
     ]
-
-
-def test_an_acknowledgement_that_no_row_follows_in_time_is_followed_by_a_gap() -> None:
-    scene = Scene()
-    scene.connect(0)
-    for tenth in range(1, 21):
-        scene.at(tenth / 10).row("A", 0)  # ten a second
-    scene.row("B", 0)  # one in two seconds
-    scene.at(2).gaps.disconnected(0, "disconnect", "")
-    scene.at(3).connect(1)
-    scene.at(4.9).gaps.look()
-    assert len(scene.found()) == 4
-    scene.at(5.1).gaps.look()
-    assert scene.found()[4:] == [("A", "stale", "open", 3, None)]
-    scene.at(6).row("A", 1)
-    scene.gaps.look()
-    assert scene.found()[5:] == [("A", "stale", "closed", 3, 6)]
 
 
 def test_under_backpressure_it_starts_when_reading_paused() -> None:
@@ -404,7 +386,7 @@ def test_a_book_waits_for_its_snapshot_from_the_acknowledgement_on() -> None:
     scene.at(60).row("A", 1, table="book")
     scene.gaps.look()  # its splice ends it, not a row
     assert len(scene.found("book")) == 3
-    scene.gaps.spliced("A", scene.wall())
+    scene.gaps.books.spliced("A", scene.wall())
     assert scene.found("book") == [
         ("A", "disconnect", "open", 1, None),
         ("A", "disconnect", "closed", 1, 4),
@@ -417,9 +399,9 @@ def test_a_book_that_breaks_is_missing_from_its_last_event_to_its_splice() -> No
     scene = Scene()
     scene.connect(0)
     scene.at(1).row("A", 0, table="book")
-    scene.at(3).gaps.broken("A", 12)
-    scene.at(3).gaps.waits("A")
-    scene.at(5).gaps.spliced("A", scene.wall())
+    scene.at(3).gaps.books.broken("A", 12)
+    scene.at(3).gaps.books.waits("A")
+    scene.at(5).gaps.books.spliced("A", scene.wall())
     assert scene.found("book") == [
         ("A", "sequence", "open", 1, None),
         ("A", "sequence", "closed", 1, 5),
@@ -432,9 +414,9 @@ def test_the_first_snapshot_of_all_has_a_second(splice_s: float, n_rows: int) ->
     scene = Scene()
     scene.gaps.connected(0, 0)
     scene.gaps.acknowledged(0, "book-A")
-    scene.at(0.1).gaps.waits("A")
+    scene.at(0.1).gaps.books.waits("A")
     scene.at(splice_s).gaps.look()
-    scene.gaps.spliced("A", scene.wall())
+    scene.gaps.books.spliced("A", scene.wall())
     scene.at(5).gaps.look()
     scene.gaps.end()
     assert len(scene.found("book")) == n_rows
@@ -447,7 +429,7 @@ def test_a_snapshot_that_cannot_be_had_is_a_gap_at_once() -> None:
     scene.gaps.connected(0, 0)
     scene.gaps.acknowledged(0, "book-A")
     for _ in range(2):
-        scene.at(0.2).gaps.waits("A", "http: 418")
+        scene.at(0.2).gaps.books.waits("A", "http: 418")
     assert scene.found("book") == [("A", "waiting_for_snapshot", "open", 0, None)]
     assert scene.last()["detail"] == "http: 418"
 

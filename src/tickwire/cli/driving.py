@@ -17,7 +17,6 @@ from tickwire.log_writer import LOG_WRITER
 
 if TYPE_CHECKING:
     from tickwire.feed import FeedHandler
-    from tickwire.feed.verdict import StreamWatch
 
 EMERGENCY = 70
 ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
@@ -54,19 +53,18 @@ def drive(
         Where the run failed, or `strict` found something.
     """
     from tickwire.feed import run
-    from tickwire.feed.verdict import StreamWatch, stream_problems
+    from tickwire.feed.verdict import silent_streams, stream_problems
 
     check_writable("--summary", summary)
-    watch = StreamWatch(feed) if strict else None
-    main = _until_signal(feed, work, watch, summary, debug=debug)
+    main = _until_signal(feed, work, summary, debug=debug)
     try:
         problems = run(main, loop=feed.config.feed.loop, debug=debug)
     except BaseException:
         _write_beside(feed, summary)  # what is wrong with it must not hide what failed
         raise
     _write_summary(feed, summary)
-    if watch is not None:
-        problems += stream_problems(feed.summary(), watch.silent())
+    if strict:
+        problems += stream_problems(feed.summary(), silent_streams(feed))
         if problems:
             raise TickwireError(f"--strict: {'; '.join(problems)}")
 
@@ -74,7 +72,6 @@ def drive(
 async def _until_signal(
     feed: FeedHandler,
     work: Callable[[], Coroutine[Any, Any, list[str]]],
-    watch: StreamWatch | None,
     summary: str | None,
     *,
     debug: bool,
@@ -108,28 +105,10 @@ async def _until_signal(
     loop.add_signal_handler(signal.SIGUSR1, on_usr1)
     try:
         with SlowCallbacks() if debug else contextlib.nullcontext():
-            return await (work() if watch is None else _watched(feed, work, watch))
+            return await work()
     finally:
         for number in (*numbers, signal.SIGUSR1):
             loop.remove_signal_handler(number)
-
-
-async def _watched(
-    feed: FeedHandler, work: Callable[[], Coroutine[Any, Any, list[str]]], watch: StreamWatch
-) -> list[str]:
-    from tickwire.supervise import spawn
-
-    working = spawn("run", work())
-    while feed.pipeline is None and not working.done():  # noqa: ASYNC110 - it starts in one step
-        await asyncio.sleep(0)
-    if working.done():
-        return await working
-    watch.attach()
-    following = spawn("streams", watch.follow())
-    try:
-        return await working
-    finally:
-        await following  # the feed's end ends its consumers
 
 
 def check_writable(option: str, target: str | None) -> None:

@@ -21,7 +21,7 @@ from tickwire.book import BookSplice
 from tickwire.decode import Decoder
 from tickwire.errors import TickwireError
 from tickwire.feed.endpoints import request_url
-from tickwire.ledger import Ledger, Place, StreamGaps
+from tickwire.ledger import BookGaps, Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionary
@@ -72,7 +72,7 @@ class Books:
         decoder: Decoder,
         symbols: Dictionary,
         ledger: Ledger,
-        gaps: StreamGaps,
+        gaps: BookGaps,
         metrics: Metrics | None = None,
     ) -> None:
         if venue.book is None:

@@ -382,6 +382,11 @@ class FeedHandler:
         return None if self._feed is None else self._feed.pipeline
 
     @property
+    def is_replay(self) -> bool:
+        """Whether it was built for a capture."""
+        return self._replays
+
+    @property
     def has_run(self) -> bool:
         """Whether there is something to summarise."""
         return self._feed is not None

@@ -200,7 +200,13 @@ class Pipeline:
         if splice is not None:
             metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
             books = Books(
-                source.venue, splice, decoder, self.dictionaries.symbol, self.ledger, gaps, metrics
+                source.venue,
+                splice,
+                decoder,
+                self.dictionaries.symbol,
+                self.ledger,
+                gaps.books,
+                metrics,
             )
         return SourcePipeline(source, decoder, books, gaps, staleness, metrics)
 

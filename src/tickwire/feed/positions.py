@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from tickwire.clock import wall_ns
 from tickwire.ledger import Position
-from tickwire.ledger.streams import StreamName
+from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
 from tickwire.supervise import spawn
 

@@ -3,8 +3,7 @@
 Rules of this file
 ------------------
 - A capture of another venue, or junk, decodes to nothing without an error: so it is looked for.
-- Which streams had rows is read from the rows themselves, by consumers of their own that only a
-  strict run attaches: no message pays for it otherwise.
+- Which streams had rows is known where gaps are decided, from the rings: no row is read for it.
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tickwire.schema import SYSTEM_TABLES
-from tickwire.supervise import cancel_all, spawn
 from tickwire.wording import counted
 
 if TYPE_CHECKING:
-    from tickwire.feed.consumer import BatchConsumer
     from tickwire.feed.handler import FeedHandler
     from tickwire.feed.planning import FeedPlan
 
@@ -95,54 +92,18 @@ def planned_streams(plan: FeedPlan) -> set[Stream]:
     }
 
 
-class StreamWatch:
-    """Which streams of a feed have had a row.
-
-    Parameters
-    ----------
-    feed
-        Not started yet.
-    """
-
-    def __init__(self, feed: FeedHandler) -> None:
-        self._feed = feed
-        self._seen: set[Stream] = set()
-        self._consumers: dict[str, BatchConsumer] = {}
-
-    def attach(self) -> None:
-        """Take its consumers; at once when the feed has started, before its rings wrap."""
-        pipeline = self._feed.pipeline
-        for table in [] if pipeline is None else pipeline.rings:
-            if table not in SYSTEM_TABLES:
-                self._consumers[table] = self._feed.batches(table)
-
-    async def follow(self) -> None:
-        """Take note until the feed ends."""
-
-        async def take(table: str, consumer: BatchConsumer) -> None:
-            async for batch in consumer:
-                venues, symbols = batch["venue"], batch["symbol"]
-                pairs = {*zip(venues.indices.to_pylist(), symbols.indices.to_pylist(), strict=True)}
-                for venue, symbol in pairs:
-                    self._seen.add(
-                        Stream(
-                            venues.dictionary[venue].as_py(),
-                            table,
-                            symbols.dictionary[symbol].as_py(),
-                        )
-                    )
-
-        taking = [spawn(table, take(table, each)) for table, each in self._consumers.items()]
-        try:
-            for task in taking:
-                await task
-        finally:
-            await cancel_all(taking)
-
-    def silent(self) -> list[Stream]:
-        """Give the planned streams that had no row."""
-        any_symbol = {Stream(one.venue, one.table, "*") for one in self._seen}
-        return sorted(planned_streams(self._feed.plan) - self._seen - any_symbol)
+def silent_streams(feed: FeedHandler) -> list[Stream]:
+    """Give the planned streams of a feed that has run and that had no row of them."""
+    seen: set[Stream] = set()
+    pipeline = feed.pipeline
+    sources = () if pipeline is None else pipeline.sources
+    venues = {source.plan.venue.name for source in sources}
+    for source in sources:
+        # Sources of a replay may share its connections, and do not know whose a row is.
+        names = venues if feed.is_replay else {source.plan.venue.name}
+        for table, symbol in source.gaps.delivered():
+            seen.update(Stream(venue, table, each) for venue in names for each in (symbol, "*"))
+    return sorted(planned_streams(feed.plan) - seen)
 
 
 def stream_problems(summary: Mapping[str, Any], silent: list[Stream]) -> list[str]:

@@ -4,9 +4,19 @@ Knows nothing of: venues, connections and sinks. Words: gap, open, closed, reaso
 stream, position, quarantine. Its C part: nowhere.
 """
 
+from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Gap, Moment, Place, Position
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.quarantine import Quarantine
 from tickwire.ledger.streams import StreamGaps
 
-__all__ = ["Gap", "Ledger", "Moment", "Place", "Position", "Quarantine", "StreamGaps"]
+__all__ = [
+    "BookGaps",
+    "Gap",
+    "Ledger",
+    "Moment",
+    "Place",
+    "Position",
+    "Quarantine",
+    "StreamGaps",
+]

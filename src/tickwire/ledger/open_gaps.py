@@ -1,0 +1,173 @@
+"""A stream's gap: where it starts and where it ends.
+
+Rules of this file
+------------------
+- A stream has at most one open gap.
+- It starts at the stream's last good row, never at the moment of noticing; where that was read
+  late, when it might have been read; where none has come since the stream was acknowledged, at the
+  acknowledgement; before that, at the feed's start.
+- Trades that a venue repeats after a reconnect are counted for a while: they fill the gap.
+"""
+
+from __future__ import annotations
+
+from tickwire.ledger.gaps import Gap, Moment, Place
+from tickwire.ledger.index import StreamIndex, StreamState
+from tickwire.ledger.ledger import Ledger
+from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
+
+# Tables of which a venue repeats the last rows after a subscribe, and how long they are waited for.
+REPEATED = ("trades",)
+RECOVERY_NS = 1_000_000_000
+# Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
+TIMELY = ("trades", "quotes", "book")
+LATE_NS = 1_000_000
+
+
+class OpenGaps:
+    """Opens and closes the gaps of a source's streams.
+
+    Parameters
+    ----------
+    ledger
+        Writes them.
+    index
+        The source's streams.
+    """
+
+    def __init__(self, ledger: Ledger, index: StreamIndex) -> None:
+        self.ledger = ledger
+        self.index = index
+        self.origin = ledger.now()
+        self._open: dict[StreamState, None] = {}
+        self._recovering: dict[StreamState, tuple[Gap, int]] = {}  # until when they are counted
+
+    @property
+    def streams(self) -> tuple[StreamState, ...]:
+        """Those with an open gap."""
+        return tuple(self._open)
+
+    def is_known(self, stream: StreamState) -> bool:
+        """Whether it has ever been acknowledged, or had a row or a gap."""
+        return (
+            stream.since is not None
+            or stream.gap is not None
+            or self.index.rows(stream) is not None
+        )
+
+    def last_good(self, stream: StreamState) -> Moment:
+        """Give the last moment at which nothing of a stream was missing."""
+        found = self.index.rows(stream)
+        since = stream.since
+        if found is None:
+            return since or self.origin
+        # A program that stood still reads old rows, and the receive clock does not tell.
+        late_ns = 0
+        if stream.table in TIMELY and found.late_ns > LATE_NS and not self.ledger.replays:
+            late_ns = found.late_ns
+        last = self._moment(
+            found.last_recv_ns - late_ns, found.last_event_ns, found.last_mono_ns - late_ns
+        )
+        return last if since is None or last.mono_ns >= since.mono_ns else since
+
+    def open(
+        self,
+        stream: StreamState,
+        reason: str,
+        *,
+        start: Moment | None = None,
+        not_after_ns: int | None = None,
+        lost: int | None = None,
+        detail: str | None = None,
+        gap_id: int | None = None,
+    ) -> None:
+        """Open the gap of a stream, where none is open.
+
+        Parameters
+        ----------
+        stream, reason, lost, detail
+            Whose, and as in `Gap`.
+        start
+            Where it starts; by default where the stream was last good.
+        not_after_ns
+            It starts here at the latest; wall time.
+        gap_id
+            Of the gap of an earlier run that goes on.
+        """
+        if stream.gap is not None:
+            return
+        if stream in self._recovering:
+            self._note_recovered(stream, self._recovering[stream][0])
+        start = start or self.last_good(stream)
+        if not_after_ns is not None and not_after_ns < start.recv_ns:
+            late_ns = start.recv_ns - not_after_ns
+            start = Moment(not_after_ns, start.event_ns, start.mono_ns - late_ns)
+        conn = self.index.conns.get(stream.session)
+        stream.gap = self.ledger.open(
+            stream.table,
+            reason,
+            start.recv_ns,
+            Place(self.index.venue, stream.symbol, conn),
+            event_start_ns=start.event_ns,
+            start_mono_ns=start.mono_ns,
+            lost=lost,
+            detail=detail,
+            gap_id=gap_id,
+        )
+        stream.waits_since = None
+        self._open[stream] = None
+        # What an ended connection has brought may be published late.
+        after = conn if reason in (DISCONNECT, OVERFLOW) and conn is not None else -1
+        self.index.mark(stream, after)
+
+    def end_by_row(self, stream: StreamState) -> bool:
+        """End a gap at the first row since it opened, if one has come; a splice ends a book's."""
+        if stream.gap is None or stream.is_spliced:
+            return False
+        found = self.index.rows(stream)
+        if found is None or found.first_recv_ns is None or found.first_mono_ns is None:
+            return False
+        self.close(
+            stream, self._moment(found.first_recv_ns, found.first_event_ns, found.first_mono_ns)
+        )
+        return True
+
+    def end(self, stream: StreamState, end: Moment) -> None:
+        """End a gap at its first row, or else at a moment."""
+        if not self.end_by_row(stream):
+            self.close(stream, end)
+
+    def close(self, stream: StreamState, end: Moment) -> None:
+        """End a gap at a moment, where one is open."""
+        gap = stream.gap
+        if gap is None:
+            return
+        stream.gap = None
+        stream.since = end
+        if stream.table in REPEATED and gap.reason in (DISCONNECT, OVERFLOW):
+            self._recovering[stream] = (gap, self.ledger.monotonic() + RECOVERY_NS)
+        self._open.pop(stream, None)
+        self.ledger.close(gap, end.recv_ns, event_end_ns=end.event_ns, end_mono_ns=end.mono_ns)
+
+    # Trades that come after all.
+
+    def expect_repeats(self, stream: StreamState, now_ns: int) -> None:
+        """What happened before a connection was there, and comes on it, is repeated."""
+        if stream.table in REPEATED and stream.gap and stream.gap.event_start_ns is not None:
+            self.index.expect(stream, stream.gap.event_start_ns, now_ns)
+
+    def look_at_repeats(self, *, is_last: bool = False) -> None:
+        """Write how many rows of a gap came after all, once that is known."""
+        now_ns = self.ledger.monotonic() if self._recovering else 0
+        for stream, (gap, until_ns) in tuple(self._recovering.items()):
+            if is_last or now_ns >= until_ns:
+                self._note_recovered(stream, gap)
+
+    def _note_recovered(self, stream: StreamState, gap: Gap) -> None:
+        del self._recovering[stream]
+        found = self.index.rows(stream)
+        if found is not None and found.n_recovered:
+            self.ledger.recovered(gap, found.n_recovered)
+
+    def _moment(self, recv_ns: int, event_ns: int | None, mono_ns: int) -> Moment:
+        return Moment(recv_ns, event_ns, recv_ns if self.ledger.replays else mono_ns)
