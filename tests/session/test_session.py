@@ -24,7 +24,7 @@ from websockets.frames import Opcode
 
 from tickwire.net import Connection, open_connection
 from tickwire.session import Session, SessionObserver, SessionSettings, WindowLimiter, replies
-from tickwire.session import session as session_module
+from tickwire.session import connection as connection_module
 from tickwire.venues.base import Heartbeat
 
 
@@ -373,7 +373,7 @@ async def test_a_session_cancelled_as_its_connection_opens_leaves_none(
         await peer.shake_hands()
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(session_module, "open_connection", open_then_cancel)
+    monkeypatch.setattr(connection_module, "open_connection", open_then_cancel)
     async with serve_raw(script, security.server_context) as port, asyncio.timeout(10):
         settings = quick(carrier=carrier, ca_file=security.ca_file)
         session = session_to([security.url(port)], Observer(), settings=settings)

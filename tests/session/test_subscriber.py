@@ -242,7 +242,7 @@ async def test_a_venue_that_takes_no_requests_is_reported(plain: Security) -> No
         running(plain.url(port), ["a"], settings=quick(subscribe_timeout_s=0.1)) as run,
     ):
         await run.observer.until_told("subscribed", 7)
-        await asyncio.wait_for(run.session._send("x" * 50_000_000), 5)
+        await asyncio.wait_for(run.session._current.send("x" * 50_000_000), 5)
         [warned] = [str(what[1]) for what in run.observer.told if what[0] == "warned"]
         assert warned.startswith("the venue takes no requests: ")
         gone.set()

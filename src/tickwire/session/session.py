@@ -2,41 +2,36 @@
 
 Rules of this file
 ------------------
-- Data never comes through here: the carrier's reads end in the handler. A session gets a
-  handler's events (acknowledgements, errors, pongs of the venue's own kind) once per read at most.
-- A connection that ends is followed by another; when and where `reconnect.py` decides.
+- A connection (`connection.py`) that ends is followed by another; when and where `reconnect.py`
+  decides.
 - Observers are called before anything is logged.
-- Under backpressure reading is paused and silence means nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from tickwire import errors
 from tickwire.logs import Logger, get_logger
-from tickwire.net.awake import AwakeClock, awake_timeout, counting
-from tickwire.net.connection import Connection, Ending
-from tickwire.net.keepalive import watch_silence
-from tickwire.net.opening import open_connection
+from tickwire.net.awake import AwakeClock, counting
+from tickwire.net.connection import Connection
 from tickwire.net.probe import takes_connections
 from tickwire.observe import Metrics
-from tickwire.redaction import shown, shown_url
+from tickwire.redaction import shown_url
 from tickwire.session.asking import Acknowledged, Event, Late, Refused, Suspected, Warned
 from tickwire.session.breakers import endpoint_breakers, endpoint_of
+from tickwire.session.connection import End, SessionConnection
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver, tell
-from tickwire.session.pacing import Pacer, WindowLimiter
+from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.refusals import stay_away_s
-from tickwire.session.replies import BoundedWarnings, understand
-from tickwire.session.subscriber import Subscriber, Unanswered
+from tickwire.session.replies import BoundedWarnings
 from tickwire.session.subscriptions import Subscriptions
 from tickwire.supervise import ManagedTask, cancel_all, spawn
 from tickwire.venues.base import Subscription, Venue
-from tickwire.wire import DeflateOffer, Handler
 
 _Result = TypeVar("_Result")
 
@@ -96,9 +91,6 @@ class Session:
         self.settings = settings or SessionSettings()
         self.subscribed_event = asyncio.Event()
         self.conn = -1  # of the connection that is open, or was last
-        self.handler: SessionHandler | None = None  # of that connection
-        self.connection: Connection | None = None  # while one is open
-        self.awake: AwakeClock | None = None  # of the loop, while a connection is open
         self.n_connects = 0
         self._metrics = metrics or Metrics(labels={"source": "", "venue": venue.name})
         self._metrics.watch("connections", lambda: 1)
@@ -113,12 +105,8 @@ class Session:
         self._next_conn = next_conn
         self._observers = tuple(observers)
         self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
-        self._subscriber: Subscriber | None = None
-        self._pacer = Pacer(0)
+        self._current: SessionConnection | None = None  # open, or tried until it is
         self._stop = asyncio.Event()
-        self._leave: asyncio.Future[str] | None = None  # done with why a connection is left
-        self._broken: asyncio.Future[None] | None = None
-        self._subscribed_at_s: float | None = None  # all of the open connection
         given = self.settings
         self._asked = Subscriptions(
             self.subscriptions,
@@ -142,6 +130,21 @@ class Session:
             rng=given.rng,
             clock=given.clock,
         )
+
+    @property
+    def handler(self) -> SessionHandler | None:
+        """The handler of the connection that is open, or is being opened."""
+        return None if self._current is None else self._current.handler
+
+    @property
+    def connection(self) -> Connection | None:
+        """The open connection."""
+        return None if self._current is None else self._current.connection
+
+    @property
+    def awake(self) -> AwakeClock | None:
+        """The clock of the loop, while a connection is open."""
+        return None if self._current is None else self._current.awake
 
     @property
     def url(self) -> str:
@@ -186,8 +189,8 @@ class Session:
         """Ask again for subscriptions that were acknowledged and bring nothing."""
         keys = [each.key for each in subscriptions]
         self._metrics.counter("resubscribes").add(len(keys))
-        if self._subscriber is not None:
-            self._subscriber.ask_again(keys)
+        if self._current is not None:
+            self._current.ask_again(keys)
 
     def report_silence(self, subscription: Subscription, text: str) -> None:
         """Tell the observers that a subscription has brought nothing for too long."""
@@ -207,10 +210,9 @@ class Session:
         next_endpoint
             Whether the next one goes to the next endpoint.
         """
-        if self._leave is not None and not self._leave.done():
-            self._leave.set_result(why)
-            if next_endpoint:
-                self._policy.turn_to_next()
+        is_left = self._current is not None and self._current.leave(why)
+        if is_left and next_endpoint:
+            self._policy.turn_to_next()
 
     @property
     def is_behind(self) -> bool:
@@ -233,13 +235,14 @@ class Session:
                 await self._wait(step)
                 continue
             self._url = step.url
-            connection = await self._connect()
+            attempt = self._attempt()
+            connection = await self._connect(attempt)
             if connection is not None:
                 try:
                     with counting() as awake:
-                        await self._serve(connection, awake)
+                        await self._serve(attempt, connection, awake)
                 finally:
-                    self._forget(connection)
+                    self._forget(attempt)
             self._url = None
 
     async def _wait(self, wait: Wait) -> None:
@@ -266,22 +269,23 @@ class Session:
             await cancel_all(either)
         return None if task.cancelled() else task.result()
 
-    async def _connect(self) -> Connection | None:
-        if self.handler is None:
-            # A connect that fails leaves its number and its handler to the next one.
+    def _attempt(self) -> SessionConnection:
+        """Give the next connection; one that could not be opened is tried again."""
+        if self._current is None:
             self.conn = self._next_conn()
-            self.handler = self._make_handler(self.conn)
-        opening = spawn(
-            "connect",
-            open_connection(
-                self.url,
-                cast(Handler, self.handler),
-                self.settings.options,
-                compression=self._offer(),
-                frames=self.venue.frames,
-                on_events=self._on_events,
-            ),
-        )
+            self._current = SessionConnection(
+                self.conn,
+                self._make_handler(self.conn),
+                self.venue,
+                self.settings,
+                self._asked,
+                on_event=self._on_subscription_event,
+                warn=self._warnings.add,
+            )
+        return self._current
+
+    async def _connect(self, attempt: SessionConnection) -> Connection | None:
+        opening = spawn("connect", attempt.open(self.url))
         try:
             connection = await self._unless_stopped(opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
@@ -309,157 +313,43 @@ class Session:
             self._policy.connected()
         return connection
 
-    def _offer(self) -> DeflateOffer | None:
-        wanted = self.settings.options.compression
-        offered = wanted == "deflate" or (wanted == "auto" and self.venue.compression)
-        return DeflateOffer() if offered else None
-
-    async def _serve(self, connection: Connection, awake: AwakeClock) -> None:
+    async def _serve(
+        self, attempt: SessionConnection, connection: Connection, awake: AwakeClock
+    ) -> None:
         """Live through one connection, until it ends."""
-        self.connection = connection
         self._metrics.counter("connects").add()
         if self.n_connects:
             self._metrics.counter("reconnects").add()
         self.n_connects += 1
-        self._broken = asyncio.get_running_loop().create_future()
-        self._leave = asyncio.get_running_loop().create_future()
-        self.awake = awake
-        settings = self.settings
-        self._pacer = Pacer(
-            self.venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep
-        )
-        self._asked.clock = awake.now_s
-        self._subscriber = Subscriber(
-            self.venue,
-            self._asked,
-            send=self._send,
-            pacer=self._pacer,
-            on_event=self._on_subscription_event,
-            has_data=lambda: self.handler is not None and self.handler.last_message_ns > 0,
-            grace_s=awake.grace_s,
-        )
-        compressed = "deflate" if connection.compression is not None else "off"
-        self._tell(lambda each: each.connected(self, self.conn))
-        self._log.info("connected", conn=self.conn, compression=compressed)
-        subscribing = spawn("subscribe", self._subscriber.run())
-        listening = spawn("watch", self._watch(connection))
-        tasks: list[asyncio.Future[Any]] = [
-            subscribing,
-            listening,
-            spawn("stop", self._stop.wait()),
-            spawn("halt", connection.halted.wait()),
-        ]
-        try:
-            connection.begin()
-            await asyncio.wait(
-                [*tasks, connection.ended, self._broken, self._leave],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            note = self._judge(connection, subscribing, listening)
-        finally:
-            await cancel_all(tasks)
-            if not connection.ended.done() and self._broken.done():
-                connection.give_up("the session failed")
-        ending = await self._close(connection, note)
-        self._tell_end(ending, note)
-        if self._broken.done():
-            self._broken.result()
 
-    def _judge(
-        self,
-        connection: Connection,
-        subscribing: asyncio.Future[None],
-        listening: asyncio.Future[float],
-    ) -> tuple[str, str] | None:
-        """Give reason and detail of an end that we make; None where it ended by itself."""
-        if connection.ended.done():
-            return None
-        if connection.halted.is_set():
-            self._stop.set()
-            return "stopped", "the handler asked for the end"
-        if self._stop.is_set():
-            return "stopped", ""
-        if self._leave is not None and self._leave.done():
-            return "stale", self._leave.result()
-        if listening.done():
-            return "timeout", f"nothing received for {listening.result():.1f} s"
-        if subscribing.done():
-            error = subscribing.exception()
-            if isinstance(error, Unanswered):
-                return "unanswered", str(error)
-            if error is not None:
-                raise error
-        return "lost", "the session failed"
+        def began() -> None:
+            compressed = "deflate" if connection.compression is not None else "off"
+            self._tell(lambda each: each.connected(self, self.conn))
+            self._log.info("connected", conn=self.conn, compression=compressed)
 
-    async def _close(self, connection: Connection, note: tuple[str, str] | None) -> Ending:
-        if note is not None and note[0] == "timeout":
-            connection.give_up(note[1])  # there is no peer to shake hands with
-        elif note is not None:
-            return await connection.close(1000)
-        # Who cancels this wait must not cancel what the connection has yet to tell.
-        return await asyncio.shield(connection.ended)
+        end = await attempt.serve(connection, awake, self._stop, began)
+        self._report_end(attempt, end)
+        attempt.raise_failure()
 
-    def _tell_end(self, ending: Ending, note: tuple[str, str] | None) -> None:
-        reason, detail = note or _reason(ending)
-        if ending.error is not None:
+    def _report_end(self, attempt: SessionConnection, end: End) -> None:
+        if end.is_fault:
             self._metrics.counter("protocol_errors").add()
-        since_s = self._subscribed_at_s
+        since_s = attempt.subscribed_at_s
         if not self._stop.is_set():
             self._policy.ended(
                 subscribed_s=None if since_s is None else self.settings.clock() - since_s
             )
-        self._tell(lambda each: each.disconnected(self, self.conn, reason, detail))
-        self._log.info("disconnected", conn=self.conn, reason=reason, detail=detail)
-        for event in self._asked.disconnected(died=reason in DEATHS):
+        self._tell(lambda each: each.disconnected(self, self.conn, end.reason, end.detail))
+        self._log.info("disconnected", conn=self.conn, reason=end.reason, detail=end.detail)
+        for event in self._asked.disconnected(died=end.reason in DEATHS):
             self._on_subscription_event(event)
 
-    def _forget(self, connection: Connection) -> None:
-        if not connection.ended.done():  # cancelled, or an observer failed
-            connection.give_up("the session ended")
-        self._n_bytes += connection.receiver.n_bytes
-        self._n_pings += connection.n_pings
-        self.connection = None
-        self.awake = None
-        self._leave = None
-        self.handler = None
-        self._subscriber = None
-        self._subscribed_at_s = None
+    def _forget(self, attempt: SessionConnection) -> None:
+        attempt.discard()
+        self._n_bytes = self.n_bytes
+        self._n_pings = self.n_pings
+        self._current = None
         self.subscribed_event.clear()
-
-    async def _send(self, text: str) -> None:
-        connection = self.connection
-        if connection is None or not connection.is_open:
-            await asyncio.Event().wait()  # the end of the connection ends this too
-            return
-        connection.send_text(text)
-        timeout_s = self.settings.options.subscribe_timeout_s
-        try:
-            async with awake_timeout(timeout_s):
-                await connection.carrier.drain()
-        except TimeoutError:
-            unsent = connection.carrier.unsent_bytes()
-            self._warnings.add(f"the venue takes no requests: {unsent} bytes wait to be sent")
-        except OSError:  # reported by the end of the connection
-            pass
-
-    async def _watch(self, connection: Connection) -> float:
-        heartbeat = self.settings.heartbeat or self.venue.heartbeat
-
-        async def send() -> None:
-            await self._pacer.turn()
-            if heartbeat.kind == "text":
-                await self._send(heartbeat.payload)
-            elif connection.is_open:
-                connection.ping()
-
-        return await watch_silence(
-            connection,
-            None if heartbeat.kind == "none" else send,
-            every_s=heartbeat.every_s,
-            timeout_s=heartbeat.timeout_s,
-            probe_after_s=heartbeat.probe_after_s,
-            probe_timeout_s=self.settings.options.ping_timeout_s,
-        )
 
     def _on_subscription_event(self, event: Event) -> None:
         if isinstance(event, Acknowledged):
@@ -482,8 +372,8 @@ class Session:
                 "the connection ended at a subscribe request", subscriptions=_some(event.keys)
             )
         else:
-            if self._subscribed_at_s is None:
-                self._subscribed_at_s = self.settings.clock()
+            if self._current is not None and self._current.subscribed_at_s is None:
+                self._current.subscribed_at_s = self.settings.clock()
             self.subscribed_event.set()
             self._tell(lambda each: each.subscribed(self, self.conn))
 
@@ -493,36 +383,8 @@ class Session:
     def _tell(self, call: Callable[[SessionObserver], None]) -> None:
         tell(self._observers, call)
 
-    def _on_events(self) -> None:
-        """Hand what the venue says to the session on; called by the carrier, so it never raises."""
-        handler = self.handler
-        if handler is None:
-            return
-        handler.has_events = False
-        try:
-            for kind, payload in handler.take_events():
-                reply = understand(self.venue, kind, payload)
-                # A peer that asks and does not read must not make our write buffer grow.
-                if reply.answer is not None and self.connection and self.connection.may_answer():
-                    self._pacer.charge()
-                    self.connection.send_text(reply.answer)
-                if self._subscriber is not None:
-                    self._subscriber.on_reply(reply)
-        except Exception as error:  # `run` raises it
-            if self._broken is not None and not self._broken.done():
-                self._broken.set_exception(error)
-
 
 def _some(keys: Sequence[str]) -> str:
     """Name some of them."""
     more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
     return ", ".join(keys[:MOST_NAMED]) + more
-
-
-def _reason(ending: Ending) -> tuple[str, str]:
-    detail = shown(f"{ending.code} {ending.reason}".rstrip())
-    if ending.error is not None:
-        return "protocol", shown(str(ending.error))
-    if ending.paused:
-        return "overflow", detail
-    return ("lost" if ending.code == 1006 else "closed"), detail

@@ -20,10 +20,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 
 from tickwire.clock import Clock
 from tickwire.session.asking import (
@@ -38,6 +35,7 @@ from tickwire.session.asking import (
     Suspected,
     Warned,
 )
+from tickwire.session.requests import Requests, State, Wanted
 from tickwire.venues.base import Reply, Subscription
 
 MAX_TRIES = 2  # of a request without an answer
@@ -49,87 +47,6 @@ KEPT_S = 60.0  # an acknowledgement that was kept for so long ends a row of refu
 # An error that names nothing refuses one of the requests that wait: those that it was not are
 # answered by then.
 UNNAMED_S = 2.0
-
-
-class State(Enum):
-    """How a subscription stands on the present connection."""
-
-    TO_ASK = "to ask"
-    ASKED = "asked"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-
-
-@dataclass(slots=True, eq=False)
-class Wanted:
-    """A subscription and what came of it.
-
-    Parameters
-    ----------
-    subscription
-        What is asked for.
-    state
-        How it stands.
-    n_tries
-        Requests without an answer, on this connection.
-    n_refusals, n_deaths
-        In a row: refusals, and connections that died while it was asked for.
-    again_s
-        When it is asked for again, while it is refused.
-    kept_since_s
-        When it was acknowledged.
-    is_answered
-        Whether it was acknowledged or refused on this connection.
-    is_final
-        Whether the venue said that it will not have it.
-    text
-        Why it is refused.
-    """
-
-    subscription: Subscription
-    state: State = State.TO_ASK
-    n_tries: int = 0
-    n_refusals: int = 0
-    n_deaths: int = 0
-    again_s: float = 0.0
-    kept_since_s: float = 0.0
-    is_answered: bool = False
-    is_final: bool = False
-    text: str = ""
-
-
-@dataclass(slots=True)
-class _Request:
-    """One that waits for its answer; `waiting` are its subscriptions by key."""
-
-    waiting: dict[str, Wanted]
-    deadline_s: float
-    is_suspect: bool
-    n_asked: int = 0
-
-    def __post_init__(self) -> None:
-        self.n_asked = len(self.waiting)
-
-
-@dataclass(slots=True)
-class _Connection:
-    """What is forgotten with a connection."""
-
-    again: deque[list[Wanted]] = field(default_factory=deque)
-    groups: deque[list[Wanted]] = field(default_factory=deque)
-    suspects: deque[list[Wanted]] = field(default_factory=deque)
-    requests: dict[int, _Request] = field(default_factory=dict)
-    n_answers: int = 0
-    n_acknowledged: int = 0
-    n_limits: int = 0
-    all_answered: bool = False
-
-    @property
-    def may_ask(self) -> bool:
-        """Whether there is something to ask for now; a suspect waits until it is alone."""
-        if any(request.is_suspect for request in self.requests.values()):
-            return False
-        return bool(self.groups or self.again or (self.suspects and not self.requests))
 
 
 class Subscriptions:
@@ -170,7 +87,7 @@ class Subscriptions:
         self._reply_timeout_s = reply_timeout_s
         self._rng = rng or random.Random()  # noqa: S311 - jitter is no secret
         self._next_id = 1
-        self._open = _Connection()
+        self._open = Requests(self._at_once)
         self._was_acknowledged = False  # any, ever
         self.connected()
 
@@ -190,16 +107,13 @@ class Subscriptions:
 
     def connected(self) -> None:
         """Begin with a new connection: all that is not refused is asked for, suspects last."""
-        self._open = _Connection()
+        self._open = Requests(self._at_once)
         for each in self.wanted.values():
             each.is_answered = each.state is State.REFUSED
             each.n_tries = 0
             if each.state is not State.REFUSED:
                 each.state = State.TO_ASK
-        to_ask = [each for each in self.wanted.values() if each.state is State.TO_ASK]
-        self._queue(self._open.groups, [each for each in to_ask if not each.n_deaths])
-        self._queue(self._open.suspects, [each for each in to_ask if each.n_deaths == 1])
-        self._open.suspects.extend([each] for each in to_ask if each.n_deaths > 1)
+        self._open.queue_all(self.wanted.values())
 
     def ask_again(self, keys: Iterable[str]) -> None:
         """Ask again for what was acknowledged and brings nothing."""
@@ -208,7 +122,7 @@ class Subscriptions:
         for each in silent:
             each.state = State.TO_ASK
             each.n_tries = 0
-        self._queue(self._open.again, silent)
+        self._open.queue(self._open.again, silent)
 
     def may_ask(self) -> bool:
         """Whether the next step is a request."""
@@ -224,8 +138,8 @@ class Subscriptions:
             Whether the other side ended it, so that what it was asked for may be why.
         """
         events: list[Event] = []
-        requests = list(self._open.requests.values())
-        self._open.requests.clear()
+        requests = list(self._open.waiting.values())
+        self._open.waiting.clear()
         is_alone = len(requests) == 1 and requests[0].n_asked == 1
         asked = [each for request in requests for each in request.waiting.values()]
         for each in asked:
@@ -264,9 +178,11 @@ class Subscriptions:
         self._note_all_answered(events)
         opened = self._open
         if opened.may_ask:
-            return self._ask(now_s), events
-        times_s = [request.deadline_s for request in opened.requests.values()]
-        times_s += [each.again_s for each in self.refused]
+            end_id = self._number() if opened.is_again_next else None
+            request = opened.ask(self._number(), end_id, now_s + self._reply_timeout_s)
+            return request, events
+        times_s = [each.deadline_s for each in opened.waiting.values()]
+        times_s += [refused.again_s for refused in self.refused]
         if not times_s:
             return Pause(None), events
         return Pause(max(0.0, grace_s, min(times_s) - now_s)), events
@@ -279,9 +195,7 @@ class Subscriptions:
         ]
         refused = [self.wanted[key] for key in dict.fromkeys(reply.refused) if key in self.wanted]
         in_company: list[Wanted] = []
-        request = (
-            self._open.requests.get(reply.request_id) if reply.request_id is not None else None
-        )
+        request = self._open.waiting.get(reply.request_id) if reply.request_id is not None else None
         if request is not None:
             waiting = list(request.waiting.values())
             if reply.request_ok:
@@ -293,7 +207,7 @@ class Subscriptions:
         self._open.n_answers += bool(accepted or refused or in_company)
         for each in accepted:
             self._acknowledge(each, events)
-        self._halve(in_company)
+        self._open.halve(in_company)
         for each in refused:
             if each.state is State.REFUSED:
                 continue  # the venue repeats itself
@@ -320,7 +234,7 @@ class Subscriptions:
     def _on_unnamed(self, reply: Reply) -> Warned:
         """Take words that name nothing: one of the requests that wait may be meant."""
         soon_s = self.clock() + min(UNNAMED_S, self._reply_timeout_s)
-        for request in self._open.requests.values():
+        for request in self._open.waiting.values():
             request.deadline_s = min(request.deadline_s, soon_s)
         if not reply.retry:
             return Warned(reply.text)
@@ -329,48 +243,20 @@ class Subscriptions:
         longer = 2.0 ** min(self._open.n_limits - 1, 32)
         return Warned(reply.text, self._jitter(min(LONGEST_RETRY_S, FIRST_RETRY_S * longer)))
 
-    def _queue(self, queue: deque[list[Wanted]], wanted: Iterable[Wanted]) -> None:
-        given = list(wanted)
-        queue.extend(
-            given[start : start + self._at_once] for start in range(0, len(given), self._at_once)
-        )
-
-    def _ask(self, now_s: float) -> Ask:
-        opened = self._open
-        queue = opened.groups or opened.again or opened.suspects
-        is_suspect = queue is opened.suspects
-        end_id = self._number() if queue is opened.again else None
-        group = queue.popleft()
-        request_id = self._number()
-        for each in group:
-            each.state = State.ASKED
-            each.n_tries += 1
-        opened.requests[request_id] = _Request(
-            {each.subscription.key: each for each in group},
-            now_s + self._reply_timeout_s,
-            is_suspect,
-        )
-        return Ask(tuple(each.subscription for each in group), request_id, end_id)
-
     def _number(self) -> int:
         self._next_id += 1
         return self._next_id - 1
 
     def _take_due(self, now_s: float) -> None:
         """Ask again for what was refused long enough ago."""
-        due = [each for each in self.refused if each.again_s <= now_s]
-        for each in due:
-            each.state = State.TO_ASK
-            each.n_tries = 0
-        self._queue(self._open.groups, [each for each in due if not each.n_deaths])
-        self._open.suspects.extend([each] for each in due if each.n_deaths)
+        self._open.queue_due([each for each in self.refused if each.again_s <= now_s])
 
     def _expire(self, now_s: float, has_data: bool, events: list[Event]) -> str:
         """Take what has got no answer in time; give why the connection is no good, if it is."""
-        for request_id, request in list(self._open.requests.items()):
+        for request_id, request in list(self._open.waiting.items()):
             if request.deadline_s > now_s:
                 continue
-            del self._open.requests[request_id]
+            del self._open.waiting[request_id]
             late = []
             for each in list(request.waiting.values()):
                 if self._is_delivering(each, has_data):
@@ -400,7 +286,7 @@ class Subscriptions:
         return has_data and not self._open.n_answers and each.n_tries >= MAX_TRIES
 
     def _acknowledge(self, each: Wanted, events: list[Event]) -> None:
-        self._withdraw(each)
+        self._open.withdraw(each)
         each.state = State.ACKNOWLEDGED
         each.kept_since_s = self.clock()
         each.n_deaths = 0
@@ -423,7 +309,7 @@ class Subscriptions:
         now_s = self.clock()
         if each.state is State.ACKNOWLEDGED and now_s - each.kept_since_s >= KEPT_S:
             each.n_refusals = 0
-        self._withdraw(each)
+        self._open.withdraw(each)
         delay_s = self._jitter(min(longest_s, first_s * 2.0 ** min(each.n_refusals, 32)))
         each.n_refusals += 1
         each.state = State.REFUSED
@@ -435,35 +321,6 @@ class Subscriptions:
 
     def _jitter(self, seconds: float) -> float:
         return seconds * self._rng.uniform(0.75, 1.0)
-
-    def _halve(self, wanted: list[Wanted]) -> None:
-        """Ask for what was refused in company in two halves, to find the guilty one."""
-        middle = (len(wanted) + 1) // 2
-        for half in (wanted[:middle], wanted[middle:]):
-            if half:
-                for each in half:
-                    self._withdraw(each)
-                    each.state = State.TO_ASK
-                    each.n_tries = 0
-                self._open.groups.append(half)
-
-    def _withdraw(self, each: Wanted) -> bool:
-        """Take a subscription out of what waits, asked for or not; tell whether it waited."""
-        found = False
-        for request_id, request in list(self._open.requests.items()):
-            if request.waiting.pop(each.subscription.key, None) is not None:
-                found = True
-                if not request.waiting:
-                    del self._open.requests[request_id]
-        if each.state is State.TO_ASK:
-            for queue in (self._open.groups, self._open.again, self._open.suspects):
-                for group in list(queue):
-                    if each in group:
-                        group.remove(each)
-                        found = True
-                        if not group:
-                            queue.remove(group)
-        return found
 
     def _note_all_answered(self, events: list[Event]) -> None:
         if not self._open.all_answered and all(each.is_answered for each in self.wanted.values()):
