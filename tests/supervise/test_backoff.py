@@ -23,6 +23,25 @@ def test_the_cap_bounds_those_at_once_too() -> None:
     assert all(backoff.next_delay_s() <= 0.02 for _ in range(9))
 
 
+@pytest.mark.parametrize(
+    ("backoff", "longest_s"),
+    [
+        (Backoff(2.0, 60.0, at_once=1, at_once_s=0.0, jitter=0.25), (0, 2, 4, 8, 16, 32, 60, 60)),
+        (Backoff(0.5, 30.0, at_once=0), (0.5, 1, 2, 4, 8, 16, 30, 30)),
+        (Backoff(5.0, 60.0, at_once=0, jitter=0.0), (5, 10, 20, 40, 60, 60)),
+    ],
+)
+def test_delays_by_the_number_of_failures(backoff: Backoff, longest_s: tuple[float, ...]) -> None:
+    jitter = backoff._jitter
+    for n_failures, longest in enumerate(longest_s, 1):
+        delays = [backoff.delay_s(n_failures) for _ in range(200)]
+        assert longest * (1 - jitter) <= min(delays)
+        assert max(delays) <= longest
+        assert longest == 0 or jitter == 0 or max(delays) - min(delays) > longest * jitter / 2
+        backoff.reset()
+        assert backoff.attempts == 0
+
+
 def test_any_number_of_attempts() -> None:
     backoff = Backoff()
     backoff.attempts = 10_000

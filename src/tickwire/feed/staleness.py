@@ -28,6 +28,7 @@ from tickwire.redaction import shown_url
 from tickwire.ring import Dictionary, Streams
 from tickwire.session import Session, SessionObserver
 from tickwire.session.freshness import Freshness, Step, last_rows
+from tickwire.supervise import Backoff
 from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
@@ -133,7 +134,7 @@ class Staleness(SessionObserver):
         )
         self._looked_ns = 0
         self._n_stalls = 0
-        self._n_reconnects = 0
+        self._reconnects = Backoff(RECONNECT_S, LONGEST_RECONNECT_S, at_once=0, jitter=0)
         self._next_reconnect_ns = 0
         self._all_since_ns = 0  # since when all are acknowledged, while none ever had a row
         metrics.watch("silent_streams", lambda: len(self._freshness.silent))
@@ -268,10 +269,8 @@ class Staleness(SessionObserver):
         if now_ns < self._next_reconnect_ns:
             return  # it goes on to the alert
         if now_ns - self._next_reconnect_ns > LONGEST_RECONNECT_S * 1e9:
-            self._n_reconnects = 0
-        later_s = min(LONGEST_RECONNECT_S, RECONNECT_S * 2.0 ** min(self._n_reconnects, 20))
-        self._next_reconnect_ns = now_ns + round(later_s * 1e9)
-        self._n_reconnects += 1
+            self._reconnects.reset()
+        self._next_reconnect_ns = now_ns + round(self._reconnects.next_delay_s() * 1e9)
         session.reconnect(why, next_endpoint=step is Step.NEXT_ENDPOINT)
 
 

@@ -25,10 +25,11 @@ from urllib.parse import quote
 
 from tickwire.errors import TickwireError
 from tickwire.logs import get_logger
+from tickwire.supervise import Backoff
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
 CONN_BLOCK = 1024
-LONGEST_RETRY_S = 60.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
 CLOSE_S = 5.0  # how long the last write may take
 _VERSION = 1
 _LAST = 2**62
@@ -67,7 +68,7 @@ class State:
         self._lock = -1
         self.n_failures = 0
         self.in_background = False
-        self._n_failed = 0  # in a row
+        self._backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, at_once=1, at_once_s=0, jitter=0)
         self._due_s = float("-inf")
         self._error: TickwireError | None = None
         self._writer: threading.Thread | None = None
@@ -182,17 +183,16 @@ class State:
         except TickwireError as error:
             self._note_failure(error)
             return
-        if self._n_failed:
-            _log.info("the feed's state is written again", failures=self._n_failed)
+        if self._backoff.attempts:
+            _log.info("the feed's state is written again", failures=self._backoff.attempts)
+            self._backoff.reset()
         self._reserved, self._conn_reserved = reserved, max(conn, self._conn_reserved)
-        self._n_failed, self._due_s, self._error = 0, float("-inf"), None
+        self._due_s, self._error = float("-inf"), None
 
     def _note_failure(self, error: TickwireError) -> None:
         self.n_failures += 1
-        self._n_failed += 1
-        delay_s = 0.0 if self._n_failed == 1 else min(2.0 ** (self._n_failed - 1), LONGEST_RETRY_S)
-        self._due_s = monotonic() + delay_s
-        if self._n_failed == 1:
+        self._due_s = monotonic() + self._backoff.next_delay_s()
+        if self._backoff.attempts == 1:
             _log.error("the feed's state is not written: it is tried again", error=str(error))
         self._error = error
 

@@ -36,6 +36,7 @@ from tickwire.session.asking import (
     Warned,
 )
 from tickwire.session.requests import Requests, State, Wanted
+from tickwire.supervise import Backoff
 from tickwire.venues.base import Reply, Subscription
 
 MAX_TRIES = 2  # of a request without an answer
@@ -240,8 +241,8 @@ class Subscriptions:
             return Warned(reply.text)
         # A limit: whatever was asked, asking on now would not help.
         self._open.n_limits += 1
-        longer = 2.0 ** min(self._open.n_limits - 1, 32)
-        return Warned(reply.text, self._jitter(min(LONGEST_RETRY_S, FIRST_RETRY_S * longer)))
+        held_s = self._delay_s(self._open.n_limits, FIRST_RETRY_S, LONGEST_RETRY_S)
+        return Warned(reply.text, held_s)
 
     def _number(self) -> int:
         self._next_id += 1
@@ -310,8 +311,8 @@ class Subscriptions:
         if each.state is State.ACKNOWLEDGED and now_s - each.kept_since_s >= KEPT_S:
             each.n_refusals = 0
         self._open.withdraw(each)
-        delay_s = self._jitter(min(longest_s, first_s * 2.0 ** min(each.n_refusals, 32)))
         each.n_refusals += 1
+        delay_s = self._delay_s(each.n_refusals, first_s, longest_s)
         each.state = State.REFUSED
         each.again_s = now_s + delay_s
         each.is_answered = True
@@ -319,8 +320,9 @@ class Subscriptions:
         each.text = text
         return Refused(each.subscription, text, soon, delay_s)
 
-    def _jitter(self, seconds: float) -> float:
-        return seconds * self._rng.uniform(0.75, 1.0)
+    def _delay_s(self, n_failures: int, first_s: float, longest_s: float) -> float:
+        backoff = Backoff(first_s, longest_s, at_once=0, jitter=0.25, rng=self._rng)
+        return backoff.delay_s(n_failures)
 
     def _note_all_answered(self, events: list[Event]) -> None:
         if not self._open.all_answered and all(each.is_answered for each in self.wanted.values()):

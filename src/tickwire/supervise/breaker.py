@@ -20,6 +20,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from tickwire.clock import Clock
+from tickwire.supervise.backoff import Backoff
 
 THRESHOLD = 5
 FIRST_OPEN_S = 5.0
@@ -70,7 +71,7 @@ class CircuitBreaker:
         self._clock = clock
         self._state = BreakerState.CLOSED
         self._open_until_s = 0.0
-        self._open_s = FIRST_OPEN_S  # the next time
+        self._backoff = Backoff(FIRST_OPEN_S, LONGEST_OPEN_S, at_once=0, jitter=0.0)
         self._next_probe_s = 0.0
         self._trial_until_s: float | None = None
 
@@ -120,8 +121,7 @@ class CircuitBreaker:
         if state is BreakerState.OPEN:  # begun before it opened
             self._open_until_s = max(self._open_until_s, now_s + stay_away_s)
         elif state is BreakerState.HALF_OPEN or self.n_failures >= THRESHOLD or stay_away_s > 0:
-            self._open_until_s = now_s + max(stay_away_s, self._open_s)
-            self._open_s = min(2 * self._open_s, LONGEST_OPEN_S)
+            self._open_until_s = now_s + max(stay_away_s, self._backoff.next_delay_s())
             self._next_probe_s = now_s + PROBE_EVERY_S
             self._become(BreakerState.OPEN)
 
@@ -136,7 +136,7 @@ class CircuitBreaker:
         """Report that it has worked for long enough: the row of failures ends."""
         self._trial_until_s = None
         self.n_failures = 0
-        self._open_s = FIRST_OPEN_S
+        self._backoff.reset()
         if self._state is not BreakerState.CLOSED:
             self._become(BreakerState.CLOSED)
 

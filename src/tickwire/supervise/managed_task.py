@@ -9,7 +9,6 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
@@ -19,10 +18,11 @@ from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 from tickwire.redaction import hidden
+from tickwire.supervise.backoff import Backoff
 
 _Result = TypeVar("_Result")
 
-LONGEST_DELAY_S = 30.0  # between two restarts
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0  # between two restarts
 STEADY_S = 60.0  # a task that ran for so long starts over with the shortest delay
 LONGEST_ERROR = 500  # characters
 
@@ -177,7 +177,7 @@ class ManagedTask(asyncio.Future[_Result], Generic[_Result]):
 
     async def _run(self) -> None:
         CURRENT.set(self)
-        delays = _Delays()
+        backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S, at_once=0)
         while True:
             began_s = monotonic()
             try:
@@ -199,7 +199,9 @@ class ManagedTask(asyncio.Future[_Result], Generic[_Result]):
             if is_last:
                 self.failure = failure
                 return
-            delay_s = delays.after(monotonic() - began_s)
+            if monotonic() - began_s >= STEADY_S:
+                backoff.reset()
+            delay_s = backoff.next_delay_s()
             self._enter(State.WAITING)
             self.owner.restarting(self, failure, delay_s)
             await self.owner.wait(delay_s)
@@ -263,18 +265,6 @@ def where_of(task: asyncio.Task[Any]) -> str:
         return ""
     code = frame.f_code
     return f"{Path(code.co_filename).name}:{frame.f_lineno} {code.co_qualname}"
-
-
-class _Delays:
-    """How long to wait before each restart: doubling, with jitter, over again after a long run."""
-
-    def __init__(self) -> None:
-        self._n_failures = 0
-
-    def after(self, ran_s: float) -> float:
-        self._n_failures = 1 if ran_s >= STEADY_S else self._n_failures + 1
-        longest_s = min(LONGEST_DELAY_S, 0.5 * 2.0 ** min(self._n_failures - 1, 10))
-        return longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
 
 
 def _is_being_cancelled() -> bool:
