@@ -1,14 +1,20 @@
 """When a session connects again: after failures, refusals, and while nothing can be reached."""
 
 import asyncio
+import itertools
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 from tests.net.conftest import Security
 from tests.net.servers import Peer, serve_raw, text
 from tests.session.small_venue import accept_all, quick, running
+
+from tickwire.session import endpoint_of
+from tickwire.supervise import Breakers
+from tickwire.supervise.breaker import THRESHOLD
 
 
 class NoJitter:
@@ -58,6 +64,50 @@ async def test_a_connection_that_dies_young_is_a_failure_though_it_brought_data(
     async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
         await run.observer.until_told("subscribed", 11)
     assert [round(delay) for delay in skipping.delays if delay > 0.2] == waits
+
+
+async def test_a_link_is_well_while_it_is_open_and_not_when_it_ends(plain: Security) -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await accept_all(peer, 1)
+        await gone.wait()
+
+    healthy_s = 0.2
+    breakers = Breakers()
+    settings = replace(quick(healthy_s=healthy_s), breakers=breakers)
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
+        breaker = breakers.of(endpoint_of(plain.url(port)))
+        breaker.failed()
+        began_s = time.monotonic()
+        await run.observer.until_told("subscribed", 7)
+        await run.observer.until(lambda: breaker.n_failures == 0)
+        assert time.monotonic() - began_s >= healthy_s
+        assert run.session.is_subscribed
+        gone.set()
+
+
+@pytest.mark.parametrize(
+    ("status", "n_until_open", "open_s"),
+    [(418, 1, 120), (429, 1, 10), (503, THRESHOLD, 5), (403, THRESHOLD, 5)],
+)
+async def test_an_endpoint_that_refuses_is_left_alone_and_not_probed(
+    plain: Security, status: int, n_until_open: int, open_s: float
+) -> None:
+    skipping = Skipping()
+    came_s: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        came_s.append(skipping.clock())  # a probe would come here, too
+        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.send(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+
+    settings = quick(clock=skipping.clock, sleep=skipping.sleep)
+    async with serve_raw(script) as port, running(plain.url(port), ["a"], settings=settings) as run:
+        await run.observer.until(lambda: len(came_s) > n_until_open)
+    waits_s = [later - earlier for earlier, later in itertools.pairwise(came_s)]
+    assert all(wait_s < 0.5 for wait_s in waits_s[: n_until_open - 1])
+    assert waits_s[n_until_open - 1] >= open_s - 0.1
 
 
 async def test_a_venue_that_refuses_the_handshake_is_asked_again_when_it_says(

@@ -6,8 +6,9 @@ import random
 import pytest
 
 from tickwire.session import Connect, ReconnectPolicy, Wait, WindowLimiter
-from tickwire.session.reconnect import HEALTHY_S, LOOK_S
-from tickwire.supervise import Breakers
+from tickwire.session.reconnect import LOOK_S
+from tickwire.supervise import Breakers, BreakerState
+from tickwire.supervise.breaker import THRESHOLD
 
 A, B = "wss://a/ws", "wss://b/ws"
 
@@ -77,23 +78,53 @@ def test_a_connection_that_was_well_starts_the_delays_over_at_the_same_endpoint(
         asked.failed()
     _, url = wait_of(asked, time)
     asked.connected()
-    asked.ended(subscribed_s=HEALTHY_S)
+    asked.healthy()
+    asked.ended()
     waited_s, again = wait_of(asked, time)
     assert again == url
     assert waited_s <= 0.1
 
 
-@pytest.mark.parametrize("subscribed_s", [None, 0.0, HEALTHY_S - 0.1])
-def test_a_connection_that_dies_young_is_a_failure(subscribed_s: float | None) -> None:
+def test_a_link_that_became_well_starts_the_delays_and_the_row_of_failures_over() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    asked = ReconnectPolicy([A], WindowLimiter(0, clock=time), breakers.of, clock=time)
+    for _ in range(THRESHOLD - 1):
+        wait_of(asked, time)
+        asked.connected()
+        asked.ended()
+    wait_of(asked, time)
+    asked.connected()
+    asked.healthy()  # and stays open
+    for _ in range(THRESHOLD - 1):
+        breakers.of(A).failed()  # of another session
+    assert breakers.of(A).state is BreakerState.CLOSED
+    asked.ended()
+    assert wait_of(asked, time)[0] <= 0.1
+
+
+def test_a_connection_that_dies_young_is_a_failure() -> None:
     time = Time()
     asked = policy(time, A, B)
     waits = []
     for _ in range(5):
         waits.append(wait_of(asked, time))
         asked.connected()
-        asked.ended(subscribed_s=subscribed_s)
+        asked.ended()
     assert [url for _, url in waits] == [A, B, A, B, A]
     assert [waited_s > 0.4 for waited_s, _ in waits] == [False, False, False, True, True]
+
+
+def test_a_connection_that_is_left_for_the_next_endpoint_is_followed_by_that_one() -> None:
+    time = Time()
+    breakers = Breakers(clock=time)
+    asked = ReconnectPolicy([A, B], WindowLimiter(0, clock=time), breakers.of, clock=time)
+    assert asked.next_step() == Connect(A)
+    asked.connected()
+    asked.turn_to_next()
+    asked.ended()
+    assert (breakers.of(A).n_failures, breakers.of(B).n_failures) == (1, 0)
+    assert wait_of(asked, time)[1] == B
 
 
 def test_an_endpoint_whose_breaker_is_open_is_passed_over() -> None:
@@ -103,7 +134,7 @@ def test_an_endpoint_whose_breaker_is_open_is_passed_over() -> None:
     assert asked.next_step() == Connect(A)
     asked.failed(503, stay_away_s=40)
     assert wait_of(asked, time)[1] == B
-    asked.ended(subscribed_s=3)
+    asked.ended()
     assert wait_of(asked, time)[1] == B
     asked.failed(503, stay_away_s=5)
     began_s = time.now_s
@@ -180,9 +211,11 @@ def test_what_cannot_be_reached_costs_no_turn_of_the_limit() -> None:
         asked.unreachable()
         time.now_s += 3
     assert wait_of(asked, time)[0] == 0
-    asked.ended(subscribed_s=20)
+    asked.healthy()
+    asked.ended()
     assert wait_of(asked, time)[0] <= 1
-    asked.ended(subscribed_s=20)
+    asked.healthy()
+    asked.ended()
     time.now_s += 1
     step = asked.next_step()  # the third within a minute
     assert isinstance(step, Wait)
@@ -197,13 +230,19 @@ def test_a_first_reconnect_may_use_the_reserve() -> None:
     assert well.next_step() == Connect(A)
     for _ in range(3):
         wait_of(asked, time)
-        asked.ended(subscribed_s=None)
+        asked.ended()
     time.now_s += 5
     step = asked.next_step()
     assert isinstance(step, Wait)
     assert step.reason == "limit"
-    well.ended(subscribed_s=HEALTHY_S)
+    well.healthy()
+    well.ended()
     assert wait_of(well, time)[0] <= 0.1
+    well.failed()  # so the next attempt is not the first: it has no reserve
+    while isinstance(step := well.next_step(), Wait) and step.reason == "backoff":
+        time.now_s += step.seconds
+    assert isinstance(step, Wait)
+    assert step.reason == "limit"
 
 
 def test_sessions_share_the_limit_in_order() -> None:

@@ -125,6 +125,22 @@ def test_what_answers_is_never_probed(failure: Failure) -> None:
     assert scene.breaker.state is OPEN
 
 
+def test_what_fails_after_a_refusal_makes_nobody_probe_or_try_early() -> None:
+    scene = Scene()
+    scene.breaker.failed(Failure.REFUSED, stay_away_s=300)
+    scene.breaker.failed(Failure.UNREACHABLE)  # begun before
+    scene.now_s += 299
+    assert not scene.breaker.try_probe()
+    scene.breaker.probed()
+    scene.breaker.healthy()  # a connection that was open all the time
+    assert scene.breaker.state is OPEN
+    scene.now_s += 2
+    assert scene.breaker.try_acquire()
+    scene.breaker.failed(Failure.UNREACHABLE)
+    scene.now_s += PROBE_EVERY_S
+    assert scene.breaker.try_probe()
+
+
 def test_breakers_are_shared_by_name() -> None:
     breakers = Breakers(clock=lambda: 5.0)
     assert breakers.of("a") is breakers.of("a") is not breakers.of("b")

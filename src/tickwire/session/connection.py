@@ -68,6 +68,8 @@ class SessionConnection:
         Decides what to ask for.
     on_event
         Called with what comes of it, in order.
+    on_healthy
+        Called once it has been fully subscribed for `healthy_s`.
     warn
         Takes what a person should know.
     """
@@ -81,20 +83,24 @@ class SessionConnection:
         asked: Subscriptions,
         *,
         on_event: Callable[[Event], None],
+        on_healthy: Callable[[], None],
         warn: Callable[[str], None],
     ) -> None:
         self.conn = conn
         self.handler = handler
         self.connection: Connection | None = None  # once it is open
         self.awake: AwakeClock | None = None  # of the loop, while it is served
-        self.subscribed_at_s: float | None = None  # to all of it
         self._venue = venue
         self._settings = settings
         self._asked = asked
         self._on_event = on_event
+        self._on_healthy = on_healthy
         self._warn = warn
         self._pacer = Pacer(venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep)
         self._subscriber: Subscriber | None = None
+        self._subscribed_at_s: float | None = None  # to all of it, by the loop's clock
+        self._is_healthy = False
+        self._health_timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
         self._leave: asyncio.Future[str] = loop.create_future()  # done with why it is left
         self._broken: asyncio.Future[None] = loop.create_future()  # done with our own failure
@@ -150,6 +156,7 @@ class SessionConnection:
         )
         began()
         note = await self._until_end(connection, self._subscriber, stop)
+        self._look_at_health()
         ending = await self._close(connection, note)
         return End(*(note or _reason(ending)), is_fault=ending.error is not None)
 
@@ -170,8 +177,30 @@ class SessionConnection:
         if self._subscriber is not None:
             self._subscriber.ask_again(keys)
 
+    def note_subscribed(self) -> None:
+        """Note that all subscriptions have been answered."""
+        if self._subscribed_at_s is None and self.awake is not None:
+            self._subscribed_at_s = self.awake.now_s()
+            self._look_at_health()
+
+    def _look_at_health(self) -> None:
+        """Tell, once, that it has been fully subscribed for long enough; stalls do not count."""
+        if self._health_timer is not None:
+            self._health_timer.cancel()
+        if self._subscribed_at_s is None or self._is_healthy or self.awake is None:
+            return
+        left_s = self._settings.healthy_s - (self.awake.now_s() - self._subscribed_at_s)
+        if left_s > 0:
+            loop = asyncio.get_running_loop()
+            self._health_timer = loop.call_later(left_s, self._look_at_health)
+            return
+        self._is_healthy = True
+        self._on_healthy()
+
     def discard(self) -> None:
         """Give it up where it has not ended: the session was cancelled, or an observer failed."""
+        if self._health_timer is not None:
+            self._health_timer.cancel()
         if self.connection is not None and not self.connection.ended.done():
             self.connection.give_up("the session ended")
 

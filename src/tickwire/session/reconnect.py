@@ -2,9 +2,10 @@
 
 Rules of this file
 ------------------
-- A connection that has been fully subscribed for `HEALTHY_S` was well: the next attempt comes at
-  once, at the same endpoint. One that dies younger is a failure, whatever it brought. After a
-  failure the delays grow, and the next endpoint has its turn.
+- A connection that has been fully subscribed for `HEALTHY_S` is well: from then on the delays and
+  the row of failures begin anew, and the attempt after it comes at once, at the same endpoint. One
+  that dies younger is a failure, whatever it brought. After a failure the delays grow, and the next
+  endpoint has its turn.
 - An endpoint whose breaker is open is passed over. Where all are open, there is nothing but to wait
   and, where nothing could be reached, to probe.
 - What could not be reached at all (no name, no route, refused) costs the venue nothing: it is
@@ -75,8 +76,6 @@ class ReconnectPolicy:
         Of the backoff.
     unreachable_delay_s
         The longest delay while nothing can be reached.
-    healthy_s
-        How long a connection must have been subscribed to have been well.
     rng
         Gives the jitter.
     clock
@@ -93,7 +92,6 @@ class ReconnectPolicy:
         first_delay_s: float = 1.0,
         longest_delay_s: float = 30.0,
         unreachable_delay_s: float = 3.0,
-        healthy_s: float = HEALTHY_S,
         rng: random.Random | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -106,12 +104,12 @@ class ReconnectPolicy:
         self._source = source
         self._backoff = Backoff(first_delay_s, longest_delay_s, rng=rng)
         self._unreachable_delay_s = unreachable_delay_s
-        self._healthy_s = healthy_s
         self._clock = clock
         self._not_before_s = float("-inf")
         self._turn: Turn | None = None  # of the next attempt, or of the last
         self._has_turn = False  # of the next
-        self._was_well = False  # the last connection
+        self._is_well = False  # the open connection, or the last one where no attempt has failed
+        self._tried_url = self.url  # of the open connection or the last attempt
         connects.join(source)
 
     @property
@@ -120,8 +118,8 @@ class ReconnectPolicy:
         return self._urls[self._at]
 
     @property
-    def _breaker(self) -> CircuitBreaker:
-        return self._breaker_of(self.url)
+    def _tried(self) -> CircuitBreaker:
+        return self._breaker_of(self._tried_url)
 
     def next_step(self) -> Wait | Connect:
         """Give what to do now; after a `Wait`, ask again."""
@@ -131,14 +129,15 @@ class ReconnectPolicy:
         if not self._choose():
             return self._wait_for_breakers()
         if not self._has_turn:
-            self._turn = self._connects.reserve(self._source, first=self._was_well)
+            self._turn = self._connects.reserve(self._source, first=self._is_well)
             self._has_turn = True
             now_s = self._clock()  # a turn that is now comes after the first look at the clock
         if self._turn is not None and now_s < self._turn.at_s:
             return Wait(self._turn.at_s - now_s, "limit")
-        if not self._breaker.try_acquire():
+        if not self._breaker_of(self.url).try_acquire():
             return self._wait_for_breakers()
         self._has_turn = False
+        self._tried_url = self.url
         return Connect(self.url)
 
     def endpoint_to_probe(self) -> str | None:
@@ -151,19 +150,20 @@ class ReconnectPolicy:
 
     def connected(self) -> None:
         """Note that a connection is open."""
-        self._breaker.reached()
+        self._is_well = False
+        self._tried.reached()
 
     def given_up(self) -> None:
         """Note that an attempt was given up before it had a result."""
-        self._breaker.release()
+        self._tried.release()
 
     def unreachable(self) -> None:
         """Note that nothing took the connection."""
         if self._turn is not None:
             self._connects.give_back(self._turn)
-        self._breaker.failed(Failure.UNREACHABLE)
+        self._tried.failed(Failure.UNREACHABLE)
         self._delay(self._unreachable_delay_s)
-        self.turn_to_next()
+        self._turn_away()
 
     def failed(self, status: int | None = None, *, stay_away_s: float = 0.0) -> None:
         """Note that the endpoint was reached, and that no connection came of it.
@@ -176,25 +176,22 @@ class ReconnectPolicy:
             How long it wants not to be asked.
         """
         failure = Failure.REFUSED if status in REFUSALS else Failure.OTHER
-        self._breaker.failed(failure, stay_away_s=stay_away_s)
+        self._is_well = False
+        self._tried.failed(failure, stay_away_s=stay_away_s)
         self._delay()
-        self.turn_to_next()
+        self._turn_away()
 
-    def ended(self, *, subscribed_s: float | None) -> None:
-        """Note that a connection has ended.
+    def healthy(self) -> None:
+        """Note that the open connection has been fully subscribed for long enough."""
+        self._is_well = True
+        self._backoff.reset()
+        self._tried.healthy()
 
-        Parameters
-        ----------
-        subscribed_s
-            How long it had been fully subscribed; None: it never was.
-        """
-        self._was_well = subscribed_s is not None and subscribed_s >= self._healthy_s
-        if self._was_well:
-            self._backoff.reset()
-            self._breaker.healthy()
-        else:
-            self._breaker.failed()
-            self.turn_to_next()
+    def ended(self) -> None:
+        """Note that a connection has ended; without `healthy` before, it is a failure."""
+        if not self._is_well:
+            self._tried.failed()
+            self._turn_away()
         self._delay()
 
     def _choose(self) -> bool:
@@ -215,6 +212,11 @@ class ReconnectPolicy:
 
     def _delay(self, longest_s: float = float("inf")) -> None:
         self._not_before_s = self._clock() + min(self._backoff.next_delay_s(), longest_s)
+
+    def _turn_away(self) -> None:
+        """Let the endpoint after the one that failed have its turn, unless another one has it."""
+        if self.url == self._tried_url:
+            self.turn_to_next()
 
     def turn_to_next(self) -> None:
         """Let the next endpoint have its turn."""

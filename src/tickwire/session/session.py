@@ -123,7 +123,6 @@ class Session:
             given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
             lambda url: breakers.of(endpoint_of(url)),
             source=self._metrics.labels.get("source", ""),
-            healthy_s=given.healthy_s,
             first_delay_s=given.first_delay_s,
             longest_delay_s=given.options.backoff_max_s,
             unreachable_delay_s=given.unreachable_delay_s,
@@ -280,6 +279,7 @@ class Session:
                 self.settings,
                 self._asked,
                 on_event=self._on_subscription_event,
+                on_healthy=self._policy.healthy,
                 warn=self._warnings.add,
             )
         return self._current
@@ -334,11 +334,8 @@ class Session:
     def _report_end(self, attempt: SessionConnection, end: End) -> None:
         if end.is_fault:
             self._metrics.counter("protocol_errors").add()
-        since_s = attempt.subscribed_at_s
         if not self._stop.is_set():
-            self._policy.ended(
-                subscribed_s=None if since_s is None else self.settings.clock() - since_s
-            )
+            self._policy.ended()
         self._tell(lambda each: each.disconnected(self, self.conn, end.reason, end.detail))
         self._log.info("disconnected", conn=self.conn, reason=end.reason, detail=end.detail)
         for event in self._asked.disconnected(died=end.reason in DEATHS):
@@ -372,8 +369,8 @@ class Session:
                 "the connection ended at a subscribe request", subscriptions=_some(event.keys)
             )
         else:
-            if self._current is not None and self._current.subscribed_at_s is None:
-                self._current.subscribed_at_s = self.settings.clock()
+            if self._current is not None:
+                self._current.note_subscribed()
             self.subscribed_event.set()
             self._tell(lambda each: each.subscribed(self, self.conn))
 

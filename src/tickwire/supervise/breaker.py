@@ -9,8 +9,11 @@ Rules of this file
 - Each time it opens without having been well between, it stays open for twice as long, up to
   `LONGEST_OPEN_S`, or as long as the other side asked for.
 - What could not be reached at all may be probed while its breaker is open, by what costs nothing;
-  the first probe that gets through makes it half open. A refusal is an answer and is never probed.
-- To have been reached does not end a row of failures: what breaks down soon after counts too.
+  the first probe that gets through makes it half open. A refusal is an answer: after one, nothing
+  is probed before the time is over, whatever fails meanwhile.
+- To have been reached does not end a row of failures: what breaks down soon after counts too. What
+  works for long enough does (`healthy`); but what was begun before it opened says nothing about a
+  new try, so it leaves an open breaker as it is.
 """
 
 from __future__ import annotations
@@ -73,6 +76,7 @@ class CircuitBreaker:
         self._open_until_s = 0.0
         self._backoff = Backoff(FIRST_OPEN_S, LONGEST_OPEN_S, at_once=0, jitter=0.0)
         self._next_probe_s = 0.0
+        self._is_refused = False  # since it opened
         self._trial_until_s: float | None = None
 
     @property
@@ -118,6 +122,8 @@ class CircuitBreaker:
         self.last_failure = failure
         self._trial_until_s = None
         now_s = self._clock()
+        is_refusal = failure is Failure.REFUSED
+        self._is_refused = is_refusal or (state is BreakerState.OPEN and self._is_refused)
         if state is BreakerState.OPEN:  # begun before it opened
             self._open_until_s = max(self._open_until_s, now_s + stay_away_s)
         elif state is BreakerState.HALF_OPEN or self.n_failures >= THRESHOLD or stay_away_s > 0:
@@ -133,17 +139,19 @@ class CircuitBreaker:
             self._become(BreakerState.CLOSED)
 
     def healthy(self) -> None:
-        """Report that it has worked for long enough: the row of failures ends."""
-        self._trial_until_s = None
-        self.n_failures = 0
-        self._backoff.reset()
-        if self._state is not BreakerState.CLOSED:
-            self._become(BreakerState.CLOSED)
+        """Report that it works and has for long enough: the row of failures ends."""
+        if self.state is BreakerState.CLOSED:
+            self.n_failures = 0
+            self._backoff.reset()
 
     @property
     def may_be_probed(self) -> bool:
         """Whether it is open because nothing could be reached."""
-        return self.state is BreakerState.OPEN and self.last_failure is Failure.UNREACHABLE
+        return (
+            self.state is BreakerState.OPEN
+            and self.last_failure is Failure.UNREACHABLE
+            and not self._is_refused
+        )
 
     def try_probe(self) -> bool:
         """Ask to probe it; one may, every `PROBE_EVERY_S`."""
