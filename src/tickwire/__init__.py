@@ -11,7 +11,14 @@ from tickwire._version import __version__
 
 if TYPE_CHECKING:
     from tickwire import errors, session, venues, wire
-    from tickwire.config import AlertSettings, Config, Feed, MetricsSettings, Source
+    from tickwire.config import (
+        AlertSettings,
+        Config,
+        EmergencySettings,
+        Feed,
+        MetricsSettings,
+        Source,
+    )
     from tickwire.feed import (
         BatchConsumer,
         FeedHandler,
@@ -26,7 +33,7 @@ if TYPE_CHECKING:
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
-    from tickwire.supervise import Coordinator, ManagedTask, TaskManager, TaskStatus
+    from tickwire.supervise import Coordinator, EmergencyEvent, ManagedTask, TaskManager, TaskStatus
 
 __all__ = [
     "AlertSettings",
@@ -34,6 +41,8 @@ __all__ = [
     "Config",
     "Coordinator",
     "DuckDBSink",
+    "EmergencyEvent",
+    "EmergencySettings",
     "Feed",
     "FeedHandler",
     "GapEvent",
@@ -62,6 +71,8 @@ _HOMES = {
     "AlertSettings": ("tickwire.config", "AlertSettings"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
     "Coordinator": ("tickwire.supervise", "Coordinator"),
+    "EmergencySettings": ("tickwire.config", "EmergencySettings"),
+    "EmergencyEvent": ("tickwire.supervise", "EmergencyEvent"),
     "Config": ("tickwire.config", "Config"),
     "DuckDBSink": ("tickwire.sinks.duckdb", "DuckDBSettings"),
     "Feed": ("tickwire.config", "Feed"),

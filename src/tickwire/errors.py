@@ -124,6 +124,10 @@ class DecodeError(TickwireError):
         self.reason = reason
 
 
+class EmergencyShutdown(TickwireError):
+    """The feed has shut down in an emergency; the text says why, and what is left undone."""
+
+
 class SinkError(TickwireError):
     """A sink cannot be opened or written."""
 

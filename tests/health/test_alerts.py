@@ -19,7 +19,10 @@ class Scene:
         self.registry = Registry()
         self.metrics = Metrics(self.registry)
         self.now_s = 100.0
-        self.alerts = Alerts("main", settings, self.registry, lambda: self.now_s)
+        self.emergencies = []
+        self.alerts = Alerts(
+            "main", settings, self.registry, lambda: self.now_s, self.emergencies.append
+        )
         self.sent = []
         self.alerts._send = lambda watched, state, due: self.sent.append(
             (watched.settings.name, state, due)
@@ -110,6 +113,20 @@ def test_labels_choose_the_series():
     assert scene.look() == []
     scene.metrics.gauge("gaps_open", table="book", reason="stale").set(1)
     assert scene.look() == [("a", "firing")]
+
+
+def test_an_alert_that_is_an_emergency_is_one_whatever_its_hold_off():
+    scene = Scene(rule("breakers_open > 2", emergency=True, hold_off_s=3600))
+    breakers = scene.metrics.gauge("breakers_open")
+    scene.look()
+    assert scene.emergencies == []
+    for _ in range(2):
+        breakers.set(3)
+        scene.look()
+        breakers.set(0)
+        scene.look()
+    assert scene.emergencies == ["alert a: breakers_open > 2"] * 2
+    assert [state for _, state, _ in scene.sent] == ["firing", "resolved"]
 
 
 def firing(**options):

@@ -21,13 +21,15 @@ from tickwire.cli.bench import bench
 from tickwire.cli.check import check
 from tickwire.cli.coverage import coverage
 from tickwire.cli.doctor import doctor
+from tickwire.cli.driving import EMERGENCY, LAST_FLUSH_S
+from tickwire.cli.emergency import emergency
 from tickwire.cli.logs import LogFormat, set_up_logs
 from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
 from tickwire.cli.status import status
 from tickwire.cli.terminal import STDERR, take_standard_streams
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
 from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
 
@@ -35,7 +37,6 @@ FAILED = 1
 MISUSED = 2
 LONGEST_PROBLEM = 4096
 LEFT_BEHIND = ("sink-", "spill-", "state")  # threads of a feed whose stop gave up on them
-LAST_FLUSH_S = 1.0
 # typer brought click along from 0.20 on and used the installed one before: this finds either's.
 _UsageError: type[Exception] = next(
     error for error in typer.BadParameter.__mro__ if error.__name__ == "ClickException"
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, status, sim, replay, doctor, coverage):
+for command in (run, check, status, emergency, sim, replay, doctor, coverage):
     app.command()(command)
 app.add_typer(bench)
 
@@ -99,6 +100,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         code = app(args=arguments, prog_name="tickwire", standalone_mode=False)
     except ConfigError as error:
         return _told(error.problems, MISUSED)
+    except EmergencyShutdown as error:
+        return _told([str(error)], EMERGENCY)
     except TickwireError as error:
         return _told([str(error)], FAILED)
     except BrokenPipeError:

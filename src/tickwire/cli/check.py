@@ -87,4 +87,6 @@ def plan_lines(plan: FeedPlan) -> list[str]:
     for sink in plan.sinks:
         settings, tables = sink.settings, ", ".join(sink.tables)
         lines.append(f"  {settings.name}: {settings.type} at {settings.target}, takes {tables}")
+    for hook in plan.hooks:
+        lines.append(f"emergency hook {hook.name}, {hook.deadline_s:g} s: {hook.hook!r}")
     return [hidden(line) for line in lines]

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tickwire.feed import FeedHandler
 
 EMERGENCY = 70
+STOP_S = 75.0  # what the other parts of an emergency shutdown may take, beside its hooks
+LAST_FLUSH_S = 1.0
 ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
 
 
@@ -56,6 +59,7 @@ def drive(
     from tickwire.feed.verdict import silent_streams, stream_problems
 
     check_writable("--summary", summary)
+    feed.on_emergency_declared(lambda reason: _limit_emergency(feed, summary, reason))
     main = _until_signal(feed, work, summary, debug=debug)
     try:
         problems = run(main, loop=feed.config.feed.loop, debug=debug)
@@ -84,7 +88,7 @@ async def _until_signal(
             # A terminal that closes may hang up twice: by its kernel and by its shell.
             if number == signal.SIGHUP:
                 return
-            _abort(feed, summary)
+            _abort(feed, summary, "aborted by a second signal")
         asked.append(number)
         feed.request_stop(signal.Signals(number).name)
 
@@ -137,13 +141,27 @@ def check_writable(option: str, target: str | None) -> None:
         raise ConfigError([f"{option} {target}: {wrong}"])
 
 
-def _abort(feed: FeedHandler, summary: str | None) -> None:
+def _limit_emergency(feed: FeedHandler, summary: str | None, reason: str) -> None:
+    """Let an emergency shutdown end at a deadline, though a hook or a call blocks the loop."""
+
+    def end() -> None:
+        why = f"emergency shutdown: {reason}; it did not end in time"
+        _abort(feed, summary, why, LAST_FLUSH_S)
+
+    timer = threading.Timer(STOP_S + feed.longest_hook_s, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _abort(
+    feed: FeedHandler, summary: str | None, why: str, flush_s: float = ABORT_FLUSH_S
+) -> None:
     """End at once, and say what is left undone; nothing here waits for long."""
     undone = feed.uncommitted()
     n_rows = sum(sum(tables.values()) for tables in undone.values())
     left = f": {n_rows:,} rows not committed: {json.dumps(undone)}" if n_rows else ""
-    STDERR.write(f"tickwire: aborted by a second signal{left}\n")
-    LOG_WRITER.flush(ABORT_FLUSH_S)
+    STDERR.write(f"tickwire: {why}{left}\n")
+    LOG_WRITER.flush(flush_s)
     if summary != "-":  # standard output may be a pipe that nothing reads
         _write_beside(feed, summary)
     os._exit(EMERGENCY)

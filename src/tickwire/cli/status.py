@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from tickwire.errors import TickwireError
+from tickwire.errors import ConfigError, TickwireError
 
 ANSWER_S = 5.0
 
@@ -45,18 +45,44 @@ def ask(feed: str) -> dict[str, Any]:
     TickwireError
         No such feed runs.
     """
-    places = _places(feed)
-    for connection in places:
-        try:
-            connection.request("GET", "/health")
-            report = json.loads(connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError):
-            continue
-        finally:
-            connection.close()
-        if isinstance(report, dict) and "components" in report:
+    for connection in _places(feed):
+        report = asked(connection, "GET", "/health")
+        if report is not None and "components" in report:
             return report
     raise TickwireError(f"no feed {feed!r} runs, or none that can be asked")
+
+
+def asked(
+    connection: http.client.HTTPConnection, method: str, target: str
+) -> dict[str, Any] | None:
+    """Give the JSON object that a feed answers; None where nothing answers, or something else."""
+    try:
+        connection.request(method, target)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else None
+
+
+def local_socket(feed: str) -> Path | None:
+    """Give the path of the socket of a feed, by its name or its configuration."""
+    from tickwire.health.server import socket_path
+
+    if not feed.endswith(".toml"):
+        return socket_path(Path(".tickwire"), feed)
+    from tickwire.config import Config, load
+
+    try:
+        config = load(feed)
+    except ConfigError as error:  # a secret that is not set here, say
+        if not isinstance(error.readable, Config):
+            raise
+        config = error.readable
+    if config.feed.state_dir is None:
+        return None
+    return socket_path(Path(config.feed.state_dir), config.feed.name)
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:
@@ -86,23 +112,18 @@ def _places(feed: str) -> list[http.client.HTTPConnection]:
         if url.scheme != "http" or not url.hostname:
             raise TickwireError(f"{feed}: should be http://HOST:PORT")
         return [http.client.HTTPConnection(url.hostname, url.port, timeout=ANSWER_S)]
-    from tickwire.health.server import socket_path
+    path = local_socket(feed)
+    places: list[http.client.HTTPConnection] = [] if path is None else [LocalConnection(path)]
+    if feed.endswith(".toml"):
+        from tickwire.config import load
 
-    if not feed.endswith(".toml"):
-        return [_Local(socket_path(Path(".tickwire"), feed))]
-    from tickwire.config import load
-
-    config = load(feed)
-    places: list[http.client.HTTPConnection] = []
-    if config.feed.state_dir is not None:
-        places.append(_Local(socket_path(Path(config.feed.state_dir), config.feed.name)))
-    if config.metrics.address is not None:
-        host, port = config.metrics.address
-        places.append(http.client.HTTPConnection(host, port, timeout=ANSWER_S))
+        address = load(feed).metrics.address
+        if address is not None:
+            places.append(http.client.HTTPConnection(*address, timeout=ANSWER_S))
     return places
 
 
-class _Local(http.client.HTTPConnection):
+class LocalConnection(http.client.HTTPConnection):
     """HTTP over a socket in the file system."""
 
     def __init__(self, path: Path) -> None:

@@ -16,12 +16,13 @@ from tickwire.config.models import (
     Source,
 )
 from tickwire.config.signatures import with_keys_of
-from tickwire.config.watching import AlertSettings, MetricsSettings
+from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSettings
 
 __all__ = [
     "AlertSettings",
     "Config",
     "ConnectionOptions",
+    "EmergencySettings",
     "Feed",
     "FeedKeys",
     "FileSinkSettings",

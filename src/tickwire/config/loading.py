@@ -13,13 +13,15 @@ from tickwire.config.models import Feed, SinkSettings, Source
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import shown, unknown_key
 from tickwire.config.secrets import with_secrets
-from tickwire.config.watching import AlertSettings, MetricsSettings
+from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSettings
 from tickwire.errors import ConfigError
 
 # The group of entry points by which a sink's settings are found; their name is its `type`.
 SINKS = "tickwire.sinks"
-_TOP = ("feed", "source", "sink", "metrics", "alert")
-_Made = TypeVar("_Made", Feed, Source, SinkSettings, MetricsSettings, AlertSettings)
+_TOP = ("feed", "source", "sink", "metrics", "alert", "emergency")
+_Made = TypeVar(
+    "_Made", Feed, Source, SinkSettings, MetricsSettings, AlertSettings, EmergencySettings
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Config:
 
     Parameters
     ----------
-    feed, sources, sinks, metrics, alerts
+    feed, sources, sinks, metrics, alerts, emergencies
         Its sections.
     origin
         The file as the user named it, for messages; empty where there is none.
@@ -42,6 +44,7 @@ class Config:
     origin: str = ""
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alerts: tuple[AlertSettings, ...] = ()
+    emergencies: tuple[EmergencySettings, ...] = ()
     places: Mapping[str, Sequence[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, section: str, index: int) -> str:
@@ -102,6 +105,7 @@ def load(path: str | Path) -> Config:
     sinks = _sections("sink", document.get("sink", []), _sink, problems)
     metrics = _section("metrics", document.get("metrics", {}), MetricsSettings, problems)
     alerts = _sections("alert", document.get("alert", []), alert, problems)
+    hooks = _sections("emergency", document.get("emergency", []), EmergencySettings, problems)
     if "source" not in document:
         problems.append("source: is required, at least one [[source]]")
     config = Config(
@@ -109,9 +113,15 @@ def load(path: str | Path) -> Config:
         sources=tuple(source.anchored(folder) for source in sources.values()),
         sinks=tuple(sink.anchored(folder) for sink in sinks.values()),
         origin=origin,
-        places={"source": tuple(sources), "sink": tuple(sinks), "alert": tuple(alerts)},
+        places={
+            "source": tuple(sources),
+            "sink": tuple(sinks),
+            "alert": tuple(alerts),
+            "emergency": tuple(hooks),
+        },
         metrics=metrics or MetricsSettings(),
         alerts=tuple(alerts.values()),
+        emergencies=tuple(hook.anchored(folder) for hook in hooks.values()),
     )
     if problems:
         lines = [f"{origin}: {problem}" for problem in problems]

@@ -1,9 +1,10 @@
-"""The sections of a configuration by which a feed is watched: `[metrics]` and `[[alert]]`."""
+"""Sections by which a feed is watched and shut down: `[metrics]`, `[[alert]]`, `[[emergency]]`."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -65,6 +66,8 @@ class AlertSettings(Section):
         A program and its arguments, run without a shell; the alert is JSON on its standard input.
     webhook
         A URL that the alert is sent to (POST, JSON).
+    emergency
+        Shut the feed down (exit code 70), after the emergency hooks.
     hold_off_s
         After an alert the next one of this rule comes no sooner.
     """
@@ -75,8 +78,40 @@ class AlertSettings(Section):
         Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_command)] | None
     ) = None
     webhook: Annotated[str, url_with("http", "https"), AfterValidator(_webhook)] | None = None
+    emergency: bool = False
     hold_off_s: Annotated[float, Field(ge=0)] = 300.0
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             yield name, shown_url(value) if name == "webhook" and value else value
+
+
+class EmergencySettings(Section):
+    """`[[emergency]]`: a hook that runs when the feed shuts down in an emergency.
+
+    Parameters
+    ----------
+    hook
+        `package.module:NAME`, a coroutine function or a class; the module may stand beside the
+        configuration.
+    name
+        For log and summary; by default NAME.
+    deadline_s
+        How long it may take.
+    options
+        What a class is made with. A relative path under a key that ends in `_file` starts at the
+        configuration's folder.
+    """
+
+    hook: Annotated[str, Field(min_length=3, max_length=300)]
+    name: Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f]*$")] = ""
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def anchored(self, folder: Path) -> Self:
+        """Give the section with the relative paths of its options starting at `folder`."""
+        options = {
+            key: str(folder / value) if key.endswith("_file") and isinstance(value, str) else value
+            for key, value in self.options.items()
+        }
+        return self.model_copy(update={"options": options})

@@ -23,6 +23,7 @@ from tickwire.config import (
 )
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.consumer import BatchConsumer, OnLag
+from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
@@ -31,8 +32,9 @@ from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed, parts_of
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
-from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, spawn
+from tickwire.supervise import HOOK_S, Coordinator, ManagedTask, TaskManager, cancel_all, spawn
 
+EmergencyHook = TypeVar("EmergencyHook", bound=Callable[..., object])
 GapCallback = TypeVar("GapCallback", bound=Callable[[GapEvent], object])
 ReconnectCallback = TypeVar("ReconnectCallback", bound=Callable[[ReconnectEvent], object])
 
@@ -95,6 +97,7 @@ class FeedHandler:
         self._is_stopped = False
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
+        self._emergency = EmergencyStop(self, self.plan.hooks, self._end.set)
         self._failure: BaseException | None = None
         self._failures: set[str] = set()  # told
         self._log = get_logger("tickwire.feed")
@@ -130,8 +133,8 @@ class FeedHandler:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-        if kind is None and self._failure is not None:
-            raise self._failure
+        if kind is None:
+            self._raise_end(self._failure)
 
     async def start(self, *, max_messages: int = 0) -> None:
         """Open the sinks, then the connections; a feed is started once.
@@ -160,14 +163,17 @@ class FeedHandler:
             max_messages=max_messages,
             on_failure=self._on_failure,
             coordinator=self.coordinator,
+            on_emergency=self.declare_emergency,
         )
         await self._feed.tasks.start()
+        self._emergency.start(self._feed)
         self._following.start(self._feed)
         self._feed.start()
         if not self._replays:
-            self._probe = FeedProbe(self._feed, self.summary)
+            self._probe = FeedProbe(self._feed, self.summary, lambda: self._emergency.reason)
             try:
                 await self._probe.start()
+                await self._emergency.prepare()
             except BaseException:
                 await self._stop()
                 raise
@@ -208,8 +214,10 @@ class FeedHandler:
         self._is_stopped = True
         self._end.set()
         try:
-            await self._feed.stop(list(self._consumers))
+            flush_s = FLUSH_S if self._emergency.is_declared else None
+            await self._feed.stop(list(self._consumers), flush_s)
         finally:
+            await self._emergency.finish()
             await self._following.stop()
             if self._probe is not None:
                 await self._probe.stop()
@@ -289,6 +297,53 @@ class FeedHandler:
         self._following.add_reconnect(callback)
         return callback
 
+    def on_emergency(
+        self, hook: EmergencyHook, *, deadline_s: float = HOOK_S, name: str = ""
+    ) -> EmergencyHook:
+        """Run a coroutine function when the feed shuts down in an emergency; usable as a decorator.
+
+        Hooks run at the same time, as soon as intake stops, beside the flush. One that
+        fails or hangs stops no other.
+
+        Parameters
+        ----------
+        hook
+            Takes an `EmergencyEvent`, or nothing. What it returns is in the log and the summary. A
+            plain function runs in a thread of its own: so should what blocks.
+        deadline_s
+            How long it may take; then it is cancelled.
+        name
+            For log and summary; by default the function's.
+
+        Returns
+        -------
+        callable
+            As given.
+        """
+        self._emergency.add(hook, deadline_s, name)
+        return hook
+
+    def declare_emergency(self, reason: str) -> None:
+        """Shut the feed down at once: stop intake, flush, run the hooks; from any thread.
+
+        The run ends with `EmergencyShutdown`, and `tickwire run` with exit code 70.
+
+        Parameters
+        ----------
+        reason
+            One line. The first one counts; others are logged.
+        """
+        self._emergency.emergency.declare(reason)
+
+    @property
+    def longest_hook_s(self) -> float:
+        """The longest deadline of an emergency hook."""
+        return self._emergency.emergency.longest_s
+
+    def on_emergency_declared(self, callback: Callable[[str], None]) -> None:
+        """Call a function with the reason, at once and in the thread that declares it."""
+        self._emergency.emergency.follow(callback)
+
     def gaps(self) -> GapStream:
         """Give an iterator over gaps as they open and as they end, from now until the feed ends."""
         return self._following.add_stream()
@@ -345,6 +400,10 @@ class FeedHandler:
         failure = self._failure
         if failure is None and self._feed is not None:
             failure = self._feed.failure()
+        self._raise_end(failure)
+
+    def _raise_end(self, failure: BaseException | None) -> None:
+        failure = self._emergency.failure() or failure
         if failure is not None:
             raise failure
 
@@ -416,6 +475,7 @@ class FeedHandler:
             **summarise(self.config.feed.name, feed.pipeline.registry, feed.usage),
             "refusals": feed.refusals(),
             **feed.quiet(),
+            "emergency": self._emergency.to_dict(),
         }
 
     def status(self) -> Status:

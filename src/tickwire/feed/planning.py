@@ -17,6 +17,7 @@ from pathlib import Path
 from tickwire.config import Config, SinkSettings, Source, load
 from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
+from tickwire.feed.emergency import HookPlan, load_hooks
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
 from tickwire.health import parse_rule
 from tickwire.ring import MAX_SYMBOLS
@@ -108,12 +109,15 @@ class FeedPlan:
         In the order of the configuration.
     tables
         Every table of the feed with the extras of its venues, the feed's own tables last.
+    hooks
+        Those of an emergency.
     """
 
     config: Config
     sources: tuple[SourcePlan, ...]
     sinks: tuple[SinkPlan, ...]
     tables: dict[str, Table]
+    hooks: tuple[HookPlan, ...] = ()
 
 
 def load_whole(path: str | Path) -> Config:
@@ -163,10 +167,11 @@ def plan_feed(config: Config) -> FeedPlan:
     _check_sinks(config, problems)
     tables = _merged_tables(config, sources, problems)
     _check_alerts(config, problems)
+    hooks = load_hooks(config, problems)
     if problems:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
-    return FeedPlan(config, tuple(sources), sinks, tables)
+    return FeedPlan(config, tuple(sources), sinks, tables, hooks)
 
 
 def _plan_source(

@@ -47,12 +47,20 @@ class FeedProbe:
         Started.
     summary
         Gives its summary.
+    emergency
+        Gives the reason of an emergency shutdown; empty where there is none.
     """
 
-    def __init__(self, feed: RunningFeed, summary: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        feed: RunningFeed,
+        summary: Callable[[], dict[str, Any]],
+        emergency: Callable[[], str],
+    ) -> None:
         config = feed.plan.config
         self._feed = feed
         self._summary = summary
+        self._emergency = emergency
         self._name = config.feed.name
         self._registry = feed.pipeline.registry
         self._kept_s = time.monotonic()
@@ -62,10 +70,18 @@ class FeedProbe:
         self._depths = Depths(metrics)
         self._offsets = Offsets(feed.pipeline)
         _watch_memory(feed)
-        self._alerts = Alerts(self._name, config.alerts, self._registry, time.monotonic)
+        self._alerts = Alerts(
+            self._name, config.alerts, self._registry, time.monotonic, feed.on_emergency
+        )
         state_dir = config.feed.state_dir
         socket = None if state_dir is None else socket_path(Path(state_dir), self._name)
-        self.server = HealthServer(self, Exposition(self._registry), config.metrics.address, socket)
+        self.server = HealthServer(
+            self,
+            Exposition(self._registry),
+            config.metrics.address,
+            socket,
+            on_emergency=feed.on_emergency,
+        )
         self._tasks: list[ManagedTask[None]] = []
 
     async def start(self) -> None:
@@ -146,7 +162,11 @@ class FeedProbe:
         found.append(_component("ledger", self._gaps()))
         found.append(_component("tasks", self._failing_tasks()))
         firing = [f"{name} holds" for name in self._alerts.firing]
-        return [*found, _component("alerts", firing)]
+        found.append(_component("alerts", firing))
+        reason = self._emergency()
+        if reason:
+            found.append(Component("emergency", State.FAILED, (reason,)))
+        return found
 
     def _failing_tasks(self) -> list[str]:
         return [

@@ -63,9 +63,10 @@ class RunningFeed:
         How many data messages to decode; 0: no limit.
     on_failure
         Called in the loop's thread with what ended a session.
-
     coordinator
         Where the parts of `parts_of` arrive when they are ready.
+    on_emergency
+        Called with the reason, one line, where the feed must shut down at once; from any thread.
 
     Raises
     ------
@@ -83,6 +84,7 @@ class RunningFeed:
         max_messages: int,
         on_failure: Callable[[BaseException], None],
         coordinator: Coordinator,
+        on_emergency: Callable[[str], None],
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -91,6 +93,7 @@ class RunningFeed:
         self.sources: list[LiveSource] = []
         self._spills: dict[str, Spill] = {}
         self._on_failure = on_failure
+        self.on_emergency = on_emergency
         self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
@@ -142,13 +145,15 @@ class RunningFeed:
         if self.sources:
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
-    async def stop(self, consumers: Iterable[BatchConsumer]) -> None:
+    async def stop(self, consumers: Iterable[BatchConsumer], flush_s: float | None = None) -> None:
         """Stop reading, drain the rings, commit the sinks.
 
         Parameters
         ----------
         consumers
             Those of programs: they can still take what is there.
+        flush_s
+            How long sinks may take; None: as long as they make progress.
         """
         # Whatever fails on the way: the sinks must commit what the rings hold.
         if not self.tasks.is_running:  # the start was cancelled
@@ -165,7 +170,7 @@ class RunningFeed:
         for consumer in consumers:
             consumer.shutdown()
         await self._stop_all(
-            {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in self.sinks}
+            {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in self.sinks}, flush_s
         )
         self._note_positions(last=True)
         await self._positions.close()

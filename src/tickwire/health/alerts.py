@@ -4,6 +4,7 @@ Rules of this file
 ------------------
 - Every alert is a line in the log; a command and a webhook come on top, each with a deadline, and
   one that fails is logged and counted and stops nothing.
+- An alert that is an emergency is one as soon as its rule holds, whatever its hold-off.
 - A rule that flaps does nothing again before its hold-off is over, nor says that it has ended.
 """
 
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,14 +77,22 @@ class Alerts:
         What they look at.
     clock
         Monotonic, s.
+    on_emergency
+        Called with the reason where an alert is an emergency.
     """
 
     def __init__(
-        self, feed: str, settings: Sequence[AlertSettings], registry: Registry, clock: Clock
+        self,
+        feed: str,
+        settings: Sequence[AlertSettings],
+        registry: Registry,
+        clock: Clock,
+        on_emergency: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._feed = feed
         self._registry = registry
         self._clock = clock
+        self._on_emergency = on_emergency
         self._log = get_logger("tickwire.alerts")
         self._watched = [_Watched(each, parse_rule(each.when)) for each in settings]
         metrics = Metrics(registry)
@@ -130,6 +139,8 @@ class Alerts:
         if due and not watched.is_firing:
             watched.is_firing = True
             self._firing[name].set(1)
+            if watched.settings.emergency:
+                self._on_emergency(f"alert {name}: {watched.settings.when}")
             watched.is_sent = now_s - watched.sent_s >= watched.settings.hold_off_s
             if watched.is_sent:
                 watched.sent_s = now_s

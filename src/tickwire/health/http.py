@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 (RFC 9112) as it takes to answer GET: a request, an answer, the end.
+"""As much of HTTP/1.1 (RFC 9112) as a feed answers: a request without a body, an answer, the end.
 
 Rules of this file
 ------------------
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +20,7 @@ from tickwire.supervise import ManagedTask, spawn
 
 MAX_HEAD_BYTES = 16 << 10
 MAX_CLIENTS = 64
+READING = ("GET", "HEAD")
 REQUEST_S = 10.0  # for a request, and for taking its answer
 
 
@@ -32,7 +33,27 @@ class Reply:
     body: bytes
 
 
-Answer = Callable[[str, str], Awaitable[Reply | None]]  # of path and Accept; None: no such path
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request.
+
+    Parameters
+    ----------
+    method
+        `GET`, which HEAD is answered as, or `POST`.
+    path, query
+        Of its target.
+    accept
+        Its header Accept.
+    """
+
+    method: str
+    path: str
+    query: str
+    accept: str
+
+
+Answer = Callable[[Request], Awaitable[Reply | None]]  # None: there is no such path
 
 
 class Client(asyncio.Protocol):
@@ -41,13 +62,18 @@ class Client(asyncio.Protocol):
     Parameters
     ----------
     answer
-        Gives the answer to a GET.
+        Gives the answer.
     clients
         Those that are connected.
+    methods
+        What it may ask.
     """
 
-    def __init__(self, answer: Answer, clients: set[Client]) -> None:
+    def __init__(
+        self, answer: Answer, clients: set[Client], methods: Sequence[str] = READING
+    ) -> None:
         self._answer = answer
+        self._methods = methods
         self._clients = clients
         self._head = b""
         self._transport: Any = None
@@ -89,12 +115,13 @@ class Client(asyncio.Protocol):
     async def _react(self) -> None:
         lines = self._head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
         method, _, rest = lines[0].partition(" ")
-        path = rest.partition(" ")[0].partition("?")[0]
+        path, _, query = rest.partition(" ")[0].partition("?")
         headers = (line.partition(":") for line in lines[1:])
         accept = next((v.strip() for name, _, v in headers if name.lower() == "accept"), "")
         reply: Reply | None = None
-        if method in ("GET", "HEAD"):
-            reply = await self._answer(path, accept)
+        if method in self._methods:
+            asked = "GET" if method == "HEAD" else method
+            reply = await self._answer(Request(asked, path, query, accept))
             status = 404 if reply is None else reply.status
         else:
             status = 405
@@ -105,7 +132,7 @@ class Client(asyncio.Protocol):
             f"HTTP/1.1 {status} {phrase}\r\nContent-Type: {reply.content_type}\r\n"
             f"Content-Length: {len(reply.body)}\r\nConnection: close\r\n"
         )
-        head += "Allow: GET, HEAD\r\n" if status == 405 else ""
+        head += f"Allow: {', '.join(self._methods)}\r\n" if status == 405 else ""
         body = b"" if method == "HEAD" else reply.body
         if self._transport is not None:
             with contextlib.suppress(RuntimeError):  # it may be closed

@@ -2,10 +2,10 @@
 
 Rules of this file
 ------------------
-- It only reads, answers GET alone, and never raises into the feed. It runs in the feed's loop: a
+- It answers GET, changes nothing, and never raises into the feed. It runs in the feed's loop: a
   scrape is made in slices, and the loop runs after each.
 - Besides the address of `[metrics]` it listens on a socket in the state's folder, which only the
-  feed's user can open.
+  feed's user can open. There alone it takes a POST: what changes a feed is never asked over TCP.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 from tickwire.errors import TickwireError
 from tickwire.health.components import Component, State, worst
 from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
-from tickwire.health.http import Client, Reply
+from tickwire.health.http import READING, Client, Reply, Request
 from tickwire.logs import get_logger
 
 SLICE_S = 0.0005  # of a scrape, before the loop has its turn
@@ -67,7 +67,7 @@ class Probe(Protocol):
 
 
 class HealthServer:
-    """Answers about one feed.
+    """Answers about one feed, and takes what it is asked to do.
 
     Parameters
     ----------
@@ -81,6 +81,8 @@ class HealthServer:
         Path of the socket; None for none.
     on_scrape
         Called before metrics are read.
+    on_emergency
+        Called with the reason, where an emergency shutdown is asked for.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class HealthServer:
         address: tuple[str, int] | None,
         local: Path | None,
         on_scrape: Callable[[], None] = lambda: None,
+        on_emergency: Callable[[str], None] | None = None,
     ) -> None:
         self._probe = probe
         self._exposition = exposition
@@ -98,12 +101,15 @@ class HealthServer:
         self._on_scrape = on_scrape
         self._servers: list[asyncio.Server] = []
         self._clients: set[Client] = set()
-        self._answers: dict[str, Callable[[str], Awaitable[Reply]]] = {
-            "/metrics": self._metrics,
-            "/health": self._health,
-            "/health/live": self._live,
-            "/health/ready": self._ready,
+        self._answers: dict[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
+            ("GET", "/metrics"): self._metrics,
+            ("GET", "/health"): self._health,
+            ("GET", "/health/live"): self._live,
+            ("GET", "/health/ready"): self._ready,
         }
+        self._on_emergency = on_emergency
+        if on_emergency is not None:
+            self._answers["POST", "/emergency"] = self._emergency
         self._log = get_logger("tickwire.health")
         self.url = ""
 
@@ -137,9 +143,12 @@ class HealthServer:
     def _client(self) -> Client:
         return Client(self._answer, self._clients)
 
-    async def _answer(self, path: str, accept: str) -> Reply | None:
-        answer = self._answers.get(path)
-        return None if answer is None else await answer(accept)
+    def _local_client(self) -> Client:
+        return Client(self._answer, self._clients, (*READING, "POST"))
+
+    async def _answer(self, request: Request) -> Reply | None:
+        answer = self._answers.get((request.method, request.path))
+        return None if answer is None else await answer(request)
 
     async def _listen_locally(self, path: Path) -> None:
         _forget(path)  # of a feed that was killed: the state's lock is this one's
@@ -157,7 +166,7 @@ class HealthServer:
         finally:
             os.umask(before)
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_unix_server(self._client, sock=listening))
+        self._servers.append(await loop.create_unix_server(self._local_client, sock=listening))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -169,8 +178,8 @@ class HealthServer:
         if self._socket is not None:
             _forget(self._socket)
 
-    async def _metrics(self, accept: str) -> Reply:
-        is_open = "application/openmetrics-text" in accept
+    async def _metrics(self, request: Request) -> Reply:
+        is_open = "application/openmetrics-text" in request.accept
         self._on_scrape()
         pieces: list[str] = []
         began_s = time.perf_counter()
@@ -181,7 +190,7 @@ class HealthServer:
                 began_s = time.perf_counter()
         return Reply(200, OPEN_METRICS if is_open else TEXT, "".join(pieces).encode())
 
-    async def _health(self, accept: str) -> Reply:
+    async def _health(self, request: Request) -> Reply:
         components = self._probe.components()
         state = worst(components)
         report = {
@@ -193,13 +202,19 @@ class HealthServer:
         }
         return _json(report, is_good=state is not State.FAILED)
 
-    async def _live(self, accept: str) -> Reply:
+    async def _live(self, request: Request) -> Reply:
         is_live = self._probe.is_live()
         return _json({"live": is_live}, is_good=is_live)
 
-    async def _ready(self, accept: str) -> Reply:
+    async def _ready(self, request: Request) -> Reply:
         is_ready = self._probe.is_ready()
         return _json({"ready": is_ready}, is_good=is_ready)
+
+    async def _emergency(self, request: Request) -> Reply:
+        given = parse_qs(request.query).get("reason", [""])[0]
+        if self._on_emergency is not None:
+            self._on_emergency(given or "asked for by `tickwire emergency`")
+        return _json({"emergency": True, "pid": os.getpid()}, is_good=True)
 
 
 def _json(value: dict[str, Any], *, is_good: bool) -> Reply:

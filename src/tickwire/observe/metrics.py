@@ -292,6 +292,10 @@ METRICS = (
     _counter("alerts", "Alerts sent.", ("alert",)),
     _gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
     _counter("alert_errors", "Commands and webhooks of an alert that failed.", ("alert",)),
+    # Emergencies.
+    _gauge("emergency", "Whether the feed shuts down in an emergency."),
+    _counter("emergency_hooks", "Emergency hooks that ran."),
+    _counter("emergency_hook_failures", "Those of them that failed or came to their deadline."),
     # The process.
     _counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
     _gauge("uptime_seconds", "Time since the start.", scale=1e-9),

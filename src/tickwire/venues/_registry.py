@@ -6,19 +6,18 @@ Rules of this file
   `binance-usdm` is looked for in `binance_usdm`, then in `binance`.
 - An installed package offers a venue as an entry point of the group `tickwire.venues`, under the
   venue's name. A name of tickwire's own cannot be taken.
-- `package.module:NAME` is imported as Python would; where that does not find the module, the
-  folders given are looked in, after everything that is installed.
+- `package.module:NAME` is imported by `tickwire.config.objects`.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import tickwire.venues as package
+from tickwire.config.objects import PLACE, load_object
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
@@ -97,41 +96,8 @@ def _offered(name: str) -> Venue:
 
 def _declared(place: str, folders: Sequence[Path]) -> Venue:
     """Import `package.module:NAME`."""
-    module_name, _, attributes = place.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), *attributes.split(".")]):
-        raise ConfigError([f"is {place!r}, should be the name of a venue or 'package.module:NAME'"])
-    try:
-        found: object = _module(module_name, folders)
-    except ConfigError:
-        raise
-    except Exception as error:  # whatever another's module raises
-        wrong = f"{place!r} cannot be imported: {type(error).__name__}: {error}"
-        raise ConfigError([wrong]) from error
-    for attribute in attributes.split("."):
-        if not hasattr(found, attribute):
-            near = [key for key, value in vars(found).items() if isinstance(value, Venue)]
-            hint = f": it has {', '.join(near)}" if near else ""
-            raise ConfigError([f"{place!r}: {module_name} has no {attribute!r}{hint}"])
-        found = getattr(found, attribute)
+    found = load_object(place, folders, Venue, f"the name of a venue or {PLACE}")
     if not isinstance(found, Venue):
         wrong = f"{place!r} is a {type(found).__name__}, should be a tickwire.venues.base.Venue"
         raise ConfigError([wrong])
     return found
-
-
-def _module(name: str, folders: Sequence[Path]) -> object:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # found, and it lacks another
-    added = [text for folder in folders if (text := str(folder.absolute())) not in sys.path]
-    sys.path += added  # for good: the module may import its neighbours later
-    try:
-        importlib.invalidate_caches()
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        looked = f", nor in {' or '.join(map(str, folders))}" if folders else ""
-        raise ConfigError([f"no module {error.name!r} is installed{looked}"]) from None
