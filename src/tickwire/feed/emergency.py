@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Hooks do not wait for the flush: what is CRITICAL may be a disk that takes nothing, and an order
-  that should be cancelled does not wait for it. They begin when intake is told to stop.
+  that should be cancelled does not wait for it. They begin as intake stops.
 - The feed stops itself, whether its program waits in `run` or anywhere else.
 - A hook may be an object that prepares itself: `start(feed)` is awaited when the feed starts, and
   its error is an error of the start; `stop()` when the feed ends, after the hook where it ran.

@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- A reason can be declared from any thread; the first one counts. Whoever shuts the feed down is
+- A reason can be declared from any thread; the first one counts. What shuts the feed down is
   called at once, and only then is anything logged.
 - Hooks run at the same time, each under its own deadline; one that fails, hangs or ends late stops
   no other. A coroutine function runs in the loop, a plain one in a thread of its own: a coroutine
@@ -36,7 +36,7 @@ _log = get_logger("tickwire.emergency")
 
 @dataclass(frozen=True, slots=True)
 class EmergencyEvent:
-    """What a hook is told.
+    """What a hook gets.
 
     Parameters
     ----------
