@@ -289,3 +289,18 @@ def test_numbers_are_not_negative() -> None:
     for conn, session in ((-1, 0), (0, -1)):
         with pytest.raises(ValueError, match="0 or more"):
             market.streams.adopt(conn, session)
+
+
+def test_runs_of_any_length() -> None:
+    """Many rows are compared at once where a run is long, over the ring's end too."""
+    rng = random.Random(5)
+    market = Market(overflow="drop_oldest")
+    for conn in range(3):
+        market.adopt(conn, conn)
+    for _ in range(300):
+        for _ in range(rng.randrange(1, 4)):
+            conn, symbol = rng.randrange(3), rng.choice(SYMBOLS[:3])
+            for _ in range(rng.choice((1, 2, 31, 32, 33, 64, 65, 100))):
+                assert market.stage(conn, symbol)
+        market.ring.publish()
+        market.check()

@@ -53,6 +53,9 @@ cdef class Streams:
     cpdef void sweep(self) noexcept nogil
     cdef void note(self, int64_t first, int64_t stop) noexcept nogil
     cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil
+    cdef int64_t run_end(
+        self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
+    ) noexcept nogil
     cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil
     cdef int reserve(self, int32_t session) except -1
     cdef int put(self, int32_t conn, int32_t session) except -1

@@ -25,6 +25,7 @@ from tickwire.ring.stream import Stream
 cdef enum:
     FEWEST_SLOTS = 64
     FEWEST_STREAMS = 16
+    RUN_ROWS = 32           # that are compared at once
     DRIFT_SHIFT = 13        # 120 ppm: more than two clocks differ
 
 STATE = np.dtype([
@@ -138,11 +139,7 @@ cdef class Streams:
             begin = row
             symbol = self.symbols[row & mask]
             conn = self.conns[row & mask]
-            row += 1
-            while (
-                row < stop and self.symbols[row & mask] == symbol and self.conns[row & mask] == conn
-            ):
-                row += 1
+            row = self.run_end(row + 1, stop, symbol, conn)
             stream = self.find(conn, symbol)
             if stream == NULL:
                 continue
@@ -170,6 +167,33 @@ cdef class Streams:
             stream.conn = conn
             if stream.last_event != INT64_MIN:
                 stream.least_delay = min(stream.least_delay, stream.last_mono - stream.last_event)
+
+    cdef int64_t run_end(
+        self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
+    ) noexcept nogil:
+        """The first row from `row` on of another symbol or connection; `stop` where none is."""
+        cdef int64_t mask = self.core.mask
+        cdef const int32_t* symbols = self.symbols
+        cdef const int32_t* conns = self.conns
+        cdef int64_t at
+        cdef int32_t other
+        cdef int i
+        while row < stop:
+            at = row & mask
+            if symbols[at] != symbol or conns[at] != conn:
+                return row
+            row += 1
+            at = row & mask
+            while stop - row >= RUN_ROWS and at + RUN_ROWS <= mask + 1:
+                other = 0
+                for i in range(RUN_ROWS):  # of fixed length: compiled to a few vector instructions
+                    other |= (symbols[at + i] ^ symbol) | (conns[at + i] ^ conn)
+                if other != 0:
+                    stop = row + RUN_ROWS  # the end is among them
+                    break
+                row += RUN_ROWS
+                at = row & mask
+        return stop
 
     cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil:
         cdef int64_t row
