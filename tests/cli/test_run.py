@@ -461,13 +461,20 @@ def test_a_second_signal_aborts(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert process.returncode == 70
-    line = errors.splitlines()[-1]
-    assert line.startswith("tickwire: aborted by a second signal: ")
-    # Parquet holds them until its file is closed.
-    undone = json.loads(line.partition("rows not committed: ")[2])
-    assert undone["parquet"]["trades"] == 10
-    summary = json.loads((tmp_path / "sum.json").read_text())
-    assert summary["rows_left"]["parquet"]["trades"] == 10
+    assert errors.splitlines()[-1] == "tickwire: aborted by a second signal"
+    assert json.loads((tmp_path / "sum.json").read_text())["rows_left"] == {}
+    assert from_parquet(tmp_path, "trades").num_rows == 10  # its file was closed
+    shutdown = from_duckdb(tmp_path, "gaps")
+    assert shutdown["reason"].to_pylist() == ["shutdown"]
+    assert shutdown["state"].to_pylist() == ["open"]
+    with exchange([trades(10, 20)]) as server:
+        run_ok(write_config(tmp_path, source(server.ws_url)), "--max-messages", 10)
+    assert from_duckdb(tmp_path, "trades").num_rows == 20
+    gaps = from_duckdb(tmp_path, "gaps")
+    assert gaps["state"].to_pylist() == ["open", "open", "closed"]
+    assert len({*gaps["gap_id"].to_pylist()}) == 1
+    received = from_duckdb(tmp_path, "trades")["ts_recv"].cast("int64").to_pylist()
+    assert {*gaps["ts_start"].cast("int64").to_pylist()} == {received[9]}
 
 
 def test_a_locked_sink_is_told_before_any_connection_is_made(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Rows that wait for a sink, over a kill and past a sink that hangs, as a user has it."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.cli.program import environment, from_parquet, started, tickwire, write_config
 from tests.cli.test_run import run_ok, source
@@ -63,6 +65,36 @@ def test_a_sink_that_hangs_ends_in_one_line_and_in_time(tmp_path: Path) -> None:
     assert "sink ipc has not got 50 rows of trades" in done.stderr.splitlines()[-1]
     assert summary["rows_left"]["ipc"]["trades"] == 50
     assert summary["rows_committed"]["duckdb"]["trades"] == 50
+
+
+def test_a_second_signal_spills_what_a_sink_does_not_take(tmp_path: Path) -> None:
+    ipc = '[[sink]]\ntype = "ipc"\npath = "ipc"\n'
+    with exchange([trades(0, 50)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), sinks="duckdb")
+        config.write_text(config.read_text() + ipc)
+        with subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", HANGING, "run", config],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        ) as process:
+            assert server.played.wait(60)
+            for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+                process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+    assert process.returncode == 70
+    line = errors.splitlines()[-1]
+    assert line.startswith("tickwire: aborted by a second signal: ")
+    assert json.loads(line.partition("rows not committed: ")[2])["ipc"]["trades"] == 50
+    with exchange([trades(50, 80)]) as server:
+        config = write_config(tmp_path, source(server.ws_url), sinks="duckdb")
+        config.write_text(config.read_text() + ipc)
+        run_ok(config, "--max-messages", 30)
+    ids: list[int] = []
+    for path in sorted((tmp_path / "ipc" / "trades").glob("*.arrows")):
+        with pa.ipc.open_stream(path) as stream:
+            ids += map(int, stream.read_all()["trade_id"].to_pylist())
+    assert sorted(ids) == list(range(80))
 
 
 @pytest.mark.parametrize("state_dir", ["state", ""])

@@ -110,6 +110,10 @@ def test_what_one_consumer_loses_is_a_gap_of_its_own() -> None:
     assert gap["lost"] == loser.n_dropped > 2000
     assert gap["state"] == "closed"
     assert it.registry.by("consumer_dropped_rows", "consumer") == {"loser": loser.n_dropped}
+    lost = loser.n_dropped
+    loser.close()
+    it.watch.look()
+    assert [it.watch.n_dropped("mids", name) for name in ("loser", "reader")] == [lost, 0]
     assert it.blocked_s() == {}
 
 

@@ -157,6 +157,10 @@ def _abort(
     feed: FeedHandler, summary: str | None, why: str, flush_s: float = ABORT_FLUSH_S
 ) -> None:
     """End at once, and say what is left undone; nothing here waits for long."""
+    try:
+        feed.abort()
+    except Exception as error:  # whatever fails: it must end
+        STDERR.write(f"tickwire: {type(error).__name__}: {error}\n")
     undone = feed.uncommitted()
     n_rows = sum(sum(tables.values()) for tables in undone.values())
     left = f": {n_rows:,} rows not committed: {json.dumps(undone)}" if n_rows else ""

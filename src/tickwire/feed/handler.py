@@ -223,6 +223,14 @@ class FeedHandler:
                 await self._probe.stop()
             await self._feed.tasks.stop()
 
+    def abort(self) -> None:
+        """Commit and spill what can be within a short deadline, and declare what is left behind.
+
+        For a process that ends at once; to be called in the loop's thread.
+        """
+        if self._feed is not None:
+            self._feed.abort()
+
     def batches(
         self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
     ) -> BatchConsumer:

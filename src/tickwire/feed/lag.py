@@ -10,6 +10,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -71,6 +72,7 @@ class LagWatch:
         self._clock = clock
         self._looked_s = clock()
         self._watched: dict[str, list[_Watched]] = {table: [] for table in rings}
+        self._n_dropped: Counts[tuple[str, str]] = Counts()  # by table and consumer
 
     def free_name(self, table: str) -> str:
         """Give a name that no consumer of the table has; names of closed ones are used again."""
@@ -84,6 +86,10 @@ class LagWatch:
     def watch(self, table: str, name: str, rows: Consumer) -> None:
         """Look after a consumer until it is closed."""
         self._watched[table].append(_Watched(table, name, rows))
+
+    def n_dropped(self, table: str, name: str) -> int:
+        """Give how many rows of a table a consumer had lost at the last look; closed ones too."""
+        return self._n_dropped[table, name]
 
     def look(self) -> None:
         """Count waits and losses since the last look; warn where one lasts."""
@@ -143,6 +149,7 @@ class LagWatch:
                 "consumer_dropped_rows", table=each.table, consumer=each.name
             )
         each.dropped.add(loss.n_rows)
+        self._n_dropped[each.table, each.name] += loss.n_rows
         self._ledger.record(
             each.table,
             OVERFLOW,

@@ -4,7 +4,8 @@ Rules of this file
 ------------------
 - A snapshot of all streams is taken a few times a second. It counts once every sink has committed
   what had been published then, so that a gap between two runs starts where the tables end.
-- Gaps that are open are written as soon as they are, so that the next run ends them.
+- Gaps that are open are written as soon as they are, so that the next run ends them. Gaps that
+  not every sink can have got, as the last ones of a stop, are written for it to write again.
 - The file is replaced whole. It is not flushed to the disk: a kill leaves it, and after a power cut
   an older one is good too, for it makes gaps longer, never shorter.
 """
@@ -13,14 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tickwire.clock import wall_ns
-from tickwire.ledger import Position
+from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
 from tickwire.supervise import spawn
@@ -52,6 +56,9 @@ class Positions:
         self._written = ""
         self._has_failed = False
         self._writing: asyncio.Future[None] | None = None
+        self._gaps: list[Gap] = []
+        self._lock = threading.Lock()  # of the file
+        self._has_ended = False
 
     def load(self) -> dict[StreamName, Position]:
         """Give what the last run has left; nothing where that cannot be read, which is logged."""
@@ -70,11 +77,21 @@ class Positions:
                 )
                 for venue, table, symbol, recv, event, gap_id, reason in stored["streams"]
             }
+            self._gaps = [_gap_of(values) for values in stored.get("gaps", ())]
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             _log.warning("positions cannot be read: no gap since the last run", error=str(error))
         return dict(self._committed)
+
+    def take_gaps(self) -> list[Gap]:
+        """Give the gaps that the last run has left to be written again; once."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def keep_gaps(self, gaps: Iterable[Gap]) -> None:
+        """Keep gaps that are over for the next run, beside the streams."""
+        self._gaps.extend(gaps)
 
     @property
     def is_due(self) -> bool:
@@ -110,6 +127,29 @@ class Positions:
             self._written = text
             self._writing = spawn("positions", asyncio.to_thread(self._write, text))
 
+    def abandon(
+        self,
+        streams: Mapping[StreamName, Position],
+        committed: Mapping[StreamName, Position | None],
+    ) -> None:
+        """Write what is committed, at once: the process ends, and its gaps stay open.
+
+        Parameters
+        ----------
+        streams
+            Where each stream stands.
+        committed
+            The last committed row of each stream of which some rows are not; None where it is older
+            than what is known.
+        """
+        if self._path is None:
+            return
+        self._committed.update(
+            (name, each) for name, each in streams.items() if name not in committed
+        )
+        self._committed.update((name, each) for name, each in committed.items() if each is not None)
+        self._write(self._text(streams), is_last=True)
+
     async def close(self) -> None:
         """Write what is committed, at the end."""
         if self._writing is not None:
@@ -130,17 +170,26 @@ class Positions:
             open_now = newest.get(name, position)
             recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason])
-        return json.dumps({"version": _VERSION, "streams": streams})
+        gaps = [asdict(gap) for gap in self._gaps]
+        return json.dumps({"version": _VERSION, "streams": streams, "gaps": gaps})
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, *, is_last: bool = False) -> None:
         if self._path is None:
             return
         fresh = self._path.with_name(self._path.name + ".new")
         try:
-            fresh.write_text(text + "\n", encoding="utf-8")
-            fresh.replace(self._path)
+            with self._lock:
+                if self._has_ended:
+                    return
+                self._has_ended = is_last
+                fresh.write_text(text + "\n", encoding="utf-8")
+                fresh.replace(self._path)
             self._has_failed = False
         except OSError as error:
             if not self._has_failed:
                 self._has_failed = True
                 _log.warning("positions cannot be written", file=str(self._path), error=str(error))
+
+
+def _gap_of(values: dict[str, Any]) -> Gap:
+    return Gap(**{**values, "place": Place(**values["place"])})

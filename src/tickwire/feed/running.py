@@ -21,6 +21,7 @@ from typing import Any
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.loops import callback_errors
+from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.positions import Positions
@@ -29,6 +30,8 @@ from tickwire.feed.spilling import spill_of, warn_of_unclaimed
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
+from tickwire.ledger import Position
+from tickwire.ledger.index import StreamName
 from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
@@ -45,6 +48,7 @@ CONNECT_RESERVE = 5  # of so many connects one is kept for first reconnects
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
 SERVERS_S = 5.0
+ABORT_S = 1.5  # how long sinks may still commit at an abort
 LAST_ROWS_S = 5.0  # how long the feed's own last rows may wait for a sink at the stop
 
 _log = get_logger("tickwire.feed")
@@ -97,6 +101,7 @@ class RunningFeed:
         self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
+        self._declared: set[str] = set()  # sinks whose losses are gaps
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
         self._rest_limits: dict[str, WindowLimiter] = {}  # by venue
@@ -138,6 +143,8 @@ class RunningFeed:
             )
             self._coordinator.arrive(f"sink {sink.name}")
         positions = self._positions.load()
+        for gap in self._positions.take_gaps():
+            self.pipeline.ledger.write_again(gap)
         for source in self.sources:
             source.gaps.start(positions)
             source.start(self.tasks)
@@ -169,13 +176,52 @@ class RunningFeed:
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
-        await self._stop_all(
-            {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in self.sinks}, flush_s
-        )
+        # What a sink in trouble has not got is a gap, which the others can still take.
+        for sinks in ([each for each in self.sinks if each.trouble], self.sinks):
+            await self._stop_all(
+                {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in sinks}, flush_s
+            )
+            self._declare_losses(sinks)
+            await self._flush_ledger(is_last=sinks is self.sinks)
         self._note_positions(last=True)
         await self._positions.close()
         self._state.use(self.pipeline.next_numbers())
         await asyncio.to_thread(self._state.close)
+
+    def abort(self) -> None:
+        """Leave as little undone as can be helped within `ABORT_S`: the process ends at once.
+
+        What is not read any more is a gap (`shutdown`) that the next run ends; sinks commit what
+        they can, and the rest is spilled, or missing since its stream's last committed row.
+        """
+        for source in self.sources:
+            source.abort()
+        self.pipeline.lag.look()
+        self.pipeline.ledger.housekeeping()
+        until_s = time.monotonic() + ABORT_S
+        for sink in self.sinks:
+            sink.request_stop()
+        for sink in self.sinks:
+            sink.abort(until_s)
+        committed: dict[StreamName, Position | None] = {}
+        for table, n_safe in self._safe_rows(self.sinks).items():
+            if table in self.pipeline.streams:
+                for lost in lost_rows(self.pipeline.rings[table], n_safe):
+                    committed[str(lost.venue), table, str(lost.symbol)] = lost.before
+        self._positions.abandon(merged(source.gaps for source in self.sources), committed)
+        self._state.use(self.pipeline.next_numbers())
+
+    def _declare_losses(self, sinks: Iterable[Sink]) -> None:
+        """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
+        for sink in sinks:
+            if sink.name in self._declared or not sink.rows_left:
+                continue
+            for table, n_safe in self._safe_rows([sink]).items():
+                if table in self.pipeline.streams:
+                    ring = self.pipeline.rings[table]
+                    gaps = declare_losses(self.pipeline.ledger, ring, n_safe, sink.name)
+                    self._positions.keep_gaps(gaps)
+            self._declared.add(sink.name)
 
     async def _stop_all(
         self,
@@ -317,21 +363,29 @@ class RunningFeed:
             {name: rings[name].published for name in self.pipeline.streams},
             merged(source.gaps for source in self.sources),
         )
-        committed: dict[str, int] = {}
-        for sink in self.sinks:
-            for table in sink.tables:
-                n = sink.rows_safe.get(table, 0) + rings[table].dropped_rows
-                committed[table] = min(n, committed.get(table, n))
-        self._positions.commit(committed)
+        # The gaps of a sink that has ended say what it has not got.
+        self._positions.commit(
+            self._safe_rows(sink for sink in self.sinks if sink.name not in self._declared)
+        )
 
-    async def _flush_ledger(self) -> None:
+    def _safe_rows(self, sinks: Iterable[Sink]) -> dict[str, int]:
+        """Give how many rows of each table outlive the process in each of these sinks."""
+        safe: dict[str, int] = {}
+        for sink in sinks:
+            for table, n_rows in sink.rows_safe.items():
+                n = n_rows + self.pipeline.lag.n_dropped(table, sink.name)
+                safe[table] = min(n, safe.get(table, n))
+        return safe
+
+    async def _flush_ledger(self, *, is_last: bool = False) -> None:
         ledger = self.pipeline.ledger
         until_s = time.monotonic() + LAST_ROWS_S
         ledger.housekeeping()
         while ledger.n_waiting and time.monotonic() < until_s:
             await asyncio.sleep(0.01)
             ledger.housekeeping()
-        ledger.end()
+        if is_last:
+            ledger.end()
 
 
 def parts_of(plan: FeedPlan, *, replays: bool) -> list[str]:

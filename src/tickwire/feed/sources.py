@@ -117,6 +117,15 @@ class LiveSource(SessionObserver):
             self.books.end()
         self.gaps.end()
 
+    def abort(self) -> None:
+        """Open the gaps of what is not read any more: the process ends at once."""
+        for number, session in enumerate(self.sessions):
+            connection = session.connection
+            behind_ns = None
+            if connection is not None and connection.is_behind:
+                behind_ns = connection.behind_since_ns
+            self.gaps.aborted(number, behind_since_ns=behind_ns)
+
     async def _release_held(self) -> None:
         """Let in the deltas that wait for room, while sinks and programs still make some."""
         end = asyncio.get_running_loop().time() + RELEASE_S

@@ -217,10 +217,12 @@ class Ledger:
         place: Place,
         *,
         lasted_ns: int = 0,
+        event_start_ns: int | None = None,
+        event_end_ns: int | None = None,
         lost: int | None = None,
         consumer: str | None = None,
         detail: str | None = None,
-    ) -> None:
+    ) -> Gap:
         """Write a gap that is over when it is noticed.
 
         Parameters
@@ -231,9 +233,25 @@ class Ledger:
             From the last row before to the first row after, ns since the epoch.
         lasted_ns
             How long it was at least, by the monotonic clock.
+        event_start_ns, event_end_ns
+            The same rows by the venue's clock.
         """
-        gap = self._gap(table, reason, start_ns, place, lost=lost, consumer=consumer, detail=detail)
-        self._end(gap, max(end_ns, start_ns + lasted_ns), None)
+        gap = self._gap(
+            table,
+            reason,
+            start_ns,
+            place,
+            event_start_ns=event_start_ns,
+            lost=lost,
+            consumer=consumer,
+            detail=detail,
+        )
+        self._end(gap, max(end_ns, start_ns + lasted_ns), event_end_ns)
+        return gap
+
+    def write_again(self, gap: Gap) -> None:
+        """Write a gap of an earlier run that not every sink may have got, under its number."""
+        self._write_gap(gap)
 
     def event(self, event: str, detail: str, place: Place, *, log: bool = False) -> None:
         """Write what happened to a connection.

@@ -19,7 +19,7 @@ from tickwire.ledger.gaps import Moment, Position
 from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.open_gaps import OpenGaps
-from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, REFUSED
+from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, REFUSED, SHUTDOWN
 from tickwire.ring import Dictionary, Streams
 
 MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
@@ -62,6 +62,7 @@ class StreamGaps:
         self.books = BookGaps(self._gaps)
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
+        self._has_ended = False
 
     # What there is.
 
@@ -189,6 +190,23 @@ class StreamGaps:
             self._gaps.end_by_row(stream)  # the connection may have ended an earlier gap
             self._gaps.open(stream, reason, detail=detail, not_after_ns=behind_since_ns)
 
+    def aborted(self, session: int, *, behind_since_ns: int | None = None) -> None:
+        """Note that nothing is read any more though the connection is open: the process ends.
+
+        The gaps stay open for the next run, which ends them.
+
+        Parameters
+        ----------
+        session, behind_since_ns
+            As for `disconnected`.
+        """
+        if self._has_ended:
+            return
+        for stream in self._index.of_session(session):
+            self._gaps.end_by_row(stream)
+            if self._gaps.is_known(stream):
+                self._gaps.open(stream, SHUTDOWN, not_after_ns=behind_since_ns)
+
     def undecoded(self, conn: int, payload: bytes) -> None:
         """Note that a message could not be decoded: rows of the symbols that it names are missing.
 
@@ -222,6 +240,7 @@ class StreamGaps:
 
     def end(self) -> None:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
+        self._has_ended = True
         self.books.look(is_last=True)
         now = self._ledger.now()
         for stream in self._gaps.streams:

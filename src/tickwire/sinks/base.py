@@ -252,6 +252,27 @@ class Sink(ABC):
             self.failed = SinkError(self._describe(left))
             _log.error("a sink has not got all rows", sink=self.name, why=str(self.failed))
 
+    def request_stop(self) -> None:
+        """Let the worker write what there is, and end."""
+        self._stopping.set()
+
+    def abort(self, until_s: float) -> None:
+        """Wait for the worker until a time, and spill what it has not got: the process ends.
+
+        Parameters
+        ----------
+        until_s
+            By the monotonic clock.
+        """
+        if self._thread is None:
+            return
+        self._thread.join(max(0.0, until_s - monotonic()))
+        if self._thread.is_alive() and self._spill.is_durable:
+            if self._lock.acquire(timeout=SPILL_LOOK_S):
+                self._spill_rows()  # the lock is kept: nothing may come behind these rows
+            else:
+                _log.error("rows cannot be spilled: the spill is busy", sink=self.name)
+
     def _wait_for_worker(self, thread: threading.Thread) -> None:
         progress, since_s = self._progress, monotonic()
         thread.join(SPILL_LOOK_S)
