@@ -25,6 +25,7 @@ from tickwire.ring._tw_ring cimport (
     tw_open_ring,
     tw_publish,
     tw_rewind,
+    tw_ring_fault,
     tw_rollback,
     tw_rows_at,
 )
@@ -385,6 +386,12 @@ cdef class Ring:
     def is_waited_for(self):
         """Whether a writer waits for consumers to release rows. Writer's thread only."""
         return bool(self.room_waiters) or tw_is_held(self.core)
+
+    @property
+    def fault(self):
+        """What is wrong with the ring's header; empty where nothing is. Writer's thread only."""
+        cdef const char* found = tw_ring_fault(self.core)
+        return "" if found == NULL else found.decode("ascii")
 
     @property
     def head(self):

@@ -86,6 +86,9 @@ cdef extern from "tickwire/ring/watermarks.h" nogil:
     int64_t tw_next_row(const tw_ring_header* header, const tw_gate* gate)
     int64_t tw_rows_at(const tw_ring_header* header, const int64_t* word, int shift)
 
+cdef extern from "tickwire/ring/integrity.h" nogil:
+    const char* tw_ring_fault(const tw_ring* ring)
+
 cdef extern from "tickwire/ring/ring_text.h" nogil:
     enum TextResult "tw_text_result":
         TEXT_TOO_LONG "TW_TEXT_TOO_LONG"

@@ -221,6 +221,9 @@ class Feed(Section):
         Most bytes of each sink there.
     hold_bytes
         Memory for the book deltas of one source that wait for their snapshot.
+    no_disk_emergency_s
+        How long neither a sink nor its spill may take rows before the feed shuts down, exit code
+        70; 0: for ever.
     """
 
     name: Annotated[
@@ -235,6 +238,7 @@ class Feed(Section):
     spill_dir: FilePath | None = None
     spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
+    no_disk_emergency_s: Annotated[float, Field(ge=0)] = 300.0
 
 
 class FeedKeys(TypedDict, total=False):
@@ -248,6 +252,7 @@ class FeedKeys(TypedDict, total=False):
     spill_dir: str | Path | None
     spill_max_bytes: int
     hold_bytes: int
+    no_disk_emergency_s: float
 
 
 class ConnectionOptions(Section):

@@ -20,6 +20,7 @@ from typing import Any
 
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.critical import Critical
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import GAP_ID, Pipeline
@@ -124,6 +125,9 @@ class RunningFeed:
                 sink.stop(drain=False)
             self._state.close()
             raise
+        self._critical = Critical(
+            self.pipeline.rings, self.sinks, feed.no_disk_emergency_s, on_emergency, time.monotonic
+        )
         if not replays:
             self._make_sources()
 
@@ -246,6 +250,7 @@ class RunningFeed:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
         self.pipeline.ledger.housekeeping()
         self.pipeline.lag.look()
+        self._critical.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()

@@ -302,6 +302,13 @@ class Sink(ABC):
         return self.error
 
     @property
+    def stuck(self) -> str:
+        """Why neither the output nor the spill takes rows; empty where one of them does."""
+        spill = self._spill.error or ("the spill is full" if self._spill.is_full else "")
+        trouble = self.trouble
+        return f"{trouble}; {spill}" if trouble and spill else ""
+
+    @property
     def rows_committed(self) -> dict[str, int]:
         """Rows that readers can see, by table."""
         return {table: counter.value for table, counter in self._n_committed.items()}
