@@ -320,11 +320,12 @@ MAIN = Venue(
     reply=_reply,
     # The server closes a connection to which it has sent nothing for 60 s; every ping is answered.
     heartbeat=Heartbeat("text", every_s=25.0, timeout_s=60.0, payload='{"method":"ping"}'),
-    # 2000 messages a minute over all connections, and bursts above 33 a second fail.
+    # 2000 messages a minute over all connections, and bursts above 33 a second fail. So a hundred
+    # streams are asked for again in 3.6 s.
     limits=Limits(
         subscriptions_per_connection=1000,
         subscriptions_per_request=1,
-        requests_per_s=20.0,
+        requests_per_s=28.0,
         connects_per_min=30,
     ),
     unsubscribe=_unsubscribe,
