@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-thorough test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-long test-search test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -28,7 +28,9 @@ help:
 #: make clean         removes what was built, but not .venv
 #:
 #: Tests
-#:   make test-thorough       only what test-all adds to test
+#:   make test-thorough       only what test-all adds to test: test-long, then test-search
+#:   make test-long           what takes long
+#:   make test-search         properties with random examples, of which the log has the SEED
 #:   make test-captures       on recorded messages, where TICKWIRE_CAPTURES says
 #:   make conformance         the Autobahn|Testsuite, on CPython 2.7
 #:   make test-asan           the suite under the address and undefined behaviour sanitizers
@@ -100,11 +102,27 @@ again = $(if $(AGAIN),|| { echo '== once more alone: the tests that failed'; \
 test: build
 	$(PYTEST) $(call again)
 
-test-all: build
-	$(PYTEST) -m 'not captures' $(call again,-m 'not captures')
+test-all: test test-thorough
 
-test-thorough: build
+test-thorough: test-long test-search
+
+test-long: build
 	$(PYTEST) -m 'thorough and not captures' $(call again,-m 'thorough and not captures')
+
+# `make test` tries properties with the same examples everywhere; here they are drawn with a new seed, five
+# times as many. What fails is tried again with the same seed, and shown once more if it is found again.
+# `make test-search SEED=...` repeats a search.
+SEED ?=
+SEARCH = -m 'hypothesis and not captures' --hypothesis-profile search --hypothesis-seed
+test-search: build
+	@seed='$(SEED)'; seed="$${seed:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"; \
+	again="make test-search SEED=$$seed"; \
+	echo "== random examples: $$again"; \
+	$(PYTEST) $(SEARCH) "$$seed" && exit; \
+	echo '== with the same seed, alone'; \
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(SEARCH) "$$seed" \
+		&& echo "== not found again: $$again" || echo "== found again: $$again"; \
+	exit 1
 
 # Recorded messages, where TICKWIRE_CAPTURES says. Where it does not, tests are skipped; with CI set they
 # fail.

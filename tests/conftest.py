@@ -10,6 +10,9 @@ Rules of this file
   and ports are given by the system, so tests that look at these need no mark.
 - A test of what is broken, hostile or planted is marked `fault`; `make coverage` leaves it out, as
   it does the serial ones and those of properties.
+- Tests of properties draw the same examples on every machine and in every run: a suite that is
+  green here is green elsewhere. `make test-search` draws others, and more of them, on purpose. A
+  test that wants another number of examples gives it as a share of the profile's.
 - Folders and names say it for the tests inside, so that a new test is in the right group by itself.
 """
 
@@ -24,6 +27,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis.internal.conjecture import providers
 
 from tickwire import redaction
 
@@ -32,11 +37,31 @@ CAPTURES = "TICKWIRE_CAPTURES"
 # Folders, and words of a file's name.
 SERIAL = re.compile(r"\bsoak/|\bcli/test_bench|\bbenchmarks/test_(?:bursts|latency|rounds)")
 FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
+# Hypothesis takes up to 300 s to make a failing example smaller; ended before, it would show none.
+SHRINKING_S = 600
 
 # Everything is on this machine: a proxy that its user's environment names is on no way of a test's.
 for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
     os.environ.pop(_name, None)
     os.environ.pop(_name.upper(), None)
+
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(HERE.parent / "build" / "hypothesis"))
+# No failure of an earlier run is tried first, and no verdict depends on the clock.
+settings.register_profile(
+    "reproducible",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "search", settings.get_profile("reproducible"), derandomize=False, max_examples=500
+)
+settings.load_profile("reproducible")  # --hypothesis-profile, which is read later, goes before
+# Hypothesis draws constants of whatever modules of ours have been imported, which depends on the
+# tests that ran before in the same process. It has no setting for that.
+if hasattr(providers, "_get_local_constants"):
+    providers._get_local_constants = lambda: providers._local_constants
 
 # A run under `nohup` ignores it, and so would every program that a test starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -52,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("serial")
         if FAULT.search(place):
             item.add_marker("fault")
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.timeout(SHRINKING_S))
     items.sort(key=lambda item: item.get_closest_marker("serial") is not None)
 
 

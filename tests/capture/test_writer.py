@@ -44,7 +44,7 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from([1, 2, "\n", "\r\n\t"]))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_newlines_between_tokens_keep_the_value_and_the_length(tmp_path, value, indent):
     payload = json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
     with CaptureWriter(tmp_path / "a.jsonl") as writer:

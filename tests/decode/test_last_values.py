@@ -20,7 +20,7 @@ def message_of(kind: str, symbol: str, fields: dict[str, Any], broken: bool) -> 
     return json.dumps({"e": kind, "data": data, "t": "no time" if broken else 1}).encode()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(st.lists(sent, max_size=20))
 def test_a_row_has_the_last_value_of_each_column_of_its_symbol(
     messages: list[tuple[str, str, dict[str, Any], bool]],

@@ -9,14 +9,11 @@ import struct
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.decode.model import NUMBER, RefusedError, _time, rfc3339_ns
 
 from tickwire.decode import _values
-
-settings.register_profile("without deadlines", deadline=None)
-settings.load_profile("without deadlines")
 
 UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 

@@ -48,10 +48,7 @@ def test_the_seeds_pass(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_any_bytes_pass(name: str) -> None:
-    @settings(max_examples=50, deadline=None)
-    @given(st.binary(max_size=300))
-    def check(data: bytes) -> None:
-        TARGETS[name](data)
-
-    check()
+@settings(max_examples=settings.default.max_examples // 2)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_pass(name: str, data: bytes) -> None:
+    TARGETS[name](data)

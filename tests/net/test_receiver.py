@@ -60,7 +60,7 @@ def test_every_cut_in_two(bring: Callable[[Receiver, bytes], None]) -> None:
         assert receiver.unparsed_bytes == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.integers(0, 1000), st.lists(st.integers(1, 3000), max_size=40), st.booleans())
 def test_any_cuts_either_way(seed: int, sizes: list[int], in_place: bool) -> None:
     data, messages, _ = mixed_stream(40, seed)

@@ -241,7 +241,7 @@ class DroppingRingAgainstAList(RingAgainstAList):
     overflow = "drop_oldest"
 
 
-limits = settings(max_examples=40, stateful_step_count=50, deadline=None)
+limits = settings(max_examples=settings.default.max_examples * 2 // 5, stateful_step_count=50)
 TestBlock = RingAgainstAList.TestCase
 TestBlock.settings = limits
 TestDropOldest = DroppingRingAgainstAList.TestCase

@@ -4,7 +4,7 @@ import threading
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwire.sinks.files import DurableFile, path_segment, start_mark
@@ -14,7 +14,6 @@ SAFE = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-%")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-@settings(deadline=None)
 def test_a_segment_is_safe_and_decodes_to_the_text(text):
     segment = path_segment(text)
     assert set(segment) <= SAFE

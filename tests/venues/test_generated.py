@@ -198,7 +198,7 @@ def generated(messages: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     def decorate(test: Any) -> Any:
         again = lists.map(lambda made: made[0] + made[0][: made[1]])
         made = given(messages=again, spelling=SPELLING)(test)
-        return settings(max_examples=60, deadline=None)(made)
+        return settings(max_examples=settings.default.max_examples * 3 // 5)(made)
 
     return decorate
 

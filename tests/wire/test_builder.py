@@ -36,7 +36,7 @@ def test_each_length_form_is_the_shortest(size, mask):
     assert parser.receive(frame) == [(2, payload)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     st.sampled_from([0, 1, 2, 8, 9, 10]),
     st.binary(max_size=400),

@@ -6,7 +6,7 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
@@ -117,7 +117,6 @@ def test_every_cut_gives_the_same(role, keep_context, in_place_limit):
         assert parsed(data, [cut], make_parser(**options)) == events
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

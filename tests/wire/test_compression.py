@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import NegotiationError as TheirRefusal
 from websockets.extensions.permessage_deflate import (
@@ -58,14 +58,12 @@ def as_deflate(extension):
     )
 
 
-@settings(deadline=None)
 @given(OFFERS)
 def test_offers_are_worded_as_another_library_does(offer):
     expected = build_extension([("permessage-deflate", theirs(offer).get_request_params())])
     assert offer.header() == expected
 
 
-@settings(deadline=None)
 @given(OFFERS, PARAMETERS)
 def test_answers_are_judged_as_another_library_does(offer, parameters):
     header = build_extension([("permessage-deflate", parameters)])
@@ -82,7 +80,6 @@ def test_answers_are_judged_as_another_library_does(offer, parameters):
         assert offer.accept([header]) == expected
 
 
-@settings(deadline=None)
 @given(OFFERS, st.booleans(), st.booleans(), st.none() | BITS, st.none() | BITS)
 def test_what_another_library_answers_is_understood(
     offer, server_alone, client_alone, server_bits, client_bits

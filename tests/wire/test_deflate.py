@@ -2,7 +2,7 @@ import random
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwire.wire import Deflater, Inflater
@@ -45,7 +45,6 @@ def test_with_the_context_a_message_again_is_short():
     assert len(deflater.compress(message)) < 50
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=2000)), st.booleans(), st.integers(9, 15), st.integers(1, 9))
 def test_what_it_deflates_is_inflated(messages, keep_context, window_bits, level):
     deflater = Deflater(keep_context=keep_context, window_bits=window_bits, level=level)

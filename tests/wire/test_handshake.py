@@ -309,7 +309,7 @@ def test_a_header_without_end_is_refused(piece):
         receive_all(HandshakeResponse(KEY), data, len(piece))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.binary(max_size=60), st.integers(0, 160), st.integers(0, 8))
 def test_damage_is_refused_or_waited_for(noise, position, n_removed):
     """Nothing but HandshakeError comes out of a damaged answer."""

@@ -61,7 +61,6 @@ def test_messages_one_after_the_other(keep_context, window_bits):
         assert inflater.decompress(sender.compress(message)) == message
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=300), st.text("abc", max_size=5000).map(str.encode))),
     st.booleans(),
@@ -173,7 +172,7 @@ def test_the_tail_must_not_end_a_block_of_the_message():
         Inflater(LIMIT).decompress(block)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.binary(min_size=1, max_size=60))
 def test_any_bytes_give_what_zlib_gives_or_an_error(data):
     reference = zlib.decompressobj(-15)

@@ -301,7 +301,7 @@ frames_of_messages = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(frames_of_messages, st.booleans(), st.data())
 def test_agrees_with_the_reference_on_any_stream(messages, server, data):
     """Valid and damaged streams, any limits, any cuts."""
