@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         EmergencySettings,
         Feed,
         MetricsSettings,
+        SeveritySettings,
         Source,
     )
     from tickwire.feed import (
@@ -54,6 +55,7 @@ __all__ = [
     "QueueEmpty",
     "QueueShutDown",
     "ReconnectEvent",
+    "SeveritySettings",
     "Source",
     "Status",
     "TaskManager",
@@ -86,6 +88,7 @@ _HOMES = {
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),
     "ReconnectEvent": ("tickwire.feed", "ReconnectEvent"),
+    "SeveritySettings": ("tickwire.config", "SeveritySettings"),
     "Source": ("tickwire.config", "Source"),
     "Status": ("tickwire.feed", "Status"),
     "TaskManager": ("tickwire.supervise", "TaskManager"),

@@ -104,6 +104,22 @@ class ConnectionClosed(TickwireError):
         self.reason = reason
 
 
+class ConnectionLost(TickwireError):
+    """A connection of a session has ended, without having been asked to.
+
+    Parameters
+    ----------
+    reason
+        As `tickwire.session.Session` has them, such as `timeout`.
+    detail
+        For a person.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
 class RequestRefused(TickwireError):
     """The venue refused a subscription or a REST request."""
 

@@ -125,7 +125,7 @@ def test_what_answers_is_never_probed(failure: Failure) -> None:
     assert scene.breaker.state is OPEN
 
 
-def test_what_fails_after_a_refusal_makes_nobody_probe_or_try_early() -> None:
+def test_no_failure_after_a_refusal_lets_it_be_probed_or_tried_early() -> None:
     scene = Scene()
     scene.breaker.failed(Failure.REFUSED, stay_away_s=300)
     scene.breaker.failed(Failure.UNREACHABLE)  # begun before

@@ -15,6 +15,7 @@ from tickwire.config.models import (
     SinkSettings,
     Source,
 )
+from tickwire.config.severities import Context, Severity, SeveritySettings
 from tickwire.config.signatures import with_keys_of
 from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSettings
 
@@ -22,12 +23,15 @@ __all__ = [
     "AlertSettings",
     "Config",
     "ConnectionOptions",
+    "Context",
     "EmergencySettings",
     "Feed",
     "FeedKeys",
     "FileSinkSettings",
     "MetricsSettings",
     "SessionOptions",
+    "Severity",
+    "SeveritySettings",
     "SinkSettings",
     "Source",
     "load",

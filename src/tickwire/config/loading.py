@@ -13,14 +13,22 @@ from tickwire.config.models import Feed, SinkSettings, Source
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import shown, unknown_key
 from tickwire.config.secrets import with_secrets
+from tickwire.config.severities import SeveritySettings
 from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSettings
 from tickwire.errors import ConfigError
 
 # The group of entry points by which a sink's settings are found; their name is its `type`.
 SINKS = "tickwire.sinks"
-_TOP = ("feed", "source", "sink", "metrics", "alert", "emergency")
+_TOP = ("feed", "source", "sink", "metrics", "alert", "emergency", "severity")
 _Made = TypeVar(
-    "_Made", Feed, Source, SinkSettings, MetricsSettings, AlertSettings, EmergencySettings
+    "_Made",
+    Feed,
+    Source,
+    SinkSettings,
+    MetricsSettings,
+    AlertSettings,
+    EmergencySettings,
+    SeveritySettings,
 )
 
 
@@ -30,7 +38,7 @@ class Config:
 
     Parameters
     ----------
-    feed, sources, sinks, metrics, alerts, emergencies
+    feed, sources, sinks, metrics, alerts, emergencies, severities
         Its sections.
     origin
         The file as the user named it, for messages; empty where there is none.
@@ -45,6 +53,7 @@ class Config:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     alerts: tuple[AlertSettings, ...] = ()
     emergencies: tuple[EmergencySettings, ...] = ()
+    severities: tuple[SeveritySettings, ...] = ()
     places: Mapping[str, Sequence[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, section: str, index: int) -> str:
@@ -106,6 +115,7 @@ def load(path: str | Path) -> Config:
     metrics = _section("metrics", document.get("metrics", {}), MetricsSettings, problems)
     alerts = _sections("alert", document.get("alert", []), alert, problems)
     hooks = _sections("emergency", document.get("emergency", []), EmergencySettings, problems)
+    severities = _sections("severity", document.get("severity", []), SeveritySettings, problems)
     if "source" not in document:
         problems.append("source: is required, at least one [[source]]")
     config = Config(
@@ -118,10 +128,12 @@ def load(path: str | Path) -> Config:
             "sink": tuple(sinks),
             "alert": tuple(alerts),
             "emergency": tuple(hooks),
+            "severity": tuple(severities),
         },
         metrics=metrics or MetricsSettings(),
         alerts=tuple(alerts.values()),
         emergencies=tuple(hook.anchored(folder) for hook in hooks.values()),
+        severities=tuple(severities.values()),
     )
     if problems:
         lines = [f"{origin}: {problem}" for problem in problems]

@@ -17,6 +17,7 @@ from tickwire.config import (
     Feed,
     FeedKeys,
     MetricsSettings,
+    SeveritySettings,
     SinkSettings,
     Source,
     with_keys_of,
@@ -54,6 +55,8 @@ class FeedHandler:
         Where the feed answers `/metrics` and `/health`.
     alerts
         Rules over its metrics.
+    severities
+        How bad errors are, before those of the configuration and the feed's own table.
     replays
         Built for a capture: no connections, no state, full rings always wait.
     **feed
@@ -76,13 +79,17 @@ class FeedHandler:
         *,
         metrics: MetricsSettings | None = None,
         alerts: Sequence[AlertSettings] = (),
+        severities: Sequence[SeveritySettings] = (),
         replays: bool = False,
         **feed: Unpack[FeedKeys],
     ) -> None:
         config = _config_of(sources, sinks, feed)
-        if metrics is not None or alerts:
+        if metrics is not None or alerts or severities:
             config = replace(
-                config, metrics=metrics or config.metrics, alerts=(*config.alerts, *alerts)
+                config,
+                metrics=metrics or config.metrics,
+                alerts=(*config.alerts, *alerts),
+                severities=(*severities, *config.severities),
             )
         if replays:
             stateless = config.feed.model_copy(update={"state_dir": None, "spill_dir": None})

@@ -19,6 +19,7 @@ from tickwire.ledger import Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
+from tickwire.supervise import Failures
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
@@ -45,6 +46,8 @@ class SourcePipeline:
         Of each of its connections: whether streams deliver.
     metrics
         What its parts count by.
+    failures
+        Where failures are reported.
     """
 
     plan: SourcePlan
@@ -53,6 +56,7 @@ class SourcePipeline:
     gaps: StreamGaps
     staleness: tuple[Staleness, ...]
     metrics: Metrics
+    failures: Failures
 
 
 class Pipeline:
@@ -82,6 +86,7 @@ class Pipeline:
         self.dictionaries = Dictionaries()
         self.registry = Registry()
         self.metrics = self.registry.labelled()
+        self.failures = Failures(plan.severities, self.metrics)
         self.read_to_ring = self.metrics.histogram("read_to_ring_seconds")
         self.read_to_batch = self.metrics.histogram("read_to_batch_seconds")
         self.rings = {
@@ -208,7 +213,7 @@ class Pipeline:
                 gaps.books,
                 metrics,
             )
-        return SourcePipeline(source, decoder, books, gaps, staleness, metrics)
+        return SourcePipeline(source, decoder, books, gaps, staleness, metrics, self.failures)
 
     def _gaps(self, source: SourcePlan) -> StreamGaps:
         gaps = StreamGaps(

@@ -23,6 +23,7 @@ from tickwire.health import parse_rule
 from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
+from tickwire.supervise import SeverityTable, rule_of
 from tickwire.venues import Subscription, Venue, connections, plan
 from tickwire.venues import load as load_venue
 from tickwire.wire import build_request, parse_url
@@ -111,6 +112,8 @@ class FeedPlan:
         Every table of the feed with the extras of its venues, the feed's own tables last.
     hooks
         Those of an emergency.
+    severities
+        How bad errors are.
     """
 
     config: Config
@@ -118,6 +121,7 @@ class FeedPlan:
     sinks: tuple[SinkPlan, ...]
     tables: dict[str, Table]
     hooks: tuple[HookPlan, ...] = ()
+    severities: SeverityTable = field(default_factory=SeverityTable)
 
 
 def load_whole(path: str | Path) -> Config:
@@ -168,10 +172,11 @@ def plan_feed(config: Config) -> FeedPlan:
     tables = _merged_tables(config, sources, problems)
     _check_alerts(config, problems)
     hooks = load_hooks(config, problems)
+    severities = _severities(config, problems)
     if problems:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
-    return FeedPlan(config, tuple(sources), sinks, tables, hooks)
+    return FeedPlan(config, tuple(sources), sinks, tables, hooks, severities)
 
 
 def _plan_source(
@@ -302,6 +307,17 @@ def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tup
         if channel is not None and channel.spliced:
             symbols[subscription.symbol] = None
     return tuple(symbols)
+
+
+def _severities(config: Config, problems: list[str]) -> SeverityTable:
+    rules = []
+    for index, settings in enumerate(config.severities):
+        try:
+            rules.append(rule_of(settings, config.folders))
+        except ConfigError as error:
+            key = f"{config.key('severity', index)}.error"
+            problems.extend(config.problem(key, wrong) for wrong in error.problems)
+    return SeverityTable(rules)
 
 
 def _check_alerts(config: Config, problems: list[str]) -> None:

@@ -18,7 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tickwire.errors import SinkError, TickwireError
+from tickwire.config import Context
+from tickwire.errors import RequestRefused, SinkError, TickwireError
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.critical import Critical
 from tickwire.feed.loops import callback_errors
@@ -97,7 +98,7 @@ class RunningFeed:
         self.sinks: list[Sink] = []
         self.sources: list[LiveSource] = []
         self._spills: dict[str, Spill] = {}
-        self._on_failure = on_failure
+        self._is_refused = False  # reported
         self.on_emergency = on_emergency
         self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
@@ -116,8 +117,11 @@ class RunningFeed:
                 blocks=replays,
                 max_messages=max_messages,
             )
+            self.failures = self.pipeline.failures
+            self.failures.on_stop = on_failure
+            self.failures.on_emergency = on_emergency
             self.tasks = TaskManager(
-                feed.name, on_failure=self._on_task_failure, metrics=self.pipeline.metrics
+                feed.name, metrics=self.pipeline.metrics, failures=self.failures, vital=_is_vital
             )
             self._open_sinks()
         except BaseException:
@@ -258,8 +262,12 @@ class RunningFeed:
                 self._coordinator.arrive(f"source {source.name}")
         self._note_positions()
         if self.sources and all(source.is_refused for source in self.sources):
-            text = f"every subscription was refused: {self.refusals()[0]}"
-            self._on_failure(TickwireError(text))
+            self._report_refusal(f"every subscription was refused: {self.refusals()[0]}")
+
+    def _report_refusal(self, text: str) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            self.failures.report(RequestRefused(text), Context.FEED)
 
     def refusals(self) -> list[str]:
         """Give the subscriptions that cannot be had now, and why."""
@@ -326,7 +334,7 @@ class RunningFeed:
         try:
             await check_symbols(self.plan.sources, self._rest_of)
         except TickwireError as error:
-            self._on_failure(error)
+            self.failures.report(error, Context.FEED, "symbols are wrong")
 
     def _rest_of(self, source: SourcePlan) -> RestClient:
         settings, venue = source.settings, source.venue
@@ -353,11 +361,6 @@ class RunningFeed:
             slept_s = time.monotonic()
             await asyncio.sleep(HOUSEKEEPING_S)
             late_s = time.monotonic() - slept_s - HOUSEKEEPING_S
-
-    def _on_task_failure(self, task: ManagedTask[Any], failure: Exception) -> None:
-        """End the feed where a part of it cannot go on; a program's own task ends alone."""
-        if task.name == HOUSEKEEPING or task.name.startswith(STOP):
-            self._on_failure(failure)
 
     def _note_positions(self, *, last: bool = False) -> None:
         """Keep up to where the rows of each stream outlive the process, in every sink."""
@@ -391,6 +394,11 @@ class RunningFeed:
             ledger.housekeeping()
         if is_last:
             ledger.end()
+
+
+def _is_vital(task: ManagedTask[Any]) -> bool:
+    """Whether the feed cannot go on without a task; a program's own ends alone."""
+    return task.name == HOUSEKEEPING or task.name.startswith(STOP)
 
 
 def parts_of(plan: FeedPlan, *, replays: bool) -> list[str]:

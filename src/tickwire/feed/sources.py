@@ -69,6 +69,7 @@ class LiveSource(SessionObserver):
         self.staleness = pipeline.staleness
         self._ledger = ledger
         self._metrics = pipeline.metrics
+        self._failures = pipeline.failures
         self._settled: set[Session] = set()  # subscribed once
         self._spliced: dict[Session, tuple[str, ...]] = {}
         self._tasks: dict[Session, ManagedTask[None]] = {}
@@ -281,7 +282,12 @@ class LiveSource(SessionObserver):
             observers=(self, GapObserver(self.gaps, number), self.staleness[number]),
             metrics=self._metrics,
             delivers=self.staleness[number].delivers,
-            settings=SessionSettings(self.plan.settings, connects=connects, breakers=breakers),
+            settings=SessionSettings(
+                self.plan.settings,
+                connects=connects,
+                breakers=breakers,
+                failures=self._failures,
+            ),
         )
         wanted = set(self.plan.spliced)
         self._spliced[session] = tuple(

@@ -281,6 +281,14 @@ METRICS = (
         sparse=True,
     ),
     _counter("task_failures", "Tasks that failed for good.", summary="task_failures"),
+    _counter(
+        "errors",
+        "Errors, by where they happened and how bad they are.",
+        ("context", "severity"),
+        "errors",
+        by=("context", "severity"),
+        sparse=True,
+    ),
     _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
     _gauge(
         "ring_depth_high_water",

@@ -12,7 +12,7 @@ from tickwire.clock import Clock, Sleep
 from tickwire.config import SessionOptions
 from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import HEALTHY_S
-from tickwire.supervise import Breakers
+from tickwire.supervise import Breakers, Failures
 from tickwire.venues.base import Heartbeat
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class SessionSettings:
         by the venue's limits.
     breakers
         Of endpoints, by name; share them among all sessions. None: some of the session's own.
+    failures
+        Where failures are reported; by default they are counted and logged.
     heartbeat
         Instead of the venue's.
     first_delay_s
@@ -65,6 +67,7 @@ class SessionSettings:
     options: SessionOptions = field(default_factory=SessionOptions)
     connects: WindowLimiter | None = None
     breakers: Breakers | None = None
+    failures: Failures | None = None
     heartbeat: Heartbeat | None = None
     first_delay_s: float = 1.0
     unreachable_delay_s: float = 3.0

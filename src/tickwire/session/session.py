@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from tickwire import errors
+from tickwire.config import Context
 from tickwire.logs import Logger, get_logger
 from tickwire.net.awake import AwakeClock, counting
 from tickwire.net.connection import Connection
@@ -29,8 +30,9 @@ from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.refusals import stay_away_s
 from tickwire.session.replies import BoundedWarnings
+from tickwire.session.subscriber import Unanswered
 from tickwire.session.subscriptions import Subscriptions
-from tickwire.supervise import ManagedTask, cancel_all, spawn
+from tickwire.supervise import Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues.base import Subscription, Venue
 
 _Result = TypeVar("_Result")
@@ -39,6 +41,8 @@ _log = get_logger("tickwire.session")
 
 # Ends that the other side made: what it was asked for last may be why.
 DEATHS = ("closed", "lost", "protocol")
+# Ends that were not asked for.
+LOSSES = (*DEATHS, "timeout", "unanswered", "overflow", "stale")
 MOST_NAMED = 5  # subscriptions in one line
 TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
@@ -98,6 +102,7 @@ class Session:
         self._metrics.watch("pings", lambda: self.n_pings)
         self._limit_wait_ns = 0  # waited for the venue's limit of connects
         self._metrics.watch("connect_limit_wait_seconds", lambda: self._limit_wait_ns)
+        self._failures = self.settings.failures or Failures(metrics=self._metrics)
         self._url: str | None = None  # while connecting or connected
         self._n_pings = 0
         self._n_bytes = 0
@@ -299,7 +304,9 @@ class Session:
                 self._policy.failed()
             text = str(error)
             self._tell(lambda each: each.connect_failed(self, text))
-            self._log.warning("connect failed", error=text)
+            is_reached = isinstance(error, errors.HandshakeError)
+            context = Context.HANDSHAKE if is_reached else Context.CONNECT
+            self._report(error, context, "connect failed")
             return None
         except asyncio.CancelledError:
             self._policy.given_up()
@@ -337,7 +344,12 @@ class Session:
         if not self._stop.is_set():
             self._policy.ended()
         self._tell(lambda each: each.disconnected(self, self.conn, end.reason, end.detail))
-        self._log.info("disconnected", conn=self.conn, reason=end.reason, detail=end.detail)
+        values = {"conn": self.conn, "reason": end.reason, "detail": end.detail}
+        if end.reason in LOSSES:
+            error = errors.ConnectionLost(end.reason, end.detail)
+            self._report(error, Context.SESSION, "disconnected", **values, error="")
+        else:
+            self._log.info("disconnected", **values)
         for event in self._asked.disconnected(died=end.reason in DEATHS):
             self._on_subscription_event(event)
 
@@ -356,14 +368,19 @@ class Session:
             refused, text, retry = event.subscription, event.text, event.retry
             self._metrics.counter("refusals").add()
             self._tell(lambda each: each.refused(self, refused, text, retry))
-            self._log.warning(
-                "refused", subscription=refused.key, text=text, again_s=round(event.again_s, 1)
-            )
+            self._report(
+                errors.RequestRefused(f"{refused.key}: {text}"), Context.SUBSCRIBE, "refused",
+                subscription=refused.key, text=text, again_s=round(event.again_s, 1), error="",
+            )  # fmt: skip
         elif isinstance(event, Warned):
             self._warnings.add(event.text)
         elif isinstance(event, Late):
             self._metrics.counter("unanswered_requests").add()
-            self._log.warning("no answer to a subscribe request", subscriptions=_some(event.keys))
+            names = _some(event.keys)
+            self._report(
+                Unanswered(names), Context.SUBSCRIBE, "no answer to a subscribe request",
+                subscriptions=names, error="",
+            )  # fmt: skip
         elif isinstance(event, Suspected):
             self._log.warning(
                 "the connection ended at a subscribe request", subscriptions=_some(event.keys)
@@ -373,6 +390,10 @@ class Session:
                 self._current.note_subscribed()
             self.subscribed_event.set()
             self._tell(lambda each: each.subscribed(self, self.conn))
+
+    def _report(self, error: Exception, context: Context, event: str, /, **values: Any) -> None:
+        part = f"{self._metrics.labels.get('source', '')} {self.venue.name}".lstrip()
+        self._failures.report(error, context, event, part=part, log=self._log, **values)
 
     def _warn(self, text: str) -> None:
         self._tell(lambda each: each.warned(self, text))

@@ -8,7 +8,9 @@ from tickwire.supervise.backoff import Backoff
 from tickwire.supervise.breaker import Breakers, BreakerState, CircuitBreaker, Failure
 from tickwire.supervise.coordination import Coordinator
 from tickwire.supervise.emergency import HOOK_S, Emergency, EmergencyEvent, HookResult
+from tickwire.supervise.failures import Failures, Trouble
 from tickwire.supervise.managed_task import ManagedTask, Restart, TaskStatus
+from tickwire.supervise.severity import SeverityRule, SeverityTable, rule_of
 from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn
 
 __all__ = [
@@ -21,12 +23,17 @@ __all__ = [
     "Emergency",
     "EmergencyEvent",
     "Failure",
+    "Failures",
     "HookResult",
     "ManagedTask",
     "Restart",
+    "SeverityRule",
+    "SeverityTable",
     "TaskManager",
     "TaskStatus",
+    "Trouble",
     "cancel_all",
     "in_thread",
+    "rule_of",
     "spawn",
 ]

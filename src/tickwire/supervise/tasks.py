@@ -23,8 +23,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from tickwire.clock import Sleep
+from tickwire.config import Context
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
+from tickwire.supervise.failures import Failures
 from tickwire.supervise.managed_task import CURRENT, ManagedTask, Restart, State, TaskStatus
 
 _Result = TypeVar("_Result")
@@ -72,6 +74,10 @@ class TaskManager:
         Called with a task that failed for good and its error, in the loop's thread.
     metrics
         What it counts by.
+    failures
+        Where failures are reported; by default they are counted and logged.
+    vital
+        Tells whether the feed cannot go on without a task: its failure has the context `feed`.
     sleep
         What waits between restarts.
     """
@@ -82,12 +88,16 @@ class TaskManager:
         *,
         on_failure: Callable[[ManagedTask[Any], Exception], None] | None = None,
         metrics: Metrics | None = None,
+        failures: Failures | None = None,
+        vital: Callable[[ManagedTask[Any]], bool] = lambda _: False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.name = name
         self.on_failure = on_failure
         self._sleep = sleep
         self._metrics = Metrics() if metrics is None else metrics
+        self._failures = failures or Failures(metrics=self._metrics)
+        self._vital = vital
         self._tasks: dict[str, ManagedTask[Any]] = {}
         self._helpers: set[ManagedTask[Any]] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -233,9 +243,7 @@ class TaskManager:
         if failure is None:
             _log.info("task restarts", task=task.name, delay_s=round(delay_s, 3))
         else:
-            _log.error(
-                "task restarts", task=task.name, delay_s=round(delay_s, 3), error=task.last_error
-            )
+            self._report(task, failure, "task restarts", delay_s=round(delay_s, 3))
 
     def ended(self, task: ManagedTask[Any]) -> None:
         """Take note of a task that has ended for good."""
@@ -249,10 +257,19 @@ class TaskManager:
                     self.on_failure(task, task.failure)
             finally:
                 self._metrics.counter("task_failures").add()
-                _log.error("task failed", task=task.name, error=task.last_error)
+                self._report(task, task.failure, "task failed")
         ended = [name for name, each in self._tasks.items() if each.done()]
         for name in ended[:-MOST_ENDED]:
             del self._tasks[name]
+
+    def _report(
+        self, task: ManagedTask[Any], failure: Exception, event: str, **values: Any
+    ) -> None:
+        context = Context.FEED if self._vital(task) else Context.TASK
+        self._failures.report(
+            failure, context, event, part=task.name, log=_log,
+            task=task.name, **values, error=task.last_error,
+        )  # fmt: skip
 
     async def _hold(self, entered: asyncio.Future[None]) -> None:
         async with asyncio.TaskGroup() as group:
