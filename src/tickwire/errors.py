@@ -144,6 +144,22 @@ class EmergencyShutdown(TickwireError):
     """The feed has shut down in an emergency; the text says why, and what is left undone."""
 
 
+class BookBroken(TickwireError):
+    """Changes of a book are missing.
+
+    Parameters
+    ----------
+    symbol
+        Whose book.
+    n_missing
+        How many ids, where the venue's numbering tells.
+    """
+
+    def __init__(self, symbol: str, n_missing: int | None = None) -> None:
+        missing = "" if n_missing is None else f", {n_missing} ids"
+        super().__init__(f"changes of the book of {symbol} are missing{missing}")
+
+
 class SinkError(TickwireError):
     """A sink cannot be opened or written."""
 

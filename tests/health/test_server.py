@@ -100,7 +100,7 @@ async def test_health_says_what_is_wrong_and_that_it_is_over(tmp_path):
         assert source["status"] == "degraded"
         assert report["summary"]["feed"] == report["feed"] == "main"
         names = [component["name"] for component in report["components"]]
-        of_all = ["rings", "ledger", "tasks", "alerts"]
+        of_all = ["rings", "ledger", "tasks", "errors", "alerts"]
         assert names == ["source 0 hyperliquid", "sink parquet", *of_all]
         assert (await get(session, url + "/health"))[1]["live"]
         sim.inject("down")

@@ -40,7 +40,7 @@ def test_each_severity_has_its_action() -> None:
         (ConfigError(["no such symbol"]), Context.FEED, HIGH, Action.STOP),
         (MemoryError(), Context.SESSION, HIGH, Action.DEGRADE),
         (OSError(errno.ENOSPC, "full"), Context.STATE, HIGH, Action.DEGRADE),
-        (ZeroDivisionError(), Context.CONNECT, HIGH, Action.DEGRADE),  # nobody thought of it
+        (ZeroDivisionError(), Context.CONNECT, HIGH, Action.DEGRADE),  # not in the table
     ],
 )
 def test_the_feed_s_own_table(

@@ -18,14 +18,16 @@ from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from tickwire.book import BookSplice
+from tickwire.config import Context
 from tickwire.decode import Decoder
-from tickwire.errors import TickwireError
+from tickwire.errors import BookBroken, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.ledger import BookGaps, Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionary
-from tickwire.supervise import Backoff, ManagedTask, cancel_all, spawn
+from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues import BookRule, Venue
 
 LOOK_S = 0.02
@@ -33,6 +35,8 @@ FULL_RING_S = 0.005
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 30.0
 
+
+_log = get_logger("tickwire.feed")
 
 SnapshotOutcome = Literal["spliced", "unwanted", "old", "full"]
 
@@ -63,6 +67,8 @@ class Books:
         The source's.
     metrics
         Counts what is fetched again.
+    failures
+        Where failures are reported.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Books:
         ledger: Ledger,
         gaps: BookGaps,
         metrics: Metrics | None = None,
+        failures: Failures | None = None,
     ) -> None:
         if venue.book is None:
             raise ValueError(f"{venue.name} has no book rule")
@@ -85,6 +92,7 @@ class Books:
         self._ledger = ledger
         self._gaps = gaps
         self._metrics = Metrics() if metrics is None else metrics
+        self._failures = failures or Failures(metrics=self._metrics)
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
@@ -132,7 +140,11 @@ class Books:
         if self._splice.n_breaks != self._n_breaks_seen:
             self._n_breaks_seen = self._splice.n_breaks
             for code, n_missing in self._splice.take_broken():
-                self._gaps.broken(self._symbols.value(code), n_missing)
+                symbol = self._symbols.value(code)
+                self._gaps.broken(symbol, n_missing)  # which logs it
+                self._failures.report(
+                    BookBroken(symbol, n_missing), Context.BOOK, part=self._venue.name, quiet=True
+                )
         symbols = self.waiting
         for symbol in symbols:
             self._gaps.waits(symbol)
@@ -192,14 +204,22 @@ class Books:
     def failed(self, symbol: str, error: TickwireError) -> None:
         """Write down that a snapshot could not be had; a gap is open from the first time on."""
         self.look()
-        self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol), log=True)
+        self._ledger.event("snapshot_failed", str(error), Place(self._venue.name, symbol))
+        self._failures.report(
+            error, Context.REST, "snapshot_failed", part=self._venue.name, log=_log,
+            venue=self._venue.name, symbol=symbol,
+        )  # fmt: skip
         self._gaps.waits(symbol, str(error))
         self._metrics.counter("snapshot_retries").add()
 
     def outdated(self, symbol: str) -> None:
         """Write down that a snapshot is older than the oldest change that is held."""
         text = "older than the oldest change that is held; fetched again"
-        self._ledger.event("snapshot_old", text, Place(self._venue.name, symbol), log=True)
+        self._ledger.event("snapshot_old", text, Place(self._venue.name, symbol))
+        self._failures.report(
+            TickwireError(text), Context.BOOK, "snapshot_old", part=self._venue.name, log=_log,
+            venue=self._venue.name, symbol=symbol,
+        )  # fmt: skip
         self._metrics.counter("snapshot_retries").add()
 
     def end(self) -> None:

@@ -21,12 +21,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tickwire.config import Context
 from tickwire.ledger import Gap
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.session import SessionObserver
-from tickwire.supervise import ManagedTask, TaskManager
+from tickwire.supervise import Failures, ManagedTask, TaskManager
 
 if TYPE_CHECKING:
     from tickwire.feed.running import RunningFeed
@@ -112,10 +113,16 @@ class ReconnectEvent:
 class _Callback:
     """One callback and the events that wait for it."""
 
-    def __init__(self, function: Callable[[Any], object], metrics: Callable[[], Metrics]) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], object],
+        metrics: Callable[[], Metrics],
+        failures: Callable[[], Failures],
+    ) -> None:
         self._function = function
         self._name = getattr(function, "__qualname__", type(function).__name__)
         self._metrics = metrics
+        self._failures = failures
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_dropping = False
         self._task: ManagedTask[None] | None = None
@@ -202,7 +209,10 @@ class _Callback:
     def _failed(self, error: Exception, text: str = "") -> None:
         self._metrics().counter("callback_failures").add()
         text = text or " ".join(f"{type(error).__name__}: {error}".split())
-        _log.warning("a callback failed", callback=self._name, error=text)
+        self._failures().report(
+            error, Context.HOOK, "a callback failed",
+            part=self._name, log=_log, callback=self._name, error=text,
+        )  # fmt: skip
 
 
 class GapStream:
@@ -242,6 +252,7 @@ class Following:
 
     def __init__(self) -> None:
         self._metrics = Metrics()
+        self._failures = Failures(metrics=self._metrics)
         self._on_gap: list[_Callback] = []
         self._on_reconnect: list[_Callback] = []
         self._streams: list[GapStream] = []
@@ -264,6 +275,7 @@ class Following:
     def start(self, feed: RunningFeed) -> None:
         """Follow a feed that is about to start."""
         self._metrics = feed.pipeline.metrics
+        self._failures = feed.failures
         self._tasks = feed.tasks
         feed.pipeline.ledger.follow(self._gap)
         for source in feed.sources:
@@ -285,7 +297,7 @@ class Following:
     def _added(self, function: Callable[[Any], object]) -> _Callback:
         if not callable(function):
             raise TypeError(f"a callback is {function!r}, should be callable")
-        callback = _Callback(function, lambda: self._metrics)
+        callback = _Callback(function, lambda: self._metrics, lambda: self._failures)
         if self._tasks is not None:
             callback.start(self._tasks)
         return callback

@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tickwire.config import Context
 from tickwire.logs import get_logger
 from tickwire.redaction import shown
+from tickwire.supervise import Failures
 
 _Result = TypeVar("_Result")
 _log = get_logger("tickwire.feed")
@@ -64,10 +66,13 @@ class CallbackErrors:
     ----------
     n_errors
         How many there were, but for the failures of transports, which their users get too.
+    failures
+        Where they are reported; a feed's own while one runs.
     """
 
     def __init__(self) -> None:
         self.n_errors = 0
+        self.failures = Failures()
 
     def __call__(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what the loop tells."""
@@ -79,7 +84,9 @@ class CallbackErrors:
         self.n_errors += 1
         message = str(context.get("message", "")).partition("\n")[0]
         text = shown(f"{message}: {kind.__name__}: {error}" if error is not None else message)
-        _log.error("a callback failed", error=text)
+        if not isinstance(error, BaseException):
+            error = RuntimeError(text)
+        self.failures.report(error, Context.TASK, "a callback failed", log=_log, error=text)
 
 
 def callback_errors() -> CallbackErrors | None:

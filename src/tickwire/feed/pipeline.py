@@ -212,6 +212,7 @@ class Pipeline:
                 self.ledger,
                 gaps.books,
                 metrics,
+                self.failures,
             )
         return SourcePipeline(source, decoder, books, gaps, staleness, metrics, self.failures)
 

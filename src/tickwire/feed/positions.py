@@ -24,10 +24,11 @@ from typing import Any
 from urllib.parse import quote
 
 from tickwire.clock import wall_ns
+from tickwire.config import Context
 from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
-from tickwire.supervise import spawn
+from tickwire.supervise import Failures, spawn
 
 SNAPSHOT_S = 0.25
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
@@ -55,6 +56,7 @@ class Positions:
         self._began = Position(wall_ns(), None)
         self._written = ""
         self._has_failed = False
+        self.failures = Failures()
         self._writing: asyncio.Future[None] | None = None
         self._gaps: list[Gap] = []
         self._lock = threading.Lock()  # of the file
@@ -186,9 +188,11 @@ class Positions:
                 fresh.replace(self._path)
             self._has_failed = False
         except OSError as error:
-            if not self._has_failed:
-                self._has_failed = True
-                _log.warning("positions cannot be written", file=str(self._path), error=str(error))
+            self.failures.report(
+                error, Context.STATE, "positions cannot be written",
+                log=_log, quiet=self._has_failed, file=str(self._path),
+            )  # fmt: skip
+            self._has_failed = True
 
 
 def _gap_of(values: dict[str, Any]) -> Gap:

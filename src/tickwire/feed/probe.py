@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tickwire._version import __version__
+from tickwire.config import Context
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.running import RunningFeed
 from tickwire.feed.sources import LiveSource
@@ -73,6 +74,7 @@ class FeedProbe:
         self._alerts = Alerts(
             self._name, config.alerts, self._registry, time.monotonic, feed.on_emergency
         )
+        self._alerts.failures = feed.failures
         state_dir = config.feed.state_dir
         socket = None if state_dir is None else socket_path(Path(state_dir), self._name)
         self.server = HealthServer(
@@ -161,6 +163,7 @@ class FeedProbe:
         )
         found.append(_component("ledger", self._gaps()))
         found.append(_component("tasks", self._failing_tasks()))
+        found.append(_component("errors", self._troubles()))
         firing = [f"{name} holds" for name in self._alerts.firing]
         found.append(_component("alerts", firing))
         reason = self._emergency()
@@ -174,6 +177,14 @@ class FeedProbe:
             f"{task.last_error}"
             for task in self._feed.tasks.status()
             if task.state in ("failed", "waiting")
+        ]
+
+    def _troubles(self) -> list[str]:
+        """Give the errors of severity high that no other component shows, of the last minute."""
+        return [
+            f"{each.context.value} {each.part}: {each.text}"
+            for each in self._feed.failures.troubles()
+            if each.context not in (Context.SINK, Context.TASK)
         ]
 
     def _gaps(self) -> list[str]:

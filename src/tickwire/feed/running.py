@@ -32,6 +32,7 @@ from tickwire.feed.spilling import spill_of, warn_of_unclaimed
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
+from tickwire.feed.undecoded import Undecoded
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
 from tickwire.ledger.streams import merged
@@ -120,6 +121,8 @@ class RunningFeed:
             self.failures = self.pipeline.failures
             self.failures.on_stop = on_failure
             self.failures.on_emergency = on_emergency
+            self._state.failures = self._positions.failures = self.failures
+            self._undecoded = Undecoded(self.pipeline.registry, self.failures)
             self.tasks = TaskManager(
                 feed.name, metrics=self.pipeline.metrics, failures=self.failures, vital=_is_vital
             )
@@ -142,6 +145,7 @@ class RunningFeed:
         handler = callback_errors()
         if handler is not None:
             self.pipeline.metrics.watch("callback_errors", lambda: handler.n_errors)
+            handler.failures = self.failures
         self._state.in_background = True
         state = self._state
         self.pipeline.metrics.watch("state_write_failures", lambda: state.n_failures)
@@ -255,6 +259,7 @@ class RunningFeed:
         self.pipeline.ledger.housekeeping()
         self.pipeline.lag.look()
         self._critical.look()
+        self._undecoded.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
@@ -306,6 +311,7 @@ class RunningFeed:
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
+            sink.failures = self.failures
             sink.open([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
             self._spills[sink.name] = spill_of(feed, sink)

@@ -23,9 +23,10 @@ from time import monotonic
 from types import TracebackType
 from urllib.parse import quote
 
+from tickwire.config import Context
 from tickwire.errors import TickwireError
 from tickwire.logs import get_logger
-from tickwire.supervise import Backoff
+from tickwire.supervise import Backoff, Failures
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
 CONN_BLOCK = 1024
@@ -68,6 +69,7 @@ class State:
         self._lock = -1
         self.n_failures = 0
         self.in_background = False
+        self.failures = Failures()
         self._backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S, at_once=1, at_once_s=0, jitter=0)
         self._due_s = float("-inf")
         self._error: TickwireError | None = None
@@ -192,8 +194,10 @@ class State:
     def _note_failure(self, error: TickwireError) -> None:
         self.n_failures += 1
         self._due_s = monotonic() + self._backoff.next_delay_s()
-        if self._backoff.attempts == 1:
-            _log.error("the feed's state is not written: it is tried again", error=str(error))
+        self.failures.report(
+            error, Context.STATE, "the feed's state is not written: it is tried again",
+            log=_log, quiet=self._backoff.attempts > 1,
+        )  # fmt: skip
         self._error = error
 
     def abandon(self) -> None:

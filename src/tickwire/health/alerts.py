@@ -21,12 +21,12 @@ from typing import Any
 import aiohttp
 
 from tickwire.clock import Clock, wall_ns
-from tickwire.config import AlertSettings
+from tickwire.config import AlertSettings, Context
 from tickwire.health.rules import PERCENTILES, Rule, parse_rule
 from tickwire.logs import get_logger
 from tickwire.observe import Histogram, Metrics, Registry
 from tickwire.redaction import shown_url
-from tickwire.supervise import ManagedTask, cancel_all, spawn
+from tickwire.supervise import Failures, ManagedTask, cancel_all, spawn
 
 LOOK_S = 1.0
 COMMAND_S = 30.0
@@ -93,6 +93,7 @@ class Alerts:
         self._registry = registry
         self._clock = clock
         self._on_emergency = on_emergency
+        self.failures = Failures(metrics=Metrics(registry))
         self._log = get_logger("tickwire.alerts")
         self._watched = [_Watched(each, parse_rule(each.when)) for each in settings]
         metrics = Metrics(registry)
@@ -208,7 +209,10 @@ class Alerts:
         except Exception as error:
             self._errors[settings.name].add()
             why = str(error) or type(error).__name__
-            self._log.warning("alert not delivered", alert=settings.name, error=why)
+            self.failures.report(
+                error, Context.HOOK, "alert not delivered",
+                part=settings.name, log=self._log, alert=settings.name, error=why,
+            )  # fmt: skip
 
     async def _run_command(self, command: Sequence[str], alert: dict[str, Any]) -> None:
         process = await asyncio.create_subprocess_exec(

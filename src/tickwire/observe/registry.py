@@ -4,11 +4,12 @@ Rules of this file
 ------------------
 - A slot is a number in an array that never moves, so that compiled code may hold a pointer to it.
 - What is kept elsewhere already (a ring's cursor) is watched: asked for when somebody reads.
-- Figures are made and written in the loop's thread, or in one sink's; any thread may read them.
+- Any thread may make, read and add to figures; a compiled part writes its own from one thread.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -65,6 +66,7 @@ class Registry:
         self._families = {metric.name: _Family(metric) for metric in metrics}
         self._memory = np.zeros(SLOTS, np.int64)
         self._n_used = 0
+        self._making = threading.Lock()
 
     def labelled(self, **labels: str) -> Metrics:
         """Give what makes figures with these labels."""
@@ -125,8 +127,10 @@ class Registry:
             raise ValueError(f"{name} is a {family.metric.kind.value}")
         made = family.made.get(labels)
         if made is None:
-            made = Histogram() if kind is Histogram else kind(*self._next_slot())
-            family.made[labels] = made
+            with self._making:
+                if (made := family.made.get(labels)) is None:
+                    made = Histogram() if kind is Histogram else kind(*self._next_slot())
+                    family.made[labels] = made
         return made  # type: ignore[return-value] # a family holds one kind
 
     def watch(self, name: str, labels: Labels, read: Callable[[], float]) -> None:

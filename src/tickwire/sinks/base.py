@@ -27,7 +27,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from tickwire._version import __version__
-from tickwire.config import SinkSettings
+from tickwire.config import Context, SinkSettings
 from tickwire.errors import SinkError
 from tickwire.logs import get_logger
 from tickwire.observe import Counter, Histogram, Metrics
@@ -35,6 +35,7 @@ from tickwire.schema import Table
 from tickwire.sinks.retry import LOG_EVERY_S, RETRY_AT_STOP_S, DiskFullError, Retry, retry_delay_s
 from tickwire.sinks.stalls import Stalls
 from tickwire.store import Spill
+from tickwire.supervise import Failures
 
 # How long a write may take, or fail, before rows go to the spill; less where a ring is half full.
 SPILL_AFTER_S = 5.0
@@ -94,6 +95,8 @@ class Sink(ABC):
     origin
         Where its rows come from: tickwire's version, the feed and its venues, for the metadata of
         what it writes.
+    failures
+        Where failures are reported; a feed gives its own.
     latency
         From the read that brought a row to its commit, in ns.
     stalls
@@ -116,6 +119,7 @@ class Sink(ABC):
         self.name = settings.name
         self.feed = feed
         self.metrics = (metrics or Metrics()).labelled(sink=self.name)
+        self.failures = Failures(metrics=self.metrics)
         self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.tables: dict[str, Table] = {}
         self.origin: dict[str, str] = {}
@@ -559,14 +563,14 @@ class Sink(ABC):
         self._failures.add()
         text = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
         self.error = " ".join(text.removeprefix(f"sink {self.name}: ").split())
-        if self._n_failures == 1 or monotonic() - self._logged_s >= LOG_EVERY_S:
+        is_logged = self._n_failures == 1 or monotonic() - self._logged_s >= LOG_EVERY_S
+        if is_logged:
             self._logged_s = monotonic()
-            _log.error(
-                "a sink fails: its rows wait, the others go on",
-                sink=self.name,
-                error=self.error,
-                failures=self._n_failures,
-            )
+        self.failures.report(
+            error, Context.SINK, "a sink fails: its rows wait, the others go on",
+            part=self.name, log=_log, quiet=not is_logged,
+            sink=self.name, error=self.error, failures=self._n_failures,
+        )  # fmt: skip
         self._close_output()
 
     def _note_success(self) -> None:
@@ -643,10 +647,16 @@ class Sink(ABC):
             )
 
     def _log_spill_error(self) -> None:
-        if monotonic() - self._spill_error_logged_s >= LOG_EVERY_S:
+        is_logged = monotonic() - self._spill_error_logged_s >= LOG_EVERY_S
+        if is_logged:
             self._spill_error_logged_s = monotonic()
-            why = self._spill.error or f"it is full: {self._spill.n_bytes:,} bytes"
-            _log.error("rows cannot be spilled: they stay in the ring", sink=self.name, why=why)
+        why = self._spill.error or f"it is full: {self._spill.n_bytes:,} bytes"
+        self.failures.report(
+            SinkError(f"sink {self.name}: its rows cannot be spilled: {why}"), Context.SINK,
+            "rows cannot be spilled: they stay in the ring",
+            part=f"{self.name} spill", log=_log, quiet=not is_logged,
+            sink=self.name, why=why, error="",
+        )  # fmt: skip
 
 
 def last_seq(batch: pa.RecordBatch) -> int:

@@ -93,15 +93,7 @@ class Failures:
         self._table = table or SeverityTable()
         self._clock = clock
         self._troubles: deque[Trouble] = deque(maxlen=MOST_SHOWN)
-        metrics = Metrics() if metrics is None else metrics
-        # All at once: threads report, and a registry makes figures in one thread.
-        self._counters = {
-            (context, severity): metrics.counter(
-                "errors", context=context.value, severity=severity.value
-            )
-            for context in Context
-            for severity in Severity
-        }
+        self._metrics = Metrics() if metrics is None else metrics
 
     def report(
         self,
@@ -143,7 +135,8 @@ class Failures:
             What it was taken for.
         """
         judged = self._table.judge(error, context)
-        self._counters[context, judged.severity].add(count)
+        labels = {"context": context.value, "severity": judged.severity.value}
+        self._metrics.counter("errors", **labels).add(count)
         text = hidden(" ".join(str(error).split()) or type(error).__name__)[:LONGEST_TEXT]
         self._act(judged, error, context, part, text)
         if not quiet or judged.severity is Severity.CRITICAL:

@@ -31,7 +31,7 @@ class Action(Enum):
     """What is done about an error."""
 
     COUNT = "count"
-    RETRY = "retry"  # a warning; whoever reports it tries again
+    RETRY = "retry"  # a warning; the part that reports it tries again
     DEGRADE = "degrade"  # an error in the log and in health; what can be done with less is
     STOP = "stop"  # the run ends and fails
     EMERGENCY = "emergency"
