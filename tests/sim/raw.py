@@ -10,7 +10,7 @@ KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = base64.b64encode(
     hashlib.sha1((KEY + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()  # noqa: S324
 ).decode()
-PATIENT_S = 5.0
+PATIENT_S = 30.0
 
 
 def address(url):
@@ -113,13 +113,16 @@ class Raw:
 
     async def is_silent(self, for_s=0.15):
         """Whether nothing comes, after what is on its way has come."""
-        try:
-            async with asyncio.timeout(5):
-                while True:
-                    async with asyncio.timeout(for_s):
-                        await self.reader.readexactly(1)
-        except TimeoutError:
-            return True
+        now = asyncio.get_running_loop().time
+        end_s = now() + PATIENT_S
+        while now() < end_s:
+            try:
+                async with asyncio.timeout(for_s):
+                    if not await self.reader.read(1 << 16):
+                        return False  # an end is no silence
+            except TimeoutError:
+                return True
+        return False
 
     def close(self):
         """Let go of it."""

@@ -122,22 +122,34 @@ async def test_one_of_all_is_struck(venue):
         for client in clients:
             await data(client, 1)
         sim.inject("fin=one")
-        await asyncio.sleep(0.05)
-        assert len(sim.connections) == 3
+        while len(sim.connections) == 4:
+            await asyncio.sleep(0.001)
+        for _ in range(2):  # it strikes once, whatever time passes
+            await asyncio.sleep(0.02)
+            assert len(sim.connections) == 3
 
 
-async def test_a_frozen_connection_reads_and_sends_nothing_and_thaws(venue):
+async def test_a_frozen_connection_reads_and_sends_nothing(venue):
     async with simulate(venue) as sim:
         client = await opened(sim)
         await data(client, 3)
-        sim.inject("freeze@0s..700ms")
+        sim.inject("freeze")
         assert await client.is_silent()
         client.send(9, b"ping")
-        assert await client.is_silent(0.1)
+        assert await client.is_silent()
+
+
+async def test_a_frozen_connection_thaws(venue):
+    async with simulate(venue) as sim:
+        client = await opened(sim)
+        await data(client, 3)
+        sim.inject("freeze@0s..100ms")
+        while sim.stats.faults["freeze"] == 0:
+            await asyncio.sleep(0.001)
+        client.send(9, b"ping")
         seen = set()
-        async with asyncio.timeout(5):
-            while seen != {1, 10}:  # data and the pong
-                seen.add((await client.frame())[0])
+        while seen != {1, 10}:  # data and the pong
+            seen.add((await client.frame())[0])
 
 
 async def test_a_stalled_connection_answers_and_sends_no_data(venue):
@@ -206,9 +218,12 @@ async def test_several_in_a_row_out_of_order_are_all_sent():
     async with simulate("binance", "reorder*5@0.2s") as sim:
         client = await opened(sim)
         ids = []
-        while sim.stats.faults.total() < 5 or len(ids) < 60:
+        while sim.stats.faults.total() < 5:
             ids += [each["data"]["t"] for each in await data(client, 10)]
-        ids += [each["data"]["t"] for each in await data(client, 10)]
+        sim.inject("close")
+        frames, _, _ = await client.end()
+        texts = [json.loads(payload) for opcode, payload in frames if opcode == 1]
+        ids += [each["data"]["t"] for each in texts if is_data(each)]
         assert ids != sorted(ids)
         assert sorted(ids) == list(range(min(ids), min(ids) + len(ids)))
 
@@ -389,7 +404,7 @@ async def test_an_upgrade_is_never_answered(venue):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what it waits for has no event
             await asyncio.sleep(0.01)
 
@@ -471,10 +486,18 @@ async def test_rest_is_refused_then_slow(venue):
 async def test_rest_gives_the_state_of_before():
     async with simulate("binance") as sim, aiohttp.ClientSession() as session:
         client = await opened(sim)
-        sim.inject("rest-stale@0s..300ms")
+        sim.inject("rest-stale")
         old = (await ask(session, sim))[2]
         await data(client, 50)
         assert (await ask(session, sim))[2] == old
+
+
+async def test_rest_gives_the_state_of_now_again():
+    async with simulate("binance") as sim, aiohttp.ClientSession() as session:
+        await opened(sim)
+        sim.inject("rest-stale@0s..50ms")
+        await until(lambda: sim._injector.is_rest_stale)
+        old = (await ask(session, sim))[2]
         await until(lambda: not sim._injector.is_rest_stale)
         assert (await ask(session, sim))[2]["lastUpdateId"] > old["lastUpdateId"]
 
