@@ -507,3 +507,22 @@ def test_a_consumer_in_a_circle_detaches_from_memory_that_is_still_there() -> No
         [sys.executable, "-c", CIRCLE], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_the_high_water_mark_is_what_was_held_at_most(commits: bool) -> None:
+    ring = Ring(TABLE, ROWS, Dictionaries())
+    consumer = Consumer(ring, commits=commits)
+    assert consumer.high_water == 0.0
+    fill(ring, [make_row(ring, i) for i in range(300)])
+    consumer.take(100)
+    fill(ring, [make_row(ring, i) for i in range(100)])
+    consumer.take()
+    assert consumer.depth == (400 / ROWS if commits else 0.0)
+    consumer.commit()
+    most = 400 / ROWS if commits else 300 / ROWS
+    assert (consumer.depth, consumer.high_water) == (0.0, most)
+    fill(ring, [make_row(ring, i) for i in range(500)])
+    assert consumer.high_water == 500 / ROWS  # not taken yet
+    consumer.close()
+    assert consumer.high_water == 500 / ROWS

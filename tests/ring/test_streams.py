@@ -304,3 +304,19 @@ def test_runs_of_any_length() -> None:
                 assert market.stage(conn, symbol)
         market.ring.publish()
         market.check()
+
+
+def test_the_last_rows_of_symbols_are_found_by_their_codes() -> None:
+    market = Market()
+    market.adopt(3, 0)
+    assert market.streams.last_rows(0, np.array([0, -1])).tolist() == [0, 0]
+    for number in range(200):
+        market.stage(3, SYMBOLS[number % 20])
+    market.ring.publish()
+    states = market.streams.states(0)
+    codes = np.array([*range(len(states) + 2), -1])
+    found = market.streams.last_rows(0, codes).tolist()
+    assert found[-3:] == [0, 0, states["last_mono"].max()]
+    assert found[:-3] == np.where(states["n_rows"] > 0, states["last_mono"], 0).tolist()
+    assert (states["n_rows"] == 0).any()
+    assert market.streams.last_rows(7, codes).tolist() == [0] * len(codes)

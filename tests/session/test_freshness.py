@@ -5,14 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from tickwire.ring._streams import STATE
 from tickwire.session.freshness import (
     FIRST_RETRY_NS,
     LONGEST_RETRY_NS,
     WINDOW_NS,
     Freshness,
     Step,
-    last_rows,
 )
 
 S = 1_000_000_000
@@ -180,9 +178,31 @@ def test_a_stream_that_waits_for_something_else_is_not_judged() -> None:
     assert market.run(60) == [(1, Step.RECONNECT), (1, Step.ALERT)]
 
 
-def test_the_last_rows_of_symbols_are_found_by_their_codes() -> None:
-    states = np.zeros(3, STATE)
-    states["n_rows"] = [2, 0, 1]
-    states["last_mono"] = [5, 7, 9]
-    assert last_rows(states, np.array([0, 1, 2, 3, -1])).tolist() == [5, 0, 9, 0, 9]
-    assert last_rows(np.zeros(0, STATE), np.array([0, -1])).tolist() == [0, 0]
+def test_looks_that_only_learn_miss_nothing() -> None:
+    """Streams of every cadence: the same steps as where each look considers every stream."""
+    rng = np.random.default_rng(7)
+    n, looks = 24, 6000
+    declared = [float(each) for each in rng.choice([0.0, 2.0, 4.0], n)]
+    every, thrifty = (
+        Freshness(declared, floor_s=5, first_s=30, n_endpoints=2) for _ in range(2)
+    )
+    cadence_s = rng.choice([0.1, 1.0, 3.0, 20.0, 500.0], n)
+    last = np.zeros(n, np.int64)
+    n_acted, n_thrifty = 0, 0
+    for at in range(looks):
+        now = 1000 * S + at * S // 4
+        last[rng.random(n) < 0.25 / cadence_s] = now - 1
+        for number in np.flatnonzero(rng.random(n) < 0.002).tolist():
+            call = ("ended", "acknowledged")[int(rng.integers(2))]
+            for each in (every, thrifty):
+                getattr(each, call)(number, *([now] if call == "acknowledged" else []))
+        if rng.random() < 0.001:
+            every.hold(now)
+            thrifty.hold(now)
+        every._due_ns = 0
+        n_thrifty += now < thrifty._due_ns
+        found = every.look(now, last)
+        assert thrifty.look(now, last) == found
+        n_acted += len(found)
+    assert n_acted > 100
+    assert n_thrifty > looks / 10

@@ -27,11 +27,13 @@ cdef class Consumer:
     cdef int64_t* starts        # their memory, MAX_RUNS each
     cdef int64_t* counts
     cdef int64_t n_runs
+    cdef int64_t most           # rows not released, at the most
     cdef Extent extent
     cdef object __weakref__
 
     cdef void tell_room(self) noexcept
     cdef int64_t next_stop(self, int64_t first, int64_t max_rows) noexcept nogil
+    cdef void note_depth(self) noexcept nogil
     cdef int64_t enter(self, object max_rows) except -1
     cdef object take_held(self, int64_t limit)
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil

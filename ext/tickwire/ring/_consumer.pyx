@@ -185,7 +185,13 @@ cdef class Consumer:
         cdef int64_t limit = INT64_MAX if max_rows is None else max_rows
         if limit < 1:
             raise ValueError(f"max_rows is {max_rows}: at least 1")
+        self.note_depth()
         return limit
+
+    cdef void note_depth(self) noexcept nogil:
+        # Called before rows are released, when the depth is greatest.
+        cdef int64_t gate = tw_load_acquire(&self.gate.value) >> 1
+        self.most = max(self.most, tw_load_acquire(&self.core.header.cursor.value) - gate)
 
     def take(self, max_rows=None):
         """Copy what was published since the last take; release it at once, or at `commit`.
@@ -277,6 +283,7 @@ cdef class Consumer:
             raise RuntimeError("the consumer is in use by another thread")
         if self.gate == NULL or not self.commits:
             return
+        self.note_depth()
         cdef int64_t at = tw_load_acquire(&self.gate.value)
         cdef int64_t taken = tw_load_relaxed(&self.gate.taken)
         while at >> 1 < taken:
@@ -459,6 +466,13 @@ cdef class Consumer:
         cdef int64_t gate = tw_load_acquire(&self.gate.value) >> 1
         cdef int64_t n = tw_load_acquire(&self.core.header.cursor.value) - gate
         return max(n, 0) / self.core.capacity
+
+    @property
+    def high_water(self):
+        """The largest share of the ring that it had not released, 0 to 1, since it was made."""
+        if self.gate != NULL:
+            self.note_depth()
+        return min(self.most, self.core.capacity) / self.core.capacity
 
     @property
     def position(self):

@@ -330,6 +330,38 @@ cdef class Streams:
             (<const char*> self.sessions[session].at)[: n * sizeof(tw_stream)], STATE
         )
 
+    def last_rows(self, int32_t session, const int64_t[::1] codes):
+        """Give when the last row of each symbol was read.
+
+        Parameters
+        ----------
+        session
+            The session's number.
+        codes
+            The symbols', shape (n,); a negative one stands for every symbol.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (n,), int64, monotonic ns; 0 where no row has come.
+        """
+        self.sweep()
+        cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0
+        cdef tw_stream* at = self.sessions[session].at if n > 0 else NULL
+        cdef int64_t last = 0
+        cdef int64_t i
+        for i in range(n):
+            if at[i].n_rows > 0:
+                last = max(last, at[i].last_mono)
+        result = np.zeros(codes.shape[0], np.int64)
+        cdef int64_t[::1] times = result
+        for i in range(codes.shape[0]):
+            if codes[i] < 0:
+                times[i] = last
+            elif codes[i] < n and at[codes[i]].n_rows > 0:
+                times[i] = at[codes[i]].last_mono
+        return result
+
     def mark(self, int32_t session, int32_t code, int32_t after_conn=-1):
         """Forget the first row of a stream: the next one is the first since this mark.
 

@@ -19,7 +19,7 @@ from tickwire.ledger import Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.logs import get_logger
 from tickwire.observe import Counter, Metrics
-from tickwire.ring import Consumer, Ring
+from tickwire.ring import Consumer, Loss, Ring
 
 WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
@@ -97,14 +97,19 @@ class LagWatch:
         since_s = min(now_s - self._looked_s, LONGEST_LOOK_S)
         self._looked_s = now_s
         for table, watched in self._watched.items():
-            if any(each.rows.is_closed for each in watched):
-                watched[:] = [each for each in watched if not each.rows.is_closed]
+            has_closed = False
             for each in watched:
-                self._note_loss(each)
+                if each.rows.is_closed:
+                    has_closed = True
+                elif (loss := each.rows.take_loss()) is not None:
+                    self._note_loss(each, loss)
+            if has_closed:
+                watched[:] = [each for each in watched if not each.rows.is_closed]
             if self._rings[table].is_waited_for:
                 self._note_wait(watched, now_s, since_s)
             for each in watched:
-                self._end_wait(each, now_s)
+                if each.waited_s and now_s - each.last_s >= OVER_AFTER_S:
+                    self._end_wait(each)
 
     def _note_wait(self, watched: list[_Watched], now_s: float, since_s: float) -> None:
         held = {each.rows.holds for each in watched if not each.rows.may_drop}
@@ -129,21 +134,17 @@ class LagWatch:
                     blocked_s=round(each.waited_s, 1),
                 )
 
-    def _end_wait(self, each: _Watched, now_s: float) -> None:
-        if each.waited_s and now_s - each.last_s >= OVER_AFTER_S:
-            if each.warned_s > float("-inf"):
-                _log.info(
-                    "the consumer takes rows again",
-                    table=each.table,
-                    consumer=each.name,
-                    blocked_s=round(each.waited_s, 1),
-                )
-            each.waited_s, each.warned_s = 0.0, float("-inf")
+    def _end_wait(self, each: _Watched) -> None:
+        if each.warned_s > float("-inf"):
+            _log.info(
+                "the consumer takes rows again",
+                table=each.table,
+                consumer=each.name,
+                blocked_s=round(each.waited_s, 1),
+            )
+        each.waited_s, each.warned_s = 0.0, float("-inf")
 
-    def _note_loss(self, each: _Watched) -> None:
-        loss = each.rows.take_loss()
-        if loss is None:
-            return
+    def _note_loss(self, each: _Watched, loss: Loss) -> None:
         if each.dropped is None:
             each.dropped = self._metrics.counter(
                 "consumer_dropped_rows", table=each.table, consumer=each.name

@@ -136,9 +136,12 @@ class Pipeline:
         made = {name: Consumer(self.rings[name], commits=True) for name in tables}
         for name, consumer in made.items():
             self.lag.watch(name, sink, consumer)
-            self.metrics.watch(
-                "ring_depth", partial(getattr, consumer, "depth"), sink=sink, table=name
-            )
+            for figure, attribute in (
+                ("ring_depth", "depth"),
+                ("ring_depth_high_water", "high_water"),
+            ):
+                read = partial(getattr, consumer, attribute)
+                self.metrics.watch(figure, read, sink=sink, table=name)
         return made
 
     def next_numbers(self) -> dict[str, int]:

@@ -30,7 +30,7 @@ from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
 from tickwire.supervise import Failures, spawn
 
-SNAPSHOT_S = 0.25
+SNAPSHOT_S = 0.5
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
 _VERSION = 1
 

@@ -26,7 +26,6 @@ from tickwire.feed.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path
-from tickwire.observe import Gauge, Metrics
 from tickwire.ring import Ring
 from tickwire.schema import SYSTEM_TABLES
 from tickwire.supervise import ManagedTask, cancel_all
@@ -68,7 +67,6 @@ class FeedProbe:
         self._down_since_s: dict[LiveSource, float] = {}
         metrics = feed.pipeline.metrics
         self._process = ProcessFigures(metrics)
-        self._depths = Depths(metrics)
         self._offsets = Offsets(feed.pipeline)
         _watch_memory(feed)
         self._alerts = Alerts(
@@ -111,7 +109,6 @@ class FeedProbe:
         """Note that the feed's housekeeping runs, and how late it was."""
         self._kept_s = time.monotonic()
         self._process.on_wake(late_s)
-        self._depths.look(self._registry.figures("ring_depth"))
 
     # What the server asks.
 
@@ -228,30 +225,6 @@ class FeedProbe:
         elif state is not State.FAILED and not source.has_connected:
             state = State.STARTING
         return Component(name, state, tuple(reasons))
-
-
-class Depths:
-    """Keeps the largest depth of each ring.
-
-    Parameters
-    ----------
-    metrics
-        Where.
-    """
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-        self._gauges: dict[tuple[str, ...], Gauge] = {}
-
-    def look(self, depths: list[tuple[tuple[str, ...], float]]) -> None:
-        """Take note of how full they are."""
-        for labels, depth in depths:
-            gauge = self._gauges.get(labels)
-            if gauge is None:
-                sink, table = labels
-                gauge = self._metrics.gauge("ring_depth_high_water", sink=sink, table=table)
-                self._gauges[labels] = gauge
-            gauge.raise_to(int(depth * 1e6))
 
 
 class Offsets:

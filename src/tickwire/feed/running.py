@@ -6,7 +6,8 @@ Rules of this file
   which cannot be written is an error before any connection is made), then the sessions.
 - Order of the stop: the sessions, so that nothing is written any more; the feed's own last rows;
   the consumers; the sinks, which drain the rings and commit; the state last.
-- Nothing here is called per message; `housekeeping` looks after everything a few times a second.
+- Nothing here is called per message; `housekeeping` looks after everything a few times a second,
+  and after what may wait once a second.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from tickwire.venues import Venue
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
 HOUSEKEEPING_S = 0.05
+SELDOM_S = 1.0  # reserving sequence numbers, looking for sources that are refused
 CONNECT_RESERVE = 5  # of so many connects one is kept for first reconnects
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
@@ -105,6 +107,7 @@ class RunningFeed:
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
         self._declared: set[str] = set()  # sinks whose losses are gaps
+        self._seldom_due_s = 0.0
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
         self._rest_limits: dict[str, WindowLimiter] = {}  # by venue
@@ -260,12 +263,21 @@ class RunningFeed:
         self.pipeline.lag.look()
         self._critical.look()
         self._undecoded.look()
-        self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.housekeeping()
+        self._note_positions()
+        now_s = time.monotonic()
+        if now_s >= self._seldom_due_s or not self._coordinator.is_ready:
+            self._seldom_due_s = now_s + SELDOM_S
+            self._seldom()
+
+    def _seldom(self) -> None:
+        """Do the part of housekeeping that may wait for a second once the feed is ready."""
+        self._state.use(self.pipeline.next_numbers())
+        for source in self.sources:
+            source.log_counts()
             if source.is_settled:
                 self._coordinator.arrive(f"source {source.name}")
-        self._note_positions()
         if self.sources and all(source.is_refused for source in self.sources):
             self._report_refusal(f"every subscription was refused: {self.refusals()[0]}")
 

@@ -114,6 +114,7 @@ class LiveSource(SessionObserver):
             await cancel_all([self._fetcher])
         await self._release_held()
         self.housekeeping()
+        self.log_counts()
         if self.books is not None:
             self.books.end()
         self.gaps.end()
@@ -140,11 +141,14 @@ class LiveSource(SessionObserver):
     def housekeeping(self) -> None:
         """Let in what waits for room, end gaps whose data flows again; a few times a second."""
         self.decoder.release_held()
-        self._log_count("unreadable_values", self.decoder.unreadable_values)
-        self._log_count("conflicting_trades", self.decoder.conflicting_trades)
         self.gaps.look()
         for session, staleness in zip(self.sessions, self.staleness, strict=True):
             staleness.look(session, self.books)
+
+    def log_counts(self) -> None:
+        """Log values that could not be read, and trades of one id that differ; once a second."""
+        self._log_count("unreadable_values", self.decoder.unreadable_values)
+        self._log_count("conflicting_trades", self.decoder.conflicting_trades)
 
     def _log_count(self, event: str, count: int | dict[str, int]) -> None:
         """Log values that could not be read, or trades of one id, by their new count.

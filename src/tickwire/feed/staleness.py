@@ -27,7 +27,7 @@ from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.ring import Dictionary, Streams
 from tickwire.session import Session, SessionObserver
-from tickwire.session.freshness import Freshness, Step, last_rows
+from tickwire.session.freshness import Freshness, Step
 from tickwire.supervise import Backoff
 from tickwire.venues import Subscription
 
@@ -215,7 +215,7 @@ class Staleness(SessionObserver):
                 self._freshness.wait(at, now_ns)
         last_ns = np.zeros(len(self._all), np.int64)
         for table, (members, codes) in self._tables.items():
-            last_ns[members] = last_rows(self._rows[table].states(self._number), codes)
+            last_ns[members] = self._rows[table].last_rows(self._number, codes)
         steps = self._freshness.look(now_ns, last_ns)
         by_step: dict[Step, list[int]] = {}
         for at, step in steps:

@@ -74,6 +74,8 @@ class GapLog:
 
     def flush(self, *, everything: bool = False) -> None:
         """Log the sums whose second is over, or all of them."""
+        if not self._sums:
+            return
         now_s = self._clock()
         for key, so_far in list(self._sums.items()):
             if everything or now_s - so_far.line_s >= LINE_EVERY_S:

@@ -292,9 +292,8 @@ METRICS = (
     _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
     _gauge(
         "ring_depth_high_water",
-        "The largest share of a ring that a sink had not taken.",
+        "The largest share of a ring that a sink had not committed.",
         ("sink", "table"),
-        scale=1e-6,
     ),
     # Alerts.
     _counter("alerts", "Alerts sent.", ("alert",)),

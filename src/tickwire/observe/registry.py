@@ -52,6 +52,17 @@ class _Family:
         ]
         return found
 
+    def total(self) -> float:
+        """Give the sum of all figures: as `values`, and in a fraction of its time."""
+        total = 0.0
+        for made in list(self.made.values()):
+            if not isinstance(made, Histogram):
+                total += made.value
+        for reads in list(self.watched.values()):
+            for read in list(reads):
+                total += read()
+        return total * self.metric.scale
+
 
 class Registry:
     """The figures of one feed.
@@ -76,7 +87,7 @@ class Registry:
 
     def total(self, name: str) -> float:
         """Give the sum of a counter or gauge over all labels."""
-        return sum(value for _, value in self._family(name).values())
+        return self._family(name).total()
 
     def most(self, name: str) -> float:
         """Give the greatest value of a gauge; 0 where there is none."""

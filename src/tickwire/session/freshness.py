@@ -14,13 +14,12 @@ Rules of this file
 - A silence counts from the last row or the acknowledgement, whichever is later, and not while
   nothing could be read (`hold`).
 - Streams are numbers here, times are ns of the monotonic clock. All streams are looked at together,
-  in arrays.
+  in arrays; while none can be due, a look only learns.
 """
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,10 +85,13 @@ class Freshness:
         self._doubted = np.zeros(n, np.int64)  # the acknowledgement that is doubted
         self._held_ns = 0
         self._window_ns = 0
+        # Before this nothing can be due: rows, which may come meanwhile, only put it off.
+        self._due_ns = 0
 
     def acknowledged(self, number: int, now_ns: int) -> None:
         """Note that rows of a stream are to be expected from now on."""
         self._acknowledged[number] = now_ns
+        self._due_ns = 0
 
     def ended(self, number: int) -> None:
         """Note that no rows are to be expected: disconnected, refused, asked for again."""
@@ -141,43 +143,55 @@ class Freshness:
             Streams with the steps to take; they count as taken.
         """
         found = self._learn(now_ns, last_ns)
-        since = self._since()
-        silence = np.where(self._acknowledged > 0, now_ns - since, 0)
-        unnamed = (self._last == 0) & ~self._is_named & (silence >= self._first_ns)
-        for number in np.flatnonzero(unnamed).tolist():
+        if now_ns >= self._due_ns:
+            found += self._act(now_ns)
+        return found
+
+    def _act(self, now_ns: int) -> list[tuple[int, Step]]:
+        """Find what is due, and when something can be next."""
+        found: list[tuple[int, Step]] = []
+        since, is_expected = self._since(), self._acknowledged > 0
+        unnamed = is_expected & (self._last == 0) & ~self._is_named
+        name_at = _at(unnamed, since, self._first_ns)
+        for number in np.flatnonzero(now_ns >= name_at).tolist():
             self._is_named[number] = True
             found.append((number, Step.NAME))
-        learned = self._learned()
         doubtful = (
             (self._acknowledged > self._last)
             & (self._acknowledged > self._doubted)
             & (self._last > 0)
-            & (silence >= learned)
         )
-        for number in np.flatnonzero(doubtful).tolist():
+        doubt_at = _at(doubtful, since, self._learned())
+        for number in np.flatnonzero(now_ns >= doubt_at).tolist():
             self._doubted[number] = self._acknowledged[number]
             found.append((number, Step.DOUBT))
-        since_acted = now_ns - np.maximum(since, self._acted)
-        too_long = (silence > 0) & (since_acted >= self._waits())
-        for number in np.flatnonzero(too_long).tolist():
+        act_at = _at(is_expected, np.maximum(since, self._acted), self._waits())
+        for number in np.flatnonzero(now_ns >= act_at).tolist():
             found.append((number, self._next_step(number)))
             self._acted[number] = now_ns
+        # Until it is learned, how long a silence may be is not bounded; the floor always holds.
+        act_at = np.minimum(act_at, np.where(is_expected, now_ns + self._floor_ns, _NEVER))
+        first = np.minimum(np.minimum(name_at, doubt_at), act_at)
+        self._due_ns = int(first.min(initial=_NEVER))
         return found
 
     def _learn(self, now_ns: int, last_ns: Times) -> list[tuple[int, Step]]:
         """Note new rows: how long the silence before each was, and which have ended one."""
         if now_ns - self._window_ns >= WINDOW_NS:
             self._window_ns = now_ns
+            self._due_ns = 0
             self._longest[1] = self._longest[0]
             self._longest[0] = 0
         has_new = last_ns > self._last
         has_gap = has_new & (self._last > 0)
         gaps = last_ns - self._since()
-        self._longest[0] = np.where(has_gap, np.maximum(self._longest[0], gaps), self._longest[0])
+        np.maximum(self._longest[0], gaps, out=self._longest[0], where=has_gap)
         self._n_learned += has_gap
-        recovered = np.flatnonzero(has_new & (self._n_steps > 0)).tolist()
-        self._n_steps[has_new] = 0
-        self._n_alerts[has_new] = 0
+        recovered: list[int] = []
+        if self._n_steps.any():
+            recovered = np.flatnonzero(has_new & (self._n_steps > 0)).tolist()
+            self._n_steps[has_new] = 0
+            self._n_alerts[has_new] = 0
         self._last = np.maximum(self._last, last_ns)
         return [(number, Step.RECOVERED) for number in recovered]
 
@@ -212,19 +226,6 @@ class Freshness:
         return step
 
 
-def last_rows(states: npt.NDArray[Any], codes: Times) -> Times:
-    """Give when the last row of each symbol was read; 0 where none was.
-
-    Parameters
-    ----------
-    states
-        Of a session in a table, as `ring.Streams.states` gives them.
-    codes
-        The symbols', shape (n,); -1 for any symbol.
-    """
-    if not len(states):
-        return np.zeros(len(codes), np.int64)
-    times = np.where(states["n_rows"] > 0, states["last_mono"], 0)
-    inside = np.where((codes >= 0) & (codes < len(states)), codes, 0)
-    found = np.where((codes >= 0) & (codes < len(states)), times[inside], 0)
-    return np.where(codes < 0, times.max(), found).astype(np.int64)
+def _at(applies: npt.NDArray[np.bool_], start: Times, wait: Times | int) -> Times:
+    """Give when each wait is over; never, where it does not apply or has no end."""
+    return np.where(applies, start + np.minimum(wait, _NEVER - start), _NEVER)
