@@ -183,9 +183,7 @@ def test_looks_that_only_learn_miss_nothing() -> None:
     rng = np.random.default_rng(7)
     n, looks = 24, 6000
     declared = [float(each) for each in rng.choice([0.0, 2.0, 4.0], n)]
-    every, thrifty = (
-        Freshness(declared, floor_s=5, first_s=30, n_endpoints=2) for _ in range(2)
-    )
+    every, thrifty = (Freshness(declared, floor_s=5, first_s=30, n_endpoints=2) for _ in range(2))
     cadence_s = rng.choice([0.1, 1.0, 3.0, 20.0, 500.0], n)
     last = np.zeros(n, np.int64)
     n_acted, n_thrifty = 0, 0

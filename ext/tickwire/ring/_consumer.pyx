@@ -465,14 +465,14 @@ cdef class Consumer:
             return 0.0
         cdef int64_t gate = tw_load_acquire(&self.gate.value) >> 1
         cdef int64_t n = tw_load_acquire(&self.core.header.cursor.value) - gate
-        return max(n, 0) / self.core.capacity
+        return <double> max(n, 0) / <double> self.core.capacity
 
     @property
     def high_water(self):
         """The largest share of the ring that it had not released, 0 to 1, since it was made."""
         if self.gate != NULL:
             self.note_depth()
-        return min(self.most, self.core.capacity) / self.core.capacity
+        return <double> min(self.most, self.core.capacity) / <double> self.core.capacity
 
     @property
     def position(self):

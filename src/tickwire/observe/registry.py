@@ -54,7 +54,7 @@ class _Family:
 
     def total(self) -> float:
         """Give the sum of all figures: as `values`, and in a fraction of its time."""
-        total = 0.0
+        total: float = 0  # whole where all are
         for made in list(self.made.values()):
             if not isinstance(made, Histogram):
                 total += made.value
