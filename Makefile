@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-thorough test-long test-search test-captures coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -129,6 +129,18 @@ test-search: build
 test-captures: build
 	$(PYTEST) -m captures $(call again,-m captures)
 
+# The SDK in an environment that has nothing else: the hook runs it in a process of its own.
+SDK := .venv-hyperliquid
+test-hyperliquid: build $(SDK)/.installed
+	TICKWIRE_HYPERLIQUID_PYTHON='$(CURDIR)/$(SDK)/bin/python' \
+		$(PYTEST) -m hyperliquid tests/hooks $(call again,-m hyperliquid)
+
+$(SDK)/.installed: constraints/hyperliquid.txt
+	rm -rf $(SDK)
+	$(PYTHON) -m venv $(SDK)
+	$(SDK)/bin/python -m pip install --quiet --only-binary :all: --requirement $<
+	touch $@
+
 # Without what tests properties, faults and timing: traced, it would take an hour; nor what tests the
 # checkout's files. The build is left as it was made.
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
@@ -141,7 +153,7 @@ coverage:
 	@status=0; \
 	PYTHONDONTWRITEBYTECODE= $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
 		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house \
-		-m 'not captures and not thorough and not serial and not hypothesis and not fault' || status=1; \
+		-m 'not captures and not hyperliquid and not thorough and not serial and not hypothesis and not fault' || status=1; \
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet; \
 	$(BIN)/python -m tests.coverage.report || status=1; \
 	exit $$status
@@ -176,7 +188,7 @@ SANITIZED := LD_PRELOAD='$(SANITIZERS)' PYTHONMALLOC=malloc \
 
 test-asan:
 	$(MAKE) build TICKWIRE_BUILD=asan
-	$(SANITIZED) $(PYTEST) --timeout 600 -m 'not captures'
+	$(SANITIZED) $(PYTEST) --timeout 600 -m 'not captures and not hyperliquid'
 
 test-debug:
 	$(MAKE) test-all TICKWIRE_BUILD=debug

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
+from tickwire.feed.prices import Price, last_prices
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed, parts_of
 from tickwire.feed.summary import Status, status_of, summarise
@@ -349,6 +350,22 @@ class FeedHandler:
             One line. The first one counts; others are logged.
         """
         self._emergency.emergency.declare(reason)
+
+    @property
+    def emergency_reason(self) -> str:
+        """Why the feed shuts down in an emergency; empty where it does not."""
+        return self._emergency.reason
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it runs, every source is subscribed and connected, and no sink has failed."""
+        probe = self._probe
+        is_running = probe is not None and not self._end.is_set()
+        return is_running and probe is not None and probe.is_live() and probe.is_ready()
+
+    def last_prices(self, venues: Collection[str]) -> dict[str, Price]:
+        """Give the newest price of each symbol of some venues; in the loop's thread."""
+        return {} if self._feed is None else last_prices(self._feed.pipeline, venues)
 
     @property
     def longest_hook_s(self) -> float:

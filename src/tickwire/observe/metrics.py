@@ -303,6 +303,9 @@ METRICS = (
     _gauge("emergency", "Whether the feed shuts down in an emergency."),
     _counter("emergency_hooks", "Emergency hooks that ran."),
     _counter("emergency_hook_failures", "Those of them that failed or came to their deadline."),
+    _counter("dead_man_arms", "Times at which a dead man's switch was armed."),
+    _counter("dead_man_failures", "Times at which it could not be.", summary="dead_man_failures"),
+    _gauge("dead_man_triggers", "How often it has triggered today (UTC)."),
     # The process.
     _counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
     _gauge("uptime_seconds", "Time since the start.", scale=1e-9),
