@@ -31,6 +31,7 @@ help:
 #:   make test-thorough       only what test-all adds to test: test-long, then test-search
 #:   make test-long           what takes long
 #:   make test-search         properties with random examples, of which the log has the SEED
+#:   make test-hyperliquid    the emergency hook with Hyperliquid's SDK, which it installs
 #:   make test-captures       on recorded messages, where TICKWIRE_CAPTURES says
 #:   make conformance         the Autobahn|Testsuite, on CPython 2.7
 #:   make test-asan           the suite under the address and undefined behaviour sanitizers

@@ -15,7 +15,7 @@ LEVELS = (
     {"cli"},
     {"bench"},
     {"feed", "sim"},
-    {"session", "sinks", "health"},
+    {"session", "sinks", "health", "hooks"},
     {"venues", "net"},
     {"ledger"},
     {"decode"},
