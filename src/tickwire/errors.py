@@ -164,6 +164,14 @@ class SinkError(TickwireError):
     """A sink cannot be opened or written."""
 
 
+class NothingTakesRows(SinkError):
+    """Neither a sink nor its spill has taken rows for too long."""
+
+
+class RingCorrupted(TickwireError):
+    """A ring's memory is not what its writer has left there."""
+
+
 class ConsumerLagged(TickwireError):
     """A consumer with `on_lag="raise"` has lost rows because it lagged a full ring.
 

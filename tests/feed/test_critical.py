@@ -10,11 +10,14 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
-from tickwire.errors import EmergencyShutdown, SinkError
+from tickwire.config import Context
+from tickwire.errors import EmergencyShutdown, SinkError, TickwireError
 from tickwire.feed.critical import Critical
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES
 from tickwire.store.segments import SegmentError, SegmentLog
+from tickwire.supervise import SeverityTable
+from tickwire.supervise.severity import Action
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 MAGIC = b"twring\r\n"
@@ -37,8 +40,12 @@ class Scene:
         self.sink = Sink()
         self.reasons: list[str] = []
         self.critical = Critical(
-            rings or {}, [self.sink], no_disk_s, self.reasons.append, lambda: self.now_s
+            rings or {}, [self.sink], no_disk_s, self.report, lambda: self.now_s
         )
+
+    def report(self, failure: TickwireError, context: Context) -> None:
+        assert SeverityTable().judge(failure, context).action is Action.EMERGENCY
+        self.reasons.append(str(failure))
 
     def look(self, after_s: float) -> list[str]:
         self.now_s += after_s

@@ -4,9 +4,12 @@ import asyncio
 import random
 
 import pytest
+from structlog.testing import capture_logs
 
+from tickwire.logs import get_logger
+from tickwire.observe import Metrics
 from tickwire.session import Pacer, WindowLimiter
-from tickwire.session.pacing import LONGEST_DEBT_S
+from tickwire.session.pacing import LOG_EVERY_S, LONGEST_DEBT_S, LimitWaits
 
 
 class Time:
@@ -136,7 +139,6 @@ def test_what_comes_first_has_a_reserve() -> None:
     again = [limiter.reserve().at_s - time.now for _ in range(5)]
     assert again == [0, 0, 0, 60, 60]
     assert [limiter.reserve(first=True).at_s - time.now for _ in range(2)] == [0, 0]
-    assert limiter.waited_s == 120
 
 
 def test_a_source_that_fails_leaves_the_others_their_share() -> None:
@@ -167,3 +169,74 @@ def test_no_window_holds_more_than_its_count_whatever_is_asked(seed: int) -> Non
             turns.append(turn.at_s)
     turns.sort()
     assert all(later - earlier >= 60 for earlier, later in zip(turns, turns[6:], strict=False))
+
+
+async def test_connections_share_what_the_venue_takes_in_all() -> None:
+    time = Time()
+    limiter = WindowLimiter(10, 1.0, keeps_shares=False, clock=time.clock)
+    sent: list[tuple[float, str]] = []
+
+    async def sleep_until(seconds: float) -> None:
+        until = time.now + seconds
+        while time.now < until:  # noqa: ASYNC110 - on a clock of its own
+            await asyncio.sleep(0)
+
+    async def connection(source: str, number: int) -> None:
+        limiter.join(source)
+        pacer = Pacer(8, shared=limiter, source=source, clock=time.clock, sleep=sleep_until)
+        for _ in range(number):
+            await pacer.turn()
+            sent.append((time.now, source))
+
+    working = asyncio.gather(*(connection("a", 8) for _ in range(15)), connection("b", 10))
+    while not working.done():
+        for _ in range(50):
+            await asyncio.sleep(0)
+        time.now += 0.01
+    at = sorted(when for when, _ in sent)
+    assert all(later - earlier >= 0.999 for earlier, later in zip(at, at[10:], strict=False))
+    # One connection beside fifteen of another source: it has two a second, not ten in sixteen.
+    b = [when for when, source in sent if source == "b"]
+    assert max(b) - min(b) <= 5.5
+    assert len(sent) == 130
+
+
+def test_a_source_that_is_idle_keeps_no_share_of_a_short_window() -> None:
+    limiter = WindowLimiter(10, 1.0, keeps_shares=False, clock=lambda: 5.0)
+    for source in ("a", "b"):
+        limiter.join(source)
+    assert [limiter.reserve("a").at_s for _ in range(11)] == [5.0] * 10 + [6.0]
+
+
+async def test_a_turn_of_one_who_waited_in_vain_is_given_back() -> None:
+    time = Time()
+    limiter = WindowLimiter(1, 60, clock=time.clock)
+    never = asyncio.Event()
+    waits: list[float] = []
+
+    async def sleep(_: float) -> None:
+        await never.wait()
+
+    pacer = Pacer(0, shared=limiter, on_wait=waits.append, clock=time.clock, sleep=sleep)
+    await pacer.turn()
+    waiting = asyncio.ensure_future(pacer.turn())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert waits == [60.0]
+    assert limiter.reserve().at_s == time.now + 60  # not 120
+
+
+def test_waits_are_counted_and_logged_within_a_bound() -> None:
+    time = Time()
+    metrics = Metrics(labels={"source": "0", "venue": "small"})
+    counter = metrics.counter("request_limit_wait_seconds")
+    waits = LimitWaits(counter, lambda: get_logger("tickwire.session"), "waiting", time.clock)
+    with capture_logs() as logs:
+        for _ in range(300):
+            waits.add(0.05, url="u")
+            time.now += 0.05
+        time.now += LOG_EVERY_S
+        waits.add(0.05)
+    assert metrics.registry.total("request_limit_wait_seconds") == pytest.approx(15.05)
+    assert [line["wait_s"] for line in logs] == pytest.approx([1.0, 10.0, 4.05], abs=0.1)

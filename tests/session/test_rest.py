@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from unittest.mock import ANY
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from tests.net.conftest import Security
 
 from tickwire import errors
 from tickwire.config import ConnectionOptions
+from tickwire.observe import Metrics
 from tickwire.session import RestClient
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -177,3 +179,29 @@ async def test_requests_stay_within_the_limit(plain: Security) -> None:
         for _ in range(4):
             await client.get(url)
     assert waits == [60.0, 60.0]
+
+
+async def test_sources_share_the_limit_and_their_waits_are_counted(plain: Security) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"x")
+
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    metrics = Metrics()
+    async with (
+        serving(answer, plain) as url,
+        RestClient(per_min=8, clock=lambda: 50.0, sleep=sleep) as client,
+    ):
+        one, other = (
+            client.of(number, metrics.labelled(source=number, venue="small")) for number in "01"
+        )
+        for _ in range(7):
+            await one.get(url)
+        assert waits == [60.0]  # two of the eight are the other's
+        assert await other.get(url) == (b"x", ANY)
+        assert waits == [60.0]
+    waited_s = metrics.registry.by("rest_limit_wait_seconds", "source")
+    assert waited_s == pytest.approx({"0": 60.0, "1": 0.0})

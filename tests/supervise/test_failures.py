@@ -72,7 +72,7 @@ def test_it_is_done_before_it_is_logged(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("tickwire.logs.Logger.error", fail)
     scene.failures.report(ZeroDivisionError("x"), Context.RING)
-    assert scene.done == [("emergency", "ring: x"), "logged"]
+    assert scene.done == [("emergency", "x"), "logged"]
 
 
 def test_many_are_one_line_or_none_but_all_are_counted() -> None:

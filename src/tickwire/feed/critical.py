@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from tickwire.clock import Clock
+from tickwire.config import Context
+from tickwire.errors import NothingTakesRows, RingCorrupted, TickwireError
 from tickwire.ring import Ring
 from tickwire.sinks import Sink
 
@@ -20,7 +22,7 @@ LOOK_S = 1.0
 
 
 class Critical:
-    """Watches rings and sinks, and declares an emergency.
+    """Watches rings and sinks, and reports what the table of severities calls critical.
 
     Parameters
     ----------
@@ -28,8 +30,8 @@ class Critical:
         What to watch.
     no_disk_s
         How long a sink and its spill may take no rows; 0: for ever.
-    declare
-        Called with the reason, once for each sink and ring.
+    report
+        Called with the failure and its context, once for each sink and ring.
     clock
         Monotonic, s.
     """
@@ -39,17 +41,17 @@ class Critical:
         rings: Mapping[str, Ring],
         sinks: Sequence[Sink],
         no_disk_s: float,
-        declare: Callable[[str], None],
+        report: Callable[[TickwireError, Context], object],
         clock: Clock,
     ) -> None:
         self._rings = rings
         self._sinks = sinks
         self._no_disk_s = no_disk_s
-        self._declare = declare
+        self._report = report
         self._clock = clock
         self._due_s = clock()
         self._stuck_since_s: dict[str, float] = {}
-        self._declared: set[str] = set()
+        self._reported: set[str] = set()
 
     def look(self) -> None:
         """Look where that is due."""
@@ -59,7 +61,8 @@ class Critical:
         self._due_s = now_s + LOOK_S
         for name, ring in self._rings.items():
             if ring.fault:
-                self._once(f"ring {name}", f"the ring of {name} is corrupted: {ring.fault}")
+                text = f"the ring of {name} is corrupted: {ring.fault}"
+                self._once(f"ring {name}", RingCorrupted(text), Context.RING)
         for sink in self._sinks:
             why = sink.stuck
             if not why:
@@ -68,9 +71,9 @@ class Critical:
             stuck_s = now_s - self._stuck_since_s.setdefault(sink.name, now_s)
             if self._no_disk_s and stuck_s >= self._no_disk_s:
                 text = f"no disk takes rows of sink {sink.name} for {stuck_s:.0f} s: {why}"
-                self._once(f"sink {sink.name}", text)
+                self._once(f"sink {sink.name}", NothingTakesRows(text), Context.SINK)
 
-    def _once(self, what: str, reason: str) -> None:
-        if what not in self._declared:
-            self._declared.add(what)
-            self._declare(reason)
+    def _once(self, what: str, failure: TickwireError, context: Context) -> None:
+        if what not in self._reported:
+            self._reported.add(what)
+            self._report(failure, context)

@@ -39,7 +39,7 @@ from tickwire.ledger.index import StreamName
 from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.session import RestClient, WindowLimiter, endpoint_breakers
+from tickwire.session import RestClient, SourceRest, WindowLimiter, endpoint_breakers
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
@@ -136,7 +136,11 @@ class RunningFeed:
             self._state.close()
             raise
         self._critical = Critical(
-            self.pipeline.rings, self.sinks, feed.no_disk_emergency_s, on_emergency, time.monotonic
+            self.pipeline.rings,
+            self.sinks,
+            feed.no_disk_emergency_s,
+            self.failures.report,
+            time.monotonic,
         )
         if not replays:
             self._make_sources()
@@ -331,18 +335,23 @@ class RunningFeed:
 
     def _make_sources(self) -> None:
         connects: dict[str, WindowLimiter] = {}
+        requests: dict[str, WindowLimiter] = {}
         breakers = endpoint_breakers(self.pipeline.metrics)
         for source in self.pipeline.sources:
             venue = source.plan.venue
             if venue.name not in connects:
                 per_min = venue.limits.connects_per_min
                 connects[venue.name] = WindowLimiter(per_min, n_reserved=per_min // CONNECT_RESERVE)
+                requests[venue.name] = WindowLimiter(
+                    venue.limits.total_requests_per_s, 1.0, keeps_shares=False
+                )
             self.sources.append(
                 LiveSource(
                     source,
                     self.pipeline.ledger,
                     self._state.next_conn,
                     connects[venue.name],
+                    requests[venue.name],
                     breakers,
                     self._rest_of(source.plan),
                 )
@@ -354,21 +363,19 @@ class RunningFeed:
         except TickwireError as error:
             self.failures.report(error, Context.FEED, "symbols are wrong")
 
-    def _rest_of(self, source: SourcePlan) -> RestClient:
+    def _rest_of(self, source: SourcePlan) -> SourceRest:
         settings, venue = source.settings, source.venue
         headers = sorted(settings.headers.items())
         key = (venue.name, settings.ca_file, settings.proxy, *headers)
         if key not in self._rests:
             self._rests[key] = RestClient(settings, limiter=self._rest_limit_of(venue))
-        return self._rests[key]
+        [metrics] = [each.metrics for each in self.pipeline.sources if each.plan is source]
+        return self._rests[key].of(metrics.labels["source"], metrics)
 
     def _rest_limit_of(self, venue: Venue) -> WindowLimiter:
         """Give the venue's limit of requests, whatever headers and proxies they go by."""
         if venue.name not in self._rest_limits:
-            limiter = self._rest_limits[venue.name] = WindowLimiter(venue.limits.rest_per_min)
-            self.pipeline.metrics.watch(
-                "rest_limit_wait_seconds", lambda: int(limiter.waited_s * 1e9), venue=venue.name
-            )
+            self._rest_limits[venue.name] = WindowLimiter(venue.limits.rest_per_min)
         return self._rest_limits[venue.name]
 
     async def _housekeeping_loop(self) -> None:

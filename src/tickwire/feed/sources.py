@@ -21,7 +21,7 @@ from tickwire.feed.planning import ConnectionPlan
 from tickwire.ledger import Ledger, Place
 from tickwire.logs import get_logger
 from tickwire.redaction import shown_url
-from tickwire.session import RestClient, Session, SessionObserver, SessionSettings, WindowLimiter
+from tickwire.session import Session, SessionObserver, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
 from tickwire.venues import Subscription
 
@@ -46,6 +46,8 @@ class LiveSource(SessionObserver):
         Gives the number of the next connection of the feed.
     connects
         The pace of connects, shared by all sources of the venue.
+    requests
+        The limit of what all connections of the venue send, shared likewise.
     breakers
         Of endpoints, shared by all sources.
     rest
@@ -58,8 +60,9 @@ class LiveSource(SessionObserver):
         ledger: Ledger,
         next_conn: Callable[[], int],
         connects: WindowLimiter,
+        requests: WindowLimiter,
         breakers: Breakers,
-        rest: RestClient,
+        rest: SourceRest,
     ) -> None:
         self.plan = pipeline.plan
         self.name = f"{pipeline.metrics.labels['source']} {self.plan.venue.name}"
@@ -78,7 +81,7 @@ class LiveSource(SessionObserver):
         self._count_due_s: dict[str, float] = {}
         self._fetcher: ManagedTask[None] | None = None
         self.sessions = [
-            self._session(number, plan, next_conn, connects, breakers)
+            self._session(number, plan, next_conn, connects, requests, breakers)
             for number, plan in enumerate(self.plan.connections)
         ]
 
@@ -275,6 +278,7 @@ class LiveSource(SessionObserver):
         plan: ConnectionPlan,
         next_conn: Callable[[], int],
         connects: WindowLimiter,
+        requests: WindowLimiter,
         breakers: Breakers,
     ) -> Session:
         session = Session(
@@ -289,6 +293,7 @@ class LiveSource(SessionObserver):
             settings=SessionSettings(
                 self.plan.settings,
                 connects=connects,
+                requests=requests,
                 breakers=breakers,
                 failures=self._failures,
             ),

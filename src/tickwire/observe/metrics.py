@@ -174,8 +174,15 @@ METRICS = (
     _counter(
         "rest_limit_wait_seconds",
         "Time in which REST requests waited for the venue's limit.",
-        ("venue",),
+        _SOURCE,
         "rest_limit_wait_s",
+        scale=1e-9,
+    ),
+    _counter(
+        "request_limit_wait_seconds",
+        "Time in which subscribe requests and heartbeats waited for the venue's limits.",
+        _SOURCE,
+        "request_limit_wait_s",
         scale=1e-9,
     ),
     _counter(

@@ -10,7 +10,7 @@ from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver
 from tickwire.session.pacing import Pacer, WindowLimiter
 from tickwire.session.reconnect import Connect, ReconnectPolicy, Wait
-from tickwire.session.rest import RestClient
+from tickwire.session.rest import RestClient, SourceRest
 from tickwire.session.session import Session
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "SessionHandler",
     "SessionObserver",
     "SessionSettings",
+    "SourceRest",
     "Wait",
     "WebSocket",
     "WindowLimiter",

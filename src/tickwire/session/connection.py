@@ -70,6 +70,10 @@ class SessionConnection:
         Called with what comes of it, in order.
     on_healthy
         Called once it has been fully subscribed for `healthy_s`.
+    on_wait
+        Called with each wait for a limit of requests, seconds.
+    source
+        Whose share of the venue's limit it has.
     warn
         Takes what a person should know.
     """
@@ -84,6 +88,8 @@ class SessionConnection:
         *,
         on_event: Callable[[Event], None],
         on_healthy: Callable[[], None],
+        on_wait: Callable[[float], None],
+        source: str,
         warn: Callable[[str], None],
     ) -> None:
         self.conn = conn
@@ -96,7 +102,14 @@ class SessionConnection:
         self._on_event = on_event
         self._on_healthy = on_healthy
         self._warn = warn
-        self._pacer = Pacer(venue.limits.requests_per_s, clock=settings.clock, sleep=settings.sleep)
+        self._pacer = Pacer(
+            venue.limits.requests_per_s,
+            shared=settings.requests,
+            source=source,
+            on_wait=on_wait,
+            clock=settings.clock,
+            sleep=settings.sleep,
+        )
         self._subscriber: Subscriber | None = None
         self._subscribed_at_s: float | None = None  # to all of it, by the loop's clock
         self._is_healthy = False

@@ -46,6 +46,9 @@ class SessionSettings:
     connects
         Limits connects; share one among the sessions of a venue. None: one of the session's own,
         by the venue's limits.
+    requests
+        Limits what all connections send; share one among the sessions of a venue. None: each
+        connection's own limit alone.
     breakers
         Of endpoints, by name; share them among all sessions. None: some of the session's own.
     failures
@@ -66,6 +69,7 @@ class SessionSettings:
 
     options: SessionOptions = field(default_factory=SessionOptions)
     connects: WindowLimiter | None = None
+    requests: WindowLimiter | None = None
     breakers: Breakers | None = None
     failures: Failures | None = None
     heartbeat: Heartbeat | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from types import TracebackType
 
 from tickwire import errors
@@ -11,13 +12,13 @@ from tickwire.clock import Clock, Sleep
 from tickwire.config import ConnectionOptions
 from tickwire.logs import get_logger
 from tickwire.net.http import Answer, HttpClient
+from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
-from tickwire.session.pacing import WindowLimiter
+from tickwire.session.pacing import LimitWaits, WindowLimiter
 from tickwire.session.refusals import stay_away_s
 
 _log = get_logger("tickwire.session")
-LOGGED_WAIT_S = 1.0
-LOG_EVERY_S = 10.0  # at most: many symbols may wait
+WAITING = "waiting for the venue's limit of requests"
 
 
 class RestClient:
@@ -62,7 +63,8 @@ class RestClient:
         self._clock = clock
         self._sleep = sleep
         self._not_before = 0.0
-        self._log_due_s = float("-inf")
+        counter = Metrics(labels={"source": "", "venue": ""}).counter("rest_limit_wait_seconds")
+        self._waits = LimitWaits(counter, lambda: _log, WAITING, clock)
 
     async def __aenter__(self) -> RestClient:
         return self
@@ -79,7 +81,28 @@ class RestClient:
         """Close the connections."""
         await self._http.close()
 
-    async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
+    def of(self, source: str, metrics: Metrics) -> SourceRest:
+        """Give what one source fetches by, of whose share of the limit.
+
+        Parameters
+        ----------
+        source
+            Its number.
+        metrics
+            Counts what it waits.
+        """
+        counter = metrics.counter("rest_limit_wait_seconds")
+        self._limiter.join(source)
+        return SourceRest(self, source, LimitWaits(counter, lambda: _log, WAITING, self._clock))
+
+    async def get(
+        self,
+        url: str,
+        body: str | None = None,
+        *,
+        source: str = "",
+        waits: LimitWaits | None = None,
+    ) -> tuple[bytes, int]:
         """Fetch a document.
 
         Parameters
@@ -88,6 +111,10 @@ class RestClient:
             `http://` or `https://`.
         body
             JSON to ask with, by POST; None: asked by GET.
+        source
+            Whose share of the limit it is.
+        waits
+            Counts and logs what it waits.
 
         Returns
         -------
@@ -103,7 +130,7 @@ class RestClient:
             If name, address, TLS or time fail.
         """
         name = shown_url(url)
-        await self._turn(name)
+        await self._turn(name, source, waits or self._waits)
         await self._wait_if_told_to(name)
         answer = await self._http.get(url, body)
         if answer.status != 200:
@@ -112,14 +139,17 @@ class RestClient:
             raise errors.RequestRefused(f"{name}: {answer.status} {shown(text)}".rstrip())
         return answer.body, answer.ts_recv_ns
 
-    async def _turn(self, name: str) -> None:
-        wait_s = self._limiter.reserve().at_s - self._clock()
+    async def _turn(self, name: str, source: str, waits: LimitWaits) -> None:
+        turn = self._limiter.reserve(source)
+        wait_s = turn.at_s - self._clock()
         if wait_s <= 0:
             return
-        if wait_s >= LOGGED_WAIT_S and self._clock() >= self._log_due_s:
-            self._log_due_s = self._clock() + LOG_EVERY_S
-            _log.info("waiting for the venue's limit of requests", url=name, wait_s=wait_s)
-        await self._sleep(wait_s)
+        waits.add(wait_s, url=name)
+        try:
+            await self._sleep(wait_s)
+        except asyncio.CancelledError:
+            self._limiter.give_back(turn)
+            raise
 
     async def _wait_if_told_to(self, name: str) -> None:
         wait_s = self._not_before - self._clock()
@@ -131,3 +161,26 @@ class RestClient:
     def _note_refusal(self, answer: Answer) -> None:
         pause_s = stay_away_s(answer.status, answer.headers.get("Retry-After", ""))
         self._not_before = max(self._not_before, self._clock() + pause_s)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRest:
+    """Fetches documents for one source; made by `RestClient.of`.
+
+    Parameters
+    ----------
+    client
+        That of the venue.
+    source
+        Whose share of the limit it is.
+    waits
+        Counts and logs what it waits.
+    """
+
+    client: RestClient
+    source: str
+    waits: LimitWaits
+
+    async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
+        """Fetch a document; see `RestClient.get`."""
+        return await self.client.get(url, body, source=self.source, waits=self.waits)

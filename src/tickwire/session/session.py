@@ -26,7 +26,7 @@ from tickwire.session.breakers import endpoint_breakers, endpoint_of
 from tickwire.session.connection import End, SessionConnection
 from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver, tell
-from tickwire.session.pacing import WindowLimiter
+from tickwire.session.pacing import LimitWaits, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.refusals import stay_away_s
 from tickwire.session.replies import BoundedWarnings
@@ -100,6 +100,15 @@ class Session:
         self._metrics.watch("connections", lambda: 1)
         self._metrics.watch("connections_open", lambda: self.connection is not None)
         self._metrics.watch("pings", lambda: self.n_pings)
+        self._source = self._metrics.labels.get("source", "")
+        self._waits = LimitWaits(
+            self._metrics.counter("request_limit_wait_seconds"),
+            lambda: self._log,
+            "waiting for the venue's limit of requests",
+            self.settings.clock,
+        )
+        if self.settings.requests is not None:
+            self.settings.requests.join(self._source)
         self._limit_wait_ns = 0  # waited for the venue's limit of connects
         self._metrics.watch("connect_limit_wait_seconds", lambda: self._limit_wait_ns)
         self._failures = self.settings.failures or Failures(metrics=self._metrics)
@@ -127,7 +136,7 @@ class Session:
             urls,
             given.connects or WindowLimiter(venue.limits.connects_per_min, clock=given.clock),
             lambda url: breakers.of(endpoint_of(url)),
-            source=self._metrics.labels.get("source", ""),
+            source=self._source,
             first_delay_s=given.first_delay_s,
             longest_delay_s=given.options.backoff_max_s,
             unreachable_delay_s=given.unreachable_delay_s,
@@ -285,6 +294,8 @@ class Session:
                 self._asked,
                 on_event=self._on_subscription_event,
                 on_healthy=self._policy.healthy,
+                on_wait=self._waits.add,
+                source=self._source,
                 warn=self._warnings.add,
             )
         return self._current
@@ -392,7 +403,7 @@ class Session:
             self._tell(lambda each: each.subscribed(self, self.conn))
 
     def _report(self, error: Exception, context: Context, event: str, /, **values: Any) -> None:
-        part = f"{self._metrics.labels.get('source', '')} {self.venue.name}".lstrip()
+        part = f"{self._source} {self.venue.name}".lstrip()
         self._failures.report(error, context, event, part=part, log=self._log, **values)
 
     def _warn(self, text: str) -> None:

@@ -160,8 +160,7 @@ class Failures:
         self, judged: Judgement, error: BaseException, context: Context, part: str, text: str
     ) -> None:
         if judged.action is Action.EMERGENCY:
-            where = f"{context.value} {part}".rstrip()
-            self.on_emergency(f"{where}: {text}")
+            self.on_emergency(f"{context.value} {part}: {text}" if part else text)
         elif judged.action is Action.STOP:
             self.on_stop(error)
         elif judged.action is Action.DEGRADE:

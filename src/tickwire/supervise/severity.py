@@ -85,7 +85,9 @@ class Judgement:
 
 TABLE = (
     SeverityRule(errors.DictionaryFull, Severity.HIGH),
-    SeverityRule(Exception, Severity.CRITICAL, Context.RING),  # its memory is not what it should be
+    SeverityRule(errors.RingCorrupted, Severity.CRITICAL),
+    SeverityRule(errors.NothingTakesRows, Severity.CRITICAL),
+    SeverityRule(Exception, Severity.CRITICAL, Context.RING),
     SeverityRule(Exception, Severity.HIGH, Context.FEED, Action.STOP),
     SeverityRule(MemoryError, Severity.HIGH),
     SeverityRule(errno.ENOSPC, Severity.HIGH),

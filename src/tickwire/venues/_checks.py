@@ -97,7 +97,13 @@ def _pace_mistakes(venue: Venue) -> Iterator[str]:
     for name in ("subscriptions_per_connection", "subscriptions_per_request"):
         if getattr(limits, name) < 1:
             yield f"limits.{name}: is {getattr(limits, name)}, should be at least 1"
-    for name in ("requests_per_s", "connects_per_min", "rest_per_min", "max_age_s"):
+    for name in (
+        "requests_per_s",
+        "total_requests_per_s",
+        "connects_per_min",
+        "rest_per_min",
+        "max_age_s",
+    ):
         if getattr(limits, name) < 0:
             yield f"limits.{name}: is {getattr(limits, name)}, should be 0 (no limit) or more"
 

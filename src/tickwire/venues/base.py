@@ -126,6 +126,8 @@ class Limits:
         Subscriptions that one connection, or one subscribe message, may carry.
     requests_per_s
         Messages that one connection may send.
+    total_requests_per_s
+        Messages that all connections together may send; 0 where only each is limited.
     connects_per_min
         New connections per minute.
     rest_per_min
@@ -140,6 +142,7 @@ class Limits:
     requests_per_s: float
     connects_per_min: int
     rest_per_min: int = 60
+    total_requests_per_s: int = 0
     max_age_s: float = 0.0
 
 

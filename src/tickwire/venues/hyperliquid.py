@@ -326,6 +326,7 @@ MAIN = Venue(
         subscriptions_per_connection=1000,
         subscriptions_per_request=1,
         requests_per_s=28.0,
+        total_requests_per_s=28,
         connects_per_min=30,
     ),
     unsubscribe=_unsubscribe,
