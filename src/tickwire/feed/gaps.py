@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tickwire.ledger import StreamGaps
-from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, REFUSED, RESUBSCRIBING, STALE
+from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, PAUSED, REFUSED, RESUBSCRIBING, STALE
 from tickwire.session import SessionObserver
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class GapObserver(SessionObserver):
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Open the gaps of all streams of a connection."""
         if reason in WANTED_ENDS:
+            return
+        if reason == "paused":
+            self._gaps.disconnected(self._number, PAUSED, detail, behind_since_ns=None)
             return
         is_overflow = reason == "overflow"
         connection = session.connection if is_overflow else None

@@ -265,9 +265,7 @@ class FeedHandler:
         RuntimeError
             Where the feed does not run.
         """
-        if self._feed is None or self._is_stopped:
-            raise RuntimeError("the feed does not run: use `async with` or `start`")
-        pipeline = self._feed.pipeline
+        pipeline = self._running().pipeline
         if table not in pipeline.rings:
             raise KeyError(f"no table {table!r}: one of {', '.join(pipeline.rings)}")
         consumer = BatchConsumer(
@@ -279,6 +277,38 @@ class FeedHandler:
         pipeline.lag.watch(table, consumer.name, consumer.rows)
         self._consumers.add(consumer)
         return consumer
+
+    def pause(self, source: str | int) -> None:
+        """Close a source's connections and make no other until `resume`; from any thread.
+
+        Rings, sinks and the other sources go on. The time is a gap `paused` of each of its streams,
+        and `sessions` has the events `paused` and `resumed`.
+
+        Parameters
+        ----------
+        source
+            Its number in the configuration, its name such as `0 binance`, or a venue: all of it.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        RuntimeError
+            The feed does not run.
+        """
+        self._running().hold(source, is_paused=True)
+
+    def resume(self, source: str | int) -> None:
+        """Connect a source again, from any thread; as for `pause`.
+
+        `coordinator.wait_running("source 0 binance")`, or awaited `running`, waits for it.
+        """
+        self._running().hold(source, is_paused=False)
+
+    def _running(self) -> RunningFeed:
+        if self._feed is None or self._is_stopped:
+            raise RuntimeError("the feed does not run: use `async with` or `start`")
+        return self._feed
 
     def on_gap(self, callback: GapCallback) -> GapCallback:
         """Call a function with each gap that opens, and again when it ends; usable as a decorator.

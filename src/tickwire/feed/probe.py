@@ -211,6 +211,8 @@ class FeedProbe:
         ):
             if streams:
                 reasons.append(f"{wrong} {some(streams)}")
+        if source.is_on_hold:
+            reasons.insert(0, "paused by the program")
         if not source.is_settled and not reasons:
             reasons.append("not subscribed yet")
         state = State.DEGRADED if reasons else State.OK
@@ -218,7 +220,7 @@ class FeedProbe:
         down_since_s = self._down_since_s.setdefault(source, now_s)
         if n_open:
             del self._down_since_s[source]
-        elif now_s - down_since_s >= FAILED_AFTER_S:
+        elif now_s - down_since_s >= FAILED_AFTER_S and not source.is_on_hold:
             state = State.FAILED
         if source.is_refused:
             state = State.FAILED

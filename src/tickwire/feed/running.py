@@ -13,6 +13,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -103,6 +104,7 @@ class RunningFeed:
         self._spills: dict[str, Spill] = {}
         self._is_refused = False  # reported
         self.on_emergency = on_emergency
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
         self._rests: dict[tuple[object, ...], RestClient] = {}
@@ -256,6 +258,43 @@ class RunningFeed:
                 self.pipeline.metrics.counter("unfinished_stops").add()
                 _log.error("not stopped in time", part=task.name[len(STOP) :], seconds=deadline_s)
                 task.cancel()
+
+    def source_named(self, name: str | int) -> list[LiveSource]:
+        """Give the sources of a number, a name as in `0 binance`, or a venue.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        found = [
+            source
+            for number, source in enumerate(self.sources)
+            if name in (number, source.name, source.plan.venue.name)
+        ]
+        if not found:
+            names = ", ".join(source.name for source in self.sources) or "none"
+            raise KeyError(f"no source {name!r}: {names}")
+        return found
+
+    def hold(self, name: str | int, *, is_paused: bool) -> None:
+        """Pause or resume sources; from any thread."""
+        for source in self.source_named(name):
+            if is_paused:
+                self._coordinator.pause(f"source {source.name}")
+            else:
+                self._coordinator.resume(f"source {source.name}")
+            if threading.get_ident() == self._thread:
+                self._apply_hold(source)
+            else:
+                self._loop.call_soon_threadsafe(self._apply_hold, source)
+
+    def _apply_hold(self, source: LiveSource) -> None:
+        """Do what was asked for last."""
+        if f"source {source.name}" in self._coordinator.paused:
+            source.pause()
+        else:
+            source.resume()
 
     def uncommitted(self) -> dict[str, dict[str, int]]:
         """Give the rows that each sink has not got, by table, where there are any."""

@@ -141,6 +141,20 @@ class LiveSource(SessionObserver):
                 return
             await asyncio.sleep(RELEASE_PAUSE_S)
 
+    def pause(self) -> None:
+        """Close the connections, and make no other until `resume`; in the loop's thread."""
+        if not self.is_on_hold:
+            self._ledger.event("paused", "asked for", Place(self.plan.venue.name), log=True)
+        for session in self.sessions:
+            session.pause()
+
+    def resume(self) -> None:
+        """Connect again; in the loop's thread."""
+        if self.is_on_hold:
+            self._ledger.event("resumed", "asked for", Place(self.plan.venue.name), log=True)
+        for session in self.sessions:
+            session.resume()
+
     def housekeeping(self) -> None:
         """Let in what waits for room, end gaps whose data flows again; a few times a second."""
         self.decoder.release_held()
@@ -171,6 +185,11 @@ class LiveSource(SessionObserver):
     def has_connected(self) -> bool:
         """Whether any of its sessions was ever open."""
         return any(session.n_connects for session in self.sessions)
+
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether it is paused by `pause`."""
+        return any(session.is_on_hold for session in self.sessions)
 
     @property
     def is_settled(self) -> bool:

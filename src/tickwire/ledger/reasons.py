@@ -11,6 +11,7 @@ REFUSED = "refused"
 DECODE_ERROR = "decode_error"
 SINK = "sink"  # taken and not committed
 SHUTDOWN = "shutdown"
+PAUSED = "paused"  # a program has paused the source
 NEVER_CONNECTED = "never_connected"
 
 REASONS = (
@@ -25,5 +26,6 @@ REASONS = (
     DECODE_ERROR,
     SINK,
     SHUTDOWN,
+    PAUSED,
     NEVER_CONNECTED,
 )

@@ -115,7 +115,8 @@ class SessionConnection:
         self._is_healthy = False
         self._health_timer: asyncio.TimerHandle | None = None
         loop = asyncio.get_running_loop()
-        self._leave: asyncio.Future[str] = loop.create_future()  # done with why it is left
+        # Done with why it is left: reason and detail.
+        self._leave: asyncio.Future[tuple[str, str]] = loop.create_future()
         self._broken: asyncio.Future[None] = loop.create_future()  # done with our own failure
 
     async def open(self, url: str) -> Connection:
@@ -178,11 +179,11 @@ class SessionConnection:
         if self._broken.done():
             self._broken.result()
 
-    def leave(self, why: str) -> bool:
+    def leave(self, why: str, reason: str = "stale") -> bool:
         """Ask it to end; False where it is not open, or ends already."""
         if self.connection is None or self._leave.done():
             return False
-        self._leave.set_result(why)
+        self._leave.set_result((reason, why))
         return True
 
     def ask_again(self, keys: Iterable[str]) -> None:
@@ -262,7 +263,7 @@ class SessionConnection:
         if stop.is_set():
             return "stopped", ""
         if self._leave.done():
-            return "stale", self._leave.result()
+            return self._leave.result()
         if listening.done():
             return "timeout", f"nothing received for {listening.result():.1f} s"
         if subscribing.done():

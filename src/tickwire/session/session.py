@@ -53,7 +53,8 @@ class Session:
     The reasons of a disconnect: `closed` by the venue with a close frame, `lost` without one,
     `timeout` after too long a silence, `protocol` where the venue broke RFC 6455, `unanswered`
     where it did not answer a subscribe request, `overflow` where reading was paused when it ended,
-    `stale` by `reconnect`, `stopped` by `stop` or where the handler asked for the end.
+    `stale` by `reconnect`, `paused` by `pause`, `stopped` by `stop` or where the handler asked for
+    the end.
 
     Parameters
     ----------
@@ -121,6 +122,8 @@ class Session:
         self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
         self._current: SessionConnection | None = None  # open, or tried until it is
         self._stop = asyncio.Event()
+        self._resumed = asyncio.Event()  # not set while it is on hold
+        self._resumed.set()
         given = self.settings
         self._asked = Subscriptions(
             self.subscriptions,
@@ -236,6 +239,21 @@ class Session:
         """Add an observer; it is called after the earlier ones."""
         self._observers = (*self._observers, observer)
 
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether it makes no connection until `resume`."""
+        return not self._resumed.is_set()
+
+    def pause(self) -> None:
+        """Close the connection, and make no other until `resume`."""
+        self._resumed.clear()
+        if self._current is not None:
+            self._current.leave("asked for", "paused")
+
+    def resume(self) -> None:
+        """Connect again."""
+        self._resumed.set()
+
     def stop(self) -> None:
         """End the session: close the connection and let `run` return."""
         self._stop.set()
@@ -243,6 +261,9 @@ class Session:
     async def run(self) -> None:
         """Connect, subscribe, read, reconnect; until `stop`."""
         while not self._stop.is_set():
+            if self.is_on_hold:
+                await self._unless_stopped(spawn("pause", self._resumed.wait()))
+                continue
             step = self._policy.next_step()
             if isinstance(step, Wait):
                 await self._wait(step)
@@ -344,6 +365,8 @@ class Session:
             compressed = "deflate" if connection.compression is not None else "off"
             self._tell(lambda each: each.connected(self, self.conn))
             self._log.info("connected", conn=self.conn, compression=compressed)
+            if self.is_on_hold:  # since it began to connect
+                attempt.leave("asked for", "paused")
 
         end = await attempt.serve(connection, awake, self._stop, began)
         self._report_end(attempt, end)
@@ -352,7 +375,7 @@ class Session:
     def _report_end(self, attempt: SessionConnection, end: End) -> None:
         if end.is_fault:
             self._metrics.counter("protocol_errors").add()
-        if not self._stop.is_set():
+        if end.reason != "paused" and not self._stop.is_set():
             self._policy.ended()
         self._tell(lambda each: each.disconnected(self, self.conn, end.reason, end.detail))
         values = {"conn": self.conn, "reason": end.reason, "detail": end.detail}
