@@ -17,12 +17,15 @@ ZERO = 1_000 * SECOND  # the wall clock at the start; the monotonic one begins a
 class Scene:
     """One source with a session, trades of A and B and a spliced book of A."""
 
-    def __init__(self, symbols: tuple[str, ...] = ("A", "B")) -> None:
+    def __init__(
+        self, symbols: tuple[str, ...] = ("A", "B"), table: str = "mids", **options: Any
+    ) -> None:
         dictionaries = Dictionaries()
         rings = {
             name: Ring(TABLES[name], 1024, dictionaries)
-            for name in ("mids", "book", "gaps", "sessions")
+            for name in (table, "book", "gaps", "sessions")
         }
+        self.table = table
         self.rings = rings
         self.now_s = 0.0
         self.step_s = 0.0  # by which the wall clock was set
@@ -32,11 +35,12 @@ class Scene:
         self.gaps = StreamGaps(
             self.ledger,
             "v",
-            {name: Streams(rings[name]) for name in ("mids", "book")},
+            {name: Streams(rings[name]) for name in (table, "book")},
             dictionaries.symbol,
+            **options,
         )
         for symbol in symbols:
-            self.gaps.add(0, "mids", symbol, f"mids-{symbol}", spliced=False)
+            self.gaps.add(0, table, symbol, f"mids-{symbol}", spliced=False)
         self.gaps.add(0, "book", "A", "book-A", spliced=True)
         self.gaps.start({})
         self._written = Consumer(rings["gaps"])
@@ -53,15 +57,25 @@ class Scene:
         return self
 
     def row(
-        self, symbol: str, conn: int, *, table: str = "mids", event_s: float | None = None
+        self,
+        symbol: str,
+        conn: int,
+        *,
+        table: str = "",
+        event_s: float | None = None,
+        has_event: bool = True,
     ) -> None:
+        table = table or self.table
         values: dict[str, Any] = {"price": 1.0}
+        ts_event = self.wall() - SECOND // 10 if event_s is None else ZERO + ns(event_s)
+        if table == "trades":
+            values |= {"channel": "trades", "size": 1.0, "side": "buy", "trade_id": "1"}
         if table == "book":
             values |= {"channel": "book", "is_snapshot": True, "last": True}
         assert self.rings[table].append(
             venue="v",
             symbol=symbol,
-            ts_event=self.wall() - SECOND // 10 if event_s is None else ZERO + ns(event_s),
+            ts_event=ts_event if has_event else None,
             ts_recv=self.wall(),
             recv_mono=self.mono(),
             conn=conn,

@@ -160,6 +160,11 @@ cdef class Decoder:
         return self.stage.seen.conflicts
 
     @property
+    def seen(self):
+        """The ids of the trades that were delivered."""
+        return self.stage.seen
+
+    @property
     def unconfigured_rows(self):
         """Rows of symbols that the source does not name, by table; none of them was written."""
         return {

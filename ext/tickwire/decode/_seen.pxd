@@ -55,6 +55,7 @@ cdef extern from "tickwire/decode/seen.h" nogil:
         uint32_t set_mask
         int64_t set_end
         int64_t set_full
+        int64_t again
         Eight tail
 
     ctypedef struct Chunk "tw_chunk":

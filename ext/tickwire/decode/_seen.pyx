@@ -8,6 +8,7 @@ cdef extern from "tickwire/base/hash.h" nogil:
     uint64_t tw_fold_multiply(uint64_t a, uint64_t b)
 
 cdef extern from "tickwire/decode/seen.h" nogil:
+    SymbolIds* tw_ids_of(const Memory* memory, uint32_t symbol)
     Eight* tw_place_of_tail(const SymbolIds* ids)
     uint32_t tw_print_of(const TradeFacts* facts)
     bint tw_was_another(const SymbolIds* ids, uint64_t trade, uint32_t print_)
@@ -137,6 +138,43 @@ cdef class Seen:
             raise MemoryError
         return novelty == SEEN_NEW
 
+    def offsets(self, int symbol):
+        """Give the greatest id less the number of ids, of each kind of trades that a symbol has.
+
+        As long as these do not change, and trades come, their ids count up by one: none is missing.
+        """
+        cdef SymbolIds* ids
+        cdef int i
+        found = []
+        for i in range(self.n_memories):
+            ids = tw_ids_of(&self.memories[i], symbol)
+            if ids != NULL and ids.n:
+                found.append(ids.greatest - <uint64_t>ids.n)
+        return tuple(found)
+
+    def greatest(self, int memory, int symbol):
+        """Give a symbol's greatest id; 0 before the first."""
+        cdef SymbolIds* ids = tw_ids_of(&self.memories[memory], symbol)
+        return 0 if ids == NULL else ids.greatest
+
+    def take_again(self, int symbol):
+        """Give the time of a symbol's oldest trade that came again since the last call, in ns.
+
+        Returns
+        -------
+        int
+            0 where none did, or none had a time.
+        """
+        cdef SymbolIds* ids
+        cdef int64_t oldest = 0
+        cdef int i
+        for i in range(self.n_memories):
+            ids = tw_ids_of(&self.memories[i], symbol)
+            if ids != NULL and ids.again:
+                oldest = min(oldest, ids.again) if oldest else ids.again
+                ids.again = 0
+        return oldest
+
     def mark(self):
         """Start what `forget` takes back."""
         self.begin()
@@ -159,6 +197,7 @@ cdef class Seen:
         Source   docs/design.md, "From messages to rows": trades are deduplicated.
         """
         cdef Novelty novelty
+        cdef SymbolIds* ids
         trade = trade if trade else STANDS_FOR_0
         novelty = self._remember(memory, symbol, trade, facts)
         if novelty == SEEN_BEFORE and tw_was_another(
@@ -166,7 +205,11 @@ cdef class Seen:
         ):
             novelty = self._remember_another(memory, symbol, trade, facts)
             self.conflicts += novelty == SEEN_NEW
-        self.duplicates += novelty == SEEN_BEFORE
+        if novelty == SEEN_BEFORE:
+            self.duplicates += 1
+            ids = self._symbol(memory, symbol)
+            if ids.again == 0 or facts.time[0] < ids.again:
+                ids.again = facts.time[0]
         return novelty
 
     cdef Novelty _remember(

@@ -44,6 +44,7 @@ typedef struct {
     uint32_t set_mask;
     int64_t set_end;  /* the set holds the ids up to here, from (set_mask + 1) / 2 before set_full */
     int64_t set_full; /* the set is made anew for id number set_full; 0: there is none */
+    int64_t again;    /* the least time of those that came again, ns; 0: none did */
     _Alignas(64) tw_eight tail; /* the last 1 to 8 of them: id number i at i % 8 */
 } tw_symbol_ids;
 

@@ -7,6 +7,9 @@ Rules of this file
   its front.
 - A stream is a symbol of a session. Rows name their connection, and a session adopts each of its
   connections before that brings rows; rows of other connections are passed over.
+- Silences are measured from row to row as rows are swept: of each stream, and of all streams of a
+  session together. One that is longer than its limit is noted; of the others the longest is kept,
+  to learn limits from.
 - Everything here happens in the writer's thread.
 """
 
@@ -20,20 +23,22 @@ from inspect import signature
 
 import numpy as np
 
-from tickwire.ring.stream import Stream
+from tickwire.ring.stream import Silence, Stream
 
 cdef enum:
     FEWEST_SLOTS = 64
     FEWEST_STREAMS = 16
     RUN_ROWS = 32           # that are compared at once
     DRIFT_SHIFT = 13        # 120 ppm: more than two clocks differ
+    MOST_SILENCES = 1024    # between two looks
 
 STATE = np.dtype([
     ("n_rows", np.int64), ("n_at_mark", np.int64),
     ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
     ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
     ("conn", np.int64), ("least_delay", np.int64), ("hole_from", np.int64),
-    ("hole_to", np.int64), ("n_recovered", np.int64), ("mark_conn", np.int64),
+    ("hole_to", np.int64), ("n_recovered", np.int64), ("recovered_from", np.int64),
+    ("mark_conn", np.int64), ("longest", np.int64), ("limit", np.int64),
 ])
 
 
@@ -73,6 +78,9 @@ cdef class Streams:
         self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
         self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
         self.swept = self.core.published
+        self.silences = <tw_silence*> calloc(MOST_SILENCES, sizeof(tw_silence))
+        if self.silences == NULL:
+            raise MemoryError("no memory for streams")
         self.core.sweeper = <void*> self
         self.core.sweep = sweep
 
@@ -85,6 +93,7 @@ cdef class Streams:
             free(self.sessions[session].at)
         free(self.sessions)
         free(self.adopted)
+        free(self.silences)
 
     def __repr__(self):
         return f"<Streams of {self.ring.table.name}: {self.n_sessions} sessions>"
@@ -133,8 +142,11 @@ cdef class Streams:
         cdef int64_t mask = self.core.mask
         cdef int64_t row = first
         cdef int64_t begin
-        cdef int32_t symbol, conn
+        cdef int32_t symbol, conn, session
         cdef tw_stream* stream
+        cdef tw_session_streams* streams
+        cdef const int64_t* times = self.core.ts_recv if self.by_recv else self.core.recv_mono
+        cdef int64_t last, last_of_all
         while row < stop:
             begin = row
             symbol = self.symbols[row & mask]
@@ -143,6 +155,14 @@ cdef class Streams:
             stream = self.find(conn, symbol)
             if stream == NULL:
                 continue
+            session = self.adopted[conn & (self.n_slots - 1)].session
+            streams = &self.sessions[session]
+            last = stream.last_recv if self.by_recv else stream.last_mono
+            last_of_all = streams.last_recv if self.by_recv else streams.last_mono
+            if times[(row - 1) & mask] - last > stream.longest or (
+                times[(row - 1) & mask] - last_of_all > streams.longest
+            ):
+                self.note_silences(stream, session, symbol, begin, row)
             if stream.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
                 stream.n_at_mark += row - begin
             elif stream.n_rows == stream.n_at_mark:
@@ -165,8 +185,63 @@ cdef class Streams:
             stream.last_event = self.events[(row - 1) & mask]
             stream.last_mono = self.core.recv_mono[(row - 1) & mask]
             stream.conn = conn
+            streams.n_rows += row - begin
+            streams.last_recv = stream.last_recv
+            streams.last_event = stream.last_event
+            streams.last_mono = stream.last_mono
+            streams.last_conn = conn
             if stream.last_event != INT64_MIN:
                 stream.least_delay = min(stream.least_delay, stream.last_mono - stream.last_event)
+
+    cdef void note_silences(
+        self, tw_stream* stream, int32_t session, int32_t code, int64_t begin, int64_t stop
+    ) noexcept nogil:
+        """Measure the silences before and between the rows of a run, of its stream and session."""
+        cdef tw_session_streams* streams = &self.sessions[session]
+        cdef int64_t mask = self.core.mask
+        cdef int64_t row, silence
+        cdef int64_t conn = self.conns[begin & mask]
+        cdef tw_silence own = tw_silence(
+            session=session, code=code, limit=stream.limit,
+            from_recv=stream.last_recv, from_event=stream.last_event, from_mono=stream.last_mono,
+            to_recv=0, to_event=0, to_mono=0,
+        )
+        cdef tw_silence common = tw_silence(
+            session=session, code=-1, limit=streams.limit,
+            from_recv=streams.last_recv, from_event=streams.last_event,
+            from_mono=streams.last_mono, to_recv=0, to_event=0, to_mono=0,
+        )
+        for row in range(begin, stop):
+            own.to_recv = common.to_recv = self.core.ts_recv[row & mask]
+            own.to_event = common.to_event = self.events[row & mask]
+            own.to_mono = common.to_mono = self.core.recv_mono[row & mask]
+            if self.by_recv:
+                own.to_mono = common.to_mono = own.to_recv
+                if row == begin:
+                    own.from_mono = own.from_recv
+                    common.from_mono = common.from_recv
+            silence = own.to_mono - own.from_mono
+            if row > begin or stream.n_rows:
+                if silence > own.limit:
+                    self.note_silence(&own)
+                elif silence > stream.longest and (row > begin or stream.conn == conn):
+                    stream.longest = silence
+            silence = common.to_mono - common.from_mono
+            if row > begin or streams.n_rows:
+                if silence > common.limit:
+                    self.note_silence(&common)
+                elif silence > streams.longest and (row > begin or streams.last_conn == conn):
+                    streams.longest = silence
+            own.from_recv = common.from_recv = own.to_recv
+            own.from_event = common.from_event = own.to_event
+            own.from_mono = common.from_mono = own.to_mono
+
+    cdef void note_silence(self, const tw_silence* silence) noexcept nogil:
+        if self.n_silences == MOST_SILENCES:
+            self.n_unnoted += 1
+            return
+        self.silences[self.n_silences] = silence[0]
+        self.n_silences += 1
 
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
@@ -200,6 +275,9 @@ cdef class Streams:
         for row in range(begin, stop):
             if stream.hole_from <= self.events[row & self.core.mask] < stream.hole_to:
                 stream.n_recovered += 1
+                stream.recovered_from = min(
+                    stream.recovered_from, self.events[row & self.core.mask]
+                )
 
     cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil:
         """The stream of a row; NULL where no session has its connection, or memory is short."""
@@ -225,6 +303,8 @@ cdef class Streams:
             while streams.n < n:
                 grown[streams.n].mark_conn = -1
                 grown[streams.n].least_delay = INT64_MAX
+                grown[streams.n].limit = INT64_MAX
+                grown[streams.n].recovered_from = INT64_MAX
                 streams.n += 1
         return &streams.at[code]
 
@@ -239,9 +319,9 @@ cdef class Streams:
             raise MemoryError("no memory for streams")
         self.sessions = grown
         while self.n_sessions <= session:
-            grown[self.n_sessions].at = NULL
-            grown[self.n_sessions].n = 0
+            memset(&grown[self.n_sessions], 0, sizeof(tw_session_streams))
             grown[self.n_sessions].conn = -1
+            grown[self.n_sessions].limit = INT64_MAX
             self.n_sessions += 1
         return 0
 
@@ -305,6 +385,9 @@ cdef class Streams:
             first_mono_ns=stream.first_mono if has_first else None,
             late_ns=late_ns(stream),
             n_recovered=stream.n_recovered,
+            recovered_from_ns=None
+            if stream.recovered_from == INT64_MAX
+            else stream.recovered_from,
         )
 
     def states(self, int32_t session):
@@ -397,10 +480,76 @@ cdef class Streams:
         if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
             stream = &self.sessions[session].at[code]
             stream.n_recovered = 0
+            stream.recovered_from = INT64_MAX
             stream.hole_from = event_from_ns
             stream.hole_to = 0
             if stream.least_delay != INT64_MAX:
                 stream.hole_to = mono_to_ns - stream.least_delay
+
+    def longest(self, int32_t session):
+        """Give the longest silence of a session, of all its streams together, as a stream's.
+
+        Returns
+        -------
+        (int, int)
+            Rows so far, and the silence, in ns, since the last `learn`.
+        """
+        self.sweep()
+        if not 0 <= session < self.n_sessions:
+            return 0, 0
+        return self.sessions[session].n_rows, self.sessions[session].longest
+
+    def learn(self, int32_t session, int64_t[::1] limits, int64_t limit):
+        """Note silences from now on that are longer than these limits, and forget the longest.
+
+        Parameters
+        ----------
+        session
+            The session's number.
+        limits
+            By code, shape (n,), int64, C-contiguous, ns; streams behind the end keep theirs.
+        limit
+            Of all streams of the session together.
+        """
+        cdef int64_t code
+        self.sweep()
+        if not 0 <= session < self.n_sessions:
+            return
+        cdef tw_session_streams* streams = &self.sessions[session]
+        for code in range(min(streams.n, limits.shape[0])):
+            streams.at[code].limit = limits[code]
+            streams.at[code].longest = 0
+        streams.limit = limit
+        streams.longest = 0
+
+    def take_silences(self, int32_t session):
+        """Give the silences of a session that were noted since the last call, and forget them.
+
+        Returns
+        -------
+        list of Silence
+            In the order of their ends; those of all its streams have no code.
+        """
+        cdef int32_t n, kept = 0
+        cdef tw_silence* each
+        self.sweep()
+        found = []
+        for n in range(self.n_silences):
+            each = &self.silences[n]
+            if each.session != session:
+                self.silences[kept] = each[0]
+                kept += 1
+                continue
+            found.append(
+                Silence(
+                    None if each.code < 0 else each.code,
+                    each.limit,
+                    each.from_recv, time_of(each.from_event), each.from_mono,
+                    each.to_recv, time_of(each.to_event), each.to_mono,
+                )
+            )
+        self.n_silences = kept
+        return found
 
 
 cdef int64_t late_ns(const tw_stream* stream) noexcept:

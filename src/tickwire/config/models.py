@@ -351,6 +351,9 @@ class Source(SessionOptions):
     stale_after_s
         A stream whose silence is far longer than usual, and no shorter than this, is asked for
         again.
+    silence_floor_s
+        A silence that has ended is a gap where it was longer than this, and three times as long as
+        any of the last minutes; 0: none is.
     check_symbols
         Whether symbols that the venue does not list are an error at the start.
     replay_connections
@@ -366,6 +369,7 @@ class Source(SessionOptions):
     extras: bool = False
     first_message_s: Seconds = 30.0
     stale_after_s: Seconds = 5.0
+    silence_floor_s: Annotated[float, Field(ge=0)] = 0.25
     check_symbols: bool = True
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)

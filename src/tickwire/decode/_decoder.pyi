@@ -7,6 +7,7 @@ from typing_extensions import Buffer, disjoint_base
 
 from tickwire.book import BookSplice
 from tickwire.decode._connection import Connection
+from tickwire.decode._seen import Seen
 from tickwire.decode.contract import QuarantineTable
 from tickwire.decode.program import Program
 from tickwire.observe import Histogram, Metrics
@@ -69,6 +70,9 @@ class Decoder:
     @property
     def conflicting_trades(self) -> int:
         """Trades written though one of their id, of another time or price, had been delivered."""
+    @property
+    def seen(self) -> Seen:
+        """The ids of the trades that were delivered."""
     @property
     def unconfigured_rows(self) -> dict[str, int]:
         """Rows of symbols that the source does not name, by table; none of them was written."""

@@ -112,6 +112,11 @@ class Pipeline:
         self.streams = {
             name: Streams(ring) for name, ring in self.rings.items() if name not in SYSTEM_TABLES
         }
+        for name, streams in self.streams.items():
+            streams.by_recv = blocks
+            self.metrics.watch(
+                "silences_dropped", partial(getattr, streams, "n_unnoted"), table=name
+            )
         self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         limit = MessageLimit(max_messages)
@@ -203,7 +208,7 @@ class Pipeline:
             )
             for number, connection in enumerate(source.connections)
         )
-        gaps = self._gaps(source)
+        gaps = self._gaps(source, decoder)
         books = None
         if splice is not None:
             metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
@@ -219,13 +224,15 @@ class Pipeline:
             )
         return SourcePipeline(source, decoder, books, gaps, staleness, metrics, self.failures)
 
-    def _gaps(self, source: SourcePlan) -> StreamGaps:
+    def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
         gaps = StreamGaps(
             self.ledger,
             source.venue.name,
             {name: self.streams[name] for name in source.tables},
             self.dictionaries.symbol,
             first_session=self._n_sessions,
+            silence_floor_s=source.settings.silence_floor_s,
+            offsets=decoder.seen.offsets,
         )
         self._n_sessions += len(source.connections)
         for number, connection in enumerate(source.connections):

@@ -158,6 +158,7 @@ class LiveSource(SessionObserver):
     def housekeeping(self) -> None:
         """Let in what waits for room, end gaps whose data flows again; a few times a second."""
         self.decoder.release_held()
+        self._hold_gaps()
         self.gaps.look()
         for session, staleness in zip(self.sessions, self.staleness, strict=True):
             staleness.look(session, self.books)
@@ -166,6 +167,13 @@ class LiveSource(SessionObserver):
         """Log values that could not be read, and trades of one id that differ; once a second."""
         self._log_count("unreadable_values", self.decoder.unreadable_values)
         self._log_count("conflicting_trades", self.decoder.conflicting_trades)
+
+    def _hold_gaps(self) -> None:
+        """Let no silence be a gap while reading is paused, or the loop has just stood still."""
+        for number, session in enumerate(self.sessions):
+            awake = session.awake
+            if session.is_behind or (awake is not None and awake.grace_s() > 0):
+                self.gaps.hold(number)
 
     def _log_count(self, event: str, count: int | dict[str, int]) -> None:
         """Log values that could not be read, or trades of one id, by their new count.

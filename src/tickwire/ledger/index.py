@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tickwire.ledger.gaps import Gap, Moment
-from tickwire.ring import Dictionary, Stream, Streams
+from tickwire.ring import Dictionary, Silence, Stream, Streams
 
 EVERY = "*"  # a subscription's symbol
 
@@ -92,6 +96,7 @@ class StreamIndex:
         self._all: dict[tuple[int, str, str], StreamState] = {}  # session, table, symbol
         self._by_key: dict[tuple[int, str], list[StreamState]] = defaultdict(list)
         self._wild: dict[tuple[int, str], set[str]] = defaultdict(set)  # keys of every symbol
+        self._parts: dict[tuple[int, str], None] = {}
 
     def __iter__(self) -> Iterator[StreamState]:
         return iter(self._all.values())
@@ -104,6 +109,7 @@ class StreamIndex:
         StreamState or None
             None where the symbol is `*`.
         """
+        self._parts[session, table] = None
         if symbol == EVERY:
             self._wild[session, table].add(key)
             for stream in self._all.values():
@@ -151,6 +157,35 @@ class StreamIndex:
         for rows in self._rows.values():
             rows.adopt(conn, self._first + session)
 
+    def parts(self) -> list[tuple[int, str]]:
+        """Give every session and table of which there are streams."""
+        return [*self._parts]
+
+    def of_code(self, session: int, table: str, code: int) -> StreamState | None:
+        """Give the stream of a symbol's code; None where it is no stream of the source."""
+        symbol = self._symbols.value(code)
+        if (session, table) in self._wild:
+            return self._stream(session, table, symbol)
+        return self._all.get((session, table, symbol))
+
+    def states(self, session: int, table: str) -> npt.NDArray[Any]:
+        """Give all that a ring has had of a session; see `ring.Streams.states`."""
+        return self._rows[table].states(self._first + session)
+
+    def longest(self, session: int, table: str) -> tuple[int, int]:
+        """Give rows and longest silence of a session in a table; see `ring.Streams.longest`."""
+        return self._rows[table].longest(self._first + session)
+
+    def learn(
+        self, session: int, table: str, limits: npt.NDArray[np.int64], limit_of_all: int
+    ) -> None:
+        """Set what too long a silence is; see `ring.Streams.learn`."""
+        self._rows[table].learn(self._first + session, limits, limit_of_all)
+
+    def take_silences(self, session: int, table: str) -> list[Silence]:
+        """Give the silences that were too long; see `ring.Streams.take_silences`."""
+        return self._rows[table].take_silences(self._first + session)
+
     def rows(self, stream: StreamState) -> Stream | None:
         """Give what its ring has had of a stream; None where that is nothing."""
         return self._rows[stream.table].get(self._first + stream.session, stream.code)
@@ -168,9 +203,8 @@ class StreamIndex:
     def delivered(self) -> set[tuple[str, str]]:
         """Give table and symbol of every stream that has had a row, on any session."""
         found: set[tuple[str, str]] = set()
-        sessions = {stream.session for stream in self._all.values()}
-        for session in sessions | {session for session, _ in self._wild}:
-            for table, rows in self._rows.items():
-                codes = (rows.states(self._first + session)["n_rows"] > 0).nonzero()[0].tolist()
+        for session in {session for session, _ in self._parts}:
+            for table in self._rows:
+                codes = (self.states(session, table)["n_rows"] > 0).nonzero()[0].tolist()
                 found.update((table, self._symbols.value(code)) for code in codes)
         return found

@@ -12,7 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Position
@@ -20,6 +20,7 @@ from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.open_gaps import OpenGaps
 from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, REFUSED, SHUTDOWN
+from tickwire.ledger.silences import Silences
 from tickwire.ring import Dictionary, Streams
 
 MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
@@ -40,6 +41,10 @@ class StreamGaps:
         The feed's dictionary.
     first_session
         The number of the source's first session in the feed.
+    silence_floor_s
+        No shorter silence that has ended is a gap; 0: none is.
+    offsets
+        What does not change as long as a symbol's trades are complete by their ids; by code.
 
     Attributes
     ----------
@@ -55,11 +60,14 @@ class StreamGaps:
         symbols: Dictionary,
         *,
         first_session: int = 0,
+        silence_floor_s: float = 0.0,
+        offsets: Callable[[int], tuple[int, ...]] | None = None,
     ) -> None:
         self._ledger = ledger
         self._index = StreamIndex(venue, streams, symbols, first_session)
         self._gaps = OpenGaps(ledger, self._index)
         self.books = BookGaps(self._gaps)
+        self._silences = Silences(self._index, self._gaps, round(silence_floor_s * 1e9), offsets)
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
@@ -165,6 +173,7 @@ class StreamGaps:
         detail
             For a person.
         """
+        self._silences.look(at_once=True)
         for stream in self._index.of_key(session, key):
             stream.unanswered.add(key)
             if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
@@ -185,6 +194,7 @@ class StreamGaps:
         behind_since_ns
             Since when rows have been read late, where reading had been paused; wall time.
         """
+        self._silences.look(at_once=True)
         self._is_connected[session] = False
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)  # the connection may have ended an earlier gap
@@ -202,6 +212,7 @@ class StreamGaps:
         """
         if self._has_ended:
             return
+        self._silences.look(at_once=True)
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)
             if self._gaps.is_known(stream):
@@ -235,12 +246,18 @@ class StreamGaps:
         for stream in self._gaps.streams:
             if self._is_connected.get(stream.session):
                 self._gaps.end_by_row(stream)
+        self._silences.look()
         self._gaps.look_at_repeats()
         self.books.look()
+
+    def hold(self, session: int) -> None:
+        """Note that until now nothing of a session could be read, or only late."""
+        self._silences.hold(session, self._ledger.monotonic())
 
     def end(self) -> None:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
         self._has_ended = True
+        self._silences.look(at_once=True)
         self.books.look(is_last=True)
         now = self._ledger.now()
         for stream in self._gaps.streams:

@@ -232,6 +232,7 @@ METRICS = (
         ("table",),
         "recovered_rows",
     ),
+    _counter("silences_dropped", "Silences too many to look at each.", ("table",)),
     _counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
     _counter(
         "system_rows_dropped",

@@ -9,7 +9,7 @@ from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
 from tickwire.ring.drop import Drop, Loss
-from tickwire.ring.stream import Stream
+from tickwire.ring.stream import Silence, Stream
 
 __all__ = [
     "MAX_SYMBOLS",
@@ -19,6 +19,7 @@ __all__ = [
     "Drop",
     "Loss",
     "Ring",
+    "Silence",
     "Stream",
     "Streams",
 ]

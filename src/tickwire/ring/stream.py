@@ -1,4 +1,4 @@
-"""What a ring has had of one stream: a symbol of a session."""
+"""What a ring has had of one stream: a symbol of a session; and its silences."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Stream(NamedTuple):
         were, by the monotonic clock; 0 where it has none.
     n_recovered
         Rows since `expect` that happened within its hole.
+    recovered_from_ns
+        The ts_event of the oldest of them; None where there is none.
     """
 
     n_rows: int
@@ -38,3 +40,29 @@ class Stream(NamedTuple):
     first_mono_ns: int | None
     late_ns: int = 0
     n_recovered: int = 0
+    recovered_from_ns: int | None = None
+
+
+class Silence(NamedTuple):
+    """Two rows of a stream, or of all streams of a session, with too long a silence between them.
+
+    Parameters
+    ----------
+    code
+        The symbol's; None: of all streams of the session.
+    limit_ns
+        It was longer than this.
+    from_recv_ns, from_event_ns, from_mono_ns
+        The row before it, as in `Stream`.
+    to_recv_ns, to_event_ns, to_mono_ns
+        The row after it.
+    """
+
+    code: int | None
+    limit_ns: int
+    from_recv_ns: int
+    from_event_ns: int | None
+    from_mono_ns: int
+    to_recv_ns: int
+    to_event_ns: int | None
+    to_mono_ns: int

@@ -1,0 +1,211 @@
+"""Silences that are shorter than what liveness acts upon, and longer than a stream ever is.
+
+Rules of this file
+------------------
+- When a silence ends that was longer than `floor` and `TIMES` the longest of the last minutes, rows
+  of it may be missing: it is a gap (`stale`), written when it is over. Nothing is asked for again.
+- Limits are learned for each stream, and for all streams of a session in a table together: where a
+  link of many slow streams falls silent, that is found though each of them may be quiet. Then the
+  gap of each stream is the silence of them all.
+- What a silence was by the venue's clock counts too, where rows have one: a program that stood
+  still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
+- A stream whose venue numbers its rows needs no such gap: the numbers have told.
+- Where silences come so often that this is what the stream is like, the longest of them is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from tickwire.ledger.gaps import Moment, Place
+from tickwire.ledger.index import StreamIndex, StreamState
+from tickwire.ledger.open_gaps import OpenGaps
+from tickwire.ledger.reasons import STALE
+from tickwire.ring import Silence
+
+Times = npt.NDArray[np.int64]
+
+TIMES = 3
+LOOK_NS = 250_000_000
+LEARN_NS = 1_000_000_000
+WINDOW_NS = 300_000_000_000  # what is older than two of these is forgotten
+FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts
+FEWEST_ROWS = 100
+MOST_FOUND = 5  # silences of a stream in a window, before they are what it is like
+NEVER = int(np.iinfo(np.int64).max)
+
+
+@dataclass(slots=True)
+class _Longest:
+    """The longest silences of the streams of one session in one table, by code; the last is all."""
+
+    now: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    before: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    n_learned: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    n_rows: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    n_found: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    window_ns: int = 0
+
+    def grow(self, n: int) -> None:
+        """Have a place for each code below n, and the one of all."""
+        missing = n + 1 - len(self.now)
+        if missing > 0:
+            more = np.zeros(missing, np.int64)
+            for name in ("now", "before", "n_learned", "n_rows", "n_found"):
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate((old[:-1], more, old[-1:])))
+
+    def learn(self, now_ns: int, n_rows: Times, longest: Times, floor_ns: int) -> Times:
+        """Note the longest silences of the last look; give the limits."""
+        if now_ns - self.window_ns >= WINDOW_NS:
+            self.window_ns = now_ns
+            self.before, self.now = self.now, np.zeros_like(self.now)
+            self.n_found[:] = 0
+        self.n_learned += n_rows > self.n_rows
+        self.n_rows = n_rows
+        self.now = np.maximum(self.now, longest)
+        known = (self.n_learned >= FEWEST_LEARNED) & (n_rows >= FEWEST_ROWS)
+        limits = np.maximum(TIMES * np.maximum(self.now, self.before), floor_ns)
+        return np.where(known, limits, NEVER)
+
+    def found(self, code: int | None, silence_ns: int) -> None:
+        """Note a silence beyond the limit; one of many is what the stream is like."""
+        at = -1 if code is None else code
+        self.n_found[at] += 1
+        if self.n_found[at] > MOST_FOUND:
+            self.now[at] = max(int(self.now[at]), silence_ns)
+
+
+class Silences:
+    """Finds the short silences of a source's streams, a few times a second.
+
+    Parameters
+    ----------
+    index
+        The source's streams.
+    gaps
+        Their gaps.
+    floor_ns
+        No shorter silence is a gap; 0: none is.
+    offsets
+        What does not change as long as a symbol's trades are complete by their ids; by code.
+    """
+
+    def __init__(
+        self,
+        index: StreamIndex,
+        gaps: OpenGaps,
+        floor_ns: int,
+        offsets: Callable[[int], tuple[int, ...]] | None = None,
+    ) -> None:
+        self._index = index
+        self._gaps = gaps
+        self._floor_ns = floor_ns
+        self._offsets = offsets
+        self._samples: dict[int, tuple[int, ...]] = {}  # by code
+        self._longest: dict[tuple[int, str], _Longest] = {}  # by session and table
+        self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
+        self._looked_ns = 0
+        self._learned_ns = 0
+
+    def hold(self, session: int, now_ns: int) -> None:
+        """Note that until now nothing could be read, or it was read late."""
+        self._held_ns[session] = now_ns
+
+    def look(self, *, at_once: bool = False) -> None:
+        """Write the gaps of silences that have ended, and learn; a few times a second.
+
+        Parameters
+        ----------
+        at_once
+            Look now: other gaps are about to open.
+        """
+        if not self._floor_ns:
+            return
+        now_ns = self._gaps.ledger.monotonic()
+        if now_ns - self._looked_ns < LOOK_NS and not at_once:
+            return
+        self._looked_ns = now_ns
+        for session, table in self._index.parts():
+            silences = self._index.take_silences(session, table)
+            # That of all streams first: it says more exactly where theirs begin and end.
+            for silence in sorted(silences, key=lambda each: each.code is not None):
+                self._note(session, table, silence)
+        if now_ns - self._learned_ns >= LEARN_NS:
+            self._learned_ns = now_ns
+            self._learn(now_ns)
+
+    def _note(self, session: int, table: str, silence: Silence) -> None:
+        if silence.code is None:
+            streams = [each for each in self._index.of_session(session) if each.table == table]
+        else:
+            stream = self._index.of_code(session, table, silence.code)
+            streams = [] if stream is None else [stream]
+        is_found = False
+        for stream in streams:
+            is_found |= self._declare(stream, silence)
+        if is_found:
+            longest = self._longest[session, table]
+            longest.found(silence.code, silence.to_mono_ns - silence.from_mono_ns)
+
+    def _declare(self, stream: StreamState, silence: Silence) -> bool:
+        """Write the gap of a silence; False where nothing is missing, or another gap says so."""
+        start = Moment(silence.from_recv_ns, silence.from_event_ns, silence.from_mono_ns)
+        end = Moment(silence.to_recv_ns, silence.to_event_ns, silence.to_mono_ns)
+        since = stream.since
+        if stream.gap is not None or stream.is_spliced:
+            return False
+        if since is not None and since.mono_ns > start.mono_ns:
+            start = since
+        if end.mono_ns - start.mono_ns <= silence.limit_ns:
+            return False
+        if start.event_ns is not None and end.event_ns is not None:
+            if end.event_ns - start.event_ns <= silence.limit_ns:
+                return False
+        elif self._held_ns.get(stream.session, 0) >= start.mono_ns:
+            return False
+        if self._is_numbered(stream):
+            return False
+        self._gaps.ledger.record(
+            stream.table,
+            STALE,
+            start.recv_ns,
+            end.recv_ns,
+            Place(self._index.venue, stream.symbol, self._index.conns.get(stream.session)),
+            lasted_ns=end.mono_ns - start.mono_ns,
+            event_start_ns=start.event_ns,
+            event_end_ns=end.event_ns,
+            detail=f"silent for {(end.mono_ns - start.mono_ns) / 1e9:.3f} s, more than "
+            f"{silence.limit_ns / 1e9:.3f} s",
+        )
+        stream.since = end
+        return True
+
+    def _is_numbered(self, stream: StreamState) -> bool:
+        """Whether the ids of a symbol's trades prove that none is missing since the last sample."""
+        if self._offsets is None or stream.table != "trades":
+            return False
+        sample = self._samples.get(stream.code)
+        return bool(sample) and sample == self._offsets(stream.code)
+
+    def _learn(self, now_ns: int) -> None:
+        for session, table in self._index.parts():
+            states = self._index.states(session, table)
+            n_all, longest_of_all = self._index.longest(session, table)
+            longest = self._longest.setdefault((session, table), _Longest())
+            longest.grow(len(states))
+            limits = longest.learn(
+                now_ns,
+                np.append(states["n_rows"], n_all),
+                np.append(states["longest"], longest_of_all),
+                self._floor_ns,
+            )
+            self._index.learn(session, table, limits[:-1], int(limits[-1]))
+        if self._offsets is not None:
+            for stream in self._index:
+                if stream.table == "trades":
+                    self._samples[stream.code] = self._offsets(stream.code)

@@ -1,0 +1,123 @@
+"""Short silences are gaps once they are over: of a stream, of a whole link, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from tests.ledger.test_streams import Scene, ns
+
+FLOOR_S = 0.25
+
+
+class Busy(Scene):
+    """Rows of A every 10 ms and of B every 100 ms, for ten seconds, looked at as a feed does."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(silence_floor_s=FLOOR_S, **options)
+        self.connect(0)
+        self.go_on(0, 10)
+
+    def go_on(
+        self, from_s: float, to_s: float, *, muted: Iterable[str] = (), late_s: float = 0.0
+    ) -> None:
+        for tick in range(round(from_s * 100), round(to_s * 100)):
+            self.at(tick / 100)
+            for symbol, every in (("A", 1), ("B", 10)):
+                if tick % every == 0 and symbol not in muted:
+                    self.row(symbol, 0, event_s=tick / 100 - late_s)
+            if tick % 5 == 0:
+                self.gaps.look()
+
+    def gaps_of(self) -> list[tuple[object, ...]]:
+        return [
+            (symbol, reason, state, round(start, 2), round(end, 2))
+            for symbol, reason, state, start, end in self.found()
+            if state == "closed"
+        ]
+
+
+def test_a_short_silence_of_a_busy_stream_is_a_gap_and_a_usual_one_is_not() -> None:
+    scene = Busy()
+    assert scene.found() == []
+    scene.go_on(10, 10.2, muted="A")
+    scene.go_on(10.2, 11)
+    assert scene.found() == []
+    scene.go_on(11, 12, muted="A")
+    scene.go_on(12, 13)
+    assert scene.gaps_of() == [("A", "stale", "closed", 10.99, 12)]
+    last = scene.last()
+    assert last["detail"] == "silent for 1.010 s, more than 0.630 s"
+    assert last["ts_event_end"] - last["ts_event_start"] == ns(1.01)
+
+
+def test_a_link_that_falls_silent_is_a_gap_of_each_stream_as_long_as_that() -> None:
+    scene = Busy()
+    scene.go_on(10, 10.95, muted="AB")
+    scene.go_on(10.95, 12)
+    # B is quiet for 100 ms at times: the silence of both says when it was.
+    assert scene.gaps_of() == [
+        ("A", "stale", "closed", 9.99, 10.95),
+        ("B", "stale", "closed", 9.99, 10.95),
+    ]
+
+
+def test_a_program_that_stood_still_has_missed_nothing() -> None:
+    scene = Busy()
+    scene.at(12).row("A", 0, event_s=10.0)  # the venue sent it 10 ms after the one before
+    scene.go_on(12, 13, late_s=1.99)
+    assert scene.found() == []
+
+
+def test_what_another_gap_says_is_not_said_again() -> None:
+    scene = Busy()
+    scene.at(10).gaps.disconnected(0, "disconnect", "")
+    scene.at(11).gaps.connected(0, 1)
+    scene.row("A", 1)
+    scene.gaps.look()
+    assert [each[:3] for each in scene.found()] == [
+        ("A", "disconnect", "open"),
+        ("B", "disconnect", "open"),
+        ("A", "disconnect", "closed"),
+    ]
+
+
+def test_after_an_acknowledgement_the_rest_of_the_silence_counts() -> None:
+    scene = Busy()
+    scene.at(10).gaps.lost(0, "mids-A", "resubscribing", "")
+    scene.at(10.5).gaps.acknowledged(0, "mids-A")
+    scene.go_on(11, 12)
+    assert [each[1:] for each in scene.gaps_of() if each[0] == "A"] == [
+        ("resubscribing", "closed", 9.99, 10.5),
+        ("stale", "closed", 10.5, 11),
+    ]
+
+
+def test_without_a_venue_s_time_a_silence_while_nothing_was_read_is_no_gap() -> None:
+    for is_held in (True, False):
+        scene = Scene(silence_floor_s=FLOOR_S)
+        scene.connect(0)
+        for tick in range(1300):
+            if not 1000 <= tick < 1100:
+                scene.at(tick / 100).row("A", 0, event_s=None, has_event=False)
+            if is_held and tick == 1050:
+                scene.gaps.hold(0)
+            scene.gaps.look()
+        assert bool(scene.found()) is not is_held
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_ids_that_count_up_prove_that_nothing_is_missing(is_numbered: bool) -> None:
+    offsets = iter(range(10**6))
+    scene = Busy(table="trades", offsets=lambda _code: (7,) if is_numbered else (next(offsets),))
+    scene.go_on(10, 11, muted="A")
+    scene.go_on(11, 12)
+    assert bool(scene.found("trades")) is not is_numbered
+
+
+def test_what_a_stream_does_again_and_again_is_what_it_is_like() -> None:
+    scene = Busy()
+    for second in range(10, 40, 2):
+        scene.go_on(second, second + 1, muted="A")
+        scene.go_on(second + 1, second + 2)
+    assert len(scene.found()) == 6
