@@ -121,3 +121,10 @@ def test_what_a_stream_does_again_and_again_is_what_it_is_like() -> None:
         scene.go_on(second, second + 1, muted="A")
         scene.go_on(second + 1, second + 2)
     assert len(scene.found()) == 6
+
+
+def test_a_silence_that_a_disconnect_follows_at_once_is_a_gap_too() -> None:
+    scene = Busy()
+    scene.at(11).row("A", 0)
+    scene.at(11.01).gaps.disconnected(0, "disconnect", "")
+    assert scene.gaps_of() == [("A", "stale", "closed", 9.99, 11)]
