@@ -127,4 +127,4 @@ def test_a_silence_that_a_disconnect_follows_at_once_is_a_gap_too() -> None:
     scene = Busy()
     scene.at(11).row("A", 0)
     scene.at(11.01).gaps.disconnected(0, "disconnect", "")
-    assert scene.gaps_of() == [("A", "stale", "closed", 9.99, 11)]
+    assert scene.gaps_of() == [(each, "stale", "closed", 9.99, 11) for each in "AB"]
