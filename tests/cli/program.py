@@ -18,6 +18,8 @@ import subprocess
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -50,6 +52,16 @@ def command(*arguments: object) -> list[str]:
 def environment() -> dict[str, str]:
     # Without a terminal's settings the output is the same everywhere.
     return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let no process outlive its test, whatever fails: a later one would be told of it."""
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def server() -> ForkServerContext:

@@ -159,6 +159,7 @@ def test_a_hook_that_blocks_the_loop_does_not_keep_the_process(tmp_path: Path) -
             _, errors = process.communicate(timeout=60)
         finally:
             process.kill()
+            process.wait()
     assert process.returncode == 70
     assert errors.splitlines()[-1].startswith(
         "tickwire: emergency shutdown: asked for by `tickwire emergency`; it did not end in time"

@@ -6,7 +6,7 @@ import pty
 import subprocess
 from pathlib import Path
 
-from tests.cli.program import command, environment, tickwire, write_config
+from tests.cli.program import command, ended, environment, tickwire, write_config
 from tests.feed.exchange import exchange
 
 from tickwire.capture import CaptureWriter
@@ -29,14 +29,15 @@ def in_a_terminal(*arguments: object) -> tuple[int, str, str]:
     )
     os.close(terminal)
     seen = b""
-    try:
-        while part := os.read(master, 65_536):
-            seen += part
-    except OSError:  # Linux says so when the other side is closed
-        pass
-    finally:
-        os.close(master)
-    out, _ = process.communicate(timeout=60)
+    with ended(process):
+        try:
+            while part := os.read(master, 65_536):
+                seen += part
+        except OSError:  # Linux says so when the other side is closed
+            pass
+        finally:
+            os.close(master)
+        out, _ = process.communicate(timeout=60)
     return process.returncode, out, seen.decode()
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.cli.program import (
     Program,
     command,
+    ended,
     environment,
     from_duckdb,
     started,
@@ -130,7 +131,7 @@ def test_an_interrupted_replay_says_how_far_it_got(tmp_path: Path) -> None:
         assert replaying.returncode == code, stderr
         found = re.search(r"interrupted after (\d+)( of 100)? messages", stderr)
         assert found is not None, stderr
-        assert 1 <= int(found[1]) < 100
+        assert int(found[1]) < 100
         assert stderr.count("interrupted") == 1 + code
 
 
@@ -247,9 +248,10 @@ def test_a_terminal_that_closes_loses_no_rows(tmp_path: Path) -> None:
             start_new_session=True,
         )
         os.close(terminal)
-        exchange.wait_for_subscription()
-        os.close(master)
-        feed.send_signal(signal.SIGHUP)
-        assert feed.wait(30) == 0
+        with ended(feed):
+            exchange.wait_for_subscription()
+            os.close(master)
+            feed.send_signal(signal.SIGHUP)
+            assert feed.wait(30) == 0
     found = json.loads(summary.read_text())
     assert found["rows_committed"]["duckdb"]["trades"] == found["rows"]["trades"] > 0

@@ -122,8 +122,7 @@ async def test_one_of_all_is_struck(venue):
         for client in clients:
             await data(client, 1)
         sim.inject("fin=one")
-        while len(sim.connections) == 4:
-            await asyncio.sleep(0.001)
+        await until(lambda: len(sim.connections) < 4)
         for _ in range(2):  # it strikes once, whatever time passes
             await asyncio.sleep(0.02)
             assert len(sim.connections) == 3
@@ -144,8 +143,7 @@ async def test_a_frozen_connection_thaws(venue):
         client = await opened(sim)
         await data(client, 3)
         sim.inject("freeze@0s..100ms")
-        while sim.stats.faults["freeze"] == 0:
-            await asyncio.sleep(0.001)
+        await until(lambda: sim.stats.faults["freeze"])
         client.send(9, b"ping")
         seen = set()
         while seen != {1, 10}:  # data and the pong

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import signal
+import socket
 import ssl
 import sys
 import time
+from contextlib import ExitStack, suppress
 
 import aiohttp
 import pytest
@@ -42,6 +45,15 @@ async def run_until_signalled(number, tls):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVE, *["--tls"] * tls, stdout=asyncio.subprocess.PIPE
     )
+    try:
+        await serves_until_signalled(process, number, tls)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def serves_until_signalled(process, number, tls):
     lines = [(await process.stdout.readline()).decode().strip() for _ in range(2 + tls)]
     named = dict(line.split("=", 1) for line in lines)
     assert list(named) == ["ws", "rest", "ca"][: 2 + tls]
@@ -71,9 +83,17 @@ async def test_tls_is_not_trusted_without_its_authority():
     assert not sim.ca_file.exists()
 
 
+def are_free(port):
+    with suppress(OSError), ExitStack() as stack:
+        for each in (port, port + 1):
+            stack.enter_context(socket.create_server(("127.0.0.1", each)))
+        return True
+    return False
+
+
 async def test_a_fixed_port_and_the_next_one():
-    async with Simulator() as sim:
-        port = int(sim.ws_url.rsplit(":", 1)[1])
+    # Below the ports that the system gives to others.
+    port = next(filter(are_free, range(20_000 + os.getpid() % 5000, 30_000, 2)))
     async with Simulator(port=port) as sim:
         assert sim.ws_url == f"ws://127.0.0.1:{port}"
         assert sim.rest_url == f"http://127.0.0.1:{port + 1}"
