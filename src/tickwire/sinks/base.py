@@ -133,6 +133,7 @@ class Sink(ABC):
         self._n_seen: dict[str, int] = {}  # taken or recovered
         self._n_taken: dict[str, int] = {}
         self._n_released: dict[str, int] = {}
+        self._unreleased: set[str] = set()  # tables of which the rings hold rows that were taken
         self._positions: dict[str, int] = {}  # the last seq that the output holds, as far as known
         self._unsure: set[str] = set()  # tables of which the output itself must be asked
         # Guards what the two threads share: the sources, the spill and the fields below.
@@ -401,12 +402,15 @@ class Sink(ABC):
         if batches or not self._is_open:
             self._deliver(batches)
         self._note_idle()
-        return sum(batch.num_rows for batch in batches.values())
+        n_rows = 0
+        for batch in batches.values():
+            n_rows += batch.num_rows
+        return n_rows
 
     def _next(self) -> dict[str, pa.RecordBatch]:
         """Take what was spilled, or where nothing was, what the rings hold."""
+        self._note_busy()
         with self._lock:
-            self._note_busy()
             if self._spill.has_unread:
                 return self._spill.next()
             self._in_flight = batches = self._take()
@@ -423,6 +427,7 @@ class Sink(ABC):
                 batches[table] = batch
                 self._n_seen[table] += batch.num_rows
                 self._n_taken[table] += batch.num_rows
+                self._unreleased.add(table)
         return batches
 
     def _keep(self, batches: Mapping[str, pa.RecordBatch]) -> None:
@@ -438,20 +443,24 @@ class Sink(ABC):
 
     def _release(self) -> None:
         """Let the rings go of all that was taken: the output has it, or the spill."""
-        for table, source in self._sources.items():
-            source.commit()
+        for table in self._unreleased:
+            self._sources[table].commit()
             self._n_released[table] = self._n_taken[table]
+        self._unreleased.clear()
 
     def _deliver(self, batches: dict[str, pa.RecordBatch]) -> None:
         """Write rows until the output has taken them."""
         while True:
             try:
                 self._ensure_open()
-                rest = {table: self._missing(table, batch) for table, batch in batches.items()}
-                rest = {table: batch for table, batch in rest.items() if batch.num_rows}
+                rest = batches
+                if self._unsure:
+                    rest = {table: self._missing(table, batch) for table, batch in batches.items()}
+                    rest = {table: batch for table, batch in rest.items() if batch.num_rows}
                 if rest:
                     self._write(rest)
-                    self._positions.update((t, last_seq(batch)) for t, batch in rest.items())
+                    for table, batch in rest.items():
+                        self._positions[table] = last_seq(batch)
                 if self.holds_rows and self._in_flight:
                     self._finish()
                 break
@@ -463,8 +472,13 @@ class Sink(ABC):
         self._note_success()
         with self._lock:
             self._in_flight = {}
-            self._spill.trim(self._safe_positions())
+            self._trim()
             self._release()
+
+    def _trim(self) -> None:
+        """Let the spill forget what the output holds."""
+        if not self._spill.is_empty:
+            self._spill.trim(self._safe_positions())
 
     def _safe_positions(self) -> dict[str, int]:
         """Give, by table, the last seq up to which the output holds all rows."""
@@ -520,13 +534,11 @@ class Sink(ABC):
             self._busy_since_s = monotonic()
 
     def _note_idle(self) -> None:
-        with self._lock:
-            if not self._n_failures:
-                self._busy_since_s = None
+        if not self._n_failures:
+            self._busy_since_s = None
 
     def _maintain(self, n_rows: int) -> None:
-        with self._lock:
-            self._note_busy()
+        self._note_busy()
         try:
             self._housekeeping(n_rows)
         except Exception as error:  # as in `_deliver`
@@ -534,8 +546,9 @@ class Sink(ABC):
             self._wait_to_retry(error)
             self._begin_again()
         else:
-            with self._lock:
-                self._spill.trim(self._safe_positions())
+            if not self._spill.is_empty:
+                with self._lock:
+                    self._trim()
         self._note_idle()
 
     def _end(self) -> None:
@@ -554,7 +567,7 @@ class Sink(ABC):
                 self._begin_again()
         self._note_success()
         with self._lock:
-            self._spill.trim(self._safe_positions())
+            self._trim()
 
     # Failures.
 
@@ -599,7 +612,13 @@ class Sink(ABC):
     # The spiller.
 
     def _run_spiller(self) -> None:
-        while not self._spiller_ends.wait(SPILL_LOOK_S):
+        look_s = SPILL_LOOK_S
+        while not self._spiller_ends.wait(look_s):
+            # A worker that was not busy is not for `BUSY_S`, and not in need of anything before.
+            is_idle = self._busy_since_s is None and not self._spill.has_unread
+            look_s = max(SPILL_LOOK_S, BUSY_S / 2) if is_idle else SPILL_LOOK_S
+            if is_idle:
+                continue
             with self._lock:
                 if self._must_spill():
                     self._spill_rows()
@@ -608,7 +627,8 @@ class Sink(ABC):
                 self._spill_rows()
 
     def _must_spill(self) -> bool:
-        busy_s = 0.0 if self._busy_since_s is None else monotonic() - self._busy_since_s
+        since_s = self._busy_since_s  # the worker writes it
+        busy_s = 0.0 if since_s is None else monotonic() - since_s
         if busy_s >= SPILL_AFTER_S:
             return True
         if busy_s < BUSY_S and not self._spill.has_unread:

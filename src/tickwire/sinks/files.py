@@ -83,6 +83,7 @@ class DurableFile(io.RawIOBase):
     def __init__(self, path: Path, retry: Retry) -> None:
         super().__init__()
         self.path = path
+        self._name = os.fspath(path)
         self._retry = retry
         self._n_bytes = 0
         self._is_abandoned = False
@@ -123,7 +124,7 @@ class DurableFile(io.RawIOBase):
         """
         held = os.fstat(self._descriptor)
         try:
-            named = self.path.stat()
+            named = os.stat(self._name)  # noqa: PTH116 - thrice as fast, on each flush
         except FileNotFoundError:
             raise SinkError(f"{self.path} was deleted") from None
         if (held.st_ino, held.st_dev) != (named.st_ino, named.st_dev):

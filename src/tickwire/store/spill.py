@@ -91,23 +91,32 @@ class Spill:
         self.n_damaged = 0
         self._max_bytes = max_bytes if self.is_durable else min(max_bytes, MEMORY_BYTES)
         self._memory_bytes = 0
+        self._n_entries = self._n_read = 0  # of all tables
         self._backlogs: dict[str, _Backlog] = {}
         for table in tables:
             log = None if folder is None else SegmentLog(folder / folder_name(table))
             self._backlogs[table] = _Backlog(
                 log, n_recovered=0 if log is None else len(log.records)
             )
+            self._n_entries += self._backlogs[table].n_recovered
 
     @property
     def n_bytes(self) -> int:
         """Bytes that it holds."""
+        if not self._n_entries:
+            return 0
         logs = (backlog.log for backlog in self._backlogs.values())
         return self._memory_bytes + sum(log.n_bytes for log in logs if log is not None)
 
     @property
     def has_unread(self) -> bool:
         """Whether there is something to read."""
-        return any(each.n_read < each.n_entries() for each in self._backlogs.values())
+        return self._n_read < self._n_entries
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing."""
+        return not self._n_entries
 
     @property
     def is_full(self) -> bool:
@@ -141,9 +150,18 @@ class Spill:
         backlog = self._backlogs[table]
         if is_read and backlog.n_read < backlog.n_entries():
             raise ValueError("rows before these have not been read")
+        self._n_entries += 1
+        self._n_read += is_read
+        backlog.n_read += is_read
+        if backlog.log is not None and not self._memory_bytes:
+            try:
+                backlog.log.append(batch)
+                self.error = ""
+                return True
+            except TickwireError as error:
+                self.error = str(error)
         backlog.memory.append(batch)
         self._memory_bytes += batch.nbytes
-        backlog.n_read += is_read
         return self.flush()
 
     def flush(self) -> bool:
@@ -176,10 +194,12 @@ class Spill:
                 if not isinstance(entry, Record):
                     found[table] = entry
                     backlog.n_read += 1
+                    self._n_read += 1
                     break
                 assert backlog.log is not None  # noqa: S101 - a record is in a log
                 batch = backlog.log.read(entry)
                 backlog.n_read += 1
+                self._n_read += 1
                 if batch is not None:
                     found[table] = batch
                     break
@@ -195,6 +215,8 @@ class Spill:
 
     def trim(self, positions: Mapping[str, int]) -> None:
         """Forget entries that the sink holds whole: up to a seq, by table."""
+        if not self._n_read:
+            return
         for table, last_seq in positions.items():
             backlog = self._backlogs[table]
             while backlog.n_read and _last_seq(backlog.entry(0)) <= last_seq:
@@ -203,10 +225,13 @@ class Spill:
                 else:
                     self._memory_bytes -= backlog.memory.popleft().nbytes
                 backlog.n_read -= 1
+                self._n_entries -= 1
+                self._n_read -= 1
                 backlog.n_recovered = max(0, backlog.n_recovered - 1)
 
     def rewind(self) -> None:
         """Let `next` begin at the oldest rows again."""
+        self._n_read = 0
         for backlog in self._backlogs.values():
             backlog.n_read = 0
 
