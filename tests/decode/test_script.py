@@ -81,6 +81,21 @@ def test_trades_seen_before() -> None:
         assert pair.read(listed(*(trade(number, rng.choice("AB")) for number in ids)))
 
 
+@pytest.mark.parametrize("last", [10**18 - 1, 10**18, 1_764_472_000_123_456_789, 2**63 - 1])
+def test_ids_as_long_as_a_clock_of_ns(last: int) -> None:
+    pair = linked_trades()
+    for number in range(last - 5, last + 1):
+        assert pair.read(usual(number))
+
+
+@pytest.mark.parametrize("number", [2**63, 10**19 - 1, 10**19, 2**64 - 1, 2**64, 10**20 - 1])
+def test_ids_past_an_int64_are_left_to_the_rules(number: int) -> None:
+    pair = linked_trades()
+    for again in range(3):
+        assert not pair.read(listed(trade(number)))
+        assert pair.read(usual(10 + again))
+
+
 def test_ids_that_are_texts() -> None:
     pair = linked(TRADES, *(listed(trade(f'"id{number}"')) for number in range(3)))
     for number in [3, 4, 3, 0, 5]:

@@ -100,11 +100,12 @@ TW_INLINE const uint8_t *tw_plain_f64(const uint8_t *p, const uint8_t *end, doub
 #endif
 }
 
-/* A plain integer without sign, of at most 18 digits: behind it, or NULL. */
+/* A plain integer without sign, below 2^63: behind it, or NULL. A clock's ns as an id have 19 digits. */
 TW_INLINE const uint8_t *tw_plain_u63(const uint8_t *p, const uint8_t *end, int64_t *out) {
     uint64_t value = 0;
     const uint8_t *stop = tw_digits(p, end, &value);
-    if (stop == p || stop - p > 18 || (stop - p > 1 && *p == '0') || stop >= end) return NULL;
+    if (stop == p || stop - p > 19 || (stop - p > 1 && *p == '0') || stop >= end) return NULL;
+    if (value > INT64_MAX) return NULL;
     if (*stop == '.' || (*stop | 0x20) == 'e') return NULL;
     *out = (int64_t)value;
     return stop;
