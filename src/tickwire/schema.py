@@ -241,6 +241,8 @@ TABLES: dict[str, Table] = {
             Column("recovered", Kind.I64, nullable=True),
             Column("consumer", Kind.CODE16, nullable=True),
             Column("detail", Kind.TEXT, nullable=True, text_bytes=128),
+            Column("ts_left_start", Kind.TS, nullable=True),
+            Column("ts_left_end", Kind.TS, nullable=True),
             has_source=False,
         ),
         _table(

@@ -34,7 +34,8 @@ class Market:
         self.connection.execute(
             "CREATE TABLE gaps(seq BIGINT, venue VARCHAR, symbol VARCHAR, ts_recv TIMESTAMP_NS, "
             "gap_id BIGINT, table_name VARCHAR, ts_start TIMESTAMP_NS, ts_end TIMESTAMP_NS, "
-            "consumer VARCHAR)"
+            "consumer VARCHAR, recovered BIGINT, ts_left_start TIMESTAMP_NS, "
+            "ts_left_end TIMESTAMP_NS)"
         )
 
     def trade(self, at: float, number: object, symbol: str = "A", channel: str = "trades") -> None:
@@ -57,13 +58,17 @@ class Market:
         table: str = "trades",
         venue: str | None = "v",
         consumer: str | None = None,
+        recovered: int | None = None,
+        left: tuple[float, float] | None = None,
     ) -> None:
         end_ns = None if end is None else ns(end)
         self.seq += 1
+        values: list[object] = [self.seq, venue, symbol, ns(start), gap_id, table, ns(start)]
+        values += [end_ns, consumer, recovered, *(map(ns, left) if left else (None, None))]
         self.connection.execute(
             "INSERT INTO gaps VALUES (?, ?, ?, make_timestamp_ns(?), ?, ?, make_timestamp_ns(?), "
-            "make_timestamp_ns(?), ?)",
-            [self.seq, venue, symbol, ns(start), gap_id, table, ns(start), end_ns, consumer],
+            "make_timestamp_ns(?), ?, ?, make_timestamp_ns(?), make_timestamp_ns(?))",
+            values,
         )
 
     def _insert(self, table: str, symbol: str, at: float, *values: object) -> None:
@@ -164,6 +169,18 @@ def test_a_gap_without_a_symbol_is_one_of_every_stream_of_its_table() -> None:
         market.trade(10, 2, symbol)
     market.gap(1, 2, 4, symbol=None, venue=None)
     assert [row["missing_s"] for row in market.coverage()] == [2, 2]
+
+
+def test_of_a_gap_whose_rows_came_again_what_they_left_is_missing() -> None:
+    market = Market()
+    for second in range(11):
+        market.trade(second, 2 * second)
+    market.gap(1, 2, 6)
+    assert market.seconds() == (10, 0, 4, 6)
+    market.gap(1, 2, 6, recovered=3, left=(2, 3))
+    assert market.seconds() == (10, 0, 1, 9)
+    market.gap(1, 2, 6, recovered=3)
+    assert market.seconds() == (10, 0, 0, 10)
 
 
 def test_what_another_consumer_lost_is_not_missing_here() -> None:

@@ -74,6 +74,8 @@ def test_a_gap_known_when_it_is_over_is_one_closed_row() -> None:
             "recovered": None,
             "consumer": None,
             "detail": "3 to 9",
+            "ts_left_start": None,
+            "ts_left_end": None,
         }
     ]
     assert scene.registry.by("gaps", "table", "reason") == {"book": {"sequence": 1}}

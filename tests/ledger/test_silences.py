@@ -10,6 +10,23 @@ from tests.ledger.test_streams import Scene, ns
 FLOOR_S = 0.25
 
 
+class Ids:
+    """Ids that count up by one, or not."""
+
+    def __init__(self, *, is_numbered: bool) -> None:
+        self.is_numbered = is_numbered
+        self.n_asked = 0
+        self.again_ns = 0
+
+    def offsets(self, symbol: int, /) -> tuple[int, ...]:
+        self.n_asked += 1
+        return (7,) if self.is_numbered else (self.n_asked,)
+
+    def take_again(self, symbol: int, /) -> int:
+        again_ns, self.again_ns = self.again_ns, 0
+        return again_ns
+
+
 class Busy(Scene):
     """Rows of A every 10 ms and of B every 100 ms, for ten seconds, looked at as a feed does."""
 
@@ -108,8 +125,7 @@ def test_without_a_venue_s_time_a_silence_while_nothing_was_read_is_no_gap() -> 
 
 @pytest.mark.parametrize("is_numbered", [True, False])
 def test_ids_that_count_up_prove_that_nothing_is_missing(is_numbered: bool) -> None:
-    offsets = iter(range(10**6))
-    scene = Busy(table="trades", offsets=lambda _code: (7,) if is_numbered else (next(offsets),))
+    scene = Busy(table="trades", trades=Ids(is_numbered=is_numbered))
     scene.go_on(10, 11, muted="A")
     scene.go_on(11, 12)
     assert bool(scene.found("trades")) is not is_numbered

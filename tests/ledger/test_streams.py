@@ -95,6 +95,7 @@ class Scene:
         if batch is not None:
             names = ("symbol", "reason", "state", "ts_start", "ts_end", "table_name", "gap_id")
             names += ("ts_event_start", "ts_event_end", "lost", "conn", "detail", "recovered")
+            names += ("ts_left_start", "ts_left_end")
             columns = [
                 (batch[n].cast("int64") if n.startswith("ts_") else batch[n]).to_pylist()
                 for n in names
@@ -177,9 +178,66 @@ def test_a_gap_says_how_many_of_its_rows_were_repeated(monkeypatch: pytest.Monke
     assert len([each for each in scene.found() if each[0] == "A"]) == 2
     scene.at(6.1).gaps.look()
     assert scene.found()[-1] == ("A", "disconnect", "closed", 1, 5)
-    assert scene.last()["recovered"] == 2
+    last = scene.last()
+    assert last["recovered"] == 2
+    # From its start to the oldest row that came again.
+    assert (seconds(last["ts_left_start"]), seconds(last["ts_left_end"])) == (1, 1.6)
     scene.at(9).gaps.look()
     assert len([each for each in scene.found() if each[0] == "A"]) == 3
+
+
+class Ids:
+    """What was delivered, for the gaps of trades: set by the test."""
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.again_s = 0.0
+
+    def offsets(self, symbol: int, /) -> tuple[int, ...]:
+        return (self.offset,)
+
+    def take_again(self, symbol: int, /) -> int:
+        again_s, self.again_s = self.again_s, 0.0
+        return ZERO + ns(again_s) if again_s else 0
+
+
+@pytest.mark.parametrize(
+    ("again_s", "offset", "n_repeated", "recovered", "left"),
+    [
+        (0.9, 1, 2, 2, None),  # the last trade before the gap came again
+        (0.95, 1, 2, 2, (1, 1.6)),  # another one did, of the gap itself
+        (0.9, 1, 0, 0, None),  # and none was between
+        (0, 0, 0, 0, None),  # the ids count up by one
+        (0, 1, 0, None, None),  # nothing is known
+        (0, 1, 2, 2, (1, 1.6)),
+    ],
+)
+def test_a_gap_says_what_is_left_of_it(
+    again_s: float,
+    offset: int,
+    n_repeated: int,
+    recovered: int | None,
+    left: tuple[float, float] | None,
+) -> None:
+    ids = Ids()
+    scene = Scene(table="trades", trades=ids)
+    scene.connect(0)
+    scene.at(1).row("A", 0)
+    scene.gaps.look()
+    scene.at(2).gaps.disconnected(0, "disconnect", "")
+    ids.again_s = 0.5  # of the ended connection
+    scene.at(5).connect(1)
+    for event_s in (1.5, 3)[:n_repeated]:
+        scene.at(5.2).row("A", 1, event_s=event_s)
+    scene.at(5.3).row("A", 1)
+    ids.again_s, ids.offset = again_s, offset
+    scene.at(6.1).gaps.look()
+    scene.found("trades")
+    last = [row for row in scene._rows if (row["table_name"], row["symbol"]) == ("trades", "A")][-1]
+    assert last["state"] == "closed"
+    assert last["recovered"] == recovered
+    found = seconds(last["ts_left_start"]), seconds(last["ts_left_end"])
+    assert found == (left or (None, None))
 
 
 @pytest.mark.parametrize("how", ["gap", "end"])

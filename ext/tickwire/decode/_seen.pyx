@@ -152,11 +152,6 @@ cdef class Seen:
                 found.append(ids.greatest - <uint64_t>ids.n)
         return tuple(found)
 
-    def greatest(self, int memory, int symbol):
-        """Give a symbol's greatest id; 0 before the first."""
-        cdef SymbolIds* ids = tw_ids_of(&self.memories[memory], symbol)
-        return 0 if ids == NULL else ids.greatest
-
     def take_again(self, int symbol):
         """Give the time of a symbol's oldest trade that came again since the last call, in ns.
 

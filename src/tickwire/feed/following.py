@@ -67,6 +67,8 @@ class GapEvent:
         Who lost them, where the others did not.
     detail
         For a person.
+    left_start_ns, left_end_ns
+        Where `recovered` is known: the part that is missing still; None: none is.
     """
 
     gap_id: int
@@ -84,6 +86,8 @@ class GapEvent:
     conn: int | None
     consumer: str | None
     detail: str | None
+    left_start_ns: int | None = None
+    left_end_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +325,8 @@ class Following:
             gap.place.conn,
             gap.consumer,
             gap.detail,
+            gap.left_start_ns,
+            gap.left_end_ns,
         )
         _offer(self._on_gap, event)
         for stream in self._streams:

@@ -232,7 +232,7 @@ class Pipeline:
             self.dictionaries.symbol,
             first_session=self._n_sessions,
             silence_floor_s=source.settings.silence_floor_s,
-            offsets=decoder.seen.offsets,
+            trades=decoder.seen,
         )
         self._n_sessions += len(source.connections)
         for number, connection in enumerate(source.connections):

@@ -5,7 +5,7 @@ Rules of this file
 - The query is SQL of DuckDB over relations that the caller names: tables of a file, Parquet files,
   or anything else with the columns of `tickwire.schema`. It is the same for all of them.
 - Missing is what lies in a gap of the stream; of each gap the last row counts, and one that is
-  still open lasts until the last row of all.
+  still open lasts until the last row of all. Where rows came after all, what they left counts.
 - Complete is only what the venue's own numbers prove: between two messages of a book of which the
   second names the first as the one before it, and between two trades with consecutive ids. A stream
   of several channels proves nothing, as their rows are mixed.
@@ -74,16 +74,18 @@ def coverage_sql(
     gaps = relations["gaps"]
     bounds = bounds or Bounds()
     tables = [name for name in TABLES if name in relations and name not in SYSTEM_TABLES]
-    others = "" if consumer is None else f"WHERE consumer IS NULL OR consumer = {_text(consumer)}"
+    others = "" if consumer is None else f" AND (consumer IS NULL OR consumer = {_text(consumer)})"
     query = f"""
 WITH last_gaps AS (
     SELECT * FROM (
         SELECT table_name::VARCHAR AS table_name, venue::VARCHAR AS venue,
                symbol::VARCHAR AS symbol, consumer::VARCHAR AS consumer,
-               epoch_ns(ts_start) AS a, epoch_ns(ts_end) AS b, epoch_ns(ts_recv) AS written
+               epoch_ns(CASE WHEN recovered IS NULL THEN ts_start ELSE ts_left_start END) AS a,
+               epoch_ns(CASE WHEN recovered IS NULL THEN ts_end ELSE ts_left_end END) AS b,
+               epoch_ns(ts_recv) AS written
         FROM {gaps}
         QUALIFY row_number() OVER (PARTITION BY gap_id ORDER BY seq DESC) = 1
-    ) {others}
+    ) WHERE a IS NOT NULL{others}
 ),
 steps AS ({_steps(tables, relations)}),
 extents AS ({_extents(tables, relations, bounds)}),

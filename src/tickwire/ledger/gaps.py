@@ -92,6 +92,8 @@ class Gap:
         The one that lost them, where the others did not.
     detail
         For a person.
+    left_start_ns, left_end_ns
+        Where `recovered` is known: the part in which rows may be missing still; None: none is.
     start_mono_ns
         Its start by the monotonic clock, which decides how long it is.
     """
@@ -108,6 +110,8 @@ class Gap:
     recovered: int | None = None
     consumer: str | None = None
     detail: str | None = None
+    left_start_ns: int | None = None
+    left_end_ns: int | None = None
     start_mono_ns: int = 0
 
     @property

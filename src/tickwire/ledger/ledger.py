@@ -202,9 +202,20 @@ class Ledger:
             end_ns = gap.start_ns + lasted_ns
         self._end(gap, end_ns, event_end_ns)
 
-    def recovered(self, gap: Gap, n_rows: int) -> None:
-        """Write that rows of a gap that has ended came after all, as another closed row."""
+    def recovered(self, gap: Gap, n_rows: int, left_ns: tuple[int, int] | None) -> None:
+        """Write that rows of a gap that has ended came after all, as another closed row.
+
+        Parameters
+        ----------
+        gap
+            Which.
+        n_rows
+            How many; 0 where it has turned out that there were none.
+        left_ns
+            The part of it in which rows may be missing still, by the receive clock; None: none is.
+        """
         gap.recovered = n_rows
+        gap.left_start_ns, gap.left_end_ns = left_ns or (None, None)
         self._metrics.counter("recovered_rows", table=gap.table).add(n_rows)
         self._write_gap(gap)
 
@@ -351,6 +362,8 @@ class Ledger:
                 "recovered": gap.recovered,
                 "consumer": gap.consumer,
                 "detail": gap.detail,
+                "ts_left_start": gap.left_start_ns,
+                "ts_left_end": gap.left_end_ns,
             },
         )
         for follower in tuple(self._followers):

@@ -6,22 +6,38 @@ Rules of this file
 - It starts at the stream's last good row, never at the moment of noticing; where that was read
   late, when it might have been read; where none has come since the stream was acknowledged, at the
   acknowledgement; before that, at the feed's start.
-- Trades that a venue repeats after a reconnect are counted for a while: they fill the gap.
+- Trades that a venue repeats after a reconnect are counted for a while: they fill the gap, from the
+  oldest of them on. Where one was repeated that had come before the gap, or where the ids of the
+  trades before and after it count up by one, nothing of the gap is left.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
+from tickwire.ring import Stream
 
 # Tables of which a venue repeats the last rows after a subscribe, and how long they are waited for.
 REPEATED = ("trades",)
+RECOVERABLE = (DISCONNECT, OVERFLOW)
 RECOVERY_NS = 1_000_000_000
 # Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
 TIMELY = ("trades", "quotes", "book")
 LATE_NS = 1_000_000
+
+
+class Trades(Protocol):
+    """The ids of delivered trades, as `decode.Seen` has them, by a symbol's code."""
+
+    def offsets(self, symbol: int, /) -> tuple[int, ...]:
+        """Give what does not change as long as the ids count up by one."""
+
+    def take_again(self, symbol: int, /) -> int:
+        """Give the time of the oldest trade that came again since the last call; 0: none did."""
 
 
 class OpenGaps:
@@ -33,13 +49,17 @@ class OpenGaps:
         Writes them.
     index
         The source's streams.
+    trades
+        What was delivered of each symbol.
     """
 
-    def __init__(self, ledger: Ledger, index: StreamIndex) -> None:
+    def __init__(self, ledger: Ledger, index: StreamIndex, trades: Trades | None = None) -> None:
         self.ledger = ledger
         self.index = index
         self.origin = ledger.now()
+        self._trades = trades
         self._open: dict[StreamState, None] = {}
+        self._offsets: dict[StreamState, tuple[int, ...]] = {}  # where the gap opened
         self._recovering: dict[StreamState, tuple[Gap, int]] = {}  # until when they are counted
 
     @property
@@ -116,6 +136,8 @@ class OpenGaps:
         )
         stream.waits_since = None
         self._open[stream] = None
+        if self._trades is not None and stream.table in REPEATED:
+            self._offsets[stream] = self._trades.offsets(stream.code)
         # What an ended connection has brought may be published late.
         after = conn if reason in (DISCONNECT, OVERFLOW) and conn is not None else -1
         self.index.mark(stream, after)
@@ -144,7 +166,7 @@ class OpenGaps:
             return
         stream.gap = None
         stream.since = end
-        if stream.table in REPEATED and gap.reason in (DISCONNECT, OVERFLOW):
+        if stream.table in REPEATED and gap.reason in RECOVERABLE:
             self._recovering[stream] = (gap, self.ledger.monotonic() + RECOVERY_NS)
         self._open.pop(stream, None)
         self.ledger.close(gap, end.recv_ns, event_end_ns=end.event_ns, end_mono_ns=end.mono_ns)
@@ -155,6 +177,8 @@ class OpenGaps:
         """What happened before a connection was there, and comes on it, is repeated."""
         if stream.table in REPEATED and stream.gap and stream.gap.event_start_ns is not None:
             self.index.expect(stream, stream.gap.event_start_ns, now_ns)
+            if self._trades is not None:
+                self._trades.take_again(stream.code)
 
     def look_at_repeats(self, *, is_last: bool = False) -> None:
         """Write how many rows of a gap came after all, once that is known."""
@@ -166,8 +190,32 @@ class OpenGaps:
     def _note_recovered(self, stream: StreamState, gap: Gap) -> None:
         del self._recovering[stream]
         found = self.index.rows(stream)
-        if found is not None and found.n_recovered:
-            self.ledger.recovered(gap, found.n_recovered)
+        if found is None:
+            return
+        if self._is_whole(stream, gap, found):
+            self.ledger.recovered(gap, found.n_recovered, None)
+        elif found.n_recovered:
+            self.ledger.recovered(gap, found.n_recovered, _left_of(gap, found))
+
+    def _is_whole(self, stream: StreamState, gap: Gap, found: Stream) -> bool:
+        """Whether it is proved that nothing of a gap that has ended is missing any more."""
+        if self._trades is None or gap.event_start_ns is None:
+            return False
+        again_ns = self._trades.take_again(stream.code)
+        if 0 < again_ns <= gap.event_start_ns:
+            return True
+        before = self._offsets.get(stream)
+        has_rows = found.n_since_mark > 0
+        return has_rows and bool(before) and before == self._trades.offsets(stream.code)
 
     def _moment(self, recv_ns: int, event_ns: int | None, mono_ns: int) -> Moment:
         return Moment(recv_ns, event_ns, recv_ns if self.ledger.replays else mono_ns)
+
+
+def _left_of(gap: Gap, found: Stream) -> tuple[int, int]:
+    """Give what the rows that came again leave of a gap: up to the oldest of them."""
+    end_ns = gap.start_ns if gap.end_ns is None else gap.end_ns
+    if gap.event_start_ns is not None and found.recovered_from_ns is not None:
+        filled_ns = gap.start_ns + found.recovered_from_ns - gap.event_start_ns
+        end_ns = max(gap.start_ns, min(end_ns, filled_ns))
+    return gap.start_ns, end_ns

@@ -15,7 +15,6 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +22,7 @@ import numpy.typing as npt
 
 from tickwire.ledger.gaps import Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
-from tickwire.ledger.open_gaps import OpenGaps
+from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import STALE
 from tickwire.ring import Silence
 
@@ -91,8 +90,8 @@ class Silences:
         Their gaps.
     floor_ns
         No shorter silence is a gap; 0: none is.
-    offsets
-        What does not change as long as a symbol's trades are complete by their ids; by code.
+    trades
+        What was delivered of each symbol.
     """
 
     def __init__(
@@ -100,12 +99,12 @@ class Silences:
         index: StreamIndex,
         gaps: OpenGaps,
         floor_ns: int,
-        offsets: Callable[[int], tuple[int, ...]] | None = None,
+        trades: Trades | None = None,
     ) -> None:
         self._index = index
         self._gaps = gaps
         self._floor_ns = floor_ns
-        self._offsets = offsets
+        self._trades = trades
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
         self._longest: dict[tuple[int, str], _Longest] = {}  # by session and table
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
@@ -187,10 +186,10 @@ class Silences:
 
     def _is_numbered(self, stream: StreamState) -> bool:
         """Whether the ids of a symbol's trades prove that none is missing since the last sample."""
-        if self._offsets is None or stream.table != "trades":
+        if self._trades is None or stream.table != "trades":
             return False
         sample = self._samples.get(stream.code)
-        return bool(sample) and sample == self._offsets(stream.code)
+        return bool(sample) and sample == self._trades.offsets(stream.code)
 
     def _learn(self, now_ns: int) -> None:
         for session, table in self._index.parts():
@@ -205,7 +204,7 @@ class Silences:
                 self._floor_ns,
             )
             self._index.learn(session, table, limits[:-1], int(limits[-1]))
-        if self._offsets is not None:
+        if self._trades is not None:
             for stream in self._index:
                 if stream.table == "trades":
-                    self._samples[stream.code] = self._offsets(stream.code)
+                    self._samples[stream.code] = self._trades.offsets(stream.code)

@@ -12,13 +12,13 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Position
 from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.ledger import Ledger
-from tickwire.ledger.open_gaps import OpenGaps
+from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, REFUSED, SHUTDOWN
 from tickwire.ledger.silences import Silences
 from tickwire.ring import Dictionary, Streams
@@ -43,8 +43,8 @@ class StreamGaps:
         The number of the source's first session in the feed.
     silence_floor_s
         No shorter silence that has ended is a gap; 0: none is.
-    offsets
-        What does not change as long as a symbol's trades are complete by their ids; by code.
+    trades
+        What was delivered of each symbol.
 
     Attributes
     ----------
@@ -61,13 +61,13 @@ class StreamGaps:
         *,
         first_session: int = 0,
         silence_floor_s: float = 0.0,
-        offsets: Callable[[int], tuple[int, ...]] | None = None,
+        trades: Trades | None = None,
     ) -> None:
         self._ledger = ledger
         self._index = StreamIndex(venue, streams, symbols, first_session)
-        self._gaps = OpenGaps(ledger, self._index)
+        self._gaps = OpenGaps(ledger, self._index, trades)
         self.books = BookGaps(self._gaps)
-        self._silences = Silences(self._index, self._gaps, round(silence_floor_s * 1e9), offsets)
+        self._silences = Silences(self._index, self._gaps, round(silence_floor_s * 1e9), trades)
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
