@@ -198,7 +198,7 @@ class OpenGaps:
             self.ledger.recovered(gap, found.n_recovered, _left_of(gap, found))
 
     def _is_whole(self, stream: StreamState, gap: Gap, found: Stream) -> bool:
-        """Whether it is proved that nothing of a gap that has ended is missing any more."""
+        """Whether ids show that nothing of a gap that has ended is missing any more."""
         if self._trades is None or gap.event_start_ns is None:
             return False
         again_ns = self._trades.take_again(stream.code)
