@@ -144,3 +144,12 @@ def test_a_silence_that_a_disconnect_follows_at_once_is_a_gap_too() -> None:
     scene.at(11).row("A", 0)
     scene.at(11.01).gaps.disconnected(0, "disconnect", "")
     assert scene.gaps_of() == [(each, "stale", "closed", 9.99, 11) for each in "AB"]
+
+
+def test_a_silence_begins_when_the_row_before_it_could_have_been_read() -> None:
+    # Rows that the venue sends between that and the late read are missing, too.
+    scene = Busy(table="trades")
+    scene.at(10.008).row("A", 0, event_s=10)
+    scene.go_on(11, 12)
+    starts = [round(row[3], 3) for row in scene.found("trades") if row[0] == "A"]
+    assert starts == [10]

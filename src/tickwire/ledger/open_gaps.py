@@ -25,9 +25,7 @@ from tickwire.ring import Stream
 REPEATED = ("trades",)
 RECOVERABLE = (DISCONNECT, OVERFLOW)
 RECOVERY_NS = 1_000_000_000
-# Tables whose ts_event is when it happened, and by how much a row's delay varies without a reason.
-TIMELY = ("trades", "quotes", "book")
-LATE_NS = 1_000_000
+TIMELY = ("trades", "quotes", "book")  # tables whose ts_event is when it happened
 
 
 class Trades(Protocol):
@@ -81,14 +79,29 @@ class OpenGaps:
         since = stream.since
         if found is None:
             return since or self.origin
-        # A program that stood still reads old rows, and the receive clock does not tell.
-        late_ns = 0
-        if stream.table in TIMELY and found.late_ns > LATE_NS and not self.ledger.replays:
-            late_ns = found.late_ns
-        last = self._moment(
-            found.last_recv_ns - late_ns, found.last_event_ns, found.last_mono_ns - late_ns
+        last = self.when_due(
+            stream, Moment(found.last_recv_ns, found.last_event_ns, found.last_mono_ns)
         )
         return last if since is None or last.mono_ns >= since.mono_ns else since
+
+    def when_due(self, stream: StreamState, row: Moment) -> Moment:
+        """Give when a row of a stream could have been read, by the quickest of its rows.
+
+        A program that was busy or stood still reads old rows, and the receive clock does not tell.
+        What the venue sent between that and the read is not there.
+        """
+        found = self.index.rows(stream)
+        late_ns = 0
+        if (
+            found is not None
+            and found.last_event_ns is not None
+            and row.event_ns is not None
+            and stream.table in TIMELY
+            and not self.ledger.replays
+        ):
+            least_ns = found.last_mono_ns - found.last_event_ns - found.late_ns
+            late_ns = max(0, row.mono_ns - row.event_ns - least_ns)
+        return self._moment(row.recv_ns - late_ns, row.event_ns, row.mono_ns - late_ns)
 
     def open(
         self,

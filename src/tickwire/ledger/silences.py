@@ -153,7 +153,8 @@ class Silences:
 
     def _declare(self, stream: StreamState, silence: Silence) -> bool:
         """Write the gap of a silence; False where nothing is missing, or another gap says so."""
-        start = Moment(silence.from_recv_ns, silence.from_event_ns, silence.from_mono_ns)
+        before = Moment(silence.from_recv_ns, silence.from_event_ns, silence.from_mono_ns)
+        start = self._gaps.when_due(stream, before)
         end = Moment(silence.to_recv_ns, silence.to_event_ns, silence.to_mono_ns)
         since = stream.since
         if stream.gap is not None or stream.is_spliced:
