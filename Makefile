@@ -142,19 +142,19 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 	$(SDK)/bin/python -m pip install --quiet --only-binary :all: --requirement $<
 	touch $@
 
-# Without what tests properties, faults and timing: traced, it would take an hour; nor what tests the
-# checkout's files. The build is left as it was made.
+# Without what tests faults and timing, with each test on one loop and few examples of properties: traced,
+# all would take an hour; nor what tests the checkout's files. The build is left as it was made.
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace
 	$(INSTALL) --group coverage
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	find build/objects -name '*.gcda' -delete
 	@status=0; \
-	PYTHONDONTWRITEBYTECODE= $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
+	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
 		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house \
-		-m 'not captures and not hyperliquid and not thorough and not serial and not hypothesis and not fault' || status=1; \
+		--hypothesis-profile coverage -k 'not uvloop' \
+		-m 'not captures and not hyperliquid and not thorough and not serial and not fault' || status=1; \
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet; \
 	$(BIN)/python -m tests.coverage.report || status=1; \
 	exit $$status

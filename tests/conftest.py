@@ -8,8 +8,9 @@ Rules of this file
 - A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
   checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
   and ports are given by the system, so tests that look at these need no mark.
-- A test of what is broken, hostile or planted is marked `fault`; `make coverage` leaves it out, as
-  it does the serial ones and those of properties.
+- A test of what is hostile or planted is marked `fault`; `make coverage` leaves it out, as it does
+  the serial ones, and those on uvloop, which run the lines that those on asyncio do. Of properties
+  it tries fewer examples.
 - Tests of properties draw the same examples on every machine and in every run: a suite that is
   green here is green elsewhere. `make test-search` draws others, and more of them, on purpose. A
   test that wants another number of examples gives it as a share of the profile's.
@@ -36,7 +37,7 @@ HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
 # Folders, and words of a file's name.
 SERIAL = re.compile(r"\bsoak/|\bcli/test_bench|\bbenchmarks/test_(?:bursts|latency|rounds)")
-FAULT = re.compile(r"\b(?:fuzz|security|soak)/|hostile|fault|bombs")
+FAULT = re.compile(r"\b(?:fuzz|soak)/|hostile|bombs")
 # Hypothesis takes up to 300 s to make a failing example smaller; ended before, it would show none.
 SHRINKING_S = 600
 
@@ -57,6 +58,7 @@ settings.register_profile(
 settings.register_profile(
     "search", settings.get_profile("reproducible"), derandomize=False, max_examples=500
 )
+settings.register_profile("coverage", settings.get_profile("reproducible"), max_examples=20)
 settings.load_profile("reproducible")  # --hypothesis-profile, which is read later, goes before
 # Hypothesis draws constants of whatever modules of ours have been imported, which depends on the
 # tests that ran before in the same process. It has no setting for that.
@@ -95,6 +97,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             return (yield)
         finally:
             fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing: a forked child may have it open
+
+
+def pytest_unconfigure() -> None:
+    """Let `make coverage` count the C of this process beside that of the programs it started.
+
+    A program that is killed while it writes its counts spoils those that others have added to.
+    """
+    if "GCOV_PREFIX" in os.environ:
+        os.environ["GCOV_PREFIX"] += f"/{os.getpid()}"
 
 
 @pytest.fixture(autouse=True)
