@@ -30,6 +30,7 @@ from tickwire.ring._memory cimport (
     tw_load_relaxed,
     tw_mapping_release,
     tw_mapping_retain,
+    tw_store_relaxed,
     tw_store_release,
 )
 from tickwire.ring._ring cimport Ring
@@ -80,6 +81,9 @@ cdef class Consumer:
         says.
     commits
         Rows that were taken stay in the ring until `commit`; otherwise `take` releases them.
+    max_lag
+        So many rows may wait for it before the writer waits; 0: as many as the ring holds. The
+        writer's thread then calls `Ring.renew_limits`.
 
     Attributes
     ----------
@@ -94,9 +98,9 @@ cdef class Consumer:
         There is no such choice of `on_lag`.
     """
 
-    __signature__ = signature(lambda ring, *, on_lag=None, commits=False: None)
+    __signature__ = signature(lambda ring, *, on_lag=None, commits=False, max_lag=0: None)
 
-    def __cinit__(self, Ring ring not None, *, on_lag=None, bint commits=False):
+    def __cinit__(self, Ring ring not None, *, on_lag=None, bint commits=False, int64_t max_lag=0):
         if on_lag not in ON_LAG:
             raise ValueError(f"on_lag is {on_lag!r}: block or drop")
         self.ring = ring
@@ -113,6 +117,8 @@ cdef class Consumer:
         self.gate = tw_attach_gate(self.core.header, ON_LAG[on_lag])
         if self.gate == NULL:
             raise RuntimeError(f"a ring takes at most {TW_GATES} consumers")
+        if max_lag > 0:
+            tw_store_relaxed(&self.gate.max_lag, max_lag)
 
     def __repr__(self):
         state = "closed" if self.is_closed else counted(self.available, "row") + " to take"

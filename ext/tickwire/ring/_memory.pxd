@@ -57,6 +57,7 @@ cdef extern from "tickwire/ring/ring_block.h" nogil:
         int64_t n_recent
         int64_t ts_first_ns
         int64_t ts_last_ns
+        int64_t max_lag
 
     ctypedef struct tw_ring_header:
         char magic[8]

@@ -28,6 +28,7 @@ from tickwire.ring._tw_ring cimport (
     tw_ring_fault,
     tw_rollback,
     tw_rows_at,
+    tw_set_limits,
 )
 
 from inspect import signature
@@ -386,6 +387,10 @@ cdef class Ring:
     def is_waited_for(self):
         """Whether a writer waits for consumers to release rows. Writer's thread only."""
         return bool(self.room_waiters) or tw_is_held(self.core)
+
+    def renew_limits(self):
+        """Look at the bounds of its consumers anew. Writer's thread only."""
+        tw_set_limits(self.core)
 
     @property
     def fault(self):

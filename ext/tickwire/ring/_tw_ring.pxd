@@ -69,6 +69,7 @@ cdef extern from "tickwire/ring/ring.h" nogil:
         tw_column columns[64]
 
     int64_t* tw_ends(const tw_column* column)
+    void tw_set_limits(tw_ring* ring)
 
 cdef extern from "tickwire/ring/open_ring.h" nogil:
     tw_ring* tw_open_ring(tw_mapping* mapping, bint drops_oldest)

@@ -88,6 +88,7 @@ static inline tw_gate *tw_attach_gate(tw_ring_header *header, int64_t on_lag)
     tw_store_relaxed(&gate->taken, 0);
     tw_store_relaxed(&gate->n_dropped, 0);
     tw_store_relaxed(&gate->n_recent, 0);
+    tw_store_relaxed(&gate->max_lag, 0);
     tw_store_relaxed(&gate->on_lag, on_lag);
     for (;;) {
         /* Partner: `tw_advance` and `tw_rewind`, which store the floor, fence and read the gates.
@@ -106,6 +107,7 @@ static inline tw_gate *tw_attach_gate(tw_ring_header *header, int64_t on_lag)
 static inline void tw_detach_gate(tw_gate *gate)
 {
     tw_store_relaxed(&gate->on_lag, TW_LAG_OVERFLOW);
+    tw_store_relaxed(&gate->max_lag, 0);
     tw_store_release(&gate->value, TW_GATE_FREE);
 }
 

@@ -81,10 +81,37 @@ _Static_assert(sizeof(tw_column) == 64, "a cache line");
 
 static inline int64_t *tw_ends(const tw_column *column) { return (int64_t *)column->values; }
 
-/* What may be filled, by `gating`. */
+/* Where the ring itself is full. */
+static inline int64_t tw_full_at(const tw_ring *ring)
+{
+    return ring->gating + ring->capacity - 1;
+}
+
+/* How far rows may be filled, by the bounds of single consumers. Where one has taken all that is
+ * published, a message of more rows than its bound must fit: row by row. */
+static inline int64_t tw_lag_limit(const tw_ring *ring)
+{
+    int64_t limit = INT64_MAX;
+    for (int i = 0; i < TW_GATES; i++) {
+        const tw_gate *gate = &ring->header->gates[i];
+        const int64_t max_lag = tw_load_relaxed(&gate->max_lag);
+        const int64_t at = tw_load_acquire(&gate->value);
+        if (max_lag == 0 || at == TW_GATE_FREE)
+            continue;
+        int64_t bound = (at >> 1) + max_lag;
+        if (at >> 1 >= ring->published && bound <= ring->head)
+            bound = ring->head + 1;
+        if (bound < limit)
+            limit = bound;
+    }
+    return limit;
+}
+
+/* What may be filled, by `gating` and the consumers' bounds. */
 static inline void tw_set_limits(tw_ring *ring)
 {
-    ring->limit = ring->gating + ring->capacity - 1;
+    const int64_t full_at = tw_full_at(ring), lag_limit = tw_lag_limit(ring);
+    ring->limit = lag_limit < full_at ? lag_limit : full_at;
     for (int32_t i = 0; i < ring->n_columns; i++) {
         tw_column *column = &ring->columns[i];
         if (column->arena != NULL)

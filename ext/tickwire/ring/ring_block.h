@@ -59,7 +59,7 @@ typedef struct {
     int64_t n_recent;  /* rows that it lost and that were not reported yet */
     int64_t ts_first_ns; /* their ts_recv */
     int64_t ts_last_ns;
-    int64_t unused;
+    int64_t max_lag;   /* rows that may wait for it before the writer waits; 0: no bound but the ring */
 } tw_gate;
 
 typedef struct {

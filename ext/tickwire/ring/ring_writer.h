@@ -10,13 +10,14 @@
 #include "tickwire/ring/ring.h"
 #include "tickwire/ring/watermarks.h"
 
-/* Whether row `head` may be filled. False: the ring is full and its policy is to block, or the oldest
- * rows are leased. */
+/* Whether row `head` may be filled. False: the ring is full and its policy is to block, the oldest
+ * rows are leased, or a consumer has as many rows to take as it may. */
 static inline bool tw_has_room(tw_ring *ring)
 {
     if (__builtin_expect(ring->head < ring->limit, 1))
         return true;
-    tw_advance(ring);
+    if (!tw_renew_bounds(ring))
+        tw_advance(ring);
     return ring->head < ring->limit;
 }
 

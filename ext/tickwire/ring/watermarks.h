@@ -105,6 +105,20 @@ TW_RARELY bool tw_advance(tw_ring *ring)
     }
     ring->gating = gating;
     tw_set_limits(ring);
+    if (ring->head >= ring->limit) /* a consumer's bound */
+        ring->is_refused = 1;
+    return true;
+}
+
+/* Whether the ring is not full, and only the bound of a consumer may hold the writer: then the limit
+ * is looked up anew. */
+TW_RARELY bool tw_renew_bounds(tw_ring *ring)
+{
+    if (ring->head >= tw_full_at(ring))
+        return false;
+    tw_set_limits(ring);
+    if (ring->head >= ring->limit)
+        ring->is_refused = 1;
     return true;
 }
 
@@ -114,8 +128,11 @@ TW_RARELY bool tw_is_held(const tw_ring *ring)
     int64_t target = ring->floor + ring->capacity / TW_CHUNKS;
     if (target > ring->published)
         target = ring->published;
-    return ring->head >= ring->limit
-           && tw_first_held(ring->header, target, ring->drops_oldest) <= ring->gating;
+    if (ring->head < ring->limit)
+        return false;
+    if (ring->head < tw_full_at(ring))
+        return ring->head >= tw_lag_limit(ring);
+    return tw_first_held(ring->header, target, ring->drops_oldest) <= ring->gating;
 }
 
 /* Go on at `to`, a position of slot 0 at or behind the cursor; `skipped` counts the way there already.

@@ -4,7 +4,7 @@ Knows nothing of: the command line.
 Words: feed handler, source, sink, consumer, plan, summary. Its C part: nowhere.
 """
 
-from tickwire.feed.consumer import BatchConsumer, QueueEmpty, QueueShutDown
+from tickwire.feed.consumer import BatchConsumer, QueueEmpty, QueueFull, QueueShutDown
 from tickwire.feed.following import GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.loops import run
@@ -16,6 +16,7 @@ __all__ = [
     "GapEvent",
     "GapStream",
     "QueueEmpty",
+    "QueueFull",
     "QueueShutDown",
     "ReconnectEvent",
     "Status",

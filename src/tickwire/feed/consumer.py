@@ -8,6 +8,9 @@ Rules of this file
 - From a publish to the body of an `async for` there is one hop of the loop and as little Python as
   can be: at a modest rate that is much of a row's latency. So `get` and `__anext__` give the same
   coroutine, which awaits the future that the publish sets.
+- `maxsize` bounds what waits for this consumer alone. Where it blocks, the ring's writer keeps to
+  the bound; else what is too old is dropped here, when rows are taken.
+- Batches that a program has put are given before the ring's rows.
 - An abandoned consumer is collected and detached: the ring knows it only weakly.
 """
 
@@ -24,13 +27,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from tickwire.errors import ConsumerLagged
-from tickwire.ring import Consumer, Ring
+from tickwire.ring import Consumer, Loss, Ring
 from tickwire.wording import counted
 
 if TYPE_CHECKING:
     from tickwire.observe import Histogram
 
 QueueEmpty = asyncio.QueueEmpty
+QueueFull = asyncio.QueueFull
 
 OnLag = Literal["block", "drop", "raise"]
 
@@ -58,6 +62,11 @@ class BatchConsumer:
         `get`. None: what the feed's `overflow` says.
     name
         What the log, the metrics and the gaps call it.
+    maxsize
+        So many rows may wait for it; None: as many as the ring holds. What `on_lag` says of a full
+        ring then holds from there on.
+    on_loss
+        Called with the rows that were dropped at `maxsize`.
 
     Attributes
     ----------
@@ -74,12 +83,29 @@ class BatchConsumer:
         *,
         on_lag: OnLag | None = None,
         name: str = "batches",
+        maxsize: int | None = None,
+        on_loss: Callable[[Loss], None] | None = None,
     ) -> None:
         if on_lag not in (None, "block", "drop", "raise"):
             raise ValueError(f"on_lag is {on_lag!r}: block, drop or raise")
+        if maxsize is not None and maxsize < 1:
+            raise ValueError(f"maxsize is {maxsize}: at least 1 row")
+        capacity = int(ring.capacity)
+        self._maxsize = capacity if maxsize is None else min(maxsize, capacity)
+        blocks = on_lag == "block" or (on_lag is None and not ring.drops_oldest)
+        self._drops_past = 0 if maxsize is None or blocks else self._maxsize
         self.name = name
         self._ring = ring
-        self.rows = self._rows = Consumer(ring, on_lag="drop" if on_lag == "raise" else on_lag)
+        self.rows = self._rows = Consumer(
+            ring,
+            on_lag="drop" if on_lag == "raise" else on_lag,
+            max_lag=self._maxsize if maxsize is not None and blocks else 0,
+        )
+        ring.renew_limits()
+        self._on_loss = on_loss
+        self._put: deque[pa.RecordBatch] = deque()
+        self._putters: deque[asyncio.Future[None]] = deque()
+        self._n_lost = 0  # at `maxsize`
         self._raises = on_lag == "raise"
         self._n_dropped = 0  # which were raised
         self._latency = latency
@@ -129,22 +155,23 @@ class BatchConsumer:
 
     @property
     def maxsize(self) -> int:
-        """Rows that the ring can hold."""
-        return int(self._ring.capacity)
+        """Rows that may wait."""
+        return self._maxsize
 
     def qsize(self) -> int:
-        """Give the number of rows published and not yet taken."""
+        """Give the number of rows published, or put, and not yet taken."""
+        n_put = sum(batch.num_rows for batch in self._put) if self._put else 0
         if self._detached:
-            return 0
+            return n_put
         available = int(self._rows.available)
-        return available if self._left is None else min(available, self._left)
+        return n_put + (available if self._left is None else min(available, self._left))
 
     def empty(self) -> bool:
         """Whether there is no row to take."""
         return self.qsize() == 0
 
     def full(self) -> bool:
-        """Whether as many rows wait as the ring can hold."""
+        """Whether as many rows wait as may."""
         return self.qsize() >= self.maxsize
 
     def get(self) -> Coroutine[Any, Any, pa.RecordBatch]:
@@ -163,6 +190,42 @@ class BatchConsumer:
             With `on_lag="raise"`: rows were dropped before the next one; `get` goes on behind them.
         """
         return self._next(QueueShutDown)
+
+    def put_nowait(self, batch: pa.RecordBatch) -> None:
+        """Let this consumer have a batch of the program's own, before what the ring holds.
+
+        Raises
+        ------
+        QueueFull
+            Its rows are more than may wait, beside those that do.
+        QueueShutDown
+            The consumer is shut down.
+        TypeError
+            It is no record batch.
+        """
+        if not isinstance(batch, pa.RecordBatch):
+            raise TypeError(f"put a pyarrow.RecordBatch, not {type(batch).__name__}")
+        if self._detached or self._left is not None:
+            raise QueueShutDown
+        waiting = self.qsize()
+        if waiting and waiting + batch.num_rows > self._maxsize:
+            raise QueueFull
+        self._put.append(batch)
+        self._wake_getter()
+
+    async def put(self, batch: pa.RecordBatch) -> None:
+        """Put a batch as `put_nowait` does, once there is room for its rows."""
+        while True:
+            try:
+                return self.put_nowait(batch)
+            except QueueFull:
+                putter = asyncio.get_running_loop().create_future()
+                self._putters.append(putter)
+                try:
+                    await putter
+                finally:
+                    if putter in self._putters:
+                        self._putters.remove(putter)
 
     def get_nowait(self) -> pa.RecordBatch:
         """Take all rows there are.
@@ -212,6 +275,15 @@ class BatchConsumer:
             There will be none.
         """
         self._check_open()
+        if self._put:
+            self._unfinished += 1
+            try:
+                yield self._put.popleft()
+            finally:
+                self._wake_putters()
+                self.task_done()
+            return
+        self._drop_excess()
         if self._raises:
             self._check_lag()
         before_wrap = self._rows.rows_to_wrap
@@ -266,9 +338,12 @@ class BatchConsumer:
             `QueueShutDown`. True: it does so at once.
         """
         if self._left is None:
-            self._left = self.qsize()
-        if immediate or self._left == 0:
+            self._left = 0 if self._detached else int(self._rows.available)
+        if immediate:
+            self._put.clear()
+        if immediate or (self._left == 0 and not self._put):
             self._detach()
+        self._wake_putters()
         for getter in self._getters:
             if not getter.done():
                 getter.set_result(None)
@@ -280,6 +355,8 @@ class BatchConsumer:
         self.shutdown(immediate=True)
 
     def _check_open(self) -> None:
+        if self._put:
+            return
         if self._detached:
             raise QueueShutDown
         if self._left == 0:
@@ -288,6 +365,16 @@ class BatchConsumer:
 
     def _take(self) -> pa.RecordBatch | None:
         """Take all rows there are, None where there is none; only where it is open."""
+        if self._put:
+            self._unfinished += 1
+            batch = self._put.popleft()
+            if self._putters:
+                self._wake_putters()
+            return batch
+        if self._left == 0:
+            return None
+        if self._drops_past:
+            self._drop_excess()
         if self._raises:
             self._check_lag()
         batch = self._rows.take(self._left)
@@ -298,10 +385,28 @@ class BatchConsumer:
         self._unfinished += 1
         if self._left is not None or self._getters:
             self._note_taken(batch.num_rows)
+        if self._putters:
+            self._wake_putters()
         return batch
 
+    def _drop_excess(self) -> None:
+        """Drop the oldest rows where more wait than may, and this consumer does not block."""
+        if not self._drops_past:
+            return
+        while (excess := int(self._rows.available) - self._drops_past) > 0:
+            batch = self._rows.take(excess)
+            if batch is None:
+                return
+            times = batch.column("ts_recv").cast(pa.int64())
+            self._n_lost += batch.num_rows
+            if self._left is not None:
+                self._left -= batch.num_rows
+            if self._on_loss is not None:
+                first, last = times[0].as_py(), times[-1].as_py()
+                self._on_loss(Loss(batch.num_rows, first, last))
+
     def _check_lag(self) -> None:
-        n_dropped = self._rows.n_dropped
+        n_dropped = self._rows.n_dropped + self._n_lost
         if n_dropped > self._n_dropped:
             n_rows, self._n_dropped = n_dropped - self._n_dropped, n_dropped
             raise ConsumerLagged(self.name, self._ring.table.name, n_rows)
@@ -321,8 +426,8 @@ class BatchConsumer:
 
     async def _next(self, end: type[Exception]) -> pa.RecordBatch:
         """Wait for rows and take all there are; raises `end` when there will be none."""
-        while not self._detached:
-            if self._left != 0:
+        while self._put or not self._detached:
+            if self._put or self._left != 0:
                 batch = self._take()
                 if batch is not None:
                     return batch
@@ -370,6 +475,11 @@ class BatchConsumer:
             if not getter.done():
                 getter.set_result(None)
                 break
+
+    def _wake_putters(self) -> None:
+        for putter in self._putters:
+            if not putter.done():
+                putter.set_result(None)
 
     def _wake_joiners(self) -> None:
         if self._unfinished or not self.empty():

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -240,7 +241,12 @@ class FeedHandler:
             self._feed.abort()
 
     def batches(
-        self, table: str, *, on_lag: OnLag | None = None, name: str | None = None
+        self,
+        table: str,
+        *,
+        on_lag: OnLag | None = None,
+        name: str | None = None,
+        maxsize: int | None = None,
     ) -> BatchConsumer:
         """Give a consumer of a table's rows, from the oldest that its ring holds.
 
@@ -255,26 +261,35 @@ class FeedHandler:
             other consumer loses rows by it, and what is dropped is a row of `gaps`.
         name
             What the log, the metrics and the gaps call it; by default a number is part of it.
+        maxsize
+            So many rows may wait for it, fewer than the ring holds; `on_lag` says what happens
+            then. A message or read that has more is not cut: where nothing waited before, all of
+            it may wait.
 
         Raises
         ------
         KeyError
             Where no source feeds that table.
         ValueError
-            Where there is no such choice of `on_lag`.
+            Where there is no such choice of `on_lag` or `maxsize`.
         RuntimeError
             Where the feed does not run.
         """
         pipeline = self._running().pipeline
         if table not in pipeline.rings:
             raise KeyError(f"no table {table!r}: one of {', '.join(pipeline.rings)}")
+        lag = pipeline.lag
+        name = lag.free_name(table) if name is None else name
         consumer = BatchConsumer(
             pipeline.rings[table],
             pipeline.read_to_batch,
             on_lag=on_lag,
-            name=pipeline.lag.free_name(table) if name is None else name,
+            name=name,
+            maxsize=maxsize,
+            on_loss=partial(lag.lost, table, name),
         )
-        pipeline.lag.watch(table, consumer.name, consumer.rows)
+        lag.watch(table, name, consumer.rows, 0 if maxsize is None else consumer.maxsize)
+        lag.watch_depth(table, name)
         self._consumers.add(consumer)
         return consumer
 

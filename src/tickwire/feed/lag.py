@@ -18,7 +18,7 @@ from time import monotonic
 from tickwire.ledger import Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.logs import get_logger
-from tickwire.observe import Counter, Metrics
+from tickwire.observe import Counter, Gauge, Metrics
 from tickwire.ring import Consumer, Loss, Ring
 
 WARN_AFTER_S = 1.0
@@ -39,6 +39,9 @@ class _Watched:
     rows: Consumer
     blocked: Counter | None = None
     dropped: Counter | None = None
+    depth: Gauge | None = None
+    most: Gauge | None = None
+    maxsize: int = 0
     waited_s: float = 0.0  # in this wait
     last_s: float = float("-inf")  # when it was last waited for
     warned_s: float = float("-inf")
@@ -83,9 +86,33 @@ class LagWatch:
             if name not in taken
         )
 
-    def watch(self, table: str, name: str, rows: Consumer) -> None:
-        """Look after a consumer until it is closed."""
-        self._watched[table].append(_Watched(table, name, rows))
+    def watch(self, table: str, name: str, rows: Consumer, maxsize: int = 0) -> None:
+        """Look after a consumer until it is closed.
+
+        Parameters
+        ----------
+        table, name
+            Whose rows it takes, and what it is called.
+        rows
+            What reads the ring.
+        maxsize
+            A bound of its own; 0: the ring's.
+        """
+        self._watched[table].append(_Watched(table, name, rows, maxsize=maxsize))
+
+    def watch_depth(self, table: str, name: str) -> None:
+        """Show how many rows wait for a consumer, and how many did at most."""
+        for each in self._watched[table]:
+            if each.name == name and not each.rows.is_closed:
+                labels = {"table": table, "consumer": name}
+                each.depth = self._metrics.gauge("consumer_waiting_rows", **labels)
+                each.most = self._metrics.gauge("consumer_high_water_rows", **labels)
+
+    def lost(self, table: str, name: str, loss: Loss) -> None:
+        """Take note of rows that a consumer dropped at its own bound."""
+        for each in self._watched[table]:
+            if each.name == name and not each.rows.is_closed:
+                self._note_loss(each, loss)
 
     def n_dropped(self, table: str, name: str) -> int:
         """Give how many rows of a table a consumer had lost at the last look; closed ones too."""
@@ -99,6 +126,11 @@ class LagWatch:
         for table, watched in self._watched.items():
             has_closed = False
             for each in watched:
+                if each.depth is not None and each.most is not None:
+                    n_waiting = 0 if each.rows.is_closed else each.rows.available
+                    each.depth.set(n_waiting)
+                    n_most = int(each.rows.high_water * self._rings[table].capacity)
+                    each.most.raise_to(max(n_waiting, n_most))
                 if each.rows.is_closed:
                     has_closed = True
                 elif (loss := each.rows.take_loss()) is not None:
@@ -114,8 +146,12 @@ class LagWatch:
     def _note_wait(self, watched: list[_Watched], now_s: float, since_s: float) -> None:
         held = {each.rows.holds for each in watched if not each.rows.may_drop}
         held.discard(-1)
+        at_bound = [
+            each for each in watched if each.maxsize and each.rows.available >= each.maxsize
+        ]
         for each in watched:
-            if not held or each.rows.may_drop or each.rows.holds != min(held):
+            is_oldest = not each.rows.may_drop and each.rows.holds == min(held, default=-2)
+            if each not in at_bound if at_bound else not is_oldest:
                 continue
             if each.blocked is None:
                 each.blocked = self._metrics.counter(

@@ -398,7 +398,7 @@ class RunningFeed:
 
     async def _check_symbols(self) -> None:
         try:
-            await check_symbols(self.plan.sources, self._rest_of)
+            await check_symbols(self.plan.sources, self._rest_of, self._coordinator.in_thread)
         except TickwireError as error:
             self.failures.report(error, Context.FEED, "symbols are wrong")
 

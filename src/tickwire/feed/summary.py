@@ -40,6 +40,8 @@ class Status:
         Subscriptions that cannot be had now.
     silent, stale
         Streams that never had a row though acknowledged, and those silent for too long.
+    waiting
+        Table and consumer to the rows that wait for it.
     failing_sinks
         Sinks whose output raises errors, or does not return, at the moment, by name.
     """
@@ -55,6 +57,7 @@ class Status:
     refused: int = 0
     silent: int = 0
     stale: int = 0
+    waiting: Mapping[str, int] = field(default_factory=dict)
     failing_sinks: tuple[str, ...] = ()
 
 
@@ -155,6 +158,13 @@ def status_of(registry: Registry) -> Status:
             ).items()
             for consumer, seconds in consumers.items()
             if seconds
+        },
+        waiting={
+            f"{table}/{consumer}": int(n_rows)
+            for table, consumers in registry.by(
+                "consumer_waiting_rows", "table", "consumer"
+            ).items()
+            for consumer, n_rows in consumers.items()
         },
         failing_sinks=tuple(
             sink for sink, fails in registry.by("sink_failing", "sink").items() if fails

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Any, Protocol
 
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.endpoints import request_url
@@ -34,8 +34,13 @@ class Rest(Protocol):
         """Give the body and the wall clock at its arrival, ns."""
 
 
+InThread = Callable[..., Coroutine[Any, Any, list[str]]]  # of a function and its arguments
+
+
 async def check_symbols(
-    sources: Sequence[SourcePlan], rest_of: Callable[[SourcePlan], Rest]
+    sources: Sequence[SourcePlan],
+    rest_of: Callable[[SourcePlan], Rest],
+    in_thread: InThread = asyncio.to_thread,
 ) -> list[str]:
     """Look the symbols of all sources up.
 
@@ -45,6 +50,8 @@ async def check_symbols(
         In the order of the configuration.
     rest_of
         Gives what fetches the lists of a source's venue.
+    in_thread
+        Runs a function in a thread: a feed's within its slots for CPU-heavy work.
 
     Returns
     -------
@@ -66,7 +73,7 @@ async def check_symbols(
         key = (source.venue.name, source.rest_url, *((each.path, each.body) for each in queries))
         if key not in lists:
             try:
-                lists[key] = await _listed(queries, source.rest_url, rest_of(source))
+                lists[key] = await _listed(queries, source.rest_url, rest_of(source), in_thread)
             except TickwireError as error:
                 lists[key] = error
                 failures.append(f"symbols of {source.venue.name} not checked: {error}")
@@ -89,13 +96,15 @@ def queries_of(source: SourcePlan) -> Sequence[InstrumentQuery]:
     return source.venue.instruments(symbols) if source.venue.instruments is not None else ()
 
 
-async def _listed(queries: Sequence[InstrumentQuery], rest_url: str, rest: Rest) -> frozenset[str]:
+async def _listed(
+    queries: Sequence[InstrumentQuery], rest_url: str, rest: Rest, in_thread: InThread
+) -> frozenset[str]:
     found: set[str] = set()
     for query in queries:
         payload, _ = await rest.get(request_url(rest_url, query.path), query.body)
         try:
             # A list may have 10 MB: the loop goes on meanwhile.
-            found.update(await asyncio.to_thread(_read, query, payload))
+            found.update(await in_thread(_read, query, payload))
         except Exception as error:  # what comes from the network may have any shape
             raise TickwireError(f"{query.path}: not understood ({error!r})") from error
     if not found:

@@ -120,7 +120,7 @@ class Worker:
 
     def _orders(self) -> list[dict[str, Any]]:
         found = [o for dex in self.dexes for o in self.exchange.info.open_orders(self.account, dex)]
-        return [{"coin": o["coin"], "oid": o["oid"]} for o in found if self._is_ours(o["coin"])]
+        return [{"coin": o["coin"], "oid": o["oid"]} for o in found if self._is_chosen(o["coin"])]
 
     def _cancel_orders(self, until_s: float, report: dict[str, Any]) -> None:
         first: int | None = None
@@ -149,7 +149,7 @@ class Worker:
             for each in self.exchange.info.user_state(self.account, dex)["assetPositions"]:
                 position = each["position"]
                 size = float(position["szi"])
-                if size and self._is_ours(position["coin"]):
+                if size and self._is_chosen(position["coin"]):
                     found[position["coin"]] = size
         return found
 
@@ -196,7 +196,7 @@ class Worker:
                 by = "exchange" if price is None else "feed"
                 report["fills"].append({"coin": coin, "size": size, "price": at, "priced_by": by})
 
-    def _is_ours(self, coin: str) -> bool:
+    def _is_chosen(self, coin: str) -> bool:
         return not self.coins or coin in self.coins
 
     def _try(self, what: str, report: dict[str, Any], function: Any, *arguments: Any) -> Any:

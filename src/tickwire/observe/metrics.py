@@ -59,6 +59,7 @@ class Metric:
 
 
 _SOURCE = ("source", "venue")
+_CONSUMER = ("table", "consumer")
 
 
 def _counter(
@@ -264,6 +265,16 @@ METRICS = (
         ("table", "consumer"),
         "consumer_dropped_rows",
         by=("table", "consumer"),
+        sparse=True,
+    ),
+    _gauge("consumer_waiting_rows", "Rows that wait for a program's consumer.", _CONSUMER),
+    Metric(
+        "consumer_high_water_rows",
+        Kind.GAUGE,
+        "The most rows that have waited for a program's consumer.",
+        _CONSUMER,
+        "consumer_high_water_rows",
+        by=_CONSUMER,
         sparse=True,
     ),
     _counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
