@@ -123,15 +123,16 @@ def exchange(
     answer: Any = hyperliquid_answer,
     snapshots: Mapping[str, bytes] | None = None,
     tls: ssl.SSLContext | None = None,
+    port: int = 0,
 ) -> Iterator[Exchange]:
-    """Serve an exchange on a port of the system's choice; its REST side is never TLS."""
+    """Serve an exchange, on a port of the system's choice; its REST side is never TLS."""
     made = Exchange(plays, answer, snapshots)
     with ExitStack() as stack:
         server = stack.enter_context(
             serve(
                 made.on_connection,
                 "127.0.0.1",
-                0,
+                port,
                 compression=None,
                 max_size=None,
                 ping_interval=None,

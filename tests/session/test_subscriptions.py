@@ -14,6 +14,7 @@ from tickwire.session.asking import (
     Event,
     Hopeless,
     Late,
+    Leave,
     Pause,
     Refused,
     Suspected,
@@ -392,3 +393,38 @@ def test_without_subscriptions_all_is_answered_at_once() -> None:
     venue = Venue()
     assert venue.step() == Pause(None)
     assert venue.events == [AllAnswered()]
+
+
+def test_what_is_suspended_is_ended_and_not_asked_for_until_it_is_resumed() -> None:
+    venue = Venue("a", "b", "c", at_once=2)
+    venue.ask_all()
+    venue.say(acknowledged=("a", "b"))
+    assert [each.key for each in venue.subscriptions.suspend(["b", "c", "unknown"])] == ["b", "c"]
+    assert venue.subscriptions.suspend(["b"]) == []
+    step = venue.step()
+    assert isinstance(step, Leave)
+    assert [each.key for each in step.subscriptions] == ["b", "c"]
+    assert isinstance(venue.step(), Pause)
+    assert venue.events[-1] == AllAnswered()
+    venue.say(acknowledged=("b", "c"), text="")  # that they have been ended
+    venue.say(refused=("c",), text="late")
+    assert (venue.acknowledged(), venue.refusals()) == (["a", "b"], [])
+    venue.subscriptions.connected()
+    assert venue.ask_all() == [["a"]]
+    venue.say(acknowledged=("a",))
+    assert [each.key for each in venue.subscriptions.resume(["a", "b", "c"])] == ["b", "c"]
+    assert venue.ask_all() == [["b", "c"]]
+    venue.say(acknowledged=("b", "c"))
+    assert venue.acknowledged()[-2:] == ["b", "c"]
+
+
+def test_what_is_resumed_at_once_is_not_ended() -> None:
+    venue = Venue("a", "b")
+    venue.ask_all()
+    venue.say(acknowledged=("a", "b"))
+    venue.subscriptions.suspend(["a", "b"])
+    venue.subscriptions.resume(["b"])
+    step = venue.step()
+    assert isinstance(step, Leave)
+    assert [each.key for each in step.subscriptions] == ["a"]
+    assert venue.ask_all() == [["b"]]

@@ -346,6 +346,9 @@ class Source(SessionOptions):
         The same for REST: its path goes before the path of every request, its query behind.
     extras
         The venue's own columns too.
+    priority
+        Its symbols, those first that are kept longest where rings stay full; those not named go
+        first. Left out: none is ever left out.
     first_message_s
         An acknowledged stream that has had no message for so long is named.
     stale_after_s
@@ -367,6 +370,7 @@ class Source(SessionOptions):
     urls: Annotated[tuple[str, ...] | None, PlainValidator(_urls)] = None
     rest_url: Annotated[str, url_with("http", "https")] | None = None
     extras: bool = False
+    priority: Names | None = None
     first_message_s: Seconds = 30.0
     stale_after_s: Seconds = 5.0
     silence_floor_s: Annotated[float, Field(ge=0)] = 0.25

@@ -47,6 +47,10 @@ class GapObserver(SessionObserver):
         """Open the gaps of a subscription."""
         self._gaps.lost(self._number, subscription.key, RESUBSCRIBING if retry else REFUSED, text)
 
+    def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
+        """Open the gaps of streams that are left out."""
+        self._gaps.suspended(self._number, subscription.key, text)
+
     def stale(self, session: Session, subscription: Subscription, text: str) -> None:
         """Open the gaps of a subscription that has fallen silent."""
         self._gaps.lost(self._number, subscription.key, STALE, text)

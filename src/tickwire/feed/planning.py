@@ -212,6 +212,10 @@ def _plan_source(
             problems.append(config.problem(f"{key}.{place}", wrong))
     if len(problems) > n_problems:
         return None
+    unknown = [each for each in settings.priority or () if each not in settings.symbols]
+    if unknown:
+        wrong = f"names {', '.join(map(repr, unknown))}, which symbols does not"
+        problems.append(config.problem(f"{key}.priority", wrong))
     fed = {subscription.table for subscription in subscriptions}
     aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
     if len(path_segment(venue.name)) > MAX_VENUE_BYTES:

@@ -15,6 +15,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tickwire.feed.books import fetch_books
+from tickwire.feed.degrading import SourceDegradation
 from tickwire.feed.gaps import GapObserver
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
@@ -85,6 +86,11 @@ class LiveSource(SessionObserver):
             for number, plan in enumerate(self.plan.connections)
         ]
 
+        self.degradation = SourceDegradation(
+            self.plan, self._metrics, self._note, lambda session, why: session.return_to_first(why)
+        )
+        self._task_manager: TaskManager | None = None
+
     # Life.
 
     def start(self, tasks: TaskManager) -> None:
@@ -96,6 +102,7 @@ class LiveSource(SessionObserver):
             The feed's.
         """
         self._tell_unencrypted()
+        self._task_manager = tasks
         for number, session in enumerate(self.sessions):
             self._tasks[session] = tasks.spawn(
                 f"session {self.name}.{number}", session.run, restart=Restart.ON_FAILURE
@@ -106,6 +113,7 @@ class LiveSource(SessionObserver):
 
     async def stop(self) -> None:
         """Close the connections; afterwards nothing is decoded any more."""
+        self._task_manager = None  # nothing is begun any more
         for session in self.sessions:
             session.stop()
             task = self._tasks.get(session)
@@ -162,6 +170,19 @@ class LiveSource(SessionObserver):
         self.gaps.look()
         for session, staleness in zip(self.sessions, self.staleness, strict=True):
             staleness.look(session, self.books)
+        if self._task_manager is not None:
+            self.degradation.look(
+                self._depth, self.sessions, self._task_manager, is_paused=self.is_paused
+            )
+
+    def _depth(self) -> float:
+        """Give how full the fullest of its rings is."""
+        figures = self._metrics.registry.figures("ring_depth")
+        tables = self.plan.tables
+        return max((depth for (_, table), depth in figures if table in tables), default=0.0)
+
+    def _note(self, event: str, detail: str) -> None:
+        self._ledger.event(event, detail, Place(self.plan.venue.name))
 
     def log_counts(self) -> None:
         """Log values that could not be read, and trades of one id that differ; once a second."""
@@ -272,6 +293,11 @@ class LiveSource(SessionObserver):
         """Note that a subscription has brought nothing for too long."""
         what = f"{subscription.channel} {subscription.symbol}: {text}"
         self._ledger.event("stale", what, self._place(session.conn))
+
+    def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
+        """Note that a subscription is left out for a while."""
+        what = f"{subscription.channel} {subscription.symbol}: {text}"
+        self._ledger.event("left_out", what, self._place(session.conn))
 
     def connect_failed(self, session: Session, text: str) -> None:
         """Note that no connection could be made; the session has logged it."""

@@ -166,6 +166,10 @@ class Staleness(SessionObserver):
             self._all[at].unanswered.add(subscription.key)
             self._freshness.ended(at)
 
+    def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
+        """Expect nothing of what is left out, until it is acknowledged again."""
+        self.refused(session, subscription, text, retry=False)
+
     # What the feed asks.
 
     @property

@@ -55,6 +55,7 @@ class StreamState:
     is_spliced: bool = False
     keys: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
+    suspended: set[str] = field(default_factory=set)
     since: Moment | None = None
     gap: Gap | None = None
     waits_since: Moment | None = None

@@ -19,7 +19,7 @@ from tickwire.ledger.gaps import Moment, Position
 from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.open_gaps import OpenGaps, Trades
-from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, REFUSED, SHUTDOWN
+from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, OVERFLOW, REFUSED, SHUTDOWN
 from tickwire.ledger.silences import Silences
 from tickwire.ring import Dictionary, Streams
 
@@ -136,7 +136,7 @@ class StreamGaps:
         self._index.adopt(session, conn)
         now_ns = self._ledger.monotonic()
         for stream in self._index.of_session(session):
-            stream.unanswered = set(stream.keys)
+            stream.unanswered = set(stream.keys) - stream.suspended
             self._gaps.expect_repeats(stream, now_ns)
 
     def connect_failed(self, session: int, text: str) -> None:
@@ -150,6 +150,7 @@ class StreamGaps:
         now = self._ledger.now()
         for stream in self._index.of_key(session, key):
             stream.unanswered.discard(key)
+            stream.suspended.discard(key)
             if stream.unanswered:
                 continue
             if stream.is_spliced:
@@ -179,6 +180,14 @@ class StreamGaps:
             if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
                 self._gaps.close(stream, self._ledger.now())
             self._gaps.open(stream, reason, detail=detail)
+
+    def suspended(self, session: int, key: str, detail: str) -> None:
+        """Note that a subscription is left out: its streams miss rows where they have no other."""
+        for stream in self._index.of_key(session, key):
+            stream.suspended.add(key)
+            stream.unanswered.discard(key)
+            if stream.suspended.issuperset(stream.keys):
+                self._gaps.open(stream, OVERFLOW, detail=detail)
 
     def disconnected(
         self, session: int, reason: str, detail: str, *, behind_since_ns: int | None = None

@@ -224,6 +224,17 @@ METRICS = (
         _SOURCE,
         summary="refused_subscriptions",
     ),
+    _counter(
+        "degradations",
+        "Steps of doing with less that were taken (degraded) or undone (restored).",
+        (*_SOURCE, "step", "change"),
+        "degradations",
+        by=("step", "change"),
+        sparse=True,
+    ),
+    _gauge(
+        "degraded", "How far each step of doing with less is taken; 0: not.", (*_SOURCE, "step")
+    ),
     # What is missing.
     _counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),
     _gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),

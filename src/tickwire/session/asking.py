@@ -27,6 +27,22 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Send a request that ends these subscriptions.
+
+    Parameters
+    ----------
+    subscriptions
+        Which.
+    request_id
+        Its number.
+    """
+
+    subscriptions: tuple[Subscription, ...]
+    request_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Wait for an answer, or for so many seconds; None: for an answer alone."""
 

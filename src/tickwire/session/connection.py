@@ -191,6 +191,11 @@ class SessionConnection:
         if self._subscriber is not None:
             self._subscriber.ask_again(keys)
 
+    def wake(self) -> None:
+        """Look again at what there is to ask for."""
+        if self._subscriber is not None:
+            self._subscriber.wake()
+
     def note_subscribed(self) -> None:
         """Note that all subscriptions have been answered."""
         if self._subscribed_at_s is None and self.awake is not None:

@@ -40,6 +40,9 @@ class SessionObserver:
     def stale(self, session: Session, subscription: Subscription, text: str) -> None:
         """A subscription is acknowledged, and silent for longer than it ever should be."""
 
+    def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
+        """A subscription is left out for a while, because all cannot be had."""
+
     def warned(self, session: Session, text: str) -> None:
         """A reply of the venue that names no subscription, or what else a person should know."""
 

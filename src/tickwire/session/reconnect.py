@@ -118,6 +118,24 @@ class ReconnectPolicy:
         return self._urls[self._at]
 
     @property
+    def is_away(self) -> bool:
+        """Whether the open connection, or the last attempt, is not at the first endpoint."""
+        return self._tried_url != self._urls[0]
+
+    @property
+    def first_url(self) -> str:
+        """The first endpoint."""
+        return self._urls[0]
+
+    def may_return(self) -> bool:
+        """Whether the breaker of the first endpoint lets it be tried."""
+        return self._breaker_of(self._urls[0]).wait_s() == 0
+
+    def turn_to_first(self) -> None:
+        """Let the first endpoint have its turn."""
+        self._at = 0
+
+    @property
     def _tried(self) -> CircuitBreaker:
         return self._breaker_of(self._tried_url)
 

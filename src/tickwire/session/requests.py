@@ -3,8 +3,8 @@
 Rules of this file
 ------------------
 - A subscription is in one queue or in one request that waits, never in both.
-- The order: what has not been asked for, then what is asked for again, then suspects. A suspect
-  waits until it is alone.
+- The order: what is to end, what has not been asked for, then what is asked for again, then
+  suspects. A suspect waits until it is alone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class State(Enum):
     ASKED = "asked"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
+    SUSPENDED = "suspended"  # by us: not asked for
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +93,7 @@ class Requests:
     again: deque[list[Wanted]] = field(default_factory=deque)
     groups: deque[list[Wanted]] = field(default_factory=deque)
     suspects: deque[list[Wanted]] = field(default_factory=deque)
+    ends: deque[list[Wanted]] = field(default_factory=deque)
     waiting: dict[int, Request] = field(default_factory=dict)
     n_answers: int = 0
     n_acknowledged: int = 0
@@ -100,7 +102,9 @@ class Requests:
 
     @property
     def may_ask(self) -> bool:
-        """Whether there is something to ask for now."""
+        """Whether there is something to ask for now, or to end."""
+        if self.ends:
+            return True
         if any(request.is_suspect for request in self.waiting.values()):
             return False
         return bool(self.groups or self.again or (self.suspects and not self.waiting))
@@ -179,3 +183,11 @@ class Requests:
                         group.remove(each)
                         if not group:
                             queue.remove(group)
+
+    def withdraw_end(self, each: Wanted) -> None:
+        """Let a subscription go on that was to end, where that was not asked for yet."""
+        for group in list(self.ends):
+            if each in group:
+                group.remove(each)
+                if not group:
+                    self.ends.remove(group)

@@ -172,6 +172,23 @@ class Session:
         return _log.bind(venue=self.venue.name, url=shown_url(self.url))
 
     @property
+    def is_away(self) -> bool:
+        """Whether the open connection is not at the first endpoint."""
+        return self.connection is not None and self._policy.is_away
+
+    async def first_works(self) -> bool:
+        """Try the first endpoint by TCP; False where its breaker is open, too."""
+        if not self._policy.may_return():
+            return False
+        return await takes_connections(self._policy.first_url, self.settings.options)
+
+    def return_to_first(self, why: str) -> None:
+        """Leave the open connection for one to the first endpoint."""
+        self._policy.turn_to_first()
+        if self._current is not None:
+            self._current.leave(why, "returned")
+
+    @property
     def is_subscribed(self) -> bool:
         """Whether all subscriptions of the open connection have been answered."""
         return self.subscribed_event.is_set()
@@ -207,6 +224,31 @@ class Session:
         self._metrics.counter("resubscribes").add(len(keys))
         if self._current is not None:
             self._current.ask_again(keys)
+
+    def leave_out(self, keys: Iterable[str], why: str) -> None:
+        """End subscriptions, and ask for them no more until `take_in`.
+
+        Where the venue cannot end them, another connection is made, which does not have them.
+
+        Parameters
+        ----------
+        keys
+            Theirs; those that it does not have, or that are suspended, are passed over.
+        why
+            For the observers.
+        """
+        suspended = self._asked.suspend(keys)
+        for each in suspended:
+            self._tell(lambda observer, each=each: observer.left_out(self, each, why))  # type: ignore[misc]
+        if suspended and self.venue.unsubscribe is None:
+            self.reconnect(why)
+        elif suspended and self._current is not None:
+            self._current.wake()
+
+    def take_in(self, keys: Iterable[str]) -> None:
+        """Ask for suspended subscriptions again."""
+        if self._asked.resume(keys) and self._current is not None:
+            self._current.wake()
 
     def report_silence(self, subscription: Subscription, text: str) -> None:
         """Tell the observers that a subscription has brought nothing for too long."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from tickwire import errors
-from tickwire.session.asking import Ask, Event, Hopeless, Warned
+from tickwire.session.asking import Ask, Event, Hopeless, Leave, Warned
 from tickwire.session.pacing import Pacer
 from tickwire.session.subscriptions import Subscriptions
 from tickwire.venues.base import Reply, Venue
@@ -76,6 +76,10 @@ class Subscriber:
             self._report(events)
             if isinstance(step, Hopeless):
                 raise Unanswered(step.text)
+            if isinstance(step, Leave):
+                if self._venue.unsubscribe is not None:
+                    await self._send(self._venue.unsubscribe(step.subscriptions, step.request_id))
+                continue
             if isinstance(step, Ask):
                 if step.end_id is not None and self._venue.unsubscribe is not None:
                     await self._send(self._venue.unsubscribe(step.subscriptions, step.end_id))
@@ -91,6 +95,10 @@ class Subscriber:
     def ask_again(self, keys: Iterable[str]) -> None:
         """Ask again for what was acknowledged and brings nothing."""
         self._subscriptions.ask_again(keys)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again at what there is to ask for."""
         self._wake.set()
 
     def on_reply(self, reply: Reply) -> None:

@@ -13,6 +13,7 @@ Rules of this file
 - What is refused is asked for again, later each time: soon where the venue has reached a limit,
   from `FIRST_REFUSED_S` to `LONGEST_REFUSED_S` where it does not want it.
 - A venue may take an acknowledgement back: by a late refusal, or by ending the subscription.
+- What is suspended is ended and not asked for, until it is resumed; it counts as answered.
 - What was acknowledged can be asked for again (`ask_again`): ended first, where the venue can.
 """
 
@@ -30,6 +31,7 @@ from tickwire.session.asking import (
     Event,
     Hopeless,
     Late,
+    Leave,
     Pause,
     Refused,
     Suspected,
@@ -110,9 +112,10 @@ class Subscriptions:
         """Begin with a new connection: all that is not refused is asked for, suspects last."""
         self._open = Requests(self._at_once)
         for each in self.wanted.values():
-            each.is_answered = each.state is State.REFUSED
+            is_out = each.state in (State.REFUSED, State.SUSPENDED)
+            each.is_answered = is_out
             each.n_tries = 0
-            if each.state is not State.REFUSED:
+            if not is_out:
                 each.state = State.TO_ASK
         self._open.queue_all(self.wanted.values())
 
@@ -124,6 +127,34 @@ class Subscriptions:
             each.state = State.TO_ASK
             each.n_tries = 0
         self._open.queue(self._open.again, silent)
+
+    @property
+    def suspended(self) -> list[Wanted]:
+        """Those that are suspended."""
+        return [each for each in self.wanted.values() if each.state is State.SUSPENDED]
+
+    def suspend(self, keys: Iterable[str]) -> list[Subscription]:
+        """End subscriptions and ask for them no more; give those that were not suspended."""
+        found = [self.wanted[key] for key in keys if key in self.wanted]
+        found = [each for each in found if each.state is not State.SUSPENDED]
+        to_end = [each for each in found if each.state in (State.ACKNOWLEDGED, State.ASKED)]
+        for each in found:
+            self._open.withdraw(each)
+            each.state = State.SUSPENDED
+            each.is_answered = True
+        self._open.queue(self._open.ends, to_end)
+        return [each.subscription for each in found]
+
+    def resume(self, keys: Iterable[str]) -> list[Subscription]:
+        """Ask for suspended subscriptions again; give them."""
+        found = [self.wanted[key] for key in keys if key in self.wanted]
+        found = [each for each in found if each.state is State.SUSPENDED]
+        for each in found:
+            self._open.withdraw_end(each)
+            each.state = State.TO_ASK
+            each.n_tries = 0
+        self._open.queue(self._open.groups, found)
+        return [each.subscription for each in found]
 
     def may_ask(self) -> bool:
         """Whether the next step is a request."""
@@ -159,7 +190,7 @@ class Subscriptions:
 
     def next_step(
         self, *, has_data: bool, grace_s: float = 0.0
-    ) -> tuple[Ask | Pause | Hopeless, list[Event]]:
+    ) -> tuple[Ask | Leave | Pause | Hopeless, list[Event]]:
         """Give what to do, and what happened because time has passed.
 
         Parameters
@@ -178,6 +209,9 @@ class Subscriptions:
                 return Hopeless(text), events
         self._note_all_answered(events)
         opened = self._open
+        if opened.ends:
+            group = opened.ends.popleft()
+            return Leave(tuple(each.subscription for each in group), self._number()), events
         if opened.may_ask:
             end_id = self._number() if opened.is_again_next else None
             request = opened.ask(self._number(), end_id, now_s + self._reply_timeout_s)
@@ -191,10 +225,8 @@ class Subscriptions:
     def on_reply(self, reply: Reply) -> list[Event]:
         """Take an answer of the venue; give what it means."""
         events: list[Event] = []
-        accepted = [
-            self.wanted[key] for key in dict.fromkeys(reply.acknowledged) if key in self.wanted
-        ]
-        refused = [self.wanted[key] for key in dict.fromkeys(reply.refused) if key in self.wanted]
+        accepted = self._named(reply.acknowledged)
+        refused = self._named(reply.refused)
         in_company: list[Wanted] = []
         request = self._open.waiting.get(reply.request_id) if reply.request_id is not None else None
         if request is not None:
@@ -243,6 +275,11 @@ class Subscriptions:
         self._open.n_limits += 1
         held_s = self._delay_s(self._open.n_limits, FIRST_RETRY_S, LONGEST_RETRY_S)
         return Warned(reply.text, held_s)
+
+    def _named(self, keys: Iterable[str]) -> list[Wanted]:
+        """Give what an answer is about; of what is suspended nothing is believed any more."""
+        found = [self.wanted[key] for key in dict.fromkeys(keys) if key in self.wanted]
+        return [each for each in found if each.state is not State.SUSPENDED]
 
     def _number(self) -> int:
         self._next_id += 1
