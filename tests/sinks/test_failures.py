@@ -16,6 +16,7 @@ from tests.sinks.batches import ListSource, batch_of, open_sink, wait_for
 from tickwire.schema import TABLES
 from tickwire.sinks import Sink, base
 from tickwire.store import Spill
+from tickwire.supervise import BreakerState, breaker
 
 TRADES = TABLES["trades"]
 KINDS = ["duckdb", "ipc", "parquet"]
@@ -49,7 +50,10 @@ class Trades(ListSource):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "retry_delay_s", lambda _: 0.01)
+    monkeypatch.setattr(base, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(base, "LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(breaker, "FIRST_OPEN_S", 0.02)
+    monkeypatch.setattr(breaker, "LONGEST_OPEN_S", 0.02)
     monkeypatch.setattr(base, "RETRY_AT_STOP_S", 0.1)
     monkeypatch.setattr(base, "SPILL_AFTER_S", 0.05)
     monkeypatch.setattr(base, "SPILL_LOOK_S", 0.01)
@@ -129,6 +133,35 @@ def test_what_a_sink_that_fails_does_not_take_is_spilled_and_goes_in_in_order(
     assert n_committed(sink) == source.n_rows
     assert read(kind, tmp_path) == list(range(source.n_rows))
     assert not list(tmp_path.glob("spill/trades/*"))
+
+
+def test_five_failures_in_a_row_open_the_breaker_and_a_success_closes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_of("ipc", tmp_path)
+    states: list[BreakerState] = []
+    on_breaker = sink._on_breaker
+    monkeypatch.setattr(
+        sink._breaker, "_on_change", lambda of, to: (states.append(to), on_breaker(of, to))
+    )
+    mended = fail(sink, monkeypatch)
+    source = start(sink, tmp_path)
+    source.more()
+    wait_for(lambda: BreakerState.OPEN in states)
+    assert sink.metrics.registry.total("sink_failures") >= 5
+    wait_for(lambda: states.count(BreakerState.OPEN) >= 2)  # it was tried, in vain
+    mended.set()
+    wait_for(lambda: sink.breaker_state is BreakerState.CLOSED)
+    assert states[:3] == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.OPEN]
+    assert states[-2:] == [BreakerState.HALF_OPEN, BreakerState.CLOSED]
+    changes = sink.metrics.registry.by("breaker_changes", "breaker", "state")
+    assert changes[f"sink {sink.name}"] == {
+        state.value: states.count(state) for state in BreakerState
+    }
+    assert sink.metrics.registry.total("breakers_open") == 0
+    source.more()
+    sink.stop()
+    assert n_committed(sink) == 20
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,7 +28,7 @@ from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path
 from tickwire.ring import Ring
 from tickwire.schema import SYSTEM_TABLES
-from tickwire.supervise import ManagedTask, cancel_all
+from tickwire.supervise import BreakerState, ManagedTask, cancel_all
 
 RECEIVE_BUFFER_BYTES = 256 << 10  # of one connection, as ext/tickwire/net/_receiver.pxd has it
 LATE_DEPTH = 0.8
@@ -152,6 +152,9 @@ class FeedProbe:
                 ]
                 if sink.trouble:
                     reasons.insert(0, f"its rows wait: {sink.trouble}")
+                if sink.breaker_state is not BreakerState.CLOSED:
+                    state_text = sink.breaker_state.value.replace("_", " ")
+                    reasons.append(f"its breaker is {state_text}")
                 state = State.DEGRADED if reasons else State.OK
             found.append(Component(f"sink {sink.name}", state, tuple(reasons)))
         waiting = [name for name, ring in self._feed.pipeline.rings.items() if ring.is_waited_for]

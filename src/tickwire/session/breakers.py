@@ -7,7 +7,7 @@ import time
 from tickwire.clock import Clock
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
-from tickwire.supervise import Breakers, BreakerState, CircuitBreaker
+from tickwire.supervise import Breakers, BreakerState, reporter
 from tickwire.wire import parse_url
 
 _log = get_logger("tickwire.session")
@@ -29,20 +29,6 @@ def endpoint_breakers(metrics: Metrics, clock: Clock = time.monotonic) -> Breake
     clock
         Monotonic, seconds.
     """
-
-    def changed(breaker: CircuitBreaker, state: BreakerState) -> None:
-        metrics.counter("breaker_changes", breaker=breaker.name, state=state.value).add()
-        if state is BreakerState.OPEN:
-            _log.warning(
-                "breaker opened",
-                endpoint=breaker.name,
-                failures=breaker.n_failures,
-                why=breaker.last_failure.value if breaker.last_failure else "",
-                wait_s=round(breaker.wait_s(), 1),
-            )
-        else:
-            _log.info(f"breaker {state.value.replace('_', ' ')}", endpoint=breaker.name)
-
-    breakers = Breakers(changed, clock=clock)
+    breakers = Breakers(reporter(metrics, _log, "endpoint"), clock=clock)
     metrics.watch("breakers_open", lambda: breakers.count(BreakerState.OPEN))
     return breakers

@@ -8,7 +8,8 @@ Rules of this file
   one look at each ring per interval.
 - A row counts as committed when a reader can see it. Until then the ring or the spill holds it.
 - A sink fails alone. Whatever it raises, its output is closed, opened again and given the same
-  rows: at once, then after 2, 4, 8 ... s (jitter, at most 60 s), until it takes them.
+  rows: at once, then after 2, 4, 8 ... s (jitter, at most 60 s), until it takes them. After five
+  failures in a row its circuit breaker opens, as an endpoint's does: that is said and counted.
 - Where the worker hangs, fails for long, or a ring fills while it is busy, the spiller takes the
   rows out of the rings and into the spill. What is there goes in first, in order.
 - What the output holds is decided by `seq`, and after a failure or a restart by the output itself.
@@ -32,10 +33,10 @@ from tickwire.errors import SinkError
 from tickwire.logs import get_logger
 from tickwire.observe import Counter, Histogram, Metrics
 from tickwire.schema import Table
-from tickwire.sinks.retry import LOG_EVERY_S, RETRY_AT_STOP_S, DiskFullError, Retry, retry_delay_s
+from tickwire.sinks.retry import LOG_EVERY_S, RETRY_AT_STOP_S, DiskFullError, Retry
 from tickwire.sinks.stalls import Stalls
 from tickwire.store import Spill
-from tickwire.supervise import Failures
+from tickwire.supervise import Backoff, BreakerState, CircuitBreaker, Failures, reporter
 
 # How long a write may take, or fail, before rows go to the spill; less where a ring is half full.
 SPILL_AFTER_S = 5.0
@@ -44,6 +45,9 @@ SPILL_DEPTH = 0.5
 SPILL_LOOK_S = 0.1
 # How long a stop waits for a worker that makes no progress, and for the last rows to be spilled.
 STALLED_S = 15.0
+# The second try comes at once.
+FIRST_BACKOFF_S = 2.0
+LONGEST_BACKOFF_S = 60.0
 SPILL_AT_STOP_S = 5.0
 _log = get_logger("tickwire.sinks")
 
@@ -105,6 +109,8 @@ class Sink(ABC):
         Why it fails at the moment; empty where it works.
     failed
         After the stop: what it has not got, and why.
+    breaker_state
+        Of its circuit breaker.
     is_hung
         After the stop: its worker is still in a call that does not return.
     """
@@ -142,6 +148,13 @@ class Sink(ABC):
         self._busy_since_s: float | None = None
         self._progress = 0
         self._n_failures = 0  # in a row
+        self._backoff = Backoff(
+            FIRST_BACKOFF_S, LONGEST_BACKOFF_S, at_once=1, at_once_s=0.0, jitter=0.25
+        )
+        self.breaker_state = BreakerState.CLOSED
+        self._report_change = reporter(self.metrics, _log, "sink")
+        # The worker's alone: to look at one may change it.
+        self._breaker = CircuitBreaker(f"sink {self.name}", self._on_breaker)
         self._logged_s = float("-inf")
         self._spill_logged_s = float("-inf")
         self._spill_error_logged_s = float("-inf")
@@ -161,6 +174,7 @@ class Sink(ABC):
         self._failures = metrics.counter("sink_failures")
         metrics.watch("sink_failing", lambda: bool(self.trouble))
         self._spilled = metrics.counter("sink_spilled_rows")
+        metrics.watch("breakers_open", lambda: self.breaker_state is BreakerState.OPEN)
         metrics.watch("sink_retries", lambda: self.n_retries)
         metrics.watch("sink_retry_wait_seconds", lambda: int(self.retry.waited_s * 1e9))
         metrics.watch("sink_spill_bytes", lambda: self._spill.n_bytes)
@@ -574,6 +588,7 @@ class Sink(ABC):
     def _note_failure(self, error: Exception) -> None:
         self._n_failures += 1
         self._failures.add()
+        self._breaker.failed()
         text = str(error) if isinstance(error, SinkError) else f"{type(error).__name__}: {error}"
         self.error = " ".join(text.removeprefix(f"sink {self.name}: ").split())
         is_logged = self._n_failures == 1 or monotonic() - self._logged_s >= LOG_EVERY_S
@@ -591,10 +606,18 @@ class Sink(ABC):
             _log.info("the sink works again", sink=self.name, failures=self._n_failures)
             self._n_failures = 0
             self.error = ""
+            self._breaker.reached()
+            self._breaker.healthy()
+
+    def _on_breaker(self, breaker: CircuitBreaker, state: BreakerState) -> None:
+        self.breaker_state = state
+        self._report_change(breaker, state)
 
     def _wait_to_retry(self, error: Exception) -> None:
         if not self._stopping.is_set():
-            self._stopping.wait(retry_delay_s(self._n_failures))
+            delay_s = self._backoff.delay_s(self._n_failures)
+            self._stopping.wait(max(delay_s, self._breaker.wait_s()))
+            self._breaker.try_acquire()
             return
         if self._gives_up_s is None:
             self._gives_up_s = monotonic() + RETRY_AT_STOP_S
@@ -602,7 +625,7 @@ class Sink(ABC):
             raise _GaveUp
         if isinstance(error, DiskFullError):
             raise _GaveUp
-        sleep(min(SPILL_LOOK_S, retry_delay_s(self._n_failures)))
+        sleep(min(SPILL_LOOK_S, self._backoff.delay_s(self._n_failures)))
 
     def _close_output(self) -> None:
         if self._is_open:

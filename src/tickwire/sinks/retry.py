@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import threading
 from collections.abc import Callable
 from time import monotonic, sleep
@@ -29,20 +28,7 @@ FIRST_DELAY_S = 0.05
 LONGEST_DELAY_S = 5.0
 RETRY_AT_STOP_S = 3.0
 LOG_EVERY_S = 60.0
-FIRST_BACKOFF_S = 2.0
-LONGEST_BACKOFF_S = 60.0
 _log = get_logger("tickwire.sinks")
-
-
-def retry_delay_s(n_failures: int) -> float:
-    """Give how long to wait after so many failures in a row: not at all, then 2, 4, 8 ... s.
-
-    Jitter takes up to a quarter of it, so that sinks on one disk do not come back together.
-    """
-    if n_failures <= 1:
-        return 0.0
-    delay_s = min(FIRST_BACKOFF_S * 2.0 ** min(n_failures - 2, 32), LONGEST_BACKOFF_S)
-    return delay_s * random.uniform(0.75, 1.0)  # noqa: S311 - it protects nothing
 
 
 class DiskFullError(SinkError):

@@ -6,6 +6,7 @@ retry, backoff, failure, breaker, probe, emergency, hook. Its C part: none.
 
 from tickwire.supervise.backoff import Backoff
 from tickwire.supervise.breaker import Breakers, BreakerState, CircuitBreaker, Failure
+from tickwire.supervise.breaker_changes import reporter
 from tickwire.supervise.coordination import Coordinator
 from tickwire.supervise.emergency import HOOK_S, Emergency, EmergencyEvent, HookResult
 from tickwire.supervise.failures import Failures, Trouble
@@ -34,6 +35,7 @@ __all__ = [
     "Trouble",
     "cancel_all",
     "in_thread",
+    "reporter",
     "rule_of",
     "spawn",
 ]
