@@ -25,7 +25,8 @@ def feed_of(sim, folder, **options):
         url=sim.ws_url, rest_url=sim.rest_url,
     )  # fmt: skip
     options = {"metrics": ANYWHERE, "state_dir": folder / "state", **options}
-    return tw.FeedHandler(source, [tw.ParquetSink(path=folder / "data")], **options)
+    sinks = options.pop("sinks", [tw.ParquetSink(path=folder / "data")])
+    return tw.FeedHandler(source, sinks, **options)
 
 
 async def get(session, url):
@@ -78,6 +79,24 @@ async def test_metrics_in_both_formats(tmp_path):
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(url + "/metrics")
         assert [path.suffix for path in (tmp_path / "state").iterdir()].count(".sock") == 0
+
+
+async def test_memory_of_duckdb_and_the_states_of_breakers(tmp_path):
+    sinks = [tw.DuckDBSink(path=tmp_path / "market.duckdb")]
+    async with (
+        Simulator(rate=2000) as sim,
+        aiohttp.ClientSession() as session,
+        feed_of(sim, tmp_path, sinks=sinks) as feed,
+    ):
+
+        async def is_so():
+            async with session.get(feed.metrics_url + "/metrics") as reply:
+                families = {each.name: each for each in parse_text(await reply.text())}
+            [memory] = families["tickwire_duckdb_memory_bytes"].samples
+            states = {s.labels["state"]: s.value for s in families["tickwire_breakers"].samples}
+            return memory.value > 0 and states == {"closed": 1, "half_open": 0, "open": 0}
+
+        await until(is_so)
 
 
 async def test_health_says_what_is_wrong_and_that_it_is_over(tmp_path):

@@ -171,6 +171,7 @@ METRICS = (
         by=("breaker", "state"),
         sparse=True,
     ),
+    _gauge("breakers", "Circuit breakers by state: closed, half_open, open.", ("state",)),
     _gauge("breakers_open", "Circuit breakers that are open."),
     _counter(
         "rest_limit_wait_seconds",
@@ -382,6 +383,7 @@ METRICS = (
         sparse=True,
     ),
     _gauge("sink_spill_bytes", "Bytes in the spill, those of unfinished files too.", ("sink",)),
+    _gauge("duckdb_memory_bytes", "Memory that DuckDB holds for a sink's file.", ("sink",)),
     _gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
     # Latencies.
     _latency("loop_lag_seconds", "How much later than it should the event loop comes back."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from tickwire.clock import Clock
 from tickwire.logs import get_logger
@@ -30,5 +31,7 @@ def endpoint_breakers(metrics: Metrics, clock: Clock = time.monotonic) -> Breake
         Monotonic, seconds.
     """
     breakers = Breakers(reporter(metrics, _log, "endpoint"), clock=clock)
+    for state in BreakerState:
+        metrics.watch(\"breakers\", partial(breakers.count, state), state=state.value)
     metrics.watch("breakers_open", lambda: breakers.count(BreakerState.OPEN))
     return breakers

@@ -49,6 +49,8 @@ from tickwire.sinks.retry import DiskFullError, is_full
 MIB = 1 << 20
 # Without rows for this long the feed counts as quiet; below this much log a checkpoint can wait.
 QUIET_S = 1.0
+MEMORY_LOOK_S = 5.0
+MEMORY = "SELECT sum(memory_usage_bytes) FROM duckdb_memory()"
 QUIET_MIN_BYTES = 16 * MIB
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
@@ -142,6 +144,8 @@ class DuckDBSink(Sink):
         super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
         self._failed_checkpoints = self.metrics.counter("sink_failed_checkpoints")
+        self._memory = self.metrics.gauge("duckdb_memory_bytes")
+        self._memory_due_s = 0.0
         self._file_id: tuple[int, int] | None = None
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
@@ -280,6 +284,10 @@ class DuckDBSink(Sink):
 
     def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()
+        if now_s >= self._memory_due_s:
+            self._memory_due_s = now_s + MEMORY_LOOK_S
+            found = self._writer.execute(MEMORY).fetchone()
+            self._memory.set(int(found[0] or 0) if found is not None else 0)
         if now_s < self._checkpoint_after_s:
             return
         n_bytes = self._log_bytes()
