@@ -94,7 +94,7 @@ async def test_memory_of_duckdb_and_the_states_of_breakers(tmp_path):
                 families = {each.name: each for each in parse_text(await reply.text())}
             [memory] = families["tickwire_duckdb_memory_bytes"].samples
             states = {s.labels["state"]: s.value for s in families["tickwire_breakers"].samples}
-            return memory.value > 0 and states == {"closed": 1, "half_open": 0, "open": 0}
+            return memory.value > 0 and states == {"closed": 2, "half_open": 0, "open": 0}
 
         await until(is_so)
 

@@ -32,6 +32,6 @@ def endpoint_breakers(metrics: Metrics, clock: Clock = time.monotonic) -> Breake
     """
     breakers = Breakers(reporter(metrics, _log, "endpoint"), clock=clock)
     for state in BreakerState:
-        metrics.watch(\"breakers\", partial(breakers.count, state), state=state.value)
+        metrics.watch("breakers", partial(breakers.count, state), state=state.value)
     metrics.watch("breakers_open", lambda: breakers.count(BreakerState.OPEN))
     return breakers

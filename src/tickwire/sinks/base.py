@@ -174,6 +174,8 @@ class Sink(ABC):
         self._failures = metrics.counter("sink_failures")
         metrics.watch("sink_failing", lambda: bool(self.trouble))
         self._spilled = metrics.counter("sink_spilled_rows")
+        for state in BreakerState:
+            metrics.watch("breakers", partial(self._is_breaker, state), state=state.value)
         metrics.watch("breakers_open", lambda: self.breaker_state is BreakerState.OPEN)
         metrics.watch("sink_retries", lambda: self.n_retries)
         metrics.watch("sink_retry_wait_seconds", lambda: int(self.retry.waited_s * 1e9))
@@ -319,6 +321,9 @@ class Sink(ABC):
         if not self.error and busy_s >= SPILL_AFTER_S:
             return f"a write has not returned for {busy_s:.0f} s"
         return self.error
+
+    def _is_breaker(self, state: BreakerState) -> bool:
+        return self.breaker_state is state
 
     @property
     def stuck(self) -> str:
