@@ -197,11 +197,13 @@ class Timed:
             self.streams.adopt(conn, 3)
         self.codes = [self.ring.dictionaries.symbol.code(name) for name in "AB"]
 
-    def rows(self, symbol: str, *times_ms: int, conn: int = 0, step_ms: int = 0) -> None:
+    def rows(
+        self, symbol: str, *times_ms: int, conn: int = 0, step_ms: int = 0, late_ms: int = 1
+    ) -> None:
         for ms in times_ms:
             assert self.ring.append(
-                venue="v", symbol=symbol, conn=conn, price=1.0, ts_event=(ms - 1) * MS,
-                ts_recv=(1000 + step_ms + ms) * MS, recv_mono=ms * MS,
+                venue="v", symbol=symbol, conn=conn, price=1.0, recv_mono=ms * MS,
+                ts_event=(step_ms + ms - late_ms) * MS, ts_recv=(1000 + step_ms + ms) * MS,
             )  # fmt: skip
 
     def learn(self, limit_ms: int, of_all_ms: int = 10**6) -> None:
@@ -264,6 +266,15 @@ def test_a_replay_measures_silences_by_its_own_clock() -> None:
         it.learn(limit_ms=100)
         it.rows("A", 30, step_ms=490)
         assert it.found() == found
+
+
+def test_a_reader_that_stood_still_is_no_silence_and_nothing_to_learn() -> None:
+    it = Timed()
+    it.rows("A", 10, 20)
+    it.learn(limit_ms=100)
+    it.rows("A", 520, late_ms=495)  # 6 ms after the one before, by the venue's clock
+    assert it.found() == []
+    assert it.longest_ms() == [6, 0]
 
 
 def test_too_many_silences_are_counted_and_those_of_other_sessions_are_left() -> None:

@@ -220,13 +220,13 @@ cdef class Streams:
                 if row == begin:
                     own.from_mono = own.from_recv
                     common.from_mono = common.from_recv
-            silence = own.to_mono - own.from_mono
+            silence = silence_ns(&own)
             if row > begin or stream.n_rows:
                 if silence > own.limit:
                     self.note_silence(&own)
                 elif silence > stream.longest and (row > begin or stream.conn == conn):
                     stream.longest = silence
-            silence = common.to_mono - common.from_mono
+            silence = silence_ns(&common)
             if row > begin or streams.n_rows:
                 if silence > common.limit:
                     self.note_silence(&common)
@@ -550,6 +550,14 @@ cdef class Streams:
             )
         self.n_silences = kept
         return found
+
+
+cdef int64_t silence_ns(const tw_silence* silence) noexcept nogil:
+    # The shorter of both clocks': a reader that stood still is no silence of the venue's.
+    cdef int64_t ns = silence.to_mono - silence.from_mono
+    if silence.from_event != INT64_MIN and silence.to_event != INT64_MIN:
+        ns = min(ns, silence.to_event - silence.from_event)
+    return ns
 
 
 cdef int64_t late_ns(const tw_stream* stream) noexcept:
