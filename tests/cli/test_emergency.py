@@ -145,6 +145,7 @@ def test_a_hook_that_blocks_the_loop_does_not_keep_the_process(tmp_path: Path) -
         )
         program = (
             "import sys; from tickwire.cli import driving, main; driving.STOP_S = 0.5; "
+            "driving.ABORT_WAIT_S = 0.5; "
             "main(sys.argv[1:])"
         )
         arguments = ["run", str(config), "--summary", str(tmp_path / "sum.json")]

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 EMERGENCY = 70
 STOP_S = 75.0  # what the other parts of an emergency shutdown may take, beside its hooks
+ABORT_WAIT_S = 10.0  # for the loop, to do it
 LAST_FLUSH_S = 1.0
 ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
 
@@ -59,7 +61,6 @@ def drive(
     from tickwire.feed.verdict import silent_streams, stream_problems
 
     check_writable("--summary", summary)
-    feed.on_emergency_declared(lambda reason: _limit_emergency(feed, summary, reason))
     main = _until_signal(feed, work, summary, debug=debug)
     try:
         problems = run(main, loop=feed.config.feed.loop, debug=debug)
@@ -81,6 +82,7 @@ async def _until_signal(
     debug: bool,
 ) -> list[str]:
     loop = asyncio.get_running_loop()
+    feed.on_emergency_declared(lambda reason: _limit_emergency(loop, feed, summary, reason))
     asked: list[int] = []
 
     def on_signal(number: int) -> None:
@@ -141,12 +143,17 @@ def check_writable(option: str, target: str | None) -> None:
         raise ConfigError([f"{option} {target}: {wrong}"])
 
 
-def _limit_emergency(feed: FeedHandler, summary: str | None, reason: str) -> None:
+def _limit_emergency(
+    loop: asyncio.AbstractEventLoop, feed: FeedHandler, summary: str | None, reason: str
+) -> None:
     """Let an emergency shutdown end at a deadline, though a hook or a call blocks the loop."""
 
     def end() -> None:
         why = f"emergency shutdown: {reason}; it did not end in time"
-        _abort(feed, summary, why, LAST_FLUSH_S)
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(_abort, feed, summary, why, LAST_FLUSH_S)
+        time.sleep(ABORT_WAIT_S)
+        _end(feed, summary, why, LAST_FLUSH_S)  # the loop is blocked: what it alone may do is left
 
     timer = threading.Timer(STOP_S + feed.longest_hook_s, end)
     timer.daemon = True
@@ -161,6 +168,10 @@ def _abort(
         feed.abort()
     except Exception as error:  # whatever fails: it must end
         STDERR.write(f"tickwire: {type(error).__name__}: {error}\n")
+    _end(feed, summary, why, flush_s)
+
+
+def _end(feed: FeedHandler, summary: str | None, why: str, flush_s: float) -> None:
     undone = feed.uncommitted()
     n_rows = sum(sum(tables.values()) for tables in undone.values())
     left = f": {n_rows:,} rows not committed: {json.dumps(undone)}" if n_rows else ""
