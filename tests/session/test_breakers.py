@@ -110,8 +110,9 @@ async def test_an_endpoint_that_refuses_is_left_alone_and_not_probed(
     assert waits_s[n_until_open - 1] >= open_s - 0.1
 
 
+@pytest.mark.parametrize("status", [429, 418, 503])
 async def test_a_venue_that_refuses_the_handshake_is_asked_again_when_it_says(
-    plain: Security,
+    plain: Security, status: int
 ) -> None:
     skipping = Skipping()
     n_requests = 0
@@ -121,9 +122,8 @@ async def test_a_venue_that_refuses_the_handshake_is_asked_again_when_it_says(
         n_requests += 1
         if n_requests == 1:
             await peer.reader.readuntil(b"\r\n\r\n")
-            await peer.send(
-                b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n"
-            )
+            head = f"HTTP/1.1 {status} No\r\nRetry-After: 40\r\nContent-Length: 0\r\n\r\n"
+            await peer.send(head.encode())
             return
         await accept_all(peer, 1)
         await peer.answer_close()
