@@ -28,8 +28,9 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
+from hypothesis.internal.detection import is_hypothesis_test
 
 from tickwire import redaction
 
