@@ -182,6 +182,26 @@ def test_an_output_that_was_deleted_is_made_again(kind: str, tmp_path: Path) -> 
     assert len(set(found)) == len(found)
 
 
+def test_a_log_of_duckdb_that_was_deleted_alone_costs_nothing(tmp_path: Path) -> None:
+    sink = sink_of("duckdb", tmp_path)
+    source = start(sink, tmp_path)
+    source.more(3)
+    wait_for(lambda: n_committed(sink) == 30)
+    (tmp_path / "out.duckdb.wal").unlink()
+    source.more()
+    wait_for(lambda: sink.metrics.registry.total("sink_failures") == 1)
+    wait_for(lambda: n_committed(sink) == 40)
+    shutil.copy(tmp_path / "out.duckdb", tmp_path / "kept.duckdb")  # as a kill would leave it
+    wal = tmp_path / "out.duckdb.wal"
+    if wal.exists():
+        shutil.copy(wal, tmp_path / "kept.duckdb.wal")
+    with duckdb.connect(str(tmp_path / "kept.duckdb")) as connection:
+        rows = connection.sql("SELECT seq FROM trades ORDER BY seq").fetchall()
+    assert [seq for (seq,) in rows] == list(range(40))
+    sink.stop()
+    assert read("duckdb", tmp_path) == list(range(40))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_that_cannot_be_written_for_a_while_costs_nothing(
     kind: str, tmp_path: Path

@@ -10,7 +10,8 @@ Rules of this file
   16 MB, so its threshold is put out of reach and the sink checkpoints itself: when no rows came for
   a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint;
   where a ring fills meanwhile, its rows are spilled.
-- A file that was deleted or replaced is noticed after each commit, before its rows count.
+- A file that was deleted or replaced is noticed after each commit, before its rows count; so is a
+  write-ahead log that was deleted alone.
 - Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
 """
 
@@ -154,6 +155,7 @@ class DuckDBSink(Sink):
         self._most_memory_mb = settings.memory_mb
         self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{self._path}.wal"
+        self._logged_bytes = 0
         self._checkpoint_bytes = settings.checkpoint_mb * MIB
         self._checkpoint_after_s = 0.0
         self._last_rows_s = monotonic()
@@ -237,6 +239,7 @@ class DuckDBSink(Sink):
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         self.retry.attempt(lambda: self._commit(batches))
         self._check_file()
+        self._check_log()
         for table, batch in batches.items():
             self._note_committed(table, batch)
         self._record_latency(batches)
@@ -268,6 +271,15 @@ class DuckDBSink(Sink):
             self._file_id = (stat.st_ino, stat.st_dev)
         elif self._file_id != (stat.st_ino, stat.st_dev):
             raise SinkError(f"{self._path} was replaced")
+
+    def _check_log(self) -> None:
+        """See that the log of what was just committed is there, unless DuckDB has checkpointed it.
+
+        What a deleted log held is written into the file when that is closed.
+        """
+        before, self._logged_bytes = self._logged_bytes, self._log_bytes()
+        if not self._logged_bytes and before < self._automatic_mb * MIB // 2:
+            raise SinkError(f"{self._log_path} was deleted")
 
     def _held(self, table: str, batch: pa.RecordBatch) -> int | None:
         seqs = batch.column("seq")
@@ -328,6 +340,7 @@ class DuckDBSink(Sink):
 
     def _close(self) -> None:
         self._file_id = None
+        self._logged_bytes = 0
         self._inserts.clear()
         with self._cursor_lock:
             database, self._database = self._database, None
