@@ -52,7 +52,10 @@ async def echo(open_to: Connect, url: str) -> None:
 
 async def run(name: str, url: str) -> int:
     """Run every case that the suite offers and have the reports written; gives the exit code."""
-    open_to: Connect = partial(connect, compression="deflate", compress_from_bytes=0)
+    # The suite writes reports of hundreds of cases meanwhile, on one thread.
+    open_to: Connect = partial(
+        connect, compression="deflate", compress_from_bytes=0, connect_timeout_s=60
+    )
     if name != "session":
         open_to = partial(open_to, carrier=name)
     n_cases = json.loads(await ask(open_to, f"{url}/getCaseCount"))
