@@ -24,7 +24,8 @@ cdef class HeldDeltas:
     cdef readonly int64_t most_bytes
     cdef readonly int64_t n_dropped  # those that went because of the bound
 
-    cdef int add(self, HeldDelta held) except -1
+    # In the order of the ids, each once, where several connections bring them; else of arrival.
+    cdef int add(self, HeldDelta held, bint in_order) except -1
     # None without.
     cdef HeldDelta oldest(self, int32_t symbol)
     cdef HeldDelta newest(self, int32_t symbol)

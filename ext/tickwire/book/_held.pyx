@@ -23,15 +23,26 @@ cdef class HeldDeltas:
         self.by_symbol = {}
         self.most_bytes = most_bytes
 
-    cdef int add(self, HeldDelta held) except -1:
+    cdef int add(self, HeldDelta held, bint in_order) except -1:
         cdef int64_t n = len(held.payload)
+        cdef HeldDelta other
+        cdef Py_ssize_t at
         while self.n_bytes + n > self.most_bytes and held.symbol in self.by_symbol:
             self.remove_oldest(held.symbol)
             self.n_dropped += 1
         if self.n_bytes + n > self.most_bytes:
             self.n_dropped += 1
             return 0
-        self.by_symbol.setdefault(held.symbol, deque()).append(held)
+        waiting = self.by_symbol.setdefault(held.symbol, deque())
+        at = len(waiting)
+        while in_order and at > 0:  # connections differ by little: it is near the end
+            other = waiting[at - 1]
+            if other.delta.last == held.delta.last:
+                return 0
+            if other.delta.last < held.delta.last:
+                break
+            at -= 1
+        waiting.insert(at, held)
         self.n_bytes += n
         return 0
 

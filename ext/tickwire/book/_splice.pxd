@@ -17,6 +17,9 @@ cdef struct SymbolState:
     # SNAPPED: id of the snapshot; LIVE: last id of the last delta admitted.
     int64_t last_id
     int64_t n_missing       # ids, at the break; 0 where they do not tell
+    uint8_t is_ahead        # the delta held first leaves a hole, which another connection may fill
+    int64_t ahead_id        # last_id then
+    int64_t ahead_ns        # since when, by the monotonic clock
 
 
 @cython.final
@@ -29,6 +32,9 @@ cdef class BookSplice:
     # Symbols that have their snapshot and whose held deltas are not published yet. The decoder
     # looks before each message: they come before whatever is newer.
     cdef readonly int64_t n_releasing
+    # Several connections bring the deltas: a hole may be filled by another one.
+    cdef public bint is_shared
+    cdef readonly int64_t n_ahead   # symbols that wait for that
     cdef dict releasing             # symbol code -> whether its connection has ended since
     cdef const Rule* compare        # static
     cdef SymbolState* symbols       # owned; indexed by symbol code
@@ -48,4 +54,7 @@ cdef class BookSplice:
 
     cdef bint grow(self, int64_t n) noexcept nogil
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil
+    cdef int await_other(self, SymbolState* state) noexcept nogil
+    cdef void break_chain(self, SymbolState* state, const Delta* delta) noexcept nogil
+    cdef void catch_up(self, SymbolState* state) noexcept nogil
     cdef int stop_releasing(self, int32_t symbol) except -1

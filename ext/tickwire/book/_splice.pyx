@@ -6,6 +6,9 @@ Rules of this file
   that overlaps it has not) -> LIVE (each delta follows the last one). A break of the chain leads
   back to WAITING, and the delta that showed it is the first one held.
 - Whether a delta follows is for the venue's rule to say (`_rules`).
+- Where several connections bring the same deltas (`is_shared`), one may be ahead of the others. A
+  hole is no break then, before the others have had time to fill it: the delta is held, and what
+  fills the hole releases it.
 - When the snapshot has come, the deltas held are released: the decoder asks for one after the
   other (`next_due`) and publishes them before any newer message, as rings have room.
 - A connection that ends takes away what waits for a snapshot, but not what is being released: its
@@ -19,6 +22,9 @@ from libc.string cimport memset
 
 from tickwire.book._held cimport HeldDelta, HeldDeltas
 from tickwire.book._rules cimport HOLE, OLD, Delta, Relation, rule_named
+
+cdef extern from "tickwire/base/clock.h" nogil:
+    int64_t tw_mono_ns()
 
 cdef enum Phase:
     UNSEEN = 0
@@ -110,14 +116,58 @@ cdef class BookSplice:
         if relation == OLD:
             return Admit.REFUSE
         if relation == HOLE:
-            if state.phase == Phase.LIVE:
-                state.is_broken = True
-                state.n_missing = missing_ids(state.last_id, delta)
-                self.n_breaks += 1
-            return self.await_snapshot(state)
+            if self.is_shared or state.is_ahead:
+                return self.await_other(state)
+            self.break_chain(state, delta)
+            return Admit.HOLD
         state.phase = Phase.LIVE
         state.last_id = delta.last
+        if state.is_ahead:
+            with gil:
+                self.releasing.setdefault(symbol, False)
+                self.n_releasing = len(self.releasing)
         return Admit.ADMIT
+
+    cdef int await_other(self, SymbolState* state) noexcept nogil:
+        if not state.is_ahead or state.ahead_id != state.last_id:
+            self.n_ahead += not state.is_ahead
+            state.is_ahead = True
+            state.ahead_id = state.last_id
+            state.ahead_ns = tw_mono_ns()
+        return Admit.HOLD
+
+    cdef void catch_up(self, SymbolState* state) noexcept nogil:
+        self.n_ahead -= state.is_ahead
+        state.is_ahead = False
+
+    cdef void break_chain(self, SymbolState* state, const Delta* delta) noexcept nogil:
+        """A hole that nothing fills: the book needs another snapshot."""
+        if state.phase == Phase.LIVE:
+            state.is_broken = True
+            state.n_missing = missing_ids(state.last_id, delta)
+            self.n_breaks += 1
+        self.await_snapshot(state)
+
+    def give_up_holes(self, int64_t wait_ns):
+        """Break the chains whose hole no connection has filled in some time.
+
+        Parameters
+        ----------
+        wait_ns
+            How long one may take; 0: break all.
+        """
+        cdef int64_t now_ns = tw_mono_ns()
+        cdef int64_t code
+        cdef SymbolState* state
+        cdef HeldDelta oldest
+        for code in range(self.n_symbols if self.n_ahead else 0):
+            state = &self.symbols[code]
+            if not state.is_ahead or now_ns - state.ahead_ns < wait_ns or code in self.releasing:
+                continue
+            oldest = self.held.oldest(<int32_t> code)
+            self.catch_up(state)
+            if oldest is not None:
+                self.break_chain(state, &oldest.delta)
 
     cdef int hold(
         self, int32_t symbol, const Delta* delta, bytes payload, int64_t ts_recv_ns,
@@ -131,7 +181,7 @@ cdef class BookSplice:
         held.mono_ns = mono_ns
         held.conn = conn
         held.origin = origin
-        return self.held.add(held)
+        return self.held.add(held, self.is_shared or self.symbols[symbol].is_ahead)
 
     # Release.
 
@@ -152,6 +202,8 @@ cdef class BookSplice:
         cdef int answer = self.admit(held.symbol, &held.delta)
         if answer != Admit.HOLD:
             self.held.remove_oldest(held.symbol)
+        else:
+            self.stop_releasing(held.symbol)
         return answer
 
     cdef int discard(self, HeldDelta held) except -1:
@@ -160,6 +212,8 @@ cdef class BookSplice:
     cdef int stop_releasing(self, int32_t symbol) except -1:
         has_ended = self.releasing.pop(symbol)
         self.n_releasing = len(self.releasing)
+        if self.held.oldest(symbol) is None:
+            self.catch_up(&self.symbols[symbol])
         if has_ended:
             self.reset(symbol)
         return 0
@@ -304,6 +358,7 @@ cdef class BookSplice:
         for code in range(start, stop):
             if self.symbols[code].phase == Phase.WAITING:
                 self.n_waiting -= 1
+            self.catch_up(&self.symbols[code])
             memset(&self.symbols[code], 0, sizeof(SymbolState))
             self.held.drop(<int32_t> code)
             self.releasing.pop(code, None)

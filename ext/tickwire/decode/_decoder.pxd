@@ -6,6 +6,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport Bytecode, RouteOp
 from tickwire.decode._connection cimport Connection
+from tickwire.decode._legs cimport Leg
 from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport Router
 from tickwire.decode._stage cimport Outcome, Stage
@@ -43,9 +44,14 @@ cdef class Decoder:
     cdef MessageLimit limit
     cdef int64_t n_in_read                  # data messages since begin_read, and their bytes:
     cdef int64_t bytes_in_read              # counted at its end
+    cdef int64_t n_refused                  # messages that could not be decoded
+    cdef uint8_t* repeats                   # by route: see `Program.repeats`
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
+    cdef int take_of_leg(
+        self, ConnectionDecoder connection, const uint8_t* payload, size_t n
+    ) noexcept nogil
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil
     cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil
     cdef int settle(
@@ -62,3 +68,4 @@ cdef class Decoder:
 
 cdef class ConnectionDecoder(Connection):
     cdef readonly Decoder decoder
+    cdef readonly Leg leg           # None: nothing else brings the same

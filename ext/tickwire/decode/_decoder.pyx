@@ -9,11 +9,13 @@ Rules of this file
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
 
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport MAX_REGISTERS, ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of
 from tickwire.decode._connection cimport Connection
+from tickwire.decode._legs cimport Legs
 from tickwire.decode._publish cimport publish_staged
 from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport UNROUTED, Router
@@ -97,6 +99,14 @@ cdef class Decoder:
                 splice, self.router, self.quarantine, self.symbols, self.venue_code
             )
         self.limit = MessageLimit() if limit is None else limit
+        self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
+        if self.repeats == NULL:
+            raise MemoryError
+        for number, route in enumerate(program.routes):
+            self.repeats[<int>number] = program.repeats(route)
+
+    def __dealloc__(self):
+        free(self.repeats)
 
     @property
     def messages(self):
@@ -202,6 +212,34 @@ cdef class Decoder:
             return self.count(connection, n)
         return self.settle(connection, route, outcome, payload, n)
 
+    cdef int take_of_leg(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
+            noexcept nogil:
+        """Decode one message of a connection that is a leg, if it is no copy of another leg's.
+
+        Shape    one payload of n bytes, UTF-8.
+        Units    bytes.
+        Returns  as `take`; a copy is TAKEN.
+        Threads  the loop's thread only.
+        Memory   see `take` and `Legs.note`.
+        Source   the theory of legs, in `_legs.pxd`.
+        """
+        cdef uint64_t hash = connection.leg.hash_of(payload, n)
+        cdef int64_t n_before = self.n_in_read
+        cdef int64_t n_refused = self.n_refused
+        cdef int32_t route
+        cdef int verdict
+        if not self.limit.spent and connection.leg.is_copy(hash, connection.mono_ns):
+            connection.note_message()
+            return Verdict.TAKEN
+        verdict = self.take(connection, payload, n)
+        # What cannot be decoded may be one leg's fault alone.
+        if self.n_in_read != n_before and self.n_refused == n_refused:
+            route = self.router.last
+            connection.leg.note(
+                hash, connection.mono_ns, route != UNROUTED and self.repeats[route]
+            )
+        return verdict
+
     cdef bint drain(self, ConnectionDecoder connection) noexcept nogil:
         """Deltas that were held come before newer ones; False: a ring is full."""
         self.publish(connection)
@@ -248,6 +286,7 @@ cdef class Decoder:
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
                     size_t n) noexcept nogil:
         """Quarantine a message that cannot be decoded; the feed goes on."""
+        self.n_refused += 1
         with gil:
             self.quarantine.keep(connection, connection.ts_recv_ns, outcome, payload, n)
         return self.count(connection, n)
@@ -343,6 +382,8 @@ cdef class ConnectionDecoder(Connection):
             if self.decoder.limit.spent:
                 return Verdict.HALT
             return self.decoder.refuse(self, BAD_TEXT, payload, n)
+        if self.leg is not None:
+            return self.decoder.take_of_leg(self, payload, n)
         return self.decoder.take(self, payload, n)
 
     cdef void begin_read(self, int64_t ts_recv_ns, int64_t ts_mono_ns) noexcept nogil:
@@ -353,6 +394,27 @@ cdef class ConnectionDecoder(Connection):
 
     cdef void end_read(self) noexcept nogil:
         self.decoder.end(self)
+
+    def join(self, Legs legs, int number, *, bint is_complete=True):
+        """Be a leg from now on: what another leg has brought is left out.
+
+        Parameters
+        ----------
+        legs
+            Those of the connections that ask for the same.
+        number
+            The leg's, 0 to 7.
+        is_complete
+            Whether it is to bring all from now on; else from `leg.complete()` on.
+        """
+        self.leave()
+        self.leg = legs.join(number, is_complete=is_complete)
+
+    def leave(self):
+        """Be no leg any more."""
+        if self.leg is not None:
+            self.leg.leave()
+            self.leg = None
 
     def wait_for_room(self, callback):
         """Have `callback` called when a consumer makes room in a ring that had none."""

@@ -27,11 +27,14 @@ ctypedef struct tw_stream:
     int64_t longest         # silence between two rows of a connection since the last `learn`
     int64_t limit           # a longer silence is noted
 
+cdef enum:
+    MAX_LEGS = 8            # connections of a session at a time
+
 # The streams of a session, by the code of their symbol.
 ctypedef struct tw_session_streams:
     tw_stream* at
     int64_t n
-    int64_t conn            # that it adopted last
+    int64_t conns[MAX_LEGS]     # that it adopted last, by leg
     int64_t n_rows          # of all its streams, and what the last of them all was
     int64_t last_recv
     int64_t last_event
@@ -85,3 +88,4 @@ cdef class Streams:
     cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil
     cdef int reserve(self, int32_t session) except -1
     cdef int put(self, int32_t conn, int32_t session) except -1
+    cdef bint is_held(self, const tw_adopted* slot) noexcept nogil

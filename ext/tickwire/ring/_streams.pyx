@@ -98,7 +98,7 @@ cdef class Streams:
     def __repr__(self):
         return f"<Streams of {self.ring.table.name}: {self.n_sessions} sessions>"
 
-    def adopt(self, int32_t conn, int32_t session):
+    def adopt(self, int32_t conn, int32_t session, int32_t leg=0):
         """Take the rows of a connection for those of a session, from now on.
 
         Parameters
@@ -107,17 +107,22 @@ cdef class Streams:
             The connection's number, before it brings its first row.
         session
             The session's, counted from 0.
+        leg
+            Which of the session's connections it is, where it has several at a time: 0 to 7. The
+            one that was this before has ended.
 
         Raises
         ------
         ValueError
-            A number is negative.
+            A number is negative, or there is no such leg.
         """
         if conn < 0 or session < 0:
             raise ValueError(f"conn {conn} and session {session}: 0 or more")
+        if not 0 <= leg < MAX_LEGS:
+            raise ValueError(f"leg {leg}: 0 to {MAX_LEGS - 1}")
         self.sweep()
         self.reserve(session)
-        self.sessions[session].conn = conn
+        self.sessions[session].conns[leg] = conn
         self.put(conn, session)
 
     cpdef void sweep(self) noexcept nogil:
@@ -310,6 +315,7 @@ cdef class Streams:
 
     cdef int reserve(self, int32_t session) except -1:
         cdef tw_session_streams* grown
+        cdef int leg
         if session < self.n_sessions:
             return 0
         grown = <tw_session_streams*> realloc(
@@ -320,10 +326,18 @@ cdef class Streams:
         self.sessions = grown
         while self.n_sessions <= session:
             memset(&grown[self.n_sessions], 0, sizeof(tw_session_streams))
-            grown[self.n_sessions].conn = -1
+            for leg in range(MAX_LEGS):
+                grown[self.n_sessions].conns[leg] = -1
             grown[self.n_sessions].limit = INT64_MAX
             self.n_sessions += 1
         return 0
+
+    cdef bint is_held(self, const tw_adopted* slot) noexcept nogil:
+        cdef int leg
+        for leg in range(MAX_LEGS):
+            if self.sessions[slot.session].conns[leg] == slot.conn:
+                return True
+        return False
 
     cdef int put(self, int32_t conn, int32_t session) except -1:
         # A slot whose connection has been followed by another is free to take.
@@ -333,7 +347,7 @@ cdef class Streams:
         cdef int64_t i
         if before != NULL:
             slot = &before[conn & (n_before - 1)]
-            if slot.conn in (-1, conn) or self.sessions[slot.session].conn != slot.conn:
+            if slot.conn in (-1, conn) or not self.is_held(slot):
                 slot.conn = conn
                 slot.session = session
                 return 0

@@ -18,6 +18,10 @@ class BookSplice:
     def n_waiting(self) -> int: ...
     @property
     def n_breaks(self) -> int: ...
+    is_shared: bool
+    @property
+    def n_ahead(self) -> int:
+        """Symbols whose first delta held leaves a hole that another connection may fill."""
     @property
     def n_releasing(self) -> int:
         """Symbols that have their snapshot and whose held deltas are not published yet."""
@@ -42,6 +46,8 @@ class BookSplice:
         """Forget a symbol whose connection has ended, behind what is being released."""
     def drop_unreleased(self) -> list[tuple[int, int, int, int]]:
         """Forget what waits for room: symbol code, connection, first and last ts_recv."""
+    def give_up_holes(self, wait_ns: int) -> None:
+        """Break the chains whose hole no connection has filled in some time; 0: break all."""
     def take_broken(self) -> list[tuple[int, int | None]]:
         """Symbols whose chain broke, and how many ids are missing."""
     def phase(self, symbol: int) -> Literal["unseen", "waiting", "snapped", "live"]: ...

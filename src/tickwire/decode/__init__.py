@@ -5,6 +5,7 @@ ext/tickwire/decode.
 """
 
 from tickwire.decode._decoder import ConnectionDecoder, Decoder, MessageLimit
+from tickwire.decode._legs import Legs
 from tickwire.decode.program import Program
 
-__all__ = ["ConnectionDecoder", "Decoder", "MessageLimit", "Program"]
+__all__ = ["ConnectionDecoder", "Decoder", "Legs", "MessageLimit", "Program"]

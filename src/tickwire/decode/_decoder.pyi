@@ -7,6 +7,7 @@ from typing_extensions import Buffer, disjoint_base
 
 from tickwire.book import BookSplice
 from tickwire.decode._connection import Connection
+from tickwire.decode._legs import Leg, Legs
 from tickwire.decode._seen import Seen
 from tickwire.decode.contract import QuarantineTable
 from tickwire.decode.program import Program
@@ -99,8 +100,14 @@ class ConnectionDecoder(Connection):
 
     @property
     def decoder(self) -> Decoder: ...
+    @property
+    def leg(self) -> Leg | None: ...
     def __init__(
         self, decoder: Decoder, conn: int, labels: Mapping[str, str] | None = None
     ) -> None: ...
     def decode(self, payload: Buffer, ts_recv: int, mono: int | None = None) -> bool:
         """Decode and publish one message outside a carrier; False where a ring is full."""
+    def join(self, legs: Legs, number: int, *, is_complete: bool = True) -> None:
+        """Be a leg from now on: what another leg has brought is left out."""
+    def leave(self) -> None:
+        """Be no leg any more."""

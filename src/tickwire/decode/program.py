@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tickwire.decode.builders import RouteBuilder, Scope
 from tickwire.decode.plan import Message, Test
 from tickwire.decode.routing import exclusive, observe
-from tickwire.decode.tree import Route
+from tickwire.decode.tree import Fill, Route, RowSet, Store
 from tickwire.errors import PlanError
 from tickwire.schema import Table
 
@@ -71,6 +71,22 @@ class Program:
                     and not exclusive(other, message)
                 ]
             builders[position].check(route.root)
+
+    def repeats(self, route: Route) -> bool:
+        """Whether two messages of a route may have the same text and mean it.
+
+        Rows differ by their time, id or number of the venue's, where they have one. A candle that
+        is sent twice says nothing the second time.
+        """
+        return any(not self._is_identified(row_set) for row_set in route.row_sets)
+
+    def _is_identified(self, row_set: RowSet) -> bool:
+        table = self.tables[row_set.table]
+        if row_set.ts_event >= 0 or row_set.trade_id >= 0 or table.name == "candles":
+            return True
+        cells: list[Store | Fill] = [*row_set.stores, *row_set.fills]
+        names = {table.columns[cell.column].name for cell in cells if cell.register >= 0}
+        return "venue_seq" in names
 
     def _tests(self, route: Route, message: Message) -> list[tuple[int, Test]]:
         """Give the tests of a message on values that a route observes."""
