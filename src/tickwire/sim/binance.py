@@ -56,6 +56,7 @@ class Binance(Exchange):
 
     required = (b'"p":', b'"b":', b'"k":', b'"o":')
     error_text = '{"error":{"code":1,"msg":"Internal error"},"id":null}'
+    notice_text = '{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}'
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -16,6 +16,7 @@ from typing import Any
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from tickwire.sim.delayed import Delayed
 from tickwire.sim.exchange import Client, Exchange, Message, Reaction
 from tickwire.sim.faults import Fault
 from tickwire.sim.frames import text_frame
@@ -77,6 +78,7 @@ class Connection(WSListener):
         self._unconfirmed = Unconfirmed() if truth is not None else None
         self._answer = answer
         self._timers: set[asyncio.TimerHandle] = set()
+        self._delayed = Delayed(self._write, client.number)
         self._has_begun = self._is_frozen = False
         self._held_back: list[tuple[Message, int]] = []
         self._end = "client"
@@ -184,6 +186,7 @@ class Connection(WSListener):
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+        self._delayed.drop()
         self.is_open = False
         self.is_blocked = False
         if self._has_begun:
@@ -252,13 +255,23 @@ class Connection(WSListener):
         if not self._out:
             return
         if self._transport is not None and self.is_open and not self._is_frozen:
-            self._transport.underlying_transport.write(b"".join(self._out))
-            self.last_sent_s = time.monotonic()
-            if self._unconfirmed is not None:
-                self._unconfirmed.confirm(self._transport.underlying_transport)
+            data = b"".join(self._out)
+            if self._delayed.is_idle:
+                self._write(data)
+            else:
+                self._delayed.add(data)
         self._out.clear()
         self.out_bytes = 0
         self._let_go_if_unread()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None or not self.is_open:
+            return
+        self._transport.underlying_transport.write(data)
+        self.last_sent_s = time.monotonic()
+        if self._unconfirmed is not None:
+            n_delayed = self._delayed.n_bytes
+            self._unconfirmed.confirm(self._transport.underlying_transport, n_delayed)
 
     def _let_go_if_unread(self) -> None:
         if self._transport is None or not self.is_open:
@@ -286,6 +299,7 @@ class Connection(WSListener):
         """Start the closing handshake and end the connection."""
         self._end = "close"
         self.flush()
+        self._delayed.write_all()
         if self._transport is not None and self.is_open:
             # picows takes the codes it has names for, and a venue may use any other.
             body = code.to_bytes(2, "big") + reason.encode()
@@ -382,6 +396,13 @@ class Connection(WSListener):
             self._end_as("fin")
         elif name == "close":
             self.close(int(fault.argument))
+        elif name == "delay":
+            self._delayed.delay_s = float(fault.argument)
+        elif name == "jitter":
+            self._delayed.jitter_s = float(fault.argument)
+        elif name == "notice":
+            if self.exchange.notice_text:
+                self._react(Reaction([self.exchange.notice_text]))
         elif name == "unsubscribe":
             self._react(self.exchange.unsubscribe(self.client, fault.targets))
         else:
@@ -392,16 +413,23 @@ class Connection(WSListener):
         """Send no data any more; frozen, read and answer nothing either."""
         self.is_stalled = True
         if is_frozen and self._transport is not None:
-            self._is_frozen = True
+            self._is_frozen = self._delayed.is_held = True
             self._transport.underlying_transport.pause_reading()
         self._on_change(self)
 
-    def thaw(self) -> None:
-        """End a freeze or a stall."""
+    def thaw(self, fault: Fault) -> None:
+        """End a fault that lasts."""
         if not self.is_open or self._transport is None:
+            return
+        if fault.name == "delay":
+            self._delayed.delay_s = 0.0
+            return
+        if fault.name == "jitter":
+            self._delayed.jitter_s = 0.0
             return
         self.is_stalled = False
         if self._is_frozen:
             self._is_frozen = False
+            self._delayed.release()
             self._transport.underlying_transport.resume_reading()
         self._on_change(self)

@@ -135,6 +135,7 @@ class Exchange(ABC):
     # Keys whose loss makes a message undecodable, for the fault of that name.
     required: tuple[bytes, ...] = ()
     error_text = ""
+    notice_text = ""  # that connections will be ended
     ping_every_s = 180.0
     requests_per_s = 0.0
 

@@ -80,6 +80,15 @@ def _kinds() -> dict[str, Kind]:
         Kind("close", time, "close frame with this code", argument=Argument.CODE, default=1001),
         Kind("freeze", time, "nothing is read, answered or sent; the socket stays", lasts=True),
         Kind("stall", time, "no data; pings and requests are answered", lasts=True),
+        Kind(
+            "delay", time, "all is sent later, in order",
+            lasts=True, argument=seconds, default=0.02,
+        ),
+        Kind(
+            "jitter", time, "all is sent later by chance, up to this, in order",
+            lasts=True, argument=seconds, default=0.02,
+        ),
+        Kind("notice", time, "the venue says that it will end the connection (Binance)"),
         Kind("unsubscribe", time, "the venue ends subscriptions"),
         Kind("drop", message, "is left out"),
         Kind("repeat", message, "comes twice"),

@@ -41,8 +41,8 @@ class Struck(Protocol):
     def strike(self, fault: Fault) -> None:
         """Let a fault that strikes connections happen."""
 
-    def thaw(self) -> None:
-        """End a freeze or a stall."""
+    def thaw(self, fault: Fault) -> None:
+        """End a fault that lasts."""
 
 
 @dataclass(slots=True)
@@ -175,7 +175,7 @@ class Injector:
             if active.has_begun and not is_on and not active.fault.message:
                 active.is_over = True
                 for connection in active.held:
-                    connection.thaw()
+                    connection.thaw(active.fault)
                 if active.fault.end_s is not None:
                     self._report("fault ends", active)
             if is_on:

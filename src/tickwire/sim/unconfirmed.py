@@ -25,19 +25,22 @@ class Unconfirmed:
         self._messages.append((number, n_bytes))
         self._n_bytes += n_bytes
 
-    def confirm(self, transport: Any) -> None:
+    def confirm(self, transport: Any, n_delayed: int = 0) -> None:
         """Forget what has arrived.
 
         Parameters
         ----------
         transport
             The one below picows's. Its socket's queue (`SIOCOUTQ`) holds what was not acknowledged.
+        n_delayed
+            Bytes that it has not got yet.
         """
         sock = transport.get_extra_info("socket")
         if sock is None or sock.fileno() < 0:
             return
         queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
         n_waiting = int.from_bytes(queued, "little") + transport.get_write_buffer_size()
+        n_waiting += n_delayed
         messages = self._messages
         while messages and self._n_bytes - messages[0][1] >= n_waiting:
             self._n_bytes -= messages.popleft()[1]
