@@ -315,7 +315,7 @@ def test_a_disconnect_while_a_full_ring_blocks_is_a_gap_of_that_reason(run: Run)
                 rows, gaps = feed.batches("trades"), feed.batches("gaps")
                 await sent.wait()
                 assert feed._feed is not None
-                [session] = feed._feed.sources[0].sessions
+                session = feed._feed.sources[0].sessions[0]
                 await until(lambda: session.is_paused)
                 blocked.set()
                 await closed.wait()

@@ -52,7 +52,7 @@ def test_every_declared_key_is_there_and_no_figure_is_collected_apart() -> None:
     summary = summarise("main", pipeline().registry, Usage())
     declared = {metric.summary for metric in METRICS if metric.summary}
     apart = {"version", "feed", "seconds", "cpu_seconds", "peak_rss_bytes"}
-    assert summary.keys() == declared | apart | {"sink_stalls", "latency_us", "rows_left"}
+    assert summary.keys() == declared | apart | {"sink_stalls", "latency_us", "rows_left", "legs"}
     for old in (
         "warnings_untold",
         "quarantine_unkept",

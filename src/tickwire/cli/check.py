@@ -69,7 +69,9 @@ def plan_lines(plan: FeedPlan) -> list[str]:
         )
         for number, connection in enumerate(source.connections):
             urls = " or ".join(shown_url(url) for url in connection.urls)
-            lines.append(f"  connection {number}: {urls}")
+            times = source.settings.redundancy
+            redundant = f", {times} times" if times > 1 else ""
+            lines.append(f"  connection {number}{redundant}: {urls}")
             lines += [
                 f"    {subscription.channel} {subscription.symbol} -> {subscription.table}"
                 f"  [{subscription.key}]"

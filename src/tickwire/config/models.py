@@ -342,6 +342,9 @@ class Source(SessionOptions):
     urls
         Instead of `url`: several, each as a `url`, of servers that are as good. The next one has
         its turn where one fails or falls silent.
+    redundancy
+        How many connections bring the same, up to 4: each message counts once, by whichever
+        brings it first, and only what none of them brings is missing. They take turns over `urls`.
     rest_url
         The same for REST: its path goes before the path of every request, its query behind.
     extras
@@ -368,6 +371,7 @@ class Source(SessionOptions):
     symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
     url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
     urls: Annotated[tuple[str, ...] | None, PlainValidator(_urls)] = None
+    redundancy: Annotated[int, Field(ge=1, le=4)] = 1
     rest_url: Annotated[str, url_with("http", "https")] | None = None
     extras: bool = False
     priority: Names | None = None

@@ -31,6 +31,7 @@ from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues import BookRule, Venue
 
 LOOK_S = 0.02
+HOLE_NS = 2_000_000_000  # how long another connection may take to fill a hole
 FULL_RING_S = 0.005
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 30.0
@@ -101,6 +102,10 @@ class Books:
         """Note which connection brings the deltas of these symbols."""
         self._conns.update(dict.fromkeys(symbols, conn))
 
+    def share(self, is_shared: bool) -> None:
+        """Note whether several connections bring the same changes."""
+        self._splice.is_shared = is_shared
+
     def on_disconnected(self, symbols: tuple[str, ...]) -> None:
         """Forget these symbols' chains and what was held for them.
 
@@ -136,6 +141,8 @@ class Books:
 
     def look(self) -> list[str]:
         """Note broken chains and new waits; give the symbols that wait for a snapshot."""
+        if self._splice.n_ahead:
+            self._splice.give_up_holes(HOLE_NS)
         self._n_waiting_seen = self._splice.n_waiting
         if self._splice.n_breaks != self._n_breaks_seen:
             self._n_breaks_seen = self._splice.n_breaks
@@ -224,6 +231,7 @@ class Books:
 
     def end(self) -> None:
         """Write down which changes had their snapshot and did not fit, at the end of the feed."""
+        self._splice.give_up_holes(0)
         self.look()
         for code, conn, first_ns, last_ns in self._splice.drop_unreleased():
             place = Place(self._venue.name, self._symbols.value(code), conn)

@@ -350,8 +350,9 @@ class _ReconnectObserver(SessionObserver):
         self._last: tuple[float, str, str] | None = None
 
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
-        """Note when and why a connection ended."""
-        self._last = (time.monotonic(), reason, detail)
+        """Note when and why a connection ended; another one may have taken its place."""
+        is_replaced = reason == "stopped"
+        self._last = None if is_replaced else (time.monotonic(), reason, detail)
 
     def connected(self, session: Session, conn: int) -> None:
         """Report a connection after another one."""

@@ -384,6 +384,31 @@ class FeedHandler:
         self._emergency.add(hook, deadline_s, name)
         return hook
 
+    async def refresh(self, source: str | int | None = None) -> bool:
+        """Replace connections, each by one that is there and subscribed before it closes.
+
+        Parameters
+        ----------
+        source
+            As in `pause`; all where left out.
+
+        Returns
+        -------
+        bool
+            Whether all have been replaced; what could not be is tried again.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        RuntimeError
+            The feed does not run.
+        """
+        feed = self._running()
+        sources = feed.sources if source is None else feed.source_named(source)
+        asked = [future for each in sources for future in each.refresh()]
+        return all([await future for future in asked])
+
     def declare_emergency(self, reason: str) -> None:
         """Shut the feed down at once: stop intake, flush, run the hooks; from any thread.
 

@@ -197,8 +197,9 @@ class FeedProbe:
 
     def _source(self, number: int, source: LiveSource) -> Component:
         name = f"source {number} {source.plan.venue.name}"
-        n_open = sum(session.connection is not None for session in source.sessions)
-        n_all = len(source.sessions)
+        legs = [leg for group in source.groups for leg in group.legs]
+        n_open = sum(leg.session.connection is not None for leg in legs)
+        n_all = len(legs)
         reasons = (
             [f"{n_all - n_open} of {n_all} connections are not open"] if n_open < n_all else []
         )

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
+from tickwire.decode import Legs
 from tickwire.feed.books import fetch_books
+from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
-from tickwire.feed.gaps import GapObserver
+from tickwire.feed.legs import LegGroup
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.ledger import Ledger, Place
 from tickwire.logs import get_logger
+from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.session import Session, SessionObserver, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
@@ -70,26 +73,37 @@ class LiveSource(SessionObserver):
         self.decoder = pipeline.decoder
         self.books = pipeline.books
         self.gaps = pipeline.gaps
-        self.staleness = pipeline.staleness
+        self._staleness = pipeline.staleness
         self._ledger = ledger
         self._metrics = pipeline.metrics
         self._failures = pipeline.failures
         self._settled: set[Session] = set()  # subscribed once
-        self._spliced: dict[Session, tuple[str, ...]] = {}
         self._tasks: dict[Session, ManagedTask[None]] = {}
+        self._task_manager: TaskManager | None = None
+        self._session_settings = SessionSettings(
+            self.plan.settings,
+            connects=connects,
+            requests=requests,
+            breakers=breakers,
+            failures=self._failures,
+        )
+        self._next_conn = next_conn
         self._rest = rest
         self._logged: dict[str, object] = {}  # counts that should not grow, as logged
         self._count_due_s: dict[str, float] = {}
         self._fetcher: ManagedTask[None] | None = None
-        self.sessions = [
-            self._session(number, plan, next_conn, connects, requests, breakers)
-            for number, plan in enumerate(self.plan.connections)
+        self.groups = [
+            self._group(number, plan) for number, plan in enumerate(self.plan.connections)
+        ]
+        self.sessions = [session for group in self.groups for session in group.sessions]
+        self.changes = [
+            Changes(group, self._run, self._tasks, self.plan.venue.limits.max_age_s, self._metrics)
+            for group in self.groups
         ]
 
         self.degradation = SourceDegradation(
             self.plan, self._metrics, self._note, lambda session, why: session.return_to_first(why)
         )
-        self._task_manager: TaskManager | None = None
 
     # Life.
 
@@ -103,17 +117,25 @@ class LiveSource(SessionObserver):
         """
         self._tell_unencrypted()
         self._task_manager = tasks
-        for number, session in enumerate(self.sessions):
-            self._tasks[session] = tasks.spawn(
-                f"session {self.name}.{number}", session.run, restart=Restart.ON_FAILURE
-            )
+        for group in self.groups:
+            for leg in group.legs:
+                self._run(leg.session)
         if self.books is not None:
             fetch = partial(fetch_books, self.books, self._rest, self.plan.rest_url)
             self._fetcher = tasks.spawn(f"books {self.name}", fetch, restart=Restart.ON_FAILURE)
 
+    def _run(self, session: Session) -> None:
+        if self._task_manager is not None:
+            name = f"session {self.name}.{self.sessions.index(session)}"
+            self._tasks[session] = self._task_manager.spawn(
+                name, session.run, restart=Restart.ON_FAILURE
+            )
+
     async def stop(self) -> None:
         """Close the connections; afterwards nothing is decoded any more."""
         self._task_manager = None  # nothing is begun any more
+        for changes in self.changes:
+            changes.stop()
         for session in self.sessions:
             session.stop()
             task = self._tasks.get(session)
@@ -168,8 +190,9 @@ class LiveSource(SessionObserver):
         self.decoder.release_held()
         self._hold_gaps()
         self.gaps.look()
-        for session, staleness in zip(self.sessions, self.staleness, strict=True):
-            staleness.look(session, self.books)
+        for group, changes in zip(self.groups, self.changes, strict=True):
+            group.look()
+            changes.look()
         if self._task_manager is not None:
             self.degradation.look(
                 self._depth, self.sessions, self._task_manager, is_paused=self.is_paused
@@ -184,6 +207,14 @@ class LiveSource(SessionObserver):
     def _note(self, event: str, detail: str) -> None:
         self._ledger.event(event, detail, Place(self.plan.venue.name))
 
+    def refresh(self) -> list[asyncio.Future[bool]]:
+        """Have every connection replaced, each before it closes."""
+        return [
+            changes.ask(leg, "a refresh was asked for")
+            for group, changes in zip(self.groups, self.changes, strict=True)
+            for leg in group.legs
+        ]
+
     def log_counts(self) -> None:
         """Log values that could not be read, and trades of one id that differ; once a second."""
         self._log_count("unreadable_values", self.decoder.unreadable_values)
@@ -191,9 +222,9 @@ class LiveSource(SessionObserver):
 
     def _hold_gaps(self) -> None:
         """Let no silence be a gap while reading is paused, or the loop has just stood still."""
-        for number, session in enumerate(self.sessions):
-            awake = session.awake
-            if session.is_behind or (awake is not None and awake.grace_s() > 0):
+        for number, group in enumerate(self.groups):
+            awake = group.awake
+            if group.is_behind or (awake is not None and awake.grace_s() > 0):
                 self.gaps.hold(number)
 
     def _log_count(self, event: str, count: int | dict[str, int]) -> None:
@@ -222,37 +253,42 @@ class LiveSource(SessionObserver):
 
     @property
     def is_settled(self) -> bool:
-        """Whether each of its sessions has been subscribed once, brings data, or has ended."""
+        """Whether a leg of each group has been subscribed once, brings data, or has ended."""
         return all(
-            session in self._settled
-            or (session in self._tasks and self._tasks[session].done())
-            or (session.handler is not None and session.handler.last_message_ns > 0)
-            for session in self.sessions
+            any(
+                session in self._settled
+                or (session in self._tasks and self._tasks[session].done())
+                or (session.handler is not None and session.handler.last_message_ns > 0)
+                for session in group.sessions
+            )
+            for group in self.groups
         )
 
     @property
     def refusals(self) -> list[str]:
         """The subscriptions that cannot be had now, and why."""
-        return [
+        texts = [
             f"{subscription.channel} {subscription.symbol}: {text}"
-            for session in self.sessions
-            for subscription, text in session.refusals
+            for group in self.groups
+            for leg in group.legs
+            for subscription, text in leg.session.refusals
         ]
+        return list(dict.fromkeys(texts))
 
     @property
     def silent_streams(self) -> list[str]:
         """The streams that never had a row, though they were acknowledged long ago."""
-        return [name for each in self.staleness for name in each.silent_streams]
+        return [name for each in self._staleness for name in each.silent_streams]
 
     @property
     def stale_streams(self) -> list[str]:
         """The streams that have been silent for too long."""
-        return [name for each in self.staleness for name in each.stale_streams]
+        return [name for each in self._staleness for name in each.stale_streams]
 
     @property
     def is_refused(self) -> bool:
         """Whether the venue wants nothing of what it is asked for, and never wanted any."""
-        return all(session.is_refused for session in self.sessions)
+        return all(leg.session.is_refused for group in self.groups for leg in group.legs)
 
     @property
     def has_ended(self) -> bool:
@@ -269,8 +305,6 @@ class LiveSource(SessionObserver):
 
     def connected(self, session: Session, conn: int) -> None:
         """Note that a connection is open."""
-        if self.books is not None:
-            self.books.on_connected(self._spliced[session], conn)
         self._ledger.event("connected", shown_url(session.url), self._place(conn))
 
     def subscribed(self, session: Session, conn: int) -> None:
@@ -280,8 +314,6 @@ class LiveSource(SessionObserver):
 
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Note that a connection has ended."""
-        if self.books is not None:
-            self.books.on_disconnected(self._spliced[session])
         self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
@@ -298,6 +330,10 @@ class LiveSource(SessionObserver):
         """Note that a subscription is left out for a while."""
         what = f"{subscription.channel} {subscription.symbol}: {text}"
         self._ledger.event("left_out", what, self._place(session.conn))
+
+    def closing(self, session: Session, text: str) -> None:
+        """Note that the venue will end a connection."""
+        self._ledger.event("closing", text, self._place(session.conn), log=True)
 
     def connect_failed(self, session: Session, text: str) -> None:
         """Note that no connection could be made; the session has logged it."""
@@ -325,41 +361,63 @@ class LiveSource(SessionObserver):
     def _place(self, conn: int) -> Place:
         return Place(self.plan.venue.name, None, conn if conn >= 0 else None)
 
-    def _session(
-        self,
-        number: int,
-        plan: ConnectionPlan,
-        next_conn: Callable[[], int],
-        connects: WindowLimiter,
-        requests: WindowLimiter,
-        breakers: Breakers,
-    ) -> Session:
-        session = Session(
+    def _group(self, number: int, plan: ConnectionPlan) -> LegGroup:
+        wanted = set(self.plan.spliced)
+        books = (each for each in plan.subscriptions if each.table == "book")
+        redundancy = self.plan.settings.redundancy
+        group = LegGroup(
+            number,
+            self.gaps,
+            self._staleness[number],
+            legs_of(redundancy, self._metrics),
+            self.books,
+            tuple(dict.fromkeys(each.symbol for each in books if each.symbol in wanted)),
+            self._share_books,
+            lambda session, text: self._on_closing(group, session, text),
+        )
+        for leg in range(redundancy):
+            # Legs take turns over the endpoints.
+            turn = leg % len(plan.urls)
+            urls = plan.urls[turn:] + plan.urls[:turn]
+            session, spare = (self._session(group, plan, urls) for _ in range(2))
+            spare.is_spare = True
+            group.add(session, spare)
+        return group
+
+    def _share_books(self) -> None:
+        if self.books is not None:
+            self.books.share(any(group.is_shared for group in self.groups))
+
+    def _on_closing(self, group: LegGroup, session: Session, text: str) -> None:
+        leg = group.leg_of(session)
+        if leg.session is session:
+            self.changes[self.groups.index(group)].ask(leg, text)
+
+    def _session(self, group: LegGroup, plan: ConnectionPlan, urls: tuple[str, ...]) -> Session:
+        staleness = group.staleness
+        return Session(
             self.plan.venue,
-            plan.urls,
+            urls,
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
-            next_conn=next_conn,
-            observers=(self, GapObserver(self.gaps, number), self.staleness[number]),
+            next_conn=self._next_conn,
+            observers=(self, group),
             metrics=self._metrics,
-            delivers=self.staleness[number].delivers,
-            settings=SessionSettings(
-                self.plan.settings,
-                connects=connects,
-                requests=requests,
-                breakers=breakers,
-                failures=self._failures,
-            ),
+            delivers=staleness.delivers,
+            settings=self._session_settings,
         )
-        wanted = set(self.plan.spliced)
-        self._spliced[session] = tuple(
-            dict.fromkeys(
-                each.symbol
-                for each in plan.subscriptions
-                if each.table == "book" and each.symbol in wanted
-            )
-        )
-        return session
+
+
+def legs_of(redundancy: int, metrics: Metrics) -> Legs:
+    """Make the memory of legs; where there are always several, each is counted."""
+    if redundancy == 1:
+        return Legs()
+    names = [str(leg) for leg in range(redundancy)]
+    legs = Legs([metrics.histogram("leg_lateness_seconds", leg=name) for name in names])
+    for leg, name in enumerate(names):
+        for what in ("first", "late", "lost", "refused"):
+            metrics.watch(f"leg_{what}_messages", partial(legs.count, leg, what), leg=name)
+    return legs
 
 
 def is_local(host: str) -> bool:

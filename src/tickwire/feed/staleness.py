@@ -15,7 +15,7 @@ Rules of this file
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from tickwire.feed.planning import ConnectionPlan, SourcePlan
 from tickwire.logs import get_logger
+from tickwire.net.awake import AwakeClock
 from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.ring import Dictionary, Streams
@@ -45,6 +46,34 @@ class Waiting(Protocol):
     @property
     def waiting(self) -> list[str]:
         """The symbols of those that wait for it."""
+
+
+class Watched(Protocol):
+    """A session, or all those that ask for the same."""
+
+    @property
+    def awake(self) -> AwakeClock | None:
+        """The clock of the loop, while a connection is open."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what came may not all have been read."""
+
+    @property
+    def url(self) -> str:
+        """An endpoint, for the log."""
+
+    def report(self, text: str) -> None:
+        """Report what a person should know."""
+
+    def report_silence(self, subscription: Subscription, text: str) -> None:
+        """Report that a subscription has brought nothing for too long."""
+
+    def ask_again(self, subscriptions: Iterable[Subscription]) -> None:
+        """Ask again for what was acknowledged and brings nothing."""
+
+    def reconnect(self, why: str, *, next_endpoint: bool = False) -> None:
+        """Leave a connection for another one."""
 
 
 @dataclass(slots=True)
@@ -195,7 +224,7 @@ class Staleness(SessionObserver):
                 return bool(states["conn"][code] == conn)
         return False
 
-    def look(self, session: Session, books: Waiting | None = None) -> None:
+    def look(self, session: Watched, books: Waiting | None = None) -> None:
         """Find silences and act upon them; called often, it looks a few times a second.
 
         Parameters
@@ -229,7 +258,7 @@ class Staleness(SessionObserver):
         if len(self._all) and not last_ns.any():
             self._look_at_all(session, now_ns)
 
-    def _take(self, session: Session, step: Step, members: list[int], now_ns: int) -> None:
+    def _take(self, session: Watched, step: Step, members: list[int], now_ns: int) -> None:
         streams = [self._all[at] for at in members]
         names = some(streams)
         log = _log.bind(venue=self._venue, url=shown_url(session.url), streams=names)
@@ -259,7 +288,7 @@ class Staleness(SessionObserver):
         else:
             self._reconnect(session, f"{names} silent for {max(silences_s):g} s", step, now_ns)
 
-    def _look_at_all(self, session: Session, now_ns: int) -> None:
+    def _look_at_all(self, session: Watched, now_ns: int) -> None:
         """Leave a connection of which nothing has ever come, though all was acknowledged."""
         if any(stream.unanswered for stream in self._all):
             self._all_since_ns = 0
@@ -269,7 +298,7 @@ class Staleness(SessionObserver):
             text = f"no message of any subscription in {self._first_s:g} s"
             self._reconnect(session, text, Step.NEXT_ENDPOINT, now_ns)
 
-    def _reconnect(self, session: Session, why: str, step: Step, now_ns: int) -> None:
+    def _reconnect(self, session: Watched, why: str, step: Step, now_ns: int) -> None:
         if now_ns < self._next_reconnect_ns:
             return  # it goes on to the alert
         if now_ns - self._next_reconnect_ns > LONGEST_RECONNECT_S * 1e9:

@@ -128,6 +128,7 @@ def summarise(name: str, registry: Registry, usage: Usage) -> dict[str, Any]:
             sink: {"count": count, "total_s": stall_s[sink], "max_s": longest_s[sink]}
             for sink, count in stalls.items()
         },
+        "legs": _legs(registry),
         "latency_us": {
             key: registry.merged(f"{key}_seconds").to_dict_us()
             for key in ("read_to_ring", "read_to_batch", "read_to_commit")
@@ -170,6 +171,20 @@ def status_of(registry: Registry) -> Status:
             sink for sink, fails in registry.by("sink_failing", "sink").items() if fails
         ),
     )
+
+
+def _legs(registry: Registry) -> dict[str, Any]:
+    """Give what each leg of redundant sources has brought, by source and leg."""
+    found: dict[str, dict[str, Any]] = {}
+    for what in ("first", "late", "lost", "refused"):
+        for source, legs in registry.by(f"leg_{what}_messages", "source", "leg").items():
+            for leg, n in legs.items():
+                found.setdefault(source, {}).setdefault(leg, {})[what] = n
+    for source, legs in found.items():
+        for leg, figures in legs.items():
+            lateness = registry.merged("leg_lateness_seconds", source=source, leg=leg)
+            figures["lateness_us"] = lateness.to_dict_us()
+    return found
 
 
 def _figure(registry: Registry, metric: Metric) -> Any:

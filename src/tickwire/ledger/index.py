@@ -79,7 +79,7 @@ class StreamIndex:
     Attributes
     ----------
     conns
-        Of each session, its connection.
+        Of each session, its connection: the newest, where it has several at a time.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class StreamIndex:
     ) -> None:
         self.venue = venue
         self.conns: dict[int, int] = {}
+        self._legs: dict[tuple[int, int], int] = {}  # session and leg: its connection
         self._rows = dict(rows)
         self._symbols = symbols
         self._first = first_session
@@ -150,13 +151,14 @@ class StreamIndex:
 
     def session_of(self, conn: int) -> int | None:
         """Give the session that has a connection now."""
-        return next((session for session, of in self.conns.items() if of == conn), None)
+        return next((session for (session, _), of in self._legs.items() if of == conn), None)
 
-    def adopt(self, session: int, conn: int) -> None:
+    def adopt(self, session: int, conn: int, leg: int = 0) -> None:
         """Let a session have the rows of a connection; to be called before that brings any."""
         self.conns[session] = conn
+        self._legs[session, leg] = conn
         for rows in self._rows.values():
-            rows.adopt(conn, self._first + session)
+            rows.adopt(conn, self._first + session, leg)
 
     def parts(self) -> list[tuple[int, str]]:
         """Give every session and table of which there are streams."""

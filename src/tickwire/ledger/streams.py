@@ -12,6 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
@@ -71,6 +72,8 @@ class StreamGaps:
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
+        self._live: dict[int, set[int]] = defaultdict(set)  # connections of each session
+        self._half_undecoded: dict[int, set[int]] = {}  # by message: the connections that had it
 
     # What there is.
 
@@ -130,10 +133,29 @@ class StreamGaps:
                 found[self._index.venue, stream.table, stream.symbol] = last
         return found
 
-    def connected(self, session: int, conn: int) -> None:
+    def joined(self, session: int, conn: int, leg: int) -> None:
+        """Note one more connection that brings the same; to be called before that brings rows.
+
+        Parameters
+        ----------
+        session
+            The session's number within the source.
+        conn
+            The connection's number.
+        leg
+            Which of those at a time it is; see `ring.Streams.adopt`.
+        """
+        self._index.adopt(session, conn, leg)
+        self._live[session].add(conn)
+
+    def left(self, session: int, conn: int) -> None:
+        """Note that a connection has ended; others of its session may go on."""
+        self._live[session].discard(conn)
+
+    def connected(self, session: int, conn: int, leg: int = 0) -> None:
         """Note that a session has a connection; to be called before that brings rows."""
         self._is_connected[session] = True
-        self._index.adopt(session, conn)
+        self.joined(session, conn, leg)
         now_ns = self._ledger.monotonic()
         for stream in self._index.of_session(session):
             stream.unanswered = set(stream.keys) - stream.suspended
@@ -234,7 +256,7 @@ class StreamGaps:
         its connection. The hole in a book's chain tells of its own.
         """
         session = self._index.session_of(conn)
-        if session is None:
+        if session is None or self._may_come_from_another(session, conn, payload):
             return
         self._n_undecoded += 1
         streams = [each for each in self._index.of_session(session) if not each.is_spliced]
@@ -246,6 +268,20 @@ class StreamGaps:
             gap = stream.gap
             if named and gap is not None and gap.reason == DECODE_ERROR:
                 gap.lost = (gap.lost or 0) + 1
+
+    def _may_come_from_another(self, session: int, conn: int, payload: bytes) -> bool:
+        """Whether another connection may bring what could not be decoded, and has not yet."""
+        live = self._live[session] | {conn}
+        if len(live) == 1:
+            return False
+        print_ = hash(payload)
+        brought = self._half_undecoded.pop(print_, set()) | {conn}
+        if live <= brought:
+            return False
+        self._half_undecoded[print_] = brought
+        if len(self._half_undecoded) > MAX_UNDECODED:
+            del self._half_undecoded[next(iter(self._half_undecoded))]
+        return True
 
     # A few times a second, and at the end.
 

@@ -112,6 +112,37 @@ METRICS = (
         "duplicate_trades",
     ),
     _counter(
+        "leg_first_messages",
+        "Messages that a leg brought before the others.",
+        (*_SOURCE, "leg"),
+    ),
+    _counter(
+        "leg_late_messages",
+        "Messages that another leg had brought; left out.",
+        (*_SOURCE, "leg"),
+    ),
+    _counter(
+        "leg_lost_messages",
+        "Messages that only other legs brought while a leg was connected.",
+        (*_SOURCE, "leg"),
+    ),
+    _counter(
+        "leg_refused_messages",
+        "Messages of a leg that came too late for copies to be recognised; left out.",
+        (*_SOURCE, "leg"),
+    ),
+    _latency(
+        "leg_lateness_seconds",
+        "How much later than the first copy of a message a leg brought its own.",
+        (*_SOURCE, "leg"),
+    ),
+    _counter(
+        "planned_changes",
+        "Connections that were replaced before they ended.",
+        _SOURCE,
+        "planned_changes",
+    ),
+    _counter(
         "conflicting_trades",
         "Trades whose id one of another time or price had; their rows are written.",
         _SOURCE,

@@ -110,11 +110,13 @@ class Registry:
             into[key] = into.get(key, 0) + figure
         return result
 
-    def merged(self, name: str) -> Histogram:
-        """Give a histogram over all labels: a copy."""
+    def merged(self, name: str, **labels: str) -> Histogram:
+        """Give a histogram over all labels, or those where some have a value: a copy."""
+        family = self._family(name)
+        wanted = [(family.metric.labels.index(label), value) for label, value in labels.items()]
         every = Histogram()
-        for made in list(self._family(name).made.values()):
-            if isinstance(made, Histogram):
+        for values, made in list(family.made.items()):
+            if isinstance(made, Histogram) and all(values[at] == value for at, value in wanted):
                 every.merge(made)
         return every
 

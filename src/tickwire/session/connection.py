@@ -74,6 +74,8 @@ class SessionConnection:
         Called with each wait for a limit of requests, seconds.
     source
         Whose share of the venue's limit it has.
+    on_closing
+        Called with the venue's words when it will end the connection soon.
     warn
         Takes what a person should know.
     """
@@ -90,6 +92,7 @@ class SessionConnection:
         on_healthy: Callable[[], None],
         on_wait: Callable[[float], None],
         source: str,
+        on_closing: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
         self.conn = conn
@@ -101,6 +104,7 @@ class SessionConnection:
         self._asked = asked
         self._on_event = on_event
         self._on_healthy = on_healthy
+        self._on_closing = on_closing
         self._warn = warn
         self._pacer = Pacer(
             venue.limits.requests_per_s,
@@ -333,7 +337,9 @@ class SessionConnection:
                 if reply.answer is not None and self.connection and self.connection.may_answer():
                     self._pacer.charge()
                     self.connection.send_text(reply.answer)
-                if self._subscriber is not None:
+                if reply.closing:
+                    self._on_closing(reply.text)
+                elif self._subscriber is not None:
                     self._subscriber.on_reply(reply)
         except Exception as error:  # `raise_failure` raises it
             if not self._broken.done():

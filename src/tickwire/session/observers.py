@@ -43,6 +43,9 @@ class SessionObserver:
     def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
         """A subscription is left out for a while, because all cannot be had."""
 
+    def closing(self, session: Session, text: str) -> None:
+        """The venue has said that it will end the connection soon."""
+
     def warned(self, session: Session, text: str) -> None:
         """A reply of the venue that names no subscription, or what else a person should know."""
 

@@ -97,8 +97,9 @@ class Session:
         self.subscribed_event = asyncio.Event()
         self.conn = -1  # of the connection that is open, or was last
         self.n_connects = 0
+        self.is_spare = False  # it has no connection that should be open
         self._metrics = metrics or Metrics(labels={"source": "", "venue": venue.name})
-        self._metrics.watch("connections", lambda: 1)
+        self._metrics.watch("connections", lambda: not self.is_spare)
         self._metrics.watch("connections_open", lambda: self.connection is not None)
         self._metrics.watch("pings", lambda: self.n_pings)
         self._source = self._metrics.labels.get("source", "")
@@ -300,6 +301,11 @@ class Session:
         """End the session: close the connection and let `run` return."""
         self._stop.set()
 
+    def renew(self) -> None:
+        """Let a session that was stopped run again, as a new one."""
+        self._stop.clear()
+        self.n_connects = 0
+
     async def run(self) -> None:
         """Connect, subscribe, read, reconnect; until `stop`."""
         while not self._stop.is_set():
@@ -359,6 +365,7 @@ class Session:
                 on_healthy=self._policy.healthy,
                 on_wait=self._waits.add,
                 source=self._source,
+                on_closing=lambda text: self._tell(lambda each: each.closing(self, text)),
                 warn=self._warnings.add,
             )
         return self._current

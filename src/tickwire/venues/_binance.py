@@ -160,7 +160,7 @@ def reply(kind: str, payload: bytes) -> Reply:
     if kind == "acknowledge":
         return Reply(request_id=request_id)
     if "stream" in answer:
-        return Reply(text="the venue is about to close its connections", retry=True)
+        return Reply(text="the venue is about to close its connections", closing=True)
     error = answer.get("error", answer)
     if not isinstance(error, dict):
         error = {"msg": error}

@@ -133,8 +133,8 @@ class Limits:
     rest_per_min
         REST snapshots per minute.
     max_age_s
-        The venue ends a connection after this long (24 h at Binance); 0 where it does not. For
-        readers: that end is a disconnect like any other.
+        The venue ends a connection after this long (24 h at Binance); 0 where it does not. A feed
+        replaces it before.
     """
 
     subscriptions_per_connection: int
@@ -169,6 +169,8 @@ class Reply:
         share the verdict.
     request_ok
         That verdict.
+    closing
+        Whether it says that the venue will end the connection soon: another one takes its place.
     """
 
     acknowledged: tuple[str, ...] = ()
@@ -179,6 +181,7 @@ class Reply:
     answer: str | None = None
     request_id: int | None = None
     request_ok: bool = True
+    closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
