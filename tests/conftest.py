@@ -61,7 +61,7 @@ settings.register_profile(
 )
 settings.register_profile("coverage", settings.get_profile("reproducible"), max_examples=20)
 settings.load_profile("reproducible")  # --hypothesis-profile, which is read later, goes before
-# Hypothesis draws constants of whatever modules of ours have been imported, which depends on the
+# Hypothesis draws constants of whatever local modules have been imported, which depends on the
 # tests that ran before in the same process. It has no setting for that.
 if hasattr(providers, "_get_local_constants"):
     providers._get_local_constants = lambda: providers._local_constants

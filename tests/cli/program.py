@@ -56,7 +56,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let no process outlive its test, whatever fails: a later one would be told of it."""
+    """Let no process outlive its test, whatever fails: a later one would be reported for it."""
     try:
         yield
     finally:

@@ -34,14 +34,14 @@ def test_the_same_whatever_modules_were_imported_before(
 ) -> None:
     before = drawn()
     assert len(before) >= 100
-    module = tmp_path.parents[1] / "of_ours.py"  # hypothesis looks at no folder named "test..."
+    module = tmp_path.parents[1] / "some_module.py"  # hypothesis looks at no folder named "test..."
     module.write_text("".join(f"A{n} = {n * 7919}, {str(n) * 3!r}, {n}.5\n" for n in range(200)))
     try:
-        spec = importlib.util.spec_from_file_location("of_ours", module)
+        spec = importlib.util.spec_from_file_location("some_module", module)
         assert spec
         assert spec.loader
         made = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, "of_ours", made)
+        monkeypatch.setitem(sys.modules, "some_module", made)
         spec.loader.exec_module(made)
         assert drawn() == before
     finally:

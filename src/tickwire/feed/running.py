@@ -194,6 +194,7 @@ class RunningFeed:
             SERVERS_S,
         )
         self.pipeline.lag.look()
+        self._undecoded.look()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
@@ -304,8 +305,6 @@ class RunningFeed:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
         self.pipeline.ledger.housekeeping()
         self.pipeline.lag.look()
-        self._critical.look()
-        self._undecoded.look()
         for source in self.sources:
             source.housekeeping()
         self._note_positions()
@@ -316,6 +315,8 @@ class RunningFeed:
 
     def _seldom(self) -> None:
         """Do the part of housekeeping that may wait for a second once the feed is ready."""
+        self._critical.look()
+        self._undecoded.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.log_counts()

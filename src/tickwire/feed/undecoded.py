@@ -39,7 +39,7 @@ class Undecoded:
         self._log_due_s: dict[tuple[str, ...], float] = {}
 
     def look(self) -> None:
-        """Report what has been counted since the last look; a few times a second."""
+        """Report what has been counted since the last look; once a second."""
         for labels, total in self._registry.figures("decode_errors"):
             n_new = int(total) - self._seen.get(labels, 0)
             if n_new <= 0:
