@@ -319,7 +319,7 @@ class RunningFeed:
         self._undecoded.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
-            source.log_counts()
+            source.seldom()
             if source.is_settled:
                 self._coordinator.arrive(f"source {source.name}")
         if self.sources and all(source.is_refused for source in self.sources):

@@ -147,7 +147,7 @@ class LiveSource(SessionObserver):
             await cancel_all([self._fetcher])
         await self._release_held()
         self.housekeeping()
-        self.log_counts()
+        self.seldom()
         if self.books is not None:
             self.books.end()
         self.gaps.end()
@@ -193,10 +193,6 @@ class LiveSource(SessionObserver):
         for group, changes in zip(self.groups, self.changes, strict=True):
             group.look()
             changes.look()
-        if self._task_manager is not None:
-            self.degradation.look(
-                self._depth, self.sessions, self._task_manager, is_paused=self.is_paused
-            )
 
     def _depth(self) -> float:
         """Give how full the fullest of its rings is."""
@@ -215,8 +211,12 @@ class LiveSource(SessionObserver):
             for leg in group.legs
         ]
 
-    def log_counts(self) -> None:
-        """Log values that could not be read, and trades of one id that differ; once a second."""
+    def seldom(self) -> None:
+        """Degrade or go back, log unreadable values and trades of one id that differ."""
+        if self._task_manager is not None:
+            self.degradation.look(
+                self._depth, self.sessions, self._task_manager, is_paused=self.is_paused
+            )
         self._log_count("unreadable_values", self.decoder.unreadable_values)
         self._log_count("conflicting_trades", self.decoder.conflicting_trades)
 
