@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import shutil
 import threading
 import time
@@ -25,6 +27,14 @@ QUICK = {
     "ipc": {"flush_ms": 1},
     "parquet": {"rotate_s": 0.01},
 }
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two paths change places at once, so that a sink cannot open a new one in between."""
+    library = ctypes.CDLL(None, use_errno=True)
+    at_cwd, rename_exchange = -100, 2  # renameat2(2)
+    if library.renameat2(at_cwd, bytes(one), at_cwd, bytes(other), rename_exchange):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 class Trades(ListSource):
@@ -211,14 +221,12 @@ def test_a_folder_that_cannot_be_written_for_a_while_costs_nothing(
     source.more()
     wait_for(lambda: n_committed(sink) == 10)
     out = next(path for path in tmp_path.iterdir() if path.name.startswith("out"))
-    aside = tmp_path / "aside"
-    out.rename(aside)
-    blocker = tmp_path / out.name  # what stands there cannot be opened
-    blocker.write_text("in the way") if kind != "duckdb" else blocker.mkdir()
+    aside = tmp_path / "aside"  # what stands in the output's place cannot be opened
+    aside.write_text("in the way") if kind != "duckdb" else aside.mkdir()
+    exchange(aside, out)
     source.more(3)
     wait_for(lambda: sink.error)
-    blocker.unlink() if kind != "duckdb" else blocker.rmdir()
-    aside.rename(out)
+    exchange(aside, out)
     wait_for(lambda: n_committed(sink) == 40)
     sink.stop()
     assert sink.failed is None

@@ -37,6 +37,7 @@ class RestServer:
         self._injector = injector
         self._stats = stats
         self._runner: web.AppRunner | None = None
+        self._is_listening = False
         self._stale: dict[str, Symbol] | None = None
         self.limits: RestLimits | None = None
 
@@ -50,6 +51,7 @@ class RestServer:
             self.limits = RestLimits(self._runner.server)
         site = web.TCPSite(self._runner, host, port, ssl_context=context)
         await site.start()
+        self._is_listening = True
         return int(self._runner.addresses[0][1])
 
     async def close(self) -> None:
@@ -57,11 +59,12 @@ class RestServer:
         runner, self._runner, self.limits = self._runner, None, None
         if runner is not None:
             await runner.cleanup()
+        self._is_listening = False
 
     @property
     def is_open(self) -> bool:
         """Whether the port is open."""
-        return self._runner is not None
+        return self._is_listening
 
     def look(self, now_s: float) -> None:
         """Close what has been idle for too long."""
