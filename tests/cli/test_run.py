@@ -438,13 +438,14 @@ def in_ns(schema: pa.Schema) -> pa.Schema:
 
 
 def wait_for_commits(process: Any, folder: Path) -> None:
-    """Wait until a running feed has committed rows: its write-ahead log has grown."""
+    """Wait until a running feed has committed rows: its write-ahead log has grown, and rests."""
     log = folder / "market.duckdb.wal"
-    deadline_s = time.monotonic() + 60
+    n_bytes, deadline_s = 0, time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline_s:
-        if log.exists() and log.stat().st_size > 100_000:
+        before, n_bytes = n_bytes, log.stat().st_size if log.exists() else 0
+        if before == n_bytes > 100_000:
             return
-        time.sleep(0.02)
+        time.sleep(0.2)
     raise AssertionError("the feed committed nothing")
 
 

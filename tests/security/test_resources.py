@@ -255,6 +255,7 @@ async def test_pings_without_end_are_counted_and_answered_within_a_bound() -> No
     assert n_pings == 200_000
 
 
+@pytest.mark.thorough
 async def test_a_million_subscriptions_refused() -> None:
     # Each of 20 answers refuses 50,000 subscriptions: those that were asked for, and others.
     asked_for = [f"S{number}" for number in range(100)]
@@ -292,6 +293,7 @@ def _reply_of_many(kind: str, payload: bytes) -> Any:
     return Reply(refused=tuple(json.loads(payload)["data"]), text="no such symbol")
 
 
+@pytest.mark.thorough
 def test_more_symbols_than_a_feed_can_hold_are_told_at_once() -> None:
     symbols = [f"S{number}" for number in range(1_000_000)]
     many = tickwire.Source(venue="hyperliquid", channels=["trades"], symbols=symbols)
@@ -340,6 +342,7 @@ async def test_ten_thousand_symbols_are_taken_each_with_its_own_memory() -> None
     assert used_bytes() - before < 256 * MIB
 
 
+@pytest.mark.thorough
 async def test_past_the_last_symbol_messages_are_quarantined() -> None:
     # The one that was configured keeps its code, whatever else the venue invents.
     names = [f"COIN{number}" for number in range(70_000)]
