@@ -22,7 +22,7 @@ def respelled(message: bytes, rng: random.Random) -> bytes:
 def test_shapes_that_alternate_give_the_same_rows(extras: bool) -> None:
     rng = random.Random(1)
     side = Side(extras=extras)
-    for number in range(400):
+    for number in range(200):
         message = rng.choice([TRADE, BBO, BOOK, CONTEXT])
         message = message.replace(b"293353986402527", b"%d" % (10**13 + number))
         message = respelled(message, rng)

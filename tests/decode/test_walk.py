@@ -117,13 +117,14 @@ def test_a_ring_without_room_for_all_levels_takes_none(n_levels: int) -> None:
     assert len(feed.take("book")) == n_rows
 
 
-def test_levels_of_every_form_among_levels_of_one_form() -> None:
+@pytest.mark.parametrize("n_places", [1, pytest.param(4, marks=pytest.mark.thorough)])
+def test_levels_of_every_form_among_levels_of_one_form(n_places: int) -> None:
     feed, model = Feed(BOOKS), Model(BOOKS, DATA)
     level = '{"e":"nested","data":[{"s":"A","t":%d,"levels":[[%s],[%s]]}]}'
     usual = [f"[{n}.25,{n},{n}]" for n in range(1, 30)]
     counts = ("0", "2147483647", "2147483648", "-1", "1.5", "null", '"3"')
     for n, (number, count) in enumerate(product((*NUMBERS[:-4], "null"), counts)):
-        for at in (0, 1, 15, 28):
+        for at in ((0, 1, 15, 28) * 2)[n % 4 : n % 4 + n_places]:
             odd = [*usual[:at], f"[{number},2,{count}]", *usual[at:]]
             compared(feed, model, level % (n, ",".join(odd), ",".join(usual)))
             compared(feed, model, level % (n, ",".join(usual), ",".join(odd)))
