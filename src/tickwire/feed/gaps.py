@@ -17,23 +17,19 @@ WANTED_ENDS = ("stopped",)
 
 
 class GapObserver(SessionObserver):
-    """Observes one session of a source.
+    """Observes what a session reports, or what holds for all legs of a group.
 
     Parameters
     ----------
     gaps
         The source's.
     number
-        The session's, within the source.
+        The session's, or the group's, within the source.
     """
 
     def __init__(self, gaps: StreamGaps, number: int) -> None:
         self._gaps = gaps
         self._number = number
-
-    def connected(self, session: Session, conn: int) -> None:
-        """Let the streams have the rows of this connection."""
-        self._gaps.connected(self._number, conn)
 
     def connect_failed(self, session: Session, text: str) -> None:
         """Open the gaps of streams that have never had a connection."""

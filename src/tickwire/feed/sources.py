@@ -3,7 +3,8 @@
 Rules of this file
 ------------------
 - Everything runs in the loop's thread. Nothing is called per message.
-- Gaps are not decided here: `gaps.GapObserver` tells the ledger what the sessions report.
+- Gaps are not decided here: `legs.LegGroup` tells the ledger what holds for all sessions that bring
+  the same.
 """
 
 from __future__ import annotations
