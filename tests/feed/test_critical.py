@@ -163,8 +163,8 @@ def test_no_disk_for_a_sink_and_its_spill_shuts_the_feed_down(
         raise SinkError("no space left on device")
 
     monkeypatch.setattr(SegmentLog, "append", full)
-    monkeypatch.setattr("tickwire.sinks.base.BUSY_S", 0.0)
-    monkeypatch.setattr("tickwire.sinks.base.SPILL_AFTER_S", 0.2)
+    monkeypatch.setattr("tickwire.sinks.spiller.BUSY_S", 0.0)
+    monkeypatch.setattr("tickwire.sinks.attempts.SPILL_AFTER_S", 0.2)
 
     async def main() -> None:
         with exchange([trades(0, 5)]) as server:

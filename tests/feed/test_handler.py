@@ -361,7 +361,7 @@ def test_a_sink_that_fails_stops_no_other(
 
     async def scene() -> None:
         monkeypatch.setattr(IpcSink, "_write", fail)
-        monkeypatch.setattr("tickwire.sinks.base.RETRY_AT_STOP_S", 0.1)
+        monkeypatch.setattr("tickwire.sinks.attempts.RETRY_AT_STOP_S", 0.1)
         with exchange([trades(0, 40_000)]) as server, capture_logs() as logs:
             sinks = [
                 tickwire.IpcSink(path=tmp_path / "ipc"),

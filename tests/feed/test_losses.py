@@ -17,7 +17,7 @@ from tickwire.feed.losses import LostRows, lost_rows
 from tickwire.ledger import Position
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES
-from tickwire.sinks import IpcSink, base
+from tickwire.sinks import IpcSink, attempts, base
 from tickwire.store import Spill
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -58,7 +58,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Any:
     """An IPC sink whose writes do not return before the test ends."""
     event = threading.Event()
     monkeypatch.setattr(base, "STALLED_S", 0.3)
-    monkeypatch.setattr(base, "SPILL_AFTER_S", 0.1)
+    monkeypatch.setattr(attempts, "SPILL_AFTER_S", 0.1)
     monkeypatch.setattr(IpcSink, "_write", lambda *_: event.wait())
     yield event
     event.set()

@@ -16,7 +16,7 @@ import pytest
 from tests.sinks.batches import ListSource, batch_of, open_sink, wait_for
 
 from tickwire.schema import TABLES
-from tickwire.sinks import Sink, base
+from tickwire.sinks import Sink, attempts, base, spiller
 from tickwire.store import Spill
 from tickwire.supervise import BreakerState, breaker
 
@@ -60,13 +60,13 @@ class Trades(ListSource):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "FIRST_BACKOFF_S", 0.01)
-    monkeypatch.setattr(base, "LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(attempts, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(attempts, "LONGEST_BACKOFF_S", 0.01)
     monkeypatch.setattr(breaker, "FIRST_OPEN_S", 0.02)
     monkeypatch.setattr(breaker, "LONGEST_OPEN_S", 0.02)
-    monkeypatch.setattr(base, "RETRY_AT_STOP_S", 0.1)
-    monkeypatch.setattr(base, "SPILL_AFTER_S", 0.05)
-    monkeypatch.setattr(base, "SPILL_LOOK_S", 0.01)
+    monkeypatch.setattr(attempts, "RETRY_AT_STOP_S", 0.1)
+    monkeypatch.setattr(attempts, "SPILL_AFTER_S", 0.05)
+    monkeypatch.setattr(spiller, "SPILL_LOOK_S", 0.01)
     monkeypatch.setattr(base, "STALLED_S", 10.0)
 
 
@@ -150,9 +150,11 @@ def test_five_failures_in_a_row_open_the_breaker_and_a_success_closes_it(
 ) -> None:
     sink = sink_of("ipc", tmp_path)
     states: list[BreakerState] = []
-    on_breaker = sink._on_breaker
+    on_breaker = sink._attempts._on_breaker
     monkeypatch.setattr(
-        sink._breaker, "_on_change", lambda of, to: (states.append(to), on_breaker(of, to))
+        sink._attempts._breaker,
+        "_on_change",
+        lambda of, to: (states.append(to), on_breaker(of, to)),
     )
     mended = fail(sink, monkeypatch)
     source = start(sink, tmp_path)
@@ -317,8 +319,8 @@ def test_rows_that_the_output_has_already_are_not_written_again(kind: str, tmp_p
 def test_rows_go_to_the_spill_before_the_ring_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "SPILL_AFTER_S", 60.0)
-    monkeypatch.setattr(base, "BUSY_S", 0.05)
+    monkeypatch.setattr(attempts, "SPILL_AFTER_S", 60.0)
+    monkeypatch.setattr(spiller, "BUSY_S", 0.05)
     sink = sink_of("ipc", tmp_path)
     mended = fail(sink, monkeypatch)
     source = start(sink, tmp_path)

@@ -5,8 +5,9 @@ that `config` finds a sink by its type. Knows nothing of: where batches come fro
 Words: sink, flush, commit, checkpoint, rotate. Its C part: nowhere.
 """
 
-from tickwire.sinks.base import BatchSource, Sink
+from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb import DuckDBSettings, DuckDBSink
+from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.ipc import IpcSettings, IpcSink
 from tickwire.sinks.parquet import ParquetSettings, ParquetSink
 from tickwire.sinks.stalls import Stalls

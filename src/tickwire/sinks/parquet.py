@@ -34,7 +34,7 @@ from tickwire.config import FileSinkSettings
 from tickwire.config.models import Count, Seconds, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Metrics
-from tickwire.sinks.base import Sink, last_seq, rows_after
+from tickwire.sinks.base import Sink
 from tickwire.sinks.files import (
     HIVE_NULL,
     DurableFile,
@@ -44,6 +44,7 @@ from tickwire.sinks.files import (
     sync_folder,
 )
 from tickwire.sinks.hidden import HiddenFolders
+from tickwire.sinks.intake import last_seq, rows_after
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
 ROW_GROUP_ROWS = 122_880
@@ -201,7 +202,7 @@ class ParquetSink(Sink):
     def _not_appeared(self, table: str, part: Part, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Give the rows that no file has: the others came out of the spill once more."""
         rest = rows_after(rows, self._appeared.get((table, part), -1))
-        if not rest.num_rows or not self._spill.is_recovered(table):
+        if not rest.num_rows or not self._intake.spill.is_recovered(table):
             return rest
         if (table, part) not in self._appeared_before:
             self._appeared_before[table, part] = self._last_seq_in(table, part)
@@ -226,7 +227,7 @@ class ParquetSink(Sink):
 
     def _safe_positions(self) -> dict[str, int]:
         positions = dict(self._handed)
-        if self._spill.is_durable:
+        if self._intake.spill.is_durable:
             for file in self._files.values():
                 positions[file.table] = min(positions[file.table], file.first_seq - 1)
         return positions
@@ -319,7 +320,7 @@ class ParquetSink(Sink):
                 file.writer.close()
             with suppress(OSError):
                 file.output.close()
-                if self._spill.is_durable:
+                if self._intake.spill.is_durable:
                     file.temporary.unlink()
         self._files.clear()
         self._hidden.close()
