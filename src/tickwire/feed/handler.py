@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
 from tickwire.config import (
     AlertSettings,
@@ -23,26 +21,24 @@ from tickwire.config import (
     Source,
     with_keys_of,
 )
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.errors import TickwireError
+from tickwire.feed.callbacks import FeedCallbacks
+from tickwire.feed.composing import config_of, without_state
 from tickwire.feed.consumer import BatchConsumer, OnLag
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
-from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
-from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
-from tickwire.feed.prices import Price, last_prices
+from tickwire.feed.following import Following
+from tickwire.feed.limits import RunLimits, until_end
+from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
-from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed, parts_of
-from tickwire.feed.summary import Status, status_of, summarise
-from tickwire.feed.verdict import decoding_problems
+from tickwire.feed.running import RunningFeed, parts_of
+from tickwire.feed.view import FeedView
 from tickwire.logs import get_logger
-from tickwire.supervise import HOOK_S, Coordinator, ManagedTask, TaskManager, cancel_all, spawn
+from tickwire.supervise import Coordinator, ManagedTask, cancel_all, spawn
 
-EmergencyHook = TypeVar("EmergencyHook", bound=Callable[..., object])
-GapCallback = TypeVar("GapCallback", bound=Callable[[GapEvent], object])
-ReconnectCallback = TypeVar("ReconnectCallback", bound=Callable[[ReconnectEvent], object])
+_log = get_logger("tickwire.feed")
 
 
-class FeedHandler:
+class FeedHandler(FeedView, FeedCallbacks):
     """Holds the connections of a feed and hands its rows on.
 
     An async context manager: entering connects, leaving drains and commits.
@@ -85,40 +81,23 @@ class FeedHandler:
         replays: bool = False,
         **feed: Unpack[FeedKeys],
     ) -> None:
-        config = _config_of(sources, sinks, feed)
-        if metrics is not None or alerts or severities:
-            config = replace(
-                config,
-                metrics=metrics or config.metrics,
-                alerts=(*config.alerts, *alerts),
-                severities=(*severities, *config.severities),
-            )
+        self.config = config_of(
+            sources, sinks, feed, metrics=metrics, alerts=alerts, severities=severities
+        )
         if replays:
-            stateless = config.feed.model_copy(update={"state_dir": None, "spill_dir": None})
-            config = replace(config, feed=stateless)
-        self.config = config
-        self.plan: FeedPlan = plan_feed(self.config)
+            self.config = without_state(self.config)
+        self.plan = plan_feed(self.config)
         self._replays = replays
-        self._feed: RunningFeed | None = None
+        self._feed = None
         self.coordinator = Coordinator(parts_of(self.plan, replays=replays))
         self._following = Following()
-        self._probe: FeedProbe | None = None
+        self._probe = None
         self._is_stopped = False
         self._consumers: weakref.WeakSet[BatchConsumer] = weakref.WeakSet()
         self._end = asyncio.Event()
         self._emergency = EmergencyStop(self, self.plan.hooks, self._end.set)
         self._failure: BaseException | None = None
         self._failures: set[str] = set()  # told
-        self._log = get_logger("tickwire.feed")
-
-    def __repr__(self) -> str:
-        state = "not started" if self._feed is None else "runs"
-        sources = ", ".join(source.venue.name for source in self.plan.sources)
-        sinks = ", ".join(sink.name for sink in self.config.sinks) or "none"
-        return (
-            f"<FeedHandler {self.config.feed.name}: {'stopped' if self._is_stopped else state}, "
-            f"sources {sources}, sinks {sinks}>"
-        )
 
     @classmethod
     def from_toml(cls, path: str | Path) -> FeedHandler:
@@ -325,65 +304,6 @@ class FeedHandler:
             raise RuntimeError("the feed does not run: use `async with` or `start`")
         return self._feed
 
-    def on_gap(self, callback: GapCallback) -> GapCallback:
-        """Call a function with each gap that opens, and again when it ends; usable as a decorator.
-
-        Parameters
-        ----------
-        callback
-            Takes a `GapEvent`; plain (it runs in a thread of its own) or a coroutine function.
-            One that fails or hangs is logged and holds up nothing else.
-
-        Returns
-        -------
-        callable
-            As given.
-        """
-        self._following.add_gap(callback)
-        return callback
-
-    def on_reconnect(self, callback: ReconnectCallback) -> ReconnectCallback:
-        """Call a function when a session has a connection again; usable as a decorator.
-
-        Parameters
-        ----------
-        callback
-            Takes a `ReconnectEvent`; as for `on_gap`.
-
-        Returns
-        -------
-        callable
-            As given.
-        """
-        self._following.add_reconnect(callback)
-        return callback
-
-    def on_emergency(
-        self, hook: EmergencyHook, *, deadline_s: float = HOOK_S, name: str = ""
-    ) -> EmergencyHook:
-        """Run a coroutine function when the feed shuts down in an emergency; usable as a decorator.
-
-        Hooks run at the same time, as soon as intake stops, beside the flush. One that
-        fails or hangs stops no other.
-
-        Parameters
-        ----------
-        hook
-            Takes an `EmergencyEvent`, or nothing. What it returns is in the log and the summary. A
-            plain function runs in a thread of its own: so should what blocks.
-        deadline_s
-            How long it may take; then it is cancelled.
-        name
-            For log and summary; by default the function's.
-
-        Returns
-        -------
-        callable
-            As given.
-        """
-        self._emergency.add(hook, deadline_s, name)
-        return hook
-
     async def refresh(self, source: str | int | None = None) -> bool:
         """Replace connections, each by one that is there and subscribed before it closes.
 
@@ -409,52 +329,11 @@ class FeedHandler:
         asked = [future for each in sources for future in each.refresh()]
         return all([await future for future in asked])
 
-    def declare_emergency(self, reason: str) -> None:
-        """Shut the feed down at once: stop intake, flush, run the hooks; from any thread.
-
-        The run ends with `EmergencyShutdown`, and `tickwire run` with exit code 70.
-
-        Parameters
-        ----------
-        reason
-            One line. The first one counts; others are logged.
-        """
-        self._emergency.emergency.declare(reason)
-
-    @property
-    def emergency_reason(self) -> str:
-        """Why the feed shuts down in an emergency; empty where it does not."""
-        return self._emergency.reason
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether it runs, every source is subscribed and connected, and no sink has failed."""
-        probe = self._probe
-        is_running = probe is not None and not self._end.is_set()
-        return is_running and probe is not None and probe.is_live() and probe.is_ready()
-
-    def last_prices(self, venues: Collection[str]) -> dict[str, Price]:
-        """Give the newest price of each symbol of some venues; in the loop's thread."""
-        return {} if self._feed is None else last_prices(self._feed.pipeline, venues)
-
-    @property
-    def longest_hook_s(self) -> float:
-        """The longest deadline of an emergency hook."""
-        return self._emergency.emergency.longest_s
-
-    def on_emergency_declared(self, callback: Callable[[str], None]) -> None:
-        """Call a function with the reason, at once and in the thread that declares it."""
-        self._emergency.emergency.follow(callback)
-
-    def gaps(self) -> GapStream:
-        """Give an iterator over gaps as they open and as they end, from now until the feed ends."""
-        return self._following.add_stream()
-
     def request_stop(self, why: str = "asked to") -> None:
         """Let `run` stop; to be called in the loop's thread."""
         if not self._end.is_set():
             self._end.set()  # first: a log that cannot be written stops nothing
-            self._log.info("stopping", why=why)
+            _log.info("stopping", why=why)
 
     async def run(
         self,
@@ -485,17 +364,11 @@ class FeedHandler:
         try:
             await self.start(max_messages=max_messages)
             if self._feed is not None:
-                await self._until_end(self._feed, duration_s, max_messages, until_idle_s)
+                limits = RunLimits(duration_s, max_messages, until_idle_s)
+                await until_end(self._feed, self._end, limits, self.request_stop)
         finally:
             await self.stop()
         self.raise_failure()
-
-    def warn_of_decoding(self) -> list[str]:
-        """Log where nothing, or less than 99 %, of what came was decoded; give what was logged."""
-        problems = decoding_problems(self.summary()) if self.has_run else []
-        for problem in problems:
-            self._log.warning(problem)
-        return problems
 
     def raise_failure(self) -> None:
         """Raise what made the run fail, after its stop."""
@@ -509,113 +382,6 @@ class FeedHandler:
         if failure is not None:
             raise failure
 
-    @property
-    def metrics_url(self) -> str:
-        """Where `/metrics` and `/health` are answered; empty where nowhere."""
-        return "" if self._probe is None else self._probe.server.url
-
-    @property
-    def tasks(self) -> TaskManager:
-        """The feed's tasks; programs may hang their own into it, which end with the feed.
-
-        Raises
-        ------
-        RuntimeError
-            Where the feed has not been started.
-        """
-        if self._feed is None:
-            raise RuntimeError("the feed has not been started")
-        return self._feed.tasks
-
-    def uncommitted(self) -> dict[str, dict[str, int]]:
-        """Give the rows that each sink has not committed, by table."""
-        return {} if self._feed is None else self._feed.uncommitted()
-
-    def log_status(self) -> None:
-        """Log how the feed and each of its tasks stand, a line each."""
-        self._log.info("status", **asdict(self.status()))
-        for task in [] if self._feed is None else self._feed.tasks.status():
-            self._log.info("task", **task.to_dict())
-
-    @property
-    def pipeline(self) -> Pipeline | None:
-        """Rings and decoders; None before the start."""
-        return None if self._feed is None else self._feed.pipeline
-
-    @property
-    def is_replay(self) -> bool:
-        """Whether it was built for a capture."""
-        return self._replays
-
-    @property
-    def has_run(self) -> bool:
-        """Whether there is something to summarise."""
-        return self._feed is not None
-
-    @property
-    def has_hung(self) -> bool:
-        """Whether the stop has left a sink behind in a call that does not return."""
-        return self._feed is not None and self._feed.has_hung
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether a stop was requested, or something failed."""
-        return self._end.is_set()
-
-    def summary(self) -> dict[str, Any]:
-        """Give the numbers of the run: what `--summary` writes.
-
-        Raises
-        ------
-        RuntimeError
-            Where the feed has not been started.
-        """
-        feed = self._feed
-        if feed is None:
-            raise RuntimeError("the feed has not been started")
-        return {
-            **summarise(self.config.feed.name, feed.pipeline.registry, feed.usage),
-            "refusals": feed.refusals(),
-            **feed.quiet(),
-            "emergency": self._emergency.to_dict(),
-        }
-
-    def status(self) -> Status:
-        """Give how the feed stands; may be called from any thread."""
-        feed = self._feed
-        return Status() if feed is None else status_of(feed.pipeline.registry)
-
-    async def _until_end(
-        self,
-        feed: RunningFeed,
-        duration_s: float | None,
-        max_messages: int,
-        until_idle_s: float | None,
-    ) -> None:
-        """Wait for a stop, a failure or a limit, looking a few times a second."""
-        began_s = quiet_since_s = time.monotonic()
-        n_seen = -1
-        while not self._end.is_set():
-            now_s = time.monotonic()
-            n_messages = feed.pipeline.messages
-            if n_messages != n_seen or not feed.is_settled():
-                n_seen, quiet_since_s = n_messages, now_s
-            if max_messages and n_messages >= max_messages:
-                self.request_stop("max messages")
-            elif duration_s is not None and now_s - began_s >= duration_s:
-                self.request_stop("the duration is over")
-            elif until_idle_s is not None and now_s - quiet_since_s >= until_idle_s:
-                self.request_stop("idle")
-            else:
-                left_s = HOUSEKEEPING_S
-                if duration_s is not None:
-                    left_s = min(left_s, began_s + duration_s - now_s)
-                try:
-                    async with asyncio.timeout(left_s):
-                        await self._end.wait()
-                except TimeoutError:
-                    pass
-
     def _on_failure(self, failure: BaseException) -> None:
         self._end.set()
         for consumer in list(self._consumers):  # who iterates must not wait for ever
@@ -625,32 +391,4 @@ class FeedHandler:
             self._failures.add(str(failure))
         elif str(failure) not in self._failures:  # the first one is raised, others would be lost
             self._failures.add(str(failure))
-            self._log.error("another failure", error=str(failure))
-
-
-def _config_of(
-    sources: Config | Source | Sequence[Source],
-    sinks: SinkSettings | Sequence[SinkSettings],
-    feed: FeedKeys,
-) -> Config:
-    """Put together what a program gave, or say what it should have given."""
-    if isinstance(sources, Config):
-        if sinks or feed:
-            raise TypeError("a Config holds its sinks and the keys of [feed]: give nothing else")
-        return sources
-    if isinstance(sources, str | Path):
-        raise TypeError(f"sources: is a path: write FeedHandler.from_toml({str(sources)!r})")
-    if not isinstance(sources, Source | Iterable):
-        raise TypeError(f"sources: is {sources!r}, should be Source objects")
-    many_sources = (sources,) if isinstance(sources, Source) else tuple(sources)
-    many_sinks = (sinks,) if isinstance(sinks, SinkSettings) else tuple(sinks)
-    for source in many_sources:
-        if not isinstance(source, Source):
-            raise TypeError(f"sources: has a {type(source).__name__}, should be Source objects")
-    for sink in many_sinks:
-        if not isinstance(sink, SinkSettings):
-            raise TypeError(f"sinks: has a {type(sink).__name__}, should be such as ParquetSink")
-    if not many_sources:
-        raise ConfigError(["source: is required, at least one Source"])
-    kept: FeedKeys = {"state_dir": None, **feed}
-    return Config(Feed(**kept), many_sources, many_sinks)
+            _log.error("another failure", error=str(failure))
