@@ -22,35 +22,30 @@ from typing import Any
 
 from tickwire.config import Context
 from tickwire.errors import RequestRefused, SinkError, TickwireError
+from tickwire.feed.committed import Committed
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.critical import Critical
 from tickwire.feed.loops import callback_errors
-from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import GAP_ID, Pipeline
-from tickwire.feed.planning import FeedPlan, SourcePlan
+from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
+from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.spilling import spill_of, warn_of_unclaimed
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
 from tickwire.feed.undecoded import Undecoded
-from tickwire.ledger import Position
-from tickwire.ledger.index import StreamName
-from tickwire.ledger.streams import merged
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.session import RestClient, SourceRest, WindowLimiter, endpoint_breakers
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
-from tickwire.venues import Venue
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
 HOUSEKEEPING_S = 0.05
 SELDOM_S = 1.0  # reserving sequence numbers, looking for sources that are refused
-CONNECT_RESERVE = 5  # of so many connects one is kept for first reconnects
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
 SERVERS_S = 5.0
@@ -107,15 +102,12 @@ class RunningFeed:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._coordinator = coordinator
         self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
-        self._rests: dict[tuple[object, ...], RestClient] = {}
-        self._declared: set[str] = set()  # sinks whose losses are gaps
         self._seldom_due_s = 0.0
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
-        self._rest_limits: dict[str, WindowLimiter] = {}  # by venue
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = State(folder, feed.name)
-        self._positions = Positions(None if replays else folder, feed.name)
+        positions = Positions(None if replays else folder, feed.name)
         try:
             self.pipeline = Pipeline(
                 plan,
@@ -126,7 +118,7 @@ class RunningFeed:
             self.failures = self.pipeline.failures
             self.failures.on_stop = on_failure
             self.failures.on_emergency = on_emergency
-            self._state.failures = self._positions.failures = self.failures
+            self._state.failures = positions.failures = self.failures
             self._undecoded = Undecoded(self.pipeline.registry, self.failures)
             self.tasks = TaskManager(
                 feed.name, metrics=self.pipeline.metrics, failures=self.failures, vital=_is_vital
@@ -144,8 +136,13 @@ class RunningFeed:
             self.failures.report,
             time.monotonic,
         )
+        self._committed = Committed(positions, self.pipeline, self.sinks, self.sources)
+        self._shared = SharedByVenue(self.pipeline)
         if not replays:
-            self._make_sources()
+            self.sources += [
+                self._shared.live_source(source, self._state.next_conn)
+                for source in self.pipeline.sources
+            ]
 
     def start(self) -> None:
         """Let the sinks write and the sessions connect."""
@@ -163,11 +160,8 @@ class RunningFeed:
                 self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
             )
             self._coordinator.arrive(f"sink {sink.name}")
-        positions = self._positions.load()
-        for gap in self._positions.take_gaps():
-            self.pipeline.ledger.write_again(gap)
+        self._committed.start()
         for source in self.sources:
-            source.gaps.start(positions)
             source.start(self.tasks)
         self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self._housekeeping_loop))
         if self.sources:
@@ -189,10 +183,7 @@ class RunningFeed:
         await self._stop_all({source.name: source.stop for source in self.sources}, INTAKE_S)
         self.usage.stop()
         await cancel_all(self._housekeepers)
-        await self._stop_all(
-            {f"REST {number}": rest.close for number, rest in enumerate(self._rests.values())},
-            SERVERS_S,
-        )
+        await self._stop_all(self._shared.closers, SERVERS_S)
         self.pipeline.lag.look()
         self._undecoded.look()
         await self._flush_ledger()
@@ -203,10 +194,9 @@ class RunningFeed:
             await self._stop_all(
                 {f"sink {sink.name}": partial(in_thread, sink.stop) for sink in sinks}, flush_s
             )
-            self._declare_losses(sinks)
+            self._committed.declare_losses(sinks)
             await self._flush_ledger(is_last=sinks is self.sinks)
-        self._note_positions(last=True)
-        await self._positions.close()
+        await self._committed.close()
         self._state.use(self.pipeline.next_numbers())
         await asyncio.to_thread(self._state.close)
 
@@ -225,25 +215,8 @@ class RunningFeed:
             sink.request_stop()
         for sink in self.sinks:
             sink.abort(until_s)
-        committed: dict[StreamName, Position | None] = {}
-        for table, n_safe in self._safe_rows(self.sinks).items():
-            if table in self.pipeline.streams:
-                for lost in lost_rows(self.pipeline.rings[table], n_safe):
-                    committed[str(lost.venue), table, str(lost.symbol)] = lost.before
-        self._positions.abandon(merged(source.gaps for source in self.sources), committed)
+        self._committed.abandon()
         self._state.use(self.pipeline.next_numbers())
-
-    def _declare_losses(self, sinks: Iterable[Sink]) -> None:
-        """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
-        for sink in sinks:
-            if sink.name in self._declared or not sink.rows_left:
-                continue
-            for table, n_safe in self._safe_rows([sink]).items():
-                if table in self.pipeline.streams:
-                    ring = self.pipeline.rings[table]
-                    gaps = declare_losses(self.pipeline.ledger, ring, n_safe, sink.name)
-                    self._positions.keep_gaps(gaps)
-            self._declared.add(sink.name)
 
     async def _stop_all(
         self,
@@ -307,7 +280,7 @@ class RunningFeed:
         self.pipeline.lag.look()
         for source in self.sources:
             source.housekeeping()
-        self._note_positions()
+        self._committed.look()
         now_s = time.monotonic()
         if now_s >= self._seldom_due_s or not self._coordinator.is_ready:
             self._seldom_due_s = now_s + SELDOM_S
@@ -373,50 +346,13 @@ class RunningFeed:
             self._spills[sink.name] = spill_of(feed, sink)
         warn_of_unclaimed(feed, self.sinks)
 
-    def _make_sources(self) -> None:
-        connects: dict[str, WindowLimiter] = {}
-        requests: dict[str, WindowLimiter] = {}
-        breakers = endpoint_breakers(self.pipeline.metrics)
-        for source in self.pipeline.sources:
-            venue = source.plan.venue
-            if venue.name not in connects:
-                per_min = venue.limits.connects_per_min
-                connects[venue.name] = WindowLimiter(per_min, n_reserved=per_min // CONNECT_RESERVE)
-                requests[venue.name] = WindowLimiter(
-                    venue.limits.total_requests_per_s, 1.0, keeps_shares=False
-                )
-            self.sources.append(
-                LiveSource(
-                    source,
-                    self.pipeline.ledger,
-                    self._state.next_conn,
-                    connects[venue.name],
-                    requests[venue.name],
-                    breakers,
-                    self._rest_of(source.plan),
-                )
-            )
-
     async def _check_symbols(self) -> None:
         try:
-            await check_symbols(self.plan.sources, self._rest_of, self._coordinator.in_thread)
+            await check_symbols(
+                self.plan.sources, self._shared.rest_of, self._coordinator.in_thread
+            )
         except TickwireError as error:
             self.failures.report(error, Context.FEED, "symbols are wrong")
-
-    def _rest_of(self, source: SourcePlan) -> SourceRest:
-        settings, venue = source.settings, source.venue
-        headers = sorted(settings.headers.items())
-        key = (venue.name, settings.ca_file, settings.proxy, *headers)
-        if key not in self._rests:
-            self._rests[key] = RestClient(settings, limiter=self._rest_limit_of(venue))
-        [metrics] = [each.metrics for each in self.pipeline.sources if each.plan is source]
-        return self._rests[key].of(metrics.labels["source"], metrics)
-
-    def _rest_limit_of(self, venue: Venue) -> WindowLimiter:
-        """Give the venue's limit of requests, whatever headers and proxies they go by."""
-        if venue.name not in self._rest_limits:
-            self._rest_limits[venue.name] = WindowLimiter(venue.limits.rest_per_min)
-        return self._rest_limits[venue.name]
 
     async def _housekeeping_loop(self) -> None:
         late_s = 0.0
@@ -426,29 +362,6 @@ class RunningFeed:
             slept_s = time.monotonic()
             await asyncio.sleep(HOUSEKEEPING_S)
             late_s = time.monotonic() - slept_s - HOUSEKEEPING_S
-
-    def _note_positions(self, *, last: bool = False) -> None:
-        """Keep up to where the rows of each stream outlive the process, in every sink."""
-        if not self.sources or not (last or self._positions.is_due):
-            return
-        rings = self.pipeline.rings
-        self._positions.take(
-            {name: rings[name].published for name in self.pipeline.streams},
-            merged(source.gaps for source in self.sources),
-        )
-        # The gaps of a sink that has ended say what it has not got.
-        self._positions.commit(
-            self._safe_rows(sink for sink in self.sinks if sink.name not in self._declared)
-        )
-
-    def _safe_rows(self, sinks: Iterable[Sink]) -> dict[str, int]:
-        """Give how many rows of each table outlive the process in each of these sinks."""
-        safe: dict[str, int] = {}
-        for sink in sinks:
-            for table, n_rows in sink.rows_safe.items():
-                n = n_rows + self.pipeline.lag.n_dropped(table, sink.name)
-                safe[table] = min(n, safe.get(table, n))
-        return safe
 
     async def _flush_ledger(self, *, is_last: bool = False) -> None:
         ledger = self.pipeline.ledger

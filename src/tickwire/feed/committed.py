@@ -1,0 +1,104 @@
+"""Up to where the rows of each stream outlive the process, and the gaps of those that do not.
+
+Rules of this file
+------------------
+- A row outlives the process once every sink has it, or a spill on disk. Rows that a sink was not
+  given (`lag`) count as passed over: the gap of their loss says what is missing.
+- A sink that has ended is not waited for: its gaps say what it has not got, and are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tickwire.feed.losses import declare_losses, lost_rows
+from tickwire.feed.pipeline import Pipeline
+from tickwire.feed.positions import Positions
+from tickwire.feed.sources import LiveSource
+from tickwire.ledger import Position
+from tickwire.ledger.index import StreamName
+from tickwire.ledger.streams import merged
+from tickwire.sinks import Sink
+
+
+class Committed:
+    """Keeps the positions of a feed's streams, and declares what is lost at its end.
+
+    Parameters
+    ----------
+    positions
+        Their file.
+    pipeline
+        Rings and ledger.
+    sinks, sources
+        The feed's; more may be added.
+    """
+
+    def __init__(
+        self,
+        positions: Positions,
+        pipeline: Pipeline,
+        sinks: Sequence[Sink],
+        sources: Sequence[LiveSource],
+    ) -> None:
+        self._positions = positions
+        self._pipeline = pipeline
+        self._sinks = sinks
+        self._sources = sources
+        self._declared: set[str] = set()  # sinks whose losses are gaps
+
+    def start(self) -> None:
+        """Let each source's gaps begin where the last run ended, and write that one's last ones."""
+        positions = self._positions.load()
+        for gap in self._positions.take_gaps():
+            self._pipeline.ledger.write_again(gap)
+        for source in self._sources:
+            source.gaps.start(positions)
+
+    def look(self, *, last: bool = False) -> None:
+        """Keep up to where the rows of each stream outlive the process, where that is due."""
+        if not self._sources or not (last or self._positions.is_due):
+            return
+        rings = self._pipeline.rings
+        self._positions.take(
+            {name: rings[name].published for name in self._pipeline.streams},
+            merged(source.gaps for source in self._sources),
+        )
+        self._positions.commit(
+            self._safe_rows(sink for sink in self._sinks if sink.name not in self._declared)
+        )
+
+    def declare_losses(self, sinks: Iterable[Sink]) -> None:
+        """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
+        for sink in sinks:
+            if sink.name in self._declared or not sink.rows_left:
+                continue
+            for table, n_safe in self._safe_rows([sink]).items():
+                if table in self._pipeline.streams:
+                    ring = self._pipeline.rings[table]
+                    gaps = declare_losses(self._pipeline.ledger, ring, n_safe, sink.name)
+                    self._positions.keep_gaps(gaps)
+            self._declared.add(sink.name)
+
+    async def close(self) -> None:
+        """Keep what holds at the feed's end."""
+        self.look(last=True)
+        await self._positions.close()
+
+    def abandon(self) -> None:
+        """Keep what holds now, for a process that ends at once: nothing more is committed."""
+        committed: dict[StreamName, Position | None] = {}
+        for table, n_safe in self._safe_rows(self._sinks).items():
+            if table in self._pipeline.streams:
+                for lost in lost_rows(self._pipeline.rings[table], n_safe):
+                    committed[str(lost.venue), table, str(lost.symbol)] = lost.before
+        self._positions.abandon(merged(source.gaps for source in self._sources), committed)
+
+    def _safe_rows(self, sinks: Iterable[Sink]) -> dict[str, int]:
+        """Give how many rows of each table outlive the process in each of these sinks."""
+        safe: dict[str, int] = {}
+        for sink in sinks:
+            for table, n_rows in sink.rows_safe.items():
+                n = n_rows + self._pipeline.lag.n_dropped(table, sink.name)
+                safe[table] = min(n, safe.get(table, n))
+        return safe
