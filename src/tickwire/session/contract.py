@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tickwire.clock import Clock, Sleep
 from tickwire.config import SessionOptions
@@ -14,9 +14,6 @@ from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import HEALTHY_S
 from tickwire.supervise import Breakers, Failures
 from tickwire.venues.base import Heartbeat
-
-if TYPE_CHECKING:
-    pass
 
 
 class SessionHandler(Protocol):

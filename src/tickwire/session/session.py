@@ -14,37 +14,24 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from tickwire import errors
-from tickwire.config import Context
-from tickwire.logs import Logger, get_logger
 from tickwire.net.awake import AwakeClock, counting
 from tickwire.net.connection import Connection
 from tickwire.net.probe import takes_connections
 from tickwire.observe import Metrics
-from tickwire.redaction import shown_url
-from tickwire.session.asking import Acknowledged, Event, Late, Refused, Suspected, Warned
+from tickwire.session.asking import AllAnswered, Event
 from tickwire.session.breakers import endpoint_breakers, endpoint_of
 from tickwire.session.connection import End, SessionConnection
 from tickwire.session.contract import SessionHandler, SessionSettings
-from tickwire.session.observers import SessionObserver, tell
+from tickwire.session.observers import SessionObserver
 from tickwire.session.pacing import LimitWaits, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
 from tickwire.session.refusals import stay_away_s
-from tickwire.session.replies import BoundedWarnings
-from tickwire.session.subscriber import Unanswered
+from tickwire.session.reporting import DEATHS, SessionReporter
 from tickwire.session.subscriptions import Subscriptions
 from tickwire.supervise import Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues.base import Subscription, Venue
 
 _Result = TypeVar("_Result")
-
-_log = get_logger("tickwire.session")
-
-# Ends that the other side made: what it was asked for last may be why.
-DEATHS = ("closed", "lost", "protocol")
-# Ends that were not asked for.
-LOSSES = (*DEATHS, "timeout", "unanswered", "overflow", "stale")
-MOST_NAMED = 5  # subscriptions in one line
-TOLD_WAIT_S = 1.0  # shorter waits for the limit of connects are not logged
 
 
 class Session:
@@ -105,22 +92,19 @@ class Session:
         self._source = self._metrics.labels.get("source", "")
         self._waits = LimitWaits(
             self._metrics.counter("request_limit_wait_seconds"),
-            lambda: self._log,
+            lambda: self._reporter.log,
             "waiting for the venue's limit of requests",
             self.settings.clock,
         )
         if self.settings.requests is not None:
             self.settings.requests.join(self._source)
-        self._limit_wait_ns = 0  # waited for the venue's limit of connects
-        self._metrics.watch("connect_limit_wait_seconds", lambda: self._limit_wait_ns)
-        self._failures = self.settings.failures or Failures(metrics=self._metrics)
         self._url: str | None = None  # while connecting or connected
         self._n_pings = 0
         self._n_bytes = 0
+        failures = self.settings.failures or Failures(metrics=self._metrics)
+        self._reporter = SessionReporter(self, observers, self._metrics, failures)
         self._make_handler = make_handler
         self._next_conn = next_conn
-        self._observers = tuple(observers)
-        self._warnings = BoundedWarnings(self._warn, self.settings.clock, self._metrics)
         self._current: SessionConnection | None = None  # open, or tried until it is
         self._stop = asyncio.Event()
         self._resumed = asyncio.Event()  # not set while it is on hold
@@ -167,10 +151,6 @@ class Session:
     def url(self) -> str:
         """The endpoint of the open connection, or else of the next one."""
         return self._url or self._policy.url
-
-    @property
-    def _log(self) -> Logger:
-        return _log.bind(venue=self.venue.name, url=shown_url(self.url))
 
     @property
     def is_away(self) -> bool:
@@ -240,7 +220,7 @@ class Session:
         """
         suspended = self._asked.suspend(keys)
         for each in suspended:
-            self._tell(lambda observer, each=each: observer.left_out(self, each, why))  # type: ignore[misc]
+            self._reporter.left_out(each, why)
         if suspended and self.venue.unsubscribe is None:
             self.reconnect(why)
         elif suspended and self._current is not None:
@@ -253,11 +233,11 @@ class Session:
 
     def report_silence(self, subscription: Subscription, text: str) -> None:
         """Tell the observers that a subscription has brought nothing for too long."""
-        self._tell(lambda each: each.stale(self, subscription, text))
+        self._reporter.stale(subscription, text)
 
     def report(self, text: str) -> None:
         """Tell the observers what a person should know, within the bound of warnings."""
-        self._warnings.add(text)
+        self._reporter.warnings.add(text)
 
     def reconnect(self, why: str, *, next_endpoint: bool = False) -> None:
         """Leave the open connection for another one.
@@ -280,7 +260,7 @@ class Session:
 
     def add_observer(self, observer: SessionObserver) -> None:
         """Add an observer; it is called after the earlier ones."""
-        self._observers = (*self._observers, observer)
+        self._reporter.add_observer(observer)
 
     @property
     def is_on_hold(self) -> bool:
@@ -329,9 +309,7 @@ class Session:
 
     async def _wait(self, wait: Wait) -> None:
         if wait.reason == "limit":
-            self._limit_wait_ns += int(wait.seconds * 1e9)
-            if wait.seconds >= TOLD_WAIT_S:
-                self._log.info("waiting for the venue's limit of connects", wait_s=wait.seconds)
+            self._reporter.waits_for_limit(wait.seconds)
         if wait.reason == "breaker" and (url := self._policy.endpoint_to_probe()) is not None:
             probe = spawn("probe", takes_connections(url, self.settings.options))
             if await self._unless_stopped(probe):
@@ -365,8 +343,8 @@ class Session:
                 on_healthy=self._policy.healthy,
                 on_wait=self._waits.add,
                 source=self._source,
-                on_closing=lambda text: self._tell(lambda each: each.closing(self, text)),
-                warn=self._warnings.add,
+                on_closing=self._reporter.closing,
+                warn=self._reporter.warnings.add,
             )
         return self._current
 
@@ -383,11 +361,7 @@ class Session:
                 self._policy.failed(error.status, stay_away_s=told_s)
             else:
                 self._policy.failed()
-            text = str(error)
-            self._tell(lambda each: each.connect_failed(self, text))
-            is_reached = isinstance(error, errors.HandshakeError)
-            context = Context.HANDSHAKE if is_reached else Context.CONNECT
-            self._report(error, context, "connect failed")
+            self._reporter.connect_failed(error)
             return None
         except asyncio.CancelledError:
             self._policy.given_up()
@@ -412,8 +386,7 @@ class Session:
 
         def began() -> None:
             compressed = "deflate" if connection.compression is not None else "off"
-            self._tell(lambda each: each.connected(self, self.conn))
-            self._log.info("connected", conn=self.conn, compression=compressed)
+            self._reporter.connected(self.conn, compressed)
             if self.is_on_hold:  # since it began to connect
                 attempt.leave("asked for", "paused")
 
@@ -426,13 +399,7 @@ class Session:
             self._metrics.counter("protocol_errors").add()
         if end.reason != "paused" and not self._stop.is_set():
             self._policy.ended()
-        self._tell(lambda each: each.disconnected(self, self.conn, end.reason, end.detail))
-        values = {"conn": self.conn, "reason": end.reason, "detail": end.detail}
-        if end.reason in LOSSES:
-            error = errors.ConnectionLost(end.reason, end.detail)
-            self._report(error, Context.SESSION, "disconnected", **values, error="")
-        else:
-            self._log.info("disconnected", **values)
+        self._reporter.disconnected(self.conn, end)
         for event in self._asked.disconnected(died=end.reason in DEATHS):
             self._on_subscription_event(event)
 
@@ -444,48 +411,10 @@ class Session:
         self.subscribed_event.clear()
 
     def _on_subscription_event(self, event: Event) -> None:
-        if isinstance(event, Acknowledged):
-            acknowledged = event.subscription
-            self._tell(lambda each: each.acknowledged(self, acknowledged))
-        elif isinstance(event, Refused):
-            refused, text, retry = event.subscription, event.text, event.retry
-            self._metrics.counter("refusals").add()
-            self._tell(lambda each: each.refused(self, refused, text, retry))
-            self._report(
-                errors.RequestRefused(f"{refused.key}: {text}"), Context.SUBSCRIBE, "refused",
-                subscription=refused.key, text=text, again_s=round(event.again_s, 1), error="",
-            )  # fmt: skip
-        elif isinstance(event, Warned):
-            self._warnings.add(event.text)
-        elif isinstance(event, Late):
-            self._metrics.counter("unanswered_requests").add()
-            names = _some(event.keys)
-            self._report(
-                Unanswered(names), Context.SUBSCRIBE, "no answer to a subscribe request",
-                subscriptions=names, error="",
-            )  # fmt: skip
-        elif isinstance(event, Suspected):
-            self._log.warning(
-                "the connection ended at a subscribe request", subscriptions=_some(event.keys)
-            )
-        else:
+        if isinstance(event, AllAnswered):
             if self._current is not None:
                 self._current.note_subscribed()
             self.subscribed_event.set()
-            self._tell(lambda each: each.subscribed(self, self.conn))
-
-    def _report(self, error: Exception, context: Context, event: str, /, **values: Any) -> None:
-        part = f"{self._source} {self.venue.name}".lstrip()
-        self._failures.report(error, context, event, part=part, log=self._log, **values)
-
-    def _warn(self, text: str) -> None:
-        self._tell(lambda each: each.warned(self, text))
-
-    def _tell(self, call: Callable[[SessionObserver], None]) -> None:
-        tell(self._observers, call)
-
-
-def _some(keys: Sequence[str]) -> str:
-    """Name some of them."""
-    more = f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else ""
-    return ", ".join(keys[:MOST_NAMED]) + more
+            self._reporter.subscribed(self.conn)
+        else:
+            self._reporter.subscriptions(event)
