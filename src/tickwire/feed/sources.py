@@ -1,4 +1,4 @@
-"""One source of a running feed: its sessions, what they report, and the gaps that they leave.
+"""One source of a running feed: its sessions, their changes and their gaps.
 
 Rules of this file
 ------------------
@@ -22,13 +22,13 @@ from tickwire.feed.degrading import SourceDegradation
 from tickwire.feed.legs import LegGroup
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
-from tickwire.ledger import Ledger, Place
+from tickwire.feed.session_events import SessionEvents
+from tickwire.ledger import Ledger
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
-from tickwire.session import Session, SessionObserver, SessionSettings, SourceRest, WindowLimiter
+from tickwire.session import Session, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
-from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
 
@@ -38,7 +38,7 @@ RELEASE_PAUSE_S = 0.01
 COUNTS_LOG_S = 60.0  # between two lines about a count that should not grow
 
 
-class LiveSource(SessionObserver):
+class LiveSource:
     """A source and its connections.
 
     Parameters
@@ -75,10 +75,9 @@ class LiveSource(SessionObserver):
         self.books = pipeline.books
         self.gaps = pipeline.gaps
         self._staleness = pipeline.staleness
-        self._ledger = ledger
         self._metrics = pipeline.metrics
         self._failures = pipeline.failures
-        self._settled: set[Session] = set()  # subscribed once
+        self._events = SessionEvents(self.plan.venue.name, ledger)
         self._tasks: dict[Session, ManagedTask[None]] = {}
         self._task_manager: TaskManager | None = None
         self._session_settings = SessionSettings(
@@ -103,7 +102,10 @@ class LiveSource(SessionObserver):
         ]
 
         self.degradation = SourceDegradation(
-            self.plan, self._metrics, self._note, lambda session, why: session.return_to_first(why)
+            self.plan,
+            self._metrics,
+            self._events.note,
+            lambda session, why: session.return_to_first(why),
         )
 
     # Life.
@@ -168,21 +170,21 @@ class LiveSource(SessionObserver):
         while self.books is not None and not self.decoder.release_held():
             if asyncio.get_running_loop().time() >= end:
                 text = f"{self.books.held_bytes} bytes of book changes did not fit"
-                self._ledger.event("not_released", text, Place(self.plan.venue.name), log=True)
+                self._events.note("not_released", text, log=True)
                 return
             await asyncio.sleep(RELEASE_PAUSE_S)
 
     def pause(self) -> None:
         """Close the connections, and make no other until `resume`; in the loop's thread."""
         if not self.is_on_hold:
-            self._ledger.event("paused", "asked for", Place(self.plan.venue.name), log=True)
+            self._events.note("paused", "asked for", log=True)
         for session in self.sessions:
             session.pause()
 
     def resume(self) -> None:
         """Connect again; in the loop's thread."""
         if self.is_on_hold:
-            self._ledger.event("resumed", "asked for", Place(self.plan.venue.name), log=True)
+            self._events.note("resumed", "asked for", log=True)
         for session in self.sessions:
             session.resume()
 
@@ -200,9 +202,6 @@ class LiveSource(SessionObserver):
         figures = self._metrics.registry.figures("ring_depth")
         tables = self.plan.tables
         return max((depth for (_, table), depth in figures if table in tables), default=0.0)
-
-    def _note(self, event: str, detail: str) -> None:
-        self._ledger.event(event, detail, Place(self.plan.venue.name))
 
     def refresh(self) -> list[asyncio.Future[bool]]:
         """Have every connection replaced, each before it closes."""
@@ -257,7 +256,7 @@ class LiveSource(SessionObserver):
         """Whether a leg of each group has been subscribed once, brings data, or has ended."""
         return all(
             any(
-                session in self._settled
+                session in self._events.settled
                 or (session in self._tasks and self._tasks[session].done())
                 or (session.handler is not None and session.handler.last_message_ns > 0)
                 for session in group.sessions
@@ -302,48 +301,6 @@ class LiveSource(SessionObserver):
         is_releasing = self.books is not None and self.books.is_releasing
         return is_releasing or any(session.is_paused for session in self.sessions)
 
-    # What the sessions tell (`SessionObserver`).
-
-    def connected(self, session: Session, conn: int) -> None:
-        """Note that a connection is open."""
-        self._ledger.event("connected", shown_url(session.url), self._place(conn))
-
-    def subscribed(self, session: Session, conn: int) -> None:
-        """Note that all subscriptions of a connection were answered."""
-        self._settled.add(session)
-        self._ledger.event("subscribed", f"{len(session.subscriptions)}", self._place(conn))
-
-    def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
-        """Note that a connection has ended."""
-        self._ledger.event("disconnected", f"{reason}: {detail}", self._place(conn))
-
-    def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
-        """Note that a subscription cannot be had; the session has logged it."""
-        what = f"{subscription.channel} {subscription.symbol}: {text}"
-        self._ledger.event("refused", what, self._place(session.conn))
-
-    def stale(self, session: Session, subscription: Subscription, text: str) -> None:
-        """Note that a subscription has brought nothing for too long."""
-        what = f"{subscription.channel} {subscription.symbol}: {text}"
-        self._ledger.event("stale", what, self._place(session.conn))
-
-    def left_out(self, session: Session, subscription: Subscription, text: str) -> None:
-        """Note that a subscription is left out for a while."""
-        what = f"{subscription.channel} {subscription.symbol}: {text}"
-        self._ledger.event("left_out", what, self._place(session.conn))
-
-    def closing(self, session: Session, text: str) -> None:
-        """Note that the venue will end a connection."""
-        self._ledger.event("closing", text, self._place(session.conn), log=True)
-
-    def connect_failed(self, session: Session, text: str) -> None:
-        """Note that no connection could be made; the session has logged it."""
-        self._ledger.event("connect_failed", text, self._place(session.conn))
-
-    def warned(self, session: Session, text: str) -> None:
-        """Note what a person should know."""
-        self._ledger.event("warning", text, self._place(session.conn), log=True)
-
     def _tell_unencrypted(self) -> None:
         """Say in the log which endpoints can be read and changed on their way."""
         urls = [session.url for session in self.sessions]
@@ -358,9 +315,6 @@ class LiveSource(SessionObserver):
                     url=shown_url(url),
                     headers=len(self.plan.settings.headers),
                 )
-
-    def _place(self, conn: int) -> Place:
-        return Place(self.plan.venue.name, None, conn if conn >= 0 else None)
 
     def _group(self, number: int, plan: ConnectionPlan) -> LegGroup:
         wanted = set(self.plan.spliced)
@@ -402,7 +356,7 @@ class LiveSource(SessionObserver):
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=self._next_conn,
-            observers=(self, group),
+            observers=(self._events, group),
             metrics=self._metrics,
             delivers=staleness.delivers,
             settings=self._session_settings,
