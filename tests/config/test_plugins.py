@@ -15,7 +15,8 @@ SOURCE = '[[source]]\nvenue = "hyperliquid"\nchannels = ["trades"]\nsymbols = ["
 LINES = """
 from typing import Literal
 
-from tickwire.config.models import Count, FileSinkSettings, SinkName
+from tickwire.config import FileSinkSettings
+from tickwire.config.values import Count, SinkName
 from tickwire.sinks.base import Sink
 
 

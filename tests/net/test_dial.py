@@ -14,7 +14,7 @@ from tests.net.proxying import http_proxy, socks_proxy
 from tests.net.servers import Peer, serve_raw, text
 
 from tickwire import errors
-from tickwire.config import ConnectionOptions, models
+from tickwire.config import ConnectionOptions, values
 from tickwire.net import connect, dial, proxies
 from tickwire.net.http import HttpClient
 
@@ -212,4 +212,4 @@ async def test_a_cancelled_dial_leaves_no_socket(monkeypatch: pytest.MonkeyPatch
 
 
 def test_configuration_and_dial_know_the_same_schemes() -> None:
-    assert set(models.PROXY_SCHEMES) == set(proxies.SCHEMES)
+    assert set(values.PROXY_SCHEMES) == set(proxies.SCHEMES)

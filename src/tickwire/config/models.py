@@ -9,193 +9,34 @@ Rules of this file
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainValidator,
-    ValidationError,
 )
 
-from tickwire.config.problems import problems_of
-from tickwire.config.signatures import signature_of
-from tickwire.errors import ConfigError
-from tickwire.redaction import hide_headers, hide_url, shown_url
+from tickwire.config.section import Section
+from tickwire.config.values import (
+    AnyVenue,
+    EndpointUrls,
+    FeedName,
+    FilePath,
+    Headers,
+    Names,
+    ProxyUrl,
+    RestUrl,
+    RingRows,
+    Seconds,
+    SinkName,
+    StateDir,
+    Symbols,
+    Urls,
+)
+from tickwire.redaction import shown_url
 
-MIN_RING_ROWS = 16_384
 MIB = 1 << 20
-PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
-# A feed's name is part of file names, which may have 255 bytes.
-MAX_NAME_BYTES = 128
-# As in `tickwire.wire.url`.
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
-
-
-class Section(BaseModel):
-    """What all sections share: strict types, no unknown keys, `ConfigError` on a mistake."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, validate_default=True, allow_inf_nan=False
-    )
-
-    def anchored(self, folder: Path) -> Self:
-        """Give the section with its relative paths starting at `folder`."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        paths = {name: folder / v for name, v in values.items() if isinstance(v, Path)}
-        return self.model_copy(update=paths)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        cls.__signature__ = signature_of(cls)
-
-    if not TYPE_CHECKING:  # the synthesised signature stays visible to type checkers
-
-        def __init__(self, *values: Any, **keys: Any) -> None:
-            keys = signature_of(type(self)).bind_partial(*values).arguments | keys
-            try:
-                super().__init__(**keys)
-            except ValidationError as error:
-                raise ConfigError(problems_of(error, sorted(type(self).model_fields))) from None
-
-
-def _is_power_of_two(rows: int) -> int:
-    if rows < MIN_RING_ROWS or rows & (rows - 1):
-        raise ValueError(f"should be a power of two, at least {MIN_RING_ROWS}")
-    return rows
-
-
-def as_tuple(names: Any) -> Any:
-    """Take a list as a tuple, and nothing else."""
-    if not isinstance(names, list | tuple):
-        raise ValueError("should be a list in brackets")
-    return tuple(names)
-
-
-def _has_no_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("should name at least one")
-    if "" in names:
-        raise ValueError("should not contain an empty string")
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
-    if repeated:
-        raise ValueError(f"names {', '.join(map(repr, repeated))} more than once")
-    return names
-
-
-def _star_stands_alone(symbols: tuple[str, ...]) -> tuple[str, ...]:
-    if "*" in symbols and len(symbols) > 1:
-        raise ValueError('should be either ["*"] or symbols by name')
-    return symbols
-
-
-def _check_url(url: Any, schemes: Sequence[str], *, user: bool = False) -> str:
-    try:
-        parts = urlsplit(url)
-        complete = parts.scheme in schemes and bool(parts.hostname)
-        complete = complete and not _NOT_IN_URLS.search(url)
-        _ = parts.port
-    except (ValueError, TypeError, AttributeError):
-        complete = False
-    if not complete:
-        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise ValueError(f"should be a URL with {allowed} and a host")
-    if "@" in parts.netloc:
-        hide_url(url)
-        if not user:
-            raise ValueError("should have no user and password: give a header Authorization")
-    return str(url)
-
-
-def url_with(*schemes: str) -> AfterValidator:
-    """Give what refuses any other text than a URL of these schemes."""
-    return AfterValidator(lambda url: _check_url(url, schemes))
-
-
-def _proxy(given: str) -> str:
-    if given == "off":
-        return given
-    try:
-        return _check_url(given, PROXY_SCHEMES, user=True)
-    except ValueError as error:
-        raise ValueError(f'{error}, or "off"') from None
-
-
-def _urls_of_endpoints(given: Any) -> str | dict[str, str] | None:
-    if given is None or isinstance(given, str):
-        return given if given is None else _check_url(given, ("ws", "wss"))
-    if not isinstance(given, dict) or not given:
-        raise ValueError("should be a string in quotes, or a table of them: url.NAME")
-    for name, url in given.items():
-        try:
-            _check_url(url, ("ws", "wss"))
-        except ValueError as error:
-            shown = shown_url(url) if isinstance(url, str) else url
-            raise ValueError(f"{name} is {shown!r}, {error}") from None
-    return dict(given)
-
-
-def _urls(given: Any) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    if not isinstance(given, list | tuple) or not given:
-        raise ValueError("should be a list in brackets of URLs")
-    for at, url in enumerate(given):
-        try:
-            _check_url(url, ("ws", "wss"))
-        except ValueError as error:
-            shown = shown_url(url) if isinstance(url, str) else url
-            raise ValueError(f"[{at}] is {shown!r}, {error}") from None
-    return tuple(given)
-
-
-def _hide_headers(headers: dict[str, str]) -> dict[str, str]:
-    hide_headers(headers.items())
-    return headers
-
-
-def _venue(venue: Any) -> Any:
-    """Take a name, or the declaration of a venue (`tickwire.venues.base.Venue` or the like)."""
-    if isinstance(venue, str):
-        if not venue:
-            raise ValueError("should name a venue")
-    elif not (hasattr(venue, "name") and hasattr(venue, "channels")):
-        raise ValueError("should be the name of a venue")
-    return venue
-
-
-def _path(path: Any) -> Any:
-    if not isinstance(path, str | Path):
-        raise ValueError("should be a path in quotes")
-    if not str(path) or "\0" in str(path):
-        raise ValueError("should not be empty")
-    return Path(path)
-
-
-def _state_dir(path: Any) -> Any:
-    return None if path is None or path == "" else _path(path)
-
-
-def _fits_a_file_name(name: str) -> str:
-    if len(quote(name, safe="")) > MAX_NAME_BYTES:
-        raise ValueError(f"should have at most {MAX_NAME_BYTES} bytes, percent-encoded")
-    return name
-
-
-Names = Annotated[Sequence[str], BeforeValidator(as_tuple), AfterValidator(_has_no_repeats)]
-# Given as either, kept as a Path.
-FilePath = Annotated[str | Path, BeforeValidator(_path)]
-Seconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-SinkName = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class Feed(Section):
@@ -226,15 +67,11 @@ class Feed(Section):
         70; 0: for ever.
     """
 
-    name: Annotated[
-        str,
-        Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$"),
-        AfterValidator(_fits_a_file_name),
-    ] = "main"
+    name: FeedName = "main"
     loop: Literal["uvloop", "asyncio"] = "uvloop"
-    ring_rows: Annotated[int, AfterValidator(_is_power_of_two)] = 262_144
+    ring_rows: RingRows = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
-    state_dir: Annotated[str | Path | None, BeforeValidator(_state_dir)] = Path(".tickwire")
+    state_dir: StateDir = Path(".tickwire")
     spill_dir: FilePath | None = None
     spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
@@ -280,8 +117,8 @@ class ConnectionOptions(Section):
 
     carrier: Literal["protocol", "stream", "picows"] = "protocol"
     ca_file: FilePath | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_hide_headers)] = Field(default_factory=dict)
-    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
+    headers: Headers = Field(default_factory=dict)
+    proxy: ProxyUrl | None = None
     connect_timeout_s: Seconds = 10.0
     close_timeout_s: Seconds = 5.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
@@ -366,13 +203,13 @@ class Source(SessionOptions):
         Which connections of a capture this source takes; all where left out.
     """
 
-    venue: Annotated[Any, AfterValidator(_venue)]
+    venue: AnyVenue
     channels: Names
-    symbols: Annotated[Names, AfterValidator(_star_stands_alone)]
-    url: Annotated[str | dict[str, str] | None, PlainValidator(_urls_of_endpoints)] = None
-    urls: Annotated[tuple[str, ...] | None, PlainValidator(_urls)] = None
+    symbols: Symbols
+    url: EndpointUrls = None
+    urls: Urls = None
     redundancy: Annotated[int, Field(ge=1, le=4)] = 1
-    rest_url: Annotated[str, url_with("http", "https")] | None = None
+    rest_url: RestUrl | None = None
     extras: bool = False
     priority: Names | None = None
     first_message_s: Seconds = 30.0

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from tickwire.config.models import Section
+from tickwire.config.section import Section
 
 
 class Severity(StrEnum):

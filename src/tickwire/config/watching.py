@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from tickwire.config.models import Section, as_tuple, url_with
+from tickwire.config.section import Section
+from tickwire.config.values import as_tuple, url_with
 from tickwire.redaction import hide_url, shown_url
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\s/\[\]]+):(?P<port>\d{1,5})")

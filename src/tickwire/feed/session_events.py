@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- A session has logged its own failures; what nobody else logs is logged with its row.
+- A session has logged its own failures; what is logged nowhere else is logged with its row.
 """
 
 from __future__ import annotations

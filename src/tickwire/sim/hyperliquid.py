@@ -16,18 +16,24 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tickwire.sim.candles import INTERVALS, Candle, Candles
+from tickwire.sim.candles import INTERVALS, Candles
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
 from tickwire.sim.faults import Fault
-from tickwire.sim.market import Event, Symbol, Trade
+from tickwire.sim.hyperliquid_messages import (
+    bbo_message,
+    book_message,
+    candle_message,
+    context_message,
+    mid_text,
+    trades_message,
+)
+from tickwire.sim.market import Event
 
 BOOK_EVENTS = 10
 FAST_BOOK_EVENTS = 4
 CONTEXT_EVENTS = 25
 MIDS_EVENTS = 40
 MAX_SUBSCRIPTIONS = 1000  # of one connection
-# From one book to the next most levels stay as they are: their text is kept.
-LEVEL_TEXTS = 20_000
 
 _TABLES = {
     "trades": "trades",
@@ -40,7 +46,6 @@ _TABLES = {
 _INTERVALS = frozenset(INTERVALS) - {"1s", "6h"}
 _LIMIT = "Cannot track more than 1000 total subscriptions."
 _TRADE_ID = re.compile(rb'"tid":(\d+)')
-_ADDRESS_MASK = (1 << 160) - 1
 
 
 class Hyperliquid(Exchange):
@@ -164,12 +169,12 @@ class Hyperliquid(Exchange):
         if kind == "trades":
             recent = list(symbol.recent)[-20:]
             if recent:
-                yield _trades(key, symbol, recent)
+                yield trades_message(key, symbol, recent)
         elif kind == "bbo":
-            yield _bbo(key, symbol, now_ms)
+            yield bbo_message(key, symbol, now_ms)
         elif kind == "l2Book":
             self._books.setdefault(symbol.name, {})[key] = subscription
-            yield _book(key, symbol, now_ms, subscription)
+            yield book_message(key, symbol, now_ms, subscription)
         elif kind == "candle":
             interval = subscription["interval"]
             candles = self._candles.setdefault(symbol.name, {})
@@ -179,9 +184,9 @@ class Hyperliquid(Exchange):
                     candles[interval].add(trade)
             running = candles[interval].running
             if running is not None:
-                yield _candle(key, symbol, running)
+                yield candle_message(key, symbol, running)
         else:
-            yield _context(key, symbol)
+            yield context_message(key, symbol)
 
     def render(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
         """Trades, then the touch, then what is due by the count of events."""
@@ -191,22 +196,22 @@ class Hyperliquid(Exchange):
         if event.trades:
             key = "trades:" + name
             if key in wanted:
-                yield _trades(key, symbol, event.trades)
+                yield trades_message(key, symbol, event.trades)
             if name in self._candles:
                 yield from self._update_candles(event, wanted)
         if event.touch_moved:
             key = "bbo:" + name
             if key in wanted:
-                yield _bbo(key, symbol, event.time_ms)
+                yield bbo_message(key, symbol, event.time_ms)
         if symbol.n_events % FAST_BOOK_EVENTS == 0 or symbol.n_events % BOOK_EVENTS == 0:
             for key, book in self._books.get(name, {}).items():
                 every = FAST_BOOK_EVENTS if book["fast"] else BOOK_EVENTS
                 if symbol.n_events % every == 0 and key in wanted:
-                    yield _book(key, symbol, event.time_ms, book)
+                    yield book_message(key, symbol, event.time_ms, book)
         if symbol.n_events % CONTEXT_EVENTS == 0:
             key = "activeAssetCtx:" + name
             if key in wanted:
-                yield _context(key, symbol)
+                yield context_message(key, symbol)
         if self.n_events % MIDS_EVENTS == 0:
             for key in wanted:
                 if key.startswith("allMids"):
@@ -219,7 +224,7 @@ class Hyperliquid(Exchange):
                 candles.add(trade)
             key = f"candle:{name}:{interval}"
             if candles.running is not None and key in wanted:
-                yield _candle(key, event.symbol, candles.running)
+                yield candle_message(key, event.symbol, candles.running)
 
     def _mids(self, key: str) -> Message:
         dex = key.partition(":")[2]
@@ -231,7 +236,7 @@ class Hyperliquid(Exchange):
     def _mid_texts(self, dex: str) -> dict[str, str]:
         """Write the mids of one dex; those of the main one have no prefix."""
         symbols = self.market.symbols.items()
-        return {name: _mid(one) for name, one in symbols if name.rpartition(":")[0] == dex}
+        return {name: mid_text(one) for name, one in symbols if name.rpartition(":")[0] == dex}
 
     def _listed(self, asked: Mapping[str, Any]) -> list[dict[str, str]]:
         """List the perpetuals of a dex, those of the main one, or the spot pairs."""
@@ -258,7 +263,7 @@ class Hyperliquid(Exchange):
                 if subscription is None:
                     return Answer(500, "null")
                 symbol = self.market.symbols[subscription["coin"]]
-                book = _book("", symbol, self.market.clock_ms(), subscription)
+                book = book_message("", symbol, self.market.clock_ms(), subscription)
                 return Answer(200, dumps(json.loads(book.payload)["data"]))
         except (ValueError, KeyError, TypeError):
             pass
@@ -295,148 +300,3 @@ def _key(subscription: Mapping[str, Any]) -> str:
         fast, figures = subscription["fast"], subscription["nSigFigs"]
         return f"{key}:{figures}:{subscription['mantissa']}:{fast}"
     return key
-
-
-def _trades(key: str, symbol: Symbol, trades: list[Trade]) -> Message:
-    instrument = symbol.instrument
-    last = trades[-1].number
-    n_repeated = min(max(symbol.delivered - last + len(trades), 0), len(trades))
-    symbol.delivered = max(symbol.delivered, last)
-    parts = []
-    for trade in trades:
-        entropy = trade.entropy
-        buyer = entropy & _ADDRESS_MASK
-        seller = entropy >> 96
-        parts.append(
-            f'{{"coin":"{symbol.name}","side":"{"B" if trade.is_buy else "A"}",'
-            f'"px":"{instrument.price_text(trade.ticks)}","sz":"{instrument.size_text(trade.lots)}",'
-            f'"time":{trade.time_ms},"hash":"0x{entropy:064x}","tid":{trade.trade_id},'
-            f'"users":["0x{buyer:040x}","0x{seller:040x}"]}}'
-        )
-    payload = '{"channel":"trades","data":[' + ",".join(parts) + "]}"
-    return Message(key, "trades", payload.encode(), len(parts), n_repeated)
-
-
-def _levels(symbol: Symbol, levels: list[tuple[int, int, int]]) -> str:
-    known = symbol.level_texts
-    return ",".join([known.get(level) or _level(symbol, level) for level in levels])
-
-
-def _level(symbol: Symbol, level: tuple[int, int, int]) -> str:
-    ticks, lots, n_orders = level
-    price, size = symbol.instrument.price_text(ticks), symbol.instrument.size_text(lots)
-    text = f'{{"px":"{price}","sz":"{size}","n":{n_orders}}}'
-    if len(symbol.level_texts) >= LEVEL_TEXTS:
-        symbol.level_texts.clear()
-    symbol.level_texts[level] = text
-    return text
-
-
-def _bbo(key: str, symbol: Symbol, time_ms: int) -> Message:
-    touch = _levels(symbol, symbol.bids.top(1) + symbol.asks.top(1))
-    data = f'{{"coin":"{symbol.name}","time":{time_ms},"bbo":[{touch}]}}'
-    return Message(key, "quotes", f'{{"channel":"bbo","data":{data}}}'.encode())
-
-
-def _book(key: str, symbol: Symbol, time_ms: int, subscription: Mapping[str, Any]) -> Message:
-    n_levels = 5 if subscription["fast"] else 20
-    figures, mantissa = subscription["nSigFigs"], subscription["mantissa"]
-    if figures is None:
-        bids, asks = symbol.bids.top(n_levels), symbol.asks.top(n_levels)
-    else:
-        grid = _grid(symbol, figures, mantissa or 1)
-        bids = _merged(symbol.bids.top(len(symbol.bids.keys)), grid, n_levels, is_bid=True)
-        asks = _merged(symbol.asks.top(len(symbol.asks.keys)), grid, n_levels, is_bid=False)
-    bid_text, ask_text = _levels(symbol, bids), _levels(symbol, asks)
-    extra = ""
-    if figures is not None:
-        spread = symbol.instrument.price_text(asks[0][0] - bids[0][0])
-        extra += f',"spread":"{spread}"'
-    if subscription["fast"]:
-        extra += ',"fast":true'
-    data = (
-        f'{{"coin":"{symbol.name}","time":{time_ms},"levels":[[{bid_text}],[{ask_text}]]{extra}}}'
-    )
-    payload = f'{{"channel":"l2Book","data":{data}}}'.encode()
-    return Message(key, "book", payload, len(bids) + len(asks))
-
-
-def _grid(symbol: Symbol, figures: int, mantissa: int) -> int:
-    """Return the ticks between two levels of a book with that many significant figures."""
-    digits = len(str(symbol.bids.best))
-    return int(10 ** max(digits - figures, 0)) * mantissa
-
-
-def _merged(
-    levels: list[tuple[int, int, int]], grid: int, n_levels: int, *, is_bid: bool
-) -> list[tuple[int, int, int]]:
-    # Away from the middle: bids down, asks up, so that the merged book does not cross.
-    merged: dict[int, tuple[int, int]] = {}
-    for ticks, lots, n_orders in levels:
-        price = ticks // grid * grid if is_bid else -(-ticks // grid) * grid
-        had_lots, had_orders = merged.get(price, (0, 0))
-        merged[price] = (had_lots + lots, had_orders + n_orders)
-    return [(price, lots, n_orders) for price, (lots, n_orders) in merged.items()][:n_levels]
-
-
-def _candle(key: str, symbol: Symbol, candle: Candle) -> Message:
-    price = symbol.instrument.price_text
-    payload = (
-        f'{{"channel":"candle","data":{{"t":{candle.open_ms},"T":{candle.close_ms},'
-        f'"s":"{symbol.name}","i":"{candle.interval}","o":"{price(candle.open)}",'
-        f'"c":"{price(candle.close)}","h":"{price(candle.high)}","l":"{price(candle.low)}",'
-        f'"v":"{symbol.instrument.size_text(candle.lots)}","n":{candle.n_trades}}}}}'
-    )
-    return Message(key, "candles", payload.encode())
-
-
-def _mid(symbol: Symbol) -> str:
-    half, odd = divmod(symbol.mid_half_ticks, 2)
-    text = symbol.instrument.price_text(half)
-    if not odd:
-        return text
-    # Half a tick more: one decimal below the tick's.
-    whole, _, fraction = text.partition(".")
-    decimals = symbol.instrument.tick_decimals
-    return f"{whole}.{fraction.ljust(decimals, '0')[:decimals]}5"
-
-
-def _context(key: str, symbol: Symbol) -> Message:
-    instrument = symbol.instrument
-    price, start = instrument.price_text, instrument.start_ticks
-    drift = symbol.last_ticks - start
-    if symbol.name.startswith("@") or "/" in symbol.name:
-        return _spot_context(key, symbol)
-    context = {
-        "funding": f"{1.25e-05 + drift / start / 100:.10f}",
-        "openInterest": instrument.size_text(instrument.typical_lots * 40_000 + symbol.volume_lots),
-        "prevDayPx": price(start),
-        "dayNtlVlm": instrument.notional_text(symbol.notional),
-        "premium": f"{drift / start / 10:.10f}",
-        "oraclePx": price(start + drift * 9 // 10),
-        "markPx": price(symbol.last_ticks),
-        "midPx": _mid(symbol),
-        "impactPxs": [price(symbol.bids.best), price(symbol.asks.best)],
-        "dayBaseVlm": instrument.size_text(symbol.volume_lots),
-    }
-    data = {"coin": symbol.name, "ctx": context}
-    payload = dumps({"channel": "activeAssetCtx", "data": data})
-    return Message(key, "tickers", payload.encode())
-
-
-def _spot_context(key: str, symbol: Symbol) -> Message:
-    instrument = symbol.instrument
-    supply = instrument.size_text(instrument.typical_lots * 1_000_000)
-    context = {
-        "prevDayPx": instrument.price_text(instrument.start_ticks),
-        "dayNtlVlm": instrument.notional_text(symbol.notional),
-        "markPx": instrument.price_text(symbol.last_ticks),
-        "midPx": _mid(symbol),
-        "circulatingSupply": supply,
-        "coin": symbol.name,
-        "totalSupply": supply,
-        "dayBaseVlm": instrument.size_text(symbol.volume_lots),
-    }
-    data = {"coin": symbol.name, "ctx": context}
-    payload = dumps({"channel": "activeSpotAssetCtx", "data": data})
-    return Message(key, "tickers", payload.encode())

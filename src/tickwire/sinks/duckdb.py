@@ -30,7 +30,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from tickwire.config import FileSinkSettings
-from tickwire.config.models import Count, SinkName
+from tickwire.config.values import Count, SinkName
 from tickwire.errors import SinkError
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
-from tickwire.config.models import Count, SinkName
+from tickwire.config.values import Count, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Metrics
 from tickwire.schema import Table

@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 
 from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
-from tickwire.config.models import Count, Seconds, SinkName
+from tickwire.config.values import Count, Seconds, SinkName
 from tickwire.errors import SinkError
 from tickwire.observe import Metrics
 from tickwire.sinks.base import Sink
