@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 import tickwire
-from tickwire.feed.consumer import BatchConsumer, QueueEmpty, QueueShutDown
+from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.row_queue import QueueEmpty, QueueShutDown
 from tickwire.observe import Histogram
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES

@@ -50,6 +50,7 @@ MEASURED_BY = {
     "decode/_template": "decode/bench_decoder",
     "decode/_walk": "decode/bench_decoder",
     "observe/_counter": "decode/bench_decoder",
+    "ring/_attachment": "ring/bench_consumer",
     "ring/_stage": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
     "wire/_frame_parser": "wire/bench_parser",

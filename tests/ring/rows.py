@@ -6,10 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tickwire.ring import Dictionaries, Ring
+from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Column, Kind, Table
 
 TABLE_NAMES = sorted(TABLES)
+ROWS = 1024
 
 
 def make_row(ring: Ring, i: int, *, nulls: bool = True) -> dict[str, Any]:
@@ -45,6 +46,17 @@ def fill(ring: Ring, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         assert ring.stage(**row)
     ring.publish()
+
+
+def mids() -> tuple[Ring, Consumer]:
+    """A ring of prices and its consumer."""
+    ring = Ring(TABLES["mids"], ROWS, Dictionaries())
+    return ring, Consumer(ring)
+
+
+def put(ring: Ring, n: int, **values: Any) -> None:
+    """Publish rows, with these values in place of their own."""
+    fill(ring, [make_row(ring, i) | values for i in range(n)])
 
 
 def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -1,178 +1,36 @@
-"""The consumer of one table in the vocabulary of `asyncio.Queue`; its items are record batches.
+"""The consumer of one table whose items are record batches.
 
 Rules of this file
 ------------------
-- Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
-  ring and the wish to be woken nothing can be published.
-- The ring wakes a waiting consumer, once (`arm`); nothing happens here per message.
 - From a publish to the body of an `async for` there is one hop of the loop and as little Python as
   can be: at a modest rate that is much of a row's latency. So `get` and `__anext__` give the same
   coroutine, which awaits the future that the publish sets.
-- `maxsize` bounds what waits for this consumer alone. Where it blocks, the ring's writer keeps to
-  the bound; else what is too old is dropped here, when rows are taken.
 - Batches that a program has put are given before the ring's rows.
-- An abandoned consumer is collected and detached: the ring knows it only weakly.
 """
 
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
-from tickwire.errors import ConsumerLagged
-from tickwire.ring import Consumer, Loss, Ring
-from tickwire.wording import counted
-
-if TYPE_CHECKING:
-    from tickwire.observe import Histogram
-
-QueueEmpty = asyncio.QueueEmpty
-QueueFull = asyncio.QueueFull
-
-OnLag = Literal["block", "drop", "raise"]
-
-if TYPE_CHECKING or not hasattr(asyncio, "QueueShutDown"):  # before Python 3.13
-
-    class QueueShutDown(Exception):
-        """The consumer is shut down and has nothing left."""
-
-else:
-    QueueShutDown = asyncio.QueueShutDown
+from tickwire.feed.row_queue import QueueEmpty, QueueFull, QueueShutDown, RowQueue
 
 
-class BatchConsumer:
+class BatchConsumer(RowQueue):
     """An async iterator over the rows of one table, from the oldest that its ring holds.
 
-    Parameters
-    ----------
-    ring
-        Where the rows are.
-    latency
-        Gets the time from read to `get` of every row.
-    on_lag
-        What happens where the ring is full because this consumer lags: `block` stops the feed,
-        `drop` drops its oldest rows, `raise` does so and raises `ConsumerLagged` once at the next
-        `get`. None: what the feed's `overflow` says.
-    name
-        What the log, the metrics and the gaps call it.
-    maxsize
-        So many rows may wait for it; None: as many as the ring holds. What `on_lag` says of a full
-        ring then holds from there on.
-    on_loss
-        Called with the rows that were dropped at `maxsize`.
-
-    Attributes
-    ----------
-    name
-        As given.
-    rows
-        What reads the ring.
+    Its parameters and attributes are those of `RowQueue`.
     """
-
-    def __init__(
-        self,
-        ring: Ring,
-        latency: Histogram | None = None,
-        *,
-        on_lag: OnLag | None = None,
-        name: str = "batches",
-        maxsize: int | None = None,
-        on_loss: Callable[[Loss], None] | None = None,
-    ) -> None:
-        if on_lag not in (None, "block", "drop", "raise"):
-            raise ValueError(f"on_lag is {on_lag!r}: block, drop or raise")
-        if maxsize is not None and maxsize < 1:
-            raise ValueError(f"maxsize is {maxsize}: at least 1 row")
-        capacity = int(ring.capacity)
-        self._maxsize = capacity if maxsize is None else min(maxsize, capacity)
-        blocks = on_lag == "block" or (on_lag is None and not ring.drops_oldest)
-        self._drops_past = 0 if maxsize is None or blocks else self._maxsize
-        self.name = name
-        self._ring = ring
-        self.rows = self._rows = Consumer(
-            ring,
-            on_lag="drop" if on_lag == "raise" else on_lag,
-            max_lag=self._maxsize if maxsize is not None and blocks else 0,
-        )
-        ring.renew_limits()
-        self._on_loss = on_loss
-        self._put: deque[pa.RecordBatch] = deque()
-        self._putters: deque[asyncio.Future[None]] = deque()
-        self._n_lost = 0  # at `maxsize`
-        self._raises = on_lag == "raise"
-        self._n_dropped = 0  # which were raised
-        self._latency = latency
-        self._getters: deque[asyncio.Future[None]] = deque()
-        self._joiners: deque[asyncio.Future[None]] = deque()
-        self._armed = False
-        self._unfinished = 0
-        self._left: int | None = None  # rows still to give once it is shut down
-        self._detached = False
-        self._wake = _waker(weakref.ref(self))
-
-    def __repr__(self) -> str:
-        state = "ended" if self._detached else f"{counted(self.qsize(), 'row')} to take"
-        return f"<BatchConsumer of {self._ring.table.name}: {state}>"
 
     def __aiter__(self) -> BatchConsumer:
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, pa.RecordBatch]:
         return self._next(StopAsyncIteration)
-
-    def __enter__(self) -> BatchConsumer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> BatchConsumer:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_detached") and not self._detached:
-            self._rows.close()
-
-    @property
-    def maxsize(self) -> int:
-        """Rows that may wait."""
-        return self._maxsize
-
-    def qsize(self) -> int:
-        """Give the number of rows published, or put, and not yet taken."""
-        n_put = sum(batch.num_rows for batch in self._put) if self._put else 0
-        if self._detached:
-            return n_put
-        available = int(self._rows.available)
-        return n_put + (available if self._left is None else min(available, self._left))
-
-    def empty(self) -> bool:
-        """Whether there is no row to take."""
-        return self.qsize() == 0
-
-    def full(self) -> bool:
-        """Whether as many rows wait as may."""
-        return self.qsize() >= self.maxsize
 
     def get(self) -> Coroutine[Any, Any, pa.RecordBatch]:
         """Wait for rows and take all there are; the batch owns its memory.
@@ -243,24 +101,6 @@ class BatchConsumer:
             raise QueueEmpty
         return batch
 
-    async def wait(self) -> int:
-        """Wait until there are rows to take, as for a lease.
-
-        Returns
-        -------
-        int
-            How many; 0 where there will be none any more.
-        """
-        while not self._detached:
-            n_rows = self.qsize()
-            if n_rows:
-                return n_rows
-            if self._left is not None:
-                self._detach()
-                break
-            await self._wait_for_publish()
-        return 0
-
     @contextmanager
     def lease(self) -> Iterator[pa.RecordBatch]:
         """Borrow rows: numbers, times and codes without a copy, valid inside the block.
@@ -304,65 +144,6 @@ class BatchConsumer:
             self._note_taken(n_rows)
             self.task_done()
 
-    def task_done(self) -> None:
-        """Say that a batch from `get` has been dealt with.
-
-        Raises
-        ------
-        ValueError
-            More often than there were batches.
-        """
-        if self._unfinished <= 0:
-            raise ValueError("task_done() called too many times")
-        self._unfinished -= 1
-        self._wake_joiners()
-
-    async def join(self) -> None:
-        """Wait until every row has been taken and every batch dealt with."""
-        while self._unfinished or not self.empty():
-            waiter = asyncio.get_running_loop().create_future()
-            self._joiners.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._joiners:
-                    self._joiners.remove(waiter)
-
-    def shutdown(self, immediate: bool = False) -> None:
-        """End the consumer.
-
-        Parameters
-        ----------
-        immediate
-            False: the rows published until now can still be taken, then `get` raises
-            `QueueShutDown`. True: it does so at once.
-        """
-        if self._left is None:
-            self._left = 0 if self._detached else int(self._rows.available)
-        if immediate:
-            self._put.clear()
-        if immediate or (self._left == 0 and not self._put):
-            self._detach()
-        self._wake_putters()
-        for getter in self._getters:
-            if not getter.done():
-                getter.set_result(None)
-        self._getters.clear()
-        self._wake_joiners()
-
-    def close(self) -> None:
-        """Detach from the ring; what was not taken is given up."""
-        self.shutdown(immediate=True)
-
-    def _check_open(self) -> None:
-        if self._put:
-            return
-        if self._detached:
-            raise QueueShutDown
-        if self._left == 0:
-            self._detach()
-            raise QueueShutDown
-
     def _take(self) -> pa.RecordBatch | None:
         """Take all rows there are, None where there is none; only where it is open."""
         if self._put:
@@ -389,41 +170,6 @@ class BatchConsumer:
             self._wake_putters()
         return batch
 
-    def _drop_excess(self) -> None:
-        """Drop the oldest rows where more wait than may, and this consumer does not block."""
-        if not self._drops_past:
-            return
-        while (excess := int(self._rows.available) - self._drops_past) > 0:
-            batch = self._rows.take(excess)
-            if batch is None:
-                return
-            times = batch.column("ts_recv").cast(pa.int64())
-            self._n_lost += batch.num_rows
-            if self._left is not None:
-                self._left -= batch.num_rows
-            if self._on_loss is not None:
-                first, last = times[0].as_py(), times[-1].as_py()
-                self._on_loss(Loss(batch.num_rows, first, last))
-
-    def _check_lag(self) -> None:
-        n_dropped = self._rows.n_dropped + self._n_lost
-        if n_dropped > self._n_dropped:
-            n_rows, self._n_dropped = n_dropped - self._n_dropped, n_dropped
-            raise ConsumerLagged(self.name, self._ring.table.name, n_rows)
-
-    def _note_taken(self, n_rows: int) -> None:
-        if self._left is not None:
-            self._left -= n_rows
-            if self._left <= 0:
-                self._detach()
-        elif self._getters:
-            self._arm()
-
-    def _detach(self) -> None:
-        if not self._detached:
-            self._detached = True
-            self._rows.close()
-
     async def _next(self, end: type[Exception]) -> pa.RecordBatch:
         """Wait for rows and take all there are; raises `end` when there will be none."""
         while self._put or not self._detached:
@@ -444,59 +190,3 @@ class BatchConsumer:
                 self._give_up(getter)
                 raise
         raise end
-
-    async def _wait_for_publish(self) -> None:
-        getter = asyncio.get_running_loop().create_future()
-        self._getters.append(getter)
-        self._arm()
-        try:
-            await getter
-        except BaseException:
-            self._give_up(getter)
-            raise
-        if self._getters:  # the rows stay: another waiter may take them
-            self._wake_getter()
-
-    def _give_up(self, getter: asyncio.Future[None]) -> None:
-        getter.cancel()
-        if getter in self._getters:
-            self._getters.remove(getter)
-        if not self.empty():  # it was woken, and the rows are there for another one
-            self._wake_getter()
-
-    def _arm(self) -> None:
-        if not self._armed and not self._detached:
-            self._armed = True
-            self._ring.arm(self._wake)
-
-    def _wake_getter(self) -> None:
-        while self._getters:
-            getter = self._getters.popleft()
-            if not getter.done():
-                getter.set_result(None)
-                break
-
-    def _wake_putters(self) -> None:
-        for putter in self._putters:
-            if not putter.done():
-                putter.set_result(None)
-
-    def _wake_joiners(self) -> None:
-        if self._unfinished or not self.empty():
-            return
-        for waiter in self._joiners:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._joiners.clear()
-
-
-def _waker(consumer: weakref.ref[BatchConsumer]) -> Callable[[], None]:
-    """Make what the ring calls: it must not keep the consumer alive."""
-
-    def wake() -> None:
-        waiting = consumer()
-        if waiting is not None:
-            waiting._armed = False
-            waiting._wake_getter()
-
-    return wake

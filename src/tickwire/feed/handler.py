@@ -24,12 +24,13 @@ from tickwire.config import (
 from tickwire.errors import TickwireError
 from tickwire.feed.callbacks import FeedCallbacks
 from tickwire.feed.composing import config_of, without_state
-from tickwire.feed.consumer import BatchConsumer, OnLag
+from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following
 from tickwire.feed.limits import RunLimits, until_end
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
+from tickwire.feed.row_queue import OnLag
 from tickwire.feed.running import RunningFeed, parts_of
 from tickwire.feed.view import FeedView
 from tickwire.logs import get_logger
