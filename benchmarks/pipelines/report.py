@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks.paced.report import found_before
 from benchmarks.pipelines.gates import CPU, RATE, TICKWIRE, Verdict, compare
 from benchmarks.pipelines.memory import MemoryResult
 from benchmarks.pipelines.plots import draw
@@ -59,7 +60,8 @@ def write(
         paths += [folder / "throughput.svg", folder / "latest.md"]
         draw(results, paths[1])
         modules = _modules(folder / f"{document['commit']}.modules.json")
-        paths[2].write_text(_markdown(document, results, verdicts, modules))
+        at_a_pace = found_before(folder, document["commit"])
+        paths[2].write_text(_markdown(document, results, verdicts, modules, at_a_pace))
     return paths
 
 
@@ -80,6 +82,7 @@ def _markdown(
     results: Sequence[Result],
     verdicts: Sequence[Verdict],
     modules: dict[str, str],
+    at_a_pace: Sequence[str] = (),
 ) -> str:
     about = document["machine"]
     lines = [
@@ -93,6 +96,9 @@ def _markdown(
         "",
         "Written by `make bench` or `make bench-quick`; `benchmarks/README.md` says how to read "
         "it.",
+        *at_a_pace,
+        "",
+        "## At saturation",
         "",
         "![messages per second and CPU per message](throughput.svg)",
     ]

@@ -146,7 +146,7 @@ async def test_a_feed_notes_every_row_on_either_loop(stage):
     with OpenLoopServer(load) as server:
         plan = Plan(server.urls[0], (150, 300, 300), int(tape.ends[0]))
         reports = []
-        feeding = asyncio.create_task(receivers._feed(plan, reports.append, note))
+        feeding = asyncio.create_task(receivers.run_feed(plan, reports.append, note))
         sent = [
             await asyncio.to_thread(server.send, stretch)
             for stretch in (Stretch(150), Stretch(300, 3_000.0), Stretch(300, 30_000.0))

@@ -17,13 +17,15 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from time import monotonic_ns, thread_time_ns
+from math import isclose
+from time import monotonic_ns, process_time_ns, thread_time_ns
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 import uvloop
+from numpy.typing import NDArray
 
 from tickwire import FeedHandler, Source
 from tickwire.bench.arrivals import Arrivals, Notes, percentiles_us
@@ -88,12 +90,12 @@ def subscribe_by_hand(reader: socket.socket, requests: Sequence[str]) -> None:
 
 def receive_to_ring(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     """Note when rows become visible: inside the ring's publish, once per read."""
-    uvloop.run(_feed(plan, report, _to_ring))
+    uvloop.run(run_feed(plan, report, _to_ring))
 
 
 def receive_to_batch(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     """Note when the body of an `async for` begins."""
-    uvloop.run(_feed(plan, report, _to_batch))
+    uvloop.run(run_feed(plan, report, _to_batch))
 
 
 def receive_reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
@@ -105,18 +107,34 @@ def receive_reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
 
 
 class Progress:
-    """Notes, and a wish to be woken when a number of messages has arrived."""
+    """Notes, and a wish to be woken when a number of messages has arrived.
+
+    The CPU of a stretch is that between its first note and its last: a receiver that waits has
+    housekeeping to do, and what is compared afterwards costs too.
+    """
 
     def __init__(self) -> None:
         self.notes = Notes()
         self._stop = 0
         self._reached = asyncio.Event()
+        self._cpu_ns = [0, 0]
 
     def add(self, now_ns: int, count: int) -> None:
         """Note how many messages have arrived since the connection was made."""
+        if not self.notes.times_ns:
+            self._cpu_ns[0] = process_time_ns()
         self.notes.add(now_ns, count)
         if count >= self._stop:
+            self._cpu_ns[1] = process_time_ns()
             self._reached.set()
+
+    def cpu_ns(self, counts: NDArray[np.int64], n_messages: int) -> int:
+        """Give the CPU time of a stretch whose notes have been taken; 0 where one note is all."""
+        n_measured = int(counts[-1] - counts[0]) if len(counts) else 0
+        if n_measured == 0:
+            return 0
+        began_ns, ended_ns = self._cpu_ns
+        return (ended_ns - began_ns) * n_messages // n_measured
 
     async def wait_for(self, count: int) -> None:
         """Wait until so many have arrived."""
@@ -153,16 +171,25 @@ async def follow(
     for n_messages in plan.n_messages:
         await progress.wait_for(n_before + n_messages)
         times_ns, counts = progress.notes.take()
+        cpu_ns = progress.cpu_ns(counts, n_messages)
         made = columns(n_before, n_before + n_messages)
-        report(Arrivals(times_ns, counts, 0, made, extra()))
+        report(Arrivals(times_ns, counts, cpu_ns, made, extra()))
         n_before += n_messages
 
 
-class _Kept:
-    """Batches of an `async for` that are compared with the ring's rows after the stretch."""
+class KeptBatches:
+    """What a consumer has got, which is compared with the ring's rows after the stretch.
+
+    Attributes
+    ----------
+    n_priced, price_sum
+        How many rows it has read the price of since the last comparison, and their sum.
+    """
 
     def __init__(self) -> None:
         self._batches: list[tuple[int, pa.RecordBatch]] = []
+        self.n_priced = 0
+        self.price_sum = 0.0
 
     def add(self, first: int, batch: pa.RecordBatch) -> None:
         """Keep a batch whose first row has this number."""
@@ -174,17 +201,43 @@ class _Kept:
             if at >= first and not rows.slice(at - first, batch.num_rows).equals(batch):
                 raise TickwireError(f"the batch from row {at} on is not what the ring has")
         self._batches.clear()
+        if self.n_priced:
+            prices = rows["price"].to_numpy()[-self.n_priced :]
+            if len(prices) < self.n_priced or not isclose(prices.sum(), self.price_sum):
+                raise TickwireError(f"the sum of {self.n_priced} prices is not that of the ring's")
+        self.n_priced, self.price_sum = 0, 0.0
 
 
-async def _feed(
+async def run_feed(
     plan: Plan,
     report: Callable[[Arrivals], None],
-    note: Callable[[FeedHandler, Progress, _Kept], Awaitable[None]],
+    note: Callable[[FeedHandler, Progress, KeptBatches], Awaitable[None]],
     progress: Progress | None = None,
+    **source_keys: Any,
 ) -> None:
-    progress, kept = progress or Progress(), _Kept()
+    """Run a feed, and report every stretch of it.
+
+    Parameters
+    ----------
+    plan
+        The stretches.
+    report
+        Gets the arrivals.
+    note
+        Takes the rows of the feed, notes them and keeps what is to be compared, until cancelled.
+    progress
+        Where it notes.
+    **source_keys
+        More keys of `[[source]]`.
+    """
+    progress, kept = progress or Progress(), KeptBatches()
     source = Source(
-        venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=plan.url, proxy="off"
+        venue="hyperliquid",
+        channels=["trades"],
+        symbols=[SYMBOL],
+        url=plan.url,
+        proxy="off",
+        **source_keys,
     )
     async with FeedHandler([source]) as feed:
         if feed.pipeline is None:
@@ -234,7 +287,7 @@ async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
                     spent_ns.append(ended_ns - began_ns)
                 progress.add(monotonic_ns(), n_published)
 
-    async def note(feed: FeedHandler, _progress: Progress, _kept: _Kept) -> None:
+    async def note(feed: FeedHandler, _progress: Progress, _kept: KeptBatches) -> None:
         feeds.append(feed)
         await asyncio.get_running_loop().create_future()
 
@@ -245,10 +298,10 @@ async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
 
     # The connection makes its carriers by this name.
     vars(protocol)["ProtocolCarrier"] = TimedCarrier
-    await _feed(plan, report_cpu, note, progress)
+    await run_feed(plan, report_cpu, note, progress)
 
 
-async def _to_ring(feed: FeedHandler, progress: Progress, _kept: _Kept) -> None:
+async def _to_ring(feed: FeedHandler, progress: Progress, _kept: KeptBatches) -> None:
     if feed.pipeline is None:
         raise TickwireError("the feed does not run")
     ring = feed.pipeline.rings["trades"]
@@ -263,7 +316,7 @@ async def _to_ring(feed: FeedHandler, progress: Progress, _kept: _Kept) -> None:
     await asyncio.get_running_loop().create_future()
 
 
-async def _to_batch(feed: FeedHandler, progress: Progress, kept: _Kept) -> None:
+async def _to_batch(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:
     n_rows = n_batches = 0
     add, keep = progress.add, kept.add
     async for batch in feed.batches("trades"):

@@ -1,0 +1,32 @@
+"""What is measured at which pace, and how often: minutes, the quick form less than 3.
+
+A run is a stretch of messages; runs of different pipelines take turns.
+"""
+
+from __future__ import annotations
+
+from benchmarks.latency.peers import TO_ROW
+from benchmarks.paced import clients, forms
+
+from tickwire.bench.outcomes import StagePipeline
+from tickwire.bench.stages import Pace
+
+TICKWIRE = "tickwire"
+RECV = StagePipeline(
+    "recv alone, in the loop", "read", clients.receive_bytes_in_loop, decodes=False
+)
+EMPTY = StagePipeline("picows, empty callback", "frame", clients.receive_frames, decodes=False)
+ORJSON = StagePipeline("picows + orjson", "row", TO_ROW.receive)
+WEBSOCKETS = StagePipeline("websockets + orjson", "row", clients.receive_by_websockets)
+TO_RING = StagePipeline(f"{TICKWIRE}, every 50 ms", "batch", forms.receive_now_and_then)
+BATCHES = StagePipeline(f"{TICKWIRE}, async for", "batch", forms.receive_to_batch)
+
+PIPELINES = (RECV, EMPTY, ORJSON, WEBSOCKETS, TO_RING, BATCHES)
+PACES = (
+    Pace(100.0, 2.0, 3),
+    Pace(1_000.0, 1.0, 7),
+    Pace(10_000.0, 0.6, 7),
+    Pace(100_000.0, 0.5, 3),
+)
+QUICK_PACES = (Pace(1_000.0, 0.6, 5), Pace(10_000.0, 0.4, 5))
+N_WARM = 30_000
