@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tickwire.feed.running import HOUSEKEEPING_S, RunningFeed
+from tickwire.feed.running import HURRIED_S, RunningFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,12 @@ async def until_end(
         elif limits.until_idle_s is not None and now_s - quiet_since_s >= limits.until_idle_s:
             request_stop("idle")
         else:
-            left_s = HOUSEKEEPING_S
+            looks = limits.max_messages or limits.until_idle_s is not None
+            left_s = HURRIED_S if looks else math.inf
             if limits.duration_s is not None:
                 left_s = min(left_s, began_s + limits.duration_s - now_s)
             try:
-                async with asyncio.timeout(left_s):
+                async with asyncio.timeout(left_s if left_s < math.inf else None):
                     await end.wait()
             except TimeoutError:
                 pass

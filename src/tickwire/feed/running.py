@@ -44,7 +44,10 @@ from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
-HOUSEKEEPING_S = 0.05
+# Each waking of an idle processor costs as much as several messages, so housekeeping is seldom
+# unless something waits for it.
+HOUSEKEEPING_S = 0.25
+HURRIED_S = 0.05
 SELDOM_S = 1.0  # reserving sequence numbers, looking for sources that are refused
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
@@ -286,6 +289,14 @@ class RunningFeed:
             self._seldom_due_s = now_s + SELDOM_S
             self._seldom()
 
+    def _is_hurried(self) -> bool:
+        """Whether the start, a full ring or a row of the feed's own waits for housekeeping."""
+        return (
+            not self._coordinator.is_ready
+            or self.pipeline.ledger.n_waiting > 0
+            or any(source.is_paused for source in self.sources)
+        )
+
     def _seldom(self) -> None:
         """Do the part of housekeeping that may wait for a second once the feed is ready."""
         self._critical.look()
@@ -359,9 +370,10 @@ class RunningFeed:
         while True:
             self.housekeeping()
             self.on_housekeeping(late_s)
+            pause_s = HURRIED_S if self._is_hurried() else HOUSEKEEPING_S
             slept_s = time.monotonic()
-            await asyncio.sleep(HOUSEKEEPING_S)
-            late_s = time.monotonic() - slept_s - HOUSEKEEPING_S
+            await asyncio.sleep(pause_s)
+            late_s = time.monotonic() - slept_s - pause_s
 
     async def _flush_ledger(self, *, is_last: bool = False) -> None:
         ledger = self.pipeline.ledger

@@ -34,7 +34,7 @@ from tickwire.venues import Subscription
 
 _log = get_logger("tickwire.feed")
 
-LOOK_NS = 250_000_000
+LOOK_NS = 200_000_000  # below the pause of a feed's housekeeping
 RECONNECT_S = 60.0
 LONGEST_RECONNECT_S = 3600.0
 MOST_NAMED = 5  # streams in one line

@@ -29,7 +29,7 @@ from tickwire.ring import Silence
 Times = npt.NDArray[np.int64]
 
 TIMES = 3
-LOOK_NS = 250_000_000
+LOOK_NS = 200_000_000  # below the pause of a feed's housekeeping
 LEARN_NS = 1_000_000_000
 WINDOW_NS = 300_000_000_000  # what is older than two of these is forgotten
 FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from weakref import WeakKeyDictionary
 
-STEP_S = 0.1
+STEP_S = 0.25
 LATE_S = 0.5
 GRACE_S = 0.5
 REMEMBERED_STALLS = 64
