@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import random
 import resource
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from tickwire.errors import SinkError
 from tickwire.observe import Metrics
 from tickwire.schema import TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, DuckDBSink
+from tickwire.sinks import duckdb as duckdb_sink
 
 TRADES = TABLES["trades"]
 
@@ -352,7 +355,49 @@ def test_its_memory_is_bounded_whatever_it_has_written(tmp_path):
             "SELECT sum(memory_usage_bytes), sum(temporary_storage_bytes) FROM duckdb_memory()"
         ).fetchone()
     assert used <= 32 << 20
-    assert spilled > 0  # else the bound was not reached, and this has shown nothing
+    # Where the log that was asked for does not fit, it is checkpointed before memory is full.
+    assert spilled == 0
+    assert sink.stalls.count > 1
+    assert Path(f"{path}.wal").stat().st_size < 10 << 20
     sink.stop()
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM trades").fetchall() == [(500_000,)]
+
+
+def test_after_a_checkpoint_what_was_written_is_not_cached(tmp_path):
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES], memory_mb=64)
+    assert isinstance(sink, DuckDBSink)
+    texts = [random.randbytes(2000).hex() for _ in range(5000)]
+    sink._commit({"trades": batch_of(TRADES, 5000, trade_id=texts)})
+
+    def cached() -> int:
+        found = sink._writer.execute(
+            "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+        ).fetchone()
+        return found[0]
+
+    sink._has_readers = True
+    sink._checkpoint()
+    assert cached() > 8 << 20
+    sink._has_readers = False
+    sink._checkpoint()
+    assert cached() <= 8 << 20
+    [limit] = sink._writer.execute("SELECT current_setting('memory_limit')").fetchone()
+    assert limit == "64.0 MiB"
+    sink.stop()
+
+
+def test_only_a_large_checkpoint_has_helpers(tmp_path, monkeypatch):
+    sink = open_sink("duckdb", tmp_path / "market.duckdb", [TRADES])
+    assert isinstance(sink, DuckDBSink)
+    asked = []
+    monkeypatch.setattr(sink, "_set_threads", asked.append)
+    sink._commit({"trades": batch_of(TRADES, 10)})
+    sink._checkpoint()
+    assert asked == []
+    sink._commit({"trades": batch_of(TRADES, 10, 10)})
+    monkeypatch.setattr(duckdb_sink, "HELPED_BYTES", 1)
+    sink._checkpoint()
+    assert asked == [os.cpu_count(), 1]
+    sink.stop()

@@ -10,6 +10,7 @@ Rules of this file
   16 MB, so its threshold is put out of reach and the sink checkpoints itself: when no rows came for
   a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint;
   where a ring fills meanwhile, its rows are spilled.
+- Until a checkpoint DuckDB has the rows of the log in memory. So the log has to fit.
 - A file that was deleted or replaced is noticed after each commit, before its rows count; so is a
   write-ahead log that was deleted alone.
 - Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
@@ -53,6 +54,12 @@ QUIET_S = 1.0
 MEMORY_LOOK_S = 5.0
 MEMORY = "SELECT sum(memory_usage_bytes) FROM duckdb_memory()"
 QUIET_MIN_BYTES = 16 * MIB
+# A checkpoint of so much log has helpers.
+HELPED_BYTES = 64 * MIB
+# What a byte of the log takes in memory, about.
+LOG_IN_MEMORY = 1.5
+# A log that does not fit has this part of the memory, and so has the cache after a checkpoint.
+MEMORY_SHARES = 8
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
 _log = get_logger("tickwire.sinks")
@@ -74,7 +81,8 @@ class DuckDBSettings(FileSinkSettings):
     checkpoint_mb
         Size of the write-ahead log past which it is checkpointed when the feed is quiet.
     memory_mb
-        Memory that DuckDB may use, most of it as a cache of the file; past it, it spills to disk.
+        Memory that DuckDB may use. A log of `checkpoint_mb` takes about 1.5 times as much; where
+        that does not fit, the log is checkpointed at an eighth of `memory_mb`.
     storage_version
         The oldest DuckDB that shall open the file, such as `v1.4.0`; `latest` is the version that
         is installed. Counts when the file is made.
@@ -156,12 +164,13 @@ class DuckDBSink(Sink):
         self._automatic_mb = 4 * settings.checkpoint_mb
         self._log_path = f"{self._path}.wal"
         self._logged_bytes = 0
-        self._checkpoint_bytes = settings.checkpoint_mb * MIB
+        self._checkpoint_bytes = self._most_log_mb(settings.checkpoint_mb) * MIB
         self._checkpoint_after_s = 0.0
         self._last_rows_s = monotonic()
         self._inserts: dict[str, _Insert] = {}
         # Cursors are made from the first connection, which runs nothing, under the lock.
         self._cursor_lock = threading.Lock()
+        self._has_readers = False
         self._database: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection  # the worker's alone
 
@@ -178,6 +187,7 @@ class DuckDBSink(Sink):
         with self._cursor_lock:
             if self._database is None:
                 raise SinkError(f"sink {self.name}: {self._path} is not open")
+            self._has_readers = True
             return self._database.cursor()
 
     def _open(self) -> None:
@@ -228,6 +238,17 @@ class DuckDBSink(Sink):
         """
         n_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return min(self._most_memory_mb, max(32, n_bytes * 8 // 10 // MIB))
+
+    def _most_log_mb(self, checkpoint_mb: int) -> int:
+        """Give the size of the log past which it is checkpointed: as configured, where that fits.
+
+        Until a checkpoint DuckDB keeps in memory what is in the log. Where all of it does not fit,
+        it would be written to temporary files, and memory would swing between full and empty.
+        """
+        memory_mb = self._memory_mb()
+        if checkpoint_mb * LOG_IN_MEMORY <= memory_mb:
+            return checkpoint_mb
+        return min(checkpoint_mb, memory_mb // MEMORY_SHARES)
 
     def _set_threads(self, n_threads: int) -> None:
         """Set how many threads DuckDB uses.
@@ -316,8 +337,11 @@ class DuckDBSink(Sink):
     def _checkpoint(self) -> None:
         """Move the log into the file; a ring that fills meanwhile is spilled."""
         began_s = monotonic()
-        # Nothing commits meanwhile, so every processor may help to end it.
-        self._set_threads(os.cpu_count() or 1)
+        # Nothing commits meanwhile, so every processor may help to end one that takes long. Each
+        # helper is a new thread, which leaves some MB behind in an arena of malloc's.
+        has_helpers = self._log_bytes() >= HELPED_BYTES
+        if has_helpers:
+            self._set_threads(os.cpu_count() or 1)
         try:
             self._writer.execute("CHECKPOINT")
         except duckdb.Error as error:
@@ -332,8 +356,19 @@ class DuckDBSink(Sink):
             self._checkpoint_after_s = monotonic() + CHECKPOINT_PAUSE_S
         finally:
             self.stalls.add(monotonic() - began_s)
-        self._set_threads(1)
+            if has_helpers:
+                self._set_threads(1)
+        self._shrink_cache()
         self._progress += 1
+
+    def _shrink_cache(self) -> None:
+        """Let go of blocks that were written: they are cached up to the limit, for no reader."""
+        if self._has_readers:  # they may need the cache, and the memory just now
+            return
+        memory_mb = self._memory_mb()
+        with suppress(duckdb.OutOfMemoryException):  # it cannot be so small: then it stays
+            self._writer.execute(f"SET memory_limit = '{memory_mb // MEMORY_SHARES}MiB'")
+        self._writer.execute(f"SET memory_limit = '{memory_mb}MiB'")
 
     def _finish(self) -> None:
         self._checkpoint()

@@ -112,8 +112,9 @@ class _File:
     def write_group(self) -> None:
         """Write what waits as one row group."""
         if self.waiting:
-            # Batches of different age have dictionaries of different length.
-            rows = pa.Table.from_batches(self.waiting).unify_dictionaries().combine_chunks()
+            # Batches of different age have dictionaries of different length. They are not combined:
+            # a copy of all that waits costs as much memory again, and saves the writer nothing.
+            rows = pa.Table.from_batches(self.waiting).unify_dictionaries()
             self.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
             self.waiting.clear()
             self.n_waiting_rows = self.n_waiting_bytes = 0

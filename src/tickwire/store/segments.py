@@ -40,7 +40,7 @@ CRC = struct.Struct("<I")
 HEAD_BYTES = HEAD.size + CRC.size
 SEGMENT_BYTES = 64 << 20
 FIRST_BYTES = 1 << 16  # of the memory in which rows are put together
-MOST_BYTES = 16 << 20  # what is larger is not kept
+MOST_BYTES = 4 << 20  # what is larger is not kept
 
 _log = get_logger("tickwire.store")
 
