@@ -52,6 +52,7 @@ MEASURED_BY = {
     "observe/_counter": "decode/bench_decoder",
     "ring/_attachment": "ring/bench_consumer",
     "ring/_stage": "ring/bench_ring",
+    "ring/_stream_table": "ring/bench_streams",
     "wire/_assembly": "wire/bench_parser",
     "wire/_frame_parser": "wire/bench_parser",
     "wire/_streamed": "wire/bench_parser",

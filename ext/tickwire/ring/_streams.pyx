@@ -5,40 +5,34 @@ Rules of this file
 - No message pays for it: rows are looked at once, some time after they were published, by `sweep`.
   Who asks for a stream sweeps first; the ring does before it writes over rows, or begins again at
   its front.
-- A stream is a symbol of a session. Rows name their connection, and a session adopts each of its
-  connections before that brings rows; rows of other connections are passed over.
-- Silences are measured from row to row as rows are swept: of each stream, and of all streams of a
-  session together. One that is longer than its limit is noted; of the others the longest is kept,
-  to learn limits from.
+- A stream is a symbol of a session (`_stream_table`); rows of connections that no session has
+  adopted are passed over. Their silences are measured as they are swept (`_silences`).
 - Everything here happens in the writer's thread.
 """
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
 
 from tickwire.ring._ring cimport Ring
+from tickwire.ring._silences cimport SilenceLog, tw_flow
+from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
 
 from inspect import signature
 
 import numpy as np
 
-from tickwire.ring.stream import Silence, Stream
+from tickwire.ring.stream import Stream
 
 cdef enum:
-    FEWEST_SLOTS = 64
-    FEWEST_STREAMS = 16
     RUN_ROWS = 32           # that are compared at once
     DRIFT_SHIFT = 13        # 120 ppm: more than two clocks differ
-    MOST_SILENCES = 1024    # between two looks
 
-STATE = np.dtype([
-    ("n_rows", np.int64), ("n_at_mark", np.int64),
-    ("last_recv", np.int64), ("last_event", np.int64), ("last_mono", np.int64),
-    ("first_recv", np.int64), ("first_event", np.int64), ("first_mono", np.int64),
-    ("conn", np.int64), ("least_delay", np.int64), ("hole_from", np.int64),
+STATE = np.dtype([  # a `tw_stream`
+    ("n_rows", np.int64), ("last_recv", np.int64), ("last_event", np.int64),
+    ("last_mono", np.int64), ("conn", np.int64), ("longest", np.int64), ("limit", np.int64),
+    ("n_at_mark", np.int64), ("first_recv", np.int64), ("first_event", np.int64),
+    ("first_mono", np.int64), ("least_delay", np.int64), ("hole_from", np.int64),
     ("hole_to", np.int64), ("n_recovered", np.int64), ("recovered_from", np.int64),
-    ("mark_conn", np.int64), ("longest", np.int64), ("limit", np.int64),
+    ("mark_conn", np.int64),
 ])
 
 
@@ -59,6 +53,8 @@ cdef class Streams:
     ----------
     ring : Ring
         As given.
+    silences : SilenceLog
+        Those that were too long.
 
     Raises
     ------
@@ -78,25 +74,18 @@ cdef class Streams:
         self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
         self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
         self.swept = self.core.published
-        self.silences = <tw_silence*> calloc(MOST_SILENCES, sizeof(tw_silence))
-        if self.silences == NULL:
-            raise MemoryError("no memory for streams")
+        self.table = StreamTable()
+        self.silences = SilenceLog(ring)
         self.core.sweeper = <void*> self
         self.core.sweep = sweep
 
     def __dealloc__(self):
-        cdef int32_t session
         if self.core != NULL and self.core.sweeper == <void*> self:
             self.core.sweep = NULL
             self.core.sweeper = NULL
-        for session in range(self.n_sessions):
-            free(self.sessions[session].at)
-        free(self.sessions)
-        free(self.adopted)
-        free(self.silences)
 
     def __repr__(self):
-        return f"<Streams of {self.ring.table.name}: {self.n_sessions} sessions>"
+        return f"<Streams of {self.ring.table.name}: {self.table.n_sessions} sessions>"
 
     def adopt(self, int32_t conn, int32_t session, int32_t leg=0):
         """Take the rows of a connection for those of a session, from now on.
@@ -116,14 +105,8 @@ cdef class Streams:
         ValueError
             A number is negative, or there is no such leg.
         """
-        if conn < 0 or session < 0:
-            raise ValueError(f"conn {conn} and session {session}: 0 or more")
-        if not 0 <= leg < MAX_LEGS:
-            raise ValueError(f"leg {leg}: 0 to {MAX_LEGS - 1}")
         self.sweep()
-        self.reserve(session)
-        self.sessions[session].conns[leg] = conn
-        self.put(conn, session)
+        self.table.adopt(conn, session, leg)
 
     cpdef void sweep(self) noexcept nogil:
         """Look at the rows that were published since the last call."""
@@ -149,104 +132,53 @@ cdef class Streams:
         cdef int64_t begin
         cdef int32_t symbol, conn, session
         cdef tw_stream* stream
-        cdef tw_session_streams* streams
-        cdef const int64_t* times = self.core.ts_recv if self.by_recv else self.core.recv_mono
-        cdef int64_t last, last_of_all
+        cdef tw_flow* flow
+        cdef tw_flow* common
+        cdef const int64_t* times = self.silences.times()
+        cdef int64_t last
         while row < stop:
             begin = row
             symbol = self.symbols[row & mask]
             conn = self.conns[row & mask]
             row = self.run_end(row + 1, stop, symbol, conn)
-            stream = self.find(conn, symbol)
+            session = self.table.session_of(conn)
+            stream = self.table.stream(session, symbol) if session >= 0 else NULL
             if stream == NULL:
                 continue
-            session = self.adopted[conn & (self.n_slots - 1)].session
-            streams = &self.sessions[session]
-            last = stream.last_recv if self.by_recv else stream.last_mono
-            last_of_all = streams.last_recv if self.by_recv else streams.last_mono
-            if times[(row - 1) & mask] - last > stream.longest or (
-                times[(row - 1) & mask] - last_of_all > streams.longest
-            ):
-                self.note_silences(stream, session, symbol, begin, row)
-            if stream.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
+            flow = &stream.flow
+            common = &self.table.sessions[session].flow
+            last = times[(row - 1) & mask]
+            if self.silences.is_long(flow, last) or self.silences.is_long(common, last):
+                self.silences.measure(flow, common, session, symbol, begin, row)
+            if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
                 stream.n_at_mark += row - begin
-            elif stream.n_rows == stream.n_at_mark:
+            elif flow.n_rows == stream.n_at_mark:
                 stream.first_recv = self.core.ts_recv[begin & mask]
                 stream.first_event = self.events[begin & mask]
                 stream.first_mono = self.core.recv_mono[begin & mask]
-            stream.n_rows += row - begin
             if stream.hole_to != 0:
                 self.count_recovered(stream, begin, row)
             if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
                 stream.least_delay += (
-                    self.core.recv_mono[begin & mask] - stream.last_mono
+                    self.core.recv_mono[begin & mask] - flow.last_mono
                 ) >> DRIFT_SHIFT
             if self.events[begin & mask] != INT64_MIN:
                 stream.least_delay = min(
                     stream.least_delay,
                     self.core.recv_mono[begin & mask] - self.events[begin & mask],
                 )
-            stream.last_recv = self.core.ts_recv[(row - 1) & mask]
-            stream.last_event = self.events[(row - 1) & mask]
-            stream.last_mono = self.core.recv_mono[(row - 1) & mask]
-            stream.conn = conn
-            streams.n_rows += row - begin
-            streams.last_recv = stream.last_recv
-            streams.last_event = stream.last_event
-            streams.last_mono = stream.last_mono
-            streams.last_conn = conn
-            if stream.last_event != INT64_MIN:
-                stream.least_delay = min(stream.least_delay, stream.last_mono - stream.last_event)
-
-    cdef void note_silences(
-        self, tw_stream* stream, int32_t session, int32_t code, int64_t begin, int64_t stop
-    ) noexcept nogil:
-        """Measure the silences before and between the rows of a run, of its stream and session."""
-        cdef tw_session_streams* streams = &self.sessions[session]
-        cdef int64_t mask = self.core.mask
-        cdef int64_t row, silence
-        cdef int64_t conn = self.conns[begin & mask]
-        cdef tw_silence own = tw_silence(
-            session=session, code=code, limit=stream.limit,
-            from_recv=stream.last_recv, from_event=stream.last_event, from_mono=stream.last_mono,
-            to_recv=0, to_event=0, to_mono=0,
-        )
-        cdef tw_silence common = tw_silence(
-            session=session, code=-1, limit=streams.limit,
-            from_recv=streams.last_recv, from_event=streams.last_event,
-            from_mono=streams.last_mono, to_recv=0, to_event=0, to_mono=0,
-        )
-        for row in range(begin, stop):
-            own.to_recv = common.to_recv = self.core.ts_recv[row & mask]
-            own.to_event = common.to_event = self.events[row & mask]
-            own.to_mono = common.to_mono = self.core.recv_mono[row & mask]
-            if self.by_recv:
-                own.to_mono = common.to_mono = own.to_recv
-                if row == begin:
-                    own.from_mono = own.from_recv
-                    common.from_mono = common.from_recv
-            silence = silence_ns(&own)
-            if row > begin or stream.n_rows:
-                if silence > own.limit:
-                    self.note_silence(&own)
-                elif silence > stream.longest and (row > begin or stream.conn == conn):
-                    stream.longest = silence
-            silence = silence_ns(&common)
-            if row > begin or streams.n_rows:
-                if silence > common.limit:
-                    self.note_silence(&common)
-                elif silence > streams.longest and (row > begin or streams.last_conn == conn):
-                    streams.longest = silence
-            own.from_recv = common.from_recv = own.to_recv
-            own.from_event = common.from_event = own.to_event
-            own.from_mono = common.from_mono = own.to_mono
-
-    cdef void note_silence(self, const tw_silence* silence) noexcept nogil:
-        if self.n_silences == MOST_SILENCES:
-            self.n_unnoted += 1
-            return
-        self.silences[self.n_silences] = silence[0]
-        self.n_silences += 1
+            flow.n_rows += row - begin
+            flow.last_recv = self.core.ts_recv[(row - 1) & mask]
+            flow.last_event = self.events[(row - 1) & mask]
+            flow.last_mono = self.core.recv_mono[(row - 1) & mask]
+            flow.conn = conn
+            common.n_rows += row - begin
+            common.last_recv = flow.last_recv
+            common.last_event = flow.last_event
+            common.last_mono = flow.last_mono
+            common.conn = conn
+            if flow.last_event != INT64_MIN:
+                stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
 
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
@@ -284,87 +216,6 @@ cdef class Streams:
                     stream.recovered_from, self.events[row & self.core.mask]
                 )
 
-    cdef tw_stream* find(self, int32_t conn, int32_t code) noexcept nogil:
-        """The stream of a row; NULL where no session has its connection, or memory is short."""
-        cdef tw_adopted* slot
-        cdef tw_session_streams* streams
-        cdef tw_stream* grown
-        cdef int64_t n
-        if self.adopted == NULL or conn < 0 or code < 0:
-            return NULL
-        slot = &self.adopted[conn & (self.n_slots - 1)]
-        if slot.conn != conn:
-            return NULL
-        streams = &self.sessions[slot.session]
-        if code >= streams.n:
-            n = max(FEWEST_STREAMS, streams.n)
-            while n <= code:
-                n *= 2
-            grown = <tw_stream*> realloc(streams.at, n * sizeof(tw_stream))
-            if grown == NULL:
-                return NULL
-            memset(&grown[streams.n], 0, (n - streams.n) * sizeof(tw_stream))
-            streams.at = grown
-            while streams.n < n:
-                grown[streams.n].mark_conn = -1
-                grown[streams.n].least_delay = INT64_MAX
-                grown[streams.n].limit = INT64_MAX
-                grown[streams.n].recovered_from = INT64_MAX
-                streams.n += 1
-        return &streams.at[code]
-
-    cdef int reserve(self, int32_t session) except -1:
-        cdef tw_session_streams* grown
-        cdef int leg
-        if session < self.n_sessions:
-            return 0
-        grown = <tw_session_streams*> realloc(
-            self.sessions, (session + 1) * sizeof(tw_session_streams)
-        )
-        if grown == NULL:
-            raise MemoryError("no memory for streams")
-        self.sessions = grown
-        while self.n_sessions <= session:
-            memset(&grown[self.n_sessions], 0, sizeof(tw_session_streams))
-            for leg in range(MAX_LEGS):
-                grown[self.n_sessions].conns[leg] = -1
-            grown[self.n_sessions].limit = INT64_MAX
-            self.n_sessions += 1
-        return 0
-
-    cdef bint is_held(self, const tw_adopted* slot) noexcept nogil:
-        cdef int leg
-        for leg in range(MAX_LEGS):
-            if self.sessions[slot.session].conns[leg] == slot.conn:
-                return True
-        return False
-
-    cdef int put(self, int32_t conn, int32_t session) except -1:
-        # A slot whose connection has been followed by another is free to take.
-        cdef tw_adopted* slot
-        cdef tw_adopted* before = self.adopted
-        cdef int64_t n_before = self.n_slots
-        cdef int64_t i
-        if before != NULL:
-            slot = &before[conn & (n_before - 1)]
-            if slot.conn in (-1, conn) or not self.is_held(slot):
-                slot.conn = conn
-                slot.session = session
-                return 0
-        self.n_slots = max(FEWEST_SLOTS, 2 * n_before)
-        self.adopted = <tw_adopted*> calloc(self.n_slots, sizeof(tw_adopted))
-        if self.adopted == NULL:
-            self.adopted = before
-            self.n_slots = n_before
-            raise MemoryError("no memory for streams")
-        for i in range(self.n_slots):
-            self.adopted[i].conn = -1
-        for i in range(n_before):
-            if before[i].conn >= 0:
-                self.adopted[before[i].conn & (self.n_slots - 1)] = before[i]
-        free(before)
-        return self.put(conn, session)
-
     def get(self, int32_t session, int32_t code):
         """Give a stream as it stands now.
 
@@ -381,19 +232,17 @@ cdef class Streams:
             None where no row of it has come.
         """
         self.sweep()
-        if not 0 <= session < self.n_sessions or not 0 <= code < self.sessions[session].n:
+        cdef tw_stream* stream = self.table.get(session, code)
+        if stream == NULL or stream.flow.n_rows == 0:
             return None
-        cdef tw_stream* stream = &self.sessions[session].at[code]
-        if stream.n_rows == 0:
-            return None
-        cdef bint has_first = stream.n_rows > stream.n_at_mark
+        cdef bint has_first = stream.flow.n_rows > stream.n_at_mark
         return Stream(
-            n_rows=stream.n_rows,
-            n_since_mark=stream.n_rows - stream.n_at_mark,
-            conn=stream.conn,
-            last_recv_ns=stream.last_recv,
-            last_event_ns=time_of(stream.last_event),
-            last_mono_ns=stream.last_mono,
+            n_rows=stream.flow.n_rows,
+            n_since_mark=stream.flow.n_rows - stream.n_at_mark,
+            conn=stream.flow.conn,
+            last_recv_ns=stream.flow.last_recv,
+            last_event_ns=time_of(stream.flow.last_event),
+            last_mono_ns=stream.flow.last_mono,
             first_recv_ns=stream.first_recv if has_first else None,
             first_event_ns=time_of(stream.first_event) if has_first else None,
             first_mono_ns=stream.first_mono if has_first else None,
@@ -420,11 +269,11 @@ cdef class Streams:
             above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
-        cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0
+        cdef int64_t n = self.table.n_of(session)
         if n == 0:
             return np.zeros(0, STATE)
         return np.frombuffer(
-            (<const char*> self.sessions[session].at)[: n * sizeof(tw_stream)], STATE
+            (<const char*> self.table.sessions[session].at)[: n * sizeof(tw_stream)], STATE
         )
 
     def last_rows(self, int32_t session, const int64_t[::1] codes):
@@ -443,20 +292,20 @@ cdef class Streams:
             Shape (n,), int64, monotonic ns; 0 where no row has come.
         """
         self.sweep()
-        cdef int64_t n = self.sessions[session].n if 0 <= session < self.n_sessions else 0
-        cdef tw_stream* at = self.sessions[session].at if n > 0 else NULL
+        cdef int64_t n = self.table.n_of(session)
+        cdef tw_stream* at = self.table.sessions[session].at if n > 0 else NULL
         cdef int64_t last = 0
         cdef int64_t i
         for i in range(n):
-            if at[i].n_rows > 0:
-                last = max(last, at[i].last_mono)
+            if at[i].flow.n_rows > 0:
+                last = max(last, at[i].flow.last_mono)
         result = np.zeros(codes.shape[0], np.int64)
         cdef int64_t[::1] times = result
         for i in range(codes.shape[0]):
             if codes[i] < 0:
                 times[i] = last
-            elif codes[i] < n and at[codes[i]].n_rows > 0:
-                times[i] = at[codes[i]].last_mono
+            elif codes[i] < n and at[codes[i]].flow.n_rows > 0:
+                times[i] = at[codes[i]].flow.last_mono
         return result
 
     def mark(self, int32_t session, int32_t code, int32_t after_conn=-1):
@@ -470,11 +319,10 @@ cdef class Streams:
             Rows of this connection and of older ones are not it either: what they have brought may
             be published late.
         """
-        cdef tw_stream* stream
         self.sweep()
-        if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
-            stream = &self.sessions[session].at[code]
-            stream.n_at_mark = stream.n_rows
+        cdef tw_stream* stream = self.table.get(session, code)
+        if stream != NULL:
+            stream.n_at_mark = stream.flow.n_rows
             stream.mark_conn = after_conn
 
     def expect(self, int32_t session, int32_t code, int64_t event_from_ns, int64_t mono_to_ns):
@@ -489,10 +337,9 @@ cdef class Streams:
         mono_to_ns
             Where it ends, by the monotonic clock; the quickest rows tell the venue's time for it.
         """
-        cdef tw_stream* stream
         self.sweep()
-        if 0 <= session < self.n_sessions and 0 <= code < self.sessions[session].n:
-            stream = &self.sessions[session].at[code]
+        cdef tw_stream* stream = self.table.get(session, code)
+        if stream != NULL:
             stream.n_recovered = 0
             stream.recovered_from = INT64_MAX
             stream.hole_from = event_from_ns
@@ -509,9 +356,10 @@ cdef class Streams:
             Rows so far, and the silence, in ns, since the last `learn`.
         """
         self.sweep()
-        if not 0 <= session < self.n_sessions:
+        if not 0 <= session < self.table.n_sessions:
             return 0, 0
-        return self.sessions[session].n_rows, self.sessions[session].longest
+        cdef tw_flow* common = &self.table.sessions[session].flow
+        return common.n_rows, common.longest
 
     def learn(self, int32_t session, int64_t[::1] limits, int64_t limit):
         """Note silences from now on that are longer than these limits, and forget the longest.
@@ -527,14 +375,14 @@ cdef class Streams:
         """
         cdef int64_t code
         self.sweep()
-        if not 0 <= session < self.n_sessions:
+        if not 0 <= session < self.table.n_sessions:
             return
-        cdef tw_session_streams* streams = &self.sessions[session]
+        cdef tw_session_streams* streams = &self.table.sessions[session]
         for code in range(min(streams.n, limits.shape[0])):
-            streams.at[code].limit = limits[code]
-            streams.at[code].longest = 0
-        streams.limit = limit
-        streams.longest = 0
+            streams.at[code].flow.limit = limits[code]
+            streams.at[code].flow.longest = 0
+        streams.flow.limit = limit
+        streams.flow.longest = 0
 
     def take_silences(self, int32_t session):
         """Give the silences of a session that were noted since the last call, and forget them.
@@ -544,40 +392,14 @@ cdef class Streams:
         list of Silence
             In the order of their ends; those of all its streams have no code.
         """
-        cdef int32_t n, kept = 0
-        cdef tw_silence* each
         self.sweep()
-        found = []
-        for n in range(self.n_silences):
-            each = &self.silences[n]
-            if each.session != session:
-                self.silences[kept] = each[0]
-                kept += 1
-                continue
-            found.append(
-                Silence(
-                    None if each.code < 0 else each.code,
-                    each.limit,
-                    each.from_recv, time_of(each.from_event), each.from_mono,
-                    each.to_recv, time_of(each.to_event), each.to_mono,
-                )
-            )
-        self.n_silences = kept
-        return found
-
-
-cdef int64_t silence_ns(const tw_silence* silence) noexcept nogil:
-    # The shorter of both clocks': a reader that stood still is no silence of the venue's.
-    cdef int64_t ns = silence.to_mono - silence.from_mono
-    if silence.from_event != INT64_MIN and silence.to_event != INT64_MIN:
-        ns = min(ns, silence.to_event - silence.from_event)
-    return ns
+        return self.silences.take(session)
 
 
 cdef int64_t late_ns(const tw_stream* stream) noexcept:
-    if stream.least_delay == INT64_MAX or stream.last_event == INT64_MIN:
+    if stream.least_delay == INT64_MAX or stream.flow.last_event == INT64_MIN:
         return 0
-    return stream.last_mono - stream.last_event - stream.least_delay
+    return stream.flow.last_mono - stream.flow.last_event - stream.least_delay
 
 
 cdef object time_of(int64_t ns):

@@ -113,9 +113,9 @@ class Pipeline:
             name: Streams(ring) for name, ring in self.rings.items() if name not in SYSTEM_TABLES
         }
         for name, streams in self.streams.items():
-            streams.by_recv = blocks
+            streams.silences.by_recv = blocks
             self.metrics.watch(
-                "silences_dropped", partial(getattr, streams, "n_unnoted"), table=name
+                "silences_dropped", partial(getattr, streams.silences, "n_dropped"), table=name
             )
         self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)

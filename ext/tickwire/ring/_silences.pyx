@@ -1,0 +1,159 @@
+"""Silences between rows, measured as rows are swept.
+
+Rules of this file
+------------------
+- A silence is measured from row to row: of a stream, and of all streams of a session together. One
+  that is longer than its limit is noted; of the others the longest is kept, to learn limits from.
+- Most runs of rows end no silence that matters, which `is_long` says before any row is looked at.
+- A silence over a reconnect is noted, and never learned.
+- Everything here happens in the writer's thread.
+"""
+
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport calloc, free
+
+from tickwire.ring._ring cimport Ring
+
+from inspect import signature
+
+from tickwire.ring.stream import Silence
+
+cdef enum:
+    MOST_NOTED = 1024       # between two looks
+
+
+cdef class SilenceLog:
+    """The silences of a ring's streams that were too long, until they are taken.
+
+    Parameters
+    ----------
+    ring
+        Of a table whose rows have ts_event and conn.
+
+    Attributes
+    ----------
+    by_recv : bool
+        Whether they are measured by ts_recv, as a replay's are.
+    n_noted : int
+        How many wait to be taken.
+    n_dropped : int
+        How many were one too many.
+    """
+
+    __signature__ = signature(lambda ring: None)
+
+    def __cinit__(self, Ring ring not None):
+        self.ring = ring
+        self.core = ring.core
+        table = ring.table
+        self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
+        self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
+        self.noted = <tw_silence*> calloc(MOST_NOTED, sizeof(tw_silence))
+        if self.noted == NULL:
+            raise MemoryError("no memory for silences")
+
+    def __dealloc__(self):
+        free(self.noted)
+
+    cdef void measure(
+        self, tw_flow* own, tw_flow* common, int32_t session, int32_t code, int64_t begin,
+        int64_t stop,
+    ) noexcept nogil:
+        """Measure the silences before and between the rows of a run, of its stream and session.
+
+        Shape    positions begin..stop - 1, rows of one stream and connection.
+        Units    ns.
+        Returns  nothing. Never raises.
+        Threads  writer only.
+        Memory   none allocated; silences past MOST_NOTED are counted.
+        Source   docs/design.md, "Streams".
+        """
+        cdef int64_t mask = self.core.mask
+        cdef int64_t conn = self.conns[begin & mask]
+        cdef int64_t row
+        cdef bint is_first
+        cdef tw_silence of_own = silence_after(own, session, code)
+        cdef tw_silence of_all = silence_after(common, session, -1)
+        if self.by_recv:
+            of_own.from_mono = of_own.from_recv
+            of_all.from_mono = of_all.from_recv
+        for row in range(begin, stop):
+            of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
+            of_own.to_event = of_all.to_event = self.events[row & mask]
+            of_own.to_mono = of_all.to_mono = (
+                of_own.to_recv if self.by_recv else self.core.recv_mono[row & mask]
+            )
+            is_first = row == begin
+            self.step(
+                own, &of_own, not is_first or own.conn == conn, not is_first or own.n_rows > 0
+            )
+            self.step(
+                common, &of_all, not is_first or common.conn == conn,
+                not is_first or common.n_rows > 0,
+            )
+
+    cdef void step(
+        self, tw_flow* flow, tw_silence* silence, bint is_same, bint has_row
+    ) noexcept nogil:
+        # Notes or learns one silence, where a row is before it, and goes on to the next. `is_same`:
+        # both rows are of one connection.
+        cdef int64_t ns = silence_ns(silence)
+        if has_row and ns > silence.limit:
+            if self.n_noted == MOST_NOTED:
+                self.n_dropped += 1
+            else:
+                self.noted[self.n_noted] = silence[0]
+                self.n_noted += 1
+        elif has_row and is_same and ns > flow.longest:
+            flow.longest = ns
+        silence.from_recv = silence.to_recv
+        silence.from_event = silence.to_event
+        silence.from_mono = silence.to_mono
+
+    def take(self, int32_t session):
+        """Give the silences of a session that were noted since the last call, and forget them.
+
+        Returns
+        -------
+        list of Silence
+            In the order of their ends; those of all its streams have no code.
+        """
+        cdef int32_t n, kept = 0
+        cdef tw_silence* each
+        found = []
+        for n in range(self.n_noted):
+            each = &self.noted[n]
+            if each.session != session:
+                self.noted[kept] = each[0]
+                kept += 1
+                continue
+            found.append(
+                Silence(
+                    None if each.code < 0 else each.code,
+                    each.limit,
+                    each.from_recv, time_of(each.from_event), each.from_mono,
+                    each.to_recv, time_of(each.to_event), each.to_mono,
+                )
+            )
+        self.n_noted = kept
+        return found
+
+
+cdef tw_silence silence_after(const tw_flow* flow, int32_t session, int32_t code) noexcept nogil:
+    return tw_silence(
+        session=session, code=code, limit=flow.limit,
+        from_recv=flow.last_recv, from_event=flow.last_event, from_mono=flow.last_mono,
+        to_recv=0, to_event=0, to_mono=0,
+    )
+
+
+cdef int64_t silence_ns(const tw_silence* silence) noexcept nogil:
+    # The shorter of both clocks': a reader that stood still is no silence of the venue's.
+    cdef int64_t ns = silence.to_mono - silence.from_mono
+    if silence.from_event != INT64_MIN and silence.to_event != INT64_MIN:
+        ns = min(ns, silence.to_event - silence.from_event)
+    return ns
+
+
+cdef object time_of(int64_t ns):
+    return None if ns == INT64_MIN else ns

@@ -1,0 +1,119 @@
+"""Which stream a row is of: a symbol of a session, which has adopted the row's connection.
+
+Rules of this file
+------------------
+- Rows name their connection, and a session adopts each of its connections before that brings rows;
+  rows of other connections have no stream.
+- A connection's slot is free again once its session has adopted another one in its place.
+"""
+
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+cdef enum:
+    FEWEST_SLOTS = 64
+    FEWEST_STREAMS = 16
+
+
+cdef class StreamTable:
+    """Sessions, the connections that they have adopted, and their streams.
+
+    Attributes
+    ----------
+    n_sessions : int
+        How many sessions have adopted a connection, or have a lower number than such.
+    """
+
+    def __dealloc__(self):
+        cdef int32_t session
+        for session in range(self.n_sessions):
+            free(self.sessions[session].at)
+        free(self.sessions)
+        free(self.adopted)
+
+    def adopt(self, int32_t conn, int32_t session, int32_t leg=0):
+        """Take the rows of a connection for those of a session; see `Streams.adopt`."""
+        if conn < 0 or session < 0:
+            raise ValueError(f"conn {conn} and session {session}: 0 or more")
+        if not 0 <= leg < MAX_LEGS:
+            raise ValueError(f"leg {leg}: 0 to {MAX_LEGS - 1}")
+        self.reserve(session)
+        self.sessions[session].conns[leg] = conn
+        self.put(conn, session)
+
+    def find(self, int32_t conn):
+        """Give the session that has adopted a connection; None where none has."""
+        cdef int32_t session = self.session_of(conn)
+        return None if session < 0 else session
+
+    cdef bint grow(self, int32_t session, int32_t code) noexcept nogil:
+        cdef tw_session_streams* streams = &self.sessions[session]
+        cdef int64_t n = max(FEWEST_STREAMS, streams.n)
+        cdef tw_stream* grown
+        while n <= code:
+            n *= 2
+        grown = <tw_stream*> realloc(streams.at, n * sizeof(tw_stream))
+        if grown == NULL:
+            return False
+        memset(&grown[streams.n], 0, (n - streams.n) * sizeof(tw_stream))
+        streams.at = grown
+        while streams.n < n:
+            grown[streams.n].mark_conn = -1
+            grown[streams.n].least_delay = INT64_MAX
+            grown[streams.n].flow.limit = INT64_MAX
+            grown[streams.n].recovered_from = INT64_MAX
+            streams.n += 1
+        return True
+
+    cdef int reserve(self, int32_t session) except -1:
+        cdef tw_session_streams* grown
+        cdef int leg
+        if session < self.n_sessions:
+            return 0
+        grown = <tw_session_streams*> realloc(
+            self.sessions, (session + 1) * sizeof(tw_session_streams)
+        )
+        if grown == NULL:
+            raise MemoryError("no memory for streams")
+        self.sessions = grown
+        while self.n_sessions <= session:
+            memset(&grown[self.n_sessions], 0, sizeof(tw_session_streams))
+            for leg in range(MAX_LEGS):
+                grown[self.n_sessions].conns[leg] = -1
+            grown[self.n_sessions].flow.limit = INT64_MAX
+            self.n_sessions += 1
+        return 0
+
+    cdef bint is_held(self, const tw_adopted* slot) noexcept nogil:
+        cdef int leg
+        for leg in range(MAX_LEGS):
+            if self.sessions[slot.session].conns[leg] == slot.conn:
+                return True
+        return False
+
+    cdef int put(self, int32_t conn, int32_t session) except -1:
+        # A slot whose connection has been followed by another is free to take.
+        cdef tw_adopted* slot
+        cdef tw_adopted* before = self.adopted
+        cdef int64_t n_before = self.n_slots
+        cdef int64_t i
+        if before != NULL:
+            slot = &before[conn & (n_before - 1)]
+            if slot.conn in (-1, conn) or not self.is_held(slot):
+                slot.conn = conn
+                slot.session = session
+                return 0
+        self.n_slots = max(FEWEST_SLOTS, 2 * n_before)
+        self.adopted = <tw_adopted*> calloc(self.n_slots, sizeof(tw_adopted))
+        if self.adopted == NULL:
+            self.adopted = before
+            self.n_slots = n_before
+            raise MemoryError("no memory for streams")
+        for i in range(self.n_slots):
+            self.adopted[i].conn = -1
+        for i in range(n_before):
+            if before[i].conn >= 0:
+                self.adopted[before[i].conn & (self.n_slots - 1)] = before[i]
+        free(before)
+        return self.put(conn, session)
