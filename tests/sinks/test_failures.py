@@ -248,7 +248,7 @@ def test_a_worker_that_hangs_delays_neither_the_ring_nor_the_stop(
     wait_for(lambda: not source.batches)
     source.more(5)
     wait_for(lambda: not source.batches)
-    assert sink.trouble.startswith("a write has not returned for ")
+    assert sink.trouble.startswith("a call to its output has not returned for ")
     assert sink.metrics.registry.total("sink_failing") == 1
     source.more()
     began_s = time.monotonic()

@@ -146,7 +146,7 @@ class FeedHandler(FeedView, FeedCallbacks):
     async def _start(self, max_messages: int) -> None:
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
-        self._feed = RunningFeed(
+        feed = RunningFeed(
             self.plan,
             replays=self._replays,
             max_messages=max_messages,
@@ -154,6 +154,8 @@ class FeedHandler(FeedView, FeedCallbacks):
             coordinator=self.coordinator,
             on_emergency=self.declare_emergency,
         )
+        await feed.open()
+        self._feed = feed
         await self._feed.tasks.start()
         self._emergency.start(self._feed)
         self._following.start(self._feed)

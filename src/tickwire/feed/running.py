@@ -2,8 +2,8 @@
 
 Rules of this file
 ------------------
-- Order of the start: the state (which locks the feed's name), the rings, the sinks (so that one
-  which cannot be written is an error before any connection is made), then the sessions.
+- Order of the start: the state (which locks the feed's name), the rings, the sinks (`open`, so that
+  one which cannot be written is an error before any connection is made), then the sessions.
 - Order of the stop: the sessions, so that nothing is written any more; the feed's own last rows;
   the consumers; the sinks, which drain the rings and commit; the state last.
 - Nothing here is called per message; `housekeeping` looks after everything a few times a second,
@@ -26,12 +26,12 @@ from tickwire.feed.committed import Committed
 from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.critical import Critical
 from tickwire.feed.loops import callback_errors
+from tickwire.feed.opening import open_sinks
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
-from tickwire.feed.spilling import spill_of, warn_of_unclaimed
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
@@ -78,8 +78,6 @@ class RunningFeed:
 
     Raises
     ------
-    SinkError
-        A sink cannot be opened.
     TickwireError
         The state cannot be used.
     """
@@ -126,10 +124,8 @@ class RunningFeed:
             self.tasks = TaskManager(
                 feed.name, metrics=self.pipeline.metrics, failures=self.failures, vital=_is_vital
             )
-            self._open_sinks()
+            self._make_sinks()
         except BaseException:
-            for sink in self.sinks:
-                sink.stop(drain=False)
             self._state.close()
             raise
         self._critical = Critical(
@@ -147,6 +143,20 @@ class RunningFeed:
                 for source in self.pipeline.sources
             ]
 
+    async def open(self) -> None:
+        """Open the sinks; what cannot be opened is an error before any connection is made.
+
+        Raises
+        ------
+        TickwireError
+            A sink, or where its rows wait, cannot be opened.
+        """
+        try:
+            self._spills = await open_sinks(self.plan.config.feed, self.sinks)
+        except BaseException:
+            self._state.close()
+            raise
+
     def start(self) -> None:
         """Let the sinks write and the sessions connect."""
         n_dropped = LOG_WRITER.n_dropped
@@ -162,7 +172,7 @@ class RunningFeed:
             sink.start(
                 self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
             )
-            self._coordinator.arrive(f"sink {sink.name}")
+            sink.when_open(partial(self._coordinator.arrive, f"sink {sink.name}"))
         self._committed.start()
         for source in self.sources:
             source.start(self.tasks)
@@ -345,17 +355,15 @@ class RunningFeed:
             return TickwireError("no source ever connected")
         return None
 
-    def _open_sinks(self) -> None:
+    def _make_sinks(self) -> None:
         feed = self.plan.config.feed
         venues = [source.venue.name for source in self.plan.sources]
         for plan in self.plan.sinks:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.failures = self.failures
-            sink.open([self.plan.tables[table] for table in plan.tables], venues)
+            sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
-            self._spills[sink.name] = spill_of(feed, sink)
-        warn_of_unclaimed(feed, self.sinks)
 
     async def _check_symbols(self) -> None:
         try:

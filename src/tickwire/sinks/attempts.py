@@ -85,7 +85,7 @@ class Attempts:
         since_s = self.busy_since_s
         busy_s = 0.0 if since_s is None else monotonic() - since_s
         if not self.error and busy_s >= SPILL_AFTER_S:
-            return f"a write has not returned for {busy_s:.0f} s"
+            return f"a call to its output has not returned for {busy_s:.0f} s"
         return self.error
 
     def busy(self) -> None:

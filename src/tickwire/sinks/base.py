@@ -2,8 +2,8 @@
 
 Rules of this file
 ------------------
-- A sink is opened in the caller's thread, before any connection is made, so that what is wrong
-  with it is said at once. From `start` on its worker alone touches the output.
+- A sink is opened by its worker before any connection is made, so that what is wrong with it is
+  said at once. The caller decides how long it waits; rows that come first are spilled.
 - Where the worker hangs, fails for long, or a ring fills while it is busy, the spiller takes the
   rows out of the rings and into the spill. What is there goes in first, in order.
 - At the stop a worker that makes no progress is left behind; what it has not got is counted.
@@ -12,7 +12,7 @@ Rules of this file
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from time import monotonic
 
@@ -67,10 +67,9 @@ class Sink(Worker):
 
     def __init__(self, settings: SinkSettings, feed: str, metrics: Metrics | None = None) -> None:
         self.settings = settings
-        self.name = settings.name
         self.feed = feed
-        self.metrics = (metrics or Metrics()).labelled(sink=self.name)
-        super().__init__(self.name, self.metrics)
+        self.metrics = (metrics or Metrics()).labelled(sink=settings.name)
+        super().__init__(settings.name, self.metrics)
         self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.origin: dict[str, str] = {}
         self.stalls = Stalls(self.metrics)
@@ -83,7 +82,19 @@ class Sink(Worker):
         self.metrics.watch("sink_retry_wait_seconds", lambda: int(self.retry.waited_s * 1e9))
 
     def open(self, tables: Iterable[Table], venues: Iterable[str] = ()) -> None:
-        """Make the output ready; to be called before any connection is made.
+        """Make the output ready, and wait until it is: `prepare`, then `begin_open`.
+
+        Raises
+        ------
+        SinkError
+            It cannot be written: one line that says why.
+        """
+        self.prepare(tables, venues)
+        self.begin_open()
+        self.opened.result()
+
+    def prepare(self, tables: Iterable[Table], venues: Iterable[str] = ()) -> None:
+        """Learn what is to be written; touches no output.
 
         Parameters
         ----------
@@ -95,7 +106,7 @@ class Sink(Worker):
         Raises
         ------
         SinkError
-            It cannot be written: one line that says why.
+            There is no such table.
         """
         known = {table.name: table for table in tables}
         wanted = known if self.settings.tables is None else self.settings.tables
@@ -111,11 +122,26 @@ class Sink(Worker):
             "tickwire.feed": self.feed,
             "tickwire.venues": ",".join(dict.fromkeys(venues)),
         }
-        self._open()
-        self._is_open = True
+
+    def begin_open(self) -> None:
+        """Let the worker open the output: `opened` is settled by that.
+
+        A caller that does not wait any longer cancels `opened`. Then the worker goes on alone, an
+        error is a failure as any other, and rows are spilled meanwhile.
+        """
+        self._thread = threading.Thread(target=self._run, name=f"sink-{self.name}", daemon=True)
+        self._thread.start()
+
+    def when_open(self, callback: Callable[[], object]) -> None:
+        """Call a function once the output is open: at once, or in the worker's thread."""
+        with self._intake.lock:
+            if not self._is_open:
+                self._on_open.append(callback)
+                return
+        callback()
 
     def start(self, sources: Mapping[str, BatchSource], spill: Spill | None = None) -> None:
-        """Begin to write, in a thread of its own.
+        """Begin to write, once the output is open.
 
         Parameters
         ----------
@@ -129,8 +155,8 @@ class Sink(Worker):
             if self._intake.n_seen[table]:
                 self._unsure.add(table)
             self.metrics.watch("sink_rows_left", partial(self._left, table), table=table)
-        self._thread = threading.Thread(target=self._run, name=f"sink-{self.name}", daemon=True)
-        self._thread.start()
+        self._is_started = True
+        self._begun.set()
         self._spiller.start()
 
     def stop(self, drain: bool = True) -> None:
@@ -145,15 +171,13 @@ class Sink(Worker):
             have stopped); False: only what was taken already.
         """
         self._drains = drain
-        self._stopping.set()
-        if self._thread is None:
-            if self._is_open:
-                self._close_output()
-            return
-        if self._is_stopped:
+        self.request_stop()
+        if self._thread is None or self._is_stopped:
             return
         self._is_stopped = True
         self._wait_for_worker(self._thread)
+        if not self._is_started:
+            return
         is_spilled = self._spiller.stop(SPILL_AT_STOP_S, spills_last=self._drains)
         self.is_hung = self.is_hung or not is_spilled
         self._intake.close(is_hung=self.is_hung)
@@ -165,6 +189,7 @@ class Sink(Worker):
     def request_stop(self) -> None:
         """Let the worker write what there is, and end."""
         self._stopping.set()
+        self._begun.set()
 
     def abort(self, until_s: float) -> None:
         """Wait for the worker until a time, and spill what it has not got: the process ends.

@@ -2,7 +2,9 @@
 
 Rules of this file
 ------------------
-- From `start` on the worker's thread alone touches the output.
+- The worker's thread alone touches the output, from its opening on: a file system that hangs keeps
+  nobody else. Where a caller still waits for the first opening, it gets the error; later it is a
+  failure as any other.
 - The worker sleeps on an event with a time limit, so a stop is seen at once and an idle sink costs
   one look at each ring per interval.
 - A row counts as committed when a reader can see it. Until then the ring or the spill holds it.
@@ -16,16 +18,20 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, InvalidStateError
 from time import monotonic
 
 import pyarrow as pa
 
+from tickwire.logs import get_logger
 from tickwire.observe import Counter, Metrics
 from tickwire.schema import Table
 from tickwire.sinks.attempts import Attempts, GaveUp
 from tickwire.sinks.intake import Intake, last_seq, rows_after
 from tickwire.sinks.retry import Retry
+
+_log = get_logger("tickwire.sinks")
 
 
 class Worker(ABC):
@@ -40,10 +46,14 @@ class Worker(ABC):
 
     Attributes
     ----------
+    name
+        As given.
     tables
-        The tables it takes, by name, once it is open.
+        The tables it takes, by name, once it is prepared.
     retry
         Repeats writes where the disk is full.
+    opened
+        Settled by the first opening of the output; who cancels it lets the worker go on alone.
     """
 
     # How often the worker looks at the rings, in seconds; a subclass sets it from its settings.
@@ -52,8 +62,13 @@ class Worker(ABC):
     holds_rows = False
 
     def __init__(self, name: str, metrics: Metrics) -> None:
+        self.name = name
         self.tables: dict[str, Table] = {}
+        self.opened: Future[None] = Future()
+        self._on_open: list[Callable[[], object]] = []
         self._stopping = threading.Event()
+        self._begun = threading.Event()  # or stopped before
+        self._is_started = False
         self.retry = Retry(self._stopping, name)
         self._attempts = Attempts(name, metrics, self._stopping)
         self._intake = Intake(name, metrics, self._attempts)
@@ -126,6 +141,11 @@ class Worker(ABC):
 
     def _run(self) -> None:
         try:
+            if not self._open_first():
+                return
+            self._begun.wait()
+            if not self._is_started:
+                return
             while not self._stopping.is_set():
                 began_s = monotonic()
                 self._maintain(self._step())
@@ -138,6 +158,29 @@ class Worker(ABC):
             self._failed(error)
         finally:
             self._close_output()
+
+    def _open_first(self) -> bool:
+        """Open the output; False where it failed and a caller knows."""
+        began_s = monotonic()
+        self._attempts.busy()
+        try:
+            self._open_output()
+        except Exception as error:  # as in `_deliver`
+            try:
+                self.opened.set_exception(error)
+            except InvalidStateError:  # no caller waits any more
+                self._failed(error)
+                self._attempts.wait(error)
+            else:
+                return False
+        else:
+            try:
+                self.opened.set_result(None)
+            except InvalidStateError:
+                seconds = round(monotonic() - began_s, 1)
+                _log.info("the output of a sink is open", sink=self.name, seconds=seconds)
+        self._attempts.idle()
+        return True
 
     def _step(self) -> int:
         """Take what comes next and write it; returns the number of rows."""
@@ -195,9 +238,16 @@ class Worker(ABC):
 
     def _ensure_open(self) -> None:
         if not self._is_open:
-            self._open()
-            self._is_open = True
+            self._open_output()
             self._unsure.update(self.tables)
+
+    def _open_output(self) -> None:
+        self._open()
+        with self._intake.lock:
+            self._is_open = True
+            callbacks, self._on_open = self._on_open, []
+        for callback in callbacks:
+            callback()
 
     def _begin_again(self) -> bool:
         """After a failure: whether rows must come from the spill once more."""

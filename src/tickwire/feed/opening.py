@@ -1,0 +1,92 @@
+"""The start of a feed's sinks: their outputs and spills are opened, none of them by the loop.
+
+Rules of this file
+------------------
+- A file system that hangs keeps nobody else: each output is opened by its sink's worker, each spill
+  in a thread of its own.
+- What is wrong with an output within `OPEN_S` is an error of the start, before any connection is
+  made. After that the feed starts: the rows of a sink that is not open are spilled, and
+  `feed.ready()` waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+
+from tickwire.config import Feed
+from tickwire.errors import SinkError
+from tickwire.feed.spilling import spill_folder, spill_of, warn_of_unclaimed
+from tickwire.logs import get_logger
+from tickwire.sinks import Sink
+from tickwire.store import Spill
+from tickwire.supervise import cancel_all, in_thread, spawn
+
+OPEN_S = 5.0
+REPORT_S = 1.0  # a wait is worth a line
+STOP_S = 2.0  # for what was opened in vain
+
+_log = get_logger("tickwire.feed")
+
+
+async def open_sinks(feed: Feed, sinks: Sequence[Sink]) -> dict[str, Spill]:
+    """Open the outputs and the spills of sinks that are prepared; gives the spills by sink.
+
+    Raises
+    ------
+    SinkError
+        An output cannot be written, or a spill does not answer.
+    SegmentError
+        A spill cannot be used.
+    """
+    for sink in sinks:
+        sink.begin_open()
+    try:
+        await _wait({sink.name: sink.opened for sink in sinks})
+        for sink in sinks:
+            if not sink.opened.cancel():
+                sink.opened.result()
+                continue
+            _log.warning(
+                "the output of a sink does not open: the feed starts, and its rows are spilled",
+                sink=sink.name,
+                path=sink.settings.target,
+                seconds=OPEN_S,
+            )
+        spills = {sink.name: await _open_spill(feed, sink) for sink in sinks}
+    except BaseException:
+        await asyncio.shield(_discard(sinks))
+        raise
+    await in_thread(partial(warn_of_unclaimed, feed, list(sinks)))
+    return spills
+
+
+async def _wait(opened: dict[str, Future[None]]) -> None:
+    """Wait until all are open, or for `OPEN_S`."""
+    first_s = min(REPORT_S, OPEN_S)
+    late = (await in_thread(partial(wait, opened.values(), first_s))).not_done
+    if late:
+        names = ", ".join(name for name, each in opened.items() if each in late)
+        _log.warning("waiting for sinks to open", sinks=names, seconds=first_s)
+        await in_thread(partial(wait, late, OPEN_S - first_s))
+
+
+async def _open_spill(feed: Feed, sink: Sink) -> Spill:
+    try:
+        async with asyncio.timeout(OPEN_S):
+            return await in_thread(partial(spill_of, feed, sink))
+    except TimeoutError:
+        folder = spill_folder(feed)
+        raise SinkError(f"sink {sink.name}: {folder} does not answer in {OPEN_S:g} s") from None
+
+
+async def _discard(sinks: Iterable[Sink]) -> None:
+    """Close what is open, and leave what hangs."""
+    stops = [
+        spawn(f"stop of {sink.name}", in_thread(partial(sink.stop, drain=False))) for sink in sinks
+    ]
+    if stops:
+        await asyncio.wait(stops, timeout=STOP_S)
+    await cancel_all(stops)

@@ -1,0 +1,169 @@
+"""Outputs are opened by their workers: one that hangs keeps neither the loop nor the feed."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.feed.exchange import exchange
+from tests.feed.test_handler import source, trades, until
+
+import tickwire
+from tickwire.errors import SinkError
+from tickwire.feed import opening
+from tickwire.sinks import IpcSink, attempts, spiller
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Opening:
+    """The opening of an IPC sink, which hangs until it may go on, and then may fail."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.errors: list[Exception] = []
+        self.threads: list[str] = []
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opening]:
+    monkeypatch.setattr(opening, "REPORT_S", 0.05)
+    monkeypatch.setattr(opening, "OPEN_S", 0.2)
+    monkeypatch.setattr(attempts, "SPILL_AFTER_S", 0.1)
+    monkeypatch.setattr(spiller, "SPILL_LOOK_S", 0.01)
+    state = Opening()
+    open_ipc = IpcSink._open
+
+    def hangs(self: IpcSink) -> None:
+        state.threads.append(threading.current_thread().name)
+        state.may_go_on.wait(30)
+        if state.errors:
+            raise state.errors.pop()
+        open_ipc(self)
+
+    monkeypatch.setattr(IpcSink, "_open", hangs)
+    yield state
+    state.may_go_on.set()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_feed_starts_without_an_output_that_hangs_and_spills_its_rows(
+    run: Run, tmp_path: Path, hanging: Opening, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tickwire")
+    hanging.errors = [SinkError("sink ipc: no such disk")] if fails else []
+
+    async def main() -> None:
+        longest_s = 0.0
+
+        async def tick() -> None:
+            nonlocal longest_s
+            while True:
+                began_s = time.monotonic()
+                await asyncio.sleep(0.01)
+                longest_s = max(longest_s, time.monotonic() - began_s)
+
+        ticking = asyncio.create_task(tick())
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [
+                    tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"], flush_ms=1),
+                    tickwire.ParquetSink(path=tmp_path / "data", tables=["trades"], rotate_s=0.05),
+                ],
+                state_dir=tmp_path / "state",
+            )
+            async with feed:
+                await until(lambda: feed.summary()["rows_committed"]["parquet"]["trades"] == 5)
+                await until(lambda: feed.summary()["sink_spilled_rows"]["ipc"] == 5)
+                assert feed.coordinator.missing == ["sink ipc"]
+                assert any("ipc" in each for each in feed.status().failing_sinks)
+                hanging.may_go_on.set()
+                await feed.ready()
+                await until(lambda: feed.summary()["rows_committed"]["ipc"]["trades"] == 5)
+            ticking.cancel()
+        assert feed.uncommitted() == {}
+        assert longest_s < 2.0
+
+    run(main())
+    assert set(hanging.threads) == {"sink-ipc"}
+    lines = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("waiting for sinks to open") for line in lines)
+    assert any(line.startswith("the output of a sink does not open") for line in lines)
+    assert any(line.startswith("a sink fails: ") for line in lines) == fails
+    assert any(line.startswith("the output of a sink is open") for line in lines) != fails
+
+
+def test_an_error_in_time_is_an_error_of_the_start_and_opens_nothing(
+    run: Run, tmp_path: Path, hanging: Opening
+) -> None:
+    hanging.errors = [SinkError("sink ipc: no such disk")]
+    hanging.may_go_on.set()
+
+    async def main() -> None:
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [
+                    tickwire.DuckDBSink(path=tmp_path / "market.duckdb", tables=["trades"]),
+                    tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"]),
+                ],
+                state_dir=tmp_path / "state",
+            )
+            with pytest.raises(SinkError, match="sink ipc: no such disk"):
+                await feed.start()
+            await feed.stop()
+
+    run(main())
+    names = [thread.name for thread in threading.enumerate()]
+    assert not any(name.startswith(("sink-", "spill-")) for name in names)
+    assert not (tmp_path / "state" / "spill").exists()
+
+
+def test_a_spill_that_does_not_answer_is_an_error_of_the_start(
+    run: Run, tmp_path: Path, hanging: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging.may_go_on.set()
+    ended = threading.Event()
+
+    def never(*_: object) -> None:
+        ended.wait(30)
+
+    monkeypatch.setattr(opening, "spill_of", never)
+
+    async def main() -> None:
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"])],
+                state_dir=tmp_path / "state",
+            )
+            with pytest.raises(SinkError, match=r"sink ipc: .*spill.* does not answer in 0.2 s"):
+                await feed.start()
+
+    run(main())
+    ended.set()
+
+
+def test_a_stop_while_an_output_hangs_leaves_it_and_keeps_its_rows(
+    run: Run, tmp_path: Path, hanging: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwire.sinks.base.STALLED_S", 0.2)
+
+    async def main() -> None:
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"])],
+                state_dir=tmp_path / "state",
+            )
+            async with feed:
+                await until(lambda: feed.summary()["rows"]["trades"] == 5)
+            assert feed.uncommitted() == {"ipc": {"trades": 5}}
+            with pytest.raises(SinkError, match="5 rows of trades .they wait in "):
+                feed.raise_failure()
+
+    run(main())
