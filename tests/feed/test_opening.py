@@ -163,7 +163,7 @@ def test_a_stop_while_an_output_hangs_leaves_it_and_keeps_its_rows(
             async with feed:
                 await until(lambda: feed.summary()["rows"]["trades"] == 5)
             assert feed.uncommitted() == {"ipc": {"trades": 5}}
-            with pytest.raises(SinkError, match="5 rows of trades .they wait in "):
+            with pytest.raises(SinkError, match=r"5 rows of trades \(they wait in "):
                 feed.raise_failure()
 
     run(main())

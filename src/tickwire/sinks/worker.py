@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - The worker's thread alone touches the output, from its opening on: a file system that hangs keeps
-  nobody else. Where a caller still waits for the first opening, it gets the error; later it is a
+  no other part. Where a caller still waits for the first opening, it gets the error; later it is a
   failure as any other.
 - The worker sleeps on an event with a time limit, so a stop is seen at once and an idle sink costs
   one look at each ring per interval.
