@@ -200,6 +200,25 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
         ),
         (SOURCE + "[feed]\nstate_dir=1\n", "feed.state_dir: is 1, should be a path in quotes"),
         (
+            SOURCE + "coalesce_us=100001\n",
+            "source[0].coalesce_us: is 100001, should be a whole number of us from 0 to 100000,"
+            ' or "auto"',
+        ),
+        (
+            SOURCE + "coalesce_us=true\n",
+            "source[0].coalesce_us: is true, should be a whole number of us from 0 to 100000,"
+            ' or "auto"',
+        ),
+        (
+            SOURCE + "busy_poll_us=-1\n",
+            "source[0].busy_poll_us: is -1, should be greater than or equal to 0",
+        ),
+        (
+            SOURCE + 'coalesce_us="auto"\nbusy_poll_us=50\n',
+            "source[0].busy_poll_us: is 50, should be 0 where coalesce_us is not:"
+            " a connection rests, or it spins",
+        ),
+        (
             SOURCE + 'carrier="fast"\n',
             "source[0].carrier: is 'fast', should be 'protocol', 'stream' or 'picows'",
         ),

@@ -1,15 +1,14 @@
 """The carrier `protocol`: the loop reads straight into the receive buffer."""
 
+from tickwire.net._direct cimport DirectReader
 from tickwire.net._receiver cimport Receiver
 
 
-cdef class _First:
-    pass
-
-
-cdef class ProtocolCarrier(_First):
+cdef class ProtocolCarrier(DirectReader):
     cdef Receiver receiver
-    cdef object transport
+    cdef readonly object transport
+    cdef int fd                   # the socket, while it may be read directly; else -1
+    cdef object failure           # what a direct read has failed with
     cdef object loop
     cdef object answer            # tickwire.wire.HandshakeResponse
     cdef bint is_open             # the handshake is through

@@ -9,11 +9,16 @@ loop's next turn, so that consumers run and other connections get their share; w
 the ring would else fill in one turn, and rows would leave the cache before they are taken.
 
 asyncio wants a protocol to derive from `asyncio.BufferedProtocol`, and an extension type cannot
-have a Python class as its first base; hence the empty first base.
+have a Python class as its first base; `DirectReader` is that base.
 """
 
 import asyncio
+import os
 
+from libc.errno cimport EAGAIN, EINTR
+from libc.stdint cimport int64_t
+
+from tickwire.net._direct cimport Direct, DirectReader, tw_spin_slot
 from tickwire.net._receiver cimport Receiver
 
 from tickwire import errors
@@ -27,11 +32,7 @@ cdef enum:
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
 
-cdef class _First:
-    pass
-
-
-cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
+cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
     """A WebSocket connection's bytes, by way of the loop's own transport.
 
     Parameters
@@ -45,6 +46,7 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
     """
 
     def __init__(self, Receiver receiver not None, bytes request not None, answer not None):
+        self.fd = -1
         self.receiver = receiver
         self.request = request
         self.answer = answer
@@ -96,11 +98,12 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         if not self.opened.done():
             self.opened.set_exception(exc or self._early_end())
             self.opened.exception()  # retrieved: its opener may have been cancelled
+        self.fd = -1
         if self.writable is not None:
             self.writable.set_result(None)
             self.writable = None
         if not self.lost.done():
-            self.lost.set_result(exc)
+            self.lost.set_result(self.failure or exc)
 
     def pause_writing(self):
         """Hold back `drain`."""
@@ -117,6 +120,8 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
 
     def begin(self):
         """Read on after the handshake."""
+        if self.transport.get_extra_info("sslcontext") is None:
+            self.fd = self.transport.get_extra_info("socket").fileno()
         self.resume_reading()
 
     def write(self, bytes data not None):
@@ -163,6 +168,26 @@ cdef class ProtocolCarrier(_First, asyncio.BufferedProtocol):
         """Close at once."""
         if not self.lost.done():
             self.transport.abort()
+
+    # What reads beside the transport calls.
+
+    cdef bint find_room(self, tw_spin_slot* slot) noexcept:
+        if self.fd < 0 or self.stopped or self.resting or self.failure is not None:
+            return False
+        slot.fd = self.fd
+        slot.room = self.receiver.find_room(&slot.at)
+        return slot.room > 0
+
+    cdef int took(self, int64_t n_read, int error) except -1:
+        if n_read > 0:
+            self.receiver.note_read(<size_t>n_read)
+            return Direct.SOME
+        if n_read == 0:
+            return Direct.LEAVE
+        if error == EAGAIN or error == EINTR:
+            return Direct.NOTHING
+        self.failure = OSError(error, os.strerror(error))
+        return Direct.LEAVE
 
     cdef int _rest(self) except -1:
         self.turn_bytes = self.receiver.handler.n_written_bytes = 0

@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t
 
+from tickwire.net._coalescer cimport Coalescer
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._parser cimport Parser
 
@@ -27,6 +28,8 @@ cdef class Receiver:
     # Called without arguments after a parse that leaves something to do: control frames, events of
     # the handler, or one of the flags below.
     cdef public object on_attention
+    cdef public Coalescer coalescer    # lets the socket rest between reads; None: it never does
+    cdef int64_t n_rested_bytes        # what `coalescer` knows of `n_bytes`
 
     cdef readonly int64_t ts_recv_ns   # wall clock of the last read, ns since the epoch
     cdef readonly int64_t mono_ns      # monotonic clock of the last read, ns
@@ -37,10 +40,12 @@ cdef class Receiver:
     cdef readonly bint ended           # nothing is parsed any more: close frame, fault or halt
 
     cdef object view(self)
+    cdef size_t find_room(self, uint8_t** at) noexcept
     cdef void move_to_front(self) noexcept nogil
     cdef int note_read(self, size_t n) except -1
     cdef void stamp(self) noexcept nogil
     cdef int store(self, const uint8_t* data, size_t n) except -1
     cdef void refill(self) noexcept
+    cdef int parse_read(self) except -1
     cdef int parse(self) except -1
     cdef void feed_once(self) noexcept nogil

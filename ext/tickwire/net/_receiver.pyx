@@ -93,8 +93,7 @@ cdef class Receiver:
             self.store(<const uint8_t*>given.buf, <size_t>given.len)
         finally:
             PyBuffer_Release(&given)
-        if self.started and not self.paused:
-            self.parse()
+        self.parse_read()
 
     def receive_frame(self, int first_byte, payload not None, bint first, bint last):
         """Take a frame whose header somebody else has read.
@@ -125,8 +124,8 @@ cdef class Receiver:
             self.store(<const uint8_t*>given.buf, n)
         finally:
             PyBuffer_Release(&given)
-        if last and self.started and not self.paused:
-            self.parse()
+        if last:
+            self.parse_read()
 
     def retry(self):
         """Offer the message that met backpressure again, and go on if it is taken.
@@ -166,6 +165,14 @@ cdef class Receiver:
             <char*>self.buffer + self.end, <Py_ssize_t>room, PyBUF_WRITE
         )
 
+    cdef size_t find_room(self, uint8_t** at) noexcept:
+        """Give how many bytes may be read, and where to."""
+        if self.head == self.end:
+            self.head = self.end = 0
+        self.move_to_front()
+        at[0] = self.buffer + self.end
+        return BUFFER_BYTES - self.end
+
     cdef void move_to_front(self) noexcept nogil:
         """Move what has not been parsed to the front of the buffer."""
         if self.head:
@@ -178,8 +185,19 @@ cdef class Receiver:
         self.n_reads += 1
         self.n_bytes += n
         self.end += n
+        return self.parse_read()
+
+    cdef int parse_read(self) except -1:
+        """Parse what a read has brought, and let the socket rest where it may."""
         if self.started and not self.paused:
             self.parse()
+            if self.coalescer is not None and not self.ended:
+                self.coalescer.after_read(
+                    <Py_ssize_t>(self.n_bytes - self.n_rested_bytes),
+                    self.mono_ns,
+                    self.parser.n_messages,
+                )
+                self.n_rested_bytes = self.n_bytes
         return 0
 
     cdef void stamp(self) noexcept nogil:

@@ -20,6 +20,8 @@ from pydantic import (
 from tickwire.config.section import Section
 from tickwire.config.values import (
     AnyVenue,
+    BusyPollUs,
+    CoalesceUs,
     EndpointUrls,
     FeedName,
     FilePath,
@@ -113,6 +115,12 @@ class ConnectionOptions(Section):
         For the close handshake.
     max_message_bytes
         Largest message accepted; of a compressed one, when inflated.
+    coalesce_us
+        How long a connection rests after a small read, so that the next one brings several
+        messages; `auto` chooses by their rate. 0: it reads at once.
+    busy_poll_us
+        How long a turn of the event loop looks for bytes instead of sleeping. It takes a whole
+        core. 0: it sleeps.
     """
 
     carrier: Literal["protocol", "stream", "picows"] = "protocol"
@@ -122,6 +130,8 @@ class ConnectionOptions(Section):
     connect_timeout_s: Seconds = 10.0
     close_timeout_s: Seconds = 5.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 16 * MIB
+    coalesce_us: CoalesceUs = 0
+    busy_poll_us: BusyPollUs = 0
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():

@@ -12,10 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from tickwire.redaction import hide_headers, hide_url, shown_url
 
@@ -23,6 +23,7 @@ MIN_RING_ROWS = 16_384
 PROXY_SCHEMES = ("http", "socks4", "socks4a", "socks5", "socks5h")
 # A feed's name is part of file names, which may have 255 bytes.
 MAX_NAME_BYTES = 128
+MAX_COALESCE_US = 100_000
 # As in `tickwire.wire.url`.
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -132,6 +133,18 @@ def _venue(venue: Any) -> Any:
     return venue
 
 
+def _coalesce_us(rest: Any) -> Any:
+    if rest == "auto" or (type(rest) is int and 0 <= rest <= MAX_COALESCE_US):
+        return rest
+    raise ValueError(f'should be a whole number of us from 0 to {MAX_COALESCE_US}, or "auto"')
+
+
+def _does_not_rest(busy_poll_us: int, section: ValidationInfo) -> int:
+    if busy_poll_us and section.data.get("coalesce_us"):
+        raise ValueError("should be 0 where coalesce_us is not: a connection rests, or it spins")
+    return busy_poll_us
+
+
 def _path(path: Any) -> Any:
     if not isinstance(path, str | Path):
         raise ValueError("should be a path in quotes")
@@ -164,6 +177,8 @@ FeedName = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$"),
     AfterValidator(_fits_a_file_name),
 ]
+CoalesceUs = Annotated[int | Literal["auto"], PlainValidator(_coalesce_us)]
+BusyPollUs = Annotated[int, Field(ge=0, le=10_000), AfterValidator(_does_not_rest)]
 Headers = Annotated[dict[str, str], AfterValidator(_hide_headers)]
 ProxyUrl = Annotated[str, AfterValidator(_proxy)]
 # The name of a venue, or its declaration.

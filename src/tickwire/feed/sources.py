@@ -86,6 +86,7 @@ class LiveSource:
             requests=requests,
             breakers=breakers,
             failures=self._failures,
+            rests=self._metrics.histogram("rest_to_read_seconds"),
         )
         self._next_conn = next_conn
         self._rest = rest

@@ -131,7 +131,8 @@ def summarise(name: str, registry: Registry, usage: Usage) -> dict[str, Any]:
         "legs": _legs(registry),
         "latency_us": {
             key: registry.merged(f"{key}_seconds").to_dict_us()
-            for key in ("read_to_ring", "read_to_batch", "read_to_commit")
+            for key in ("rest_to_read", "read_to_ring", "read_to_batch", "read_to_commit")
+            if key != "rest_to_read" or registry.merged(f"{key}_seconds").count
         },
     }
 

@@ -4,16 +4,19 @@ import asyncio
 
 from typing_extensions import disjoint_base
 
+from tickwire.net._direct import DirectReader
 from tickwire.net._receiver import Receiver
 from tickwire.wire import HandshakeResponse
 
 LINGER_S: float
 
 @disjoint_base
-class ProtocolCarrier(asyncio.BufferedProtocol):
+class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
     """A WebSocket connection's bytes, by way of the loop's own transport."""
 
     def __init__(self, receiver: Receiver, request: bytes, answer: HandshakeResponse) -> None: ...
+    @property
+    def transport(self) -> asyncio.Transport: ...
     @property
     def opened(self) -> asyncio.Future[None]: ...
     @property

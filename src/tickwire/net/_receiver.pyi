@@ -5,6 +5,7 @@ from typing import final
 
 from typing_extensions import Buffer
 
+from tickwire.net._coalescer import Coalescer
 from tickwire.wire import Handler
 from tickwire.wire._parser import Parser
 
@@ -13,6 +14,7 @@ class Receiver:
     """The receive buffer of one connection, its parser and its handler."""
 
     on_attention: Callable[[], None] | None
+    coalescer: Coalescer | None
     def __init__(self, handler: Handler, *, max_message_bytes: int = 16_777_216) -> None: ...
     @property
     def parser(self) -> Parser: ...

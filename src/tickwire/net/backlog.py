@@ -100,8 +100,9 @@ def has_unread(transport: asyncio.BaseTransport, *, or_end: bool = True) -> bool
     sock = transport.get_extra_info("socket")
     if transport.is_closing() or sock is None:
         return or_end
-    if not or_end:
-        (n_bytes,) = N_BYTES.unpack(ioctl(sock.fileno(), FIONREAD, bytes(N_BYTES.size)))
+    # A socket that rests between reads is not readable, whatever has come (`_coalescer`).
+    (n_bytes,) = N_BYTES.unpack(ioctl(sock.fileno(), FIONREAD, bytes(N_BYTES.size)))
+    if n_bytes or not or_end:
         return bool(n_bytes)
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)

@@ -19,14 +19,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from tickwire import errors
+from tickwire.net._coalescer import Coalescer
 from tickwire.net._receiver import Receiver
+from tickwire.net._spinner import Watched, spinner_of
 from tickwire.net.awake import AwakeClock
 from tickwire.net.backlog import Backlog
 from tickwire.net.carriers.base import Carrier
 from tickwire.net.liveness import Liveness
 from tickwire.net.pings import WaitingPings
+from tickwire.observe import Histogram
 from tickwire.supervise import ManagedTask, spawn
 from tickwire.wire import Deflate, Deflater, build_close, build_frame
 
@@ -134,6 +138,36 @@ class Connection:
         self._pong_task: ManagedTask[None] | None = None
         self._liveness = Liveness(receiver)
         self._backlog = Backlog(carrier, self._loop)
+        self._watched: Watched | None = None
+
+    def pace_reads(
+        self, coalesce_us: int | Literal["auto"], busy_poll_us: int, rests: Histogram | None = None
+    ) -> None:
+        """Read more seldom than messages come, or look for them without sleeping.
+
+        Parameters
+        ----------
+        coalesce_us
+            How long to rest after a small read; 0 for not at all.
+        busy_poll_us
+            How long a turn of the loop looks for bytes; 0 for not at all.
+        rests
+            Gets how long each rest was that brought something.
+        """
+        transport = self.carrier.transport
+        if coalesce_us:
+            rest_us = None if coalesce_us == "auto" else coalesce_us
+            self.receiver.coalescer = Coalescer(self._loop, transport, rest_us, self.carrier, rests)
+        if busy_poll_us:
+            self._watched = spinner_of(self._loop).watch(transport, self.carrier, busy_poll_us)
+
+    def _stop_pacing(self) -> None:
+        if self.receiver.coalescer is not None:
+            self.receiver.coalescer.end()
+            self.receiver.coalescer = None
+        if self._watched is not None:
+            spinner_of(self._loop).forget(self._watched)
+            self._watched = None
 
     def begin(self) -> None:
         """Parse what came with the handshake, and read on."""
@@ -401,6 +435,7 @@ class Connection:
 
     def _on_lost(self, lost: asyncio.Future[Exception | None]) -> None:
         error = None if lost.cancelled() else lost.result()
+        self._stop_pacing()
         if isinstance(error, errors.ProtocolError) and self._fault is None:
             self._fault = error
         self._cancel_timers()

@@ -418,6 +418,11 @@ METRICS = (
     _gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
     # Latencies.
     _latency("loop_lag_seconds", "How much later than it should the event loop comes back."),
+    _latency(
+        "rest_to_read_seconds",
+        "How long connections with coalesce_us rested before a read: the most it has added.",
+        _SOURCE,
+    ),
     _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
     _latency("read_to_batch_seconds", "From a read to a program's batch."),
     _latency("read_to_commit_seconds", "From a read to a sink's commit.", ("sink",)),

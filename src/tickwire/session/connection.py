@@ -131,14 +131,17 @@ class SessionConnection:
         ConnectionFailed, HandshakeError
             As of `open_connection`.
         """
-        return await open_connection(
+        options = self._settings.options
+        connection = await open_connection(
             url,
             cast(Handler, self.handler),
-            self._settings.options,
+            options,
             compression=self._offer(),
             frames=self._venue.frames,
             on_events=self._on_events,
         )
+        connection.pace_reads(options.coalesce_us, options.busy_poll_us, self._settings.rests)
+        return connection
 
     async def serve(
         self,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tickwire.clock import Clock, Sleep
 from tickwire.config import SessionOptions
+from tickwire.observe import Histogram
 from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import HEALTHY_S
 from tickwire.supervise import Breakers, Failures
@@ -58,6 +59,8 @@ class SessionSettings:
         The longest delay while nothing can be reached: no name, no route, refused.
     healthy_s
         How long a connection must have been fully subscribed to have been well.
+    rests
+        Gets how long connections rested before a read, where the source coalesces them.
     rng
         Gives the jitter.
     clock, sleep
@@ -73,6 +76,7 @@ class SessionSettings:
     first_delay_s: float = 1.0
     unreachable_delay_s: float = 3.0
     healthy_s: float = HEALTHY_S
+    rests: Histogram | None = None
     rng: random.Random | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep

@@ -18,6 +18,10 @@ class Carrier(Protocol):
     def lost(self) -> asyncio.Future[Exception | None]:
         """Done when the transport is gone, with its error if it had one."""
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What owns the socket."""
+
     def begin(self) -> None:
         """Start to read."""
 

@@ -114,6 +114,11 @@ class PicowsCarrier:
         if not self.lost.done():
             self.lost.set_result(failure)
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What owns the socket."""
+        return self._transport.underlying_transport
+
     def begin(self) -> None:
         """Start to read."""
         self.resume_reading()

@@ -8,6 +8,7 @@ The other carriers do the same with fewer copies.
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from tickwire.net._receiver import Receiver
 from tickwire.net.backlog import has_unread
@@ -78,6 +79,11 @@ class StreamCarrier:
             asyncio.get_running_loop().call_later(LINGER_S, self._writer.transport.abort)
             if not self.lost.done():
                 self.lost.set_result(failure)
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What owns the socket."""
+        return cast(asyncio.Transport, self._writer.transport)
 
     def begin(self) -> None:
         """Start to read."""

@@ -1,0 +1,23 @@
+"""Busy polling: a loop that looks at its sockets instead of sleeping."""
+
+import asyncio
+from typing import final
+
+@final
+class Watched:
+    """A connection that a spinner looks at."""
+
+    def __init__(self, transport: asyncio.Transport, reader: object) -> None: ...
+
+@final
+class Spinner:
+    """Looks at the sockets of one loop; get it by `spinner_of`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+    @property
+    def is_spinning(self) -> bool: ...
+    def watch(self, transport: asyncio.Transport, reader: object, spin_us: int) -> Watched: ...
+    def forget(self, watched: Watched) -> None: ...
+    def look(self) -> None: ...
+
+def spinner_of(loop: asyncio.AbstractEventLoop) -> Spinner: ...
