@@ -11,7 +11,10 @@ from tests.net.servers import Peer, close, frame, serve_raw, text
 from tests.net.test_connection import reset, until
 from websockets.frames import Opcode
 
+from tickwire.config import ConnectionOptions
 from tickwire.health.process import open_descriptors
+from tickwire.net.opening import open_connection
+from tickwire.wire import MessageQueue
 
 Carrier = Literal["protocol", "stream", "picows"]
 
@@ -254,6 +257,29 @@ async def test_auto_rests_the_longer_the_fewer_messages_come(plain: Security) ->
     ):
         await until(lambda: len(rests_us) == 2)
         assert 125 <= rests_us[0] < rests_us[1] <= 4000
+
+
+@pytest.mark.parametrize("keys", [{"coalesce_us": 500}, {"busy_poll_us": 50}])
+async def test_a_connection_that_is_lost_before_it_is_read(
+    security: Security, carrier: Carrier, keys: dict[str, int]
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        reset(peer)
+
+    async with serve_raw(script, security.server_context) as port, asyncio.timeout(20):
+        connection = await open_connection(
+            security.url(port),
+            MessageQueue(),
+            ConnectionOptions(carrier=carrier, ca_file=security.ca_file, proxy="off"),
+        )
+        await asyncio.sleep(0.05)
+        connection.carrier.abort()
+        await asyncio.sleep(0.05)
+        connection.pace_reads(keys.get("coalesce_us", 0), keys.get("busy_poll_us", 0))
+        connection.begin()
+        assert (await connection.ended).code == 1006
+        assert connection.receiver.coalescer is None
 
 
 async def test_connections_of_a_loop_share_a_timer(plain: Security) -> None:

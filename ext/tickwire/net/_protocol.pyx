@@ -120,9 +120,10 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
 
     def begin(self):
         """Read on after the handshake."""
-        if self.transport.get_extra_info("sslcontext") is None:
-            self.fd = self.transport.get_extra_info("socket").fileno()
-        self.resume_reading()
+        if not self.transport.is_closing():
+            if self.transport.get_extra_info("sslcontext") is None:
+                self.fd = self.transport.get_extra_info("socket").fileno()
+            self.resume_reading()
 
     def write(self, bytes data not None):
         """Send, or drop where the transport takes no more: `lost` is about to tell."""

@@ -155,6 +155,8 @@ class Connection:
             Gets how long each rest was that brought something.
         """
         transport = self.carrier.transport
+        if transport.is_closing():
+            return
         if coalesce_us:
             rest_us = None if coalesce_us == "auto" else coalesce_us
             self.receiver.coalescer = Coalescer(self._loop, transport, rest_us, self.carrier, rests)
