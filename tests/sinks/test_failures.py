@@ -375,3 +375,40 @@ def test_retries_are_counted_and_told_once_a_minute(
     lines = [record.getMessage() for record in caplog.records]
     assert sum(line.startswith("a sink fails: ") for line in lines) == 1
     assert sum(line.startswith("the sink works again") for line in lines) == 1
+
+
+def test_what_is_spilled_is_synced_while_others_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync, may_go_on, errors = os.fsync, threading.Event(), [OSError(5, "Input/output error")]
+    syncing: list[str] = []
+
+    def slow(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.suffix == ".segment":
+            syncing.append(threading.current_thread().name)
+            may_go_on.wait(30)
+            if errors:
+                raise errors.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    sink = sink_of("parquet", tmp_path)
+    sink._rotate_s = 3600.0  # type: ignore[attr-defined] # a Parquet sink
+    source = Trades()
+    spill = Spill(tmp_path / "spill", ["trades"], sync_s=0.01)
+    sink.start({"trades": source}, spill)
+    source.more()
+    wait_for(lambda: syncing)
+    source.more()  # the worker puts it into the segment while the first sync waits
+    wait_for(lambda: sink.rows_safe == {"trades": 20})
+    assert len(syncing) == 1
+    may_go_on.set()
+    wait_for(lambda: len(syncing) > 1)
+    wait_for(lambda: sink.metrics.registry.total("spill_syncs") > 1)
+    sink.stop()
+    assert set(syncing) == {"spill-parquet"}
+    assert sink.metrics.registry.total("spill_sync_seconds") > 0
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum("a spill cannot be synced" in line for line in lines) == 1
+    assert read("parquet", tmp_path) == list(range(20))

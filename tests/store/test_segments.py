@@ -1,5 +1,6 @@
 """Segments: what was written comes back, whatever a kill, a full disk or a bad byte leaves."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def filled(folder: Path, n_batches: int = 5, segment_bytes: int = 1 << 20) -> Se
     for i in range(n_batches):
         log.append(batch_of(TRADES, 10, 10 * i, seed=i))
     return log
+
+
+def n_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def segments(folder: Path) -> list[Path]:
@@ -132,3 +137,46 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SegmentError, match=r"file/x: cannot be used: Not a directory"):
         SegmentLog(tmp_path / "file" / "x")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def synced(log: SegmentLog) -> list[str]:
+    """Give the names of what is to be synced, closed again."""
+    found = []
+    for descriptor in log.take_unsynced():
+        os.fsync(descriptor)
+        found.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        os.close(descriptor)
+    return found
+
+
+def test_each_segment_and_each_new_name_is_synced_once(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path / "trades", segment_bytes=1 << 20, is_synced=True)
+    assert synced(log) == []
+    log.append(batch_of(TRADES, 10, 0))
+    first = f"{0:020}.segment"
+    assert synced(log) == [first, "trades"]
+    assert synced(log) == []
+    log.append(batch_of(TRADES, 10, 10))
+    assert synced(log) == [first]
+    log.close()
+
+
+def test_full_segments_are_synced_and_those_that_are_gone_are_not(tmp_path: Path) -> None:
+    log = SegmentLog(tmp_path / "trades", segment_bytes=1, is_synced=True)
+    for i in range(4):
+        log.append(batch_of(TRADES, 10, 10 * i))
+    log.trim(9)
+    names = [f"{10 * i:020}.segment" for i in range(4)]
+    assert synced(log) == [*names[1:], "trades"]
+    n_open = n_descriptors()
+    log.append(batch_of(TRADES, 10, 40))
+    log.append(batch_of(TRADES, 10, 50))
+    log.close()
+    assert n_descriptors() < n_open
+
+
+def test_nothing_is_kept_open_that_is_not_synced(tmp_path: Path) -> None:
+    n_open = n_descriptors()
+    log = filled(tmp_path, segment_bytes=1)
+    assert n_descriptors() == n_open + 1
+    log.close()

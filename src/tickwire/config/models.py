@@ -62,6 +62,9 @@ class Feed(Section):
         either, in memory.
     spill_max_bytes
         Most bytes of each sink there.
+    spill_fsync_s
+        How often what was written there is synced to the disk: a loss of the machine's power costs
+        at most that; a kill or a crash of the process costs nothing either way. 0: never.
     hold_bytes
         Memory for the book deltas of one source that wait for their snapshot.
     no_disk_emergency_s
@@ -76,6 +79,7 @@ class Feed(Section):
     state_dir: StateDir = Path(".tickwire")
     spill_dir: FilePath | None = None
     spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB
+    spill_fsync_s: Annotated[float, Field(ge=0)] = 1.0
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
     no_disk_emergency_s: Annotated[float, Field(ge=0)] = 300.0
 
@@ -90,6 +94,7 @@ class FeedKeys(TypedDict, total=False):
     state_dir: str | Path | None
     spill_dir: str | Path | None
     spill_max_bytes: int
+    spill_fsync_s: float
     hold_bytes: int
     no_disk_emergency_s: float
 

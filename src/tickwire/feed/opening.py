@@ -2,8 +2,8 @@
 
 Rules of this file
 ------------------
-- A file system that hangs keeps nobody else: each output is opened by its sink's worker, each spill
-  in a thread of its own.
+- A file system that hangs keeps no other part: each output is opened by its sink's worker, each
+  spill in a thread of its own.
 - What is wrong with an output within `OPEN_S` is an error of the start, before any connection is
   made. After that the feed starts: the rows of a sink that is not open are spilled, and
   `feed.ready()` waits for it.

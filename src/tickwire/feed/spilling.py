@@ -54,6 +54,7 @@ def spill_of(feed: Feed, sink: Sink) -> Spill:
         None if folder is None else folder / folder_name(sink.name),
         sink.tables,
         feed.spill_max_bytes,
+        sync_s=feed.spill_fsync_s,
     )
     rows = {table: n for table in sink.tables if (n := spill.recovered_rows(table))}
     if rows:

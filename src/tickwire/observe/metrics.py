@@ -414,6 +414,8 @@ METRICS = (
         sparse=True,
     ),
     _gauge("sink_spill_bytes", "Bytes in the spill, those of unfinished files too.", ("sink",)),
+    _counter("spill_syncs", "Times at which the spill was synced to its disk.", ("sink",)),
+    _counter("spill_sync_seconds", "How long that took together.", ("sink",), scale=1e-9),
     _gauge("duckdb_memory_bytes", "Memory that DuckDB holds for a sink's file.", ("sink",)),
     _gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
     # Latencies.

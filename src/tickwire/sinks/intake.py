@@ -9,6 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from time import monotonic
@@ -89,8 +90,11 @@ class Intake:
         self._n_taken: dict[str, int] = {}
         self._unreleased: set[str] = set()  # tables of which the rings hold rows that were taken
         self._spilled = metrics.counter("sink_spilled_rows")
+        self._syncs = metrics.counter("spill_syncs")
+        self._sync_ns = metrics.counter("spill_sync_seconds")
         self._spill_logged_s = float("-inf")
         self._spill_error_logged_s = float("-inf")
+        self._sync_logged_s = float("-inf")
         metrics.watch("sink_spill_bytes", lambda: self.spill.n_bytes)
 
     def open(self, tables: Iterable[str]) -> None:
@@ -182,6 +186,24 @@ class Intake:
                 self._spilled.add(batch.num_rows)
         self.release()
 
+    def sync(self) -> None:
+        """Sync the spill to its disk, without the lock: others append meanwhile."""
+        with self.lock:
+            descriptors = self.spill.take_unsynced()
+        if not descriptors:
+            return
+        began_s = monotonic()
+        try:
+            for descriptor in descriptors:
+                os.fsync(descriptor)
+        except OSError as error:
+            self._log_sync_error(error)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._syncs.add()
+            self._sync_ns.add(int((monotonic() - began_s) * 1e9))
+
     def _log_spill(self) -> None:
         if monotonic() - self._spill_logged_s >= LOG_EVERY_S:
             self._spill_logged_s = monotonic()
@@ -191,6 +213,17 @@ class Intake:
                 to=str(self.spill.folder or "memory"),
                 error=self._attempts.trouble,
             )
+
+    def _log_sync_error(self, error: OSError) -> None:
+        is_logged = monotonic() - self._sync_logged_s >= LOG_EVERY_S
+        if is_logged:
+            self._sync_logged_s = monotonic()
+        self._attempts.failures.report(
+            SinkError(f"sink {self._name}: its spill cannot be synced: {error.strerror}"),
+            Context.SINK, "a spill cannot be synced: a loss of power may cost its rows",
+            part=f"{self._name} spill", log=_log, quiet=not is_logged,
+            sink=self._name, error=error.strerror,
+        )  # fmt: skip
 
     def _log_spill_error(self) -> None:
         is_logged = monotonic() - self._spill_error_logged_s >= LOG_EVERY_S

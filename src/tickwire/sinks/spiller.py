@@ -1,4 +1,7 @@
-"""The spiller of a sink: a thread that moves rows out of the rings where the worker does not."""
+"""The spiller of a sink: a thread that moves rows out of the rings where the worker does not.
+
+It also syncs the spill, every `sync_s` and at the end: the worker may hang in its output.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class Spiller:
         self._attempts = attempts
         self._ends = threading.Event()
         self._spills_last = True
+        self._sync_due_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"spill-{name}", daemon=True)
 
     def start(self) -> None:
@@ -57,6 +61,7 @@ class Spiller:
     def _run(self) -> None:
         look_s = SPILL_LOOK_S
         while not self._ends.wait(look_s):
+            self._sync()
             # A worker that was not busy is not for `BUSY_S`, and not in need of anything before.
             is_idle = self._attempts.busy_since_s is None and not self._intake.spill.has_unread
             look_s = max(SPILL_LOOK_S, BUSY_S / 2) if is_idle else SPILL_LOOK_S
@@ -68,6 +73,13 @@ class Spiller:
         if self._spills_last and self._intake.spill.is_durable:
             with self._intake.lock:
                 self._intake.spill_rows()
+            self._sync(is_last=True)
+
+    def _sync(self, *, is_last: bool = False) -> None:
+        sync_s, now_s = self._intake.spill.sync_s, monotonic()
+        if sync_s and (is_last or now_s >= self._sync_due_s):
+            self._sync_due_s = now_s + sync_s
+            self._intake.sync()
 
     def _must_spill(self) -> bool:
         since_s = self._attempts.busy_since_s  # the worker writes it

@@ -7,8 +7,9 @@ Rules of this file
   stream of their own, with schema and dictionaries: each record is read without the others.
 - A write that fails is taken back, so that the next record stands where it should. What a kill
   leaves of a record is cut off at the next opening; what a CRC refuses is set aside and counted.
-- A record is handed to the operating system, not to the disk: it outlives the process, and not the
-  machine's power.
+- A record is handed to the operating system: it outlives the process. To outlive the machine's
+  power it must be synced, which takes long: the descriptors to sync are given to the caller, who
+  does that while others append.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class SegmentLog:
         Made where it is not there.
     segment_bytes
         A segment that has reached it is followed by another one.
+    is_synced
+        The caller syncs what `take_unsynced` gives.
 
     Attributes
     ----------
@@ -99,7 +102,9 @@ class SegmentLog:
         The folder cannot be used.
     """
 
-    def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, segment_bytes: int = SEGMENT_BYTES, *, is_synced: bool = False
+    ) -> None:
         self.records: deque[Record] = deque()
         self.n_bytes = 0
         self._folder = folder
@@ -108,6 +113,9 @@ class SegmentLog:
         self._path = folder
         self._end = 0
         self._memory = bytearray(FIRST_BYTES)
+        self._is_synced = is_synced
+        self._is_dirty = self._has_new_name = False
+        self._sealed: dict[Path, int] = {}  # full, and not synced
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -145,6 +153,7 @@ class SegmentLog:
         self.records.append(Record(self._path, self._end, n_bytes, first, last))
         self._end += n_bytes
         self.n_bytes += n_bytes
+        self._is_dirty = True
         if len(self._memory) > MOST_BYTES:
             self._memory = bytearray(FIRST_BYTES)
 
@@ -196,22 +205,43 @@ class SegmentLog:
             return
         if self._path == record.path:
             self._leave()
+        elif record.path in self._sealed:
+            os.close(self._sealed.pop(record.path))
         # It may have been deleted: then there is nothing to forget.
         with suppress(OSError):
             record.path.unlink()
 
+    def take_unsynced(self) -> list[int]:
+        """Give descriptors of files and folders to sync, and then to close."""
+        found = list(self._sealed.values())
+        self._sealed.clear()
+        if self._file >= 0 and self._is_dirty:
+            found.append(os.dup(self._file))
+        if found and self._has_new_name:
+            found.append(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            self._has_new_name = False
+        self._is_dirty = False
+        return found
+
     def close(self) -> None:
         """Let go of the files; an empty folder goes."""
         self._leave()
+        for descriptor in self._sealed.values():
+            os.close(descriptor)
+        self._sealed.clear()
         with suppress(OSError):
             self._folder.rmdir()
 
     def _begin(self, first_seq: int) -> None:
+        if self._is_synced and self._file >= 0 and self._is_dirty:
+            self._sealed[self._path] = self._file
+            self._file = -1
         self._leave()
         path = self._folder / f"{first_seq:020}{SUFFIX}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._path, self._end = path, 0
+        self._has_new_name = True
         self._write((MAGIC,))
         self._end = len(MAGIC)
 
@@ -219,6 +249,7 @@ class SegmentLog:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+        self._is_dirty = False
         self._path = self._folder
 
     def _write(self, parts: tuple[bytes | memoryview, ...]) -> None:

@@ -64,12 +64,14 @@ class Spill:
         Those of the sink.
     max_bytes
         Most bytes of all tables together; past it nothing is taken. In memory at most 256 MiB.
+    sync_s
+        How often the caller syncs what `take_unsynced` gives; 0: never.
 
     Attributes
     ----------
     is_durable
         Whether it outlives the process.
-    folder
+    folder, sync_s
         As given.
     error
         Why its disk takes nothing; empty where it does.
@@ -83,9 +85,15 @@ class Spill:
     """
 
     def __init__(
-        self, folder: Path | None, tables: Iterable[str], max_bytes: int = MEMORY_BYTES
+        self,
+        folder: Path | None,
+        tables: Iterable[str],
+        max_bytes: int = MEMORY_BYTES,
+        *,
+        sync_s: float = 0.0,
     ) -> None:
         self.is_durable = folder is not None
+        self.sync_s = sync_s if self.is_durable else 0.0
         self.folder = folder
         self.error = ""
         self.n_damaged = 0
@@ -94,7 +102,9 @@ class Spill:
         self._n_entries = self._n_read = 0  # of all tables
         self._backlogs: dict[str, _Backlog] = {}
         for table in tables:
-            log = None if folder is None else SegmentLog(folder / folder_name(table))
+            log = None
+            if folder is not None:
+                log = SegmentLog(folder / folder_name(table), is_synced=self.sync_s > 0)
             self._backlogs[table] = _Backlog(
                 log, n_recovered=0 if log is None else len(log.records)
             )
@@ -228,6 +238,11 @@ class Spill:
                 self._n_entries -= 1
                 self._n_read -= 1
                 backlog.n_recovered = max(0, backlog.n_recovered - 1)
+
+    def take_unsynced(self) -> list[int]:
+        """Give descriptors of what was written and not synced: to sync, and then to close."""
+        logs = (backlog.log for backlog in self._backlogs.values())
+        return [each for log in logs if log is not None for each in log.take_unsynced()]
 
     def rewind(self) -> None:
         """Let `next` begin at the oldest rows again."""
