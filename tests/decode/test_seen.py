@@ -272,3 +272,20 @@ def test_any_trades_of_any_ids_and_messages_taken_back(seed: int) -> None:
             delivered.add(trade)
             ids.add(trade[0])
     assert len(delivered) < KNOWN
+
+
+def test_ids_after_one_are_those_that_are_remembered() -> None:
+    seen = Seen(2)
+    assert seen.newest(0, 3) == (0, 0)
+    assert seen.ids_after(0, 3, 0) == []
+    for trade in (5, 3, 9, 8, 20, 21, 22, 30, 29):
+        assert seen.admit(0, 3, trade)
+    assert seen.newest(0, 3) == (30, 9)
+    assert seen.ids_after(0, 3, 0) == [3, 5, 8, 9, 20, 21, 22, 29, 30]
+    assert seen.ids_after(0, 3, 20) == [21, 22, 29, 30]
+    assert seen.ids_after(0, 3, 30) == []
+    assert seen.ids_after(1, 3, 0) == []
+    for trade in range(100, 10_000):
+        assert seen.admit(0, 3, trade)
+    assert seen.newest(0, 3) == (9_999, 9_909)
+    assert seen.ids_after(0, 3, 0) == list(range(10_000 - KNOWN, 10_000))

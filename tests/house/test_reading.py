@@ -72,7 +72,12 @@ def numbers(text: str) -> list[int]:
 
 
 def test_every_block_is_run_here() -> None:
-    assert [name for name, _ in BLOCKS] == ["python"] * 8
+    assert [name for name, _ in BLOCKS] == ["python"] * 9
+
+
+def test_rows_had_by_rest_are_found(folder: Path) -> None:
+    # The feed of these files has lost nothing.
+    assert "0 rows" in printed(folder, "AS had_by_rest")
 
 
 def test_duckdb_reads_the_dataset(folder: Path) -> None:

@@ -316,3 +316,48 @@ async def test_the_server_pings_and_counts_the_pongs():
     ):
         while sim.stats.pongs < 2:  # noqa: ASYNC110 - the statistics are plain numbers
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_rest_gives_the_trades_that_were_sent(venue):
+    root = DEPTH[venue].removesuffix("depth")
+    symbol = SYMBOLS[venue]
+    streams = {"trade": "t", "aggTrade": "a"}
+    async with Simulator(venue, rate=3000, symbols=[symbol]) as simulator:
+        names = [f"{symbol.lower()}@{kind}" for kind in streams]
+        found = {}
+        for name, path in zip(names, ("/public/stream", "/market/stream"), strict=True):
+            path = path if venue == "binance-usdm" else "/stream"
+            url = simulator.ws_url + path
+            async with websockets.connect(url, max_queue=None) as ws:
+                await request(ws, "SUBSCRIBE", name)
+                found[name] = [await data(ws, name) for _ in range(30)]
+        async with aiohttp.ClientSession() as session:
+
+            async def get(path, **query):
+                query = {"symbol": symbol, **query}
+                async with session.get(simulator.rest_url + root + path, params=query) as reply:
+                    return reply.status, await reply.json()
+
+            trades, aggregates = (found[name] for name in names)
+            status, rest = await get("aggTrades", fromId=aggregates[0]["a"], limit=30)
+            kept = ("a", "p", "q", "f", "l", "T", "m")
+            assert status == 200
+            assert [{key: each[key] for key in kept} for each in rest] == [
+                {key: each[key] for key in kept} for each in aggregates
+            ]
+            path = "historicalTrades" if venue == "binance" else "trades"
+            query = {"fromId": trades[0]["t"], "limit": 30} if venue == "binance" else {}
+            status, rest = await get(path, **query)
+            by_id = {each["id"]: each for each in rest}
+            assert [
+                [by_id[each["t"]][key] for key in ("price", "qty", "time", "isBuyerMaker")]
+                for each in trades
+            ] == [[each[key] for key in "pqTm"] for each in trades]
+            ids = sorted(by_id)
+            assert ids == list(range(ids[0], ids[-1] + 1))
+            assert (await get("trades", limit=5))[1][-1]["id"] >= ids[-1]
+            assert (await get("aggTrades", limit=1001))[0] == 400
+            assert (await get("aggTrades", fromId="x"))[0] == 400
+            if venue != "binance":
+                assert (await get("historicalTrades", fromId=1))[0] == 401

@@ -47,7 +47,9 @@ class Storm:
         self.folder = folder
         symbols, channels = VENUES[venue]
         self.sim = Simulator(venue, rate=rate, symbols=symbols, log=folder / "log", **options)
-        self._source = {"venue": venue, "channels": channels, "symbols": symbols}
+        self._source = {
+            "venue": venue, "channels": channels, "symbols": symbols, "backfill": False,
+        }  # fmt: skip
 
     async def run(self, work: Callable[[], Awaitable[object]]) -> dict[str, Verdicts]:
         """Run the feed while `work` does, and compare both of its sinks with the truth."""

@@ -319,3 +319,36 @@ def test_control_messages_are_told_by_kind() -> None:
     ):
         rig.message(payload, 1, 0)
     assert [kind for kind, _ in rig.take_events()] == ["acknowledge", "error", "error", "error"]
+
+
+@pytest.mark.parametrize("venue", ["binance", "binance-usdm", "binance-coinm"])
+@pytest.mark.parametrize("channel", ["trades", "trades:agg"])
+def test_a_missed_trade_reads_as_it_would_have_on_the_stream(venue: str, channel: str) -> None:
+    rng = random.Random(f"{venue} {channel}")
+    [rule] = [each for each in load(venue).backfills if each.channel == channel]
+    live, missed = (Rig.of(load(venue), [channel], extras=True) for _ in range(2))
+    texts = []
+    for n in range(200):
+        price, size = (f"{rng.random() * 10 ** rng.randint(-7, 6):.8f}" for _ in range(2))
+        maker, time = rng.choice(("true", "false")), 1_723_000_000_000 + n
+        both = f'"p":"{price}","q":"{size}","T":{time},"m":{maker}'
+        if channel == "trades":
+            data = f'"e":"trade","t":{n},{both}' + (',"X":"MARKET"' if venue != "binance" else "")
+            rest = (
+                f'"id":{n},"price":"{price}","qty":"{size}","quoteQty":"1.0","time":{time},'
+                f'"isBuyerMaker":{maker},"isBestMatch":true'
+            )
+        else:
+            more = f'"a":{n},"f":{3 * n},"l":{3 * n + 2}'
+            data, rest = f'"e":"aggTrade",{more},{both}', f'{more},{both},"M":true'
+        stream = f'{{"stream":"btcusdt@trade","data":{{"s":"BTCUSDT",{data}}}}}'
+        live.message(stream.encode(), 5, 1)
+        texts.append(f"{{{rest}}}")
+    taken = missed.decoder.take_backfill(
+        rule.message, f"[{','.join(texts)}]".encode(), symbol="BTCUSDT", ts_recv=5, conn=1
+    )
+    first_ns = 1_723_000_000_000_000_000
+    assert taken == (200, first_ns, first_ns + 199_000_000)
+    assert missed.table("trades").equals(live.table("trades"))
+    assert missed.decoder.messages == 0
+    assert missed.decoder.seen.newest(missed.decoder.memory_of(rule.message), 0) == (0, 0)

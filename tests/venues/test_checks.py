@@ -9,9 +9,10 @@ from tests.venues.own import TRADES, declare, subscriptions
 from tickwire.decode.plan import message, rows
 from tickwire.errors import ConfigError, PlanError
 from tickwire.schema import Column, Kind
-from tickwire.venues import BookRule, Channel, Heartbeat, Limits, Subscription, plan
+from tickwire.venues import Backfill, BookRule, Channel, Heartbeat, Limits, Subscription, plan
 
 LIMITS = Limits(100, 10, 4.0, 60)
+MISSED = Backfill("trades", "/trades?symbol={symbol}&limit={limit}", "missed", "id")
 BOOK = BookRule("first_is_next", "/depth?symbol={symbol}")
 
 
@@ -66,6 +67,24 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
         ({"book": BOOK, "rest_url": "https://h"}, "no message 'snapshot' of kind 'snapshot' gives"),
         ({"book": replace(BOOK, rule="first")}, "own: book.rule: is 'first', should be"),
         ({"book": replace(BOOK, snapshot_path="depth")}, "should begin with / and hold {symbol}"),
+        ({"backfills": (MISSED,)}, "own: rest_url: is required, for trades that were missed"),
+        ({"backfills": (MISSED,)}, "no message 'missed' of kind 'backfill' gives trades"),
+        (
+            {"backfills": (replace(MISSED, channel="quotes"),)},
+            "own: backfills['quotes']: should be a channel of trades, no family",
+        ),
+        (
+            {"backfills": (replace(MISSED, path="/trades?symbol={symbol}"),)},
+            "own: backfills['trades'].path: should begin with / and hold {symbol} and {limit}",
+        ),
+        (
+            {"backfills": (replace(MISSED, limit=0),)},
+            "own: backfills['trades'].limit: is 0, should be at least 1",
+        ),
+        (
+            {"limits": replace(LIMITS, backfills_per_min=-1)},
+            "own: limits.backfills_per_min: is -1, should be 0 (no limit) or more",
+        ),
         ({"messages": (TRADES, TRADES)}, "own: message 'trade' is declared twice"),
         (
             {"messages": (TRADES, message("x", rows=[rows(at="", into="mids", symbol="s")]))},

@@ -56,6 +56,7 @@ cdef enum RouteKind:
     ROUTE_PONG = 4
     ROUTE_IGNORE = 5
     ROUTE_SNAPSHOT = 6
+    ROUTE_BACKFILL = 7
 
 cdef extern from "tickwire/decode/register.h" nogil:
     ctypedef union Bits "tw_bits":

@@ -31,6 +31,7 @@ _KINDS = {
     "pong": ROUTE_PONG,
     "ignore": ROUTE_IGNORE,
     "snapshot": ROUTE_SNAPSHOT,
+    "backfill": ROUTE_BACKFILL,
 }
 
 

@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.decode._book_decoder cimport BookDecoder
-from tickwire.decode._bytecode cimport Bytecode, RouteOp
+from tickwire.decode._bytecode cimport Bytecode, RouteOp, RowSetOp
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Leg
 from tickwire.decode._quarantine cimport Quarantine
@@ -62,6 +62,8 @@ cdef class Decoder:
         self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
         size_t n
     ) noexcept nogil
+    cdef int _route_of(self, message) except -1
+    cdef RowSetOp* _rows_of(self, message) except NULL
     cdef void end(self, ConnectionDecoder connection) noexcept nogil
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil
 

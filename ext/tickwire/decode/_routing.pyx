@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
-from tickwire.decode._bytecode cimport ROUTE_SNAPSHOT, Range, RouteOp
+from tickwire.decode._bytecode cimport ROUTE_BACKFILL, ROUTE_SNAPSHOT, Range, RouteOp
 from tickwire.decode._runner cimport ScriptRunner
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport DONE, FULL, Outcome
@@ -163,7 +163,7 @@ cdef class Router:
         text.escaped = False
         for i in range(self.bytecode.n_routes):
             route = &self.bytecode.routes[i]
-            if route.kind == ROUTE_SNAPSHOT:
+            if route.kind == ROUTE_SNAPSHOT or route.kind == ROUTE_BACKFILL:
                 continue
             if route.is_raw:
                 if self.reader.matches_text(route.tests, &text):

@@ -10,6 +10,7 @@ cdef extern from "tickwire/base/hash.h" nogil:
 cdef extern from "tickwire/decode/seen.h" nogil:
     SymbolIds* tw_ids_of(const Memory* memory, uint32_t symbol)
     Eight* tw_place_of_tail(const SymbolIds* ids)
+    Eight* tw_eight_of(const SymbolIds* ids, int64_t i)
     uint32_t tw_print_of(const TradeFacts* facts)
     bint tw_was_another(const SymbolIds* ids, uint64_t trade, uint32_t print_)
     uint64_t* tw_slot_of(const SymbolIds* ids, uint64_t trade)
@@ -151,6 +152,47 @@ cdef class Seen:
             if ids != NULL and ids.n:
                 found.append(ids.greatest - <uint64_t>ids.n)
         return tuple(found)
+
+    def newest(self, int memory, int symbol):
+        """Give a symbol's greatest id, and how many ids have been remembered of it.
+
+        Returns
+        -------
+        (int, int)
+            Twice 0 where none was.
+        """
+        cdef SymbolIds* ids = tw_ids_of(&self.memories[memory], symbol)
+        if ids == NULL:
+            return 0, 0
+        return ids.greatest, ids.n
+
+    def ids_after(self, int memory, int symbol, unsigned long long trade):
+        """Give a symbol's ids that are greater than one, in their order.
+
+        Parameters
+        ----------
+        memory, symbol
+            Whose.
+        trade
+            The one.
+
+        Returns
+        -------
+        list of int
+            Of the last 4,096 that were remembered.
+        """
+        cdef SymbolIds* ids = tw_ids_of(&self.memories[memory], symbol)
+        cdef int64_t i, tail_first
+        cdef Eight* eight
+        found = []
+        if ids == NULL or ids.n == 0:
+            return found
+        tail_first = (ids.n - 1) // TAIL_IDS * TAIL_IDS
+        for i in range(max(<int64_t>0, ids.n - KNOWN_IDS), ids.n):
+            eight = &ids.tail if i >= tail_first else tw_eight_of(ids, i - i % TAIL_IDS)
+            if trade < eight.ids[i % TAIL_IDS] <= ids.greatest:
+                found.append(eight.ids[i % TAIL_IDS])
+        return sorted(found)
 
     def take_again(self, int symbol):
         """Give the time of a symbol's oldest trade that came again since the last call, in ns.

@@ -212,6 +212,11 @@ class Source(SessionOptions):
     silence_floor_s
         A silence that has ended is a gap where it was longer than this, and three times as long as
         any of the last minutes; 0: none is.
+    backfill
+        Whether trades that were missed are had by REST, where the venue gives them by id. Not
+        where `url` or `urls` names another server and `rest_url` does not.
+    backfill_max_rows
+        Most rows that are had so for one gap.
     check_symbols
         Whether symbols that the venue does not list are an error at the start.
     replay_connections
@@ -230,6 +235,8 @@ class Source(SessionOptions):
     first_message_s: Seconds = 30.0
     stale_after_s: Seconds = 5.0
     silence_floor_s: Annotated[float, Field(ge=0)] = 0.25
+    backfill: bool = True
+    backfill_max_rows: Annotated[int, Field(ge=1)] = 100_000
     check_symbols: bool = True
     replay_connections: Annotated[
         tuple[Annotated[int, Field(ge=0)], ...] | None, Field(strict=False)

@@ -91,6 +91,19 @@ class Decoder:
         early: bool = False,
     ) -> Literal["spliced", "unwanted", "old", "full"]:
         """Decode a REST answer, splice it into its book and publish what was held for it."""
+    def memory_of(self, message: str) -> int:
+        """Give the number of the memory in which `seen` has the ids of an answer's trades."""
+    def take_backfill(
+        self,
+        message: str,
+        payload: Buffer,
+        *,
+        symbol: str,
+        ts_recv: int,
+        conn: int,
+        remember: bool = False,
+    ) -> tuple[int, int | None, int | None] | None:
+        """Decode a REST answer of trades that were missed, and publish them."""
     def release_held(self) -> bool:
         """Publish the held deltas that have their snapshot; False where a ring is full."""
 

@@ -268,7 +268,10 @@ def rows(
     )
 
 
-MessageKind = Literal["data", "acknowledge", "error", "ping", "pong", "ignore", "snapshot"]
+MessageKind = Literal[
+    "data", "acknowledge", "error", "ping", "pong", "ignore", "snapshot", "backfill"
+]
+ANSWERS: tuple[MessageKind, ...] = ("snapshot", "backfill")  # of REST: no message is routed to one
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,8 +308,8 @@ def message(
         For payloads that are no JSON: the whole text, or a Test on it.
     kind
         `data` gives rows. `acknowledge`, `error`, `ping` and `pong` go to the session as events.
-        `ignore` is known and dropped. `snapshot` is never routed to: it is decoded on request
-        (a REST answer).
+        `ignore` is known and dropped. `snapshot` (of a book) and `backfill` (of trades) are never
+        routed to: they are decoded on request (a REST answer).
     rows
         What it gives, in this order.
     spliced

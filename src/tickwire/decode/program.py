@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tickwire.decode.builders import RouteBuilder, Scope
-from tickwire.decode.plan import Message, Test
+from tickwire.decode.plan import ANSWERS, Message, Test
 from tickwire.decode.routing import exclusive, observe
 from tickwire.decode.tree import Fill, Route, RowSet, Store
 from tickwire.errors import PlanError
@@ -62,12 +62,12 @@ class Program:
         for position, (route, message) in enumerate(zip(self.routes, messages, strict=True)):
             route.tests = self._tests(route, message)
             route.router_tests = self._tests(self.router, message)
-            if message.raw is None and message.kind != "snapshot":
+            if message.raw is None and message.kind not in ANSWERS:
                 route.rivals = [
                     self._tests(route, other)
                     for other in messages[:position]
                     if other.raw is None
-                    and other.kind != "snapshot"
+                    and other.kind not in ANSWERS
                     and not exclusive(other, message)
                 ]
             builders[position].check(route.root)

@@ -5,17 +5,19 @@ A live feed and a replay build the same pipeline, so the same text gives the sam
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from tickwire.book import BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
+from tickwire.feed.backfill import Backfiller
 from tickwire.feed.books import Books
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
-from tickwire.ledger import Ledger, Quarantine, StreamGaps
+from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
@@ -23,6 +25,8 @@ from tickwire.supervise import Failures
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
+
+MOST_BACKFILLS = 4096  # whose rows are known as such
 
 # The gaps' own number, reserved in the state beside the tables' sequence numbers.
 GAP_ID = "gaps.gap_id"
@@ -48,6 +52,8 @@ class SourcePipeline:
         What its parts count by.
     failures
         Where failures are reported.
+    backfiller
+        What has missed trades by REST, where it can.
     """
 
     plan: SourcePlan
@@ -57,6 +63,7 @@ class SourcePipeline:
     staleness: tuple[Staleness, ...]
     metrics: Metrics
     failures: Failures
+    backfiller: Backfiller | None = None
 
 
 class Pipeline:
@@ -117,6 +124,8 @@ class Pipeline:
             self.metrics.watch(
                 "silences_dropped", partial(getattr, streams.silences, "n_dropped"), table=name
             )
+        self.backfilled: deque[int] = deque(maxlen=MOST_BACKFILLS)  # the conn of such rows
+        self._replays = blocks
         self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         limit = MessageLimit(max_messages)
@@ -222,9 +231,20 @@ class Pipeline:
                 metrics,
                 self.failures,
             )
-        return SourcePipeline(source, decoder, books, gaps, staleness, metrics, self.failures)
+        backfiller = None
+        if gaps.holes is not None:
+            backfiller = Backfiller(
+                source, decoder, gaps, self.ledger, self.backfilled, metrics, self.failures
+            )
+        return SourcePipeline(
+            source, decoder, books, gaps, staleness, metrics, self.failures, backfiller
+        )
 
     def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
+        holes = None
+        if source.backfills and not self._replays:
+            memories = {each.channel: decoder.memory_of(each.message) for each in source.backfills}
+            holes = Holes(decoder.seen, memories, lambda: self.ledger.monotonic())
         gaps = StreamGaps(
             self.ledger,
             source.venue.name,
@@ -233,6 +253,7 @@ class Pipeline:
             first_session=self._n_sessions,
             silence_floor_s=source.settings.silence_floor_s,
             trades=decoder.seen,
+            holes=holes,
         )
         self._n_sessions += len(source.connections)
         for number, connection in enumerate(source.connections):
@@ -242,7 +263,9 @@ class Pipeline:
                 # A subscription may cover symbols by name, as Hyperliquid's of all mids.
                 symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
                 for symbol in symbols:
-                    gaps.add(number, each.table, symbol, each.key, spliced=spliced)
+                    gaps.add(
+                        number, each.table, symbol, each.key, spliced=spliced, channel=each.channel
+                    )
         return gaps
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tickwire.config import Config, SinkSettings, Source, load
@@ -24,7 +24,7 @@ from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
-from tickwire.venues import Subscription, Venue, connections, plan
+from tickwire.venues import Backfill, Subscription, Venue, connections, plan
 from tickwire.venues import load as load_venue
 from tickwire.wire import build_request, parse_url
 
@@ -79,6 +79,8 @@ class SourcePlan:
         Symbols whose books need a snapshot.
     rest_url
         What REST requests are made with; see `request_url`.
+    backfills
+        How the missed trades of its channels are had; empty where they are not.
     """
 
     settings: Source
@@ -88,6 +90,13 @@ class SourcePlan:
     connections: tuple[ConnectionPlan, ...]
     spliced: tuple[str, ...]
     rest_url: str = field(repr=False)  # it may hold a key
+    backfills: tuple[Backfill, ...] = ()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another server is named, and its REST interface is not."""
+        settings = self.settings
+        return (settings.url or settings.urls) is not None and settings.rest_url is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +246,9 @@ def _plan_source(
         spliced=_spliced_symbols(venue, subscriptions),
         rest_url=rest_url_of(venue, settings),
     )
+    if settings.backfill and not planned.is_elsewhere:
+        wanted = (each for each in venue.backfills if each.channel in settings.channels)
+        planned = replace(planned, backfills=tuple(wanted))
     for place, wrong in [*_unusable_requests(planned), *_unusable_words(planned)]:
         problems.append(config.problem(f"{key}.{place}", wrong))
     return planned

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - In the loop's thread alone, which writes the rings: no row changes while it reads.
-- The newest of a quote's mid, a mid and a trade counts.
+- The newest of a quote's mid, a mid and a trade counts; a trade that was had by REST is old.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def last_prices(pipeline: Pipeline, venues: Collection[str]) -> dict[str, Price]
             continue
         columns = ring.columns
         is_written = (columns["ts_recv"] > 0) & (columns["seq"] < ring.next_seq)
-        rows = np.flatnonzero(is_written)
+        rows = np.flatnonzero(is_written & ~np.isin(columns["conn"], [*pipeline.backfilled]))
         rows = rows[np.argsort(columns["seq"][rows])][::-1]
         _, firsts = np.unique(_stream_codes(columns, rows), return_index=True)
         for at in rows[firsts]:

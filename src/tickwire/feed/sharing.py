@@ -29,6 +29,7 @@ class SharedByVenue:
         self._connects: dict[str, WindowLimiter] = {}  # by venue, as the other limits
         self._requests: dict[str, WindowLimiter] = {}
         self._rest_limits: dict[str, WindowLimiter] = {}
+        self._backfill_limits: dict[str, WindowLimiter] = {}
         self._rests: dict[tuple[object, ...], RestClient] = {}
 
     @cached_property
@@ -54,9 +55,18 @@ class SharedByVenue:
             self._requests[venue.name],
             self._breakers,
             self.rest_of(source.plan),
+            self._backfill_rest_of(source.plan),
         )
 
-    def rest_of(self, source: SourcePlan) -> SourceRest:
+    def _backfill_rest_of(self, source: SourcePlan) -> SourceRest | None:
+        """Give what fetches missed trades, within a limit of their own."""
+        if not source.backfills:
+            return None
+        name, per_min = source.venue.name, source.venue.limits.backfills_per_min
+        limiter = self._backfill_limits.setdefault(name, WindowLimiter(per_min))
+        return self.rest_of(source, limiter)
+
+    def rest_of(self, source: SourcePlan, limiter: WindowLimiter | None = None) -> SourceRest:
         """Give a source its REST client; those with the same headers and proxy have one."""
         settings, venue = source.settings, source.venue
         headers = sorted(settings.headers.items())
@@ -64,7 +74,7 @@ class SharedByVenue:
         if key not in self._rests:
             self._rests[key] = RestClient(settings, limiter=self._rest_limit_of(venue))
         [metrics] = [each.metrics for each in self._pipeline.sources if each.plan is source]
-        return self._rests[key].of(metrics.labels["source"], metrics)
+        return self._rests[key].of(metrics.labels["source"], metrics, limiter)
 
     @property
     def closers(self) -> dict[str, Callable[[], Awaitable[None]]]:

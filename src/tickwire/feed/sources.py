@@ -57,6 +57,8 @@ class LiveSource:
         Of endpoints, shared by all sources.
     rest
         Fetches snapshots, shared by all sources of the venue.
+    backfill_rest
+        Fetches missed trades, where they are to be had.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class LiveSource:
         requests: WindowLimiter,
         breakers: Breakers,
         rest: SourceRest,
+        backfill_rest: SourceRest | None = None,
     ) -> None:
         self.plan = pipeline.plan
         self.name = f"{pipeline.metrics.labels['source']} {self.plan.venue.name}"
         self.decoder = pipeline.decoder
         self.books = pipeline.books
         self.gaps = pipeline.gaps
+        self._backfiller = pipeline.backfiller
+        self._backfill_rest = backfill_rest
         self._staleness = pipeline.staleness
         self._metrics = pipeline.metrics
         self._failures = pipeline.failures
@@ -92,7 +97,7 @@ class LiveSource:
         self._rest = rest
         self._logged: dict[str, object] = {}  # counts that should not grow, as logged
         self._count_due_s: dict[str, float] = {}
-        self._fetcher: ManagedTask[None] | None = None
+        self._fetchers: list[ManagedTask[None]] = []
         self.groups = [
             self._group(number, plan) for number, plan in enumerate(self.plan.connections)
         ]
@@ -126,7 +131,14 @@ class LiveSource:
                 self._run(leg.session)
         if self.books is not None:
             fetch = partial(fetch_books, self.books, self._rest, self.plan.rest_url)
-            self._fetcher = tasks.spawn(f"books {self.name}", fetch, restart=Restart.ON_FAILURE)
+            self._fetchers.append(
+                tasks.spawn(f"books {self.name}", fetch, restart=Restart.ON_FAILURE)
+            )
+        if self._backfiller is not None and self._backfill_rest is not None:
+            backfill = partial(self._backfiller.run, self._backfill_rest, self._next_conn)
+            self._fetchers.append(
+                tasks.spawn(f"backfill {self.name}", backfill, restart=Restart.ON_FAILURE)
+            )
 
     def _run(self, session: Session) -> None:
         if self._task_manager is not None:
@@ -147,8 +159,7 @@ class LiveSource:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-        if self._fetcher is not None:
-            await cancel_all([self._fetcher])
+        await cancel_all(self._fetchers)
         await self._release_held()
         self.housekeeping()
         self.seldom()
@@ -305,7 +316,7 @@ class LiveSource:
     def _tell_unencrypted(self) -> None:
         """Say in the log which endpoints can be read and changed on their way."""
         urls = [session.url for session in self.sessions]
-        if self.books is not None:
+        if self.books is not None or self.plan.backfills:
             urls.append(self.plan.rest_url)
         for url in dict.fromkeys(urls):
             parts = urlsplit(url)

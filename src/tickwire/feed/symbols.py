@@ -90,8 +90,7 @@ def queries_of(source: SourcePlan) -> Sequence[InstrumentQuery]:
     """Give the requests for the list of a source's venue; none where nothing is to be checked."""
     settings = source.settings
     symbols = [each for each in settings.symbols if each != "*"]
-    is_elsewhere = (settings.url or settings.urls) is not None and settings.rest_url is None
-    if not settings.check_symbols or is_elsewhere or not symbols:
+    if not settings.check_symbols or source.is_elsewhere or not symbols:
         return ()
     return source.venue.instruments(symbols) if source.venue.instruments is not None else ()
 

@@ -6,6 +6,7 @@ stream, position, quarantine. Its C part: nowhere.
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Gap, Moment, Place, Position
+from tickwire.ledger.holes import Hole, Holes, Missing
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.quarantine import Quarantine
 from tickwire.ledger.streams import StreamGaps
@@ -13,7 +14,10 @@ from tickwire.ledger.streams import StreamGaps
 __all__ = [
     "BookGaps",
     "Gap",
+    "Hole",
+    "Holes",
     "Ledger",
+    "Missing",
     "Moment",
     "Place",
     "Position",

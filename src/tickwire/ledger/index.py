@@ -36,6 +36,8 @@ class StreamState:
         The number of its session.
     keys
         The subscriptions that feed it.
+    channels
+        Their channels, as the configuration names them.
     unanswered
         Those of them that have not been acknowledged on this connection.
     since
@@ -54,6 +56,7 @@ class StreamState:
     session: int
     is_spliced: bool = False
     keys: set[str] = field(default_factory=set)
+    channels: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
     suspended: set[str] = field(default_factory=set)
     since: Moment | None = None

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from tickwire.ledger.gaps import Gap, Moment, Place
+from tickwire.ledger.holes import Holes
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
@@ -49,10 +50,19 @@ class OpenGaps:
         The source's streams.
     trades
         What was delivered of each symbol.
+    holes
+        What can be had of trades that were missed.
     """
 
-    def __init__(self, ledger: Ledger, index: StreamIndex, trades: Trades | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        index: StreamIndex,
+        trades: Trades | None = None,
+        holes: Holes | None = None,
+    ) -> None:
         self.ledger = ledger
+        self.holes = holes
         self.index = index
         self.origin = ledger.now()
         self._trades = trades
@@ -151,6 +161,8 @@ class OpenGaps:
         self._open[stream] = None
         if self._trades is not None and stream.table in REPEATED:
             self._offsets[stream] = self._trades.offsets(stream.code)
+        if self.holes is not None and self.holes.has(stream):
+            self.holes.opened(stream)
         # What an ended connection has brought may be published late.
         after = conn if reason in (DISCONNECT, OVERFLOW) and conn is not None else -1
         self.index.mark(stream, after)
@@ -179,7 +191,9 @@ class OpenGaps:
             return
         stream.gap = None
         stream.since = end
-        if stream.table in REPEATED and gap.reason in RECOVERABLE:
+        if self.holes is not None and self.holes.has(stream):
+            self.holes.closed(stream, gap)
+        elif stream.table in REPEATED and gap.reason in RECOVERABLE:
             self._recovering[stream] = (gap, self.ledger.monotonic() + RECOVERY_NS)
         self._open.pop(stream, None)
         self.ledger.close(gap, end.recv_ns, event_end_ns=end.event_ns, end_mono_ns=end.mono_ns)
@@ -205,6 +219,10 @@ class OpenGaps:
         found = self.index.rows(stream)
         if found is None:
             return
+        if found.n_recovered:
+            place = Place(self.index.venue, stream.symbol, self.index.conns.get(stream.session))
+            text = f"{found.n_recovered} {stream.table} repeated by the venue, of gap {gap.gap_id}"
+            self.ledger.event("backfill", text, place)
         if self._is_whole(stream, gap, found):
             self.ledger.recovered(gap, found.n_recovered, None)
         elif found.n_recovered:
@@ -223,6 +241,31 @@ class OpenGaps:
 
     def _moment(self, recv_ns: int, event_ns: int | None, mono_ns: int) -> Moment:
         return Moment(recv_ns, event_ns, recv_ns if self.ledger.replays else mono_ns)
+
+
+def part_of(gap: Gap, event_from_ns: int | None, event_to_ns: int | None) -> tuple[int, int] | None:
+    """Give the part of a gap that lies between two of the venue's times, by the receive clock.
+
+    Parameters
+    ----------
+    gap
+        One that has ended.
+    event_from_ns, event_to_ns
+        None: the gap's own start or end; so where the gap has no venue's time.
+
+    Returns
+    -------
+    (int, int) or None
+        None where nothing of it does.
+    """
+    start_ns, end_ns = gap.start_ns, gap.start_ns if gap.end_ns is None else gap.end_ns
+    if gap.event_start_ns is not None:
+        shift_ns = start_ns - gap.event_start_ns
+        if event_from_ns is not None:
+            start_ns = max(start_ns, event_from_ns + shift_ns)
+        if event_to_ns is not None:
+            end_ns = min(end_ns, event_to_ns + shift_ns)
+    return (start_ns, end_ns) if start_ns <= end_ns else None
 
 
 def _left_of(gap: Gap, found: Stream) -> tuple[int, int]:

@@ -17,9 +17,10 @@ from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Position
+from tickwire.ledger.holes import Hole, Holes
 from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.ledger import Ledger
-from tickwire.ledger.open_gaps import OpenGaps, Trades
+from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
 from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, OVERFLOW, REFUSED, SHUTDOWN
 from tickwire.ledger.silences import Silences
 from tickwire.ring import Dictionary, Streams
@@ -46,6 +47,8 @@ class StreamGaps:
         No shorter silence that has ended is a gap; 0: none is.
     trades
         What was delivered of each symbol.
+    holes
+        What can be had of trades that were missed, where any can.
 
     Attributes
     ----------
@@ -63,10 +66,12 @@ class StreamGaps:
         first_session: int = 0,
         silence_floor_s: float = 0.0,
         trades: Trades | None = None,
+        holes: Holes | None = None,
     ) -> None:
         self._ledger = ledger
+        self.holes = holes
         self._index = StreamIndex(venue, streams, symbols, first_session)
-        self._gaps = OpenGaps(ledger, self._index, trades)
+        self._gaps = OpenGaps(ledger, self._index, trades, holes)
         self.books = BookGaps(self._gaps)
         self._silences = Silences(self._index, self._gaps, round(silence_floor_s * 1e9), trades)
         self._is_connected: dict[int, bool] = {}
@@ -77,7 +82,9 @@ class StreamGaps:
 
     # What there is.
 
-    def add(self, session: int, table: str, symbol: str, key: str, *, spliced: bool) -> None:
+    def add(
+        self, session: int, table: str, symbol: str, key: str, *, spliced: bool, channel: str = ""
+    ) -> None:
         """Note a stream, and the subscription that feeds it.
 
         Parameters
@@ -90,8 +97,12 @@ class StreamGaps:
             The subscription's.
         spliced
             It is a book that needs a snapshot.
+        channel
+            The subscription's, as the configuration names it.
         """
         stream = self._index.add(session, table, symbol, key)
+        if stream is not None:
+            stream.channels.add(channel)
         if stream is not None and spliced:
             self.books.add(stream)
 
@@ -282,6 +293,25 @@ class StreamGaps:
         if len(self._half_undecoded) > MAX_UNDECODED:
             del self._half_undecoded[next(iter(self._half_undecoded))]
         return True
+
+    def filled(
+        self, hole: Hole, n_rows: int, left: tuple[int | None, int | None] | None = None
+    ) -> None:
+        """Write how much of a hole was had after all.
+
+        Parameters
+        ----------
+        hole
+            Which.
+        n_rows
+            How many rows; they count for its first gap.
+        left
+            The venue's times between which rows may be missing still, None where it is as before;
+            None: nothing is missing.
+        """
+        for gap in hole.gaps:
+            self._ledger.recovered(gap, n_rows, None if left is None else part_of(gap, *left))
+            n_rows = 0
 
     # A few times a second, and at the end.
 

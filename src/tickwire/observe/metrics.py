@@ -188,6 +188,14 @@ METRICS = (
         _SOURCE,
         "snapshot_retries",
     ),
+    _counter("backfilled_rows", "Missed trades that were had by REST.", _SOURCE, "backfilled_rows"),
+    _counter("backfill_requests", "Requests for missed trades.", _SOURCE, "backfill_requests"),
+    _counter(
+        "backfills_given_up",
+        "Gaps whose trades could not all be had by REST.",
+        _SOURCE,
+        "backfills_given_up",
+    ),
     # Connections.
     _gauge("connections", "Connections that should be open.", _SOURCE),
     _gauge("connections_open", "Connections that are open.", _SOURCE),
@@ -272,7 +280,7 @@ METRICS = (
     _gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),
     _counter(
         "recovered_rows",
-        "Rows of a gap that came after it, because the venue repeated them.",
+        "Rows of a gap that came after it: the venue repeated them, or they were had by REST.",
         ("table",),
         "recovered_rows",
     ),

@@ -81,7 +81,7 @@ class RestClient:
         """Close the connections."""
         await self._http.close()
 
-    def of(self, source: str, metrics: Metrics) -> SourceRest:
+    def of(self, source: str, metrics: Metrics, limiter: WindowLimiter | None = None) -> SourceRest:
         """Give what one source fetches by, of whose share of the limit.
 
         Parameters
@@ -90,10 +90,14 @@ class RestClient:
             Its number.
         metrics
             Counts what it waits.
+        limiter
+            The limit, where it is not the client's.
         """
         counter = metrics.counter("rest_limit_wait_seconds")
-        self._limiter.join(source)
-        return SourceRest(self, source, LimitWaits(counter, lambda: _log, WAITING, self._clock))
+        limiter = limiter or self._limiter
+        limiter.join(source)
+        waits = LimitWaits(counter, lambda: _log, WAITING, self._clock)
+        return SourceRest(self, source, waits, limiter)
 
     async def get(
         self,
@@ -102,6 +106,7 @@ class RestClient:
         *,
         source: str = "",
         waits: LimitWaits | None = None,
+        limiter: WindowLimiter | None = None,
     ) -> tuple[bytes, int]:
         """Fetch a document.
 
@@ -115,6 +120,8 @@ class RestClient:
             Whose share of the limit it is.
         waits
             Counts and logs what it waits.
+        limiter
+            The limit, where it is not the client's.
 
         Returns
         -------
@@ -130,7 +137,7 @@ class RestClient:
             If name, address, TLS or time fail.
         """
         name = shown_url(url)
-        await self._turn(name, source, waits or self._waits)
+        await self._turn(name, source, waits or self._waits, limiter or self._limiter)
         await self._wait_if_told_to(name)
         answer = await self._http.get(url, body)
         if answer.status != 200:
@@ -139,8 +146,10 @@ class RestClient:
             raise errors.RequestRefused(f"{name}: {answer.status} {shown(text)}".rstrip())
         return answer.body, answer.ts_recv_ns
 
-    async def _turn(self, name: str, source: str, waits: LimitWaits) -> None:
-        turn = self._limiter.reserve(source)
+    async def _turn(
+        self, name: str, source: str, waits: LimitWaits, limiter: WindowLimiter
+    ) -> None:
+        turn = limiter.reserve(source)
         wait_s = turn.at_s - self._clock()
         if wait_s <= 0:
             return
@@ -148,7 +157,7 @@ class RestClient:
         try:
             await self._sleep(wait_s)
         except asyncio.CancelledError:
-            self._limiter.give_back(turn)
+            limiter.give_back(turn)
             raise
 
     async def _wait_if_told_to(self, name: str) -> None:
@@ -175,12 +184,17 @@ class SourceRest:
         Whose share of the limit it is.
     waits
         Counts and logs what it waits.
+    limiter
+        The limit.
     """
 
     client: RestClient
     source: str
     waits: LimitWaits
+    limiter: WindowLimiter
 
     async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
         """Fetch a document; see `RestClient.get`."""
-        return await self.client.get(url, body, source=self.source, waits=self.waits)
+        return await self.client.get(
+            url, body, source=self.source, waits=self.waits, limiter=self.limiter
+        )

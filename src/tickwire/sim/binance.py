@@ -14,6 +14,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice, takewhile
 from typing import Any
 
 from tickwire.sim.binance_streams import MARKET_SIDE, Renderer, Stream, levels_text, parse
@@ -42,6 +43,9 @@ _KIND = re.compile(r"[A-Za-z]+")
 _UPDATE_ID = re.compile(rb'"(?:u|lastUpdateId)":(\d+)')
 _FIRST_IDS = re.compile(rb'("(?:U|pu)":)(\d+)')
 _IDS = {"trades": re.compile(rb'"[ta]":(\d+)')}
+_TRADE_PATHS = ("aggTrades", "historicalTrades", "trades")
+_ROOTS = {"binance": "/api/v3/", "binance-usdm": "/fapi/v1/", "binance-coinm": "/dapi/v1/"}
+_MOST_TRADES = 1000  # of one answer
 _LIST_PATHS = {
     "binance": "/api/v3/exchangeInfo",
     "binance-usdm": "/fapi/v1/exchangeInfo",
@@ -211,11 +215,14 @@ class Binance(Exchange):
         if (method, path) == ("GET", _LIST_PATHS[self.venue]) and self.live:
             listed = [{"symbol": name, "status": "TRADING"} for name in self.market.symbols]
             return Answer(200, dumps({"symbols": listed}))
-        if method != "GET" or path != _DEPTH_PATHS[self.venue]:
+        asked = path.removeprefix(_ROOTS[self.venue])
+        if method != "GET" or (path != _DEPTH_PATHS[self.venue] and asked not in _TRADE_PATHS):
             return None
         symbol = self.market.symbols.get(query.get("symbol", ""))
         if symbol is None:
             return Answer(400, '{"code":-1121,"msg":"Invalid symbol."}')
+        if asked in _TRADE_PATHS:
+            return self._trades(asked, symbol, query)
         text = query.get("limit", "100" if self._is_spot else "500")
         n_levels = int(text) if text.isdecimal() else 0
         if not 0 < n_levels <= 5000 or not (self._is_spot or n_levels in _FUTURES_LIMITS):
@@ -228,6 +235,26 @@ class Binance(Exchange):
         return Answer(
             200, f'{{"lastUpdateId":{symbol.update_id},{times}"bids":{bids},"asks":{asks}}}'
         )
+
+    def _trades(self, asked: str, symbol: Symbol, query: Mapping[str, str]) -> Answer:
+        """Give trades or aggregates, from an id on or the newest ones."""
+        if asked == "historicalTrades" and not self._is_spot:
+            return Answer(401, '{"code":-2014,"msg":"API-key format invalid."}')
+        renderer, is_aggregate = self._renderer, asked == "aggTrades"
+        id_of = renderer.aggregate_id if is_aggregate else renderer.trade_id
+        first, limit = query.get("fromId", "0"), query.get("limit", "500")
+        if not first.isdecimal() or not limit.isdecimal() or not 0 < int(limit) <= _MOST_TRADES:
+            return Answer(400, '{"code":-1100,"msg":"Illegal characters found in parameter."}')
+        has_first = asked != "trades" and int(first) > 0
+        # From the newest one back; an aggregate is of one or two.
+        trades = islice(reversed(symbol.recent), None if has_first else 2 * int(limit))
+        kept = list(takewhile(lambda trade: id_of(trade) >= int(first), trades))[::-1]
+        if is_aggregate:
+            found = list(renderer.rest_aggregates(symbol, kept))
+        else:
+            found = [renderer.rest_trade(symbol, trade) for trade in kept]
+        found = found[: int(limit)] if has_first else found[-int(limit) :]
+        return Answer(200, f"[{','.join(found)}]")
 
     def _number_snapshot(self, symbol: Symbol) -> str:
         """Give the snapshot an update id inside the next depth event of every stream.

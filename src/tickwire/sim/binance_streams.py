@@ -11,8 +11,9 @@ Rules of this file
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from tickwire.sim.candles import INTERVALS, Candle, Candles
 from tickwire.sim.market import Event, Symbol, Trade
@@ -119,7 +120,6 @@ class Renderer:
         self.is_spot = venue == "binance"
         self._is_coinm = venue == "binance-coinm"
         self._stamp = stamp
-        self._n_aggregates: dict[str, int] = {}
         # 1 USD-M, 2 COIN-M: in futures messages since the two were unified.
         self._market_type = 2 if self._is_coinm else 1
         self._kinds: dict[str, Callable[[Stream, Event], Iterator[tuple[str, int]]]] = {
@@ -137,8 +137,13 @@ class Renderer:
         """Yield (data, rows) for each message that the stream has for this event."""
         return self._kinds[stream.kind](stream, event)
 
-    def _id(self, trade: Trade) -> int:
+    def trade_id(self, trade: Trade) -> int:
+        """Give the id of a trade."""
         return trade.trade_id if self._stamp else 10**9 + trade.number
+
+    def aggregate_id(self, trade: Trade) -> int:
+        """Give the id of the aggregate that a trade begins."""
+        return trade.trade_id if self._stamp else 10**8 + trade.aggregate
 
     def _pair(self, symbol: Symbol) -> str:
         return symbol.name.partition("_")[0]
@@ -150,7 +155,7 @@ class Renderer:
             head = f'{{"e":"trade","E":{sent_ms},'
             maker = "false" if trade.is_buy else "true"
             amounts = f'"p":"{price(trade.ticks)}","q":"{size(trade.lots)}"'
-            number = self._id(trade)
+            number = self.trade_id(trade)
             if self.is_spot:
                 yield (
                     (
@@ -170,24 +175,42 @@ class Renderer:
 
     def _aggregate(self, stream: Stream, event: Event) -> Iterator[tuple[str, int]]:
         symbol = event.symbol
-        price, size = symbol.instrument.price_text, symbol.instrument.size_text
-        by_price: dict[int, list[Trade]] = {}
-        for trade in event.trades:
-            by_price.setdefault(trade.ticks, []).append(trade)
-        for ticks, trades in by_price.items():
-            first, last = self._id(trades[0]), self._id(trades[-1])
-            self._n_aggregates[symbol.name] = self._n_aggregates.get(symbol.name, 0) + 1
-            number = first if self._stamp else 10**8 + self._n_aggregates[symbol.name]
-            lots = sum(trade.lots for trade in trades)
-            end = ',"M":true' if self.is_spot else f',"st":{self._market_type}'
+        end = ',"M":true' if self.is_spot else f',"st":{self._market_type}'
+        for _, trades in aggregates(event.trades):
             yield (
                 (
-                    f'{{"e":"aggTrade","E":{event.time_ms + 1},"s":"{symbol.name}","a":{number},'
-                    f'"p":"{price(ticks)}","q":"{size(lots)}","f":{first},"l":{last},'
-                    f'"T":{event.time_ms},"m":{"false" if trades[0].is_buy else "true"}{end}}}'
+                    f'{{"e":"aggTrade","E":{event.time_ms + 1},"s":"{symbol.name}",'
+                    f"{self._aggregate_text(symbol, trades)}{end}}}"
                 ),
                 1,
             )
+
+    def _aggregate_text(self, symbol: Symbol, trades: Sequence[Trade]) -> str:
+        instrument, first = symbol.instrument, trades[0]
+        lots = sum(trade.lots for trade in trades)
+        return (
+            f'"a":{self.aggregate_id(first)},"p":"{instrument.price_text(first.ticks)}",'
+            f'"q":"{instrument.size_text(lots)}","f":{self.trade_id(first)},'
+            f'"l":{self.trade_id(trades[-1])},"T":{first.time_ms},'
+            f'"m":{"false" if first.is_buy else "true"}'
+        )
+
+    def rest_aggregates(self, symbol: Symbol, trades: Iterable[Trade]) -> Iterator[str]:
+        """Write the aggregates of trades as REST gives them."""
+        end = ',"M":true' if self.is_spot else ""
+        for _, group in aggregates(trades):
+            yield f"{{{self._aggregate_text(symbol, group)}{end}}}"
+
+    def rest_trade(self, symbol: Symbol, trade: Trade) -> str:
+        """Write a trade as REST gives it."""
+        instrument = symbol.instrument
+        quote = f'"quoteQty":"{instrument.notional_text(trade.ticks * trade.lots)}"'
+        end = ',"isBestMatch":true' if self.is_spot else ""
+        return (
+            f'{{"id":{self.trade_id(trade)},"price":"{instrument.price_text(trade.ticks)}",'
+            f'"qty":"{instrument.size_text(trade.lots)}",{quote},"time":{trade.time_ms},'
+            f'"isBuyerMaker":{"false" if trade.is_buy else "true"}{end}}}'
+        )
 
     def _touch(self, stream: Stream, event: Event) -> Iterator[tuple[str, int]]:
         if not event.touch_moved:
@@ -345,6 +368,12 @@ class Renderer:
             ),
             1,
         )
+
+
+def aggregates(trades: Iterable[Trade]) -> Iterator[tuple[int, list[Trade]]]:
+    """Give trades by the number of their aggregate; they stand side by side."""
+    for number, group in groupby(trades, key=lambda trade: trade.aggregate):
+        yield number, list(group)
 
 
 def levels_text(symbol: Symbol, levels: list[tuple[int, int, int]]) -> str:

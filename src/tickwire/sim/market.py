@@ -29,6 +29,7 @@ TYPICAL_DISTANCE = (
     6.5  # of an order from the touch, in ticks when it joins, in levels when it leaves
 )
 TRADES_KEPT = 50
+TRADES_KEPT_FOR_REST = 100_000  # where the venue's REST gives them by id
 WARM_UP_EVENTS = 64
 # Multiplied with a counter modulo 2**50: every trade id once, in no visible order.
 _TRADE_ID_STEP = 0x2545F4914F6CD
@@ -112,6 +113,8 @@ class Trade:
         When.
     entropy
         256 random bits, for hashes and addresses.
+    aggregate
+        Counts what takers traded at one price, up from 1, of its symbol.
     """
 
     number: int
@@ -121,17 +124,20 @@ class Trade:
     lots: int
     time_ms: int
     entropy: int
+    aggregate: int
 
 
 class Symbol:
     """The state of one symbol's market."""
 
     __slots__ = (
-        "asks", "bids", "delivered", "instrument", "level_texts", "n_events", "n_trades", "name",
-        "notional", "recent", "update_id", "volume_lots",
+        "asks", "bids", "delivered", "instrument", "level_texts", "n_aggregates", "n_events",
+        "n_trades", "name", "notional", "recent", "update_id", "volume_lots",
     )  # fmt: skip
 
-    def __init__(self, instrument: Instrument, update_id: int) -> None:
+    def __init__(
+        self, instrument: Instrument, update_id: int, trades_kept: int = TRADES_KEPT
+    ) -> None:
         self.instrument = instrument
         self.name = instrument.symbol
         self.bids = Side(1)
@@ -139,18 +145,20 @@ class Symbol:
         self.update_id = update_id
         self.n_events = 0
         self.n_trades = 0
+        self.n_aggregates = 0
         # Number of the newest trade that was sent to anybody: what comes up to it is repeated.
         self.delivered = 0
         # The exchange's: (ticks, lots, orders) to how it writes them.
         self.level_texts: dict[tuple[int, int, int], str] = {}
         self.volume_lots = 0
         self.notional = 0
-        self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.recent: deque[Trade] = deque(maxlen=trades_kept)
 
     def copy(self) -> Symbol:
-        """Give a symbol whose book stays as this one's is now."""
+        """Give a symbol whose book and trades stay as this one's are now."""
         other = Symbol(self.instrument, self.update_id)
         other.bids, other.asks = self.bids.copy(), self.asks.copy()
+        other.recent = self.recent.copy()
         return other
 
     @property
@@ -223,12 +231,14 @@ class Market:
         self._random = self._rng.random
         self.clock_ms = clock_ms
         self.stamp = stamp
+        kept = TRADES_KEPT_FOR_REST if venue.startswith("binance") else TRADES_KEPT
         self._largest_gap = 40 if venue in ("binance-usdm", "binance-coinm") else 0
         self._n_trades = self._rng.getrandbits(20)
         self._last_stamp = 0
         self.symbols: dict[str, Symbol] = {}
         for name in symbols:
-            symbol = Symbol(instrument(venue, name), 10**9 + self._rng.getrandbits(30))
+            first_id = 10**9 + self._rng.getrandbits(30)
+            symbol = Symbol(instrument(venue, name), first_id, kept)
             self._fill(symbol)
             self.symbols[name] = symbol
         self._order = list(self.symbols.values())
@@ -300,6 +310,7 @@ class Market:
             if filled > 1 and side.orders[key] > 1 and self._random() < 0.3:
                 first = 1 + int(self._random() * (filled - 1))
                 parts = [first, filled - first]
+            symbol.n_aggregates += 1
             for lots in parts:
                 self._print(symbol, event, is_buy, side.sign * key, lots)
             side.take(key, filled)
@@ -317,7 +328,10 @@ class Market:
         else:
             trade_id = self._n_trades * _TRADE_ID_STEP & _TRADE_ID_MASK
         entropy = self._rng.getrandbits(256)
-        trade = Trade(symbol.n_trades, trade_id, is_buy, ticks, lots, event.time_ms, entropy)
+        trade = Trade(
+            symbol.n_trades, trade_id, is_buy, ticks, lots, event.time_ms, entropy,
+            symbol.n_aggregates,
+        )  # fmt: skip
         symbol.volume_lots += lots
         symbol.notional += lots * ticks
         symbol.recent.append(trade)

@@ -7,6 +7,7 @@ Its C part: nowhere: a venue is a page of Python.
 from tickwire.venues._planning import channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
+    Backfill,
     BookRule,
     Channel,
     Heartbeat,
@@ -18,6 +19,7 @@ from tickwire.venues.base import (
 )
 
 __all__ = [
+    "Backfill",
     "BookRule",
     "Channel",
     "Heartbeat",

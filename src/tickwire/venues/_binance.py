@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tickwire.errors import ConfigError
-from tickwire.venues.base import Channel, InstrumentQuery, Reply, Subscription
+from tickwire.venues.base import Backfill, Channel, InstrumentQuery, Reply, Subscription
 
 SNAPSHOT_CHANNEL = "book:snapshot"
 PARTIAL_LEVELS = ("5", "10", "20")
@@ -122,6 +122,23 @@ def aliases(market: Market, configured: Sequence[str]) -> dict[str, str]:
         if f"book:{speed}" in configured:
             return {SNAPSHOT_CHANNEL: f"book:{speed}"}
     return {SNAPSHOT_CHANNEL: best}
+
+
+def backfills(root: str, trades: str) -> tuple[Backfill, ...]:
+    """Declare how missed trades are had.
+
+    Parameters
+    ----------
+    root
+        Begins the paths of the market.
+    trades
+        The rest of the path, and the query, for plain trades; aggregates have the same everywhere.
+    """
+    aggregates = "aggTrades?symbol={symbol}&fromId={first_id}&limit={limit}"
+    return (
+        Backfill("trades", root + trades, "missed trades", "id"),
+        Backfill("trades:agg", root + aggregates, "missed aggTrades", "a"),
+    )
 
 
 def instruments(path: str, symbols: Sequence[str]) -> list[InstrumentQuery]:

@@ -77,6 +77,38 @@ def _trade_messages() -> list[Message]:
     ]
 
 
+def _backfills() -> list[Message]:
+    """Declare REST's trades, which lack their symbol, and a plain one its short names."""
+    trade = rows(
+        at="[]",
+        into="trades",
+        symbol=given(),
+        ts_event=_time("time"),
+        channel=constant("trades"),
+        price="price",
+        size="qty",
+        side=choice("isBuyerMaker", {True: "sell", False: "buy"}),
+        trade_id=text("id"),
+    )
+    aggregate = rows(
+        at="[]",
+        into="trades",
+        symbol=given(),
+        ts_event=_time("T"),
+        channel=constant("trades:agg"),
+        price="p",
+        size="q",
+        side=choice("m", {True: "sell", False: "buy"}),
+        trade_id=text("a"),
+        first_trade_id=integer("f"),
+        last_trade_id=integer("l"),
+    )
+    return [
+        message("missed trades", kind="backfill", rows=[trade]),
+        message("missed aggTrades", kind="backfill", rows=[aggregate]),
+    ]
+
+
 def _quotes(market: Market) -> Message:
     times: dict[str, Any] = {"ts_event": _time("T")} if market.futures else {}
     quote = rows(
@@ -286,6 +318,7 @@ def messages(market: Market) -> tuple[Message, ...]:
         message("error", when={"error": present()}, kind="error"),
         message("error code", when={"code": present(), "msg": present()}, kind="error"),
         _snapshot(market),
+        *_backfills(),
     ]
     return tuple(found)
 

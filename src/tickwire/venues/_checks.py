@@ -63,6 +63,7 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     yield from _message_mistakes(venue)
     yield from _channel_mistakes(venue)
     yield from _book_mistakes(venue)
+    yield from _backfill_mistakes(venue)
 
 
 def _endpoint_mistakes(venue: Venue) -> Iterator[str]:
@@ -102,6 +103,7 @@ def _pace_mistakes(venue: Venue) -> Iterator[str]:
         "total_requests_per_s",
         "connects_per_min",
         "rest_per_min",
+        "backfills_per_min",
         "max_age_s",
     ):
         if getattr(limits, name) < 0:
@@ -176,6 +178,34 @@ def _book_mistakes(venue: Venue) -> Iterator[str]:
             f"book.snapshot_message: no message {rule.snapshot_message!r} of kind 'snapshot' "
             "gives venue_seq"
         )
+
+
+def _backfill_mistakes(venue: Venue) -> Iterator[str]:
+    if venue.backfills and not venue.rest_url:
+        yield "rest_url: is required, for trades that were missed"
+    channels = {channel.name: channel.table for channel in venue.channels}
+    for rule in venue.backfills:
+        where = f"backfills[{rule.channel!r}]"
+        if channels.get(rule.channel) != "trades":
+            yield f"{where}: should be a channel of trades, no family"
+        if not rule.path.startswith("/") or not {"{symbol}", "{limit}"} <= _names(rule.path):
+            yield f"{where}.path: should begin with / and hold {{symbol}} and {{limit}}"
+        if rule.limit < 1:
+            yield f"{where}.limit: is {rule.limit}, should be at least 1"
+        decodes = [
+            {rows.into for rows in message.rows}
+            for message in venue.messages
+            if isinstance(message, Message)
+            and message.kind == "backfill"
+            and message.name == rule.message
+        ]
+        if decodes != [{"trades"}]:
+            yield f"{where}.message: no message {rule.message!r} of kind 'backfill' gives trades"
+
+
+def _names(path: str) -> set[str]:
+    """Give what stands in braces."""
+    return {"{" + part.partition("}")[0] + "}" for part in path.split("{")[1:]}
 
 
 def _uncompilable(venue: Venue) -> list[str]:

@@ -132,6 +132,8 @@ class Limits:
         New connections per minute.
     rest_per_min
         REST snapshots per minute.
+    backfills_per_min
+        REST requests for missed trades per minute, beside those for snapshots.
     max_age_s
         The venue ends a connection after this long (24 h at Binance); 0 where it does not. A feed
         replaces it before.
@@ -142,6 +144,7 @@ class Limits:
     requests_per_s: float
     connects_per_min: int
     rest_per_min: int = 60
+    backfills_per_min: int = 60
     total_requests_per_s: int = 0
     max_age_s: float = 0.0
 
@@ -205,6 +208,38 @@ class BookRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Backfill:
+    """How the trades of a channel that were missed are had by REST.
+
+    Parameters
+    ----------
+    channel
+        As the configuration names it; a family is not possible.
+    path
+        Path and query of the request, with `{symbol}`, `{limit}` and `{first_id}`, from which on
+        the answer has trades. Without `{first_id}` it has the newest ones: what is older cannot be
+        had.
+    message
+        Name of the Message of kind `backfill` that decodes the answer, an array of objects.
+    id_key
+        The member of a trade that is its id. Ids grow with time, per symbol.
+    limit
+        Most trades of one answer.
+    """
+
+    channel: str
+    path: str
+    message: str
+    id_key: str
+    limit: int = 1000
+
+    @property
+    def is_by_id(self) -> bool:
+        """Whether trades can be had from any id on."""
+        return "{first_id}" in self.path
+
+
+@dataclass(frozen=True, slots=True)
 class InstrumentQuery:
     """A REST request for some or all of a venue's symbols.
 
@@ -248,9 +283,11 @@ class Venue:
         Likewise, to the text that ends them: what falls silent is ended before it is asked for
         again. None: it is only asked for again.
     rest_url
-        Scheme, host and port of its REST interface; required with `book`.
+        Scheme, host and port of its REST interface; required with `book` and `backfills`.
     book
         Where books need a snapshot.
+    backfills
+        Channels of trades whose missed rows can be had by REST.
     instruments
         Configured symbols to the requests whose answers together list every symbol that the venue
         has, among those that could be meant; None where it lists them nowhere.
@@ -285,6 +322,7 @@ class Venue:
     unsubscribe: Callable[[Sequence[Subscription], int], str] | None = None
     rest_url: str = ""
     book: BookRule | None = None
+    backfills: tuple[Backfill, ...] = ()
     instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)

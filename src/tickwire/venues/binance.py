@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - Spot books: the first delta after a snapshot has `U <= lastUpdateId + 1 <= u`, then each one
   `U == previous u + 1`. Futures: `U <= lastUpdateId <= u`, then `pu == previous u`.
+- Missed trades. Aggregates are had by id from each market, trades from spot alone: on futures that
+  takes a key, so only those among the newest 1000 are had there.
 - USD-M has two entry points since 2026-04-23. A stream asked for at the wrong one is acknowledged
   and then never delivers, so each stream has its endpoint here.
 """
@@ -15,6 +17,7 @@ from functools import partial
 from tickwire.venues._binance import (
     Market,
     aliases,
+    backfills,
     channels,
     instruments,
     reply,
@@ -69,6 +72,10 @@ COINM_MARKET = Market(
     endpoints={},
 )
 
+# Missed trades: spot has them by id without a key, futures only the newest ones.
+BY_ID = "historicalTrades?symbol={symbol}&fromId={first_id}&limit={limit}"
+NEWEST = "trades?symbol={symbol}&limit={limit}"
+
 # The server pings (every 20 s to 3 min); our own pings show within seconds whether it still lives.
 HEARTBEAT = Heartbeat("ping", every_s=20.0, timeout_s=60.0)
 DAY_S = 86_400.0
@@ -82,18 +89,20 @@ SPOT = Venue(
     reply=reply,
     heartbeat=HEARTBEAT,
     # 5 messages a second, pings included; 300 connections in 5 minutes; a snapshot of 5000 levels
-    # weighs 250 of 6000 a minute.
+    # weighs 250 of 6000 a minute, 1000 trades by id 25, as many aggregates 4.
     limits=Limits(
         subscriptions_per_connection=1024,
         subscriptions_per_request=100,
         requests_per_s=4.0,
         connects_per_min=60,
         rest_per_min=20,
+        backfills_per_min=36,
         max_age_s=DAY_S,
     ),
     unsubscribe=unsubscribe,
     rest_url="https://api.binance.com",
     book=BookRule("first_is_next", "/api/v3/depth?symbol={symbol}&limit=5000"),
+    backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
     aliases=partial(aliases, SPOT_MARKET),
     extras=EXTRAS,
@@ -101,13 +110,14 @@ SPOT = Venue(
 )
 
 # 10 messages a second; a snapshot of 1000 levels weighs 20 of the 2400 a minute that USD-M and
-# COIN-M share.
+# COIN-M share, 1000 aggregates as well, the newest 1000 trades 5.
 FUTURES_LIMITS = Limits(
     subscriptions_per_connection=200,
     subscriptions_per_request=100,
     requests_per_s=8.0,
     connects_per_min=60,
     rest_per_min=50,
+    backfills_per_min=10,
     max_age_s=DAY_S,
 )
 
@@ -126,6 +136,7 @@ USDM = Venue(
     unsubscribe=unsubscribe,
     rest_url="https://fapi.binance.com",
     book=BookRule("first_covers", "/fapi/v1/depth?symbol={symbol}&limit=1000"),
+    backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     aliases=partial(aliases, USDM_MARKET),
     extras=FUTURES_EXTRAS,
@@ -144,6 +155,7 @@ COINM = Venue(
     unsubscribe=unsubscribe,
     rest_url="https://dapi.binance.com",
     book=BookRule("first_covers", "/dapi/v1/depth?symbol={symbol}&limit=1000"),
+    backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
     aliases=partial(aliases, COINM_MARKET),
     extras=FUTURES_EXTRAS,

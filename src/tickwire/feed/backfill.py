@@ -1,0 +1,385 @@
+"""Trades that were missed, had by REST: what ids show to be missing is fetched and published.
+
+Rules of this file
+------------------
+- `ledger.Holes` says what is missing once a gap has ended; this asks for it in pages, from the
+  oldest id on, within the venue's limit, and tells the ledger what is left.
+- Of an answer only what is missing is decoded, as the venue wrote it. So no row comes twice, and
+  no trade counts as a duplicate.
+- Rows have the number of a connection of their own, the ts_recv of their answer, and stand behind
+  newer ones: their order is that of arrival, as ever.
+- What is given up is a line in the log and a count, and stays missing: the ledger has said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from tickwire.config import Context
+from tickwire.decode import Decoder
+from tickwire.errors import DecodeError, TickwireError
+from tickwire.feed.endpoints import request_url
+from tickwire.feed.planning import SourcePlan
+from tickwire.ledger import Hole, Ledger, Missing, Place, StreamGaps
+from tickwire.logs import get_logger
+from tickwire.observe import Metrics
+from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
+from tickwire.venues import Backfill
+
+LOOK_S = 0.05
+FULL_RING_S = 0.005
+FIRST_RETRY_S = 0.5
+MAX_RETRY_S = 60.0
+MOST_FAILURES = 10  # in a row: about four minutes
+MOST_AT_ONCE = 4  # holes of a source
+SHOWN_BYTES = 80  # of an answer that is none
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+_log = get_logger("tickwire.feed")
+
+
+class Rest(Protocol):
+    """What fetches trades."""
+
+    async def get(self, url: str) -> tuple[bytes, int]:
+        """Give the body and the wall clock at its arrival, ns."""
+
+
+# The venue's times between which rows may be missing still; None: as the gap itself says.
+Left = tuple[int | None, int | None]
+WHOLE: Left = (None, None)
+
+
+@dataclass(slots=True)
+class _Filling:
+    """A hole that is being filled.
+
+    Parameters
+    ----------
+    hole
+        Which.
+    conn
+        The number that its rows have for a connection; -1 before the first.
+    n_rows, n_requests
+        So far.
+    """
+
+    hole: Hole
+    conn: int = -1
+    n_rows: int = 0
+    n_requests: int = 0
+
+    @property
+    def symbol(self) -> str:
+        """Whose trades they are."""
+        return self.hole.stream.symbol
+
+
+class Backfiller:
+    """Fills the holes of one source.
+
+    Parameters
+    ----------
+    plan
+        The source's, with `backfills`.
+    decoder, gaps, metrics, failures
+        The source's.
+    ledger
+        Where it is written down that rows come by REST.
+    conns
+        Where the numbers are kept that its rows have for a connection.
+    """
+
+    def __init__(
+        self,
+        plan: SourcePlan,
+        decoder: Decoder,
+        gaps: StreamGaps,
+        ledger: Ledger,
+        conns: deque[int],
+        metrics: Metrics,
+        failures: Failures,
+    ) -> None:
+        if gaps.holes is None:
+            raise ValueError(f"{plan.venue.name}: nothing can be had by id")
+        self.plan = plan
+        self.decoder = decoder
+        self.holes = gaps.holes
+        self.rows = metrics.counter("backfilled_rows")
+        self.requests = metrics.counter("backfill_requests")
+        self.most_rows = plan.settings.backfill_max_rows
+        self._gaps = gaps
+        self._ledger = ledger
+        self._conns = conns
+        self._failures = failures
+        self._given_up = metrics.counter("backfills_given_up")
+        self._unfinished: set[Hole] = set()
+
+    async def run(self, rest: Rest, next_conn: Callable[[], int]) -> None:
+        """Fill holes as they are found, until cancelled.
+
+        Parameters
+        ----------
+        rest
+            Keeps within the venue's limit.
+        next_conn
+            Gives the number of the next connection of the feed.
+        """
+        waiting: deque[Hole] = deque()
+        running: dict[Hole, ManagedTask[None]] = {}
+        try:
+            while True:
+                waiting.extend(self.holes.take_due())
+                for hole, task in tuple(running.items()):
+                    if task.done():
+                        del running[hole]
+                        task.result()
+                while waiting and len(running) < MOST_AT_ONCE:
+                    filling = _Filling(waiting.popleft())
+                    running[filling.hole] = spawn(
+                        f"backfill of {filling.symbol}", self._fill(filling, rest, next_conn)
+                    )
+                await asyncio.sleep(LOOK_S)
+        finally:
+            await cancel_all(running.values())
+            for hole in (*self._unfinished, *waiting):
+                self.give_up(hole, "the feed stops")
+
+    async def _fill(self, filling: _Filling, rest: Rest, next_conn: Callable[[], int]) -> None:
+        self._unfinished.add(filling.hole)
+        left: list[Left] = []
+        for rule in self.plan.backfills:
+            if rule.channel not in filling.hole.before:
+                continue
+            missing = self.holes.missing(filling.hole, rule.channel)
+            if missing is None:
+                self.give_up(filling.hole, f"what {rule.channel} misses is not known")
+                left.append(WHOLE)
+                continue
+            fetch = _Fetch(self, rule, filling, missing, rest, next_conn)
+            remains = await (fetch.by_id() if rule.is_by_id else fetch.newest())
+            if remains is not None:
+                left.append(remains)
+        self._unfinished.discard(filling.hole)
+        self._gaps.filled(filling.hole, filling.n_rows, _hull(left))
+        if filling.n_requests:
+            _log.info(
+                "backfilled",
+                venue=self.plan.venue.name,
+                symbol=filling.symbol,
+                rows=filling.n_rows,
+                requests=filling.n_requests,
+                complete=not left,
+            )
+
+    def tell(self, hole: Hole, conn: int, channel: str, first_id: int) -> None:
+        """Write down that rows of a hole come by REST, before the first of them."""
+        self._conns.append(conn)
+        text = f"{channel} from id {first_id} on, for gap {hole.gaps[0].gap_id}"
+        self._ledger.event("backfill", text, Place(self.plan.venue.name, hole.stream.symbol, conn))
+
+    def failed(self, hole: Hole, error: TickwireError) -> None:
+        """Report that an answer could not be had; it is asked for again."""
+        self._report(error, "backfill failed", hole)
+
+    def give_up(self, hole: Hole, why: str) -> None:
+        """Report that the rest of a hole stays missing."""
+        self._given_up.add()
+        self._report(TickwireError(why), "backfill given up", hole)
+
+    def _report(self, error: TickwireError, event: str, hole: Hole) -> None:
+        venue = self.plan.venue.name
+        self._failures.report(
+            error, Context.REST, event, part=venue, log=_log,
+            venue=venue, symbol=hole.stream.symbol, gap=hole.gaps[0].gap_id,
+        )  # fmt: skip
+
+
+class _Fetch:
+    """Fetches what one channel of a hole misses."""
+
+    def __init__(
+        self,
+        owner: Backfiller,
+        rule: Backfill,
+        filling: _Filling,
+        missing: Missing,
+        rest: Rest,
+        next_conn: Callable[[], int],
+    ) -> None:
+        self._owner = owner
+        self._rule = rule
+        self._filling = filling
+        self._missing = missing
+        self._rest = rest
+        self._next_conn = next_conn
+        self._backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S, at_once=0)
+        self._is_open = missing.open_from is not None
+        self._is_live = False  # a connection brings what comes behind the last answer
+        self._n_ids = 0  # missing ones that were had
+        self._first_ns: int | None = None  # of the last answer's rows, by the venue's clock
+        self._last_ns: int | None = None
+
+    async def by_id(self) -> Left | None:
+        """Fetch page by page, from the oldest id on; give what is left."""
+        missing = self._missing
+        next_id = missing.after(0)
+        while next_id is not None:
+            room = self._owner.most_rows - self._filling.n_rows
+            if room <= 0:
+                self._owner.give_up(self._filling.hole, f"has {self._filling.n_rows} rows already")
+                return self._last_ns, None
+            limit = min(self._rule.limit, room)
+            if not self._is_open:
+                limit = min(limit, missing.ids[-1][1] - next_id + 1)
+            page = await self._page(next_id, limit)
+            if page is None:
+                return self._last_ns, None
+            if self._is_open and (len(page) < limit or self._is_live):
+                return None
+            next_id = missing.after(page[-1][0])
+        if self._n_ids < missing.n_ids:
+            text = f"{missing.n_ids - self._n_ids} of {missing.n_ids} ids are not there"
+            self._owner.give_up(self._filling.hole, text)
+            return WHOLE
+        return None
+
+    async def newest(self) -> Left | None:
+        """Fetch the newest ones, which is all that there is; give what is left."""
+        first_id = self._missing.after(0)
+        if first_id is None:
+            return None
+        page = await self._page(first_id, min(self._rule.limit, self._owner.most_rows))
+        if page is None:
+            return WHOLE
+        if not page or page[0][0] <= first_id:
+            return None
+        self._owner.give_up(self._filling.hole, "older trades than the newest cannot be had")
+        return None, self._first_ns
+
+    async def _page(self, first_id: int, limit: int) -> list[tuple[int, str]] | None:
+        """Fetch trades from an id on and publish the missing ones; None where that is given up."""
+        owner, n_failures = self._owner, 0
+        while True:
+            try:
+                page, ts_recv = await self._ask(first_id, limit)
+                if not self._is_open and (not page or page[-1][0] < first_id):
+                    raise TickwireError(f"trade {first_id} is not there yet")
+                await self._publish(page, ts_recv)
+            except TickwireError as error:
+                n_failures += 1
+                owner.failed(self._filling.hole, error)
+                if n_failures == MOST_FAILURES:
+                    owner.give_up(self._filling.hole, str(error))
+                    return None
+                await asyncio.sleep(self._backoff.next_delay_s())
+            else:
+                self._backoff.reset()
+                return page
+
+    async def _ask(self, first_id: int, limit: int) -> tuple[list[tuple[int, str]], int]:
+        rule, owner = self._rule, self._owner
+        path = rule.path.format(
+            symbol=quote(self._filling.symbol, safe=""), first_id=first_id, limit=limit
+        )
+        self._filling.n_requests += 1
+        owner.requests.add()
+        payload, ts_recv = await self._rest.get(request_url(owner.plan.rest_url, path))
+        return trades_of(payload, rule.id_key), ts_recv
+
+    async def _publish(self, page: Sequence[tuple[int, str]], ts_recv: int) -> None:
+        filling, owner = self._filling, self._owner
+        taken = None
+        while taken is None:
+            wanted = self._wanted(page)  # what has come meanwhile is not
+            if not wanted:
+                return
+            if filling.conn < 0:
+                filling.conn = self._next_conn()
+                owner.tell(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
+            taken = owner.decoder.take_backfill(
+                self._rule.message,
+                f"[{','.join(text for _, text in wanted)}]".encode(),
+                symbol=filling.symbol,
+                ts_recv=ts_recv,
+                conn=filling.conn,
+                remember=self._is_open,
+            )
+            if taken is None:
+                await asyncio.sleep(FULL_RING_S)
+        n_rows, self._first_ns, self._last_ns = taken
+        self._n_ids += len(wanted)
+        filling.n_rows += n_rows
+        owner.rows.add(n_rows)
+
+    def _wanted(self, page: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+        if not self._is_open:
+            return [each for each in page if self._missing.has(each[0])]
+        since = self._owner.holes.ids_since(self._filling.hole, self._rule.channel)
+        self._is_live = any(number in since for number, _ in page)
+        return [each for each in page if self._missing.has(each[0]) and each[0] not in since]
+
+
+def trades_of(payload: bytes, id_key: str) -> list[tuple[int, str]]:
+    """Give id and text of each trade of an answer, by their ids.
+
+    Parameters
+    ----------
+    payload
+        A JSON array of objects.
+    id_key
+        The member that is the id.
+
+    Raises
+    ------
+    DecodeError
+        It is something else.
+    """
+    found = []
+    try:
+        text = payload.decode()
+        read = json.JSONDecoder().raw_decode
+        mark, at = _mark(text, 0, "[")
+        if text[at] == "]":
+            return []
+        while mark != "]":
+            start = at
+            trade, at = read(text, at)
+            found.append((int(trade[id_key]), text[start:at]))
+            mark, at = _mark(text, at, ",]")
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        begin = payload[:SHOWN_BYTES].decode("utf-8", "replace")
+        raise DecodeError("not_json", f"trades, which begin {begin!r}") from error
+    return sorted(found)
+
+
+def _mark(text: str, at: int, marks: str) -> tuple[str, int]:
+    """Read one of a few marks and the space around it."""
+    at = _space(text, at)
+    if text[at] not in marks:
+        raise ValueError(f"{text[at]!r} at {at}")
+    return text[at], _space(text, at + 1)
+
+
+def _space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+def _hull(left: Sequence[Left]) -> Left | None:
+    """Give all that is left of several channels as one part."""
+    if not left:
+        return None
+    begins, ends = zip(*left, strict=True)
+    return (
+        None if None in begins else min(begins),
+        None if None in ends else max(ends),
+    )
