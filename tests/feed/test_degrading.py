@@ -15,6 +15,7 @@ import tickwire
 from tickwire.errors import ConfigError
 from tickwire.feed import degrading
 from tickwire.feed.degrading import FIRST_CALM_S, SourceDegradation
+from tickwire.feed.legs import Leg
 from tickwire.observe import Metrics
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -45,6 +46,7 @@ class Scene:
         self.now_s = 1000.0
         self.notes: list[tuple[str, str]] = []
         self.link = Link()
+        self.leg = Leg(0, self.link, Link())  # type: ignore[arg-type] # stands in for a session
         self.metrics = Metrics(labels={"source": "0", "venue": "hyperliquid"})
         keys = {"symbols": SYMBOLS, **({"priority": priority} if priority else {})}
         self.plan = tickwire.FeedHandler([source("ws://localhost", **keys)]).plan.sources[0]
@@ -59,7 +61,7 @@ class Scene:
     def wait(self, seconds: float, depth: float) -> None:
         for _ in range(round(seconds)):
             self.now_s += 1
-            self.steps.look(lambda: depth, [self.link], None, is_paused=False)  # type: ignore[list-item]
+            self.steps.look(lambda: depth, [self.leg], None, is_paused=False)
 
 
 def test_symbols_are_left_out_by_priority_and_come_back() -> None:
@@ -175,6 +177,7 @@ def test_a_source_goes_back_to_its_first_endpoint_when_that_works_again(
                     await until(lambda: feed.summary()["degradations"] == both)
                     assert not live.degradation.reasons
                     assert (first.n_connections, second.n_connections) == (1, 1)
+                    assert feed.summary()["planned_changes"] == 1
         changes = [line["event"] for line in logs if line["event"] in ("degraded", "restored")]
         assert changes == ["degraded", "restored"]
 

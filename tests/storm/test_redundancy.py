@@ -6,18 +6,22 @@ Rows are compared with the simulator's own log, as in `test_storm`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import duckdb
 import pytest
+from tests.feed.test_handler import until
 from tests.storm.truth import MS, compare, made, read_gaps, read_rows
 
 import tickwire
-from tickwire.feed import changes
+from tickwire.feed import changes, degrading
 from tickwire.sim import Simulator
 from tickwire.venues import load
 
@@ -63,25 +67,32 @@ class Run:
         self.sim = Simulator(venue, rate=1500, symbols=symbols, log=folder / "log", faults=faults)
         self.source = {"venue": venue, "channels": channels, "symbols": symbols} | source
         self.summary: dict[str, Any] = {}
+        self.stop_ns = 0
 
     async def run(self, work: Callable[[tickwire.FeedHandler], Awaitable[object]]) -> None:
         """Run the feed while `work` does."""
         async with self.sim as sim:
-            source = tickwire.Source(
-                url=sim.ws_url, rest_url=sim.rest_url, ping_timeout_s=0.5, **self.source
-            )
-            sink = tickwire.DuckDBSink(path=self.folder / "m.duckdb")
-            async with tickwire.FeedHandler(source, sink, state_dir=self.folder / "state") as feed:
-                await feed.ready()
-                self.start_ns = time.time_ns() + 700 * MS  # every leg is subscribed by then
-                await work(feed)
-                self.stop_ns = time.time_ns()
-            self.summary = feed.summary()
+            self.source.setdefault("url", sim.ws_url)
+            await self.feed(sim, work)
 
-    def check(self, tables: tuple[str, ...] = ("trades",)) -> None:
+    async def feed(
+        self, sim: Simulator, work: Callable[[tickwire.FeedHandler], Awaitable[object]]
+    ) -> None:
+        """Run the feed against a simulator that runs."""
+        source = tickwire.Source(rest_url=sim.rest_url, ping_timeout_s=0.5, **self.source)
+        sink = tickwire.DuckDBSink(path=self.folder / "m.duckdb")
+        async with tickwire.FeedHandler(source, sink, state_dir=self.folder / "state") as feed:
+            await feed.ready()
+            self.start_ns = time.time_ns() + 700 * MS  # every leg is subscribed by then
+            await work(feed)
+            self.stop_ns = self.stop_ns or time.time_ns()
+        self.summary = feed.summary()
+
+    def check(self, tables: tuple[str, ...] = ("trades",), *, gaps_from_ns: int = 0) -> None:
         """Compare with what the simulator made."""
         path = self.folder / "m.duckdb"
-        assert not self.rows("select table_name, symbol, reason, ts_start, detail from gaps")
+        of = f"from gaps where epoch_ns(ts_start) > {gaps_from_ns}"
+        assert not self.rows(f"select table_name, symbol, reason, ts_start, detail {of}")
         for table in tables:
             verdicts = compare(
                 made(self.folder / "log", table),
@@ -230,6 +241,61 @@ async def test_a_venues_notice_is_heeded(tmp_path: Path) -> None:
     run.check_numbers()
     assert run.summary["planned_changes"] == 1
     assert "closing" in run.column("select event from sessions")
+
+
+@contextlib.asynccontextmanager
+async def forwarded(port: int, url: str) -> AsyncIterator[None]:
+    """Take connections on a port and carry their bytes to and from a simulator's."""
+    to = urlsplit(url)
+    writers: list[asyncio.StreamWriter] = []
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):  # of a connection that a side has reset
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward, back = await asyncio.open_connection(to.hostname, to.port)
+        writers.extend((writer, back))
+        await asyncio.gather(carry(reader, back), carry(onward, writer))
+
+    server = await asyncio.start_server(take, "127.0.0.1", port)
+    async with server:
+        yield
+        for writer in writers:
+            writer.close()
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_going_back_to_the_first_endpoint_costs_nothing(
+    venue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(degrading, "FIRST_CALM_S", 0.3)
+    monkeypatch.setattr(degrading, "PROBE_EVERY_S", 0.3)
+    run = Run(venue, tmp_path, [], redundancy=1)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def work(feed: tickwire.FeedHandler) -> None:
+        await until(lambda: feed.summary()["degradations"] != {})
+        assert feed.summary()["connects"] == 1
+        async with forwarded(port, run.sim.ws_url):  # the first one answers again
+            both = {"endpoint": {"degraded": 1, "restored": 1}}
+            await until(lambda: feed.summary()["degradations"] == both)
+            await asyncio.sleep(0.5)
+            run.stop_ns = time.time_ns()
+            await feed.stop()
+
+    async with run.sim as sim:
+        path = sim.ws_url.partition("://")[2].partition("/")[2]
+        run.source["urls"] = [f"ws://127.0.0.1:{port}/{path}", sim.ws_url]
+        await run.feed(sim, work)
+    run.check(gaps_from_ns=run.start_ns)  # before it there was no connection
+    run.check_numbers()
+    assert run.summary["planned_changes"] == 1
+    assert run.summary["reconnects"] == 0
 
 
 @pytest.mark.thorough

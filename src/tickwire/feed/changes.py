@@ -3,10 +3,12 @@
 Rules of this file
 ------------------
 - A connection is replaced when the venue's limit of its age comes near, when the venue says that it
-  will end it, and when a program asks for it. One leg of a group changes at a time.
+  will end it, when the first endpoint works again, and when a program asks for it. One leg of a
+  group changes at a time.
 - For `OVERLAP_S` both bring the same, so that what was on its way when the new one was subscribed
   comes by the old one. What the new one cannot have keeps the old one; after `CHANGE_S` the change
-  is given up, and tried again later.
+  is given up, and tried again later. A change to the first endpoint is given up at once where the
+  new one is not there; whoever asked for it decides when it is tried again.
 - All is decided in `look`, a few times a second.
 """
 
@@ -43,6 +45,7 @@ class _Change:
     leg: Leg
     why: str
     not_before_s: float
+    to_first: bool = False
     began_s: float = 0.0
     subscribed_s: float | None = None
     done: list[asyncio.Future[bool]] = field(default_factory=list)
@@ -92,8 +95,17 @@ class Changes:
         self._ending: tuple[_Change, ManagedTask[None]] | None = None  # the old one closes
         self._due_s: dict[Session, tuple[int, float]] = {}  # connection, and when it is too old
 
-    def ask(self, leg: Leg, why: str) -> asyncio.Future[bool]:
+    def ask(self, leg: Leg, why: str, *, to_first: bool = False) -> asyncio.Future[bool]:
         """Have a leg's connection replaced.
+
+        Parameters
+        ----------
+        leg
+            Whose.
+        why
+            For the log.
+        to_first
+            Only by one to the leg's first endpoint.
 
         Returns
         -------
@@ -105,7 +117,7 @@ class Changes:
         if change is None and self._current is not None and self._current.leg is leg:
             change = self._current
         if change is None:
-            change = self._asked[leg] = _Change(leg, why, self._clock())
+            change = self._asked[leg] = _Change(leg, why, self._clock(), to_first)
         change.done.append(done)
         return done
 
@@ -121,9 +133,13 @@ class Changes:
         if self._current is not None:
             self._go_on(self._current, now_s)
             return
-        for leg, change in self._asked.items():
-            if change.not_before_s <= now_s and leg.session.connection is not None:
-                del self._asked[leg]
+        for leg, change in list(self._asked.items()):
+            if change.not_before_s > now_s or leg.session.connection is None:
+                continue
+            del self._asked[leg]
+            if change.to_first and not leg.session.is_away:  # it has got there by itself
+                _answer(change, is_done=True)
+            else:
                 self._begin(change, now_s)
                 return
 
@@ -161,6 +177,8 @@ class Changes:
         self._group.begin_change(leg)
         leg.spare.renew()
         leg.spare.is_spare = False
+        if change.to_first:
+            leg.spare.turn_to_first()
         self._run(leg.spare)
 
     def _go_on(self, change: _Change, now_s: float) -> None:
@@ -171,11 +189,13 @@ class Changes:
         if new.is_subscribed and had <= has and change.subscribed_s is None:
             change.subscribed_s = now_s
         is_ready = change.subscribed_s is not None and now_s - change.subscribed_s >= OVERLAP_S
-        if is_gone or (is_ready and new.connection is not None):
+        is_elsewhere = change.to_first and new.is_away
+        if is_gone or (is_ready and new.connection is not None and not is_elsewhere):
             self._close(change)
         elif new.connection is None:
             change.subscribed_s = None
-        if not is_gone and not is_ready and now_s - change.began_s >= CHANGE_S:
+        is_late = not is_ready and now_s - change.began_s >= CHANGE_S
+        if self._current is change and (is_late or is_elsewhere):
             self._give_up(change, now_s)
 
     def _close(self, change: _Change) -> None:
@@ -195,9 +215,10 @@ class Changes:
             url=shown_url(new.url),
             why=change.why,
             missing=len(missing),
-            again_s=RETRY_S,
+            **({} if change.to_first else {"again_s": RETRY_S}),
         )
-        self._asked[change.leg] = _Change(change.leg, change.why, now_s + RETRY_S)
+        if not change.to_first:
+            self._asked[change.leg] = _Change(change.leg, change.why, now_s + RETRY_S)
         _answer(change, is_done=False)
         self._end(change, new)
 

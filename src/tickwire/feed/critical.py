@@ -18,8 +18,6 @@ from tickwire.errors import NothingTakesRows, RingCorrupted, TickwireError
 from tickwire.ring import Ring
 from tickwire.sinks import Sink
 
-LOOK_S = 1.0
-
 
 class Critical:
     """Watches rings and sinks, and reports what the table of severities calls critical.
@@ -49,16 +47,12 @@ class Critical:
         self._no_disk_s = no_disk_s
         self._report = report
         self._clock = clock
-        self._due_s = clock()
         self._stuck_since_s: dict[str, float] = {}
         self._reported: set[str] = set()
 
     def look(self) -> None:
-        """Look where that is due."""
+        """Look at all of them; once a second will do."""
         now_s = self._clock()
-        if now_s < self._due_s:
-            return
-        self._due_s = now_s + LOOK_S
         for name, ring in self._rings.items():
             if ring.fault:
                 text = f"the ring of {name} is corrupted: {ring.fault}"

@@ -6,7 +6,8 @@ Rules of this file
   in the log, in metrics, in health and in the table sessions.
 - Another endpoint is taken by the sessions themselves, at once. Here is the way back: after a
   while, longer each time that the first one fails again, it is tried by TCP, which costs the venue
-  nothing; where that works, a connection to it is opened in place of the other.
+  nothing; where that works, a connection to it takes the place of the other as in any planned
+  change (`changes`): no row is missing.
 - Symbols are left out where rings stay full or reading stays paused, and only where the source says
   which are kept longest (`priority`): half of them, then half of the rest. Their gaps say so.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tickwire.clock import Clock
+from tickwire.feed.legs import Leg
 from tickwire.feed.planning import SourcePlan
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
@@ -26,7 +28,6 @@ from tickwire.session import Session
 from tickwire.supervise import ManagedTask, TaskManager
 from tickwire.supervise.degradation import Cause, Change, Degradation, Hysteresis, Step, Sustained
 
-LOOK_S = 0.25
 HIGH_DEPTH, LOW_DEPTH = 0.8, 0.5  # of a ring: too full, and well again
 HIGH_S = 5.0
 SETTLE_S, FIRST_CALM_S = 10.0, 60.0  # see `supervise.degradation`
@@ -51,7 +52,7 @@ class SourceDegradation:
     note
         Writes a row of sessions: event and detail.
     go_back
-        Opens a connection of a session at the first endpoint, in place of the one that is open.
+        Has the connection of a leg replaced by one to its first endpoint.
     clock
         Monotonic, seconds.
     """
@@ -61,7 +62,7 @@ class SourceDegradation:
         plan: SourcePlan,
         metrics: Metrics,
         note: Callable[[str, str], None],
-        go_back: Callable[[Session, str], None],
+        go_back: Callable[[Leg, str], object],
         *,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -80,8 +81,7 @@ class SourceDegradation:
         steps = [Step(SYMBOLS, frozenset({Cause.OVERLOAD}), n_levels)] if n_levels else []
         self._steps = Degradation(steps, settle_s=SETTLE_S, first_calm_s=FIRST_CALM_S, clock=clock)
         self._overload = Sustained(HIGH_DEPTH, LOW_DEPTH, HIGH_S, clock=clock)
-        self._ways_back: dict[Session, _WayBack] = {}
-        self._look_due_s = float("-inf")
+        self._ways_back: dict[Leg, _WayBack] = {}
         self._reasons: dict[str, str] = {}
         for name in (ENDPOINT, *(step.name for step in steps)):
             metrics.watch("degraded", partial(self._is_taken, name), step=name)
@@ -90,41 +90,38 @@ class SourceDegradation:
     def reasons(self) -> list[str]:
         """What the source does without now, for health."""
         away = [
-            f"connected to {shown_url(each.url)}, not the first endpoint" for each in self._away
+            f"connected to {shown_url(leg.session.url)}, not the first endpoint"
+            for leg in self._away
         ]
         return [*dict.fromkeys(away), *self._reasons.values()]
 
     def look(
         self,
         depth: Callable[[], float],
-        sessions: Sequence[Session],
+        legs: Sequence[Leg],
         tasks: TaskManager | None,
         *,
         is_paused: bool,
     ) -> None:
-        """Take and undo what is due; called often, it looks a few times a second.
+        """Take and undo what is due; once a second.
 
         Parameters
         ----------
         depth
             Gives that of its fullest ring.
-        sessions
+        legs
             All of the source's.
         tasks
             Where a probe runs; None: nothing is begun any more.
         is_paused
             Whether reading waits for room.
         """
-        now_s = self._clock()
-        if now_s < self._look_due_s:
-            return
-        self._look_due_s = now_s + LOOK_S
         is_overloaded = self._overload.look(1.0 if is_paused else depth())
         change = self._steps.look([Cause.OVERLOAD] if is_overloaded else [])
         if change is not None:
-            self._set_symbols(change, sessions)
-        for session in sessions:
-            self._look_at_endpoint(session, tasks)
+            self._set_symbols(change, [each for leg in legs for each in (leg.session, leg.spare)])
+        for leg in legs:
+            self._look_at_endpoint(leg, tasks)
 
     # Symbols.
 
@@ -145,32 +142,33 @@ class SourceDegradation:
 
     # Endpoints.
 
-    def _look_at_endpoint(self, session: Session, tasks: TaskManager | None) -> None:
-        way = self._ways_back.get(session)
+    def _look_at_endpoint(self, leg: Leg, tasks: TaskManager | None) -> None:
+        session = leg.session
+        way = self._ways_back.get(leg)
         if not session.is_away:
             if way is not None and way.is_away and session.connection is not None:
                 way.arrived()
                 self._report(ENDPOINT, shown_url(session.url), "", is_less=False)
             return
         if way is None:
-            way = self._ways_back[session] = _WayBack(self._clock)
+            way = self._ways_back[leg] = _WayBack(self._clock)
         if way.look(session.url):
             self._report(ENDPOINT, shown_url(session.url), "the one before failed", is_less=True)
         if way.is_due and tasks is not None:
-            number = list(self._ways_back).index(session)
+            number = list(self._ways_back).index(leg)
             way.probing = tasks.spawn(
-                f"probe {self.name}.{number}", partial(self._try_first, session, way)
+                f"probe {self.name}.{number}", partial(self._try_first, leg, way)
             )
 
-    async def _try_first(self, session: Session, way: _WayBack) -> None:
-        works = await session.first_works()
+    async def _try_first(self, leg: Leg, way: _WayBack) -> None:
+        works = await leg.session.first_works()
         way.probed(works=works)
-        if works and session.is_away:
-            self._go_back(session, "the first endpoint works again")
+        if works and leg.session.is_away:
+            self._go_back(leg, "the first endpoint works again")
 
     @property
-    def _away(self) -> list[Session]:
-        return [session for session in self._ways_back if session.is_away]
+    def _away(self) -> list[Leg]:
+        return [leg for leg in self._ways_back if leg.session.is_away]
 
     def _is_taken(self, name: str) -> int:
         return len(self._away) if name == ENDPOINT else self._steps.level(name)

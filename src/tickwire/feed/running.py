@@ -295,9 +295,12 @@ class RunningFeed:
             source.housekeeping()
         self._committed.look()
         now_s = time.monotonic()
-        if now_s >= self._seldom_due_s or not self._coordinator.is_ready:
+        is_due = now_s >= self._seldom_due_s
+        if is_due:
             self._seldom_due_s = now_s + SELDOM_S
             self._seldom()
+        if is_due or not self._coordinator.is_ready:
+            self._look_at_answers()
 
     def _is_hurried(self) -> bool:
         """Whether the start, a full ring or a row of the feed's own waits for housekeeping."""
@@ -308,12 +311,16 @@ class RunningFeed:
         )
 
     def _seldom(self) -> None:
-        """Do the part of housekeeping that may wait for a second once the feed is ready."""
+        """Do the part of housekeeping that may wait for a second."""
         self._critical.look()
         self._undecoded.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.seldom()
+
+    def _look_at_answers(self) -> None:
+        """See which sources are subscribed, and whether every subscription was refused."""
+        for source in self.sources:
             if source.is_settled:
                 self._coordinator.arrive(f"source {source.name}")
         if self.sources and all(source.is_refused for source in self.sources):

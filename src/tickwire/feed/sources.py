@@ -19,7 +19,7 @@ from tickwire.decode import Legs
 from tickwire.feed.books import fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
-from tickwire.feed.legs import LegGroup
+from tickwire.feed.legs import Leg, LegGroup
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.feed.session_events import SessionEvents
@@ -111,7 +111,7 @@ class LiveSource:
             self.plan,
             self._metrics,
             self._events.note,
-            lambda session, why: session.return_to_first(why),
+            self._go_back,
         )
 
     # Life.
@@ -215,6 +215,12 @@ class LiveSource:
         tables = self.plan.tables
         return max((depth for (_, table), depth in figures if table in tables), default=0.0)
 
+    def _go_back(self, leg: Leg, why: str) -> None:
+        """Have a leg's connection replaced by one to its first endpoint."""
+        for group, changes in zip(self.groups, self.changes, strict=True):
+            if leg in group.legs:
+                changes.ask(leg, why, to_first=True)
+
     def refresh(self) -> list[asyncio.Future[bool]]:
         """Have every connection replaced, each before it closes."""
         return [
@@ -226,9 +232,8 @@ class LiveSource:
     def seldom(self) -> None:
         """Degrade or go back, log unreadable values and trades of one id that differ."""
         if self._task_manager is not None:
-            self.degradation.look(
-                self._depth, self.sessions, self._task_manager, is_paused=self.is_paused
-            )
+            legs = [leg for group in self.groups for leg in group.legs]
+            self.degradation.look(self._depth, legs, self._task_manager, is_paused=self.is_paused)
         self._log_count("unreadable_values", self.decoder.unreadable_values)
         self._log_count("conflicting_trades", self.decoder.conflicting_trades)
 

@@ -163,11 +163,9 @@ class Session:
             return False
         return await takes_connections(self._policy.first_url, self.settings.options)
 
-    def return_to_first(self, why: str) -> None:
-        """Leave the open connection for one to the first endpoint."""
+    def turn_to_first(self) -> None:
+        """Let the next connection be one to the first endpoint, where that works."""
         self._policy.turn_to_first()
-        if self._current is not None:
-            self._current.leave(why, "returned")
 
     @property
     def is_subscribed(self) -> bool:
