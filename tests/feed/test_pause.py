@@ -22,6 +22,7 @@ def source(sim: Simulator, **more: Any) -> tickwire.Source:
         "channels": ["trades"],
         "symbols": ["BTC"],
         "rest_url": sim.rest_url,
+        "silence_floor_s": 0.0,  # the simulator may be held up, which is a silence
     }
     return tickwire.Source(**keys | {"url": sim.ws_url} | more)
 
@@ -40,9 +41,9 @@ def test_the_pause_is_one_gap_and_the_other_source_goes_on(run: Run, tmp_path: P
                 await feed.ready()
                 await until(lambda: rows(feed) > 0)
                 feed.pause("0 hyperliquid")
+                assert not feed.is_healthy  # at once
                 await until(lambda: len(sim.connections) == 1)
                 assert feed.coordinator.paused == ["source 0 hyperliquid"]
-                assert not feed.is_healthy
                 n_rows = rows(feed)
                 await until(lambda: rows(feed) > n_rows)  # ETH's
                 assert feed.summary()["reconnects"] == 0
@@ -91,7 +92,12 @@ def test_a_pause_before_the_connection_is_open_holds(run: Run) -> None:
     async def main() -> None:
         async with Simulator(rate=500) as sim, tickwire.FeedHandler([source(sim)]) as feed:
             feed.pause(0)
-            await asyncio.sleep(0.3)
+            assert feed._feed is not None
+            [live] = feed._feed.sources
+            # What was about to open opens, and is closed before anything is asked for.
+            await until(lambda: live.sessions[0].handler is None)
+            await until(lambda: not sim.connections)
+            await asyncio.sleep(0.1)
             assert not sim.connections
             assert rows(feed) == 0
             feed.resume(0)

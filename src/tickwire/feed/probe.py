@@ -117,9 +117,13 @@ class FeedProbe:
         return time.monotonic() - self._kept_s < DEAD_AFTER_S
 
     def is_ready(self) -> bool:
-        """Whether every source is subscribed and has a connection, and no sink has failed."""
+        """Whether every source is subscribed and has a connection, and no sink has failed.
+
+        A source that is paused is not from then on, though its connections still close.
+        """
         return (
             self._feed.is_settled()
+            and not any(source.is_on_hold for source in self._feed.sources)
             and all(map(_is_connected, self._feed.sources))
             and not any(sink.failed or sink.trouble for sink in self._feed.sinks)
         )
