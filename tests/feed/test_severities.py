@@ -88,7 +88,7 @@ def test_a_sink_that_fails_degrades_and_its_severity_is_logged(run: Run, tmp_pat
                     await until(lambda: feed.summary()["rows"]["trades"] == 5)
                     assert feed._feed is not None
                     error = OSError(5, "Input/output error")
-                    feed._feed.sinks[0]._note_failure(error)
+                    feed._feed.sinks[0]._attempts.failed(error)
                     shown = feed._feed.failures.troubles()
             assert [(each.part, each.text) for each in shown] == [("ipc", str(error))]
             [line] = [line for line in logs if line["event"].startswith("a sink fails")]
