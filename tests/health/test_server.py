@@ -3,6 +3,8 @@
 import asyncio
 import json
 import stat
+import time
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -13,7 +15,9 @@ from tests.cli.program import started, tickwire
 import tickwire as tw
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.health import Component, Exposition, HealthServer, State
-from tickwire.observe import Registry
+from tickwire.health import server as server_module
+from tickwire.health.http import Request
+from tickwire.observe import Metrics, Registry
 from tickwire.sim import Simulator
 
 ANYWHERE = tw.MetricsSettings(listen="127.0.0.1:0")
@@ -119,7 +123,7 @@ async def test_health_says_what_is_wrong_and_that_it_is_over(tmp_path):
         assert source["status"] == "degraded"
         assert report["summary"]["feed"] == report["feed"] == "main"
         names = [component["name"] for component in report["components"]]
-        of_all = ["rings", "ledger", "tasks", "errors", "alerts"]
+        of_all = ["rings", "housekeeping", "ledger", "tasks", "errors", "alerts"]
         assert names == ["source 0 hyperliquid", "sink parquet", *of_all]
         assert (await get(session, url + "/health"))[1]["live"]
         sim.inject("down")
@@ -253,6 +257,8 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
 class Still:
     """A feed that nothing happens to."""
 
+    text_age_s = 0.0
+
     def components(self):
         return [Component("everything", State.FAILED, ("it is a test",))]
 
@@ -273,3 +279,34 @@ async def test_a_failed_component_is_503():
         for path in ("/health", "/health/live", "/health/ready"):
             assert (await get(session, server.url + path))[0] == 503
     await server.stop()
+
+
+async def test_under_overload_a_scrape_gives_the_text_before_again(monkeypatch):
+    now_s = 1000.0
+    clocks = SimpleNamespace(monotonic=lambda: now_s, perf_counter=time.perf_counter)
+    monkeypatch.setattr(server_module, "time", clocks)
+    feed, metrics, scrapes = Still(), Metrics(), []
+    messages = metrics.counter("log_lines_dropped")
+    server = HealthServer(
+        feed,
+        Exposition(metrics.registry),
+        None,
+        None,
+        on_scrape=lambda: scrapes.append(1),
+    )
+    request = Request("GET", "/metrics", "", "")
+
+    async def scraped() -> bytes:
+        reply = await server._metrics(request)
+        return next(line for line in reply.body.splitlines() if line[:1] != b"#")
+
+    assert (await scraped()).endswith(b" 0")
+    messages.add()
+    feed.text_age_s = 5.0
+    assert (await scraped()).endswith(b" 0")
+    assert len(scrapes) == 1
+    now_s += 5.0
+    assert (await scraped()).endswith(b" 1")
+    messages.add()
+    feed.text_age_s = 0.0
+    assert (await scraped()).endswith(b" 2")

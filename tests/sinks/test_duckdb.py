@@ -401,3 +401,21 @@ def test_only_a_large_checkpoint_has_helpers(tmp_path, monkeypatch):
     sink._checkpoint()
     assert asked == [os.cpu_count(), 1]
     sink.stop()
+
+
+def test_a_checkpoint_waits_where_rows_come_first(tmp_path, monkeypatch):
+    sink = open_sink("duckdb", tmp_path / "market.duckdb", [TRADES], checkpoint_mb=1)
+    assert isinstance(sink, DuckDBSink)
+    made = []
+    monkeypatch.setattr(sink, "_checkpoint", lambda: made.append(1))
+    sink.puts_off = True
+    for n_bytes, n_made in ((1 << 20, 0), ((2 << 20) - 1, 0), (2 << 20, 1)):
+        monkeypatch.setattr(sink, "_log_bytes", lambda n=n_bytes: n)
+        sink._housekeeping(1)
+        assert len(made) == n_made
+    sink.puts_off = False
+    monkeypatch.setattr(sink, "_log_bytes", lambda: 1 << 20)
+    sink._housekeeping(1)
+    assert len(made) == 2
+    monkeypatch.undo()
+    sink.stop()

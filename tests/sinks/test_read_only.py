@@ -18,7 +18,7 @@ DISK_BYTES = 32 << 20
 
 def command(*words: str | Path) -> str:
     """Run a command; gives why it failed, or nothing."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     return "" if done.returncode == 0 else done.stderr.strip() or "it failed"
 
 

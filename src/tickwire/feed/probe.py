@@ -20,6 +20,8 @@ from typing import Any
 from tickwire._version import __version__
 from tickwire.config import Context
 from tickwire.feed.pipeline import Pipeline
+from tickwire.feed.put_off import REUSE_S
+from tickwire.feed.put_off import TEXT as PUT_OFF
 from tickwire.feed.running import RunningFeed
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.staleness import some
@@ -36,6 +38,7 @@ FAILED_AFTER_S = 10.0  # without any connection
 DEAD_AFTER_S = 10.0  # without housekeeping
 SHOWN_REASONS = 5
 OFFSET_SAMPLES = 60
+OFFSETS_S = 1.0
 
 
 class FeedProbe:
@@ -96,7 +99,7 @@ class FeedProbe:
         self._feed.on_housekeeping = self.housekeeping
         self._tasks = [
             self._feed.tasks.spawn("alerts", self._alerts.run, restart="on_failure"),
-            self._feed.tasks.spawn("clock offsets", self._offsets.run, restart="on_failure"),
+            self._feed.tasks.spawn("clock offsets", self._look_at_offsets, restart="on_failure"),
         ]
 
     async def stop(self) -> None:
@@ -115,6 +118,17 @@ class FeedProbe:
     def is_live(self) -> bool:
         """Whether housekeeping runs."""
         return time.monotonic() - self._kept_s < DEAD_AFTER_S
+
+    @property
+    def text_age_s(self) -> float:
+        """How old the figures of a scrape may be: the text before is given again."""
+        return REUSE_S if self._feed.put_off.is_taken else 0.0
+
+    async def _look_at_offsets(self) -> None:
+        while True:
+            await asyncio.sleep(OFFSETS_S)
+            if not self._feed.put_off.is_taken:
+                self._offsets.look()
 
     def is_ready(self) -> bool:
         """Whether every source is subscribed and has a connection, and no sink has failed.
@@ -165,6 +179,8 @@ class FeedProbe:
         found.append(
             _component("rings", [f"{name} is full and stops the feed" for name in waiting])
         )
+        put_off = [PUT_OFF] if self._feed.put_off.is_taken else []
+        found.append(_component("housekeeping", put_off))
         found.append(_component("ledger", self._gaps()))
         found.append(_component("tasks", self._failing_tasks()))
         found.append(_component("errors", self._troubles()))
@@ -253,12 +269,6 @@ class Offsets:
         self._pipeline = pipeline
         self._samples: dict[str, deque[int]] = {}
         self._at: dict[str, int] = {}
-
-    async def run(self) -> None:
-        """Look once a second, until cancelled."""
-        while True:
-            await asyncio.sleep(1.0)
-            self.look()
 
     def look(self) -> None:
         """Look at the last row of each table, where it is a new one."""

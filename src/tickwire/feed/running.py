@@ -30,6 +30,7 @@ from tickwire.feed.opening import open_sinks
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
+from tickwire.feed.put_off import PutOff
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
@@ -135,6 +136,8 @@ class RunningFeed:
             self.failures.report,
             time.monotonic,
         )
+        depth = partial(self.pipeline.registry.most, "ring_depth")
+        self.put_off = PutOff(self.pipeline.metrics, self.sinks, depth)
         self._committed = Committed(positions, self.pipeline, self.sinks, self.sources)
         self._shared = SharedByVenue(self.pipeline)
         if not replays:
@@ -313,7 +316,10 @@ class RunningFeed:
     def _seldom(self) -> None:
         """Do the part of housekeeping that may wait for a second."""
         self._critical.look()
-        self._undecoded.look()
+        if self.sources:  # a replay fills its rings as it pleases
+            self.put_off.look(is_paused=any(source.is_paused for source in self.sources))
+        if not self.put_off.is_taken:
+            self._undecoded.look()
         self._state.use(self.pipeline.next_numbers())
         for source in self.sources:
             source.seldom()

@@ -53,6 +53,10 @@ def reachable(path: Path) -> Iterator[str]:
 class Probe(Protocol):
     """What the server asks of a feed."""
 
+    @property
+    def text_age_s(self) -> float:
+        """How old the text of a scrape may be, where there is no time to make another one."""
+
     def components(self) -> Sequence[Component]:
         """Give how each component is."""
 
@@ -99,6 +103,7 @@ class HealthServer:
         self._address = address
         self._socket = local
         self._on_scrape = on_scrape
+        self._texts: dict[bool, tuple[bytes, float]] = {}  # the last ones, and when they were made
         self._servers: list[asyncio.Server] = []
         self._clients: set[Client] = set()
         self._answers: dict[tuple[str, str], Callable[[Request], Awaitable[Reply]]] = {
@@ -180,6 +185,10 @@ class HealthServer:
 
     async def _metrics(self, request: Request) -> Reply:
         is_open = "application/openmetrics-text" in request.accept
+        kind = OPEN_METRICS if is_open else TEXT
+        text, made_s = self._texts.get(is_open, (b"", float("-inf")))
+        if time.monotonic() - made_s < self._probe.text_age_s:
+            return Reply(200, kind, text)
         self._on_scrape()
         pieces: list[str] = []
         began_s = time.perf_counter()
@@ -188,7 +197,9 @@ class HealthServer:
             if time.perf_counter() - began_s >= SLICE_S:
                 await asyncio.sleep(0)
                 began_s = time.perf_counter()
-        return Reply(200, OPEN_METRICS if is_open else TEXT, "".join(pieces).encode())
+        text = "".join(pieces).encode()
+        self._texts[is_open] = text, time.monotonic()
+        return Reply(200, kind, text)
 
     async def _health(self, request: Request) -> Reply:
         components = self._probe.components()

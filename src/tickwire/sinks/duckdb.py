@@ -317,13 +317,15 @@ class DuckDBSink(Sink):
 
     def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()
-        if now_s >= self._memory_due_s:
+        if now_s >= self._memory_due_s and not self.puts_off:
             self._memory_due_s = now_s + MEMORY_LOOK_S
             found = self._writer.execute(MEMORY).fetchone()
             self._memory.set(int(found[0] or 0) if found is not None else 0)
         if now_s < self._checkpoint_after_s:
             return
         n_bytes = self._log_bytes()
+        if self.puts_off and n_bytes < 2 * self._checkpoint_bytes:
+            return
         is_quiet = not n_rows and now_s - self._last_rows_s >= QUIET_S
         if n_bytes >= self._checkpoint_bytes or (is_quiet and n_bytes >= QUIET_MIN_BYTES):
             self._checkpoint()

@@ -52,6 +52,8 @@ class Worker(ABC):
         The tables it takes, by name, once it is prepared.
     retry
         Repeats writes where the disk is full.
+    puts_off
+        Maintenance waits where it can: rows come first. A feed sets it.
     opened
         Settled by the first opening of the output; who cancels it lets the worker go on alone.
     """
@@ -64,6 +66,7 @@ class Worker(ABC):
     def __init__(self, name: str, metrics: Metrics) -> None:
         self.name = name
         self.tables: dict[str, Table] = {}
+        self.puts_off = False
         self.opened: Future[None] = Future()
         self._on_open: list[Callable[[], object]] = []
         self._stopping = threading.Event()

@@ -1,0 +1,103 @@
+"""Under overload housekeeping gives way before rows do, and comes back."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+from tests.feed.exchange import exchange
+from tests.feed.test_handler import source, trades, until
+
+import tickwire
+from tickwire.feed import put_off
+from tickwire.feed.put_off import FIRST_CALM_S, PutOff
+from tickwire.observe import Metrics
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Scene:
+    """The step, a sink, and a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self.depth = 0.0
+        self.puts_off = False
+        self.metrics = Metrics()
+        self.step = PutOff(
+            self.metrics,
+            [self],  # type: ignore[list-item] # a sink's part in it
+            lambda: self.depth,
+            clock=lambda: self.now_s,
+        )
+
+    def wait(self, seconds: float, depth: float, *, is_paused: bool = False) -> None:
+        self.depth = depth
+        for _ in range(round(seconds)):
+            self.now_s += 1
+            self.step.look(is_paused=is_paused)
+
+
+def test_it_is_taken_at_half_full_rings_and_undone_once_they_are_calm() -> None:
+    scene = Scene()
+    with capture_logs() as logs:
+        scene.wait(1, 0.6)
+        assert not scene.step.is_taken
+        scene.wait(1, 0.6)
+        assert scene.step.is_taken
+        assert scene.puts_off
+        assert scene.metrics.registry.total("degraded") == 1
+        scene.wait(60, 0.3)  # not low enough
+        assert scene.step.is_taken
+        scene.wait(FIRST_CALM_S, 0.1)
+        assert not scene.step.is_taken
+        assert not scene.puts_off
+    assert scene.metrics.registry.by("degradations", "step", "change") == {
+        "housekeeping": {"degraded": 1, "restored": 1}
+    }
+    assert [line["event"] for line in logs] == ["degraded", "restored"]
+
+
+def test_a_pause_of_reading_counts_as_a_full_ring() -> None:
+    scene = Scene()
+    scene.wait(2, 0.0, is_paused=True)
+    assert scene.step.is_taken
+
+
+def test_where_it_is_needed_again_soon_it_stays_longer() -> None:
+    scene = Scene()
+    for calm_s in (FIRST_CALM_S, 2 * FIRST_CALM_S):
+        scene.wait(2, 0.9)
+        assert scene.step.is_taken
+        scene.wait(calm_s - 1, 0.0)
+        assert scene.step.is_taken
+        scene.wait(1, 0.0)
+        assert not scene.step.is_taken
+
+
+def test_a_feed_whose_consumer_blocks_puts_housekeeping_off_and_says_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(put_off, "HIGH_S", 0.0)
+    monkeypatch.setattr(put_off, "FIRST_CALM_S", 0.2)
+
+    async def main() -> None:
+        with exchange([trades(0, 20_000)]) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)], ring_rows=16_384)
+            async with feed:
+                consumer = feed.batches("trades")
+                steps = {"housekeeping": {"degraded": 1}}
+                await until(lambda: feed.summary()["degradations"] == steps)
+                probe = feed._probe
+                assert probe is not None
+                [part] = [each for each in probe.components() if each.name == "housekeeping"]
+                assert part.reasons == ("housekeeping is put off, because rings stayed full",)
+                assert probe.text_age_s == put_off.REUSE_S
+                n_rows = 0
+                while n_rows < 20_000:
+                    n_rows += (await consumer.get()).num_rows
+                steps["housekeeping"]["restored"] = 1
+                await until(lambda: feed.summary()["degradations"] == steps)
+                assert probe.text_age_s == 0.0
+
+    run(main())
