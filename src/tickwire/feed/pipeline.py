@@ -17,6 +17,7 @@ from tickwire.feed.books import Books
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
+from tickwire.feed.symbol_rows import watch_symbols
 from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
@@ -206,6 +207,13 @@ class Pipeline:
             metrics.watch(name, partial(getattr, decoder, name))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
+        watch_symbols(
+            source,
+            self._n_sessions,
+            {name: self.streams[name] for name in source.tables},
+            self.dictionaries.symbol,
+            metrics,
+        )
         staleness = tuple(
             Staleness(
                 source,

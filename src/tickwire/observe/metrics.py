@@ -90,6 +90,11 @@ METRICS = (
     _counter("messages", "Data messages.", _SOURCE, "messages"),
     _counter("message_bytes", "Bytes of data messages.", _SOURCE, "bytes"),
     _counter("rows", "Rows published.", ("table",), "rows", by=("table",)),
+    _counter(
+        "symbol_rows",
+        "Rows by symbol, of sources that name 50 symbols at most.",
+        (*_SOURCE, "table", "symbol"),
+    ),
     _counter("unknown_messages", "Messages of no declared kind.", _SOURCE, "unknown_messages"),
     _counter(
         "unrequested_messages",
@@ -300,6 +305,11 @@ METRICS = (
         ("sink", "table"),
         "rows_committed",
         by=("sink", "table"),
+    ),
+    _counter(
+        "sink_commits",
+        "Commits: DuckDB's transactions, Parquet's files, IPC's flushes.",
+        ("sink",),
     ),
     _counter(
         "consumer_blocked_seconds",

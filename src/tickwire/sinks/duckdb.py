@@ -261,6 +261,7 @@ class DuckDBSink(Sink):
         self.retry.attempt(lambda: self._commit(batches))
         self._check_file()
         self._check_log()
+        self._note_commit()
         for table, batch in batches.items():
             self._note_committed(table, batch)
         self._record_latency(batches)

@@ -101,6 +101,7 @@ class IpcSink(Sink):
             self._streams[table].write_batch(batch)
             self._files[table].check()
             self._note_committed(table, batch)
+        self._note_commit()
         self._record_latency(batches)
 
     def _held(self, table: str, batch: pa.RecordBatch) -> int | None:

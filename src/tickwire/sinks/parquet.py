@@ -302,6 +302,7 @@ class ParquetSink(Sink):
         del self._files[key]
         self._appeared[key] = file.last_seq
         self._count_committed(file.table, file.n_rows)
+        self._note_commit()
 
     def _housekeeping(self, n_rows: int) -> None:
         due_s = monotonic() - self._rotate_s

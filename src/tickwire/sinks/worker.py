@@ -75,6 +75,7 @@ class Worker(ABC):
         self.retry = Retry(self._stopping, name)
         self._attempts = Attempts(name, metrics, self._stopping)
         self._intake = Intake(name, metrics, self._attempts)
+        self._commits = metrics.counter("sink_commits")
         self._n_committed: dict[str, Counter] = {}
         self._positions: dict[str, int] = {}  # the last seq that the output holds, as far as known
         self._unsure: set[str] = set()  # tables of which the output itself must be asked
@@ -129,6 +130,10 @@ class Worker(ABC):
             if batch.num_rows:
                 self._unsure.discard(table)
         return batch
+
+    def _note_commit(self) -> None:
+        """Count a commit, of whatever tables."""
+        self._commits.add()
 
     def _note_committed(self, table: str, batch: pa.RecordBatch) -> None:
         """Note that readers can see all rows of a batch."""
