@@ -1,4 +1,4 @@
-"""Rows by symbol, for metrics: where a source names few symbols, so that the series have a bound."""
+"""Rows by symbol, for metrics: where a source names few symbols, so that series have a bound."""
 
 from __future__ import annotations
 
