@@ -313,10 +313,13 @@ def test_a_bound_of_rows_is_kept(run: Run) -> None:
         scene.miss((11, 5010))
         async with scene.filling():
             await scene.until_filled()
+        assert sorted(scene.ids()) == [10, *range(3511, 5012)]  # the newest ones
         assert scene.total("backfilled_rows") == 1500
         assert scene.total("backfills_given_up") == 1
-        assert scene.gap()["recovered"] == 1500
-        assert scene.gap()["ts_left_start"] is not None
+        gap = scene.gap()
+        assert gap["recovered"] == 1500
+        assert gap["ts_left_start"] == gap["ts_start"]
+        assert gap["ts_left_end"] - gap["ts_start"] == 3501 * 1_000_000
 
     run(play())
 

@@ -74,6 +74,9 @@ def test_ids_can_lack_at_several_places() -> None:
     assert missing is not None
     assert missing.ids == [(4, 9), (12, 13)]
     assert missing.n_ids == 8
+    assert [missing.last(n) for n in (1, 2, 3, 8)] == [13, 12, 9, 4]
+    with pytest.raises(ValueError, match="not missing"):
+        missing.last(9)
     assert [number for number in range(20) if missing.has(number)] == [4, 5, 6, 7, 8, 9, 12, 13]
     assert [missing.after(number) for number in (0, 3, 4, 9, 12, 13)] == [4, 4, 5, 12, 13, None]
 

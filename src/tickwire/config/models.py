@@ -216,7 +216,7 @@ class Source(SessionOptions):
         Whether trades that were missed are had by REST, where the venue gives them by id. Not
         where `url` or `urls` names another server and `rest_url` does not.
     backfill_max_rows
-        Most rows that are had so for one gap.
+        Most rows that are had so for one gap and channel: the newest ones.
     check_symbols
         Whether symbols that the venue does not list are an error at the start.
     replay_connections

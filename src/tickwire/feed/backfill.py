@@ -225,32 +225,36 @@ class _Fetch:
         self._is_open = missing.open_from is not None
         self._is_live = False  # a connection brings what comes behind the last answer
         self._n_ids = 0  # missing ones that were had
-        self._first_ns: int | None = None  # of the last answer's rows, by the venue's clock
-        self._last_ns: int | None = None
+        self._begin_ns: int | None = None  # of the first row, by the venue's clock
+        self._last_ns: int | None = None  # and of the last one
 
     async def by_id(self) -> Left | None:
         """Fetch page by page, from the oldest id on; give what is left."""
         missing = self._missing
+        most = self._owner.most_rows
         next_id = missing.after(0)
+        n_older = missing.n_ids - most
+        if n_older > 0:  # the newest ones are worth more
+            self._owner.give_up(self._filling.hole, f"{n_older} trades before the last {most}")
+            next_id = missing.last(most)
         while next_id is not None:
-            room = self._owner.most_rows - self._filling.n_rows
-            if room <= 0:
-                self._owner.give_up(self._filling.hole, f"has {self._filling.n_rows} rows already")
+            if self._n_ids >= most and self._is_open:
+                self._owner.give_up(self._filling.hole, f"trades behind the first {most}")
                 return self._last_ns, None
-            limit = min(self._rule.limit, room)
+            limit = min(self._rule.limit, most)
             if not self._is_open:
                 limit = min(limit, missing.ids[-1][1] - next_id + 1)
             page = await self._page(next_id, limit)
             if page is None:
-                return self._last_ns, None
+                return WHOLE if n_older > 0 else (self._last_ns, None)
             if self._is_open and (len(page) < limit or self._is_live):
                 return None
             next_id = missing.after(page[-1][0])
-        if self._n_ids < missing.n_ids:
-            text = f"{missing.n_ids - self._n_ids} of {missing.n_ids} ids are not there"
-            self._owner.give_up(self._filling.hole, text)
+        if self._n_ids < min(missing.n_ids, most):
+            n_lacking = min(missing.n_ids, most) - self._n_ids
+            self._owner.give_up(self._filling.hole, f"{n_lacking} ids are not there")
             return WHOLE
-        return None
+        return (None, self._begin_ns) if n_older > 0 else None
 
     async def newest(self) -> Left | None:
         """Fetch the newest ones, which is all that there is; give what is left."""
@@ -263,7 +267,7 @@ class _Fetch:
         if not page or page[0][0] <= first_id:
             return None
         self._owner.give_up(self._filling.hole, "older trades than the newest cannot be had")
-        return None, self._first_ns
+        return None, self._begin_ns
 
     async def _page(self, first_id: int, limit: int) -> list[tuple[int, str]] | None:
         """Fetch trades from an id on and publish the missing ones; None where that is given up."""
@@ -315,7 +319,8 @@ class _Fetch:
             )
             if taken is None:
                 await asyncio.sleep(FULL_RING_S)
-        n_rows, self._first_ns, self._last_ns = taken
+        n_rows, begin_ns, self._last_ns = taken
+        self._begin_ns = self._begin_ns or begin_ns
         self._n_ids += len(wanted)
         filling.n_rows += n_rows
         owner.rows.add(n_rows)

@@ -6,6 +6,9 @@ Rules of this file
   what had been published then, so that a gap between two runs starts where the tables end.
 - Gaps that are open are written as soon as they are, so that the next run ends them. Gaps that
   not every sink can have got, as the last ones of a stop, are written for it to write again.
+- The last ids of trades count only after a stop at which every sink had got everything: the next
+  run asks for what came since, and what a sink had got already would come twice. They are taken
+  out of the file before anything else happens.
 - The file is replaced whole. It is not flushed to the disk: a kill leaves it, and after a power cut
   an older one is good too, for it makes gaps longer, never shorter.
 """
@@ -76,15 +79,21 @@ class Positions:
                     None if event is None else int(event),
                     None if gap_id is None else int(gap_id),
                     None if reason is None else str(reason),
+                    tuple((str(channel), int(last)) for channel, last in more[0]) if more else (),
                 )
-                for venue, table, symbol, recv, event, gap_id, reason in stored["streams"]
+                for venue, table, symbol, recv, event, gap_id, reason, *more in stored["streams"]
             }
             self._gaps = [_gap_of(values) for values in stored.get("gaps", ())]
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             _log.warning("positions cannot be read: no gap since the last run", error=str(error))
-        return dict(self._committed)
+        loaded, found = self._committed, {}
+        self._committed = {name: each._replace(ids=()) for name, each in loaded.items()}
+        if any(each.ids for each in loaded.values()):
+            self._write(self._text(self._committed))
+            found = {} if self._has_failed else loaded
+        return dict(found or self._committed)
 
     def take_gaps(self) -> list[Gap]:
         """Give the gaps that the last run has left to be written again; once."""
@@ -163,15 +172,17 @@ class Positions:
                 name: each._replace(gap_id=None, reason=None)
                 for name, each in self._committed.items()
             }
-            await asyncio.to_thread(self._write, self._text(ended))
+            text = self._text(ended, has_ids=not self._snapshots)
+            await asyncio.to_thread(self._write, text)
 
-    def _text(self, newest: Mapping[StreamName, Position]) -> str:
+    def _text(self, newest: Mapping[StreamName, Position], *, has_ids: bool = False) -> str:
         # Of what no sink has committed yet, all may be lost since the start.
         streams = []
         for name, position in (dict.fromkeys(newest, self._began) | self._committed).items():
             open_now = newest.get(name, position)
             recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
-            streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason])
+            ids = [position.ids] if has_ids and position.ids else []
+            streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
         gaps = [asdict(gap) for gap in self._gaps]
         return json.dumps({"version": _VERSION, "streams": streams, "gaps": gaps})
 

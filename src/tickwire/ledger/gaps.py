@@ -58,12 +58,15 @@ class Position(NamedTuple):
         The last row, or where the last gap has ended.
     gap_id, reason
         Of the gap that is open; None where none is.
+    ids
+        Channels of trades and their greatest ids, where trades can be had by id.
     """
 
     recv_ns: int
     event_ns: int | None
     gap_id: int | None = None
     reason: str | None = None
+    ids: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True)

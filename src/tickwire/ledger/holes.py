@@ -86,6 +86,14 @@ class Missing:
             return number >= self.open_from
         return any(first <= number <= last for first, last in self.ids)
 
+    def last(self, n_ids: int) -> int:
+        """Give the id from which on so many are surely missing, of more."""
+        for first, last in reversed(self.ids):
+            if n_ids <= last - first + 1:
+                return last - n_ids + 1
+            n_ids -= last - first + 1
+        raise ValueError("so many are not missing")
+
     def after(self, number: int) -> int | None:
         """Give the first id behind one that may be missing."""
         if self.open_from is not None:

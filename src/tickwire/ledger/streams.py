@@ -128,10 +128,12 @@ class StreamGaps:
             recv_ns = min(position.recv_ns, now.recv_ns)
             before = Moment(recv_ns, position.event_ns, now.mono_ns - (now.recv_ns - recv_ns))
             self._gaps.open(stream, position.reason or DOWN, start=before, gap_id=position.gap_id)
+            if position.ids and self.holes is not None and self.holes.has(stream):
+                self.holes.opened(stream, dict(position.ids))
 
     def positions(self) -> dict[StreamName, Position]:
         """Give up to where each stream is known: its last row, or where its last gap has ended."""
-        found = {}
+        found: dict[StreamName, Position] = {}
         for session in sorted({stream.session for stream in self._index}):
             for stream in self._index.of_session(session):
                 gap = stream.gap
@@ -141,7 +143,11 @@ class StreamGaps:
                     last = Position(*self._gaps.last_good(stream)[:2])
                 else:
                     continue
-                found[self._index.venue, stream.table, stream.symbol] = last
+                name = (self._index.venue, stream.table, stream.symbol)
+                if self.holes is not None and self.holes.has(stream):
+                    before = found[name].ids if name in found else ()
+                    last = last._replace(ids=(*before, *self.holes.newest(stream).items()))
+                found[name] = last
         return found
 
     def joined(self, session: int, conn: int, leg: int) -> None:
@@ -341,10 +347,16 @@ class StreamGaps:
 
 
 def merged(gaps: Iterable[StreamGaps]) -> dict[StreamName, Position]:
-    """Give the positions of several sources; of a stream that two of them have, the later one."""
+    """Give the positions of several sources.
+
+    Of a stream that two of them have, the later one; ids are not known then.
+    """
     found: dict[StreamName, Position] = {}
     for each in gaps:
         for name, position in each.positions().items():
-            if name not in found or found[name].recv_ns < position.recv_ns:
+            if name not in found:
                 found[name] = position
+            else:
+                later = max(found[name], position, key=lambda one: one.recv_ns)
+                found[name] = later._replace(ids=())
     return found
