@@ -86,7 +86,7 @@ class Market:
 
 
 class Scene:
-    """A pipeline of one symbol's trades, and connections that bring what they are told to."""
+    """A pipeline of one symbol's trades, and connections that bring given ids."""
 
     def __init__(self, venue: str = "binance", **options: Any) -> None:
         source = Source(venue=venue, channels=["trades"], symbols=["BTCUSDT"], **options)

@@ -167,7 +167,7 @@ class Holes:
         hole.ended_ns = self._monotonic()
 
     def take_due(self) -> list[Hole]:
-        """Give the holes that can be told now, and forget them."""
+        """Give the holes that are due, and forget them."""
         now_ns = self._monotonic() if self._waiting else 0
         due = [
             hole
