@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import ssl
+import threading
 from dataclasses import replace
+from multiprocessing import Pipe
 
 import pytest
 import websockets
 
+from tickwire.bench import fleet
 from tickwire.bench.fleet import FleetServer
 from tickwire.bench.load import LoadServer, LoadSpec, deflate_load
 from tickwire.errors import TickwireError
@@ -19,8 +23,8 @@ def subscribe(coin):
     return json.dumps({"method": "subscribe", "subscription": {"type": "trades", "coin": coin}})
 
 
-async def receive(url, coins, n_messages):
-    async with websockets.connect(url, max_queue=None) as ws:
+async def receive(url, coins, n_messages, **options):
+    async with websockets.connect(url, max_queue=None, **options) as ws:
         for coin in coins:
             await ws.send(subscribe(coin))
         for _ in coins:
@@ -40,6 +44,20 @@ async def test_each_connection_gets_what_it_asked_for():
         assert [trade["coin"] for trade in trades].count(pair[0]) == 100
         ids = [trade["tid"] for trade in trades]
         assert ids == list(range(ids[0], ids[0] + 200))  # over ten passes of its tape
+
+
+async def test_connections_speak_tls(tmp_path):
+    pairs = [COINS[0:2], COINS[2:4], COINS[4:6]]
+    ours, theirs = Pipe()
+    spec = replace(SPEC, tls_folder=str(tmp_path))
+    serving = threading.Thread(target=fleet._serve, args=(spec, theirs))  # its process's job
+    serving.start()
+    url = f"wss://127.0.0.1:{await asyncio.to_thread(ours.recv)}/ws"
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    received = await asyncio.gather(*(receive(url, pair, 200, ssl=context) for pair in pairs))
+    await asyncio.to_thread(serving.join)
+    assert [{trade["coin"] for trade in trades} for trades in received] == [*map(set, pairs)]
+    assert ours.recv().messages == 600
 
 
 async def test_who_asks_for_nothing_known_is_told():

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import websockets
 
-from tickwire.bench.load import LoadServer, LoadSpec, measure_ceiling
+from tickwire.bench.load import LoadServer, LoadSpec, main, measure_ceiling
 from tickwire.bench.tape import FIRST_TRADE_ID, record
 from tickwire.errors import TickwireError
 
@@ -86,6 +86,38 @@ def test_the_ceiling_is_measured():
     report = measure_ceiling(LoadSpec("book", n_messages=2000))
     assert (report.messages, report.rows["book"]) == (2000, 80_000)
     assert report.messages_per_second > 0
+
+
+def test_the_ceiling_is_printed(capsys):
+    assert main(["--mix", "book", "--messages", "100"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["messages"], printed["rows"]["book"]) == (100, 4000)
+    assert printed["messages_per_second"] > 0
+
+
+def never_starts(_spec, _pipe):
+    """End before it has an address."""
+
+
+def test_a_sender_that_ends_too_early_is_an_error():
+    with pytest.raises(TickwireError, match="ended before it was done"):
+        LoadServer(LoadSpec(), never_starts).__enter__()
+    with pytest.raises(TickwireError, match="does not run"):
+        LoadServer(LoadSpec()).report()
+
+
+def starts_and_waits(_spec, pipe):
+    """Give an address, and report nothing."""
+    pipe.send(1)
+    pipe.poll(None)
+
+
+def test_a_sender_that_does_not_finish_is_an_error():
+    with (
+        LoadServer(LoadSpec(), starts_and_waits) as server,
+        pytest.raises(TickwireError, match=r"the load generator did not finish within 0\.01 s"),
+    ):
+        server.report(0.01)
 
 
 def test_nonsense_is_refused():

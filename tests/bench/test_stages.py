@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import socket
 import time
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tickwire.bench import receivers
@@ -14,9 +16,11 @@ from tickwire.bench.hgrm import percentile_lines
 from tickwire.bench.latency import write_histograms
 from tickwire.bench.open_loop import OpenLoopServer, StretchReport
 from tickwire.bench.outcomes import StagePipeline, StageResult
-from tickwire.bench.receivers import Plan, Progress, follow
+from tickwire.bench.raw_server import RawConnection
+from tickwire.bench.receivers import KeptBatches, Plan, Progress, follow
 from tickwire.bench.reference import ReferenceTrades
 from tickwire.bench.schedule import Stretch, TradeLoad
+from tickwire.bench.sender import SenderProcess
 from tickwire.bench.stages import (
     BARE_RECV,
     STAGES,
@@ -27,6 +31,7 @@ from tickwire.bench.stages import (
     measure_stages,
 )
 from tickwire.errors import TickwireError
+from tickwire.net.carriers import protocol
 
 PACES = [Pace(2_000.0, 0.1, 2), Pace(20_000.0, 0.05, 1)]
 
@@ -218,3 +223,56 @@ def test_a_checkpoint_is_reported_apart():
     assert entry["stalled_latency_us"]["max"] == 200_000
     assert entry["latency_us"]["max"] == 2_000
     assert entry["latency_us"]["count"] == n_messages - 50 - 201
+
+
+async def test_the_cpu_of_a_read_with_one_message_is_taken(monkeypatch):
+    monkeypatch.setattr(
+        protocol, "ProtocolCarrier", protocol.ProtocolCarrier
+    )  # put back at the end
+    load = TradeLoad(n_different=1)
+    reports = []
+    with OpenLoopServer(load) as server:
+        plan = Plan(server.urls[0], (1,), int(load.record().ends[0]))
+        feeding = asyncio.create_task(receivers._reads(plan, reports.append))
+        await asyncio.to_thread(server.send, Stretch(1, 1_000.0))
+        await feeding
+    [arrivals] = reports
+    assert arrivals.counts[-1] == 1
+    assert arrivals.extra["read_cpu_us"]["count"] == 1
+    assert arrivals.extra["read_cpu_us"]["max"] > 0
+
+
+def test_a_consumers_batches_are_those_of_the_ring():
+    rows = pa.RecordBatch.from_pydict({"price": [1.0, 2.0, 4.0, 8.0]})
+    kept = KeptBatches()
+    kept.add(10, rows.slice(0, 2))
+    kept.add(8, rows.slice(2, 2))  # older than what the ring still has
+    kept.n_priced, kept.price_sum = 2, 12.0
+    kept.compare(10, rows)
+    kept.n_priced, kept.price_sum = 2, 11.0
+    with pytest.raises(TickwireError, match="the sum of 2 prices"):
+        kept.compare(10, rows)
+    kept.add(11, rows.slice(2, 2))
+    with pytest.raises(TickwireError, match="from row 11 on"):
+        kept.compare(10, rows)
+
+
+def leave_in_the_middle(_load, pipe):
+    """Open a WebSocket, and send half of one message."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pipe.send(listener.getsockname()[1])
+        connected, _ = listener.accept()
+        with connected:
+            client = RawConnection(connected)
+            client.shake_hands()
+            while not client.n_requests:
+                client.answer(1.0)
+            client.send(bytes(50))
+            client.hang_up()
+
+
+def test_a_sender_that_leaves_is_an_error_of_the_bare_reader():
+    with SenderProcess(leave_in_the_middle, None) as server:
+        plan = Plan(f"ws://127.0.0.1:{server.address}/ws", (1,), 100)
+        with pytest.raises(TickwireError, match="the sender left"):
+            receivers.receive_bytes(plan, quiet)

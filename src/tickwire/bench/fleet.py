@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -108,14 +109,15 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
     blocks = [_passes(part, part.record()) for part in parts]
     context = server_context(HOST, Path(spec.tls_folder))[0] if spec.tls_folder else None
     clients: list[RawConnection] = []
-    with socket.create_server((HOST, 0), backlog=len(parts)) as listener:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((HOST, 0), backlog=len(parts)))
         pipe.send(listener.getsockname()[1])
         try:
             for _ in parts:
                 connected, _ = listener.accept()
                 if context is not None:
                     connected = context.wrap_socket(connected, server_side=True)
-                clients.append(RawConnection(connected))
+                clients.append(RawConnection(stack.enter_context(connected)))
                 clients[-1].shake_hands()
             for client in clients:
                 wait_for_requests(client, spec.n_requests)

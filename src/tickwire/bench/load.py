@@ -254,20 +254,12 @@ def measure_ceiling(spec: LoadSpec) -> LoadReport:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the sender's ceiling, or send one load to the clients that connect."""
+    """Print what the sender alone can do on this machine: its ceiling."""
     parser = argparse.ArgumentParser(prog="python -m tickwire.bench.load", description=main.__doc__)
     parser.add_argument("--mix", choices=MIXES, default="trades")
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--requests", type=int, default=1)
-    parser.add_argument("--ceiling", action="store_true")
     options = parser.parse_args(arguments)
-    spec = LoadSpec(options.mix, options.messages, n_requests=options.requests)
-    if options.ceiling:
-        report = measure_ceiling(spec)
-    else:
-        with LoadServer(spec) as server:
-            print(f"ws={server.url}", flush=True)
-            report = server.report(timeout_s=86_400.0)
+    report = measure_ceiling(LoadSpec(options.mix, options.messages))
     numbers = asdict(report) | {"messages_per_second": report.messages_per_second}
     print(json.dumps(numbers))
     return 0
