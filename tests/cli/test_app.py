@@ -1,10 +1,14 @@
 """Usage, configuration errors, `check`, `doctor`, `sim`."""
 
+import multiprocessing
 import signal
+import threading
 from pathlib import Path
 
 import pytest
-from tests.cli.program import started, tickwire, write_config
+from tests.cli.program import server, started, tickwire, write_config
+
+from tickwire.cli import main
 
 SOURCE = {"venue": "hyperliquid", "channels": ["trades", "book:n5"], "symbols": ["BTC", "ETH"]}
 
@@ -102,3 +106,36 @@ def test_sim_says_where_it_is_and_stops_on_a_signal() -> None:
         process.kill()
     assert process.returncode == 0, errors
     assert errors == ""
+
+
+def test_sim_lists_all_faults() -> None:
+    done = tickwire("sim", "--fault", "help")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("--fault KIND")
+    for start in ("  reset ", "  mute ", "  rest-dead ", "  backlog "):
+        assert any(line.startswith(start) for line in lines)
+    [slow] = [line for line in lines if line.startswith("  rest-slow ")]
+    assert slow.endswith("s)")  # its default, with the unit
+
+
+def test_output_that_nobody_reads_ends_the_program() -> None:
+    with started("doctor") as process:
+        process.stdout.close()
+        assert process.wait(20) == 1
+        assert "Traceback" not in process.stderr.read()
+
+
+def _with_a_thread_that_hangs() -> None:
+    threading.Thread(target=threading.Event().wait, name="sink-parquet").start()
+    main(["--version"])
+
+
+def test_a_thread_of_a_sink_that_hangs_does_not_keep_the_program() -> None:
+    server()
+    process = multiprocessing.get_context("forkserver").Process(target=_with_a_thread_that_hangs)
+    process.start()
+    process.join(20)
+    code = process.exitcode
+    process.kill()
+    assert code == 0

@@ -1,10 +1,13 @@
 """A log that cannot be written: the feed goes on, stops on a signal, and ends."""
 
 import fcntl
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -22,6 +25,10 @@ from tests.cli.program import (
 )
 from tests.cli.test_run import source, trades
 from tests.feed.exchange import exchange
+
+from tickwire.cli.logs import _OfLibraries
+from tickwire.cli.terminal import STDERR, TERMINAL
+from tickwire.log_writer import LOG_WRITER
 
 KINDS = ("a full pipe", "closed", "no reader", "a full disk")
 LOOPS = ("uvloop", "asyncio")
@@ -134,3 +141,30 @@ def test_what_was_dropped_is_reported_when_the_pipe_is_read_again(tmp_path: Path
     # A pipe that was merely slow costs nothing.
     assert sum("event=connected" in line for line in lines) == 4
     assert any("event=stopping" in line for line in lines)
+
+
+def test_a_stream_in_the_place_of_standard_error_gets_the_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stand_in)
+    print("one line", file=STDERR)
+    assert stand_in.getvalue() == "one line\n"
+    stand_in.close()
+    n_dropped = LOG_WRITER.n_dropped
+    print("two\nlines", file=STDERR)
+    assert LOG_WRITER.n_dropped == n_dropped + 2
+
+
+def test_standard_error_is_a_stream_like_others() -> None:
+    assert TERMINAL.writable()
+    assert sys.__stderr__ is not None
+    assert TERMINAL.fileno() == sys.__stderr__.fileno()
+    assert TERMINAL.encoding == "utf-8"
+
+
+def test_a_library_s_line_that_cannot_be_made_is_counted() -> None:
+    record = logging.LogRecord("asyncio", logging.WARNING, "x.py", 1, "%d lost", ("two",), None)
+    n_dropped = LOG_WRITER.n_dropped
+    _OfLibraries().emit(record)
+    assert LOG_WRITER.n_dropped == n_dropped + 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tickwire.config import Config, Feed, Source, load
+from tickwire.config import AlertSettings, Config, Feed, Source, load
 from tickwire.errors import ConfigError
 from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
 
@@ -394,3 +394,13 @@ def test_a_url_may_hold_a_secret_and_be_a_table(
     assert source.rest_url == "https://h/nodeKeyZQ7x"
     assert "nodeKeyZQ7x" not in repr(source)
     assert "wss://other" in repr(source)
+
+
+def test_an_alert_s_command_has_a_program_and_its_webhook_is_not_shown() -> None:
+    for words in ([], [""]):
+        with pytest.raises(ConfigError, match="should be a program and its arguments"):
+            AlertSettings(name="a", when="gaps_open > 0", command=words)
+    webhook = "https://example.invalid/x?token=abcdef"
+    alert = AlertSettings(name="a", when="gaps_open > 0", webhook=webhook)
+    assert "example.invalid" in repr(alert)
+    assert "abcdef" not in repr(alert)

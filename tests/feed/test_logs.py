@@ -1,12 +1,16 @@
 """Logs go where a program has them, at the levels that it set."""
 
 import logging
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from tickwire import logs
+from tickwire.log_writer import LOG_WRITER, LogWriter
 from tickwire.logs import get_logger
 
 
@@ -67,3 +71,41 @@ def test_with_structlog_events_go_there() -> None:
         {"event": "connected", "venue": "binance", "conn": 1, "log_level": "info"},
         {"event": "failed", "log_level": "error"},
     ]
+
+
+def test_a_logger_says_which_it_is() -> None:
+    assert repr(get_logger("tickwire.feed").bind(venue="binance")) == "<Logger tickwire.feed>"
+
+
+class Unspeakable:
+    """A value without a text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_a_line_that_cannot_be_made_is_counted_and_nothing_fails() -> None:
+    n_dropped = LOG_WRITER.n_dropped
+    get_logger("tickwire.feed").warning("warned", value=Unspeakable())
+    assert LOG_WRITER.n_dropped == n_dropped + 1
+
+
+def test_a_program_without_handlers_gets_warnings_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    own = LogWriter(lambda: writer)
+    monkeypatch.setattr(logs, "LOG_WRITER", own)
+    monkeypatch.setattr(sys, "stderr", sys.__stderr__)
+    root = logging.getLogger()
+    before, root.handlers[:] = list(root.handlers), []
+    try:
+        logging.getLogger("tickwire").setLevel(logging.INFO)
+        get_logger("tickwire.feed").info("connected")
+        get_logger("tickwire.feed").warning("refused", text="x")
+    finally:
+        root.handlers[:] = before
+    assert own.flush(10)
+    assert os.read(reader, 1000) == b"refused text=x\n"
+    os.close(reader)
+    os.close(writer)

@@ -1,7 +1,9 @@
 """A feed that runs is asked over HTTP, by TCP and by its socket."""
 
 import asyncio
+import contextlib
 import json
+import os
 import stat
 import time
 from types import SimpleNamespace
@@ -10,11 +12,13 @@ import aiohttp
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from structlog.testing import capture_logs
 from tests.cli.program import started, tickwire
 
 import tickwire as tw
+from tickwire.cli.status import ask, local_socket
 from tickwire.errors import ConfigError, TickwireError
-from tickwire.health import Component, Exposition, HealthServer, State
+from tickwire.health import Component, Exposition, HealthServer, State, process
 from tickwire.health import server as server_module
 from tickwire.health.http import Request
 from tickwire.observe import Metrics, Registry
@@ -310,3 +314,63 @@ async def test_under_overload_a_scrape_gives_the_text_before_again(monkeypatch):
     messages.add()
     feed.text_age_s = 0.0
     assert (await scraped()).endswith(b" 2")
+
+
+async def test_a_feed_is_asked_by_the_address_of_its_metrics(tmp_path):
+    async with Simulator(rate=500) as sim, feed_of(sim, tmp_path, state_dir=None) as feed:
+        report = await asyncio.to_thread(ask, feed.metrics_url)
+        path = tmp_path / "feeds.toml"
+        listen = feed.metrics_url.removeprefix("http://")
+        path.write_text(
+            f'[feed]\nstate_dir = ""\n[metrics]\nlisten = "{listen}"\n[[source]]\n'
+            'venue = "hyperliquid"\nchannels = ["trades"]\nsymbols = ["BTC"]\n'
+        )
+        by_file = await asyncio.to_thread(ask, str(path))
+    assert report["components"]
+    assert by_file["pid"] == report["pid"] == os.getpid()
+    for url in ("https://127.0.0.1:1", "http://:1"):
+        with pytest.raises(TickwireError, match="should be http://HOST:PORT"):
+            ask(url)
+    with pytest.raises(TickwireError, match=r"no feed 'http://127.* runs"):
+        ask("http://127.0.0.1:1")
+
+
+def test_a_configuration_with_a_secret_that_is_not_set_has_its_socket_still(tmp_path):
+    path = tmp_path / "feeds.toml"
+    path.write_text(CONFIG.format(ws="ws://h", rest="http://h"))
+    assert local_socket(str(path)) == tmp_path / ".tickwire" / "a%2Fb.sock"
+    path.write_text("[feed\n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        local_socket(str(path))
+
+
+async def test_a_socket_that_cannot_be_had_is_a_warning(tmp_path):
+    nowhere = tmp_path / "nothing" / "a.sock"
+    server = HealthServer(Still(), Exposition(Registry()), None, nowhere)
+    with capture_logs() as events:
+        await server.start()
+    await server.stop()
+    [event] = [each for each in events if each["log_level"] == "warning"]
+    assert event["event"] == "no socket for `tickwire status`"
+    assert (event["path"], event["why"]) == (str(nowhere), "No such file or directory")
+
+
+async def test_who_still_asks_at_the_stop_is_let_go(tmp_path):
+    async with Simulator(rate=500) as sim:
+        async with feed_of(sim, tmp_path) as feed:
+            host, port = feed.metrics_url.removeprefix("http://").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionResetError):
+                await reader.read()
+        writer.close()
+
+
+def test_figures_that_cannot_be_known_are_0(monkeypatch, tmp_path):
+    assert process.resident_bytes() > 10 << 20
+    assert process.open_descriptors() > 2
+    monkeypatch.setattr(process, "_STATM", tmp_path / "nothing")
+    monkeypatch.setattr(process, "_DESCRIPTORS", tmp_path / "nothing")
+    assert (process.resident_bytes(), process.open_descriptors()) == (0, 0)

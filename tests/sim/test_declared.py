@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
+import websockets
 
 from tickwire.errors import ConfigError
 from tickwire.sim import Simulator
@@ -77,3 +79,16 @@ def test_without_a_capture_there_is_nothing_to_simulate(tmp_path: Path) -> None:
     capture.write_text("{}\n")
     with pytest.raises(ConfigError, match=r"--venue: unknown venue 'nyse'"):
         Simulator("nyse", capture=capture)
+
+
+async def test_a_capture_is_played_to_who_asks_for_anything(tmp_path: Path) -> None:
+    configure(tmp_path)
+    async with (
+        Simulator("tests.venues.own:OWN", capture=tmp_path / "capture.jsonl", speed="max") as sim,
+        websockets.connect(sim.ws_url, max_queue=None) as ws,
+        aiohttp.ClientSession() as session,
+    ):
+        await ws.send("anything")
+        assert [json.loads(await ws.recv()) for _ in TRADES] == TRADES
+        async with session.get(sim.rest_url + "/nothing") as reply:
+            assert reply.status == 404

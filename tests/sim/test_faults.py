@@ -12,7 +12,11 @@ from tests.sim.raw import Raw
 
 from tickwire.errors import ConfigError
 from tickwire.sim import Simulator, parse
-from tickwire.sim.injector import Active
+from tickwire.sim.hyperliquid import Hyperliquid
+from tickwire.sim.injector import Active, Injector
+from tickwire.sim.market import Market
+from tickwire.sim.struck import damaged
+from tickwire.sim.truth_log import TruthLog
 
 VENUES = {
     "hyperliquid": ({"type": "trades", "coin": "BTC"}, {"type": "trades", "coin": "ETH"}),
@@ -546,6 +550,7 @@ async def test_all_are_disconnected_at_will(code):
         ("backlog:lots", ":lots: should be a number of bytes"),
         ("mute*3=BTC", "*3: mute lasts, and has no occasions to count"),
         ("drop/0", "/0: drop has to count from 1"),
+        ("reset@1s/0.5ms", "@1s/0.5ms: cannot repeat so often"),
         ("drop@1s/2s", "@1s/2s: only what strikes at a time repeats: reset, fin, close"),
         ("429@n5", "@n5: 429 does not strike at messages"),
         ("unsubscribe@5s", "needs a target: unsubscribe=SYMBOL"),
@@ -576,3 +581,69 @@ def test_a_venue_without_numbers_has_no_sequence_to_break():
 def test_symbols_may_hold_what_separates(text, targets, start_s, end_s):
     fault = parse(text)
     assert (fault.targets, fault.start_s, fault.end_s) == (targets, start_s, end_s)
+
+
+def test_a_message_without_the_fields_that_it_needs_becomes_empty():
+    assert damaged(b'{"a":1,"b":2}', "missing-field", [b'"b"']) == b'{"a":1,"_b":2}'
+    assert damaged(b'{"a":1}', "missing-field", [b'"b"']) == b"{}"
+
+
+class Connection:
+    """As much of a connection as the injector looks at."""
+
+    is_open = True
+
+    def __init__(self, number):
+        self.number = number
+        self.struck = []
+
+    def streams(self):
+        return [("trades", "BTC")]
+
+    def strike(self, fault):
+        self.struck.append(fault.name)
+
+
+def test_messages_of_one_connection_are_struck_until_it_is_gone():
+    injector = Injector(["drop=one@0s..1000s"], None, 1, Counter())
+    connections = [Connection(number) for number in range(3)]
+    injector.start()
+    injector.tick(connections)
+
+    def struck():
+        return [
+            each.number
+            for each in connections
+            if each.is_open and injector.on_message(each, 1, "trades", "BTC") is not None
+        ]
+
+    [chosen] = struck()
+    assert [struck() for _ in range(5)] == [[chosen]] * 5
+    connections[chosen].is_open = False
+    [another] = struck()
+    assert another != chosen
+    assert struck() == [another]
+
+
+def test_a_storm_strikes_one_fault_after_the_other():
+    faults = [parse("reset@0s"), parse("close@0s"), parse("reset@1000s")]
+    injector = Injector([], iter(faults), 1, counts := Counter())
+    connection = Connection(0)
+    injector.start()
+    for _ in range(3):
+        injector.tick([connection])
+    assert connection.struck == ["reset", "close"]
+    assert counts == {"reset": 1, "close": 1}
+
+
+def test_what_lasts_is_counted_in_the_log_of_truth(tmp_path):
+    injector = Injector([], None, 1, counts := Counter())
+    injector.truth = TruthLog(
+        tmp_path / "truth.jsonl", Hyperliquid("hyperliquid", Market("hyperliquid", ["BTC"]))
+    )
+    injector.note("mute", 4)
+    injector.truth.close()
+    assert counts == {"mute": 1}
+    [line] = (tmp_path / "truth.jsonl").read_text().splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["fault"], event["connection"]) == ("fault", "mute", 4)
