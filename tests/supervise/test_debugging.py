@@ -1,9 +1,11 @@
 """Debug mode names what blocks the loop, and where memory grows."""
 
 import asyncio
+import threading
 import time
 import tracemalloc
 
+import pytest
 from structlog.testing import capture_logs
 
 from tickwire.supervise import TaskManager
@@ -50,3 +52,29 @@ def test_growth_is_shown_largest_first() -> None:
     finally:
         growth.stop()
     assert not tracemalloc.is_tracing()
+
+
+def test_growth_is_found_in_a_thread_one_look_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    growth = MemoryGrowth()
+    go_on = threading.Event()
+
+    def largest() -> list[tuple[str, int, int]]:
+        assert go_on.wait(30)
+        return [("here.py:1", 2, 3)]
+
+    monkeypatch.setattr(growth, "largest", largest)
+    with capture_logs() as events:
+        for _ in range(2):
+            growth.log_in_thread()
+        assert [each["event"] for each in events] == ["memory growth is being looked at already"]
+        go_on.set()
+        growth.stop()
+        assert events[1:] == [
+            {
+                "event": "memory growth",
+                "where": "here.py:1",
+                "bytes": 2,
+                "blocks": 3,
+                "log_level": "info",
+            }
+        ]

@@ -106,7 +106,7 @@ async def _until_signal(
     def on_usr1() -> None:
         feed.log_status()
         if growth is not None:
-            growth.log()
+            growth.log_in_thread()
 
     loop.add_signal_handler(signal.SIGUSR1, on_usr1)
     try:
@@ -115,6 +115,8 @@ async def _until_signal(
     finally:
         for number in (*numbers, signal.SIGUSR1):
             loop.remove_signal_handler(number)
+        if growth is not None:
+            growth.stop()  # after what was asked for is in the log
 
 
 def check_writable(option: str, target: str | None) -> None:
