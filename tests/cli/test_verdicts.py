@@ -98,6 +98,16 @@ def test_a_message_that_another_source_knows_is_not_unknown(tmp_path: Path) -> N
     assert "messages=200 unknown=0 " in done.stderr
 
 
+def test_sources_that_share_a_connection_each_have_their_streams(tmp_path: Path) -> None:
+    path = capture(tmp_path, *trades(100), *trades(100, "ETH"))
+    each = [source(symbols=[symbol]) for symbol in ("BTC", "ETH")]
+    done = tickwire("replay", path, write_config(tmp_path, *each, sinks=""), "--strict")
+    assert done.returncode == 0, done.stderr
+    each.append(source(symbols=["SOL"]))
+    done = tickwire("replay", path, write_config(tmp_path, *each, sinks=""), "--strict")
+    assert done.stderr.splitlines()[-1].endswith("--strict: no message: trades of hyperliquid SOL")
+
+
 def test_a_stream_without_a_row_is_named(tmp_path: Path) -> None:
     path = capture(tmp_path, *trades(10))
     config = write_config(tmp_path, source(symbols=["BTC", "ETH"]), sinks="")

@@ -34,6 +34,13 @@ def test_sessions_whose_numbers_meet_stay_apart() -> None:
     assert table.find(1) is None
 
 
+def test_sessions_may_share_a_connection() -> None:
+    table = StreamTable()
+    for session in (0, 1, 2, 1, 0):
+        table.adopt(5, session)
+    assert (table.find(5), table.n_shared) == (0, 2)
+
+
 @pytest.mark.parametrize(
     ("conn", "session", "leg", "text"),
     [(-1, 0, 0, "0 or more"), (0, -1, 0, "0 or more"), (0, 0, 8, "leg 8"), (0, 0, -1, "leg -1")],

@@ -198,6 +198,18 @@ def test_the_same_symbol_of_two_sessions_is_two_streams() -> None:
     assert [market.streams.get(each, code).n_rows for each in (0, 1)] == [2, 2]  # type: ignore[union-attr]
 
 
+def test_sessions_that_share_a_connection_each_have_the_rows_of_their_venue() -> None:
+    market = Market()
+    code = market.ring.dictionaries.symbol.code("S0")
+    for session, venue in enumerate(("v", "w", "v")):
+        market.streams.adopt(1, session, venue=venue)
+    market.stage(1, "S0")
+    market.stage(1, "S0")
+    market.ring.publish()
+    found = [market.streams.get(session, code) for session in range(3)]
+    assert [each and each.n_rows for each in found] == [2, None, 2]
+
+
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
 @pytest.mark.parametrize("with_consumer", [False, True])
 @pytest.mark.parametrize("window_rows", [0, 128])

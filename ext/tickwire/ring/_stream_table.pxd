@@ -28,6 +28,7 @@ ctypedef struct tw_session_streams:
     tw_stream* at
     int64_t n
     int64_t conns[MAX_LEGS]     # that it adopted last, by leg
+    int32_t venue               # code of its venue
     tw_flow flow                # of all its streams together
 
 # Slot conn & mask; a conn of -1 is free.
@@ -42,6 +43,8 @@ cdef class StreamTable:
     cdef tw_session_streams* sessions
     cdef int64_t n_slots            # of `adopted`, a power of two
     cdef tw_adopted* adopted
+    cdef readonly int32_t n_shared
+    cdef tw_adopted* shared         # more sessions of a connection: sources of a replay share one
 
     cdef inline int32_t session_of(self, int32_t conn) noexcept nogil:
         """The session that has adopted a connection.
@@ -100,5 +103,6 @@ cdef class StreamTable:
 
     cdef bint grow(self, int32_t session, int32_t code) noexcept nogil
     cdef int reserve(self, int32_t session) except -1
+    cdef int share(self, int32_t conn, int32_t session) except -1
     cdef int put(self, int32_t conn, int32_t session) except -1
     cdef bint is_held(self, const tw_adopted* slot) noexcept nogil

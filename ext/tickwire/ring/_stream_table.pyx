@@ -5,6 +5,8 @@ Rules of this file
 - Rows name their connection, and a session adopts each of its connections before that brings rows;
   rows of other connections have no stream.
 - A connection's slot is free again once its session has adopted another one in its place.
+- In a replay several sources may take one connection of the capture: then several sessions adopt
+  it, and each has the rows of its own venue.
 """
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
@@ -31,16 +33,22 @@ cdef class StreamTable:
             free(self.sessions[session].at)
         free(self.sessions)
         free(self.adopted)
+        free(self.shared)
 
-    def adopt(self, int32_t conn, int32_t session, int32_t leg=0):
+    def adopt(self, int32_t conn, int32_t session, int32_t leg=0, int32_t venue=-1):
         """Take the rows of a connection for those of a session; see `Streams.adopt`."""
         if conn < 0 or session < 0:
             raise ValueError(f"conn {conn} and session {session}: 0 or more")
         if not 0 <= leg < MAX_LEGS:
             raise ValueError(f"leg {leg}: 0 to {MAX_LEGS - 1}")
         self.reserve(session)
+        cdef int32_t holder = self.session_of(conn)
         self.sessions[session].conns[leg] = conn
-        self.put(conn, session)
+        self.sessions[session].venue = venue
+        if holder < 0 or holder == session:
+            self.put(conn, session)
+        else:
+            self.share(conn, session)
 
     def find(self, int32_t conn):
         """Give the session that has adopted a connection; None where none has."""
@@ -83,6 +91,21 @@ cdef class StreamTable:
                 grown[self.n_sessions].conns[leg] = -1
             grown[self.n_sessions].flow.limit = INT64_MAX
             self.n_sessions += 1
+        return 0
+
+    cdef int share(self, int32_t conn, int32_t session) except -1:
+        cdef tw_adopted* grown
+        cdef int32_t i
+        for i in range(self.n_shared):
+            if self.shared[i].conn == conn and self.shared[i].session == session:
+                return 0
+        grown = <tw_adopted*> realloc(self.shared, (self.n_shared + 1) * sizeof(tw_adopted))
+        if grown == NULL:
+            raise MemoryError("no memory for streams")
+        self.shared = grown
+        grown[self.n_shared].conn = conn
+        grown[self.n_shared].session = session
+        self.n_shared += 1
         return 0
 
     cdef bint is_held(self, const tw_adopted* slot) noexcept nogil:

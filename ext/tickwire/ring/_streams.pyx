@@ -10,7 +10,7 @@ Rules of this file
 - Everything here happens in the writer's thread.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._silences cimport SilenceLog, tw_flow
@@ -46,8 +46,8 @@ cdef class Streams:
     Parameters
     ----------
     ring
-        Of a table whose rows have symbol, ts_event and conn. It has one object of this kind at a
-        time; rows that were published before are not counted.
+        Of a table whose rows have venue, symbol, ts_event and conn. It has one object of this kind
+        at a time; rows that were published before are not counted.
 
     Attributes
     ----------
@@ -72,6 +72,7 @@ cdef class Streams:
         table = ring.table
         self.symbols = <const int32_t*> self.core.columns[<int> table.index("symbol")].values
         self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
+        self.venues = <const int16_t*> self.core.columns[<int> table.index("venue")].values
         self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
         self.swept = self.core.published
         self.table = StreamTable()
@@ -87,7 +88,7 @@ cdef class Streams:
     def __repr__(self):
         return f"<Streams of {self.ring.table.name}: {self.table.n_sessions} sessions>"
 
-    def adopt(self, int32_t conn, int32_t session, int32_t leg=0):
+    def adopt(self, int32_t conn, int32_t session, int32_t leg=0, *, venue=None):
         """Take the rows of a connection for those of a session, from now on.
 
         Parameters
@@ -99,6 +100,9 @@ cdef class Streams:
         leg
             Which of the session's connections it is, where it has several at a time: 0 to 7. The
             one that was this before has ended.
+        venue
+            Where several sessions adopt one connection, as those of a replay's sources do, each has
+            the rows of its venue; None: of every one.
 
         Raises
         ------
@@ -106,7 +110,8 @@ cdef class Streams:
             A number is negative, or there is no such leg.
         """
         self.sweep()
-        self.table.adopt(conn, session, leg)
+        cdef int32_t code = -1 if venue is None else self.ring.dictionaries.venue.code(venue)
+        self.table.adopt(conn, session, leg, code)
 
     cpdef void sweep(self) noexcept nogil:
         """Look at the rows that were published since the last call."""
@@ -131,54 +136,75 @@ cdef class Streams:
         cdef int64_t row = first
         cdef int64_t begin
         cdef int32_t symbol, conn, session
-        cdef tw_stream* stream
-        cdef tw_flow* flow
-        cdef tw_flow* common
-        cdef const int64_t* times = self.silences.times()
-        cdef int64_t last
         while row < stop:
             begin = row
             symbol = self.symbols[row & mask]
             conn = self.conns[row & mask]
             row = self.run_end(row + 1, stop, symbol, conn)
             session = self.table.session_of(conn)
-            stream = self.table.stream(session, symbol) if session >= 0 else NULL
-            if stream == NULL:
-                continue
-            flow = &stream.flow
-            common = &self.table.sessions[session].flow
-            last = times[(row - 1) & mask]
-            if self.silences.is_long(flow, last) or self.silences.is_long(common, last):
-                self.silences.measure(flow, common, session, symbol, begin, row)
-            if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
-                stream.n_at_mark += row - begin
-            elif flow.n_rows == stream.n_at_mark:
-                stream.first_recv = self.core.ts_recv[begin & mask]
-                stream.first_event = self.events[begin & mask]
-                stream.first_mono = self.core.recv_mono[begin & mask]
-            if stream.hole_to != 0:
-                self.count_recovered(stream, begin, row)
-            if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
-                stream.least_delay += (
-                    self.core.recv_mono[begin & mask] - flow.last_mono
-                ) >> DRIFT_SHIFT
-            if self.events[begin & mask] != INT64_MIN:
-                stream.least_delay = min(
-                    stream.least_delay,
-                    self.core.recv_mono[begin & mask] - self.events[begin & mask],
-                )
-            flow.n_rows += row - begin
-            flow.last_recv = self.core.ts_recv[(row - 1) & mask]
-            flow.last_event = self.events[(row - 1) & mask]
-            flow.last_mono = self.core.recv_mono[(row - 1) & mask]
-            flow.conn = conn
-            common.n_rows += row - begin
-            common.last_recv = flow.last_recv
-            common.last_event = flow.last_event
-            common.last_mono = flow.last_mono
-            common.conn = conn
-            if flow.last_event != INT64_MIN:
-                stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
+            if session >= 0 and self.table.n_shared == 0:
+                self.note_run(session, symbol, conn, begin, row)
+            elif session >= 0:
+                self.note_shared(session, symbol, conn, begin, row)
+
+    cdef void note_shared(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil:
+        # As `note_run`, for every session of the rows' venue that has adopted their connection.
+        cdef int16_t venue = self.venues[begin & self.core.mask]
+        cdef tw_session_streams* sessions = self.table.sessions
+        cdef int32_t i
+        if sessions[session].venue in (-1, venue):
+            self.note_run(session, symbol, conn, begin, row)
+        for i in range(self.table.n_shared):
+            session = self.table.shared[i].session
+            if self.table.shared[i].conn == conn and sessions[session].venue in (-1, venue):
+                self.note_run(session, symbol, conn, begin, row)
+
+    cdef void note_run(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil:
+        # Notes rows begin..row - 1, of one symbol and connection, as rows of a session.
+        cdef int64_t mask = self.core.mask
+        cdef tw_stream* stream = self.table.stream(session, symbol)
+        cdef tw_flow* flow
+        cdef tw_flow* common
+        cdef int64_t last = self.silences.times()[(row - 1) & mask]
+        if stream == NULL:
+            return
+        flow = &stream.flow
+        common = &self.table.sessions[session].flow
+        if self.silences.is_long(flow, last) or self.silences.is_long(common, last):
+            self.silences.measure(flow, common, session, symbol, begin, row)
+        if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
+            stream.n_at_mark += row - begin
+        elif flow.n_rows == stream.n_at_mark:
+            stream.first_recv = self.core.ts_recv[begin & mask]
+            stream.first_event = self.events[begin & mask]
+            stream.first_mono = self.core.recv_mono[begin & mask]
+        if stream.hole_to != 0:
+            self.count_recovered(stream, begin, row)
+        if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
+            stream.least_delay += (
+                self.core.recv_mono[begin & mask] - flow.last_mono
+            ) >> DRIFT_SHIFT
+        if self.events[begin & mask] != INT64_MIN:
+            stream.least_delay = min(
+                stream.least_delay,
+                self.core.recv_mono[begin & mask] - self.events[begin & mask],
+            )
+        flow.n_rows += row - begin
+        flow.last_recv = self.core.ts_recv[(row - 1) & mask]
+        flow.last_event = self.events[(row - 1) & mask]
+        flow.last_mono = self.core.recv_mono[(row - 1) & mask]
+        flow.conn = conn
+        common.n_rows += row - begin
+        common.last_recv = flow.last_recv
+        common.last_event = flow.last_event
+        common.last_mono = flow.last_mono
+        common.conn = conn
+        if flow.last_event != INT64_MIN:
+            stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
 
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn

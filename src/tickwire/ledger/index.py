@@ -161,7 +161,7 @@ class StreamIndex:
         self.conns[session] = conn
         self._legs[session, leg] = conn
         for rows in self._rows.values():
-            rows.adopt(conn, self._first + session, leg)
+            rows.adopt(conn, self._first + session, leg, venue=self.venue)
 
     def parts(self) -> list[tuple[int, str]]:
         """Give every session and table of which there are streams."""
