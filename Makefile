@@ -143,22 +143,21 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 	$(SDK)/bin/python -m pip install --quiet --only-binary :all: --requirement $<
 	touch $@
 
-# Without what tests faults and timing, with each test on one loop and few examples of properties: traced,
-# all would take an hour; nor what tests the checkout's files. The build is left as it was made.
+# Without properties, and what tests faults, timing and volume, with each test on one loop: traced, all would
+# take an hour; nor what tests the checkout's files. Traced, a deadline may pass that says nothing: tests are
+# judged by `make test`, lines here. The build is left as it was made.
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace
 	$(INSTALL) --group coverage
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	@status=0; \
 	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
-		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house \
-		--hypothesis-profile coverage -k 'not uvloop' \
-		-m 'not captures and not hyperliquid and not thorough and not serial and not fault' || status=1; \
-	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet; \
-	$(BIN)/python -m tests.coverage.report || status=1; \
-	exit $$status
+		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house -k 'not uvloop' \
+		-m 'not captures and not hyperliquid and not thorough and not serial and not fault and not volume and not hypothesis' \
+		|| echo '== some tests failed, traced'
+	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m tests.coverage.report
 
 # Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;
 # `make conformance ALL=1` for the large messages of compression too.

@@ -124,6 +124,7 @@ def test_without_any_tool_it_says_what_to_do(
         assert word in capsys.readouterr().err
 
 
+@pytest.mark.volume
 def test_the_loads_become_steady(capsys: pytest.CaptureFixture[str]) -> None:
     in_process.main(["--case", "l2Book", "--seconds", "0.1"])
     busy_feed.main(["--case", "mix/ws", "--seconds", "0.2"])

@@ -81,6 +81,7 @@ def test_a_leg_may_be_late(lag: int) -> None:
     assert memory.count(1, "lost") == lag
 
 
+@pytest.mark.volume
 def test_what_all_legs_have_brought_is_forgotten_after_a_time() -> None:
     memory = Legs()
     legs = [memory.join(0), memory.join(1)]
@@ -103,6 +104,7 @@ def test_a_leg_that_is_silent_holds_the_memory_until_it_brings_something() -> No
     assert memory.count(1, "lost") == 49_000
 
 
+@pytest.mark.volume
 def test_a_leg_that_is_later_than_the_memory_brings_nothing_any_more() -> None:
     memory = Legs()
     busy, late = memory.join(0), memory.join(1)

@@ -145,6 +145,7 @@ def test_one_place_knows_the_last_that_came_to_it(one: Level, other: Level) -> N
         assert both.read(changes([one, *rest])) == 8 * LOOKS
 
 
+@pytest.mark.volume
 @each_form
 def test_a_known_book_with_one_byte_changed_is_read_as_it_is(write: Any) -> None:
     text = write(new_levels(Random(3), 4))

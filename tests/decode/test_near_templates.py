@@ -46,6 +46,7 @@ INSERTED = (
 )
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize(
     ("messages", "text"), TEXTS, ids=["trades", "sides", "nested", "state", "array"]
 )

@@ -59,6 +59,7 @@ def n_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.volume
 @pytest.mark.skipif(sys.platform != "linux" or not HAS_MALLINFO, reason="asks glibc")
 @pytest.mark.skipif(PROFILE in ("asan", "fuzz"), reason="the address sanitizer has its own malloc")
 def test_nothing_is_left_behind() -> None:

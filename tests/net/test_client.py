@@ -417,6 +417,7 @@ async def test_two_cannot_wait_at_once(open_to: Connect, security: Security) -> 
         waiting.cancel()
 
 
+@pytest.mark.volume
 async def test_a_flood_of_pings_does_not_fill_our_memory(
     open_to: Connect, security: Security
 ) -> None:

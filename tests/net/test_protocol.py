@@ -126,6 +126,7 @@ async def test_a_flood_lets_the_loop_turn(security: Security) -> None:
         await asyncio.wait_for(connection.ended, 5)
 
 
+@pytest.mark.volume
 async def test_a_turn_ends_once_it_has_brought_many_rows(security: Security) -> None:
     """Short text that becomes many rows: the bytes read in one turn alone would not end it."""
     n_rows = 600_000

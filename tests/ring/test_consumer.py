@@ -385,6 +385,7 @@ def test_ages_need_bounded_memory_and_are_never_told_too_short() -> None:
     assert ages.seen[-1] == (20_000 - 4095, 10_000 - 4095)
 
 
+@pytest.mark.volume
 def test_taking_does_not_grow_memory() -> None:
     ring = Ring(TABLES["trades"], ROWS, Dictionaries())
     consumer = Consumer(ring)

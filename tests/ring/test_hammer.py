@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.volume
+
 HERE = Path(__file__).parent
 INCLUDE = HERE.parents[1] / "ext"
 # The sanitizer knows no fences. Each fence stands between two words that are atomic themselves, and

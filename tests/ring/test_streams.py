@@ -210,6 +210,7 @@ def test_sessions_that_share_a_connection_each_have_the_rows_of_their_venue() ->
     assert [each and each.n_rows for each in found] == [2, None, 2]
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
 @pytest.mark.parametrize("with_consumer", [False, True])
 @pytest.mark.parametrize("window_rows", [0, 128])

@@ -24,6 +24,8 @@ from tickwire.net import connection as connection_module
 from tickwire.net import liveness
 from tickwire.venues import Heartbeat, load
 
+pytestmark = pytest.mark.fault
+
 MIB = 1 << 20
 QUIET = replace(load("hyperliquid"), heartbeat=Heartbeat("none", 0, 0))
 
