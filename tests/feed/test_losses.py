@@ -15,7 +15,7 @@ import tickwire
 from tickwire.errors import SinkError
 from tickwire.feed.losses import LostRows, lost_rows
 from tickwire.ledger import Position
-from tickwire.ring import Dictionaries, Ring
+from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink, attempts, base
 from tickwire.store import Spill
@@ -51,6 +51,24 @@ def test_rows_that_have_left_the_ring_are_counted() -> None:
     gone, rest = lost_rows(ring, 10)
     assert (gone.symbol, gone.n_rows + rest.n_rows) == (None, 1490)
     assert (rest.symbol, rest.last) == ("A", Position(1500, None))
+
+
+def test_rows_that_a_spill_in_memory_has_are_told_by_stream() -> None:
+    ring = Ring(TABLES["mids"], 1024, Dictionaries(), seq_base=100)
+    consumer = Consumer(ring)
+    spill = Spill(None, ["mids"])
+    for n in range(1, 3001):
+        assert ring.append(venue="v", symbol="AB"[n % 2], ts_recv=n, ts_event=n, conn=0, price=1.0)
+        if n % 500 == 0:  # the last rows of the spill are in the ring, too
+            spill.append("mids", consumer.take())
+    expected = [
+        LostRows("v", "B", 1495, Position(9, 9), Position(11, 11), Position(2999, 2999)),
+        LostRows("v", "A", 1495, Position(10, 10), Position(12, 12), Position(3000, 3000)),
+    ]
+    assert lost_rows(ring, 10, spill.in_memory("mids")) == expected
+    # What is nowhere is counted.
+    gone, *rest = lost_rows(ring, 10, spill.in_memory("mids")[1:])
+    assert (gone.symbol, gone.n_rows, sum(each.n_rows for each in rest)) == (None, 490, 2500)
 
 
 @pytest.fixture

@@ -76,7 +76,9 @@ class Committed:
             for table, n_safe in self._safe_rows([sink]).items():
                 if table in self._pipeline.streams:
                     ring = self._pipeline.rings[table]
-                    gaps = declare_losses(self._pipeline.ledger, ring, n_safe, sink.name)
+                    gaps = declare_losses(
+                        self._pipeline.ledger, ring, n_safe, sink.name, sink.rows_in_memory(table)
+                    )
                     self._positions.keep_gaps(gaps)
             self._declared.add(sink.name)
 

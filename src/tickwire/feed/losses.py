@@ -4,16 +4,19 @@ Rules of this file
 ------------------
 - A ring keeps what a sink has not committed, and mostly some rows before it: so each stream's last
   good row is found there, exactly.
-- Rows that have left the ring (a spill in memory) are counted, without their streams.
+- Rows that have left the ring wait in the sink's spill in memory, and are found there. What is in
+  neither is counted, without its streams.
 - Everything here runs in the loop's thread, after the ring's last row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tickwire.ledger import Gap, Ledger, Place, Position
 from tickwire.ledger.reasons import SINK
@@ -45,46 +48,55 @@ class LostRows(NamedTuple):
     last: Position
 
 
-def lost_rows(ring: Ring, n_safe: int) -> list[LostRows]:
-    """Give the rows of a ring behind its first `n_safe`, by stream."""
-    if ring.published <= n_safe:
+def lost_rows(ring: Ring, n_safe: int, spilled: Iterable[pa.RecordBatch] = ()) -> list[LostRows]:
+    """Give the rows of a ring behind its first `n_safe`, by stream.
+
+    Parameters
+    ----------
+    ring
+        The ring.
+    n_safe
+        How many rows are not lost.
+    spilled
+        Rows that may have left the ring and are lost too, in order.
+    """
+    n_lost = ring.published - n_safe
+    if n_lost <= 0:
         return []
     consumer = Consumer(ring)
     batch = consumer.take()
     consumer.close()
-    if batch is None:
-        return []
-    venues, symbols = batch["venue"], batch["symbol"]
-    times = _times(batch["ts_recv"]), _times(batch["ts_event"])
-    n_gone = max(0, ring.published - n_safe - batch.num_rows)
-    cut = batch.num_rows - (ring.published - n_safe - n_gone)
-    of = venues.indices.to_numpy(zero_copy_only=False).astype(np.int64) << 32
-    of |= symbols.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    keys, first, counts = np.unique(of[cut:], return_index=True, return_counts=True)
-    last = dict(zip(*_last_of(of[cut:]), strict=True))
-    before = dict(zip(*_last_of(of[:cut]), strict=True))
+    n_held = 0 if batch is None else batch.num_rows
+    parts = [_Rows.of(each, ring.seq_base) for each in (*spilled, batch) if each is not None]
+    rows = _Rows.joined(parts, ring.published - n_held)
+    is_lost = rows.numbers >= n_safe
+    lost, kept = rows.only(is_lost), rows.only(~is_lost)
+    keys, first, counts = np.unique(lost.keys, return_index=True, return_counts=True)
+    last, before = lost.last_of_each(), kept.last_of_each()
     found = []
-    if n_gone:
-        oldest = _position(times, 0)
-        found.append(LostRows(None, None, n_gone, None, oldest, oldest))
+    n_gone = n_lost - len(lost.keys)
+    if n_gone > 0 and len(rows.keys):
+        found.append(LostRows(None, None, n_gone, None, rows.position(0), rows.position(0)))
     for key, at, n_rows in zip(keys.tolist(), first.tolist(), counts.tolist(), strict=True):
         found.append(
             LostRows(
-                venues.dictionary[key >> 32].as_py(),
-                symbols.dictionary[key & 0xFFFFFFFF].as_py(),
+                ring.dictionaries.venue.value(key >> 32),
+                ring.dictionaries.symbol.value(key & 0xFFFFFFFF),
                 n_rows,
-                _position(times, before[key]) if key in before else None,
-                _position(times, cut + at),
-                _position(times, cut + last[key]),
+                kept.position(before[key]) if key in before else None,
+                lost.position(at),
+                lost.position(last[key]),
             )
         )
     return found
 
 
-def declare_losses(ledger: Ledger, ring: Ring, n_safe: int, sink: str) -> list[Gap]:
+def declare_losses(
+    ledger: Ledger, ring: Ring, n_safe: int, sink: str, spilled: Iterable[pa.RecordBatch] = ()
+) -> list[Gap]:
     """Write the gaps of a sink that has got no row of a ring behind its first `n_safe`."""
     gaps = []
-    for lost in lost_rows(ring, n_safe):
+    for lost in lost_rows(ring, n_safe, spilled):
         start, end = lost.before or lost.first, lost.last
         gaps.append(
             ledger.record(
@@ -103,16 +115,46 @@ def declare_losses(ledger: Ledger, ring: Ring, n_safe: int, sink: str) -> list[G
     return gaps
 
 
-def _last_of(keys: npt.NDArray[np.int64]) -> tuple[list[int], list[int]]:
-    found, at = np.unique(keys[::-1], return_index=True)
-    return found.tolist(), (len(keys) - 1 - at).tolist()
+class _Rows(NamedTuple):
+    """Rows in order: their numbers since the feed's start, streams, and times in ns."""
+
+    numbers: npt.NDArray[np.int64]
+    keys: npt.NDArray[np.int64]
+    recv: npt.NDArray[np.int64]
+    event: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch, first_seq: int) -> _Rows:
+        numbers = batch["seq"].to_numpy() - first_seq
+        venues, symbols = (
+            batch[name].indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            for name in ("venue", "symbol")
+        )
+        return cls(
+            numbers, venues << 32 | symbols, _times(batch["ts_recv"]), _times(batch["ts_event"])
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Rows], n_before_ring: int) -> _Rows:
+        """Join rows of a spill with the ring's, the last part: each row once."""
+        cut = [part.only(part.numbers < n_before_ring) for part in parts[:-1]] + list(parts[-1:])
+        if not cut:
+            return cls(*(np.empty(0, np.int64) for _ in range(4)))
+        return cls(*(np.concatenate(columns) for columns in zip(*cut, strict=True)))
+
+    def only(self, mask: npt.NDArray[np.bool_]) -> _Rows:
+        return _Rows(*(column[mask] for column in self))
+
+    def last_of_each(self) -> dict[int, int]:
+        """Give where the last row of each stream is."""
+        found, at = np.unique(self.keys[::-1], return_index=True)
+        return dict(zip(found.tolist(), (len(self.keys) - 1 - at).tolist(), strict=True))
+
+    def position(self, at: int) -> Position:
+        event_ns = int(self.event[at])
+        return Position(int(self.recv[at]), None if event_ns == _NONE else event_ns)
 
 
 def _times(column: Any) -> npt.NDArray[np.int64]:
     times: npt.NDArray[np.int64] = column.cast("int64").fill_null(_NONE).to_numpy()
     return times
-
-
-def _position(times: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], at: int) -> Position:
-    event_ns = int(times[1][at])
-    return Position(int(times[0][at]), None if event_ns == _NONE else event_ns)

@@ -272,6 +272,10 @@ class Sink(Worker):
             dict(self._intake.n_released) if self._intake.spill.is_durable else self.rows_committed
         )
 
+    def rows_in_memory(self, table: str) -> list[pa.RecordBatch]:
+        """Give the rows of a table that have left its ring and go with the process, in order."""
+        return self._intake.spill.in_memory(table)
+
     @property
     def rows_left(self) -> dict[str, int]:
         """Rows that it has not got, by table, where there are any."""

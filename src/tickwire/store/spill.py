@@ -139,6 +139,11 @@ class Spill:
         entries = (backlog.entry(i) for i in range(backlog.n_recovered))
         return sum(entry.n_rows for entry in entries if isinstance(entry, Record))
 
+    def in_memory(self, table: str) -> list[pa.RecordBatch]:
+        """Give what waits in memory, oldest first; needs no lock."""
+        backlog = self._backlogs.get(table)
+        return [] if backlog is None else list(backlog.memory)
+
     def append(self, table: str, batch: pa.RecordBatch, *, is_read: bool = False) -> bool:
         """Keep rows behind all others of the table.
 
