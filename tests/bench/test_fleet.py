@@ -48,16 +48,16 @@ async def test_each_connection_gets_what_it_asked_for():
 
 async def test_connections_speak_tls(tmp_path):
     pairs = [COINS[0:2], COINS[2:4], COINS[4:6]]
-    ours, theirs = Pipe()
+    pipe, its_end = Pipe()
     spec = replace(SPEC, tls_folder=str(tmp_path))
-    serving = threading.Thread(target=fleet._serve, args=(spec, theirs))  # its process's job
+    serving = threading.Thread(target=fleet._serve, args=(spec, its_end))  # its process's job
     serving.start()
-    url = f"wss://127.0.0.1:{await asyncio.to_thread(ours.recv)}/ws"
+    url = f"wss://127.0.0.1:{await asyncio.to_thread(pipe.recv)}/ws"
     context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
     received = await asyncio.gather(*(receive(url, pair, 200, ssl=context) for pair in pairs))
     await asyncio.to_thread(serving.join)
     assert [{trade["coin"] for trade in trades} for trades in received] == [*map(set, pairs)]
-    assert ours.recv().messages == 600
+    assert pipe.recv().messages == 600
 
 
 async def test_who_asks_for_nothing_known_is_told():

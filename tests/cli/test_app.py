@@ -119,7 +119,7 @@ def test_sim_lists_all_faults() -> None:
     assert slow.endswith("s)")  # its default, with the unit
 
 
-def test_output_that_nobody_reads_ends_the_program() -> None:
+def test_output_without_a_reader_ends_the_program() -> None:
     with started("doctor") as process:
         process.stdout.close()
         assert process.wait(20) == 1

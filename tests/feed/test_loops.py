@@ -5,6 +5,7 @@ import gc
 import re
 import socket
 import struct
+import sys
 
 import pytest
 import structlog
@@ -133,3 +134,24 @@ async def test_inside_a_loop_it_says_what_to_do_instead() -> None:
         run(main)
     with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
         await main  # it was closed, so nothing warns that it was never awaited
+
+
+def test_what_has_no_exception_is_a_line_too() -> None:
+    async def scene() -> None:
+        handler = callback_errors()
+        assert handler is not None
+        asyncio.get_running_loop().call_exception_handler({"message": "odd\nmore"})
+        assert handler.n_errors == 1
+
+    with structlog.testing.capture_logs() as logs:
+        run(scene())
+    assert [line["error"] for line in logs if line["event"] == "a callback failed"] == ["odd"]
+
+
+def test_without_uvloop_asyncio_s_loop_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def kind() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    assert run(kind(), loop="uvloop").startswith("uvloop")
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert run(kind(), loop="uvloop").startswith("asyncio")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tickwire.config import Config, Feed, Source
+from tickwire.config import Config, Feed, SeveritySettings, Source
 from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
+from tickwire.feed import planning
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
@@ -218,3 +219,56 @@ def test_a_file_without_a_source_that_can_be_read_is_reported_as_it_is(tmp_path:
     with pytest.raises(ConfigError) as caught:
         load_whole(path)
     assert [line.split(": ")[1] for line in caught.value.problems] == ["feed.ring_rows", "source"]
+
+
+HYPERLIQUID: dict[str, Any] = {
+    "venue": "hyperliquid",
+    "channels": ["trades"],
+    "symbols": ["BTC"],
+}
+
+
+def test_an_object_that_is_no_venue_is_named() -> None:
+    class Declared:
+        name = "mine"
+        channels = ()
+
+    [problem] = problems(Source(**HYPERLIQUID | {"venue": Declared()}))
+    assert "source[0].venue: is a Declared, should be a name or a " in problem
+
+
+def test_a_venue_that_says_nothing_that_can_be_sent_is_told() -> None:
+    def raising(subscriptions: Any, request_id: int) -> str:
+        raise LookupError("no words")
+
+    declared = load("hyperliquid")
+    for subscribe, wrong in (
+        (raising, "its subscribe raised LookupError: no words"),
+        (lambda subscriptions, request_id: b"{}", "its subscribe gave b'{}', should give the text"),
+    ):
+        [problem] = problems(
+            Source(**HYPERLIQUID | {"venue": replace(declared, subscribe=subscribe)})
+        )
+        assert f"source[0].venue: {wrong}" in problem
+
+
+def test_symbols_that_no_dictionary_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "X" * 2000
+    [problem] = problems(Source(**HYPERLIQUID | {"symbols": ["BTC", long]}))
+    assert (
+        f"source[0].symbols: has one of 2000 bytes, at most {planning.MAX_SYMBOL_BYTES}: '"
+        in problem
+    )
+    assert long not in problem
+    monkeypatch.setattr(planning, "MAX_SYMBOLS", 2)
+    [problem] = problems(Source(**HYPERLIQUID | {"symbols": ["A", "B", "C"]}))
+    assert "source.symbols: are 3 of 3 bytes over all sources, should be at most 2 of" in problem
+
+
+def test_an_error_of_a_severity_that_is_none_is_told() -> None:
+    severity = SeveritySettings(error="no_such_module_here:Error", severity="high")
+    config = Config(Feed(), (Source(**HYPERLIQUID),), (), "feeds.toml", severities=(severity,))
+    with pytest.raises(ConfigError) as caught:
+        plan_feed(config)
+    [problem] = caught.value.problems
+    assert problem.startswith("feeds.toml: severity[0].error: ")

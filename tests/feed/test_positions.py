@@ -1,71 +1,84 @@
-"""Up to where streams are known, over restarts: the last ids of trades count once, if at all."""
-
-from __future__ import annotations
+"""Where streams stand, kept for the next run: what cannot be read or written costs no run."""
 
 import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from tickwire.feed import positions
 from tickwire.feed.positions import Positions
 from tickwire.ledger import Position
 
-NAME = ("v", "trades", "A")
-IDS = (("trades", 7), ("trades:agg", 3))
-LAST = {NAME: Position(10, 9, ids=IDS)}
+A, B = ("v", "trades", "A"), ("v", "trades", "B")
 
 
-def stop(folder: Path, committed: int) -> None:
-    """End a run that has published five rows, of which sinks have committed some."""
-
-    async def run() -> None:
-        positions = Positions(folder, "main")
-        positions.load()
-        positions.take({"trades": 5}, LAST)
-        positions.commit({"trades": committed})
-        await positions.close()
-
-    asyncio.run(run())
+def position(recv_ns: int) -> Position:
+    return Position(recv_ns, None)
 
 
-def test_after_a_clean_stop_the_next_run_has_the_last_ids_and_no_other(tmp_path: Path) -> None:
-    stop(tmp_path, 5)
-    assert Positions(tmp_path, "main").load() == LAST
-    # They are gone from the file before a row of this run can be committed: a kill leaves none.
-    assert Positions(tmp_path, "main").load() == {NAME: Position(10, 9)}
+async def kept(folder: Path, recv_ns: int) -> None:
+    """Keep where one stream stands."""
+    stands = Positions(folder, "main")
+    stands.take({"trades": 1}, {A: position(recv_ns)})
+    stands.commit({"trades": 1})
+    await stands.close()
 
 
-def test_where_a_sink_has_not_got_everything_there_are_no_ids(tmp_path: Path) -> None:
-    stop(tmp_path, 4)
-    assert not any(each.ids for each in Positions(tmp_path, "main").load().values())
+async def test_they_are_there_for_the_next_run(tmp_path: Path) -> None:
+    await kept(tmp_path, 5)
+    assert Positions(tmp_path, "main").load() == {A: position(5)}
 
 
-def test_what_is_written_while_a_feed_runs_has_no_ids(tmp_path: Path) -> None:
-    async def run() -> None:
-        positions = Positions(tmp_path, "main")
-        positions.take({"trades": 5}, LAST)
-        positions.commit({"trades": 5})
-        assert positions._writing is not None
-        await positions._writing
-
-    asyncio.run(run())
-    assert Positions(tmp_path, "main").load() == {NAME: Position(10, 9)}
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 99}', '{"version": 1}', "[" * 100_000])
+def test_a_file_that_cannot_be_read_is_a_warning_and_no_gap(tmp_path: Path, text: str) -> None:
+    (tmp_path / "main.streams.json").write_text(text)
+    with capture_logs() as logs:
+        assert Positions(tmp_path, "main").load() == {}
+    [line] = logs
+    assert line["event"].startswith("positions cannot be read")
 
 
-def test_ids_that_cannot_be_taken_out_of_the_file_are_not_used(
+def test_without_a_folder_nothing_is_kept() -> None:
+    stands = Positions(None, "main")
+    assert stands.load() == {}
+    assert not stands.is_due
+    stands.abandon({A: position(1)}, {})
+    stands._write("{}")
+
+
+async def test_of_a_sink_that_is_slow_the_snapshots_become_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop(tmp_path, 5)
+    monkeypatch.setattr(positions, "MAX_SNAPSHOTS", 4)
+    stands = Positions(tmp_path, "main")
+    for number in range(1, 20):
+        stands.take({"trades": number}, {A: position(number)})
+    assert len(stands._snapshots) <= 4
+    stands.commit({"trades": 19})
+    await stands.close()
+    assert Positions(tmp_path, "main").load() == {A: position(19)}
 
-    def fail(self: Path, target: Path) -> Path:
-        raise OSError("read only")
 
-    monkeypatch.setattr(Path, "replace", fail)
-    assert Positions(tmp_path, "main").load() == {NAME: Position(10, 9)}
+def test_what_is_abandoned_is_written_once_and_by_none_after(tmp_path: Path) -> None:
+    stands = Positions(tmp_path, "main")
+    stands.abandon({A: position(7), B: position(8)}, {B: position(3)})
+    asyncio.run(stands.close())  # the process ends: what is committed now may not be
+    found = Positions(tmp_path, "main").load()
+    assert (found[A].recv_ns, found[B].recv_ns) == (7, 3)
 
 
-def test_a_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    stored = {"version": 1, "streams": [[*NAME, 10, 9, None, None]], "gaps": []}
-    (tmp_path / "main.streams.json").write_text(json.dumps(stored))
-    assert Positions(tmp_path, "main").load() == {NAME: Position(10, 9)}
+async def test_a_file_that_cannot_be_written_is_an_error_once(tmp_path: Path) -> None:
+    stands = Positions(tmp_path / "nothing", "main")
+    with capture_logs() as logs:
+        for number in (1, 2):
+            stands.take({"trades": number}, {A: position(number)})
+            stands.commit({"trades": number})
+            await asyncio.wait([stands._writing])  # type: ignore[list-item] # it has begun
+        (tmp_path / "nothing").mkdir()
+        await stands.close()
+    failed = [line for line in logs if line["event"] == "positions cannot be written"]
+    assert len(failed) == 1
+    stored = json.loads((tmp_path / "nothing" / "main.streams.json").read_text())
+    assert stored["streams"][0][:4] == [*A, 2]

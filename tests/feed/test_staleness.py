@@ -216,3 +216,26 @@ async def test_a_connection_of_which_nothing_comes_is_left() -> None:
         asyncio.timeout(20),
     ):
         await until(lambda: market.n_connections == 2)
+
+
+async def test_a_subscription_delivers_by_its_rows_on_this_connection() -> None:
+    market = Market()
+    market.muted.add("ETH")
+    async with (
+        serve_raw(market.serve) as port,
+        feed_of(port, "BTC", "ETH") as feed,
+        asyncio.timeout(20),
+    ):
+        await until(lambda: feed.summary()["rows"]["trades"] > 3)
+        assert feed._feed is not None
+        [source] = feed._feed.sources
+        [group] = source.groups
+        session = group.legs[0].session
+        delivering = {
+            each.symbol: group.staleness.delivers(each, session.conn)
+            for plan in source.plan.connections
+            for each in plan.subscriptions
+        }
+        assert delivering == {"BTC": True, "ETH": False}
+        [btc, _] = source.plan.connections[0].subscriptions
+        assert not group.staleness.delivers(btc, session.conn + 1)

@@ -22,6 +22,7 @@ import tickwire
 from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
 from tickwire.hooks.hyperliquid import Flatten
 from tickwire.hooks.hyperliquid_worker import MOST_TRIGGERS, Triggers
+from tickwire.supervise.emergency import EmergencyEvent
 
 KEY = "0x" + "5e" * 31 + "77"
 SDK = os.environ.get("TICKWIRE_HYPERLIQUID_PYTHON", "")
@@ -269,3 +270,71 @@ async def test_no_more_triggers_than_the_exchange_allows(
         state_dir=tmp_path,
     )
     assert [action.get("time") for action in account.of_type("scheduleCancel")] == [None]
+
+
+async def test_without_its_process_it_says_so(account: Account, python: str) -> None:
+    made = hook(account, python)
+    await made.stop()  # of a feed that never started
+    with pytest.raises(TickwireError, match="the feed had not started it"):
+        await made(EmergencyEvent("main", "a test", 0, 1.0))
+    with pytest.raises(TickwireError, match="its process does not run"):
+        await made._ask(1.0, "arm")
+
+
+async def test_a_key_that_is_not_in_the_environment_is_named(
+    account: Account, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HL_KEY", "")
+    with pytest.raises(TickwireError, match=r"'HL_KEY' is not set, or empty"):
+        await hook(account, python).start(None)
+
+
+async def test_a_key_file_of_another_user_is_refused(
+    account: Account, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_text(KEY)
+    other = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: other)
+    with pytest.raises(TickwireError, match="belongs to another user"):
+        await hook(account, python, key_env="", key_file=str(path)).start(None)
+
+
+async def test_a_switch_that_cannot_be_disarmed_is_an_error_in_the_log(
+    account: Account, python: str
+) -> None:
+    made = hook(account, python, dead_man_s=10.0)
+    with exchange([QUOTES]) as server, capture_logs() as logs:
+        feed = tickwire.FeedHandler([source(server.ws_url, channels=["quotes"])])
+        feed.on_emergency(made)
+        async with feed:
+            await until(lambda: made._is_armed)
+            assert made._process is not None
+            made._process.kill()
+            with pytest.raises(TickwireError, match=r"arm: its process (has ended|has failed)"):
+                await made._ask(5.0, "arm", in_s=10.0)
+    [line] = [line for line in logs if "NOT disarmed" in line["event"]]
+    assert line["log_level"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("program", "wrong"),
+    [
+        ("import sys; sys.stdin.readline(); print('no JSON', flush=True)", "has failed"),
+        ("import time; time.sleep(60)", r"open: no answer in 0\.2 s"),
+    ],
+)
+async def test_a_process_that_answers_nothing_of_use_is_an_error(
+    account: Account, tmp_path: Path, program: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HL_KEY", KEY)
+    made = hook(account, sys.executable)
+    made._process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        with pytest.raises(TickwireError, match=wrong):
+            await made._ask(10.0 if wrong == "has failed" else 0.2, "open")
+    finally:
+        await made.stop()

@@ -532,3 +532,26 @@ def test_who_follows_gaps_is_called_when_one_opens_and_when_it_ends() -> None:
     unfollow()
     scene.gaps.lost(0, "mids-B", "refused", "")
     assert seen == [("open", "A"), ("closed", "A")]
+
+
+def test_a_message_that_another_connection_may_bring_is_no_gap_until_none_has() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.gaps.joined(0, 1, 1)
+    bad = b'{"coin":"A","px":"x"}'
+    scene.at(1).gaps.undecoded(0, bad)
+    assert scene.found() == []
+    scene.at(2).gaps.undecoded(1, bad)
+    assert [each[:3] for each in scene.found()] == [("A", "decode_error", "open")]
+
+
+def test_of_a_flood_of_bad_messages_the_oldest_is_forgotten() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.gaps.joined(0, 1, 1)
+    for number in range(101):
+        scene.gaps.undecoded(0, b'{"coin":"A","px":%d}' % number)
+    scene.gaps.undecoded(1, b'{"coin":"A","px":0}')  # nothing is known of it any more
+    assert scene.found() == []
+    scene.gaps.undecoded(1, b'{"coin":"A","px":100}')
+    assert [each[:3] for each in scene.found()] == [("A", "decode_error", "open")]

@@ -408,3 +408,31 @@ def test_taking_does_not_grow_memory() -> None:
     after = turn(2000)
     assert after - before < 3000
     assert pa.total_allocated_bytes() == allocated
+
+
+def test_a_consumer_says_how_much_it_has_to_take() -> None:
+    ring = Ring(TABLE, ROWS, Dictionaries())
+    consumer = Consumer(ring)
+    for i in range(3):
+        assert ring.append(**value_row(i, 1))
+    assert repr(consumer) == "<Consumer of mixed: 3 rows to take>"
+    consumer.close()
+    assert repr(consumer) == "<Consumer of mixed: closed>"
+
+
+def test_where_nothing_is_new_it_takes_nothing_and_holds_what_it_has() -> None:
+    ring = Ring(TABLE, ROWS, Dictionaries())
+    consumer = Consumer(ring, commits=True)
+    assert consumer.take() is None
+    assert ring.append(**value_row(0, 1))
+    assert consumer.take().num_rows == 1
+    assert consumer.take() is None
+    assert consumer.available == 0
+    consumer.commit()
+    assert consumer.take() is None
+
+
+def test_a_ring_for_which_there_is_no_memory_is_an_error() -> None:
+    wide = Table("wide", (*TABLE.columns, *(Column(f"c{n}", Kind.F64) for n in range(30))))
+    with pytest.raises(MemoryError, match="no memory for a ring of wide"):
+        Ring(wide, 1 << 40, Dictionaries())  # more than a process can address

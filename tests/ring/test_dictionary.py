@@ -96,3 +96,21 @@ def test_a_name_has_one_dictionary() -> None:
     assert dictionaries.of("symbol") is dictionaries.symbol
     assert dictionaries.symbol.max_values == 65536
     assert Dictionaries(max_symbols=9).symbol.max_values == 9
+
+
+def test_values_of_every_length_of_utf_8_have_codes() -> None:
+    dictionary = Dictionary()
+    # The ends of what two, three and four bytes say, and of the surrogates between.
+    names = [
+        "\x7f",
+        "\x80",
+        "\u07ff",
+        "\u0800",
+        "\ud7ff",
+        "\ue000",
+        "\uffff",
+        "\U00010000",
+        "\U0010ffff",
+    ]
+    assert [dictionary.code(f"a{name}b") for name in names] == list(range(len(names)))
+    assert [dictionary.value(code) for code in range(len(names))] == [f"a{name}b" for name in names]
