@@ -29,8 +29,30 @@ from tickwire.bench.receivers import (
 
 Report = Callable[[Arrivals], None]
 CONSUMER_S = 0.05
+LINGER_MS = 5
 
-__all__ = ["receive_now_and_then", "receive_to_batch"]
+__all__ = [
+    "receive_light",
+    "receive_lingering",
+    "receive_now_and_then",
+    "receive_rows",
+    "receive_to_batch",
+]
+
+
+def receive_light(plan: Plan, report: Report) -> None:
+    """Take light batches by `async for`, and add up their prices."""
+    uvloop.run(run_feed(plan, report, _light))
+
+
+def receive_rows(plan: Plan, report: Report) -> None:
+    """Take rows by `async for`, and add up their prices."""
+    uvloop.run(run_feed(plan, report, _rows))
+
+
+def receive_lingering(plan: Plan, report: Report) -> None:
+    """Take record batches by `async for`, with `linger_ms=5`."""
+    uvloop.run(run_feed(plan, report, _lingering))
 
 
 def receive_now_and_then(plan: Plan, report: Report) -> None:
@@ -52,3 +74,37 @@ async def _now_and_then(feed: FeedHandler, progress: Progress, kept: KeptBatches
             n_batches += 1
             if n_batches % KEPT_EVERY == 0:
                 kept.add(n_rows - batch.num_rows, batch)
+
+
+async def _light(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:
+    n_rows = 0
+    add = progress.add
+    async for batch in feed.batches("trades", form="light"):
+        now_ns = monotonic_ns()
+        kept.price_sum += sum(batch["price"].tolist())
+        kept.n_priced += batch.num_rows
+        n_rows += batch.num_rows
+        add(now_ns, n_rows)
+        del batch  # dropped when it has been used, not when the next one comes
+
+
+async def _rows(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:
+    n_rows = 0
+    add = progress.add
+    async for row in feed.rows("trades"):
+        now_ns = monotonic_ns()
+        kept.price_sum += row.price
+        kept.n_priced += 1
+        n_rows += 1
+        add(now_ns, n_rows)
+
+
+async def _lingering(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:
+    n_rows = n_batches = 0
+    async for batch in feed.batches("trades", linger_ms=LINGER_MS):
+        n_rows += batch.num_rows
+        progress.add(monotonic_ns(), n_rows)
+        n_batches += 1
+        if n_batches % KEPT_EVERY == 0:
+            kept.add(n_rows - batch.num_rows, batch)
+        del batch

@@ -20,8 +20,11 @@ ORJSON = StagePipeline("picows + orjson", "row", TO_ROW.receive)
 WEBSOCKETS = StagePipeline("websockets + orjson", "row", clients.receive_by_websockets)
 TO_RING = StagePipeline(f"{TICKWIRE}, every 50 ms", "batch", forms.receive_now_and_then)
 BATCHES = StagePipeline(f"{TICKWIRE}, async for", "batch", forms.receive_to_batch)
+LIGHT = StagePipeline(f"{TICKWIRE}, async for, light", "batch", forms.receive_light)
+ROWS = StagePipeline(f"{TICKWIRE}, async for rows", "row", forms.receive_rows)
+LINGER = StagePipeline(f"{TICKWIRE}, linger_ms = 5", "batch", forms.receive_lingering)
 
-PIPELINES = (RECV, EMPTY, ORJSON, WEBSOCKETS, TO_RING, BATCHES)
+PIPELINES = (RECV, EMPTY, ORJSON, WEBSOCKETS, TO_RING, BATCHES, LIGHT, ROWS, LINGER)
 PACES = (
     Pace(100.0, 2.0, 3),
     Pace(1_000.0, 1.0, 7),

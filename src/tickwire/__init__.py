@@ -25,13 +25,16 @@ if TYPE_CHECKING:
         FeedHandler,
         GapEvent,
         GapStream,
+        LightConsumer,
         QueueEmpty,
         QueueFull,
         QueueShutDown,
         ReconnectEvent,
+        RowConsumer,
         Status,
         run,
     )
+    from tickwire.ring import Batch, Row
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertSettings",
+    "Batch",
     "BatchConsumer",
     "Config",
     "Coordinator",
@@ -50,6 +54,7 @@ __all__ = [
     "GapEvent",
     "GapStream",
     "IpcSink",
+    "LightConsumer",
     "ManagedTask",
     "MetricsSettings",
     "ParquetSink",
@@ -57,6 +62,8 @@ __all__ = [
     "QueueFull",
     "QueueShutDown",
     "ReconnectEvent",
+    "Row",
+    "RowConsumer",
     "SeveritySettings",
     "Source",
     "Status",
@@ -73,6 +80,7 @@ __all__ = [
 _ROOMS = ("errors", "session", "venues", "wire")
 _HOMES = {
     "AlertSettings": ("tickwire.config", "AlertSettings"),
+    "Batch": ("tickwire.ring", "Batch"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
     "Coordinator": ("tickwire.supervise", "Coordinator"),
     "EmergencySettings": ("tickwire.config", "EmergencySettings"),
@@ -84,6 +92,7 @@ _HOMES = {
     "GapEvent": ("tickwire.feed", "GapEvent"),
     "GapStream": ("tickwire.feed", "GapStream"),
     "IpcSink": ("tickwire.sinks.ipc", "IpcSettings"),
+    "LightConsumer": ("tickwire.feed", "LightConsumer"),
     "ManagedTask": ("tickwire.supervise", "ManagedTask"),
     "MetricsSettings": ("tickwire.config", "MetricsSettings"),
     "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
@@ -91,6 +100,8 @@ _HOMES = {
     "QueueFull": ("tickwire.feed", "QueueFull"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),
     "ReconnectEvent": ("tickwire.feed", "ReconnectEvent"),
+    "Row": ("tickwire.ring", "Row"),
+    "RowConsumer": ("tickwire.feed", "RowConsumer"),
     "SeveritySettings": ("tickwire.config", "SeveritySettings"),
     "Source": ("tickwire.config", "Source"),
     "Status": ("tickwire.feed", "Status"),

@@ -52,6 +52,7 @@ MEASURED_BY = {
     "net/_direct": "net/bench_protocol",
     "observe/_counter": "decode/bench_decoder",
     "ring/_attachment": "ring/bench_consumer",
+    "ring/_batch": "ring/bench_consumer",
     "ring/_stage": "ring/bench_ring",
     "ring/_stream_table": "ring/bench_streams",
     "wire/_assembly": "wire/bench_parser",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,6 +16,7 @@ from tests.sinks.batches import SETTINGS, batch_of, write_all
 
 from tickwire import __version__
 from tickwire.clock import wall_ns
+from tickwire.feed import LightConsumer, RowConsumer
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Column, Kind
 
@@ -72,7 +75,7 @@ def numbers(text: str) -> list[int]:
 
 
 def test_every_block_is_run_here() -> None:
-    assert [name for name, _ in BLOCKS] == ["python"] * 9
+    assert [name for name, _ in BLOCKS] == ["python"] * 11
 
 
 def test_rows_had_by_rest_are_found(folder: Path) -> None:
@@ -128,6 +131,47 @@ def test_batches_whose_dictionaries_grow_go_to_an_arrow_file(
     exec(compile(block("emit_dictionary_deltas"), "reading.md", "exec"), {"batches": batches})  # noqa: S102
     assert capsys.readouterr().out == "20\n"
     assert len({len(batch["symbol"].dictionary) for batch in batches}) == 20
+
+
+@pytest.mark.parametrize("having", ['form="light"', "feed.rows"])
+async def test_light_batches_and_rows_are_read(
+    having: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ring = Ring(TRADES, 1024, Dictionaries())
+    for price in (2.0, 7.0, 3.0):
+        ring.append(
+            venue="v",
+            symbol="BTC",
+            conn=0,
+            channel="trades",
+            price=price,
+            size=1.0,
+            side="buy",
+            trade_id="1",
+        )
+
+    class Feed:
+        """A feed that ends."""
+
+        def batches(self, table: str, *, form: str) -> LightConsumer:
+            assert (table, form) == ("trades", "light")
+            return self.ended(LightConsumer(ring))
+
+        def rows(self, table: str) -> RowConsumer:
+            return self.ended(RowConsumer(ring))
+
+        def ended(self, consumer: Any) -> Any:
+            consumer.shutdown()
+            return consumer
+
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    names: dict[str, Any] = {"feed": Feed()}
+    await eval(compile(block(having), "reading.md", "exec", flags=flags), names)  # noqa: S307 - ours
+    if having == "feed.rows":
+        assert names["best"] == {"BTC": 7.0}
+    else:
+        assert capsys.readouterr().out == "3 7.0 BTC\n"
+        assert names["table"].num_rows == names["frame"].height == 3
 
 
 def test_metadata_is_shown(folder: Path) -> None:

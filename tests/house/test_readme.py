@@ -54,7 +54,7 @@ def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
     # A block without a language is a picture.
     assert {name for name, _ in BLOCKS} == {"", "sh", "toml", "python"}
     assert len(blocks("toml")) == 1
-    assert len(blocks("python")) == 6
+    assert len(blocks("python")) == 7
     verbs = [command[:2] for command in commands() if command]
     assert verbs[:2] == [["make", "demo"], ["make", "test"]]  # .ci/run runs these
     assert {command[0] for command in verbs[2:]} == {"tickwire"}
@@ -86,6 +86,29 @@ def test_the_first_rows_are_shown_in_a_plain_installation(
         assert abs(now - time) < np.timedelta64(1, "m")
         assert symbol in ("BTC", "ETH")
         assert isinstance(price, float)
+
+
+def test_the_first_rows_come_one_by_one(simulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Enough(Exception):
+        pass
+
+    printed: list[tuple[object, ...]] = []
+
+    def keep(*values: object) -> None:
+        printed.append(values)
+        if len(printed) >= 20:
+            raise Enough
+
+    monkeypatch.setattr(tickwire, "Source", partial(tickwire.Source, url=simulator))
+    code = compile(block("python", "feed.rows"), "README.md", "exec")
+    with pytest.raises(Enough):
+        exec(code, {"print": keep})  # noqa: S102 - our own page
+    for time, symbol, side, price, size in printed:
+        assert isinstance(time, int)
+        assert symbol in ("BTC", "ETH")
+        assert side in ("buy", "sell")
+        assert isinstance(price, float)
+        assert isinstance(size, float)
 
 
 def test_trades_stream_into_polars(simulator: str, monkeypatch: pytest.MonkeyPatch) -> None:

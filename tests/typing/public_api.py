@@ -58,6 +58,17 @@ async def consume(path: str) -> int:
         lease: AbstractContextManager[pa.RecordBatch] = consumer.lease()
         with lease as borrowed:
             assert_type(len(borrowed), int)
+        lingering = feed.batches("trades", linger_ms=5, max_rows=1000)
+        assert_type(lingering, tickwire.BatchConsumer)
+        light = feed.batches("trades", form="light")
+        assert_type(light, tickwire.LightConsumer)
+        assert_type(await light.get(), tickwire.Batch)
+        async for each in light:
+            assert_type(each, tickwire.Batch)
+            assert_type(each.num_rows, int)
+        async for row in feed.rows("trades", linger_ms=5):
+            assert_type(row, tickwire.Row)
+            assert_type(row.copy(), tickwire.Row)
         async for batch in consumer:
             return int(batch.num_rows)
         consumer.shutdown(immediate=True)

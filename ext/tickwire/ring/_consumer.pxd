@@ -4,7 +4,8 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from tickwire.ring._attachment cimport Attachment
-from tickwire.ring._export cimport Extent
+from tickwire.ring._batch cimport Layout, Row
+from tickwire.ring._export cimport ArrowArray, Extent
 
 cdef enum:
     MAX_RUNS = 4096
@@ -19,7 +20,15 @@ cdef class Consumer(Attachment):
     cdef int64_t* counts
     cdef int64_t n_runs
     cdef Extent extent
+    cdef Layout layout          # of light batches; None before the first
 
+    # What `take` gives, None where there is nothing, and the same as a `Batch`; after `enter`.
+    cdef object take_rows(self, int64_t limit)
+    cdef object take_light(self, int64_t limit)
+    cdef Layout find_layout(self)
+    cdef Row make_row(self)
+    cdef int64_t first_mono_ns(self) noexcept nogil
+    cdef ArrowArray* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL
     cdef object take_held(self, int64_t limit)
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil
     cdef int64_t commit_take(self) noexcept nogil

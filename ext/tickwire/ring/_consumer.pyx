@@ -12,6 +12,7 @@ Rules of this file
 from libc.stdint cimport int64_t
 
 from tickwire.ring._attachment cimport Attachment
+from tickwire.ring._batch cimport Layout, Row, make_batch, make_row
 from tickwire.ring._export cimport (
     ArrowArray,
     build_batch,
@@ -136,35 +137,72 @@ cdef class Consumer(Attachment):
         RuntimeError
             It is leased, or in use by another thread.
         """
-        cdef int64_t limit = self.enter(max_rows)
+        return self.take_rows(self.enter(max_rows))
+
+    cdef object take_rows(self, int64_t limit):
         cdef ArrowArray* array
-        cdef int64_t first, n_dropped
+        cdef int64_t n_dropped = 0
         self.busy = True
         try:
             if self.commits:
                 return self.take_held(limit)
-            while True:
-                first = self.begin_take(limit)
-                if first < 0:
-                    return None
-                if self.extent.n_bytes > NOGIL_BYTES:
-                    with nogil:
-                        array = build_batch(self.core, &self.extent, False)
-                        first = self.commit_take() if array != NULL else 0
-                else:
-                    array = build_batch(self.core, &self.extent, False)
-                    first = self.commit_take() if array != NULL else 0
-                if array == NULL:
-                    raise MemoryError("no memory for a record batch")
-                if first < self.extent.stop:
-                    n_dropped = first - self.extent.first
-                    break
-                release_batch(array)
+            array = self.copy_rows(limit, &n_dropped)
         finally:
             self.busy = False
+        if array == NULL:
+            return None
         self.tell_room()
         batch = import_batch(array, self.ring.schema)
         return batch.slice(n_dropped) if n_dropped else batch
+
+    cdef object take_light(self, int64_t limit):
+        """The same as a `Batch`; rows are released at once."""
+        cdef ArrowArray* array
+        cdef int64_t n_dropped = 0
+        self.busy = True
+        try:
+            array = self.copy_rows(limit, &n_dropped)
+        finally:
+            self.busy = False
+        if array == NULL:
+            return None
+        self.tell_room()
+        return make_batch(self.find_layout(), array, n_dropped)
+
+    cdef Layout find_layout(self):
+        if self.layout is None:
+            self.layout = Layout(self.ring)
+        return self.layout
+
+    cdef Row make_row(self):
+        """A view of no row yet, for batches of `take_light`."""
+        return make_row(self.find_layout())
+
+    cdef int64_t first_mono_ns(self) noexcept nogil:
+        """When the next row that it takes was read; there must be one."""
+        return self.core.recv_mono[tw_load_acquire(&self.gate.value) >> 1 & self.core.mask]
+
+    cdef ArrowArray* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL:
+        # A batch and how many of its first rows were dropped meanwhile; NULL where there is none.
+        cdef ArrowArray* array
+        cdef int64_t first
+        while True:
+            first = self.begin_take(limit)
+            if first < 0:
+                return NULL
+            if self.extent.n_bytes > NOGIL_BYTES:
+                with nogil:
+                    array = build_batch(self.core, &self.extent, False)
+                    first = self.commit_take() if array != NULL else 0
+            else:
+                array = build_batch(self.core, &self.extent, False)
+                first = self.commit_take() if array != NULL else 0
+            if array == NULL:
+                raise MemoryError("no memory for a record batch")
+            if first < self.extent.stop:
+                n_dropped[0] = first - self.extent.first
+                return array
+            release_batch(array)
 
     cdef object take_held(self, int64_t limit):
         # Copy under a lease, so that the writer cannot pass what is copied, and keep the gate.

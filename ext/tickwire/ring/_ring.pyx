@@ -8,7 +8,7 @@ Rules of this file
   its block. Only what is Python's own is here: the dictionaries and who waits for rows.
 """
 
-from libc.stdint cimport INT32_MAX, int64_t
+from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
@@ -127,6 +127,7 @@ cdef class Ring:
         self.schema = table.arrow_schema
         self.dictionaries = dictionaries
         self.waiters = []
+        self.late_waiters = []
         self.room_waiters = []
         self.code_dictionaries = []
         if block is None:
@@ -203,20 +204,38 @@ cdef class Ring:
     cdef void wake(self) noexcept:
         cdef list waiters = self.waiters
         self.waiters = []
-        self.core.is_armed = False
+        if self.late_waiters:
+            waiters += [waiter for at, waiter in self.late_waiters if at <= self.core.published]
+            self.late_waiters = [each for each in self.late_waiters if each[0] > self.core.published]
+        self.core.wake_at = self.next_wake()
         for waiter in waiters:
             call(waiter)
 
-    def arm(self, callback):
+    cdef int64_t next_wake(self) noexcept:
+        cdef int64_t at = INT64_MAX
+        if self.waiters:
+            return 0
+        for each in self.late_waiters:
+            at = min(at, <int64_t> each[0])
+        return at
+
+    def arm(self, callback, *, int64_t rows=1):
         """Have `callback` called once, at the next publish. Writer's thread only.
 
         Parameters
         ----------
         callback
             Called without arguments, in the writer's thread, inside `publish`; must be short.
+        rows
+            Called at the publish with which so many rows have been published since now.
         """
-        self.waiters.append(callback)
-        self.core.is_armed = True
+        if rows <= 1:
+            self.waiters.append(callback)
+            self.core.wake_at = 0
+            return
+        cdef int64_t at = self.core.published + rows
+        self.late_waiters.append((at, callback))
+        self.core.wake_at = min(self.core.wake_at, at)
 
     def disarm(self, callback):
         """Take back what `arm` asked for; nothing happens where it was called already.
@@ -228,7 +247,8 @@ cdef class Ring:
         """
         if callback in self.waiters:
             self.waiters.remove(callback)
-        self.core.is_armed = bool(self.waiters)
+        self.late_waiters = [each for each in self.late_waiters if each[1] != callback]
+        self.core.wake_at = self.next_wake()
 
     cdef void tell_room(self) noexcept:
         cdef list waiters = self.room_waiters

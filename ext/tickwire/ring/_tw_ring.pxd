@@ -59,7 +59,7 @@ cdef extern from "tickwire/ring/ring.h" nogil:
         int64_t published
         int64_t rewind_at
         int64_t skipped
-        int64_t is_armed
+        int64_t wake_at
         void (*wake)(void* waker) noexcept nogil
         void* waker
         int64_t is_refused

@@ -62,7 +62,7 @@ typedef struct {
     int64_t skipped;   /* positions jumped over: a copy */
     int64_t floor;     /* a copy */
     int64_t gating;
-    int64_t is_armed;  /* `wake` is due at the next publish */
+    int64_t wake_at;   /* `wake` is due once this many rows are published; INT64_MAX: never */
     void (*wake)(void *waker);
     void *waker;
     int64_t is_refused; /* a row or a text did not fit since the writer looked here last */

@@ -58,7 +58,7 @@ static inline void tw_publish(tw_ring *ring)
     ring->published = ring->message_start = ring->head;
     /* Release: the rows are written before the cursor says so. Partner: the consumers' acquire. */
     tw_store_release(&ring->header->cursor.value, ring->head);
-    if (ring->is_armed)
+    if (ring->head >= ring->wake_at)
         ring->wake(ring->waker);
 }
 

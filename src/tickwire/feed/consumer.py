@@ -1,23 +1,19 @@
-"""The consumer of one table whose items are record batches.
+"""The consumers of one table whose items are batches: Arrow's own, or light ones.
 
-Rules of this file
-------------------
-- From a publish to the body of an `async for` there is one hop of the loop and as little Python as
-  can be: at a modest rate that is much of a row's latency. So `get` and `__anext__` give the same
-  coroutine, which awaits the future that the publish sets.
-- Batches that a program has put are given before the ring's rows.
+Batches that a program has put are given before the ring's rows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow as pa
 
 from tickwire.feed.row_queue import QueueEmpty, QueueFull, QueueShutDown, RowQueue
+from tickwire.ring import Batch
 
 
 class BatchConsumer(RowQueue):
@@ -26,13 +22,10 @@ class BatchConsumer(RowQueue):
     Its parameters and attributes are those of `RowQueue`.
     """
 
-    def __aiter__(self) -> BatchConsumer:
-        return self
+    _items: ClassVar[Any] = pa.RecordBatch
+    _items_name: ClassVar[str] = "pyarrow.RecordBatch"
 
-    def __anext__(self) -> Coroutine[Any, Any, pa.RecordBatch]:
-        return self._next(StopAsyncIteration)
-
-    def get(self) -> Coroutine[Any, Any, pa.RecordBatch]:
+    async def get(self) -> pa.RecordBatch:
         """Wait for rows and take all there are; the batch owns its memory.
 
         Returns
@@ -47,7 +40,10 @@ class BatchConsumer(RowQueue):
         ConsumerLagged
             With `on_lag="raise"`: rows were dropped before the next one; `get` goes on behind them.
         """
-        return self._next(QueueShutDown)
+        try:
+            return await anext(self)
+        except StopAsyncIteration:
+            raise QueueShutDown from None
 
     def put_nowait(self, batch: pa.RecordBatch) -> None:
         """Let this consumer have a batch of the program's own, before what the ring holds.
@@ -61,15 +57,15 @@ class BatchConsumer(RowQueue):
         TypeError
             It is no record batch.
         """
-        if not isinstance(batch, pa.RecordBatch):
-            raise TypeError(f"put a pyarrow.RecordBatch, not {type(batch).__name__}")
+        if not isinstance(batch, self._items):
+            raise TypeError(f"put a {self._items_name}, not {type(batch).__name__}")
         if self._detached or self._left is not None:
             raise QueueShutDown
         waiting = self.qsize()
         if waiting and waiting + batch.num_rows > self._maxsize:
             raise QueueFull
         self._put.append(batch)
-        self._wake_getter()
+        self._getters.wake_one()
 
     async def put(self, batch: pa.RecordBatch) -> None:
         """Put a batch as `put_nowait` does, once there is room for its rows."""
@@ -141,52 +137,31 @@ class BatchConsumer(RowQueue):
         finally:
             del batch
             self._rows.release()
+            self._getters.note_taken()
             self._note_taken(n_rows)
             self.task_done()
 
-    def _take(self) -> pa.RecordBatch | None:
-        """Take all rows there are, None where there is none; only where it is open."""
-        if self._put:
-            self._unfinished += 1
-            batch = self._put.popleft()
-            if self._putters:
-                self._wake_putters()
-            return batch
-        if self._left == 0:
-            return None
-        if self._drops_past:
-            self._drop_excess()
-        if self._raises:
-            self._check_lag()
-        batch = self._rows.take(self._left)
-        if batch is None:
-            return None
-        if self._latency is not None:
-            self._rows.record(self._latency)
+    def _take_put(self) -> pa.RecordBatch:
+        """Take what a program has put."""
         self._unfinished += 1
-        if self._left is not None or self._getters:
-            self._note_taken(batch.num_rows)
+        batch = self._put.popleft()
         if self._putters:
             self._wake_putters()
         return batch
 
-    async def _next(self, end: type[Exception]) -> pa.RecordBatch:
-        """Wait for rows and take all there are; raises `end` when there will be none."""
-        while self._put or not self._detached:
-            if self._put or self._left != 0:
-                batch = self._take()
-                if batch is not None:
-                    return batch
-            if self._left is not None:
-                self._detach()
-                break
-            getter = asyncio.get_running_loop().create_future()
-            self._getters.append(getter)
-            if not self._armed:
-                self._arm()
-            try:
-                await getter
-            except BaseException:
-                self._give_up(getter)
-                raise
-        raise end
+
+class LightConsumer(BatchConsumer):
+    """The same with light batches: an item costs little to make where it has few rows.
+
+    What is leased is a pyarrow.RecordBatch here too.
+    """
+
+    _form: ClassVar[Literal["light"]] = "light"
+    _items: ClassVar[Any] = Batch
+    _items_name: ClassVar[str] = "tickwire.Batch"
+
+    if TYPE_CHECKING:  # the compiled base has it all
+
+        def __anext__(self) -> Awaitable[Batch]: ...
+        async def get(self) -> Batch: ...  # noqa: D102 - as above
+        def get_nowait(self) -> Batch: ...  # noqa: D102 - as above

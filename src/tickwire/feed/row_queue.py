@@ -13,15 +13,15 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import pyarrow as pa
 
 from tickwire.errors import ConsumerLagged
+from tickwire.feed._taking import Taking
 from tickwire.ring import Consumer, Loss, Ring
 from tickwire.wording import counted
 
@@ -32,6 +32,7 @@ QueueEmpty = asyncio.QueueEmpty
 QueueFull = asyncio.QueueFull
 
 OnLag = Literal["block", "drop", "raise"]
+MAX_LINGER_MS = 60_000
 
 if TYPE_CHECKING or not hasattr(asyncio, "QueueShutDown"):  # before Python 3.13
 
@@ -42,7 +43,7 @@ else:
     QueueShutDown = asyncio.QueueShutDown
 
 
-class RowQueue:
+class RowQueue(Taking):
     """What every consumer of a table has, in whatever form it takes the rows.
 
     Parameters
@@ -62,6 +63,11 @@ class RowQueue:
         ring then holds from there on.
     on_loss
         Called with the rows that were dropped at `maxsize`.
+    linger_ms
+        From the first row to the wake-up of who waits, so that it wakes once for all rows that came
+        meanwhile; 0: at once.
+    max_rows
+        Of one batch; as many end a linger. None: as many as there are.
 
     Attributes
     ----------
@@ -70,6 +76,8 @@ class RowQueue:
     rows
         What reads the ring.
     """
+
+    _form: ClassVar[Literal["arrow", "light", "rows"]] = "arrow"
 
     def __init__(
         self,
@@ -80,37 +88,46 @@ class RowQueue:
         name: str = "batches",
         maxsize: int | None = None,
         on_loss: Callable[[Loss], None] | None = None,
+        linger_ms: float = 0,
+        max_rows: int | None = None,
     ) -> None:
         if on_lag not in (None, "block", "drop", "raise"):
             raise ValueError(f"on_lag is {on_lag!r}: block, drop or raise")
         if maxsize is not None and maxsize < 1:
             raise ValueError(f"maxsize is {maxsize}: at least 1 row")
+        if not 0 <= linger_ms <= MAX_LINGER_MS:
+            raise ValueError(f"linger_ms is {linger_ms}: 0 to {MAX_LINGER_MS:,}")
+        if max_rows is not None and max_rows < 1:
+            raise ValueError(f"max_rows is {max_rows}: at least 1 row")
         capacity = int(ring.capacity)
         self._maxsize = capacity if maxsize is None else min(maxsize, capacity)
         blocks = on_lag == "block" or (on_lag is None and not ring.drops_oldest)
         self._drops_past = 0 if maxsize is None or blocks else self._maxsize
-        self.name = name
-        self._ring = ring
-        self.rows = self._rows = Consumer(
+        self._raises = on_lag == "raise"
+        rows = Consumer(
             ring,
             on_lag="drop" if on_lag == "raise" else on_lag,
             max_lag=self._maxsize if maxsize is not None and blocks else 0,
         )
+        # Who lingers must not be who lags: half of what may wait wakes it.
+        enough_rows = max(self._maxsize // 2, 1)
+        super().__init__(
+            rows,
+            form=self._form,
+            linger_s=linger_ms / 1e3,
+            enough_rows=enough_rows if max_rows is None else min(max_rows, enough_rows),
+            max_rows=max_rows,
+            checks=self._raises or self._drops_past > 0,
+        )
+        self.name = name
+        self._ring = ring
+        self._rows = rows
         ring.renew_limits()
         self._on_loss = on_loss
-        self._put: deque[pa.RecordBatch] = deque()
-        self._putters: deque[asyncio.Future[None]] = deque()
         self._n_lost = 0  # at `maxsize`
-        self._raises = on_lag == "raise"
         self._n_dropped = 0  # which were raised
         self._latency = latency
-        self._getters: deque[asyncio.Future[None]] = deque()
         self._joiners: deque[asyncio.Future[None]] = deque()
-        self._armed = False
-        self._unfinished = 0
-        self._left: int | None = None  # rows still to give once it is shut down
-        self._detached = False
-        self._wake = _waker(weakref.ref(self))
 
     def __repr__(self) -> str:
         state = "ended" if self._detached else f"{counted(self.qsize(), 'row')} to take"
@@ -139,7 +156,7 @@ class RowQueue:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_detached") and not self._detached:
+        if hasattr(self, "_rows") and not self._detached:
             self._rows.close()
 
     @property
@@ -173,7 +190,7 @@ class RowQueue:
         """
         while not self._detached:
             n_rows = self.qsize()
-            if n_rows:
+            if n_rows and (self._put or self._left is not None or self._getters.may_take):
                 return n_rows
             if self._left is not None:
                 self._detach()
@@ -221,10 +238,8 @@ class RowQueue:
         if immediate or (self._left == 0 and not self._put):
             self._detach()
         self._wake_putters()
-        for getter in self._getters:
-            if not getter.done():
-                getter.set_result(None)
-        self._getters.clear()
+        self._getters.stop()
+        self._getters.wake_all()
         self._wake_joiners()
 
     def close(self) -> None:
@@ -239,6 +254,12 @@ class RowQueue:
         if self._left == 0:
             self._detach()
             raise QueueShutDown
+
+    def _before_take(self) -> None:
+        """Drop what is too old, and raise what was lost."""
+        self._drop_excess()
+        if self._raises:
+            self._check_lag()
 
     def _drop_excess(self) -> None:
         """Drop the oldest rows where more wait than may, and this consumer does not block."""
@@ -268,7 +289,7 @@ class RowQueue:
             if self._left <= 0:
                 self._detach()
         elif self._getters:
-            self._arm()
+            self._getters.arm()
 
     def _detach(self) -> None:
         if not self._detached:
@@ -276,35 +297,20 @@ class RowQueue:
             self._rows.close()
 
     async def _wait_for_publish(self) -> None:
-        getter = asyncio.get_running_loop().create_future()
-        self._getters.append(getter)
-        self._arm()
+        getter = self._getters.wait()
         try:
             await getter
         except BaseException:
             self._give_up(getter)
             raise
         if self._getters:  # the rows stay: another waiter may take them
-            self._wake_getter()
+            self._getters.wake_one()
 
     def _give_up(self, getter: asyncio.Future[None]) -> None:
-        getter.cancel()
-        if getter in self._getters:
-            self._getters.remove(getter)
-        if not self.empty():  # it was woken, and the rows are there for another one
-            self._wake_getter()
-
-    def _arm(self) -> None:
-        if not self._armed and not self._detached:
-            self._armed = True
-            self._ring.arm(self._wake)
-
-    def _wake_getter(self) -> None:
-        while self._getters:
-            getter = self._getters.popleft()
-            if not getter.done():
-                getter.set_result(None)
-                break
+        self._getters.forget(getter)
+        # Where it was woken, the rows are there for another one.
+        if self._getters and not self.empty() and self._getters.may_take:
+            self._getters.wake_one()
 
     def _wake_putters(self) -> None:
         for putter in self._putters:
@@ -318,15 +324,3 @@ class RowQueue:
             if not waiter.done():
                 waiter.set_result(None)
         self._joiners.clear()
-
-
-def _waker(consumer: weakref.ref[RowQueue]) -> Callable[[], None]:
-    """Make what the ring calls: it must not keep the consumer alive."""
-
-    def wake() -> None:
-        waiting = consumer()
-        if waiting is not None:
-            waiting._armed = False
-            waiting._wake_getter()
-
-    return wake

@@ -23,7 +23,6 @@ from typing import Any
 from tickwire.config import Context
 from tickwire.errors import RequestRefused, SinkError, TickwireError
 from tickwire.feed.committed import Committed
-from tickwire.feed.consumer import BatchConsumer
 from tickwire.feed.critical import Critical
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import open_sinks
@@ -31,6 +30,7 @@ from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.put_off import PutOff
+from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
@@ -183,7 +183,7 @@ class RunningFeed:
         if self.sources:
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
-    async def stop(self, consumers: Iterable[BatchConsumer], flush_s: float | None = None) -> None:
+    async def stop(self, consumers: Iterable[RowQueue], flush_s: float | None = None) -> None:
         """Stop reading, drain the rings, commit the sinks.
 
         Parameters

@@ -4,6 +4,7 @@ Knows nothing of: messages and venues. Words: sequence, cursor, gating, claim, p
 dictionary, code, stream, sweep. Its C part: ext/tickwire/ring.
 """
 
+from tickwire.ring._batch import Batch, Row
 from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
@@ -13,12 +14,14 @@ from tickwire.ring.stream import Silence, Stream
 
 __all__ = [
     "MAX_SYMBOLS",
+    "Batch",
     "Consumer",
     "Dictionaries",
     "Dictionary",
     "Drop",
     "Loss",
     "Ring",
+    "Row",
     "Silence",
     "Stream",
     "Streams",

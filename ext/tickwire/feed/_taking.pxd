@@ -1,0 +1,61 @@
+"""How a consumer waits for rows and takes them: one object per wait, and no coroutine of Python."""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from tickwire.ring._batch cimport Row
+from tickwire.ring._consumer cimport Consumer
+from tickwire.ring._ring cimport Ring
+
+
+# Who waits for the rows of a consumer. The ring holds it, so it does not hold the consumer.
+@cython.final
+cdef class Getters:
+    cdef Ring ring
+    cdef Consumer rows
+    cdef readonly object waiting    # deque of futures
+    cdef double linger_s            # 0: a publish wakes at once
+    cdef int64_t enough_rows        # so many end a linger
+    cdef object timer               # of a linger that runs
+    cdef object loop                # the timer's
+    cdef bint is_armed              # the ring calls
+    cdef bint is_late               # ... not before `enough_rows` are there
+    cdef bint is_over               # the linger is
+
+    cdef bint is_due(self) except -1
+    cpdef void note_taken(self)
+
+
+cdef class Taking:
+    cdef readonly Getters _getters
+    cdef readonly Consumer rows
+    cdef public object _put         # deque of batches
+    cdef public object _putters     # deque of futures
+    cdef public object _left        # rows still to give once it is shut down; else None
+    cdef public object _latency
+    cdef public bint _detached
+    cdef public int64_t _unfinished
+    cdef bint checks                # `_before_take` has something to do
+    cdef int64_t max_rows
+    cdef int form
+    cdef readonly Row _row          # of rows: the one that is given
+    cdef Given given
+
+    cdef object poll(self)
+
+
+# What a row that is there already is awaited as.
+@cython.final
+cdef class Given:
+    cdef object item
+
+
+@cython.final
+@cython.freelist(16)
+cdef class Next:
+    cdef Taking consumer            # None once it is over
+    cdef object future              # waits for it
+    cdef bint has_item
+
+    cdef object step(self)
+    cdef void give_up(self)

@@ -1,0 +1,350 @@
+"""How a consumer waits for rows and takes them: one object per wait, and no coroutine of Python.
+
+Rules of this file
+------------------
+- Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
+  ring and the wish to be woken nothing can be published.
+- From a publish to the body of an `async for` there is one hop of the loop: the publish sets the
+  future that the task awaits. What the task awaits is a `Next`, which takes the rows when it is
+  resumed; where they are there, it does not suspend at all.
+- A consumer that lingers has one timer, set by the first row. While it runs the ring calls nobody,
+  unless as many rows have come as end the linger.
+- The ring holds the getters and not the consumer, so an abandoned consumer is collected.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport INT64_MAX, int64_t
+
+from tickwire.ring._batch cimport Batch, Row
+from tickwire.ring._consumer cimport Consumer
+from tickwire.ring._ring cimport Ring
+
+from asyncio import get_running_loop
+from collections import deque
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+
+    # What `await` gets a result from without a StopIteration; Cython has no syntax for it.
+    ctypedef struct PyAsyncMethods:
+        PySendResult (*am_send)(PyObject*, PyObject*, PyObject**) noexcept
+
+    ctypedef struct PyTypeObject:
+        PyAsyncMethods* tp_as_async
+
+    void PyErr_SetObject(PyObject* kind, PyObject* value)
+
+cdef extern from "tickwire/base/clock.h":
+    int64_t tw_mono_ns() noexcept nogil
+
+cdef enum Form:
+    ARROW
+    LIGHT
+    ROWS
+
+cdef dict FORMS = {"arrow": ARROW, "light": LIGHT, "rows": ROWS}
+
+
+cdef class Getters:
+    """Futures of those who wait for the rows of one consumer, and the linger.
+
+    Parameters
+    ----------
+    rows
+        What reads the ring.
+    linger_s
+        From the first row to the wake-up, seconds.
+    enough_rows
+        So many wake at once all the same.
+    """
+
+    def __cinit__(self, Consumer rows not None, *, double linger_s=0.0, int64_t enough_rows=1):
+        self.ring = rows.ring
+        self.rows = rows
+        self.waiting = deque()
+        self.linger_s = linger_s
+        self.enough_rows = enough_rows
+
+    def __bool__(self):
+        return bool(self.waiting)
+
+    def __call__(self):
+        """Wake one, or begin to linger: what the ring calls at a publish."""
+        self.is_armed = self.is_late = False
+        if self.linger_s == 0.0 or self.is_due():
+            self.wake_one()
+
+    def wait(self):
+        """Give a future that is done when there may be rows to take."""
+        future = get_running_loop().create_future()
+        self.waiting.append(future)
+        self.arm()
+        return future
+
+    def arm(self):
+        """Have the ring call at the next publish, unless a linger runs."""
+        if self.is_armed or self.rows.gate == NULL:
+            return
+        self.is_armed = True
+        if self.timer is None:
+            self.ring.arm(self)
+        else:
+            self.is_late = True
+            self.ring.arm(self, rows=self.enough_rows - <int64_t> self.rows.available)
+
+    cdef bint is_due(self) except -1:
+        # Whether rows may be taken. Where a linger has to run first, it runs from now on.
+        cdef int64_t n_rows
+        cdef double left_s
+        if self.linger_s == 0.0 or self.is_over:
+            return True
+        n_rows = self.rows.available
+        if n_rows == 0 or n_rows >= self.enough_rows:
+            return True
+        if self.timer is None:
+            # From when the first row was read; a replay's rows may have been at any time.
+            left_s = self.linger_s - (tw_mono_ns() - self.rows.first_mono_ns()) / 1e9
+            left_s = min(left_s, self.linger_s)
+            if left_s <= 0.0:
+                self.is_over = True
+                return True
+            self.timer = get_running_loop().call_later(left_s, self.end_linger)
+        if not self.is_armed:
+            self.arm()
+        return False
+
+    @property
+    def may_take(self):
+        """Whether rows may be taken; where a linger has to run first, it runs from now on."""
+        return self.is_due()
+
+    def end_linger(self):
+        """Let the rows be taken that have come."""
+        self.timer = None
+        self.is_over = True
+        self.wake_one()
+
+    cpdef void note_taken(self):
+        """Note that rows were taken: the next one begins a linger."""
+        self.is_over = False
+        self.stop()
+
+    def stop(self):
+        """Stop a linger that runs."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.is_late:
+            self.ring.disarm(self)
+            self.is_armed = self.is_late = False
+
+    def wake_one(self):
+        """Wake the one who has waited longest."""
+        while self.waiting:
+            future = self.waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def wake_all(self):
+        """Wake all."""
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
+        self.waiting.clear()
+
+    def forget(self, future):
+        """Let one wait no longer; whether it was woken is up to the caller."""
+        future.cancel()
+        if future in self.waiting:
+            self.waiting.remove(future)
+
+
+cdef class Taking:
+    """What a consumer takes, in one of three forms: the part of it that each wake-up runs.
+
+    Parameters
+    ----------
+    rows
+        What reads the ring.
+    form
+        `arrow`, `light` or `rows`.
+    linger_s, enough_rows
+        As of `Getters`.
+    max_rows
+        Of a batch; None: all there are.
+    checks
+        Whether `_before_take` has something to do.
+    """
+
+    def __init__(self, Consumer rows not None, *, form, linger_s, enough_rows, max_rows, checks):
+        self.rows = rows
+        self.form = FORMS[form]
+        self.max_rows = INT64_MAX if max_rows is None else max_rows
+        self.checks = checks
+        self._getters = Getters(rows, linger_s=linger_s, enough_rows=enough_rows)
+        self._put = deque()
+        self._putters = deque()
+        if self.form == ROWS:
+            self._row = rows.make_row()
+            self.given = Given.__new__(Given)
+            self.given.item = self._row
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        if self._row is not None and self._row.advance():
+            return self.given
+        cdef Next waiting = Next.__new__(Next)
+        waiting.consumer = self
+        return waiting
+
+    def _take(self):
+        """Take all rows there are, None where there is none; only where it is open."""
+        cdef int64_t limit = self.max_rows
+        if self._put:
+            return self._take_put()
+        if self._left is not None:
+            limit = min(limit, <int64_t> self._left)
+            if limit == 0:
+                return None
+        if self.checks:
+            self._before_take()
+        self.rows.enter(None)
+        if self.form == ARROW:
+            item = self.rows.take_rows(limit)
+        else:
+            item = self.rows.take_light(limit)
+        if item is None:
+            return None
+        if self._getters.linger_s > 0.0:
+            self._getters.note_taken()
+        if self._latency is not None:
+            self.rows.record(self._latency)
+        if self._left is not None or self._getters.waiting:
+            self._note_taken(item.num_rows)
+        if self._putters:
+            self._wake_putters()
+        if self.form == ROWS:
+            self._row.begin(<Batch> item)
+            return self._row
+        self._unfinished += 1
+        return item
+
+    cdef object poll(self):
+        # What can be taken now, or None; raises StopAsyncIteration where nothing will be.
+        if not self._put and self._left is None and not self._detached:
+            return self._take() if self._getters.is_due() else None
+        if self._put or not self._detached:
+            if self._put or self._left != 0:
+                item = self._take()
+                if item is not None:
+                    return item
+            if self._left is None:
+                return None
+            self._detach()
+        raise StopAsyncIteration
+
+
+cdef class Given:
+    """What a row that is there already is awaited as."""
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration(self.item)
+
+
+cdef PySendResult send_given(PyObject* given, PyObject* _value, PyObject** result) noexcept:
+    item = (<Given> given).item
+    Py_INCREF(item)
+    result[0] = <PyObject*> item
+    return PYGEN_RETURN
+
+
+cdef class Next:
+    """The next batch or row of a consumer, to be awaited once."""
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        item = self.step()
+        if self.has_item:
+            raise StopIteration(item)
+        return item
+
+    def send(self, value):
+        """As of a coroutine."""
+        return self.__next__()
+
+    def throw(self, kind, value=None, trace=None):
+        """Give up waiting and raise, as of a coroutine."""
+        self.give_up()
+        if isinstance(kind, BaseException):
+            raise kind
+        raise kind() if value is None else value
+
+    def close(self):
+        """Give up waiting."""
+        self.give_up()
+
+    cdef object step(self):
+        # The item, or the future to wait for.
+        cdef Taking consumer = self.consumer
+        if consumer is None:
+            raise RuntimeError("cannot await again what has been awaited")
+        self.future = None
+        item = consumer.poll()
+        if item is not None:
+            self.has_item = True
+            self.consumer = None
+            return item
+        self.future = consumer._getters.wait()
+        # As `Future.__await__` does: the task looks at it.
+        self.future._asyncio_future_blocking = True
+        return self.future
+
+    cdef void give_up(self):
+        cdef Taking consumer = self.consumer
+        self.consumer = None
+        if self.future is not None and consumer is not None:
+            consumer._give_up(self.future)
+        self.future = None
+
+
+cdef PySendResult send(Next waiting, PyObject** result) noexcept:
+    error = None
+    try:
+        item = waiting.step()
+    except BaseException as raised:
+        error = raised
+    if error is not None:
+        kind = type(error)
+        PyErr_SetObject(<PyObject*> kind, <PyObject*> error)
+        result[0] = NULL
+        return PYGEN_ERROR
+    Py_INCREF(item)
+    result[0] = <PyObject*> item
+    return PYGEN_RETURN if waiting.has_item else PYGEN_NEXT
+
+
+cdef PySendResult send_next(PyObject* waiting, PyObject* _value, PyObject** result) noexcept:
+    return send((<Next> waiting), result)
+
+
+# Both have `__await__`, so their slots of async methods are there.
+(<PyTypeObject*> Given).tp_as_async.am_send = send_given
+(<PyTypeObject*> Next).tp_as_async.am_send = send_next

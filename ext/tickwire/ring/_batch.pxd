@@ -1,0 +1,58 @@
+"""A batch of rows that costs little to make, and a view of one of its rows."""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from tickwire.ring._export cimport ArrowArray
+from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport MAX_COLUMNS
+
+
+# What all batches of a ring have in common.
+@cython.final
+cdef class Layout:
+    cdef object schema              # pyarrow.Schema
+    cdef str table
+    cdef tuple names
+    cdef dict places                # column's name: its place
+    cdef int n_columns
+    cdef int kinds[MAX_COLUMNS]
+    cdef list dictionaries          # by column; None where it has no codes
+    cdef list strings               # by column: str of every code met so far
+
+    cdef object string_of(self, int place, int64_t code)
+    cdef object cell(self, const ArrowArray* array, int place, int64_t row)
+
+
+@cython.final
+@cython.no_gc          # nothing that it refers to refers back
+@cython.freelist(16)
+cdef class Batch:
+    cdef Layout layout
+    cdef ArrowArray* array          # owned; the struct stays readable when pyarrow has taken it
+    cdef int64_t first              # rows before were dropped while they were copied
+    cdef readonly int64_t num_rows
+    cdef object arrow               # the RecordBatch, once it was asked for: it keeps the memory
+
+    cdef int place_of(self, object key) except -1
+    cdef object rows(self)
+    cdef object view(self, const ArrowArray* array, object dtype)
+
+
+@cython.final
+cdef class Row:
+    cdef Layout layout
+    cdef Batch batch                # None: no row
+    cdef int64_t at                 # of the arrays
+    cdef int64_t stop
+
+    cdef void begin(self, Batch batch) noexcept
+    cpdef bint advance(self) noexcept
+    cpdef void end(self) noexcept
+
+
+cdef Row make_row(Layout layout)
+
+
+# A batch of what `build_batch` gave, without its first rows; it owns the array from then on.
+cdef Batch make_batch(Layout layout, ArrowArray* array, int64_t n_dropped)
