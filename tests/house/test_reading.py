@@ -166,7 +166,7 @@ async def test_light_batches_and_rows_are_read(
 
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     names: dict[str, Any] = {"feed": Feed()}
-    await eval(compile(block(having), "reading.md", "exec", flags=flags), names)  # noqa: S307 - ours
+    await eval(compile(block(having), "reading.md", "exec", flags=flags), names)  # noqa: S307 - our own
     if having == "feed.rows":
         assert names["best"] == {"BTC": 7.0}
     else:

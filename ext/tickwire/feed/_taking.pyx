@@ -7,7 +7,7 @@ Rules of this file
 - From a publish to the body of an `async for` there is one hop of the loop: the publish sets the
   future that the task awaits. What the task awaits is a `Next`, which takes the rows when it is
   resumed; where they are there, it does not suspend at all.
-- A consumer that lingers has one timer, set by the first row. While it runs the ring calls nobody,
+- A consumer that lingers has one timer, set by the first row. While it runs the ring does not call it,
   unless as many rows have come as end the linger.
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
 """
@@ -16,9 +16,8 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
 
-from tickwire.ring._batch cimport Batch, Row
+from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
-from tickwire.ring._ring cimport Ring
 
 from asyncio import get_running_loop
 from collections import deque
@@ -190,7 +189,7 @@ cdef class Taking:
         self._put = deque()
         self._putters = deque()
         if self.form == ROWS:
-            self._row = rows.make_row()
+            self._row = rows.view_rows()
             self.given = Given.__new__(Given)
             self.given.item = self._row
 

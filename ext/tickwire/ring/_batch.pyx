@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - A batch is the memory that `build_batch` fills and nothing else: no object per column. What is
   asked for is made then: a column's numpy array, the value of a row, the pyarrow.RecordBatch.
-- Memory is kept by whoever looks at it: arrays and rows keep the batch. Nobody writes to it.
+- Memory is kept by what looks at it: arrays and rows keep the batch. It is never written again.
 - pyarrow takes the array over when the RecordBatch is made; the structs, which lie in the same
   memory, can still be read, for the batch keeps the RecordBatch.
 """
@@ -177,7 +177,6 @@ cdef class Batch:
         cdef int place = self.place_of(key)
         cdef int kind = self.layout.kinds[place]
         cdef const ArrowArray* array = self.array.children[place]
-        cdef Values values
         if kind == KIND_BOOL and array.buffers[0] == NULL:
             return np.array([self.layout.cell(array, place, row) for row in self.rows()], np.bool_)
         if kind in (KIND_CODE16, KIND_CODE32, KIND_TEXT, KIND_BINARY, KIND_BOOL):

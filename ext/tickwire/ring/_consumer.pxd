@@ -26,7 +26,7 @@ cdef class Consumer(Attachment):
     cdef object take_rows(self, int64_t limit)
     cdef object take_light(self, int64_t limit)
     cdef Layout find_layout(self)
-    cdef Row make_row(self)
+    cdef Row view_rows(self)
     cdef int64_t first_mono_ns(self) noexcept nogil
     cdef ArrowArray* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL
     cdef object take_held(self, int64_t limit)

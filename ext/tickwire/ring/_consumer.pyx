@@ -174,7 +174,7 @@ cdef class Consumer(Attachment):
             self.layout = Layout(self.ring)
         return self.layout
 
-    cdef Row make_row(self):
+    cdef Row view_rows(self):
         """A view of no row yet, for batches of `take_light`."""
         return make_row(self.find_layout())
 

@@ -206,7 +206,9 @@ cdef class Ring:
         self.waiters = []
         if self.late_waiters:
             waiters += [waiter for at, waiter in self.late_waiters if at <= self.core.published]
-            self.late_waiters = [each for each in self.late_waiters if each[0] > self.core.published]
+            self.late_waiters = [
+                each for each in self.late_waiters if each[0] > self.core.published
+            ]
         self.core.wake_at = self.next_wake()
         for waiter in waiters:
             call(waiter)
