@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from tests.feed.test_handler import source, trades, until
 from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
-from tickwire.feed import running, staleness
+from tickwire.feed import running, sources, staleness
+from tickwire.venues import load
 
 
 class Market:
@@ -106,6 +108,22 @@ async def test_a_coin_that_falls_silent_is_asked_for_again_and_lies_in_a_gap() -
     lasted_s = (stale[-1]["ts_end"] - stale[0]["ts_start"]) / 1e9
     assert 0.4 <= lasted_s < 3
     assert market.methods("BTC") == ["subscribe"]
+
+
+async def test_of_many_connections_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "GROUPS_A_TURN", 2)
+    hyperliquid = load("hyperliquid")
+    limits = replace(hyperliquid.limits, subscriptions_per_connection=1)
+    market, coins = Market(), [f"C{number}" for number in range(7)]
+    async with (
+        serve_raw(market.serve) as port,
+        feed_of(port, *coins, venue=replace(hyperliquid, limits=limits), stale_after_s=0.4) as feed,
+        asyncio.timeout(20),
+    ):
+        await until(lambda: feed.summary()["rows"]["trades"] > 140)
+        assert market.n_connections == 7
+        market.muted.update(coins)
+        await until(lambda: all("unsubscribe" in market.methods(coin) for coin in coins))
 
 
 def rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:

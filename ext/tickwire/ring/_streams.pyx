@@ -320,16 +320,14 @@ cdef class Streams:
         self.sweep()
         cdef int64_t n = self.table.n_of(session)
         cdef tw_stream* at = self.table.sessions[session].at if n > 0 else NULL
-        cdef int64_t last = 0
-        cdef int64_t i
-        for i in range(n):
-            if at[i].flow.n_rows > 0:
-                last = max(last, at[i].flow.last_mono)
+        cdef int64_t i, each
         result = np.zeros(codes.shape[0], np.int64)
         cdef int64_t[::1] times = result
         for i in range(codes.shape[0]):
             if codes[i] < 0:
-                times[i] = last
+                for each in range(n):
+                    if at[each].flow.n_rows > 0:
+                        times[i] = max(times[i], at[each].flow.last_mono)
             elif codes[i] < n and at[codes[i]].flow.n_rows > 0:
                 times[i] = at[codes[i]].flow.last_mono
         return result

@@ -390,6 +390,8 @@ class RunningFeed:
         late_s = 0.0
         while True:
             self.housekeeping()
+            for source in self.sources:
+                await source.look_at_groups()
             self.on_housekeeping(late_s)
             pause_s = HURRIED_S if self._is_hurried() else HOUSEKEEPING_S
             slept_s = time.monotonic()

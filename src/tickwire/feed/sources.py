@@ -33,6 +33,7 @@ from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, canc
 _log = get_logger("tickwire.feed")
 
 # How long a stop waits for room for what is held, and how long between two looks.
+GROUPS_A_TURN = 16  # of the loop: however many connections there are, no turn takes long
 RELEASE_S = 1.0
 RELEASE_PAUSE_S = 0.01
 COUNTS_LOG_S = 60.0  # between two lines about a count that should not grow
@@ -205,9 +206,15 @@ class LiveSource:
         self.decoder.release_held()
         self._hold_gaps()
         self.gaps.look()
-        for group, changes in zip(self.groups, self.changes, strict=True):
+
+    async def look_at_groups(self) -> None:
+        """Find streams that are silent, and connections to replace; a few at a time."""
+        pairs = zip(self.groups, self.changes, strict=True)
+        for number, (group, changes) in enumerate(pairs, 1):
             group.look()
             changes.look()
+            if number % GROUPS_A_TURN == 0:
+                await asyncio.sleep(0)  # what has come meanwhile is read first
 
     def _depth(self) -> float:
         """Give how full the fullest of its rings is."""
@@ -239,9 +246,11 @@ class LiveSource:
 
     def _hold_gaps(self) -> None:
         """Let no silence be a gap while reading is paused, or the loop has just stood still."""
+        clocks = (group.awake for group in self.groups)
+        awake = next((clock for clock in clocks if clock is not None), None)  # the loop's
+        is_late = awake is not None and awake.grace_s() > 0
         for number, group in enumerate(self.groups):
-            awake = group.awake
-            if group.is_behind or (awake is not None and awake.grace_s() > 0):
+            if is_late or group.is_behind:
                 self.gaps.hold(number)
 
     def _log_count(self, event: str, count: int | dict[str, int]) -> None:

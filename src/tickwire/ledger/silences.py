@@ -15,6 +15,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +32,9 @@ Times = npt.NDArray[np.int64]
 TIMES = 3
 LOOK_NS = 200_000_000  # below the pause of a feed's housekeeping
 LEARN_NS = 1_000_000_000
+# Of many connections a share is learned at each look, so that no look takes long.
+PARTS_A_SHARE = 64
+MOST_SHARES = 4
 WINDOW_NS = 300_000_000_000  # what is older than two of these is forgotten
 FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts
 FEWEST_ROWS = 100
@@ -110,6 +114,7 @@ class Silences:
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
         self._looked_ns = 0
         self._learned_ns = 0
+        self._share = 0  # of the parts, learned last
 
     def hold(self, session: int, now_ns: int) -> None:
         """Note that until now nothing could be read, or it was read late."""
@@ -134,9 +139,12 @@ class Silences:
             # That of all streams first: it says more exactly where theirs begin and end.
             for silence in sorted(silences, key=lambda each: each.code is not None):
                 self._note(session, table, silence)
-        if now_ns - self._learned_ns >= LEARN_NS:
+        parts = self._index.parts()
+        n_shares = max(1, min(MOST_SHARES, -(-len(parts) // PARTS_A_SHARE)))
+        if now_ns - self._learned_ns >= LEARN_NS // n_shares:
             self._learned_ns = now_ns
-            self._learn(now_ns)
+            self._share = (self._share + 1) % n_shares
+            self._learn(now_ns, parts[self._share :: n_shares])
 
     def _note(self, session: int, table: str, silence: Silence) -> None:
         if silence.code is None:
@@ -192,8 +200,8 @@ class Silences:
         sample = self._samples.get(stream.code)
         return bool(sample) and sample == self._trades.offsets(stream.code)
 
-    def _learn(self, now_ns: int) -> None:
-        for session, table in self._index.parts():
+    def _learn(self, now_ns: int, parts: Sequence[tuple[int, str]]) -> None:
+        for session, table in parts:
             states = self._index.states(session, table)
             n_all, longest_of_all = self._index.longest(session, table)
             longest = self._longest.setdefault((session, table), _Longest())
@@ -205,7 +213,7 @@ class Silences:
                 self._floor_ns,
             )
             self._index.learn(session, table, limits[:-1], int(limits[-1]))
-        if self._trades is not None:
+        if self._trades is not None and self._share == 0:
             for stream in self._index:
                 if stream.table == "trades":
                     self._samples[stream.code] = self._trades.offsets(stream.code)
