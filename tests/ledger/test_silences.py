@@ -54,6 +54,29 @@ class Busy(Scene):
         ]
 
 
+class Young(Busy):
+    """The same, two seconds after the start."""
+
+    def __init__(self) -> None:
+        Scene.__init__(self, silence_floor_s=FLOOR_S)
+        self.connect(0)
+        self.go_on(0, 2)
+
+
+def test_a_second_of_silence_is_a_gap_in_the_first_seconds_too() -> None:
+    scene = Young()
+    scene.go_on(2, 3.5, muted="A")
+    scene.go_on(3.5, 4)
+    assert scene.gaps_of() == [("A", "stale", "closed", 1.99, 3.5)]
+
+
+def test_a_shorter_silence_is_none_in_the_first_seconds() -> None:
+    scene = Young()
+    scene.go_on(2, 2.8, muted="A")
+    scene.go_on(2.8, 4)
+    assert scene.found() == []
+
+
 def test_a_short_silence_of_a_busy_stream_is_a_gap_and_a_usual_one_is_not() -> None:
     scene = Busy()
     assert scene.found() == []

@@ -182,6 +182,10 @@ def test_a_gap_says_how_many_of_its_rows_were_repeated(monkeypatch: pytest.Monke
     assert last["recovered"] == 2
     # From its start to the oldest row that came again.
     assert (seconds(last["ts_left_start"]), seconds(last["ts_left_end"])) == (1, 1.6)
+    events = Consumer(scene.rings["sessions"]).take()
+    assert events is not None
+    found = [events[name].to_pylist() for name in ("event", "symbol", "conn", "detail")]
+    assert found == [["backfill"], ["A"], [1], ["2 mids repeated by the venue, of gap 0"]]
     scene.at(9).gaps.look()
     assert len([each for each in scene.found() if each[0] == "A"]) == 3
 

@@ -6,13 +6,14 @@ A venue's ids count up by one: what is there once from the first to the last is 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from tests.storm.truth import read_rows
+from tests.storm.truth import MS, compare, made, read_rows
 
 import tickwire
 from tickwire.feed import backfill
@@ -41,12 +42,23 @@ class Run:
         The source's.
     folder
         Where sinks and state are.
+    venue, symbols
+        The source's.
+    rate
+        Of the market.
     """
 
-    def __init__(self, channels: list[str], folder: Path) -> None:
+    def __init__(
+        self,
+        channels: list[str],
+        folder: Path,
+        venue: str = "binance",
+        symbols: tuple[str, ...] = SYMBOLS,
+        rate: float = 1500,
+    ) -> None:
         self.folder = folder
-        self.sim = Simulator("binance", rate=1500, symbols=SYMBOLS)
-        self.source = {"venue": "binance", "channels": channels, "symbols": SYMBOLS}
+        self.sim = Simulator(venue, rate=rate, symbols=symbols, log=folder / "log")
+        self.source: dict[str, Any] = {"venue": venue, "channels": channels, "symbols": symbols}
         self.sinks = (folder / "m.duckdb", folder / "data")
         self.gaps: dict[int, tickwire.GapEvent] = {}
         self.summary: dict[str, Any] = {}
@@ -67,6 +79,7 @@ class Run:
         async with feed:
             await feed.ready()
             await work()
+            self.stop_ns = time.time_ns()
         self.summary = feed.summary()
 
     async def strike(self, *faults: str) -> None:
@@ -139,3 +152,27 @@ async def test_the_time_between_two_runs_is_filled(tmp_path: Path) -> None:
     run.check()
     assert {gap.reason for gap in run.gaps.values()} == {"down"}
     assert run.summary["backfilled_rows"] > 100
+
+
+async def test_what_hyperliquid_repeats_after_a_subscribe_fills_a_gap(tmp_path: Path) -> None:
+    run = Run(["trades"], tmp_path, "hyperliquid", ("BTC", "ETH"), rate=60)
+
+    async def work() -> None:
+        await asyncio.sleep(1)
+        await run.strike("reset")
+
+    async with run.sim:
+        await run.run(work)
+    # Its ids have no order: the simulator's log tells, which has what it repeated.
+    for sink in run.sinks:
+        verdicts = compare(
+            made(run.folder / "log"), read_rows(sink), {}, to_ns=run.stop_ns - 200 * MS
+        )
+        assert len(verdicts) == 2
+        for stream, verdict in verdicts.items():
+            assert verdict.rows > 10, (stream, str(verdict))
+            assert not verdict.missing, (stream, str(verdict))
+            assert not verdict.doubled, (stream, str(verdict))
+    events = dict(run.rows("select event, count(*) from sessions group by event"))
+    assert events["backfill"] == sum(bool(gap.recovered) for gap in run.gaps.values()) > 0
+    assert all(gap.left_start_ns is None for gap in run.gaps.values())

@@ -7,6 +7,8 @@ Rules of this file
 - Limits are learned for each stream, and for all streams of a session in a table together: where a
   link of many slow streams falls silent, that is found though each of them may be quiet. Then the
   gap of each stream is the silence of them all.
+- In its first seconds a stream has shown little: there only a silence of a second, and eight times
+  the longest, is too long. On recorded markets no start at any moment of them gave a wrong gap.
 - What a silence was by the venue's clock counts too, where rows have one: a program that stood
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
 - A stream whose venue numbers its rows needs no such gap: the numbers have told.
@@ -37,6 +39,10 @@ PARTS_A_SHARE = 64
 MOST_SHARES = 4
 WINDOW_NS = 300_000_000_000  # what is older than two of these is forgotten
 FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts
+# Before that a much longer silence is needed.
+FEWEST_EARLY = 2
+EARLY_TIMES = 8
+EARLY_FLOOR_NS = 1_000_000_000
 FEWEST_ROWS = 100
 MOST_FOUND = 5  # silences of a stream in a window, before they are what it is like
 NEVER = int(np.iinfo(np.int64).max)
@@ -71,9 +77,13 @@ class _Longest:
         self.n_learned += n_rows > self.n_rows
         self.n_rows = n_rows
         self.now = np.maximum(self.now, longest)
-        known = (self.n_learned >= FEWEST_LEARNED) & (n_rows >= FEWEST_ROWS)
-        limits = np.maximum(TIMES * np.maximum(self.now, self.before), floor_ns)
-        return np.where(known, limits, NEVER)
+        longest = np.maximum(self.now, self.before)
+        limits = np.where(
+            self.n_learned >= FEWEST_LEARNED,
+            np.maximum(TIMES * longest, floor_ns),
+            np.maximum(EARLY_TIMES * longest, max(floor_ns, EARLY_FLOOR_NS)),
+        )
+        return np.where((self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS), limits, NEVER)
 
     def found(self, code: int | None, silence_ns: int) -> None:
         """Note a silence beyond the limit; one of many is what the stream is like."""
