@@ -137,6 +137,8 @@ class Backfiller:
         running: dict[Hole, ManagedTask[None]] = {}
         try:
             while True:
+                if not waiting and not running:
+                    await self.holes.found.wait()
                 waiting.extend(self.holes.take_due())
                 for hole, task in tuple(running.items()):
                     if task.done():

@@ -12,6 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -122,6 +123,7 @@ class Holes:
         self._monotonic = monotonic
         self._before: dict[StreamState, dict[str, tuple[int, int]]] = {}
         self._waiting: dict[StreamState, Hole] = {}
+        self.found = asyncio.Event()  # while some may become due
 
     def has(self, stream: StreamState) -> bool:
         """Whether missed rows of a stream can be had."""
@@ -165,6 +167,7 @@ class Holes:
             hole = self._waiting[stream] = Hole(stream, [], before, 0)
         hole.gaps.append(gap)
         hole.ended_ns = self._monotonic()
+        self.found.set()
 
     def take_due(self) -> list[Hole]:
         """Give the holes that are due, and forget them."""
@@ -176,6 +179,8 @@ class Holes:
         ]
         for hole in due:
             del self._waiting[hole.stream]
+        if not self._waiting:
+            self.found.clear()
         return due
 
     def _is_told(self, hole: Hole) -> bool:
