@@ -167,3 +167,9 @@ def test_a_hook_that_blocks_the_loop_does_not_keep_the_process(tmp_path: Path) -
     )
     summary = json.loads((tmp_path / "sum.json").read_text())
     assert summary["emergency"]["hooks"][0]["state"] == "running"
+    # What the loop would have written, another thread has.
+    assert from_duckdb(tmp_path, "trades").num_rows == 10
+    gaps = from_duckdb(tmp_path, "gaps")
+    assert {*zip(gaps["reason"].to_pylist(), gaps["state"].to_pylist(), strict=True)} == {
+        ("shutdown", "open")
+    }

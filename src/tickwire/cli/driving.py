@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EMERGENCY = 70
 STOP_S = 75.0  # what the other parts of an emergency shutdown may take, beside its hooks
 ABORT_WAIT_S = 10.0  # for the loop, to do it
+ABORT_LIMIT_S = 5.0  # for another thread, in its place
 LAST_FLUSH_S = 1.0
 ABORT_FLUSH_S = 0.1  # a second signal waits no longer for a reader of the log
 
@@ -155,7 +156,14 @@ def _limit_emergency(
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(_abort, feed, summary, why, LAST_FLUSH_S)
         time.sleep(ABORT_WAIT_S)
-        _end(feed, summary, why, LAST_FLUSH_S)  # the loop is blocked: what it alone may do is left
+        # The loop is blocked, by a call outside of the pipeline: that gives the interpreter away
+        # nowhere. So what its thread would do is done here; a deadline, as it may hold a lock.
+        aborting = threading.Thread(target=_leave_behind, args=(feed,), name="abort", daemon=True)
+        aborting.start()
+        aborting.join(ABORT_LIMIT_S)
+        if aborting.is_alive():
+            STDERR.write("tickwire: the last rows of gaps are not written: their lock is held\n")
+        _end(feed, summary, why, LAST_FLUSH_S)
 
     timer = threading.Timer(STOP_S + feed.longest_hook_s, end)
     timer.daemon = True
@@ -166,11 +174,15 @@ def _abort(
     feed: FeedHandler, summary: str | None, why: str, flush_s: float = ABORT_FLUSH_S
 ) -> None:
     """End at once, and say what is left undone; nothing here waits for long."""
+    _leave_behind(feed)
+    _end(feed, summary, why, flush_s)
+
+
+def _leave_behind(feed: FeedHandler) -> None:
     try:
         feed.abort()
     except Exception as error:  # whatever fails: it must end
         STDERR.write(f"tickwire: {type(error).__name__}: {error}\n")
-    _end(feed, summary, why, flush_s)
 
 
 def _end(feed: FeedHandler, summary: str | None, why: str, flush_s: float) -> None:

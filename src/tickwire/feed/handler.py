@@ -219,7 +219,8 @@ class FeedHandler(FeedView, FeedCallbacks):
     def abort(self) -> None:
         """Commit and spill what can be within a short deadline, and declare what is left behind.
 
-        For a process that ends at once; to be called in the loop's thread.
+        For a process that ends at once; to be called in the loop's thread, or where that hangs in
+        another one.
         """
         if self._feed is not None:
             self._feed.abort()

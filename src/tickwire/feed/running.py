@@ -100,6 +100,7 @@ class RunningFeed:
         self.sources: list[LiveSource] = []
         self._spills: dict[str, Spill] = {}
         self._is_refused = False  # reported
+        self._abort_lock, self._is_aborted = threading.Lock(), False
         self.on_emergency = on_emergency
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._coordinator = coordinator
@@ -220,8 +221,15 @@ class RunningFeed:
         """Leave as little undone as can be helped within `ABORT_S`: the process ends at once.
 
         What is not read any more is a gap (`shutdown`) that the next run ends; sinks commit what
-        they can, and the rest is spilled, or missing since its stream's last committed row.
+        they can, and the rest is spilled, or missing since its stream's last committed row. Done
+        once: a second call waits for the first one.
         """
+        with self._abort_lock:
+            if not self._is_aborted:
+                self._is_aborted = True
+                self._abort()
+
+    def _abort(self) -> None:
         for source in self.sources:
             source.abort()
         self.pipeline.lag.look()
