@@ -30,8 +30,10 @@ from tickwire.bench.receivers import (
 Report = Callable[[Arrivals], None]
 CONSUMER_S = 0.05
 LINGER_MS = 5
+COALESCE_US = 500
 
 __all__ = [
+    "receive_coalesced",
     "receive_light",
     "receive_lingering",
     "receive_now_and_then",
@@ -58,6 +60,11 @@ def receive_lingering(plan: Plan, report: Report) -> None:
 def receive_now_and_then(plan: Plan, report: Report) -> None:
     """Let the rows lie in the ring; a consumer takes them every 50 ms."""
     uvloop.run(run_feed(plan, report, _now_and_then))
+
+
+def receive_coalesced(plan: Plan, report: Report) -> None:
+    """The same from a source with `coalesce_us=500`."""
+    uvloop.run(run_feed(plan, report, _now_and_then, coalesce_us=COALESCE_US))
 
 
 async def _now_and_then(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:

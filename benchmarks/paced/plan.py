@@ -23,8 +23,22 @@ BATCHES = StagePipeline(f"{TICKWIRE}, async for", "batch", forms.receive_to_batc
 LIGHT = StagePipeline(f"{TICKWIRE}, async for, light", "batch", forms.receive_light)
 ROWS = StagePipeline(f"{TICKWIRE}, async for rows", "row", forms.receive_rows)
 LINGER = StagePipeline(f"{TICKWIRE}, linger_ms = 5", "batch", forms.receive_lingering)
+COALESCED = StagePipeline(
+    f"{TICKWIRE}, every 50 ms, coalesce_us = 500", "batch", forms.receive_coalesced
+)
 
-PIPELINES = (RECV, EMPTY, ORJSON, WEBSOCKETS, TO_RING, BATCHES, LIGHT, ROWS, LINGER)
+PIPELINES = (
+    RECV,
+    EMPTY,
+    ORJSON,
+    WEBSOCKETS,
+    TO_RING,
+    BATCHES,
+    LIGHT,
+    ROWS,
+    LINGER,
+    COALESCED,
+)
 PACES = (
     Pace(100.0, 2.0, 3),
     Pace(1_000.0, 1.0, 7),
