@@ -393,6 +393,24 @@ def test_what_is_not_done_when_the_feed_stops_is_given_up(run: Run) -> None:
     run(play())
 
 
+def test_holes_that_are_too_many_are_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 1)
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 0)
+
+    async def play() -> None:
+        scene = Scene()
+        scene.connect()
+        scene.bring(1)
+        async with scene.filling():
+            for number in (3, 5, 7):
+                scene.miss((number - 1, number - 1))
+                await asyncio.sleep(0.02)
+            assert scene.total("backfills_given_up") == 2
+        assert scene.total("backfills_given_up") == 3  # the feed stops
+
+    run(play())
+
+
 @pytest.mark.parametrize(
     "options",
     [

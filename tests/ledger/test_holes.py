@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tickwire.ledger import Gap, Hole, Holes, Missing, Place
-from tickwire.ledger.holes import MOST_SINCE, QUIET_NS
+from tickwire.ledger.holes import MOST_GAPS, MOST_SINCE, QUIET_NS
 from tickwire.ledger.index import StreamState
 
 
@@ -108,6 +108,15 @@ def test_gaps_without_a_trade_between_them_have_one_hole() -> None:
     hole = scene.due()
     assert hole.gaps == gaps
     assert scene.holes.missing(hole, "trades") == Missing([(4, 8)])
+
+
+def test_a_hole_has_a_bound_of_gaps() -> None:
+    scene = Scene()
+    scene.bring([1])
+    for _ in range(MOST_GAPS + 5):
+        scene.gap()
+    scene.bring([9])
+    assert len(scene.due().gaps) == MOST_GAPS
 
 
 @pytest.mark.parametrize("reason", ["paused", "never_connected"])

@@ -39,6 +39,7 @@ FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
 MOST_FAILURES = 10  # in a row: about four minutes
 MOST_AT_ONCE = 4  # holes of a source
+MOST_WAITING = 1000  # holes behind those; connections may end faster than the limit of requests
 SHOWN_BYTES = 80  # of an answer that is none
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -140,6 +141,8 @@ class Backfiller:
                 if not waiting and not running:
                     await self.holes.found.wait()
                 waiting.extend(self.holes.take_due())
+                while len(waiting) > MOST_WAITING:
+                    self.give_up(waiting.popleft(), f"more than {MOST_WAITING} gaps wait")
                 for hole, task in tuple(running.items()):
                     if task.done():
                         del running[hole]

@@ -24,6 +24,7 @@ from tickwire.ledger.reasons import NEVER_CONNECTED, PAUSED
 TABLE = "trades"
 QUIET_NS = 5_000_000_000
 MOST_SINCE = 4_000
+MOST_GAPS = 100  # of one hole; of more nothing is said
 NOT_FILLED = (PAUSED, NEVER_CONNECTED)  # asked for, and without an id before
 
 Ids = tuple[int, int]  # the first and the last
@@ -165,7 +166,8 @@ class Holes:
             return
         if hole is None:
             hole = self._waiting[stream] = Hole(stream, [], before, 0)
-        hole.gaps.append(gap)
+        if len(hole.gaps) < MOST_GAPS:
+            hole.gaps.append(gap)
         hole.ended_ns = self._monotonic()
         self.found.set()
 
