@@ -412,3 +412,26 @@ def test_what_is_spilled_is_synced_while_others_append(
     lines = [record.getMessage() for record in caplog.records]
     assert sum("a spill cannot be synced" in line for line in lines) == 1
     assert read("parquet", tmp_path) == list(range(20))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_housekeeping_that_fails_is_a_failure_like_others(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_of(kind, tmp_path)
+    keep, errors = sink._housekeeping, [OSError(5, "Input/output error")]
+
+    def housekeeping(n_rows: int) -> None:
+        if n_rows and errors:
+            raise errors.pop()
+        keep(n_rows)
+
+    monkeypatch.setattr(sink, "_housekeeping", housekeeping)
+    source = start(sink, tmp_path)
+    source.more(3)
+    wait_for(lambda: sink.metrics.registry.total("sink_failures") == 1)
+    source.more(2)
+    wait_for(lambda: not sink.error)
+    sink.stop()
+    assert sink.failed is None
+    assert read(kind, tmp_path) == list(range(source.n_rows))
