@@ -19,6 +19,7 @@ from tests.net.servers import Peer, close, serve_raw, text
 import tickwire
 from tickwire.errors import ConfigError, SinkError, TickwireError
 from tickwire.feed import running
+from tickwire.health import State
 from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink
 from tickwire.venues import load
@@ -380,6 +381,11 @@ def test_a_sink_that_fails_stops_no_other(
                 if rows == 40_000:
                     break
             assert feed.status().failing_sinks == ("broken",)
+            assert feed._probe is not None
+            parts = {each.name: each for each in feed._probe.components()}
+            assert parts["sink broken"].state is State.DEGRADED
+            assert parts["sink broken"].reasons[0].startswith("its rows wait: OSError")
+            assert parts["sink ipc"].state is State.OK
             await feed.stop()
             lost = (
                 "sink broken has not got 40,000 rows of trades, .*: OSError: .*Input/output error"

@@ -17,11 +17,12 @@ ACKNOWLEDGED = (
 )
 
 
-def capture_of(folder: Path, messages: list[bytes], name: str = "day.jsonl") -> Path:
-    with CaptureWriter(folder / name) as writer:
+def capture_of(folder: Path, messages: list[bytes]) -> Path:
+    path = folder / "day.jsonl"
+    with CaptureWriter(path) as writer:
         for number, message in enumerate(messages):
             writer.write_message(message, number)
-    return folder / name
+    return path
 
 
 async def begun(feed: tickwire.FeedHandler, replay: Replay) -> asyncio.Task[list[str]]:
@@ -70,7 +71,10 @@ async def test_a_stop_at_its_start_plays_nothing(tmp_path: Path) -> None:
 
 
 async def test_progress_is_by_bytes_where_messages_are_not_counted(tmp_path: Path) -> None:
-    path = capture_of(tmp_path, trades(0, 10), "day.jsonl.zst")
+    path = tmp_path / "day.jsonl.zst"
+    with CaptureWriter(path, has_times=False) as writer:
+        for message in trades(0, 10):
+            writer.write_message(message)
     told: list[tuple[int, int]] = []
     feed = tickwire.FeedHandler([source("ws://h")], replays=True)
     replay = Replay(feed, path)

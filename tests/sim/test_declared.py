@@ -4,13 +4,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import websockets
 
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim import Simulator
+from tickwire.sim.authority import server_context
+from tickwire.sim.declared import EVERYTHING, Declared
+from tickwire.sim.market import Market
 
 MODULE = "from tests.venues.own import declare\nMINE = declare(name='mine')\n"
 TRADES = [
@@ -81,10 +85,12 @@ def test_without_a_capture_there_is_nothing_to_simulate(tmp_path: Path) -> None:
         Simulator("nyse", capture=capture)
 
 
-async def test_a_capture_is_played_to_who_asks_for_anything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("route", ["all", "subscribed"])
+async def test_a_capture_is_played_to_who_asks_for_anything(tmp_path: Path, route: str) -> None:
     configure(tmp_path)
+    options: dict[str, Any] = {"capture": tmp_path / "capture.jsonl", "speed": "max"}
     async with (
-        Simulator("tests.venues.own:OWN", capture=tmp_path / "capture.jsonl", speed="max") as sim,
+        Simulator("tests.venues.own:OWN", **options, route=route) as sim,
         websockets.connect(sim.ws_url, max_queue=None) as ws,
         aiohttp.ClientSession() as session,
     ):
@@ -92,3 +98,19 @@ async def test_a_capture_is_played_to_who_asks_for_anything(tmp_path: Path) -> N
         assert [json.loads(await ws.recv()) for _ in TRADES] == TRADES
         async with session.get(sim.rest_url + "/nothing") as reply:
             assert reply.status == 404
+
+
+def test_without_a_market_nothing_is_rendered() -> None:
+    market = Market("mine", ["A"])
+    exchange = Declared("mine", market, live=False)
+    assert list(exchange.render(market.step(), {EVERYTHING: None})) == []
+    assert exchange.knows("anything")
+    assert exchange.stream_of(EVERYTHING) == ("", "")
+
+
+def test_tls_without_its_package_says_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    with pytest.raises(TickwireError, match=r"needs the package trustme: pip install"):
+        server_context("127.0.0.1", tmp_path)
