@@ -33,6 +33,24 @@ def test_every_number_can_be_an_id(trade: int) -> None:
     assert not seen.admit(0, 0, trade)
 
 
+def test_id_0_is_no_greatest_id() -> None:
+    seen = Seen(1)
+    assert seen.admit(0, 0, 0)
+    assert seen.newest(0, 0) == (0, 1)
+    offsets = seen.offsets(0)
+    for trade in range(1, 20):
+        assert seen.admit(0, 0, trade)
+    assert seen.newest(0, 0) == (19, 20)
+    assert seen.offsets(0) == offsets
+    assert seen.ids_after(0, 0, 17) == [18, 19]
+    seen.mark()
+    assert not seen.admit(0, 0, 0)
+    assert seen.admit(0, 1, 0)
+    seen.forget()
+    assert seen.newest(0, 1) == (0, 0)
+    assert seen.admit(0, 1, 0)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("bits", [12, 14, 50])
 def test_random_ids_against_a_list(seed: int, bits: int) -> None:

@@ -168,3 +168,21 @@ def test_only_streams_with_such_a_channel_have_holes() -> None:
     assert scene.holes.newest(scene.stream) == {}
     scene.bring([3, 5])
     assert scene.holes.newest(scene.stream) == {"trades": 5}
+
+
+def test_ids_that_no_venue_counts_by_say_nothing_of_what_is_missing() -> None:
+    scene = Scene()
+    scene.bring([2**63])
+    scene.gap()
+    scene.bring([2**63 + 5])
+    assert scene.holes.missing(scene.due(), "trades") is None
+
+
+def test_at_the_end_all_holes_are_given() -> None:
+    scene = Scene()
+    scene.bring([1])
+    gap = scene.gap()
+    assert scene.holes.take_due() == []
+    [hole] = scene.holes.take_due(is_last=True)
+    assert hole.gaps == [gap]
+    assert not scene.holes.found.is_set()

@@ -98,6 +98,9 @@ cdef class Seen:
     cdef Novelty _remember_another(
         self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
     ) noexcept nogil
+    cdef Novelty _remember_key(
+        self, int32_t memory, int32_t symbol, uint64_t key, const TradeFacts* facts
+    ) noexcept nogil
     cdef inline void begin(self) noexcept nogil:
         self.journal.n = 0
         self.duplicates_before = self.duplicates

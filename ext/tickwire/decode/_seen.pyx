@@ -235,8 +235,11 @@ cdef class Seen:
         """
         cdef Novelty novelty
         cdef SymbolIds* ids
-        trade = trade if trade else STANDS_FOR_0
-        novelty = self._remember(memory, symbol, trade, facts)
+        if trade:
+            novelty = self._remember(memory, symbol, trade, facts)
+        else:
+            trade = STANDS_FOR_0
+            novelty = self._remember_key(memory, symbol, trade, facts)
         if novelty == SEEN_BEFORE and tw_was_another(
             self._symbol(memory, symbol), trade, tw_print_of(facts)
         ):
@@ -265,18 +268,27 @@ cdef class Seen:
     cdef Novelty _remember_another(
         self, int32_t memory, int32_t symbol, uint64_t trade, const TradeFacts* facts
     ) noexcept nogil:
-        """Remember a trade whose id another one had, if it is new.
-
-        Its key is looked up in the set, and is never the greatest id, whatever number it is.
-        """
-        cdef SymbolIds* ids = self._symbol(memory, symbol)
-        cdef uint64_t greatest = ids.greatest
+        """Remember a trade whose id another one had, if it is new."""
         cdef uint64_t key = tw_fold_multiply(
             trade ^ KEY_OF_ANOTHER[0], tw_print_of(facts) ^ KEY_OF_ANOTHER[1]
         )
+        return self._remember_key(memory, symbol, key if key else STANDS_FOR_0, facts)
+
+    cdef Novelty _remember_key(
+        self, int32_t memory, int32_t symbol, uint64_t key, const TradeFacts* facts
+    ) noexcept nogil:
+        """Remember what stands for an id, if it is new.
+
+        It is looked up in the set, and is never the greatest id, whatever number it is.
+        """
+        cdef SymbolIds* ids = self._symbol(memory, symbol)
+        cdef uint64_t greatest
         cdef Novelty novelty
+        if ids == NULL:
+            return SEEN_ASK
+        greatest = ids.greatest
         ids.greatest = MOST_UINT64
-        novelty = self._remember(memory, symbol, key if key else STANDS_FOR_0, facts)
+        novelty = self._remember(memory, symbol, key, facts)
         ids.greatest = greatest
         if novelty == SEEN_NEW:
             self.journal.entries[self.journal.n - 1].greatest = greatest

@@ -27,7 +27,7 @@ from tickwire.decode import Decoder
 from tickwire.errors import DecodeError, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan
-from tickwire.ledger import Hole, Ledger, Missing, Place, StreamGaps
+from tickwire.ledger import MOST_ID, Hole, Ledger, Missing, Place, StreamGaps, StreamState
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
@@ -39,7 +39,7 @@ FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
 MOST_FAILURES = 10  # in a row: about four minutes
 MOST_AT_ONCE = 4  # holes of a source
-MOST_WAITING = 1000  # holes behind those; connections may end faster than the limit of requests
+MOST_BYTES_A_TRADE = 4096  # of an answer
 SHOWN_BYTES = 80  # of an answer that is none
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -134,29 +134,32 @@ class Backfiller:
         next_conn
             Gives the number of the next connection of the feed.
         """
-        waiting: deque[Hole] = deque()
-        running: dict[Hole, ManagedTask[None]] = {}
+        waiting: dict[StreamState, Hole] = {}
+        running: dict[StreamState, ManagedTask[None]] = {}
         try:
             while True:
                 if not waiting and not running:
                     await self.holes.found.wait()
-                waiting.extend(self.holes.take_due())
-                while len(waiting) > MOST_WAITING:
-                    self.give_up(waiting.popleft(), f"more than {MOST_WAITING} gaps wait")
-                for hole, task in tuple(running.items()):
+                for hole in self.holes.take_due():
+                    waiting.setdefault(hole.stream, hole).join(hole)
+                for stream, task in tuple(running.items()):
                     if task.done():
-                        del running[hole]
+                        del running[stream]
                         task.result()
-                while waiting and len(running) < MOST_AT_ONCE:
-                    filling = _Filling(waiting.popleft())
-                    running[filling.hole] = spawn(
+                # Two of one stream at a time would have the same trades twice.
+                for stream in [each for each in waiting if each not in running]:
+                    if len(running) == MOST_AT_ONCE:
+                        break
+                    filling = _Filling(waiting.pop(stream))
+                    running[stream] = spawn(
                         f"backfill of {filling.symbol}", self._fill(filling, rest, next_conn)
                     )
                 await asyncio.sleep(LOOK_S)
         finally:
             await cancel_all(running.values())
-            for hole in (*self._unfinished, *waiting):
-                self.give_up(hole, "the feed stops")
+            for hole in (*self._unfinished, *waiting.values(), *self.holes.take_due(is_last=True)):
+                self.give_up(hole, "backfill ends")
+            self._unfinished.clear()
 
     async def _fill(self, filling: _Filling, rest: Rest, next_conn: Callable[[], int]) -> None:
         self._unfinished.add(filling.hole)
@@ -302,7 +305,10 @@ class _Fetch:
         self._filling.n_requests += 1
         owner.requests.add()
         payload, ts_recv = await self._rest.get(request_url(owner.plan.rest_url, path))
-        return trades_of(payload, rule.id_key), ts_recv
+        page = trades_of(payload, rule.id_key, limit)
+        if rule.is_by_id and page and page[0][0] < first_id:
+            raise TickwireError(f"asked for trades from {first_id} on, got {page[0][0]}")
+        return page, ts_recv
 
     async def _publish(self, page: Sequence[tuple[int, str]], ts_recv: int) -> None:
         filling, owner = self._filling, self._owner
@@ -338,23 +344,27 @@ class _Fetch:
         return [each for each in page if self._missing.has(each[0]) and each[0] not in since]
 
 
-def trades_of(payload: bytes, id_key: str) -> list[tuple[int, str]]:
-    """Give id and text of each trade of an answer, by their ids.
+def trades_of(payload: bytes, id_key: str, limit: int) -> list[tuple[int, str]]:
+    """Give id and text of each trade of an answer, by their ids: the first of each.
 
     Parameters
     ----------
     payload
         A JSON array of objects.
     id_key
-        The member that is the id.
+        The member that is the id, a number.
+    limit
+        As many were asked for.
 
     Raises
     ------
     DecodeError
-        It is something else.
+        It is something else, or has more.
     """
-    found = []
+    found: dict[int, str] = {}
     try:
+        if len(payload) > MOST_BYTES_A_TRADE * limit:
+            raise ValueError(f"{len(payload)} bytes")
         text = payload.decode()
         read = json.JSONDecoder().raw_decode
         mark, at = _mark(text, 0, "[")
@@ -363,12 +373,15 @@ def trades_of(payload: bytes, id_key: str) -> list[tuple[int, str]]:
         while mark != "]":
             start = at
             trade, at = read(text, at)
-            found.append((int(trade[id_key]), text[start:at]))
+            number = trade[id_key]
+            if type(number) is not int or not 0 <= number <= MOST_ID or len(found) == limit:
+                raise ValueError(f"trade {number!r}")
+            found.setdefault(number, text[start:at])
             mark, at = _mark(text, at, ",]")
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         begin = payload[:SHOWN_BYTES].decode("utf-8", "replace")
         raise DecodeError("not_json", f"trades, which begin {begin!r}") from error
-    return sorted(found)
+    return sorted(found.items())
 
 
 def _mark(text: str, at: int, marks: str) -> tuple[str, int]:

@@ -6,12 +6,14 @@ stream, position, quarantine. Its C part: nowhere.
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Gap, Moment, Place, Position
-from tickwire.ledger.holes import Hole, Holes, Missing
+from tickwire.ledger.holes import MOST_ID, Hole, Holes, Missing
+from tickwire.ledger.index import StreamState
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.quarantine import Quarantine
 from tickwire.ledger.streams import StreamGaps
 
 __all__ = [
+    "MOST_ID",
     "BookGaps",
     "Gap",
     "Hole",
@@ -23,4 +25,5 @@ __all__ = [
     "Position",
     "Quarantine",
     "StreamGaps",
+    "StreamState",
 ]

@@ -25,6 +25,7 @@ TABLE = "trades"
 QUIET_NS = 5_000_000_000
 MOST_SINCE = 4_000
 MOST_GAPS = 100  # of one hole; of more nothing is said
+MOST_ID = 2**63 - 1  # what is greater is no number that a venue counts by
 NOT_FILLED = (PAUSED, NEVER_CONNECTED)  # asked for, and without an id before
 
 Ids = tuple[int, int]  # the first and the last
@@ -60,6 +61,11 @@ class Hole:
     gaps: list[Gap]
     before: Mapping[str, tuple[int, int]]
     ended_ns: int
+
+    def join(self, later: Hole) -> None:
+        """Take the gaps of a later one, too."""
+        if later is not self:
+            self.gaps += later.gaps[: MOST_GAPS - len(self.gaps)]
 
 
 @dataclass(slots=True)
@@ -171,13 +177,13 @@ class Holes:
         hole.ended_ns = self._monotonic()
         self.found.set()
 
-    def take_due(self) -> list[Hole]:
-        """Give the holes that are due, and forget them."""
+    def take_due(self, *, is_last: bool = False) -> list[Hole]:
+        """Give the holes that are due, or at the end all, and forget them."""
         now_ns = self._monotonic() if self._waiting else 0
         due = [
             hole
             for hole in self._waiting.values()
-            if now_ns - hole.ended_ns >= QUIET_NS or self._is_told(hole)
+            if is_last or now_ns - hole.ended_ns >= QUIET_NS or self._is_told(hole)
         ]
         for hole in due:
             del self._waiting[hole.stream]
@@ -195,7 +201,7 @@ class Holes:
         first, n_before = hole.before.get(channel, (0, 0))
         memory, code = self._channels[channel], hole.stream.code
         _, n_now = self._numbers.newest(memory, code)
-        if not first or n_now - n_before > MOST_SINCE:
+        if not 0 < first <= MOST_ID or n_now - n_before > MOST_SINCE:
             return None
         found = Missing()
         last = first
