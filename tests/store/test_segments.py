@@ -5,6 +5,7 @@ import resource
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.sinks.batches import all_tables, batch_of, cells
 
 from tickwire.schema import TABLES
@@ -180,3 +181,22 @@ def test_nothing_is_kept_open_that_is_not_synced(tmp_path: Path) -> None:
     log = filled(tmp_path, segment_bytes=1)
     assert n_descriptors() == n_open + 1
     log.close()
+
+
+def test_a_segment_that_cannot_be_deleted_or_kept_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    log = filled(tmp_path, n_batches=1)
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with capture_logs() as lines:
+        log.set_aside(log.records[0])
+        log.drop_first()
+    assert [line["event"] for line in lines] == [
+        "a damaged segment is not kept",
+        "a segment cannot be deleted",
+    ]
+    assert all("not permitted" in line["error"] for line in lines)

@@ -90,7 +90,7 @@ cdef class StreamTable:
         return &self.sessions[session].at[code]
 
     cdef inline int64_t n_of(self, int32_t session) noexcept nogil:
-        """How many streams a session has room for: codes below may have had rows.
+        """How many streams of a session are kept: codes below may have had rows.
 
         Shape    any number.
         Units    none.

@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     if any(thread.name.startswith(LEFT_BEHIND) for thread in threading.enumerate()):
         # A call to the kernel that does not return: ending in order would wait for it.
         LOG_WRITER.flush(LAST_FLUSH_S)
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # no reader any more, or closed
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

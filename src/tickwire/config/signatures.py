@@ -42,7 +42,7 @@ def with_keys_of(section: type[BaseModel], **defaults: Any) -> Callable[[_Functi
             each.replace(default=defaults.get(each.name, each.default), kind=Parameter.KEYWORD_ONLY)
             for each in signature_of(section).parameters.values()
         ]
-        function.__signature__ = own.replace(parameters=[*kept, *keys])  # type: ignore[attr-defined]
+        function.__signature__ = own.replace(parameters=[*kept, *keys])  # type: ignore[attr-defined] # of a function
         return function
 
     return show

@@ -8,7 +8,7 @@ Rules of this file
 - For `OVERLAP_S` both bring the same, so that what was on its way when the new one was subscribed
   comes by the old one. What the new one cannot have keeps the old one; after `CHANGE_S` the change
   is given up, and tried again later. A change to the first endpoint is given up at once where the
-  new one is not there; whoever asked for it decides when it is tried again.
+  new one is not there; who asked for it decides when it is tried again.
 - All is decided in `look`, a few times a second.
 """
 

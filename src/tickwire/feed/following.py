@@ -183,7 +183,7 @@ class _Callback:
             self._since_s = time.monotonic()
             try:
                 async with asyncio.timeout(HANG_S):
-                    await self._function(self._waiting.get())  # type: ignore[misc]
+                    await self._function(self._waiting.get())  # type: ignore[misc] # a coroutine function here
             except TimeoutError as error:
                 self._failed(error, f"took longer than {HANG_S:g} s")
             except Exception as error:  # another's code

@@ -90,7 +90,7 @@ def peak_rss_bytes() -> int:
     Linux's `ru_maxrss` begins with that of the process that started this one; the peak of its own
     is in /proc.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # not on Linux
         for line in PROC_STATUS.read_text().splitlines():
             name, _, value = line.partition(":")
             if name == "VmHWM":

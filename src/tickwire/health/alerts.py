@@ -226,7 +226,7 @@ class Alerts:
             async with asyncio.timeout(COMMAND_S):
                 await process.communicate(json.dumps(alert).encode())
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
                 process.kill()
             await process.wait()
             raise

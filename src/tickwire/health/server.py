@@ -233,5 +233,5 @@ def _json(value: dict[str, Any], *, is_good: bool) -> Reply:
 
 
 def _forget(path: Path) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # gone, or its folder is: the next start replaces it
         path.unlink()

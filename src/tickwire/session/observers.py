@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tickwire.logs import get_logger
+
 if TYPE_CHECKING:
     from tickwire.session.session import Session
     from tickwire.venues.base import Subscription
+
+_log = get_logger("tickwire.session")
 
 
 class SessionObserver:
@@ -56,13 +60,17 @@ def tell(observers: tuple[SessionObserver, ...], call: Callable[[SessionObserver
     Raises
     ------
     Exception
-        What the first of those that failed raised.
+        What the first of those that failed raised; what others raised is logged.
     """
     failure: Exception | None = None
     for observer in observers:
         try:
             call(observer)
-        except Exception as error:
-            failure = failure or error
+        except Exception as error:  # whatever it is: the others must be called, too
+            if failure is None:
+                failure = error
+            else:
+                text = f"{type(error).__name__}: {error}"
+                _log.error("another observer failed", observer=type(observer).__name__, error=text)
     if failure is not None:
         raise failure

@@ -27,6 +27,6 @@ def stay_away_s(status: int | None, retry_after: str) -> float:
     if told.isascii() and told.isdecimal():
         pause_s = float(told[:9])
     elif told:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # no date: the usual pause
             pause_s = max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
     return pause_s

@@ -250,7 +250,7 @@ def parse(text: str) -> Fault:
         raise _wrong(text, "needs a target: unsubscribe=SYMBOL")
     argument = _argument(text, kind, match["argument"])
     targets = tuple(part for part in target.split(",") if part)
-    return Fault(text, kind, status, argument, targets, n=n, nth=nth, **times)  # type: ignore[arg-type]
+    return Fault(text, kind, status, argument, targets, n=n, nth=nth, **times)  # type: ignore[arg-type] # floats
 
 
 def help_text() -> str:

@@ -276,8 +276,7 @@ class DuckDBSink(Sink):
                 self._inserts[table](writer, batch)
             writer.commit()
         except duckdb.Error as error:
-            # A commit that failed has rolled back already.
-            with suppress(duckdb.Error):
+            with suppress(duckdb.Error):  # a commit that failed has rolled back already
                 writer.rollback()
             if is_full(error):
                 raise DiskFullError(str(error)) from error
@@ -383,7 +382,7 @@ class DuckDBSink(Sink):
         with self._cursor_lock:
             database, self._database = self._database, None
         if database is not None:
-            with suppress(duckdb.Error):
+            with suppress(duckdb.Error):  # after a failure that is logged
                 self._writer.close()
             with suppress(duckdb.Error):
                 database.close()

@@ -115,7 +115,7 @@ class HiddenFolders:
             hidden = above / self._name
             self._tidy(hidden)
             if above != self._root:
-                with suppress(OSError):
+                with suppress(OSError):  # it is not empty
                     hidden.rmdir()
             os.close(lock)
         self._locks.clear()
@@ -221,7 +221,7 @@ class HiddenFolders:
         """Remove the empty folders in a hidden one."""
         for folder, _, _ in os.walk(hidden, topdown=False):
             if Path(folder) != hidden:
-                with suppress(OSError):
+                with suppress(OSError):  # it is not empty
                     Path(folder).rmdir()
 
 

@@ -130,7 +130,7 @@ class IpcSink(Sink):
 
     def _close(self) -> None:
         for file in self._files.values():
-            with suppress(OSError):
+            with suppress(OSError):  # what had to be on disk was synced
                 file.close()
         self._files.clear()
         self._streams.clear()

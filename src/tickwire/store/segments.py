@@ -194,8 +194,12 @@ class SegmentLog:
 
     def set_aside(self, record: Record) -> None:
         """Keep the segment of a damaged record under another name, whatever becomes of it here."""
-        with suppress(OSError):
+        try:
             os.link(record.path, record.path.with_suffix(DAMAGED))
+        except FileExistsError:  # of another damaged record in it
+            pass
+        except OSError as error:
+            _log.error("a damaged segment is not kept", segment=str(record.path), error=str(error))
 
     def drop_first(self) -> None:
         """Forget the oldest record; its segment goes with the last record in it."""
@@ -207,9 +211,11 @@ class SegmentLog:
             self._leave()
         elif record.path in self._sealed:
             os.close(self._sealed.pop(record.path))
-        # It may have been deleted: then there is nothing to forget.
-        with suppress(OSError):
-            record.path.unlink()
+        try:
+            record.path.unlink(missing_ok=True)
+        except OSError as error:  # the next start finds rows in it that the sink has
+            path = str(record.path)
+            _log.error("a segment cannot be deleted", segment=path, error=str(error))
 
     def take_unsynced(self) -> list[int]:
         """Give descriptors of files and folders to sync, and then to close."""
@@ -229,7 +235,7 @@ class SegmentLog:
         for descriptor in self._sealed.values():
             os.close(descriptor)
         self._sealed.clear()
-        with suppress(OSError):
+        with suppress(OSError):  # it has segments, for the next start
             self._folder.rmdir()
 
     def _begin(self, first_seq: int) -> None:
@@ -267,7 +273,7 @@ class SegmentLog:
                     view = view[n_written:]
                     at += n_written
         except OSError:
-            with suppress(OSError):
+            with suppress(OSError):  # half a record is then found by its CRC
                 os.ftruncate(self._file, self._end)
             raise
 
