@@ -96,6 +96,8 @@ def _run(rate: float, seconds: float, *, is_watched: bool) -> float:
 class _Still:
     """A feed with nothing to say."""
 
+    text_age_s = 0.0
+
     def components(self) -> list[Any]:
         """Give none."""
         return []
