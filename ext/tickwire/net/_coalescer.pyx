@@ -68,7 +68,7 @@ cdef class RestTimer:
         return 0
 
     cdef int release(self) except -1:
-        """Close it when nobody needs it any more."""
+        """Close it with its last user."""
         self.n_users -= 1
         if self.n_users:
             return 0
