@@ -17,6 +17,8 @@ from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.open_loop import StretchReport
 from tickwire.bench.outcomes import StageResult
 from tickwire.bench.receivers import Progress
+from tickwire.bench.reference import ReferenceTrades
+from tickwire.bench.schedule import TradeLoad
 from tickwire.bench.stages import Pace, measure_stages
 
 N_MESSAGES = 100
@@ -41,6 +43,16 @@ def test_every_pipeline_is_measured_and_checked():
     for result in results:
         assert result.verdict == ("right" if result.pipeline.decodes else "none")
         assert result.runs[0]["cpu_ns_per_message"] > 0
+
+
+def test_the_sum_of_the_prices_is_compared():
+    tape = TradeLoad(10).record()
+    answer = ReferenceTrades(tape)  # which writes the ids
+    prices = [float(json.loads(payload)["data"][0]["px"]) for payload in tape.payloads()]
+    total = sum(prices) + sum(prices[:5])  # they come again
+    assert answer.sum_faults(15, total, 15) == []
+    assert answer.sum_faults(15, total + 0.5, 15) == ["the sum of the prices differs"]
+    assert answer.sum_faults(14, total, 15) == ["14 prices read instead of 15"]
 
 
 def test_the_cpu_of_a_stretch_is_that_between_its_first_note_and_its_last(monkeypatch):

@@ -17,7 +17,6 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from math import isclose
 from time import monotonic_ns, process_time_ns, thread_time_ns
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,7 +182,7 @@ class KeptBatches:
     Attributes
     ----------
     n_priced, price_sum
-        How many rows it has read the price of since the last comparison, and their sum.
+        How many rows it has read the price of in this stretch, and their sum.
     """
 
     def __init__(self) -> None:
@@ -201,11 +200,14 @@ class KeptBatches:
             if at >= first and not rows.slice(at - first, batch.num_rows).equals(batch):
                 raise TickwireError(f"the batch from row {at} on is not what the ring has")
         self._batches.clear()
-        if self.n_priced:
-            prices = rows["price"].to_numpy()[-self.n_priced :]
-            if len(prices) < self.n_priced or not isclose(prices.sum(), self.price_sum):
-                raise TickwireError(f"the sum of {self.n_priced} prices is not that of the ring's")
+
+    def take_prices(self) -> dict[str, float]:
+        """Give how many prices were read and their sum, and forget them; nothing where none was."""
+        if not self.n_priced:
+            return {}
+        read = {"n_priced": self.n_priced, "price_sum": self.price_sum}
         self.n_priced, self.price_sum = 0, 0.0
+        return read
 
 
 async def run_feed(
@@ -255,7 +257,7 @@ async def run_feed(
         def extra() -> dict[str, Any]:
             figures = {"read_to_ring_us": dict(read_to_ring.to_dict_us())}
             read_to_ring.reset()
-            return figures
+            return figures | kept.take_prices()
 
         noting = asyncio.ensure_future(note(feed, progress, kept))
         following = asyncio.ensure_future(follow(plan, progress, report, columns, extra))

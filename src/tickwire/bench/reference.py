@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -56,3 +57,19 @@ class ReferenceTrades:
             for name, once in self.columns.items()
             if not np.array_equal(columns[name], once[places])
         ]
+
+    def sum_faults(self, n_priced: int, price_sum: float, n_messages: int) -> list[str]:
+        """Compare what a program has read of a stretch: the sum of all its prices.
+
+        Parameters
+        ----------
+        n_priced, price_sum
+            How many prices it has read, and their sum.
+        n_messages
+            That were sent.
+        """
+        if n_priced != n_messages:
+            return [f"{n_priced} prices read instead of {n_messages}"]
+        once = self.columns["price"]
+        expected = float(once[np.arange(n_messages) % len(once)].sum())
+        return [] if isclose(price_sum, expected) else ["the sum of the prices differs"]

@@ -200,6 +200,9 @@ class _Line:
         result.add(arrivals, sent, self._n_before)
         if self._pipeline.decodes:
             result.faults += self._answer.faults(arrivals.columns or {}, sent)
+        if "price_sum" in arrivals.extra:
+            n_priced, price_sum = arrivals.extra["n_priced"], arrivals.extra["price_sum"]
+            result.faults += self._answer.sum_faults(n_priced, price_sum, pace.n_messages)
         self._n_before += pace.n_messages
 
     def _exchange(self, stretch: Stretch, timeout_s: float) -> tuple[Arrivals, StretchReport]:
