@@ -414,6 +414,33 @@ def test_what_is_spilled_is_synced_while_others_append(
     assert read("parquet", tmp_path) == list(range(20))
 
 
+def test_a_sync_that_fails_keeps_no_other_from_its_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sync, synced = os.fsync, []
+
+    def failing(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path.parent if path.suffix else path).name)
+        if path.suffix and "trades" in str(path):
+            raise OSError(5, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    intake = sink_of("parquet", tmp_path)._intake
+    intake.spill = Spill(tmp_path / "spill", ["trades", "quotes", "book"], sync_s=1.0)
+    for table in ("trades", "quotes", "book"):
+        intake.spill.append(table, batch_of(TABLES[table], 10, 0))
+    shutil.rmtree(tmp_path / "spill" / "book")  # its name cannot be synced
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    intake.sync()
+    assert synced == ["trades", "trades", "quotes", "quotes"]
+    assert len(list(Path("/proc/self/fd").iterdir())) == n_open
+    lines = [record.getMessage() for record in caplog.records]
+    assert sum("a spill cannot be synced" in line for line in lines) == 1
+    intake.spill.close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_housekeeping_that_fails_is_a_failure_like_others(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -176,6 +176,22 @@ def test_full_segments_are_synced_and_those_that_are_gone_are_not(tmp_path: Path
     assert n_descriptors() < n_open
 
 
+def test_what_cannot_be_opened_for_a_sync_is_given_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SegmentLog(tmp_path / "trades", segment_bytes=1, is_synced=True)
+    log.append(batch_of(TRADES, 10, 0))
+    log.append(batch_of(TRADES, 10, 10))
+    n_open = n_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_folder", tmp_path / "gone")
+        with pytest.raises(FileNotFoundError):
+            log.take_unsynced()
+    assert n_descriptors() == n_open
+    assert synced(log) == [f"{0:020}.segment", f"{10:020}.segment", "trades"]
+    log.close()
+
+
 def test_nothing_is_kept_open_that_is_not_synced(tmp_path: Path) -> None:
     n_open = n_descriptors()
     log = filled(tmp_path, segment_bytes=1)

@@ -189,20 +189,20 @@ class Intake:
     def sync(self) -> None:
         """Sync the spill to its disk, without the lock: others append meanwhile."""
         with self.lock:
-            descriptors = self.spill.take_unsynced()
-        if not descriptors:
-            return
+            descriptors, error = self.spill.take_unsynced()
         began_s = monotonic()
-        try:
-            for descriptor in descriptors:
+        for descriptor in descriptors:  # one that fails keeps no other from its disk
+            try:
                 os.fsync(descriptor)
-        except OSError as error:
-            self._log_sync_error(error)
-        finally:
-            for descriptor in descriptors:
+            except OSError as raised:
+                error = raised
+            finally:
                 os.close(descriptor)
+        if descriptors:
             self._syncs.add()
             self._sync_ns.add(int((monotonic() - began_s) * 1e9))
+        if error is not None:
+            self._log_sync_error(error)
 
     def _log_spill(self) -> None:
         if monotonic() - self._spill_logged_s >= LOG_EVERY_S:

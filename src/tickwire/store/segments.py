@@ -218,13 +218,26 @@ class SegmentLog:
             _log.error("a segment cannot be deleted", segment=path, error=str(error))
 
     def take_unsynced(self) -> list[int]:
-        """Give descriptors of files and folders to sync, and then to close."""
-        found = list(self._sealed.values())
+        """Give descriptors of files and folders to sync, and then to close.
+
+        Raises
+        ------
+        OSError
+            One cannot be opened: all are given by a later call.
+        """
+        found: list[int] = []
+        try:
+            if self._file >= 0 and self._is_dirty:
+                found.append(os.dup(self._file))
+            if (found or self._sealed) and self._has_new_name:
+                found.append(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        except OSError:
+            for descriptor in found:
+                os.close(descriptor)
+            raise
+        found[:0] = self._sealed.values()
         self._sealed.clear()
-        if self._file >= 0 and self._is_dirty:
-            found.append(os.dup(self._file))
-        if found and self._has_new_name:
-            found.append(os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        if found:
             self._has_new_name = False
         self._is_dirty = False
         return found

@@ -244,10 +244,20 @@ class Spill:
                 self._n_read -= 1
                 backlog.n_recovered = max(0, backlog.n_recovered - 1)
 
-    def take_unsynced(self) -> list[int]:
-        """Give descriptors of what was written and not synced: to sync, and then to close."""
-        logs = (backlog.log for backlog in self._backlogs.values())
-        return [each for log in logs if log is not None for each in log.take_unsynced()]
+    def take_unsynced(self) -> tuple[list[int], OSError | None]:
+        """Give descriptors of what was written and not synced, and why some are lacking.
+
+        They are to be synced, and then closed; those that are lacking are given by a later call.
+        """
+        found: list[int] = []
+        error: OSError | None = None
+        for backlog in self._backlogs.values():
+            if backlog.log is not None:
+                try:
+                    found += backlog.log.take_unsynced()
+                except OSError as raised:
+                    error = raised
+        return found, error
 
     def rewind(self) -> None:
         """Let `next` begin at the oldest rows again."""
