@@ -7,8 +7,8 @@ Rules of this file
 - From a publish to the body of an `async for` there is one hop of the loop: the publish sets the
   future that the task awaits. What the task awaits is a `Next`, which takes the rows when it is
   resumed; where they are there, it does not suspend at all.
-- A consumer that lingers has one timer, set by the first row. While it runs the ring does not call it,
-  unless as many rows have come as end the linger.
+- A consumer that lingers has one timer, set by the first row. While it runs the ring does not call
+  it, unless as many rows have come as end the linger.
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
 """
 
