@@ -35,6 +35,7 @@ from tickwire.net._protocol import ProtocolCarrier
 from tickwire.net.carriers import protocol
 
 BUFFER_BYTES = 1 << 18
+TURNS_S = 600.0  # while the others have their turns, a stream is silent and not stale
 SUBSCRIBE = json.dumps({"method": "subscribe", "subscription": {"type": "trades", "coin": SYMBOL}})
 KEPT_EVERY = 64  # of the batches of an `async for`, one in so many is kept and compared too
 
@@ -239,6 +240,8 @@ async def run_feed(
         symbols=[SYMBOL],
         url=plan.url,
         proxy="off",
+        first_message_s=TURNS_S,
+        stale_after_s=TURNS_S,
         **source_keys,
     )
     async with FeedHandler([source]) as feed:
