@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from itertools import count
 from typing import Any
@@ -21,6 +22,7 @@ from tickwire.feed.planning import plan_feed
 from tickwire.feed.prices import last_prices
 from tickwire.ledger import holes
 from tickwire.ring import Consumer, Ring
+from tickwire.supervise import Failures
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 SECOND = 10**9
@@ -569,3 +571,18 @@ def test_trades_keep_their_text(text: bytes, found: list[tuple[int, str]] | None
 def test_what_is_no_array_of_trades_is_an_error(text: bytes) -> None:
     with pytest.raises(DecodeError, match="trades, which begin"):
         trades_of(text, "id", 2)
+
+
+def test_what_has_no_holes_by_id_cannot_be_filled() -> None:
+    scene = Scene()
+    scene.source.gaps.holes = None
+    with pytest.raises(ValueError, match="binance: nothing can be had by id"):
+        module.Backfiller(
+            scene.plan.sources[0],
+            scene.source.decoder,
+            scene.source.gaps,
+            scene.pipeline.ledger,
+            deque(),
+            scene.pipeline.metrics,
+            Failures(),
+        )
