@@ -153,3 +153,12 @@ def test_a_trade_past_the_end_closes_a_candle():
     old = candles.add(event.trades[0])
     assert (old.open_ms, old.n_trades) == (MONDAY_MS, len(trades))
     assert (candles.running.open_ms, candles.running.n_trades) == (MONDAY_MS + 60_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("venue", "n_symbols", "kept"),
+    [("binance", 2, 50_000), ("binance-usdm", 400, 2_000), ("hyperliquid", 2, 50)],
+)
+def test_the_trades_that_are_kept_have_a_bound(venue, n_symbols, kept):
+    market = Market(venue, [f"S{number}USDT" for number in range(n_symbols)])
+    assert {symbol.recent.maxlen for symbol in market.symbols.values()} == {kept}

@@ -34,7 +34,7 @@ from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues import Backfill
 
 LOOK_S = 0.05
-FULL_RING_S = 0.005
+FULL_RING_S = 0.05  # each try decodes a page again
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
 MOST_FAILURES = 10  # in a row: about four minutes

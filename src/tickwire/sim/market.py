@@ -29,7 +29,10 @@ TYPICAL_DISTANCE = (
     6.5  # of an order from the touch, in ticks when it joins, in levels when it leaves
 )
 TRADES_KEPT = 50
-TRADES_KEPT_FOR_REST = 100_000  # where the venue's REST gives them by id
+# Where the venue's REST gives them by id: of all symbols together, and at least of each. A trade
+# takes about 250 bytes.
+TRADES_KEPT_FOR_REST = 100_000
+LEAST_TRADES_FOR_REST = 2_000
 WARM_UP_EVENTS = 64
 # Multiplied with a counter modulo 2**50: every trade id once, in no visible order.
 _TRADE_ID_STEP = 0x2545F4914F6CD
@@ -231,7 +234,9 @@ class Market:
         self._random = self._rng.random
         self.clock_ms = clock_ms
         self.stamp = stamp
-        kept = TRADES_KEPT_FOR_REST if venue.startswith("binance") else TRADES_KEPT
+        kept = TRADES_KEPT
+        if venue.startswith("binance"):
+            kept = max(LEAST_TRADES_FOR_REST, TRADES_KEPT_FOR_REST // max(1, len(symbols)))
         self._largest_gap = 40 if venue in ("binance-usdm", "binance-coinm") else 0
         self._n_trades = self._rng.getrandbits(20)
         self._last_stamp = 0
