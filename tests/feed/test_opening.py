@@ -102,6 +102,7 @@ def test_an_error_in_time_is_an_error_of_the_start_and_opens_nothing(
 ) -> None:
     hanging.errors = [SinkError("sink ipc: no such disk")]
     hanging.may_go_on.set()
+    before = set(threading.enumerate())
 
     async def main() -> None:
         with exchange([trades(0, 5)]) as server:
@@ -118,7 +119,7 @@ def test_an_error_in_time_is_an_error_of_the_start_and_opens_nothing(
             await feed.stop()
 
     run(main())
-    names = [thread.name for thread in threading.enumerate()]
+    names = [thread.name for thread in set(threading.enumerate()) - before]
     assert not any(name.startswith(("sink-", "spill-")) for name in names)
     assert not (tmp_path / "state" / "spill").exists()
 
