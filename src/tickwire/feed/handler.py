@@ -288,7 +288,7 @@ class FeedHandler(FeedView, FeedCallbacks):
             Of one batch; as many end a linger. Left out: as many as there are.
         form
             What the items are: `arrow`, a `pyarrow.RecordBatch`, or `light`, a `tickwire.Batch`,
-            which costs a tenth to make where it has few rows, has its columns as numpy arrays and
+            which costs about a fifth where it has one row, has its columns as numpy arrays and
             gives the RecordBatch when it is asked to.
 
         Raises
@@ -320,7 +320,7 @@ class FeedHandler(FeedView, FeedCallbacks):
 
         `async for row in feed.rows("trades")` gives a view with the columns as attributes, such as
         `row.price`: the same object for each row, valid until the next one; `row.copy()` stays.
-        Nothing is made for a column that is not read, so a row costs what a callback does.
+        Nothing is made for a column that is not read.
 
         Parameters
         ----------
