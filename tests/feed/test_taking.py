@@ -17,7 +17,7 @@ from tickwire.feed import BatchConsumer, LightConsumer, QueueEmpty, QueueShutDow
 from tickwire.feed._taking import Getters
 from tickwire.observe import Histogram
 from tickwire.ring import Consumer, Dictionaries, Ring
-from tickwire.schema import TABLES
+from tickwire.schema import TABLES, Column, Kind
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 LINGER_MS = 40
@@ -284,6 +284,122 @@ def test_rows_wait_for_a_publish_and_end_with_the_consumer(ring: Ring, run: Run)
         assert closed.empty()
         with pytest.raises(QueueShutDown):
             closed.get_nowait()
+
+    run(scene())
+
+
+def test_getters_of_one_consumer_share_the_rows_of_a_batch(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = RowConsumer(ring)
+        waiting = [asyncio.ensure_future(consumer.get()) for _ in range(2)]
+        await soon()
+        write(ring, 1.0, 2.0, 3.0)
+        assert consumer.get_nowait().price == 1.0  # before who waits has its turn
+        write(ring, 4.0)
+        await soon()
+        assert all(each.done() for each in waiting)
+        assert consumer.get_nowait().price == 4.0
+        assert consumer.empty()
+
+        seen: list[float] = []
+
+        async def follow() -> None:
+            async for row in consumer:
+                seen.append(row.price)
+                await asyncio.sleep(0)
+
+        following = [asyncio.ensure_future(follow()) for _ in range(3)]
+        await soon()
+        write(ring, 5.0, 6.0, 7.0, 8.0)
+        await asyncio.sleep(0)
+        write(ring, 9.0)
+        await soon()
+        assert seen == [5.0, 6.0, 7.0, 8.0, 9.0]
+        consumer.close()
+        await asyncio.gather(*following)
+
+    run(scene())
+
+
+def test_a_getter_is_woken_for_what_another_has_left(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = BatchConsumer(ring, max_rows=1)
+        waiting = [asyncio.ensure_future(consumer.get()) for _ in range(3)]
+        await soon()
+        write(ring, 1.0, 2.0, 3.0)
+        await soon()
+        assert [prices(each.result()) for each in waiting] == [[1.0], [2.0], [3.0]]
+
+    run(scene())
+
+
+def test_rows_are_joined_when_the_last_is_taken(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = RowConsumer(ring)
+        for take in (consumer.get, consumer.__anext__, None):
+            write(ring, 1.0, 2.0)
+            joining = asyncio.ensure_future(consumer.join())
+            await soon()
+            for _ in range(2):
+                assert not joining.done()
+                await take() if take else consumer.get_nowait()
+                await soon()
+            assert joining.done()
+
+    run(scene())
+
+
+def test_rows_that_are_left_are_waited_for_no_more(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = RowConsumer(ring, linger_ms=LONG_MS)
+        write(ring, 1.0, 2.0)
+        consumer.get_nowait()
+        write(ring, 3.0)  # which lingers
+        assert await consumer.wait() == 2
+        consumer.get_nowait()
+        consumer.shutdown()
+        consumer.get_nowait()
+        assert await consumer.wait() == 0
+        ended = RowConsumer(ring)
+        ended.get_nowait()
+        ended.shutdown()
+        assert await ended.wait() == 2
+
+    run(scene())
+
+
+def test_a_column_may_have_the_name_of_a_method(run: Run) -> None:
+    names = ("advance", "end", "n_left")
+    table = TABLES["mids"].with_extras(
+        tuple(Column(name, Kind.I64, nullable=True) for name in names)
+    )
+    ring = Ring(table, 1024, Dictionaries())
+
+    async def scene() -> None:
+        consumer = RowConsumer(ring)
+        for number in range(2):
+            ring.append(venue="v", symbol="s", conn=0, price=1.0, end=number)
+        assert (await consumer.get()).end == 0
+        assert consumer.qsize() == 1
+        assert consumer.get_nowait().end == 1
+        consumer.close()
+
+    run(scene())
+
+
+def test_a_linger_ends_where_the_writer_waits_for_room(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = BatchConsumer(ring, linger_ms=LONG_MS, maxsize=100, on_lag="block")
+        getting = asyncio.ensure_future(consumer.get())
+        await soon()
+        write(ring, *[1.0] * 49)  # fewer than end it
+        for _ in range(52):
+            is_staged = ring.stage(venue="v", symbol="s", conn=0, price=2.0)
+        assert not is_staged
+        assert not getting.done()
+        assert ring.wait_for_room(lambda: None)
+        async with asyncio.timeout(5):
+            assert len(prices(await getting)) == 49
 
     run(scene())
 

@@ -31,6 +31,7 @@ cdef class Taking:
     cdef readonly Consumer rows
     cdef public object _put         # deque of batches
     cdef public object _putters     # deque of futures
+    cdef public object _joiners     # deque of futures
     cdef public object _left        # rows still to give once it is shut down; else None
     cdef public object _latency
     cdef public bint _detached

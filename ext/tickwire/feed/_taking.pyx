@@ -8,7 +8,7 @@ Rules of this file
   future that the task awaits. What the task awaits is a `Next`, which takes the rows when it is
   resumed; where they are there, it does not suspend at all.
 - A consumer that lingers has one timer, set by the first row. While it runs the ring does not call
-  it, unless as many rows have come as end the linger.
+  it, unless as many rows have come as end the linger, or the writer waits for room.
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
 """
 
@@ -102,7 +102,7 @@ cdef class Getters:
         if self.linger_s == 0.0 or self.is_over:
             return True
         n_rows = self.rows.available
-        if n_rows == 0 or n_rows >= self.enough_rows:
+        if n_rows == 0 or n_rows >= self.enough_rows or self.ring.core.room_wanted:
             return True
         if self.timer is None:
             # From when the first row was read; a replay's rows may have been at any time.
@@ -188,6 +188,7 @@ cdef class Taking:
         self._getters = Getters(rows, linger_s=linger_s, enough_rows=enough_rows)
         self._put = deque()
         self._putters = deque()
+        self._joiners = deque()
         if self.form == ROWS:
             self._row = rows.view_rows()
             self.given = Given.__new__(Given)
@@ -198,6 +199,8 @@ cdef class Taking:
 
     def __anext__(self):
         if self._row is not None and self._row.advance():
+            if self._joiners:
+                self._wake_joiners()
             return self.given
         cdef Next waiting = Next.__new__(Next)
         waiting.consumer = self
@@ -225,18 +228,28 @@ cdef class Taking:
             self._getters.note_taken()
         if self._latency is not None:
             self.rows.record(self._latency)
+        if self.form == ROWS:
+            self._row.begin(<Batch> item)
         if self._left is not None or self._getters.waiting:
             self._note_taken(item.num_rows)
         if self._putters:
             self._wake_putters()
         if self.form == ROWS:
-            self._row.begin(<Batch> item)
+            if self._joiners:
+                self._wake_joiners()
             return self._row
         self._unfinished += 1
         return item
 
     cdef object poll(self):
         # What can be taken now, or None; raises StopAsyncIteration where nothing will be.
+        if self._row is not None and self._row.advance():
+            # Another getter has taken the batch while this one waited.
+            if self._getters.waiting:
+                self._wake_another()
+            if self._joiners:
+                self._wake_joiners()
+            return self._row
         if not self._put and self._left is None and not self._detached:
             return self._take() if self._getters.is_due() else None
         if self._put or not self._detached:

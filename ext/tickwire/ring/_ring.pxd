@@ -27,6 +27,7 @@ cdef class Ring:
     cpdef void publish(self) noexcept nogil
     cpdef bint rewind(self) noexcept nogil
     cdef void wake(self) noexcept
+    cdef void wake_late(self) noexcept
     cdef int64_t next_wake(self) noexcept
     cdef void tell_room(self) noexcept
     cdef int _set_window(self, object window_rows) except -1

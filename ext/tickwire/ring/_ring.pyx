@@ -213,6 +213,15 @@ cdef class Ring:
         for waiter in waiters:
             call(waiter)
 
+    cdef void wake_late(self) noexcept:
+        # Who waits for more rows than there is room for would wait for ever.
+        cdef list late = self.late_waiters
+        if late:
+            self.late_waiters = []
+            self.core.wake_at = self.next_wake()
+            for _, waiter in late:
+                call(waiter)
+
     cdef int64_t next_wake(self) noexcept:
         cdef int64_t at = INT64_MAX
         if self.waiters:
@@ -221,7 +230,7 @@ cdef class Ring:
             at = min(at, <int64_t> each[0])
         return at
 
-    def arm(self, callback, *, int64_t rows=1):
+    def arm(self, callback, *, int64_t rows=0):
         """Have `callback` called once, at the next publish. Writer's thread only.
 
         Parameters
@@ -229,9 +238,10 @@ cdef class Ring:
         callback
             Called without arguments, in the writer's thread, inside `publish`; must be short.
         rows
-            Called at the publish with which so many rows have been published since now.
+            Called at the publish with which so many rows have been published since now, or where
+            the writer waits for room before.
         """
-        if rows <= 1:
+        if rows <= 0:
             self.waiters.append(callback)
             self.core.wake_at = 0
             return
@@ -287,6 +297,7 @@ cdef class Ring:
         # Partner: the consumers, which move their gate, fence and look here.
         tw_store_relaxed(&self.core.room_wanted, 1)
         tw_fence()
+        self.wake_late()
         return True
 
     def forget_room(self, callback):

@@ -31,6 +31,7 @@ class Getters:
 class Taking:
     _put: deque[pa.RecordBatch]
     _putters: deque[Future[None]]
+    _joiners: deque[Future[None]]
     _left: int | None
     _latency: Histogram | None
     _detached: bool
@@ -54,6 +55,8 @@ class Taking:
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Awaitable[Any]: ...
     def _take(self) -> Any: ...
+    # Of the class that derives from it.
+    def _wake_joiners(self) -> None: ...
 
 @final
 class Given:

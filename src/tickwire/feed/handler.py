@@ -283,7 +283,7 @@ class FeedHandler(FeedView, FeedCallbacks):
             How long the first row waits for others, so that a busy table wakes the program once for
             many rows: 5 costs a fraction of the CPU at thousands of messages a second. 0: a row
             wakes at once. `get_nowait` and a shutdown do not wait for it, nor does the feed where
-            half of `maxsize` is reached.
+            half of `maxsize` is reached or the ring is full.
         max_rows
             Of one batch; as many end a linger. Left out: as many as there are.
         form

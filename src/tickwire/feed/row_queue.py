@@ -13,7 +13,6 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -127,7 +126,6 @@ class RowQueue(Taking):
         self._n_lost = 0  # at `maxsize`
         self._n_dropped = 0  # which were raised
         self._latency = latency
-        self._joiners: deque[asyncio.Future[None]] = deque()
 
     def __repr__(self) -> str:
         state = "ended" if self._detached else f"{counted(self.qsize(), 'row')} to take"
@@ -190,13 +188,13 @@ class RowQueue(Taking):
         """
         while not self._detached:
             n_rows = self.qsize()
-            if n_rows and (self._put or self._left is not None or self._getters.may_take):
+            if n_rows and self._may_take:
                 return n_rows
             if self._left is not None:
                 self._detach()
                 break
             await self._wait_for_publish()
-        return 0
+        return self.qsize()
 
     def task_done(self) -> None:
         """Say that a batch from `get` has been dealt with.
@@ -289,6 +287,18 @@ class RowQueue(Taking):
             if self._left <= 0:
                 self._detach()
         elif self._getters:
+            self._wake_another()
+
+    @property
+    def _may_take(self) -> bool:
+        """Whether what there is may be taken now, linger or not."""
+        return bool(self._put) or self._left is not None or self._getters.may_take
+
+    def _wake_another(self) -> None:
+        """Let another getter have what is left, or else the next rows."""
+        if not self.empty() and self._may_take:
+            self._getters.wake_one()
+        else:
             self._getters.arm()
 
     def _detach(self) -> None:
@@ -309,7 +319,7 @@ class RowQueue(Taking):
     def _give_up(self, getter: asyncio.Future[None]) -> None:
         self._getters.forget(getter)
         # Where it was woken, the rows are there for another one.
-        if self._getters and not self.empty() and self._getters.may_take:
+        if self._getters and not self.empty() and self._may_take:
             self._getters.wake_one()
 
     def _wake_putters(self) -> None:

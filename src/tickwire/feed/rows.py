@@ -31,7 +31,17 @@ class RowConsumer(RowQueue):
 
     def qsize(self) -> int:
         """Give the number of rows published and not yet taken."""
-        return super().qsize() + self._row.n_left
+        return super().qsize() + self._n_left
+
+    # By the class, because a column may have the name of a method.
+
+    @property
+    def _n_left(self) -> int:
+        return int(Row.n_left.__get__(self._row))
+
+    @property
+    def _may_take(self) -> bool:
+        return self._n_left > 0 or super()._may_take
 
     async def get(self) -> Row:
         """Wait for the next row.
@@ -63,7 +73,8 @@ class RowConsumer(RowQueue):
         QueueShutDown
             There will be none.
         """
-        if self._row.advance():
+        if Row.advance(self._row):
+            self._wake_joiners()
             return self._row
         self._check_open()
         row: Row | None = self._take()
@@ -81,5 +92,5 @@ class RowConsumer(RowQueue):
             `QueueShutDown`. True: it does so at once.
         """
         if immediate:
-            self._row.end()
+            Row.end(self._row)
         super().shutdown(immediate)
