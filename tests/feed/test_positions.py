@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,27 @@ async def test_a_file_that_cannot_be_written_is_an_error_once(tmp_path: Path) ->
     assert len(failed) == 1
     stored = json.loads((tmp_path / "nothing" / "main.streams.json").read_text())
     assert stored["streams"][0][:4] == [*A, 2]
+
+
+async def test_a_loss_of_power_does_not_bring_last_ids_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands = Positions(tmp_path, "main")
+    stands.take({"trades": 1}, {A: Position(5, None, ids=(("trades", 7),))})
+    stands.commit({"trades": 1})
+    await stands.close()
+    sync, synced = os.fsync, []
+
+    def recorded(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path, "" if path.is_dir() else path.read_text()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    assert Positions(tmp_path, "main").load()[A].ids == (("trades", 7),)
+    (fresh, text), (folder, _) = synced
+    assert fresh.name == "main.streams.json.new"
+    assert json.loads(text)["streams"] == [[*A, 5, None, None, None]]
+    assert folder == tmp_path
+    assert Positions(tmp_path, "main").load()[A].ids == ()
+    assert len(synced) == 2  # the second time there were none

@@ -10,13 +10,15 @@ Rules of this file
   run asks for what came since, and what a sink had got already would come twice. They are taken
   out of the file before anything else happens.
 - The file is replaced whole. It is not flushed to the disk: a kill leaves it, and after a power cut
-  an older one is good too, for it makes gaps longer, never shorter.
+  an older one is good too, for it makes gaps longer, never shorter. One that still has the last ids
+  is not: so without them it is flushed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 import time
 from collections import deque
@@ -31,6 +33,7 @@ from tickwire.config import Context
 from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
+from tickwire.sinks.files import sync_folder
 from tickwire.supervise import Failures, spawn
 
 SNAPSHOT_S = 0.5
@@ -91,7 +94,7 @@ class Positions:
         loaded, found = self._committed, {}
         self._committed = {name: each._replace(ids=()) for name, each in loaded.items()}
         if any(each.ids for each in loaded.values()):
-            self._write(self._text(self._committed))
+            self._write(self._text(self._committed), is_synced=True)
             found = {} if self._has_failed else loaded
         return dict(found or self._committed)
 
@@ -186,7 +189,7 @@ class Positions:
         gaps = [asdict(gap) for gap in self._gaps]
         return json.dumps({"version": _VERSION, "streams": streams, "gaps": gaps})
 
-    def _write(self, text: str, *, is_last: bool = False) -> None:
+    def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
         if self._path is None:
             return
         fresh = self._path.with_name(self._path.name + ".new")
@@ -195,8 +198,14 @@ class Positions:
                 if self._has_ended:
                     return
                 self._has_ended = is_last
-                fresh.write_text(text + "\n", encoding="utf-8")
+                with fresh.open("w", encoding="utf-8") as file:
+                    file.write(text + "\n")
+                    if is_synced:
+                        file.flush()
+                        os.fsync(file.fileno())
                 fresh.replace(self._path)
+                if is_synced:
+                    sync_folder(self._path.parent)
             self._has_failed = False
         except OSError as error:
             self.failures.report(
