@@ -459,6 +459,28 @@ def test_where_only_the_newest_are_had_older_ones_stay_missing(
     run(play())
 
 
+def test_newest_trades_that_are_older_than_the_last_one_say_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holes, "QUIET_NS", 0)
+
+    async def play() -> None:
+        scene = Scene("binance-usdm")
+        scene.connect()
+        scene.bring(5)
+        scene.lose()
+        scene.connect()
+        scene.market.newest = 8
+        scene.market.failures = [b"[]", json.dumps([trade(3), trade(4)]).encode()]
+        async with scene.filling():
+            await scene.until_filled()
+        assert scene.total("backfill_requests") == 3
+        assert sorted(scene.ids()) == [5, 6, 7, 8]
+        assert scene.gap()["ts_left_start"] is None
+
+    run(play())
+
+
 def test_a_full_ring_takes_the_rows_later(run: Run) -> None:
     async def play() -> None:
         scene = Scene()

@@ -283,8 +283,11 @@ class _Fetch:
         while True:
             try:
                 page, ts_recv = await self._ask(first_id, limit)
-                if not self._is_open and (not page or page[-1][0] < first_id):
-                    raise TickwireError(f"trade {first_id} is not there yet")
+                # The newest ones have at least the last that came, if not one behind it.
+                least_id = first_id - self._is_open
+                can_be_none = self._is_open and self._rule.is_by_id
+                if not can_be_none and (not page or page[-1][0] < least_id):
+                    raise TickwireError(f"trade {least_id} is not there yet")
                 await self._publish(page, ts_recv)
             except TickwireError as error:
                 n_failures += 1

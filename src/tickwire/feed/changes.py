@@ -118,6 +118,7 @@ class Changes:
             change = self._current
         if change is None:
             change = self._asked[leg] = _Change(leg, why, self._clock(), to_first)
+        change.to_first = change.to_first and to_first  # who asks for any is content with any
         change.done.append(done)
         return done
 
