@@ -77,6 +77,9 @@ class LogWriter:
             self._waiting.append(text)
             self._n_waiting += len(text)
             if self._thread is None:
+                # Anew for each thread: a child of multiprocessing begins without its parent's.
+                atexit.unregister(self.flush)
+                atexit.register(self.flush)
                 self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -175,4 +178,3 @@ def _plain_notice(n_lines: int) -> str:
 
 LOG_WRITER = LogWriter()
 os.register_at_fork(after_in_child=LOG_WRITER._reset)
-atexit.register(LOG_WRITER.flush)
