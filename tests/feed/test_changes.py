@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from tickwire.feed.changes import Changes
 from tickwire.observe import Registry
 
 
-class Bag(SimpleNamespace):
-    """One that can be a key."""
+class Bag:
+    """What has the attributes that it is given."""
 
-    def __hash__(self) -> int:
-        return id(self)
+    def __init__(self, **given: Any) -> None:
+        self.__dict__.update(given)
 
 
 def session() -> Any:
