@@ -1,10 +1,16 @@
 """Rests between reads lose nothing, delay nothing for longer, and end with the connection."""
 
 import asyncio
+import gc
+import os
+import socket
 import time
-from typing import Literal
+import weakref
+from collections.abc import Callable
+from typing import Any, Literal
 
 import pytest
+import uvloop
 from tests.net.conftest import Security
 from tests.net.pacing import Paced, open_paced
 from tests.net.servers import Peer, close, frame, serve_raw, text
@@ -298,3 +304,131 @@ async def test_connections_of_a_loop_share_a_timer(plain: Security) -> None:
             assert found == [list(range(200))] * 2
             # Each connection has two ends here; and there is one timer.
             assert open_descriptors() == n_before + 2 * 2 + 1
+
+
+async def test_an_error_in_a_direct_read_ends_its_connection_and_no_other(plain: Security) -> None:
+    reports: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, report: reports.append(report))
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await send_numbers(peer, 0, 300)
+        await peer.send(frame(Opcode.PING, b"there?"))
+        await send_numbers(peer, 300, 700)
+        await peer.answer_close()
+
+    def attend() -> None:
+        raise ValueError("it was no use")
+
+    async with (
+        serve_raw(script) as port,
+        asyncio.timeout(20),
+        open_paced(plain, port, "protocol", coalesce_us=2000) as broken,
+        open_paced(plain, port, "protocol", coalesce_us=2000) as other,
+    ):
+        broken.connection.receiver.on_attention = attend
+        assert await other.take_until(999) == list(range(1000))
+        ending = await broken.connection.ended
+        assert (ending.code, ending.reason) == (1006, "it was no use")
+        assert [str(report["exception"]) for report in reports] == ["it was no use"]
+
+
+def low_water(it: Paced) -> int:
+    transport = it.connection.carrier.transport
+    if transport.is_closing():  # picows does so after a fault
+        return 1
+    number = transport.get_extra_info("socket").fileno()
+    with socket.socket(fileno=os.dup(number)) as sock:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+
+@pytest.mark.parametrize("closer", ["we", "peer", "fault"])
+async def test_a_connection_that_closes_rests_no_more(
+    security: Security, carrier: Carrier, closer: str
+) -> None:
+    paced: asyncio.Future[Paced] = asyncio.get_running_loop().create_future()
+    looked = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await talk_until_it_rests(peer, paced)
+        if closer == "we":
+            it.connection.close_timeout_s = 2.0
+            closing.append(asyncio.ensure_future(it.connection.close(1000)))
+        else:
+            await peer.send(close(1012, "restart") if closer == "peer" else frame(0x3, b"?"))
+        await looked.wait()
+
+    closing: list[asyncio.Future[Any]] = []
+    async with (
+        serve_raw(script, security.server_context) as port,
+        asyncio.timeout(20),
+        open_paced(security, port, carrier, coalesce_us=100_000) as it,
+    ):
+        paced.set_result(it)
+        await until(lambda: not it.connection.is_open)
+        await asyncio.sleep(0.15)  # longer than a rest
+        assert low_water(it) == 1
+        assert it.connection.receiver.coalescer is None
+        looked.set()
+        await it.connection.ended
+        await asyncio.gather(*closing)
+
+
+async def test_a_pause_is_no_rest(security: Security, carrier: Carrier) -> None:
+    paced: asyncio.Future[Paced] = asyncio.get_running_loop().create_future()
+    resumed = asyncio.Event()
+    last: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        number = await talk_until_it_rests(peer, paced)
+        for more in range(10):
+            await peer.send(text(f"{number + more} " + "x" * 20_000))
+        await resumed.wait()
+        await peer.send(text(f"{number + 10} last"))
+        last.append(number + 10)
+        await peer.answer_close()
+
+    async with (
+        serve_raw(script, security.server_context) as port,
+        asyncio.timeout(20),
+        open_paced(security, port, carrier, coalesce_us=300, max_bytes=60_000) as it,
+    ):
+        paced.set_result(it)
+        await until(lambda: it.connection.receiver.paused)
+        await asyncio.sleep(0.4)
+        found = it.take()
+        resumed.set()
+        await until(lambda: bool(last))
+        assert found + await it.take_until(last[0]) == list(range(last[0] + 1))
+        assert it.rests.max < 350_000_000
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("keys", [{"coalesce_us": 500}, {"busy_poll_us": 50}])
+def test_a_loop_is_freed_when_it_is_over(
+    make_loop: Callable[[], asyncio.AbstractEventLoop], keys: dict[str, int]
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+        await send_numbers(peer, 0, 100)
+        await peer.answer_close()
+
+    async def scene() -> "weakref.ref[asyncio.AbstractEventLoop]":
+        plain = Security("ws", None, None)
+        async with (
+            serve_raw(script) as port,
+            asyncio.timeout(20),
+            open_paced(plain, port, "protocol", **keys) as it,  # type: ignore[arg-type]
+        ):
+            await it.take_until(99)
+            await it.connection.close(1000)
+        await asyncio.sleep(0.01)
+        return weakref.ref(asyncio.get_running_loop())
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        freed = runner.run(scene())
+    del runner
+    gc.collect()
+    assert freed() is None

@@ -9,7 +9,10 @@ from tests.net.pacing import open_paced
 from tests.net.servers import Peer, close, serve_raw, text
 from tests.net.test_connection import reset, until
 
+from tickwire.config import ConnectionOptions
 from tickwire.net._spinner import spinner_of
+from tickwire.net.opening import open_connection
+from tickwire.wire import MessageQueue
 
 Carrier = Literal["protocol", "stream", "picows"]
 
@@ -105,6 +108,23 @@ async def test_the_loop_sleeps_again_when_the_last_connection_is_gone(plain: Sec
     async with serve_raw(script) as port, asyncio.timeout(20):
         async with open_paced(plain, port, "protocol", busy_poll_us=100) as it:
             await asyncio.sleep(0.01)
-            assert spinner_of(asyncio.get_running_loop()).is_spinning
+            spinner = spinner_of(asyncio.get_running_loop())
+            assert spinner.is_spinning
             await it.connection.close(1000)
-        await until(lambda: not spinner_of(asyncio.get_running_loop()).is_spinning)
+        await until(lambda: not spinner.is_spinning)
+
+
+async def test_the_loop_sleeps_again_when_a_connection_is_given_up_before_it_began(
+    plain: Security,
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.shake_hands()
+
+    async with serve_raw(script) as port, asyncio.timeout(20):
+        connection = await open_connection(
+            plain.url(port), MessageQueue(), ConnectionOptions(proxy="off")
+        )
+        connection.pace_reads(0, 100)
+        spinner = spinner_of(asyncio.get_running_loop())
+        connection.give_up("the session was cancelled")
+        await until(lambda: not spinner.is_spinning)

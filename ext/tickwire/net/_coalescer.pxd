@@ -43,5 +43,6 @@ cdef class Coalescer:
     cdef int after_read(self, Py_ssize_t n_bytes, int64_t mono_ns, int64_t n_messages) except -1
     cdef int set_high(self, bint is_high) except -1
     cdef int choose(self, int64_t mono_ns, int64_t n_messages) except -1
+    cdef int pause(self) except -1
     cdef int wake(self) except -1
     cdef void learn(self, bint is_hit) noexcept

@@ -80,6 +80,11 @@ cdef class RestTimer:
                 self.loop.remove_reader(self.fd)
             close(self.fd)
             self.fd = -1
+        timers = _TIMERS.get(self.loop)
+        if timers is not None and timers.get(self.rest_ns) is self:
+            del timers[self.rest_ns]
+            if not timers:  # it would keep the loop
+                del _TIMERS[self.loop]
         self.is_armed = False
         self.resting = []
         return 0
@@ -100,17 +105,23 @@ cdef class RestTimer:
     def due(self):
         """End all rests; the loop calls it."""
         cdef Coalescer coalescer
-        resting, self.resting = self.resting, []
+        cdef list resting = self.resting
+        self.resting = []
+        resting.reverse()
         self.is_armed = True  # who rests anew meanwhile must not arm it for each
-        for coalescer in resting:
-            coalescer.is_listed = False
-            if coalescer.is_resting:
-                coalescer.wake()
-        self.is_armed = False
-        if self.resting:
-            self.arm()
-        elif self.fd >= 0:
-            tw_timer_set(self.fd, 0)
+        try:
+            while resting:
+                coalescer = resting.pop()
+                coalescer.is_listed = False
+                if coalescer.is_resting:
+                    coalescer.wake()
+        finally:
+            self.is_armed = False
+            self.resting += resting  # where one has failed
+            if self.resting:
+                self.arm()
+            elif self.fd >= 0:
+                tw_timer_set(self.fd, 0)
 
 
 cdef RestTimer timer_of(object loop, int64_t rest_ns):
@@ -151,8 +162,10 @@ cdef class Coalescer:
             self.timer.use()
 
     def end(self):
-        """Rest no more; the transport is about to be gone."""
+        """Rest no more."""
         self.is_resting = False
+        if self.transport is not None:
+            self.set_high(False)
         self.transport = self.reader = None
         if self.timer is not None:
             self.timer.release()
@@ -195,6 +208,11 @@ cdef class Coalescer:
             self.is_listed = True
             self.timer.add(self)
         return 0
+
+    cdef int pause(self) except -1:
+        """Rest no more until the next read: under backpressure."""
+        self.is_resting = False
+        return 0 if self.transport is None else self.set_high(False)
 
     cdef int wake(self) except -1:
         """Read, or let the loop read, what came during the rest."""

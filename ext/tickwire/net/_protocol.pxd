@@ -21,6 +21,7 @@ cdef class ProtocolCarrier(DirectReader):
     cdef readonly object opened   # done with None once the handshake is through, or failed
     cdef readonly object lost     # done when the transport is gone, with its error or None
 
+    cdef int fail(self, object raised) except -1
     cdef int _rest(self) except -1
     cdef int _read_on(self) except -1
     cdef int _open(self, bytes data) except -1

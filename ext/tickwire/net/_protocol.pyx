@@ -181,7 +181,12 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
 
     cdef int took(self, int64_t n_read, int error) except -1:
         if n_read > 0:
-            self.receiver.note_read(<size_t>n_read)
+            try:
+                self.receiver.note_read(<size_t>n_read)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as raised:
+                self.fail(raised)
             return Direct.SOME
         if n_read == 0:
             return Direct.LEAVE
@@ -189,6 +194,20 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
             return Direct.NOTHING
         self.failure = OSError(error, os.strerror(error))
         return Direct.LEAVE
+
+    cdef int fail(self, object raised) except -1:
+        """Do what a transport does where `buffer_updated` raises."""
+        self.failure = raised
+        self.loop.call_exception_handler(
+            {
+                "message": "Fatal error: what was read could not be taken",
+                "exception": raised,
+                "transport": self.transport,
+                "protocol": self,
+            }
+        )
+        self.abort()
+        return 0
 
     cdef int _rest(self) except -1:
         self.turn_bytes = self.receiver.handler.n_written_bytes = 0

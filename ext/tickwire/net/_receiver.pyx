@@ -191,13 +191,16 @@ cdef class Receiver:
         """Parse what a read has brought, and let the socket rest where it may."""
         if self.started and not self.paused:
             self.parse()
-            if self.coalescer is not None and not self.ended:
-                self.coalescer.after_read(
-                    <Py_ssize_t>(self.n_bytes - self.n_rested_bytes),
-                    self.mono_ns,
-                    self.parser.n_messages,
-                )
-                self.n_rested_bytes = self.n_bytes
+            if self.coalescer is None or self.ended:
+                return 0
+            if self.paused:
+                return self.coalescer.pause()
+            self.coalescer.after_read(
+                <Py_ssize_t>(self.n_bytes - self.n_rested_bytes),
+                self.mono_ns,
+                self.parser.n_messages,
+            )
+            self.n_rested_bytes = self.n_bytes
         return 0
 
     cdef void stamp(self) noexcept nogil:

@@ -77,6 +77,8 @@ cdef class Spinner:
         cdef Watched watched
         if not self.watched:
             self.is_spinning = False
+            if _SPINNERS.get(self.loop) is self:  # it would keep the loop
+                del _SPINNERS[self.loop]
             return
         self.loop.call_soon(self.look)
         if n == 0:

@@ -301,6 +301,7 @@ class Connection:
     def give_up(self, note: str) -> None:
         """Drop the connection at once, because its peer is not there any more."""
         self._note = self._note or note
+        self._stop_pacing()  # one that never began sees no end
         self.carrier.abort()
 
     def _start_closing(self, frame: bytes) -> None:
@@ -318,6 +319,7 @@ class Connection:
             self.carrier.write(frame)
 
     def _end_within(self, seconds: float) -> None:
+        self._stop_pacing()  # nothing is gained any more, and the peer's end is read at once
         if self._end_timer is None and not self.ended.done():
             self._end_timer = self._loop.call_later(seconds, self._end_transport)
 
