@@ -571,6 +571,7 @@ def test_an_old_trade_is_no_last_price(run: Run) -> None:
         (b' [ {"id": 3 } , {"id":2}\n]', [(2, '{"id":2}'), (3, '{"id": 3 }')]),
         (b'[{"id":1e-0,"id":1234567890123456789}]', None),
         (b'[{"id":0},{"id":0,"p":"2"}]', [(0, '{"id":0}')]),
+        (b'[{"id":"12"}]', [(12, '{"id":"12"}')]),
     ],
 )
 def test_trades_keep_their_text(text: bytes, found: list[tuple[int, str]] | None) -> None:
@@ -585,7 +586,8 @@ def test_trades_keep_their_text(text: bytes, found: list[tuple[int, str]] | None
     "text",
     [
         b"", b"[", b"{}", b'[{"id":1}', b"[1]", b"[{}]", b'[{"id":1};]', b"[" * 100_000,
-        b'[{"id":1e999}]', b'[{"id":1.5}]', b'[{"id":"1"}]', b'[{"id":true}]', b'[{"id":-1}]',
+        b'[{"id":1e999}]', b'[{"id":1.5}]', b'[{"id":"1.0"}]', b'[{"id":"-1"}]', b'[{"id":"x"}]',
+        b'[{"id":true}]', b'[{"id":-1}]',
         b'[{"id":9223372036854775808}]', b'[{"id":1},{"id":2},{"id":3}]',
         b'[{"id":1,"p":"' + b"1" * 10_000 + b'"}]',
     ],

@@ -75,7 +75,19 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
         ),
         (
             {"backfills": (replace(MISSED, path="/trades?symbol={symbol}"),)},
-            "own: backfills['trades'].path: should begin with / and hold {symbol} and {limit}",
+            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
+        ),
+        (
+            {
+                "backfills": (
+                    replace(MISSED, path="/trades?symbol={symbol}&limit={limit}&key={key}"),
+                )
+            },
+            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
+        ),
+        (
+            {"backfills": (replace(MISSED, path="/trades?symbol={symbol}&limit={limit"),)},
+            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
         ),
         (
             {"backfills": (replace(MISSED, limit=0),)},

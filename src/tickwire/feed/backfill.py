@@ -43,6 +43,7 @@ MOST_BYTES_A_TRADE = 4096  # of an answer
 SHOWN_BYTES = 80  # of an answer that is none
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_DIGITS = re.compile(r"[0-9]{1,19}")
 
 _log = get_logger("tickwire.feed")
 
@@ -188,7 +189,7 @@ class Backfiller:
                 complete=not left,
             )
 
-    def tell(self, hole: Hole, conn: int, channel: str, first_id: int) -> None:
+    def note_begin(self, hole: Hole, conn: int, channel: str, first_id: int) -> None:
         """Write down that rows of a hole come by REST, before the first of them."""
         self._conns.append(conn)
         text = f"{channel} from id {first_id} on, for gap {hole.gaps[0].gap_id}"
@@ -322,7 +323,7 @@ class _Fetch:
                 return
             if filling.conn < 0:
                 filling.conn = self._next_conn()
-                owner.tell(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
+                owner.note_begin(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
             taken = owner.decoder.take_backfill(
                 self._rule.message,
                 f"[{','.join(text for _, text in wanted)}]".encode(),
@@ -355,7 +356,7 @@ def trades_of(payload: bytes, id_key: str, limit: int) -> list[tuple[int, str]]:
     payload
         A JSON array of objects.
     id_key
-        The member that is the id, a number.
+        The member that is the id: a number, or its digits as a string.
     limit
         As many were asked for.
 
@@ -377,6 +378,8 @@ def trades_of(payload: bytes, id_key: str, limit: int) -> list[tuple[int, str]]:
             start = at
             trade, at = read(text, at)
             number = trade[id_key]
+            if isinstance(number, str) and _DIGITS.fullmatch(number):
+                number = int(number)
             if type(number) is not int or not 0 <= number <= MOST_ID or len(found) == limit:
                 raise ValueError(f"trade {number!r}")
             found.setdefault(number, text[start:at])

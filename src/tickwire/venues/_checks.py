@@ -10,6 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from string import Formatter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from tickwire.wire.url import parse_url
 if TYPE_CHECKING:
     from tickwire.venues.base import Venue
 
+BACKFILL_NAMES = {"symbol", "limit", "first_id"}  # in the braces of a path
 DATA_TABLES = {name: table for name, table in TABLES.items() if name not in SYSTEM_TABLES}
 
 
@@ -188,8 +190,9 @@ def _backfill_mistakes(venue: Venue) -> Iterator[str]:
         where = f"backfills[{rule.channel!r}]"
         if channels.get(rule.channel) != "trades":
             yield f"{where}: should be a channel of trades, no family"
-        if not rule.path.startswith("/") or not {"{symbol}", "{limit}"} <= _names(rule.path):
-            yield f"{where}.path: should begin with / and hold {{symbol}} and {{limit}}"
+        names = _names(rule.path)
+        if not rule.path.startswith("/") or not {"symbol", "limit"} <= names <= BACKFILL_NAMES:
+            yield f"{where}.path: should be /... with {{symbol}}, {{limit}}, maybe {{first_id}}"
         if rule.limit < 1:
             yield f"{where}.limit: is {rule.limit}, should be at least 1"
         decodes = [
@@ -204,8 +207,11 @@ def _backfill_mistakes(venue: Venue) -> Iterator[str]:
 
 
 def _names(path: str) -> set[str]:
-    """Give what stands in braces."""
-    return {"{" + part.partition("}")[0] + "}" for part in path.split("{")[1:]}
+    """Give what stands in braces; an empty one where they do not match."""
+    try:
+        return {name or "" for _, name, _, _ in Formatter().parse(path) if name is not None}
+    except ValueError:
+        return {""}
 
 
 def _uncompilable(venue: Venue) -> list[str]:
