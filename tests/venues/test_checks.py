@@ -75,7 +75,7 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
         ),
         (
             {"backfills": (replace(MISSED, path="/trades?symbol={symbol}"),)},
-            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
+            "own: backfills['trades'].path: should be /... of {symbol}, {limit}, maybe {first_id}",
         ),
         (
             {
@@ -83,11 +83,11 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
                     replace(MISSED, path="/trades?symbol={symbol}&limit={limit}&key={key}"),
                 )
             },
-            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
+            "own: backfills['trades'].path: should be /... of {symbol}, {limit}, maybe {first_id}",
         ),
         (
             {"backfills": (replace(MISSED, path="/trades?symbol={symbol}&limit={limit"),)},
-            "own: backfills['trades'].path: should be /... with {symbol}, {limit}, maybe {first_id}",
+            "own: backfills['trades'].path: should be /... of {symbol}, {limit}, maybe {first_id}",
         ),
         (
             {"backfills": (replace(MISSED, limit=0),)},

@@ -192,7 +192,7 @@ def _backfill_mistakes(venue: Venue) -> Iterator[str]:
             yield f"{where}: should be a channel of trades, no family"
         names = _names(rule.path)
         if not rule.path.startswith("/") or not {"symbol", "limit"} <= names <= BACKFILL_NAMES:
-            yield f"{where}.path: should be /... with {{symbol}}, {{limit}}, maybe {{first_id}}"
+            yield f"{where}.path: should be /... of {{symbol}}, {{limit}}, maybe {{first_id}}"
         if rule.limit < 1:
             yield f"{where}.limit: is {rule.limit}, should be at least 1"
         decodes = [
