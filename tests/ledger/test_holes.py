@@ -186,3 +186,12 @@ def test_at_the_end_all_holes_are_given() -> None:
     [hole] = scene.holes.take_due(is_last=True)
     assert hole.gaps == [gap]
     assert not scene.holes.found.is_set()
+
+
+def test_of_ids_that_begin_again_it_is_not_known_what_is_missing() -> None:
+    scene = Scene()
+    scene.bring([1000])
+    scene.gap()
+    scene.bring([3])
+    scene.delivered.now_ns += QUIET_NS
+    assert scene.holes.missing(scene.due(), "trades") is None

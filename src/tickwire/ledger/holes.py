@@ -210,6 +210,8 @@ class Holes:
                 found.ids.append((last + 1, number - 1))
             last = number
         if last == first:
+            if n_now > n_before:  # trades came whose ids do not count on
+                return None
             found.open_from = first + 1
         return found
 
