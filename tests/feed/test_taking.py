@@ -349,6 +349,24 @@ def test_rows_are_joined_when_the_last_is_taken(ring: Ring, run: Run) -> None:
     run(scene())
 
 
+def test_a_row_is_taken_when_it_is_awaited_and_not_before(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = RowConsumer(ring)
+        write(ring, 1.0, 2.0, 3.0)
+        row = await consumer.get()
+        following: Any = anext(consumer)
+        assert row.price == 1.0
+        cancelled = asyncio.create_task(following)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        following = anext(consumer)
+        assert (await asyncio.create_task(following)).price == 2.0
+        assert consumer.get_nowait().price == 3.0
+
+    run(scene())
+
+
 def test_rows_that_are_left_are_waited_for_no_more(ring: Ring, run: Run) -> None:
     async def scene() -> None:
         consumer = RowConsumer(ring, linger_ms=LONG_MS)

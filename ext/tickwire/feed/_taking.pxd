@@ -17,7 +17,6 @@ cdef class Getters:
     cdef double linger_s            # 0: a publish wakes at once
     cdef int64_t enough_rows        # so many end a linger
     cdef object timer               # of a linger that runs
-    cdef object loop                # the timer's
     cdef bint is_armed              # the ring calls
     cdef bint is_late               # ... not before `enough_rows` are there
     cdef bint is_over               # the linger is
@@ -40,15 +39,8 @@ cdef class Taking:
     cdef int64_t max_rows
     cdef int form
     cdef readonly Row _row          # of rows: the one that is given
-    cdef Given given
 
     cdef object poll(self)
-
-
-# What a row that is there already is awaited as.
-@cython.final
-cdef class Given:
-    cdef object item
 
 
 @cython.final

@@ -191,17 +191,11 @@ cdef class Taking:
         self._joiners = deque()
         if self.form == ROWS:
             self._row = rows.view_rows()
-            self.given = Given.__new__(Given)
-            self.given.item = self._row
 
     def __aiter__(self):
         return self
 
     def __anext__(self):
-        if self._row is not None and self._row.advance():
-            if self._joiners:
-                self._wake_joiners()
-            return self.given
         cdef Next waiting = Next.__new__(Next)
         waiting.consumer = self
         return waiting
@@ -244,7 +238,7 @@ cdef class Taking:
     cdef object poll(self):
         # What can be taken now, or None; raises StopAsyncIteration where nothing will be.
         if self._row is not None and self._row.advance():
-            # Another getter has taken the batch while this one waited.
+            # Of the batch at hand, which another getter may have taken while this one waited.
             if self._getters.waiting:
                 self._wake_another()
             if self._joiners:
@@ -261,26 +255,6 @@ cdef class Taking:
                 return None
             self._detach()
         raise StopAsyncIteration
-
-
-cdef class Given:
-    """What a row that is there already is awaited as."""
-
-    def __await__(self):
-        return self
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        raise StopIteration(self.item)
-
-
-cdef PySendResult send_given(PyObject* given, PyObject* _value, PyObject** result) noexcept:
-    item = (<Given> given).item
-    Py_INCREF(item)
-    result[0] = <PyObject*> item
-    return PYGEN_RETURN
 
 
 cdef class Next:
@@ -357,6 +331,5 @@ cdef PySendResult send_next(PyObject* waiting, PyObject* _value, PyObject** resu
     return send((<Next> waiting), result)
 
 
-# Both have `__await__`, so their slots of async methods are there.
-(<PyTypeObject*> Given).tp_as_async.am_send = send_given
+# It has `__await__`, so its slots of async methods are there.
 (<PyTypeObject*> Next).tp_as_async.am_send = send_next
