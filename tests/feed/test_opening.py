@@ -124,6 +124,33 @@ def test_an_error_in_time_is_an_error_of_the_start_and_opens_nothing(
     assert not (tmp_path / "state" / "spill").exists()
 
 
+@pytest.mark.parametrize("report_s", [0.01, 25.0])
+def test_an_output_that_hangs_delays_no_error_of_another(
+    run: Run, tmp_path: Path, hanging: Opening, monkeypatch: pytest.MonkeyPatch, report_s: float
+) -> None:
+    monkeypatch.setattr(opening, "REPORT_S", report_s)
+    monkeypatch.setattr(opening, "OPEN_S", 25.0)
+    monkeypatch.setattr(opening, "STOP_S", 0.1)
+    (tmp_path / "data").write_text("no folder")
+
+    async def main() -> None:
+        feed = tickwire.FeedHandler(
+            [source("ws://127.0.0.1:9")],
+            [
+                tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"]),
+                tickwire.ParquetSink(path=tmp_path / "data", tables=["trades"]),
+            ],
+            state_dir=tmp_path / "state",
+        )
+        began_s = time.monotonic()
+        with pytest.raises(SinkError, match="sink parquet"):
+            await feed.start()
+        assert time.monotonic() - began_s < 20.0
+        await feed.stop()
+
+    run(main())
+
+
 def test_a_spill_that_does_not_answer_is_an_error_of_the_start(
     run: Run, tmp_path: Path, hanging: Opening, monkeypatch: pytest.MonkeyPatch
 ) -> None:

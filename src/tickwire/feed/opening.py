@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from functools import partial
 
 from tickwire.config import Feed
@@ -46,6 +46,9 @@ async def open_sinks(feed: Feed, sinks: Sequence[Sink]) -> dict[str, Spill]:
     try:
         await _wait({sink.name: sink.opened for sink in sinks})
         for sink in sinks:
+            if sink.opened.done():
+                sink.opened.result()
+        for sink in sinks:
             if not sink.opened.cancel():
                 sink.opened.result()
                 continue
@@ -64,13 +67,13 @@ async def open_sinks(feed: Feed, sinks: Sequence[Sink]) -> dict[str, Spill]:
 
 
 async def _wait(opened: dict[str, Future[None]]) -> None:
-    """Wait until all are open, or for `OPEN_S`."""
+    """Wait until all are open, one has failed, or for `OPEN_S`."""
     first_s = min(REPORT_S, OPEN_S)
-    late = (await in_thread(partial(wait, opened.values(), first_s))).not_done
-    if late:
+    done, late = await in_thread(partial(wait, opened.values(), first_s, FIRST_EXCEPTION))
+    if late and not any(each.exception() for each in done):
         names = ", ".join(name for name, each in opened.items() if each in late)
         _log.warning("waiting for sinks to open", sinks=names, seconds=first_s)
-        await in_thread(partial(wait, late, OPEN_S - first_s))
+        await in_thread(partial(wait, late, OPEN_S - first_s, FIRST_EXCEPTION))
 
 
 async def _open_spill(feed: Feed, sink: Sink) -> Spill:
