@@ -273,7 +273,7 @@ class Flatten:
                     answer = json.loads(got)
         except TimeoutError:
             raise TickwireError(f"{what}: no answer in {within_s:g} s") from None
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: uvloop, closed
             raise TickwireError(f"{what}: its process has failed: {error}") from None
         if "error" in answer:
             raise TickwireError(f"{what}: {answer['error']}")
