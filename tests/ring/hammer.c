@@ -172,13 +172,21 @@ static void hammer(int drops_oldest)
                 break;
             }
         }
+        /* On a busy machine they may never have: once, the writer waits for them. */
+        while (n_jumps == 0 && number > (int64_t)n_rows_to_write / 2 &&
+               ring->published == ring->head && ring->head >= ring->rewind_at) {
+            n_jumps += tw_rewind(ring);
+            sched_yield();
+        }
     }
     tw_publish(ring);
     tw_store_release(&is_done, 1);
     for (int i = 0; i < N_READERS; i++)
         pthread_join(threads[i], NULL);
     CHECK(tw_rows_at(ring->header, &ring->header->cursor.value, 0) == (int64_t)n_rows_to_write);
-    CHECK(n_read > 0 && n_jumps > 0 && (drops_oldest || ring->header->drops.n_rows == 0));
+    CHECK(n_read > 0);
+    CHECK(n_jumps > 0);
+    CHECK(drops_oldest || ring->header->drops.n_rows == 0);
     printf("%" PRId64 " rows read, %" PRId64 " jumps, %" PRId64 " rows dropped\n", n_read, n_jumps,
            ring->header->drops.n_rows);
     tw_close_ring(ring);
