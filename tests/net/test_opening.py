@@ -1,7 +1,9 @@
 """What can go wrong before a connection is open, by every carrier; and the way through a proxy."""
 
 import asyncio
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.net.conftest import Security
@@ -11,6 +13,7 @@ from tests.net.servers import Peer, serve_raw
 from tickwire import errors
 from tickwire.config import ConnectionOptions
 from tickwire.net import connect, open_connection
+from tickwire.net.carriers import transports
 from tickwire.wire import MessageQueue
 
 ACCEPTING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -192,3 +195,24 @@ async def test_wrong_arguments_are_said_at_once() -> None:
     for none in ("https://localhost:1", "ftp://localhost", "http://", "http://localhost:x"):
         with pytest.raises(errors.ConnectionFailed, match="a proxy is SCHEME://HOST:PORT"):
             await connect("ws://localhost", proxy=none)
+
+
+class Datagrams:
+    """A target that dials a socket which no loop connects as a stream."""
+
+    context = None
+
+    def __init__(self) -> None:
+        self.dialled = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    async def dial(self) -> socket.socket:
+        return self.dialled
+
+
+@pytest.mark.parametrize("open_", [transports.open_streams, transports.connect_transport])
+async def test_a_socket_that_the_loop_refuses_is_closed(open_: Any) -> None:
+    target = Datagrams()
+    rest = (1024,) if open_ is transports.open_streams else (asyncio.Protocol,)
+    with pytest.raises(ValueError, match=r"(?i)stream"):
+        await open_(target, *rest)
+    assert target.dialled.fileno() == -1
