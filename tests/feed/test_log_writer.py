@@ -1,6 +1,8 @@
 """The thread that writes the log: order, bounds, drops, and what it never does."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -124,3 +126,17 @@ def test_many_threads_may_write(pipe: tuple[int, int]) -> None:
         thread.join()
     assert log.flush(10)
     assert os.read(reader, 65_536) == b"0123456789\n" * 800
+
+
+def test_the_last_lines_are_written_where_exit_handlers_were_cleared() -> None:
+    # As in a child of multiprocessing, from Python 3.13 on.
+    program = (
+        "import atexit\n"
+        "from tickwire.log_writer import LOG_WRITER\n"
+        "atexit._clear()\n"
+        "LOG_WRITER.write('x' * 100_000 + '\\n')\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == "x" * 100_000 + "\n"
