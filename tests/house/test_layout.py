@@ -60,6 +60,7 @@ MEASURED_BY = {
     "wire/_streamed": "wire/bench_parser",
 }
 NOT_MEASURED = {
+    "decode/_backfill_decoder": "per REST answer, not per message",
     "decode/_bytecode": "compiled once, at the start",
     "decode/_connection": "a base class without work",
     "decode/_quarantine": "what cannot be decoded is rare",

@@ -344,11 +344,11 @@ def test_a_missed_trade_reads_as_it_would_have_on_the_stream(venue: str, channel
         stream = f'{{"stream":"btcusdt@trade","data":{{"s":"BTCUSDT",{data}}}}}'
         live.message(stream.encode(), 5, 1)
         texts.append(f"{{{rest}}}")
-    taken = missed.decoder.take_backfill(
+    taken = missed.decoder.backfills.take(
         rule.message, f"[{','.join(texts)}]".encode(), symbol="BTCUSDT", ts_recv=5, conn=1
     )
     first_ns = 1_723_000_000_000_000_000
     assert taken == (200, first_ns, first_ns + 199_000_000)
     assert missed.table("trades").equals(live.table("trades"))
     assert missed.decoder.messages == 0
-    assert missed.decoder.seen.newest(missed.decoder.memory_of(rule.message), 0) == (0, 0)
+    assert missed.decoder.seen.newest(missed.decoder.backfills.memory_of(rule.message), 0) == (0, 0)

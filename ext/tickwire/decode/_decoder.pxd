@@ -3,8 +3,9 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
+from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
-from tickwire.decode._bytecode cimport Bytecode, RouteOp, RowSetOp
+from tickwire.decode._bytecode cimport Bytecode
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Leg
 from tickwire.decode._quarantine cimport Quarantine
@@ -32,6 +33,7 @@ cdef class Decoder:
     cdef Walker walker
     cdef Router router
     cdef BookDecoder books          # None without spliced books
+    cdef readonly BackfillDecoder backfills
     cdef Histogram read_to_ring     # None: not measured
     cdef Quarantine quarantine
     cdef object symbols             # the feed's Dictionary of symbols
@@ -62,8 +64,6 @@ cdef class Decoder:
         self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
         size_t n
     ) noexcept nogil
-    cdef int _route_of(self, message) except -1
-    cdef RowSetOp* _rows_of(self, message) except NULL
     cdef void end(self, ConnectionDecoder connection) noexcept nogil
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil
 

@@ -5,31 +5,31 @@ Rules of this file
 - A message counts in full or not at all. Its rows are staged by the walk and seen by consumers only
   after `end_read`.
 - Python is called only for what is rare: messages for the session, held deltas, quarantine.
-- Books that need a snapshot are `_book_decoder`'s.
+- Books that need a snapshot are `_book_decoder`'s, trades that were missed `_backfill_decoder`'s.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
+from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport (
-    MAX_REGISTERS, ROUTE_DATA, ROUTE_IGNORE, RouteOp, RowSetOp, bytecode_of,
+    MAX_REGISTERS, ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of,
 )
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Legs
 from tickwire.decode._publish cimport publish_staged
-from tickwire.decode._quarantine cimport Quarantine, reason_of
+from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._script cimport Script
 from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
-from tickwire.ring._tw_ring cimport tw_ring
 from tickwire.wire._handler cimport Verdict
 
 from tickwire.clock import mono_ns
-from tickwire.errors import DecodeError, PlanError
+from tickwire.errors import PlanError
 from tickwire.observe import Metrics
 
 cdef extern from "tickwire/base/utf8.h" nogil:
@@ -40,8 +40,6 @@ cdef extern from "tickwire/base/clock.h" nogil:
 
 cdef enum:
     OPCODE_TEXT = 1
-    SHOWN_BYTES = 80    # of an answer that cannot be decoded, in its error
-    COLUMN_TS_EVENT = 3
 
 _EVENTS = ("data", "acknowledge", "error", "ping", "pong")
 
@@ -103,6 +101,7 @@ cdef class Decoder:
             self.books = BookDecoder(
                 splice, self.router, self.quarantine, self.symbols, self.venue_code
             )
+        self.backfills = BackfillDecoder(self.walker, program, self.symbols, venue, self.venue_code)
         self.limit = MessageLimit() if limit is None else limit
         self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
         if self.repeats == NULL:
@@ -356,90 +355,6 @@ cdef class Decoder:
                     number, bytes(payload), symbol, ts_recv, conn, early
                 )
         raise PlanError(f"{self.venue}: no snapshot message {message!r}")
-
-    def memory_of(self, message):
-        """Give the number of the memory in which `seen` has the ids of an answer's trades.
-
-        Parameters
-        ----------
-        message
-            Name of the declaration, of kind `backfill`.
-
-        Raises
-        ------
-        PlanError
-            There is no such message, or the source has none of its rows.
-        """
-        return self._rows_of(message).once
-
-    def take_backfill(self, message, payload, *, symbol, ts_recv, conn, remember=False):
-        """Decode a REST answer of trades that were missed, and publish them.
-
-        Parameters
-        ----------
-        message
-            Name of the declaration, of kind `backfill`.
-        payload
-            The answer's body, bytes; only trades that are missing.
-        symbol
-            What `given()` means.
-        ts_recv
-            When it came, ns since the epoch.
-        conn
-            The number that its rows have for a connection.
-        remember
-            Whether a connection may bring them still: then they are left out. Else their ids are
-            not kept, so that those which it brings stay known.
-
-        Returns
-        -------
-        (int, int or None, int or None) or None
-            Rows, and ts_event of the first and the last, where they have one; None where a ring is
-            full: offer it again.
-
-        Raises
-        ------
-        PlanError
-            As in `memory_of`.
-        DecodeError
-            The answer cannot be decoded.
-        """
-        cdef RowSetOp* row_set = self._rows_of(message)
-        cdef tw_ring* ring = self.targets.at[row_set.target]
-        cdef bytes text = bytes(payload)
-        cdef const uint8_t* p = text
-        cdef int64_t* events = <int64_t*>ring.columns[COLUMN_TS_EVENT].values
-        cdef int64_t first, last
-        cdef Outcome outcome = BAD_TEXT
-        if tw_utf8_whole(p, len(text)):
-            self.stage.message.labels = NULL
-            self.stage.message.given_symbol = self.symbols.code(symbol)
-            outcome = self.walker.run(self._route_of(message), p, p + len(text), True)
-            self.stage.message.given_symbol = -1
-        if outcome == FULL:
-            return None
-        if outcome != DONE:
-            begin = text[:SHOWN_BYTES].decode("utf-8", "replace")
-            raise DecodeError(
-                reason_of(outcome), f"{self.venue} trades of {symbol}, which begin {begin!r}"
-            )
-        first, last = ring.published, ring.head - 1
-        publish_staged(self.targets, self.venue_code, conn, ts_recv, mono_ns())
-        if not remember:
-            self.stage.seen.undo()
-        if last < first:
-            return 0, None, None
-        times = [events[row & ring.mask] for row in (first, last)]
-        return last - first + 1, *(None if time == INT64_MIN else time for time in times)
-
-    cdef int _route_of(self, message) except -1:
-        for number, route in enumerate(self.program.routes):
-            if route.name == message and route.kind == "backfill" and route.requested:
-                return number
-        raise PlanError(f"{self.venue}: no message {message!r} of kind 'backfill'")
-
-    cdef RowSetOp* _rows_of(self, message) except NULL:
-        return &self.bytecode.row_sets[self.bytecode.routes[self._route_of(message)].row_sets.first]
 
     def release_held(self):
         """Publish the held deltas that have their snapshot.

@@ -6,6 +6,7 @@ from typing import Literal, final
 from typing_extensions import Buffer, disjoint_base
 
 from tickwire.book import BookSplice
+from tickwire.decode._backfill_decoder import BackfillDecoder
 from tickwire.decode._connection import Connection
 from tickwire.decode._legs import Leg, Legs
 from tickwire.decode._seen import Seen
@@ -46,6 +47,9 @@ class Decoder:
     ) -> None: ...
     @property
     def program(self) -> Program: ...
+    @property
+    def backfills(self) -> BackfillDecoder:
+        """Decodes answers of trades that were missed."""
     @property
     def messages(self) -> int: ...
     @property
@@ -91,19 +95,6 @@ class Decoder:
         early: bool = False,
     ) -> Literal["spliced", "unwanted", "old", "full"]:
         """Decode a REST answer, splice it into its book and publish what was held for it."""
-    def memory_of(self, message: str) -> int:
-        """Give the number of the memory in which `seen` has the ids of an answer's trades."""
-    def take_backfill(
-        self,
-        message: str,
-        payload: Buffer,
-        *,
-        symbol: str,
-        ts_recv: int,
-        conn: int,
-        remember: bool = False,
-    ) -> tuple[int, int | None, int | None] | None:
-        """Decode a REST answer of trades that were missed, and publish them."""
     def release_held(self) -> bool:
         """Publish the held deltas that have their snapshot; False where a ring is full."""
 

@@ -324,7 +324,7 @@ class _Fetch:
             if filling.conn < 0:
                 filling.conn = self._next_conn()
                 owner.note_begin(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
-            taken = owner.decoder.take_backfill(
+            taken = owner.decoder.backfills.take(
                 self._rule.message,
                 f"[{','.join(text for _, text in wanted)}]".encode(),
                 symbol=filling.symbol,

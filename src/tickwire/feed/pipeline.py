@@ -251,7 +251,9 @@ class Pipeline:
     def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
         holes = None
         if source.backfills and not self._replays:
-            memories = {each.channel: decoder.memory_of(each.message) for each in source.backfills}
+            memories = {
+                each.channel: decoder.backfills.memory_of(each.message) for each in source.backfills
+            }
             holes = Holes(decoder.seen, memories, lambda: self.ledger.monotonic())
         gaps = StreamGaps(
             self.ledger,
