@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from tickwire.decode.plan import (
     Message,
+    absent,
     choice,
     constant,
+    equal,
     integer,
     member_key,
     message,
     ms,
     ns,
+    null,
     number,
     part,
+    present,
     rfc3339,
     rows,
     seconds,
     sign,
     text,
+    unlike,
     us,
 )
 
@@ -307,9 +312,79 @@ POSITIONAL = (
     ),
 )
 
+CONDITIONS = (
+    message(
+        "chosen",
+        when={"e": "chosen"},
+        rows=[
+            rows(
+                at="data[]",
+                into="trades",
+                when={"kind": "match"},
+                symbol="s",
+                channel=constant("trades"),
+                price="p",
+                size=number("q", zero_when=("act", "del")),
+                side=choice("m", TAKER),
+                trade_id=text("i"),
+            ),
+            rows(
+                at="data[]",
+                into="liquidations",
+                when={"kind": unlike("match", "other"), "act": present()},
+                symbol="s",
+                side=choice("m", TAKER),
+                price="p",
+                size="q",
+            ),
+            rows(at="data[]", into="mids", when={"$.full": absent()}, symbol="s", price="p"),
+        ],
+    ),
+    message(
+        "packed",
+        when={"e": "packed"},
+        rows=[
+            rows(
+                at="k[]",
+                into="candles",
+                when={"$.full": equal("yes", True, 3)},
+                symbol="$.s",
+                interval=constant("1m"),
+                ts_open=ms("t"),
+                ts_close=ms("T"),
+                open=number(part("x", ",", 0)),
+                high=number(part("x", ",", -1), magnitude=True),
+                low="l",
+                close="c",
+                volume="v",
+                closed=choice("x2", {"1": True, "0": False, 1: True}, otherwise=null()),
+            )
+        ],
+    ),
+    message(
+        "levels of one kind",
+        when={"e": "levels of one kind"},
+        rows=[
+            rows(
+                at="data[].levels[]",
+                into="book",
+                when={"$.data[].kind": kind},
+                symbol="$.data[].s",
+                channel=constant("book"),
+                side=constant(side),
+                price="[0]",
+                size="[1]",
+                is_snapshot=constant(kind == "full"),
+            )
+            for kind, side in (("full", "bid"), ("delta", "ask"))
+        ],
+    ),
+)
+
 GROUPS: dict[str, tuple[Message, ...]] = {
     "trades": TRADES,
     "books": BOOKS,
     "states": STATES,
     "positional": POSITIONAL,
+    "conditions": CONDITIONS,
 }

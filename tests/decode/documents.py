@@ -62,6 +62,10 @@ def expectations(message: Message, tables: dict[str, Table]) -> Place:
                 path, scalar = spec.zero_when
                 match = Field(Reader.CHOICE, path, choices=((scalar, True), (1, False)))
                 root.at(_steps(rows, path)).readers.append((match, Kind.BOOL))
+        for path, test in rows.when.items():
+            choices = tuple((value, True) for value in (*test.values, 1))
+            match = Field(Reader.CHOICE, path, choices=choices)
+            root.at(_steps(rows, path)).readers.append((match, Kind.BOOL))
     return root
 
 
@@ -166,14 +170,19 @@ class Writer:
 
     def scalar(self, spec: Field, kind: Kind) -> str:
         rng = self.rng
-        if spec.reader is Reader.CHOICE:
+        if spec.reader is Reader.CHOICE and not (spec.or_null and self.often(0.3)):
             key: Any = rng.choice(spec.choices)[0]
             return self.string(key) if isinstance(key, str) else json.dumps(key)
+        if spec.reader is Reader.CHOICE:
+            return rng.choice(('"another"', "7", '""'))
         if spec.reader is Reader.FLAG or kind is Kind.BOOL:
             return rng.choice(("true", "false"))
         if spec.reader is Reader.RFC3339:
             day = f"20{rng.randrange(10, 40)}-0{rng.randrange(1, 10)}-1{rng.randrange(10)}"
             return f'"{day}T01:02:03.{rng.randrange(10**9)}Z"'
+        if spec.reader is Reader.PART_NUMBER:
+            pieces = [str(rng.randrange(10**6) / 100) for _ in range(rng.randrange(1, 4))]
+            return self.string(spec.separator.join(pieces))
         if spec.reader is Reader.PART:
             return self.string(spec.separator.join(rng.choices(SYMBOLS[:2], k=rng.randrange(1, 4))))
         if kind in (Kind.CODE16, Kind.CODE32) and spec.reader is not Reader.SIGN:

@@ -170,6 +170,8 @@ def read(spec: Field, kind: Kind, raw: Any) -> Any:
         for key, result in spec.choices:
             if same(raw, key):
                 return result
+        if spec.otherwise is None and spec.or_null:
+            return None
         if spec.otherwise is None:
             raise RefusedError("unknown_choice")
         return spec.otherwise
@@ -184,11 +186,14 @@ def _read_text(spec: Field, kind: Kind, raw: str) -> Any:
     text = _encodable(str(raw))
     if reader is Reader.SIGN:
         return dict(spec.choices)[-1 if float(_decimal(text)) < 0 else 1]
-    if reader is Reader.PART:
+    if reader in (Reader.PART, Reader.PART_NUMBER):
         pieces = text.split(spec.separator)
         if not -len(pieces) <= spec.index < len(pieces):
             return None
         piece = pieces[spec.index]
+        if reader is Reader.PART_NUMBER:
+            plain = replace(spec, reader=Reader.NUMBER)
+            return _read_text(plain, kind, piece)
         return _code(re.sub("[a-z]", lambda m: m[0].upper(), piece) if spec.upper else piece)
     if reader is Reader.TEXT or kind in (Kind.CODE16, Kind.CODE32, Kind.TEXT, Kind.BINARY):
         return text if kind in (Kind.TEXT, Kind.BINARY) else _code(text)
@@ -214,6 +219,13 @@ def _code(text: str) -> str:
     if len(text.encode()) > 255:
         raise RefusedError("too_long")
     return text
+
+
+def conditions(rows: Rows) -> Iterator[tuple[str, Field]]:
+    """What rows depend on: paths, and how a scalar there is read."""
+    for path, test in rows.when.items():
+        choices = tuple((value, True) for value in test.values)
+        yield path, Field(Reader.CHOICE, path, choices=choices, otherwise=False)
 
 
 class Model:
@@ -294,6 +306,9 @@ class _Decoding:
     def run(self) -> dict[str, list[dict[str, Any]]]:
         for rows in self.message.rows:
             self.check_all(rows)
+            for path, match in conditions(rows):
+                for raw in everywhere(self.document, self.absolute(rows, path)):
+                    read(match, Kind.BOOL, raw)
         ats = [(i, parse_path(rows.at)) for i, rows in enumerate(self.message.rows)]
         self.walk(self.document, ats, [], ())
         for name in dict.fromkeys(rows.into for rows in self.message.rows):
@@ -341,6 +356,7 @@ class _Decoding:
         paths = [parse_path(path) for path in self.message.when]
         for rows in self.message.rows:
             paths += [parse_path(rows.at), *(steps for _, steps, _ in self.named(rows))]
+            paths += [self.absolute(rows, path) for path in rows.when]
         below = [p[len(pattern)] for p in paths if p[: len(pattern)] == pattern != p]
         in_object = [step for step in below if isinstance(step, str) or step is Step.MEMBERS]
         fits = bool(in_object) if isinstance(value, dict) else len(in_object) < len(below)
@@ -381,6 +397,11 @@ class _Decoding:
     def emit(self, rows: Rows, item: Any, trail: list[Any]) -> None:
         table = self.model.tables[rows.into]
         row: dict[str, Any] = {}
+        for path, test in rows.when.items():
+            found = self.look_up(rows, path, item, trail)
+            if not holds(test, ABSENT if found is None else found):
+                self.kept_back.add(table.name)
+                return
         self.unreadable.clear()
         for column in table.columns:
             if column.name in FILLED or (table.marks_last and column.name == "last"):

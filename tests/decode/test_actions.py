@@ -44,6 +44,7 @@ def test_a_bare_path_follows_its_column(kind: Kind, op: Op) -> None:
         (plan.choice("x", {"a": True}), {Kind.BOOL}),
         (plan.sign("x", positive="a", negative="b"), {Kind.CODE16}),
         (plan.part("x", "@", 0), {Kind.CODE16, Kind.CODE32}),
+        (plan.number(plan.part("x", ",", 0)), {Kind.F64}),
         (plan.member_key(), {Kind.CODE16, Kind.CODE32}),
         (plan.given(), {Kind.CODE32}),
         (plan.constant("x"), set()),

@@ -6,8 +6,22 @@ import dataclasses
 
 import pytest
 
-from tickwire.decode import plan
-from tickwire.decode.plan import Field, Reader
+from tickwire.decode import Program, plan
+from tickwire.decode.plan import (
+    Field,
+    Reader,
+    choice,
+    constant,
+    message,
+    null,
+    number,
+    part,
+    prefix,
+    rows,
+    text,
+)
+from tickwire.errors import PlanError
+from tickwire.schema import TABLES
 
 
 def test_a_bare_path_is_read_by_its_column() -> None:
@@ -42,3 +56,31 @@ def test_declarations_cannot_be_changed() -> None:
     field = plan.text("x")
     with pytest.raises(dataclasses.FrozenInstanceError):
         field.path = "y"  # type: ignore[misc]
+
+
+def test_a_number_is_of_a_path_or_of_a_part() -> None:
+    with pytest.raises(PlanError, match="without upper"):
+        number(part("x", ",", 0, upper=True))
+    with pytest.raises(PlanError, match="takes a path"):
+        number(text("x"))
+
+
+def test_rows_depend_on_scalars_alone() -> None:
+    quotes = rows(at="", into="quotes", when={"x": prefix("a")}, symbol="s")
+    with pytest.raises(PlanError, match=r"when\['x'\]: takes equal, .* not prefix"):
+        Program("own", [message("one", rows=[quotes])], TABLES)
+
+
+def test_a_choice_that_may_be_null_needs_a_column_that_may() -> None:
+    trades = rows(
+        at="",
+        into="trades",
+        symbol="s",
+        channel=constant("trades"),
+        price="p",
+        size="q",
+        side=choice("m", {"b": "buy"}, otherwise=null()),
+        trade_id="i",
+    )
+    with pytest.raises(PlanError, match=r"side: may not be null"):
+        Program("own", [message("one", rows=[trades])], TABLES)

@@ -26,6 +26,7 @@ cdef enum Op:
     OP_PART = 10
     OP_MEMBER_KEY = 11
     OP_GIVEN = 12
+    OP_PART_NUMBER = 13
 
 cdef enum DictionaryName:
     NO_DICTIONARY = -1
@@ -86,6 +87,7 @@ cdef struct ActionOp:
     bint magnitude
     bint upper
     bint has_otherwise
+    bint or_null        # of a choice: what is none of them is null
     bint optional       # what cannot be read is null
     int64_t otherwise
     Range choices
@@ -143,6 +145,7 @@ cdef struct RowSetOp:
     Range empty
     Range zeros         # pairs of registers, in numbers
     Range carried       # pairs of a register and a column, in numbers
+    Range conditions    # pairs of a register and what it must be for a row, in numbers
 
 cdef struct TestOp:
     int32_t register

@@ -176,6 +176,7 @@ cdef class Bytecode:
             op.upper = action.upper
             op.choices = _range(choices)
             op.has_otherwise = otherwise is not None
+            op.or_null = action.or_null
             op.optional = action.optional
             op.otherwise = otherwise or 0
 
@@ -218,6 +219,7 @@ cdef class Bytecode:
             op.empty = _range(row.empty)
             op.zeros = _range(row.zeros)
             op.carried = _range(row.carried)
+            op.conditions = _range(row.conditions)
 
     def _pack_routes(self, list rows):
         cdef RouteOp* op

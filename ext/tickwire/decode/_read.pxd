@@ -34,6 +34,7 @@ cdef class Reader:
     cdef bint code(self, ActionOp* action, const uint8_t* p, size_t n) noexcept nogil
     cdef bint choice(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint sign(self, ActionOp* action, Text* text) noexcept nogil
+    cdef bint piece(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint part(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint plain(self, Text* text) noexcept nogil
     cdef inline bint is_spelled(self, Register* register, Scalar* scalar) noexcept nogil

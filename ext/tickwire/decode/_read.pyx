@@ -7,7 +7,7 @@ from libc.string cimport memcmp
 
 from tickwire.decode._bytecode cimport (
     DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, FORM_STRING, OP_CHOICE, OP_CODE, REL_EQUAL,
-    OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_RFC3339, OP_SIGN,
+    OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_PART_NUMBER, OP_RFC3339, OP_SIGN,
     OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX, REL_UNLIKE, ActionOp,
     Range, Scalar, TestOp,
 )
@@ -105,7 +105,7 @@ cdef class Reader:
             return True
         if text.escaped and not self.plain(text):
             return False
-        if op == OP_NUMBER:
+        if op == OP_NUMBER or op == OP_PART_NUMBER:
             return self.number(action, text)
         if op == OP_INTEGER or op == OP_INTEGER32:
             return self.integer(action, text)
@@ -130,6 +130,8 @@ cdef class Reader:
         cdef double value
         if text.form == TEXT_WORD:
             return self.fail(WRONG_KIND)
+        if action.op == OP_PART_NUMBER and not self.piece(action, text):
+            return True
         if text.n == 0:
             return True     # an empty string is null
         if not read_f64(text.p, text.n, &value):
@@ -208,7 +210,7 @@ cdef class Reader:
                 self.put(action.register, scalar.result)
                 return True
         if not action.has_otherwise:
-            return self.fail(UNKNOWN_CHOICE)
+            return action.or_null or self.fail(UNKNOWN_CHOICE)
         self.put(action.register, action.otherwise)
         return True
 
@@ -224,23 +226,20 @@ cdef class Reader:
         )
         return True
 
-    cdef bint part(self, ActionOp* action, Text* text) noexcept nogil:
-        """The piece number `index` between separators; too few pieces leave no value."""
+    cdef bint piece(self, ActionOp* action, Text* text) noexcept nogil:
+        """Cut a text down to its piece number `index` between separators; False: it has too few."""
         cdef const uint8_t* first = text.p
         cdef const uint8_t* end = text.p + text.n
         cdef const uint8_t* p
-        cdef uint8_t upper[LONGEST_CODE]
         cdef int wanted = action.index
         cdef int n_pieces = 1
-        cdef size_t i, n
-        if text.form == TEXT_WORD:
-            return self.fail(WRONG_KIND)
+        cdef size_t i
         if wanted < 0:
             for i in range(text.n):
                 n_pieces += text.p[i] == action.separator
             wanted += n_pieces
             if wanted < 0:
-                return True
+                return False
         while True:
             p = first
             while p < end and p[0] != action.separator:
@@ -248,17 +247,28 @@ cdef class Reader:
             if wanted == 0:
                 break
             if p == end:
-                return True
+                return False
             wanted -= 1
             first = p + 1
-        n = p - first
-        if n > LONGEST_CODE:
+        text.p = first
+        text.n = p - first
+        return True
+
+    cdef bint part(self, ActionOp* action, Text* text) noexcept nogil:
+        """A piece of a string; too few pieces leave no value."""
+        cdef uint8_t upper[LONGEST_CODE]
+        cdef size_t i
+        if text.form == TEXT_WORD:
+            return self.fail(WRONG_KIND)
+        if not self.piece(action, text):
+            return True
+        if text.n > LONGEST_CODE:
             return self.fail(TOO_LONG)
         if action.upper:
-            for i in range(n):
-                upper[i] = first[i] - 32 if c'a' <= first[i] <= c'z' else first[i]
-            return self.code(action, &upper[0], n)
-        return self.code(action, first, n)
+            for i in range(text.n):
+                upper[i] = text.p[i] - 32 if c'a' <= text.p[i] <= c'z' else text.p[i]
+            return self.code(action, &upper[0], text.n)
+        return self.code(action, text.p, text.n)
 
     cdef bint matches(self, Range tests) noexcept nogil:
         cdef TestOp* test

@@ -174,6 +174,11 @@ cdef class Stage:
         cdef Novelty novelty
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
+        pairs = &self.program.numbers[row_set.conditions.first]
+        for i in range(0, row_set.conditions.n, 2):
+            if ((message.have >> pairs[i]) & 1 and registers[pairs[i]].value.i) != pairs[i + 1]:
+                wanted[0] = False
+                return True
         pairs = &self.program.numbers[row_set.zeros.first]
         for i in range(0, row_set.zeros.n, 2):
             if (message.have >> pairs[i + 1]) & 1 and registers[pairs[i + 1]].value.i:

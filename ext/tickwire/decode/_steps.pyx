@@ -126,7 +126,9 @@ cdef class Steps:
         if not template.flat or node.rows.n != 1 or node.observe >= 0 or node.fills.n:
             return False
         row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
-        return not (row_set.zeros.n or row_set.carry >= 0 or row_set.member >= 0)
+        return not (
+            row_set.zeros.n or row_set.conditions.n or row_set.carry >= 0 or row_set.member >= 0
+        )
 
     cdef bint learn_levels(self, Template* template) noexcept nogil:
         """Of a template of levels: what joins them; False where that is too long."""

@@ -26,6 +26,7 @@ class Op(IntEnum):
     PART = 10  # a piece of a string, looked up
     MEMBER_KEY = 11
     GIVEN = 12
+    PART_NUMBER = 13
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Action:
     separator: str = ""
     index: int = 0
     upper: bool = False
+    or_null: bool = False
     nullable_text: bool = field(default=False)
     optional: bool = False  # what cannot be read is null: no column or rule requires it
 
@@ -62,6 +64,7 @@ class Action:
             self.separator,
             self.index,
             self.upper,
+            self.or_null,
         )
 
 
@@ -88,6 +91,7 @@ _ALLOWED = {
     Reader.CHOICE: (Kind.BOOL, Kind.CODE16),
     Reader.SIGN: (Kind.CODE16,),
     Reader.PART: _CODES,
+    Reader.PART_NUMBER: (Kind.F64,),
     Reader.MEMBER_KEY: _CODES,
     Reader.GIVEN: (Kind.CODE32,),
 }
@@ -122,12 +126,13 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
         return _choice(spec, kind, dictionary)
     if reader is Reader.SIGN:
         return Action(Op.SIGN, dictionary=dictionary, choices=spec.choices)
-    if reader is Reader.PART:
+    if reader in (Reader.PART, Reader.PART_NUMBER):
         if len(spec.separator.encode()) != 1:
             raise PlanError(f"the separator {spec.separator!r} is not one character")
         return Action(
-            Op.PART,
+            Op.PART if reader is Reader.PART else Op.PART_NUMBER,
             dictionary=dictionary,
+            magnitude=spec.magnitude,
             separator=spec.separator,
             index=spec.index,
             upper=spec.upper,
@@ -153,7 +158,13 @@ def _choice(spec: Field, kind: Kind, dictionary: str) -> Action:
             raise PlanError(f"the choice {result!r} does not fit a column of kind {kind.name}")
     if not spec.choices:
         raise PlanError("a choice needs choices")
-    return Action(Op.CHOICE, dictionary=dictionary, choices=spec.choices, otherwise=spec.otherwise)
+    return Action(
+        Op.CHOICE,
+        dictionary=dictionary,
+        choices=spec.choices,
+        otherwise=spec.otherwise,
+        or_null=spec.or_null,
+    )
 
 
 def constant_code(column: Column, value: Scalar | None) -> Scalar:

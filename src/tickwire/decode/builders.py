@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from tickwire.decode.actions import Action, Op, action_for, constant_code
 from tickwire.decode.paths import Path, Step, iterations, parse_path
-from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar
+from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
 from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
 
 LEVEL = ("side", "price", "size")
+ROWS_TESTS = ("equal", "unlike", "present", "absent")
 MAX_ZEROS = 16
 MAX_ROW_SETS = 12  # that one array or object holds
 FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
@@ -229,6 +230,8 @@ class RowsBuilder:
         if named:
             known = ", ".join(column.name for column in self.table.columns)
             raise self.route.fail(next(iter(named)), f"no such column; there are {known}")
+        for path, test in self.rows.when.items():
+            self._condition(path, test)
         self._needs()
         return self
 
@@ -251,6 +254,8 @@ class RowsBuilder:
             return
         # A level has its side, price and size; null they are only in the row of an empty book.
         required = not column.nullable or (self.table.marks_last and column.name in LEVEL)
+        if required and spec.or_null:
+            raise self.route.fail(column.name, "may not be null: otherwise=null() does not fit")
         register, steps, inner = self.route.register(self.rows, column.name, spec, column.kind)
         if required or column.name == "ts_event":
             self.route.required.add(register)
@@ -295,6 +300,19 @@ class RowsBuilder:
         if len(self.row_set.zero_when) == MAX_ZEROS:
             raise self.route.fail(column.name, f"more than {MAX_ZEROS} columns with zero_when")
         self.row_set.zero_when.append((register, condition))
+
+    def _condition(self, path: str, test: Test) -> None:
+        """Let the row depend on a scalar: a choice whose register is true or false."""
+        if test.relation not in ROWS_TESTS:
+            known = ", ".join(ROWS_TESTS)
+            raise self.route.fail(f"when[{path!r}]", f"takes {known}, not {test.relation}")
+        is_there = test.relation in ("present", "absent")
+        choices = tuple((value, True) for value in test.values) or (("", True),)
+        match = Field(Reader.CHOICE, path, choices=choices, otherwise=is_there)
+        register, _, inner = self.route.register(self.rows, f"when[{path!r}]", match, Kind.BOOL)
+        if not inner:
+            self.row_set.needs |= 1 << register
+        self.row_set.conditions.append((register, test.relation in ("equal", "present")))
 
     def _needs(self) -> None:
         """Note what must be known when a row ends: for ids, filters and carried values."""

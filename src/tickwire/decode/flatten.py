@@ -58,6 +58,7 @@ class FlatRowSet:
     empty: Stretch
     zeros: Stretch
     carried: Stretch
+    conditions: Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ class Flat:
                 cells(row_set.empty),
                 self._append(self.numbers, zeros),
                 self._append(self.numbers, [n for pair in row_set.carry for n in pair]),
+                self._append(self.numbers, [int(n) for pair in row_set.conditions for n in pair]),
             )
         )
         self.n_members += row_set.member_key

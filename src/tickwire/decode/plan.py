@@ -17,9 +17,11 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
+
+from tickwire.errors import PlanError
 
 Scalar = str | bool | int | float
 
@@ -37,6 +39,7 @@ class Reader(Enum):
     CHOICE = "choice"
     SIGN = "sign"
     PART = "part"
+    PART_NUMBER = "number of a part"
     CONSTANT = "constant"
     MEMBER_KEY = "member_key"
     GIVEN = "given"
@@ -59,24 +62,40 @@ class Field:
     separator: str = ""
     index: int = 0
     upper: bool = False
+    or_null: bool = False
+
+
+class Null(Enum):
+    """What `null()` gives."""
+
+    NULL = "null"
+
+
+def null() -> Null:
+    """Give the `otherwise` of a `choice` that lets any other value be null."""
+    return Null.NULL
 
 
 def number(
-    path: str, *, magnitude: bool = False, zero_when: tuple[str, Scalar] | None = None
+    path: str | Field, *, magnitude: bool = False, zero_when: tuple[str, Scalar] | None = None
 ) -> Field:
     """Read a float64, quoted or not.
 
     Parameters
     ----------
     path
-        Where it stands.
+        Where it stands; or a `part(...)` of a string.
     magnitude
         Drop the sign (venues that give the side by it).
     zero_when
         `(path, scalar)`: the value is 0 when that other field equals the scalar, such as an
         action "delete" or a count 0.
     """
-    return Field(Reader.NUMBER, path, magnitude=magnitude, zero_when=zero_when)
+    if isinstance(path, str):
+        return Field(Reader.NUMBER, path, magnitude=magnitude, zero_when=zero_when)
+    if path.reader is not Reader.PART or path.upper:
+        raise PlanError("number(...) takes a path, or part(...) without upper")
+    return replace(path, reader=Reader.PART_NUMBER, magnitude=magnitude, zero_when=zero_when)
 
 
 def integer(path: str, *, add: int = 0) -> Field:
@@ -128,13 +147,17 @@ def rfc3339(path: str) -> Field:
 
 
 def choice(
-    path: str, choices: Mapping[Scalar, str | bool], *, otherwise: str | bool | None = None
+    path: str, choices: Mapping[Scalar, str | bool], *, otherwise: str | bool | Null | None = None
 ) -> Field:
     """Translate one of a few values; another one is an error unless `otherwise` is given.
 
-    For a bool column the results are bools, for a dictionary column strings.
+    For a bool column the results are bools, for a dictionary column strings. With
+    `otherwise=null()`, in a column that may be null, another value is null.
     """
-    return Field(Reader.CHOICE, path, choices=tuple(choices.items()), otherwise=otherwise)
+    pairs = tuple(choices.items())
+    if isinstance(otherwise, Null):
+        return Field(Reader.CHOICE, path, choices=pairs, or_null=True)
+    return Field(Reader.CHOICE, path, choices=pairs, otherwise=otherwise)
 
 
 def sign(path: str, *, positive: str, negative: str) -> Field:
@@ -217,6 +240,7 @@ class Rows:
     once: bool = False
     first_seq: Field | None = None
     optional: bool = False
+    when: Mapping[str, Test] = field(default_factory=dict)
 
 
 def rows(
@@ -228,6 +252,7 @@ def rows(
     once: bool | None = None,
     first_seq: Field | None = None,
     optional: bool = False,
+    when: Mapping[str, Scalar | Test] | None = None,
     **fields: str | Field,
 ) -> Rows:
     """Declare rows of the table `into`.
@@ -249,6 +274,9 @@ def rows(
         previous one are the columns `venue_seq` and `venue_prev_seq`.
     optional
         The array, object or value that gives the rows may be absent; else that is an error.
+    when
+        Paths, as fields have them, to the scalars that they must have for there to be a row:
+        values, `equal`, `unlike`, `present` or `absent`. Null counts as absent.
     fields
         Column name to path or Field.
     """
@@ -265,7 +293,13 @@ def rows(
         into == "trades" if once is None else once,
         first_seq,
         optional,
+        _tests(when),
     )
+
+
+def _tests(when: Mapping[str, Scalar | Test] | None) -> dict[str, Test]:
+    given = (when or {}).items()
+    return {path: test if isinstance(test, Test) else equal(test) for path, test in given}
 
 
 MessageKind = Literal[
@@ -315,8 +349,5 @@ def message(
     spliced
         The rows are book deltas that need a snapshot first (the venue's `book` rule).
     """
-    tests = {
-        path: test if isinstance(test, Test) else equal(test) for path, test in (when or {}).items()
-    }
     raw_test = Test("equal", (raw,)) if isinstance(raw, str) else raw
-    return Message(name, kind, tests, raw_test, tuple(rows), spliced)
+    return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced)

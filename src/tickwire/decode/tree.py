@@ -97,6 +97,9 @@ class RowSet:
     carry_reset: bool = False
     optional: bool = False
     zero_when: list[tuple[int, int]] = field(default_factory=list)
+    conditions: list[tuple[int, bool]] = field(
+        default_factory=list
+    )  # register, and what it must be
     member_key: bool = False
 
 
