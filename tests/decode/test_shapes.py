@@ -4,7 +4,7 @@ import random
 from types import ModuleType
 
 import pytest
-from tests.decode.shapes import bitfinex, bybit, deribit, kraken, okx
+from tests.decode.shapes import bitfinex, bybit, coinbase, deribit, kraken, kraken2, okx
 from tests.reference import Columns, compare, disguise, parse, read_messages
 from tests.reference.captures import Message
 from tests.reference.rig import Rig
@@ -16,7 +16,7 @@ from tickwire.errors import PlanError
 TABLES = ["trades", "quotes", "book", "tickers"]
 CASES = [
     (shape, capture)
-    for shape in (bitfinex, okx, deribit, kraken, bybit)
+    for shape in (bitfinex, okx, deribit, kraken, kraken2, bybit, coinbase)
     for capture in shape.CAPTURES
 ]
 IDS = [capture for _, capture in CASES]

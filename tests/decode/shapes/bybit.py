@@ -23,6 +23,7 @@ from tickwire.decode.plan import (
 
 VENUE = "bybit"
 CAPTURES = (
+    "bybit/cfv3-bybit-20260809-linear",
     "bybit/cf-bybit-20250613-ws1",
     "bybit/cf-bybit-20210417-ws26",
     "bybit/cmp-bybit",
