@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
-from tickwire.observe import Histogram, Metric, Registry
-from tickwire.observe.metrics import Kind
+from tickwire.observe import Histogram, Kind, Metric, Registry
 
 PREFIX = "tickwire_"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

@@ -17,8 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from tickwire.observe import METRICS, Metric
-from tickwire.observe.metrics import Kind
+from tickwire.observe import METRICS, Kind, Metric
 
 _RULE = re.compile(
     r"\s*(?:(?P<function>\w+)\s*\(\s*)?"

@@ -11,98 +11,29 @@ Rules of this file
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
-
-class Kind(Enum):
-    """What a figure is."""
-
-    COUNTER = "counter"  # only grows
-    GAUGE = "gauge"  # goes up and down
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One figure, kept once for each set of label values.
-
-    Parameters
-    ----------
-    name
-        Unique.
-    kind
-        What it is.
-    help
-        One sentence.
-    labels
-        The names of its labels.
-    summary
-        Its key in the summary; empty where it has none, or where the summary nests it otherwise.
-    by
-        The labels by which the summary splits it; it sums over the others.
-    sparse
-        The summary leaves out what stands at 0.
-    scale
-        What a slot counts, in the unit of the name: 1e-9 where slots hold ns and the name says
-        seconds.
-    """
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    summary: str = ""
-    by: tuple[str, ...] = ()
-    sparse: bool = False
-    scale: float = 1
-
+from tickwire.observe.kinds import Kind, Metric, counter, gauge, latency
 
 _SOURCE = ("source", "venue")
 _CONSUMER = ("table", "consumer")
 
-
-def _counter(
-    name: str,
-    text: str,
-    labels: tuple[str, ...] = (),
-    summary: str = "",
-    *,
-    by: tuple[str, ...] = (),
-    sparse: bool = False,
-    scale: float = 1,
-) -> Metric:
-    return Metric(name, Kind.COUNTER, text, labels, summary, by, sparse, scale)
-
-
-def _gauge(
-    name: str, text: str, labels: tuple[str, ...] = (), summary: str = "", *, scale: float = 1
-) -> Metric:
-    return Metric(name, Kind.GAUGE, text, labels, summary, scale=scale)
-
-
-def _latency(name: str, text: str, labels: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.HISTOGRAM, text, labels, scale=1e-9)
-
-
 METRICS = (
     # Messages and rows.
-    _counter("messages", "Data messages.", _SOURCE, "messages"),
-    _counter("message_bytes", "Bytes of data messages.", _SOURCE, "bytes"),
-    _counter("rows", "Rows published.", ("table",), "rows", by=("table",)),
-    _counter(
+    counter("messages", "Data messages.", _SOURCE, "messages"),
+    counter("message_bytes", "Bytes of data messages.", _SOURCE, "bytes"),
+    counter("rows", "Rows published.", ("table",), "rows", by=("table",)),
+    counter(
         "symbol_rows",
         "Rows by symbol, of sources that name 50 symbols at most.",
         (*_SOURCE, "table", "symbol"),
     ),
-    _counter("unknown_messages", "Messages of no declared kind.", _SOURCE, "unknown_messages"),
-    _counter(
+    counter("unknown_messages", "Messages of no declared kind.", _SOURCE, "unknown_messages"),
+    counter(
         "unrequested_messages",
         "Messages of a declared kind whose table is not configured.",
         _SOURCE,
         "unrequested_messages",
     ),
-    _counter(
+    counter(
         "unreadable_values",
         "Optional values that could not be read and are null.",
         (*_SOURCE, "column"),
@@ -110,50 +41,50 @@ METRICS = (
         by=("column",),
         sparse=True,
     ),
-    _counter(
+    counter(
         "duplicate_trades",
         "Trades left out because they had been delivered.",
         _SOURCE,
         "duplicate_trades",
     ),
-    _counter(
+    counter(
         "leg_first_messages",
         "Messages that a leg brought before the others.",
         (*_SOURCE, "leg"),
     ),
-    _counter(
+    counter(
         "leg_late_messages",
         "Messages that another leg had brought; left out.",
         (*_SOURCE, "leg"),
     ),
-    _counter(
+    counter(
         "leg_lost_messages",
         "Messages that only other legs brought while a leg was connected.",
         (*_SOURCE, "leg"),
     ),
-    _counter(
+    counter(
         "leg_refused_messages",
         "Messages of a leg that came too late for copies to be recognised; left out.",
         (*_SOURCE, "leg"),
     ),
-    _latency(
+    latency(
         "leg_lateness_seconds",
         "How much later than the first copy of a message a leg brought its own.",
         (*_SOURCE, "leg"),
     ),
-    _counter(
+    counter(
         "planned_changes",
         "Connections that were replaced before they ended.",
         _SOURCE,
         "planned_changes",
     ),
-    _counter(
+    counter(
         "conflicting_trades",
         "Trades whose id one of another time or price had; their rows are written.",
         _SOURCE,
         "conflicting_trades",
     ),
-    _counter(
+    counter(
         "unconfigured_rows",
         "Rows left out because the source does not name their symbol.",
         (*_SOURCE, "table"),
@@ -161,7 +92,7 @@ METRICS = (
         by=("table",),
         sparse=True,
     ),
-    _counter(
+    counter(
         "decode_errors",
         "Messages that could not be decoded.",
         (*_SOURCE, "reason"),
@@ -169,45 +100,45 @@ METRICS = (
         by=("reason",),
         sparse=True,
     ),
-    _counter(
+    counter(
         "quarantine_truncated",
         "Messages that the quarantine holds in part.",
         ("venue",),
         "quarantine_truncated",
     ),
-    _counter(
+    counter(
         "quarantine_dropped",
         "Messages for which the quarantine was full.",
         ("venue",),
         "quarantine_dropped",
     ),
-    _counter(
+    counter(
         "held_messages_dropped",
         "Book changes dropped while they waited for a snapshot.",
         _SOURCE,
         "held_dropped",
     ),
-    _counter(
+    counter(
         "snapshot_retries",
         "Snapshots of books fetched again: failed, or too old.",
         _SOURCE,
         "snapshot_retries",
     ),
-    _counter("backfilled_rows", "Missed trades that were had by REST.", _SOURCE, "backfilled_rows"),
-    _counter("backfill_requests", "Requests for missed trades.", _SOURCE, "backfill_requests"),
-    _counter(
+    counter("backfilled_rows", "Missed trades that were had by REST.", _SOURCE, "backfilled_rows"),
+    counter("backfill_requests", "Requests for missed trades.", _SOURCE, "backfill_requests"),
+    counter(
         "backfills_given_up",
         "Gaps whose trades could not all be had by REST.",
         _SOURCE,
         "backfills_given_up",
     ),
     # Connections.
-    _gauge("connections", "Connections that should be open.", _SOURCE),
-    _gauge("connections_open", "Connections that are open.", _SOURCE),
-    _counter("connects", "Connections opened.", _SOURCE, "connects"),
-    _counter("reconnects", "Connections opened after an earlier one.", _SOURCE, "reconnects"),
-    _counter("failed_connects", "Connects that failed.", _SOURCE, "failed_connects"),
-    _counter(
+    gauge("connections", "Connections that should be open.", _SOURCE),
+    gauge("connections_open", "Connections that are open.", _SOURCE),
+    counter("connects", "Connections opened.", _SOURCE, "connects"),
+    counter("reconnects", "Connections opened after an earlier one.", _SOURCE, "reconnects"),
+    counter("failed_connects", "Connects that failed.", _SOURCE, "failed_connects"),
+    counter(
         "breaker_changes",
         "Circuit breakers that opened, were half open, or closed.",
         ("breaker", "state"),
@@ -215,61 +146,59 @@ METRICS = (
         by=("breaker", "state"),
         sparse=True,
     ),
-    _gauge("breakers", "Circuit breakers by state: closed, half_open, open.", ("state",)),
-    _gauge("breakers_open", "Circuit breakers that are open."),
-    _counter(
+    gauge("breakers", "Circuit breakers by state: closed, half_open, open.", ("state",)),
+    gauge("breakers_open", "Circuit breakers that are open."),
+    counter(
         "rest_limit_wait_seconds",
         "Time in which REST requests waited for the venue's limit.",
         _SOURCE,
         "rest_limit_wait_s",
         scale=1e-9,
     ),
-    _counter(
+    counter(
         "request_limit_wait_seconds",
         "Time in which subscribe requests and heartbeats waited for the venue's limits.",
         _SOURCE,
         "request_limit_wait_s",
         scale=1e-9,
     ),
-    _counter(
+    counter(
         "connect_limit_wait_seconds",
         "Time in which connects waited for the venue's limit.",
         _SOURCE,
         "connect_limit_wait_s",
         scale=1e-9,
     ),
-    _counter(
-        "callback_errors", "Errors of callbacks of the event loop.", summary="callback_errors"
-    ),
-    _counter(
+    counter("callback_errors", "Errors of callbacks of the event loop.", summary="callback_errors"),
+    counter(
         "callback_failures",
         "Calls of a program's on_gap and on_reconnect that failed or took too long.",
         summary="callback_failures",
     ),
-    _counter(
+    counter(
         "callback_events_dropped",
         "Events that a program was too slow to take.",
         summary="callback_events_dropped",
     ),
-    _counter(
+    counter(
         "protocol_errors", "Connections ended by a breach of RFC 6455.", _SOURCE, "protocol_errors"
     ),
-    _counter("pings", "WebSocket pings received.", _SOURCE, "pings"),
-    _counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
-    _counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
-    _counter("refusals", "Subscriptions refused or ended by the venue, each time.", _SOURCE),
-    _counter("unanswered_requests", "Subscribe requests without an answer in time.", _SOURCE),
-    _counter("resubscribes", "Subscriptions asked for again because they fell silent.", _SOURCE),
-    _counter("stale_alerts", "Streams that stayed silent whatever was tried.", _SOURCE),
-    _gauge("stale_streams", "Streams that have been silent for too long.", _SOURCE),
-    _gauge("silent_streams", "Acknowledged streams that never had a row.", _SOURCE),
-    _gauge(
+    counter("pings", "WebSocket pings received.", _SOURCE, "pings"),
+    counter("warnings", "Errors and notices sent by the venue.", _SOURCE, "warnings"),
+    counter("warnings_suppressed", "Those of them not logged.", _SOURCE, "warnings_suppressed"),
+    counter("refusals", "Subscriptions refused or ended by the venue, each time.", _SOURCE),
+    counter("unanswered_requests", "Subscribe requests without an answer in time.", _SOURCE),
+    counter("resubscribes", "Subscriptions asked for again because they fell silent.", _SOURCE),
+    counter("stale_alerts", "Streams that stayed silent whatever was tried.", _SOURCE),
+    gauge("stale_streams", "Streams that have been silent for too long.", _SOURCE),
+    gauge("silent_streams", "Acknowledged streams that never had a row.", _SOURCE),
+    gauge(
         "refused_subscriptions",
         "Subscriptions that cannot be had now.",
         _SOURCE,
         summary="refused_subscriptions",
     ),
-    _counter(
+    counter(
         "degradations",
         "Steps of doing with less that were taken (degraded) or undone (restored).",
         (*_SOURCE, "step", "change"),
@@ -277,41 +206,39 @@ METRICS = (
         by=("step", "change"),
         sparse=True,
     ),
-    _gauge(
-        "degraded", "How far each step of doing with less is taken; 0: not.", (*_SOURCE, "step")
-    ),
+    gauge("degraded", "How far each step of doing with less is taken; 0: not.", (*_SOURCE, "step")),
     # What is missing.
-    _counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),
-    _gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),
-    _counter(
+    counter("gaps", "Gaps opened.", ("table", "reason"), "gaps"),
+    gauge("gaps_open", "Gaps that have not ended.", ("table", "reason")),
+    counter(
         "recovered_rows",
         "Rows of a gap that came after it: the venue repeated them, or they were had by REST.",
         ("table",),
         "recovered_rows",
     ),
-    _counter("silences_dropped", "Silences too many to look at each.", ("table",)),
-    _counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
-    _counter(
+    counter("silences_dropped", "Silences too many to look at each.", ("table",)),
+    counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
+    counter(
         "system_rows_dropped",
         "Rows of gaps and sessions that found their ring full for too long.",
         ("table",),
         "system_rows_dropped",
     ),
     # Rings and sinks.
-    _gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
-    _counter(
+    gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
+    counter(
         "committed_rows",
         "Rows that readers of a sink can see.",
         ("sink", "table"),
         "rows_committed",
         by=("sink", "table"),
     ),
-    _counter(
+    counter(
         "sink_commits",
         "Commits: DuckDB's transactions, Parquet's files, IPC's flushes.",
         ("sink",),
     ),
-    _counter(
+    counter(
         "consumer_blocked_seconds",
         "Time in which a full ring waited for a consumer.",
         ("table", "consumer"),
@@ -320,7 +247,7 @@ METRICS = (
         sparse=True,
         scale=1e-9,
     ),
-    _counter(
+    counter(
         "consumer_dropped_rows",
         "Rows that a consumer lost because it lagged.",
         ("table", "consumer"),
@@ -328,7 +255,7 @@ METRICS = (
         by=("table", "consumer"),
         sparse=True,
     ),
-    _gauge("consumer_waiting_rows", "Rows that wait for a program's consumer.", _CONSUMER),
+    gauge("consumer_waiting_rows", "Rows that wait for a program's consumer.", _CONSUMER),
     Metric(
         "consumer_high_water_rows",
         Kind.GAUGE,
@@ -338,10 +265,10 @@ METRICS = (
         by=_CONSUMER,
         sparse=True,
     ),
-    _counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
-    _counter("sink_stall_seconds", "How long together.", ("sink",), scale=1e-9),
-    _gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
-    _counter(
+    counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
+    counter("sink_stall_seconds", "How long together.", ("sink",), scale=1e-9),
+    gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
+    counter(
         "sink_retries",
         "Writes tried again.",
         ("sink",),
@@ -349,10 +276,10 @@ METRICS = (
         by=("sink",),
         sparse=True,
     ),
-    _counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
+    counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
     # The process.
-    _gauge("tasks", "Tasks, without their helpers.", ("state",)),
-    _counter(
+    gauge("tasks", "Tasks, without their helpers.", ("state",)),
+    counter(
         "task_restarts",
         "Tasks started again after they had ended.",
         ("task",),
@@ -360,8 +287,8 @@ METRICS = (
         by=("task",),
         sparse=True,
     ),
-    _counter("task_failures", "Tasks that failed for good.", summary="task_failures"),
-    _counter(
+    counter("task_failures", "Tasks that failed for good.", summary="task_failures"),
+    counter(
         "errors",
         "Errors, by where they happened and how bad they are.",
         ("context", "severity"),
@@ -369,44 +296,44 @@ METRICS = (
         by=("context", "severity"),
         sparse=True,
     ),
-    _counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
-    _gauge(
+    counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
+    gauge(
         "ring_depth_high_water",
         "The largest share of a ring that a sink had not committed.",
         ("sink", "table"),
     ),
     # Alerts.
-    _counter("alerts", "Alerts sent.", ("alert",)),
-    _gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
-    _counter("alert_errors", "Commands and webhooks of an alert that failed.", ("alert",)),
+    counter("alerts", "Alerts sent.", ("alert",)),
+    gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
+    counter("alert_errors", "Commands and webhooks of an alert that failed.", ("alert",)),
     # Emergencies.
-    _gauge("emergency", "Whether the feed shuts down in an emergency."),
-    _counter("emergency_hooks", "Emergency hooks that ran."),
-    _counter("emergency_hook_failures", "Those of them that failed or came to their deadline."),
-    _counter("dead_man_arms", "Times at which a dead man's switch was armed."),
-    _counter("dead_man_failures", "Times at which it could not be.", summary="dead_man_failures"),
-    _gauge("dead_man_triggers", "How often it has triggered today (UTC)."),
+    gauge("emergency", "Whether the feed shuts down in an emergency."),
+    counter("emergency_hooks", "Emergency hooks that ran."),
+    counter("emergency_hook_failures", "Those of them that failed or came to their deadline."),
+    counter("dead_man_arms", "Times at which a dead man's switch was armed."),
+    counter("dead_man_failures", "Times at which it could not be.", summary="dead_man_failures"),
+    gauge("dead_man_triggers", "How often it has triggered today (UTC)."),
     # The process.
-    _counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
-    _gauge("uptime_seconds", "Time since the start.", scale=1e-9),
-    _counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
-    _gauge("resident_memory_bytes", "Memory of the process that is resident."),
-    _gauge("open_descriptors", "Open descriptors of the process."),
-    _gauge("ring_bytes", "Memory of a table's ring.", ("table",)),
-    _gauge("receive_buffer_bytes", "Receive buffers of open connections.", _SOURCE),
-    _gauge(
+    counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
+    gauge("uptime_seconds", "Time since the start.", scale=1e-9),
+    counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
+    gauge("resident_memory_bytes", "Memory of the process that is resident."),
+    gauge("open_descriptors", "Open descriptors of the process."),
+    gauge("ring_bytes", "Memory of a table's ring.", ("table",)),
+    gauge("receive_buffer_bytes", "Receive buffers of open connections.", _SOURCE),
+    gauge(
         "clock_offset_seconds",
         "The least time from a venue's event to its receipt in a minute: off where clocks are.",
         ("venue",),
         scale=1e-9,
     ),
-    _counter(
+    counter(
         "state_write_failures",
         "Writes of the feed's state that failed and are tried again.",
         summary="state_write_failures",
     ),
     # Sinks that fail.
-    _counter(
+    counter(
         "sink_failures",
         "Errors of a sink's output.",
         ("sink",),
@@ -414,8 +341,8 @@ METRICS = (
         by=("sink",),
         sparse=True,
     ),
-    _gauge("sink_failing", "Whether a sink fails, or hangs, at the moment.", ("sink",)),
-    _counter(
+    gauge("sink_failing", "Whether a sink fails, or hangs, at the moment.", ("sink",)),
+    counter(
         "sink_failed_checkpoints",
         "Checkpoints of DuckDB that failed and are tried again.",
         ("sink",),
@@ -423,7 +350,7 @@ METRICS = (
         by=("sink",),
         sparse=True,
     ),
-    _counter(
+    counter(
         "sink_spilled_rows",
         "Rows that waited in the spill for a sink that failed or did not keep up.",
         ("sink",),
@@ -431,19 +358,19 @@ METRICS = (
         by=("sink",),
         sparse=True,
     ),
-    _gauge("sink_spill_bytes", "Bytes in the spill, those of unfinished files too.", ("sink",)),
-    _counter("spill_syncs", "Times at which the spill was synced to its disk.", ("sink",)),
-    _counter("spill_sync_seconds", "How long that took together.", ("sink",), scale=1e-9),
-    _gauge("duckdb_memory_bytes", "Memory that DuckDB holds for a sink's file.", ("sink",)),
-    _gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
+    gauge("sink_spill_bytes", "Bytes in the spill, those of unfinished files too.", ("sink",)),
+    counter("spill_syncs", "Times at which the spill was synced to its disk.", ("sink",)),
+    counter("spill_sync_seconds", "How long that took together.", ("sink",), scale=1e-9),
+    gauge("duckdb_memory_bytes", "Memory that DuckDB holds for a sink's file.", ("sink",)),
+    gauge("sink_rows_left", "Rows that a sink has not got yet.", ("sink", "table")),
     # Latencies.
-    _latency("loop_lag_seconds", "How much later than it should the event loop comes back."),
-    _latency(
+    latency("loop_lag_seconds", "How much later than it should the event loop comes back."),
+    latency(
         "rest_to_read_seconds",
         "How long connections with coalesce_us rested before a read: the most it has added.",
         _SOURCE,
     ),
-    _latency("read_to_ring_seconds", "From a read to the publication of its rows."),
-    _latency("read_to_batch_seconds", "From a read to a program's batch."),
-    _latency("read_to_commit_seconds", "From a read to a sink's commit.", ("sink",)),
+    latency("read_to_ring_seconds", "From a read to the publication of its rows."),
+    latency("read_to_batch_seconds", "From a read to a program's batch."),
+    latency("read_to_commit_seconds", "From a read to a sink's commit.", ("sink",)),
 )

@@ -18,7 +18,8 @@ import numpy as np
 
 from tickwire.observe._counter import Counter, Gauge
 from tickwire.observe._histogram import Histogram
-from tickwire.observe.metrics import METRICS, Metric
+from tickwire.observe.kinds import Metric
+from tickwire.observe.metrics import METRICS
 
 SLOTS = 1024  # of one array; another one follows
 
