@@ -18,7 +18,7 @@ from tests.net.servers import Peer, close, serve_raw, text
 
 import tickwire
 from tickwire.errors import ConfigError, SinkError, TickwireError
-from tickwire.feed import running
+from tickwire.feed import housekeeping
 from tickwire.health import State
 from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink
@@ -239,7 +239,7 @@ def test_trades_of_one_id_are_counted_and_those_that_conflict_logged(run: Run) -
 def test_a_full_ring_drops_the_oldest_rows_and_says_so(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "HOUSEKEEPING_S", 0.05)  # a gap for each look, with losses
+    monkeypatch.setattr(housekeeping, "HOUSEKEEPING_S", 0.05)  # a gap for each look, with losses
 
     async def scene() -> None:
         n_trades = 40_000

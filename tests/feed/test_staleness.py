@@ -13,7 +13,7 @@ from tests.feed.test_handler import source, trades, until
 from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
-from tickwire.feed import running, sources, staleness
+from tickwire.feed import housekeeping, sources, staleness
 from tickwire.venues import load
 
 
@@ -71,7 +71,7 @@ class Market:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staleness, "LOOK_NS", 10_000_000)
-    monkeypatch.setattr(running, "HOUSEKEEPING_S", 0.05)
+    monkeypatch.setattr(housekeeping, "HOUSEKEEPING_S", 0.05)
     monkeypatch.setattr(staleness, "RECONNECT_S", 0.1)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar, Unpack, overload
+from typing import Any, Unpack
 
 from tickwire.config import (
     AlertSettings,
@@ -24,24 +23,20 @@ from tickwire.config import (
 from tickwire.errors import TickwireError
 from tickwire.feed.callbacks import FeedCallbacks
 from tickwire.feed.composing import config_of, without_state
-from tickwire.feed.consumer import BatchConsumer, LightConsumer
+from tickwire.feed.consumers import FeedConsumers
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following
 from tickwire.feed.limits import RunLimits, until_end
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
-from tickwire.feed.row_queue import OnLag, RowQueue
-from tickwire.feed.rows import RowConsumer
 from tickwire.feed.running import RunningFeed, parts_of
-from tickwire.feed.view import FeedView
 from tickwire.logs import get_logger
 from tickwire.supervise import Coordinator, ManagedTask, cancel_all, spawn
 
 _log = get_logger("tickwire.feed")
-Kind = TypeVar("Kind", bound=RowQueue)
 
 
-class FeedHandler(FeedView, FeedCallbacks):
+class FeedHandler(FeedConsumers, FeedCallbacks):
     """Holds the connections of a feed and hands its rows on.
 
     An async context manager: entering connects, leaving drains and commits.
@@ -96,7 +91,7 @@ class FeedHandler(FeedView, FeedCallbacks):
         self._following = Following()
         self._probe = None
         self._is_stopped = False
-        self._consumers: weakref.WeakSet[RowQueue] = weakref.WeakSet()
+        self._consumers = weakref.WeakSet()
         self._end = asyncio.Event()
         self._emergency = EmergencyStop(self, self.plan.hooks, self._end.set)
         self._failure: BaseException | None = None
@@ -225,139 +220,6 @@ class FeedHandler(FeedView, FeedCallbacks):
         if self._feed is not None:
             self._feed.abort()
 
-    @overload
-    def batches(
-        self,
-        table: str,
-        *,
-        on_lag: OnLag | None = None,
-        name: str | None = None,
-        maxsize: int | None = None,
-        linger_ms: float = 0,
-        max_rows: int | None = None,
-        form: Literal["arrow"] = "arrow",
-    ) -> BatchConsumer: ...
-
-    @overload
-    def batches(
-        self,
-        table: str,
-        *,
-        on_lag: OnLag | None = None,
-        name: str | None = None,
-        maxsize: int | None = None,
-        linger_ms: float = 0,
-        max_rows: int | None = None,
-        form: Literal["light"],
-    ) -> LightConsumer: ...
-
-    def batches(
-        self,
-        table: str,
-        *,
-        on_lag: OnLag | None = None,
-        name: str | None = None,
-        maxsize: int | None = None,
-        linger_ms: float = 0,
-        max_rows: int | None = None,
-        form: Literal["arrow", "light"] = "arrow",
-    ) -> BatchConsumer:
-        """Give a consumer of a table's rows, from the oldest that its ring holds.
-
-        Parameters
-        ----------
-        table
-            Its name.
-        on_lag
-            What a full ring does where this consumer lags: `block` stops the feed until it has
-            taken rows, `drop` drops its oldest rows, `raise` does so and raises `ConsumerLagged`
-            once. Left out: `block`, or `drop` where the feed's `overflow` is `drop_oldest`. No
-            other consumer loses rows by it, and what is dropped is a row of `gaps`.
-        name
-            What the log, the metrics and the gaps call it; by default a number is part of it.
-        maxsize
-            So many rows may wait for it, fewer than the ring holds; `on_lag` says what happens
-            then. A message or read that has more is not cut: where nothing waited before, all of
-            it may wait.
-        linger_ms
-            How long the first row waits for others, so that a busy table wakes the program once for
-            many rows: 5 costs a fraction of the CPU at thousands of messages a second. 0: a row
-            wakes at once. `get_nowait` and a shutdown do not wait for it, nor does the feed where
-            half of `maxsize` is reached or the ring is full.
-        max_rows
-            Of one batch; as many end a linger. Left out: as many as there are.
-        form
-            What the items are: `arrow`, a `pyarrow.RecordBatch`, or `light`, a `tickwire.Batch`,
-            which costs about a fifth where it has one row, has its columns as numpy arrays and
-            gives the RecordBatch when it is asked to.
-
-        Raises
-        ------
-        KeyError
-            Where no source feeds that table.
-        ValueError
-            Where there is no such choice of `on_lag`, `maxsize`, `linger_ms`, `max_rows` or `form`.
-        RuntimeError
-            Where the feed does not run.
-        """
-        kinds = {"arrow": BatchConsumer, "light": LightConsumer}
-        if form not in kinds:
-            raise ValueError(f"form is {form!r}: arrow or light")
-        return self._attach(
-            kinds[form], table, on_lag, name, maxsize, linger_ms=linger_ms, max_rows=max_rows
-        )
-
-    def rows(
-        self,
-        table: str,
-        *,
-        on_lag: OnLag | None = None,
-        name: str | None = None,
-        maxsize: int | None = None,
-        linger_ms: float = 0,
-    ) -> RowConsumer:
-        """Give a consumer of a table's rows one by one, from the oldest that its ring holds.
-
-        `async for row in feed.rows("trades")` gives a view with the columns as attributes, such as
-        `row.price`: the same object for each row, valid until the next one; `row.copy()` stays.
-        Nothing is made for a column that is not read.
-
-        Parameters
-        ----------
-        table, on_lag, name, maxsize, linger_ms
-            As of `batches`, and so are the errors.
-        """
-        return self._attach(RowConsumer, table, on_lag, name, maxsize, linger_ms=linger_ms)
-
-    def _attach(
-        self,
-        kind: type[Kind],
-        table: str,
-        on_lag: OnLag | None,
-        name: str | None,
-        maxsize: int | None,
-        **more: Any,
-    ) -> Kind:
-        """Make a consumer, and watch it."""
-        pipeline = self._running().pipeline
-        if table not in pipeline.rings:
-            raise KeyError(f"no table {table!r}: one of {', '.join(pipeline.rings)}")
-        lag = pipeline.lag
-        name = lag.free_name(table) if name is None else name
-        consumer = kind(
-            pipeline.rings[table],
-            pipeline.read_to_batch,
-            on_lag=on_lag,
-            name=name,
-            maxsize=maxsize,
-            on_loss=partial(lag.lost, table, name),
-            **more,
-        )
-        lag.watch(table, name, consumer.rows, 0 if maxsize is None else consumer.maxsize)
-        lag.watch_depth(table, name)
-        self._consumers.add(consumer)
-        return consumer
-
     def pause(self, source: str | int) -> None:
         """Close a source's connections and make no other until `resume`; from any thread.
 
@@ -376,19 +238,14 @@ class FeedHandler(FeedView, FeedCallbacks):
         RuntimeError
             The feed does not run.
         """
-        self._running().hold(source, is_paused=True)
+        self._running().hold(source, is_held=True)
 
     def resume(self, source: str | int) -> None:
         """Connect a source again, from any thread; as for `pause`.
 
         `coordinator.wait_running("source 0 binance")`, or awaited `running`, waits for it.
         """
-        self._running().hold(source, is_paused=False)
-
-    def _running(self) -> RunningFeed:
-        if self._feed is None or self._is_stopped:
-            raise RuntimeError("the feed does not run: use `async with` or `start`")
-        return self._feed
+        self._running().hold(source, is_held=False)
 
     async def refresh(self, source: str | int | None = None) -> bool:
         """Replace connections, each by one that is there and subscribed before it closes.

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tickwire.feed.running import HURRIED_S, RunningFeed
+from tickwire.feed.housekeeping import HURRIED_S
+from tickwire.feed.running import RunningFeed
 
 
 @dataclass(frozen=True, slots=True)

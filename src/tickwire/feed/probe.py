@@ -96,7 +96,7 @@ class FeedProbe:
             The address of `[metrics]` cannot be had.
         """
         await self.server.start()
-        self._feed.on_housekeeping = self.housekeeping
+        self._feed.housekeeping.on_look = self.housekeeping
         self._tasks = [
             self._feed.tasks.spawn("alerts", self._alerts.run, restart="on_failure"),
             self._feed.tasks.spawn("clock offsets", self._look_at_offsets, restart="on_failure"),
@@ -122,12 +122,12 @@ class FeedProbe:
     @property
     def text_age_s(self) -> float:
         """How old the figures of a scrape may be: the text before is given again."""
-        return REUSE_S if self._feed.put_off.is_taken else 0.0
+        return REUSE_S if self._feed.housekeeping.put_off.is_taken else 0.0
 
     async def _look_at_offsets(self) -> None:
         while True:
             await asyncio.sleep(OFFSETS_S)
-            if not self._feed.put_off.is_taken:
+            if not self._feed.housekeeping.put_off.is_taken:
                 self._offsets.look()
 
     def is_ready(self) -> bool:
@@ -179,7 +179,7 @@ class FeedProbe:
         found.append(
             _component("rings", [f"{name} is full and stops the feed" for name in waiting])
         )
-        put_off = [PUT_OFF] if self._feed.put_off.is_taken else []
+        put_off = [PUT_OFF] if self._feed.housekeeping.put_off.is_taken else []
         found.append(_component("housekeeping", put_off))
         found.append(_component("ledger", self._gaps()))
         found.append(_component("tasks", self._failing_tasks()))

@@ -6,8 +6,7 @@ Rules of this file
   one which cannot be written is an error before any connection is made), then the sessions.
 - Order of the stop: the sessions, so that nothing is written any more; the feed's own last rows;
   the consumers; the sinks, which drain the rings and commit; the state last.
-- Nothing here is called per message; `housekeeping` looks after everything a few times a second,
-  and after what may wait once a second.
+- Nothing here is called per message; `housekeeping` looks after everything meanwhile.
 """
 
 from __future__ import annotations
@@ -21,22 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from tickwire.config import Context
-from tickwire.errors import RequestRefused, SinkError, TickwireError
+from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.committed import Committed
-from tickwire.feed.critical import Critical
+from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import open_sinks
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
-from tickwire.feed.put_off import PutOff
 from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
-from tickwire.feed.undecoded import Undecoded
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
@@ -45,11 +42,6 @@ from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
-# Each waking of an idle processor costs as much as several messages, so housekeeping is seldom
-# unless something waits for it.
-HOUSEKEEPING_S = 0.25
-HURRIED_S = 0.05
-SELDOM_S = 1.0  # reserving sequence numbers, looking for sources that are refused
 # Deadlines of a stop: connections, REST. A sink ends one that makes no progress itself.
 INTAKE_S = 15.0
 SERVERS_S = 5.0
@@ -99,13 +91,10 @@ class RunningFeed:
         self.sinks: list[Sink] = []
         self.sources: list[LiveSource] = []
         self._spills: dict[str, Spill] = {}
-        self._is_refused = False  # reported
         self._abort_lock, self._is_aborted = threading.Lock(), False
         self.on_emergency = on_emergency
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._coordinator = coordinator
-        self.on_housekeeping: Callable[[float], None] = lambda _late_s: None
-        self._seldom_due_s = 0.0
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
@@ -122,7 +111,6 @@ class RunningFeed:
             self.failures.on_stop = on_failure
             self.failures.on_emergency = on_emergency
             self._state.failures = positions.failures = self.failures
-            self._undecoded = Undecoded(self.pipeline.registry, self.failures)
             self.tasks = TaskManager(
                 feed.name, metrics=self.pipeline.metrics, failures=self.failures, vital=_is_vital
             )
@@ -130,15 +118,6 @@ class RunningFeed:
         except BaseException:
             self._state.close()
             raise
-        self._critical = Critical(
-            self.pipeline.rings,
-            self.sinks,
-            feed.no_disk_emergency_s,
-            self.failures.report,
-            time.monotonic,
-        )
-        depth = partial(self.pipeline.registry.most, "ring_depth")
-        self.put_off = PutOff(self.pipeline.metrics, self.sinks, depth)
         self._committed = Committed(positions, self.pipeline, self.sinks, self.sources)
         self._shared = SharedByVenue(self.pipeline)
         if not replays:
@@ -146,6 +125,15 @@ class RunningFeed:
                 self._shared.live_source(source, self._state.next_conn)
                 for source in self.pipeline.sources
             ]
+        self.housekeeping = Housekeeping(
+            self.pipeline,
+            self.sources,
+            self.sinks,
+            coordinator,
+            committed=self._committed,
+            state=self._state,
+            no_disk_emergency_s=feed.no_disk_emergency_s,
+        )
 
     async def open(self) -> None:
         """Open the sinks; what cannot be opened is an error before any connection is made.
@@ -180,7 +168,7 @@ class RunningFeed:
         self._committed.start()
         for source in self.sources:
             source.start(self.tasks)
-        self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self._housekeeping_loop))
+        self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self.housekeeping.run))
         if self.sources:
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
@@ -202,7 +190,7 @@ class RunningFeed:
         await cancel_all(self._housekeepers)
         await self._stop_all(self._shared.closers, SERVERS_S)
         self.pipeline.lag.look()
-        self._undecoded.look()
+        self.housekeeping.undecoded.look()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()
@@ -275,10 +263,10 @@ class RunningFeed:
             raise KeyError(f"no source {name!r}: {names}")
         return found
 
-    def hold(self, name: str | int, *, is_paused: bool) -> None:
+    def hold(self, name: str | int, *, is_held: bool) -> None:
         """Pause or resume sources; from any thread."""
         for source in self.source_named(name):
-            if is_paused:
+            if is_held:
                 self._coordinator.pause(f"source {source.name}")
             else:
                 self._coordinator.resume(f"source {source.name}")
@@ -298,56 +286,9 @@ class RunningFeed:
         """Give the rows that each sink has not got, by table, where there are any."""
         return {sink.name: sink.rows_left for sink in self.sinks if sink.rows_left}
 
-    def housekeeping(self) -> None:
-        """Write down what is due, reserve sequence numbers, and look for what has failed."""
-        self.pipeline.ledger.housekeeping()
-        self.pipeline.lag.look()
-        for source in self.sources:
-            source.housekeeping()
-        self._committed.look()
-        now_s = time.monotonic()
-        is_due = now_s >= self._seldom_due_s
-        if is_due:
-            self._seldom_due_s = now_s + SELDOM_S
-            self._seldom()
-        if is_due or not self._coordinator.is_ready:
-            self._look_at_answers()
-
-    def _is_hurried(self) -> bool:
-        """Whether the start, a full ring or a row of the feed's own waits for housekeeping."""
-        return (
-            not self._coordinator.is_ready
-            or self.pipeline.ledger.n_waiting > 0
-            or any(source.is_paused for source in self.sources)
-        )
-
-    def _seldom(self) -> None:
-        """Do the part of housekeeping that may wait for a second."""
-        self._critical.look()
-        if self.sources:  # a replay fills its rings as it pleases
-            self.put_off.look(is_paused=any(source.is_paused for source in self.sources))
-        if not self.put_off.is_taken:
-            self._undecoded.look()
-        self._state.use(self.pipeline.next_numbers())
-        for source in self.sources:
-            source.seldom()
-
-    def _look_at_answers(self) -> None:
-        """See which sources are subscribed, and whether every subscription was refused."""
-        for source in self.sources:
-            if source.is_settled:
-                self._coordinator.arrive(f"source {source.name}")
-        if self.sources and all(source.is_refused for source in self.sources):
-            self._report_refusal(f"every subscription was refused: {self.refusals()[0]}")
-
-    def _report_refusal(self, text: str) -> None:
-        if not self._is_refused:
-            self._is_refused = True
-            self.failures.report(RequestRefused(text), Context.FEED)
-
     def refusals(self) -> list[str]:
         """Give the subscriptions that cannot be had now, and why."""
-        return [text for source in self.sources for text in source.refusals]
+        return refusals_of(self.sources)
 
     def quiet(self) -> dict[str, list[str]]:
         """Give the streams that never had a row, and those that have been silent for too long."""
@@ -358,7 +299,7 @@ class RunningFeed:
 
     def is_settled(self) -> bool:
         """Whether every source is subscribed, or given up, and none waits for room in a ring."""
-        return all(source.is_settled and not source.is_paused for source in self.sources)
+        return all(source.is_settled for source in self.sources) and not is_paused(self.sources)
 
     @property
     def has_hung(self) -> bool:
@@ -393,18 +334,6 @@ class RunningFeed:
             )
         except TickwireError as error:
             self.failures.report(error, Context.FEED, "symbols are wrong")
-
-    async def _housekeeping_loop(self) -> None:
-        late_s = 0.0
-        while True:
-            self.housekeeping()
-            for source in self.sources:
-                await source.look_at_groups()
-            self.on_housekeeping(late_s)
-            pause_s = HURRIED_S if self._is_hurried() else HOUSEKEEPING_S
-            slept_s = time.monotonic()
-            await asyncio.sleep(pause_s)
-            late_s = time.monotonic() - slept_s - pause_s
 
     async def _flush_ledger(self, *, is_last: bool = False) -> None:
         ledger = self.pipeline.ledger

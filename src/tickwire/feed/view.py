@@ -136,3 +136,8 @@ class FeedView:
     def is_stopping(self) -> bool:
         """Whether a stop was requested, or something failed."""
         return self._end.is_set()
+
+    def _running(self) -> RunningFeed:
+        if self._feed is None or self._is_stopped:
+            raise RuntimeError("the feed does not run: use `async with` or `start`")
+        return self._feed
