@@ -104,9 +104,7 @@ BAD: list[tuple[Message, str]] = [
         ),
         "v.m.last: is filled by the decoder",
     ),
-    (spliced(first_seq=None), "v.m.first_seq: a spliced message must name it"),
-    (spliced(venue_prev_seq=None), "v.m.venue_prev_seq: a spliced message must name it"),
-    (spliced(first_seq=constant(1)), "v.m.first_seq: constant does not fit"),
+    (spliced(symbol=constant("A")), "v.m.symbol: a spliced message must name it"),
     (
         quotes(bid_price=number("b", zero_when=("c..d", 0))),
         "v.m.bid_price.zero_when: 'c..d' is no path",

@@ -6,14 +6,40 @@ from typing import Any
 import pytest
 from tests.venues.own import TRADES, declare, subscriptions
 
-from tickwire.decode.plan import message, rows
+from tickwire.decode.plan import constant, integer, message, rows
 from tickwire.errors import ConfigError, PlanError
 from tickwire.schema import Column, Kind
-from tickwire.venues import Backfill, BookRule, Channel, Heartbeat, Limits, Subscription, plan
+from tickwire.venues import (
+    Backfill,
+    BookRule,
+    Channel,
+    Heartbeat,
+    Limits,
+    Subscription,
+    checksum,
+    counted,
+    crc32,
+    linked,
+    per_connection,
+    plan,
+    ranges,
+    rest,
+)
 
 LIMITS = Limits(100, 10, 4.0, 60)
 MISSED = Backfill("trades", "/trades?symbol={symbol}&limit={limit}", "missed", "id")
-BOOK = BookRule("first_is_next", "/depth?symbol={symbol}")
+BOOK = BookRule(chain=ranges(), begin=rest("/depth?symbol={symbol}"), repair="rest")
+IN_BAND = BookRule(chain=linked())
+
+
+def changes(**named: Any) -> dict[str, Any]:
+    """Declare a venue whose spliced message names these numbers."""
+    first_seq = named.pop("first_seq", None)
+    book = rows(
+        at="b[]", into="book", symbol="$.s", channel=constant("book"),
+        is_snapshot=constant(False), first_seq=first_seq, **named,
+    )  # fmt: skip
+    return {"messages": (TRADES, message("delta", spliced=True, when={"b": "x"}, rows=[book]))}
 
 
 def channel(**changed: Any) -> tuple[Channel, ...]:
@@ -65,8 +91,32 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
         ),
         ({"book": BOOK}, "own: rest_url: is required, for snapshots of books"),
         ({"book": BOOK, "rest_url": "https://h"}, "no message 'snapshot' of kind 'snapshot' gives"),
-        ({"book": replace(BOOK, rule="first")}, "own: book.rule: is 'first', should be"),
-        ({"book": replace(BOOK, snapshot_path="depth")}, "should begin with / and hold {symbol}"),
+        ({"book": "linked"}, "own: book: is 'linked', should be BookRule(chain=linked())"),
+        ({"book": replace(BOOK, begin="rest")}, "own: book.begin: is 'rest', should be in_band()"),
+        ({"book": replace(BOOK, begin=rest("depth"))}, "should begin with / and hold {symbol}"),
+        ({"book": replace(BOOK, chain=counted())}, "is 'counted', a REST snapshot needs linked()"),
+        ({"book": replace(BOOK, repair="resubscribe")}, "book.repair: 'rest' goes with begin=rest"),
+        ({"book": replace(IN_BAND, repair="rest")}, "book.repair: 'rest' goes with begin=rest"),
+        ({"book": replace(IN_BAND, repair="hope")}, "own: book.repair: is 'hope', one of"),
+        ({"book": IN_BAND}, "own: unsubscribe: is required with book.repair 'resubscribe'"),
+        ({"book": replace(IN_BAND, depth=-1)}, "own: book.depth: is -1, should be 0 (all) or more"),
+        ({"book": replace(IN_BAND, chain=counted(0))}, "step is 0, should be at least 1"),
+        ({"book": BookRule(chain=per_connection(""))}, "per_connection needs the path"),
+        ({"book": BookRule(chain=per_connection("n"))}, "book.repair: should be 'reconnect'"),
+        ({"book": BookRule(chain=checksum(None))}, "checksum of None, should be of crc32(...)"),  # type: ignore[arg-type]
+        ({"book": BookRule(chain=checksum(crc32(levels=0)))}, "crc32 of 0 levels, should be 1"),
+        (
+            {"book": IN_BAND, **changes(venue_seq="$.u")},
+            "message 'delta': has no venue_prev_seq, which the book rule needs",
+        ),
+        (
+            {"book": BookRule(chain=ranges()), **changes(first_seq=integer("$.U"))},
+            "message 'delta': has no venue_seq, which the book rule needs",
+        ),
+        (
+            {"book": BookRule(chain=checksum(crc32())), **changes()},
+            "message 'delta': has no checksum, which the book rule needs",
+        ),
         ({"backfills": (MISSED,)}, "own: rest_url: is required, for trades that were missed"),
         ({"backfills": (MISSED,)}, "no message 'missed' of kind 'backfill' gives trades"),
         (

@@ -69,7 +69,7 @@ cdef class BookDecoder:
         registers[2] = route.splice_prev
         for i in range(3):
             ids[i] = INT64_MIN
-            if (self.stage.message.have >> registers[i]) & 1:
+            if registers[i] >= 0 and (self.stage.message.have >> registers[i]) & 1:
                 ids[i] = self.stage.message.registers[registers[i]].value.i
         return Delta(first=ids[0], last=ids[1], prev=ids[2])
 

@@ -164,11 +164,15 @@ cdef struct RouteOp:
     uint64_t targets    # bit per table
     int32_t given       # register of the symbol that the caller gives, -1 without
     int32_t snapshot_id     # register of a snapshot's last update id, -1 for others
+    int32_t number          # register of the message's number on its connection, -1 without
     bint spliced
-    int32_t splice_symbol
+    int32_t splice_symbol   # registers, -1 without
     int32_t splice_first
     int32_t splice_last
     int32_t splice_prev
+    int32_t splice_checksum
+    int32_t splice_flag     # whether it is a snapshot, where the message says so; else:
+    bint splice_is_snapshot
     Range marks_last    # targets, in numbers
     Range row_sets
 

@@ -238,9 +238,15 @@ cdef class Bytecode:
             op.given = route.given
             op.snapshot_id = route.snapshot_id
             op.spliced = route.spliced is not None
-            op.is_plain = op.kind == ROUTE_DATA and route.requested and not op.spliced
+            op.number = route.number
+            op.is_plain = (
+                op.kind == ROUTE_DATA and route.requested and not op.spliced and op.number < 0
+            )
             if op.spliced:
-                op.splice_symbol, op.splice_first, op.splice_last, op.splice_prev = route.spliced
+                numbers = route.spliced
+                (op.splice_symbol, op.splice_first, op.splice_last, op.splice_prev,
+                 op.splice_checksum, op.splice_flag) = numbers.registers
+                op.splice_is_snapshot = numbers.is_snapshot
             op.marks_last = _range(row.marks_last)
             op.row_sets = _range(row.row_sets)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from tickwire.decode.actions import Action, Op, action_for, constant_code
 from tickwire.decode.paths import Path, Step, iterations, parse_path
-from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
-from tickwire.decode.tree import Fill, Node, Route, RowSet, Store
+from tickwire.decode.plan import ANSWERS, Field, Message, Reader, Rows, Scalar, Test, integer
+from tickwire.decode.tree import Fill, Node, Route, RowSet, Splice, Store
 from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
 
@@ -29,6 +29,7 @@ class Scope:
     tables: list[Table]
     table_index: dict[str, int]
     wanted: set[str]
+    number: str = ""  # where a connection's messages have their number, if they are counted
 
 
 class RouteBuilder:
@@ -60,6 +61,11 @@ class RouteBuilder:
             self.route.spliced = self._splice(wanted)
         if self.message.kind == "snapshot" and wanted:
             self.route.snapshot_id = self._snapshot_id(wanted)
+        if self.scope.number and self.message.raw is None and self.message.kind not in ANSWERS:
+            whole = Rows("", "", {})
+            self.route.number = self.register(
+                whole, "number", integer(f"$.{self.scope.number}"), Kind.I64
+            )[0]
         self._mark(self.route.root)
         for register in self.required & self.route.optional.keys():
             del self.route.optional[register]
@@ -95,19 +101,32 @@ class RouteBuilder:
             if self.scope.tables[table].marks_last:
                 group[0].place_empty(group)
 
-    def _splice(self, wanted: list[Rows]) -> tuple[int, int, int, int]:
-        rows = next((rows for rows in wanted if rows.first_seq is not None), None)
-        if rows is None or rows.first_seq is None:
-            raise self.fail("first_seq", "a spliced message must name it")
-        registers = []
-        for name in ("symbol", "venue_seq", "venue_prev_seq"):
-            if name not in rows.fields:
-                raise self.fail(name, "a spliced message must name it")
-            registers.append(self.register(rows, name, rows.fields[name], Kind.I64)[0])
-        first = self.register(rows, "first_seq", rows.first_seq, Kind.I64)[0]
-        self.required.update(registers)  # without its numbers a delta cannot be put in its place
-        symbol, last, prev = registers
-        return symbol, first, last, prev
+    def _splice(self, wanted: list[Rows]) -> Splice:
+        """Give the registers of a book's numbers: the first rows that name one count."""
+
+        def of(name: str, kind: Kind = Kind.I64) -> int:
+            for rows in wanted:
+                own = {"first_seq": rows.first_seq, "checksum": rows.checksum}
+                spec = own[name] if name in own else rows.fields.get(name)
+                if spec is not None and spec.reader is not Reader.CONSTANT:
+                    return self.register(rows, name, spec, kind)[0]
+            return -1
+
+        flag = wanted[0].fields.get("is_snapshot")
+        found = Splice(
+            symbol=of("symbol"),
+            first=of("first_seq"),
+            last=of("venue_seq"),
+            prev=of("venue_prev_seq"),
+            checksum=of("checksum"),
+            flag=of("is_snapshot", Kind.BOOL),
+            is_snapshot=flag is not None and flag.value is True,
+        )
+        if found.symbol < 0:
+            raise self.fail("symbol", "a spliced message must name it")
+        # Without its numbers a change cannot be put in its place.
+        self.required.update(register for register in found.registers if register >= 0)
+        return found
 
     def _snapshot_id(self, wanted: list[Rows]) -> int:
         for rows in wanted:

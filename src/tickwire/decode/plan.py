@@ -239,6 +239,7 @@ class Rows:
     carry_reset: bool = False
     once: bool = False
     first_seq: Field | None = None
+    checksum: Field | None = None
     optional: bool = False
     when: Mapping[str, Test] = field(default_factory=dict)
 
@@ -251,6 +252,7 @@ def rows(
     carry_reset: bool = False,
     once: bool | None = None,
     first_seq: Field | None = None,
+    checksum: Field | None = None,
     optional: bool = False,
     when: Mapping[str, Scalar | Test] | None = None,
     **fields: str | Field,
@@ -272,6 +274,8 @@ def rows(
     first_seq
         Books with continuity: the message's first update id (Binance's `U`); the last and the
         previous one are the columns `venue_seq` and `venue_prev_seq`.
+    checksum
+        Books that are verified by one: an integer, of the book after the message.
     optional
         The array, object or value that gives the rows may be absent; else that is an error.
     when
@@ -292,6 +296,7 @@ def rows(
         carry_reset,
         into == "trades" if once is None else once,
         first_seq,
+        checksum,
         optional,
         _tests(when),
     )
@@ -347,7 +352,8 @@ def message(
     rows
         What it gives, in this order.
     spliced
-        The rows are book deltas that need a snapshot first (the venue's `book` rule).
+        The rows are a book's, which the venue's `book` rule follows: its changes, and with them
+        the snapshots that come in band.
     """
     raw_test = Test("equal", (raw,)) if isinstance(raw, str) else raw
     return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced)

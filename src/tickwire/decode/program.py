@@ -28,6 +28,8 @@ class Program:
         are unwanted is counted as unrequested.
     aliases
         Channel names in the plan to channel names in the configuration.
+    number
+        Where every message of a connection has its number, if the venue counts them.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Program:
         *,
         wanted: Sequence[str] | None = None,
         aliases: Mapping[str, str] | None = None,
+        number: str = "",
     ) -> None:
         self.venue = venue
         self.tables: list[Table] = list(tables.values())
@@ -55,7 +58,7 @@ class Program:
         for name in names:
             if names.count(name) > 1:
                 raise PlanError(f"{venue}: message {name!r} is declared twice")
-        scope = Scope(venue, self.tables, self.table_index, self.wanted)
+        scope = Scope(venue, self.tables, self.table_index, self.wanted, number)
         builders = [RouteBuilder(scope, message) for message in messages]
         self.routes = [builder.build() for builder in builders]
         self.router = Route("router", "ignore")

@@ -103,6 +103,24 @@ class RowSet:
     member_key: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Registers of a book message's numbers, -1 where it has none, and whether it is a snapshot."""
+
+    symbol: int
+    first: int
+    last: int
+    prev: int
+    checksum: int
+    flag: int  # whether it is a snapshot, where the message says so
+    is_snapshot: bool  # where its declaration does
+
+    @property
+    def registers(self) -> tuple[int, ...]:
+        """All registers."""
+        return self.symbol, self.first, self.last, self.prev, self.checksum, self.flag
+
+
 @dataclass(slots=True)
 class Route:
     """A message: how it is recognised, and the tree that decodes it."""
@@ -119,8 +137,9 @@ class Route:
     observed: dict[str, int] = field(default_factory=dict)
     n_registers: int = 0
     given: int = -1
-    spliced: tuple[int, int, int, int] | None = None
+    spliced: Splice | None = None
     snapshot_id: int = -1
+    number: int = -1  # register of the message's number on its connection
     # Registers whose unreadable values are null, to the column that they are for.
     optional: dict[int, str] = field(default_factory=dict)
     marks_last: list[int] = field(default_factory=list)

@@ -159,7 +159,7 @@ class Books:
 
     def url_path(self, symbol: str) -> str:
         """Give path and query of the request for a symbol's snapshot."""
-        return self._rule.snapshot_path.format(symbol=quote(symbol, safe=""))
+        return self._rule.begin.path.format(symbol=quote(symbol, safe=""))
 
     def offer(
         self,
@@ -197,7 +197,7 @@ class Books:
             Where the answer is no snapshot.
         """
         outcome = self._decoder.take_snapshot(
-            self._rule.snapshot_message,
+            self._rule.begin.message,
             payload,
             symbol=symbol,
             ts_recv=ts_recv,
@@ -286,7 +286,7 @@ def symbol_of(rule: BookRule, url: str) -> str | None:
 
     Host, version and the other parameters may differ: captures are older than declarations.
     """
-    asked, declared = urlsplit(url), urlsplit(rule.snapshot_path)
+    asked, declared = urlsplit(url), urlsplit(rule.begin.path)
     if _unversioned(asked.path) != _unversioned(declared.path):
         return None
     parameters = dict(parse_qsl(asked.query))

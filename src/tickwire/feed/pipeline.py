@@ -187,8 +187,9 @@ class Pipeline:
             aliases=source.aliases,
         )
         splice = None
-        if source.spliced and source.venue.book is not None:
-            splice = BookSplice(source.venue.book.rule, hold_bytes)
+        rule = source.venue.book
+        if source.spliced and rule is not None and rule.begin.kind == "rest":
+            splice = BookSplice(rule.rule, hold_bytes)
         decoder = Decoder(
             program,
             {name: self.rings[name] for name in source.tables},
@@ -269,7 +270,13 @@ class Pipeline:
         for number, connection in enumerate(source.connections):
             for each in connection.subscriptions:
                 channel = source.venue.channel(each.channel)
-                spliced = channel is not None and channel.spliced
+                rule = source.venue.book
+                spliced = (
+                    channel is not None
+                    and channel.spliced
+                    and rule is not None
+                    and rule.begin.kind == "rest"
+                )
                 # A subscription may cover symbols by name, as Hyperliquid's of all mids.
                 symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
                 for symbol in symbols:

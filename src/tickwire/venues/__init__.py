@@ -4,11 +4,24 @@ Knows nothing of: asyncio. Words: venue, symbol, channel, endpoint, subscription
 Its C part: nowhere: a venue is a page of Python.
 """
 
+from tickwire.venues._book_rule import (
+    BookRule,
+    checksum,
+    counted,
+    crc32,
+    empty,
+    first_message,
+    in_band,
+    linked,
+    none,
+    per_connection,
+    ranges,
+    rest,
+)
 from tickwire.venues._planning import channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
     Backfill,
-    BookRule,
     Channel,
     Heartbeat,
     InstrumentQuery,
@@ -29,8 +42,19 @@ __all__ = [
     "Subscription",
     "Venue",
     "channel_names",
+    "checksum",
     "connections",
+    "counted",
+    "crc32",
+    "empty",
+    "first_message",
+    "in_band",
+    "linked",
     "load",
     "names",
+    "none",
+    "per_connection",
     "plan",
+    "ranges",
+    "rest",
 ]

@@ -14,13 +14,13 @@ from string import Formatter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tickwire.book import RULES
 from tickwire.decode.flatten import Flat
 from tickwire.decode.plan import Message
 from tickwire.decode.program import Program
 from tickwire.errors import PlanError
 from tickwire.ring import Dictionaries
 from tickwire.schema import SYSTEM_TABLES, TABLES, Column, Table
+from tickwire.venues._book_checks import book_mistakes
 from tickwire.wire.url import parse_url
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     yield from _extra_mistakes(venue)
     yield from _message_mistakes(venue)
     yield from _channel_mistakes(venue)
-    yield from _book_mistakes(venue)
+    yield from book_mistakes(venue)
     yield from _backfill_mistakes(venue)
 
 
@@ -156,30 +156,6 @@ def _channel_mistakes(venue: Venue) -> Iterator[str]:
             yield f"{where}: a family has a name such as 'candles:<interval>', and arguments"
         if channel.spliced and venue.book is None:
             yield f"{where}: is spliced, so the venue needs a book rule"
-
-
-def _book_mistakes(venue: Venue) -> Iterator[str]:
-    rule = venue.book
-    if rule is None:
-        return
-    if rule.rule not in RULES:
-        yield f"book.rule: is {rule.rule!r}, should be {' or '.join(map(repr, RULES))}"
-    if not rule.snapshot_path.startswith("/") or "{symbol}" not in rule.snapshot_path:
-        yield "book.snapshot_path: should begin with / and hold {symbol}"
-    if not venue.rest_url:
-        yield "rest_url: is required, for snapshots of books"
-    snapshots = [
-        message
-        for message in venue.messages
-        if isinstance(message, Message)
-        and message.kind == "snapshot"
-        and message.name == rule.snapshot_message
-    ]
-    if not any("venue_seq" in rows.fields for message in snapshots for rows in message.rows):
-        yield (
-            f"book.snapshot_message: no message {rule.snapshot_message!r} of kind 'snapshot' "
-            "gives venue_seq"
-        )
 
 
 def _backfill_mistakes(venue: Venue) -> Iterator[str]:

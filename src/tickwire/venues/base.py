@@ -18,6 +18,7 @@ from typing import Literal
 
 from tickwire.decode.plan import Message, Rows
 from tickwire.schema import Column
+from tickwire.venues._book_rule import BookRule
 from tickwire.venues._checks import check_venue
 
 
@@ -75,7 +76,7 @@ class Channel:
         A subscription that lives has a row at least so often, also in a quiet market; 0 where none
         is promised.
     spliced
-        Its rows are book deltas under the venue's `BookRule`. A source has at most one such
+        Its rows are a book's under the venue's `BookRule`. A source has at most one such
         channel, because a symbol's update ids are one chain.
     """
 
@@ -188,26 +189,6 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class BookRule:
-    """How REST snapshots and deltas fit together.
-
-    Parameters
-    ----------
-    rule
-        One of `tickwire.book.RULES`. `first_is_next`: spot's `U <= last + 1 <= u`, then
-        `U == prev u + 1`. `first_covers`: the futures' `U <= last <= u`, then `pu == prev u`.
-    snapshot_path
-        Path and query of the REST request, with `{symbol}`.
-    snapshot_message
-        Name of the Message of kind `snapshot` that decodes the answer.
-    """
-
-    rule: str
-    snapshot_path: str
-    snapshot_message: str = "snapshot"
-
-
-@dataclass(frozen=True, slots=True)
 class Backfill:
     """How the trades of a channel that were missed are had by REST.
 
@@ -283,9 +264,10 @@ class Venue:
         Likewise, to the text that ends them: what falls silent is ended before it is asked for
         again. None: it is only asked for again.
     rest_url
-        Scheme, host and port of its REST interface; required with `book` and `backfills`.
+        Scheme, host and port of its REST interface; required with `backfills`, and with a `book`
+        that begins by REST.
     book
-        Where books need a snapshot.
+        How the messages of a book fit together, where that is known.
     backfills
         Channels of trades whose missed rows can be had by REST.
     instruments

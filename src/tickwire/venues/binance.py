@@ -25,7 +25,8 @@ from tickwire.venues._binance import (
     unsubscribe,
 )
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
-from tickwire.venues.base import BookRule, Heartbeat, Limits, Venue
+from tickwire.venues._book_rule import BookRule, linked, ranges, rest
+from tickwire.venues.base import Heartbeat, Limits, Venue
 
 FUTURES_INTERVALS = (
     "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M",
@@ -101,7 +102,9 @@ SPOT = Venue(
     ),
     unsubscribe=unsubscribe,
     rest_url="https://api.binance.com",
-    book=BookRule("first_is_next", "/api/v3/depth?symbol={symbol}&limit=5000"),
+    book=BookRule(
+        chain=ranges(), begin=rest("/api/v3/depth?symbol={symbol}&limit=5000"), repair="rest"
+    ),
     backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
     aliases=partial(aliases, SPOT_MARKET),
@@ -135,7 +138,9 @@ USDM = Venue(
     limits=FUTURES_LIMITS,
     unsubscribe=unsubscribe,
     rest_url="https://fapi.binance.com",
-    book=BookRule("first_covers", "/fapi/v1/depth?symbol={symbol}&limit=1000"),
+    book=BookRule(
+        chain=linked(), begin=rest("/fapi/v1/depth?symbol={symbol}&limit=1000"), repair="rest"
+    ),
     backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     aliases=partial(aliases, USDM_MARKET),
@@ -154,7 +159,9 @@ COINM = Venue(
     limits=FUTURES_LIMITS,
     unsubscribe=unsubscribe,
     rest_url="https://dapi.binance.com",
-    book=BookRule("first_covers", "/dapi/v1/depth?symbol={symbol}&limit=1000"),
+    book=BookRule(
+        chain=linked(), begin=rest("/dapi/v1/depth?symbol={symbol}&limit=1000"), repair="rest"
+    ),
     backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
     aliases=partial(aliases, COINM_MARKET),
