@@ -105,7 +105,7 @@ async def test_a_reset_while_a_pong_is_owed(
         ws = await connect(plain.url(port), carrier=carrier, ping_every_s=0)
         sending = asyncio.ensure_future(ws.send(bytes(30_000_000)))
         assert await ws.recv() == "pinged"
-        assert ws._connection._pong_task is not None
+        assert ws._connection._outgoing.owes_pong
         with pytest.raises(errors.ConnectionClosed, match="1006"):
             await ws.recv()
         await asyncio.gather(sending, return_exceptions=True)

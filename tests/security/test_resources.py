@@ -20,8 +20,7 @@ from websockets.frames import Opcode
 import tickwire
 from tickwire.errors import ConfigError
 from tickwire.feed import books
-from tickwire.net import connection as connection_module
-from tickwire.net import liveness
+from tickwire.net import liveness, outgoing
 from tickwire.venues import Heartbeat, load
 
 pytestmark = pytest.mark.fault
@@ -252,7 +251,7 @@ async def test_pings_without_end_are_counted_and_answered_within_a_bound() -> No
         session = feed._feed.sources[0].sessions[0]  # type: ignore[union-attr] # it runs
         assert session.connection is not None
         unsent = session.connection.carrier.unsent_bytes()
-        assert unsent < 2 * connection_module.UNSENT_PONG_BYTES
+        assert unsent < 2 * outgoing.UNSENT_PONG_BYTES
         gone.set()
     assert n_pings == 200_000
 

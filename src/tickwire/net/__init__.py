@@ -6,7 +6,8 @@ handshake, receive buffer. Its C part: ext/tickwire/net.
 
 from tickwire.net._receiver import Receiver
 from tickwire.net.client import WebSocket, connect
-from tickwire.net.connection import Connection, Ending
+from tickwire.net.connection import Connection
+from tickwire.net.ending import Ending
 from tickwire.net.opening import CARRIERS, CarrierName, open_connection
 
 __all__ = [

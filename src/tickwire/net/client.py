@@ -11,15 +11,11 @@ from typing import Literal
 
 from tickwire import errors
 from tickwire.config import ConnectionOptions
-from tickwire.net.connection import (
-    ABNORMAL,
-    COMPRESS_FROM_BYTES,
-    TEXT,
-    Connection,
-    Ending,
-)
+from tickwire.net.connection import TEXT, Connection
+from tickwire.net.ending import ABNORMAL, Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import CarrierName, open_connection
+from tickwire.net.outgoing import COMPRESS_FROM_BYTES
 from tickwire.supervise import ManagedTask, spawn
 from tickwire.wire import Deflate, DeflateOffer, MessageQueue
 

@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -28,56 +27,19 @@ from tickwire.net._spinner import Watched, spinner_of
 from tickwire.net.awake import AwakeClock
 from tickwire.net.backlog import Backlog
 from tickwire.net.carriers.base import Carrier
+from tickwire.net.ending import ABNORMAL, NO_STATUS, Ending
 from tickwire.net.liveness import Liveness
+from tickwire.net.outgoing import COMPRESS_FROM_BYTES, PING, PONG, Outgoing
 from tickwire.net.pings import WaitingPings
 from tickwire.observe import Histogram
-from tickwire.supervise import ManagedTask, spawn
-from tickwire.wire import Deflate, Deflater, build_close, build_frame
+from tickwire.wire import Deflate, build_close
 
-TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
-
-NO_STATUS = 1005  # RFC 6455 section 7.1.5: a close frame without a code
-ABNORMAL = 1006  # the same: the transport was lost without a close frame
+TEXT, BINARY = 0x1, 0x2
 
 # A message is offered again as soon as its handler tells of room. One that cannot tell, because its
 # consumer is in another process, is asked this often.
 RETRY_S = 0.25
 LINGER_S = 1.0  # how long a transport outlives the close handshake
-# A message that fits into one TCP segment anyway gains nothing by being smaller.
-COMPRESS_FROM_BYTES = 1024
-SMALLEST_WINDOW_BITS = 9  # zlib cannot deflate with less
-RSV1 = 4  # RFC 7692 section 6: the message is compressed
-UNSENT_PONG_BYTES = 65_536  # with more than this unsent, only the newest ping is answered
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a connection ended.
-
-    Parameters
-    ----------
-    code
-        From the close frame received; 1005 where it had none, 1006 where none came.
-    reason
-        Its reason, or what was wrong.
-    error
-        What the peer broke, if that was why.
-    by_us
-        Whether we asked for the end.
-    paused
-        Whether reading was paused when it came, because of backpressure; also where that
-        showed only when reading went on.
-    """
-
-    code: int
-    reason: str = ""
-    error: errors.ProtocolError | None = None
-    by_us: bool = False
-    paused: bool = False
-
-    def exception(self) -> errors.TickwireError:
-        """Give the error of any further use of the connection."""
-        return self.error or errors.ConnectionClosed(self.code, self.reason)
 
 
 class Connection:
@@ -116,8 +78,6 @@ class Connection:
         self.carrier = carrier
         self.subprotocol = subprotocol
         self.compression = compression
-        self.compress_from_bytes = compress_from_bytes
-        self._deflater: Deflater | None = None
         self.close_timeout_s = close_timeout_s
         self.on_events = on_events
         self.n_pauses = 0
@@ -134,8 +94,9 @@ class Connection:
         self._retry_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
         self._pings = WaitingPings(self._loop)
-        self._owed_pong: bytes | None = None
-        self._pong_task: ManagedTask[None] | None = None
+        self._outgoing = Outgoing(
+            carrier, lambda: self.is_open, compression, compress_from_bytes=compress_from_bytes
+        )
         self._liveness = Liveness(receiver)
         self._backlog = Backlog(carrier, self._loop)
         self._watched: Watched | None = None
@@ -234,29 +195,7 @@ class Connection:
     def _send(self, opcode: int, payload: bytes | bytearray | memoryview) -> None:
         if not self.is_open:
             raise self._why_not_open()
-        rsv = 0
-        if opcode != PING and self._compresses(len(payload)):
-            payload = self._deflated(payload)
-            rsv = RSV1
-        self.carrier.write(build_frame(opcode, payload, rsv=rsv))
-
-    def _compresses(self, n_bytes: int) -> bool:
-        """Whether a message goes out compressed; RFC 7692 section 6 leaves it to the sender."""
-        agreed = self.compression
-        return (
-            agreed is not None
-            and n_bytes >= self.compress_from_bytes
-            and agreed.client_max_window_bits >= SMALLEST_WINDOW_BITS
-        )
-
-    def _deflated(self, payload: bytes | bytearray | memoryview) -> bytes:
-        agreed = self.compression or Deflate()
-        if self._deflater is None:  # most feeds never need its memory
-            self._deflater = Deflater(
-                keep_context=not agreed.client_no_context_takeover,
-                window_bits=agreed.client_max_window_bits,
-            )
-        return self._deflater.compress(payload)
+        self._outgoing.send(opcode, payload)
 
     def _why_not_open(self) -> errors.TickwireError:
         if self.ended.done():
@@ -287,7 +226,7 @@ class Connection:
 
     def may_answer(self) -> bool:
         """Whether so little is unsent that what a peer asks may be answered."""
-        return self.is_open and self.carrier.unsent_bytes() <= UNSENT_PONG_BYTES
+        return self._outgoing.may_answer()
 
     # Closing, RFC 6455 section 7.
 
@@ -336,7 +275,7 @@ class Connection:
     def _on_attention(self) -> None:
         for opcode, payload in self.receiver.parser.take_control():
             if opcode == PING:
-                self._answer(payload)
+                self._outgoing.answer(payload)
             elif opcode == PONG:
                 self._pings.on_pong(payload)
             else:
@@ -359,26 +298,6 @@ class Connection:
         if not self._close_sent:
             self._write_close(build_close(fault.close_code, fault.reason))
         self._end_within(min(LINGER_S, self.close_timeout_s))
-
-    def _answer(self, payload: bytes) -> None:
-        """Answer a ping, RFC 6455 section 5.5.3."""
-        if not self.is_open:
-            return
-        if self.may_answer():
-            self.carrier.write(build_frame(PONG, payload))
-            return
-        # A peer that pings and does not read must not make our write buffer grow.
-        self._owed_pong = payload
-        if self._pong_task is None:
-            self._pong_task = spawn("pong", self._answer_later())
-
-    async def _answer_later(self) -> None:
-        with contextlib.suppress(OSError):  # reported by the end of the connection
-            await self.carrier.drain()
-        self._pong_task = None
-        if self._owed_pong is not None and self.is_open:
-            self.carrier.write(build_frame(PONG, self._owed_pong))
-        self._owed_pong = None
 
     def _on_close(self, payload: bytes) -> None:
         self._close_received = True
@@ -468,8 +387,7 @@ class Connection:
         ending = Ending(code, reason, self._fault, self._by_us, paused)
         self.ended.set_result(ending)
         self._pings.end(ending.exception())
-        if self._pong_task is not None:
-            self._pong_task.cancel()
+        self._outgoing.end()
 
     def _cancel_timers(self) -> None:
         for timer in (self._retry_timer, self._end_timer):

@@ -16,7 +16,8 @@ from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.protocol import open_protocol
 from tickwire.net.carriers.stream import open_stream
 from tickwire.net.carriers.target import Target, client_context, weaknesses
-from tickwire.net.connection import COMPRESS_FROM_BYTES, Connection
+from tickwire.net.connection import Connection
+from tickwire.net.outgoing import COMPRESS_FROM_BYTES
 from tickwire.net.proxies import proxy_for
 from tickwire.net.reasons import reason_of
 from tickwire.redaction import hide_headers, hide_url, shown_url

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from tickwire.net.awake import AwakeClock, awake_timeout
-from tickwire.net.connection import Connection, Ending
+from tickwire.net.connection import Connection
+from tickwire.net.ending import Ending
 from tickwire.net.keepalive import watch_silence
 from tickwire.net.opening import open_connection
 from tickwire.redaction import shown
