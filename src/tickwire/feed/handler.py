@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Unpack
 
 from tickwire.config import (
     AlertSettings,
@@ -31,7 +31,7 @@ from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.running import RunningFeed, parts_of
 from tickwire.logs import get_logger
-from tickwire.supervise import Coordinator, ManagedTask, cancel_all, spawn
+from tickwire.supervise import Coordinator, spawn, unless_set
 
 _log = get_logger("tickwire.feed")
 
@@ -174,14 +174,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         TickwireError
             The feed has ended before; what made it fail, where something did.
         """
-        waiting: list[ManagedTask[Any]] = [
-            spawn("ready", self.coordinator.ready()),
-            spawn("end", self._end.wait()),
-        ]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_all(waiting)
+        await unless_set(self._end, spawn("ready", self.coordinator.ready()))
         if not self.coordinator.is_ready:
             self.raise_failure()
             missing = ", ".join(self.coordinator.missing)

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tickwire.clock import Clock
+from tickwire.errors import ConnectionFailed, HandshakeError, Unreachable
 from tickwire.session.pacing import Turn, WindowLimiter
+from tickwire.session.refusals import stay_away_s
 from tickwire.supervise import Backoff, Breakers, CircuitBreaker, Failure
 
 HEALTHY_S = 10.0
@@ -174,6 +176,15 @@ class ReconnectPolicy:
     def given_up(self) -> None:
         """Note that an attempt was given up before it had a result."""
         self._tried.release()
+
+    def connect_failed(self, error: ConnectionFailed | HandshakeError) -> None:
+        """Note what became of an attempt that brought no connection."""
+        if isinstance(error, Unreachable):
+            self.unreachable()
+        elif isinstance(error, HandshakeError):
+            self.failed(error.status, stay_away_s=stay_away_s(error.status, error.retry_after))
+        else:
+            self.failed()
 
     def unreachable(self) -> None:
         """Note that nothing took the connection."""

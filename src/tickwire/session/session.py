@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
 
 from tickwire import errors
 from tickwire.net.awake import AwakeClock, counting
@@ -25,13 +24,10 @@ from tickwire.session.contract import SessionHandler, SessionSettings
 from tickwire.session.observers import SessionObserver
 from tickwire.session.pacing import LimitWaits, WindowLimiter
 from tickwire.session.reconnect import ReconnectPolicy, Wait
-from tickwire.session.refusals import stay_away_s
 from tickwire.session.reporting import DEATHS, SessionReporter
 from tickwire.session.subscriptions import Subscriptions
-from tickwire.supervise import Failures, ManagedTask, cancel_all, spawn
+from tickwire.supervise import Failures, spawn, unless_set
 from tickwire.venues.base import Subscription, Venue
-
-_Result = TypeVar("_Result")
 
 
 class Session:
@@ -288,7 +284,7 @@ class Session:
         """Connect, subscribe, read, reconnect; until `stop`."""
         while not self._stop.is_set():
             if self.is_on_hold:
-                await self._unless_stopped(spawn("pause", self._resumed.wait()))
+                await unless_set(self._stop, spawn("pause", self._resumed.wait()))
                 continue
             step = self._policy.next_step()
             if isinstance(step, Wait):
@@ -310,22 +306,13 @@ class Session:
             self._reporter.waits_for_limit(wait.seconds)
         if wait.reason == "breaker" and (url := self._policy.endpoint_to_probe()) is not None:
             probe = spawn("probe", takes_connections(url, self.settings.options))
-            if await self._unless_stopped(probe):
+            if await unless_set(self._stop, probe):
                 self._policy.probed(url)
             return
-        await self._unless_stopped(spawn("wait", self._sleep(wait.seconds)))
+        await unless_set(self._stop, spawn("wait", self._sleep(wait.seconds)))
 
     async def _sleep(self, seconds: float) -> None:
         await self.settings.sleep(seconds)
-
-    async def _unless_stopped(self, task: ManagedTask[_Result]) -> _Result | None:
-        """Give what the task gives, or None when the session is stopped first."""
-        either: list[asyncio.Future[Any]] = [task, spawn("stop", self._stop.wait())]
-        try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_all(either)
-        return None if task.cancelled() else task.result()
 
     def _attempt(self) -> SessionConnection:
         """Give the next connection; one that could not be opened is tried again."""
@@ -349,16 +336,10 @@ class Session:
     async def _connect(self, attempt: SessionConnection) -> Connection | None:
         opening = spawn("connect", attempt.open(self.url))
         try:
-            connection = await self._unless_stopped(opening)
+            connection = await unless_set(self._stop, opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self._metrics.counter("failed_connects").add()
-            if isinstance(error, errors.Unreachable):
-                self._policy.unreachable()
-            elif isinstance(error, errors.HandshakeError):
-                told_s = stay_away_s(error.status, error.retry_after)
-                self._policy.failed(error.status, stay_away_s=told_s)
-            else:
-                self._policy.failed()
+            self._policy.connect_failed(error)
             self._reporter.connect_failed(error)
             return None
         except asyncio.CancelledError:

@@ -12,7 +12,7 @@ from tickwire.supervise.emergency import HOOK_S, Emergency, EmergencyEvent, Hook
 from tickwire.supervise.failures import Failures, Trouble
 from tickwire.supervise.managed_task import ManagedTask, Restart, TaskStatus
 from tickwire.supervise.severity import SeverityRule, SeverityTable, rule_of
-from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn
+from tickwire.supervise.tasks import TaskManager, cancel_all, in_thread, spawn, unless_set
 
 __all__ = [
     "HOOK_S",
@@ -38,4 +38,5 @@ __all__ = [
     "reporter",
     "rule_of",
     "spawn",
+    "unless_set",
 ]

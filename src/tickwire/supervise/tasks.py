@@ -331,6 +331,16 @@ async def cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
             task.exception()
 
 
+async def unless_set(event: asyncio.Event, task: ManagedTask[_Result]) -> _Result | None:
+    """Give what a task gives, or None when an event is set first; the task ends in any case."""
+    either: list[asyncio.Future[Any]] = [task, spawn("stop", event.wait())]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel_all(either)
+    return None if task.cancelled() else task.result()
+
+
 async def in_thread(function: Callable[[], _Result]) -> _Result:
     """Call a function in a thread of its own, which may hang without keeping the process.
 
