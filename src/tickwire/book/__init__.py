@@ -6,7 +6,8 @@ Its C part: ext/tickwire/book.
 """
 
 from tickwire.book._held import HeldDelta, HeldDeltas
+from tickwire.book._order_book import OrderBook
 from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
 
-__all__ = ["RULES", "BookSplice", "HeldDelta", "HeldDeltas"]
+__all__ = ["RULES", "BookSplice", "HeldDelta", "HeldDeltas", "OrderBook"]
