@@ -44,7 +44,8 @@ class Changes:
         sizes = np.ones(has_level.shape)
         at = 0
         for depth in depths:
-            side, tick = int(rng.integers(2)), min(int(depth), 2 * n_levels - 1)
+            # Bids before asks, as they stand in the table; five of each make a message.
+            side, tick = at // 5 % 2, min(int(depth), 2 * n_levels - 1)
             is_moving = rng.random() < moving
             if at == N_CHANGES:
                 break

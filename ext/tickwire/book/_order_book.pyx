@@ -3,6 +3,8 @@
 from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdint cimport INT64_MAX, int64_t
 
+from inspect import signature
+
 import numpy as np
 
 LEVEL = np.dtype([("price", np.float64), ("size", np.float64)])
@@ -38,6 +40,8 @@ cdef class OrderBook:
     depth
         Levels that each side keeps; 0: all.
     """
+
+    __signature__ = signature(lambda depth=0: None)
 
     def __cinit__(self, int64_t depth=0):
         tw_book_init(&self.book, depth)

@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-    TW_NEAR = 64,          /* slots from the end in which levels are moved, and none is left free */
+    TW_NEAR = 32,          /* slots from the end in which levels are moved, and none is left free */
     TW_SPREAD = 16,        /* levels to each slot that is left free in a large side */
     TW_LARGE_SIDE = 1024,  /* levels of one */
     TW_SCAN = 256,         /* slots in each direction in which a free one is looked for */
@@ -88,24 +88,32 @@ static inline const tw_level *tw_side_next(const tw_side *side, int64_t *at)
     return NULL;
 }
 
-/* The first slot whose price is not worse: near the end first, then halves without a branch. */
+/* The first slot whose price is not worse: the part of the side that has it, in large steps from the
+ * end, then quarters, then one by one, without branches that depend on prices. */
 static inline int64_t tw_side_find(const tw_side *side, bool is_ask, double price)
 {
     const tw_level *levels = side->block->levels;
     const int64_t n = side->end - side->first;
-    int64_t bound = 4;
-    while (bound < n && !tw_is_worse(is_ask, levels[side->end - bound].price, price))
-        bound *= 2;
-    int64_t length = bound < n ? bound - bound / 2 : n - bound / 2;
-    if (bound == 4)
-        length = n < 4 ? n : 4;
-    const tw_level *base = &levels[side->end - (bound < n ? bound : n)];
-    while (length > 1) {
-        const int64_t half = length / 2;
-        base += tw_is_worse(is_ask, base[half - 1].price, price) ? half : 0;
-        length -= half;
+    int64_t near = 0, far = 64;
+    while (far < n && !tw_is_worse(is_ask, levels[side->end - far].price, price)) {
+        near = far;
+        far *= 16;
     }
-    return base - levels + (length == 1 && tw_is_worse(is_ask, base->price, price));
+    if (far > n)
+        far = n;
+    const tw_level *base = &levels[side->end - far];
+    int64_t length = far - near;
+    while (length > 16) {
+        const int64_t quarter = length / 4;
+        base += quarter * (tw_is_worse(is_ask, base[quarter - 1].price, price) +
+                           tw_is_worse(is_ask, base[2 * quarter - 1].price, price) +
+                           tw_is_worse(is_ask, base[3 * quarter - 1].price, price));
+        length -= 3 * quarter;
+    }
+    int64_t n_worse = 0;
+    for (int64_t i = 0; i < length; i++)
+        n_worse += tw_is_worse(is_ask, base[i].price, price);
+    return base - levels + n_worse;
 }
 
 /* A price strictly between two, NAN where there is none. */

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ class LevelMemory: ...
 class OrderBook:
     """A book of its own, for programs and tests; those of a feed are kept by its reader."""
 
-    def __init__(self, depth: int = 0) -> None: ...
+    def __new__(cls, depth: int = 0) -> Self: ...
     def apply(
         self,
         levels: Iterable[tuple[Literal["bid", "ask"], float, float]],
