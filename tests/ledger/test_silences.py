@@ -30,6 +30,8 @@ class Ids:
 class Busy(Scene):
     """Rows of A every 10 ms and of B every 100 ms, for ten seconds, looked at as a feed does."""
 
+    every = (("A", 1), ("B", 10))
+
     def __init__(self, **options: object) -> None:
         super().__init__(silence_floor_s=FLOOR_S, **options)
         self.connect(0)
@@ -40,7 +42,7 @@ class Busy(Scene):
     ) -> None:
         for tick in range(round(from_s * 100), round(to_s * 100)):
             self.at(tick / 100)
-            for symbol, every in (("A", 1), ("B", 10)):
+            for symbol, every in self.every:
                 if tick % every == 0 and symbol not in muted:
                     self.row(symbol, 0, event_s=tick / 100 - late_s)
             if tick % 5 == 0:
@@ -176,3 +178,84 @@ def test_a_silence_begins_when_the_row_before_it_could_have_been_read() -> None:
     scene.go_on(11, 12)
     starts = [round(row[3], 3) for row in scene.found("trades") if row[0] == "A"]
     assert starts == [10]
+
+
+class Loaded(Busy):
+    """A machine so busy that nothing is read for 0.35 s at times, by any clock."""
+
+    every = (("A", 1), ("B", 1))
+
+    def __init__(self) -> None:
+        Scene.__init__(self, table="trades", silence_floor_s=FLOOR_S)
+        self.connect(0)
+        for second in range(20):
+            self.go_on(second, second + 0.65)
+            self.go_on(second + 0.65, second + 1, muted="AB")
+        self.go_on(20, 21)
+        assert self.found("trades") == []
+
+    def closed(self) -> list[tuple[object, ...]]:
+        return [
+            (symbol, reason, round(start, 2), round(end, 2))
+            for symbol, reason, state, start, end in self.found("trades")
+            if state == "closed"
+        ]
+
+
+def test_one_stream_that_falls_silent_on_a_busy_machine_is_found_by_what_the_others_do() -> None:
+    scene = Loaded()
+    # Less than three times what the machine's pauses were.
+    scene.go_on(21, 21.9, muted="A")
+    scene.go_on(21.9, 23)
+    assert scene.closed() == [("A", "stale", 20.99, 21.9)]
+    assert scene.last()["detail"].startswith("silent alone for 0.910 s, more than 0.")
+
+
+def test_a_pause_of_a_busy_machine_is_still_no_gap() -> None:
+    scene = Loaded()
+    scene.go_on(21, 21.9, muted="AB")
+    scene.go_on(21.9, 23)
+    assert scene.closed() == []
+
+
+def test_companions_that_are_livelier_than_they_were_make_no_gap() -> None:
+    scene = Loaded()
+    for second in range(21, 31):  # what both were quiet for, A is now alone
+        scene.go_on(second, second + 0.67)
+        scene.go_on(second + 0.67, second + 1, muted="A")
+    assert scene.closed() == []
+
+
+def test_a_silence_while_the_loop_stood_still_is_a_gap_as_long_as_it_was() -> None:
+    scene = Busy(table="trades")
+    scene.go_on(10, 11)
+    scene.at(14)  # stopped for three seconds, of which the venue was silent for one
+    for tick in [*range(1100, 1150), *range(1250, 1400)]:
+        scene.row("A", 0, event_s=tick / 100)
+    scene.gaps.look()
+    scene.go_on(14, 15)
+    [(symbol, reason, state, start, end)] = [
+        each for each in scene.found("trades") if each[0] == "A"
+    ]
+    assert (symbol, reason, state) == ("A", "stale", "closed")
+    assert start == pytest.approx(11.49, abs=1e-6)
+    assert end == pytest.approx(12.501, abs=1e-6)
+
+
+@pytest.mark.parametrize("late_s", [0.02, 0.2])
+def test_an_acknowledgement_that_no_row_follows_soon_has_ended_nothing(late_s: float) -> None:
+    scene = Busy(table="trades")
+    scene.at(10).gaps.disconnected(0, "disconnect", "")
+    scene.at(10.03).gaps.connected(0, 1)
+    for key in ("mids-A", "mids-B"):
+        scene.gaps.acknowledged(0, key)
+    for tick in range(round((10.03 + late_s) * 100), 1100):
+        scene.at(tick / 100).row("A", 1, event_s=tick / 100)
+        scene.gaps.look()
+    found = [each[1:] for each in scene.found("trades") if each[0] == "A" and each[2] == "closed"]
+    assert found[0] == ("disconnect", "closed", pytest.approx(9.99), pytest.approx(10.03))
+    assert found[1:] == (
+        []
+        if late_s == 0.02
+        else [("stale", "closed", pytest.approx(10.03), pytest.approx(10.23, abs=0.01))]
+    )

@@ -10,13 +10,15 @@ from tickwire.schema import TABLES
 
 ROWS = 1024
 MS = 10**6
+OTHERS = {"trades": {"channel": "trades", "size": 1.0, "side": "buy", "trade_id": "1"}}
 
 
 class Timed:
     """Rows of symbols A and B on connections 0 and 1, both of session 3, at times in ms."""
 
-    def __init__(self, *, by_recv: bool = False) -> None:
-        self.ring = Ring(TABLES["mids"], ROWS, Dictionaries())
+    def __init__(self, *, by_recv: bool = False, table: str = "mids") -> None:
+        self.others = OTHERS.get(table, {})
+        self.ring = Ring(TABLES[table], ROWS, Dictionaries())
         self.streams = Streams(self.ring)
         self.streams.silences.by_recv = by_recv
         for conn in (0, 1):
@@ -30,11 +32,14 @@ class Timed:
             assert self.ring.append(
                 venue="v", symbol=symbol, conn=conn, price=1.0, recv_mono=ms * MS,
                 ts_event=(step_ms + ms - late_ms) * MS, ts_recv=(1000 + step_ms + ms) * MS,
+                **self.others,
             )  # fmt: skip
 
-    def learn(self, limit_ms: int, of_all_ms: int = 10**6) -> None:
-        limits = np.full(max(self.codes) + 1, limit_ms * MS, np.int64)
-        self.streams.learn(3, limits, of_all_ms * MS)
+    def learn(self, limit_ms: int, of_all_ms: int = 10**6, alone_ms: int = 10**6) -> None:
+        limits = np.full((2, max(self.codes) + 2), limit_ms * MS, np.int64)
+        limits[0, -1] = of_all_ms * MS
+        limits[1] = alone_ms * MS
+        self.streams.learn(3, limits)
 
     def found(self) -> list[tuple[int | None, int, int]]:
         return [
@@ -53,7 +58,7 @@ def test_silences_beyond_the_limit_are_noted_and_the_longest_of_the_others_is_ke
     it.rows("B", 60)
     it.rows("A", 65)
     assert it.longest_ms() == [30, 0]
-    assert it.streams.longest(3) == (5, 30 * MS)
+    assert it.streams.longest(3) == (5, 30 * MS, 30 * MS)
     assert it.found() == []
     it.learn(limit_ms=40, of_all_ms=25)
     assert it.longest_ms() == [0, 0]
@@ -124,3 +129,86 @@ def test_a_log_of_silences_is_its_streams() -> None:
     assert SilenceLog(it.ring).take(3) == []
     [silence] = it.streams.silences.take(3)
     assert (silence.from_mono_ns, silence.to_mono_ns) == (20 * MS, 100 * MS)
+
+
+def test_a_silence_among_rows_that_were_read_at_once_is_found_by_the_venue_s_clock() -> None:
+    it = Timed(table="trades")
+    it.rows("A", 10, 20)
+    it.learn(limit_ms=100)
+    # All of 30..1230 ms is read at 3 s: the loop stood still, and within it the venue was silent.
+    for ms in (30, 40, 50, 1220, 1230):
+        it.rows("A", 3000, late_ms=3000 - ms + 1)
+    [silence] = it.streams.take_silences(3)
+    assert (silence.from_event_ns, silence.to_event_ns) == (49 * MS, 1219 * MS)
+    assert silence.silent_ns == 1170 * MS
+    it.rows("A", 3010, late_ms=1780)  # caught up, and quick again
+    assert it.found() == []
+
+
+def test_rows_that_a_venue_repeats_after_an_outage_are_no_late_ones() -> None:
+    it = Timed(table="trades")
+    it.rows("A", 10, 20)
+    it.streams.expect(3, it.codes[0], 15 * MS, 800 * MS)
+    it.learn(limit_ms=1000)
+    it.rows("A", 800, late_ms=700, conn=1)  # of 100 ms, in the outage
+    it.rows("A", 810, 820, conn=1)
+    assert it.longest_ms()[0] == 10  # and not what the outage took
+
+
+def test_where_a_row_s_time_is_not_when_it_happened_the_reader_s_clock_counts() -> None:
+    it = Timed(table="mids")
+    it.rows("A", 10, 20)
+    it.learn(limit_ms=100)
+    for ms in (30, 1220):
+        it.rows("A", 3000, late_ms=3000 - ms + 1)
+    assert it.found() == []
+
+
+def test_what_all_companions_paused_is_left_out_of_a_silence_alone() -> None:
+    it = Timed()
+    for ms in range(0, 400, 10):
+        it.rows("A", ms)
+        it.rows("B", ms + 5)
+    it.rows("A", 700)  # nobody had a row for 305 ms: 5 ms of A's silence are its own
+    states = it.streams.states(3)
+    assert int(states["longest"][it.codes[0]]) == 310 * MS
+    assert int(states["longest_alone"][it.codes[0]]) == 10 * MS
+    it.learn(limit_ms=930, alone_ms=250)
+    for ms in range(705, 1200, 10):
+        it.rows("B", ms)
+    it.rows("A", 1400)  # 205 ms before it nobody had one
+    [silence] = it.streams.take_silences(3)
+    assert (silence.code, silence.is_alone, silence.limit_ns) == (it.codes[0], True, 250 * MS)
+    assert (silence.silent_ns, silence.alone_ns) == (700 * MS, 495 * MS)
+
+
+def test_pauses_before_a_stream_s_last_row_do_not_shorten_its_silence() -> None:
+    it = Timed()
+    it.rows("A", 0, 10)
+    it.rows("B", 300, 305)
+    it.rows("A", 306)
+    it.streams.sweep()
+    it.learn(limit_ms=10**5, alone_ms=100)
+    it.rows("A", 310)
+    it.streams.sweep()
+    for ms in range(320, 600, 10):
+        it.rows("B", ms)
+    it.rows("A", 600)
+    [silence] = it.streams.take_silences(3)
+    assert silence.alone_ns == silence.silent_ns == 290 * MS
+
+
+def test_a_session_has_the_other_sessions_of_its_ring_for_companions() -> None:
+    it = Timed()
+    it.streams.adopt(2, 4)
+    it.rows("A", 0)
+    for ms in range(0, 1000, 10):
+        it.rows("B", ms, conn=2)
+        if ms < 300 or ms >= 900:
+            it.rows("A", ms + 5)
+        if ms == 100:
+            it.streams.sweep()
+            it.learn(limit_ms=10**5, alone_ms=250)
+    silences = {each.code: each for each in it.streams.take_silences(3)}
+    assert set(silences) == {None}  # A has no companion in its own session
+    assert silences[None].alone_ns == 610 * MS

@@ -6,6 +6,11 @@ Rules of this file
   that is longer than its limit is noted; of the others the longest is kept, to learn limits from.
 - Most runs of rows end no silence that matters, which `is_long` says before any row is looked at.
 - A silence over a reconnect is noted, and never learned.
+- A reader that was late reads many rows at once. Where ts_event is when a row happened, a silence
+  is measured from when the row before it was due, so that it is found among them.
+- Where all companions of a stream (of its session; of all sessions, for a session) pause too, as
+  where a machine is busy, the cause is nobody's own. What is left without such pauses has a limit
+  of its own, which they do not lengthen: one stream that falls silent alone is found by it.
 - Everything here happens in the writer's thread.
 """
 
@@ -16,7 +21,7 @@ from tickwire.ring._ring cimport Ring
 
 from inspect import signature
 
-from tickwire.ring.stream import Silence
+from tickwire.ring.stream import TIMELY, Silence
 
 cdef enum:
     MOST_NOTED = 1024       # between two looks
@@ -48,6 +53,7 @@ cdef class SilenceLog:
         table = ring.table
         self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
         self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
+        self.is_timely = table.name in TIMELY
         self.noted = <tw_silence*> calloc(MOST_NOTED, sizeof(tw_silence))
         if self.noted == NULL:
             raise MemoryError("no memory for silences")
@@ -56,12 +62,13 @@ cdef class SilenceLog:
         free(self.noted)
 
     cdef void measure(
-        self, tw_flow* own, tw_flow* common, int32_t session, int32_t code, int64_t begin,
-        int64_t stop,
+        self, tw_flow* own, tw_flow* common, tw_companions* companions, int32_t session,
+        int32_t code, int64_t begin, int64_t stop, int64_t least_delay, int64_t hole_to,
     ) noexcept nogil:
         """Measure the silences before and between the rows of a run, of its stream and session.
 
-        Shape    positions begin..stop - 1, rows of one stream and connection.
+        Shape    positions begin..stop - 1, rows of one stream and connection; all streams of the
+                 session; the stream's least delay, and its hole as for `due`.
         Units    ns.
         Returns  nothing. Never raises.
         Threads  writer only.
@@ -70,7 +77,7 @@ cdef class SilenceLog:
         """
         cdef int64_t mask = self.core.mask
         cdef int64_t conn = self.conns[begin & mask]
-        cdef int64_t row
+        cdef int64_t row, due
         cdef bint is_first
         cdef tw_silence of_own = silence_after(own, session, code)
         cdef tw_silence of_all = silence_after(common, session, -1)
@@ -78,34 +85,40 @@ cdef class SilenceLog:
             of_own.from_mono = of_own.from_recv
             of_all.from_mono = of_all.from_recv
         for row in range(begin, stop):
+            is_first = row == begin
+            due = self.due(row, least_delay, hole_to)
             of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
             of_own.to_event = of_all.to_event = self.events[row & mask]
-            of_own.to_mono = of_all.to_mono = (
-                of_own.to_recv if self.by_recv else self.core.recv_mono[row & mask]
-            )
-            is_first = row == begin
+            of_own.to_mono = of_all.to_mono = self.times()[row & mask]
             self.step(
-                own, &of_own, not is_first or own.conn == conn, not is_first or own.n_rows > 0
+                own, &of_own, go_on(companions, due), not is_first or own.conn == conn,
+                not is_first or own.n_rows > 0,
             )
             self.step(
-                common, &of_all, not is_first or common.conn == conn,
+                common, &of_all, go_on(&self.all, due), not is_first or common.conn == conn,
                 not is_first or common.n_rows > 0,
             )
+            own.last_due = common.last_due = due
 
     cdef void step(
-        self, tw_flow* flow, tw_silence* silence, bint is_same, bint has_row
+        self, tw_flow* flow, tw_silence* silence, int64_t paused, bint is_same, bint has_row
     ) noexcept nogil:
         # Notes or learns one silence, where a row is before it, and goes on to the next. `is_same`:
-        # both rows are of one connection.
-        cdef int64_t ns = silence_ns(silence)
-        if has_row and ns > silence.limit:
+        # both rows are of one connection. `paused`: all pauses of its companions so far.
+        silence.ns = silence_ns(silence, flow.last_due)
+        silence.alone = max(0, silence.ns - (paused - flow.paused))
+        flow.paused = paused
+        if has_row and (silence.ns > flow.limit or silence.alone > flow.limit_alone):
+            silence.is_alone = silence.ns <= flow.limit
+            silence.limit = flow.limit_alone if silence.is_alone else flow.limit
             if self.n_noted == MOST_NOTED:
                 self.n_dropped += 1
             else:
                 self.noted[self.n_noted] = silence[0]
                 self.n_noted += 1
-        elif has_row and is_same and ns > flow.longest:
-            flow.longest = ns
+        elif has_row and is_same:
+            flow.longest = max(flow.longest, silence.ns)
+            flow.longest_alone = max(flow.longest_alone, silence.alone)
         silence.from_recv = silence.to_recv
         silence.from_event = silence.to_event
         silence.from_mono = silence.to_mono
@@ -133,6 +146,7 @@ cdef class SilenceLog:
                     each.limit,
                     each.from_recv, time_of(each.from_event), each.from_mono,
                     each.to_recv, time_of(each.to_event), each.to_mono,
+                    each.ns, each.alone, each.is_alone,
                 )
             )
         self.n_noted = kept
@@ -143,13 +157,14 @@ cdef tw_silence silence_after(const tw_flow* flow, int32_t session, int32_t code
     return tw_silence(
         session=session, code=code, limit=flow.limit,
         from_recv=flow.last_recv, from_event=flow.last_event, from_mono=flow.last_mono,
-        to_recv=0, to_event=0, to_mono=0,
+        to_recv=0, to_event=0, to_mono=0, ns=0, alone=0, is_alone=False,
     )
 
 
-cdef int64_t silence_ns(const tw_silence* silence) noexcept nogil:
-    # The shorter of both clocks': a reader that stood still is no silence of the venue's.
-    cdef int64_t ns = silence.to_mono - silence.from_mono
+cdef int64_t silence_ns(const tw_silence* silence, int64_t due) noexcept nogil:
+    # The shorter of both clocks': a reader that stood still is no silence of the venue's. `due`:
+    # when the row before could have been read.
+    cdef int64_t ns = silence.to_mono - due
     if silence.from_event != INT64_MIN and silence.to_event != INT64_MIN:
         ns = min(ns, silence.to_event - silence.from_event)
     return ns

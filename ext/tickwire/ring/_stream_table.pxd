@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
-from tickwire.ring._silences cimport tw_flow
+from tickwire.ring._silences cimport tw_companions, tw_flow
 
 # Times in ns, INT64_MIN where a row has none. `first`: of the first row since the mark, if n_rows
 # of its flow > n_at_mark.
@@ -30,6 +30,7 @@ ctypedef struct tw_session_streams:
     int64_t conns[MAX_LEGS]     # that it adopted last, by leg
     int32_t venue               # code of its venue
     tw_flow flow                # of all its streams together
+    tw_companions companions    # the same, as those of each
 
 # Slot conn & mask; a conn of -1 is free.
 ctypedef struct tw_adopted:

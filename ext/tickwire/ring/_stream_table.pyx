@@ -69,7 +69,7 @@ cdef class StreamTable:
         while streams.n < n:
             grown[streams.n].mark_conn = -1
             grown[streams.n].least_delay = INT64_MAX
-            grown[streams.n].flow.limit = INT64_MAX
+            grown[streams.n].flow.limit = grown[streams.n].flow.limit_alone = INT64_MAX
             grown[streams.n].recovered_from = INT64_MAX
             streams.n += 1
         return True
@@ -90,6 +90,7 @@ cdef class StreamTable:
             for leg in range(MAX_LEGS):
                 grown[self.n_sessions].conns[leg] = -1
             grown[self.n_sessions].flow.limit = INT64_MAX
+            grown[self.n_sessions].flow.limit_alone = INT64_MAX
             self.n_sessions += 1
         return 0
 

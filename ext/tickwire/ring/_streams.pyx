@@ -13,7 +13,7 @@ Rules of this file
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport SilenceLog, tw_flow
+from tickwire.ring._silences cimport SilenceLog, go_on, tw_flow
 from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
 
 from inspect import signature
@@ -28,11 +28,12 @@ cdef enum:
 
 STATE = np.dtype([  # a `tw_stream`
     ("n_rows", np.int64), ("last_recv", np.int64), ("last_event", np.int64),
-    ("last_mono", np.int64), ("conn", np.int64), ("longest", np.int64), ("limit", np.int64),
-    ("n_at_mark", np.int64), ("first_recv", np.int64), ("first_event", np.int64),
-    ("first_mono", np.int64), ("least_delay", np.int64), ("hole_from", np.int64),
-    ("hole_to", np.int64), ("n_recovered", np.int64), ("recovered_from", np.int64),
-    ("mark_conn", np.int64),
+    ("last_mono", np.int64), ("last_due", np.int64), ("conn", np.int64), ("longest", np.int64),
+    ("limit", np.int64), ("longest_alone", np.int64), ("limit_alone", np.int64),
+    ("paused", np.int64), ("n_at_mark", np.int64), ("first_recv", np.int64),
+    ("first_event", np.int64), ("first_mono", np.int64), ("least_delay", np.int64),
+    ("hole_from", np.int64), ("hole_to", np.int64), ("n_recovered", np.int64),
+    ("recovered_from", np.int64), ("mark_conn", np.int64),
 ])
 
 
@@ -174,8 +175,11 @@ cdef class Streams:
             return
         flow = &stream.flow
         common = &self.table.sessions[session].flow
-        if self.silences.is_long(flow, last) or self.silences.is_long(common, last):
-            self.silences.measure(flow, common, session, symbol, begin, row)
+        if self.silences.is_long(flow, common, last):
+            self.silences.measure(
+                flow, common, &self.table.sessions[session].companions, session, symbol, begin,
+                row, stream.least_delay, stream.hole_to,
+            )
         if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
             stream.n_at_mark += row - begin
         elif flow.n_rows == stream.n_at_mark:
@@ -205,6 +209,11 @@ cdef class Streams:
         common.conn = conn
         if flow.last_event != INT64_MIN:
             stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
+        flow.last_due = common.last_due = self.silences.due(
+            row - 1, stream.least_delay, stream.hole_to
+        )
+        flow.paused = go_on(&self.table.sessions[session].companions, flow.last_due)
+        common.paused = go_on(&self.silences.all, flow.last_due)
 
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
@@ -376,16 +385,16 @@ cdef class Streams:
 
         Returns
         -------
-        (int, int)
-            Rows so far, and the silence, in ns, since the last `learn`.
+        (int, int, int)
+            Rows so far, and the longest silence and the longest alone since the last `learn`, ns.
         """
         self.sweep()
         if not 0 <= session < self.table.n_sessions:
-            return 0, 0
+            return 0, 0, 0
         cdef tw_flow* common = &self.table.sessions[session].flow
-        return common.n_rows, common.longest
+        return common.n_rows, common.longest, common.longest_alone
 
-    def learn(self, int32_t session, int64_t[::1] limits, int64_t limit):
+    def learn(self, int32_t session, const int64_t[:, ::1] limits):
         """Note silences from now on that are longer than these limits, and forget the longest.
 
         Parameters
@@ -393,20 +402,19 @@ cdef class Streams:
         session
             The session's number.
         limits
-            By code, shape (n,), int64, C-contiguous, ns; streams behind the end keep theirs.
-        limit
-            Of all streams of the session together.
+            Of silences, and of those alone: shape (2, n + 1), int64, C-contiguous, ns; by code, and
+            in the last column for all streams of the session together. Streams behind the end keep
+            theirs.
         """
         cdef int64_t code
         self.sweep()
         if not 0 <= session < self.table.n_sessions:
             return
         cdef tw_session_streams* streams = &self.table.sessions[session]
-        for code in range(min(streams.n, limits.shape[0])):
-            streams.at[code].flow.limit = limits[code]
-            streams.at[code].flow.longest = 0
-        streams.flow.limit = limit
-        streams.flow.longest = 0
+        cdef int64_t n = limits.shape[1] - 1
+        for code in range(min(streams.n, n)):
+            set_limits(&streams.at[code].flow, limits[0, code], limits[1, code])
+        set_limits(&streams.flow, limits[0, n], limits[1, n])
 
     def take_silences(self, int32_t session):
         """Give the silences of a session that were noted since the last call, and forget them.
@@ -418,6 +426,12 @@ cdef class Streams:
         """
         self.sweep()
         return self.silences.take(session)
+
+
+cdef void set_limits(tw_flow* flow, int64_t limit, int64_t limit_alone) noexcept nogil:
+    flow.limit = limit
+    flow.limit_alone = limit_alone
+    flow.longest = flow.longest_alone = 0
 
 
 cdef int64_t late_ns(const tw_stream* stream) noexcept:

@@ -178,15 +178,13 @@ class StreamIndex:
         """Give all that a ring has had of a session; see `ring.Streams.states`."""
         return self._rows[table].states(self._first + session)
 
-    def longest(self, session: int, table: str) -> tuple[int, int]:
-        """Give rows and longest silence of a session in a table; see `ring.Streams.longest`."""
+    def longest(self, session: int, table: str) -> tuple[int, int, int]:
+        """Give rows and longest silences of a session in a table; see `ring.Streams.longest`."""
         return self._rows[table].longest(self._first + session)
 
-    def learn(
-        self, session: int, table: str, limits: npt.NDArray[np.int64], limit_of_all: int
-    ) -> None:
+    def learn(self, session: int, table: str, limits: npt.NDArray[np.int64]) -> None:
         """Set what too long a silence is; see `ring.Streams.learn`."""
-        self._rows[table].learn(self._first + session, limits, limit_of_all)
+        self._rows[table].learn(self._first + session, limits)
 
     def take_silences(self, session: int, table: str) -> list[Silence]:
         """Give the silences that were too long; see `ring.Streams.take_silences`."""

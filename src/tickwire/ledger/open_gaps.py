@@ -20,13 +20,12 @@ from tickwire.ledger.holes import Holes
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
-from tickwire.ring import Stream
+from tickwire.ring import TIMELY, Stream
 
 # Tables of which a venue repeats the last rows after a subscribe, and how long they are waited for.
 REPEATED = ("trades",)
 RECOVERABLE = (DISCONNECT, OVERFLOW)
 RECOVERY_NS = 1_000_000_000
-TIMELY = ("trades", "quotes", "book")  # tables whose ts_event is when it happened
 
 
 class Trades(Protocol):

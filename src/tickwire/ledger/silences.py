@@ -7,10 +7,15 @@ Rules of this file
 - Limits are learned for each stream, and for all streams of a session in a table together: where a
   link of many slow streams falls silent, that is found though each of them may be quiet. Then the
   gap of each stream is the silence of them all.
+- Silences alone have limits of their own: without the pauses that all streams of the session had,
+  or all sessions of the feed, for a session. On a busy machine those make silences longer that are
+  nobody's own, and would hide one that is.
 - In its first seconds a stream has shown little: there only a silence of a second, and eight times
   the longest, is too long. On recorded markets no start at any moment of them gave a wrong gap.
 - What a silence was by the venue's clock counts too, where rows have one: a program that stood
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
+- An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
+  times the longest silence, the time between is a gap too, however short.
 - A stream whose venue numbers its rows needs no such gap: the numbers have told.
 - Where silences come so often that this is what the stream is like, the longest of them is learned.
 """
@@ -43,17 +48,22 @@ FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts
 FEWEST_EARLY = 2
 EARLY_TIMES = 8
 EARLY_FLOOR_NS = 1_000_000_000
+EARLY_ALONE_NS = 500_000_000  # while all its companions go on
 FEWEST_ROWS = 100
 MOST_FOUND = 5  # silences of a stream in a window, before they are what it is like
+RESOLUTION_NS = 1_000_000  # of a venue's clock
 NEVER = int(np.iinfo(np.int64).max)
 
 
 @dataclass(slots=True)
 class _Longest:
-    """The longest silences of the streams of one session in one table, by code; the last is all."""
+    """The longest silences of the streams of one session in one table, by code; the last is all.
 
-    now: Times = field(default_factory=lambda: np.zeros(1, np.int64))
-    before: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    `now` and `before` have two rows: silences, and silences alone.
+    """
+
+    now: Times = field(default_factory=lambda: np.zeros((2, 1), np.int64))
+    before: Times = field(default_factory=lambda: np.zeros((2, 1), np.int64))
     n_learned: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     n_rows: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     n_found: Times = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -61,15 +71,16 @@ class _Longest:
 
     def grow(self, n: int) -> None:
         """Have a place for each code below n, and the one of all."""
-        missing = n + 1 - len(self.now)
+        missing = n + 1 - self.now.shape[1]
         if missing > 0:
-            more = np.zeros(missing, np.int64)
             for name in ("now", "before", "n_learned", "n_rows", "n_found"):
                 old = getattr(self, name)
-                setattr(self, name, np.concatenate((old[:-1], more, old[-1:])))
+                more = np.zeros((*old.shape[:-1], missing), np.int64)
+                parts = (old[..., :-1], more, old[..., -1:])
+                setattr(self, name, np.concatenate(parts, axis=-1))
 
     def learn(self, now_ns: int, n_rows: Times, longest: Times, floor_ns: int) -> Times:
-        """Note the longest silences of the last look; give the limits."""
+        """Note the longest silences of the last look; give the limits. Both have two rows."""
         if now_ns - self.window_ns >= WINDOW_NS:
             self.window_ns = now_ns
             self.before, self.now = self.now, np.zeros_like(self.now)
@@ -78,19 +89,23 @@ class _Longest:
         self.n_rows = n_rows
         self.now = np.maximum(self.now, longest)
         longest = np.maximum(self.now, self.before)
+        early_ns = np.maximum(floor_ns, [[EARLY_FLOOR_NS], [EARLY_ALONE_NS]])
         limits = np.where(
             self.n_learned >= FEWEST_LEARNED,
             np.maximum(TIMES * longest, floor_ns),
-            np.maximum(EARLY_TIMES * longest, max(floor_ns, EARLY_FLOOR_NS)),
+            np.maximum(EARLY_TIMES * longest, early_ns),
         )
+        # Alone, it is longer than any silence, too: companions may be livelier than they were.
+        limits[1] = np.maximum(limits[1], longest[0])
         return np.where((self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS), limits, NEVER)
 
-    def found(self, code: int | None, silence_ns: int) -> None:
+    def found(self, silence: Silence) -> None:
         """Note a silence beyond the limit; one of many is what the stream is like."""
-        at = -1 if code is None else code
+        at = -1 if silence.code is None else silence.code
         self.n_found[at] += 1
         if self.n_found[at] > MOST_FOUND:
-            self.now[at] = max(int(self.now[at]), silence_ns)
+            for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
+                self.now[row, at] = max(int(self.now[row, at]), ns)
 
 
 class Silences:
@@ -122,6 +137,8 @@ class Silences:
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
         self._longest: dict[tuple[int, str], _Longest] = {}  # by session and table
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
+        # Streams whose gap an acknowledgement has ended, and when, until a row follows.
+        self._promised: dict[StreamState, Moment] = {}
         self._looked_ns = 0
         self._learned_ns = 0
         self._share = 0  # of the parts, learned last
@@ -129,6 +146,11 @@ class Silences:
     def hold(self, session: int, now_ns: int) -> None:
         """Note that until now nothing could be read, or it was read late."""
         self._held_ns[session] = now_ns
+
+    def acknowledged(self, stream: StreamState) -> None:
+        """Note that an acknowledgement has ended a stream's gap: its first row is to come."""
+        if self._floor_ns and stream.since is not None and not stream.is_spliced:
+            self._promised[stream] = stream.since
 
     def look(self, *, at_once: bool = False) -> None:
         """Write the gaps of silences that have ended, and learn; a few times a second.
@@ -149,6 +171,7 @@ class Silences:
             # That of all streams first: it says more exactly where theirs begin and end.
             for silence in sorted(silences, key=lambda each: each.code is not None):
                 self._note(session, table, silence)
+        self._look_at_promises()
         parts = self._index.parts()
         n_shares = max(1, min(MOST_SHARES, -(-len(parts) // PARTS_A_SHARE)))
         if now_ns - self._learned_ns >= LEARN_NS // n_shares:
@@ -167,13 +190,13 @@ class Silences:
             is_found |= self._declare(stream, silence)
         if is_found:
             longest = self._longest[session, table]
-            longest.found(silence.code, silence.to_mono_ns - silence.from_mono_ns)
+            longest.found(silence)
 
     def _declare(self, stream: StreamState, silence: Silence) -> bool:
         """Write the gap of a silence; False where nothing is missing, or another gap says so."""
         before = Moment(silence.from_recv_ns, silence.from_event_ns, silence.from_mono_ns)
         start = self._gaps.when_due(stream, before)
-        end = Moment(silence.to_recv_ns, silence.to_event_ns, silence.to_mono_ns)
+        end = self._end_of(stream, silence)
         since = stream.since
         if stream.gap is not None or stream.is_spliced:
             return False
@@ -188,6 +211,49 @@ class Silences:
             return False
         if self._is_numbered(stream):
             return False
+        alone = " alone" if silence.is_alone else ""
+        lasted_s = (end.mono_ns - start.mono_ns) / 1e9
+        text = f"silent{alone} for {lasted_s:.3f} s, more than {silence.limit_ns / 1e9:.3f} s"
+        self._record(stream, start, end, text)
+        return True
+
+    def _look_at_promises(self) -> None:
+        """Write the gaps between an acknowledgement and a first row that was not prompt.
+
+        The end by the acknowledgement was provisional, so that no floor counts here: together with
+        the gap before, the silence may be as long as any.
+        """
+        for stream, since in tuple(self._promised.items()):
+            if stream.gap is not None or stream.since is not since:
+                del self._promised[stream]
+                continue
+            found = self._index.rows(stream)
+            if found is None or found.first_recv_ns is None or found.first_mono_ns is None:
+                continue
+            del self._promised[stream]
+            usual_ns = self._usual_ns(stream)
+            first = self._gaps.when_due(
+                stream, Moment(found.first_recv_ns, found.first_event_ns, found.first_mono_ns)
+            )
+            late_ns = first.mono_ns - since.mono_ns
+            if usual_ns is None or late_ns <= TIMES * usual_ns or self._is_numbered(stream):
+                continue
+            text = f"no row for {late_ns / 1e9:.3f} s after it was acknowledged"
+            self._record(stream, since, first, text)
+
+    def _usual_ns(self, stream: StreamState) -> int | None:
+        """Give the longest silence of a stream; None where that is not known yet."""
+        longest = self._longest.get((stream.session, stream.table))
+        if longest is None or stream.code >= longest.now.shape[1] - 1:
+            return None
+        if (
+            longest.n_learned[stream.code] < FEWEST_LEARNED
+            or longest.n_rows[stream.code] < FEWEST_ROWS
+        ):
+            return None
+        return int(max(longest.now[0, stream.code], longest.before[0, stream.code]))
+
+    def _record(self, stream: StreamState, start: Moment, end: Moment, text: str) -> None:
         self._gaps.ledger.record(
             stream.table,
             STALE,
@@ -197,11 +263,17 @@ class Silences:
             lasted_ns=end.mono_ns - start.mono_ns,
             event_start_ns=start.event_ns,
             event_end_ns=end.event_ns,
-            detail=f"silent for {(end.mono_ns - start.mono_ns) / 1e9:.3f} s, more than "
-            f"{silence.limit_ns / 1e9:.3f} s",
+            detail=text,
         )
         stream.since = end
-        return True
+
+    def _end_of(self, stream: StreamState, silence: Silence) -> Moment:
+        """Give when the row after a silence could have been read, a venue's clock being coarse."""
+        row = Moment(silence.to_recv_ns, silence.to_event_ns, silence.to_mono_ns)
+        due = self._gaps.when_due(stream, row)
+        if row.recv_ns - due.recv_ns <= RESOLUTION_NS:
+            return row
+        return Moment(due.recv_ns + RESOLUTION_NS, row.event_ns, due.mono_ns + RESOLUTION_NS)
 
     def _is_numbered(self, stream: StreamState) -> bool:
         """Whether the ids of a symbol's trades prove that none is missing since the last sample."""
@@ -213,16 +285,21 @@ class Silences:
     def _learn(self, now_ns: int, parts: Sequence[tuple[int, str]]) -> None:
         for session, table in parts:
             states = self._index.states(session, table)
-            n_all, longest_of_all = self._index.longest(session, table)
+            n_all, of_all, alone_of_all = self._index.longest(session, table)
             longest = self._longest.setdefault((session, table), _Longest())
             longest.grow(len(states))
             limits = longest.learn(
                 now_ns,
                 np.append(states["n_rows"], n_all),
-                np.append(states["longest"], longest_of_all),
+                np.stack(
+                    (
+                        np.append(states["longest"], of_all),
+                        np.append(states["longest_alone"], alone_of_all),
+                    )
+                ),
                 self._floor_ns,
             )
-            self._index.learn(session, table, limits[:-1], int(limits[-1]))
+            self._index.learn(session, table, limits)
         if self._trades is not None and self._share == 0:
             for stream in self._index:
                 if stream.table == "trades":

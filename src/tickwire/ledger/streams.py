@@ -198,6 +198,8 @@ class StreamGaps:
                 stream.since = now
             else:
                 self._gaps.end(stream, now)
+                if stream.since is now:
+                    self._silences.acknowledged(stream)
 
     def lost(self, session: int, key: str, reason: str, detail: str) -> None:
         """Note that a subscription brings nothing any more: refused, stale, or asked for again.

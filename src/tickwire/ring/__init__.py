@@ -10,10 +10,11 @@ from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
 from tickwire.ring.drop import Drop, Loss
-from tickwire.ring.stream import Silence, Stream
+from tickwire.ring.stream import TIMELY, Silence, Stream
 
 __all__ = [
     "MAX_SYMBOLS",
+    "TIMELY",
     "Batch",
     "Consumer",
     "Dictionaries",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+TIMELY = ("trades", "quotes", "book")  # tables whose ts_event is when it happened
+
 
 class Stream(NamedTuple):
     """Rows of one stream, as counted at one moment.
@@ -56,6 +58,13 @@ class Silence(NamedTuple):
         The row before it, as in `Stream`.
     to_recv_ns, to_event_ns, to_mono_ns
         The row after it.
+    silent_ns
+        How long it was.
+    alone_ns
+        How long without the pauses that its companions had too: the other streams of its session;
+        those of all sessions, for a session.
+    is_alone
+        Whether the limit is one for that.
     """
 
     code: int | None
@@ -66,3 +75,6 @@ class Silence(NamedTuple):
     to_recv_ns: int
     to_event_ns: int | None
     to_mono_ns: int
+    silent_ns: int = 0
+    alone_ns: int = 0
+    is_alone: bool = False
