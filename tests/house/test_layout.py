@@ -50,6 +50,7 @@ MEASURED_BY = {
     "decode/_template": "decode/bench_decoder",
     "decode/_walk": "decode/bench_decoder",
     "net/_direct": "net/bench_protocol",
+    "net/_wakes": "feed/bench_taking",
     "observe/_counter": "decode/bench_decoder",
     "ring/_attachment": "ring/bench_consumer",
     "ring/_batch": "ring/bench_consumer",

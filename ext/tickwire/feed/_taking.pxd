@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from tickwire.net._wakes cimport Waiter
 from tickwire.ring._batch cimport Row
 from tickwire.ring._consumer cimport Consumer
 from tickwire.ring._ring cimport Ring
@@ -13,7 +14,8 @@ from tickwire.ring._ring cimport Ring
 cdef class Getters:
     cdef Ring ring
     cdef Consumer rows
-    cdef readonly object waiting    # deque of futures
+    cdef readonly object waiting    # deque of waiters
+    cdef const void* reader         # whose read woke one last; NULL: none
     cdef double linger_s            # 0: a publish wakes at once
     cdef int64_t enough_rows        # so many end a linger
     cdef object timer               # of a linger that runs
@@ -22,6 +24,8 @@ cdef class Getters:
     cdef bint is_over               # the linger is
 
     cdef bint is_due(self) except -1
+    cdef int wake_next(self, bint at_read_end) except -1
+    cpdef Waiter wait(self)
     cpdef void note_taken(self)
 
 
@@ -47,7 +51,7 @@ cdef class Taking:
 @cython.freelist(16)
 cdef class Next:
     cdef Taking consumer            # None once it is over
-    cdef object future              # waits for it
+    cdef Waiter waiter              # that the task waits for
     cdef bint has_item
 
     cdef object step(self)

@@ -4,9 +4,10 @@ Rules of this file
 ------------------
 - Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
   ring and the wish to be woken nothing can be published.
-- From a publish to the body of an `async for` there is one hop of the loop: the publish sets the
-  future that the task awaits. What the task awaits is a `Next`, which takes the rows when it is
-  resumed; where they are there, it does not suspend at all.
+- A publish wakes the `Waiter` that the task awaits. Where a read of one connection after the other
+  brings the rows, the task is resumed at the end of that read, else in the loop's next turn: with
+  several connections that turn gathers what they all have brought. What the program awaits is a
+  `Next`, which takes the rows when it is resumed; where they are there, it does not suspend at all.
 - A consumer that lingers has one timer, set by the first row. While it runs the ring does not call
   it, unless as many rows have come as end the linger, or the writer waits for room.
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
@@ -16,6 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
 
+from tickwire.net._wakes cimport Waiter, new_waiter, reader_now
 from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
 
@@ -49,7 +51,7 @@ cdef dict FORMS = {"arrow": ARROW, "light": LIGHT, "rows": ROWS}
 
 
 cdef class Getters:
-    """Futures of those who wait for the rows of one consumer, and the linger.
+    """Those who wait for the rows of one consumer, and the linger.
 
     Parameters
     ----------
@@ -73,16 +75,19 @@ cdef class Getters:
 
     def __call__(self):
         """Wake one, or begin to linger: what the ring calls at a publish."""
+        cdef const void* reader
         self.is_armed = self.is_late = False
         if self.linger_s == 0.0 or self.is_due():
-            self.wake_one()
+            reader = reader_now()
+            self.wake_next(reader != NULL and reader == self.reader)
+            self.reader = reader
 
-    def wait(self):
-        """Give a future that is done when there may be rows to take."""
-        future = get_running_loop().create_future()
-        self.waiting.append(future)
+    cpdef Waiter wait(self):
+        """Give what is woken when there may be rows to take."""
+        cdef Waiter waiter = new_waiter(get_running_loop())
+        self.waiting.append(waiter)
         self.arm()
-        return future
+        return waiter
 
     def arm(self):
         """Have the ring call at the next publish, unless a linger runs."""
@@ -123,9 +128,13 @@ cdef class Getters:
 
     def end_linger(self):
         """Let the rows be taken that have come."""
+        cdef Waiter waiter
         self.timer = None
         self.is_over = True
-        self.wake_one()
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            if waiter.wake_here():
+                return
 
     cpdef void note_taken(self):
         """Note that rows were taken: the next one begins a linger."""
@@ -143,24 +152,28 @@ cdef class Getters:
 
     def wake_one(self):
         """Wake the one who has waited longest."""
+        self.wake_next(False)
+
+    cdef int wake_next(self, bint at_read_end) except -1:
+        cdef Waiter waiter
         while self.waiting:
-            future = self.waiting.popleft()
-            if not future.done():
-                future.set_result(None)
-                return
+            waiter = self.waiting.popleft()
+            if waiter.wake(at_read_end):
+                return 0
+        return 0
 
     def wake_all(self):
         """Wake all."""
-        for future in self.waiting:
-            if not future.done():
-                future.set_result(None)
-        self.waiting.clear()
+        cdef Waiter waiter
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            waiter.wake(False)
 
-    def forget(self, future):
+    def forget(self, Waiter waiter not None):
         """Let one wait no longer; whether it was woken is up to the caller."""
-        future.cancel()
-        if future in self.waiting:
-            self.waiting.remove(future)
+        waiter.cancel()
+        if waiter in self.waiting:
+            self.waiting.remove(waiter)
 
 
 cdef class Taking:
@@ -288,27 +301,27 @@ cdef class Next:
         self.give_up()
 
     cdef object step(self):
-        # The item, or the future to wait for.
+        # The item, or what the task waits for.
         cdef Taking consumer = self.consumer
         if consumer is None:
             raise RuntimeError("cannot await again what has been awaited")
-        self.future = None
+        self.waiter = None
         item = consumer.poll()
         if item is not None:
             self.has_item = True
             self.consumer = None
             return item
-        self.future = consumer._getters.wait()
+        self.waiter = consumer._getters.wait()
         # As `Future.__await__` does: the task looks at it.
-        self.future._asyncio_future_blocking = True
-        return self.future
+        self.waiter._asyncio_future_blocking = True
+        return self.waiter
 
     cdef void give_up(self):
         cdef Taking consumer = self.consumer
         self.consumer = None
-        if self.future is not None and consumer is not None:
-            consumer._give_up(self.future)
-        self.future = None
+        if self.waiter is not None and consumer is not None:
+            consumer._give_up(self.waiter)
+        self.waiter = None
 
 
 cdef PySendResult send(Next waiting, PyObject** result) noexcept:

@@ -19,7 +19,7 @@ from libc.errno cimport EAGAIN, EINTR
 from libc.stdint cimport int64_t
 
 from tickwire.net._direct cimport Direct, DirectReader, tw_spin_slot
-from tickwire.net._receiver cimport Receiver
+from tickwire.net._receiver cimport SMALL_READ_BYTES, Receiver
 
 from tickwire import errors
 from tickwire.net.backlog import has_unread
@@ -27,7 +27,6 @@ from tickwire.net.backlog import has_unread
 cdef enum:
     OPENING_BYTES = 4096
     TURN_BYTES = 2_097_152
-    SMALL_READ_BYTES = 65_536  # the kernel had no more: it ends the count
 
 LINGER_S = 1.0  # how long a peer that sends no more may take what is unsent
 
@@ -76,7 +75,7 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
         """Parse what was read."""
         if self.is_open:
             self.receiver.note_read(<size_t>nbytes)
-            if nbytes < SMALL_READ_BYTES:
+            if nbytes < SMALL_READ_BYTES:  # the kernel had no more: it ends the count
                 self.turn_bytes = self.receiver.handler.n_written_bytes = 0
                 return
             self.turn_bytes += nbytes

@@ -11,6 +11,7 @@ cdef enum:
     # The receive buffer; never grows. A read may fill it: it is small enough to be in cache still
     # when it is parsed, and large enough for few system calls.
     BUFFER_BYTES = 262_144
+    SMALL_READ_BYTES = 65_536   # a read of fewer has left nothing in the kernel
 
 
 @cython.final
@@ -46,6 +47,6 @@ cdef class Receiver:
     cdef void stamp(self) noexcept nogil
     cdef int store(self, const uint8_t* data, size_t n) except -1
     cdef void refill(self) noexcept
-    cdef int parse_read(self) except -1
+    cdef int parse_read(self, bint is_small) except -1
     cdef int parse(self) except -1
     cdef void feed_once(self) noexcept nogil

@@ -11,6 +11,8 @@ Rules of this file
 - Under backpressure (`paused`), nothing is parsed: the carrier stops reading, and
   `retry` offers the same message again. Its times stay those of its read.
 - Work in Python is done per read at most, never per message.
+- Who was woken by what a read has brought may be resumed at its end (`_wakes`), where nothing is
+  left to do for it: such a task may do anything, as it may in a callback of the loop.
 """
 
 cimport cython
@@ -21,6 +23,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memmove
 
+from tickwire.net._wakes cimport begin_read, end_read
 from tickwire.wire._builder cimport HEADER_BYTES, build_header
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._parser cimport Parser
@@ -93,7 +96,7 @@ cdef class Receiver:
             self.store(<const uint8_t*>given.buf, <size_t>given.len)
         finally:
             PyBuffer_Release(&given)
-        self.parse_read()
+        self.parse_read(True)
 
     def receive_frame(self, int first_byte, payload not None, bint first, bint last):
         """Take a frame whose header somebody else has read.
@@ -125,7 +128,7 @@ cdef class Receiver:
         finally:
             PyBuffer_Release(&given)
         if last:
-            self.parse_read()
+            self.parse_read(True)
 
     def retry(self):
         """Offer the message that met backpressure again, and go on if it is taken.
@@ -185,11 +188,15 @@ cdef class Receiver:
         self.n_reads += 1
         self.n_bytes += n
         self.end += n
-        return self.parse_read()
+        # After a large read the kernel may have more: consumers wake once for all of it.
+        return self.parse_read(n < SMALL_READ_BYTES)
 
-    cdef int parse_read(self) except -1:
+    cdef int parse_read(self, bint is_small) except -1:
         """Parse what a read has brought, and let the socket rest where it may."""
-        if self.started and not self.paused:
+        if not self.started or self.paused:
+            return 0
+        begin_read(<void*>self)
+        try:
             self.parse()
             if self.coalescer is None or self.ended:
                 return 0
@@ -201,6 +208,8 @@ cdef class Receiver:
                 self.parser.n_messages,
             )
             self.n_rested_bytes = self.n_bytes
+        finally:
+            end_read(is_small)
         return 0
 
     cdef void stamp(self) noexcept nogil:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from tickwire.errors import ConsumerLagged
 from tickwire.feed._taking import Taking
+from tickwire.net._wakes import Waiter
 from tickwire.ring import Consumer, Loss, Ring
 from tickwire.wording import counted
 
@@ -316,7 +317,7 @@ class RowQueue(Taking):
         if self._getters:  # the rows stay: another waiter may take them
             self._getters.wake_one()
 
-    def _give_up(self, getter: asyncio.Future[None]) -> None:
+    def _give_up(self, getter: Waiter) -> None:
         self._getters.forget(getter)
         # Where it was woken, the rows are there for another one.
         if self._getters and not self.empty() and self._may_take:

@@ -1,0 +1,213 @@
+"""What a task waits for that a read of a socket wakes: resumed at the end of the read itself.
+
+A `Waiter` is to a task what an `asyncio.Future` is, for one task and without a result. A future
+tells its task by `call_soon`: a turn of the loop later. Here the callback that has read the socket
+may resume the task, once all work for the read is done.
+
+Rules of this file
+------------------
+- A task is resumed here only where a loop could resume it: in a callback of its loop, outside of
+  every task, in the task's own context. Anywhere else, and in debug mode (where the loop measures
+  each step), `call_soon` resumes it as a future would.
+- Nothing that a task raises reaches the read. What ends the loop (SystemExit, KeyboardInterrupt) is
+  raised by a callback of its own.
+- A read may lie inside of another one's task. Only the outermost end of a read resumes tasks.
+"""
+
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
+
+from asyncio import CancelledError, InvalidStateError, current_task
+
+cdef extern from *:
+    """
+    /* Of each thread that runs a loop: the reads that it is in, and who was woken in them. */
+    static _Thread_local struct {
+        int depth;
+        const void *reader;
+        PyObject *first, *last;
+    } tw_reads;
+    """
+    struct tw_reads_t:
+        int depth
+        const void* reader
+        PyObject* first
+        PyObject* last
+
+    tw_reads_t tw_reads
+
+cdef extern from "Python.h":
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
+
+cdef enum State:
+    PENDING
+    WOKEN
+    CANCELLED
+
+
+cdef class Waiter:
+    """What one task waits for; awaited once, as a future is.
+
+    Parameters
+    ----------
+    loop
+        The task's event loop.
+    """
+
+    def __init__(self, loop):
+        self.loop = loop
+
+    def __await__(self):
+        if self.state == PENDING:
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    # What a task asks of a future.
+
+    def get_loop(self):
+        """The loop of who waits."""
+        return self.loop
+
+    def add_done_callback(self, callback, *, context=None):
+        """Have one callback called when it is woken or cancelled."""
+        if self.callback is not None:
+            raise RuntimeError("a task waits for it already")
+        self.callback = callback
+        self.context = context
+        if self.state != PENDING:
+            self.schedule()
+
+    def cancel(self, msg=None):
+        """Wake who waits by an error; False where it was woken already."""
+        if self.state != PENDING:
+            return False
+        self.state = CANCELLED
+        self.message = msg
+        self.schedule()
+        return True
+
+    def done(self):
+        """Whether it was woken or cancelled."""
+        return self.state != PENDING
+
+    def cancelled(self):
+        """Whether it was cancelled."""
+        return self.state == CANCELLED
+
+    def result(self):
+        """Raise where it was cancelled, or not woken yet."""
+        if self.state == PENDING:
+            raise InvalidStateError("it was not woken yet")
+        if self.state == CANCELLED:
+            raise CancelledError() if self.message is None else CancelledError(self.message)
+
+    # What wakes it.
+
+    cdef bint wake(self, bint at_read_end) except -1:
+        """Wake who waits: at the end of the read that runs, or by the loop's next turn."""
+        if self.state != PENDING:
+            return False
+        self.state = WOKEN
+        if not at_read_end or tw_reads.depth == 0:
+            self.schedule()
+            return True
+        Py_INCREF(self)
+        if tw_reads.first == NULL:
+            tw_reads.first = <PyObject*> self
+        else:
+            (<Waiter> tw_reads.last).following = <PyObject*> self
+        tw_reads.last = <PyObject*> self
+        return True
+
+    cdef bint wake_here(self) except -1:
+        """Wake who waits at once; for the end of a callback of the loop."""
+        if self.state != PENDING:
+            return False
+        self.state = WOKEN
+        self.tell()
+        return True
+
+    cdef int tell(self) except -1:
+        # Resume the task here if that may be.
+        callback = self.callback
+        if callback is None:
+            return 0
+        if self.context is None or self.loop.get_debug() or current_task(self.loop) is not None:
+            return self.schedule()
+        try:
+            PyContext_Enter(self.context)
+        except RuntimeError:  # it is the context of the read, or around it
+            return self.schedule()
+        self.callback = None
+        try:
+            callback(self)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.loop.call_soon(raise_again, error)
+        except BaseException as error:
+            self.loop.call_exception_handler(
+                {"message": f"Exception in callback {callback!r}", "exception": error}
+            )
+        finally:
+            PyContext_Exit(self.context)
+        return 0
+
+    cdef int schedule(self) except -1:
+        callback = self.callback
+        if callback is not None:
+            self.callback = None
+            self.loop.call_soon(callback, self, context=self.context)
+        return 0
+
+
+def raise_again(error):
+    """Raise what a task has raised; for the loop."""
+    raise error
+
+
+cdef Waiter new_waiter(object loop):
+    cdef Waiter waiter = Waiter.__new__(Waiter)
+    waiter.loop = loop
+    return waiter
+
+
+cdef void begin_read(const void* reader) noexcept:
+    tw_reads.depth += 1
+    tw_reads.reader = reader
+
+
+cdef void end_read(bint may_tell) noexcept:
+    cdef PyObject* woken
+    tw_reads.depth -= 1
+    if tw_reads.depth:
+        return
+    tw_reads.reader = NULL
+    woken = tw_reads.first
+    if woken == NULL:
+        return
+    # A task that is resumed may read, and wake others.
+    tw_reads.first = tw_reads.last = NULL
+    tell_all(woken, may_tell)
+
+
+cdef void tell_all(PyObject* woken, bint may_tell) noexcept:
+    cdef Waiter waiter
+    while woken != NULL:
+        waiter = <Waiter> woken
+        Py_DECREF(waiter)
+        woken = waiter.following
+        waiter.following = NULL
+        tell_one(waiter, may_tell)
+
+
+cdef void tell_one(Waiter waiter, bint may_tell) noexcept:
+    # The next one is told whatever becomes of this one: a loop that is closed is reported.
+    if may_tell:
+        waiter.tell()
+    else:
+        waiter.schedule()
+
+
+cdef const void* reader_now() noexcept:
+    return tw_reads.reader
