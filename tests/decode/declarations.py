@@ -351,7 +351,7 @@ CONDITIONS = (
                 symbol="$.s",
                 interval=constant("1m"),
                 ts_open=ms("t"),
-                ts_close=ms("T"),
+                ts_close=ms("t", later_ms=59_999),
                 open=number(part("x", ",", 0)),
                 high=number(part("x", ",", -1), magnitude=True),
                 low="l",

@@ -200,7 +200,10 @@ def _read_text(spec: Field, kind: Kind, raw: str) -> Any:
     if text == "":
         return None
     if reader is Reader.TIME:
-        return _time(text, spec.unit_ns, or_us=spec.or_us)
+        value = _time(text, spec.unit_ns, or_us=spec.or_us) + spec.add
+        if value >= 2**63:
+            raise RefusedError("bad_time")
+        return value
     if reader is Reader.RFC3339:
         found = rfc3339_ns(text)
         if found is None:

@@ -100,7 +100,7 @@ class Rig:
             own=venue.extras if extras else None,
             aliases=venue.aliases(channels) if venue.aliases else None,
             labels=labels,
-            rule=venue.book.rule if venue.book else None,
+            rule=venue.book.rule if venue.book and venue.book.begin.kind == "rest" else None,
             ring_rows=ring_rows,
         )
 

@@ -269,3 +269,26 @@ async def test_what_brings_nothing_is_ended_first_where_the_venue_can(plain: Sec
         assert run.count("resubscribes") == 1
         assert run.session.refusals == []
     assert asked == [{"id": 2, "unsubscribe": ["a"]}, {"id": 3, "subscribe": ["a"]}]
+
+
+async def test_hello_comes_before_the_first_request() -> None:
+    sent: list[str] = []
+
+    async def send(words: str) -> None:
+        sent.append(words)
+
+    subscriber = Subscriber(
+        replace(AT_ONCE, hello=("good day", "may I?")),
+        Subscriptions(subscriptions("a")),
+        send=send,
+        pacer=Pacer(0),
+        on_event=lambda _: None,
+    )
+    task = asyncio.ensure_future(subscriber.run())
+    async with asyncio.timeout(5):
+        while len(sent) < 3:  # noqa: ASYNC110 - the subscriber has no event
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert sent[:2] == ["good day", "may I?"]
+    assert json.loads(sent[2])["subscribe"] == ["a"]

@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.session.small_venue import subscriptions
@@ -428,3 +429,27 @@ def test_what_is_resumed_at_once_is_not_ended() -> None:
     assert isinstance(step, Leave)
     assert [each.key for each in step.subscriptions] == ["a"]
     assert venue.ask_all() == [["b"]]
+
+
+def test_a_request_asks_for_what_may_share_one() -> None:
+    one, other = (
+        [replace(each, request=request) for each in subscriptions(*keys)]
+        for request, keys in (("x", "ace"), ("y", "bd"))
+    )
+    asked = Subscriptions([one[0], other[0], *one[1:], *other[1:]], at_once=2)
+    found = []
+    while isinstance(step := asked.next_step(has_data=False)[0], Ask):
+        found.append([each.key for each in step.subscriptions])
+    assert found == [["a", "c"], ["e"], ["b", "d"]]
+
+
+def test_a_subscription_of_two_tables_is_asked_for_once() -> None:
+    (one,) = subscriptions("a")
+    asked = Subscriptions([one, replace(one, table="tickers")])
+    step, _ = asked.next_step(has_data=False)
+    assert isinstance(step, Ask)
+    assert len(step.subscriptions) == 1
+    asked.on_reply(Reply(request_id=step.request_id))
+    asked.ask_again(["a", "a"])
+    assert isinstance(asked.next_step(has_data=True)[0], Ask)
+    assert isinstance(asked.next_step(has_data=True)[0], Pause)

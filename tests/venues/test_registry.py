@@ -15,7 +15,10 @@ from tickwire.errors import ConfigError
 from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.venues import channel_names, connections, load, names, plan
 
-NAMES = ["binance", "binance-coinm", "binance-usdm", "hyperliquid", "hyperliquid-testnet"]
+NAMES = [
+    "binance", "binance-coinm", "binance-usdm", "bybit", "bybit-inverse", "bybit-spot", "coinbase",
+    "hyperliquid", "hyperliquid-testnet", "kraken", "okx",
+]  # fmt: skip
 
 
 def test_names_lists_every_venue() -> None:

@@ -81,6 +81,7 @@ cdef struct ActionOp:
     int register
     int dictionary
     int64_t operand     # unit_ns of a time, the addend of an integer
+    int64_t later_ns    # added to a time
     bint or_us          # of a time in ms: too large for one, it is a count of us
     int index
     uint8_t separator

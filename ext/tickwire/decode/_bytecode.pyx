@@ -169,6 +169,7 @@ cdef class Bytecode:
             op.register = action.register
             op.dictionary = _DICTIONARIES[action.dictionary]
             op.operand = action.unit_ns or action.add
+            op.later_ns = action.add if action.unit_ns else 0
             op.or_us = action.or_us
             op.index = action.index
             op.separator = ord(action.separator) if action.separator else 0

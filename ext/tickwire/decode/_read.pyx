@@ -176,8 +176,9 @@ cdef class Reader:
             if not good and action.or_us:  # no count of ms that an int64 of ns can hold
                 good = tw_parse_time(text.p, text.p + text.n, 1000, &value) \
                     == text.p + text.n and value >= FIRST_US_NS
-        if not good or value == INT64_MIN:
+        if not good or value == INT64_MIN or value > INT64_MAX - action.later_ns:
             return self.fail(BAD_TIME)
+        value += action.later_ns
         self.put(action.register, value)
         return True
 

@@ -172,11 +172,13 @@ cdef class Stage:
         cdef TradeFacts facts
         cdef int64_t no_time = INT64_MIN
         cdef Novelty novelty
+        cdef bint holds
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
         pairs = &self.program.numbers[row_set.conditions.first]
         for i in range(0, row_set.conditions.n, 2):
-            if ((message.have >> pairs[i]) & 1 and registers[pairs[i]].value.i) != pairs[i + 1]:
+            holds = (message.have >> pairs[i]) & 1 != 0 and registers[pairs[i]].value.i != 0
+            if holds != (pairs[i + 1] != 0):
                 wanted[0] = False
                 return True
         pairs = &self.program.numbers[row_set.zeros.first]

@@ -56,7 +56,7 @@ cdef int _kind(ActionOp* action, Text* text) noexcept nogil:
     if action.op == OP_INTEGER or action.op == OP_INTEGER32:
         return STEP_INTEGER if action.operand == 0 else STEP_RULE
     if action.op == OP_TIME:
-        return STEP_TIME if action.operand <= NS_PER_MS else STEP_RULE
+        return STEP_TIME if action.operand <= NS_PER_MS and not action.later_ns else STEP_RULE
     if action.op == OP_TEXT:
         return STEP_TEXT if string else STEP_DIGITS
     if action.op == OP_CODE and string:

@@ -52,6 +52,12 @@ async def look_up(plan: FeedPlan) -> list[str]:
     return [*failures, f"symbols: looked up for {n_checked} of {len(plan.sources)} sources"]
 
 
+def _verified(date: str | None) -> str:
+    if date is None:
+        return ", not verified: its frames were only read in documents"
+    return f", verified {date}" if date else ""
+
+
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
     from tickwire.redaction import hidden, shown_url
@@ -65,7 +71,7 @@ def plan_lines(plan: FeedPlan) -> list[str]:
     for index, source in enumerate(plan.sources):
         lines.append(
             f"source[{index}] {source.venue.name}: carrier {source.settings.carrier}, "
-            f"feeds {', '.join(source.tables)}"
+            f"feeds {', '.join(source.tables)}{_verified(source.venue.verified)}"
         )
         for number, connection in enumerate(source.connections):
             urls = " or ".join(shown_url(url) for url in connection.urls)

@@ -121,7 +121,7 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
     if reader is Reader.INTEGER:
         return Action(Op.INTEGER32 if kind is Kind.I32 else Op.INTEGER, add=spec.add)
     if reader is Reader.TIME:
-        return Action(Op.TIME, unit_ns=spec.unit_ns, or_us=spec.or_us)
+        return Action(Op.TIME, unit_ns=spec.unit_ns, or_us=spec.or_us, add=spec.add)
     if reader is Reader.CHOICE:
         return _choice(spec, kind, dictionary)
     if reader is Reader.SIGN:

@@ -113,12 +113,20 @@ def flag(path: str) -> Field:
     return Field(Reader.FLAG, path)
 
 
-def seconds(path: str) -> Field:
-    """Read a time as a count of seconds since the epoch, quoted or not, decimals allowed."""
-    return Field(Reader.TIME, path, unit_ns=1_000_000_000)
+def seconds(path: str, *, later_ms: int = 0) -> Field:
+    """Read a time as a count of seconds since the epoch, quoted or not, decimals allowed.
+
+    Parameters
+    ----------
+    path
+        Where it stands.
+    later_ms
+        The value is so much later: the end of a candle of which only the begin is sent.
+    """
+    return Field(Reader.TIME, path, unit_ns=1_000_000_000, add=later_ms * 1_000_000)
 
 
-def ms(path: str, *, or_us: bool = False) -> Field:
+def ms(path: str, *, or_us: bool = False, later_ms: int = 0) -> Field:
     """Read a time as a count of milliseconds since the epoch.
 
     Parameters
@@ -127,8 +135,10 @@ def ms(path: str, *, or_us: bool = False) -> Field:
         Where it stands.
     or_us
         A count that is too large for milliseconds is one of microseconds, since 2001.
+    later_ms
+        The value is so much later: the end of a candle of which only the begin is sent.
     """
-    return Field(Reader.TIME, path, unit_ns=1_000_000, or_us=or_us)
+    return Field(Reader.TIME, path, unit_ns=1_000_000, or_us=or_us, add=later_ms * 1_000_000)
 
 
 def us(path: str) -> Field:

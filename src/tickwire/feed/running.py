@@ -34,6 +34,7 @@ from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
+from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
@@ -170,6 +171,7 @@ class RunningFeed:
             source.start(self.tasks)
         self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self.housekeeping.run))
         if self.sources:
+            warn_unverified(self.plan.sources)
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
     async def stop(self, consumers: Iterable[RowQueue], flush_s: float | None = None) -> None:

@@ -115,11 +115,14 @@ class Requests:
         return bool(self.again) and not self.groups
 
     def queue(self, queue: deque[list[Wanted]], wanted: Iterable[Wanted]) -> None:
-        """Put subscriptions into a queue, in groups of as many as one request may have."""
-        given = list(wanted)
-        queue.extend(
-            given[start : start + self.at_once] for start in range(0, len(given), self.at_once)
-        )
+        """Put subscriptions into a queue, in groups that one request may have."""
+        requests: dict[str, list[Wanted]] = {}
+        for each in wanted:
+            requests.setdefault(each.subscription.request, []).append(each)
+        for given in requests.values():
+            queue.extend(
+                given[start : start + self.at_once] for start in range(0, len(given), self.at_once)
+            )
 
     def queue_all(self, wanted: Iterable[Wanted]) -> None:
         """Queue all that is to be asked for on a new connection, suspects last."""

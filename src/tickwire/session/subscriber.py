@@ -59,13 +59,16 @@ class Subscriber:
         subscriptions.connected()
 
     async def run(self) -> None:
-        """Ask, wait, ask again; for as long as the connection lives.
+        """Say hello, ask, wait, ask again; for as long as the connection lives.
 
         Raises
         ------
         Unanswered
             If the venue answers nothing, and no data flows.
         """
+        for text in self._venue.hello:
+            await self._pacer.turn()
+            await self._send(text)
         while True:
             self._wake.clear()
             if self._subscriptions.may_ask():

@@ -121,7 +121,7 @@ class Subscriptions:
 
     def ask_again(self, keys: Iterable[str]) -> None:
         """Ask again for what was acknowledged and brings nothing."""
-        found = [self.wanted[key] for key in keys if key in self.wanted]
+        found = self._known(keys)
         silent = [each for each in found if each.state is State.ACKNOWLEDGED]
         for each in silent:
             each.state = State.TO_ASK
@@ -135,7 +135,7 @@ class Subscriptions:
 
     def suspend(self, keys: Iterable[str]) -> list[Subscription]:
         """End subscriptions and ask for them no more; give those that were not suspended."""
-        found = [self.wanted[key] for key in keys if key in self.wanted]
+        found = self._known(keys)
         found = [each for each in found if each.state is not State.SUSPENDED]
         to_end = [each for each in found if each.state in (State.ACKNOWLEDGED, State.ASKED)]
         for each in found:
@@ -147,7 +147,7 @@ class Subscriptions:
 
     def resume(self, keys: Iterable[str]) -> list[Subscription]:
         """Ask for suspended subscriptions again; give them."""
-        found = [self.wanted[key] for key in keys if key in self.wanted]
+        found = self._known(keys)
         found = [each for each in found if each.state is State.SUSPENDED]
         for each in found:
             self._open.withdraw_end(each)
@@ -278,8 +278,10 @@ class Subscriptions:
 
     def _named(self, keys: Iterable[str]) -> list[Wanted]:
         """Give what an answer is about; of what is suspended nothing is believed any more."""
-        found = [self.wanted[key] for key in dict.fromkeys(keys) if key in self.wanted]
-        return [each for each in found if each.state is not State.SUSPENDED]
+        return [each for each in self._known(keys) if each.state is not State.SUSPENDED]
+
+    def _known(self, keys: Iterable[str]) -> list[Wanted]:
+        return [self.wanted[key] for key in dict.fromkeys(keys) if key in self.wanted]
 
     def _number(self) -> int:
         self._next_id += 1

@@ -213,6 +213,7 @@ class Connection(WSListener):
     def deliver_as(self, message: Message) -> str:
         """Queue a data message; returns the fault that struck it, or an empty text."""
         fault = None
+        message = self.exchange.addressed(message, self.client)
         if self._injector.at_messages:
             channel, symbol = message.channel, self.exchange.stream_of(message.key)[1]
             number = self._stats.messages + 1
@@ -249,6 +250,13 @@ class Connection(WSListener):
         frame = text_frame(payload)
         self._out.append(frame)
         self.out_bytes += len(frame)
+
+    def beat(self) -> None:
+        """Send the venue's heartbeat, where it has one."""
+        text = self.exchange.beat(self.client) if self.is_open and not self.is_stalled else None
+        if text is not None:
+            self.queue(text.encode())
+            self.flush()
 
     def flush(self) -> None:
         """Write what is queued."""

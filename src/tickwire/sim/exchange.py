@@ -69,6 +69,10 @@ class Client:
         Messages go without the venue's envelope.
     requests
         Times (monotonic, s) of the client's last messages, for the rate limit.
+    n_numbered
+        Messages to it so far, where the venue numbers those of a connection.
+    wants_beats
+        Whether it gets the venue's heartbeats.
     """
 
     path: str
@@ -77,6 +81,8 @@ class Client:
     silent: dict[str, None] = field(default_factory=dict)
     bare: bool = False
     requests: list[float] = field(default_factory=list)
+    n_numbered: int = 0
+    wants_beats: bool = False
 
 
 @dataclass(slots=True)
@@ -204,6 +210,14 @@ class Exchange(ABC):
     def count(self, client: Client) -> Reaction | None:
         """Count a message or ping of the client; the reaction where they are too many."""
         return None
+
+    def beat(self, client: Client) -> str | None:
+        """Give what the venue sends each second, whatever happens; None for nothing."""
+        return None
+
+    def addressed(self, message: Message, client: Client) -> Message:
+        """Give a message as this client gets it."""
+        return message
 
     def key_of(self, payload: bytes) -> str | None:
         """Find the key of a captured message; None where it does not say."""

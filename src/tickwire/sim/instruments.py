@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 HYPERLIQUID = ("hyperliquid", "hyperliquid-testnet")
 BINANCE = ("binance", "binance-usdm", "binance-coinm")
-VENUES = HYPERLIQUID + BINANCE
+BYBIT = ("bybit", "bybit-spot", "bybit-inverse")
+VENUES = (*HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken")
 
 DEFAULT_SYMBOLS = {
     "hyperliquid": ("BTC", "ETH", "SOL", "HYPE"),
@@ -22,6 +23,12 @@ DEFAULT_SYMBOLS = {
     "binance": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "binance-usdm": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
+    "bybit": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "bybit-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "bybit-inverse": ("BTCUSD", "ETHUSD"),
+    "okx": ("BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP"),
+    "coinbase": ("BTC-USD", "ETH-USD", "SOL-USD"),
+    "kraken": ("BTC/USD", "ETH/USD", "SOL/USD"),
 }
 
 # Where `tickwire sim` listens unless another port is given; REST has the next one.
@@ -31,6 +38,12 @@ DEFAULT_PORTS = {
     "binance": 8764,
     "binance-usdm": 8766,
     "binance-coinm": 8768,
+    "okx": 8770,
+    "bybit": 8772,
+    "bybit-spot": 8774,
+    "bybit-inverse": 8776,
+    "coinbase": 8778,
+    "kraken": 8780,
 }
 
 # Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
@@ -125,8 +138,10 @@ def instrument(venue: str, symbol: str) -> Instrument:
         The same for the same arguments, always.
     """
     base = symbol
-    if venue in BINANCE:
-        for quote in ("USDT", "USDC", "FDUSD", "USD_PERP", "BTC", "BNB"):
+    if venue in ("okx", "coinbase", "kraken"):
+        base = symbol.partition("/" if venue == "kraken" else "-")[0]
+    elif venue in BINANCE + BYBIT:
+        for quote in ("USDT", "USDC", "FDUSD", "USD_PERP", "BTC", "BNB", "USD"):
             if symbol.endswith(quote) and symbol != quote:
                 base = symbol.removesuffix(quote)
                 break
@@ -140,8 +155,11 @@ def instrument(venue: str, symbol: str) -> Instrument:
     elif venue == "binance-coinm":
         tick_decimals, lot_decimals = tick_decimals + 1, 0
         digits = (tick_decimals, 0)
-    else:
+    elif venue in HYPERLIQUID:
         digits = (None, None)
+    else:
+        tick_decimals += 1
+        digits = (tick_decimals, 8 if venue == "kraken" else lot_decimals)
     # An ordinary order is worth about 2,000 dollars; a COIN-M contract is worth 100 (BTC) or 10.
     typical = 20 if venue == "binance-coinm" else round(2000 / price * 10**lot_decimals)
     start_ticks = round(price * 10**tick_decimals)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tickwire.sim.chaos import EVERY_S
 from tickwire.sim.client_log import ClientLog
 from tickwire.sim.exchange import CHANNELS
-from tickwire.sim.instruments import BINANCE, DEFAULT_PORTS, DEFAULT_SYMBOLS, VENUES
+from tickwire.sim.instruments import DEFAULT_PORTS, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
 from tickwire.sim.playback import Route, Speed
 from tickwire.sim.server import Simulator
 from tickwire.venues import load
@@ -115,8 +115,10 @@ async def serve(options: SimOptions) -> None:
 def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
     """Give a `[[source]]` of a configuration that takes what is served."""
     lacking = {"liquidations"}  # by default: none need ever happen
-    if options.venue in BINANCE:
+    if options.venue not in HYPERLIQUID:
         lacking.add("mids")
+    if options.venue == "coinbase":  # its candles have another length
+        lacking.add("candles")
     known: Sequence[str] = CHANNELS
     if options.venue not in VENUES:  # it plays a capture
         declared = load(options.venue, (Path.cwd(),)).channels

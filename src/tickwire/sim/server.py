@@ -31,17 +31,21 @@ from tickwire.capture import Capture
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim.authority import server_context
 from tickwire.sim.binance import Binance
+from tickwire.sim.bybit import Bybit
 from tickwire.sim.chaos import EVERY_S, storm
 from tickwire.sim.client_log import ClientLog
+from tickwire.sim.coinbase import Coinbase
 from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection
 from tickwire.sim.declared import Declared
 from tickwire.sim.exchange import CHANNELS, Client, Exchange
 from tickwire.sim.faults import Fault, parse
 from tickwire.sim.hyperliquid import Hyperliquid
 from tickwire.sim.injector import TICK_S, Injector
-from tickwire.sim.instruments import BINANCE, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
+from tickwire.sim.instruments import BINANCE, BYBIT, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
+from tickwire.sim.kraken import Kraken
 from tickwire.sim.market import Market, wall_ms
 from tickwire.sim.market_driver import MarketDriver
+from tickwire.sim.okx import Okx
 from tickwire.sim.playback import CaptureDriver, RestAnswers, Route, Speed
 from tickwire.sim.rest import RestServer
 from tickwire.sim.stats import Stats
@@ -49,6 +53,14 @@ from tickwire.sim.truth_log import TruthLog
 from tickwire.sim.upgrade import Answer, Refusal
 from tickwire.venues import load
 
+SPEAKS: dict[str, type[Exchange]] = {
+    **dict.fromkeys(HYPERLIQUID, Hyperliquid),
+    **dict.fromkeys(BINANCE, Binance),
+    **dict.fromkeys(BYBIT, Bybit),
+    "okx": Okx,
+    "coinbase": Coinbase,
+    "kraken": Kraken,
+}
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
 HANDSHAKE_S = 5.0  # for a client to send its whole request
@@ -136,9 +148,7 @@ class Simulator:
         weather = None if chaos is None else storm(chaos, venue, names, chaos_every_s)
         self._injector = Injector(given, weather, chaos or seed, self.stats.faults)
         self.market = Market(venue, names, seed, stamp=stamp, clock_ms=self._clock_ms)
-        speaks: type[Exchange] = Hyperliquid if venue in HYPERLIQUID else Binance
-        if venue not in VENUES:
-            speaks = Declared
+        speaks = SPEAKS.get(venue, Declared)
         self.exchange = speaks(
             venue,
             self.market,
@@ -340,6 +350,7 @@ class Simulator:
                 for connection in self.connections:
                     connection.ping(str(time.time_ns()).encode())
             for connection in self.connections:
+                connection.beat()
                 if now_s - connection.last_sent_s > IDLE_CLOSE_S and self.venue in HYPERLIQUID:
                     connection.close(1000, "Inactive")
 

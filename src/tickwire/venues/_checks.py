@@ -10,6 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from string import Formatter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -57,6 +58,15 @@ def _mistakes(venue: Venue) -> Iterator[str]:
             yield f"{name}: should be a function"
     if venue.instruments is not None and not venue.rest_url:
         yield "rest_url: is required with instruments"
+    if isinstance(venue.hello, str) or not all(
+        each and isinstance(each, str) for each in venue.hello
+    ):
+        yield 'hello: should be a tuple of texts, such as ("{...}",)'
+    if venue.verified:
+        try:
+            date.fromisoformat(venue.verified)
+        except (TypeError, ValueError):
+            yield f"verified: is {venue.verified!r}, should be a date such as '2026-08-09', or None"
     if venue.frames not in ("plain", "gzip", "deflate"):
         yield f"frames: is {venue.frames!r}, should be 'plain', 'gzip' or 'deflate'"
     yield from _endpoint_mistakes(venue)

@@ -113,9 +113,10 @@ def _book_clashes(venue: Venue, found: Sequence[tuple[str, Channel]]) -> list[st
 
 
 def _each_once(subscriptions: Iterable[Subscription]) -> list[Subscription]:
-    kept: dict[tuple[str, str, str], Subscription] = {}
+    kept: dict[tuple[str, str, str, str], Subscription] = {}
     for subscription in subscriptions:
-        kept.setdefault((subscription.endpoint, subscription.group, subscription.key), subscription)
+        place = (subscription.endpoint, subscription.group, subscription.key, subscription.table)
+        kept.setdefault(place, subscription)
     return list(kept.values())
 
 

@@ -36,7 +36,8 @@ class Subscription:
         The table that it feeds.
     key
         What identifies it at the venue (a stream name, or the JSON of the subscription with its
-        members in a fixed order); unique within a connection.
+        members in a fixed order); unique within a connection, but that two of one key may feed
+        two tables: they are asked for once.
     endpoint
         Name of the endpoint that serves it.
     group
@@ -45,6 +46,8 @@ class Subscription:
     labels
         For a group: how a channel that the plan calls by the first name is called on this
         connection, such as `{"book": "book:n5"}`.
+    request
+        Subscriptions of different requests never share one, where a request names one channel.
     """
 
     channel: str
@@ -54,6 +57,7 @@ class Subscription:
     endpoint: str = "main"
     group: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +288,12 @@ class Venue:
     frames
         How it packs whole messages into binary frames: `gzip` (RFC 1952) or `deflate` (RFC 1951).
         Text frames are always plain.
+    hello
+        Texts to send first on every connection, before anything is subscribed to. What the venue
+        answers need not name a subscription.
     verified
-        Date when the wire facts were last checked, ISO 8601.
+        Date of the newest frames of the venue that its declaration was checked with, ISO 8601.
+        None: its frames were only read in documents, and a run warns; empty: not said.
 
     Raises
     ------
@@ -310,7 +318,8 @@ class Venue:
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     compression: bool = False
     frames: Literal["plain", "gzip", "deflate"] = "plain"
-    verified: str = ""
+    hello: tuple[str, ...] = ()
+    verified: str | None = ""
 
     def __post_init__(self) -> None:
         check_venue(self)
