@@ -29,6 +29,7 @@ from tickwire.cli.run import run
 from tickwire.cli.sim import sim
 from tickwire.cli.status import status
 from tickwire.cli.terminal import STDERR, take_standard_streams
+from tickwire.cli.venue import venue
 from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
 from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
@@ -53,6 +54,7 @@ app = typer.Typer(
 for command in (run, check, status, emergency, sim, replay, doctor, coverage):
     app.command()(command)
 app.add_typer(bench)
+app.add_typer(venue, name="venue")
 
 
 def _version(wanted: bool) -> None:
