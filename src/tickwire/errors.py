@@ -87,6 +87,25 @@ class Unreachable(ConnectionFailed):
     """Nothing took the connection: no address, refused, no route, no answer in time."""
 
 
+class HostDown(Unreachable):
+    """A host that has failed again and again is left alone for a while; nothing was asked of it.
+
+    Parameters
+    ----------
+    host
+        Which.
+    wait_s
+        For how long at most.
+    down_s
+        For how long it has failed.
+    """
+
+    def __init__(self, host: str, wait_s: float, down_s: float) -> None:
+        super().__init__(f"{host}: failing for {down_s:.0f} s, left alone for {wait_s:.0f} s")
+        self.wait_s = wait_s
+        self.down_s = down_s
+
+
 class ConnectionClosed(TickwireError):
     """The WebSocket connection is closed.
 

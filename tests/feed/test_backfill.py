@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from tickwire.config import Config, Feed, Source
-from tickwire.errors import DecodeError, RequestRefused, TickwireError
+from tickwire.errors import DecodeError, HostDown, RequestRefused, TickwireError
 from tickwire.feed import backfill as module
 from tickwire.feed.backfill import trades_of
 from tickwire.feed.pipeline import GAP_ID, Pipeline
@@ -36,6 +36,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_RETRY_S", 0.002)
     monkeypatch.setattr(module, "LOOK_S", 0.001)
     monkeypatch.setattr(module, "FULL_RING_S", 0.001)
+    monkeypatch.setattr(module, "LATER_S", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(module, "LOOK_AT_HOST_S", 0.001)
 
 
 def rows_of(ring: Ring) -> list[dict[str, Any]]:
@@ -264,6 +266,59 @@ def test_a_stream_that_stays_quiet_is_asked_for_from_its_last_id_on(
         # The connection may bring one of them still.
         scene.bring(1206)
         assert sorted(scene.ids()) == list(range(5, 1208))
+
+    run(play())
+
+
+def test_a_node_that_lags_is_asked_again_before_a_hole_without_an_end_is_closed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holes, "QUIET_NS", 0)
+
+    async def play() -> None:
+        scene = Scene()
+        scene.connect()
+        scene.bring(5)
+        scene.lose()
+        scene.connect()
+        scene.market.newest = 9
+        scene.market.failures = [b"[]", b"[]"]  # answers of a node that has not got them yet
+        async with scene.filling():
+            await scene.until_filled()
+        assert sorted(scene.ids()) == [5, 6, 7, 8, 9]
+        asked = ["&fromId=6&limit=1000"] * 3 + ["&fromId=10&limit=1000"]
+        assert scene.market.urls == asked
+        assert scene.gap()["recovered"] == 4
+        events = [row["detail"] for row in rows_of(scene.pipeline.rings["sessions"])]
+        [told] = [text for text in events if text and "as 4 answers say" in text]
+        assert told.startswith("no trades from id 10 on")
+
+    run(play())
+
+
+def test_a_host_that_is_down_is_waited_for_without_a_count_of_failures(run: Run) -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.miss((11, 20))
+        scene.market.failures = [HostDown("h", 0.001, 10.0) for _ in range(30)]
+        async with scene.filling():
+            await scene.until_filled()
+        assert sorted(scene.ids()) == list(range(10, 22))
+        assert scene.total("errors") == 0
+        assert scene.total("backfill_requests") == 1  # the others were not made
+
+    run(play())
+
+
+def test_a_host_that_was_down_for_too_long_keeps_no_hole(run: Run) -> None:
+    async def play() -> None:
+        scene = Scene()
+        scene.miss((11, 20))
+        scene.market.failures = [HostDown("h", 60.0, module.LONGEST_DOWN_S)]
+        async with scene.filling():
+            await scene.until_filled()
+        assert scene.total("backfills_given_up") == 1
+        assert len(scene.market.urls) == 1
 
     run(play())
 

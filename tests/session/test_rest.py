@@ -15,6 +15,8 @@ from tickwire import errors
 from tickwire.config import ConnectionOptions
 from tickwire.observe import Metrics
 from tickwire.session import RestClient
+from tickwire.supervise import Breakers
+from tickwire.supervise.breaker import PROBE_EVERY_S, THRESHOLD
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -205,3 +207,89 @@ async def test_sources_share_the_limit_and_their_waits_are_counted(plain: Securi
         assert waits == [60.0]
     waited_s = metrics.registry.by("rest_limit_wait_seconds", "source")
     assert waited_s == pytest.approx({"0": 60.0, "1": 0.0})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.filterwarnings("ignore:unclosed")
+async def test_a_failure_speaks_for_all_who_ask_the_same_host(unused_tcp_port: int) -> None:
+    clock, asked = Clock(), 0
+    breakers = Breakers(clock=clock)
+    url = f"http://127.0.0.1:{unused_tcp_port}/x"
+    async with (
+        RestClient(breakers=breakers, clock=clock) as one,
+        RestClient(breakers=breakers, clock=clock) as other,
+    ):
+        for _ in range(THRESHOLD):
+            with pytest.raises(errors.Unreachable):
+                await one.get(url)
+            clock.now_s += 0.25
+        with pytest.raises(errors.HostDown, match=f"{unused_tcp_port}: failing for 1 s"):
+            await other.get(url)
+
+        async def answer(request: web.Request) -> web.Response:
+            nonlocal asked
+            asked += 1
+            return web.Response(body=b"yes")
+
+        runner = web.ServerRunner(web.Server(answer))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+        with pytest.raises(errors.HostDown):  # not probed yet
+            await other.get(url)
+        clock.now_s += PROBE_EVERY_S
+        assert (await other.get(url))[0] == b"yes"
+        assert (await one.get(url))[0] == b"yes"
+        assert asked == 2
+        await runner.cleanup()
+
+
+async def test_a_refusal_is_no_failure_of_the_host_and_its_own_error_is(plain: Security) -> None:
+    status = 400
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=status)
+
+    async with serving(answer, plain) as url, RestClient() as client:
+        for _ in range(2 * THRESHOLD):
+            with pytest.raises(errors.RequestRefused):
+                await client.get(url)
+        status = 500
+        for _ in range(THRESHOLD):
+            with pytest.raises(errors.RequestRefused):
+                await client.get(url)
+        with pytest.raises(errors.HostDown) as down:
+            await client.get(url)
+        assert 0 < down.value.wait_s <= 5
+
+
+async def test_a_request_that_is_cancelled_lets_another_one_try(plain: Security) -> None:
+    clock, is_hanging = Clock(), True
+    breakers = Breakers(clock=clock)
+
+    async def answer(request: web.Request) -> web.Response:
+        if is_hanging:
+            await asyncio.sleep(60)
+        return web.Response(body=b"yes")
+
+    async with (
+        serving(answer, plain) as url,
+        RestClient(breakers=breakers, clock=clock) as client,
+    ):
+        for _ in range(THRESHOLD):
+            breakers.of(url).failed()
+        clock.now_s += 5
+        trial = asyncio.create_task(client.get(url))
+        await asyncio.sleep(0.05)
+        with pytest.raises(errors.HostDown):  # one at a time
+            await client.get(url)
+        trial.cancel()
+        await asyncio.wait([trial])
+        is_hanging = False
+        assert (await client.get(url))[0] == b"yes"

@@ -8,6 +8,11 @@ Rules of this file
   no trade counts as a duplicate.
 - Rows have the number of a connection of their own, the ts_recv of their answer, and stand behind
   newer ones: their order is that of arrival, as ever.
+- Where a hole has no end because nothing has come since, an answer with fewer trades than were
+  asked for may be that of a node that lags: it is asked again, later and later, before it is
+  believed; the table sessions says so.
+- A host that is down keeps no hole longer than another: who has waited for it as long as any may,
+  and what is found meanwhile, is given up at once.
 - What is given up is a line in the log and a count, and stays missing: the ledger has said so.
 """
 
@@ -24,7 +29,7 @@ from urllib.parse import quote
 
 from tickwire.config import Context
 from tickwire.decode import Decoder
-from tickwire.errors import DecodeError, TickwireError
+from tickwire.errors import DecodeError, HostDown, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan
 from tickwire.ledger import MOST_ID, Hole, Ledger, Missing, Place, StreamGaps, StreamState
@@ -38,6 +43,9 @@ FULL_RING_S = 0.05  # each try decodes a page again
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
 MOST_FAILURES = 10  # in a row: about four minutes
+LONGEST_DOWN_S = 240.0  # of a host that cannot be asked, whatever hole is waiting for it
+LOOK_AT_HOST_S = 2.0
+LATER_S = (1.0, 2.0, 4.0)  # after answers that have not all that they might: a node may lag
 MOST_AT_ONCE = 4  # holes of a source
 MOST_BYTES_A_TRADE = 4096  # of an answer
 SHOWN_BYTES = 80  # of an answer that is none
@@ -195,6 +203,17 @@ class Backfiller:
         text = f"{channel} from id {first_id} on, for gap {hole.gaps[0].gap_id}"
         self._ledger.event("backfill", text, Place(self.plan.venue.name, hole.stream.symbol, conn))
 
+    def note_end(
+        self, filling: _Filling, channel: str, next_id: int | None, n_answers: int
+    ) -> None:
+        """Write down that a hole without an end is believed to have no more trades, and why."""
+        venue = self.plan.venue.name
+        text = f"no {channel} from id {next_id} on, as {n_answers} answers say, {sum(LATER_S):g} s "
+        text += f"from the first to the last, for gap {filling.hole.gaps[0].gap_id}"
+        conn = filling.conn if filling.conn >= 0 else None
+        self._ledger.event("backfill", text, Place(venue, filling.symbol, conn))
+        _log.info("backfill ends", venue=venue, symbol=filling.symbol, detail=text)
+
     def failed(self, hole: Hole, error: TickwireError) -> None:
         """Report that an answer could not be had; it is asked for again."""
         self._report(error, "backfill failed", hole)
@@ -239,29 +258,37 @@ class _Fetch:
 
     async def by_id(self) -> Left | None:
         """Fetch page by page, from the oldest id on; give what is left."""
-        missing = self._missing
-        most = self._owner.most_rows
+        missing, owner, rule = self._missing, self._owner, self._rule
+        most = owner.most_rows
+        n_later = 0
         next_id = missing.after(0)
         n_older = missing.n_ids - most
         if n_older > 0:  # the newest ones are worth more
-            self._owner.give_up(self._filling.hole, f"{n_older} trades before the last {most}")
+            owner.give_up(self._filling.hole, f"{n_older} trades before the last {most}")
             next_id = missing.last(most)
         while next_id is not None:
             if self._n_ids >= most and self._is_open:
-                self._owner.give_up(self._filling.hole, f"trades behind the first {most}")
+                owner.give_up(self._filling.hole, f"trades behind the first {most}")
                 return self._last_ns, None
-            limit = min(self._rule.limit, most)
+            limit = min(rule.limit, most)
             if not self._is_open:
                 limit = min(limit, missing.ids[-1][1] - next_id + 1)
             page = await self._page(next_id, limit)
             if page is None:
                 return WHOLE if n_older > 0 else (self._last_ns, None)
-            if self._is_open and (len(page) < limit or self._is_live):
+            if self._is_open and self._is_live:
                 return None
-            next_id = missing.after(page[-1][0])
+            if page:
+                next_id = missing.after(page[-1][0])
+            if self._is_open and len(page) < limit:
+                if n_later == len(LATER_S):
+                    owner.note_end(self._filling, rule.channel, next_id, n_later + 1)
+                    return None
+                await asyncio.sleep(LATER_S[n_later])
+                n_later += 1
         if self._n_ids < min(missing.n_ids, most):
             n_lacking = min(missing.n_ids, most) - self._n_ids
-            self._owner.give_up(self._filling.hole, f"{n_lacking} ids are not there")
+            owner.give_up(self._filling.hole, f"{n_lacking} ids are not there")
             return WHOLE
         return (None, self._begin_ns) if n_older > 0 else None
 
@@ -290,6 +317,11 @@ class _Fetch:
                 if not can_be_none and (not page or page[-1][0] < least_id):
                     raise TickwireError(f"trade {least_id} is not there yet")
                 await self._publish(page, ts_recv)
+            except HostDown as error:  # others have found out
+                if error.down_s >= LONGEST_DOWN_S:
+                    owner.give_up(self._filling.hole, str(error))
+                    return None
+                await asyncio.sleep(min(error.wait_s, LOOK_AT_HOST_S))
             except TickwireError as error:
                 n_failures += 1
                 owner.failed(self._filling.hole, error)
@@ -306,9 +338,15 @@ class _Fetch:
         path = rule.path.format(
             symbol=quote(self._filling.symbol, safe=""), first_id=first_id, limit=limit
         )
-        self._filling.n_requests += 1
-        owner.requests.add()
-        payload, ts_recv = await self._rest.get(request_url(owner.plan.rest_url, path))
+        is_asked = True
+        try:
+            payload, ts_recv = await self._rest.get(request_url(owner.plan.rest_url, path))
+        except HostDown:
+            is_asked = False
+            raise
+        finally:
+            self._filling.n_requests += is_asked
+            owner.requests.add(is_asked)
         page = trades_of(payload, rule.id_key, limit)
         if rule.is_by_id and page and page[0][0] < first_id:
             raise TickwireError(f"asked for trades from {first_id} on, got {page[0][0]}")

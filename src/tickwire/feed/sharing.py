@@ -72,7 +72,9 @@ class SharedByVenue:
         headers = sorted(settings.headers.items())
         key = (venue.name, settings.ca_file, settings.proxy, *headers)
         if key not in self._rests:
-            self._rests[key] = RestClient(settings, limiter=self._rest_limit_of(venue))
+            self._rests[key] = RestClient(
+                settings, limiter=self._rest_limit_of(venue), breakers=self._breakers
+            )
         [metrics] = [each.metrics for each in self._pipeline.sources if each.plan is source]
         return self._rests[key].of(metrics.labels["source"], metrics, limiter)
 

@@ -16,6 +16,8 @@ from tickwire.observe import Metrics
 from tickwire.redaction import shown, shown_url
 from tickwire.session.pacing import LimitWaits, WindowLimiter
 from tickwire.session.refusals import stay_away_s
+from tickwire.session.rest_hosts import RestHosts
+from tickwire.supervise import Breakers
 
 _log = get_logger("tickwire.session")
 WAITING = "waiting for the venue's limit of requests"
@@ -39,6 +41,8 @@ class RestClient:
     max_pause_s
         The longest that a venue may make us wait before asking again; past it, requests are
         refused until the time has come.
+    breakers
+        Of hosts, shared with other clients; None: its own.
     clock, sleep
         Monotonic seconds, and what waits.
     """
@@ -52,13 +56,14 @@ class RestClient:
         timeout_s: float = 10.0,
         max_bytes: int = 33_554_432,
         max_pause_s: float = 60.0,
+        breakers: Breakers | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._limiter = limiter or WindowLimiter(per_min, clock=clock, sleep=sleep)
-        self._http = HttpClient(
-            options or ConnectionOptions(), timeout_s=timeout_s, max_bytes=max_bytes
-        )
+        options = options or ConnectionOptions()
+        self._http = HttpClient(options, timeout_s=timeout_s, max_bytes=max_bytes)
+        self._hosts = RestHosts(breakers or Breakers(clock=clock), options)
         self._max_pause_s = max_pause_s
         self._clock = clock
         self._sleep = sleep
@@ -135,11 +140,14 @@ class RestClient:
             time that the venue named has passed.
         ConnectionFailed
             If name, address, TLS or time fail.
+        HostDown
+            If the host has failed so often that it is not asked now.
         """
         name = shown_url(url)
+        await self._hosts.look(url)
         await self._turn(name, source, waits or self._waits, limiter or self._limiter)
         await self._wait_if_told_to(name)
-        answer = await self._http.get(url, body)
+        answer = await self._hosts.ask(url, lambda: self._http.get(url, body))
         if answer.status != 200:
             self._note_refusal(answer)
             text = " ".join(answer.body.decode("utf-8", "replace").split())

@@ -69,6 +69,7 @@ class CircuitBreaker:
     ) -> None:
         self.name = name
         self.n_failures = 0  # in a row
+        self._failing_since_s = 0.0
         self.last_failure: Failure | None = None
         self._on_change = on_change
         self._clock = clock
@@ -95,6 +96,12 @@ class CircuitBreaker:
             return max(0.0, self._trial_until_s - self._clock())
         return 0.0
 
+    @property
+    def down_s(self) -> float:
+        """How long its row of failures has lasted, while it is not closed; else 0."""
+        is_closed = self.state is BreakerState.CLOSED
+        return 0.0 if is_closed else self._clock() - self._failing_since_s
+
     def try_acquire(self) -> bool:
         """Ask to try; where it is half open, one at a time may. Report the result."""
         if self.wait_s() > 0:
@@ -118,10 +125,12 @@ class CircuitBreaker:
             How long the other side wants not to be asked.
         """
         state = self.state
+        now_s = self._clock()
+        if self.n_failures == 0:
+            self._failing_since_s = now_s
         self.n_failures += 1
         self.last_failure = failure
         self._trial_until_s = None
-        now_s = self._clock()
         is_refusal = failure is Failure.REFUSED
         self._is_refused = is_refusal or (state is BreakerState.OPEN and self._is_refused)
         if state is BreakerState.OPEN:  # begun before it opened
