@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns, time_ns
 from typing import Any
 
@@ -62,6 +62,15 @@ def receive_to_row(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     uvloop.run(_receive_to_row(plan, report))
 
 
+def columns_of(rows: Sequence[Row]) -> dict[str, np.ndarray[Any, Any]]:
+    """Give what answers are checked by, of rows as peers make them."""
+    return {
+        "trade_id": np.array([int(row[10]) for row in rows], np.int64),
+        "price": np.array([row[7] for row in rows]),
+        "size": np.array([row[8] for row in rows]),
+    }
+
+
 async def _receive_to_row(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     progress = Progress()
     listener = _RowListener(progress)
@@ -70,12 +79,7 @@ async def _receive_to_row(plan: Plan, report: Callable[[Arrivals], None]) -> Non
     def columns(first: int, stop: int) -> dict[str, np.ndarray[Any, Any]]:
         rows, listener.rows = listener.rows, []
         listener.n_before = stop
-        rows = rows[-(stop - first) :]
-        return {
-            "trade_id": np.array([int(row[10]) for row in rows], np.int64),
-            "price": np.array([row[7] for row in rows]),
-            "size": np.array([row[8] for row in rows]),
-        }
+        return columns_of(rows[-(stop - first) :])
 
     transport.send(TEXT, SUBSCRIBE.encode())
     following = asyncio.ensure_future(follow(plan, progress, report, columns))

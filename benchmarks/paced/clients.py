@@ -21,6 +21,7 @@ import orjson
 import picows
 import uvloop
 import websockets
+from benchmarks.latency.peers import columns_of
 
 from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.receivers import (
@@ -110,11 +111,7 @@ async def _by_websockets(plan: Plan, report: Report) -> None:
         made = rows[-(stop - first) :]
         rows.clear()
         n_before = stop
-        return {
-            "trade_id": np.array([int(row[10]) for row in made], np.int64),
-            "price": np.array([row[7] for row in made]),
-            "size": np.array([row[8] for row in made]),
-        }
+        return columns_of(made)
 
     async def read() -> None:
         while True:

@@ -206,7 +206,7 @@ def _write_beside(feed: FeedHandler, summary: str | None) -> None:
     """Write the summary of a run that failed; where that fails too, say so and no more."""
     try:
         _write_summary(feed, summary)
-    except Exception as error:
+    except Exception as error:  # the run's own failure is raised, this one only said
         STDERR.write(f"tickwire: {error}\n")
 
 

@@ -206,7 +206,7 @@ class Alerts:
     async def _guarded(self, settings: AlertSettings, work: Any) -> None:
         try:
             await work
-        except Exception as error:
+        except Exception as error:  # no alert may end the feed
             self._errors[settings.name].add()
             why = str(error) or type(error).__name__
             self.failures.report(

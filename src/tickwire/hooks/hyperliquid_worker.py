@@ -203,7 +203,7 @@ class Worker:
         """Call, and note an error: what comes after it is tried all the same."""
         try:
             return function(*arguments)
-        except Exception as error:
+        except Exception as error:  # the SDK's, of any kind
             report["errors"].append(f"{what}: {shown(error)}")
             return None
 
@@ -330,7 +330,7 @@ def main() -> None:
                 answer = worker.check()
             else:
                 answer = getattr(worker, what)(**request)
-        except Exception as error:
+        except Exception as error:  # the process's edge: the feed gets it as the answer
             answer = {"error": shown(error)}
         answers.write(KEY.hidden(json.dumps({"id": number, **answer})) + "\n")
         answers.flush()

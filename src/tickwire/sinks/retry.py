@@ -84,7 +84,7 @@ class Retry:
             try:
                 result = action()
                 break
-            except Exception as error:
+            except Exception as error:  # DuckDB, Arrow and Python each have an error of their own
                 if not is_full(error):
                     raise
                 if not self._may_wait():

@@ -186,7 +186,7 @@ class ManagedTask(asyncio.Future[_Result], Generic[_Result]):
                 if _is_being_cancelled():
                     raise
                 failure: Exception | None = RuntimeError(f"cancelled from within: {error}")
-            except Exception as error:
+            except Exception as error:  # whatever ends a task is its failure
                 failure = error
             else:
                 failure = None

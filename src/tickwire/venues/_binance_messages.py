@@ -40,25 +40,40 @@ from tickwire.venues._binance import PARTIAL_LEVELS, SNAPSHOT_CHANNEL, Market
 _time = partial(ms, or_us=True)
 
 
-def _trades(channel: str, identity: str, **extras: Any) -> Rows:
+def _trades(
+    channel: str,
+    *,
+    identity: str,
+    at: str = "data",
+    symbol: str | Field = "s",
+    time: str = "T",
+    price: str = "p",
+    size: str = "q",
+    maker: str = "m",
+    **extras: Any,
+) -> Rows:
     return rows(
-        at="data",
+        at=at,
         into="trades",
-        symbol="s",
-        ts_event=_time("T"),
+        symbol=symbol,
+        ts_event=_time(time),
         channel=constant(channel),
-        price="p",
-        size="q",
-        # m: the buyer was the maker, so the taker sold.
-        side=choice("m", {True: "sell", False: "buy"}),
+        price=price,
+        size=size,
+        # Where the buyer was the maker, the taker sold.
+        side=choice(maker, {True: "sell", False: "buy"}),
         trade_id=text(identity),
         **extras,
     )
 
 
+def _aggregates(**fields: Any) -> Rows:
+    ends: dict[str, Any] = {"first_trade_id": integer("f"), "last_trade_id": integer("l")}
+    return _trades("trades:agg", identity="a", **ends, **fields)
+
+
 def _trade_messages() -> list[Message]:
-    trade = _trades("trades", "t")
-    aggregate = _trades("trades:agg", "a", first_trade_id=integer("f"), last_trade_id=integer("l"))
+    trade = _trades("trades", identity="t")
     return [
         message("trade", when={"data.e": "trade", "data.X": absent()}, rows=[trade]),
         # On futures, X says how a trade came about. Fills of the insurance fund and by
@@ -73,36 +88,23 @@ def _trade_messages() -> list[Message]:
             )
             for how in ("NA", "INSURANCE_FUND", "ADL")
         ),
-        message("aggTrade", when={"data.e": "aggTrade"}, rows=[aggregate]),
+        message("aggTrade", when={"data.e": "aggTrade"}, rows=[_aggregates()]),
     ]
 
 
 def _backfills() -> list[Message]:
     """Declare REST's trades, which lack their symbol, and a plain one its short names."""
-    trade = rows(
-        at="[]",
-        into="trades",
-        symbol=given(),
-        ts_event=_time("time"),
-        channel=constant("trades"),
+    answer: dict[str, Any] = {"at": "[]", "symbol": given()}
+    trade = _trades(
+        "trades",
+        identity="id",
+        time="time",
         price="price",
         size="qty",
-        side=choice("isBuyerMaker", {True: "sell", False: "buy"}),
-        trade_id=text("id"),
+        maker="isBuyerMaker",
+        **answer,
     )
-    aggregate = rows(
-        at="[]",
-        into="trades",
-        symbol=given(),
-        ts_event=_time("T"),
-        channel=constant("trades:agg"),
-        price="p",
-        size="q",
-        side=choice("m", {True: "sell", False: "buy"}),
-        trade_id=text("a"),
-        first_trade_id=integer("f"),
-        last_trade_id=integer("l"),
-    )
+    aggregate = _aggregates(**answer)
     return [
         message("missed trades", kind="backfill", rows=[trade]),
         message("missed aggTrades", kind="backfill", rows=[aggregate]),

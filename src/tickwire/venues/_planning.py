@@ -80,7 +80,7 @@ def _subscriptions(
     where = f"{venue.name}: subscriptions of channel {name!r}"
     try:
         given = list(channel.subscriptions(name, symbol))
-    except Exception as error:
+    except Exception as error:  # another's code
         raise ConfigError([f"{where} raised {type(error).__name__}: {error}"]) from error
     for subscription in given:
         if not isinstance(subscription, Subscription):
