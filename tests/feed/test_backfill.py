@@ -665,3 +665,97 @@ def test_what_has_no_holes_by_id_cannot_be_filled() -> None:
             scene.pipeline.metrics,
             Failures(),
         )
+
+
+class Jumping(Scene):
+    """The same, looked at every 250 ms as a feed does."""
+
+    def look(self) -> None:
+        self.now_ns += 250_000_000
+        self.source.gaps.look()
+
+    def sequence_gaps(self) -> list[dict[str, Any]]:
+        found = rows_of(self.pipeline.rings["gaps"])
+        return [row for row in found if row["reason"] == "sequence"]
+
+
+def test_ids_that_are_left_out_while_the_stream_goes_on_are_a_gap_and_come_after_all(
+    run: Run,
+) -> None:
+    async def play() -> None:
+        scene = Jumping()
+        scene.connect()
+        scene.bring(10)
+        scene.look()
+        scene.bring(11, 12)
+        scene.look()
+        scene.bring(13, 16, 17)  # 14 and 15 are left out, and nothing was silent
+        scene.look()
+        assert scene.sequence_gaps() == []  # another connection may bring them still
+        async with scene.filling():
+            scene.look()
+            await scene.until_filled()
+        [gap, filled] = scene.sequence_gaps()
+        assert (gap["lost"], gap["state"], gap["symbol"]) == (2, "closed", "BTCUSDT")
+        assert gap["ts_start"] < gap["ts_end"]
+        assert (gap["ts_event_start"], gap["ts_event_end"]) == (
+            (ZERO_MS + 12) * 1_000_000,
+            (ZERO_MS + 17) * 1_000_000,
+        )
+        assert (filled["gap_id"], filled["recovered"]) == (gap["gap_id"], 2)
+        assert sorted(scene.ids()) == list(range(10, 18))
+        scene.bring(18)
+        for _ in range(3):
+            scene.look()
+        assert len(scene.sequence_gaps()) == 2  # said once
+
+    run(play())
+
+
+def test_ids_that_come_out_of_their_order_leave_nothing_out() -> None:
+    scene = Jumping()
+    scene.connect()
+    scene.bring(10)
+    scene.look()
+    scene.bring(11, 13)
+    scene.look()
+    scene.bring(12, 14)  # by the connection that was behind
+    for _ in range(3):
+        scene.look()
+    assert scene.sequence_gaps() == []
+
+
+def test_ids_left_out_before_a_disconnect_are_said_too() -> None:
+    scene = Jumping()
+    scene.connect()
+    scene.bring(10)
+    scene.look()
+    scene.bring(11, 14)
+    scene.lose()
+    [gap] = scene.sequence_gaps()
+    assert gap["lost"] == 2
+
+
+def test_ids_that_a_gap_has_swallowed_are_not_said_again() -> None:
+    scene = Jumping()
+    scene.connect()
+    scene.bring(10)
+    scene.look()
+    scene.lose()
+    scene.connect()
+    scene.bring(20)
+    for number in range(21, 24):
+        scene.look()
+        scene.bring(number)
+    assert scene.sequence_gaps() == []
+
+
+def test_ids_that_need_not_count_by_one_leave_nothing_out() -> None:
+    scene = Jumping("binance-usdm")
+    scene.connect()
+    scene.bring(10)
+    scene.look()
+    scene.bring(11, 14)
+    for _ in range(3):
+        scene.look()
+    assert scene.sequence_gaps() == []

@@ -250,7 +250,14 @@ class Pipeline:
         )
 
     def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
-        holes = None
+        holes, counted = None, {}
+        if not self._replays and not source.is_elsewhere:
+            channels = source.settings.channels
+            counted = {
+                each.channel: decoder.backfills.memory_of(each.message)
+                for each in source.venue.backfills
+                if each.counts_by_one and each.channel in channels
+            }
         if source.backfills and not self._replays:
             memories = {
                 each.channel: decoder.backfills.memory_of(each.message) for each in source.backfills
@@ -265,6 +272,8 @@ class Pipeline:
             silence_floor_s=source.settings.silence_floor_s,
             trades=decoder.seen,
             holes=holes,
+            numbers=decoder.seen,
+            counted=counted,
         )
         self._n_sessions += len(source.connections)
         for number, connection in enumerate(source.connections):

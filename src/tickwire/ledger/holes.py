@@ -177,6 +177,24 @@ class Holes:
         hole.ended_ns = self._monotonic()
         self.found.set()
 
+    def jumped(self, stream: StreamState, gap: Gap, before: Mapping[str, tuple[int, int]]) -> None:
+        """Note that ids were left out while a stream went on.
+
+        Parameters
+        ----------
+        stream, gap
+            Whose, and what says so.
+        before
+            By channel: the greatest id before it, and how many ids had come by then.
+        """
+        hole = self._waiting.get(stream)
+        if hole is None:
+            hole = self._waiting[stream] = Hole(stream, [], before, 0)
+        if len(hole.gaps) < MOST_GAPS:
+            hole.gaps.append(gap)
+        hole.ended_ns = self._monotonic()
+        self.found.set()
+
     def take_due(self, *, is_last: bool = False) -> list[Hole]:
         """Give the holes that are due, or at the end all, and forget them."""
         now_ns = self._monotonic() if self._waiting else 0

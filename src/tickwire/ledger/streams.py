@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Position
-from tickwire.ledger.holes import Hole, Holes
+from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName
+from tickwire.ledger.jumps import Jumps
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
 from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, OVERFLOW, REFUSED, SHUTDOWN
@@ -49,6 +50,10 @@ class StreamGaps:
         What was delivered of each symbol.
     holes
         What can be had of trades that were missed, where any can.
+    numbers
+        The ids of delivered trades; needed with `counted`.
+    counted
+        Channels of trades whose ids count by one, and the memory of the ids of each.
 
     Attributes
     ----------
@@ -67,6 +72,8 @@ class StreamGaps:
         silence_floor_s: float = 0.0,
         trades: Trades | None = None,
         holes: Holes | None = None,
+        numbers: Numbers | None = None,
+        counted: Mapping[str, int] | None = None,
     ) -> None:
         self._ledger = ledger
         self.holes = holes
@@ -74,6 +81,11 @@ class StreamGaps:
         self._gaps = OpenGaps(ledger, self._index, trades, holes)
         self.books = BookGaps(self._gaps)
         self._silences = Silences(self._index, self._gaps, round(silence_floor_s * 1e9), trades)
+        self._jumps = (
+            None
+            if numbers is None
+            else Jumps(self._index, self._gaps, numbers, counted or {}, holes)
+        )
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
@@ -215,7 +227,7 @@ class StreamGaps:
         detail
             For a person.
         """
-        self._silences.look(at_once=True)
+        self._look_before_gaps()
         for stream in self._index.of_key(session, key):
             stream.unanswered.add(key)
             if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
@@ -244,7 +256,7 @@ class StreamGaps:
         behind_since_ns
             Since when rows have been read late, where reading had been paused; wall time.
         """
-        self._silences.look(at_once=True)
+        self._look_before_gaps()
         self._is_connected[session] = False
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)  # the connection may have ended an earlier gap
@@ -262,7 +274,7 @@ class StreamGaps:
         """
         if self._has_ended:
             return
-        self._silences.look(at_once=True)
+        self._look_before_gaps()
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)
             if self._gaps.is_known(stream):
@@ -330,8 +342,16 @@ class StreamGaps:
             if self._is_connected.get(stream.session):
                 self._gaps.end_by_row(stream)
         self._silences.look()
+        if self._jumps is not None:
+            self._jumps.look()
         self._gaps.look_at_repeats()
         self.books.look()
+
+    def _look_before_gaps(self) -> None:
+        """Write what was missed before a gap that is about to open."""
+        self._silences.look(at_once=True)
+        if self._jumps is not None:
+            self._jumps.look(is_last=True)
 
     def hold(self, session: int) -> None:
         """Note that until now nothing of a session could be read, or only late."""
@@ -340,7 +360,7 @@ class StreamGaps:
     def end(self) -> None:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
         self._has_ended = True
-        self._silences.look(at_once=True)
+        self._look_before_gaps()
         self.books.look(is_last=True)
         now = self._ledger.now()
         for stream in self._gaps.streams:

@@ -136,8 +136,9 @@ def backfills(root: str, trades: str) -> tuple[Backfill, ...]:
     """
     aggregates = "aggTrades?symbol={symbol}&fromId={first_id}&limit={limit}"
     return (
-        Backfill("trades", root + trades, "missed trades", "id"),
-        Backfill("trades:agg", root + aggregates, "missed aggTrades", "a"),
+        # Futures number what is no trade of the market too, as of the insurance fund: see BY_ID.
+        Backfill("trades", root + trades, "missed trades", "id", counts_by_one="fromId" in trades),
+        Backfill("trades:agg", root + aggregates, "missed aggTrades", "a", counts_by_one=True),
     )
 
 

@@ -210,6 +210,8 @@ class Backfill:
         The member of a trade that is its id. Ids grow with time, per symbol.
     limit
         Most trades of one answer.
+    counts_by_one
+        Ids of a symbol count by one: where one is left out, a trade is missing.
     """
 
     channel: str
@@ -217,6 +219,7 @@ class Backfill:
     message: str
     id_key: str
     limit: int = 1000
+    counts_by_one: bool = False
 
     @property
     def is_by_id(self) -> bool:
