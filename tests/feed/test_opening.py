@@ -1,6 +1,7 @@
 """Outputs are opened by their workers: one that hangs keeps neither the loop nor the feed."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,8 +13,10 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
-from tickwire.errors import SinkError
+from tickwire.errors import SinkError, TickwireError
 from tickwire.feed import opening
+from tickwire.feed import state as state_module
+from tickwire.feed.sources import LiveSource
 from tickwire.sinks import IpcSink, attempts, spiller
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -193,5 +196,57 @@ def test_a_stop_while_an_output_hangs_leaves_it_and_keeps_its_rows(
             assert feed.uncommitted() == {"ipc": {"trades": 5}}
             with pytest.raises(SinkError, match=r"5 rows of trades \(they wait in "):
                 feed.raise_failure()
+
+    run(main())
+
+
+def test_a_stop_while_outputs_are_opened_makes_no_connection(
+    run: Run, tmp_path: Path, hanging: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(LiveSource, "start", lambda self, _tasks: started.append(self))
+
+    async def main() -> None:
+        with exchange([trades(0, 5)]) as server:
+            feed = tickwire.FeedHandler(
+                [source(server.ws_url)],
+                [tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"])],
+                state_dir=None,
+            )
+            running = asyncio.create_task(feed.run())
+            await until(lambda: bool(hanging.threads))
+            feed.request_stop()
+            hanging.may_go_on.set()
+            with contextlib.suppress(TickwireError):
+                await running
+            assert started == []
+
+    run(main())
+
+
+def test_the_state_is_opened_while_the_loop_goes_on_and_a_disk_that_hangs_is_an_error(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "OPEN_S", 0.05)
+    may_go_on, threads = threading.Event(), []
+    read = state_module.State._read
+
+    def hangs(self: state_module.State, path: Path) -> None:
+        threads.append(threading.current_thread())
+        may_go_on.wait(30)
+        read(self, path)
+
+    monkeypatch.setattr(state_module.State, "_read", hangs)
+
+    async def main() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")], state_dir=tmp_path / "state")
+        with pytest.raises(TickwireError, match=r"does not answer in 0\.05 s"):
+            await feed.start()
+        may_go_on.set()
+        [thread] = threads
+        assert thread is not threading.current_thread()
+        thread.join(10)
+        # What was opened in vain holds no lock.
+        await state_module.open_state(tmp_path / "state", feed.plan.config.feed.name, ["trades"])
 
     run(main())

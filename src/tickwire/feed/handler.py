@@ -27,9 +27,11 @@ from tickwire.feed.consumers import FeedConsumers
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following
 from tickwire.feed.limits import RunLimits, until_end
+from tickwire.feed.pipeline import GAP_ID
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.running import RunningFeed, parts_of
+from tickwire.feed.state import open_state
 from tickwire.logs import get_logger
 from tickwire.supervise import Coordinator, spawn, unless_set
 
@@ -143,6 +145,12 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
     async def _start(self, max_messages: int) -> None:
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
+        settings = self.plan.config.feed
+        state, first = await open_state(
+            None if settings.state_dir is None else Path(settings.state_dir),
+            settings.name,
+            [*self.plan.tables, GAP_ID],
+        )
         feed = RunningFeed(
             self.plan,
             replays=self._replays,
@@ -150,13 +158,15 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             on_failure=self._on_failure,
             coordinator=self.coordinator,
             on_emergency=self.declare_emergency,
+            state=state,
+            first=first,
         )
         await feed.open()
         self._feed = feed
         await self._feed.tasks.start()
         self._emergency.start(self._feed)
         self._following.start(self._feed)
-        self._feed.start()
+        self._feed.start(connects=not self._end.is_set())  # a stop may have come meanwhile
         if not self._replays:
             self._probe = FeedProbe(self._feed, self.summary, lambda: self._emergency.reason)
             try:

@@ -25,7 +25,7 @@ from tickwire.feed.committed import Committed
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import open_sinks
-from tickwire.feed.pipeline import GAP_ID, Pipeline
+from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.row_queue import RowQueue
@@ -69,11 +69,8 @@ class RunningFeed:
         Where the parts of `parts_of` arrive when they are ready.
     on_emergency
         Called with the reason, one line, where the feed must shut down at once; from any thread.
-
-    Raises
-    ------
-    TickwireError
-        The state cannot be used.
+    state, first
+        Where numbers are reserved, which is closed with the feed; and each table's first number.
     """
 
     def __init__(
@@ -85,6 +82,8 @@ class RunningFeed:
         on_failure: Callable[[BaseException], None],
         coordinator: Coordinator,
         on_emergency: Callable[[str], None],
+        state: State,
+        first: dict[str, int],
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -99,12 +98,12 @@ class RunningFeed:
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
-        self._state = State(folder, feed.name)
+        self._state = state
         positions = Positions(None if replays else folder, feed.name)
         try:
             self.pipeline = Pipeline(
                 plan,
-                self._state.open_tables([*plan.tables, GAP_ID]),
+                first,
                 blocks=replays,
                 max_messages=max_messages,
             )
@@ -150,8 +149,8 @@ class RunningFeed:
             self._state.close()
             raise
 
-    def start(self) -> None:
-        """Let the sinks write and the sessions connect."""
+    def start(self, *, connects: bool = True) -> None:
+        """Let the sinks write and the sessions connect; where not `connects`, the sinks alone."""
         n_dropped = LOG_WRITER.n_dropped
         self.pipeline.metrics.watch("log_lines_dropped", lambda: LOG_WRITER.n_dropped - n_dropped)
         handler = callback_errors()
@@ -167,10 +166,10 @@ class RunningFeed:
             )
             sink.when_open(partial(self._coordinator.arrive, f"sink {sink.name}"))
         self._committed.start()
-        for source in self.sources:
+        for source in self.sources if connects else ():
             source.start(self.tasks)
         self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self.housekeeping.run))
-        if self.sources:
+        if self.sources and connects:
             warn_unverified(self.plan.sources)
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 

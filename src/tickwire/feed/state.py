@@ -4,15 +4,16 @@ Rules of this file
 ------------------
 - A number is reserved on disk before it is used, in blocks: after a kill the next run starts past
   the reservation, so nothing repeats and something may be skipped. A clean stop returns the rest.
-- While a feed runs, a write has a thread of its own: a file system that hangs does not stop the
-  loop. One that fails is logged, counted and tried again, at once, then after 2, 4, 8 ... s; half a
-  block is left meanwhile.
+- Opened in a thread (`open_state`). While a feed runs, a write has a thread of its own: a file
+  system that hangs does not stop the loop. One that fails is logged, counted and tried again, at
+  once, then after 2, 4, 8 ... s; half a block is left meanwhile.
 - The file is replaced whole (write, fsync, rename), so a reader sees the old one or the new one.
 - One process per (state_dir, feed name), held by a lock on a file beside it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -26,11 +27,12 @@ from urllib.parse import quote
 from tickwire.config import Context
 from tickwire.errors import TickwireError
 from tickwire.logs import get_logger
-from tickwire.supervise import Backoff, Failures
+from tickwire.supervise import Backoff, Failures, in_thread
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
 CONN_BLOCK = 1024
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
+OPEN_S = 5.0
 CLOSE_S = 5.0  # how long the last write may take
 _VERSION = 1
 _LAST = 2**62
@@ -240,6 +242,38 @@ class State:
             raise TickwireError(
                 f"{self._path}: the feed's state cannot be written: {error.strerror}"
             ) from None
+
+
+async def open_state(
+    folder: Path | None, name: str, tables: list[str]
+) -> tuple[State, dict[str, int]]:
+    """Open the state in a thread, as its disk may hang, and give each table's first number.
+
+    Raises
+    ------
+    TickwireError
+        As for `State`, or its folder does not answer in time.
+    """
+    is_abandoned = threading.Event()
+
+    def opened() -> tuple[State, dict[str, int]]:
+        state = State(folder, name)
+        try:
+            first = state.open_tables(tables)
+        except BaseException:
+            state.close()
+            raise
+        if is_abandoned.is_set():
+            state.close()
+        return state, first
+
+    try:
+        async with asyncio.timeout(OPEN_S):
+            return await in_thread(opened)
+    except TimeoutError:
+        raise TickwireError(f"{folder}: does not answer in {OPEN_S:g} s") from None
+    finally:
+        is_abandoned.set()
 
 
 def _locked(folder: Path, path: Path, name: str) -> int:
