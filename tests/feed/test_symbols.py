@@ -61,14 +61,14 @@ def test_unknown_symbols_are_an_error_with_the_nearest_known() -> None:
     with pytest.raises(ConfigError) as caught:
         check(
             rest,
-            source("binance", "BTC/USDT", "ETHUSDT", "QQQQQ"),
-            source("hyperliquid", "BTC-USDT-PERP", "KPEPE"),
+            source("binance", "BTC_USDT", "ETHUSDT", "QQQQQ"),
+            source("hyperliquid", "BTC-USDT-SWAP", "KPEPE"),
             source("binance", "ETHUSD"),
         )
     assert caught.value.problems == [
-        "source[0].symbols: binance has no 'BTC/USDT', did you mean 'BTCUSDT'?",
+        "source[0].symbols: binance has no 'BTC_USDT', did you mean 'BTCUSDT'?",
         "source[0].symbols: binance has no 'QQQQQ'",
-        "source[1].symbols: hyperliquid has no 'BTC-USDT-PERP', did you mean 'BTC'?",
+        "source[1].symbols: hyperliquid has no 'BTC-USDT-SWAP', did you mean 'BTC'?",
         "source[1].symbols: hyperliquid has no 'KPEPE', did you mean 'kPEPE'?",
         "source[2].symbols: binance has no 'ETHUSD', did you mean 'ETHUSDT'?",
     ]
@@ -120,9 +120,11 @@ def test_another_server_and_a_wish_not_to_be_checked_are_not_asked() -> None:
 @pytest.mark.parametrize(
     ("venue", "known", "unknown", "near"),
     [
-        ("hyperliquid", "BTC", "BTC-USD", "BTC"),
-        ("binance", "BTCUSDT", "BTC/USDT", "BTCUSDT"),
-        ("binance-usdm", "BTCUSDT", "BTC-USDT-PERP", "BTCUSDT"),
+        ("hyperliquid", "BTC", "BTCC-USD-PERP", "BTC"),
+        ("binance", "BTCUSDT", "BTC_USDT", "BTCUSDT"),
+        ("okx", "BTC-USDT", "BTC/USDC", "BTC-USDT"),
+        ("kraken", "BTC/USD", "XBT/USD", "BTC/USD"),
+        ("binance-usdm", "BTCUSDT", "BTC-USD-PERP", "BTCUSDT"),
     ],
 )
 def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
@@ -133,6 +135,17 @@ def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
             given = source(venue, symbol, url=sim.ws_url, rest_url=sim.rest_url)
             await tickwire.FeedHandler([given]).run(duration_s=1.0)
 
-    with pytest.raises(ConfigError, match=f"has no '{unknown}', did you mean '{near}'"):
+    with pytest.raises(ConfigError, match=f"has no '.*', did you mean '{near}'"):
         asyncio.run(scenario(unknown))
     asyncio.run(scenario(known))
+
+
+def test_names_are_looked_up_as_the_symbols_that_they_mean() -> None:
+    rest = Rest(HYPERLIQUID)
+    given = source("hyperliquid", "BTC-USD-PERP", "kPEPE/USDC:USDC", "PURR-USDC", "@1")
+    assert sources(given)[0].settings.symbols == given.symbols.__class__(
+        ["BTC", "kPEPE", "PURR/USDC", "@1"]
+    )
+    assert check(rest, given) == []
+    with pytest.raises(ConfigError, match="hyperliquid has no 'BTCC', did you mean 'BTC'"):
+        check(rest, source("hyperliquid", "BTCC-USD-PERP"))

@@ -57,8 +57,11 @@ async def test_a_feed_has_every_row_that_was_sent(venue: str) -> None:
             venue=venue, channels=channels, symbols=symbols, url=sim.ws_url, rest_url=sim.rest_url,
             proxy="off", check_symbols=False,
         )  # fmt: skip
+        sim.pause()
         async with FeedHandler([source]) as feed:
             async with asyncio.timeout(30):
+                await feed.ready()
+                sim.resume()
                 await sim.finished()
                 while feed.summary()["messages"] < sim.stats.messages:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)

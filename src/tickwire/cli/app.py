@@ -28,6 +28,7 @@ from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
 from tickwire.cli.status import status
+from tickwire.cli.symbols import symbols
 from tickwire.cli.terminal import STDERR, take_standard_streams
 from tickwire.cli.venue import venue
 from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
@@ -51,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, status, emergency, sim, replay, doctor, coverage):
+for command in (run, check, status, emergency, sim, replay, doctor, coverage, symbols):
     app.command()(command)
 app.add_typer(bench)
 app.add_typer(venue, name="venue")

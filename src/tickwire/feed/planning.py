@@ -24,7 +24,7 @@ from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
-from tickwire.venues import Backfill, Subscription, Venue, connections, plan
+from tickwire.venues import Backfill, Subscription, Venue, connections, parse_name, plan
 from tickwire.venues import load as load_venue
 from tickwire.wire import build_request, parse_url
 
@@ -172,6 +172,7 @@ def plan_feed(config: Config) -> FeedPlan:
     """
     problems: list[str] = []
     sources: list[SourcePlan] = []
+    config = replace(config, sources=tuple(_spelled(config, each) for each in config.sources))
     _check_symbols(config, problems)
     for index, settings in enumerate(config.sources):
         source = _plan_source(config, index, settings, problems)
@@ -186,6 +187,27 @@ def plan_feed(config: Config) -> FeedPlan:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
     return FeedPlan(config, tuple(sources), sinks, tables, hooks, severities)
+
+
+def _spelled(config: Config, settings: Source) -> Source:
+    """Give a source whose symbols are the venue's own, where they were names."""
+    venue = settings.venue
+    try:
+        venue = load_venue(venue, config.folders) if isinstance(venue, str) else venue
+    except ConfigError:
+        return settings  # said by who plans it
+    if not isinstance(venue, Venue) or venue.spell is None:
+        return settings
+    spell = venue.spell
+    keys = {key: getattr(settings, key) for key in ("symbols", "priority")}
+    own = {
+        key: type(given)(spell(name) if (name := parse_name(each)) else each for each in given)
+        for key, given in keys.items()
+        if given
+    }
+    if all(own[key] == keys[key] for key in own):
+        return settings
+    return settings.model_copy(update=own)
 
 
 def _plan_source(

@@ -20,7 +20,7 @@ from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan
 from tickwire.logs import get_logger
-from tickwire.venues import InstrumentQuery
+from tickwire.venues import Instrument, InstrumentQuery
 
 _log = get_logger("tickwire.feed")
 
@@ -34,7 +34,7 @@ class Rest(Protocol):
         """Give the body and the wall clock at its arrival, ns."""
 
 
-InThread = Callable[..., Coroutine[Any, Any, list[str]]]  # of a function and its arguments
+InThread = Callable[..., Coroutine[Any, Any, list[Instrument]]]  # of a function and its arguments
 
 
 async def check_symbols(
@@ -73,14 +73,15 @@ async def check_symbols(
         key = (source.venue.name, source.rest_url, *((each.path, each.body) for each in queries))
         if key not in lists:
             try:
-                lists[key] = await _listed(queries, source.rest_url, rest_of(source), in_thread)
+                found = await listed(queries, source.rest_url, rest_of(source), in_thread)
+                lists[key] = frozenset(found)
             except TickwireError as error:
                 lists[key] = error
                 failures.append(f"symbols of {source.venue.name} not checked: {error}")
                 _log.warning("symbols not checked", venue=source.venue.name, error=str(error))
-        listed = lists[key]
-        if isinstance(listed, frozenset):
-            problems += _problems(number, source, listed)
+        known = lists[key]
+        if isinstance(known, frozenset):
+            problems += _problems(number, source, known)
     if problems:
         raise ConfigError(problems)
     return failures
@@ -95,31 +96,57 @@ def queries_of(source: SourcePlan) -> Sequence[InstrumentQuery]:
     return source.venue.instruments(symbols) if source.venue.instruments is not None else ()
 
 
-async def _listed(
-    queries: Sequence[InstrumentQuery], rest_url: str, rest: Rest, in_thread: InThread
-) -> frozenset[str]:
-    found: set[str] = set()
+async def listed(
+    queries: Sequence[InstrumentQuery],
+    rest_url: str,
+    rest: Rest,
+    in_thread: InThread = asyncio.to_thread,
+) -> dict[str, Instrument]:
+    """Ask a venue for what it trades.
+
+    Parameters
+    ----------
+    queries, rest_url
+        What is asked, and where.
+    rest, in_thread
+        As of `check_symbols`.
+
+    Returns
+    -------
+    dict
+        Instruments by the venue's symbol; at least one.
+
+    Raises
+    ------
+    TickwireError
+        A list cannot be had or read, or they are empty.
+    """
+    found: dict[str, Instrument] = {}
     for query in queries:
         payload, _ = await rest.get(request_url(rest_url, query.path), query.body)
         try:
             # A list may have 10 MB: the loop goes on meanwhile.
-            found.update(await in_thread(_read, query, payload))
+            for each in await in_thread(_read, query, payload):
+                found[each.symbol] = each
         except Exception as error:  # what comes from the network may have any shape
             raise TickwireError(f"{query.path}: not understood ({error!r})") from error
     if not found:
         raise TickwireError("the list is empty")
-    return frozenset(found)
+    return found
 
 
-def _read(query: InstrumentQuery, payload: bytes) -> list[str]:
-    return [str(symbol) for symbol in query.read(payload)]
+def _read(query: InstrumentQuery, payload: bytes) -> list[Instrument]:
+    return [
+        each if isinstance(each, Instrument) else Instrument(str(each))
+        for each in query.read(payload)
+    ]
 
 
-def _problems(number: int, source: SourcePlan, listed: frozenset[str]) -> list[str]:
-    unknown = [each for each in source.settings.symbols if each != "*" and each not in listed]
+def _problems(number: int, source: SourcePlan, known: frozenset[str]) -> list[str]:
+    unknown = [each for each in source.settings.symbols if each != "*" and each not in known]
     lines = []
     for symbol in unknown[:MOST_NAMED]:
-        near = nearest(symbol, listed)
+        near = nearest(symbol, known)
         hint = f", did you mean {near!r}?" if near else ""
         lines.append(f"source[{number}].symbols: {source.venue.name} has no {symbol!r}{hint}")
     if len(unknown) > MOST_NAMED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tickwire.sim.dialect import (
@@ -162,6 +162,21 @@ class Bybit(Dialect):
             f'{{"topic":"tickers.{symbol.name}","type":"{kind}","data":{dumps(data)},'
             f'"cs":{symbol.update_id},"ts":{time_ms}}}'
         )
+
+    def listing(self, path: str, query: Mapping[str, str]) -> Any:
+        """List all symbols."""
+        if path != "/v5/market/instruments-info":
+            return None
+        contract = {"bybit": "LinearPerpetual", "bybit-inverse": "InversePerpetual"}
+        quote = "USD" if self.venue == "bybit-inverse" else "USDT"
+        more = {"contractType": contract[self.venue]} if self.venue in contract else {}
+        listed = [
+            {"symbol": name, "status": "Trading", "baseCoin": name.removesuffix(quote),
+             "quoteCoin": quote, "priceFilter": {"tickSize": tick}, "lotSizeFilter":
+             {"qtyStep": lot}, **more}
+            for name, tick, lot in self.steps()
+        ]  # fmt: skip
+        return {"retCode": 0, "result": {"list": listed, "nextPageCursor": ""}}
 
     def key_of(self, payload: bytes) -> str | None:
         """Read the topic of a captured message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -91,6 +91,18 @@ class Coinbase(Dialect):
         return (
             f'{{"channel":"{channel}","timestamp":"{moment(time_ms)}",{_NUMBER}"events":[{event}]}}'
         )
+
+    def listing(self, path: str, query: Mapping[str, str]) -> Any:
+        """List all products."""
+        if path != "/api/v3/brokerage/market/products":
+            return None
+        listed = [
+            {"product_id": name, "product_type": "SPOT", "status": "online",
+             "base_currency_id": name.partition("-")[0], "quote_currency_id":
+             name.partition("-")[2], "price_increment": tick, "base_increment": lot}
+            for name, tick, lot in self.steps()
+        ]  # fmt: skip
+        return {"products": listed, "num_products": len(listed)}
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool

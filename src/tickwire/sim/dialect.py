@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tickwire.sim.candles import Candle, Candles
-from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction
+from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
 from tickwire.sim.market import Event, Symbol
 
 BOOK_EVENTS = 2
@@ -223,8 +223,20 @@ class Dialect(Exchange):
         return parsed[:2] if parsed is not None else ("", "")
 
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
-        """Have no REST interface."""
+        """Answer with the list of symbols, in the dialect's form."""
+        if method != "GET" or not self.live:
+            return None
+        answer = self.listing(path, query)
+        return None if answer is None else Answer(200, dumps(answer))
+
+    def listing(self, path: str, query: Mapping[str, str]) -> Any:
+        """Give what the venue's list of instruments has; None at another path."""
         return None
+
+    def steps(self) -> Iterator[tuple[str, str, str]]:
+        """Give each symbol with its steps of price and size."""
+        for name, symbol in self.market.symbols.items():
+            yield name, symbol.instrument.price_text(1), symbol.instrument.size_text(1)
 
 
 def touch(symbol: Symbol) -> tuple[str, str, str, str]:

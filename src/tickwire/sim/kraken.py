@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tickwire.sim.dialect import (
@@ -88,6 +88,22 @@ class Kraken(Dialect):
     def beat(self, client: Client) -> str | None:
         """Give the heartbeat of a second, to who has asked for anything."""
         return '{"channel":"heartbeat"}' if client.wants_beats and self.live else None
+
+    def listing(self, path: str, query: Mapping[str, str]) -> Any:
+        """List all pairs, by the names of the first API."""
+        if path != "/0/public/AssetPairs":
+            return None
+        listed = {
+            name.replace("/", ""): {
+                "wsname": name.replace("BTC", "XBT"),
+                "pair_decimals": len(tick.partition(".")[2]),
+                "lot_decimals": len(lot.partition(".")[2]),
+                "tick_size": tick,
+                "status": "online",
+            }
+            for name, tick, lot in self.steps()
+        }
+        return {"error": [], "result": listed}
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tickwire.sim.dialect import (
@@ -131,6 +131,21 @@ class Okx(Dialect):
                 "funding-rate": f'"fundingRate":"0.0001","fundingTime":"{funding}"',
             }[json.loads(stream.key)["channel"]]
             yield f'{{{name},{part},"ts":"{time_ms}"}}'
+
+    def listing(self, path: str, query: Mapping[str, str]) -> Any:
+        """List the symbols of a kind."""
+        if path != "/api/v5/public/instruments":
+            return None
+        listed = []
+        for name, tick, lot in self.steps():
+            base, quote, *more = name.split("-")
+            kind = "SWAP" if more == ["SWAP"] else "SPOT" if not more else "FUTURES"
+            if kind == query.get("instType"):
+                spot = {"baseCcy": base, "quoteCcy": quote} if kind == "SPOT" else {}
+                own = {"instType": kind, "instId": name, "baseCcy": "", "quoteCcy": ""} | spot
+                own |= {"uly": "" if spot else f"{base}-{quote}", "tickSz": tick, "lotSz": lot}
+                listed.append(own | {"ctVal": "", "expTime": "", "state": "live"})
+        return {"code": "0", "msg": "", "data": listed}
 
     def key_of(self, payload: bytes) -> str | None:
         """Read the argument of a captured message."""

@@ -18,6 +18,7 @@ from tickwire.venues._book_rule import (
     ranges,
     rest,
 )
+from tickwire.venues._instrument import Instrument, Name, parse_name
 from tickwire.venues._planning import channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
@@ -36,8 +37,10 @@ __all__ = [
     "BookRule",
     "Channel",
     "Heartbeat",
+    "Instrument",
     "InstrumentQuery",
     "Limits",
+    "Name",
     "Reply",
     "Subscription",
     "Venue",
@@ -53,6 +56,7 @@ __all__ = [
     "load",
     "names",
     "none",
+    "parse_name",
     "per_connection",
     "plan",
     "ranges",

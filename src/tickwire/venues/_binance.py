@@ -11,10 +11,18 @@ Rules of this file
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tickwire.errors import ConfigError
+from tickwire.venues._instrument import (
+    Instrument,
+    InstrumentKind,
+    Name,
+    decimals_of,
+    ms_or_none,
+    step,
+)
 from tickwire.venues.base import Backfill, Channel, InstrumentQuery, Reply, Subscription
 
 SNAPSHOT_CHANNEL = "book:snapshot"
@@ -147,8 +155,32 @@ def instruments(path: str, symbols: Sequence[str]) -> list[InstrumentQuery]:
     return [InstrumentQuery(path, _symbols)]
 
 
-def _symbols(payload: bytes) -> list[str]:
-    return [each["symbol"] for each in json.loads(payload)["symbols"]]
+def _symbols(payload: bytes) -> Iterator[Instrument]:
+    for each in json.loads(payload)["symbols"]:
+        contract = each.get("contractType")
+        filters = {given["filterType"]: given for given in each.get("filters", ())}
+        tick = filters.get("PRICE_FILTER", {}).get("tickSize", "")
+        is_perpetual = contract is not None and contract.endswith("PERPETUAL")
+        kind: InstrumentKind = "spot" if contract is None else "future"
+        yield Instrument(
+            each["symbol"],
+            "perpetual" if is_perpetual else kind,
+            each.get("baseAsset", ""),
+            each.get("quoteAsset", ""),
+            settle=each.get("marginAsset", ""),
+            inverse="contractSize" in each,
+            tick_size=step(tick),
+            lot_size=step(filters.get("LOT_SIZE", {}).get("stepSize")),
+            contract_size=step(each.get("contractSize", "1" if contract else "")),
+            decimals=decimals_of(tick),
+            expiry_ns=None if is_perpetual else ms_or_none(each.get("deliveryDate")),
+            status=each.get("status", each.get("contractStatus", "")),
+        )
+
+
+def spell(end: str, name: Name) -> str:
+    """Write a name as Binance does; `end` is what the market's perpetual contracts end in."""
+    return f"{name.base}{name.quote}{end if name.is_perpetual else ''}"
 
 
 def subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:

@@ -52,7 +52,7 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     for name in ("subscribe", "reply"):
         if not callable(getattr(venue, name)):
             yield f"{name}: should be a function"
-    for name in ("aliases", "instruments", "unsubscribe"):
+    for name in ("aliases", "instruments", "spell", "unsubscribe"):
         given = getattr(venue, name)
         if given is not None and not callable(given):
             yield f"{name}: should be a function"

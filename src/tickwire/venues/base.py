@@ -20,6 +20,7 @@ from tickwire.decode.plan import Message, Rows
 from tickwire.schema import Column
 from tickwire.venues._book_rule import BookRule
 from tickwire.venues._checks import check_venue
+from tickwire.venues._instrument import Instrument, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +237,14 @@ class InstrumentQuery:
     path
         Path and query.
     read
-        Gives the symbols of the answer. What it raises means that the answer is none.
+        Gives the instruments of the answer, or their symbols alone. What it raises means that the
+        answer is none.
     body
         JSON to ask with, by POST; None: asked by GET.
     """
 
     path: str
-    read: Callable[[bytes], Iterable[str]]
+    read: Callable[[bytes], Iterable[Instrument | str]]
     body: str | None = None
 
 
@@ -280,6 +282,8 @@ class Venue:
     instruments
         Configured symbols to the requests whose answers together list every symbol that the venue
         has, among those that could be meant; None where it lists them nowhere.
+    spell
+        A name such as `BTC-USDT-PERP` to the venue's own symbol; None: only that is understood.
     aliases
         `configured channel names` to `{name in the plan: configured name}`: a channel that has a
         canonical name in the plan and another in the configuration (`book` for `book:100ms`).
@@ -317,6 +321,7 @@ class Venue:
     book: BookRule | None = None
     backfills: tuple[Backfill, ...] = ()
     instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None
+    spell: Callable[[Name], str] | None = None
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     compression: bool = False

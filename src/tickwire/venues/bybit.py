@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from tickwire.venues._book_rule import BookRule, counted, in_band
+from tickwire.venues._bybit_instruments import instruments, spell
 from tickwire.venues._bybit_messages import DEPTHS, EXTRAS, INTERVALS, MESSAGES
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -88,6 +89,8 @@ LINEAR = Venue(
         connects_per_min=60,
     ),
     rest_url="https://api.bybit.com",
+    instruments=partial(instruments, "linear"),
+    spell=spell,
     book=BookRule(chain=counted(step=1, restart=1), begin=in_band(), repair="resubscribe"),
     aliases=_aliases,
     extras=EXTRAS,
@@ -98,6 +101,7 @@ INVERSE = replace(
     LINEAR,
     name="bybit-inverse",
     endpoints={"main": "wss://stream.bybit.com/v5/public/inverse"},
+    instruments=partial(instruments, "inverse"),
     verified=None,
 )
 
@@ -105,6 +109,7 @@ SPOT = replace(
     INVERSE,
     name="bybit-spot",
     endpoints={"main": "wss://stream.bybit.com/v5/public/spot"},
+    instruments=partial(instruments, "spot"),
     channels=SPOT_CHANNELS,
 )
 

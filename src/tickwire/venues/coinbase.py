@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tickwire.venues._book_rule import BookRule, in_band, per_connection
+from tickwire.venues._coinbase_instruments import instruments, spell
 from tickwire.venues._coinbase_messages import MESSAGES
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -78,6 +79,8 @@ COINBASE = Venue(
         connects_per_min=60,
     ),
     rest_url="https://api.coinbase.com",
+    instruments=instruments,
+    spell=spell,
     book=BookRule(
         chain=per_connection("sequence_num"),
         begin=in_band(),

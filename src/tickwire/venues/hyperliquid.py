@@ -14,7 +14,7 @@ Rules of this file
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tickwire.decode.plan import (
@@ -32,6 +32,7 @@ from tickwire.decode.plan import (
     text,
 )
 from tickwire.schema import Column, Kind
+from tickwire.venues._instrument import Instrument, Name
 from tickwire.venues.base import (
     Channel,
     Heartbeat,
@@ -133,9 +134,35 @@ def _reply(kind: str, payload: bytes) -> Reply:
     return Reply(refused=(key,) if key else (), text=words, retry=not final)
 
 
-def _names(payload: bytes) -> list[str]:
-    """Read the names of a `meta` or `spotMeta`."""
-    return [each["name"] for each in json.loads(payload)["universe"]]
+def _listed(payload: bytes) -> Iterator[Instrument]:
+    """Read a `meta`, or a `spotMeta`, which has tokens."""
+    answer = json.loads(payload)
+    tokens = {each["index"]: each for each in answer.get("tokens", ())}
+    for each in answer["universe"]:
+        pair = [tokens.get(index, {}) for index in each.get("tokens", ())]
+        if "tokens" in answer:
+            base, quote = (token.get("name", "") for token in (pair or [{}, {}])[:2])
+            size = pair[0].get("szDecimals") if pair else None
+            yield Instrument(each["name"], "spot", base, quote, lot_size=_lot(size))
+            continue
+        yield Instrument(
+            each["name"],
+            "perpetual",
+            each["name"].rpartition(":")[2],
+            "USD",
+            settle="USDC",
+            lot_size=_lot(each.get("szDecimals")),
+            contract_size=1.0,
+            status="delisted" if each.get("isDelisted") else "",
+        )
+
+
+def _lot(decimals: int | None) -> float | None:
+    return None if decimals is None else float(f"1e-{decimals}")
+
+
+def _spell(name: Name) -> str:
+    return name.base if name.is_perpetual else f"{name.base}/{name.quote}"
 
 
 def _instruments(symbols: Sequence[str]) -> list[InstrumentQuery]:
@@ -143,7 +170,7 @@ def _instruments(symbols: Sequence[str]) -> list[InstrumentQuery]:
     dexes = sorted({dex for dex, colon, _ in (each.partition(":") for each in symbols) if colon})
     asked: list[dict[str, str]] = [{"type": "meta"}, {"type": "spotMeta"}]
     asked += [{"type": "meta", "dex": dex} for dex in dexes]
-    return [InstrumentQuery("/info", _names, json.dumps(each)) for each in asked]
+    return [InstrumentQuery("/info", _listed, json.dumps(each)) for each in asked]
 
 
 def _book(name: str, channel: str, fast: bool) -> Message:
@@ -332,6 +359,7 @@ MAIN = Venue(
     unsubscribe=_unsubscribe,
     rest_url="https://api.hyperliquid.xyz",
     instruments=_instruments,
+    spell=_spell,
     extras=EXTRAS,
     verified="2026-11-22",
 )

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tickwire.venues._book_rule import BookRule, checksum, crc32, in_band
+from tickwire.venues._kraken_instruments import instruments, spell
 from tickwire.venues._kraken_messages import INTERVALS, MESSAGES
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -91,6 +92,8 @@ KRAKEN = Venue(
         connects_per_min=15,
     ),
     rest_url="https://api.kraken.com",
+    instruments=instruments,
+    spell=spell,
     book=BookRule(
         chain=checksum(crc32(levels=10)), begin=in_band(), depth=_depth, repair="resubscribe"
     ),

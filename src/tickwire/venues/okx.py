@@ -18,6 +18,7 @@ from functools import partial
 
 from tickwire.errors import ConfigError
 from tickwire.venues._book_rule import BookRule, in_band, linked
+from tickwire.venues._okx_instruments import instruments, spell
 from tickwire.venues._okx_messages import CANDLES, EXTRAS, MESSAGES
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -113,6 +114,8 @@ OKX = Venue(
         connects_per_min=60,
     ),
     rest_url="https://www.okx.com",
+    instruments=partial(instruments, _kind),
+    spell=spell,
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
     extras=EXTRAS,
     verified="2026-08-24",

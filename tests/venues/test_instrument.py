@@ -1,0 +1,143 @@
+"""Names, and what venues list, by their recorded lists where there are any."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from os import environ
+from pathlib import Path
+
+import pytest
+
+from tickwire.venues import Instrument, Name, load, parse_name
+from tickwire.venues._instrument import decimals_of, step
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("BTC-USDT", Name("BTC", "USDT")),
+        ("BTC-USDT-PERP", Name("BTC", "USDT", is_perpetual=True)),
+        ("BTC/USDT", Name("BTC", "USDT")),
+        ("BTC/USDT:USDT", Name("BTC", "USDT", "USDT", is_perpetual=True)),
+        *[
+            (text, None)
+            for text in ("BTCUSDT", "BTC-USDT-SWAP", "BTC-USD-261225", "BTC-PERP-INTX", "xyz:TSLA",
+                         "BTC/USDT:USDT-240628", "/USDT", "BTC/", "-", "BTC-", "BTC/USDT:", "@1")
+        ],
+    ],
+)  # fmt: skip
+def test_names(text: str, name: Name | None) -> None:
+    assert parse_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("venue", "spot", "perpetual"),
+    [
+        ("okx", "BTC-USDT", "BTC-USDT-SWAP"),
+        ("bybit", "BTCUSDT", "BTCUSDT"),
+        ("coinbase", "BTC-USDT", "BTC-PERP-INTX"),
+        ("kraken", "BTC/USDT", "BTC/USDT"),
+        ("binance", "BTCUSDT", "BTCUSDT"),
+        ("binance-usdm", "BTCUSDT", "BTCUSDT"),
+        ("binance-coinm", "BTCUSDT", "BTCUSDT_PERP"),
+        ("hyperliquid", "BTC/USDT", "BTC"),
+    ],
+)
+def test_every_venue_spells_names(venue: str, spot: str, perpetual: str) -> None:
+    spell = load(venue).spell
+    assert spell is not None
+    assert spell(Name("BTC", "USDT")) == spot
+    assert spell(Name("BTC", "USDT", is_perpetual=True)) == perpetual
+
+
+def test_contracts_in_usdc_are_called_otherwise_at_bybit() -> None:
+    spell = load("bybit").spell
+    assert spell is not None
+    assert spell(Name("BTC", "USDC", is_perpetual=True)) == "BTCPERP"
+
+
+@pytest.mark.parametrize(
+    ("text", "decimals"),
+    [("0.10", 1), ("5", 0), ("1", 0), ("0.0000001", 7), ("1e-8", 8), ("", None)],
+)
+def test_decimals_of_a_step(text: str, decimals: int | None) -> None:
+    assert decimals_of(text) == decimals
+    assert step(text) == (float(text) if text else None)
+
+
+def read(venue: str, answer: object, symbols: Sequence[str] = ()) -> list[Instrument]:
+    found = load(venue)
+    assert found.instruments is not None
+    query = found.instruments(symbols)[0]
+    payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return [each for each in query.read(payload) if isinstance(each, Instrument)]
+
+
+def test_okx_asks_for_the_kinds_that_are_configured() -> None:
+    okx = load("okx").instruments
+    assert okx is not None
+
+    def asked(*symbols: str) -> list[str]:
+        return [query.path.partition("instType=")[2] for query in okx(symbols)]
+
+    assert asked("BTC-USDT", "ETH-USDT", "BTC-USDT-SWAP") == ["SPOT", "SWAP"]
+    assert asked() == ["FUTURES", "SPOT", "SWAP"]
+    options = ("BTC-USD-261225-90000-C", "ETH-USD-261225-9000-P")
+    assert asked(*options) == ["OPTION&instFamily=BTC-USD", "OPTION&instFamily=ETH-USD"]
+
+
+def test_okx() -> None:
+    plain = {"uly": "", "settleCcy": "", "ctVal": "", "ctType": "", "expTime": "", "state": "live"}
+    spot = plain | {"instType": "SPOT", "instId": "BTC-USDT", "baseCcy": "BTC", "quoteCcy": "USDT"}
+    swap = plain | {"instType": "SWAP", "instId": "BTC-USD-SWAP", "baseCcy": "", "quoteCcy": ""}
+    swap |= {"uly": "BTC-USD", "settleCcy": "BTC", "ctVal": "100", "ctType": "inverse"}
+    steps = {"tickSz": "0.1", "lotSz": "0.00000001"}
+    first, second = read("okx", {"data": [spot | steps, swap | steps]})
+    assert first == Instrument(
+        "BTC-USDT", "spot", "BTC", "USDT", tick_size=0.1, lot_size=1e-8, decimals=1, status="live"
+    )
+    assert (second.name, second.settle, second.inverse) == ("BTC-USD-PERP", "BTC", True)
+    assert second.contract_size == 100.0
+
+
+def test_kraken_spells_as_its_messages_do() -> None:
+    pair = {"wsname": "XBT/USD", "pair_decimals": 1, "lot_decimals": 8, "status": "online"}
+    (found,) = read("kraken", {"error": [], "result": {"XXBTZUSD": pair}})
+    assert (found.symbol, found.name) == ("BTC/USD", "BTC-USD")
+    assert (found.tick_size, found.lot_size, found.decimals) == (0.1, 1e-8, 1)
+
+
+def test_binance_and_hyperliquid() -> None:
+    filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.10"},
+               {"filterType": "LOT_SIZE", "stepSize": "0.001"}]  # fmt: skip
+    swap = {"symbol": "BTCUSDT", "contractType": "PERPETUAL", "baseAsset": "BTC",
+            "quoteAsset": "USDT", "marginAsset": "USDT", "deliveryDate": 4133404800000,
+            "filters": filters, "status": "TRADING"}  # fmt: skip
+    (found,) = read("binance-usdm", {"symbols": [swap]})
+    assert (found.name, found.tick_size, found.decimals) == ("BTC-USDT-PERP", 0.1, 1)
+    assert (found.expiry_ns, found.inverse) == (None, False)
+    meta = {"universe": [{"name": "BTC", "szDecimals": 5}, {"name": "OLD", "isDelisted": True}]}
+    first, second = read("hyperliquid", meta)
+    assert (first.name, first.lot_size, second.status) == ("BTC-USD-PERP", 1e-5, "delisted")
+
+
+@pytest.mark.captures
+def test_recorded_lists() -> None:
+    """Of 800 contracts and 920 products each is read, and each name is spelled as its symbol."""
+    root = Path(environ["TICKWIRE_CAPTURES"])
+    bybit = read("bybit", (root / "bybit/rest-instruments-info-linear-20260809.json").read_bytes())
+    assert Counter(each.kind for each in bybit) == {"perpetual": 760, "future": 40}
+    coinbase = read("coinbase", (root / "coinbase/rest-products-20260809.json").read_bytes())
+    assert len(coinbase) == 920
+    for venue, found in (("bybit", bybit), ("coinbase", coinbase)):
+        spell = load(venue).spell
+        assert spell is not None
+        for each in found:
+            assert each.tick_size
+            assert each.lot_size
+            name = parse_name(each.name)
+            if each.kind != "future":
+                assert name is not None
+                assert spell(name) == each.symbol
+    (btc,) = (each for each in bybit if each.symbol == "BTCUSDT")
+    assert (btc.tick_size, btc.lot_size, btc.decimals) == (0.1, 0.001, 1)
