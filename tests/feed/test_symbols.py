@@ -132,7 +132,8 @@ def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
 ) -> None:
     async def scenario(symbol: str) -> None:
         async with Simulator(venue, symbols=[known]) as sim:
-            given = source(venue, symbol, url=sim.ws_url, rest_url=sim.rest_url)
+            # With a known one, so that not every subscription is refused before the list has come.
+            given = source(venue, known, symbol, url=sim.ws_url, rest_url=sim.rest_url)
             await tickwire.FeedHandler([given]).run(duration_s=1.0)
 
     with pytest.raises(ConfigError, match=f"has no '.*', did you mean '{near}'"):
