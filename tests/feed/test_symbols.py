@@ -130,14 +130,14 @@ def test_another_server_and_a_wish_not_to_be_checked_are_not_asked() -> None:
 def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
     venue: str, known: str, unknown: str, near: str
 ) -> None:
-    async def scenario(symbol: str) -> None:
+    async def scenario(*symbols: str) -> None:
         async with Simulator(venue, symbols=[known]) as sim:
-            # With a known one, so that not every subscription is refused before the list has come.
-            given = source(venue, known, symbol, url=sim.ws_url, rest_url=sim.rest_url)
+            given = source(venue, *symbols, url=sim.ws_url, rest_url=sim.rest_url)
             await tickwire.FeedHandler([given]).run(duration_s=1.0)
 
     with pytest.raises(ConfigError, match=f"has no '.*', did you mean '{near}'"):
-        asyncio.run(scenario(unknown))
+        # With a known one, so that not every subscription is refused before the list has come.
+        asyncio.run(scenario(known, unknown))
     asyncio.run(scenario(known))
 
 
