@@ -211,3 +211,22 @@ def test_a_hole_that_no_leg_fills_breaks_the_chain_after_a_time() -> None:
     rows.take()
     ids = [row["venue_seq"] for row in rows.found["book"] if not row["is_snapshot"]]
     assert ids == [json.loads(text)["data"]["u"] for text in (first, second, third)]
+
+
+def test_of_copies_that_are_printed_differently_those_with_ids_are_known() -> None:
+    """Quotes have none, so that two servers of different kinds double them: docs/design.md."""
+    trade = '{"coin":"BTC","side":"B","px":"%s","sz":"2","time":1,"tid":7}'
+    quote = '{"coin":"BTC","time":1,"bbo":[{"px":"%s","sz":"2","n":1},null]}'
+    texts = (
+        '{"channel":"trades","data":[' + trade + "]}",
+        '{"channel":"bbo","data":' + quote + "}",
+    )
+    two = Rows("hyperliquid")
+    legs = Legs()
+    for number, price in enumerate(("1.50", "1.5")):
+        connection = two.feed.decoder.connection(number)
+        connection.join(legs, number)
+        for text in texts:
+            two.offer(connection, text % price, number)
+    assert [row["price"] for row in two.found["trades"]] == [1.5]
+    assert [row["bid_price"] for row in two.found["quotes"]] == [1.5, 1.5]

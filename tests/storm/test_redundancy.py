@@ -21,7 +21,8 @@ from tests.feed.test_handler import until
 from tests.storm.truth import MS, compare, made, read_gaps, read_rows
 
 import tickwire
-from tickwire.feed import changes, degrading
+from tickwire.feed import changes, degrading, sharing
+from tickwire.session import WindowLimiter, reporting
 from tickwire.sim import Simulator
 from tickwire.venues import load
 
@@ -322,3 +323,44 @@ async def test_what_the_new_connection_cannot_have_keeps_the_old_one(
     await run.run(work)
     run.check()
     assert run.summary["planned_changes"] == 0
+
+
+async def test_legs_of_several_sources_share_a_tight_limit_of_connects_and_none_starves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tickwire")
+    window_s = 1.0
+
+    def tight(count: int, _window_s: float = 60.0, **options: Any) -> WindowLimiter:
+        is_of_connects = "n_reserved" in options
+        return WindowLimiter(2, window_s) if is_of_connects else WindowLimiter(0)
+
+    monkeypatch.setattr(sharing, "WindowLimiter", tight)
+    monkeypatch.setattr(reporting, "LOGGED_WAIT_S", 0.1)
+    symbols, channels = VENUES["hyperliquid"]
+    async with Simulator("hyperliquid", rate=200, symbols=symbols) as sim:
+        sources = [
+            tickwire.Source(
+                venue="hyperliquid", channels=channels, symbols=[each], redundancy=2,
+                url=sim.ws_url, rest_url=sim.rest_url,
+            )
+            for each in symbols
+        ]  # fmt: skip
+        async with tickwire.FeedHandler(sources, [], state_dir=None) as feed:
+            await feed.ready()  # with a leg of each source: neither waits for the other's second
+            await until(lambda: len(sim.connections) == 4)
+            began_s = time.monotonic()
+            for number in range(4):
+                sim.inject(f"reset=#{number}")
+            await until(lambda: feed.summary()["connects"] == 8)
+            await until(lambda: len(sim.connections) == 4)
+            took_s = time.monotonic() - began_s
+        summary = feed.summary()
+    # Four of them, two a window, and what is left of the window before.
+    assert window_s <= took_s < 5 * window_s
+    assert summary["connect_limit_wait_s"] >= window_s
+    assert "waiting for the venue's limit of connects" in caplog.text
+    assert {source: set(legs) for source, legs in summary["legs"].items()} == {
+        "0": {"0", "1"},
+        "1": {"0", "1"},
+    }
