@@ -3,9 +3,8 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from tickwire.ring._export cimport ArrowArray
+from tickwire.ring._export cimport ColumnData, Form, Rows
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._tw_ring cimport MAX_COLUMNS
 
 
 # What all batches of a ring have in common.
@@ -15,13 +14,12 @@ cdef class Layout:
     cdef str table
     cdef tuple names
     cdef dict places                # column's name: its place
-    cdef int n_columns
-    cdef int kinds[MAX_COLUMNS]
-    cdef list dictionaries          # by column; None where it has no codes
+    cdef Form form
+    cdef list dictionaries          # by column; None where it has no codes; `form` points into them
     cdef list strings               # by column: str of every code met so far
 
     cdef object string_of(self, int place, int64_t code)
-    cdef object cell(self, const ArrowArray* array, int place, int64_t row)
+    cdef object cell(self, const ColumnData* column, int place, int64_t row)
 
 
 @cython.final
@@ -29,14 +27,14 @@ cdef class Layout:
 @cython.freelist(16)
 cdef class Batch:
     cdef Layout layout
-    cdef ArrowArray* array          # owned; the struct stays readable when pyarrow has taken it
+    cdef Rows* data                 # owned until `arrow` does; NULL: pyarrow did not take them
     cdef int64_t first              # rows before were dropped while they were copied
     cdef readonly int64_t num_rows
     cdef object arrow               # the RecordBatch, once it was asked for: it keeps the memory
 
     cdef int place_of(self, object key) except -1
     cdef object rows(self)
-    cdef object view(self, const ArrowArray* array, object dtype)
+    cdef object view(self, const ColumnData* column, object dtype)
 
 
 @cython.final
@@ -54,5 +52,5 @@ cdef class Row:
 cdef Row make_row(Layout layout)
 
 
-# A batch of what `build_batch` gave, without its first rows; it owns the array from then on.
-cdef Batch make_batch(Layout layout, ArrowArray* array, int64_t n_dropped)
+# A batch of what `copy_extent` gave, without its first rows; it owns them from then on.
+cdef Batch make_batch(Layout layout, Rows* data, int64_t n_dropped)

@@ -2,11 +2,11 @@
 
 Rules of this file
 ------------------
-- A batch is the memory that `build_batch` fills and nothing else: no object per column. What is
+- A batch is the memory that `copy_extent` fills and nothing else: no object per column. What is
   asked for is made then: a column's numpy array, the value of a row, the pyarrow.RecordBatch.
 - Memory is kept by what looks at it: arrays and rows keep the batch. It is never written again.
-- pyarrow takes the array over when the RecordBatch is made; the structs, which lie in the same
-  memory, can still be read, for the batch keeps the RecordBatch.
+- pyarrow takes the rows over when the RecordBatch is made; they can still be read, for the batch
+  keeps the RecordBatch.
 """
 
 cimport cython
@@ -17,7 +17,7 @@ from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.ring._dictionary cimport Dictionary
-from tickwire.ring._export cimport ArrowArray, import_batch
+from tickwire.ring._export cimport ColumnData, Rows, export_rows, free_rows, import_batch
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._tw_ring cimport (
     KIND_BINARY,
@@ -52,13 +52,14 @@ cdef class Layout:
     def __cinit__(self, Ring ring not None):
         self.schema = ring.schema
         self.table = ring.table.name
-        self.n_columns = ring.core.n_columns
+        self.form.n_columns = ring.core.n_columns
         self.names = tuple(column.name for column in ring.table.columns)
         self.places = {name: place for place, name in enumerate(self.names)}
         self.dictionaries = ring.code_dictionaries
         self.strings = [[] for _ in self.names]
-        for place in range(self.n_columns):
-            self.kinds[<int> place] = ring.core.columns[<int> place].kind
+        for place in range(self.form.n_columns):
+            self.form.kinds[<int> place] = ring.core.columns[<int> place].kind
+            self.form.dictionaries[<int> place] = ring.core.columns[<int> place].dictionary
 
     cdef object string_of(self, int place, int64_t code):
         # The same str for the same code.
@@ -71,12 +72,12 @@ cdef class Layout:
             strings.append(dictionary.value(each))
         return strings[code]
 
-    cdef object cell(self, const ArrowArray* array, int place, int64_t row):
+    cdef object cell(self, const ColumnData* column, int place, int64_t row):
         # The value of one row: int ns for a time, None for null.
-        cdef const void* values = array.buffers[1]
-        cdef const uint8_t* valid = <const uint8_t*> array.buffers[0]
+        cdef const void* values = column.buffers[1]
+        cdef const uint8_t* valid = <const uint8_t*> column.buffers[0]
         cdef const int32_t* offsets
-        cdef int kind = self.kinds[place]
+        cdef int kind = self.form.kinds[place]
         cdef int64_t code
         if kind == KIND_CODE16 or kind == KIND_CODE32:
             # A code of -1 is a null.
@@ -95,7 +96,7 @@ cdef class Layout:
             return (<const uint8_t*> values)[row >> 3] >> (row & 7) & 1 != 0
         if kind == KIND_TEXT or kind == KIND_BINARY:
             offsets = <const int32_t*> values
-            text = <const char*> array.buffers[2] + offsets[row]
+            text = <const char*> column.buffers[2] + offsets[row]
             size = offsets[row + 1] - offsets[row]
             if kind == KIND_TEXT:
                 return PyUnicode_DecodeUTF8(text, size, "replace")
@@ -142,8 +143,8 @@ cdef class Batch:
         raise TypeError("batches come from a feed")
 
     def __dealloc__(self):
-        if self.array != NULL and self.arrow is None:
-            self.array.release(self.array)
+        if self.data != NULL and self.arrow is None:
+            free_rows(self.data)
 
     def __len__(self):
         return self.num_rows
@@ -152,16 +153,16 @@ cdef class Batch:
         return f"<Batch of {self.layout.table}: {self.num_rows} x {self.num_columns}>"
 
     cdef int place_of(self, object key) except -1:
-        if self.array == NULL:
+        if self.data == NULL:
             raise ValueError("the batch has no rows: pyarrow did not take them")
         if isinstance(key, str):
             place = self.layout.places.get(key)
             if place is None:
                 raise KeyError(f"no column {key!r}: one of {', '.join(self.layout.names)}")
             return place
-        if not -self.layout.n_columns <= key < self.layout.n_columns:
-            raise IndexError(f"no column {key}: there are {self.layout.n_columns}")
-        return key % self.layout.n_columns
+        if not -self.layout.form.n_columns <= key < self.layout.form.n_columns:
+            raise IndexError(f"no column {key}: there are {self.layout.form.n_columns}")
+        return key % self.layout.form.n_columns
 
     def __getitem__(self, key):
         """Give a column, by its name or place.
@@ -175,21 +176,21 @@ cdef class Batch:
             None for null.
         """
         cdef int place = self.place_of(key)
-        cdef int kind = self.layout.kinds[place]
-        cdef const ArrowArray* array = self.array.children[place]
-        if kind == KIND_BOOL and array.buffers[0] == NULL:
-            return np.array([self.layout.cell(array, place, row) for row in self.rows()], np.bool_)
+        cdef int kind = self.layout.form.kinds[place]
+        cdef const ColumnData* column = &self.data.columns[place]
+        if kind == KIND_BOOL and column.buffers[0] == NULL:
+            return np.array([self.layout.cell(column, place, row) for row in self.rows()], np.bool_)
         if kind in (KIND_CODE16, KIND_CODE32, KIND_TEXT, KIND_BINARY, KIND_BOOL):
             made = np.empty(self.num_rows, object)
-            made[:] = [self.layout.cell(array, place, row) for row in self.rows()]
+            made[:] = [self.layout.cell(column, place, row) for row in self.rows()]
             return made
-        if kind not in (KIND_F64, KIND_TS) and array.buffers[0] != NULL:
-            cells = [self.layout.cell(array, place, row) for row in self.rows()]
+        if kind not in (KIND_F64, KIND_TS) and column.buffers[0] != NULL:
+            cells = [self.layout.cell(column, place, row) for row in self.rows()]
             return np.array(cells, float64)
         dtype = float64 if kind == KIND_F64 else datetime64 if kind == KIND_TS else (
             int32 if kind == KIND_I32 else int64
         )
-        return self.view(array, dtype)
+        return self.view(column, dtype)
 
     column = __getitem__
 
@@ -197,11 +198,11 @@ cdef class Batch:
         # Of the arrays.
         return range(self.first, self.first + self.num_rows)
 
-    cdef object view(self, const ArrowArray* array, object dtype):
+    cdef object view(self, const ColumnData* column, object dtype):
         cdef Values values = Values.__new__(Values)
         cdef Py_ssize_t size = dtype.itemsize
         values.batch = self
-        values.memory = <const char*> array.buffers[1] + self.first * size
+        values.memory = <const char*> column.buffers[1] + self.first * size
         values.n_bytes = self.num_rows * size
         array_view = frombuffer(values, dtype)
         array_view.setflags(write=False)
@@ -217,10 +218,10 @@ cdef class Batch:
             feed.
         """
         cdef int place = self.place_of(key)
-        cdef int kind = self.layout.kinds[place]
+        cdef int kind = self.layout.form.kinds[place]
         if kind != KIND_CODE16 and kind != KIND_CODE32:
             raise TypeError(f"column {key!r} has no codes")
-        return self.view(self.array.children[place], int32 if kind == KIND_CODE32 else int16)
+        return self.view(&self.data.columns[place], int32 if kind == KIND_CODE32 else int16)
 
     @property
     def schema(self):
@@ -235,7 +236,7 @@ cdef class Batch:
     @property
     def num_columns(self):
         """How many columns there are."""
-        return self.layout.n_columns
+        return self.layout.form.n_columns
 
     def to_arrow(self):
         """Give the rows as Arrow's own object, without a copy; the same one each time.
@@ -247,10 +248,14 @@ cdef class Batch:
         """
         if self.arrow is None:
             self.place_of(0)
+            array = export_rows(self.data, &self.layout.form, NULL)
+            if array == NULL:
+                self.data = NULL  # as below
+                raise MemoryError("no memory for a record batch")
             try:
-                arrow = import_batch(self.array, self.layout.schema)
+                arrow = import_batch(array, self.layout.schema)
             except BaseException:
-                self.array = NULL  # pyarrow has released it
+                self.data = NULL  # pyarrow has released it
                 raise
             self.arrow = arrow.slice(self.first) if self.first else arrow
         return self.arrow
@@ -268,12 +273,12 @@ cdef class Batch:
         return self.layout.schema.__arrow_c_schema__()
 
 
-cdef Batch make_batch(Layout layout, ArrowArray* array, int64_t n_dropped):
+cdef Batch make_batch(Layout layout, Rows* data, int64_t n_dropped):
     cdef Batch batch = Batch.__new__(Batch)
     batch.layout = layout
-    batch.array = array
+    batch.data = data
     batch.first = n_dropped
-    batch.num_rows = array.length - n_dropped
+    batch.num_rows = data.n_rows - n_dropped
     return batch
 
 
@@ -312,19 +317,19 @@ cdef class Row:
         if place == NULL:
             return PyObject_GenericGetAttr(self, name)
         cdef int found = <int> <object> place
-        return self.layout.cell(self.batch.array.children[found], found, self.at)
+        return self.layout.cell(&self.batch.data.columns[found], found, self.at)
 
     def __getitem__(self, key):
         if self.batch is None:
             raise ValueError("there is no row any more")
         cdef int place = self.batch.place_of(key)
-        return self.layout.cell(self.batch.array.children[place], place, self.at)
+        return self.layout.cell(&self.batch.data.columns[place], place, self.at)
 
     def __iter__(self):
         return iter([self[place] for place in range(len(self))])
 
     def __len__(self):
-        return 0 if self.layout is None else self.layout.n_columns
+        return 0 if self.layout is None else self.layout.form.n_columns
 
     def __dir__(self):
         return [*self._fields, "copy", "_asdict", "_fields"]

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 from tickwire.ring._attachment cimport Attachment
 from tickwire.ring._batch cimport Layout, Row
-from tickwire.ring._export cimport ArrowArray, Extent
+from tickwire.ring._export cimport Extent, Rows
 
 cdef enum:
     MAX_RUNS = 4096
@@ -26,9 +26,10 @@ cdef class Consumer(Attachment):
     cdef object take_rows(self, int64_t limit)
     cdef object take_light(self, int64_t limit)
     cdef Layout find_layout(self)
+    cdef object import_rows(self, Rows* rows, bint borrows)
     cdef Row view_rows(self)
     cdef int64_t first_mono_ns(self) noexcept nogil
-    cdef ArrowArray* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL
+    cdef Rows* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL
     cdef object take_held(self, int64_t limit)
     cdef int64_t begin_take(self, int64_t limit) noexcept nogil
     cdef int64_t commit_take(self) noexcept nogil

@@ -14,11 +14,12 @@ from libc.stdint cimport int64_t
 from tickwire.ring._attachment cimport Attachment
 from tickwire.ring._batch cimport Layout, Row, make_batch, make_row
 from tickwire.ring._export cimport (
-    ArrowArray,
-    build_batch,
+    Rows,
+    copy_extent,
+    export_rows,
+    free_rows,
     import_batch,
     measure,
-    release_batch,
 )
 from tickwire.ring._memory cimport (
     tw_compare_exchange,
@@ -140,34 +141,47 @@ cdef class Consumer(Attachment):
         return self.take_rows(self.enter(max_rows))
 
     cdef object take_rows(self, int64_t limit):
-        cdef ArrowArray* array
+        cdef Rows* rows
         cdef int64_t n_dropped = 0
         self.busy = True
         try:
             if self.commits:
                 return self.take_held(limit)
-            array = self.copy_rows(limit, &n_dropped)
+            rows = self.copy_rows(limit, &n_dropped)
         finally:
             self.busy = False
-        if array == NULL:
+        if rows == NULL:
             return None
         self.tell_room()
-        batch = import_batch(array, self.ring.schema)
+        batch = self.import_rows(rows, False)
         return batch.slice(n_dropped) if n_dropped else batch
 
     cdef object take_light(self, int64_t limit):
         """The same as a `Batch`; rows are released at once."""
-        cdef ArrowArray* array
+        cdef Rows* rows
         cdef int64_t n_dropped = 0
         self.busy = True
         try:
-            array = self.copy_rows(limit, &n_dropped)
+            rows = self.copy_rows(limit, &n_dropped)
         finally:
             self.busy = False
-        if array == NULL:
+        if rows == NULL:
             return None
         self.tell_room()
-        return make_batch(self.find_layout(), array, n_dropped)
+        return make_batch(self.find_layout(), rows, n_dropped)
+
+    cdef object import_rows(self, Rows* rows, bint borrows):
+        # As Arrow's own object, which owns them.
+        cdef Layout layout
+        try:
+            layout = self.find_layout()
+        except BaseException:
+            free_rows(rows)
+            raise
+        array = export_rows(rows, &layout.form, self.core.mapping if borrows else NULL)
+        if array == NULL:
+            raise MemoryError("no memory for a record batch")
+        return import_batch(array, self.ring.schema)
 
     cdef Layout find_layout(self):
         if self.layout is None:
@@ -182,9 +196,9 @@ cdef class Consumer(Attachment):
         """When the next row that it takes was read; there must be one."""
         return self.core.recv_mono[tw_load_acquire(&self.gate.value) >> 1 & self.core.mask]
 
-    cdef ArrowArray* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL:
+    cdef Rows* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL:
         # A batch and how many of its first rows were dropped meanwhile; NULL where there is none.
-        cdef ArrowArray* array
+        cdef Rows* rows
         cdef int64_t first
         while True:
             first = self.begin_take(limit)
@@ -192,21 +206,21 @@ cdef class Consumer(Attachment):
                 return NULL
             if self.extent.n_bytes > NOGIL_BYTES:
                 with nogil:
-                    array = build_batch(self.core, &self.extent, False)
-                    first = self.commit_take() if array != NULL else 0
+                    rows = copy_extent(self.core, &self.extent, False)
+                    first = self.commit_take() if rows != NULL else 0
             else:
-                array = build_batch(self.core, &self.extent, False)
-                first = self.commit_take() if array != NULL else 0
-            if array == NULL:
+                rows = copy_extent(self.core, &self.extent, False)
+                first = self.commit_take() if rows != NULL else 0
+            if rows == NULL:
                 raise MemoryError("no memory for a record batch")
             if first < self.extent.stop:
                 n_dropped[0] = first - self.extent.first
-                return array
-            release_batch(array)
+                return rows
+            free_rows(rows)
 
     cdef object take_held(self, int64_t limit):
         # Copy under a lease, so that the writer cannot pass what is copied, and keep the gate.
-        cdef ArrowArray* array
+        cdef Rows* rows
         cdef int64_t at, first, stop
         while True:
             at = tw_load_acquire(&self.gate.value)
@@ -219,17 +233,17 @@ cdef class Consumer(Attachment):
         measure(self.core, first, stop, &self.extent)
         if self.extent.n_bytes > NOGIL_BYTES:
             with nogil:
-                array = build_batch(self.core, &self.extent, False)
+                rows = copy_extent(self.core, &self.extent, False)
         else:
-            array = build_batch(self.core, &self.extent, False)
-        if array != NULL:
+            rows = copy_extent(self.core, &self.extent, False)
+        if rows != NULL:
             self.note_runs(first, self.extent.stop)
             tw_store_release(&self.gate.taken, self.extent.stop)
         tw_store_release(&self.gate.value, at)
         self.tell_room()  # a ring that drops waits for leases
-        if array == NULL:
+        if rows == NULL:
             raise MemoryError("no memory for a record batch")
-        return import_batch(array, self.ring.schema)
+        return self.import_rows(rows, False)
 
     def commit(self):
         """Release the rows that were taken; nothing happens where they were released already.
@@ -308,7 +322,7 @@ cdef class Consumer(Attachment):
         """
         cdef int64_t limit = self.enter(max_rows)
         cdef int64_t gate, first, stop, wrap
-        cdef ArrowArray* array
+        cdef Rows* rows
         while True:
             gate = tw_load_acquire(&self.gate.value)
             first = gate >> 1
@@ -323,13 +337,13 @@ cdef class Consumer(Attachment):
             while first < stop:
                 wrap = (first | self.core.mask) + 1
                 measure(self.core, first, min(stop, wrap), &self.extent)
-                array = build_batch(self.core, &self.extent, True)
-                if array == NULL:
+                rows = copy_extent(self.core, &self.extent, True)
+                if rows == NULL:
                     raise MemoryError("no memory for a record batch")
                 if self.extent.stop < min(stop, wrap):
                     stop = self.extent.stop
                 first = self.extent.stop
-                batches.append(import_batch(array, self.ring.schema))
+                batches.append(self.import_rows(rows, True))
         except BaseException:
             self.lease_stop = -1
             tw_store_release(&self.gate.value, gate)

@@ -2,9 +2,10 @@
 
 Rules of this file
 ------------------
-- One allocation holds a batch whole: the interface's structs and all that is copied, each buffer on
-  a 64-byte line. It is freed when the last of the batch's arrays is released, by any thread,
-  without the GIL.
+- One allocation holds what is copied of a batch, each buffer on a 64-byte line. The interface's
+  structs, which are more than the data of a few rows, are another one, made where Arrow is asked
+  for. Both are freed when the last of the batch's arrays is released, by any thread, without the
+  GIL.
 - What is borrowed (dictionaries; in a lease also the ring's columns) is kept alive by counted
   mappings, so batches outlive ring, consumer and dictionaries.
 - A writer that drops oldest rows may overwrite rows while they are copied; the caller discards
@@ -82,13 +83,13 @@ cdef extern from "tickwire/ring/bitmap.h" nogil:
 cdef struct ColumnArray:
     ArrowArray array
     ArrowArray values               # of a dictionary
-    const void* buffers[3]
     const void* value_buffers[3]
 
 cdef struct Batch:
     ArrowArray array                # first, so that a Batch* is an ArrowArray*
     int64_t refs                    # arrays not released yet
     const void* no_buffers[1]
+    Rows* rows                      # owned
     int size_class                  # of its memory, for tw_pool_give
     int n_kept
     tw_mapping* kept[MAX_COLUMNS + 1]
@@ -173,48 +174,76 @@ cdef int64_t copied_bytes(const tw_ring* ring, const Extent* extent, bint borrow
     return total
 
 
-cdef ArrowArray* build_batch(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil:
+cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil:
     cdef int64_t n = extent.stop - extent.first
     cdef int n_columns = ring.n_columns
-    cdef int64_t columns_at = line(sizeof(Batch))
-    cdef int64_t children_at = line(columns_at + n_columns * <int64_t> sizeof(ColumnArray))
-    cdef int64_t data_at = line(children_at + n_columns * <int64_t> sizeof(void*))
-    cdef int size_class
-    cdef uint8_t* memory = <uint8_t*> tw_pool_take(
+    cdef int64_t data_at = line(
+        <int64_t> sizeof(Rows) + (n_columns - 1) * <int64_t> sizeof(ColumnData)
+    )
+    cdef int size_class, i
+    cdef Rows* rows = <Rows*> tw_pool_take(
         <size_t> (data_at + copied_bytes(ring, extent, borrow)), &size_class
     )
-    if memory == NULL:
+    if rows == NULL:
         return NULL
-    memset(memory, 0, <size_t> children_at)
-    cdef Batch* batch = <Batch*> memory
-    batch.size_class = size_class
-    cdef ColumnArray* columns = <ColumnArray*> (memory + columns_at)
-    cdef ArrowArray** children = <ArrowArray**> (memory + children_at)
+    rows.n_rows = n
+    rows.size_class = size_class
+    memset(rows.columns, 0, n_columns * sizeof(ColumnData))
     cdef Source source
     source.slot = extent.first & ring.mask
     source.n = n
     source.n_first = min(n, ring.capacity - source.slot)
-    source.out = memory + data_at
+    source.out = <uint8_t*> rows + data_at
+    for i in range(n_columns):
+        if is_text(ring.columns[i].kind):
+            fill_text(ring, i, extent, &rows.columns[i], &source)
+        elif ring.columns[i].kind == KIND_BOOL:
+            fill_bools(ring, i, &rows.columns[i], &source)
+        else:
+            fill_numbers(ring, i, &rows.columns[i], &source, borrow)
+    return rows
+
+
+cdef void free_rows(Rows* rows) noexcept nogil:
+    tw_pool_give(rows, rows.size_class)
+
+
+cdef ArrowArray* export_rows(Rows* rows, const Form* form, tw_mapping* borrowed) noexcept nogil:
+    cdef int n_columns = form.n_columns
+    cdef int64_t columns_at = line(sizeof(Batch))
+    cdef int64_t children_at = line(columns_at + n_columns * <int64_t> sizeof(ColumnArray))
+    cdef int size_class, i
+    cdef uint8_t* memory = <uint8_t*> tw_pool_take(
+        <size_t> line(children_at + n_columns * <int64_t> sizeof(void*)), &size_class
+    )
+    if memory == NULL:
+        free_rows(rows)
+        return NULL
+    memset(memory, 0, <size_t> children_at)
+    cdef Batch* batch = <Batch*> memory
+    batch.rows = rows
+    batch.size_class = size_class
+    cdef ColumnArray* columns = <ColumnArray*> (memory + columns_at)
+    cdef ArrowArray** children = <ArrowArray**> (memory + children_at)
     cdef ColumnArray* column
-    cdef int i, kind
     for i in range(n_columns):
         column = &columns[i]
         children[i] = &column.array
-        kind = ring.columns[i].kind
-        open_array(batch, &column.array, n, column.buffers, 3 if is_text(kind) else 2)
-        if is_text(kind):
-            fill_text(ring, i, extent, column, &source)
-        elif kind == KIND_BOOL:
-            fill_bools(ring, i, column, &source)
-        else:
-            fill_numbers(ring, i, column, &source, borrow)
-        if ring.columns[i].dictionary != NULL:
-            fill_dictionary(batch, ring.columns[i].dictionary, column)
-    open_array(batch, &batch.array, n, batch.no_buffers, 1)
+        open_array(
+            batch,
+            &column.array,
+            rows.n_rows,
+            rows.columns[i].buffers,
+            3 if is_text(form.kinds[i]) else 2,
+        )
+        column.array.null_count = rows.columns[i].null_count
+        if form.dictionaries[i] != NULL:
+            add_dictionary(batch, form.dictionaries[i], column)
+    open_array(batch, &batch.array, rows.n_rows, batch.no_buffers, 1)
     batch.array.n_children = n_columns
     batch.array.children = children
-    if borrow:
-        keep(batch, ring.mapping)
+    if borrowed != NULL:
+        keep(batch, borrowed)
     return &batch.array
 
 
@@ -248,6 +277,7 @@ cdef void release_batch(ArrowArray* array) noexcept nogil:
     if tw_add(&batch.refs, -1) == 0:
         for i in range(batch.n_kept):
             tw_mapping_release(batch.kept[i])
+        free_rows(batch.rows)
         tw_pool_give(batch, batch.size_class)
 
 
@@ -260,7 +290,7 @@ cdef void copy_wrapped(
 
 
 cdef void fill_numbers(
-    const tw_ring* ring, int i, ColumnArray* column, Source* source, bint borrow
+    const tw_ring* ring, int i, ColumnData* column, Source* source, bint borrow
 ) noexcept nogil:
     cdef int kind = ring.columns[i].kind
     cdef int64_t size = width(kind)
@@ -285,9 +315,9 @@ cdef void fill_numbers(
     source.out += line((n + 7) >> 3)
     column.buffers[0] = bitmap
     if found & TW_HAS_VALUES:
-        column.array.null_count = write_bitmap(kind, values, n, bitmap)
+        column.null_count = write_bitmap(kind, values, n, bitmap)
     else:
-        column.array.null_count = n
+        column.null_count = n
         memset(bitmap, 0, <size_t> ((n + 7) >> 3))
 
 
@@ -342,7 +372,7 @@ cdef int64_t count(const uint8_t* data, const Source* source, uint8_t value) noe
 
 
 cdef void fill_bools(
-    const tw_ring* ring, int i, ColumnArray* column, Source* source
+    const tw_ring* ring, int i, ColumnData* column, Source* source
 ) noexcept nogil:
     # 0, 1, and 2 for null: bit 0 is the value, bit 1 the lack of one.
     cdef const uint8_t* data = <const uint8_t*> ring.columns[i].values
@@ -351,12 +381,12 @@ cdef void fill_bools(
     if ring.columns[i].nullable:
         n_nulls = count(data, source, 2)
         if n_nulls > 0:
-            column.array.null_count = n_nulls
+            column.null_count = n_nulls
             column.buffers[0] = pack(data, source, 1, 1)
 
 
 cdef void fill_text(
-    const tw_ring* ring, int i, const Extent* extent, ColumnArray* column, Source* source
+    const tw_ring* ring, int i, const Extent* extent, ColumnData* column, Source* source
 ) noexcept nogil:
     cdef const int64_t* ends = tw_ends(&ring.columns[i])
     cdef int64_t start = extent.text_starts[i]
@@ -377,11 +407,11 @@ cdef void fill_text(
     if ring.columns[i].valid != NULL:
         n_nulls = count(ring.columns[i].valid, source, 0)
         if n_nulls > 0:
-            column.array.null_count = n_nulls
+            column.null_count = n_nulls
             column.buffers[0] = pack(ring.columns[i].valid, source, 0, 0)
 
 
-cdef void fill_dictionary(
+cdef void add_dictionary(
     Batch* batch, const tw_dictionary* memory, ColumnArray* column
 ) noexcept nogil:
     # Acquire: every code of the rows copied was counted before the rows were published.
