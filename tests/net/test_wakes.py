@@ -269,6 +269,7 @@ def test_what_ends_the_loop_ends_it_and_not_the_read(
     ring: Ring, read: Reads, kind: type[BaseException], loop: str
 ) -> None:
     finished: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
 
     def stop(price: float) -> None:
         if price:
@@ -279,15 +280,15 @@ def test_what_ends_the_loop_ends_it_and_not_the_read(
         finished.append("read")
 
     async def main() -> None:
-        following = await Following(ring, stop).begin(read)
+        tasks.append((await Following(ring, stop).begin(read)).task)
         asyncio.get_running_loop().call_soon(scene)
         await asyncio.sleep(10)
-        await following.task
 
     factory = asyncio.new_event_loop if loop == "asyncio" else __import__(loop).new_event_loop
     with pytest.raises(kind), asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())
     assert finished == ["read"]
+    assert isinstance(tasks[0].exception(), kind)
 
 
 async def test_a_resumed_task_may_read_and_wake_others(ring: Ring, read: Reads, tasks: str) -> None:
