@@ -35,10 +35,10 @@ from tickwire.feed.planning import SourcePlan
 from tickwire.ledger import MOST_ID, Hole, Ledger, Missing, Place, StreamGaps, StreamState
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
-from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
+from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn, unless_set
 from tickwire.venues import Backfill
 
-LOOK_S = 0.05
+LOOK_S = 0.25  # at holes that are not due, which end as seldom
 FULL_RING_S = 0.05  # each try decodes a page again
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
@@ -163,7 +163,11 @@ class Backfiller:
                     running[stream] = spawn(
                         f"backfill of {filling.symbol}", self._fill(filling, rest, next_conn)
                     )
-                await asyncio.sleep(LOOK_S)
+                if running and not self.holes.found.is_set():
+                    ended = asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
+                    await unless_set(self.holes.found, spawn("the end of a backfill", ended))
+                elif waiting or self.holes.found.is_set():
+                    await asyncio.sleep(LOOK_S)  # no signal tells that a trade has come after one
         finally:
             await cancel_all(running.values())
             for hole in (*self._unfinished, *waiting.values(), *self.holes.take_due(is_last=True)):
