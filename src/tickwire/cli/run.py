@@ -46,6 +46,10 @@ def run(
     ] = False,
 ) -> None:
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
+    from tickwire.cli.memory import give_memory_back
+
+    give_memory_back()  # before Arrow is imported
+
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
     from tickwire.cli.report import closing_report

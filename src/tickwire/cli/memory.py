@@ -1,0 +1,40 @@
+"""What a run does so that its memory stays as small as what it holds.
+
+Rules of this file
+------------------
+- A feed allocates for years in several threads: what allocators keep for later is kept for ever.
+  So malloc has one arena and gives back what is free, and so does Arrow's allocator.
+- To be called before Arrow is imported: its allocator reads its options once.
+- What the environment says counts.
+- Nothing of it concerns the path of a message, which allocates nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+# Options of mallopt(3), as glibc's malloc.h numbers them, and what the environment calls them.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
+SETTINGS = (
+    (M_ARENA_MAX, 1, "MALLOC_ARENA_MAX"),
+    (M_TRIM_THRESHOLD, 131_072, "MALLOC_TRIM_THRESHOLD_"),
+    (M_TOP_PAD, 0, "MALLOC_TOP_PAD_"),
+    (M_MMAP_THRESHOLD, 131_072, "MALLOC_MMAP_THRESHOLD_"),
+)
+PURGE_AT_ONCE = ("MIMALLOC_PURGE_DELAY", "0")
+
+
+def give_memory_back() -> list[str]:
+    """Let allocators give free memory back at once; gives what was set, by its name."""
+    name, value = PURGE_AT_ONCE
+    done = [] if name in os.environ else [name]
+    os.environ.setdefault(name, value)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # not glibc
+        return done
+    for option, setting, name in SETTINGS:
+        if name not in os.environ and mallopt(option, setting):
+            done.append(name)
+    return done

@@ -1,0 +1,60 @@
+"""A run's allocators give free memory back."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+TRY = """
+import os, sys
+from tickwire.cli.memory import give_memory_back
+print(",".join(give_memory_back()))
+assert "pyarrow" not in sys.modules, "its allocator has read its options"
+import pyarrow as pa
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+before = resident()
+for _ in range(3):
+    held = [pa.allocate_buffer(1 << 20) for _ in range(64)]
+    for each in held:
+        memoryview(each).cast("B")[:] = b"x" * (1 << 20)
+    del held, each
+print(resident() - before)
+"""
+
+
+def tried(**environment: str) -> tuple[list[str], float]:
+    names = {name: value for name, value in os.environ.items() if "MALLOC" not in name}
+    done = subprocess.run(  # noqa: S603 - this Python
+        [sys.executable, "-c", TRY],
+        env=names | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second = done.stdout.splitlines()
+    return first.split(","), float(second)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_what_arrow_frees_is_given_back() -> None:
+    done, kept_mib = tried()
+    assert done == [
+        "MIMALLOC_PURGE_DELAY",
+        "MALLOC_ARENA_MAX",
+        "MALLOC_TRIM_THRESHOLD_",
+        "MALLOC_TOP_PAD_",
+        "MALLOC_MMAP_THRESHOLD_",
+    ]
+    assert kept_mib < 16  # of 64
+
+
+def test_what_the_environment_says_counts() -> None:
+    done, _ = tried(MIMALLOC_PURGE_DELAY="1000", MALLOC_ARENA_MAX="4")
+    assert "MIMALLOC_PURGE_DELAY" not in done
+    assert "MALLOC_ARENA_MAX" not in done
