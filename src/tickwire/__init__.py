@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tickwire import errors, session, venues, wire
     from tickwire.config import (
         AlertSettings,
+        BooksSettings,
         Config,
         EmergencySettings,
         Feed,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     )
     from tickwire.feed import (
         BatchConsumer,
+        BookView,
         FeedHandler,
         GapEvent,
         GapStream,
@@ -44,6 +46,8 @@ __all__ = [
     "AlertSettings",
     "Batch",
     "BatchConsumer",
+    "BookView",
+    "BooksSettings",
     "Config",
     "Coordinator",
     "DuckDBSink",
@@ -82,6 +86,8 @@ _HOMES = {
     "AlertSettings": ("tickwire.config", "AlertSettings"),
     "Batch": ("tickwire.ring", "Batch"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
+    "BookView": ("tickwire.feed", "BookView"),
+    "BooksSettings": ("tickwire.config", "BooksSettings"),
     "Coordinator": ("tickwire.supervise", "Coordinator"),
     "EmergencySettings": ("tickwire.config", "EmergencySettings"),
     "EmergencyEvent": ("tickwire.supervise", "EmergencyEvent"),

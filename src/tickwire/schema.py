@@ -72,6 +72,14 @@ UNITS = {
     "funding_rate": "fraction per funding interval of the venue",
     "order_count": "orders",
     "trade_count": "trades",
+    "level": "levels that are better",
+    "levels": "levels of both sides",
+    "checked": "checks of the book",
+    "mismatched": "checks that failed",
+    "messages": "messages since the start",
+    "orphans": "deletes of absent levels",
+    "crossed": "messages that left the sides crossed",
+    "truncated": "levels dropped past the subscribed depth",
     "lost": "rows",
     "venue_seq": "the venue's numbering",
     "venue_prev_seq": "the venue's numbering",
@@ -228,6 +236,35 @@ TABLES: dict[str, Table] = {
             Column("trade_id", Kind.TEXT, nullable=True, text_bytes=24),
         ),
         _table(
+            "books",
+            Column("channel", Kind.CODE16),
+            Column("state", Kind.CODE16),
+            Column("reason", Kind.CODE16, nullable=True),
+            Column("levels", Kind.I64),
+            Column("checked", Kind.I64, nullable=True),
+            Column("mismatched", Kind.I64, nullable=True),
+            Column("messages", Kind.I64),
+            Column("orphans", Kind.I64),
+            Column("crossed", Kind.I64),
+            Column("truncated", Kind.I64),
+            has_source=False,
+        ),
+        _table(
+            "top",
+            Column("channel", Kind.CODE16),
+            *_floats("bid_price", "bid_size", "ask_price", "ask_size", nullable=True),
+            Column("venue_seq", Kind.I64, nullable=True),
+        ),
+        _table(
+            "depth",
+            Column("channel", Kind.CODE16),
+            Column("side", Kind.CODE16),
+            Column("level", Kind.I32),
+            *_floats("price", "size"),
+            Column("last", Kind.BOOL),
+            Column("venue_seq", Kind.I64, nullable=True),
+        ),
+        _table(
             "gaps",
             Column("gap_id", Kind.I64),
             Column("table_name", Kind.CODE16),
@@ -262,3 +299,7 @@ TABLES: dict[str, Table] = {
 
 # Written by the feed itself, not by a venue's messages.
 SYSTEM_TABLES = ("gaps", "sessions", "quarantine")
+# Made from the rows of `book` where `[books]` asks for it: neither has streams of its own.
+BOOK_TABLES = ("books", "top", "depth")
+# Those that messages feed.
+DATA_TABLES = tuple(name for name in TABLES if name not in (*SYSTEM_TABLES, *BOOK_TABLES))

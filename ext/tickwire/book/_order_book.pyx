@@ -69,7 +69,9 @@ cdef class OrderBook:
         if is_snapshot:
             tw_book_apply(&self.book, -1, 0, 0, True)
         for side, price, size in levels:
-            tw_book_apply(&self.book, TW_ASKS if side == "ask" else TW_BIDS, price, size, is_snapshot)
+            tw_book_apply(
+                &self.book, TW_ASKS if side == "ask" else TW_BIDS, price, size, is_snapshot
+            )
         tw_book_end(&self.book)
         if self.book.has_failed:
             raise MemoryError("no memory for the book's levels")

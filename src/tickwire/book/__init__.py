@@ -7,7 +7,8 @@ Its C part: ext/tickwire/book.
 
 from tickwire.book._held import HeldDelta, HeldDeltas
 from tickwire.book._order_book import OrderBook
+from tickwire.book._reader import BookReader
 from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
 
-__all__ = ["RULES", "BookSplice", "HeldDelta", "HeldDeltas", "OrderBook"]
+__all__ = ["RULES", "BookReader", "BookSplice", "HeldDelta", "HeldDeltas", "OrderBook"]

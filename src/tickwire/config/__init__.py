@@ -5,6 +5,7 @@ stand beside them.
 Words: feed, source, sink, key, problem, plugin. Its C part: nowhere.
 """
 
+from tickwire.config.books import BooksSettings
 from tickwire.config.loading import Config, load
 from tickwire.config.models import (
     ConnectionOptions,
@@ -21,6 +22,7 @@ from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSe
 
 __all__ = [
     "AlertSettings",
+    "BooksSettings",
     "Config",
     "ConnectionOptions",
     "Context",

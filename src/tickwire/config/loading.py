@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tickwire.config.books import BooksSettings
 from tickwire.config.models import Feed, SinkSettings, Source
 from tickwire.config.plugins import PluginError, load_plugin, plugin_names
 from tickwire.config.problems import shown, unknown_key
@@ -19,12 +20,13 @@ from tickwire.errors import ConfigError
 
 # The group of entry points by which a sink's settings are found; their name is its `type`.
 SINKS = "tickwire.sinks"
-_TOP = ("feed", "source", "sink", "metrics", "alert", "emergency", "severity")
+_TOP = ("feed", "source", "sink", "books", "metrics", "alert", "emergency", "severity")
 _Made = TypeVar(
     "_Made",
     Feed,
     Source,
     SinkSettings,
+    BooksSettings,
     MetricsSettings,
     AlertSettings,
     EmergencySettings,
@@ -38,7 +40,7 @@ class Config:
 
     Parameters
     ----------
-    feed, sources, sinks, metrics, alerts, emergencies, severities
+    feed, sources, sinks, books, metrics, alerts, emergencies, severities
         Its sections.
     origin
         The file as the user named it, for messages; empty where there is none.
@@ -54,6 +56,7 @@ class Config:
     alerts: tuple[AlertSettings, ...] = ()
     emergencies: tuple[EmergencySettings, ...] = ()
     severities: tuple[SeveritySettings, ...] = ()
+    books: BooksSettings | None = None
     places: Mapping[str, Sequence[int]] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, section: str, index: int) -> str:
@@ -112,6 +115,9 @@ def load(path: str | Path) -> Config:
     feed = _section("feed", document.get("feed", {}), Feed, problems)
     sources = _sections("source", document.get("source", []), source, problems)
     sinks = _sections("sink", document.get("sink", []), _sink, problems)
+    books = None
+    if "books" in document:
+        books = _section("books", document["books"], BooksSettings, problems)
     metrics = _section("metrics", document.get("metrics", {}), MetricsSettings, problems)
     alerts = _sections("alert", document.get("alert", []), alert, problems)
     hooks = _sections("emergency", document.get("emergency", []), EmergencySettings, problems)
@@ -130,6 +136,7 @@ def load(path: str | Path) -> Config:
             "emergency": tuple(hooks),
             "severity": tuple(severities),
         },
+        books=books,
         metrics=metrics or MetricsSettings(),
         alerts=tuple(alerts.values()),
         emergencies=tuple(hook.anchored(folder) for hook in hooks.values()),

@@ -4,6 +4,7 @@ Knows nothing of: the command line.
 Words: feed handler, source, sink, consumer, plan, summary. Its C part: ext/tickwire/feed.
 """
 
+from tickwire.feed.book_view import BookView
 from tickwire.feed.consumer import BatchConsumer, LightConsumer
 from tickwire.feed.following import GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.handler import FeedHandler
@@ -14,6 +15,7 @@ from tickwire.feed.summary import Status
 
 __all__ = [
     "BatchConsumer",
+    "BookView",
     "FeedHandler",
     "GapEvent",
     "GapStream",

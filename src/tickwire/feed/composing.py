@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tickwire.config import (
     AlertSettings,
+    BooksSettings,
     Config,
     Feed,
     FeedKeys,
@@ -29,12 +30,15 @@ def config_of(
     sinks: SinkSettings | Sequence[SinkSettings],
     feed: FeedKeys,
     *,
+    books: BooksSettings | None,
     metrics: MetricsSettings | None,
     alerts: Sequence[AlertSettings],
     severities: Sequence[SeveritySettings],
 ) -> Config:
     """Put together what a program gave to `FeedHandler`."""
     config = _with_sources(sources, sinks, feed)
+    if books is not None:
+        config = replace(config, books=books)
     if metrics is not None or alerts or severities:
         config = replace(
             config,

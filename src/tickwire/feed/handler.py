@@ -11,6 +11,7 @@ from typing import Unpack
 
 from tickwire.config import (
     AlertSettings,
+    BooksSettings,
     Config,
     Feed,
     FeedKeys,
@@ -49,6 +50,8 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         What comes in: a source, several, or a whole `Config` with its sinks.
     sinks
         Where it goes; a feed without sinks serves `batches` alone.
+    books
+        Order books are kept.
     metrics
         Where the feed answers `/metrics` and `/health`.
     alerts
@@ -75,6 +78,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         sources: Config | Source | Sequence[Source],
         sinks: SinkSettings | Sequence[SinkSettings] = (),
         *,
+        books: BooksSettings | None = None,
         metrics: MetricsSettings | None = None,
         alerts: Sequence[AlertSettings] = (),
         severities: Sequence[SeveritySettings] = (),
@@ -82,7 +86,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         **feed: Unpack[FeedKeys],
     ) -> None:
         self.config = config_of(
-            sources, sinks, feed, metrics=metrics, alerts=alerts, severities=severities
+            sources, sinks, feed, books=books, metrics=metrics, alerts=alerts, severities=severities
         )
         if replays:
             self.config = without_state(self.config)

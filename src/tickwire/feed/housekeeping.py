@@ -102,6 +102,8 @@ class Housekeeping:
         """Write down what is due, reserve sequence numbers, and look for what has failed."""
         self._pipeline.ledger.housekeeping()
         self._pipeline.lag.look()
+        if self._sources and self._pipeline.kept_books is not None:
+            self._pipeline.kept_books.look()
         for source in self._sources:
             source.housekeeping()
         self._committed.look()

@@ -14,6 +14,7 @@ from tickwire.book import BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.backfill import Backfiller
 from tickwire.feed.books import Books
+from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
@@ -21,11 +22,12 @@ from tickwire.feed.symbol_rows import watch_symbols
 from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
-from tickwire.schema import SYSTEM_TABLES, TABLES, Table
+from tickwire.schema import DATA_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.supervise import Failures
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
+QUIET_TABLES = (*SYSTEM_TABLES, "books")
 
 MOST_BACKFILLS = 4096  # whose rows are known as such
 
@@ -100,7 +102,7 @@ class Pipeline:
         self.rings = {
             name: Ring(
                 table,
-                min(feed.ring_rows, SYSTEM_ROWS) if name in SYSTEM_TABLES else feed.ring_rows,
+                min(feed.ring_rows, SYSTEM_ROWS) if name in QUIET_TABLES else feed.ring_rows,
                 self.dictionaries,
                 overflow="block" if blocks else feed.overflow,
                 seq_base=first_numbers[name],
@@ -118,7 +120,7 @@ class Pipeline:
         )
         self.lag = LagWatch(self.rings, self.ledger, self.metrics)
         self.streams = {
-            name: Streams(ring) for name, ring in self.rings.items() if name not in SYSTEM_TABLES
+            name: Streams(ring) for name, ring in self.rings.items() if name in DATA_TABLES
         }
         for name, streams in self.streams.items():
             streams.silences.by_recv = blocks
@@ -141,6 +143,17 @@ class Pipeline:
             for number, source in enumerate(plan.sources)
         )
         self._quarantine.on_message = self._undecoded
+        self.kept_books: KeptBooks | None = None
+        if plan.config.books is not None and "books" in self.rings:
+            self.kept_books = KeptBooks(
+                plan.config.books,
+                plan.sources,
+                self.rings,
+                self.dictionaries,
+                self.ledger,
+                self.metrics,
+                replays=blocks,
+            )
 
     def _undecoded(self, conn: int, payload: bytes) -> None:
         for source in self.sources:

@@ -21,7 +21,7 @@ from tickwire.feed.emergency import HookPlan, load_hooks
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
 from tickwire.health import parse_rule
 from tickwire.ring import MAX_SYMBOLS
-from tickwire.schema import SYSTEM_TABLES, TABLES, Table
+from tickwire.schema import BOOK_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
 from tickwire.venues import Backfill, Subscription, Venue, connections, parse_name, plan
@@ -411,6 +411,8 @@ def _merged_tables(
     config: Config, sources: Sequence[SourcePlan], problems: list[str]
 ) -> dict[str, Table]:
     fed = {table for source in sources for table in source.tables}
+    if config.books is not None and "book" in fed:
+        fed.update(name for name in BOOK_TABLES if name != "depth" or config.books.depth)
     merged = {name: TABLES[name] for name in TABLES if name in fed or name in SYSTEM_TABLES}
     origin: dict[tuple[str, str], str] = {}
     for source in sources:

@@ -29,7 +29,7 @@ from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path
 from tickwire.ring import Ring
-from tickwire.schema import SYSTEM_TABLES
+from tickwire.schema import DATA_TABLES
 from tickwire.supervise import BreakerState, ManagedTask, cancel_all
 
 RECEIVE_BUFFER_BYTES = 256 << 10  # of one connection, as ext/tickwire/net/_receiver.pxd has it
@@ -274,7 +274,7 @@ class Offsets:
         """Look at the last row of each table, where it is a new one."""
         least: dict[str, int] = {}
         for name, ring in self._pipeline.rings.items():
-            if name in SYSTEM_TABLES or ring.published == self._at.get(name, 0):
+            if name not in DATA_TABLES or ring.published == self._at.get(name, 0):
                 continue
             self._at[name] = ring.published
             venue, delay_ns = self._last(ring)

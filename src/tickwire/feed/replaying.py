@@ -136,6 +136,8 @@ class Replay:
                 self._tell_progress(n_events)
                 for source in pipeline.sources:
                     source.gaps.look()
+                if pipeline.kept_books is not None:
+                    pipeline.kept_books.look()
                 await asyncio.sleep(0)
                 if self._feed.is_stopping:
                     return

@@ -166,6 +166,8 @@ class RunningFeed:
             )
             sink.when_open(partial(self._coordinator.arrive, f"sink {sink.name}"))
         self._committed.start()
+        if self.pipeline.kept_books is not None:
+            self.pipeline.kept_books.start()
         for source in self.sources if connects else ():
             source.start(self.tasks)
         self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self.housekeeping.run))
@@ -192,6 +194,8 @@ class RunningFeed:
         await self._stop_all(self._shared.closers, SERVERS_S)
         self.pipeline.lag.look()
         self.housekeeping.undecoded.look()
+        if self.pipeline.kept_books is not None:
+            await self.pipeline.kept_books.end()
         await self._flush_ledger()
         for consumer in consumers:
             consumer.shutdown()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tickwire.config import Config
+from tickwire.feed.book_view import BookView
 from tickwire.feed.emergency import EmergencyStop
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
@@ -85,6 +86,35 @@ class FeedView:
         for problem in problems:
             _log.warning(problem)
         return problems
+
+    def book(
+        self, venue: str, symbol: str, *, channel: str | None = None, depth: int | None = None
+    ) -> BookView:
+        """Give an order book as it is now; in the loop's thread.
+
+        Its levels are views of the book's memory, right until the loop's next turn: `copy` what is
+        to stay.
+
+        Parameters
+        ----------
+        venue, symbol
+            As in the configuration.
+        channel
+            Where a symbol has books of several channels; left out: `book`, or the first one.
+        depth
+            Levels of each side at most; left out: all.
+
+        Raises
+        ------
+        KeyError
+            There is no such book.
+        RuntimeError
+            The feed has not been started, or keeps no books.
+        """
+        kept = None if self._feed is None else self._feed.pipeline.kept_books
+        if kept is None:
+            raise RuntimeError("no books are kept: start the feed, with a section [books]")
+        return kept.view(venue, symbol, channel, depth)
 
     def last_prices(self, venues: Collection[str]) -> dict[str, Price]:
         """Give the newest price of each symbol of some venues; in the loop's thread."""

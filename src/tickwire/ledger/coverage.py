@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tickwire.schema import SYSTEM_TABLES, TABLES
+from tickwire.schema import DATA_TABLES
 
 COLUMNS = (
     "venue",
@@ -73,7 +73,7 @@ def coverage_sql(
     """
     gaps = relations["gaps"]
     bounds = bounds or Bounds()
-    tables = [name for name in TABLES if name in relations and name not in SYSTEM_TABLES]
+    tables = [name for name in DATA_TABLES if name in relations]
     others = "" if consumer is None else f" AND (consumer IS NULL OR consumer = {_text(consumer)})"
     query = f"""
 WITH last_gaps AS (

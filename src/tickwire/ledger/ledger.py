@@ -281,7 +281,7 @@ class Ledger:
         detail = hidden(detail)
         if log:
             _log.warning(event, detail=detail, **place.known())
-        self._write(
+        self.write(
             self._sessions,
             {
                 "venue": place.venue,
@@ -343,7 +343,7 @@ class Ledger:
         self._write_gap(gap)
 
     def _write_gap(self, gap: Gap) -> None:
-        self._write(
+        self.write(
             self._gaps,
             {
                 "venue": gap.place.venue,
@@ -369,7 +369,16 @@ class Ledger:
         for follower in tuple(self._followers):
             follower(gap)
 
-    def _write(self, ring: Ring, values: dict[str, Any]) -> None:
+    def write(self, ring: Ring, values: dict[str, Any]) -> None:
+        """Write a row of the feed's own; it waits here where its ring is full.
+
+        Parameters
+        ----------
+        ring
+            Of its table.
+        values
+            As for `Ring.append`.
+        """
         if self._waiting or not ring.append(**values):
             if len(self._waiting) == MAX_WAITING:
                 oldest, _ = self._waiting.popleft()

@@ -224,6 +224,13 @@ METRICS = (
         ("table",),
         "system_rows_dropped",
     ),
+    # Books.
+    gauge("books", "Order books that are kept, by state.", ("state",)),
+    counter("book_breaks", "Times that a book broke: rows missing, or perhaps.", (), "book_breaks"),
+    counter("book_orphans", "Deletes of levels that a book did not have.", (), "book_orphans"),
+    counter("book_crossed", "Book messages that left the sides crossed.", (), "book_crossed"),
+    counter("book_truncated", "Levels dropped past the subscribed depth of a book."),
+    counter("book_memory_failures", "Changes of books for which there was no memory."),
     # Rings and sinks.
     gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
     counter(

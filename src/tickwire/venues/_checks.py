@@ -20,7 +20,8 @@ from tickwire.decode.plan import Message
 from tickwire.decode.program import Program
 from tickwire.errors import PlanError
 from tickwire.ring import Dictionaries
-from tickwire.schema import SYSTEM_TABLES, TABLES, Column, Table
+from tickwire.schema import DATA_TABLES as NAMES
+from tickwire.schema import TABLES, Column, Table
 from tickwire.venues._book_checks import book_mistakes
 from tickwire.wire.url import parse_url
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tickwire.venues.base import Venue
 
 BACKFILL_NAMES = {"symbol", "limit", "first_id"}  # in the braces of a path
-DATA_TABLES = {name: table for name, table in TABLES.items() if name not in SYSTEM_TABLES}
+DATA_TABLES = {name: TABLES[name] for name in NAMES}
 
 
 def check_venue(venue: Venue) -> None:

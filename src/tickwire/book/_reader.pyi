@@ -1,0 +1,59 @@
+from collections.abc import Callable
+from typing import Any, Literal, Self, final
+
+from numpy.typing import NDArray
+
+from tickwire.ring._attachment import Attachment
+from tickwire.ring._ring import Ring
+
+STATES: tuple[str, ...]
+
+@final
+class BookReader(Attachment):
+    """Keep the books of a feed."""
+
+    @property
+    def top(self) -> Ring: ...
+    @property
+    def depth_ring(self) -> Ring | None: ...
+    @property
+    def changes(self) -> list[tuple[int, str, str, int | None]]: ...
+    @property
+    def n_failures(self) -> int: ...
+    def __new__(
+        cls,
+        ring: Ring,
+        *,
+        on_lag: Literal["block", "drop"] | None = None,
+        commits: bool = False,
+        max_lag: int = 0,
+    ) -> Self: ...
+    def bind(
+        self,
+        top: Ring,
+        depth_ring: Ring | None,
+        settings: Callable[[int, int], tuple[bool, bool, int]],
+        *,
+        depth: int = 0,
+        interval_ns: int = 1,
+    ) -> None:
+        """Say where the outputs go; once."""
+    def read(self) -> bool:
+        """Apply what was published since the last call."""
+    def add(self, venue: int, channel: int, symbol: int) -> None:
+        """Add a book that waits for its first row; nothing happens where it is there."""
+    def break_book(self, number: int, ts_recv: int, *, is_suspended: bool = False) -> bool:
+        """Note that rows of a book are missing, or may be."""
+    def resume(self, number: int, ts_recv: int) -> bool:
+        """Note that nothing of a suspended book was missing."""
+    def take_changes(self) -> list[tuple[int, str, str, int | None]]:
+        """Give the changes of state since the last call, and forget them."""
+    def __len__(self) -> int: ...
+    def find_book(self, venue: int, channel: int, symbol: int) -> int:
+        """Give the number of a book by its codes, -1 where there is none."""
+    def describe(self, number: int) -> dict[str, Any]:
+        """Give everything but the levels."""
+    def state(self, number: int) -> str:
+        """Give the state of a book."""
+    def levels(self, number: int, n: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Look at the levels of a book, without a copy."""

@@ -1,0 +1,347 @@
+"""The books of a feed: applied from the rows of `book`, and what the tables say of them.
+
+Rules of this file
+------------------
+- In the loop's thread. Rows are applied once in a turn of the loop, all that were published since;
+  before a gap is taken note of, and before a program looks at a book, too.
+- A gap breaks the books of its stream, and a snapshot that comes after it makes them live again. A
+  stale stream has lost nothing that is known: its books are suspended until the gap ends.
+- Without `[books]` nothing of this file exists in a feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from time import monotonic
+
+from tickwire.book import BookReader
+from tickwire.config import BooksSettings
+from tickwire.feed.book_view import BookView, view_of
+from tickwire.feed.planning import SourcePlan
+from tickwire.ledger import Ledger
+from tickwire.ledger.gaps import Gap, Place
+from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
+from tickwire.observe import Metrics
+from tickwire.ring import Dictionaries, Ring
+from tickwire.venues import Venue
+
+FULL_RING_S = 0.002  # until a full output is tried again
+LAST_ROWS_S = 5.0  # how long the last rows may wait for room at the stop
+NO_CHAIN = "no_chain"  # the reason of an unverifiable book
+NEVER = "no_snapshot"  # of one that waits
+
+# Nothing of the stream is missing: a sink has not got what the ring had.
+_OTHERS = (SINK, SHUTDOWN)
+
+
+def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
+    """Say how the books of a channel are kept.
+
+    Parameters
+    ----------
+    venue
+        Its declaration.
+    channel
+        As the configuration names it.
+
+    Returns
+    -------
+    tuple of bool, bool and int
+        Whether it is noticed that a change is missing; whether a book begins without a snapshot;
+        how many levels of each side the client keeps, 0: all.
+    """
+    declared, rule = venue.channel(channel), venue.book
+    if rule is None or declared is None:
+        return False, False, 0
+    if rule.begin.kind == "rest":
+        return declared.spliced, False, 0 if not declared.spliced else rule.depth_of(channel)
+    is_begun = rule.begin.kind == "empty"
+    return rule.chain.kind != "none", is_begun, rule.depth_of(channel)
+
+
+class KeptBooks:
+    """Keeps the books of a feed, and writes `books`, `top` and `depth`.
+
+    Parameters
+    ----------
+    settings
+        The section `[books]`.
+    sources
+        Of the feed, as planned.
+    rings
+        By table.
+    dictionaries
+        The feed's.
+    ledger
+        Tells of gaps, and has the feed's clock.
+    metrics
+        What is counted.
+    replays
+        Rows are a capture's, and so are the times of what is said before the first of them.
+    """
+
+    def __init__(
+        self,
+        settings: BooksSettings,
+        sources: Sequence[SourcePlan],
+        rings: dict[str, Ring],
+        dictionaries: Dictionaries,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        replays: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._replays = replays
+        self._venues = {source.venue.name: source.venue for source in sources}
+        self._ring = rings["book"]
+        self._books = rings["books"]
+        self._dictionaries = dictionaries
+        self._channels = dictionaries.of("channel")
+        self._ledger = ledger
+        self._reader = BookReader(rings["book"], on_lag="block")
+        self._reader.bind(
+            rings["top"],
+            rings.get("depth"),
+            self._settings_of,
+            depth=settings.depth,
+            interval_ns=round(settings.depth_interval_s * 1e9),
+        )
+        self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self._reasons: dict[int, str | None] = {}
+        self._open_gaps: set[int] = set()
+        self._due_ns: int | None = None
+        self._is_scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._add_configured(sources)
+        for figure in ("orphans", "crossed", "truncated"):
+            metrics.watch(f"book_{figure}", partial(self._total, figure))
+        for state in ("waiting", "live", "broken", "unverifiable"):
+            metrics.watch("books", partial(self._n_in, state), state=state)
+        self._n_breaks = metrics.counter("book_breaks")
+        metrics.watch("book_memory_failures", lambda: self._reader.n_failures)
+        self._unfollow = ledger.follow(self._on_gap)
+
+    def _settings_of(self, venue: int, channel: int) -> tuple[bool, bool, int]:
+        """Answer the reader, which has codes."""
+        name = self._dictionaries.venue.value(venue)
+        return verifies(self._venues[name], self._channels.value(channel))
+
+    def _add_configured(self, sources: Iterable[SourcePlan]) -> None:
+        for source in sources:
+            asked = [each for connection in source.connections for each in connection.subscriptions]
+            for each in asked:
+                if each.table == "book" and each.symbol != "*":
+                    self._reader.add(
+                        self._dictionaries.venue.code(source.venue.name),
+                        self._channels.code(each.channel),
+                        self._dictionaries.symbol.code(each.symbol),
+                    )
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin to apply rows; in the loop's thread."""
+        self._loop = asyncio.get_running_loop()
+        if not self._replays:
+            self._write_changes()
+        self._arm()
+
+    def _arm(self) -> None:
+        self._ring.arm(self._on_rows)
+
+    def _on_rows(self) -> None:
+        if not self._is_scheduled and self._loop is not None:
+            self._is_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_scheduled = False
+        if self._reader.is_closed or self._loop is None:
+            return
+        if self.read():
+            self._arm()
+        else:
+            self._is_scheduled = True
+            self._loop.call_later(FULL_RING_S, self._turn)
+
+    def read(self) -> bool:
+        """Apply what has been published; False where `top` or `depth` has no room for more."""
+        has_all = self._reader.read()
+        if self._reader.changes:
+            self._write_changes()
+        return has_all
+
+    async def end(self) -> None:
+        """Apply the last rows and write the last state of each book."""
+        if self._reader.is_closed:
+            return
+        self._unfollow()
+        until_s = monotonic() + LAST_ROWS_S
+        while not self.read() and monotonic() < until_s:  # noqa: ASYNC110 - room has no event
+            await asyncio.sleep(FULL_RING_S)
+        for number in range(len(self._reader)):
+            self._write(number, self._ledger.clock())
+        self._ring.disarm(self._on_rows)
+        self._reader.close()
+
+    def look(self) -> None:
+        """Write a row of each book where it is time; a part of housekeeping."""
+        now_ns = self._ledger.clock()
+        if self._due_ns is None or now_ns < self._due_ns - self._interval_ns:
+            self._due_ns = now_ns + self._interval_ns
+        if now_ns >= self._due_ns:
+            self._due_ns = now_ns + self._interval_ns
+            self.read()
+            for number in range(len(self._reader)):
+                self._write(number, now_ns)
+
+    @property
+    def _interval_ns(self) -> int:
+        return round(self._settings.interval_s * 1e9)
+
+    # What is said of books.
+
+    def _write_changes(self) -> None:
+        for number, before, state, ts_recv in self._reader.take_changes():
+            if not before:
+                found = self._reader.describe(number)
+                key = (
+                    self._dictionaries.venue.value(found["venue"]),
+                    self._dictionaries.symbol.value(found["symbol"]),
+                )
+                self._numbers[key].append(number)
+            if state == "waiting":
+                self._reasons[number] = NEVER
+            elif state != "broken":
+                self._reasons[number] = NO_CHAIN if state == "unverifiable" else None
+            self._write(number, self._ledger.clock() if ts_recv is None else ts_recv, state)
+
+    def _write(self, number: int, ts_recv: int, state: str | None = None) -> None:
+        """Write a row of `books`."""
+        found = self._reader.describe(number)
+        self._ledger.write(
+            self._books,
+            {
+                "venue": self._dictionaries.venue.value(found["venue"]),
+                "symbol": self._dictionaries.symbol.value(found["symbol"]),
+                "channel": self._channels.value(found["channel"]),
+                "conn": found["conn"] if found["messages"] else None,
+                "ts_event": found["ts_event"],
+                "ts_recv": ts_recv,
+                "state": state or found["state"],
+                "reason": self._reasons.get(number),
+                "levels": found["n_bids"] + found["n_asks"],
+                "messages": found["messages"],
+                "orphans": found["orphans"],
+                "crossed": found["crossed"],
+                "truncated": found["truncated"],
+            },
+        )
+
+    # Gaps.
+
+    def _on_gap(self, gap: Gap) -> None:
+        if gap.table != "book" or gap.consumer is not None or gap.reason in _OTHERS:
+            return
+        if not self._reader.is_closed:
+            self.read()
+        if gap.end_ns is None:
+            self._open_gaps.add(gap.gap_id)
+            self._break(gap, is_suspended=gap.reason == STALE)
+        elif gap.gap_id in self._open_gaps:
+            self._open_gaps.discard(gap.gap_id)
+            for number in self._numbers_of(gap.place) if gap.reason == STALE else ():
+                self._reader.resume(number, self._ledger.clock())
+        elif gap.reason != STALE:  # a silence that has ended is no loss
+            self._break(gap, is_suspended=False)
+        if self._reader.changes:
+            self._write_changes()
+
+    def _break(self, gap: Gap, *, is_suspended: bool) -> None:
+        now_ns = self._ledger.clock()
+        for number in self._numbers_of(gap.place):
+            found = self._reader.describe(number)
+            if gap.reason == DECODE_ERROR and found["is_verified"]:
+                continue  # where it was a change, its chain will show it
+            if gap.end_ns is not None and (found["snapshot_recv"] or 0) >= gap.end_ns:
+                continue
+            known = self._reasons.get(number)
+            if self._reader.break_book(number, now_ns, is_suspended=is_suspended):
+                self._reasons[number] = gap.reason
+                self._n_breaks.add()
+            elif known != gap.reason:
+                self._reasons[number] = gap.reason
+                self._write(number, now_ns)
+
+    def _numbers_of(self, place: Place) -> list[int]:
+        if place.venue is None:
+            return []
+        if place.symbol is not None:
+            return self._numbers.get((place.venue, place.symbol), [])
+        return [
+            number
+            for (venue, _), numbers in self._numbers.items()
+            if venue == place.venue
+            for number in numbers
+        ]
+
+    # Looking at books.
+
+    def view(
+        self, venue: str, symbol: str, channel: str | None = None, depth: int | None = None
+    ) -> BookView:
+        """Give a book as it is now.
+
+        Parameters
+        ----------
+        venue, symbol
+            As in the configuration.
+        channel
+            Where a symbol has books of several; left out: that of `book`, or the first.
+        depth
+            Levels of each side at most; left out: all.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        if not self._reader.is_closed:
+            self.read()
+        found = {
+            self._channels.value(self._reader.describe(number)["channel"]): number
+            for number in self._numbers.get((venue, symbol), ())
+        }
+        if not found:
+            names = ", ".join(sorted({f"{v} {s}" for v, s in self._numbers})[:10])
+            raise KeyError(f"no book of {venue} {symbol}: one of {names}")
+        if channel is None:
+            channel = "book" if "book" in found else next(iter(found))
+        if channel not in found:
+            raise KeyError(f"no book of {symbol} in {channel}: one of {', '.join(found)}")
+        number = found[channel]
+        bids, asks = self._reader.levels(number, depth)
+        return view_of(
+            venue,
+            symbol,
+            channel,
+            self._reader.describe(number),
+            self._reasons.get(number),
+            bids,
+            asks,
+        )
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Venue and symbol of each book."""
+        return list(self._numbers)
+
+    def _total(self, figure: str) -> int:
+        return sum(int(self._reader.describe(n)[figure]) for n in range(len(self._reader)))
+
+    def _n_in(self, state: str) -> int:
+        return Counter(self._reader.state(n) for n in range(len(self._reader)))[state]
