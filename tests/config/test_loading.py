@@ -165,7 +165,7 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
         (
             SOURCE + "[fed]\n",
             "fed: unknown key, did you mean 'feed'? "
-            "(known: feed, source, sink, metrics, alert, emergency, severity)",
+            "(known: feed, source, sink, books, metrics, alert, emergency, severity)",
         ),
         ("[feed]\n", "source: is required, at least one [[source]]"),
         ("source = 1\n", "source: is 1, should be a list of tables: write [[source]]"),
