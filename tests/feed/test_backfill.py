@@ -759,3 +759,27 @@ def test_ids_that_need_not_count_by_one_leave_nothing_out() -> None:
     for _ in range(3):
         scene.look()
     assert scene.sequence_gaps() == []
+
+
+def test_what_a_silence_has_swallowed_comes_after_all(run: Run) -> None:
+    async def play() -> None:
+        scene = Jumping()
+        scene.connect()
+        for number in range(1, 6001):  # a trade each millisecond
+            scene.bring(number)
+            if number % 250 == 0:
+                scene.source.gaps.look()
+        scene.ids()
+        async with scene.filling():
+            scene.bring(7201, 7202)
+            scene.now_ns += 250_000_000
+            scene.source.gaps.look()
+            await scene.until_filled()
+        found = rows_of(scene.pipeline.rings["gaps"])
+        assert [(row["reason"], row["recovered"]) for row in found] == [
+            ("stale", None),
+            ("stale", 1200),
+        ]
+        assert set(range(6001, 7201)) <= set(scene.ids())
+
+    run(play())

@@ -10,6 +10,7 @@ Rules of this file
 - The gap (`sequence`) lies between the last trades of two looks, which are a quarter of a second
   apart.
 - What another gap says is not said again: where one has opened or ended meanwhile, ids begin anew.
+  What a silence has swallowed is fetched as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tickwire.ledger.gaps import Moment, Place
+from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.holes import MOST_SINCE, TABLE, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.open_gaps import OpenGaps
@@ -89,6 +90,14 @@ class Jumps:
         for stream in self._index:
             if stream.table == TABLE and not stream.channels.isdisjoint(self._counted):
                 self._look_at(stream, is_last=is_last)
+
+    def silent(self, stream: StreamState, gap: Gap) -> None:
+        """Note that a silence is a gap: where ids show what it has swallowed, that can be had."""
+        good, now = self._good.get(stream), self._now(stream)
+        if good is None or now is None or self._holes is None or not self._holes.has(stream):
+            return
+        if good.since is stream.since and _jumps(good.ids, now.ids):
+            self._holes.jumped(stream, gap, good.ids)
 
     def _look_at(self, stream: StreamState, *, is_last: bool) -> None:
         good = self._good.get(stream)

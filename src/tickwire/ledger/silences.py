@@ -22,13 +22,13 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from tickwire.ledger.gaps import Moment, Place
+from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import STALE
@@ -121,6 +121,11 @@ class Silences:
         No shorter silence is a gap; 0: none is.
     trades
         What was delivered of each symbol.
+
+    Attributes
+    ----------
+    on_gap
+        Called with each stream and gap that is written.
     """
 
     def __init__(
@@ -134,6 +139,7 @@ class Silences:
         self._gaps = gaps
         self._floor_ns = floor_ns
         self._trades = trades
+        self.on_gap: Callable[[StreamState, Gap], None] = lambda _stream, _gap: None
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
         self._longest: dict[tuple[int, str], _Longest] = {}  # by session and table
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
@@ -254,7 +260,7 @@ class Silences:
         return int(max(longest.now[0, stream.code], longest.before[0, stream.code]))
 
     def _record(self, stream: StreamState, start: Moment, end: Moment, text: str) -> None:
-        self._gaps.ledger.record(
+        gap = self._gaps.ledger.record(
             stream.table,
             STALE,
             start.recv_ns,
@@ -265,6 +271,7 @@ class Silences:
             event_end_ns=end.event_ns,
             detail=text,
         )
+        self.on_gap(stream, gap)
         stream.since = end
 
     def _end_of(self, stream: StreamState, silence: Silence) -> Moment:

@@ -86,6 +86,8 @@ class StreamGaps:
             if numbers is None
             else Jumps(self._index, self._gaps, numbers, counted or {}, holes)
         )
+        if self._jumps is not None:
+            self._silences.on_gap = self._jumps.silent
         self._is_connected: dict[int, bool] = {}
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
