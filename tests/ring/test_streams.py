@@ -333,3 +333,34 @@ def test_the_last_rows_of_symbols_are_found_by_their_codes() -> None:
     assert found[:-3] == np.where(states["n_rows"] > 0, states["last_mono"], 0).tolist()
     assert (states["n_rows"] == 0).any()
     assert market.streams.last_rows(7, codes).tolist() == [0] * len(codes)
+
+
+def test_sessions_take_memory_for_their_own_symbols() -> None:
+    # As connections of one source: each asks for the next few symbols.
+    market = Market()
+    n_sessions, n_each = 100, 10
+    symbols = [f"S{i}" for i in range(n_sessions * n_each)]
+    codes = [market.ring.dictionaries.symbol.code(symbol) for symbol in symbols]
+    for session in range(n_sessions):
+        market.adopt(session, session)
+        for symbol in symbols[session * n_each : (session + 1) * n_each]:
+            assert market.stage(session, symbol)
+        market.ring.publish()
+        market.streams.sweep()
+    n_streams = market.streams.table.n_streams
+    assert len(symbols) <= n_streams <= 5 * len(symbols)
+    # One below those of its session, and one above; what was there stays.
+    for session, symbol in ((99, "S3"), (0, "S700"), (50, "S499"), (50, "S510")):
+        assert market.stage(session, symbol)
+    market.ring.publish()
+    market.check()
+    for session in (0, 50, 99):
+        states = market.streams.states(session)
+        last = market.streams.last_rows(session, np.array([-1, *codes], np.int64))
+        assert last[0] == last.max()
+        for code, symbol in zip(codes, symbols, strict=True):
+            expected = market.reference.get(session, symbol)
+            n_rows = int(states["n_rows"][code]) if code < len(states) else 0
+            assert n_rows == (expected.n_rows if expected else 0)
+            assert last[code + 1] == (expected.last_mono_ns if expected else 0)
+    assert market.streams.table.n_streams > n_streams

@@ -23,9 +23,11 @@ ctypedef struct tw_stream:
 cdef enum:
     MAX_LEGS = 8            # connections of a session at a time
 
-# The streams of a session, by the code of their symbol.
+# The streams of a session, by the code of their symbol: those from `first` on. Symbols of a session
+# have codes near each other, so that a thousand sessions of a venue take what one of all would.
 ctypedef struct tw_session_streams:
     tw_stream* at
+    int64_t first
     int64_t n
     int64_t conns[MAX_LEGS]     # that it adopted last, by leg
     int32_t venue               # code of its venue
@@ -72,9 +74,12 @@ cdef class StreamTable:
         Memory   a session's streams grow where a new symbol has come.
         Source   docs/design.md, "Streams".
         """
-        if code < 0 or (code >= self.sessions[session].n and not self.grow(session, code)):
+        cdef tw_session_streams* streams = &self.sessions[session]
+        if code < 0:
             return NULL
-        return &self.sessions[session].at[code]
+        if not 0 <= code - streams.first < streams.n and not self.grow(session, code):
+            return NULL
+        return &streams.at[code - streams.first]
 
     cdef inline tw_stream* get(self, int32_t session, int32_t code) noexcept nogil:
         """A stream where there is one already; NULL where not.
@@ -86,21 +91,12 @@ cdef class StreamTable:
         Memory   none allocated.
         Source   docs/design.md, "Streams".
         """
-        if not 0 <= session < self.n_sessions or not 0 <= code < self.sessions[session].n:
+        if not 0 <= session < self.n_sessions or code < 0:
             return NULL
-        return &self.sessions[session].at[code]
-
-    cdef inline int64_t n_of(self, int32_t session) noexcept nogil:
-        """How many streams of a session are kept: codes below may have had rows.
-
-        Shape    any number.
-        Units    none.
-        Returns  how many; 0 where there is no such session.
-        Threads  writer only.
-        Memory   none allocated.
-        Source   docs/design.md, "Streams".
-        """
-        return self.sessions[session].n if 0 <= session < self.n_sessions else 0
+        cdef tw_session_streams* streams = &self.sessions[session]
+        if not 0 <= code - streams.first < streams.n:
+            return NULL
+        return &streams.at[code - streams.first]
 
     cdef bint grow(self, int32_t session, int32_t code) noexcept nogil
     cdef int reserve(self, int32_t session) except -1

@@ -11,7 +11,7 @@ Rules of this file
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef enum:
     FEWEST_SLOTS = 64
@@ -55,23 +55,42 @@ cdef class StreamTable:
         cdef int32_t session = self.session_of(conn)
         return None if session < 0 else session
 
+    @property
+    def n_streams(self):
+        """How many streams there is memory for, with rows or without."""
+        return sum([self.sessions[session].n for session in range(self.n_sessions)])
+
     cdef bint grow(self, int32_t session, int32_t code) noexcept nogil:
+        # Twice as many streams, on the side where the code is, until it is one of them.
         cdef tw_session_streams* streams = &self.sessions[session]
-        cdef int64_t n = max(FEWEST_STREAMS, streams.n)
+        cdef int64_t first = streams.first
+        cdef int64_t n = streams.n
+        cdef int64_t i
         cdef tw_stream* grown
-        while n <= code:
+        if n == 0:
+            first = code & ~<int64_t> (FEWEST_STREAMS - 1)
+            n = FEWEST_STREAMS
+        while code >= first + n:
             n *= 2
-        grown = <tw_stream*> realloc(streams.at, n * sizeof(tw_stream))
+        while code < first:
+            i = min(first, n)
+            first -= i
+            n += i
+        grown = <tw_stream*> calloc(n, sizeof(tw_stream))
         if grown == NULL:
             return False
-        memset(&grown[streams.n], 0, (n - streams.n) * sizeof(tw_stream))
+        for i in range(n):
+            grown[i].mark_conn = -1
+            grown[i].least_delay = INT64_MAX
+            grown[i].flow.limit = INT64_MAX
+            grown[i].flow.limit_alone = INT64_MAX
+            grown[i].recovered_from = INT64_MAX
+        if streams.n > 0:
+            memcpy(&grown[streams.first - first], streams.at, streams.n * sizeof(tw_stream))
+        free(streams.at)
         streams.at = grown
-        while streams.n < n:
-            grown[streams.n].mark_conn = -1
-            grown[streams.n].least_delay = INT64_MAX
-            grown[streams.n].flow.limit = grown[streams.n].flow.limit_alone = INT64_MAX
-            grown[streams.n].recovered_from = INT64_MAX
-            streams.n += 1
+        streams.first = first
+        streams.n = n
         return True
 
     cdef int reserve(self, int32_t session) except -1:

@@ -14,7 +14,7 @@ from tickwire.ring._tw_ring cimport tw_ring
 cdef class Streams:
     cdef readonly Ring ring
     cdef readonly SilenceLog silences
-    cdef StreamTable table
+    cdef readonly StreamTable table
     cdef tw_ring* core
     cdef const int32_t* symbols     # columns of the ring
     cdef const int32_t* conns

@@ -304,12 +304,15 @@ cdef class Streams:
             above n_at_mark; a row without a venue's time has INT64_MIN.
         """
         self.sweep()
-        cdef int64_t n = self.table.n_of(session)
-        if n == 0:
+        cdef tw_session_streams* streams
+        if not 0 <= session < self.table.n_sessions or self.table.sessions[session].n == 0:
             return np.zeros(0, STATE)
-        return np.frombuffer(
-            (<const char*> self.table.sessions[session].at)[: n * sizeof(tw_stream)], STATE
+        streams = &self.table.sessions[session]
+        result = np.zeros(streams.first + streams.n, STATE)
+        result[streams.first:] = np.frombuffer(
+            (<const char*> streams.at)[: streams.n * sizeof(tw_stream)], STATE
         )
+        return result
 
     def last_rows(self, int32_t session, const int64_t[::1] codes):
         """Give when the last row of each symbol was read.
@@ -327,18 +330,24 @@ cdef class Streams:
             Shape (n,), int64, monotonic ns; 0 where no row has come.
         """
         self.sweep()
-        cdef int64_t n = self.table.n_of(session)
-        cdef tw_stream* at = self.table.sessions[session].at if n > 0 else NULL
-        cdef int64_t i, each
+        cdef tw_session_streams* streams
+        cdef tw_flow* flow
+        cdef int64_t i, at, each
         result = np.zeros(codes.shape[0], np.int64)
+        if not 0 <= session < self.table.n_sessions:
+            return result
         cdef int64_t[::1] times = result
+        streams = &self.table.sessions[session]
         for i in range(codes.shape[0]):
             if codes[i] < 0:
-                for each in range(n):
-                    if at[each].flow.n_rows > 0:
-                        times[i] = max(times[i], at[each].flow.last_mono)
-            elif codes[i] < n and at[codes[i]].flow.n_rows > 0:
-                times[i] = at[codes[i]].flow.last_mono
+                for each in range(streams.n):
+                    flow = &streams.at[each].flow
+                    if flow.n_rows > 0:
+                        times[i] = max(times[i], flow.last_mono)
+                continue
+            at = codes[i] - streams.first
+            if 0 <= at < streams.n and streams.at[at].flow.n_rows > 0:
+                times[i] = streams.at[at].flow.last_mono
         return result
 
     def mark(self, int32_t session, int32_t code, int32_t after_conn=-1):
@@ -412,8 +421,10 @@ cdef class Streams:
             return
         cdef tw_session_streams* streams = &self.table.sessions[session]
         cdef int64_t n = limits.shape[1] - 1
-        for code in range(min(streams.n, n)):
-            set_limits(&streams.at[code].flow, limits[0, code], limits[1, code])
+        for code in range(streams.first, min(streams.first + streams.n, n)):
+            set_limits(
+                &streams.at[code - streams.first].flow, limits[0, code], limits[1, code]
+            )
         set_limits(&streams.flow, limits[0, n], limits[1, n])
 
     def take_silences(self, int32_t session):

@@ -4,6 +4,7 @@ import numpy as np
 
 from tickwire.ring._ring import Ring
 from tickwire.ring._silences import SilenceLog
+from tickwire.ring._stream_table import StreamTable
 from tickwire.ring.stream import Silence, Stream
 
 STATE: np.dtype[Any]
@@ -12,6 +13,8 @@ STATE: np.dtype[Any]
 class Streams:
     @property
     def ring(self) -> Ring: ...
+    @property
+    def table(self) -> StreamTable: ...
     @property
     def silences(self) -> SilenceLog: ...
     def __new__(cls, ring: Ring) -> Self: ...
