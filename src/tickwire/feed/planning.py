@@ -24,7 +24,7 @@ from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import BOOK_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
-from tickwire.venues import Backfill, Subscription, Venue, connections, parse_name, plan
+from tickwire.venues import LISTED, Backfill, Subscription, Venue, connections, parse_name, plan
 from tickwire.venues import load as load_venue
 from tickwire.wire import build_request, parse_url
 
@@ -205,6 +205,8 @@ def _spelled(config: Config, settings: Source) -> Source:
         for key, given in keys.items()
         if given
     }
+    # Two names may mean one symbol.
+    own = {key: type(given)(dict.fromkeys(given)) for key, given in own.items()}
     if all(own[key] == keys[key] for key in own):
         return settings
     return settings.model_copy(update=own)
@@ -248,6 +250,7 @@ def _plan_source(
         wrong = f"names {', '.join(map(repr, unknown))}, which symbols does not"
         problems.append(config.problem(f"{key}.priority", wrong))
     fed = {subscription.table for subscription in subscriptions}
+    fed |= {LISTED} & {*settings.channels}
     aliases = {} if venue.aliases is None else dict(venue.aliases(settings.channels))
     if len(path_segment(venue.name)) > MAX_VENUE_BYTES:
         wrong = f"has a name of more than {MAX_VENUE_BYTES} bytes, percent-encoded"

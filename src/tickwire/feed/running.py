@@ -23,6 +23,7 @@ from tickwire.config import Context
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.committed import Committed
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
+from tickwire.feed.listings import Listings
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import open_sinks
 from tickwire.feed.pipeline import Pipeline
@@ -40,6 +41,7 @@ from tickwire.logs import get_logger
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
+from tickwire.venues import LISTED
 
 HOUSEKEEPING = "housekeeping"  # the names of tasks
 STOP = "stop of "
@@ -173,6 +175,7 @@ class RunningFeed:
         self._housekeepers.append(self.tasks.spawn(HOUSEKEEPING, self.housekeeping.run))
         if self.sources and connects:
             warn_unverified(self.plan.sources)
+            self._list_instruments()
             self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
 
     async def stop(self, consumers: Iterable[RowQueue], flush_s: float | None = None) -> None:
@@ -331,6 +334,16 @@ class RunningFeed:
             sink.failures = self.failures
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
+
+    def _list_instruments(self) -> None:
+        """Keep the table of instruments, where a source has asked for it."""
+        ring = self.pipeline.rings.get(LISTED)
+        if ring is None:
+            return
+        listings = Listings(
+            self.plan.sources, ring, self._shared.rest_of, self._coordinator.in_thread
+        )
+        self._housekeepers.append(self.tasks.spawn("instruments", listings.run))
 
     async def _check_symbols(self) -> None:
         try:

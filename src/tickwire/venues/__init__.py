@@ -19,7 +19,7 @@ from tickwire.venues._book_rule import (
     rest,
 )
 from tickwire.venues._instrument import Instrument, Name, parse_name
-from tickwire.venues._planning import channel_names, connections, plan
+from tickwire.venues._planning import LISTED, channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
     Backfill,
@@ -33,6 +33,7 @@ from tickwire.venues.base import (
 )
 
 __all__ = [
+    "LISTED",
     "Backfill",
     "BookRule",
     "Channel",

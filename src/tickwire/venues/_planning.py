@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from tickwire.errors import ConfigError
 from tickwire.venues.base import Channel, Subscription, Venue
 
+LISTED = "instruments"  # the channel of what a venue lists
+
 
 def channel_names(venue: Venue) -> list[str]:
     """Give every channel name that a configuration may use, families written out."""
@@ -49,6 +51,8 @@ def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[
     problems += [f"{venue.name}: empty symbol" for symbol in symbols if not symbol.strip()]
     found: list[tuple[str, Channel]] = []
     for name in dict.fromkeys(channels):
+        if name == LISTED and venue.instruments is not None:
+            continue  # its list comes by REST: there is nothing to subscribe to
         channel = venue.channel(name)
         if channel is None:
             problems.append(_unknown_channel(venue, name))
@@ -60,6 +64,8 @@ def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[
                 f"{venue.name}: channel {name!r} needs symbols; '*' is possible for "
                 f"{', '.join(allowed) or 'none of its channels'}"
             )
+    if not found and not problems:
+        problems.append(f"{venue.name}: channel {LISTED!r} needs another one beside it")
     problems += _book_clashes(venue, found)
     if problems:
         raise ConfigError(problems)
@@ -96,7 +102,7 @@ def _subscriptions(
 
 
 def _unknown_channel(venue: Venue, name: str) -> str:
-    known = channel_names(venue)
+    known = [*channel_names(venue), *([LISTED] if venue.instruments is not None else [])]
     near = get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{venue.name} has no channel {name!r}{hint}: it has {', '.join(known)}"
