@@ -21,7 +21,7 @@ from tickwire.decode import Decoder, Program
 from tickwire.decode.paths import Step, parse_path
 from tickwire.decode.plan import ANSWERS, Message, Test
 from tickwire.ring import Consumer, Dictionaries, Ring
-from tickwire.schema import SYSTEM_TABLES, TABLES
+from tickwire.schema import DATA_TABLES, TABLES
 from tickwire.venues import Venue, channel_names
 
 RING_ROWS = 1 << 18
@@ -156,9 +156,7 @@ class _Rig:
 
     def __init__(self, venue: Venue) -> None:
         tables = {
-            name: table.with_extras(venue.extras.get(name, ()))
-            for name, table in TABLES.items()
-            if name not in SYSTEM_TABLES
+            name: TABLES[name].with_extras(venue.extras.get(name, ())) for name in DATA_TABLES
         }
         dictionaries = Dictionaries()
         self.rings = {name: Ring(table, RING_ROWS, dictionaries) for name, table in tables.items()}
