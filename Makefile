@@ -91,9 +91,11 @@ demo: build
 	$(BIN)/python examples/demo.py
 
 # Tests wait more than they compute, so there are more of them at a time than cores. The programs that
-# they start would compile every module anew where Python may not keep bytecode.
+# they start would compile every module anew where Python may not keep bytecode. The order of files is
+# tests/conftest.py's.
 JOBS ?= 4
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+DIST := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(DIST)
 
 # What fails beside other tests is run once more, alone, where AGAIN is set: on a busy machine a deadline
 # may pass that says nothing of the code. The log names what failed the first time.
@@ -153,7 +155,7 @@ coverage:
 	rm -rf build/coverage
 	mkdir -p build/coverage
 	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
-		--numprocesses $(JOBS) --dist loadfile --timeout 300 --ignore tests/house -k 'not uvloop' \
+		$(DIST) --timeout 300 --ignore tests/house -k 'not uvloop' \
 		-m 'not captures and not hyperliquid and not thorough and not serial and not fault and not volume and not hypothesis' \
 		|| echo '== some tests failed, traced'
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet

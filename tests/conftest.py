@@ -20,9 +20,11 @@ Rules of this file
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import re
 import signal
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +40,11 @@ HERE = Path(__file__).parent
 CAPTURES = "TICKWIRE_CAPTURES"
 # Folders, and words of a file's name.
 SERIAL = re.compile(r"\bsoak/|\bcli/test_bench|\bbenchmarks/test_(?:bursts|latency|rounds)")
+LONG = re.compile(
+    r"\b(?:storm|examples|cli|memory)/|\bsecurity/test_resources|\bsession/test_(?:session|stalls)"
+    r"|\bfeed/test_(?:handler|critical|degrading|losses)|\bhouse/test_(?:readme|headers)"
+    r"|\bring/test_hammer|\bbenchmarks/test_pipelines|\bhealth/test_server|\bsinks/test_duckdb"
+)
 FAULT = re.compile(r"\b(?:fuzz|soak)/|hostile|bombs")
 # Hypothesis takes up to 300 s to make a failing example smaller; ended before, it would show none.
 SHRINKING_S = 600
@@ -72,7 +79,13 @@ _captures_root = os.environ.get(CAPTURES)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by folder; tests that run alone come last, so that few others wait for them."""
+    """Mark by folder, and put in order.
+
+    Files that wait long come first, so that none of them is left at the end, then all others,
+    mixed, so that what waits runs beside what computes. Files with tests that run alone come last,
+    so that no process waits for its turn while others still have work.
+    """
+    with_serial = set()
     for item in items:
         place = item.path.relative_to(HERE).as_posix()
         if SERIAL.search(place):
@@ -81,7 +94,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("fault")
         if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker(pytest.mark.timeout(SHRINKING_S))
-    items.sort(key=lambda item: item.get_closest_marker("serial") is not None)
+        if item.get_closest_marker("serial") is not None:
+            with_serial.add(place)
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, int]:
+        place = item.path.relative_to(HERE).as_posix()
+        return place in with_serial, not LONG.search(place), zlib.crc32(place.encode())
+
+    items.sort(key=turn)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector thousands of collected tests: what stands now stays."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Undo it, for those who look for leaks at the end of the process."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # a test that waits here has not begun
