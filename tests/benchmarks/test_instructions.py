@@ -8,8 +8,13 @@ from benchmarks.instructions import STRETCHES, count, document, main, table
 
 from benchmarks import instructions
 
+QUICK = ("trade", "l2Book", "binance depth 10", "trade/frames", "trade/frames/alone")
 
-@pytest.mark.parametrize("name", STRETCHES)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.thorough) for name in STRETCHES],
+)
 def test_a_stretch_decodes_all_its_messages(name, tmp_path):
     # `count` checks the rows itself; the marks mean nothing here.
     stretch = STRETCHES[name]

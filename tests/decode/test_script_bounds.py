@@ -118,7 +118,9 @@ def test_a_message_may_end_anywhere_before_the_end_of_a_page(
 
 
 @each_kind
-@pytest.mark.parametrize("left", [0, 1, 31, 63])
+@pytest.mark.parametrize(
+    "left", [0, 31, *(pytest.param(n, marks=pytest.mark.thorough) for n in (1, 63))]
+)
 def test_what_is_cut_at_the_end_of_a_page_is_refused(
     messages: tuple[Message, ...], make: Any, page: memoryview, left: int
 ) -> None:
@@ -136,7 +138,15 @@ def test_what_is_cut_at_the_end_of_a_page_is_refused(
 
 
 @each_kind
-@pytest.mark.parametrize("behind", [b"", b'"' * 100, b"}" * 100, b'0123456789"}],' * 10])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"",
+        b'0123456789"}],' * 10,
+        pytest.param(b'"' * 100, marks=pytest.mark.thorough),
+        pytest.param(b"}" * 100, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_message_ends_where_its_length_says(
     messages: tuple[Message, ...], make: Any, behind: bytes, page: memoryview
 ) -> None:

@@ -22,7 +22,7 @@ def respelled(message: bytes, rng: random.Random) -> bytes:
 def test_shapes_that_alternate_give_the_same_rows(extras: bool) -> None:
     rng = random.Random(1)
     side = Side(extras=extras)
-    for number in range(200):
+    for number in range(100):
         message = rng.choice([TRADE, BBO, BOOK, CONTEXT])
         message = message.replace(b"293353986402527", b"%d" % (10**13 + number))
         message = respelled(message, rng)
@@ -31,7 +31,7 @@ def test_shapes_that_alternate_give_the_same_rows(extras: bool) -> None:
 
 def test_symbols_that_alternate_get_their_own_codes() -> None:
     side = Side()
-    for number in range(300):
+    for number in range(150):
         coin = f"COIN{number % 17}" if number % 3 else "A-SYMBOL-LONGER-THAN-A-WORD"
         message = TRADE.replace(b'"BTC"', b'"%s"' % coin.encode())
         message = message.replace(b"293353986402527", b"%d" % (10**13 + number))

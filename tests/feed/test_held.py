@@ -17,6 +17,7 @@ from tests.feed.exchange import Exchange, binance_answer, exchange
 
 import tickwire
 from tickwire.feed import sources as sources_module
+from tickwire.ledger import book_gaps
 
 Overflow = Literal["block", "drop_oldest"]
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -24,6 +25,12 @@ RING_ROWS = 16_384
 LEVELS = 500
 N_HELD = 50  # changes: more rows than the ring has
 FIRST_PRICE = 1000
+
+
+@pytest.fixture(autouse=True)
+def patient_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first snapshot makes no gap however long it takes: a slow build holds for seconds."""
+    monkeypatch.setattr(book_gaps, "FIRST_SNAPSHOT_NS", 60_000_000_000)
 
 
 def delta(number: int, symbol: str = "BTCUSDT") -> bytes:

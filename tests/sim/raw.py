@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import socket
 from typing import ClassVar
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -35,10 +36,24 @@ class Raw:
         self.every.append(self)
 
     @classmethod
-    async def connect(cls, simulator):
-        """Connect and ask for the upgrade; the answer is not read."""
+    async def connect(cls, simulator, *, receive_bytes=0):
+        """Connect and ask for the upgrade; the answer is not read.
+
+        With `receive_bytes` the kernel keeps no more of what is not read, nor does the sender's.
+        """
         path = "/stream" if simulator.venue.startswith("binance") else "/ws"
-        self = cls(*await asyncio.open_connection(*address(simulator.ws_url)))
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_bytes:  # before it connects: later the window has been scaled
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+            # On loopback a segment may be so large that the sender's kernel takes megabytes.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, address(simulator.ws_url))
+        except OSError:
+            sock.close()
+            raise
+        self = cls(*await asyncio.open_connection(sock=sock))
         self.writer.write(
             f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -46,9 +61,9 @@ class Raw:
         return self
 
     @classmethod
-    async def opened(cls, simulator, *subscriptions):
+    async def opened(cls, simulator, *subscriptions, receive_bytes=0):
         """Connect, upgrade and subscribe."""
-        self = await cls.connect(simulator)
+        self = await cls.connect(simulator, receive_bytes=receive_bytes)
         await self.upgraded()
         assert f"Sec-WebSocket-Accept: {ACCEPT}".encode() in self.head
         for subscription in subscriptions:

@@ -443,8 +443,8 @@ async def test_all_is_down_and_comes_back_at_the_same_ports(venue):
 
 
 async def test_a_slow_reader_is_cut_off_with_a_backlog(venue):
-    async with simulate(venue, "backlog:64k", rate=50_000) as sim:
-        client = await opened(sim)
+    async with simulate(venue, "backlog:64k", rate=20_000) as sim:
+        client = await Raw.opened(sim, VENUES[venue][0], receive_bytes=8192)
         await until(lambda: sim.stats.faults["backlog"])
         frames, _, how = await client.end()
         assert how == "reset"

@@ -98,9 +98,9 @@ async def test_what_a_fault_struck_is_said(tmp_path):
 
 async def test_what_a_slow_reader_never_got_is_unsure(tmp_path):
     path = tmp_path / "sent.jsonl"
-    faults = ["backlog:256k"]
-    async with Simulator("binance", rate=50_000, log=path, faults=faults) as sim:
-        client = await Raw.opened(sim, "btcusdt@trade")
+    faults = ["backlog:64k"]
+    async with Simulator("binance", rate=20_000, log=path, faults=faults) as sim:
+        client = await Raw.opened(sim, "btcusdt@trade", receive_bytes=8192)
         async with asyncio.timeout(20):
             while not sim.stats.faults["backlog"]:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.01)
