@@ -28,7 +28,7 @@ def test_measure(benchmark: BenchmarkFixture, n_rows: int) -> None:
         filling.consumer.take()
         streams.sweep()
         streams.silences.take(0)
-        streams.learn(0, np.full(64, -1, np.int64), -1)
+        streams.learn(0, np.full((2, 65), -1, np.int64))
         filling.fill()
 
     measure(
