@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tickwire.book import BookSplice
+from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message
 from tickwire.ledger import Quarantine
@@ -60,13 +60,18 @@ class Feed:
         labels: Mapping[str, str] | None = None,
         overflow: str = "block",
         splice: BookSplice | None = None,
+        follower: BookFollower | None = None,
+        checksums: BookChecksums | None = None,
+        number: str = "",
         max_symbols: int = 65_536,
         dictionaries: Dictionaries | None = None,
         consumed: Sequence[str] | None = None,
         conn: int = 7,
     ) -> None:
         self.dictionaries = dictionaries or Dictionaries(max_symbols)
-        self.program = Program(VENUE, messages, tables, wanted=wanted, aliases=aliases)
+        self.program = Program(
+            VENUE, messages, tables, wanted=wanted, aliases=aliases, number=number
+        )
         used = {row_set.table for route in self.program.routes for row_set in route.row_sets}
         names = [name for i, name in enumerate(tables) if i in used]
         self.rings = {
@@ -94,6 +99,8 @@ class Feed:
             symbols=symbols,
             quarantine=Quarantine(self.quarantine, Metrics(self.registry)),
             splice=splice,
+            follower=follower,
+            checksums=checksums,
         )
         self.connection = self.decoder.connection(conn, labels=labels)
         self.clock = 0

@@ -34,9 +34,11 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
+    "book/_chains": "book/bench_follower",
     "book/_held": "book/bench_splice",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",
+    "decode/_chain_decoder": "book/bench_follower",
     "decode/_last_values": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
     "decode/_runner": "decode/bench_decoder",

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from tests.reference.captures import Message, RestAnswer
 
-from tickwire.book import BookSplice
+from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message as Declared
+from tickwire.feed.pipeline import checksums_of, counted_at, follower_of
 from tickwire.ledger import Quarantine
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES
@@ -34,6 +35,10 @@ class Rig:
         Channel names of the plan to names of the configuration.
     rule
         The book rule, where books are spliced.
+    follower, checksums
+        What follows books that begin in band, and verifies them.
+    number
+        Where a connection's messages have their number.
     ring_rows
         Rows of each ring.
     """
@@ -49,6 +54,9 @@ class Rig:
         aliases: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         rule: str | None = None,
+        follower: BookFollower | None = None,
+        checksums: BookChecksums | None = None,
+        number: str = "",
         ring_rows: int = RING_ROWS,
     ) -> None:
         self.wanted = list(dict.fromkeys(channel.partition(":")[0] for channel in channels))
@@ -63,15 +71,18 @@ class Rig:
         }
         self.quarantine = Ring(TABLES["quarantine"], min(ring_rows, 1 << 13), self.dictionaries)
         self.splice = BookSplice(rule) if rule else None
+        self.follower, self.checksums = follower, checksums
         self.labels = labels
         self.decoder = Decoder(
-            Program(venue, messages, tables, wanted=self.wanted, aliases=aliases),
+            Program(venue, messages, tables, wanted=self.wanted, aliases=aliases, number=number),
             self.rings,
             self.dictionaries,
             venue=venue,
             symbols=symbols,
             quarantine=Quarantine(self.quarantine),
             splice=self.splice,
+            follower=follower,
+            checksums=checksums,
         )
         self.consumers = {name: Consumer(ring) for name, ring in self.rings.items()}
         self.consumers["quarantine"] = Consumer(self.quarantine)
@@ -90,8 +101,10 @@ class Rig:
         extras: bool = False,
         labels: Mapping[str, str] | None = None,
         ring_rows: int = RING_ROWS,
+        book: str = "",
     ) -> "Rig":
-        """Make the rig of a venue of the product."""
+        """Make the rig of a venue of the product; its books in band are those of channel `book`."""
+        followed = venue.book if book else None
         return cls(
             venue.name,
             venue.declared(extras=extras),
@@ -101,6 +114,9 @@ class Rig:
             aliases=venue.aliases(channels) if venue.aliases else None,
             labels=labels,
             rule=venue.book.rule if venue.book and venue.book.begin.kind == "rest" else None,
+            follower=follower_of(followed) if followed else None,
+            checksums=checksums_of(followed, book) if followed else None,
+            number=counted_at(venue) if followed else "",
             ring_rows=ring_rows,
         )
 

@@ -10,6 +10,10 @@ cdef class Connection(Handler):
     cdef readonly int32_t conn
     cdef readonly int64_t first_message_ns  # ts_recv of the first data message, 0 before it
     cdef readonly int64_t last_message_ns   # and of the last
+    # Where the venue counts a connection's messages: the last number, and messages since without.
+    cdef bint is_counted
+    cdef int64_t count
+    cdef int64_t n_uncounted
     cdef Labels labels
     cdef list events                        # (kind, payload), for the session
 

@@ -6,6 +6,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport Bytecode
+from tickwire.decode._chain_decoder cimport ChainDecoder
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Leg
 from tickwire.decode._quarantine cimport Quarantine
@@ -32,7 +33,8 @@ cdef class Decoder:
     cdef Stage stage
     cdef Walker walker
     cdef Router router
-    cdef BookDecoder books          # None without spliced books
+    cdef BookDecoder books          # None without books that begin by REST
+    cdef ChainDecoder chains        # None without others that are verified
     cdef readonly BackfillDecoder backfills
     cdef Histogram read_to_ring     # None: not measured
     cdef Quarantine quarantine

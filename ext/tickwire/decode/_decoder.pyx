@@ -17,6 +17,7 @@ from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport (
     MAX_REGISTERS, ROUTE_DATA, ROUTE_IGNORE, RouteOp, bytecode_of,
 )
+from tickwire.decode._chain_decoder cimport ChainDecoder
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Legs
 from tickwire.decode._publish cimport publish_staged
@@ -70,6 +71,8 @@ cdef class Decoder:
         symbols=("*",),
         quarantine=None,
         splice=None,
+        follower=None,
+        checksums=None,
         read_to_ring=None,
         limit=None,
         metrics=None,
@@ -102,6 +105,9 @@ cdef class Decoder:
                 splice, self.router, self.quarantine, self.symbols, self.venue_code
             )
         self.backfills = BackfillDecoder(self.walker, program, self.symbols, venue, self.venue_code)
+        if follower is not None:
+            sides = dictionaries.of("side")
+            self.chains = ChainDecoder(follower, checksums, self.stage, program, sides)
         self.limit = MessageLimit() if limit is None else limit
         self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
         if self.repeats == NULL:
@@ -227,18 +233,26 @@ cdef class Decoder:
         Memory   see `take` and `Legs.note`.
         Source   the theory of legs, in `_legs.pxd`.
         """
-        cdef uint64_t hash = connection.leg.hash_of(payload, n)
+        cdef uint64_t hash
         cdef int64_t n_before = self.n_in_read
         cdef int64_t n_refused = self.n_refused
         cdef int32_t route
         cdef int verdict
+        if self.chains is not None:
+            hash = self.chains.hash_of(connection.leg, payload, n)
+        else:
+            hash = connection.leg.hash_of(payload, n)
         if not self.limit.spent and connection.leg.is_copy(hash, connection.mono_ns):
             connection.note_message()
+            connection.n_uncounted += 1     # it has a number all the same
             return Verdict.TAKEN
         verdict = self.take(connection, payload, n)
         # What cannot be decoded may be one leg's fault alone.
-        if self.n_in_read != n_before and self.n_refused == n_refused:
-            route = self.router.last
+        route = self.router.last
+        if self.n_in_read != n_before and self.n_refused == n_refused and not (
+            # Whose snapshot came last decides which connection's changes a book takes.
+            self.chains is not None and route != UNROUTED and self.bytecode.routes[route].spliced
+        ):
             connection.leg.note(
                 hash, connection.mono_ns, route != UNROUTED and self.repeats[route]
             )
@@ -263,6 +277,9 @@ cdef class Decoder:
         cdef RouteOp* route
         if outcome == FULL:
             return Verdict.BLOCKED
+        if self.chains is not None and not self.chains.count(connection, number, outcome):
+            self.stage.rollback(&self.bytecode.routes[number])
+            return self.count(connection, n)
         if number == UNROUTED and outcome != DONE:
             return self.refuse(connection, outcome, payload, n)
         if number == UNROUTED:
@@ -280,11 +297,14 @@ cdef class Decoder:
                 return self.refuse(connection, outcome, payload, n)
             if not route.requested:
                 self.n_unrequested.count(1)
-            elif route.spliced and self.books is not None:
+            elif route.spliced and (self.books is not None or self.chains is not None):
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
                     self.stage.rollback(route)
                     return self.refuse(connection, MISSING, payload, n)
-                self.books.admit(connection, route, payload, n)
+                if self.books is not None:
+                    self.books.admit(connection, route, payload, n)
+                else:
+                    self.chains.admit(connection, route, payload, n)
         return self.count(connection, n)
 
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,

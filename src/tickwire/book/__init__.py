@@ -5,10 +5,23 @@ hold, release.
 Its C part: ext/tickwire/book.
 """
 
+from tickwire.book._chains import CHAINS
+from tickwire.book._checksum import BookChecksums
+from tickwire.book._follower import BookFollower
 from tickwire.book._held import HeldDelta, HeldDeltas
 from tickwire.book._order_book import OrderBook
 from tickwire.book._reader import BookReader
 from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
 
-__all__ = ["RULES", "BookReader", "BookSplice", "HeldDelta", "HeldDeltas", "OrderBook"]
+__all__ = [
+    "CHAINS",
+    "RULES",
+    "BookChecksums",
+    "BookFollower",
+    "BookReader",
+    "BookSplice",
+    "HeldDelta",
+    "HeldDeltas",
+    "OrderBook",
+]

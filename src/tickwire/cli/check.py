@@ -83,7 +83,8 @@ def plan_lines(plan: FeedPlan) -> list[str]:
                 f"  [{subscription.key}]"
                 for subscription in connection.subscriptions
             ]
-        if source.spliced:
+        rule = source.venue.book
+        if source.spliced and rule is not None and rule.begin.kind == "rest":
             lines.append(
                 f"  snapshots of {', '.join(source.spliced)} from {shown_url(source.rest_url)}"
             )

@@ -5,7 +5,7 @@ from typing import Literal, final
 
 from typing_extensions import Buffer, disjoint_base
 
-from tickwire.book import BookSplice
+from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode._backfill_decoder import BackfillDecoder
 from tickwire.decode._connection import Connection
 from tickwire.decode._legs import Leg, Legs
@@ -41,6 +41,8 @@ class Decoder:
         symbols: Sequence[str] = ("*",),
         quarantine: QuarantineTable | None = None,
         splice: BookSplice | None = None,
+        follower: BookFollower | None = None,
+        checksums: BookChecksums | None = None,
         read_to_ring: Histogram | None = None,
         limit: MessageLimit | None = None,
         metrics: Metrics | None = None,

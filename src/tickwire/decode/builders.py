@@ -59,6 +59,11 @@ class RouteBuilder:
         self._share_fills(plans)
         if self.message.spliced and wanted:
             self.route.spliced = self._splice(wanted)
+            self.route.level_paths = [
+                (self.path("at", rows.at), self._own(rows, "price"), self._own(rows, "size"))
+                for rows in wanted
+                if {"price", "size"} <= rows.fields.keys()
+            ]
         if self.message.kind == "snapshot" and wanted:
             self.route.snapshot_id = self._snapshot_id(wanted)
         if self.scope.number and self.message.raw is None and self.message.kind not in ANSWERS:
@@ -127,6 +132,11 @@ class RouteBuilder:
         # Without its numbers a change cannot be put in its place.
         self.required.update(register for register in found.registers if register >= 0)
         return found
+
+    def _own(self, rows: Rows, name: str) -> Path:
+        """Give the path of an item's own column from the item."""
+        at, (steps, _) = self.path(name, rows.at), self.absolute(rows, name, rows.fields[name].path)
+        return steps[len(at) :]
 
     def _snapshot_id(self, wanted: list[Rows]) -> int:
         for rows in wanted:

@@ -52,6 +52,7 @@ class Program:
         self.table_index = {table.name: i for i, table in enumerate(self.tables)}
         self.wanted = set(self.table_index if wanted is None else wanted)
         self.aliases = dict(aliases or {})
+        self.number = number
         # The C form and the dictionaries whose codes are in it; `_bytecode.pyx` keeps it here.
         self.bytecode: tuple[object, object] | None = None
         names = [message.name for message in messages]

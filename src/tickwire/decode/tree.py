@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tickwire.decode.actions import Action
-from tickwire.decode.paths import Step
+from tickwire.decode.paths import Path, Step
 from tickwire.decode.plan import Test
 from tickwire.errors import PlanError
 
@@ -138,6 +138,7 @@ class Route:
     n_registers: int = 0
     given: int = -1
     spliced: Splice | None = None
+    level_paths: list[tuple[Path, Path, Path]] = field(default_factory=list)  # of a book's numbers
     snapshot_id: int = -1
     number: int = -1  # register of the message's number on its connection
     # Registers whose unreadable values are null, to the column that they are for.

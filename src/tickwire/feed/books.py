@@ -116,6 +116,9 @@ class Books:
                 self._splice.end(self._symbols.code(symbol))
         self.look()
 
+    def acknowledged(self, symbol: str) -> None:
+        """Note that a symbol has been asked for: its snapshot is fetched when changes come."""
+
     @property
     def held_bytes(self) -> int:
         """Bytes of the deltas that are held."""

@@ -24,6 +24,7 @@ from tickwire.session import Session, SessionObserver
 
 if TYPE_CHECKING:
     from tickwire.feed.books import Books
+    from tickwire.feed.followed import FollowedBooks
     from tickwire.net.awake import AwakeClock
     from tickwire.venues import Subscription
 
@@ -77,7 +78,7 @@ class LegGroup(SessionObserver):
         gaps: StreamGaps,
         staleness: Staleness,
         memory: Legs,
-        books: Books | None,
+        books: Books | FollowedBooks | None,
         spliced: tuple[str, ...],
         on_shared: Callable[[], None],
         on_closing: Callable[[Session, str], None],
@@ -91,7 +92,7 @@ class LegGroup(SessionObserver):
         self._gaps = gaps
         self._observers = (GapObserver(gaps, number), staleness)
         self._books = books
-        self._spliced = spliced
+        self.spliced = spliced
         self._on_shared = on_shared
         self._on_closing = on_closing
         self._open: dict[Session, set[str]] = {}  # to the keys that are acknowledged
@@ -111,6 +112,20 @@ class LegGroup(SessionObserver):
     def acknowledged_by(self, session: Session) -> frozenset[str]:
         """Give the keys of the subscriptions that a session has."""
         return frozenset(self._open.get(session, ()))
+
+    def book_subscriptions(self, symbols: Iterable[str]) -> list[Subscription]:
+        """Give the subscriptions that feed these symbols' followed books."""
+        wanted = set(symbols)
+        session = self.legs[0].session
+        channels = {
+            each.channel: session.venue.channel(each.channel) for each in session.subscriptions
+        }
+        spliced = {name for name, channel in channels.items() if channel and channel.spliced}
+        return [
+            each
+            for each in session.subscriptions
+            if each.channel in spliced and each.symbol in wanted
+        ]
 
     # Legs of the decoder.
 
@@ -163,13 +178,15 @@ class LegGroup(SessionObserver):
         else:
             self._gaps.joined(self._number, conn, self._place(session))
         if self._books is not None and is_first:
-            self._books.on_connected(self._spliced, conn)
+            self._books.on_connected(self.spliced, conn)
         self._on_shared()
 
     def acknowledged(self, session: Session, subscription: Subscription) -> None:
         """Let the streams hear of the first acknowledgement."""
         had = self._has(subscription.key)
         self._open.setdefault(session, set()).add(subscription.key)
+        if self._books is not None and subscription.symbol in self.spliced:
+            self._books.acknowledged(subscription.symbol)
         if not had:
             for each in self._observers:
                 each.acknowledged(session, subscription)
@@ -221,10 +238,10 @@ class LegGroup(SessionObserver):
                 self._lose(session, keys, f"{reason}: {detail}")
             if self._books is not None:
                 other = next(iter(self._open))
-                self._books.on_connected(self._spliced, other.conn)
+                self._books.on_connected(self.spliced, other.conn)
         else:
             if self._books is not None:
-                self._books.on_disconnected(self._spliced)
+                self._books.on_disconnected(self.spliced)
             for each in self._observers:
                 each.disconnected(session, conn, reason, detail)
         self._on_shared()
@@ -243,7 +260,7 @@ class LegGroup(SessionObserver):
             self.staleness.refused(session, each, detail, retry=True)
         books = tuple(each.symbol for each in lost if each.table == "book")
         if self._books is not None:
-            self._books.on_disconnected(tuple(set(books) & set(self._spliced)))
+            self._books.on_disconnected(tuple(set(books) & set(self.spliced)))
 
     def _has(self, key: str) -> bool:
         return any(key in keys for keys in self._open.values())

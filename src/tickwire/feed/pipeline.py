@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from tickwire.book import BookSplice
+from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.backfill import Backfiller
 from tickwire.feed.books import Books
+from tickwire.feed.followed import FollowedBooks
 from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import FeedPlan, SourcePlan
@@ -24,6 +25,7 @@ from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import DATA_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.supervise import Failures
+from tickwire.venues import BookRule, Venue
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
@@ -61,7 +63,7 @@ class SourcePipeline:
 
     plan: SourcePlan
     decoder: Decoder
-    books: Books | None
+    books: Books | FollowedBooks | None
     gaps: StreamGaps
     staleness: tuple[Staleness, ...]
     metrics: Metrics
@@ -198,11 +200,9 @@ class Pipeline:
             _known_tables(source, plan),
             wanted=source.tables,
             aliases=source.aliases,
+            number=counted_at(source.venue),
         )
-        splice = None
-        rule = source.venue.book
-        if source.spliced and rule is not None and rule.begin.kind == "rest":
-            splice = BookSplice(rule.rule, hold_bytes)
+        splice, follower, checksums = _kernels_of(source, hold_bytes)
         decoder = Decoder(
             program,
             {name: self.rings[name] for name in source.tables},
@@ -211,6 +211,8 @@ class Pipeline:
             symbols=source.settings.symbols,
             quarantine=self._quarantine,
             splice=splice,
+            follower=follower,
+            checksums=checksums,
             read_to_ring=self.read_to_ring,
             limit=limit,
             metrics=metrics,
@@ -240,7 +242,18 @@ class Pipeline:
             for number, connection in enumerate(source.connections)
         )
         gaps = self._gaps(source, decoder)
-        books = None
+        books: Books | FollowedBooks | None = None
+        if follower is not None:
+            books = FollowedBooks(
+                source.venue,
+                follower,
+                checksums,
+                self.dictionaries.symbol,
+                source.spliced,
+                gaps,
+                metrics,
+                self.failures,
+            )
         if splice is not None:
             metrics.watch("held_messages_dropped", partial(getattr, splice.held, "n_dropped"))
             books = Books(
@@ -292,13 +305,7 @@ class Pipeline:
         for number, connection in enumerate(source.connections):
             for each in connection.subscriptions:
                 channel = source.venue.channel(each.channel)
-                rule = source.venue.book
-                spliced = (
-                    channel is not None
-                    and channel.spliced
-                    and rule is not None
-                    and rule.begin.kind == "rest"
-                )
+                spliced = channel is not None and channel.spliced
                 # A subscription may cover symbols by name, as Hyperliquid's of all mids.
                 symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
                 for symbol in symbols:
@@ -306,6 +313,49 @@ class Pipeline:
                         number, each.table, symbol, each.key, spliced=spliced, channel=each.channel
                     )
         return gaps
+
+
+def counted_at(venue: Venue) -> str:
+    """Give where every message of a connection has its number; empty where none is counted."""
+    return "" if venue.book is None else venue.book.chain.path
+
+
+def follower_of(rule: BookRule) -> BookFollower:
+    """Make what follows books that begin in band."""
+    return BookFollower(
+        rule.chain.kind, rule.begin.kind, step=rule.chain.step, restart=rule.chain.restart
+    )
+
+
+def checksums_of(rule: BookRule, channel: str) -> BookChecksums | None:
+    """Make what verifies the books of a channel; None where the venue has no checksum."""
+    crc = rule.chain.crc
+    if crc is None:
+        return None
+    return BookChecksums(
+        crc.levels,
+        interleaved=crc.order == "interleaved",
+        plain=crc.text == "plain",
+        separator=crc.separator,
+        learns=crc.decimals == "learned",
+        depth=rule.depth_of(channel),
+    )
+
+
+def _kernels_of(
+    source: SourcePlan, hold_bytes: int
+) -> tuple[BookSplice | None, BookFollower | None, BookChecksums | None]:
+    """Make what a source's books need: the splice of REST snapshots, or what follows them."""
+    rule = source.venue.book
+    if rule is None or not (source.spliced or rule.chain.path):
+        return None, None, None
+    if rule.begin.kind == "rest":
+        return BookSplice(rule.rule, hold_bytes), None, None
+    channels = {each.channel for plan in source.connections for each in plan.subscriptions}
+    found = {name: source.venue.channel(name) for name in sorted(channels)}
+    spliced = [name for name, channel in found.items() if channel is not None and channel.spliced]
+    # A source has one such channel at most.
+    return None, follower_of(rule), checksums_of(rule, spliced[0]) if spliced else None
 
 
 def _unreadable(decoder: Decoder, column: str) -> int:

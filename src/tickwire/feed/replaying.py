@@ -19,7 +19,7 @@ from typing import Literal
 from tickwire.capture import Capture, Message, RestAnswer
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import TickwireError
-from tickwire.feed.books import symbol_of
+from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.verdict import decoding_problems
@@ -207,7 +207,9 @@ class Replay:
     async def _offer_answer(self, pipeline: Pipeline, answer: RestAnswer) -> None:
         for source in pipeline.sources:
             rule = source.plan.venue.book
-            if source.books is None or rule is None or not _takes(source, answer.connection):
+            if rule is None or not _takes(source, answer.connection):
+                continue
+            if not isinstance(source.books, Books):
                 continue
             symbol = symbol_of(rule, answer.url)
             if symbol is None or symbol not in source.plan.spliced:

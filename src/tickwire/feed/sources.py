@@ -16,9 +16,10 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tickwire.decode import Legs
-from tickwire.feed.books import fetch_books
+from tickwire.feed.books import Books, fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
+from tickwire.feed.followed import FollowedBooks, repair_books
 from tickwire.feed.legs import Leg, LegGroup
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
@@ -130,10 +131,13 @@ class LiveSource:
         for group in self.groups:
             for leg in group.legs:
                 self._run(leg.session)
+        if isinstance(self.books, FollowedBooks):
+            follow = partial(repair_books, self.books, self.groups, self.changes)
+        elif self.books is not None:
+            follow = partial(fetch_books, self.books, self._rest, self.plan.rest_url)
         if self.books is not None:
-            fetch = partial(fetch_books, self.books, self._rest, self.plan.rest_url)
             self._fetchers.append(
-                tasks.spawn(f"books {self.name}", fetch, restart=Restart.ON_FAILURE)
+                tasks.spawn(f"books {self.name}", follow, restart=Restart.ON_FAILURE)
             )
         if self._backfiller is not None and self._backfill_rest is not None:
             backfill = partial(self._backfiller.run, self._backfill_rest, self._next_conn)
@@ -330,7 +334,7 @@ class LiveSource:
     def _tell_unencrypted(self) -> None:
         """Say in the log which endpoints can be read and changed on their way."""
         urls = [session.url for session in self.sessions]
-        if self.books is not None or self.plan.backfills:
+        if isinstance(self.books, Books) or self.plan.backfills:
             urls.append(self.plan.rest_url)
         for url in dict.fromkeys(urls):
             parts = urlsplit(url)

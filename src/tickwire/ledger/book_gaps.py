@@ -40,11 +40,30 @@ class BookGaps:
             self._gaps.close(stream, now)
             self._gaps.open(stream, WAITING_FOR_SNAPSHOT)
 
-    def broken(self, symbol: str, lost: int | None) -> None:
-        """Note that a book's chain of ids has a hole, of so many ids where they tell."""
+    def broken(
+        self,
+        symbol: str,
+        lost: int | None,
+        since_ns: int | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Note that a book's chain has a hole.
+
+        Parameters
+        ----------
+        symbol
+            Whose.
+        lost
+            Of how many ids or messages, where they tell.
+        since_ns
+            When the last message before it was received; wall time. Left out: its last row.
+        detail
+            For a person.
+        """
         stream = self._books[symbol]
         stream.spliced_conn = -1
-        self._gaps.open(stream, SEQUENCE, lost=lost)
+        start = None if since_ns is None else self._gaps.moment_of(since_ns)
+        self._gaps.open(stream, SEQUENCE, start=start, lost=lost, detail=detail)
 
     def waits(self, symbol: str, failure: str | None = None) -> None:
         """Note that a book waits for its snapshot, or that it could not be had."""
@@ -64,8 +83,7 @@ class BookGaps:
         """Note that a book has its snapshot, received at that time."""
         stream = self._books[symbol]
         stream.spliced_conn = self._gaps.index.conns.get(stream.session, -1)
-        now = self._gaps.ledger.now()
-        end = Moment(ts_recv_ns, None, now.mono_ns - max(0, now.recv_ns - ts_recv_ns))
+        end = self._gaps.moment_of(ts_recv_ns)
         if stream.gap is not None:
             self._gaps.close(stream, end)
         stream.since = end

@@ -22,7 +22,15 @@ from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.jumps import Jumps
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
-from tickwire.ledger.reasons import DECODE_ERROR, DOWN, NEVER_CONNECTED, OVERFLOW, REFUSED, SHUTDOWN
+from tickwire.ledger.reasons import (
+    DECODE_ERROR,
+    DOWN,
+    NEVER_CONNECTED,
+    OVERFLOW,
+    REFUSED,
+    SEQUENCE,
+    SHUTDOWN,
+)
 from tickwire.ledger.silences import Silences
 from tickwire.ring import Dictionary, Streams
 
@@ -235,6 +243,33 @@ class StreamGaps:
             if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
                 self._gaps.close(stream, self._ledger.now())
             self._gaps.open(stream, reason, detail=detail)
+
+    def missed(self, conn: int, since_ns: int, until_ns: int, detail: str) -> None:
+        """Note that messages of a connection are missing, and not whose.
+
+        Each of its streams may miss rows between the two; books have chains of their own.
+
+        Parameters
+        ----------
+        conn
+            The connection.
+        since_ns, until_ns
+            When the last message before them was received, and the first one after; wall time.
+        detail
+            For a person.
+        """
+        session = self._index.session_of(conn)
+        if session is None:
+            return
+        end = self._gaps.moment_of(until_ns)
+        for stream in self._index.of_session(session):
+            if stream.is_spliced or stream.gap is not None or not self._gaps.is_known(stream):
+                continue
+            start = self._gaps.moment_of(since_ns)
+            if stream.since is not None and stream.since.mono_ns > start.mono_ns:
+                start = stream.since
+            self._gaps.open(stream, SEQUENCE, start=start, detail=detail)
+            self._gaps.close(stream, max(end, start, key=lambda moment: moment.mono_ns))
 
     def suspended(self, session: int, key: str, detail: str) -> None:
         """Note that a subscription is left out: its streams miss rows where they have no other."""

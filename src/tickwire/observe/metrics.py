@@ -119,6 +119,25 @@ METRICS = (
         "held_dropped",
     ),
     counter(
+        "withheld_book_messages",
+        "Book messages that were not published: repeated, or behind a break of their chain.",
+        _SOURCE,
+        "withheld_book_messages",
+    ),
+    counter("book_checksums", "Checksums of books that were looked at.", _SOURCE),
+    counter(
+        "book_checksum_mismatches",
+        "Checksums of books that did not match.",
+        _SOURCE,
+        "book_checksum_mismatches",
+    ),
+    counter(
+        "unchecked_book_messages",
+        "Book messages without a checksum, where the venue has them.",
+        _SOURCE,
+    ),
+    counter("book_repairs", "Broken books asked for again.", _SOURCE, "book_repairs"),
+    counter(
         "snapshot_retries",
         "Snapshots of books fetched again: failed, or too old.",
         _SOURCE,

@@ -1,0 +1,66 @@
+"""Books that begin in band, symbol by symbol: which of their messages may be published."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from tickwire.book._chains cimport Chain, Follow
+from tickwire.book._rules cimport Delta
+
+cdef struct Followed:
+    uint8_t phase           # Phase
+    uint8_t has_begun       # with a snapshot, since the last `take_news`
+    uint8_t is_broken       # likewise
+    uint8_t cause           # Cause, of the break
+    uint8_t is_ahead        # a hole that another connection may fill
+    int32_t conn            # whose snapshot it began with
+    int64_t last_id
+    int64_t n_missing       # messages or ids, at the break; 0 where they do not tell
+    int64_t begun_ns        # ts_recv of the snapshot
+    int64_t good_ns         # ts_recv of the last message admitted
+    int64_t before_ns       # and of the one before that
+    int64_t broken_ns       # and of the last one before the break
+    int64_t ahead_ns        # by the monotonic clock
+    int64_t n_ahead         # messages or ids of that hole
+
+
+@cython.final
+cdef class BookFollower:
+    cdef readonly str chain
+    cdef readonly str begin
+    cdef readonly int64_t n_waiting     # symbols that wait for a snapshot
+    cdef readonly int64_t n_breaks      # chains, since the start: cheap to poll
+    cdef readonly int64_t n_begun       # snapshots that began a book, since the start
+    cdef readonly int64_t n_withheld    # messages that were not published
+    cdef public bint is_shared          # several connections bring the same
+    cdef readonly int64_t n_ahead       # symbols with a hole that another connection may fill
+    cdef readonly bint counts_all       # the chain is a connection's
+    cdef bint is_numbered
+    cdef bint begins_anyhow             # with its first message, whatever that is
+    cdef bint goes_on_anyhow            # after a break, too
+    cdef Follow follow
+    cdef Chain spec
+    cdef Followed* symbols              # owned; indexed by symbol code
+    cdef int64_t n_symbols
+    cdef list broken_connections
+
+    # ADMIT, or REFUSE: its rows are to be taken back.
+    cdef int admit(
+        self, int32_t symbol, const Delta* delta, bint is_snapshot, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil
+    # The checksum of what was admitted last does not match.
+    cdef void mismatch(self, int32_t symbol) noexcept nogil
+    # So many messages of a connection are missing between two that came then.
+    cdef int break_connection(
+        self, int32_t conn, int64_t n_missing, int64_t good_ns, int64_t found_ns
+    ) except -1
+
+    cdef bint grow(self, int64_t n) noexcept nogil
+    cdef int start(
+        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil
+    cdef int refuse(self) noexcept nogil
+    cdef int hole(
+        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil
+    cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil
+    cdef void enter(self, Followed* state, int phase) noexcept nogil

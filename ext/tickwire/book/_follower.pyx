@@ -1,0 +1,319 @@
+"""Books that begin in band, symbol by symbol: which of their messages may be published.
+
+Rules of this file
+------------------
+- A symbol goes UNSEEN -> LIVE with a snapshot, and each change must follow the last one. A change
+  before a snapshot, or a break of the chain, leads to WAITING: what comes is refused until the next
+  snapshot. So the rows that are published make right books, and `gaps` has the rest.
+- Whether a change follows is for the chain to say (`_chains`).
+- A symbol belongs to the connection whose snapshot came last. Where several connections bring the
+  same and the numbers are the symbol's own (`is_shared`), the changes of all are taken; a hole is
+  no break then before another connection has had time to fill it.
+- A chain of a whole connection breaks all symbols that belong to it.
+"""
+
+cimport cython
+from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
+
+from tickwire.book._chains cimport follow_named, missing_of
+from tickwire.book._rules cimport HOLE, OLD, Delta, Relation
+from tickwire.book._splice cimport ADMIT, REFUSE
+
+from tickwire.book._chains import NUMBERED
+from tickwire.book._splice import VERDICTS
+
+cdef extern from "tickwire/base/clock.h" nogil:
+    int64_t tw_mono_ns()
+
+cdef enum Phase:
+    UNSEEN = 0
+    WAITING = 1
+    LIVE = 2
+
+cdef enum Cause:
+    NUMBERS = 0
+    CHECKSUM = 1
+    CONNECTION = 2
+
+# Python's names for them.
+CAUSES = ("numbers", "checksum", "connection")
+BEGINNINGS = ("in_band", "first_message", "empty")
+PHASES = ("unseen", "waiting", "live")
+
+
+@cython.final
+cdef class BookFollower:
+    """Decide which messages of books may be published.
+
+    One for each source; all calls come from the thread that decodes.
+
+    Parameters
+    ----------
+    chain
+        One of `CHAINS`.
+    begin
+        One of `BEGINNINGS`: a snapshot, the first message after a subscription, or nothing.
+    step
+        From one number to the next, of a counted chain.
+    restart
+        The number from which a service counts again; None without.
+    """
+
+    def __cinit__(self, str chain, str begin="in_band", *, int64_t step=1, restart=None):
+        if begin not in BEGINNINGS:
+            raise ValueError(f"unknown beginning {begin!r}: one of {', '.join(BEGINNINGS)}")
+        self.chain = chain
+        self.begin = begin
+        self.follow = follow_named(chain)
+        self.spec.step = step
+        self.spec.restart = INT64_MIN if restart is None else restart
+        self.is_numbered = chain in NUMBERED
+        self.counts_all = chain == "per_connection"
+        self.begins_anyhow = begin != "in_band"
+        self.goes_on_anyhow = begin == "empty"
+        self.broken_connections = []
+        self.symbols = NULL
+        self.n_symbols = 0
+
+    def __dealloc__(self):
+        free(self.symbols)
+
+    cdef bint grow(self, int64_t n) noexcept nogil:
+        # Only when a new symbol comes; doubling keeps it rare.
+        cdef int64_t size = max(n, 2 * self.n_symbols, 64)
+        cdef Followed* larger = <Followed*> realloc(self.symbols, <size_t> size * sizeof(Followed))
+        if larger == NULL:
+            return False
+        memset(larger + self.n_symbols, 0, <size_t> (size - self.n_symbols) * sizeof(Followed))
+        self.symbols = larger
+        self.n_symbols = size
+        return True
+
+    cdef void enter(self, Followed* state, int phase) noexcept nogil:
+        self.n_waiting += (phase == Phase.WAITING) - (state.phase == Phase.WAITING)
+        self.n_ahead -= state.is_ahead
+        state.is_ahead = False
+        state.phase = phase
+
+    cdef int refuse(self) noexcept nogil:
+        self.n_withheld += 1
+        return REFUSE
+
+    cdef int admit(
+        self, int32_t symbol, const Delta* delta, bint is_snapshot, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil:
+        """Say whether a message of a book may be published.
+
+        Shape    one message; `symbol` is its code in the feed's dictionary, >= 0.
+        Units    the venue's numbers, INT64_MIN where it sent none; ns since the epoch.
+        Returns  ADMIT or REFUSE. Never raises.
+        Threads  the decoder's only.
+        Memory   grows when a symbol is new, by doubling; else none.
+        Source   the venue's chain, in `_chains`.
+        """
+        cdef Followed* state
+        cdef Relation relation
+        cdef bint is_others
+        if symbol < 0 or (symbol >= self.n_symbols and not self.grow(<int64_t> symbol + 1)):
+            return self.refuse()
+        state = &self.symbols[symbol]
+        is_others = state.phase == Phase.LIVE and state.conn != conn
+        if is_snapshot or (self.spec.restart != INT64_MIN and delta.last == self.spec.restart):
+            # Of two connections that bring the same, the one that is behind has nothing new.
+            if is_others and self.is_shared and self.is_numbered and delta.last <= state.last_id \
+                    and delta.last != self.spec.restart and not state.is_ahead:
+                return self.refuse()
+            return self.start(state, delta, conn, ts_recv_ns)
+        if state.phase != Phase.LIVE:
+            if self.goes_on_anyhow or (self.begins_anyhow and state.phase == Phase.UNSEEN):
+                return self.start(state, delta, conn, ts_recv_ns)
+            self.enter(state, Phase.WAITING)
+            return self.refuse()
+        if is_others and not (self.is_shared and self.is_numbered):
+            return self.refuse()
+        relation = self.follow(&self.spec, state.last_id, delta)
+        if relation == OLD:
+            return self.refuse()
+        if relation == HOLE:
+            return self.hole(state, delta, conn, ts_recv_ns)
+        self.n_ahead -= state.is_ahead
+        state.is_ahead = False
+        state.last_id = delta.last
+        state.before_ns = state.good_ns
+        state.good_ns = ts_recv_ns
+        return ADMIT
+
+    cdef int start(
+        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil:
+        self.enter(state, Phase.LIVE)
+        state.conn = conn
+        state.last_id = delta.last
+        state.has_begun = True
+        state.begun_ns = state.before_ns = state.good_ns = ts_recv_ns
+        self.n_begun += 1
+        return ADMIT
+
+    cdef int hole(
+        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+    ) noexcept nogil:
+        if self.is_shared and self.is_numbered:
+            if delta.last <= state.last_id:
+                return self.refuse()    # behind, by more than one
+            if not state.is_ahead:
+                state.is_ahead = True
+                state.ahead_ns = tw_mono_ns()
+                self.n_ahead += 1
+            with gil:
+                state.n_ahead = missing_of(self.chain, &self.spec, state.last_id, delta)
+            return self.refuse()
+        with gil:
+            self.break_chain(
+                state, missing_of(self.chain, &self.spec, state.last_id, delta), Cause.NUMBERS
+            )
+        if self.goes_on_anyhow:
+            return self.start(state, delta, conn, ts_recv_ns)
+        return self.refuse()
+
+    cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil:
+        # Of several breaks between two looks the first says where the gap begins.
+        if not state.is_broken:
+            state.broken_ns = state.good_ns
+            state.n_missing = 0
+            state.cause = cause
+        state.n_missing += n_missing
+        state.is_broken = True
+        self.n_breaks += 1
+        self.enter(state, Phase.WAITING)
+
+    cdef void mismatch(self, int32_t symbol) noexcept nogil:
+        cdef Followed* state = &self.symbols[symbol]
+        if state.phase == Phase.LIVE:
+            self.n_withheld += 1
+            state.good_ns = state.before_ns
+            self.break_chain(state, 0, Cause.CHECKSUM)
+
+    cdef int break_connection(
+        self, int32_t conn, int64_t n_missing, int64_t good_ns, int64_t found_ns
+    ) except -1:
+        cdef int64_t code
+        for code in range(self.n_symbols):
+            if self.symbols[code].phase == Phase.LIVE and self.symbols[code].conn == conn:
+                self.symbols[code].good_ns = good_ns
+                self.break_chain(&self.symbols[code], n_missing, Cause.CONNECTION)
+        self.broken_connections.append((conn, n_missing, good_ns, found_ns))
+        self.n_breaks += 1
+        return 0
+
+    # From Python.
+
+    def offer(
+        self, int32_t symbol, *, int64_t first=INT64_MIN, int64_t last=INT64_MIN,
+        int64_t prev=INT64_MIN, bint is_snapshot=False, int32_t conn=0, int64_t ts_recv=0,
+    ) -> str:
+        """Ask as the decoder does.
+
+        Parameters
+        ----------
+        symbol
+            The symbol's code.
+        first, last, prev
+            The message's numbers; left out where it has none.
+        is_snapshot
+            Whether it is one.
+        conn, ts_recv
+            Its connection, and when it came.
+
+        Returns
+        -------
+        str
+            `admit` or `refuse`.
+        """
+        cdef Delta delta = Delta(first=first, last=last, prev=prev)
+        return VERDICTS[self.admit(symbol, &delta, is_snapshot, conn, ts_recv)]
+
+    def give_up_holes(self, int64_t wait_ns):
+        """Break the chains whose hole no connection has filled in some time.
+
+        Parameters
+        ----------
+        wait_ns
+            How long one may take; 0: break all.
+        """
+        cdef int64_t now_ns = tw_mono_ns()
+        cdef int64_t code
+        cdef Followed* state
+        for code in range(self.n_symbols if self.n_ahead else 0):
+            state = &self.symbols[code]
+            if state.is_ahead and now_ns - state.ahead_ns >= wait_ns:
+                self.break_chain(state, state.n_ahead, Cause.NUMBERS)
+
+    def waiting(self) -> list[int]:
+        """Give the codes of the symbols that wait for a snapshot."""
+        return [
+            code for code in range(self.n_symbols) if self.symbols[code].phase == Phase.WAITING
+        ]
+
+    def take_news(self) -> list[tuple[int, str, int, int | None, int]]:
+        """Give what has happened to symbols since the last call, each in the order of events.
+
+        Returns
+        -------
+        list of tuple of int, str, int, int or None, and int
+            Symbol code; `begun`, or what broke the chain (`numbers`, `checksum`, `connection`);
+            `ts_recv` of the snapshot, or of the last message before the break; how many messages or
+            ids are missing, None where that is not known; the connection.
+        """
+        cdef int64_t code
+        cdef Followed* state
+        news = []
+        for code in range(self.n_symbols):
+            state = &self.symbols[code]
+            begun = [(code, "begun", state.begun_ns, None, state.conn)] if state.has_begun else []
+            broken = []
+            if state.is_broken:
+                n_missing = state.n_missing if state.n_missing > 0 else None
+                broken = [(code, CAUSES[state.cause], state.broken_ns, n_missing, state.conn)]
+            news += broken + begun if state.phase == Phase.LIVE else begun + broken
+            state.has_begun = state.is_broken = False
+        return news
+
+    def take_broken_connections(self) -> list[tuple[int, int, int, int]]:
+        """Give the connections of which messages are missing, since the last call.
+
+        Returns
+        -------
+        list of tuple of int, int, int and int
+            Its number, how many are missing, and `ts_recv` of the last message before and of the
+            first one after.
+        """
+        broken, self.broken_connections = self.broken_connections, []
+        return broken
+
+    def hand_over(self, int32_t symbol, int32_t conn) -> None:
+        """Note that only this connection brings a symbol from now on.
+
+        A chain whose numbers are not the symbol's own breaks, where another one had begun it.
+        """
+        if not 0 <= symbol < self.n_symbols:
+            return
+        cdef Followed* state = &self.symbols[symbol]
+        if state.phase != Phase.LIVE or state.conn == conn:
+            return
+        if self.is_numbered:
+            state.conn = conn
+        else:
+            self.break_chain(state, 0, Cause.CONNECTION)
+
+    def reset(self, int32_t symbol) -> None:
+        """Forget a symbol: its connection has ended, or it is asked for again."""
+        if 0 <= symbol < self.n_symbols:
+            self.enter(&self.symbols[symbol], Phase.UNSEEN)
+
+    def phase(self, int32_t symbol) -> str:
+        """Give where a symbol stands: `unseen`, `waiting` or `live`."""
+        if symbol < 0 or symbol >= self.n_symbols:
+            return PHASES[0]
+        return PHASES[self.symbols[symbol].phase]

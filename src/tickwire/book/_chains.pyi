@@ -1,0 +1,14 @@
+from typing import Literal
+
+CHAINS: tuple[str, ...]
+NUMBERED: tuple[str, ...]
+
+def follows(
+    name: str,
+    last_id: int,
+    *,
+    first: int = ...,
+    last: int = ...,
+    prev: int = ...,
+    step: int = 1,
+) -> Literal["old", "next", "hole"]: ...

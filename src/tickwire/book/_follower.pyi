@@ -1,0 +1,54 @@
+from typing import Literal, Self, final
+
+CAUSES: tuple[str, ...]
+BEGINNINGS: tuple[str, ...]
+PHASES: tuple[str, ...]
+
+@final
+class BookFollower:
+    """Decide which messages of books may be published."""
+
+    is_shared: bool
+    def __new__(
+        cls, chain: str, begin: str = "in_band", *, step: int = 1, restart: int | None = None
+    ) -> Self: ...
+    @property
+    def chain(self) -> str: ...
+    @property
+    def begin(self) -> str: ...
+    @property
+    def n_waiting(self) -> int: ...
+    @property
+    def n_breaks(self) -> int: ...
+    @property
+    def n_begun(self) -> int: ...
+    @property
+    def n_withheld(self) -> int:
+        """Messages that were not published."""
+    @property
+    def n_ahead(self) -> int:
+        """Symbols with a hole that another connection may fill."""
+    @property
+    def counts_all(self) -> bool:
+        """Whether the chain is a connection's."""
+    def offer(
+        self,
+        symbol: int,
+        *,
+        first: int = ...,
+        last: int = ...,
+        prev: int = ...,
+        is_snapshot: bool = False,
+        conn: int = 0,
+        ts_recv: int = 0,
+    ) -> Literal["admit", "refuse"]: ...
+    def give_up_holes(self, wait_ns: int) -> None:
+        """Break the chains whose hole no connection has filled in some time; 0: break all."""
+    def waiting(self) -> list[int]: ...
+    def take_news(self) -> list[tuple[int, str, int, int | None, int]]:
+        """What has happened to symbols: code, what, ts_recv, how many are missing, connection."""
+    def take_broken_connections(self) -> list[tuple[int, int, int, int]]:
+        """Connection, messages missing, ts_recv of the last before and of the first after."""
+    def hand_over(self, symbol: int, conn: int) -> None: ...
+    def reset(self, symbol: int) -> None: ...
+    def phase(self, symbol: int) -> Literal["unseen", "waiting", "live"]: ...
