@@ -58,6 +58,8 @@ MEASURED_BY = {
     "ring/_batch": "ring/bench_consumer",
     "ring/_stage": "ring/bench_ring",
     "ring/_stream_table": "ring/bench_streams",
+    "ring/_sweep": "ring/bench_streams",
+    "ring/_waiters": "ring/bench_ring",
     "wire/_assembly": "wire/bench_parser",
     "wire/_frame_parser": "wire/bench_parser",
     "wire/_streamed": "wire/bench_parser",

@@ -1,8 +1,7 @@
-"""The writer's side: watermarks, text memory, publishing, waiters, and going on in a block."""
+"""The writer's side: watermarks, text memory, publishing, and going on in a block."""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
@@ -103,49 +102,6 @@ def test_text_that_never_fits_is_told_apart_from_text_that_waits() -> None:
     ring.rollback(ring.published)
     assert ring.append(text=half)
     assert consumer.take().column("text").to_pylist() == [half]
-
-
-def test_a_waiter_is_called_once_at_the_next_publish() -> None:
-    ring = texts_ring()
-    calls: list[Any] = []
-    ring.arm(lambda: calls.append(ring.cursor))
-    withdrawn = lambda: calls.append("withdrawn")  # noqa: E731 - it must have a name to be withdrawn
-    ring.arm(withdrawn)
-    ring.disarm(withdrawn)
-    ring.disarm(withdrawn)
-    ring.stage(text="a")
-    assert calls == []
-    ring.publish()
-    ring.publish()
-    ring.append(text="b")
-    assert calls == [1]
-
-    def again() -> None:
-        calls.append("again")
-        ring.arm(again)
-
-    ring.arm(again)
-    ring.append(text="c")
-    ring.append(text="d")
-    assert calls == [1, "again", "again"]
-
-
-def test_a_waiter_that_raises_does_not_keep_others_asleep(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ring = texts_ring()
-    raised: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda problem: raised.append(problem.exc_type))
-    calls: list[str] = []
-
-    def fail() -> None:
-        raise OSError
-
-    ring.arm(fail)
-    ring.arm(lambda: calls.append("woken"))
-    assert ring.append(text="a")
-    assert calls == ["woken"]
-    assert raised == [OSError]
 
 
 def test_a_batch_ends_before_its_text_is_too_long() -> None:

@@ -1,11 +1,14 @@
-"""A writer that waits for room is called when a consumer makes some: once, and never missed."""
+"""Who waits for rows is called at a publish, who waits for room when some is made: once each."""
 
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+from typing import Any
 
 import pytest
+from tests.ring.rows import texts_ring
 
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
@@ -105,3 +108,46 @@ def test_no_room_is_missed_between_two_threads() -> None:
     ring.publish()
     reader.join(60)
     assert n_taken == n_rows
+
+
+def test_a_waiter_is_called_once_at_the_next_publish() -> None:
+    ring = texts_ring()
+    calls: list[Any] = []
+    ring.arm(lambda: calls.append(ring.cursor))
+    withdrawn = lambda: calls.append("withdrawn")  # noqa: E731 - it must have a name to be withdrawn
+    ring.arm(withdrawn)
+    ring.disarm(withdrawn)
+    ring.disarm(withdrawn)
+    ring.stage(text="a")
+    assert calls == []
+    ring.publish()
+    ring.publish()
+    ring.append(text="b")
+    assert calls == [1]
+
+    def again() -> None:
+        calls.append("again")
+        ring.arm(again)
+
+    ring.arm(again)
+    ring.append(text="c")
+    ring.append(text="d")
+    assert calls == [1, "again", "again"]
+
+
+def test_a_waiter_that_raises_does_not_keep_others_asleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ring = texts_ring()
+    raised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda problem: raised.append(problem.exc_type))
+    calls: list[str] = []
+
+    def fail() -> None:
+        raise OSError
+
+    ring.arm(fail)
+    ring.arm(lambda: calls.append("woken"))
+    assert ring.append(text="a")
+    assert calls == ["woken"]
+    assert raised == [OSError]

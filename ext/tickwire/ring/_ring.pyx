@@ -5,14 +5,14 @@ Rules of this file
 - One thread writes: it fills rows, moves the floor and stores the cursor. Consumers share with it
   the cursor, the floor, what was skipped and their gates, nothing else.
 - What a ring does is in C (ring.h and the headers beside it), and what must outlive the process in
-  its block. Only what is Python's own is here: the dictionaries and who waits for rows.
+  its block. Only what is Python's own is here: the dictionaries, and in `_waiters` who waits.
 """
 
-from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t
+from libc.stdint cimport INT32_MAX, int64_t
 
 from tickwire.ring._block cimport Block
 from tickwire.ring._dictionary cimport Dictionaries, Dictionary
-from tickwire.ring._memory cimport tw_drop_log, tw_drop_range, tw_fence, tw_store_relaxed
+from tickwire.ring._memory cimport tw_drop_log, tw_drop_range
 from tickwire.ring._stage cimport stage_row
 from tickwire.ring._tw_ring cimport (
     KIND_CODE16,
@@ -30,6 +30,7 @@ from tickwire.ring._tw_ring cimport (
     tw_rows_at,
     tw_set_limits,
 )
+from tickwire.ring._waiters cimport Waiters
 
 from inspect import signature
 
@@ -44,16 +45,11 @@ cdef enum:
     MIN_WINDOWS = 4     # a ring of fewer windows is small enough as it is
 
 
-cdef void call(object waiter) noexcept:
-    # Publishing has no caller to raise to, and the other waiters must be woken too.
-    waiter()
-
-
 cdef void wake(void* ring) noexcept with gil:
     (<Ring> ring).wake()
 
 
-cdef class Ring:
+cdef class Ring(Waiters):
     """The rows of one table: preallocated columns, one writer, many consumers.
 
     Parameters
@@ -126,9 +122,6 @@ cdef class Ring:
         self.table = table
         self.schema = table.arrow_schema
         self.dictionaries = dictionaries
-        self.waiters = []
-        self.late_waiters = []
-        self.room_waiters = []
         self.code_dictionaries = []
         if block is None:
             block = Block(table, rows, seq_base)
@@ -200,110 +193,6 @@ cdef class Ring:
             Whether the next row goes to the front.
         """
         return tw_rewind(self.core)
-
-    cdef void wake(self) noexcept:
-        cdef list waiters = self.waiters
-        self.waiters = []
-        if self.late_waiters:
-            waiters += [waiter for at, waiter in self.late_waiters if at <= self.core.published]
-            self.late_waiters = [
-                each for each in self.late_waiters if each[0] > self.core.published
-            ]
-        self.core.wake_at = self.next_wake()
-        for waiter in waiters:
-            call(waiter)
-
-    cdef void wake_late(self) noexcept:
-        # Who waits for more rows than there is room for would wait for ever.
-        cdef list late = self.late_waiters
-        if late:
-            self.late_waiters = []
-            self.core.wake_at = self.next_wake()
-            for _, waiter in late:
-                call(waiter)
-
-    cdef int64_t next_wake(self) noexcept:
-        cdef int64_t at = INT64_MAX
-        if self.waiters:
-            return 0
-        for each in self.late_waiters:
-            at = min(at, <int64_t> each[0])
-        return at
-
-    def arm(self, callback, *, int64_t rows=0):
-        """Have `callback` called once, at the next publish. Writer's thread only.
-
-        Parameters
-        ----------
-        callback
-            Called without arguments, in the writer's thread, inside `publish`; must be short.
-        rows
-            Called at the publish with which so many rows have been published since now, or where
-            the writer waits for room before.
-        """
-        if rows <= 0:
-            self.waiters.append(callback)
-            self.core.wake_at = 0
-            return
-        cdef int64_t at = self.core.published + rows
-        self.late_waiters.append((at, callback))
-        self.core.wake_at = min(self.core.wake_at, at)
-
-    def disarm(self, callback):
-        """Take back what `arm` asked for; nothing happens where it was called already.
-
-        Parameters
-        ----------
-        callback
-            As given to `arm`.
-        """
-        if callback in self.waiters:
-            self.waiters.remove(callback)
-        self.late_waiters = [each for each in self.late_waiters if each[1] != callback]
-        self.core.wake_at = self.next_wake()
-
-    cdef void tell_room(self) noexcept:
-        cdef list waiters = self.room_waiters
-        self.core.room_wanted = 0
-        if waiters is None:  # the collector has been here
-            return
-        self.room_waiters = []
-        for waiter in waiters:
-            call(waiter)
-
-    def wait_for_room(self, callback):
-        """Have `callback` called once, as soon as a consumer has released rows.
-
-        Only where a row or its text has not fitted since the last call. Try again after it: a
-        consumer may have released rows in between, without a call. Writer's thread only.
-
-        Parameters
-        ----------
-        callback
-            Called without arguments, in the consumer's thread; must be short. Who waits already
-            is called once all the same.
-
-        Returns
-        -------
-        bool
-            Whether it waits now and did not before.
-        """
-        if not self.core.is_refused:
-            return False
-        self.core.is_refused = 0
-        if callback in self.room_waiters:
-            return False
-        self.room_waiters.append(callback)
-        # Partner: the consumers, which move their gate, fence and look here.
-        tw_store_relaxed(&self.core.room_wanted, 1)
-        tw_fence()
-        self.wake_late()
-        return True
-
-    def forget_room(self, callback):
-        """Take back what `wait_for_room` asked for; nothing happens where it was called already."""
-        if callback in self.room_waiters:
-            self.room_waiters.remove(callback)
 
     def take_drops(self):
         """Give the rows dropped since the last call, and forget them. Writer's thread only.
@@ -419,7 +308,7 @@ cdef class Ring:
     @property
     def is_waited_for(self):
         """Whether a writer waits for consumers to release rows. Writer's thread only."""
-        return bool(self.room_waiters) or tw_is_held(self.core)
+        return bool(self.for_room) or tw_is_held(self.core)
 
     def renew_limits(self):
         """Look at the bounds of its consumers anew. Writer's thread only."""

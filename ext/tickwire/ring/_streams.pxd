@@ -1,36 +1,12 @@
 """What a ring has had of each stream: the rows of one symbol from one session."""
 
 cimport cython
-from libc.stdint cimport int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport SilenceLog
-from tickwire.ring._stream_table cimport StreamTable, tw_stream
-from tickwire.ring._tw_ring cimport tw_ring
+from tickwire.ring._sweep cimport Sweep
 
 
 @cython.final
 @cython.no_gc_clear     # the ring must be there when this goes
-cdef class Streams:
+cdef class Streams(Sweep):
     cdef readonly Ring ring
-    cdef readonly SilenceLog silences
-    cdef readonly StreamTable table
-    cdef tw_ring* core
-    cdef const int32_t* symbols     # columns of the ring
-    cdef const int32_t* conns
-    cdef const int16_t* venues
-    cdef const int64_t* events
-    cdef int64_t swept              # position; rows below are counted
-
-    cpdef void sweep(self) noexcept nogil
-    cdef void note(self, int64_t first, int64_t stop) noexcept nogil
-    cdef void note_run(
-        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
-    ) noexcept nogil
-    cdef void note_shared(
-        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
-    ) noexcept nogil
-    cdef int64_t run_end(
-        self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
-    ) noexcept nogil
-    cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil

@@ -1,30 +1,26 @@
-"""What a ring has had of each stream: rows, the last one, and the first one since a mark.
+"""What a ring has had of each stream, for Python: rows, the last one, the first since a mark.
 
 Rules of this file
 ------------------
-- No message pays for it: rows are looked at once, some time after they were published, by `sweep`.
-  Who asks for a stream sweeps first; the ring does before it writes over rows, or begins again at
-  its front.
+- Who asks for a stream sweeps first (`_sweep`); the ring does before it writes over rows, or begins
+  again at its front.
 - A stream is a symbol of a session (`_stream_table`); rows of connections that no session has
-  adopted are passed over. Their silences are measured as they are swept (`_silences`).
+  adopted are passed over.
 - Everything here happens in the writer's thread.
 """
 
-from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport SilenceLog, go_on, tw_flow
-from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
+from tickwire.ring._silences cimport tw_flow
+from tickwire.ring._stream_table cimport tw_session_streams, tw_stream
+from tickwire.ring._sweep cimport Sweep
 
 from inspect import signature
 
 import numpy as np
 
 from tickwire.ring.stream import Stream
-
-cdef enum:
-    RUN_ROWS = 32           # that are compared at once
-    DRIFT_SHIFT = 13        # 120 ppm: more than two clocks differ
 
 STATE = np.dtype([  # a `tw_stream`
     ("n_rows", np.int64), ("last_recv", np.int64), ("last_event", np.int64),
@@ -38,10 +34,10 @@ STATE = np.dtype([  # a `tw_stream`
 
 
 cdef void sweep(void* streams) noexcept nogil:
-    (<Streams> streams).sweep()
+    (<Streams> streams).look()
 
 
-cdef class Streams:
+cdef class Streams(Sweep):
     """The streams of a ring: how many rows, when the last one came, when the first since a mark.
 
     Parameters
@@ -67,17 +63,9 @@ cdef class Streams:
 
     def __cinit__(self, Ring ring not None):
         self.ring = ring
-        self.core = ring.core
-        if self.core.sweep != NULL:
+        if ring.core.sweep != NULL:
             raise ValueError(f"the ring of {ring.table.name} has its streams already")
-        table = ring.table
-        self.symbols = <const int32_t*> self.core.columns[<int> table.index("symbol")].values
-        self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
-        self.venues = <const int16_t*> self.core.columns[<int> table.index("venue")].values
-        self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
-        self.swept = self.core.published
-        self.table = StreamTable()
-        self.silences = SilenceLog(ring)
+        self.begin(ring)
         self.core.sweeper = <void*> self
         self.core.sweep = sweep
 
@@ -110,146 +98,9 @@ cdef class Streams:
         ValueError
             A number is negative, or there is no such leg.
         """
-        self.sweep()
+        self.look()
         cdef int32_t code = -1 if venue is None else self.ring.dictionaries.venue.code(venue)
         self.table.adopt(conn, session, leg, code)
-
-    cpdef void sweep(self) noexcept nogil:
-        """Look at the rows that were published since the last call."""
-        cdef int64_t first = self.swept
-        # Before a jump everything was swept: between these two there are no rows.
-        if first < self.core.header.lap.value:
-            first = self.core.header.lap.value
-        self.swept = self.core.published
-        self.note(first, self.core.published)
-
-    cdef void note(self, int64_t first, int64_t stop) noexcept nogil:
-        """Note rows, as runs of one symbol and connection.
-
-        Shape    positions first..stop - 1, all published and none written over.
-        Units    ns.
-        Returns  nothing.
-        Threads  writer only.
-        Memory   a session's streams grow where a new symbol has come.
-        Source   docs/design.md, "Streams".
-        """
-        cdef int64_t mask = self.core.mask
-        cdef int64_t row = first
-        cdef int64_t begin
-        cdef int32_t symbol, conn, session
-        while row < stop:
-            begin = row
-            symbol = self.symbols[row & mask]
-            conn = self.conns[row & mask]
-            row = self.run_end(row + 1, stop, symbol, conn)
-            session = self.table.session_of(conn)
-            if session >= 0 and self.table.n_shared == 0:
-                self.note_run(session, symbol, conn, begin, row)
-            elif session >= 0:
-                self.note_shared(session, symbol, conn, begin, row)
-
-    cdef void note_shared(
-        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
-    ) noexcept nogil:
-        # As `note_run`, for every session of the rows' venue that has adopted their connection.
-        cdef int16_t venue = self.venues[begin & self.core.mask]
-        cdef tw_session_streams* sessions = self.table.sessions
-        cdef int32_t i
-        if sessions[session].venue in (-1, venue):
-            self.note_run(session, symbol, conn, begin, row)
-        for i in range(self.table.n_shared):
-            session = self.table.shared[i].session
-            if self.table.shared[i].conn == conn and sessions[session].venue in (-1, venue):
-                self.note_run(session, symbol, conn, begin, row)
-
-    cdef void note_run(
-        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
-    ) noexcept nogil:
-        # Notes rows begin..row - 1, of one symbol and connection, as rows of a session.
-        cdef int64_t mask = self.core.mask
-        cdef tw_stream* stream = self.table.stream(session, symbol)
-        cdef tw_flow* flow
-        cdef tw_flow* common
-        cdef int64_t last = self.silences.times()[(row - 1) & mask]
-        if stream == NULL:
-            return
-        flow = &stream.flow
-        common = &self.table.sessions[session].flow
-        if self.silences.is_long(flow, common, last):
-            self.silences.measure(
-                flow, common, &self.table.sessions[session].companions, session, symbol, begin,
-                row, stream.least_delay, stream.hole_to,
-            )
-        if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
-            stream.n_at_mark += row - begin
-        elif flow.n_rows == stream.n_at_mark:
-            stream.first_recv = self.core.ts_recv[begin & mask]
-            stream.first_event = self.events[begin & mask]
-            stream.first_mono = self.core.recv_mono[begin & mask]
-        if stream.hole_to != 0:
-            self.count_recovered(stream, begin, row)
-        if stream.least_delay != INT64_MAX:  # it forgets, as clocks drift
-            stream.least_delay += (
-                self.core.recv_mono[begin & mask] - flow.last_mono
-            ) >> DRIFT_SHIFT
-        if self.events[begin & mask] != INT64_MIN:
-            stream.least_delay = min(
-                stream.least_delay,
-                self.core.recv_mono[begin & mask] - self.events[begin & mask],
-            )
-        flow.n_rows += row - begin
-        flow.last_recv = self.core.ts_recv[(row - 1) & mask]
-        flow.last_event = self.events[(row - 1) & mask]
-        flow.last_mono = self.core.recv_mono[(row - 1) & mask]
-        flow.conn = conn
-        common.n_rows += row - begin
-        common.last_recv = flow.last_recv
-        common.last_event = flow.last_event
-        common.last_mono = flow.last_mono
-        common.conn = conn
-        if flow.last_event != INT64_MIN:
-            stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
-        flow.last_due = common.last_due = self.silences.due(
-            row - 1, stream.least_delay, stream.hole_to
-        )
-        flow.paused = go_on(&self.table.sessions[session].companions, flow.last_due)
-        common.paused = go_on(&self.silences.all, flow.last_due)
-
-    cdef int64_t run_end(
-        self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
-    ) noexcept nogil:
-        """The first row from `row` on of another symbol or connection; `stop` where none is."""
-        cdef int64_t mask = self.core.mask
-        cdef const int32_t* symbols = self.symbols
-        cdef const int32_t* conns = self.conns
-        cdef int64_t at
-        cdef int32_t other
-        cdef int i
-        while row < stop:
-            at = row & mask
-            if symbols[at] != symbol or conns[at] != conn:
-                return row
-            row += 1
-            at = row & mask
-            while stop - row >= RUN_ROWS and at + RUN_ROWS <= mask + 1:
-                other = 0
-                for i in range(RUN_ROWS):  # of fixed length: compiled to a few vector instructions
-                    other |= (symbols[at + i] ^ symbol) | (conns[at + i] ^ conn)
-                if other != 0:
-                    stop = row + RUN_ROWS  # the end is among them
-                    break
-                row += RUN_ROWS
-                at = row & mask
-        return stop
-
-    cdef void count_recovered(self, tw_stream* stream, int64_t begin, int64_t stop) noexcept nogil:
-        cdef int64_t row
-        for row in range(begin, stop):
-            if stream.hole_from <= self.events[row & self.core.mask] < stream.hole_to:
-                stream.n_recovered += 1
-                stream.recovered_from = min(
-                    stream.recovered_from, self.events[row & self.core.mask]
-                )
 
     def get(self, int32_t session, int32_t code):
         """Give a stream as it stands now.
@@ -266,7 +117,7 @@ cdef class Streams:
         Stream or None
             None where no row of it has come.
         """
-        self.sweep()
+        self.look()
         cdef tw_stream* stream = self.table.get(session, code)
         if stream == NULL or stream.flow.n_rows == 0:
             return None
@@ -303,7 +154,7 @@ cdef class Streams:
             symbol's code; those behind the end have had no row. `first_*` count where n_rows is
             above n_at_mark; a row without a venue's time has INT64_MIN.
         """
-        self.sweep()
+        self.look()
         cdef tw_session_streams* streams
         if not 0 <= session < self.table.n_sessions or self.table.sessions[session].n == 0:
             return np.zeros(0, STATE)
@@ -329,7 +180,7 @@ cdef class Streams:
         numpy.ndarray
             Shape (n,), int64, monotonic ns; 0 where no row has come.
         """
-        self.sweep()
+        self.look()
         cdef tw_session_streams* streams
         cdef tw_flow* flow
         cdef int64_t i, at, each
@@ -361,7 +212,7 @@ cdef class Streams:
             Rows of this connection and of older ones are not it either: what they have brought may
             be published late.
         """
-        self.sweep()
+        self.look()
         cdef tw_stream* stream = self.table.get(session, code)
         if stream != NULL:
             stream.n_at_mark = stream.flow.n_rows
@@ -379,7 +230,7 @@ cdef class Streams:
         mono_to_ns
             Where it ends, by the monotonic clock; the quickest rows tell the venue's time for it.
         """
-        self.sweep()
+        self.look()
         cdef tw_stream* stream = self.table.get(session, code)
         if stream != NULL:
             stream.n_recovered = 0
@@ -397,7 +248,7 @@ cdef class Streams:
         (int, int, int)
             Rows so far, and the longest silence and the longest alone since the last `learn`, ns.
         """
-        self.sweep()
+        self.look()
         if not 0 <= session < self.table.n_sessions:
             return 0, 0, 0
         cdef tw_flow* common = &self.table.sessions[session].flow
@@ -416,7 +267,7 @@ cdef class Streams:
             theirs.
         """
         cdef int64_t code
-        self.sweep()
+        self.look()
         if not 0 <= session < self.table.n_sessions:
             return
         cdef tw_session_streams* streams = &self.table.sessions[session]
@@ -435,7 +286,7 @@ cdef class Streams:
         list of Silence
             In the order of their ends; those of all its streams have no code.
         """
-        self.sweep()
+        self.look()
         return self.silences.take(session)
 
 
