@@ -94,7 +94,7 @@ demo: build
 # they start would compile every module anew where Python may not keep bytecode. The order of files is
 # tests/conftest.py's.
 JOBS ?= 4
-DIST := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+DIST := --numprocesses $(JOBS) --dist loadfile
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(DIST)
 
 # What fails beside other tests is run once more, alone, where AGAIN is set: on a busy machine a deadline

@@ -78,6 +78,11 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 _captures_root = os.environ.get(CAPTURES)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist hand out files in the order that is made below, not by their tests."""
+    config.option.loadscopereorder = False  # --no-loadscope-reorder, since 3.8
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark by folder, and put in order.
 
