@@ -169,14 +169,14 @@ def test_what_all_companions_paused_is_left_out_of_a_silence_alone() -> None:
     for ms in range(0, 400, 10):
         it.rows("A", ms)
         it.rows("B", ms + 5)
-    it.rows("A", 700)  # nobody had a row for 305 ms: 5 ms of A's silence are its own
+    it.rows("A", 700)  # no stream had a row for 305 ms: 5 ms of A's silence are its own
     states = it.streams.states(3)
     assert int(states["longest"][it.codes[0]]) == 310 * MS
     assert int(states["longest_alone"][it.codes[0]]) == 10 * MS
     it.learn(limit_ms=930, alone_ms=250)
     for ms in range(705, 1200, 10):
         it.rows("B", ms)
-    it.rows("A", 1400)  # 205 ms before it nobody had one
+    it.rows("A", 1400)  # 205 ms before it no stream had one
     [silence] = it.streams.take_silences(3)
     assert (silence.code, silence.is_alone, silence.limit_ns) == (it.codes[0], True, 250 * MS)
     assert (silence.silent_ns, silence.alone_ns) == (700 * MS, 495 * MS)

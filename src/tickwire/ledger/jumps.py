@@ -58,7 +58,7 @@ class Jumps:
     counted
         Channels whose ids count by one, and the memory of the ids of each.
     holes
-        Told of the gaps, so that they are filled, where any can be.
+        Where the gaps are reported, so that they are filled, where any can be.
     """
 
     def __init__(

@@ -8,8 +8,8 @@ Rules of this file
   link of many slow streams falls silent, that is found though each of them may be quiet. Then the
   gap of each stream is the silence of them all.
 - Silences alone have limits of their own: without the pauses that all streams of the session had,
-  or all sessions of the feed, for a session. On a busy machine those make silences longer that are
-  nobody's own, and would hide one that is.
+  or all sessions of the feed, for a session. On a busy machine those make every silence longer,
+  and would hide one that a stream has alone.
 - In its first seconds a stream has shown little: there only a silence of a second, and eight times
   the longest, is too long. On recorded markets no start at any moment of them gave a wrong gap.
 - What a silence was by the venue's clock counts too, where rows have one: a program that stood

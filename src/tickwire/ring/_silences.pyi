@@ -3,6 +3,8 @@ from typing import Self, final
 from tickwire.ring._ring import Ring
 from tickwire.ring.stream import Silence
 
+TIMELY: tuple[str, str, str]
+
 @final
 class SilenceLog:
     by_recv: bool

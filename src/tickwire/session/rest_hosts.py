@@ -6,7 +6,7 @@ Rules of this file
 - A failure is no connection, no answer in time, or an answer that says that the host is at fault
   (500 and above). A refusal (400 to 499) is an answer: it says nothing of other requests.
 - While the breaker is open nothing is asked, and no turn of the venue's limit is spent. What could
-  not be reached is probed by TCP, by whoever wants to ask.
+  not be reached is probed by TCP, by the first that wants to ask.
 """
 
 from __future__ import annotations
