@@ -39,6 +39,14 @@ class SlowBook:
         """Give a side, best first."""
         return sorted(self.sides[side].items(), reverse=side == "bid")
 
+    def best(self, side: Side) -> tuple[float, float] | tuple[None, None]:
+        """Give the best level of a side, where it has one."""
+        levels = self.sides[side]
+        if not levels:
+            return None, None
+        price = max(levels) if side == "bid" else min(levels)
+        return price, levels[price]
+
     @property
     def is_crossed(self) -> bool:
         """Whether the best bid is at or above the best ask."""

@@ -58,7 +58,7 @@ class Rig:
         slow.apply(levels, is_snapshot=is_snapshot)
         best: list[float | None] = []
         for side in ("bid", "ask"):
-            best += slow.sorted(side)[0] if slow.sides[side] else (None, None)
+            best += slow.best(side)
         is_known = symbol in self.last or is_snapshot
         if is_known and self.last.get(symbol) != best:
             self.last[symbol] = best

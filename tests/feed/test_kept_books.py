@@ -13,6 +13,7 @@ from tests.book.slow_book import SlowBook
 from tests.cli.test_replay import URL, delta, snapshot
 from tests.feed.test_handler import until
 from tests.feed.test_replaying import begun
+from tests.reference.captures import capture_path
 
 import tickwire
 from tickwire.capture import CaptureWriter
@@ -64,7 +65,9 @@ def changes_of(books: Rows) -> list[str]:
     return [state for i, state in enumerate(states) if i == 0 or state != states[i - 1]]
 
 
-def slow_tops(book: Rows) -> tuple[dict[str, SlowBook], dict[str, list[tuple[Any, ...]]]]:
+def slow_tops(
+    book: Rows, depth: int = 0
+) -> tuple[dict[str, SlowBook], dict[str, list[tuple[Any, ...]]]]:
     """Apply the rows of `book`: the books, and by symbol what `top` must have."""
     books: dict[str, SlowBook] = {}
     tops: dict[str, list[tuple[Any, ...]]] = {}
@@ -73,13 +76,13 @@ def slow_tops(book: Rows) -> tuple[dict[str, SlowBook], dict[str, list[tuple[Any
         message.append(row)
         if not row["last"]:
             continue
-        slow = books.setdefault(row["symbol"], SlowBook())
+        slow = books.setdefault(row["symbol"], SlowBook(depth))
         levels = [(r["side"], r["price"], r["size"]) for r in message if r["side"]]
         slow.apply(levels, is_snapshot=row["is_snapshot"])
         message = []
         best: list[Any] = []
         for side in ("bid", "ask"):
-            best += slow.sorted(side)[0] if slow.sides[side] else (None, None)
+            best += slow.best(side)
         known = tops.setdefault(row["symbol"], [])
         if not known or list(known[-1][3:]) != best:
             known.append((row["ts_event"], row["ts_recv"], row["venue_seq"], *best))
@@ -298,3 +301,44 @@ def test_the_section_of_a_file(tmp_path: Path) -> None:
         "books.depth",
         "books.interval",
     ]
+
+
+CAPTURES = [
+    ("binance-usdm", "book", "BTCUSDT", "binance/hbt-usdm-btcusdt_20240808"),
+    ("binance", "book", "BTCUSDT", "binance/hbt-spot-btcusdt_20240808"),
+    ("coinbase", "book", "BTC-USD", "coinbase/cfv3-coinbase-20260809-advanced"),
+    ("kraken", "book:10", "BTC/USD", "kraken/dc-kraken-20260816-btcusd-d10"),
+]
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize(("venue", "channel", "symbol", "capture"), CAPTURES)
+def test_books_of_captures_are_the_slow_ones(
+    venue: str, channel: str, symbol: str, capture: str
+) -> None:
+    """Every row of `top`, and the whole book at the end."""
+
+    async def main() -> None:
+        source = tickwire.Source(venue=venue, channels=[channel], symbols=[symbol])
+        books = tickwire.BooksSettings()
+        feed = tickwire.FeedHandler(source, books=books, replays=True, ring_rows=1 << 20)
+        replay = await begun(feed, Replay(feed, capture_path(capture)))
+        taking = Taking(feed, "book", "top")
+        await replay
+        rows = await taking.end()
+        depth = verifies(load_venue(venue), channel)[2]
+        slow, tops = slow_tops(rows["book"], depth)
+        found = [
+            (row["ts_event"], row["ts_recv"], row["venue_seq"], *(row[n] for n in TOP))
+            for row in rows["top"]
+            if any(row[name] is not None for name in TOP)
+        ]
+        assert len(found) > 5
+        assert found == tops[symbol]
+        view = feed.book(venue, symbol)
+        assert view.bids.tolist() == slow[symbol].sorted("bid")
+        assert view.asks.tolist() == slow[symbol].sorted("ask")
+        assert view.crossed == slow[symbol].n_crossed == 0
+        assert view.orphans == slow[symbol].n_orphans
+
+    asyncio.run(main())

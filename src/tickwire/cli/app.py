@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from tickwire.cli.bench import bench
+from tickwire.cli.book import book
 from tickwire.cli.check import check
 from tickwire.cli.coverage import coverage
 from tickwire.cli.doctor import doctor
@@ -52,7 +53,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, status, emergency, sim, replay, doctor, coverage, symbols):
+for command in (run, check, status, book, emergency, sim, replay, doctor, coverage, symbols):
     app.command()(command)
 app.add_typer(bench)
 app.add_typer(venue, name="venue")

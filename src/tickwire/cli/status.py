@@ -45,7 +45,7 @@ def ask(feed: str) -> dict[str, Any]:
     TickwireError
         No such feed runs.
     """
-    for connection in _places(feed):
+    for connection in places(feed):
         report = asked(connection, "GET", "/health")
         if report is not None and "components" in report:
             return report
@@ -105,8 +105,14 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _places(feed: str) -> list[http.client.HTTPConnection]:
-    """Give where the feed may answer, in the order to try."""
+def places(feed: str) -> list[http.client.HTTPConnection]:
+    """Give where a feed may answer, in the order to try.
+
+    Parameters
+    ----------
+    feed
+        A name, a configuration or a URL.
+    """
     if "://" in feed:
         url = urlsplit(feed)
         if url.scheme != "http" or not url.hostname:

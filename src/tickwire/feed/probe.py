@@ -84,6 +84,7 @@ class FeedProbe:
             config.metrics.address,
             socket,
             on_emergency=feed.on_emergency,
+            on_book=self.book,
         )
         self._tasks: list[ManagedTask[None]] = []
 
@@ -153,6 +154,29 @@ class FeedProbe:
             "tasks": [task.to_dict() for task in self._feed.tasks.status()],
             "summary": self._summary(),
         }
+
+    def book(self, query: dict[str, str]) -> dict[str, Any]:
+        """Give a book, by symbol, and by venue, channel and depth where they are given.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        RuntimeError
+            No books are kept.
+        ValueError
+            The depth is no number.
+        """
+        kept = self._feed.pipeline.kept_books
+        if kept is None:
+            raise RuntimeError("it keeps no books: its configuration has no section [books]")
+        symbol = query.get("symbol", "")
+        venues = [venue for venue, known in kept.names if known == symbol]
+        venue = query.get("venue") or (venues[0] if venues else "")
+        if "venue" not in query and len(venues) > 1:
+            raise KeyError(f"{symbol} is a symbol of {', '.join(venues)}: name the venue")
+        depth = int(query["depth"]) if "depth" in query else None
+        return kept.view(venue, symbol, query.get("channel"), depth).to_dict()
 
     def components(self) -> list[Component]:
         """Give how each component is."""

@@ -1,4 +1,4 @@
-"""The HTTP server of a running feed: /metrics, /health, /health/live, /health/ready.
+"""The HTTP server of a running feed: /metrics, /health, /health/live, /health/ready, /book.
 
 Rules of this file
 ------------------
@@ -87,6 +87,9 @@ class HealthServer:
         Called before metrics are read.
     on_emergency
         Called with the reason, where an emergency shutdown is asked for.
+    on_book
+        Called with the query of `/book`; gives the answer. Raises KeyError, ValueError or
+        RuntimeError where there is none.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class HealthServer:
         local: Path | None,
         on_scrape: Callable[[], None] = lambda: None,
         on_emergency: Callable[[str], None] | None = None,
+        on_book: Callable[[dict[str, str]], dict[str, Any]] | None = None,
     ) -> None:
         self._probe = probe
         self._exposition = exposition
@@ -115,6 +119,9 @@ class HealthServer:
         self._on_emergency = on_emergency
         if on_emergency is not None:
             self._answers["POST", "/emergency"] = self._emergency
+        self._on_book = on_book
+        if on_book is not None:
+            self._answers["GET", "/book"] = self._book
         self._log = get_logger("tickwire.health")
         self.url = ""
 
@@ -220,6 +227,15 @@ class HealthServer:
     async def _ready(self, request: Request) -> Reply:
         is_ready = self._probe.is_ready()
         return _json({"ready": is_ready}, is_good=is_ready)
+
+    async def _book(self, request: Request) -> Reply:
+        query = {name: values[-1] for name, values in parse_qs(request.query).items()}
+        try:
+            answer = {} if self._on_book is None else self._on_book(query)
+        except (KeyError, ValueError, RuntimeError) as error:
+            text = json.dumps({"error": str(error.args[0])})
+            return Reply(404, JSON, text.encode())
+        return _json(answer, is_good=True)
 
     async def _emergency(self, request: Request) -> Reply:
         given = parse_qs(request.query).get("reason", [""])[0]
