@@ -10,12 +10,14 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import websockets
 
 from tickwire.config import Source
+from tickwire.errors import ConfigError
 from tickwire.feed import FeedHandler
 from tickwire.sim import Simulator
 from tickwire.sim.market import Symbol
@@ -217,3 +219,26 @@ async def test_what_is_no_symbol_is_refused(venue: str) -> None:
         assert "NO-NE" in str(said) or "Invalid" in str(said)
         await ws.send("[]")
         assert json.loads(await asyncio.wait_for(ws.recv(), 5))
+
+
+async def test_okx_can_break_a_link_and_end_a_subscription() -> None:
+    faults = ["break-sequence/5=book"]
+    async with Simulator("okx", rate=2000, faults=faults) as sim:
+        async with subscribed(sim, "okx", "BTC-USDT") as ws:
+            links = []
+            while len(links) < 11:
+                message = json.loads(await asyncio.wait_for(ws.recv(), 5))
+                if message.get("action") == "update":
+                    links.append((message["data"][0]["prevSeqId"], message["data"][0]["seqId"]))
+            broken = [a[1] != b[0] for a, b in pairwise(links)]
+            assert broken.count(True) == 2
+            sim.inject("unsubscribe=BTC-USDT")
+            async with asyncio.timeout(5):
+                while "unsubscribe" not in str(await ws.recv()):
+                    pass
+        assert sim.stats.faults["break-sequence"] >= 2
+
+
+def test_what_has_no_links_cannot_break_one() -> None:
+    with pytest.raises(ConfigError, match="kraken has no ids that link"):
+        Simulator("kraken", faults=["break-sequence"])

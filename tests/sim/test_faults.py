@@ -565,7 +565,7 @@ def test_what_is_no_fault_is_named(text, problem):
 
 
 def test_a_venue_without_numbers_has_no_sequence_to_break():
-    with pytest.raises(ConfigError, match="hyperliquid does not number its messages"):
+    with pytest.raises(ConfigError, match="hyperliquid has no ids"):
         Simulator("hyperliquid", faults=["break-sequence"])
 
 

@@ -60,6 +60,7 @@ def _verified(date: str | None) -> str:
 
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
+    from tickwire.feed.startup import start_of
     from tickwire.redaction import hidden, shown_url
 
     feed = plan.config.feed
@@ -83,6 +84,7 @@ def plan_lines(plan: FeedPlan) -> list[str]:
                 f"  [{subscription.key}]"
                 for subscription in connection.subscriptions
             ]
+        lines.append(f"  start: {start_of(source)}")
         rule = source.venue.book
         if source.spliced and rule is not None and rule.begin.kind == "rest":
             lines.append(

@@ -96,7 +96,7 @@ def _kinds() -> dict[str, Kind]:
         Kind("truncate", message, "lacks its second half: no JSON"),
         Kind("corrupt", message, "has a byte changed: no JSON"),
         Kind("missing-field", message, "has a required key renamed"),
-        Kind("break-sequence", message, "the ids of a book's change leave a hole (Binance)"),
+        Kind("break-sequence", message, "the ids of a book's change leave a hole (Binance, OKX)"),
         Kind("error", message, "the venue's error message comes instead"),
         Kind("protocol-error", message, "a frame with a reserved opcode comes instead"),
         Kind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from tickwire.sim.dialect import (
     running,
     touch,
 )
-from tickwire.sim.exchange import Client, Reaction, dumps
+from tickwire.sim.exchange import Client, Message, Reaction, dumps
 from tickwire.sim.market import Event
 
 _KINDS = {
@@ -24,6 +25,9 @@ _KINDS = {
     "tickers": ("tickers", ""), "mark-price": ("tickers", ""), "funding-rate": ("tickers", ""),
     "open-interest": ("tickers", ""), "index-tickers": ("tickers", ""),
 }  # fmt: skip
+
+
+_PREVIOUS = re.compile(rb'("prevSeqId":)(\d+)')
 
 
 class Okx(Dialect):
@@ -131,6 +135,22 @@ class Okx(Dialect):
                 "funding-rate": f'"fundingRate":"0.0001","fundingTime":"{funding}"',
             }[json.loads(stream.key)["channel"]]
             yield f'{{{name},{part},"ts":"{time_ms}"}}'
+
+    def end_texts(self, key: str) -> list[str]:
+        """Answer as if the client had unsubscribed."""
+        return [f'{{"event":"unsubscribe","arg":{key},"connId":"sim"}}']
+
+    def broken(self, payload: bytes) -> bytes | None:
+        """Link a change of a book to an id that never was."""
+        if b'"action":"update"' not in payload:
+            return None
+        return _PREVIOUS.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
+
+    def ids_of(self, message: Message) -> list[str]:
+        """Read a trade's id, or the id of a book's message."""
+        name = b"tradeId" if message.channel == "trades" else b"seqId"
+        found = re.search(rb'"%s":"?(\d+)' % name, message.payload)
+        return [found[1].decode()] if found else []
 
     def listing(self, path: str, query: Mapping[str, str]) -> Any:
         """List the symbols of a kind."""

@@ -61,6 +61,7 @@ SPEAKS: dict[str, type[Exchange]] = {
     "coinbase": Coinbase,
     "kraken": Kraken,
 }
+LINKED = (*BINANCE, "okx")  # books whose messages name the one before
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
 HANDSHAKE_S = 5.0  # for a client to send its whole request
@@ -395,8 +396,8 @@ def _naming(host: str, port: int) -> Iterator[None]:
 def _fault(venue: str, given: str | Fault) -> Fault:
     """Read a fault that this venue can have."""
     fault = parse(given) if isinstance(given, str) else given
-    if fault.name == "break-sequence" and venue not in BINANCE:
-        raise ConfigError([f"--fault {fault.text}: {venue} does not number its messages"])
+    if fault.name == "break-sequence" and venue not in LINKED:
+        raise ConfigError([f"--fault {fault.text}: {venue} has no ids that link its messages"])
     return fault
 
 
