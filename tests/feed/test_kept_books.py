@@ -285,6 +285,9 @@ def test_how_books_are_kept_is_the_venue_s_rule() -> None:
     assert verifies(load_venue("binance"), "book") == (True, False, 0)
     assert verifies(load_venue("binance"), "book:10") == (False, False, 0)
     assert verifies(load_venue("hyperliquid"), "book") == (False, False, 0)
+    assert verifies(load_venue("kraken"), "book:25") == (True, False, 25)
+    assert verifies(load_venue("okx"), "book") == (True, False, 0)
+    assert verifies(load_venue("okx"), "book:5") == (False, False, 0)
 
 
 def test_the_section_of_a_file(tmp_path: Path) -> None:

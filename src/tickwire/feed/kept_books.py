@@ -54,12 +54,9 @@ def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
         how many levels of each side the client keeps, 0: all.
     """
     declared, rule = venue.channel(channel), venue.book
-    if rule is None or declared is None:
+    if rule is None or declared is None or not declared.spliced:
         return False, False, 0
-    if rule.begin.kind == "rest":
-        return declared.spliced, False, 0 if not declared.spliced else rule.depth_of(channel)
-    is_begun = rule.begin.kind == "empty"
-    return rule.chain.kind != "none", is_begun, rule.depth_of(channel)
+    return rule.chain.kind != "none", rule.begin.kind == "empty", rule.depth_of(channel)
 
 
 class KeptBooks:
