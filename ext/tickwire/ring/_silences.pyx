@@ -9,8 +9,8 @@ Rules of this file
 - A reader that was late reads many rows at once. Where ts_event is when a row happened, a silence
   is measured from when the row before it was due, so that it is found among them.
 - Where all companions of a stream (of its session; of all sessions, for a session) pause too, as
-  where a machine is busy, the cause is none of its own. What is left without such pauses has a limit
-  of its own, which they do not lengthen: one stream that falls silent alone is found by it.
+  where a machine is busy, the cause is none of its own. What is left without such pauses has its
+  own limit, which they do not lengthen: one stream that falls silent alone is found by it.
 - Everything here happens in the writer's thread.
 """
 
