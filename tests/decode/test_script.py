@@ -223,6 +223,21 @@ def test_two_shapes_of_a_route_by_turns() -> None:
     assert all(pair.read(usual(number)) for number in range(6000, 6010))
 
 
+def test_lists_that_become_empty_and_keys_that_come_and_go() -> None:
+    levels = ("[]", '[["1.5","2"]]', '[["1.5","2"],["1.25","3"]]')
+    pair, rng = Pair(BOOKS), Random(11)
+    for number in range(400):
+        text = SIDES % (number, rng.choice("AB"))
+        text = text.replace('[["1.5","2"],["1.25","3"]]', rng.choice(levels))
+        text = text.replace('[["2.5","1"]]', rng.choice(levels))
+        if rng.random() < 0.5:
+            text = text.replace('"u":9,', "")
+        if rng.random() < 0.5:
+            text = text.replace('"data":{', '"data":{"more":[1,{"a":null}],')
+        pair.read(text)
+    assert pair.n_scripted > 0
+
+
 @pytest.mark.parametrize("tests", [("a", "c"), (prefix("a", "b"), prefix("c", "d"))])
 def test_a_message_may_fit_the_script_of_another_route(tests: tuple[str, str]) -> None:
     fields: dict[str, Any] = {"symbol": "s", "price": "p", "size": "q", "trade_id": text("i")}
