@@ -191,6 +191,7 @@ def test_a_checksum_verifies_the_book_after_each_message() -> None:
     assert feed.seqs(summed("delta", [("4.00", "1.000")], [("4.50", "1.000"), *third])) == []
     assert feed.follower.take_news()[-1][1:3] == ("checksum", 3)
     assert (checksums.n_checked, checksums.n_mismatched) == (4, 1)
+    assert (checksums.counts(0), checksums.counts(1)) == ((4, 1), (0, 0))
     assert feed.seqs(summed("delta", [("4.00", "0.000")], third)) == []
     assert len(feed.seqs(summed("snapshot", first, first))) == 2
     assert feed.follower.n_breaks == 1

@@ -326,7 +326,7 @@ def test_books_of_captures_are_the_slow_ones(
         books = tickwire.BooksSettings()
         feed = tickwire.FeedHandler(source, books=books, replays=True, ring_rows=1 << 20)
         replay = await begun(feed, Replay(feed, capture_path(capture)))
-        taking = Taking(feed, "book", "top")
+        taking = Taking(feed, "book", "top", "books")
         await replay
         rows = await taking.end()
         depth = verifies(load_venue(venue), channel)[2]
@@ -343,5 +343,8 @@ def test_books_of_captures_are_the_slow_ones(
         assert view.asks.tolist() == slow[symbol].sorted("ask")
         assert view.crossed == slow[symbol].n_crossed == 0
         assert view.orphans == slow[symbol].n_orphans
+        last = rows["books"][-1]
+        checks = (54, 0) if venue == "kraken" else (None, None)  # each message has its checksum
+        assert (last["checked"], last["mismatched"]) == checks
 
     asyncio.run(main())

@@ -13,6 +13,8 @@ cdef struct Verified:
     bint is_open            # the book is made
     int price_decimals      # -1: not known yet
     int size_decimals
+    int64_t n_checked
+    int64_t n_mismatched
 
 
 @cython.final

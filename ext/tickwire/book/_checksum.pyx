@@ -157,9 +157,11 @@ cdef class BookChecksums:
 
     cdef bint verify(self, Verified* state, uint32_t sum) noexcept nogil:
         self.n_checked += 1
+        state.n_checked += 1
         if self.sum(state) == sum:
             return True
         self.n_mismatched += 1
+        state.n_mismatched += 1
         return False
 
     # From Python.
@@ -208,6 +210,13 @@ cdef class BookChecksums:
         if state == NULL or state.price_decimals < 0:
             return None
         return state.price_decimals, state.size_decimals
+
+    def counts(self, int32_t symbol) -> tuple[int, int]:
+        """Give how often a symbol's book was checked, and how often it was wrong."""
+        cdef Verified* state = self.of(symbol)
+        if state == NULL:
+            raise MemoryError
+        return state.n_checked, state.n_mismatched
 
     def checksum(self, int32_t symbol) -> int:
         """Give the checksum of a symbol's book."""

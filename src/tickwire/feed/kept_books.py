@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
-from tickwire.book import BookReader
+from tickwire.book import BookChecksums, BookReader
 from tickwire.config import BooksSettings
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.planning import SourcePlan
@@ -76,6 +76,8 @@ class KeptBooks:
         Tells of gaps, and has the feed's clock.
     metrics
         What is counted.
+    checksums
+        By venue: what verifies its books, where the venue has checksums.
     replays
         Rows are a capture's, and so are the times of what is said before the first of them.
     """
@@ -89,9 +91,11 @@ class KeptBooks:
         ledger: Ledger,
         metrics: Metrics,
         *,
+        checksums: Mapping[str, BookChecksums] | None = None,
         replays: bool = False,
     ) -> None:
         self._settings = settings
+        self._checksums = checksums or {}
         self._replays = replays
         self._venues = {source.venue.name: source.venue for source in sources}
         self._ring = rings["book"]
@@ -220,10 +224,15 @@ class KeptBooks:
     def _write(self, number: int, ts_recv: int, state: str | None = None) -> None:
         """Write a row of `books`."""
         found = self._reader.describe(number)
+        venue = self._dictionaries.venue.value(found["venue"])
+        checksums = self._checksums.get(venue) if found["is_verified"] else None
+        checked = mismatched = None
+        if checksums is not None:
+            checked, mismatched = checksums.counts(found["symbol"])
         self._ledger.write(
             self._books,
             {
-                "venue": self._dictionaries.venue.value(found["venue"]),
+                "venue": venue,
                 "symbol": self._dictionaries.symbol.value(found["symbol"]),
                 "channel": self._channels.value(found["channel"]),
                 "conn": found["conn"] if found["messages"] else None,
@@ -232,6 +241,8 @@ class KeptBooks:
                 "state": state or found["state"],
                 "reason": self._reasons.get(number),
                 "levels": found["n_bids"] + found["n_asks"],
+                "checked": checked,
+                "mismatched": mismatched,
                 "messages": found["messages"],
                 "orphans": found["orphans"],
                 "crossed": found["crossed"],

@@ -133,6 +133,7 @@ class Pipeline:
         self._replays = blocks
         self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
+        self._checksums: dict[str, BookChecksums] = {}  # by venue
         limit = MessageLimit(max_messages)
         self.sources = tuple(
             self._source(
@@ -154,6 +155,7 @@ class Pipeline:
                 self.dictionaries,
                 self.ledger,
                 self.metrics,
+                checksums=self._checksums,
                 replays=blocks,
             )
 
@@ -242,6 +244,8 @@ class Pipeline:
             for number, connection in enumerate(source.connections)
         )
         gaps = self._gaps(source, decoder)
+        if checksums is not None:
+            self._checksums[source.venue.name] = checksums
         books: Books | FollowedBooks | None = None
         if follower is not None:
             books = FollowedBooks(
