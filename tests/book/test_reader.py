@@ -215,7 +215,7 @@ def test_owed_rows_of_top_wait_for_room() -> None:
     rig.reader.break_book(rig.number("A"), 10**6)
     found = rig.rows_of_top()
     assert None not in [row[4] for row in found]
-    assert rig.reader.read()  # the snapshot that found no room makes the book live again
+    assert rig.reader.read()  # the snapshot that did not fit makes the book live again
     found = rig.rows_of_top()
     assert [row[4] for row in found] == [None, 1.0]
     assert found[0][2] == 10**6

@@ -5,8 +5,8 @@ Rules of this file
 - A book is kept for each symbol as the venue has it: changed row by row in ring order, truncated to
   the depth that is subscribed at the end of each message.
 - A checksum is of text, and the book has float64. So the decimals of prices and sizes are learned
-  from the venue's own text, by symbol: venues print a symbol's numbers with as many throughout. More
-  are learned when more are seen (`learn`).
+  from the venue's own text, by symbol: venues print a symbol's numbers with as many throughout.
+  More are learned when more are seen (`learn`).
 """
 
 cimport cython
@@ -142,7 +142,7 @@ cdef class BookChecksums:
         cdef const tw_level* level
         cdef int64_t at[2]
         cdef size_t n = 0
-        cdef int i, turn, side
+        cdef int turn, side
         cdef int n_turns = 2 * self.levels
         at[0] = at[1] = 0
         for turn in range(n_turns):

@@ -3,9 +3,9 @@
 Rules of this file
 ------------------
 - In the thread of the ring's writer: it writes the rings `top` and `depth`.
-- Whole messages are applied, or none of one: where an output has no room for what a message may
+- Whole messages are applied, or none of one: where an output cannot take what a message may
   give, the reader stops before it, and its gate holds the ring back.
-- What breaks a book is not seen in rows: `suspend` and `break_books` are told, after all rows that
+- What breaks a book is not seen in rows: `suspend` and `break_books` say it, after all rows that
   were published before. A snapshot makes a book live again.
 - A state that changes is noted in `changes`; `top` has a row without prices where a book that it
   has shown cannot be trusted any more.
@@ -161,7 +161,7 @@ cdef class BookReader(Attachment):
         Returns
         -------
         bool
-            Whether that is all; False where an output has no room.
+            Whether that is all; False where an output is full.
         """
         if self.settings is None:
             raise RuntimeError("the reader has no outputs: bind them")
@@ -328,7 +328,7 @@ cdef class BookReader(Attachment):
         kept.is_shown = True
 
     cdef bint settle(self) noexcept nogil:
-        """Write the empty rows that `top` is owed; False where it has no room."""
+        """Write the empty rows that `top` is owed; False where it is full."""
         cdef int64_t number, slot
         cdef int i
         cdef tw_kept_book* kept

@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 @cython.freelist(16)
 cdef class Waiter:
     cdef object loop
-    cdef object callback                    # of the task; None before it waits, and once it is told
+    cdef object callback                    # of the task; None before it waits, and once woken
     cdef object context                     # of the callback
     cdef object message                     # of a cancellation
     cdef public bint _asyncio_future_blocking

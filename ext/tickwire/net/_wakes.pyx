@@ -202,7 +202,7 @@ cdef void tell_all(PyObject* woken, bint may_tell) noexcept:
 
 
 cdef void tell_one(Waiter waiter, bint may_tell) noexcept:
-    # The next one is told whatever becomes of this one: a loop that is closed is reported.
+    # The next one is woken whatever becomes of this one: a loop that is closed is reported.
     if may_tell:
         waiter.tell()
     else:

@@ -170,7 +170,7 @@ class KeptBooks:
             self._loop.call_later(FULL_RING_S, self._turn)
 
     def read(self) -> bool:
-        """Apply what has been published; False where `top` or `depth` has no room for more."""
+        """Apply what has been published; False where `top` or `depth` is full."""
         has_all = self._reader.read()
         if self._reader.changes:
             self._write_changes()
