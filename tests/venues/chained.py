@@ -155,12 +155,13 @@ class Market:
 
 @dataclass
 class Fault:
-    """What became of a message: when, of which symbol, which number."""
+    """What became of a message: when, of which symbol, which number, and whether a sum tells it."""
 
     kind: str
     symbol: str
     at_ns: int
     last: int
+    is_visible: bool
 
 
 class Served:
@@ -264,11 +265,11 @@ class Served:
             with self._lock:
                 symbol = self._rng.choice(list(self.markets))
                 market = self.markets[symbol]
-                before = market.last
+                before, sum_before = market.last, market.checksum()
                 levels = market.change(self._rng)
                 market.last += self._rng.randint(1, 5) if self.chain != "counted" else 1
                 payload = self._book(symbol, "delta", levels, before)
-                fault = self._fault(symbol, market.last)
+                fault = self._fault(symbol, market.last, market.checksum() != sum_before)
                 quote = {"k": "quote", "s": symbol, "T": time.time_ns(), "u": market.last}
                 quote |= {"b": "99.75", "B": "1"}
                 for client, keys in list(self._clients.items()):
@@ -277,7 +278,7 @@ class Served:
                     if f"quotes.{symbol}" in keys:
                         self._send(client, quote)
 
-    def _fault(self, symbol: str, last: int) -> str:
+    def _fault(self, symbol: str, last: int, is_visible: bool) -> str:
         if symbol not in self.faulty or len(self.faults) >= self.most_faults:
             return ""
         self._since += 1
@@ -285,7 +286,7 @@ class Served:
             return ""
         self._since = 0
         kind = self._rng.choice(list(self.kinds))
-        self.faults.append(Fault(kind, symbol, time.time_ns(), last))
+        self.faults.append(Fault(kind, symbol, time.time_ns(), last, is_visible))
         return kind
 
     def _strike(
