@@ -65,7 +65,7 @@ static inline void tw_kept_put(tw_kept_books *books, int64_t number)
 }
 
 /* Add a book that waits for its snapshot; its number, -1 without memory. */
-static int64_t tw_kept_add(tw_kept_books *books, int16_t venue, int16_t channel, int32_t symbol)
+static inline int64_t tw_kept_add(tw_kept_books *books, int16_t venue, int16_t channel, int32_t symbol)
 {
     if (books->n == books->capacity) {
         const int64_t capacity = books->capacity == 0 ? 16 : 2 * books->capacity;
