@@ -17,7 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
 
-from tickwire.net._wakes cimport Waiter, new_waiter, reader_now
+from tickwire.net._wakes cimport Waiter, new_waiter, reads_here
 from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
 
@@ -78,7 +78,7 @@ cdef class Getters:
         cdef const void* reader
         self.is_armed = self.is_late = False
         if self.linger_s == 0.0 or self.is_due():
-            reader = reader_now()
+            reader = reads_here().reader
             self.wake_next(reader != NULL and reader == self.reader)
             self.reader = reader
 

@@ -23,7 +23,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memmove
 
-from tickwire.net._wakes cimport begin_read, end_read
+from tickwire.net._wakes cimport begin_read, end_read, tw_reads
 from tickwire.wire._builder cimport HEADER_BYTES, build_header
 from tickwire.wire._handler cimport Handler
 from tickwire.wire._parser cimport Parser
@@ -195,7 +195,7 @@ cdef class Receiver:
         """Parse what a read has brought, and let the socket rest where it may."""
         if not self.started or self.paused:
             return 0
-        begin_read(<void*>self)
+        cdef tw_reads* reads = begin_read(<void*>self)
         try:
             self.parse()
             if self.coalescer is None or self.ended:
@@ -209,7 +209,7 @@ cdef class Receiver:
             )
             self.n_rested_bytes = self.n_bytes
         finally:
-            end_read(is_small)
+            end_read(reads, is_small)
         return 0
 
     cdef void stamp(self) noexcept nogil:

@@ -1,19 +1,24 @@
 """What a task waits for that a read of a socket wakes."""
 
 cimport cython
-from cpython.object cimport PyObject
+cdef extern from "tickwire/net/reads.h":
+    ctypedef struct tw_reads:
+        int depth
+        const void* reader
+        void* first
+        void* last
 
 
 @cython.final
 @cython.freelist(16)
 cdef class Waiter:
     cdef object loop
-    cdef object callback                    # of the task; None before it waits, and once woken
+    cdef object callback                    # of the task; None before it waits, and afterwards
     cdef object context                     # of the callback
     cdef object message                     # of a cancellation
     cdef public bint _asyncio_future_blocking
     cdef int state
-    cdef PyObject* following                # woken in the same read, owned
+    cdef void* following                    # woken in the same read, owned
 
     cdef bint wake(self, bint at_read_end) except -1
     cdef bint wake_here(self) except -1
@@ -22,8 +27,39 @@ cdef class Waiter:
 
 cdef Waiter new_waiter(object loop)
 
-# A read of a connection, from before its bytes are parsed until nothing is left to do for it.
-cdef void begin_read(const void* reader) noexcept
-cdef void end_read(bint may_tell) noexcept
-# What is being read for in this thread; NULL outside of a read.
-cdef const void* reader_now() noexcept
+# The reads that this thread is in.
+cdef tw_reads* reads_here() noexcept
+cdef void tell_woken(tw_reads* reads, bint may_tell) noexcept
+
+
+cdef inline tw_reads* begin_read(const void* reader) noexcept:
+    """A read of a connection begins: tasks are resumed at its end.
+
+    Shape    whose read it is.
+    Units    none.
+    Returns  what `end_read` takes. Never raises.
+    Threads  the loop's thread.
+    Memory   none allocated.
+    Source   docs/design.md, "Who resumes a task".
+    """
+    cdef tw_reads* reads = reads_here()
+    reads.depth += 1
+    reads.reader = reader
+    return reads
+
+
+cdef inline void end_read(tw_reads* reads, bint may_tell) noexcept:
+    """Nothing is left to do for a read: resume who was woken in it, or let the loop do so.
+
+    Shape    what `begin_read` gave; `may_tell`: resume them here.
+    Units    none.
+    Returns  nothing. Never raises.
+    Threads  the loop's thread.
+    Memory   whatever the tasks allocate.
+    Source   docs/design.md, "Who resumes a task".
+    """
+    reads.depth -= 1
+    if reads.depth == 0:
+        reads.reader = NULL
+        if reads.first != NULL:
+            tell_woken(reads, may_tell)

@@ -14,27 +14,16 @@ Rules of this file
 - A read may lie inside of another one's task. Only the outermost end of a read resumes tasks.
 """
 
-from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from asyncio import CancelledError, InvalidStateError, current_task
 
 cdef extern from *:
     """
-    /* Of each thread that runs a loop: the reads that it is in, and who was woken in them. */
-    static _Thread_local struct {
-        int depth;
-        const void *reader;
-        PyObject *first, *last;
-    } tw_reads;
+    /* Without a call: the struct is small enough for what a process keeps for such modules. */
+    static _Thread_local tw_reads tw_reads_here __attribute__((tls_model("initial-exec")));
     """
-    struct tw_reads_t:
-        int depth
-        const void* reader
-        PyObject* first
-        PyObject* last
-
-    tw_reads_t tw_reads
+    tw_reads tw_reads_here
 
 cdef extern from "Python.h":
     int PyContext_Enter(object context) except -1
@@ -110,15 +99,16 @@ cdef class Waiter:
         if self.state != PENDING:
             return False
         self.state = WOKEN
-        if not at_read_end or tw_reads.depth == 0:
+        cdef tw_reads* reads = reads_here()
+        if not at_read_end or reads.depth == 0:
             self.schedule()
             return True
         Py_INCREF(self)
-        if tw_reads.first == NULL:
-            tw_reads.first = <PyObject*> self
+        if reads.first == NULL:
+            reads.first = <void*> self
         else:
-            (<Waiter> tw_reads.last).following = <PyObject*> self
-        tw_reads.last = <PyObject*> self
+            (<Waiter> reads.last).following = <void*> self
+        reads.last = <void*> self
         return True
 
     cdef bint wake_here(self) except -1:
@@ -172,27 +162,15 @@ cdef Waiter new_waiter(object loop):
     return waiter
 
 
-cdef void begin_read(const void* reader) noexcept:
-    tw_reads.depth += 1
-    tw_reads.reader = reader
+cdef tw_reads* reads_here() noexcept:
+    return &tw_reads_here
 
 
-cdef void end_read(bint may_tell) noexcept:
-    cdef PyObject* woken
-    tw_reads.depth -= 1
-    if tw_reads.depth:
-        return
-    tw_reads.reader = NULL
-    woken = tw_reads.first
-    if woken == NULL:
-        return
-    # A task that is resumed may read, and wake others.
-    tw_reads.first = tw_reads.last = NULL
-    tell_all(woken, may_tell)
-
-
-cdef void tell_all(PyObject* woken, bint may_tell) noexcept:
+cdef void tell_woken(tw_reads* reads, bint may_tell) noexcept:
     cdef Waiter waiter
+    cdef void* woken = reads.first
+    # A task that is resumed may read, and wake others.
+    reads.first = reads.last = NULL
     while woken != NULL:
         waiter = <Waiter> woken
         Py_DECREF(waiter)
@@ -202,12 +180,8 @@ cdef void tell_all(PyObject* woken, bint may_tell) noexcept:
 
 
 cdef void tell_one(Waiter waiter, bint may_tell) noexcept:
-    # The next one is woken whatever becomes of this one: a loop that is closed is reported.
+    # Whatever becomes of this one, the next one has its turn: a loop that is closed is reported.
     if may_tell:
         waiter.tell()
     else:
         waiter.schedule()
-
-
-cdef const void* reader_now() noexcept:
-    return tw_reads.reader
