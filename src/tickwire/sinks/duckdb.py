@@ -155,6 +155,7 @@ class DuckDBSink(Sink):
         self._failed_checkpoints = self.metrics.counter("sink_failed_checkpoints")
         self._memory = self.metrics.gauge("duckdb_memory_bytes")
         self._memory_due_s = 0.0
+        self._has_committed = False
         self._file_id: tuple[int, int] | None = None
         # Absolute: DuckDB takes a name such as `md:x` or `http:...` for another kind of database,
         # and fetches an extension for it from the network.
@@ -266,6 +267,9 @@ class DuckDBSink(Sink):
             self._note_committed(table, batch)
         self._record_latency(batches)
         self._last_rows_s = monotonic()
+        if not self._has_committed:
+            self._has_committed = True
+            self._memory_due_s = 0.0
 
     def _commit(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         """All of the batches in one transaction, or nothing."""
