@@ -172,6 +172,37 @@ def test_a_run_whose_subscriptions_are_refused_fails(run: Run) -> None:
     run(scene())
 
 
+@pytest.mark.parametrize(
+    ("list_s", "wait_s", "error", "match"),
+    [
+        (0.3, 10.0, ConfigError, "hyperliquid has no 'BTC'"),
+        (30.0, 0.3, TickwireError, "every subscription was refused: trades BTC"),
+    ],
+)
+def test_a_refusal_of_all_waits_for_what_the_venue_lists(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    list_s: float,
+    wait_s: float,
+    error: type[TickwireError],
+    match: str,
+) -> None:
+    async def check(*_: object) -> list[str]:
+        await asyncio.sleep(list_s)
+        raise ConfigError(["source[0].symbols: hyperliquid has no 'BTC'"])
+
+    monkeypatch.setattr("tickwire.feed.running.check_symbols", check)
+    monkeypatch.setattr("tickwire.feed.housekeeping.LISTS_S", wait_s)
+
+    async def scene() -> None:
+        with exchange([[]], hyperliquid_refusal) as server:
+            feed = tickwire.FeedHandler([source(server.ws_url)])
+            with pytest.raises(error, match=match):
+                await asyncio.wait_for(feed.run(), 20)
+
+    run(scene())
+
+
 def test_a_sink_that_cannot_be_opened_stops_the_start(run: Run, tmp_path: Path) -> None:
     async def scene() -> None:
         (tmp_path / "file").write_text("")

@@ -135,9 +135,10 @@ def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
             given = source(venue, *symbols, url=sim.ws_url, rest_url=sim.rest_url)
             await tickwire.FeedHandler([given]).run(duration_s=1.0)
 
-    with pytest.raises(ConfigError, match=f"has no '.*', did you mean '{near}'"):
-        # With a known one, so that not every subscription is refused before the list has come.
-        asyncio.run(scenario(known, unknown))
+    # Alone too: it is refused at once, and the list says better why.
+    for symbols in ((known, unknown), (unknown,)):
+        with pytest.raises(ConfigError, match=f"has no '.*', did you mean '{near}'"):
+            asyncio.run(scenario(*symbols))
     asyncio.run(scenario(known))
 
 

@@ -2,6 +2,7 @@ from typing import Literal
 
 CHAINS: tuple[str, ...]
 NUMBERED: tuple[str, ...]
+RELATIONS: tuple[str, ...]
 
 def follows(
     name: str,

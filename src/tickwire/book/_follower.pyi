@@ -1,6 +1,8 @@
 from typing import Literal, Self, final
 
 CAUSES: tuple[str, ...]
+NUMBERED: tuple[str, ...]
+VERDICTS: tuple[str, ...]
 BEGINNINGS: tuple[str, ...]
 PHASES: tuple[str, ...]
 

@@ -29,6 +29,7 @@ from tickwire.supervise import Coordinator
 HOUSEKEEPING_S = 0.25
 HURRIED_S = 0.05
 SELDOM_S = 1.0  # reserving sequence numbers, looking for sources that are refused
+LISTS_S = 10.0  # a feed of which all is refused waits so long for what venues list
 
 
 class Housekeeping:
@@ -51,6 +52,9 @@ class Housekeeping:
     ----------
     on_look
         Called after each look with how late the loop was, seconds.
+    is_checked
+        Gives whether the symbols have been looked up: what a venue lists says better why it
+        refuses them.
     put_off
         What waits while rings are full.
     undecoded
@@ -69,6 +73,7 @@ class Housekeeping:
         no_disk_emergency_s: float,
     ) -> None:
         self.on_look: Callable[[float], None] = lambda _late_s: None
+        self.is_checked: Callable[[], bool] = lambda: True
         self._pipeline = pipeline
         self._sources = sources
         self._coordinator = coordinator
@@ -83,6 +88,7 @@ class Housekeeping:
         )
         self.undecoded = Undecoded(pipeline.registry, self._failures)
         self._seldom_due_s = 0.0
+        self._refused_s: float | None = None  # since when all is
         self._is_refused = False  # reported
 
     async def run(self) -> None:
@@ -141,9 +147,14 @@ class Housekeeping:
                 self._coordinator.arrive(f"source {source.name}")
         if self._sources and all(source.is_refused for source in self._sources):
             self._report_refusal()
+        else:
+            self._refused_s = None
 
     def _report_refusal(self) -> None:
-        if not self._is_refused:
+        now_s = time.monotonic()
+        if self._refused_s is None:
+            self._refused_s = now_s
+        if not self._is_refused and (self.is_checked() or now_s - self._refused_s >= LISTS_S):
             self._is_refused = True
             text = f"every subscription was refused: {refusals_of(self._sources)[0]}"
             self._failures.report(RequestRefused(text), Context.FEED)

@@ -176,7 +176,9 @@ class RunningFeed:
         if self.sources and connects:
             warn_unverified(self.plan.sources)
             self._list_instruments()
-            self._housekeepers.append(self.tasks.spawn("symbols", self._check_symbols))
+            check = self.tasks.spawn("symbols", self._check_symbols)
+            self.housekeeping.is_checked = check.done
+            self._housekeepers.append(check)
 
     async def stop(self, consumers: Iterable[RowQueue], flush_s: float | None = None) -> None:
         """Stop reading, drain the rings, commit the sinks.
