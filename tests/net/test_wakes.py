@@ -81,9 +81,14 @@ def read(ring: Ring) -> Reads:
     return Reads(ring)
 
 
+def eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **keys: Any) -> Any:
+    keys.pop("eager_start", None)  # uvloop gives it; before Python 3.14 this factory refuses it
+    return asyncio.eager_task_factory(loop, coroutine, **keys)  # type: ignore[attr-defined]
+
+
 FACTORIES: dict[str, Any] = {"C": None, "Python": python_task}
 if sys.version_info >= (3, 12):
-    FACTORIES["eager"] = asyncio.eager_task_factory
+    FACTORIES["eager"] = eager_task
 
 
 @pytest.fixture(params=FACTORIES)
