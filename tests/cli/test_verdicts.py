@@ -195,10 +195,10 @@ def test_a_strict_run(tmp_path: Path, symbols: list[str], problem: str) -> None:
 
 def test_an_unknown_symbol_is_an_error_of_the_configuration(tmp_path: Path) -> None:
     options = ("--venue", "binance", "--symbols", "BTCUSDT", "--channels", "trades")
-    problem = "source[0].symbols: binance has no 'BTC/USDT', did you mean 'BTCUSDT'?"
+    problem = "source[0].symbols: binance has no 'BTC_USDT', did you mean 'BTCUSDT'?"
     with simulator(*options) as exchange:
         urls = {"venue": "binance", "url": exchange.url, "rest_url": exchange.rest_url}
-        config = write_config(tmp_path, source(symbols=["BTC/USDT"], **urls), sinks="")
+        config = write_config(tmp_path, source(symbols=["BTC_USDT"], **urls), sinks="")
         done = tickwire("run", config, "--duration", "20")
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1] == f"tickwire: {problem}"

@@ -54,7 +54,10 @@ def okx(frame: Any) -> Iterator[Row]:
                 "channel": "book" if channel == "books" else "book:5",
                 "is_snapshot": frame.get("action") != "update",
                 "venue_seq": item.get("seqId"),
-                "venue_prev_seq": item.get("prevSeqId"),
+                # A snapshot follows nothing, and says so by -1.
+                "venue_prev_seq": item.get("prevSeqId")
+                if frame.get("action") == "update"
+                else None,
             }
             sides = (
                 (side, level[0], level[1], int(level[3]))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.reference.rig import Rig
 
 from tickwire.errors import ConfigError
 from tickwire.venues import Reply, connections, load, plan
@@ -45,6 +46,19 @@ def test_liquidations_are_of_all_symbols_of_a_kind() -> None:
 def test_candles_have_an_endpoint_of_their_own() -> None:
     groups = connections(OKX, plan(OKX, ["trades", "candles:1m"], ["BTC-USDT"]))
     assert [group[0].endpoint for group in groups] == ["public", "business"]
+
+
+def test_a_snapshot_of_a_book_follows_nothing() -> None:
+    rig = Rig.of(OKX, ["book"])
+    for number, (action, before) in enumerate([("snapshot", -1), ("update", 10)]):
+        data = {"asks": [["2", "1", "0", "1"]], "bids": [], "ts": "1", "checksum": 0}
+        data |= {"seqId": 10 + number, "prevSeqId": before}
+        arg = {"channel": "books", "instId": "BTC-USDT"}
+        rig.message(json.dumps({"arg": arg, "action": action, "data": [data]}).encode(), 1, 0)
+    book = rig.table("book")
+    assert book["is_snapshot"].to_pylist() == [True, False]
+    assert book["venue_seq"].to_pylist() == [10, 11]
+    assert book["venue_prev_seq"].to_pylist() == [None, 10]
 
 
 def test_a_request_has_many_arguments() -> None:

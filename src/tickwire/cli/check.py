@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tickwire.feed.planning import FeedPlan
+    from tickwire.feed.planning import FeedPlan, SourcePlan
 
 
 def check(
@@ -52,10 +52,14 @@ async def look_up(plan: FeedPlan) -> list[str]:
     return [*failures, f"symbols: looked up for {n_checked} of {len(plan.sources)} sources"]
 
 
-def _verified(date: str | None) -> str:
+def _verified(source: SourcePlan) -> str:
+    from tickwire.feed.unverified import WHY, unverified_channels
+
+    date, channels = source.venue.verified, unverified_channels(source)
     if date is None:
-        return ", not verified: its frames were only read in documents"
-    return f", verified {date}" if date else ""
+        return f", not verified: {WHY}"
+    without = f" without {', '.join(channels)}" if channels else ""
+    return f", verified {date}{without}" if date else ""
 
 
 def plan_lines(plan: FeedPlan) -> list[str]:
@@ -72,7 +76,7 @@ def plan_lines(plan: FeedPlan) -> list[str]:
     for index, source in enumerate(plan.sources):
         lines.append(
             f"source[{index}] {source.venue.name}: carrier {source.settings.carrier}, "
-            f"feeds {', '.join(source.tables)}{_verified(source.venue.verified)}"
+            f"feeds {', '.join(source.tables)}{_verified(source)}"
         )
         for number, connection in enumerate(source.connections):
             urls = " or ".join(shown_url(url) for url in connection.urls)

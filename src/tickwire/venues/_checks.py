@@ -68,6 +68,12 @@ def _mistakes(venue: Venue) -> Iterator[str]:
             date.fromisoformat(venue.verified)
         except (TypeError, ValueError):
             yield f"verified: is {venue.verified!r}, should be a date such as '2026-08-09', or None"
+    names = [channel.name for channel in venue.channels]
+    for name in venue.unverified:
+        if name not in names:
+            yield f"unverified: {name!r} is none of the channels"
+    if venue.unverified and not venue.verified:
+        yield "unverified: names what a date in verified does not stand for, so it needs one"
     if venue.frames not in ("plain", "gzip", "deflate"):
         yield f"frames: is {venue.frames!r}, should be 'plain', 'gzip' or 'deflate'"
     yield from _endpoint_mistakes(venue)

@@ -89,14 +89,12 @@ def _candles(interval: str, length_ms: int) -> list[plan.Rows]:
     return [candle]
 
 
+# A snapshot follows nothing: its `prevSeqId` is -1, which is no id.
+BOOK_SNAPSHOT = _levels("book", constant(True))
+BOOK_UPDATE = _levels("book", constant(False), venue_prev_seq="$.data[].prevSeqId")
 _ROWS = {
     "trades": [TRADES],
     "bbo-tbt": [QUOTES],
-    "books": _levels(
-        "book",
-        choice("$.action", {"snapshot": True, "update": False}),
-        venue_prev_seq="$.data[].prevSeqId",
-    ),
     "books5": _levels("book:5", constant(True)),
     "tickers": _ticker(last_price="last", volume_24h="vol24h", notional_24h="volCcy24h"),
     "mark-price": _ticker(mark_price="markPx"),
@@ -112,7 +110,16 @@ MESSAGES = (
     message("subscribe", when={"event": equal("subscribe", "unsubscribe")}, kind="acknowledge"),
     message("error", when={"event": equal("error", "notice")}, kind="error"),
     *(
-        message(channel, when={"arg.channel": channel}, rows=given, spliced=channel == "books")
+        message(
+            f"books {action}",
+            when={"arg.channel": "books", "action": action},
+            rows=given,
+            spliced=True,
+        )
+        for action, given in (("update", BOOK_UPDATE), ("snapshot", BOOK_SNAPSHOT))
+    ),
+    *(
+        message(channel, when={"arg.channel": channel}, rows=given)
         for channel, given in _ROWS.items()
     ),
     message("pong", raw="pong", kind="pong"),

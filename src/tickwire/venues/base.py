@@ -301,6 +301,9 @@ class Venue:
     verified
         Date of the newest frames of the venue that its declaration was checked with, ISO 8601.
         None: its frames were only read in documents, and a run warns; empty: not said.
+    unverified
+        Channels of a verified venue, as `channels` names them, of which some or all messages were
+        only read in documents: a run with one of them warns.
 
     Raises
     ------
@@ -328,6 +331,7 @@ class Venue:
     frames: Literal["plain", "gzip", "deflate"] = "plain"
     hello: tuple[str, ...] = ()
     verified: str | None = ""
+    unverified: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_venue(self)

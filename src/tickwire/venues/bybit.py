@@ -95,6 +95,7 @@ LINEAR = Venue(
     aliases=_aliases,
     extras=EXTRAS,
     verified="2026-08-09",
+    unverified=("liquidations",),
 )
 
 INVERSE = replace(
@@ -103,6 +104,7 @@ INVERSE = replace(
     endpoints={"main": "wss://stream.bybit.com/v5/public/inverse"},
     instruments=partial(instruments, "inverse"),
     verified=None,
+    unverified=(),
 )
 
 SPOT = replace(

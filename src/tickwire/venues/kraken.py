@@ -98,6 +98,7 @@ KRAKEN = Venue(
         chain=checksum(crc32(levels=10)), begin=in_band(), depth=_depth, repair="resubscribe"
     ),
     verified="2026-08-16",
+    unverified=("trades", "quotes", "candles:<interval>", "tickers"),
 )
 
 VENUES = (KRAKEN,)

@@ -119,6 +119,7 @@ OKX = Venue(
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
     extras=EXTRAS,
     verified="2026-08-24",
+    unverified=("tickers", "liquidations"),  # mark-price and open-interest of the first
 )
 
 VENUES = (OKX,)
