@@ -121,6 +121,8 @@ class Following:
         read(0.0)
         await asyncio.sleep(0)
         assert self.seen[-1:] == [0.0]
+        read()  # the next one is the third in a row
+        read()
         return self
 
     async def end(self) -> None:
@@ -185,6 +187,8 @@ async def test_where_the_context_is_entered_already_the_loop_resumes(
     await asyncio.sleep(0)
     read(0.0)
     assert (await task).price == 0.0
+    read()
+    read()
 
     async def get() -> float:
         return float((await consumer.get()).price)
@@ -205,7 +209,7 @@ async def test_a_task_that_is_cancelled_leaves_the_rows(
         return list(batch["price"].to_pylist())
 
     loop = asyncio.get_running_loop()
-    for price in (1.0, 2.0):  # by the loop's next turn, then by the read
+    for price in (1.0, 2.0, 3.0, 4.0):  # by the loop's next turn, then by the read
         first, second = loop.create_task(get()), loop.create_task(get())
         await asyncio.sleep(0)
 
@@ -332,12 +336,61 @@ async def test_reads_of_several_connections_are_gathered(ring: Ring, read: Reads
 
     task = asyncio.create_task(follow())
     await asyncio.sleep(0)
-    await called(lambda: (read(1.0), other_read(2.0)))
-    await asyncio.sleep(0)
-    await called(lambda: (other_read(3.0), read(4.0)))
-    await asyncio.sleep(0)
-    assert batches == [2, 2]
+    other_read()
+    for first, last in ((read, other_read), (read, other_read), (other_read, read)) * 3:
+
+        def scene(first: Reads = first, last: Reads = last) -> None:
+            first(1.0)
+            last(2.0)
+
+        await called(scene)
+        await asyncio.sleep(0)
+    assert batches == [2] * 9
     task.cancel()
+
+
+async def test_a_slow_consumer_delays_no_read_of_another_connection(
+    ring: Ring, read: Reads
+) -> None:
+    other_read = Reads(Ring(TABLES["mids"], 1024, Dictionaries()))
+    order: list[str] = []
+    following = Following(ring, lambda _: order.append("consumer"))
+    await asyncio.sleep(0)
+    other_read()
+
+    def scene() -> None:
+        read(1.0)
+        other_read(1.0)
+        order.append("reads")
+
+    for _ in range(4):
+        await called(scene)
+        await asyncio.sleep(0)
+    assert order == ["reads", "consumer"] * 4
+    await following.end()
+
+
+@pytest.mark.parametrize("runs_another", [False, True])
+def test_a_read_outside_of_the_tasks_loop_leaves_the_task_to_its_loop(
+    ring: Ring, read: Reads, runs_another: bool
+) -> None:
+    ran_in: list[asyncio.AbstractEventLoop] = []
+
+    async def begin() -> Following:
+        following = Following(ring, lambda _: ran_in.append(asyncio.get_running_loop()))
+        return await following.begin(read)
+
+    with asyncio.Runner() as runner, asyncio.Runner() as other:
+        following = runner.run(begin())
+        if runs_another:
+            other.run(called(lambda: read(1.0)))
+        else:
+            read(1.0)
+        assert following.seen == [0.0]
+        runner.run(asyncio.sleep(0))
+        assert following.seen == [0.0, 1.0]
+        assert ran_in == [runner.get_loop()] * 2
+        runner.run(following.end())
 
 
 async def test_after_a_large_read_the_loop_resumes(ring: Ring, read: Reads) -> None:

@@ -15,7 +15,6 @@ cdef class Getters:
     cdef Ring ring
     cdef Consumer rows
     cdef readonly object waiting    # deque of waiters
-    cdef const void* reader         # whose read woke one last; NULL: none
     cdef double linger_s            # 0: a publish wakes at once
     cdef int64_t enough_rows        # so many end a linger
     cdef object timer               # of a linger that runs

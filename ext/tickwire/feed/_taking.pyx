@@ -4,9 +4,9 @@ Rules of this file
 ------------------
 - Everything here runs in the loop's thread, which is the ring's writer too: between a look at the
   ring and the wish to be woken nothing can be published.
-- A publish wakes the `Waiter` that the task awaits. Where a read of one connection after the other
-  brings the rows, the task is resumed at the end of that read, else in the loop's next turn: with
-  several connections that turn gathers what they all have brought. What the program awaits is a
+- A publish wakes the `Waiter` that the task awaits. Where one connection alone is read, the task is
+  resumed at the end of the read that brought the rows, else in the loop's next turn: with several
+  connections that turn gathers what they all have brought. What the program awaits is a
   `Next`, which takes the rows when it is resumed; where they are there, it does not suspend at all.
 - A consumer that lingers has one timer, set by the first row. While it runs the ring does not call
   it, unless as many rows have come as end the linger, or the writer waits for room.
@@ -17,7 +17,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
 
-from tickwire.net._wakes cimport Waiter, new_waiter, reads_here
+from tickwire.net._wakes cimport Waiter, new_waiter
 from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
 
@@ -75,12 +75,9 @@ cdef class Getters:
 
     def __call__(self):
         """Wake one, or begin to linger: what the ring calls at a publish."""
-        cdef const void* reader
         self.is_armed = self.is_late = False
         if self.linger_s == 0.0 or self.is_due():
-            reader = reads_here().reader
-            self.wake_next(reader != NULL and reader == self.reader)
-            self.reader = reader
+            self.wake_next(True)
 
     cpdef Waiter wait(self):
         """Give what is woken when there may be rows to take."""

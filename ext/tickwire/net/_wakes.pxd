@@ -1,12 +1,18 @@
 """What a task waits for that a read of a socket wakes."""
 
 cimport cython
+
 cdef extern from "tickwire/net/reads.h":
     ctypedef struct tw_reads:
         int depth
         const void* reader
+        int n_in_a_row
         void* first
         void* last
+
+cdef enum:
+    # Two of one connection in a row there are where each of several is read once in a turn.
+    READS_ALONE = 3
 
 
 @cython.final
@@ -44,7 +50,11 @@ cdef inline tw_reads* begin_read(const void* reader) noexcept:
     """
     cdef tw_reads* reads = reads_here()
     reads.depth += 1
-    reads.reader = reader
+    if reader != reads.reader:
+        reads.reader = reader
+        reads.n_in_a_row = 0
+    if reads.n_in_a_row < READS_ALONE:
+        reads.n_in_a_row += 1
     return reads
 
 
@@ -59,7 +69,5 @@ cdef inline void end_read(tw_reads* reads, bint may_tell) noexcept:
     Source   docs/design.md, "Who resumes a task".
     """
     reads.depth -= 1
-    if reads.depth == 0:
-        reads.reader = NULL
-        if reads.first != NULL:
-            tell_woken(reads, may_tell)
+    if reads.depth == 0 and reads.first != NULL:
+        tell_woken(reads, may_tell)

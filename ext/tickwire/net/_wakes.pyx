@@ -9,6 +9,9 @@ Rules of this file
 - A task is resumed here only where a loop could resume it: in a callback of its loop, outside of
   every task, in the task's own context. Anywhere else, and in debug mode (where the loop measures
   each step), `call_soon` resumes it as a future would.
+- Only one connection's reads resume tasks, once it has read several times in a row. Where several
+  are read in each turn, the loop resumes: a consumer then takes what all have brought as one batch,
+  and a slow one delays the read of no other connection.
 - Nothing that a task raises reaches the read. What ends the loop (SystemExit, KeyboardInterrupt) is
   raised by a callback of its own.
 - A read may lie inside of another one's task. Only the outermost end of a read resumes tasks.
@@ -16,7 +19,7 @@ Rules of this file
 
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from asyncio import CancelledError, InvalidStateError, current_task
+from asyncio import CancelledError, InvalidStateError, _get_running_loop, current_task
 
 cdef extern from *:
     """
@@ -100,7 +103,7 @@ cdef class Waiter:
             return False
         self.state = WOKEN
         cdef tw_reads* reads = reads_here()
-        if not at_read_end or reads.depth == 0:
+        if not at_read_end or reads.depth == 0 or reads.n_in_a_row < READS_ALONE:
             self.schedule()
             return True
         Py_INCREF(self)
@@ -124,7 +127,9 @@ cdef class Waiter:
         callback = self.callback
         if callback is None:
             return 0
-        if self.context is None or self.loop.get_debug() or current_task(self.loop) is not None:
+        if self.context is None or _get_running_loop() is not self.loop:
+            return self.schedule()
+        if self.loop.get_debug() or current_task(self.loop) is not None:
             return self.schedule()
         try:
             PyContext_Enter(self.context)

@@ -8,7 +8,8 @@
 
 typedef struct {
     int depth;          /* a read may lie inside of another one's task */
-    const void *reader; /* whose read it is; NULL outside of one */
+    const void *reader; /* whose read it is, or was last: then it may be freed */
+    int n_in_a_row;     /* reads of that one, without another's between; counted to READS_ALONE */
     void *first, *last; /* waiters, owned */
 } tw_reads;
 
