@@ -34,7 +34,10 @@ def give_memory_back() -> list[str]:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:  # not glibc
         return done
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
     for option, setting, name in SETTINGS:
-        if name not in os.environ and mallopt(option, setting):
+        tunable = f"glibc.malloc.{name.removeprefix('MALLOC_').rstrip('_').lower()}="
+        is_given = name in os.environ or tunable in tunables
+        if not is_given and mallopt(option, setting):
             done.append(name)
     return done
