@@ -27,6 +27,14 @@ def test_a_file_is_enough(folder: Path) -> None:
     assert "trade" in done.stdout
 
 
+def test_a_file_may_have_dataclasses(folder: Path) -> None:
+    more = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    more += "@dataclass\nclass Own:\n    name: str\n"
+    (folder / "more.py").write_text(more + DECLARED)
+    done = tickwire("venue", "test", folder / "more.py", folder / "good.jsonl", "--passes", 0)
+    assert done.returncode == 0, done.stderr
+
+
 def test_json_has_the_same(folder: Path) -> None:
     place = f"{folder / 'two.py'}:OTHER"
     done = tickwire("venue", "test", place, folder / "good.jsonl", "--json", "--passes", 0)

@@ -250,3 +250,23 @@ def test_the_state_is_opened_while_the_loop_goes_on_and_a_disk_that_hangs_is_an_
         await state_module.open_state(tmp_path / "state", feed.plan.config.feed.name, ["trades"])
 
     run(main())
+
+
+def test_a_state_that_is_open_when_its_start_is_cancelled_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        opens = state_module.in_thread
+
+        async def cancelled(open_it: Callable[[], Any]) -> None:
+            await opens(open_it)
+            raise asyncio.CancelledError
+
+        monkeypatch.setattr(state_module, "in_thread", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            await state_module.open_state(tmp_path, "feed", ["trades"])
+        monkeypatch.setattr(state_module, "in_thread", opens)
+        state, _ = await state_module.open_state(tmp_path, "feed", ["trades"])
+        state.close()
+
+    asyncio.run(main())

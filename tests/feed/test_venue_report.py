@@ -9,9 +9,19 @@ import pytest
 from tests.venues.own import TRADES, declare
 
 from tickwire.capture import Capture
-from tickwire.decode.plan import constant, equal, message, prefix, present, rows, suffix, unlike
+from tickwire.decode.plan import (
+    constant,
+    equal,
+    integer,
+    message,
+    prefix,
+    present,
+    rows,
+    suffix,
+    unlike,
+)
 from tickwire.feed.venue_report import UNKNOWN, Report, kind_of, lines, report
-from tickwire.venues import BookRule, Venue, counted, linked, per_connection
+from tickwire.venues import BookRule, Venue, counted, linked, per_connection, ranges
 
 BOOK = message(
     "book",
@@ -102,6 +112,24 @@ def test_a_connection_is_counted_over_all_its_messages(tmp_path: Path) -> None:
     sent = [trade(1) | {"n": 4}, book(1, 0) | {"n": 5}, trade(2), trade(3) | {"n": 7}]
     chain = made(tmp_path, own(rule), *sent).chain
     assert (chain.rule, chain.checked, chain.broken) == ("per_connection", 2, 1)
+
+
+def test_a_number_of_a_connection_may_be_quoted(tmp_path: Path) -> None:
+    rule = BookRule(per_connection("n"), repair="reconnect")
+    sent = [trade(number, n=str(n)) for number, n in enumerate((7, 8, 10))]
+    chain = made(tmp_path, own(rule), *sent, "pong", trade(9, n=None)).chain
+    assert (chain.checked, chain.broken) == (2, 1)
+
+
+def test_ranges_that_no_row_has_are_not_called_broken(tmp_path: Path) -> None:
+    [plain] = BOOK.rows
+    fields = {name: each for name, each in plain.fields.items() if name != "venue_prev_seq"}
+    numbered = replace(plain, fields=fields, first_seq=integer("$.pu"))
+    messages = (TRADES, replace(BOOK, rows=(numbered,)))
+    venue = own(BookRule(ranges()), messages=messages)
+    found = made(tmp_path, venue, book(1, 0, full=True), book(3, 2), book(9, 4))
+    assert found.is_good
+    assert "venue_prev_seq" in found.chain.note
 
 
 def test_a_good_capture_is_good(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def _module(file: Path) -> ModuleType:
         raise ConfigError([f"{file}: no such file"])
     module = importlib.util.module_from_spec(spec)
     sys.path.append(str(file.parent.absolute()))
+    sys.modules[spec.name] = module  # its dataclasses look for it
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever another's file raises

@@ -254,26 +254,37 @@ async def open_state(
     TickwireError
         As for `State`, or its folder does not answer in time.
     """
-    is_abandoned = threading.Event()
+    lock = threading.Lock()
+    is_abandoned = False
+    made: State | None = None
 
     def opened() -> tuple[State, dict[str, int]]:
+        nonlocal made
         state = State(folder, name)
         try:
             first = state.open_tables(tables)
         except BaseException:
             state.close()
             raise
-        if is_abandoned.is_set():
+        with lock:
+            made = state
+            is_unwanted = is_abandoned
+        if is_unwanted:
             state.close()
         return state, first
 
     try:
         async with asyncio.timeout(OPEN_S):
             return await in_thread(opened)
-    except TimeoutError:
-        raise TickwireError(f"{folder}: does not answer in {OPEN_S:g} s") from None
-    finally:
-        is_abandoned.set()
+    except BaseException as error:
+        with lock:
+            is_abandoned = True
+            unwanted = made
+        if unwanted is not None:  # opened just before the start was cancelled
+            unwanted.close()
+        if isinstance(error, TimeoutError):
+            raise TickwireError(f"{folder}: does not answer in {OPEN_S:g} s") from None
+        raise
 
 
 def _locked(folder: Path, path: Path, name: str) -> int:

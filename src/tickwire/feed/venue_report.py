@@ -277,6 +277,7 @@ class _Links:
             value = json.loads(payload)
             for step in self._steps:
                 value = value[step]
+            value = int(value)  # quoted or not
         except (ValueError, LookupError, TypeError):
             return
         self._follow(("", conn), value, self._last.get(("", conn), value - 1) + 1 == value)
@@ -297,6 +298,9 @@ class _Links:
                 self._last[symbol, conn] = seq
                 continue
             wanted = seq - chain.step if chain.kind == "counted" else previous
+            if wanted is None:
+                self.result.note = "no row has venue_prev_seq; a feed checks first_seq"
+                return
             self._follow((symbol, conn), seq, last is None or last == wanted)
 
     def _follow(self, key: tuple[str, int], number: int, fits: bool) -> None:
