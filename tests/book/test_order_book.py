@@ -1,6 +1,7 @@
 """The compiled book against a slow one, after every message."""
 
 import gc
+import time
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,49 @@ def test_memory_is_16_bytes_a_level_and_a_quarter() -> None:
     levels: list[tuple[Any, float, float]] = [("bid", -float(i), 1.0) for i in range(20_000)]
     book.apply(levels, is_snapshot=True)
     assert 16 * book.n_levels <= book.n_bytes <= 16 * 1.33 * book.n_levels
+
+
+@pytest.mark.parametrize("book", [OrderBook(), OrderBook(3)])
+def test_no_number_of_levels_is_a_view_s(book: OrderBook) -> None:
+    """Of an empty side too, which has no memory yet."""
+    for _ in range(2):
+        for view in (book.bids, book.asks):
+            with pytest.raises(ValueError, match="-1 levels: should be 0 or more"):
+                view(-1)
+            assert view(0).tolist() == []
+            assert len(view(10**30)) == book.n_levels // 2
+        book.apply([("bid", 1.0, 1.0), ("ask", 2.0, 1.0)])
+
+
+def test_a_price_that_goes_on_rising_does_not_move_the_whole_side_each_time() -> None:
+    """New best levels come where nothing is free behind the last one."""
+    n = 200_000
+    book = OrderBook()
+    prices, ones = np.arange(n, dtype=np.float64), np.ones(n, np.uint8)
+    began_s = time.process_time()
+    book.apply_arrays(np.zeros(n, np.int8), prices, np.ones(n), ones)
+    assert time.process_time() - began_s < 0.5
+    assert book.bids()["price"].tolist() == prices[::-1].tolist()
+
+
+@pytest.mark.parametrize("is_snapshot", [False, True])
+def test_who_makes_up_levels_gets_no_more_memory(is_snapshot: bool) -> None:
+    most = 1 << 20
+    book = OrderBook()
+    if is_snapshot:
+        levels = [("bid", float(n), 1.0) for n in range(most + 5000)]
+        with pytest.raises(MemoryError, match="too many"):
+            book.apply(levels, is_snapshot=True)
+    else:
+        n = most + 5000
+        ones = np.ones(n, np.uint8)
+        book.apply_arrays(np.zeros(n, np.int8), np.arange(n, dtype=np.float64), np.ones(n), ones)
+        with pytest.raises(MemoryError, match="too many"):
+            book.apply([("bid", 0.5, 1.0)])
+    assert book.n_levels == most
+    assert book.n_bytes <= 48 * most
+    book.apply([("bid", 1.0, 1.0)], is_snapshot=True)
+    assert book.n_levels == 1
 
 
 def test_arrays_and_messages_are_the_same() -> None:

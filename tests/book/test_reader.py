@@ -221,6 +221,31 @@ def test_owed_rows_of_top_wait_for_room() -> None:
     assert found[0][2] == 10**6
 
 
+@pytest.mark.thorough  # a million rows
+def test_a_book_with_more_levels_than_it_may_have_is_broken_and_top_says_so() -> None:
+    rig = Rig()
+    rig.publish(("A", [("bid", 0.5, 1.0)], True))
+    found: list[tuple[Any, ...]] = []
+    for number in range(1, (1 << 20) + 1):
+        assert rig.ring.stage(
+            venue="v", symbol="A", channel="book", conn=1, ts_recv=number, side="bid",
+            price=float(number), size=1.0, is_snapshot=False, last=number % 256 == 0,
+        )  # fmt: skip
+        if number % 256 == 0:
+            rig.ring.publish()
+            assert rig.reader.read()
+            found = rig.rows_of_top()
+    number = rig.number("A")
+    assert (rig.reader.state(number), rig.reader.n_failures) == ("broken", 1)
+    assert rig.reader.describe(number)["has_failed"]
+    assert found[-1][4:] == (None,) * 4
+    assert not rig.reader.resume(number, 1 << 40, has_snapshot=True)
+    rig.publish(("A", [("bid", 0.5, 1.0)], True))
+    assert rig.reader.read()
+    assert rig.reader.state(number) == "live"
+    assert rig.rows_of_top()[-1][4:6] == (0.5, 1.0)
+
+
 def test_depth_is_a_snapshot_at_each_interval() -> None:
     """At the first message past it, with that message's times; the last row says that it is."""
     rig = Rig(depth=3)

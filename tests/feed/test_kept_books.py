@@ -16,6 +16,7 @@ from tests.feed.test_replaying import begun
 from tests.reference.captures import capture_path
 
 import tickwire
+from tickwire.book import BookReader
 from tickwire.capture import CaptureWriter
 from tickwire.config import Config, Feed, load
 from tickwire.errors import ConfigError
@@ -23,7 +24,7 @@ from tickwire.feed.kept_books import verifies
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
 from tickwire.ledger.gaps import Place
-from tickwire.ledger.reasons import DECODE_ERROR, DISCONNECT, SINK, STALE
+from tickwire.ledger.reasons import DECODE_ERROR, DISCONNECT, SEQUENCE, SINK, STALE
 from tickwire.sim import Simulator
 from tickwire.venues import load as load_venue
 
@@ -206,6 +207,69 @@ def test_a_stale_book_goes_on_where_nothing_was_missing(run: Run) -> None:
     gapped(run, "binance-usdm", "book", look)
 
 
+def test_a_break_that_is_noticed_after_the_snapshot_leaves_the_book_live(run: Run) -> None:
+    """What broke and was made whole between two looks is reported late, one after the other."""
+
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        assert feed.pipeline.kept_books is not None
+        snapshot_ns = feed.pipeline.kept_books._reader.describe(0)["snapshot_recv"]
+        gap = ledger.open("book", SEQUENCE, snapshot_ns - 1, place)
+        assert feed.book("binance-usdm", "BTCUSDT").state == "broken"
+        ledger.close(gap, snapshot_ns)
+        view = feed.book("binance-usdm", "BTCUSDT")
+        assert (view.state, view.reason) == ("live", None)
+        gap = ledger.open("book", SEQUENCE, snapshot_ns, place)
+        ledger.close(gap, snapshot_ns + 1)  # what has ended it is no snapshot that the book has
+        view = feed.book("binance-usdm", "BTCUSDT")
+        assert (view.state, view.reason) == ("broken", "sequence")
+
+    gapped(run, "binance-usdm", "book", look)
+
+
+class Full:
+    """A reader whose outputs are full."""
+
+    def __init__(self, reader: BookReader) -> None:
+        self._reader = reader
+
+    def read(self) -> bool:
+        """Apply nothing."""
+        return False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def test_a_snapshot_before_a_gap_that_is_applied_after_it_mends_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        kept, ring = feed.pipeline.kept_books, feed.pipeline.rings["book"]
+        assert kept is not None
+
+        def publish_snapshot() -> int:
+            now_ns: int = ledger.clock()
+            ring.append(
+                venue="binance-usdm", symbol="BTCUSDT", channel="book", conn=1, ts_recv=now_ns,
+                side="bid", price=1.0, size=1.0, is_snapshot=True, last=True,
+            )  # fmt: skip
+            ring.publish()
+            return now_ns
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kept, "_reader", Full(kept._reader))
+            publish_snapshot()
+            gap = ledger.open("book", SEQUENCE, ledger.clock(), place)
+        view = feed.book("binance-usdm", "BTCUSDT")
+        assert (view.state, view.bids.tolist()) == ("broken", [(1.0, 1.0)])
+        ledger.close(gap, publish_snapshot())
+        assert feed.book("binance-usdm", "BTCUSDT").state == "live"
+
+    gapped(run, "binance-usdm", "book", look)
+
+
 @pytest.mark.parametrize(("venue", "state"), [("binance-usdm", "live"), ("hyperliquid", "broken")])
 def test_what_cannot_be_decoded_breaks_a_book_that_no_chain_verifies(
     run: Run, venue: str, state: str
@@ -277,6 +341,8 @@ def test_a_book_that_is_not_there_is_named(run: Run) -> None:
                     feed.book("hyperliquid", "SOL")
                 with pytest.raises(KeyError, match="no book of BTC in book:fast: one of book"):
                     feed.book("hyperliquid", "BTC", channel="book:fast")
+                with pytest.raises(ValueError, match="-1 levels"):
+                    feed.book("hyperliquid", "BTC", depth=-1)
 
     run(main())
 

@@ -10,7 +10,6 @@ cdef enum:
 
 cdef struct Verified:
     tw_book book
-    bint is_open            # the book is made
     int price_decimals      # -1: not known yet
     int size_decimals
     int64_t n_checked

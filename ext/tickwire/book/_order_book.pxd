@@ -57,7 +57,7 @@ cdef class LevelMemory:
     cdef Py_ssize_t n_bytes
 
 # The best `n` levels of a side as a numpy array, best first, without a copy.
-cdef object view_levels(tw_side* side, int64_t n)
+cdef object view_levels(tw_side* side, object most)
 
 
 @cython.final

@@ -20,8 +20,11 @@ cdef class LevelMemory:
         PyBuffer_FillInfo(buffer, self, <void*> self.levels, self.n_bytes, True, flags)
 
 
-cdef object view_levels(tw_side* side, int64_t n):
+cdef object view_levels(tw_side* side, object most):
+    if most is not None and most < 0:
+        raise ValueError(f"{most} levels: should be 0 or more")
     cdef int64_t n_there
+    cdef int64_t n = INT64_MAX if most is None else min(most, INT64_MAX)
     cdef const tw_level* levels = tw_side_pack(side, n, &n_there)
     if n_there == 0:
         return np.empty(0, LEVEL)
@@ -74,7 +77,7 @@ cdef class OrderBook:
             )
         tw_book_end(&self.book)
         if self.book.has_failed:
-            raise MemoryError("no memory for the book's levels")
+            raise MemoryError("no memory for the book's levels, or too many of them")
 
     def apply_arrays(
         self, const signed char[::1] sides, const double[::1] prices, const double[::1] sizes,
@@ -161,7 +164,7 @@ cdef class OrderBook:
             shape (n,), fields `price` and `size`, read-only. What it shows is undefined once the
             book is changed; its memory stays.
         """
-        return view_levels(&self.book.sides[TW_BIDS], INT64_MAX if n is None else n)
+        return view_levels(&self.book.sides[TW_BIDS], n)
 
     def asks(self, n=None):
         """Look at the asks; as `bids`.
@@ -176,7 +179,7 @@ cdef class OrderBook:
         numpy.ndarray
             As of `bids`.
         """
-        return view_levels(&self.book.sides[TW_ASKS], INT64_MAX if n is None else n)
+        return view_levels(&self.book.sides[TW_ASKS], n)
 
     @property
     def n_levels(self):

@@ -7,12 +7,13 @@ Rules of this file
   give, the reader stops before it, and its gate holds the ring back.
 - What breaks a book is not seen in rows: `suspend` and `break_books` say it, after all rows that
   were published before. A snapshot makes a book live again.
+- A break that is reported after its book's snapshot has come is taken back by `resume`.
 - A state that changes is noted in `changes`; `top` has a row without prices where a book that it
   has shown cannot be trusted any more.
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.book._order_book cimport (
     TW_ASKS,
@@ -187,7 +188,7 @@ cdef class BookReader(Attachment):
         if self.depth_core != NULL:
             tw_publish(self.depth_core)
         self.tell_room()
-        return row == stop
+        return row == stop and not self.n_owed
 
     cdef int64_t run(self, int64_t row, int64_t stop) noexcept nogil:
         """Apply rows from position `row` on; gives the first that has not been."""
@@ -205,6 +206,7 @@ cdef class BookReader(Attachment):
             if not self.has_room(kept, self.core.ts_recv[slot]):
                 return row
             row = self.apply_message(kept, row, stop)
+        self.settle()
         return row
 
     cdef tw_kept_book* find(self, int64_t slot) noexcept nogil:
@@ -292,6 +294,7 @@ cdef class BookReader(Attachment):
             self.become(kept, TW_BOOK_UNVERIFIABLE)
         if kept.book.has_failed and kept.state != TW_BOOK_BROKEN:
             self.n_failures += 1
+            self.n_owed += 1
             self.become(kept, TW_BOOK_BROKEN)
         if kept.state == TW_BOOK_LIVE or kept.state == TW_BOOK_UNVERIFIABLE:
             if tw_kept_take_top(kept) or not kept.is_shown:
@@ -406,8 +409,8 @@ cdef class BookReader(Attachment):
         self.settle()
         return True
 
-    def resume(self, int64_t number, int64_t ts_recv):
-        """Note that nothing of a suspended book was missing.
+    def resume(self, int64_t number, int64_t ts_recv, *, bint has_snapshot=False):
+        """Note that nothing of a suspended book was missing, or that it has its snapshot.
 
         Parameters
         ----------
@@ -415,6 +418,8 @@ cdef class BookReader(Attachment):
             The book's.
         ts_recv
             When that was noticed, ns since the epoch.
+        has_snapshot
+            What broke it was noticed after its snapshot had come.
 
         Returns
         -------
@@ -422,7 +427,9 @@ cdef class BookReader(Attachment):
             Whether its state has changed.
         """
         cdef tw_kept_book* kept = self.at(number)
-        if kept.state != TW_BOOK_BROKEN or not kept.is_suspended:
+        if kept.state != TW_BOOK_BROKEN or kept.book.has_failed:
+            return False
+        if not kept.is_suspended and not has_snapshot:
             return False
         kept.is_suspended = False
         kept.ts_recv = max(ts_recv, kept.ts_recv)
@@ -494,6 +501,7 @@ cdef class BookReader(Attachment):
             "crossed": kept.book.n_crossed,
             "truncated": kept.book.n_truncated,
             "is_crossed": kept.book.is_crossed,
+            "has_failed": kept.book.has_failed,
         }
 
     def state(self, int64_t number):
@@ -522,10 +530,9 @@ cdef class BookReader(Attachment):
             Bids and asks as `OrderBook.bids` gives them.
         """
         cdef tw_kept_book* kept = self.at(number)
-        cdef int64_t most = INT64_MAX if n is None else n
         return (
-            view_levels(&kept.book.sides[TW_BIDS], most),
-            view_levels(&kept.book.sides[TW_ASKS], most),
+            view_levels(&kept.book.sides[TW_BIDS], n),
+            view_levels(&kept.book.sides[TW_ASKS], n),
         )
 
 

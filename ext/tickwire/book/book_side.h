@@ -22,7 +22,8 @@ enum {
     TW_SPREAD = 16,        /* levels to each slot that is left free in a large side */
     TW_LARGE_SIDE = 1024,  /* levels of one */
     TW_SCAN = 256,         /* slots in each direction in which a free one is looked for */
-    TW_FIRST_CAPACITY = 96
+    TW_FIRST_CAPACITY = 96,
+    TW_MOST_LEVELS = 1 << 20 /* of a side; no market has as many, but a sender may make them up */
 };
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     bool is_loading;       /* a snapshot comes: slots are in the order of arrival */
 } tw_side;
 
+/* TW_LEVEL_NO_MEMORY: or the side has as many levels as it may. */
 typedef enum { TW_LEVEL_OK, TW_LEVEL_ABSENT, TW_LEVEL_NO_MEMORY } tw_level_result;
 
 static inline void tw_block_release(tw_level_block *block)
@@ -203,10 +205,9 @@ static tw_level_result tw_side_insert(tw_side *side, int64_t at, tw_level level)
         return TW_LEVEL_OK;
     }
     const int64_t below = at - side->first;
-    const int64_t to_move = above < below ? above : below;
-    side->n_moved += to_move;
-    const bool is_worn = side->n_levels > TW_LARGE_SIDE && side->n_moved > 4 * side->n_levels;
     const bool goes_down = below <= above ? side->first > 0 : !has_tail && side->first > 0;
+    side->n_moved += goes_down ? below : above;
+    const bool is_worn = side->n_levels > TW_LARGE_SIDE && side->n_moved > 4 * side->n_levels;
     if (is_worn || (!goes_down && !has_tail)) {
         side->n_levels--;
         if (!tw_side_lay_out(side, 32))
@@ -247,7 +248,7 @@ static inline void tw_side_remove(tw_side *side, int64_t at)
  * Units    price and size as float64; both finite.
  * Returns  TW_LEVEL_OK, TW_LEVEL_ABSENT (a delete of a level that is not there), TW_LEVEL_NO_MEMORY.
  * Threads  the side's owner only.
- * Memory   grows by an eighth where it is full.
+ * Memory   grows by an eighth where it is full, up to TW_MOST_LEVELS.
  * Source   docs/books.md.
  */
 static inline tw_level_result tw_side_set(tw_side *side, double price, double size)
@@ -274,6 +275,8 @@ static inline tw_level_result tw_side_set(tw_side *side, double price, double si
     }
     if (size == 0)
         return TW_LEVEL_ABSENT;
+    if (side->n_levels >= TW_MOST_LEVELS)
+        return TW_LEVEL_NO_MEMORY;
     return tw_side_insert(side, at, (tw_level){price, size});
 }
 
@@ -297,6 +300,8 @@ static inline tw_level_result tw_side_load(tw_side *side, double price, double s
 {
     if (size == 0)
         return TW_LEVEL_ABSENT;
+    if (side->end >= TW_MOST_LEVELS)
+        return TW_LEVEL_NO_MEMORY;
     if (side->block == NULL || side->end == side->block->capacity) {
         if (!tw_side_lay_out(side, side->end + 32))
             return TW_LEVEL_NO_MEMORY;

@@ -15,7 +15,7 @@ typedef struct {
     int64_t n_crossed;   /* messages that left the best bid at or above the best ask */
     int64_t n_truncated; /* levels dropped past `depth` */
     bool is_crossed;     /* the last message did */
-    bool has_failed;     /* without memory: what it has is not the book */
+    bool has_failed;     /* no memory, or too many levels: what it has is not the book */
 } tw_book;
 
 static inline void tw_book_init(tw_book *book, int64_t depth)

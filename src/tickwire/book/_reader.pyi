@@ -44,8 +44,8 @@ class BookReader(Attachment):
         """Add a book that waits for its first row; nothing happens where it is there."""
     def break_book(self, number: int, ts_recv: int, *, is_suspended: bool = False) -> bool:
         """Note that rows of a book are missing, or may be."""
-    def resume(self, number: int, ts_recv: int) -> bool:
-        """Note that nothing of a suspended book was missing."""
+    def resume(self, number: int, ts_recv: int, *, has_snapshot: bool = False) -> bool:
+        """Note that nothing of a suspended book was missing, or that it has its snapshot."""
     def take_changes(self) -> list[tuple[int, str, str, int | None]]:
         """Give the changes of state since the last call, and forget them."""
     def __len__(self) -> int: ...

@@ -32,6 +32,7 @@ FULL_RING_S = 0.002  # until a full output is tried again
 LAST_ROWS_S = 5.0  # how long the last rows may wait for room at the stop
 NO_CHAIN = "no_chain"  # the reason of an unverifiable book
 NEVER = "no_snapshot"  # of one that waits
+MEMORY = "memory"  # of one that has more levels than it may, or has got no memory for them
 
 # Nothing of the stream is missing: a sink has not got what the ring had.
 _OTHERS = (SINK, SHUTDOWN)
@@ -114,6 +115,7 @@ class KeptBooks:
         self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._reasons: dict[int, str | None] = {}
         self._open_gaps: set[int] = set()
+        self._early: list[Gap] = []  # noted while rows from before them were not applied yet
         self._due_ns: int | None = None
         self._is_scheduled = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,6 +174,10 @@ class KeptBooks:
     def read(self) -> bool:
         """Apply what has been published; False where `top` or `depth` is full."""
         has_all = self._reader.read()
+        if has_all and self._early:
+            early, self._early = self._early, []
+            for gap in early:
+                self._note(gap)
         if self._reader.changes:
             self._write_changes()
         return has_all
@@ -219,6 +225,8 @@ class KeptBooks:
                 self._reasons[number] = NEVER
             elif state != "broken":
                 self._reasons[number] = NO_CHAIN if state == "unverifiable" else None
+            elif self._reader.describe(number)["has_failed"]:
+                self._reasons[number] = MEMORY
             self._write(number, self._ledger.clock() if ts_recv is None else ts_recv, state)
 
     def _write(self, number: int, ts_recv: int, state: str | None = None) -> None:
@@ -255,19 +263,25 @@ class KeptBooks:
     def _on_gap(self, gap: Gap) -> None:
         if gap.table != "book" or gap.consumer is not None or gap.reason in _OTHERS:
             return
-        if not self._reader.is_closed:
-            self.read()
+        # Where an output is full, older rows come after the gap: it counts once more then.
+        if not self._reader.is_closed and not self.read():
+            self._early.append(gap)
+        self._note(gap)
+        if self._reader.changes:
+            self._write_changes()
+
+    def _note(self, gap: Gap) -> None:
         if gap.end_ns is None:
             self._open_gaps.add(gap.gap_id)
             self._break(gap, is_suspended=gap.reason == STALE)
         elif gap.gap_id in self._open_gaps:
             self._open_gaps.discard(gap.gap_id)
-            for number in self._numbers_of(gap.place) if gap.reason == STALE else ():
-                self._reader.resume(number, self._ledger.clock())
+            for number in self._numbers_of(gap.place):
+                has_snapshot = self._has_snapshot_since(number, gap.end_ns)
+                if has_snapshot or gap.reason == STALE:
+                    self._reader.resume(number, self._ledger.clock(), has_snapshot=has_snapshot)
         elif gap.reason != STALE:  # a silence that has ended is no loss
             self._break(gap, is_suspended=False)
-        if self._reader.changes:
-            self._write_changes()
 
     def _break(self, gap: Gap, *, is_suspended: bool) -> None:
         now_ns = self._ledger.clock()
@@ -275,7 +289,7 @@ class KeptBooks:
             found = self._reader.describe(number)
             if gap.reason == DECODE_ERROR and found["is_verified"]:
                 continue  # where it was a change, its chain will show it
-            if gap.end_ns is not None and (found["snapshot_recv"] or 0) >= gap.end_ns:
+            if gap.end_ns is not None and self._has_snapshot_since(number, gap.end_ns):
                 continue
             known = self._reasons.get(number)
             if self._reader.break_book(number, now_ns, is_suspended=is_suspended):
@@ -284,6 +298,9 @@ class KeptBooks:
             elif known != gap.reason:
                 self._reasons[number] = gap.reason
                 self._write(number, now_ns)
+
+    def _has_snapshot_since(self, number: int, ts_recv: int) -> bool:
+        return (self._reader.describe(number)["snapshot_recv"] or 0) >= ts_recv
 
     def _numbers_of(self, place: Place) -> list[int]:
         if place.venue is None:
