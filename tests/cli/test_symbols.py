@@ -48,6 +48,14 @@ async def test_each_simulated_venue_lists_its_symbols(venue: str) -> None:
         assert all(each.base and each.quote and each.tick_size for each in found)
 
 
+@pytest.mark.parametrize("url", ["here", "ws://127.0.0.1:1", "http://", "http://[::"])
+def test_a_wrong_url_is_an_error_of_one_line(url: str) -> None:
+    done = tickwire("symbols", "okx", "--rest-url", url)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tickwire: --rest-url: should be a URL with http://")
+    assert done.stderr.count("\n") == 1
+
+
 async def test_the_command() -> None:
     async with Simulator("okx") as sim:
 

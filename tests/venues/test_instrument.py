@@ -22,6 +22,7 @@ from tickwire.venues._instrument import decimals_of, step
         *[
             (text, None)
             for text in ("BTCUSDT", "BTC-USDT-SWAP", "BTC-USD-261225", "BTC-PERP-INTX", "xyz:TSLA",
+                         "BTCUSDT-25DEC26", "BTC-3JAN27", "BTC-261225", "BTC-20261225",
                          "BTC/USDT:USDT-240628", "/USDT", "BTC/", "-", "BTC-", "BTC/USDT:", "@1")
         ],
     ],
@@ -54,6 +55,11 @@ def test_contracts_in_usdc_are_called_otherwise_at_bybit() -> None:
     spell = load("bybit").spell
     assert spell is not None
     assert spell(Name("BTC", "USDC", is_perpetual=True)) == "BTCPERP"
+
+
+def test_a_list_of_more_than_a_page_is_not_taken_for_a_whole_one() -> None:
+    with pytest.raises(ValueError, match="more than one page"):
+        read("bybit", {"result": {"list": [], "nextPageCursor": "first%3DBTC"}})
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from tickwire.errors import TickwireError
+from tickwire.errors import ConfigError, TickwireError
 
 if TYPE_CHECKING:
     from tickwire.venues import Instrument, Venue
@@ -60,8 +61,15 @@ async def instruments_of(venue: Venue, rest_url: str = "") -> list[Instrument]:
 
     if venue.instruments is None:
         raise TickwireError(f"{venue.name} lists its symbols nowhere")
+    url = rest_url or venue.rest_url
+    try:
+        is_url = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ConfigError(["--rest-url: should be a URL with http:// or https:// and a host"])
     async with RestClient(per_min=venue.limits.rest_per_min) as rest:
-        found = await listed(venue.instruments(()), rest_url or venue.rest_url, rest)
+        found = await listed(venue.instruments(()), url, rest)
     return [found[symbol] for symbol in sorted(found)]
 
 

@@ -19,12 +19,15 @@ PATH = "/v5/market/instruments-info?limit=1000&category="
 
 
 def instruments(category: str, symbols: Sequence[str]) -> list[InstrumentQuery]:
-    """Ask for the first thousand of a market; none has more."""
+    """Ask for the first thousand of a market; none has more, and one that had is not read."""
     return [InstrumentQuery(PATH + category, _read)]
 
 
 def _read(payload: bytes) -> Iterable[Instrument]:
-    for each in json.loads(payload)["result"]["list"]:
+    result = json.loads(payload)["result"]
+    if result.get("nextPageCursor"):  # what is on no page would be called unknown
+        raise ValueError("the list has more than one page")
+    for each in result["list"]:
         contract = each.get("contractType", "")
         kind: InstrumentKind = "spot"
         if contract:

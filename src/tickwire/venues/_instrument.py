@@ -9,8 +9,12 @@ Rules of this file
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+# What follows a dash in a future's symbol, `BTCUSDT-25DEC26`: no currency is called so.
+DATE = re.compile(r"\d{1,2}[A-Z]{3}\d{2}|\d{6}|\d{8}")
 
 InstrumentKind = Literal["spot", "perpetual", "future", "option"]
 
@@ -41,7 +45,7 @@ def parse_name(text: str) -> Name | None:
             return None
         return Name(base, quote, settle, bool(colon))
     parts = text.split("-")
-    if not all(parts) or ":" in text:
+    if not all(parts) or ":" in text or DATE.fullmatch(parts[-1]):
         return None
     if len(parts) == 2:
         return Name(parts[0], parts[1])
