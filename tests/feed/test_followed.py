@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -11,8 +12,12 @@ from tests.venues import chained
 from tests.venues.chained import DEPTH, Served, serving
 
 import tickwire
+from tickwire.book import BookFollower
 from tickwire.feed import books as books_module
 from tickwire.feed import changes, followed, housekeeping
+from tickwire.feed.followed import FollowedBooks
+from tickwire.ring import Dictionaries
+from tickwire.venues import load
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 CHAINS = ["linked", "counted", "ranges", "checksum", "per_connection"]
@@ -203,6 +208,32 @@ def test_the_other_rows_of_a_connection_that_is_replaced_have_no_hole(run: Run) 
         )
 
     run(scene())
+
+
+def test_a_symbol_that_never_gets_a_snapshot_leaves_repairs_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another connection brings none either: the next one comes later each time."""
+    monkeypatch.setattr(followed, "MOST_REPAIRS", ((60.0, 60), (3600.0, 200)))
+    now_s = 0.0
+    symbols = Dictionaries().symbol
+    follower = BookFollower("per_connection")
+    books = FollowedBooks(
+        load("coinbase"), follower, None, symbols, ["A"], Mock(), Mock(), Mock(),
+        clock=lambda: now_s,
+    )  # fmt: skip
+    follower.offer(symbols.code("A"))  # a change
+    repaired_s = []
+    while now_s < 3600:
+        books.look()
+        if due := books.due():
+            repaired_s.append(now_s)
+            now_s += 1.5
+            books.tried(due)
+        now_s += 0.1
+    assert len(repaired_s) < 40
+    assert repaired_s[1] - repaired_s[0] < 3
+    assert repaired_s[-1] - repaired_s[-2] > 100
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -50,6 +50,7 @@ class _Repair:
     def __init__(self, due_s: float) -> None:
         self.due_s = due_s
         self.backoff = Backoff(AGAIN_S, LONGEST_AGAIN_S, at_once=0)
+        self.after_change = Backoff(AFTER_CHANGE_S, LONGEST_AGAIN_S, at_once=0)
 
 
 class FollowedBooks:
@@ -228,13 +229,14 @@ class FollowedBooks:
     def tried(self, symbols: Iterable[str]) -> None:
         """Note that another connection has come for these symbols, or none could be had.
 
-        What waits still is due soon: the new one broke as well, or has brought no snapshot.
+        What waits still is due soon, later each time: the new one broke as well, or has brought no
+        snapshot. One symbol that never gets any must not use up the repairs of all.
         """
-        soon_s = self._clock() + AFTER_CHANGE_S
+        now_s = self._clock()
         for symbol in symbols:
             repair = self._repairs.get(symbol)
             if repair is not None:
-                repair.due_s = min(repair.due_s, soon_s)
+                repair.due_s = min(repair.due_s, now_s + repair.after_change.next_delay_s())
 
     def _may_repair(self, now_s: float) -> bool:
         longest_s = max(window_s for window_s, _ in MOST_REPAIRS)
