@@ -282,7 +282,7 @@ def test_what_ends_the_loop_ends_it_and_not_the_read(
 
     def stop(price: float) -> None:
         if price:
-            raise kind
+            raise kind(3)
 
     def scene() -> None:
         read(1.0)
@@ -298,6 +298,43 @@ def test_what_ends_the_loop_ends_it_and_not_the_read(
         runner.run(main())
     assert finished == ["read"]
     assert isinstance(tasks[0].exception(), kind)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["get_debug", "call_soon"])
+def test_what_a_signal_raises_between_a_read_and_a_task_ends_the_loop(
+    ring: Ring,
+    read: Reads,
+    kind: type[BaseException],
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Following] = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise kind(3)
+
+    async def main() -> None:
+        started.append(await Following(ring).begin(read))
+        loop = asyncio.get_running_loop()
+
+        def scene() -> None:  # a signal is handled where Python runs, as these two of asyncio
+            if where == "call_soon":  # of a publish, where several connections read
+                Reads(ring)()
+            monkeypatch.setattr(loop, where, interrupted)
+            read(1.0)
+
+        loop.call_soon(scene)
+        await asyncio.sleep(10)
+
+    with asyncio.Runner() as runner:
+        with pytest.raises(kind):
+            runner.run(main())
+        runner.run(asyncio.sleep(0))
+        # It was woken all the same.
+        assert started[0].seen == [0.0, 1.0]
+        runner.run(started[0].end())
 
 
 async def test_a_resumed_task_may_read_and_wake_others(ring: Ring, read: Reads, tasks: str) -> None:

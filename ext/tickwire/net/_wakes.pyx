@@ -13,7 +13,7 @@ Rules of this file
   are read in each turn, the loop resumes: a consumer then takes what all have brought as one batch,
   and a slow one delays the read of no other connection.
 - Nothing that a task raises reaches the read. What ends the loop (SystemExit, KeyboardInterrupt) is
-  raised by a callback of its own.
+  raised by a callback of its own, also where a signal's handler raises it on the way to a task.
 - A read may lie inside of another one's task. Only the outermost end of a read resumes tasks.
 """
 
@@ -103,8 +103,11 @@ cdef class Waiter:
             return False
         self.state = WOKEN
         cdef tw_reads* reads = reads_here()
-        if not at_read_end or reads.depth == 0 or reads.n_in_a_row < READS_ALONE:
+        if not at_read_end:
             self.schedule()
+            return True
+        if reads.depth == 0 or reads.n_in_a_row < READS_ALONE:
+            tell_one(self, False)
             return True
         Py_INCREF(self)
         if reads.first == NULL:
@@ -151,8 +154,8 @@ cdef class Waiter:
     cdef int schedule(self) except -1:
         callback = self.callback
         if callback is not None:
-            self.callback = None
             self.loop.call_soon(callback, self, context=self.context)
+            self.callback = None  # not where a signal's handler has raised
         return 0
 
 
@@ -186,7 +189,11 @@ cdef void tell_woken(tw_reads* reads, bint may_tell) noexcept:
 
 cdef void tell_one(Waiter waiter, bint may_tell) noexcept:
     # Whatever becomes of this one, the next one has its turn: a loop that is closed is reported.
-    if may_tell:
-        waiter.tell()
-    else:
+    try:
+        if may_tell:
+            waiter.tell()
+        else:
+            waiter.schedule()
+    except (SystemExit, KeyboardInterrupt) as error:  # of a signal's handler
+        waiter.loop.call_soon(raise_again, error)
         waiter.schedule()
