@@ -275,6 +275,49 @@ def test_depth_is_a_snapshot_at_each_interval() -> None:
     assert found == expected
 
 
+def test_a_snapshot_that_was_staged_before_a_break_does_not_mend_it() -> None:
+    rig = Rig()
+    rig.publish(("S", [("bid", 1.0, 1.0)], True))
+    rig.reader.read()
+    for now, after in ((True, "broken"), (False, "live")):
+        rig.ring.stage(
+            venue="v", symbol="S", channel="book", conn=1, ts_recv=2, ts_event=2, venue_seq=2,
+            side="bid", price=2.0, size=1.0, is_snapshot=True, last=True,
+        )  # fmt: skip
+        rig.reader.break_book(rig.number(), 2, is_now=now)
+        rig.ring.publish()
+        rig.reader.read()
+        assert rig.reader.state(rig.number()) == after
+    rig.reader.break_book(rig.number(), 3, is_now=True)
+    rig.publish(("S", [("bid", 3.0, 1.0)], True))
+    rig.reader.read()
+    assert rig.reader.state(rig.number()) == "live"
+
+
+@pytest.mark.parametrize("maxsize", [1, 5, 6, 7])
+def test_a_snapshot_of_more_rows_than_a_consumer_s_bound_passes_whole(maxsize: int) -> None:
+    rig = Rig(depth=3)
+    assert rig.depth is not None
+    assert rig.depths is not None
+    bounded = Consumer(rig.depth, on_lag="block", max_lag=maxsize)
+    rig.depth.renew_limits()
+    sizes, n_held = [], 0
+    for number, message in enumerate(random_messages(9, 40, "A")):
+        rig.n_messages = number * NS
+        rig.publish(message)
+        if not rig.reader.read():
+            assert rig.reader.is_held_by_depth
+            n_held += 1
+            batch = bounded.take()
+            assert batch is not None
+            sizes.append(len(batch))
+            assert rig.reader.read()
+        assert not rig.reader.is_held_by_depth
+        rig.rows_of_top()
+    assert n_held > 30
+    assert max(sizes) == 6  # never two snapshots, never a part of one
+
+
 def test_a_reader_without_outputs_or_books_says_so() -> None:
     ring = Ring(TABLES["book"], ROWS, Dictionaries())
     with pytest.raises(RuntimeError, match="bind"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from tests.book.slow_book import SlowBook
 from tests.cli.test_replay import URL, delta, snapshot
 from tests.feed.test_handler import until
@@ -25,6 +26,7 @@ from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
 from tickwire.ledger.gaps import Place
 from tickwire.ledger.reasons import DECODE_ERROR, DISCONNECT, SEQUENCE, SINK, STALE
+from tickwire.ring import Consumer
 from tickwire.sim import Simulator
 from tickwire.venues import load as load_venue
 
@@ -170,17 +172,19 @@ def test_a_book_breaks_with_its_connection_and_its_snapshot_mends_it(run: Run) -
     run(main())
 
 
-def gapped(run: Run, venue: str, channel: str, look: Callable[..., None]) -> None:
+def gapped(
+    run: Run, venue: str, channel: str, look: Callable[..., None], *, depth: int = 0
+) -> None:
     """Have `look` called with a feed whose book is live, and with its ledger and its place."""
 
     async def main() -> None:
-        symbol = "BTC" if venue == "hyperliquid" else "BTCUSDT"
+        symbol = {"hyperliquid": "BTC", "kraken": "BTC/USD"}.get(venue, "BTCUSDT")
         async with Simulator(venue, rate=1000) as sim:
             source = tickwire.Source(
                 venue=venue, channels=[channel], symbols=[symbol], url=sim.ws_url,
                 rest_url=sim.rest_url,
             )  # fmt: skip
-            feed = tickwire.FeedHandler(source, books=tickwire.BooksSettings())
+            feed = tickwire.FeedHandler(source, books=tickwire.BooksSettings(depth=depth))
             async with feed:
                 await until(lambda: feed.book(venue, symbol).state == "live")
                 assert feed.pipeline is not None
@@ -268,6 +272,55 @@ def test_a_snapshot_before_a_gap_that_is_applied_after_it_mends_nothing(
         assert feed.book("binance-usdm", "BTCUSDT").state == "live"
 
     gapped(run, "binance-usdm", "book", look)
+
+
+def test_what_a_read_staged_before_an_undecodable_message_mends_nothing(run: Run) -> None:
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        ring = feed.pipeline.rings["book"]
+        ring.stage(
+            venue=place.venue, symbol=place.symbol, channel="book", conn=0, side="bid", price=1.0,
+            size=1.0, is_snapshot=True, last=True, ts_recv=ledger.clock(), ts_event=1,
+        )  # fmt: skip
+        ledger.open("book", DECODE_ERROR, ledger.clock(), place)
+        ring.publish()
+        assert feed.book("hyperliquid", "BTC").bids["price"].tolist() == [1.0]
+        assert feed.book("hyperliquid", "BTC").state == "broken"
+
+    gapped(run, "hyperliquid", "book", look)
+
+
+def test_who_holds_the_books_is_named(run: Run) -> None:
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        lag, rings = feed.pipeline.lag, feed.pipeline.rings
+        slow = Consumer(rings["depth"], on_lag="block", max_lag=1)
+        rings["depth"].renew_limits()
+        lag.watch("depth", "slow", slow, 1)
+        assert feed.pipeline.kept_books is not None
+        reader = feed.pipeline.kept_books._reader
+        assert [each.rows for each in lag._watched["book"] if each.name == "books"] == [reader]
+        now_s = [lag._looked_s]
+        lag._clock = lambda: now_s[0]
+        ring = rings["book"]
+        of = {"venue": place.venue, "symbol": place.symbol, "channel": "book", "conn": 0}
+        for number in range(1, 4):  # a snapshot fits, the next waits
+            ring.stage(
+                **of, side="bid", price=number, size=1.0, is_snapshot=True, last=True,
+                ts_recv=ledger.clock() + number * 10**11, ts_event=number,
+            )  # fmt: skip
+        ring.publish()
+        assert not feed.pipeline.kept_books.read()
+        with capture_logs() as lines:
+            for _ in range(3):
+                now_s[0] += 1.0
+                lag.look()
+        assert [(each["table"], each["consumer"]) for each in lines] == [("depth", "slow")]
+        slow.close()
+        rings["depth"].renew_limits()
+        assert feed.pipeline.kept_books.read()
+
+    gapped(run, "hyperliquid", "book", look, depth=2)
 
 
 @pytest.mark.parametrize(("venue", "state"), [("binance-usdm", "live"), ("hyperliquid", "broken")])

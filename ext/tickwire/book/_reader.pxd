@@ -32,6 +32,7 @@ cdef extern from "tickwire/book/kept_book.h" nogil:
         int32_t conn
         int64_t snapshot_recv
         int64_t depth_due
+        int64_t broken_at
         double top[4]
 
     ctypedef struct tw_kept_books:
@@ -94,6 +95,7 @@ cdef class BookReader(Attachment):
     cdef int64_t n_owed             # books whose last row in `top` must be followed by an empty one
     cdef readonly list changes      # what `take_changes` gives
     cdef readonly int64_t n_failures  # of memory
+    cdef readonly bint is_held_by_depth  # by the ring of `depth`, at the last read
 
     cdef int64_t run(self, int64_t row, int64_t stop) noexcept nogil
     cdef tw_kept_book* find(self, int64_t slot) noexcept nogil

@@ -26,12 +26,9 @@ from tickwire.book._order_book cimport (
 )
 from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_store_release
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._tw_ring cimport tw_has_room, tw_publish, tw_ring
+from tickwire.ring._tw_ring cimport tw_has_room, tw_has_room_for, tw_publish, tw_ring
 
 from inspect import signature
-
-cdef extern from "tickwire/ring/watermarks.h" nogil:
-    bint tw_advance(tw_ring* ring)
 
 cdef enum:
     NOGIL_ROWS = 4096       # applying more lets other threads run meanwhile
@@ -167,6 +164,7 @@ cdef class BookReader(Attachment):
         if self.settings is None:
             raise RuntimeError("the reader has no outputs: bind them")
         cdef int64_t limit = self.enter(None)
+        self.is_held_by_depth = False
         cdef int64_t at, first, stop, row
         while True:
             at = tw_load_acquire(&self.gate.value)
@@ -262,6 +260,7 @@ cdef class BookReader(Attachment):
         cdef const BookColumns* rows = &self.rows
         cdef int64_t slot = row & self.core.mask
         cdef bint is_snapshot = rows.is_snapshot[slot] == 1
+        cdef bint is_before_break = row < kept.broken_at
         cdef int16_t code
         kept.ts_event = rows.ts_event[slot]
         kept.ts_recv = self.core.ts_recv[slot]
@@ -283,11 +282,12 @@ cdef class BookReader(Attachment):
                 break
         tw_book_end(&kept.book)
         if is_snapshot:
-            kept.snapshot_recv = kept.ts_recv
             # Each snapshot is right by itself; what only changes show is not.
-            kept.is_suspended = False
-            if kept.state != TW_BOOK_LIVE:
-                self.become(kept, TW_BOOK_LIVE)
+            if not is_before_break:
+                kept.snapshot_recv = kept.ts_recv
+                kept.is_suspended = False
+                if kept.state != TW_BOOK_LIVE:
+                    self.become(kept, TW_BOOK_LIVE)
         elif kept.state == TW_BOOK_WAITING and kept.is_begun:
             self.become(kept, TW_BOOK_LIVE if kept.is_verified else TW_BOOK_UNVERIFIABLE)
         elif kept.state == TW_BOOK_LIVE and not kept.is_verified:
@@ -313,14 +313,14 @@ cdef class BookReader(Attachment):
 
     cdef bint has_room(self, tw_kept_book* kept, int64_t ts_recv) noexcept nogil:
         """Whether the outputs take what a message of a book may give."""
-        cdef tw_ring* ring = self.depth_core
         if not tw_has_room(self.top_core):
             return False
-        if ring == NULL or ts_recv < kept.depth_due:
-            return True
-        return ring.head + 2 * self.depth < ring.limit or (
-            tw_advance(ring) and ring.head + 2 * self.depth < ring.limit
+        self.is_held_by_depth = (
+            self.depth_core != NULL
+            and ts_recv >= kept.depth_due
+            and not tw_has_room_for(self.depth_core, 2 * self.depth)
         )
+        return not self.is_held_by_depth
 
     cdef void write_top(self, tw_kept_book* kept) noexcept nogil:
         cdef int64_t slot = begin_row(self.top_core, &self.top_rows, kept)
@@ -380,7 +380,9 @@ cdef class BookReader(Attachment):
 
     # What rows do not show.
 
-    def break_book(self, int64_t number, int64_t ts_recv, *, bint is_suspended=False):
+    def break_book(
+        self, int64_t number, int64_t ts_recv, *, bint is_suspended=False, bint is_now=False
+    ):
         """Note that rows of a book are missing, or may be.
 
         Parameters
@@ -391,6 +393,9 @@ cdef class BookReader(Attachment):
             When that was noticed, ns since the epoch.
         is_suspended
             Nothing is known to be missing: `resume` makes the book as it was.
+        is_now
+            It has just happened: rows that are staged, or wait to be applied, came before it, so
+            a snapshot among them does not make the book live.
 
         Returns
         -------
@@ -398,6 +403,8 @@ cdef class BookReader(Attachment):
             Whether its state has changed.
         """
         cdef tw_kept_book* kept = self.at(number)
+        if is_now:
+            kept.broken_at = self.core.head
         if kept.state == TW_BOOK_WAITING:
             return False
         kept.is_suspended = is_suspended and (kept.is_suspended or kept.state != TW_BOOK_BROKEN)

@@ -19,6 +19,7 @@ typedef struct {
     int64_t ts_event, ts_recv, mono, venue_seq;
     int32_t conn;
     int64_t snapshot_recv; /* of the last snapshot */
+    int64_t broken_at;     /* rows below this position came before its last break */
     int64_t depth_due;     /* ts_recv from which on a message is followed by a snapshot in `depth` */
     double top[4];         /* as `top` has them: bid price and size, ask price and size */
 } tw_kept_book;

@@ -101,5 +101,6 @@ cdef extern from "tickwire/ring/ring_text.h" nogil:
 
 cdef extern from "tickwire/ring/ring_writer.h" nogil:
     bint tw_has_room(tw_ring* ring)
+    bint tw_has_room_for(tw_ring* ring, int64_t n)
     void tw_rollback(tw_ring* ring, int64_t position)
     void tw_publish(tw_ring* ring)

@@ -21,6 +21,30 @@ static inline bool tw_has_room(tw_ring *ring)
     return ring->head < ring->limit;
 }
 
+/* Whether n more rows fit the bounds of single consumers; see `tw_lag_limit`. */
+TW_RARELY bool tw_fits_bounds(const tw_ring *ring, int64_t n)
+{
+    for (int i = 0; i < TW_GATES; i++) {
+        const tw_gate *gate = &ring->header->gates[i];
+        const int64_t max_lag = tw_load_relaxed(&gate->max_lag);
+        const int64_t at = tw_load_acquire(&gate->value);
+        if (max_lag != 0 && at != TW_GATE_FREE && at >> 1 < ring->published &&
+            ring->head + n > (at >> 1) + max_lag)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a message of n rows from `head` on fits, all of it. Where a consumer has taken all that is
+ * published, its own bound does not count: a message of more rows would never fit. */
+static inline bool tw_has_room_for(tw_ring *ring, int64_t n)
+{
+    while (ring->head + n > tw_full_at(ring))
+        if (!tw_advance(ring))
+            return false;
+    return ring->head + n <= ring->limit || tw_fits_bounds(ring, n);
+}
+
 /* Forget the staged rows from `position` on; published rows stay. */
 static inline void tw_rollback(tw_ring *ring, int64_t position)
 {

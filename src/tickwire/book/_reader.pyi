@@ -20,6 +20,8 @@ class BookReader(Attachment):
     def changes(self) -> list[tuple[int, str, str, int | None]]: ...
     @property
     def n_failures(self) -> int: ...
+    @property
+    def is_held_by_depth(self) -> bool: ...
     def __new__(
         cls,
         ring: Ring,
@@ -42,7 +44,9 @@ class BookReader(Attachment):
         """Apply what was published since the last call."""
     def add(self, venue: int, channel: int, symbol: int) -> None:
         """Add a book that waits for its first row; nothing happens where it is there."""
-    def break_book(self, number: int, ts_recv: int, *, is_suspended: bool = False) -> bool:
+    def break_book(
+        self, number: int, ts_recv: int, *, is_suspended: bool = False, is_now: bool = False
+    ) -> bool:
         """Note that rows of a book are missing, or may be."""
     def resume(self, number: int, ts_recv: int, *, has_snapshot: bool = False) -> bool:
         """Note that nothing of a suspended book was missing, or that it has its snapshot."""

@@ -6,6 +6,8 @@ Rules of this file
   before a gap is taken note of, and before a program looks at a book, too.
 - A gap breaks the books of its stream, and a snapshot that comes after it makes them live again. A
   stale stream has lost nothing that is known: its books are suspended until the gap ends.
+- Where `top` or `depth` is full, the reader waits, and `LagWatch` names the consumer that holds it;
+  where the ring of `book` is full by that, it names this reader, `books`.
 - Without `[books]` nothing of this file exists in a feed.
 """
 
@@ -20,10 +22,12 @@ from time import monotonic
 from tickwire.book import BookChecksums, BookReader
 from tickwire.config import BooksSettings
 from tickwire.feed.book_view import BookView, view_of
+from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import SourcePlan
 from tickwire.ledger import Ledger
 from tickwire.ledger.gaps import Gap, Place
 from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionaries, Ring
 from tickwire.venues import Venue
@@ -36,6 +40,7 @@ MEMORY = "memory"  # of one that has more levels than it may, or has got no memo
 
 # Nothing of the stream is missing: a sink has not got what the ring had.
 _OTHERS = (SINK, SHUTDOWN)
+_log = get_logger("tickwire.feed")
 
 
 def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
@@ -77,6 +82,8 @@ class KeptBooks:
         Tells of gaps, and has the feed's clock.
     metrics
         What is counted.
+    lag
+        Names who holds the books.
     checksums
         By venue: what verifies its books, where the venue has checksums.
     replays
@@ -91,6 +98,7 @@ class KeptBooks:
         dictionaries: Dictionaries,
         ledger: Ledger,
         metrics: Metrics,
+        lag: LagWatch,
         *,
         checksums: Mapping[str, BookChecksums] | None = None,
         replays: bool = False,
@@ -112,6 +120,9 @@ class KeptBooks:
             depth=settings.depth,
             interval_ns=round(settings.depth_interval_s * 1e9),
         )
+        lag.watch("book", "books", self._reader)
+        if "depth" in rings:
+            lag.watch_writer("depth", lambda: self._reader.is_held_by_depth)
         self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._reasons: dict[int, str | None] = {}
         self._open_gaps: set[int] = set()
@@ -190,6 +201,11 @@ class KeptBooks:
         until_s = monotonic() + LAST_ROWS_S
         while not self.read() and monotonic() < until_s:  # noqa: ASYNC110 - room has no event
             await asyncio.sleep(FULL_RING_S)
+        if self._reader.available:
+            _log.warning(
+                "the last rows of books are not applied: top or depth is full",
+                rows=self._reader.available,
+            )
         for number in range(len(self._reader)):
             self._write(number, self._ledger.clock())
         self._ring.disarm(self._on_rows)
@@ -263,8 +279,10 @@ class KeptBooks:
     def _on_gap(self, gap: Gap) -> None:
         if gap.table != "book" or gap.consumer is not None or gap.reason in _OTHERS:
             return
-        # Where an output is full, older rows come after the gap: it counts once more then.
-        if not self._reader.is_closed and not self.read():
+        # Where an output is full, older rows come after the gap: it counts once more then, unless
+        # the reader knows where in the ring it was.
+        has_all = self._reader.is_closed or self.read()
+        if not has_all and gap.reason != DECODE_ERROR:
             self._early.append(gap)
         self._note(gap)
         if self._reader.changes:
@@ -292,7 +310,9 @@ class KeptBooks:
             if gap.end_ns is not None and self._has_snapshot_since(number, gap.end_ns):
                 continue
             known = self._reasons.get(number)
-            if self._reader.break_book(number, now_ns, is_suspended=is_suspended):
+            # Noted in the middle of a read, of which rows from before it are staged.
+            is_now = gap.reason == DECODE_ERROR and gap.end_ns is None
+            if self._reader.break_book(number, now_ns, is_suspended=is_suspended, is_now=is_now):
                 self._reasons[number] = gap.reason
                 self._n_breaks.add()
             elif known != gap.reason:

@@ -19,7 +19,8 @@ from tickwire.ledger import Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.logs import get_logger
 from tickwire.observe import Counter, Gauge, Metrics
-from tickwire.ring import Consumer, Loss, Ring
+from tickwire.ring import Loss, Ring
+from tickwire.ring._attachment import Attachment
 
 WARN_AFTER_S = 1.0
 WARN_EVERY_S = 60.0
@@ -36,7 +37,7 @@ class _Watched:
 
     table: str
     name: str
-    rows: Consumer
+    rows: Attachment
     blocked: Counter | None = None
     dropped: Counter | None = None
     depth: Gauge | None = None
@@ -75,6 +76,7 @@ class LagWatch:
         self._clock = clock
         self._looked_s = clock()
         self._watched: dict[str, list[_Watched]] = {table: [] for table in rings}
+        self._held: dict[str, Callable[[], bool]] = {}
         self._n_dropped: Counts[tuple[str, str]] = Counts()  # by table and consumer
 
     def free_name(self, table: str) -> str:
@@ -86,7 +88,7 @@ class LagWatch:
             if name not in taken
         )
 
-    def watch(self, table: str, name: str, rows: Consumer, maxsize: int = 0) -> None:
+    def watch(self, table: str, name: str, rows: Attachment, maxsize: int = 0) -> None:
         """Look after a consumer until it is closed.
 
         Parameters
@@ -99,6 +101,18 @@ class LagWatch:
             A bound of its own; 0: the ring's.
         """
         self._watched[table].append(_Watched(table, name, rows, maxsize=maxsize))
+
+    def watch_writer(self, table: str, is_held: Callable[[], bool]) -> None:
+        """Look after a writer that may wait for more room than one row takes.
+
+        Parameters
+        ----------
+        table
+            Whose ring it writes.
+        is_held
+            Tells whether it waits.
+        """
+        self._held[table] = is_held
 
     def watch_depth(self, table: str, name: str) -> None:
         """Show how many rows wait for a consumer, and how many did at most."""
@@ -137,7 +151,8 @@ class LagWatch:
                     self._note_loss(each, loss)
             if has_closed:
                 watched[:] = [each for each in watched if not each.rows.is_closed]
-            if self._rings[table].is_waited_for:
+            is_held = self._held.get(table)
+            if self._rings[table].is_waited_for or (is_held is not None and is_held()):
                 self._note_wait(watched, now_s, since_s)
             for each in watched:
                 if each.waited_s and now_s - each.last_s >= OVER_AFTER_S:

@@ -155,6 +155,7 @@ class Pipeline:
                 self.dictionaries,
                 self.ledger,
                 self.metrics,
+                self.lag,
                 checksums=self._checksums,
                 replays=blocks,
             )
