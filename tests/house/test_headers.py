@@ -1,5 +1,6 @@
 """Each C header stands alone and compiles without a warning, conversions of integers included."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,3 +70,11 @@ def test_what_narrows_is_found(compiler: str, tmp_path: Path) -> None:
 def test_there_is_a_compiler_and_headers() -> None:
     assert COMPILERS
     assert HEADERS
+
+
+def test_memory_of_a_thread_is_found_as_every_c_library_can() -> None:
+    # musl does not load a module with the TLS model `initial-exec`, and there are wheels for it.
+    for path in (*INCLUDE.rglob("*.pyx"), *INCLUDE.rglob("*.pxd"), *INCLUDE.rglob("*.h")):
+        text = path.read_text("utf-8")
+        for_all = re.sub(r"#ifdef __GLIBC__\n.*?#endif", "", text, flags=re.DOTALL)
+        assert "tls_model" not in for_all, path

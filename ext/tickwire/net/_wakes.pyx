@@ -23,8 +23,12 @@ from asyncio import CancelledError, InvalidStateError, _get_running_loop, curren
 
 cdef extern from *:
     """
-    /* Without a call: the struct is small enough for what a process keeps for such modules. */
-    static _Thread_local tw_reads tw_reads_here __attribute__((tls_model("initial-exec")));
+    /* Without a call: the struct is small enough for what glibc keeps for such modules. musl keeps
+       nothing, and would not load the module. */
+    #ifdef __GLIBC__
+    __attribute__((tls_model("initial-exec")))
+    #endif
+    static _Thread_local tw_reads tw_reads_here;
     """
     tw_reads tw_reads_here
 
