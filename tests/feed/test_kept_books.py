@@ -290,6 +290,35 @@ def test_what_a_read_staged_before_an_undecodable_message_mends_nothing(run: Run
     gapped(run, "hyperliquid", "book", look)
 
 
+def test_a_gap_breaks_the_books_of_its_own_channels(run: Run) -> None:
+    """Two sources have the same symbol in different channels; one of them stands still."""
+
+    async def main() -> None:
+        async with Simulator("kraken", rate=1000) as sim:
+            sources = [
+                tickwire.Source(
+                    venue="kraken", channels=[channel], symbols=["BTC/USD"], url=sim.ws_url,
+                    rest_url=sim.rest_url,
+                )
+                for channel in ("book:10", "book:25")
+            ]  # fmt: skip
+            feed = tickwire.FeedHandler(sources, books=tickwire.BooksSettings())
+
+            def states() -> list[str]:
+                return [feed.book("kraken", "BTC/USD", channel=each).state for each in channels]
+
+            channels = ("book:10", "book:25")
+            async with feed:
+                await until(lambda: states() == ["live", "live"])
+                feed.pause(0)
+                await until(lambda: states()[0] == "broken")
+                assert states() == ["broken", "live"]
+                feed.resume(0)
+                await until(lambda: states() == ["live", "live"])
+
+    run(main())
+
+
 def test_who_holds_the_books_is_named(run: Run) -> None:
     def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
         assert feed.pipeline is not None

@@ -25,7 +25,7 @@ from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import SourcePlan
 from tickwire.ledger import Ledger
-from tickwire.ledger.gaps import Gap, Place
+from tickwire.ledger.gaps import Gap
 from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
@@ -294,7 +294,7 @@ class KeptBooks:
             self._break(gap, is_suspended=gap.reason == STALE)
         elif gap.gap_id in self._open_gaps:
             self._open_gaps.discard(gap.gap_id)
-            for number in self._numbers_of(gap.place):
+            for number in self._numbers_of(gap):
                 has_snapshot = self._has_snapshot_since(number, gap.end_ns)
                 if has_snapshot or gap.reason == STALE:
                     self._reader.resume(number, self._ledger.clock(), has_snapshot=has_snapshot)
@@ -303,7 +303,7 @@ class KeptBooks:
 
     def _break(self, gap: Gap, *, is_suspended: bool) -> None:
         now_ns = self._ledger.clock()
-        for number in self._numbers_of(gap.place):
+        for number in self._numbers_of(gap):
             found = self._reader.describe(number)
             if gap.reason == DECODE_ERROR and found["is_verified"]:
                 continue  # where it was a change, its chain will show it
@@ -322,17 +322,21 @@ class KeptBooks:
     def _has_snapshot_since(self, number: int, ts_recv: int) -> bool:
         return (self._reader.describe(number)["snapshot_recv"] or 0) >= ts_recv
 
-    def _numbers_of(self, place: Place) -> list[int]:
-        if place.venue is None:
-            return []
-        if place.symbol is not None:
-            return self._numbers.get((place.venue, place.symbol), [])
-        return [
-            number
-            for (venue, _), numbers in self._numbers.items()
-            if venue == place.venue
-            for number in numbers
-        ]
+    def _numbers_of(self, gap: Gap) -> list[int]:
+        """Give the books of a gap's stream: of its channels alone, where it knows them."""
+        venue, symbol = gap.place.venue, gap.place.symbol
+        if venue is not None and symbol is not None:
+            found = self._numbers.get((venue, symbol), [])
+        else:
+            found = [
+                n for key, numbers in self._numbers.items() if key[0] == venue for n in numbers
+            ]
+        if not gap.channels:
+            return found
+        return [number for number in found if self._channel_of(number) in gap.channels]
+
+    def _channel_of(self, number: int) -> str:
+        return self._channels.value(self._reader.describe(number)["channel"])
 
     # Looking at books.
 

@@ -99,6 +99,8 @@ class Gap:
         Where `recovered` is known: the part in which rows may be missing still; None: none is.
     start_mono_ns
         Its start by the monotonic clock, which decides how long it is.
+    channels
+        Those that feed the stream, as the configuration names them; empty: not known.
     """
 
     gap_id: int
@@ -116,6 +118,7 @@ class Gap:
     left_start_ns: int | None = None
     left_end_ns: int | None = None
     start_mono_ns: int = 0
+    channels: frozenset[str] = frozenset()
 
     @property
     def state(self) -> str:

@@ -190,6 +190,11 @@ class StreamIndex:
         """Give the silences that were too long; see `ring.Streams.take_silences`."""
         return self._rows[table].take_silences(self._first + session)
 
+    def channels(self, stream: StreamState) -> frozenset[str]:
+        """Give the channels that feed a stream; none where one of every symbol may feed it too."""
+        is_wild = (stream.session, stream.table) in self._wild
+        return frozenset() if is_wild else frozenset(stream.channels)
+
     def rows(self, stream: StreamState) -> Stream | None:
         """Give what its ring has had of a stream; None where that is nothing."""
         return self._rows[stream.table].get(self._first + stream.session, stream.code)

@@ -118,12 +118,13 @@ class Ledger:
         consumer: str | None = None,
         detail: str | None = None,
         gap_id: int | None = None,
+        channels: frozenset[str] = frozenset(),
     ) -> Gap:
         """Write that rows of a table are missing from now on.
 
         Parameters
         ----------
-        table, reason, place, lost, consumer, detail
+        table, reason, place, lost, consumer, detail, channels
             As in `Gap`.
         start_ns, event_start_ns
             The last row before it, by the receive clock and by the venue's.
@@ -151,6 +152,7 @@ class Ledger:
             lost=lost,
             consumer=consumer,
             detail=detail,
+            channels=channels,
         )
         if start_mono_ns is not None:
             gap.start_mono_ns = start_mono_ns

@@ -155,6 +155,7 @@ class OpenGaps:
             lost=lost,
             detail=detail,
             gap_id=gap_id,
+            channels=self.index.channels(stream),
         )
         stream.waits_since = None
         self._open[stream] = None
