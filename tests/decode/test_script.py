@@ -44,7 +44,8 @@ def test_scripts_of_all_declarations_against_the_model(group: str) -> None:
     n_read = sum(
         pair.read(writer.write(place)) for place in rng.choices(places, k=150) for _ in range(4)
     )
-    assert n_read == pair.n_scripted > 50
+    # Rows that depend on a scalar are walked.
+    assert n_read == pair.n_scripted > (10 if group == "conditions" else 50)
 
 
 NUMBERS = ("1.5", "0", "0.00000001", "61837.63000000", "123456789012345", "-2.25", "1e3", "1E-5",

@@ -186,7 +186,7 @@ class Positions:
             recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
             ids = [position.ids] if has_ids and position.ids else []
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
-        gaps = [asdict(gap) for gap in self._gaps]
+        gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in self._gaps]
         return json.dumps({"version": _VERSION, "streams": streams, "gaps": gaps})
 
     def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
@@ -216,4 +216,5 @@ class Positions:
 
 
 def _gap_of(values: dict[str, Any]) -> Gap:
-    return Gap(**{**values, "place": Place(**values["place"])})
+    place, channels = Place(**values["place"]), frozenset(values.get("channels", ()))
+    return Gap(**{**values, "place": place, "channels": channels})

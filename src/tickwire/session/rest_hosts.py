@@ -11,6 +11,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -18,7 +19,6 @@ from tickwire.config import ConnectionOptions
 from tickwire.errors import ConnectionFailed, HostDown
 from tickwire.net.http import Answer
 from tickwire.net.probe import takes_connections
-from tickwire.session.breakers import endpoint_of
 from tickwire.supervise import Breakers, CircuitBreaker, Failure
 
 
@@ -47,7 +47,7 @@ class RestHosts:
         """
         breaker = self._of(url)
         is_probed = breaker.wait_s() > 0 and breaker.try_probe()
-        if is_probed and await takes_connections(_as_websocket(url), self._options):
+        if is_probed and await takes_connections(_as_websocket(breaker.name), self._options):
             breaker.probed()
         if breaker.wait_s() > 0:
             raise _down(breaker)
@@ -81,13 +81,22 @@ class RestHosts:
         return answer
 
     def _of(self, url: str) -> CircuitBreaker:
-        return self._breakers.of(endpoint_of(_as_websocket(url)).replace("ws", "http", 1))
+        return self._breakers.of(_host_of(url))
 
 
 def _down(breaker: CircuitBreaker) -> HostDown:
     return HostDown(breaker.name, breaker.wait_s(), breaker.down_s)
 
 
-def _as_websocket(url: str) -> str:
+def _host_of(url: str) -> str:
+    """Give scheme, host and port of a URL, without a user and a password.
+
+    What else is wrong with it is said by the request, which takes it apart.
+    """
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}".lower()
+
+
+def _as_websocket(host: str) -> str:
     """Give the WebSocket URL of the same host and port; `http` and `https` are `ws` and `wss`."""
-    return "ws" + url.removeprefix("http")
+    return "ws" + host.removeprefix("http")
