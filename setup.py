@@ -1,6 +1,7 @@
 """The list of extensions and the build profiles; everything else is in pyproject.toml."""
 
 import os
+import re
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -56,6 +57,26 @@ if profile not in PROFILES:
     raise SystemExit(f"TICKWIRE_BUILD={profile!r}: one of {', '.join(PROFILES)}")
 directives, compile_flags, link_flags, macros = PROFILES[profile]
 
+NAMED = re.compile(
+    r'(?:extern from|#include) "(tickwire/[^"]+)"'  # a header of ours, in Cython or in C
+    r"|^(?:from (tickwire\.[\w.]+) cimport)",
+    re.MULTILINE,
+)
+
+
+def headers_of(source: Path) -> list[str]:
+    """The C headers that a module reads by any way: a changed one rebuilds it, and no other."""
+    known = {source, source.with_suffix(".pxd")}
+    waiting = [path for path in known if path.exists()]
+    while waiting:
+        for header, module in NAMED.findall(waiting.pop().read_text()):
+            path = Path("ext", header or module.replace(".", "/") + ".pxd")
+            if path not in known and path.exists():
+                known.add(path)
+                waiting.append(path)
+    return sorted(path.as_posix() for path in known if path.suffix in {".h", ".inc"})
+
+
 # A module's path below ext/ is its name, so the sources themselves are the list.
 extensions = [
     Extension(
@@ -65,7 +86,7 @@ extensions = [
         define_macros=[*macros, ("TICKWIRE_BUILD", f'"{profile}"')],
         extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wno-unused-function", *compile_flags],
         extra_link_args=link_flags,
-        depends=[header.as_posix() for header in Path("ext").rglob("*.[hi]*")],
+        depends=headers_of(source),
     )
     for source in sorted(Path("ext").rglob("_*.pyx"))
 ]
