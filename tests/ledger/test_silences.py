@@ -156,12 +156,32 @@ def test_ids_that_count_up_prove_that_nothing_is_missing(is_numbered: bool) -> N
     assert bool(scene.found("trades")) is not is_numbered
 
 
-def test_what_a_stream_does_again_and_again_is_what_it_is_like() -> None:
+def test_a_stream_that_stalls_again_and_again_is_declared_each_time() -> None:
     scene = Busy()
-    for second in range(10, 40, 2):
+    for second in range(10, 190, 3):
         scene.go_on(second, second + 1, muted="A")
-        scene.go_on(second + 1, second + 2)
-    assert len(scene.found()) == 6
+        scene.go_on(second + 1, second + 3)
+    assert len(scene.found()) == 60
+
+
+def test_a_stream_that_is_mostly_silent_is_like_that() -> None:
+    scene = Busy()
+    for second in range(10, 270, 10):
+        scene.go_on(second, second + 9, muted="A")
+        scene.go_on(second + 9, second + 10)
+    # 17 of nine seconds are more than half of five minutes.
+    assert len(scene.found()) == 17
+
+
+def test_a_stream_that_slows_down_is_learned_by_what_is_within_its_limit() -> None:
+    scene = Busy()
+    second = 10.0
+    for pause_s in (0.2, 0.5, 1.2, 3.0):
+        for _ in range(3):
+            scene.go_on(second, second + pause_s, muted="A")
+            scene.go_on(second + pause_s, second + pause_s + 1.1)
+            second += pause_s + 1.1
+    assert scene.found() == []
 
 
 def test_a_silence_that_a_disconnect_follows_at_once_is_a_gap_too() -> None:

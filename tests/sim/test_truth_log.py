@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 
 import pytest
 from tests.sim.raw import Raw
@@ -10,6 +11,7 @@ from tests.sim.raw import Raw
 from tickwire.errors import TickwireError
 from tickwire.sim import Simulator
 from tickwire.sim.chaos import storm
+from tickwire.sim.unconfirmed import Unconfirmed
 
 NAMES = {
     "hyperliquid": ({"type": "trades", "coin": "BTC"}, {"type": "bbo", "coin": "BTC"}),
@@ -113,6 +115,71 @@ async def test_what_a_slow_reader_never_got_is_unsure(tmp_path):
     assert unsure
     # What is sure came, every one.
     assert {*sent.values()} - unsure <= got
+
+
+async def test_what_is_sent_behind_a_broken_frame_is_unsure(tmp_path):
+    path = tmp_path / "sent.jsonl"
+    faults = ["protocol-error=BTCUSDT@n20"]
+    async with Simulator("binance", rate=2000, log=path, faults=faults) as sim:
+        client = await Raw.opened(sim, "btcusdt@trade")
+        for _ in range(50):  # it takes every byte, as a kernel does for a client that has stopped
+            await client.text()
+        client.close()
+        await client.end()
+        async with asyncio.timeout(20):
+            while sim.connections:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+    lines = lines_of(path, "message")
+    broken = next(line["number"] for line in lines if "struck" in line)
+    [ended] = lines_of(path, "ended")
+    behind = [line["number"] for line in lines if line["number"] > broken and line["to"]]
+    assert len(behind) >= 30
+    assert set(behind) <= set(ended["unsure"])
+    assert not {*range(1, 11)} & set(ended["unsure"])  # long acknowledged
+
+
+async def test_nothing_counts_as_sent_behind_the_answer_to_a_close(tmp_path):
+    path = tmp_path / "sent.jsonl"
+    async with Simulator("binance", rate=2000, log=path) as sim:
+        client = await Raw.opened(sim, "btcusdt@trade")
+        await client.text()
+        [connection] = sim.connections
+        left = []
+        answer = connection.on_ws_frame
+
+        def on_ws_frame(transport, frame):
+            answer(transport, frame)
+            left.append(connection.is_open)  # what the market makes before the transport's end
+
+        connection.on_ws_frame = on_ws_frame
+        client.send(8, b"")
+        await client.end()
+    assert left[-1] is False
+
+
+class Closing:
+    """A transport that drops what it gets, over a socket whose queue is empty."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def get_extra_info(self, name):
+        return self.sock if name == "socket" else None
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def is_closing(self):
+        return True
+
+
+def test_what_a_closing_transport_gets_is_not_confirmed():
+    sock, other = socket.socketpair()
+    with sock, other:
+        unconfirmed = Unconfirmed()
+        unconfirmed.add(7, 100)
+        unconfirmed.confirm(Closing(sock))
+        assert unconfirmed.numbers == [7]
 
 
 def test_a_log_that_cannot_be_written_is_an_error(tmp_path):

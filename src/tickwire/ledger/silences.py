@@ -17,7 +17,10 @@ Rules of this file
 - An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
   times the longest silence, the time between is a gap too, however short.
 - A stream whose venue numbers its rows needs no such gap: the numbers have told.
-- Where silences come so often that this is what the stream is like, the longest of them is learned.
+- What was declared teaches nothing, however often it comes: a venue that stalls again and again
+  is declared each time. Only where a stream is silent so for more than half of a window, that is
+  what it is like, and the longest is learned. A stream that slows down teaches by its silences
+  within the limit.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ EARLY_TIMES = 8
 EARLY_FLOOR_NS = 1_000_000_000
 EARLY_ALONE_NS = 500_000_000  # while all its companions go on
 FEWEST_ROWS = 100
-MOST_FOUND = 5  # silences of a stream in a window, before they are what it is like
+USUAL_NS = WINDOW_NS // 2  # silent for longer than that in a window, a stream is like that
 RESOLUTION_NS = 1_000_000  # of a venue's clock
 NEVER = int(np.iinfo(np.int64).max)
 
@@ -66,14 +69,14 @@ class _Longest:
     before: Times = field(default_factory=lambda: np.zeros((2, 1), np.int64))
     n_learned: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     n_rows: Times = field(default_factory=lambda: np.zeros(1, np.int64))
-    n_found: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    found_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     window_ns: int = 0
 
     def grow(self, n: int) -> None:
         """Have a place for each code below n, and the one of all."""
         missing = n + 1 - self.now.shape[1]
         if missing > 0:
-            for name in ("now", "before", "n_learned", "n_rows", "n_found"):
+            for name in ("now", "before", "n_learned", "n_rows", "found_ns"):
                 old = getattr(self, name)
                 more = np.zeros((*old.shape[:-1], missing), np.int64)
                 parts = (old[..., :-1], more, old[..., -1:])
@@ -84,7 +87,7 @@ class _Longest:
         if now_ns - self.window_ns >= WINDOW_NS:
             self.window_ns = now_ns
             self.before, self.now = self.now, np.zeros_like(self.now)
-            self.n_found[:] = 0
+            self.found_ns[:] = 0
         self.n_learned += n_rows > self.n_rows
         self.n_rows = n_rows
         self.now = np.maximum(self.now, longest)
@@ -100,10 +103,10 @@ class _Longest:
         return np.where((self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS), limits, NEVER)
 
     def found(self, silence: Silence) -> None:
-        """Note a silence beyond the limit; one of many is what the stream is like."""
+        """Note a silence beyond the limit, and learn it where the stream is mostly silent so."""
         at = -1 if silence.code is None else silence.code
-        self.n_found[at] += 1
-        if self.n_found[at] > MOST_FOUND:
+        self.found_ns[at] += silence.silent_ns
+        if self.found_ns[at] > USUAL_NS:
             for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
                 self.now[row, at] = max(int(self.now[row, at]), ns)
 

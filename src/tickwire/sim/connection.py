@@ -143,6 +143,7 @@ class Connection(WSListener):
         if kind == WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
+            self.is_open = False  # nothing follows a close frame
             return
         if kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
@@ -374,6 +375,8 @@ class Connection(WSListener):
             self._end_as(str(fault.argument))
         elif name == "protocol-error":
             self.send_raw(_RESERVED_OPCODE_FRAME)
+            if self._unconfirmed is not None:
+                self._unconfirmed.cease()
         elif name == "error":
             self.queue(self.exchange.error_text.encode())
         elif name not in ("drop", "mute"):

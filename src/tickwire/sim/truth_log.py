@@ -5,7 +5,8 @@ Rules of this file
 - Every message that the market made is a line, numbered, whether or not a connection got it: `to`
   lists those that did. What a fault left out or damaged on a connection is under `struck`.
 - A message counts as sent when it was handed to the kernel's side. At a connection's end, `unsure`
-  lists the messages of which the other side had not acknowledged every byte.
+  lists the messages of which the other side had not acknowledged every byte, and those behind a
+  frame that breaks the protocol, which no client reads.
 - Lines are buffered; `flush` is called every second and at the end.
 """
 
