@@ -9,7 +9,7 @@ import pytest
 from tickwire.config import Config, Feed, SeveritySettings, Source
 from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
-from tickwire.feed import planning
+from tickwire.feed import checking
 from tickwire.feed.planning import FeedPlan, load_whole, plan_feed
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
@@ -256,11 +256,11 @@ def test_symbols_that_no_dictionary_holds_are_refused(monkeypatch: pytest.Monkey
     long = "X" * 2000
     [problem] = problems(Source(**HYPERLIQUID | {"symbols": ["BTC", long]}))
     assert (
-        f"source[0].symbols: has one of 2000 bytes, at most {planning.MAX_SYMBOL_BYTES}: '"
+        f"source[0].symbols: has one of 2000 bytes, at most {checking.MAX_SYMBOL_BYTES}: '"
         in problem
     )
     assert long not in problem
-    monkeypatch.setattr(planning, "MAX_SYMBOLS", 2)
+    monkeypatch.setattr(checking, "MAX_SYMBOLS", 2)
     [problem] = problems(Source(**HYPERLIQUID | {"symbols": ["A", "B", "C"]}))
     assert "source.symbols: are 3 of 3 bytes over all sources, should be at most 2 of" in problem
 

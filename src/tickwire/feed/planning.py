@@ -9,30 +9,30 @@ Rules of this file
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tickwire.config import Config, SinkSettings, Source, load
-from tickwire.config.problems import meant
 from tickwire.errors import ConfigError
+from tickwire.feed.checking import (
+    check_alerts,
+    check_sinks,
+    check_symbols,
+    unusable_authorities,
+    unusable_requests,
+    unusable_words,
+)
 from tickwire.feed.emergency import HookPlan, load_hooks
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
-from tickwire.health import parse_rule
-from tickwire.ring import MAX_SYMBOLS
 from tickwire.schema import BOOK_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
 from tickwire.venues import LISTED, Backfill, Subscription, Venue, connections, parse_name, plan
 from tickwire.venues import load as load_venue
-from tickwire.wire import build_request, parse_url
 
 # A name is a segment of a path with `venue=` before it; a file system takes 255 bytes.
 MAX_VENUE_BYTES = 240
-# What `tickwire.ring.Dictionary` takes.
-MAX_SYMBOL_BYTES = 255
-MAX_ALL_SYMBOLS_BYTES = 32 * MAX_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +173,14 @@ def plan_feed(config: Config) -> FeedPlan:
     problems: list[str] = []
     sources: list[SourcePlan] = []
     config = replace(config, sources=tuple(_spelled(config, each) for each in config.sources))
-    _check_symbols(config, problems)
+    check_symbols(config, problems)
     for index, settings in enumerate(config.sources):
         source = _plan_source(config, index, settings, problems)
         if source is not None:
             sources.append(source)
-    _check_sinks(config, problems)
+    check_sinks(config, problems)
     tables = _merged_tables(config, sources, problems)
-    _check_alerts(config, problems)
+    check_alerts(config, problems)
     hooks = load_hooks(config, problems)
     severities = _severities(config, problems)
     if problems:
@@ -216,7 +216,7 @@ def _plan_source(
     config: Config, index: int, settings: Source, problems: list[str]
 ) -> SourcePlan | None:
     key = config.key("source", index)
-    unusable = _unusable_authorities(settings)
+    unusable = unusable_authorities(settings)
     if unusable:
         problems.append(config.problem(f"{key}.ca_file", unusable))
     try:
@@ -274,73 +274,9 @@ def _plan_source(
     if settings.backfill and not planned.is_elsewhere:
         wanted = (each for each in venue.backfills if each.channel in settings.channels)
         planned = replace(planned, backfills=tuple(wanted))
-    for place, wrong in [*_unusable_requests(planned), *_unusable_words(planned)]:
+    for place, wrong in [*unusable_requests(planned), *unusable_words(planned)]:
         problems.append(config.problem(f"{key}.{place}", wrong))
     return planned
-
-
-def _unusable_requests(source: SourcePlan) -> list[tuple[str, str]]:
-    """Say which keys give no opening handshake: `(key, what is wrong)`, a value never shown."""
-    found: dict[tuple[str, str], None] = {}
-    for connection in source.connections:
-        for given in connection.urls:
-            try:
-                url = parse_url(given)
-            except ValueError as error:
-                key = "urls" if source.settings.urls else "url" if source.settings.url else "venue"
-                found[key, str(error)] = None
-                continue
-            try:
-                build_request(url, "", headers=source.settings.headers.items())
-            except ValueError as error:
-                found["headers", str(error)] = None
-    return list(found)
-
-
-def _unusable_words(source: SourcePlan) -> list[tuple[str, str]]:
-    """Say whether the venue's function `subscribe` gives what can be sent."""
-    at_once = source.venue.limits.subscriptions_per_request
-    for connection in source.connections:
-        given = connection.subscriptions
-        one = tuple(each for each in given if each.request == given[0].request)
-        try:
-            text = source.venue.subscribe(one[:at_once], 1)
-        except Exception as error:  # another's code
-            return [("venue", f"its subscribe raised {type(error).__name__}: {error}")]
-        if not isinstance(text, str):
-            return [("venue", f"its subscribe gave {text!r}, should give the text to send")]
-    return []
-
-
-def _check_symbols(config: Config, problems: list[str]) -> None:
-    """Refuse symbols that the feed's dictionary cannot hold."""
-    every: set[str] = set()
-    for index, source in enumerate(config.sources):
-        every.update(source.symbols)
-        longest = max(source.symbols, key=len)
-        n_bytes = max(len(symbol.encode()) for symbol in source.symbols)
-        if n_bytes > MAX_SYMBOL_BYTES:
-            wrong = f"has one of {n_bytes} bytes, at most {MAX_SYMBOL_BYTES}: {longest[:60]!r}..."
-            problems.append(config.problem(f"{config.key('source', index)}.symbols", wrong))
-    n_bytes = sum(len(symbol.encode()) for symbol in every)
-    if len(every) > MAX_SYMBOLS or n_bytes > MAX_ALL_SYMBOLS_BYTES:
-        wrong = (
-            f"are {len(every)} of {n_bytes} bytes over all sources, should be at most "
-            f"{MAX_SYMBOLS} of {MAX_ALL_SYMBOLS_BYTES} bytes"
-        )
-        problems.append(config.problem("source.symbols", wrong))
-
-
-def _unusable_authorities(settings: Source) -> str:
-    """Say what is wrong with the file of certificates; empty where nothing is."""
-    if settings.ca_file is None:
-        return ""
-    try:
-        ssl.create_default_context(cafile=str(settings.ca_file))
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror or str(error)
-        return f"{settings.ca_file} cannot be used ({why}), should be a file of PEM certificates"
-    return ""
 
 
 def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tuple[str, ...]:
@@ -361,53 +297,6 @@ def _severities(config: Config, problems: list[str]) -> SeverityTable:
             key = f"{config.key('severity', index)}.error"
             problems.extend(config.problem(key, wrong) for wrong in error.problems)
     return SeverityTable(rules)
-
-
-def _check_alerts(config: Config, problems: list[str]) -> None:
-    names: set[str] = set()
-    for index, alert in enumerate(config.alerts):
-        key = config.key("alert", index)
-        if alert.name in names:
-            wrong = f"is {alert.name!r}, as another alert is called"
-            problems.append(config.problem(f"{key}.name", wrong))
-        names.add(alert.name)
-        try:
-            parse_rule(alert.when)
-        except ValueError as error:
-            wrong = f"is {alert.when!r}: {error}"
-            problems.append(config.problem(f"{key}.when", wrong))
-
-
-def _check_sinks(config: Config, problems: list[str]) -> None:
-    seen: dict[str, int] = {}
-    targets: dict[str, int] = {}
-    for index, sink in enumerate(config.sinks):
-        first = targets.setdefault(sink.target, index)
-        if first != index:
-            problems.append(
-                config.problem(
-                    config.key("sink", index),
-                    f"writes to {sink.target!r} like {config.key('sink', first)}, "
-                    "should have its own target",
-                )
-            )
-        if sink.name in seen:
-            problems.append(
-                config.problem(
-                    f"{config.key('sink', index)}.name",
-                    f"is {sink.name!r} like {config.key('sink', seen[sink.name])}, "
-                    "should be unique",
-                )
-            )
-        seen.setdefault(sink.name, index)
-        problems.extend(
-            config.problem(
-                f"{config.key('sink', index)}.tables",
-                f"unknown table {table!r}{meant(table, list(TABLES))}: one of {', '.join(TABLES)}",
-            )
-            for table in sink.tables or ()
-            if table not in TABLES
-        )
 
 
 def _merged_tables(

@@ -1,0 +1,138 @@
+"""What the plan of a feed must not have, such as two sinks with one target.
+
+Rules of this file
+------------------
+- Nothing is raised here: `planning` collects all problems.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from tickwire.config import Config, Source
+from tickwire.config.problems import meant
+from tickwire.health import parse_rule
+from tickwire.ring import MAX_SYMBOLS
+from tickwire.schema import TABLES
+from tickwire.wire import build_request, parse_url
+
+if TYPE_CHECKING:
+    from tickwire.feed.planning import SourcePlan
+
+# What `tickwire.ring.Dictionary` takes.
+MAX_SYMBOL_BYTES = 255
+MAX_ALL_SYMBOLS_BYTES = 32 * MAX_SYMBOLS
+
+
+def unusable_requests(source: SourcePlan) -> list[tuple[str, str]]:
+    """Say which keys give no opening handshake: `(key, what is wrong)`, a value never shown."""
+    found: dict[tuple[str, str], None] = {}
+    for connection in source.connections:
+        for given in connection.urls:
+            try:
+                url = parse_url(given)
+            except ValueError as error:
+                key = "urls" if source.settings.urls else "url" if source.settings.url else "venue"
+                found[key, str(error)] = None
+                continue
+            try:
+                build_request(url, "", headers=source.settings.headers.items())
+            except ValueError as error:
+                found["headers", str(error)] = None
+    return list(found)
+
+
+def unusable_words(source: SourcePlan) -> list[tuple[str, str]]:
+    """Say whether the venue's function `subscribe` gives what can be sent."""
+    at_once = source.venue.limits.subscriptions_per_request
+    for connection in source.connections:
+        given = connection.subscriptions
+        one = tuple(each for each in given if each.request == given[0].request)
+        try:
+            text = source.venue.subscribe(one[:at_once], 1)
+        except Exception as error:  # another's code
+            return [("venue", f"its subscribe raised {type(error).__name__}: {error}")]
+        if not isinstance(text, str):
+            return [("venue", f"its subscribe gave {text!r}, should give the text to send")]
+    return []
+
+
+def check_symbols(config: Config, problems: list[str]) -> None:
+    """Refuse symbols that the feed's dictionary cannot hold."""
+    every: set[str] = set()
+    for index, source in enumerate(config.sources):
+        every.update(source.symbols)
+        longest = max(source.symbols, key=len)
+        n_bytes = max(len(symbol.encode()) for symbol in source.symbols)
+        if n_bytes > MAX_SYMBOL_BYTES:
+            wrong = f"has one of {n_bytes} bytes, at most {MAX_SYMBOL_BYTES}: {longest[:60]!r}..."
+            problems.append(config.problem(f"{config.key('source', index)}.symbols", wrong))
+    n_bytes = sum(len(symbol.encode()) for symbol in every)
+    if len(every) > MAX_SYMBOLS or n_bytes > MAX_ALL_SYMBOLS_BYTES:
+        wrong = (
+            f"are {len(every)} of {n_bytes} bytes over all sources, should be at most "
+            f"{MAX_SYMBOLS} of {MAX_ALL_SYMBOLS_BYTES} bytes"
+        )
+        problems.append(config.problem("source.symbols", wrong))
+
+
+def unusable_authorities(settings: Source) -> str:
+    """Say what is wrong with the file of certificates; empty where nothing is."""
+    if settings.ca_file is None:
+        return ""
+    try:
+        ssl.create_default_context(cafile=str(settings.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror or str(error)
+        return f"{settings.ca_file} cannot be used ({why}), should be a file of PEM certificates"
+    return ""
+
+
+def check_alerts(config: Config, problems: list[str]) -> None:
+    """Refuse alerts of one name, and rules that cannot be read."""
+    names: set[str] = set()
+    for index, alert in enumerate(config.alerts):
+        key = config.key("alert", index)
+        if alert.name in names:
+            wrong = f"is {alert.name!r}, as another alert is called"
+            problems.append(config.problem(f"{key}.name", wrong))
+        names.add(alert.name)
+        try:
+            parse_rule(alert.when)
+        except ValueError as error:
+            wrong = f"is {alert.when!r}: {error}"
+            problems.append(config.problem(f"{key}.when", wrong))
+
+
+def check_sinks(config: Config, problems: list[str]) -> None:
+    """Refuse sinks of one name or target, and tables that there are not."""
+    seen: dict[str, int] = {}
+    targets: dict[str, int] = {}
+    for index, sink in enumerate(config.sinks):
+        first = targets.setdefault(sink.target, index)
+        if first != index:
+            problems.append(
+                config.problem(
+                    config.key("sink", index),
+                    f"writes to {sink.target!r} like {config.key('sink', first)}, "
+                    "should have its own target",
+                )
+            )
+        if sink.name in seen:
+            problems.append(
+                config.problem(
+                    f"{config.key('sink', index)}.name",
+                    f"is {sink.name!r} like {config.key('sink', seen[sink.name])}, "
+                    "should be unique",
+                )
+            )
+        seen.setdefault(sink.name, index)
+        problems.extend(
+            config.problem(
+                f"{config.key('sink', index)}.tables",
+                f"unknown table {table!r}{meant(table, list(TABLES))}: one of {', '.join(TABLES)}",
+            )
+            for table in sink.tables or ()
+            if table not in TABLES
+        )
