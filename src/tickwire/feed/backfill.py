@@ -19,8 +19,6 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,10 +27,11 @@ from urllib.parse import quote
 
 from tickwire.config import Context
 from tickwire.decode import Decoder
-from tickwire.errors import DecodeError, HostDown, TickwireError
+from tickwire.errors import HostDown, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan
-from tickwire.ledger import MOST_ID, Hole, Ledger, Missing, Place, StreamGaps, StreamState
+from tickwire.feed.trade_pages import trades_of
+from tickwire.ledger import Hole, Ledger, Missing, Place, StreamGaps, StreamState
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn, unless_set
@@ -47,11 +46,6 @@ LONGEST_DOWN_S = 240.0  # of a host that cannot be asked, whatever hole is waiti
 LOOK_AT_HOST_S = 2.0
 LATER_S = (1.0, 2.0, 4.0)  # after answers that have not all that they might: a node may lag
 MOST_AT_ONCE = 4  # holes of a source
-MOST_BYTES_A_TRADE = 4096  # of an answer
-SHOWN_BYTES = 80  # of an answer that is none
-
-_SPACE = re.compile(r"[ \t\r\n]*")
-_DIGITS = re.compile(r"[0-9]{1,19}")
 
 _log = get_logger("tickwire.feed")
 
@@ -388,61 +382,6 @@ class _Fetch:
         since = self._owner.holes.ids_since(self._filling.hole, self._rule.channel)
         self._is_live = any(number in since for number, _ in page)
         return [each for each in page if self._missing.has(each[0]) and each[0] not in since]
-
-
-def trades_of(payload: bytes, id_key: str, limit: int) -> list[tuple[int, str]]:
-    """Give id and text of each trade of an answer, by their ids: the first of each.
-
-    Parameters
-    ----------
-    payload
-        A JSON array of objects.
-    id_key
-        The member that is the id: a number, or its digits as a string.
-    limit
-        As many were asked for.
-
-    Raises
-    ------
-    DecodeError
-        It is something else, or has more.
-    """
-    found: dict[int, str] = {}
-    try:
-        if len(payload) > MOST_BYTES_A_TRADE * limit:
-            raise ValueError(f"{len(payload)} bytes")
-        text = payload.decode()
-        read = json.JSONDecoder().raw_decode
-        mark, at = _mark(text, 0, "[")
-        if text[at] == "]":
-            return []
-        while mark != "]":
-            start = at
-            trade, at = read(text, at)
-            number = trade[id_key]
-            if isinstance(number, str) and _DIGITS.fullmatch(number):
-                number = int(number)
-            if type(number) is not int or not 0 <= number <= MOST_ID or len(found) == limit:
-                raise ValueError(f"trade {number!r}")
-            found.setdefault(number, text[start:at])
-            mark, at = _mark(text, at, ",]")
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        begin = payload[:SHOWN_BYTES].decode("utf-8", "replace")
-        raise DecodeError("not_json", f"trades, which begin {begin!r}") from error
-    return sorted(found.items())
-
-
-def _mark(text: str, at: int, marks: str) -> tuple[str, int]:
-    """Read one of a few marks and the space around it."""
-    at = _space(text, at)
-    if text[at] not in marks:
-        raise ValueError(f"{text[at]!r} at {at}")
-    return text[at], _space(text, at + 1)
-
-
-def _space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return at if found is None else found.end()
 
 
 def _hull(left: Sequence[Left]) -> Left | None:
