@@ -9,6 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from tickwire.config import Source
@@ -92,3 +93,13 @@ def request_url(rest_url: str, path: str) -> str:
     base, asked = urlsplit(rest_url), urlsplit(path)
     query = "&".join(filter(None, (asked.query, base.query)))
     return base._replace(path=base.path.rstrip("/") + asked.path, query=query).geturl()
+
+
+def is_local(host: str) -> bool:
+    """Whether what is sent to a host never leaves this machine; a name is not looked up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from tickwire.decode import ConnectionDecoder, Legs
@@ -20,6 +21,7 @@ from tickwire.feed.gaps import GapObserver
 from tickwire.feed.staleness import Staleness
 from tickwire.ledger import StreamGaps
 from tickwire.ledger.reasons import DISCONNECT
+from tickwire.observe import Metrics
 from tickwire.session import Session, SessionObserver
 
 if TYPE_CHECKING:
@@ -320,3 +322,15 @@ class LegGroup(SessionObserver):
 def _handler(session: Session) -> ConnectionDecoder | None:
     """Give what decodes a session's connection; a session of a feed has no other handler."""
     return cast("ConnectionDecoder | None", session.handler)
+
+
+def legs_of(redundancy: int, metrics: Metrics) -> Legs:
+    """Make the memory of legs; where there are always several, each is counted."""
+    if redundancy == 1:
+        return Legs()
+    names = [str(leg) for leg in range(redundancy)]
+    legs = Legs([metrics.histogram("leg_lateness_seconds", leg=name) for name in names])
+    for leg, name in enumerate(names):
+        for what in ("first", "late", "lost", "refused"):
+            metrics.watch(f"leg_{what}_messages", partial(legs.count, leg, what), leg=name)
+    return legs

@@ -10,23 +10,21 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
-from tickwire.decode import Legs
 from tickwire.feed.books import Books, fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
+from tickwire.feed.endpoints import is_local
 from tickwire.feed.followed import FollowedBooks, repair_books
-from tickwire.feed.legs import Leg, LegGroup
+from tickwire.feed.legs import Leg, LegGroup, legs_of
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.feed.session_events import SessionEvents
 from tickwire.ledger import Ledger
 from tickwire.logs import get_logger
-from tickwire.observe import Metrics
 from tickwire.redaction import shown_url
 from tickwire.session import Session, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
@@ -391,25 +389,3 @@ class LiveSource:
             delivers=staleness.delivers,
             settings=self._session_settings,
         )
-
-
-def legs_of(redundancy: int, metrics: Metrics) -> Legs:
-    """Make the memory of legs; where there are always several, each is counted."""
-    if redundancy == 1:
-        return Legs()
-    names = [str(leg) for leg in range(redundancy)]
-    legs = Legs([metrics.histogram("leg_lateness_seconds", leg=name) for name in names])
-    for leg, name in enumerate(names):
-        for what in ("first", "late", "lost", "refused"):
-            metrics.watch(f"leg_{what}_messages", partial(legs.count, leg, what), leg=name)
-    return legs
-
-
-def is_local(host: str) -> bool:
-    """Whether what is sent to a host never leaves this machine; a name is not looked up."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
