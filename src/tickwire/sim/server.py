@@ -28,40 +28,25 @@ from picows import (
 )
 
 from tickwire.capture import Capture
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.errors import TickwireError
 from tickwire.sim.authority import server_context
-from tickwire.sim.binance import Binance
-from tickwire.sim.bybit import Bybit
 from tickwire.sim.chaos import EVERY_S, storm
 from tickwire.sim.client_log import ClientLog
-from tickwire.sim.coinbase import Coinbase
 from tickwire.sim.connection import MAX_REQUEST_BYTES, Connection
 from tickwire.sim.declared import Declared
-from tickwire.sim.exchange import CHANNELS, Client, Exchange
-from tickwire.sim.faults import Fault, parse
-from tickwire.sim.hyperliquid import Hyperliquid
+from tickwire.sim.dialects import SPEAKS, check, fault_of
+from tickwire.sim.exchange import CHANNELS, Client
+from tickwire.sim.faults import Fault
 from tickwire.sim.injector import TICK_S, Injector
-from tickwire.sim.instruments import BINANCE, BYBIT, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
-from tickwire.sim.kraken import Kraken
+from tickwire.sim.instruments import DEFAULT_SYMBOLS, HYPERLIQUID
 from tickwire.sim.market import Market, wall_ms
 from tickwire.sim.market_driver import MarketDriver
-from tickwire.sim.okx import Okx
 from tickwire.sim.playback import CaptureDriver, RestAnswers, Route, Speed
 from tickwire.sim.rest import RestServer
 from tickwire.sim.stats import Stats
 from tickwire.sim.truth_log import TruthLog
 from tickwire.sim.upgrade import Answer, Refusal
-from tickwire.venues import load
 
-SPEAKS: dict[str, type[Exchange]] = {
-    **dict.fromkeys(HYPERLIQUID, Hyperliquid),
-    **dict.fromkeys(BINANCE, Binance),
-    **dict.fromkeys(BYBIT, Bybit),
-    "okx": Okx,
-    "coinbase": Coinbase,
-    "kraken": Kraken,
-}
-LINKED = (*BINANCE, "okx")  # books whose messages name the one before
 IDLE_CLOSE_S = 60.0
 MAX_CONNECTIONS = 1024
 HANDSHAKE_S = 5.0  # for a client to send its whole request
@@ -135,10 +120,10 @@ class Simulator:
         ping_every_s: float | None = None,
         clients: ClientLog | None = None,
     ) -> None:
-        _check(venue, rate, channels, speed, plays=capture is not None)
+        check(venue, rate, channels, speed, plays=capture is not None)
         self.venue = venue
         self.stats = Stats()
-        given = [_fault(venue, fault) for fault in faults]
+        given = [fault_of(venue, fault) for fault in faults]
         self.ws_url = self.rest_url = ""
         self.ca_file: Path | None = None
         self._host, self._port, self._tls = host, port, tls
@@ -268,7 +253,7 @@ class Simulator:
         ConfigError
             It is none.
         """
-        self._injector.add(_fault(self.venue, fault))
+        self._injector.add(fault_of(self.venue, fault))
         self._injector.tick(self.connections)
 
     def pause(self) -> None:
@@ -391,39 +376,3 @@ def _naming(host: str, port: int) -> Iterator[None]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         raise TickwireError(f"cannot listen on {host}:{port}: {why}") from None
-
-
-def _fault(venue: str, given: str | Fault) -> Fault:
-    """Read a fault that this venue can have."""
-    fault = parse(given) if isinstance(given, str) else given
-    if fault.name == "break-sequence" and venue not in LINKED:
-        raise ConfigError([f"--fault {fault.text}: {venue} has no ids that link its messages"])
-    return fault
-
-
-def _check(
-    venue: str, rate: float, channels: Sequence[str] | None, speed: Speed, *, plays: bool
-) -> None:
-    problems = []
-    if venue not in VENUES and plays:
-        try:
-            load(venue, (Path.cwd(),))
-        except ConfigError as error:
-            problems += [f"--venue: {problem}" for problem in error.problems]
-    elif venue not in VENUES:
-        problems.append(
-            f"--venue: {venue} is not simulated; allowed: {', '.join(VENUES)}, and any venue "
-            "with --capture"
-        )
-    if rate < 0:
-        problems.append(f"--rate: {rate:g} is not 0 or more")
-    allowed = ", ".join(CHANNELS)
-    problems += [
-        f"--channels: no channel {channel}; allowed: {allowed}"
-        for channel in channels or ()
-        if channel.partition(":")[0] not in CHANNELS
-    ]
-    if speed != "max" and not speed > 0:
-        problems.append(f"--speed: {speed} is not a number above 0 or max")
-    if problems:
-        raise ConfigError(problems)
