@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import websockets
 
-from tickwire.sim import Simulator, connection, hyperliquid, rate_limits, rest, server
+from tickwire.sim import Simulator, hyperliquid, outgoing, rate_limits, rest, server
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -114,7 +114,7 @@ async def test_empty_fragments_without_end_are_refused():
 
 
 async def test_a_client_that_asks_and_does_not_read_is_let_go(monkeypatch):
-    monkeypatch.setattr(connection, "MAX_UNSENT_BYTES", 1 << 20)
+    monkeypatch.setattr(outgoing, "MAX_UNSENT_BYTES", 1 << 20)
     async with (
         Simulator() as sim,
         websockets.connect(sim.ws_url + "/ws", max_queue=1, close_timeout=0.1) as ws,

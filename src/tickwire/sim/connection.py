@@ -1,40 +1,35 @@
-"""One client's connection: its frames in, its messages out in batches, its faults.
+"""One client's connection: its requests in, its messages out, its faults.
 
 Rules of this file
 ------------------
-- Everything sent goes through `_out`, so that replies and data keep their order; `flush` writes it
-  in one piece. While the transport asks for a pause nothing more is produced, so what is buffered
-  stays within the transport's high-water mark and one batch.
+- While the transport asks for a pause nothing more is produced, so what is buffered stays within
+  the transport's high-water mark and one batch.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSMsgType, WSTransport
 
-from tickwire.sim.delayed import Delayed
 from tickwire.sim.exchange import Client, Exchange, Message, Reaction
 from tickwire.sim.faults import Fault
 from tickwire.sim.frames import text_frame
 from tickwire.sim.injector import Injector
+from tickwire.sim.outgoing import Outgoing
 from tickwire.sim.stats import Stats
 from tickwire.sim.struck import damaged
 from tickwire.sim.truth_log import TruthLog
-from tickwire.sim.unconfirmed import Unconfirmed
-from tickwire.sim.upgrade import Answer, reset
+from tickwire.sim.upgrade import Answer
 
 HIGH_WATER_BYTES = 1 << 20
-# A client that asks and does not read is let go.
-MAX_UNSENT_BYTES = 16 << 20
 MAX_REQUEST_BYTES = 1 << 20  # of one request, over all its frames
 _RESERVED_OPCODE_FRAME = b"\x83\x00"
 
 
-class Connection(WSListener):
+class Connection(Outgoing):
     """A client.
 
     Parameters
@@ -62,37 +57,22 @@ class Connection(WSListener):
         truth: TruthLog | None = None,
         answer: Answer | None = None,
     ) -> None:
-        self.client = client
+        super().__init__(client, stats, injector, confirms=truth is not None)
         self.exchange = exchange
-        self.is_open = False
         self.is_blocked = False
         self.is_stalled = False
-        self.last_sent_s = time.monotonic()
         self.n_messages = self.n_bytes = 0  # data messages that were queued, and their payload
         self.address = ""
-        self.out_bytes = 0
-        self._out: list[bytes] = []
-        self._stats = stats
-        self._injector = injector
         self._truth = truth
-        self._unconfirmed = Unconfirmed() if truth is not None else None
         self._answer = answer
         self._timers: set[asyncio.TimerHandle] = set()
-        self._delayed = Delayed(self._write, client.number)
-        self._has_begun = self._is_frozen = False
+        self._has_begun = False
         self._held_back: list[tuple[Message, int]] = []
-        self._end = "client"
         self._on_change = on_change
         self._accepted = accepted
         self._parts: list[bytes] = []
         self._n_part_bytes = 0
         self._is_refused = False
-        self._transport: WSTransport | None = None
-
-    @property
-    def number(self) -> int:
-        """Counts connections up from 0."""
-        return self.client.number
 
     def streams(self) -> Iterator[tuple[str, str]]:
         """Give (channel, symbol) of each subscription."""
@@ -246,91 +226,12 @@ class Connection(WSListener):
             stats.rows[message.channel] += message.n_rows - message.n_repeated
             stats.repeated[message.channel] += message.n_repeated
 
-    def queue(self, payload: bytes) -> None:
-        """Queue a text message."""
-        frame = text_frame(payload)
-        self._out.append(frame)
-        self.out_bytes += len(frame)
-
     def beat(self) -> None:
         """Send the venue's heartbeat, where it has one."""
         text = self.exchange.beat(self.client) if self.is_open and not self.is_stalled else None
         if text is not None:
             self.queue(text.encode())
             self.flush()
-
-    def flush(self) -> None:
-        """Write what is queued."""
-        if not self._out:
-            return
-        if self._transport is not None and self.is_open and not self._is_frozen:
-            data = b"".join(self._out)
-            if self._delayed.is_idle:
-                self._write(data)
-            else:
-                self._delayed.add(data)
-        self._out.clear()
-        self.out_bytes = 0
-        self._let_go_if_unread()
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is None or not self.is_open:
-            return
-        self._transport.underlying_transport.write(data)
-        self.last_sent_s = time.monotonic()
-        if self._unconfirmed is not None:
-            n_delayed = self._delayed.n_bytes
-            self._unconfirmed.confirm(self._transport.underlying_transport, n_delayed)
-
-    def _let_go_if_unread(self) -> None:
-        if self._transport is None or not self.is_open:
-            return
-        n_bytes = self._transport.underlying_transport.get_write_buffer_size()
-        if n_bytes > MAX_UNSENT_BYTES:
-            self._stats.refused["unread"] += 1
-            self._transport.underlying_transport.abort()
-        elif 0 < self._injector.backlog_bytes < n_bytes:
-            self._injector.note("backlog", self.number)
-            self.reset("backlog")
-
-    def ping(self, payload: bytes) -> None:
-        """Send a ping frame."""
-        self.flush()
-        if self._transport is not None and self.is_open and not self._is_frozen:
-            self._transport.send_ping(payload)
-
-    def send_raw(self, frame_bytes: bytes) -> None:
-        """Write bytes as they are, after what is queued."""
-        self._out.append(frame_bytes)
-        self.flush()
-
-    def close(self, code: int = 1001, reason: str = "") -> None:
-        """Start the closing handshake and end the connection."""
-        self._end = "close"
-        self.flush()
-        self._delayed.write_all()
-        if self._transport is not None and self.is_open:
-            # picows takes the codes it has names for, and a venue may use any other.
-            body = code.to_bytes(2, "big") + reason.encode()
-            self._transport.underlying_transport.write(bytes((0x88, len(body))) + body)
-            self._transport.disconnect()
-            self.is_open = False  # nothing follows a close frame
-
-    def reset(self, end: str = "reset") -> None:
-        """End the connection by a RST."""
-        self._end = end
-        self._out.clear()
-        self.is_open = False
-        if self._transport is not None:
-            reset(self._transport.underlying_transport)
-
-    def abort(self) -> None:
-        """Lose the connection without a word."""
-        self._end = "fin"
-        self._out.clear()
-        self.is_open = False
-        if self._transport is not None:
-            self._transport.disconnect(graceful=False)
 
     def _react(self, reaction: Reaction) -> None:
         if reaction.reset:
