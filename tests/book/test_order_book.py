@@ -125,6 +125,17 @@ def test_an_empty_snapshot_clears_the_book() -> None:
     assert np.isnan(book.best()).all()
 
 
+def test_clear_forgets_levels_and_errors() -> None:
+    book = OrderBook()
+    book.apply([("bid", 2.0, 1.0), ("ask", 1.0, 1.0)])
+    assert book.is_crossed
+    book.clear()
+    assert (book.top(9), book.n_levels, book.is_crossed) == (([], []), 0, False)
+    assert book.n_crossed == 1  # counts stay
+    book.apply([("bid", 1.0, 3.0)])
+    assert book.top(9) == ([(1.0, 3.0)], [])
+
+
 def test_levels_without_price_or_size_change_nothing() -> None:
     book = OrderBook()
     book.apply([("bid", 1.0, 1.0)])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from tickwire.cli.memory import give_memory_back
 
 TRY = """
 import os, sys
@@ -60,3 +63,12 @@ def test_what_the_environment_says_counts() -> None:
         MIMALLOC_PURGE_DELAY="1000", MALLOC_ARENA_MAX="no number", GLIBC_TUNABLES=tunables
     )
     assert done == ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"]
+
+
+def test_where_malloc_has_no_options_arrow_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with musl."""
+    monkeypatch.delenv("MIMALLOC_PURGE_DELAY", raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    assert give_memory_back() == ["MIMALLOC_PURGE_DELAY"]
+    assert os.environ["MIMALLOC_PURGE_DELAY"] == "0"
+    assert give_memory_back() == []  # it is there
