@@ -34,11 +34,9 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
-    "book/_chains": "book/bench_follower",
     "book/_held": "book/bench_splice",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",
-    "decode/_chain_decoder": "book/bench_follower",
     "decode/_last_values": "decode/bench_decoder",
     "decode/_general": "decode/bench_decoder",
     "decode/_runner": "decode/bench_decoder",
@@ -65,7 +63,6 @@ MEASURED_BY = {
     "wire/_streamed": "wire/bench_parser",
 }
 NOT_MEASURED = {
-    "decode/_backfill_decoder": "per REST answer, not per message",
     "decode/_bytecode": "compiled once, at the start",
     "decode/_connection": "a base class without work",
     "decode/_quarantine": "what cannot be decoded is rare",
