@@ -63,6 +63,16 @@ def test_a_message_often_repeated_is_read_by_a_script_and_checked_as_well() -> N
     assert feed.follower.take_news()[-1][1:4] == ("numbers", 199, 1)
 
 
+def test_a_connection_that_has_ended_begins_no_book() -> None:
+    feed = Chained("counted")
+    feed.connection.has_ended = True
+    assert feed.seqs(book("snapshot", u=1), book("delta", u=2)) == []
+    assert feed.follower.n_begun == 0
+    quote = json.dumps({"k": "quote", "s": "A", "T": 1, "u": 5, "b": "1", "B": "1"})
+    assert feed.offer(quote)
+    assert len(feed.take("quotes")) == 1  # its other rows are right by themselves
+
+
 def test_numbers_that_fall_follow_where_they_link() -> None:
     feed = Chained("linked")
     assert feed.seqs(book("snapshot", u=100, p=-1), book("delta", u=3, p=100)) == [100, 3]

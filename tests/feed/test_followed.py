@@ -249,6 +249,66 @@ def test_an_untouched_feed_has_no_gap(run: Run, chain: str) -> None:
     run(scene())
 
 
+@pytest.mark.parametrize("chain", ["per_connection", "checksum"])
+def test_what_one_of_two_connections_loses_is_no_gap(run: Run, chain: str) -> None:
+    """The other one has brought it; the numbers, and the turns, are each connection's own."""
+
+    async def scene() -> None:
+        kinds = ["drop", "repeat"] if chain == "per_connection" else ["repeat"]
+        with serving(chain, SYMBOLS, FAULTY, every=6, kinds=kinds, strikes_all=False) as server:
+            seen, summary = await played(server, 12, redundancy=2)
+        check_one_leg(server, seen)
+        if chain == "per_connection":
+            assert summary["connection_holes"] > 0
+        assert summary["book_repairs"] == 0
+        assert server.n_connections == 2
+
+    run(scene())
+
+
+def check_one_leg(server: Served, seen: Seen) -> None:
+    assert not seen.gaps()
+    made = seen.books()
+    for symbol, market in server.markets.items():
+        for name, side in market.sides.items():
+            assert made[symbol][name] == {p: float(size) for p, size in side.items()}, symbol
+        numbers = [row["venue_seq"] for row in seen.rows["quotes"] if row["symbol"] == symbol]
+        assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("chain", ["per_connection", "checksum"])
+def test_the_end_of_one_of_two_connections_is_no_gap(run: Run, chain: str) -> None:
+    async def scene() -> None:
+        with serving(chain, SYMBOLS, ()) as server:
+            source = tickwire.Source(
+                venue=f"tests.feed.test_followed:{chain.upper()}",
+                channels=["book", "quotes"],
+                symbols=list(SYMBOLS),
+                url=server.url,
+                redundancy=2,
+            )
+            seen = Seen()
+            async with tickwire.FeedHandler([source]) as feed:
+                await feed.ready()
+                tasks = [
+                    asyncio.create_task(seen.take(table, feed.batches(table)))
+                    for table in ("book", "quotes", "gaps")
+                ]
+                for n_connections in (3, 4, 5):
+                    n_rows = len(seen.rows["book"])
+                    await until(lambda n=n_rows: len(seen.rows["book"]) > n + 200)
+                    server.end_oldest()
+                    await until(lambda n=n_connections: server.n_connections == n)
+                n_rows = len(seen.rows["book"])
+                await until(lambda: len(seen.rows["book"]) > n_rows + 200)
+                server.is_over.set()
+                await asyncio.sleep(0.1)
+            await asyncio.gather(*tasks)
+        check_one_leg(server, seen)
+
+    run(scene())
+
+
 @pytest.mark.parametrize("chain", ["linked", "checksum"])
 def test_a_planned_change_of_connections_leaves_no_gap(run: Run, chain: str) -> None:
     async def scene() -> None:

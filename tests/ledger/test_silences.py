@@ -93,6 +93,20 @@ def test_a_short_silence_of_a_busy_stream_is_a_gap_and_a_usual_one_is_not() -> N
     assert last["ts_event_end"] - last["ts_event_start"] == ns(1.01)
 
 
+def test_a_silence_that_lasts_until_the_stop_is_a_gap() -> None:
+    scene = Busy()
+    scene.go_on(10, 11, muted="A")
+    scene.gaps.stopped(0)
+    assert scene.gaps_of() == [("A", "stale", "closed", 9.99, 10.99)]
+
+
+def test_a_stop_at_any_moment_of_a_lively_stream_is_no_gap() -> None:
+    scene = Busy()
+    scene.go_on(10, 10.2, muted="A")
+    scene.gaps.stopped(0)
+    assert scene.found() == []
+
+
 def test_a_link_that_falls_silent_is_a_gap_of_each_stream_as_long_as_that() -> None:
     scene = Busy()
     scene.go_on(10, 10.95, muted="AB")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import threading
 import time
 import zlib
@@ -181,12 +182,16 @@ class Served:
         Between two changes of all symbols.
     kinds
         Of faults.
+    strikes_all
+        Whether a fault strikes every connection, and not the oldest alone.
     """
 
     def __init__(
         self, chain: str, symbols: Sequence[str], faulty: Sequence[str], *, every: int = 20,
         pace_s: float = 0.002, kinds: Sequence[str] = ("drop", "repeat", "swap"), seed: int = 7,
+        strikes_all: bool = True,
     ) -> None:  # fmt: skip
+        self.strikes_all = strikes_all
         self.chain = chain
         self.faulty = faulty
         self.every = every
@@ -227,6 +232,12 @@ class Served:
             "checksum": {"c": market.checksum()},
         }.get(self.chain, {})
         return {"k": "book", "t": kind, "s": symbol, "T": time.time_ns()} | numbers | sides
+
+    def end_oldest(self) -> None:
+        """End the connection that is the oldest."""
+        with self._lock:
+            client = next(iter(self._clients))
+        client.socket.shutdown(socket.SHUT_RDWR)
 
     def on_connection(self, client: ServerConnection) -> None:
         with self._lock:
@@ -272,9 +283,10 @@ class Served:
                 fault = self._fault(symbol, market.last, market.checksum() != sum_before)
                 quote = {"k": "quote", "s": symbol, "T": time.time_ns(), "u": market.last}
                 quote |= {"b": "99.75", "B": "1"}
-                for client, keys in list(self._clients.items()):
+                for number, (client, keys) in enumerate(list(self._clients.items())):
                     if f"book.{symbol}" in keys:
-                        self._strike(client, symbol, payload, fault)
+                        is_struck = self.strikes_all or number == 0
+                        self._strike(client, symbol, payload, fault if is_struck else "")
                     if f"quotes.{symbol}" in keys:
                         self._send(client, quote)
 

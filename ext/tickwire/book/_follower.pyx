@@ -10,10 +10,16 @@ Rules of this file
   same and the numbers are the symbol's own (`is_shared`), the changes of all are taken; a hole is
   no break then before another connection has had time to fill it.
 - A chain of a whole connection breaks all symbols that belong to it.
+- Where several connections bring the same and the numbers are not the symbol's own (`takes_turns`),
+  a message of all is known by its text. The first copy of a change is taken from whichever
+  connection is *in step*: it began the book, or has brought a copy of a change that was taken, or
+  another one has brought the last of its own that was not. All that such a one brings afterwards is
+  the book's next change, or a copy. A hole, or the end of a connection, puts it out of step and
+  costs nothing while another one is in step; only the last one breaks the book.
 """
 
 cimport cython
-from libc.stdint cimport INT64_MIN, int32_t, int64_t
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -26,6 +32,11 @@ from tickwire.book._splice import VERDICTS
 
 cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
+
+cdef enum:
+    # After so long a connection that has brought a snapshot, and no change, is in step with one
+    # that has brought none either.
+    QUIET_NS = 1_000_000_000
 
 cdef enum Phase:
     UNSEEN = 0
@@ -71,19 +82,34 @@ cdef class BookFollower:
         self.spec.restart = INT64_MIN if restart is None else restart
         self.is_numbered = chain in NUMBERED
         self.counts_all = chain == "per_connection"
+        self.takes_turns = not self.is_numbered and begin == "in_band"
         self.begins_anyhow = begin != "in_band"
         self.goes_on_anyhow = begin == "empty"
         self.broken_connections = []
         self.symbols = NULL
+        self.witnesses = NULL
         self.n_symbols = 0
 
     def __dealloc__(self):
         free(self.symbols)
+        free(self.witnesses)
 
     cdef bint grow(self, int64_t n) noexcept nogil:
         # Only when a new symbol comes; doubling keeps it rare.
         cdef int64_t size = max(n, 2 * self.n_symbols, 64)
-        cdef Followed* larger = <Followed*> realloc(self.symbols, <size_t> size * sizeof(Followed))
+        cdef Followed* larger
+        cdef Witness* more
+        cdef int64_t i
+        if self.takes_turns:
+            more = <Witness*> realloc(
+                self.witnesses, <size_t> (size * MOST_WITNESSES) * sizeof(Witness)
+            )
+            if more == NULL:
+                return False
+            self.witnesses = more
+            for i in range(self.n_symbols * MOST_WITNESSES, size * MOST_WITNESSES):
+                more[i].conn = -1
+        larger = <Followed*> realloc(self.symbols, <size_t> size * sizeof(Followed))
         if larger == NULL:
             return False
         memset(larger + self.n_symbols, 0, <size_t> (size - self.n_symbols) * sizeof(Followed))
@@ -102,11 +128,13 @@ cdef class BookFollower:
         return REFUSE
 
     cdef int admit(
-        self, int32_t symbol, const Delta* delta, bint is_snapshot, int32_t conn, int64_t ts_recv_ns
+        self, int32_t symbol, const Delta* delta, bint is_snapshot, int32_t conn,
+        int64_t ts_recv_ns, uint64_t hash
     ) noexcept nogil:
         """Say whether a message of a book may be published.
 
-        Shape    one message; `symbol` is its code in the feed's dictionary, >= 0.
+        Shape    one message; `symbol` is its code in the feed's dictionary, >= 0; `hash` is that
+                 of its text, where other connections may bring it too.
         Units    the venue's numbers, INT64_MIN where it sent none; ns since the epoch.
         Returns  ADMIT or REFUSE. Never raises.
         Threads  the decoder's only.
@@ -125,19 +153,27 @@ cdef class BookFollower:
             if is_others and self.is_shared and self.is_numbered and delta.last <= state.last_id \
                     and delta.last != self.spec.restart and not state.is_ahead:
                 return self.refuse()
-            return self.start(state, delta, conn, ts_recv_ns)
+            # Without a hash it is no leg: another connection brings nothing any more.
+            if hash != 0 and self.takes_turns and state.phase == Phase.LIVE and \
+                    self.pass_on(symbol, conn):
+                self.witness(symbol, conn, True)
+                return self.refuse()
+            return self.start(symbol, delta, conn, ts_recv_ns)
         if state.phase != Phase.LIVE:
             if self.goes_on_anyhow or (self.begins_anyhow and state.phase == Phase.UNSEEN):
-                return self.start(state, delta, conn, ts_recv_ns)
+                return self.start(symbol, delta, conn, ts_recv_ns)
             self.enter(state, Phase.WAITING)
             return self.refuse()
-        if is_others and not (self.is_shared and self.is_numbered):
+        if self.takes_turns:
+            if not self.is_turn(symbol, conn, hash):
+                return self.refuse()
+        elif is_others and not (self.is_shared and self.is_numbered):
             return self.refuse()
         relation = self.follow(&self.spec, state.last_id, delta)
         if relation == OLD:
             return self.refuse()
         if relation == HOLE:
-            return self.hole(state, delta, conn, ts_recv_ns)
+            return self.hole(symbol, delta, conn, ts_recv_ns)
         self.n_ahead -= state.is_ahead
         state.is_ahead = False
         state.last_id = delta.last
@@ -146,8 +182,16 @@ cdef class BookFollower:
         return ADMIT
 
     cdef int start(
-        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+        self, int32_t symbol, const Delta* delta, int32_t conn, int64_t ts_recv_ns
     ) noexcept nogil:
+        cdef Followed* state = &self.symbols[symbol]
+        cdef int i
+        if self.takes_turns:
+            # What the others brought before this snapshot says nothing about it.
+            for i in range(MOST_WITNESSES):
+                self.witnesses[symbol * MOST_WITNESSES + i].is_in_step = False
+            self.witness(symbol, conn, True).is_in_step = True
+            state.begun_mono_ns = tw_mono_ns()
         self.enter(state, Phase.LIVE)
         state.conn = conn
         state.last_id = delta.last
@@ -156,9 +200,107 @@ cdef class BookFollower:
         self.n_begun += 1
         return ADMIT
 
+    # Turns.
+
+    cdef Witness* witness(self, int32_t symbol, int32_t conn, bint adds) noexcept nogil:
+        # What is known of a connection that brings a symbol, or NULL. `adds`: it begins anew, where
+        # need be in the place of the oldest.
+        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
+        cdef Witness* found = NULL
+        cdef int i
+        for i in range(MOST_WITNESSES):
+            if all[i].conn == conn:
+                found = &all[i]
+                break
+        if found == NULL and adds:
+            found = all
+            for i in range(1, MOST_WITNESSES):
+                if all[i].conn < found.conn:
+                    found = &all[i]
+        if adds:
+            found.conn = conn
+            found.is_in_step = found.has_pending = False
+            found.begun_ns = tw_mono_ns()
+        return found
+
+    cdef Witness* heir(self, int32_t symbol, int32_t conn, bint may_be_quiet) noexcept nogil:
+        # Another connection from which the symbol's changes can be taken, or NULL.
+        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
+        cdef int64_t now_ns
+        cdef int i
+        for i in range(MOST_WITNESSES):
+            if all[i].conn >= 0 and all[i].conn != conn and all[i].is_in_step:
+                return &all[i]
+        if not may_be_quiet:
+            return NULL
+        now_ns = tw_mono_ns()
+        for i in range(MOST_WITNESSES):
+            if all[i].conn >= 0 and all[i].conn != conn and not all[i].has_pending and \
+                    now_ns - all[i].begun_ns >= QUIET_NS:
+                return &all[i]
+        return NULL
+
+    cdef bint is_turn(self, int32_t symbol, int32_t conn, uint64_t hash) noexcept nogil:
+        # Whether a change of a connection is to be taken, and who is in step by it.
+        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
+        cdef Witness* own = self.witness(symbol, conn, False)
+        cdef int i
+        if own == NULL:
+            return False
+        if not own.is_in_step:
+            own.has_pending = hash != 0
+            own.pending = hash
+            return False
+        for i in range(MOST_WITNESSES if hash != 0 else 0):
+            if all[i].has_pending and all[i].pending == hash and all[i].conn != conn:
+                all[i].has_pending = False
+                all[i].is_in_step = all[i].conn >= 0
+        return True
+
+    cdef bint pass_on(self, int32_t symbol, int32_t conn) noexcept nogil:
+        # Let another connection have a symbol; False where none could go on with it.
+        cdef Followed* state = &self.symbols[symbol]
+        cdef Witness* next = self.heir(symbol, conn, True)
+        if next == NULL:
+            return False
+        next.is_in_step = True
+        if state.conn == conn:
+            state.conn = next.conn
+        return True
+
+    cdef bint has(self, int32_t symbol, int64_t mono_ns) noexcept nogil:
+        if not 0 <= symbol < self.n_symbols:
+            return False
+        return self.symbols[symbol].phase == Phase.LIVE and \
+            mono_ns >= self.symbols[symbol].begun_mono_ns
+
+    cdef void keep_step(self, int32_t symbol, int32_t conn) noexcept nogil:
+        cdef Witness* own = self.witness(symbol, conn, False)
+        if own == NULL:
+            own = self.witness(symbol, conn, True)
+        own.is_in_step = True
+        own.has_pending = False
+
+    def leave(self, int32_t symbol, int32_t conn) -> None:
+        """Note that a connection has ended, and others bring the symbol: one of them goes on.
+
+        Where none is in step with it, its chain breaks.
+        """
+        cdef Witness* own
+        if not self.takes_turns or not 0 <= symbol < self.n_symbols:
+            return
+        own = self.witness(symbol, conn, False)
+        if own != NULL:
+            own.conn = -1
+            own.is_in_step = own.has_pending = False
+        if self.symbols[symbol].phase == Phase.LIVE and self.symbols[symbol].conn == conn:
+            if not self.pass_on(symbol, conn):
+                self.break_chain(&self.symbols[symbol], 0, Cause.CONNECTION)
+
     cdef int hole(
-        self, Followed* state, const Delta* delta, int32_t conn, int64_t ts_recv_ns
+        self, int32_t symbol, const Delta* delta, int32_t conn, int64_t ts_recv_ns
     ) noexcept nogil:
+        cdef Followed* state = &self.symbols[symbol]
         if self.is_shared and self.is_numbered:
             if delta.last <= state.last_id:
                 return self.refuse()    # behind, by more than one
@@ -174,7 +316,7 @@ cdef class BookFollower:
                 state, missing_of(self.chain, &self.spec, state.last_id, delta), Cause.NUMBERS
             )
         if self.goes_on_anyhow:
-            return self.start(state, delta, conn, ts_recv_ns)
+            return self.start(symbol, delta, conn, ts_recv_ns)
         return self.refuse()
 
     cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil:
@@ -199,7 +341,17 @@ cdef class BookFollower:
         self, int32_t conn, int64_t n_missing, int64_t good_ns, int64_t found_ns
     ) except -1:
         cdef int64_t code
+        cdef Witness* own
+        cdef bint has_heir
         for code in range(self.n_symbols):
+            has_heir = False
+            if self.takes_turns and self.symbols[code].phase == Phase.LIVE:
+                own = self.witness(<int32_t> code, conn, False)
+                has_heir = self.pass_on(<int32_t> code, conn)
+                if own != NULL and has_heir:
+                    self.witness(<int32_t> code, conn, True)    # out of step
+            if has_heir:
+                continue
             if self.symbols[code].phase == Phase.LIVE and self.symbols[code].conn == conn:
                 self.symbols[code].good_ns = good_ns
                 self.break_chain(&self.symbols[code], n_missing, Cause.CONNECTION)
@@ -212,6 +364,7 @@ cdef class BookFollower:
     def offer(
         self, int32_t symbol, *, int64_t first=INT64_MIN, int64_t last=INT64_MIN,
         int64_t prev=INT64_MIN, bint is_snapshot=False, int32_t conn=0, int64_t ts_recv=0,
+        uint64_t text_hash=0,
     ) -> str:
         """Ask as the decoder does.
 
@@ -225,6 +378,8 @@ cdef class BookFollower:
             Whether it is one.
         conn, ts_recv
             Its connection, and when it came.
+        text_hash
+            Of its text, where other connections may bring it too.
 
         Returns
         -------
@@ -232,7 +387,39 @@ cdef class BookFollower:
             `admit` or `refuse`.
         """
         cdef Delta delta = Delta(first=first, last=last, prev=prev)
-        return VERDICTS[self.admit(symbol, &delta, is_snapshot, conn, ts_recv)]
+        return VERDICTS[self.admit(symbol, &delta, is_snapshot, conn, ts_recv, text_hash)]
+
+    def copy(self, int32_t symbol, int32_t conn, int64_t mono_ns) -> bool:
+        """Offer a copy of a change, as the decoder does.
+
+        Parameters
+        ----------
+        symbol, conn
+            The symbol's code, and the connection that brings it.
+        mono_ns
+            When the first copy was taken, by the monotonic clock.
+
+        Returns
+        -------
+        bool
+            Whether it is left out; False where that was before the book's snapshot.
+        """
+        if not self.has(symbol, mono_ns):
+            return False
+        self.keep_step(symbol, conn)
+        return True
+
+    def break_counted(self, int32_t conn, int64_t n_missing, int64_t good_ns, int64_t found_ns):
+        """Note a hole of a connection, as the decoder does.
+
+        Parameters
+        ----------
+        conn, n_missing
+            The connection, and how many of its messages are missing.
+        good_ns, found_ns
+            `ts_recv` of the last message before, and of the first one after.
+        """
+        self.break_connection(conn, n_missing, good_ns, found_ns)
 
     def give_up_holes(self, int64_t wait_ns):
         """Break the chains whose hole no connection has filled in some time.
@@ -309,8 +496,12 @@ cdef class BookFollower:
 
     def reset(self, int32_t symbol) -> None:
         """Forget a symbol: its connection has ended, or it is asked for again."""
+        cdef int i
         if 0 <= symbol < self.n_symbols:
             self.enter(&self.symbols[symbol], Phase.UNSEEN)
+            for i in range(MOST_WITNESSES if self.takes_turns else 0):
+                self.witnesses[symbol * MOST_WITNESSES + i].conn = -1
+                self.witnesses[symbol * MOST_WITNESSES + i].is_in_step = False
 
     def phase(self, int32_t symbol) -> str:
         """Give where a symbol stands: `unseen`, `waiting` or `live`."""

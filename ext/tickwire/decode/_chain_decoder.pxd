@@ -27,9 +27,15 @@ cdef class ChainDecoder:
     cdef int size_column
     cdef int16_t ask                # the code of its side
     cdef int16_t bid
+    # Of the message of a leg that is being taken; 0 of a connection that is none.
+    cdef uint64_t hash
+    cdef int64_t number             # the connection's count, as `hash_of` has found it
+    cdef int32_t admitted           # the symbol whose change was; -1: none was
 
     # A message counts, where a connection's messages are counted; False: it has come before.
     cdef bint count(self, Connection connection, int32_t number, Outcome outcome) noexcept nogil
+    # A copy of another connection's message counts as well, by the number in its text.
+    cdef void count_copy(self, Connection connection) noexcept nogil
     # Of a message's text without its number: copies of other connections have others.
     cdef uint64_t hash_of(self, Leg leg, const uint8_t* payload, size_t n) noexcept nogil
     # Staged rows of a book are to be published; False: they were taken back.
@@ -38,6 +44,7 @@ cdef class ChainDecoder:
     ) noexcept nogil
 
     cdef int64_t value(self, int32_t register) noexcept nogil
+    cdef bint count_on(self, Connection connection, int64_t count) noexcept nogil
     cdef bint verify(
         self, RouteOp* route, int32_t symbol, bint is_snapshot, const uint8_t* payload, size_t n
     ) noexcept nogil

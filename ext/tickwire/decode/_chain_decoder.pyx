@@ -59,6 +59,7 @@ cdef class ChainDecoder:
         self.key = f'"{program.number}":'.encode() if program.number.isidentifier() else b""
         self.key_text = self.key
         self.n_key = len(self.key)
+        self.admitted = -1
         self.ask = sides.code("ask")
         self.bid = sides.code("bid")
         for number, table in enumerate(program.tables):
@@ -83,7 +84,7 @@ cdef class ChainDecoder:
         Memory   none; a break is noted in a list.
         Source   docs/design.md, "Books".
         """
-        cdef int64_t count, n_missing
+        cdef int64_t count
         if not self.follower.counts_all:
             return True
         if number == UNROUTED or outcome != DONE:
@@ -92,6 +93,18 @@ cdef class ChainDecoder:
         count = self.value(self.stage.program.routes[number].number)
         if count == INT64_MIN:
             return True
+        return self.count_on(connection, count)
+
+    cdef void count_copy(self, Connection connection) noexcept nogil:
+        if not self.follower.counts_all:
+            return
+        if self.number == INT64_MIN:
+            connection.n_uncounted += 1     # it has a number all the same
+        else:
+            self.count_on(connection, self.number)
+
+    cdef bint count_on(self, Connection connection, int64_t count) noexcept nogil:
+        cdef int64_t n_missing
         if connection.is_counted:
             if count <= connection.count:
                 self.follower.n_withheld += 1
@@ -120,6 +133,8 @@ cdef class ChainDecoder:
         """
         cdef const uint8_t* at = NULL
         cdef size_t n_before, n_digits
+        cdef int64_t number = 0
+        self.number = INT64_MIN
         if self.n_key:
             at = <const uint8_t*>memmem(payload, n, self.key_text, self.n_key)
         if at == NULL:
@@ -129,7 +144,11 @@ cdef class ChainDecoder:
         while n_before + n_digits < n and (
             payload[n_before + n_digits] == c' ' or 48 <= payload[n_before + n_digits] <= 57
         ):
+            if payload[n_before + n_digits] != c' ':
+                number = 10 * number + payload[n_before + n_digits] - 48
             n_digits += 1
+        if 0 < n_digits < 19:
+            self.number = number
         return leg.hash_of(payload, n_before) * <uint64_t>0x9E3779B97F4A7C15 ^ leg.hash_of(
             payload + n_before + n_digits, n - n_before - n_digits
         )
@@ -149,6 +168,7 @@ cdef class ChainDecoder:
         cdef int32_t symbol = <int32_t>self.value(route.splice_symbol)
         cdef bint is_snapshot = route.splice_is_snapshot
         cdef Delta delta
+        self.admitted = -1
         if not self.stage.is_allowed(symbol):
             return True     # it has no rows, and no book
         if route.splice_flag >= 0:
@@ -157,11 +177,13 @@ cdef class ChainDecoder:
         delta.last = self.value(route.splice_last)
         delta.prev = self.value(route.splice_prev)
         if self.follower.admit(
-            symbol, &delta, is_snapshot, connection.conn, connection.ts_recv_ns
+            symbol, &delta, is_snapshot, connection.conn, connection.ts_recv_ns, self.hash
         ) != ADMIT:
             self.stage.rollback(route)
             return False
         if self.checksums is None or self.verify(route, symbol, is_snapshot, payload, n):
+            # Connections have a snapshot each: that of one is no copy of another's.
+            self.admitted = -1 if is_snapshot else symbol
             return True
         self.follower.mismatch(symbol)
         self.stage.rollback(route)

@@ -14,6 +14,9 @@ cdef class Connection(Handler):
     cdef bint is_counted
     cdef int64_t count
     cdef int64_t n_uncounted
+    # Set by who has reported its end: rows that came before it may be decoded later, but nothing of
+    # it begins a book any more.
+    cdef public bint has_ended
     cdef Labels labels
     cdef list events                        # (kind, payload), for the session
 

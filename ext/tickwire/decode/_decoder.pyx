@@ -238,23 +238,40 @@ cdef class Decoder:
         cdef int64_t n_refused = self.n_refused
         cdef int32_t route
         cdef int verdict
+        cdef int32_t book = -1
         if self.chains is not None:
             hash = self.chains.hash_of(connection.leg, payload, n)
         else:
             hash = connection.leg.hash_of(payload, n)
         if not self.limit.spent and connection.leg.is_copy(hash, connection.mono_ns):
-            connection.note_message()
-            connection.n_uncounted += 1     # it has a number all the same
-            return Verdict.TAKEN
+            book = connection.leg.legs.copied_book
+            if self.chains is None or book < 0 or self.chains.follower.has(
+                book, connection.leg.legs.copied_ns
+            ):
+                connection.note_message()
+                if self.chains is not None:
+                    self.chains.count_copy(connection)
+                    if book >= 0:
+                        self.chains.follower.keep_step(book, connection.conn)
+                return Verdict.TAKEN
+        book = -1
+        if self.chains is not None:
+            self.chains.admitted = -1
+            self.chains.hash = hash
         verdict = self.take(connection, payload, n)
+        if self.chains is not None:
+            self.chains.hash = 0
+            if self.chains.follower.takes_turns:
+                book = self.chains.admitted
         # What cannot be decoded may be one leg's fault alone.
         route = self.router.last
         if self.n_in_read != n_before and self.n_refused == n_refused and not (
-            # Whose snapshot came last decides which connection's changes a book takes.
-            self.chains is not None and route != UNROUTED and self.bytecode.routes[route].spliced
+            # A change that was not taken may come again by a connection whose turn it is.
+            book < 0 and self.chains is not None and route != UNROUTED
+            and self.bytecode.routes[route].spliced
         ):
             connection.leg.note(
-                hash, connection.mono_ns, route != UNROUTED and self.repeats[route]
+                hash, connection.mono_ns, route != UNROUTED and self.repeats[route], book
             )
         return verdict
 
@@ -301,7 +318,9 @@ cdef class Decoder:
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
                     self.stage.rollback(route)
                     return self.refuse(connection, MISSING, payload, n)
-                if self.books is not None:
+                if connection.has_ended:
+                    self.stage.rollback(route)
+                elif self.books is not None:
                     self.books.admit(connection, route, payload, n)
                 else:
                     self.chains.admit(connection, route, payload, n)

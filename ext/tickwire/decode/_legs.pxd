@@ -18,7 +18,7 @@ A message that counts not at all, because a ring is full, is not remembered: it 
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.observe._histogram cimport Histogram
 
@@ -36,6 +36,7 @@ cdef struct Print:
     uint8_t n                       # messages of this text: 1 where it does not repeat
     uint8_t repeats                 # another message may have the same text
     uint8_t is_dead                 # a later place in the log has it
+    int32_t book                    # the symbol of the book that it changed; -1: of none
 
 
 @cython.final
@@ -57,11 +58,16 @@ cdef class Legs:
     cdef int64_t n_lost[MAX_LEGS]
     cdef int64_t n_refused[MAX_LEGS]
     cdef list lateness              # of each, a Histogram or None
+    # Of the last copy: the book that its message changed, or -1, and when that was taken.
+    cdef int32_t copied_book
+    cdef int64_t copied_ns
 
     # Whether a message is a copy of one that has been taken, and is to be left out.
     cdef bint is_copy(self, Leg leg, uint64_t hash, int64_t mono_ns) noexcept nogil
-    # A message that is none has been taken.
-    cdef void note(self, Leg leg, uint64_t hash, int64_t mono_ns, bint repeats) noexcept nogil
+    # A message that is none has been taken; `book`: the symbol of the book that it changed, or -1.
+    cdef void note(
+        self, Leg leg, uint64_t hash, int64_t mono_ns, bint repeats, int32_t book
+    ) noexcept nogil
 
     cdef Print* find(self, uint64_t hash) noexcept nogil
     cdef int64_t position_of(self, const Print* found) noexcept nogil
@@ -84,4 +90,4 @@ cdef class Leg:
     # Of a message's text.
     cdef uint64_t hash_of(self, const uint8_t* text, size_t n) noexcept nogil
     cdef bint is_copy(self, uint64_t hash, int64_t mono_ns) noexcept nogil
-    cdef void note(self, uint64_t hash, int64_t mono_ns, bint repeats) noexcept nogil
+    cdef void note(self, uint64_t hash, int64_t mono_ns, bint repeats, int32_t book) noexcept nogil

@@ -1,6 +1,6 @@
 """The memory of messages that the legs of a source share; the theory is in the declaration."""
 
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -141,6 +141,7 @@ cdef class Legs:
         cdef int slot = leg.slot
         if slot < 0:
             return False
+        self.copied_book = -1
         if self.behind[slot]:
             self.n_refused[leg.number] += 1
             return True
@@ -149,6 +150,8 @@ cdef class Legs:
             return False
         if found.repeats and found.copies[slot] >= found.n:
             return False
+        self.copied_book = found.book
+        self.copied_ns = found.mono_ns
         position = self.position_of(found)
         if position > self.newest[slot]:
             self.newest[slot] = position
@@ -161,7 +164,9 @@ cdef class Legs:
             found.copies[slot] += 1
         return True
 
-    cdef void note(self, Leg leg, uint64_t hash, int64_t mono_ns, bint repeats) noexcept nogil:
+    cdef void note(
+        self, Leg leg, uint64_t hash, int64_t mono_ns, bint repeats, int32_t book
+    ) noexcept nogil:
         """Remember a message that has been taken, which was no copy.
 
         Shape    one message, by the hash of its text.
@@ -199,6 +204,7 @@ cdef class Legs:
         before.n += 1
         before.copies[slot] = before.n
         before.mono_ns = mono_ns
+        before.book = book
         self.prints[self.end & (self.capacity - 1)] = before
         self.put(self.end)
         self.newest[slot] = self.end
@@ -319,8 +325,8 @@ cdef class Leg:
     cdef bint is_copy(self, uint64_t hash, int64_t mono_ns) noexcept nogil:
         return self.legs.is_copy(self, hash, mono_ns)
 
-    cdef void note(self, uint64_t hash, int64_t mono_ns, bint repeats) noexcept nogil:
-        self.legs.note(self, hash, mono_ns, repeats)
+    cdef void note(self, uint64_t hash, int64_t mono_ns, bint repeats, int32_t book) noexcept nogil:
+        self.legs.note(self, hash, mono_ns, repeats, book)
 
     def leave(self):
         """Be no leg any more, because the connection has ended; what it has not brought is lost."""
@@ -364,5 +370,5 @@ cdef class Leg:
         cdef uint64_t hash = self.hash_of(&text[0], text.shape[0])
         if self.is_copy(hash, mono_ns):
             return False
-        self.note(hash, mono_ns, repeats)
+        self.note(hash, mono_ns, repeats, -1)
         return True

@@ -33,6 +33,9 @@ class BookFollower:
     @property
     def counts_all(self) -> bool:
         """Whether the chain is a connection's."""
+    @property
+    def takes_turns(self) -> bool:
+        """Whether connections that bring the same take turns: their numbers are their own."""
     def offer(
         self,
         symbol: int,
@@ -43,7 +46,14 @@ class BookFollower:
         is_snapshot: bool = False,
         conn: int = 0,
         ts_recv: int = 0,
+        text_hash: int = 0,
     ) -> Literal["admit", "refuse"]: ...
+    def copy(self, symbol: int, conn: int, mono_ns: int) -> bool:
+        """Offer a copy of a change; False where it was taken before the book's snapshot."""
+    def break_counted(self, conn: int, n_missing: int, good_ns: int, found_ns: int) -> None:
+        """Note a hole of a connection."""
+    def leave(self, symbol: int, conn: int) -> None:
+        """Note that a connection has ended, and others bring the symbol."""
     def give_up_holes(self, wait_ns: int) -> None:
         """Break the chains whose hole no connection has filled in some time; 0: break all."""
     def waiting(self) -> list[int]: ...

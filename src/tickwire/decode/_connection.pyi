@@ -10,6 +10,7 @@ class Connection(Handler):
 
     @property
     def conn(self) -> int: ...
+    has_ended: bool
     @property
     def first_message_ns(self) -> int:
         """ts_recv of the first data message, 0 before it."""

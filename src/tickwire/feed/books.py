@@ -102,6 +102,10 @@ class Books:
         """Note which connection brings the deltas of these symbols."""
         self._conns.update(dict.fromkeys(symbols, conn))
 
+    def on_left(self, symbols: tuple[str, ...], conn: int, other: int) -> None:
+        """Note that a connection has ended, and another one brings these symbols."""
+        self.on_connected(symbols, other)
+
     def share(self, is_shared: bool) -> None:
         """Note whether several connections bring the same changes."""
         self._splice.is_shared = is_shared

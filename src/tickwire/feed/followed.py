@@ -120,6 +120,16 @@ class FollowedBooks:
                 self._follower.hand_over(self._symbols.code(symbol), conn)
             self._conns[symbol] = conn
 
+    def on_left(self, symbols: tuple[str, ...], conn: int, other: int) -> None:
+        """Note that a connection has ended, and another one brings these symbols."""
+        if not self._follower.takes_turns:
+            self.on_connected(symbols, other)
+            return
+        self.look()
+        for symbol in symbols:
+            self._follower.leave(self._symbols.code(symbol), conn)
+            self._conns[symbol] = other
+
     def on_disconnected(self, symbols: tuple[str, ...]) -> None:
         """Forget these symbols' chains: a new connection begins with a snapshot."""
         self.look()
@@ -177,6 +187,7 @@ class FollowedBooks:
             for conn, n_missing, since_ns, until_ns in self._follower.take_broken_connections():
                 text = f"{n_missing} messages of the connection are missing"
                 _log.warning("messages are missing", venue=self._venue.name, conn=conn, n=n_missing)
+                self._metrics.counter("connection_holes").add()
                 self._gaps.missed(conn, since_ns, until_ns, text)
             for code, what, at_ns, lost, _conn in self._follower.take_news():
                 symbol = self._symbols.value(code)

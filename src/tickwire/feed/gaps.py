@@ -54,6 +54,7 @@ class GapObserver(SessionObserver):
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Open the gaps of all streams of a connection."""
         if reason in WANTED_ENDS:
+            self._gaps.stopped(self._number)
             return
         if reason == "paused":
             self._gaps.disconnected(self._number, PAUSED, detail, behind_since_ns=None)

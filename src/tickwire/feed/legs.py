@@ -98,6 +98,7 @@ class LegGroup(SessionObserver):
         self._on_shared = on_shared
         self._on_closing = on_closing
         self._open: dict[Session, set[str]] = {}  # to the keys that are acknowledged
+        self._handlers: dict[Session, ConnectionDecoder] = {}
         self._changing: set[Leg] = set()
         self._next_left = 0  # the leg that is left next, where streams are silent
 
@@ -172,6 +173,8 @@ class LegGroup(SessionObserver):
         self._open.pop(session, None)
         is_first = not self._open
         self._open[session] = set()
+        if (handler := _handler(session)) is not None:
+            self._handlers[session] = handler
         if self._is_redundant:
             self._join(session)
         if is_first:
@@ -198,6 +201,7 @@ class LegGroup(SessionObserver):
         handler = _handler(session)
         if handler is not None and handler.leg is not None:
             handler.leg.complete()
+        self._gaps.completed(self._number, conn)
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Let the streams hear of a refusal where no other leg has the subscription."""
@@ -229,9 +233,10 @@ class LegGroup(SessionObserver):
     def disconnected(self, session: Session, conn: int, reason: str, detail: str) -> None:
         """Let the streams hear of the end of the last connection that brought them."""
         keys = self._open.pop(session, set())
-        handler = _handler(session)
+        handler = self._handlers.pop(session, None)
         if handler is not None:
             handler.leave()
+            handler.has_ended = True  # what waits for room in a ring comes later
         self._gaps.left(self._number, conn)
         if session in self.replaced:
             reason, detail = REPLACED, detail or "by another connection"
@@ -240,7 +245,7 @@ class LegGroup(SessionObserver):
                 self._lose(session, keys, f"{reason}: {detail}")
             if self._books is not None:
                 other = next(iter(self._open))
-                self._books.on_connected(self.spliced, other.conn)
+                self._books.on_left(self.spliced, conn, other.conn)
         else:
             if self._books is not None:
                 self._books.on_disconnected(self.spliced)

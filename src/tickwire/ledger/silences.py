@@ -16,6 +16,7 @@ Rules of this file
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
 - An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
   times the longest silence, the time between is a gap too, however short.
+- A silence that still lasts when a session is stopped is too long by the same measure.
 - A stream whose venue numbers its rows needs no such gap: the numbers have told.
 - What was declared teaches nothing, however often it comes: a venue that stalls again and again
   is declared each time. Only where a stream is silent so for more than half of a window, that is
@@ -249,6 +250,23 @@ class Silences:
                 continue
             text = f"no row for {late_ns / 1e9:.3f} s after it was acknowledged"
             self._record(stream, since, first, text)
+
+    def stopped(self, session: int) -> None:
+        """Write the silences that last while a session stops: no row will end them."""
+        if not self._floor_ns:
+            return
+        now = self._gaps.ledger.now()
+        for stream in self._index.of_session(session):
+            usual_ns = self._usual_ns(stream)
+            if usual_ns is None or stream.gap is not None or stream.is_spliced:
+                continue
+            since = self._gaps.last_good(stream)
+            silent_ns = now.mono_ns - since.mono_ns
+            if silent_ns <= max(TIMES * usual_ns, self._floor_ns):
+                continue
+            if self._held_ns.get(session, 0) < since.mono_ns:
+                text = f"silent for {silent_ns / 1e9:.3f} s when it was stopped"
+                self._record(stream, since, now, text)
 
     def _usual_ns(self, stream: StreamState) -> int | None:
         """Give the longest silence of a stream; None where that is not known yet."""

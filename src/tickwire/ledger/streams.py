@@ -21,6 +21,7 @@ from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName
 from tickwire.ledger.jumps import Jumps
 from tickwire.ledger.ledger import Ledger
+from tickwire.ledger.leg_holes import LegHole, LegHoles
 from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
 from tickwire.ledger.reasons import (
     DECODE_ERROR,
@@ -100,6 +101,7 @@ class StreamGaps:
         self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
         self._live: dict[int, set[int]] = defaultdict(set)  # connections of each session
+        self._leg_holes = LegHoles()
         self._half_undecoded: dict[int, set[int]] = {}  # by message: the connections that had it
 
     # What there is.
@@ -190,6 +192,11 @@ class StreamGaps:
     def left(self, session: int, conn: int) -> None:
         """Note that a connection has ended; others of its session may go on."""
         self._live[session].discard(conn)
+        self._leg_holes.left(session, conn, self._ledger.now().recv_ns)
+
+    def completed(self, session: int, conn: int) -> None:
+        """Note that a connection brings all of its session from now on."""
+        self._leg_holes.completed(session, conn, self._ledger.now().recv_ns)
 
     def connected(self, session: int, conn: int, leg: int = 0) -> None:
         """Note that a session has a connection; to be called before that brings rows."""
@@ -247,7 +254,8 @@ class StreamGaps:
     def missed(self, conn: int, since_ns: int, until_ns: int, detail: str) -> None:
         """Note that messages of a connection are missing, and not whose.
 
-        Each of its streams may miss rows between the two; books have chains of their own.
+        Each of its streams may miss rows between the two; books have chains of their own. Where
+        another connection brings the same, that is decided later (`leg_holes`).
 
         Parameters
         ----------
@@ -261,14 +269,23 @@ class StreamGaps:
         session = self._index.session_of(conn)
         if session is None:
             return
-        end = self._gaps.moment_of(until_ns)
-        for stream in self._index.of_session(session):
+        hole = LegHole(session, conn, since_ns, until_ns, detail, self._ledger.monotonic())
+        if self._leg_holes.has_others(hole):
+            self._leg_holes.wait(hole)
+        else:
+            self._declare(hole)
+
+    def _declare(self, hole: LegHole) -> None:
+        end = self._gaps.moment_of(hole.until_ns)
+        for stream in self._index.of_session(hole.session):
             if stream.is_spliced or stream.gap is not None or not self._gaps.is_known(stream):
                 continue
-            start = self._gaps.moment_of(since_ns)
+            start = self._gaps.moment_of(hole.since_ns)
             if stream.since is not None and stream.since.mono_ns > start.mono_ns:
                 start = stream.since
-            self._gaps.open(stream, SEQUENCE, start=start, detail=detail)
+            if start.mono_ns >= end.mono_ns and hole.since_ns < hole.until_ns:
+                continue  # another gap says so
+            self._gaps.open(stream, SEQUENCE, start=start, detail=hole.detail)
             self._gaps.close(stream, max(end, start, key=lambda moment: moment.mono_ns))
 
     def suspended(self, session: int, key: str, detail: str) -> None:
@@ -298,6 +315,11 @@ class StreamGaps:
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)  # the connection may have ended an earlier gap
             self._gaps.open(stream, reason, detail=detail, not_after_ns=behind_since_ns)
+
+    def stopped(self, session: int) -> None:
+        """Note that a connection was closed because the feed stops."""
+        self._look_before_gaps()
+        self._silences.stopped(session)
 
     def aborted(self, session: int, *, behind_since_ns: int | None = None) -> None:
         """Note that nothing is read any more though the connection is open: the process ends.
@@ -381,6 +403,8 @@ class StreamGaps:
         self._silences.look()
         if self._jumps is not None:
             self._jumps.look()
+        for hole in self._leg_holes.take(self._ledger.monotonic()):
+            self._declare(hole)
         self._gaps.look_at_repeats()
         self.books.look()
 
@@ -398,6 +422,8 @@ class StreamGaps:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
         self._has_ended = True
         self._look_before_gaps()
+        for hole in self._leg_holes.take(self._ledger.monotonic(), is_last=True):
+            self._declare(hole)
         self.books.look(is_last=True)
         now = self._ledger.now()
         for stream in self._gaps.streams:

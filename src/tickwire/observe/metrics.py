@@ -124,6 +124,12 @@ METRICS = (
         _SOURCE,
         "withheld_book_messages",
     ),
+    counter(
+        "connection_holes",
+        "Holes in the numbers of a connection whose messages are counted.",
+        _SOURCE,
+        "connection_holes",
+    ),
     counter("book_checksums", "Checksums of books that were looked at.", _SOURCE),
     counter(
         "book_checksum_mismatches",
