@@ -61,7 +61,7 @@ class Turns:
 
     def offer(self, conn: int, print_: int = 0, *, is_snapshot: bool = False) -> str:
         return self.follower.offer(
-            0, conn=conn, hash=print_ or 1000 + conn, is_snapshot=is_snapshot
+            0, conn=conn, text_hash=print_ or 1000 + conn, is_snapshot=is_snapshot
         )
 
     def copy(self, conn: int) -> None:
