@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import threading
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -151,3 +153,37 @@ def test_a_waiter_that_raises_does_not_keep_others_asleep(
     assert ring.append(text="a")
     assert calls == ["woken"]
     assert raised == [OSError]
+
+
+@pytest.mark.parametrize("wakes", ["rows", "room"])
+def test_what_a_signal_s_handler_raises_in_a_waiter_is_raised_again(wakes: str) -> None:
+    """It was written to stderr, and Ctrl-C had no effect; who waited was perhaps never woken."""
+    calls: list[str] = []
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def waiter() -> None:
+        if not calls:
+            calls.append("interrupted")
+            signal.raise_signal(signal.SIGUSR1)
+        calls.append("woken")
+
+    ring, consumer = full_ring()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - wherever Python code runs next
+            if wakes == "rows":
+                take(consumer)
+                ring.arm(waiter)
+                ring.arm(lambda: calls.append("other"))
+                stage(ring)
+                ring.publish()
+            else:
+                assert ring.wait_for_room(waiter)
+                take(consumer)
+            for _ in range(1000):
+                pass
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert calls == ["interrupted", "woken"] + ["other"] * (wakes == "rows")

@@ -27,10 +27,10 @@ cdef class Layout:
 @cython.freelist(16)
 cdef class Batch:
     cdef Layout layout
-    cdef Rows* data                 # owned until `arrow` does; NULL: pyarrow did not take them
+    cdef Rows* data                 # owned, with `arrow`; NULL: it is none of a feed's
     cdef int64_t first              # rows before were dropped while they were copied
     cdef readonly int64_t num_rows
-    cdef object arrow               # the RecordBatch, once it was asked for: it keeps the memory
+    cdef object arrow               # the RecordBatch, once it was asked for
 
     cdef int place_of(self, object key) except -1
     cdef object rows(self)

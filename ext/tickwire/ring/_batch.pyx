@@ -5,8 +5,8 @@ Rules of this file
 - A batch is the memory that `copy_extent` fills and nothing else: no object per column. What is
   asked for is made then: a column's numpy array, the value of a row, the pyarrow.RecordBatch.
 - Memory is kept by what looks at it: arrays and rows keep the batch. It is never written again.
-- pyarrow takes the rows over when the RecordBatch is made; they can still be read, for the batch
-  keeps the RecordBatch.
+- The RecordBatch is one more owner of the rows: where there is no memory to make it, the batch is
+  as it was.
 """
 
 cimport cython
@@ -143,7 +143,7 @@ cdef class Batch:
         raise TypeError("batches come from a feed")
 
     def __dealloc__(self):
-        if self.data != NULL and self.arrow is None:
+        if self.data != NULL:
             free_rows(self.data)
 
     def __len__(self):
@@ -154,7 +154,7 @@ cdef class Batch:
 
     cdef int place_of(self, object key) except -1:
         if self.data == NULL:
-            raise ValueError("the batch has no rows: pyarrow did not take them")
+            raise ValueError("the batch has no rows: it is none of a feed's")
         if isinstance(key, str):
             place = self.layout.places.get(key)
             if place is None:
@@ -250,13 +250,8 @@ cdef class Batch:
             self.place_of(0)
             array = export_rows(self.data, &self.layout.form, NULL)
             if array == NULL:
-                self.data = NULL  # as below
                 raise MemoryError("no memory for a record batch")
-            try:
-                arrow = import_batch(array, self.layout.schema)
-            except BaseException:
-                self.data = NULL  # pyarrow has released it
-                raise
+            arrow = import_batch(array, self.layout.schema)
             self.arrow = arrow.slice(self.first) if self.first else arrow
         return self.arrow
 

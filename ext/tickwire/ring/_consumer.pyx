@@ -175,13 +175,12 @@ cdef class Consumer(Attachment):
         cdef Layout layout
         try:
             layout = self.find_layout()
-        except BaseException:
+            array = export_rows(rows, &layout.form, self.core.mapping if borrows else NULL)
+            if array == NULL:
+                raise MemoryError("no memory for a record batch")
+            return import_batch(array, self.ring.schema)
+        finally:
             free_rows(rows)
-            raise
-        array = export_rows(rows, &layout.form, self.core.mapping if borrows else NULL)
-        if array == NULL:
-            raise MemoryError("no memory for a record batch")
-        return import_batch(array, self.ring.schema)
 
     cdef Layout find_layout(self):
         if self.layout is None:
@@ -236,14 +235,16 @@ cdef class Consumer(Attachment):
                 rows = copy_extent(self.core, &self.extent, False)
         else:
             rows = copy_extent(self.core, &self.extent, False)
-        if rows != NULL:
+        try:
+            if rows == NULL:
+                raise MemoryError("no memory for a record batch")
+            batch = self.import_rows(rows, False)
             self.note_runs(first, self.extent.stop)
             tw_store_release(&self.gate.taken, self.extent.stop)
-        tw_store_release(&self.gate.value, at)
-        self.tell_room()  # a ring that drops waits for leases
-        if rows == NULL:
-            raise MemoryError("no memory for a record batch")
-        return self.import_rows(rows, False)
+        finally:
+            tw_store_release(&self.gate.value, at)
+            self.tell_room()  # a ring that drops waits for leases
+        return batch
 
     def commit(self):
         """Release the rows that were taken; nothing happens where they were released already.

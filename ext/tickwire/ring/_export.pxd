@@ -33,6 +33,7 @@ cdef struct ColumnData:
 
 # Rows in memory of their own; the columns follow, then what was copied.
 cdef struct Rows:
+    int64_t refs                        # owners: who has copied them, and Arrow's struct
     int64_t n_rows
     int size_class                      # of its memory, for tw_pool_give
     ColumnData columns[1]
@@ -48,9 +49,9 @@ cdef void measure(const tw_ring* ring, int64_t first, int64_t stop, Extent* exte
 # The rows measured; NULL: no memory. `borrow`: numbers, times and codes stay in the ring's memory,
 # and the rows must not wrap.
 cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil
+# One owner less; the last one frees them.
 cdef void free_rows(Rows* rows) noexcept nogil
-# Rows as Arrow's struct, which owns them from then on, and keeps `borrowed`. NULL: no memory, and
-# the rows are freed.
+# Rows as Arrow's struct, one more owner of them, which keeps `borrowed`. NULL: no memory.
 cdef ArrowArray* export_rows(Rows* rows, const Form* form, tw_mapping* borrowed) noexcept nogil
-# Hand a batch to pyarrow; it owns the array from then on.
+# Hand a batch to pyarrow. Where that fails, the array is released.
 cdef object import_batch(ArrowArray* array, object schema)

@@ -89,7 +89,7 @@ cdef struct Batch:
     ArrowArray array                # first, so that a Batch* is an ArrowArray*
     int64_t refs                    # arrays not released yet
     const void* no_buffers[1]
-    Rows* rows                      # owned
+    Rows* rows                      # owned, perhaps with others
     int size_class                  # of its memory, for tw_pool_give
     int n_kept
     tw_mapping* kept[MAX_COLUMNS + 1]
@@ -186,6 +186,7 @@ cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) n
     )
     if rows == NULL:
         return NULL
+    rows.refs = 1
     rows.n_rows = n
     rows.size_class = size_class
     memset(rows.columns, 0, n_columns * sizeof(ColumnData))
@@ -205,7 +206,8 @@ cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) n
 
 
 cdef void free_rows(Rows* rows) noexcept nogil:
-    tw_pool_give(rows, rows.size_class)
+    if tw_add(&rows.refs, -1) == 0:
+        tw_pool_give(rows, rows.size_class)
 
 
 cdef ArrowArray* export_rows(Rows* rows, const Form* form, tw_mapping* borrowed) noexcept nogil:
@@ -217,8 +219,8 @@ cdef ArrowArray* export_rows(Rows* rows, const Form* form, tw_mapping* borrowed)
         <size_t> line(children_at + n_columns * <int64_t> sizeof(void*)), &size_class
     )
     if memory == NULL:
-        free_rows(rows)
         return NULL
+    tw_add(&rows.refs, 1)
     memset(memory, 0, <size_t> children_at)
     cdef Batch* batch = <Batch*> memory
     batch.rows = rows
@@ -423,4 +425,12 @@ cdef void add_dictionary(
 
 
 cdef object import_batch(ArrowArray* array, object schema):
-    return import_from_c(<uintptr_t> array, schema)
+    # Moved, as the interface allows: pyarrow may fail before it has taken the array, or after, and
+    # then the array's own memory is gone.
+    cdef ArrowArray moved = array[0]
+    array.release = NULL
+    try:
+        return import_from_c(<uintptr_t> &moved, schema)
+    finally:
+        if moved.release != NULL:
+            moved.release(&moved)

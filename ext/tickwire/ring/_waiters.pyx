@@ -4,16 +4,57 @@ Rules of this file
 ------------------
 - A callback is called once: for rows in the writer's thread, inside `publish`; for room in the
   consumer's.
+- What a callback raises is reported and keeps no other one from being called. What a signal's
+  handler raises inside of it (KeyboardInterrupt, SystemExit) is raised again in the main thread,
+  as soon as Python code runs there; the callback, which it may have cut short, is called again.
 """
 
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport INT64_MAX, int64_t
 
 from tickwire.ring._memory cimport tw_fence, tw_store_relaxed
 
 
+cdef extern from "Python.h":
+    PyObject* PyObject_CallNoArgs(object function) noexcept  # NULL: it has raised
+    int Py_AddPendingCall(int (*function)(void*) except -1, void* argument) noexcept
+
+
 cdef void call(object waiter) noexcept:
     # Publishing has no caller to raise to, and the other waiters must be woken too.
+    cdef PyObject* result = PyObject_CallNoArgs(waiter)
+    if result == NULL:
+        note_failure(waiter)
+    Py_XDECREF(result)
+
+
+cdef int raised() except -1:
+    # As the caller of what has raised.
+    return -1
+
+
+cdef void note_failure(object waiter) noexcept:
+    try:
+        raised()
+    except Exception:
+        raise  # which reports it
+    except BaseException as error:
+        call_again(waiter)  # first: else what is raised again is raised in there
+        Py_INCREF(error)
+        if Py_AddPendingCall(raise_again, <void*> error) != 0:  # too many wait
+            Py_DECREF(error)
+            raise
+
+
+cdef void call_again(object waiter) noexcept:
     waiter()
+
+
+cdef int raise_again(void* kept) except -1:
+    error = <object> kept
+    Py_DECREF(error)
+    raise error
 
 
 cdef class Waiters:
