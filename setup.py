@@ -58,7 +58,7 @@ if profile not in PROFILES:
 directives, compile_flags, link_flags, macros = PROFILES[profile]
 
 NAMED = re.compile(
-    r'(?:extern from|#include) "(tickwire/[^"]+)"'  # a header of ours, in Cython or in C
+    r'(?:extern from|#include) "(tickwire/[^"]+)"'  # our own header, in Cython or in C
     r"|^(?:from (tickwire\.[\w.]+) cimport)",
     re.MULTILINE,
 )
