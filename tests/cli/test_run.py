@@ -232,7 +232,7 @@ def test_what_cannot_be_decoded_is_quarantined_and_the_feed_goes_on(tmp_path: Pa
 
 
 def test_a_disconnect_leaves_a_gap_for_each_stream_and_the_feed_comes_back(tmp_path: Path) -> None:
-    with exchange([trades(0, 10), trades(5, 20)]) as server:
+    with exchange([trades(0, 10), trades(5, 20)], n_requests=2) as server:
         config = write_config(
             tmp_path, source(server.ws_url, channels=["trades", "quotes"], backoff_max_s=0.2)
         )

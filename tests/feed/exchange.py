@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+FIRST_S = 30.0
 QUIET_S = 0.2  # no subscribe request for so long: they have all come
 
 
@@ -62,6 +64,8 @@ class Exchange:
         Answers a request of the client.
     snapshots
         Symbol to the body of its REST snapshot.
+    n_requests
+        So many are waited for, however slow the client is; others are, while they come quickly.
 
     Attributes
     ----------
@@ -74,10 +78,12 @@ class Exchange:
         plays: Sequence[Iterable[bytes]],
         answer: Any,
         snapshots: Mapping[str, bytes] | None = None,
+        n_requests: int = 1,
     ) -> None:
         self.plays = plays
         self.answer = answer
         self.snapshots = dict(snapshots or {})
+        self.n_requests = n_requests
         self.n_connections = 0
         self.played = threading.Event()
         self.serves_snapshots = threading.Event()
@@ -92,7 +98,7 @@ class Exchange:
             number = self.n_connections
             self.n_connections += 1
         with suppress(ConnectionClosed):
-            self._answer_all(connection, first_timeout_s=30)
+            self._answer_all(connection)
             for payload in self.plays[min(number, len(self.plays) - 1)]:
                 connection.send(payload, text=True)
             if number + 1 < len(self.plays):
@@ -102,12 +108,11 @@ class Exchange:
             while True:
                 self._reply(connection, connection.recv())
 
-    def _answer_all(self, connection: ServerConnection, first_timeout_s: float) -> None:
-        timeout_s = first_timeout_s
+    def _answer_all(self, connection: ServerConnection) -> None:
         with suppress(TimeoutError):
-            while True:
+            for number in count(1):
+                timeout_s = FIRST_S if number <= self.n_requests else QUIET_S
                 self._reply(connection, connection.recv(timeout_s))
-                timeout_s = QUIET_S
 
     def _reply(self, connection: ServerConnection, text: str | bytes) -> None:
         request = json.loads(text)
@@ -124,9 +129,10 @@ def exchange(
     snapshots: Mapping[str, bytes] | None = None,
     tls: ssl.SSLContext | None = None,
     port: int = 0,
+    n_requests: int = 1,
 ) -> Iterator[Exchange]:
     """Serve an exchange, on a port of the system's choice; its REST side is never TLS."""
-    made = Exchange(plays, answer, snapshots)
+    made = Exchange(plays, answer, snapshots, n_requests)
     with ExitStack() as stack:
         server = stack.enter_context(
             serve(
