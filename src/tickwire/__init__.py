@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
+    from tickwire.sinks import RawSettings as RawSink
     from tickwire.supervise import Coordinator, EmergencyEvent, ManagedTask, TaskManager, TaskStatus
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "QueueEmpty",
     "QueueFull",
     "QueueShutDown",
+    "RawSink",
     "ReconnectEvent",
     "Row",
     "RowConsumer",
@@ -102,6 +104,7 @@ _HOMES = {
     "ManagedTask": ("tickwire.supervise", "ManagedTask"),
     "MetricsSettings": ("tickwire.config", "MetricsSettings"),
     "ParquetSink": ("tickwire.sinks.parquet", "ParquetSettings"),
+    "RawSink": ("tickwire.sinks.raw", "RawSettings"),
     "QueueEmpty": ("tickwire.feed", "QueueEmpty"),
     "QueueFull": ("tickwire.feed", "QueueFull"),
     "QueueShutDown": ("tickwire.feed", "QueueShutDown"),

@@ -119,6 +119,14 @@ def hidden(text: str) -> str:
     return text[: -len(forms[0])] + "..." if is_cut else text
 
 
+def hidden_whole(text: str) -> str:
+    """Give a text of any length with `***` in the place of every secret."""
+    for form in _found_by:
+        if form in text:
+            text = text.replace(form, HIDDEN)
+    return text
+
+
 def shown(text: str, longest: int = MAX_SHOWN_CHARACTERS) -> str:
     """Give a text from elsewhere as it may be shown: no secret, on one line, not too long."""
     # Cut after secrets are gone: half of one is not recognised.

@@ -12,6 +12,7 @@ import tickwire
 from tickwire.feed import put_off
 from tickwire.feed.put_off import FIRST_CALM_S, PutOff
 from tickwire.observe import Metrics
+from tickwire.sinks import RawSettings
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -101,3 +102,29 @@ def test_a_feed_whose_consumer_blocks_puts_housekeeping_off_and_says_so(
                 assert probe.text_age_s == 0.0
 
     run(main())
+
+
+def test_a_recording_is_given_up_before_rows_are() -> None:
+    raw = RawSettings(path="nowhere", memory_mb=1).make_sink("feed")
+    now_s, depth = 1000.0, 0.0
+    metrics = Metrics()
+    steps = PutOff(metrics, [raw], lambda: depth, clock=lambda: now_s)
+    for seconds, depth in ((10, 0.7), (2, 0.9)):  # noqa: B007 - `steps` reads it
+        for _ in range(seconds):
+            now_s += 1
+            steps.look(is_paused=False)
+    assert steps.is_taken
+    assert not raw.recorder.buffer.is_suspended
+    for _ in range(3):
+        now_s += 1
+        steps.look(is_paused=True)
+    assert raw.recorder.buffer.is_suspended
+    depth = 0.1
+    for _ in range(round(FIRST_CALM_S) + 1):
+        now_s += 1
+        steps.look(is_paused=False)
+    assert not raw.recorder.buffer.is_suspended
+    assert metrics.registry.by("degradations", "step", "change")["recording"] == {
+        "degraded": 1,
+        "restored": 1,
+    }

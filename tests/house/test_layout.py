@@ -34,6 +34,7 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
+    "capture/_record_buffer": "net/bench_recorded",
     "book/_held": "book/bench_splice",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",

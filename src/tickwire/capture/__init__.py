@@ -1,10 +1,21 @@
-"""Reads and writes captures.
+"""Reads and writes captures and recordings.
 
-Knows nothing of: who plays them. Words: capture, message, answer, receive time.
-Its C part: nowhere.
+Knows nothing of: who plays them. Words: capture, recording, block, message, answer, receive time.
+Its C part: ext/tickwire/capture.
 """
 
 from tickwire.capture.reader import Capture, Event, Message, RestAnswer
+from tickwire.capture.recorder import Recorder
+from tickwire.capture.recording import Recording, Row
 from tickwire.capture.writer import CaptureWriter
 
-__all__ = ["Capture", "CaptureWriter", "Event", "Message", "RestAnswer"]
+__all__ = [
+    "Capture",
+    "CaptureWriter",
+    "Event",
+    "Message",
+    "Recorder",
+    "Recording",
+    "RestAnswer",
+    "Row",
+]

@@ -25,6 +25,7 @@ from tickwire.cli.doctor import doctor
 from tickwire.cli.driving import EMERGENCY, LAST_FLUSH_S
 from tickwire.cli.emergency import emergency
 from tickwire.cli.logs import LogFormat, set_up_logs
+from tickwire.cli.record import record
 from tickwire.cli.replay import replay
 from tickwire.cli.run import run
 from tickwire.cli.sim import sim
@@ -53,7 +54,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, status, book, emergency, sim, replay, doctor, coverage, symbols):
+for command in (
+    run,
+    record,
+    check,
+    status,
+    book,
+    emergency,
+    sim,
+    replay,
+    doctor,
+    coverage,
+    symbols,
+):
     app.command()(command)
 app.add_typer(bench)
 app.add_typer(venue, name="venue")

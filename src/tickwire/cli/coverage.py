@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tickwire.cli.times import time_ns
 from tickwire.errors import TickwireError
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-# Digits of a second past the microsecond, which `datetime` does not read.
-_NS = re.compile(r"(\.\d{6})(\d{1,3})")
 
 
 def coverage(
@@ -46,7 +42,7 @@ def coverage(
     """Say how much of the time each stream is complete, missing, or not verifiable."""
     from tickwire.ledger.coverage import Bounds, coverage_sql
 
-    bounds = Bounds(_ns(from_, "--from"), _ns(to, "--to"))
+    bounds = Bounds(time_ns(from_, "--from"), time_ns(to, "--to"))
     if as_sql:
         for name, path in _outputs(source):
             with _opened(path) as (_, relations):
@@ -228,21 +224,3 @@ def _share(share: float | None) -> str:
     if 0 < percent < 0.001:
         return "<0.001%"
     return ">99.999%" if 99.999 < percent < 100 else f"{percent:.3f}%"
-
-
-def _ns(text: str | None, option: str) -> int | None:
-    """Read a time as ns since the epoch."""
-    if text is None:
-        return None
-    try:
-        time = datetime.datetime.fromisoformat(_NS.sub(r"\1", text))
-    except ValueError:
-        raise typer.BadParameter(
-            f"is {text!r}, should be ISO 8601, such as 2026-01-31T12:00", param_hint=option
-        ) from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=datetime.UTC)
-    since = time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    below_us = _NS.search(text)
-    ns = int(below_us[2].ljust(3, "0")) if below_us else 0
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000 + ns

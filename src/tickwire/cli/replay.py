@@ -13,17 +13,29 @@ import typer
 from tickwire.cli.live import UPDATES_PER_S
 from tickwire.cli.sim import factor_of
 from tickwire.cli.terminal import TERMINAL
+from tickwire.cli.times import time_ns
 
 if TYPE_CHECKING:
     from tickwire.feed.replaying import Replay
 
 
 def replay(
-    capture: Annotated[Path, typer.Argument(help="The capture, .jsonl or .jsonl.zst.")],
+    capture: Annotated[
+        Path,
+        typer.Argument(help="A capture, .jsonl or .jsonl.zst, or the folder of a recording."),
+    ],
     config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
     speed: Annotated[
         str, typer.Option(metavar="X", help="Times the capture's own pace; max does not wait.")
     ] = "max",
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", help="Of a recording, from this time on: ISO 8601; UTC by default."),
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Of a recording, before this time.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Of a recording, this source: its number, or a venue.")
+    ] = None,
     summary: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
@@ -44,15 +56,22 @@ def replay(
         ),
     ] = False,
 ) -> None:
-    """Decode a capture; the same capture gives the same rows every time."""
+    """Decode a capture or a recording; the same one gives the same rows every time."""
     from tickwire.cli.driving import drive
     from tickwire.feed import FeedHandler
     from tickwire.feed.planning import load_whole
-    from tickwire.feed.replaying import Replay
+    from tickwire.feed.recorded_replay import replay_of
 
     factor = factor_of(speed)
     feed = FeedHandler(load_whole(config), replays=True)
-    played = Replay(feed, capture, speed=factor)
+    played = replay_of(
+        feed,
+        capture,
+        speed=factor,
+        from_ns=time_ns(from_, "--from"),
+        to_ns=time_ns(to, "--to"),
+        source=source,
+    )
     with _progress(played):
         drive(feed, played.run, summary, strict=strict, debug=debug)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from pydantic import (
     Field,
@@ -258,6 +258,8 @@ class SinkSettings(Section):
     tables
         Those to write; all where left out.
     """
+
+    takes_tables: ClassVar[bool] = True  # False: it records messages
 
     type: str
     name: SinkName

@@ -126,6 +126,9 @@ class Backfiller:
         self._failures = failures
         self._given_up = metrics.counter("backfills_given_up")
         self._unfinished: set[Hole] = set()
+        # Called with the trades that were published: kind of message, text, symbol, when they came,
+        # connection, and whether their ids are remembered.
+        self.on_answer: Callable[[str, bytes, str, int, int, bool], None] | None = None
 
     async def run(self, rest: Rest, next_conn: Callable[[], int]) -> None:
         """Fill holes as they are found, until cancelled.
@@ -360,9 +363,10 @@ class _Fetch:
             if filling.conn < 0:
                 filling.conn = self._next_conn()
                 owner.note_begin(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
+            trades = f"[{','.join(text for _, text in wanted)}]".encode()
             taken = owner.decoder.backfills.take(
                 self._rule.message,
-                f"[{','.join(text for _, text in wanted)}]".encode(),
+                trades,
                 symbol=filling.symbol,
                 ts_recv=ts_recv,
                 conn=filling.conn,
@@ -370,6 +374,10 @@ class _Fetch:
             )
             if taken is None:
                 await asyncio.sleep(FULL_RING_S)
+        if owner.on_answer is not None:
+            owner.on_answer(
+                self._rule.message, trades, filling.symbol, ts_recv, filling.conn, self._is_open
+            )
         n_rows, begin_ns, self._last_ns = taken
         self._begin_ns = self._begin_ns or begin_ns
         self._n_ids += len(wanted)

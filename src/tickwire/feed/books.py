@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -97,6 +98,8 @@ class Books:
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
+        # Called with each answer that the books took: URL, body, when it came, and connection.
+        self.on_answer: Callable[[str, bytes, int, int], None] | None = None
 
     def on_connected(self, symbols: tuple[str, ...], conn: int) -> None:
         """Note which connection brings the deltas of these symbols."""
@@ -215,6 +218,11 @@ class Books:
             self._gaps.spliced(symbol, ts_recv)
         return outcome
 
+    def answered(self, symbol: str, url: str, payload: bytes, ts_recv: int) -> None:
+        """Note that the books have taken an answer, whatever it was worth to them."""
+        if self.on_answer is not None:
+            self.on_answer(url, payload, ts_recv, self._conns.get(symbol, 0))
+
     def failed(self, symbol: str, error: TickwireError) -> None:
         """Write down that a snapshot could not be had; a gap is open from the first time on."""
         self.look()
@@ -275,11 +283,13 @@ async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
     backoff = Backoff(FIRST_RETRY_S, MAX_RETRY_S, at_once=0)
     while True:
         try:
-            payload, ts_recv = await rest.get(request_url(rest_url, books.url_path(symbol)))
+            url = request_url(rest_url, books.url_path(symbol))
+            payload, ts_recv = await rest.get(url)
             outcome = books.offer(symbol, payload, ts_recv)
             while outcome == "full":
                 await asyncio.sleep(FULL_RING_S)
                 outcome = books.offer(symbol, payload, ts_recv)
+            books.answered(symbol, url, payload, ts_recv)
             if outcome in ("spliced", "unwanted"):
                 return
             books.outdated(symbol)

@@ -105,8 +105,23 @@ def check_alerts(config: Config, problems: list[str]) -> None:
             problems.append(config.problem(f"{key}.when", wrong))
 
 
+def check_recording(config: Config, problems: list[str]) -> None:
+    """Refuse a second recording, and one of tables."""
+    recording = [index for index, sink in enumerate(config.sinks) if not sink.takes_tables]
+    for index in recording:
+        key = config.key("sink", index)
+        if index != recording[0]:
+            first = config.key("sink", recording[0])
+            wrong = f"records messages like {first}, should be the only one"
+            problems.append(config.problem(key, wrong))
+        if config.sinks[index].tables is not None:
+            wrong = "is given, should be left out: this sink records messages, not tables"
+            problems.append(config.problem(f"{key}.tables", wrong))
+
+
 def check_sinks(config: Config, problems: list[str]) -> None:
     """Refuse sinks of one name or target, and tables that there are not."""
+    check_recording(config, problems)
     seen: dict[str, int] = {}
     targets: dict[str, int] = {}
     for index, sink in enumerate(config.sinks):

@@ -332,4 +332,6 @@ def _merged_tables(
 
 
 def _tables_of(sink: SinkSettings, tables: dict[str, Table]) -> tuple[str, ...]:
+    if not sink.takes_tables:
+        return ()
     return tuple(name for name in tables if sink.tables is None or name in sink.tables)

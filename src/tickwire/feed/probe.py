@@ -21,7 +21,6 @@ from tickwire._version import __version__
 from tickwire.config import Context
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.put_off import REUSE_S
-from tickwire.feed.put_off import TEXT as PUT_OFF
 from tickwire.feed.running import RunningFeed
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.staleness import some
@@ -203,7 +202,7 @@ class FeedProbe:
         found.append(
             _component("rings", [f"{name} is full and stops the feed" for name in waiting])
         )
-        put_off = [PUT_OFF] if self._feed.housekeeping.put_off.is_taken else []
+        put_off = self._feed.housekeeping.put_off.texts
         found.append(_component("housekeeping", put_off))
         found.append(_component("ledger", self._gaps()))
         found.append(_component("tasks", self._failing_tasks()))

@@ -61,14 +61,25 @@ class Replay:
         self.path = Path(path)
         self.on_progress: Callable[[int, int], None] | None = None
         self._feed = feed
-        self._capture = Capture.open(path)
-        self._speed = speed if isinstance(speed, float | int) and self._capture.has_times else None
+        self._speed = speed if isinstance(speed, float | int) else None
+        self._open()
+        self._began: tuple[float, int] | None = None  # by the clock here, and there
         self._now_ns = 0
         self._decoders: dict[int, list[ConnectionDecoder]] = {}
         self._is_interrupted = False
         self.n_messages = 0
         self._n_known_elsewhere = 0  # unknown to a source, but not to all, or unknown twice
         self._log = get_logger("tickwire.replay")
+
+    def _open(self) -> None:
+        self._capture = Capture.open(self.path)
+        if not self._capture.has_times:
+            self._speed = None
+
+    @property
+    def _n_total(self) -> int | None:
+        """How many messages there are; None where that is not known."""
+        return self._capture.n_messages
 
     async def run(self) -> list[str]:
         """Start the feed, play everything, and stop the feed; log the totals.
@@ -118,7 +129,7 @@ class Replay:
         )
         problems = []
         if self._is_interrupted:
-            total = self._capture.n_messages
+            total = self._n_total
             of = "" if total is None else f"{self.n_messages:,} of "
             n = self.n_messages if total is None else total
             problems.append(f"interrupted after {of}{counted(n, 'message')}")
@@ -128,31 +139,38 @@ class Replay:
         return problems
 
     async def _play(self, pipeline: Pipeline) -> None:
-        began_s = time.monotonic()
-        first_ns: int | None = None
         n_events = 0
         for event in self._capture.events():
-            if n_events % TURN_EVENTS == 0:
-                self._tell_progress(n_events)
-                for source in pipeline.sources:
-                    source.gaps.look()
-                if pipeline.kept_books is not None:
-                    pipeline.kept_books.look()
-                await asyncio.sleep(0)
-                if self._feed.is_stopping:
-                    return
+            if not await self._may_go_on(pipeline, n_events, event.recv_ns):
+                return
             n_events += 1
-            self._now_ns = event.recv_ns
-            if self._speed is not None:
-                first_ns = event.recv_ns if first_ns is None else first_ns
-                due_s = began_s + (event.recv_ns - first_ns) / 1e9 / self._speed
-                await self._wait_until(due_s)
-                if self._feed.is_stopping:
-                    return
             if isinstance(event, Message):
                 await self._offer_message(pipeline, event)
             else:
                 await self._offer_answer(pipeline, event)
+        await self._end(pipeline, n_events)
+
+    async def _may_go_on(self, pipeline: Pipeline, n_events: int, recv_ns: int) -> bool:
+        """Give the loop its turns, and wait until an event is due; False where the feed stops."""
+        if n_events % TURN_EVENTS == 0:
+            self._tell_progress(n_events)
+            for source in pipeline.sources:
+                source.gaps.look()
+            if pipeline.kept_books is not None:
+                pipeline.kept_books.look()
+            await asyncio.sleep(0)
+            if self._feed.is_stopping:
+                return False
+        self._now_ns = recv_ns
+        if self._speed is not None:
+            if self._began is None:
+                self._began = time.monotonic(), recv_ns
+            began_s, first_ns = self._began
+            await self._wait_until(began_s + (recv_ns - first_ns) / 1e9 / self._speed)
+        return not self._feed.is_stopping
+
+    async def _end(self, pipeline: Pipeline, n_events: int) -> None:
+        """Let in what is held, and end gaps and books."""
         for source in pipeline.sources:
             await self._release_held(source)
             if source.books is not None:
@@ -230,7 +248,7 @@ class Replay:
     def _tell_progress(self, n_events: int) -> None:
         if self.on_progress is None:
             return
-        total = self._capture.n_messages
+        total = self._n_total
         if total is not None:
             self.on_progress(min(n_events, total), total)
         else:

@@ -29,6 +29,7 @@ from tickwire.feed.opening import open_sinks
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
+from tickwire.feed.recording import described
 from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
@@ -38,7 +39,7 @@ from tickwire.feed.symbols import check_symbols
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.sinks import Sink
+from tickwire.sinks import RawSink, Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import LISTED
@@ -121,7 +122,8 @@ class RunningFeed:
             self._state.close()
             raise
         self._committed = Committed(positions, self.pipeline, self.sinks, self.sources)
-        self._shared = SharedByVenue(self.pipeline)
+        raw = [sink for sink in self.sinks if isinstance(sink, RawSink)]
+        self._shared = SharedByVenue(self.pipeline, raw[0].recorder if raw else None)
         if not replays:
             self.sources += [
                 self._shared.live_source(source, self._state.next_conn)
@@ -334,6 +336,8 @@ class RunningFeed:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.failures = self.failures
+            if isinstance(sink, RawSink):
+                sink.sources = [described(source.settings) for source in self.plan.sources]
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
+from tickwire.capture import Recorder
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import SourcePlan
 from tickwire.feed.sources import LiveSource
@@ -22,10 +23,13 @@ class SharedByVenue:
     ----------
     pipeline
         The feed's.
+    recorder
+        Records what its sources receive; None: nothing does.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, recorder: Recorder | None = None) -> None:
         self._pipeline = pipeline
+        self._recorder = recorder
         self._connects: dict[str, WindowLimiter] = {}  # by venue, as the other limits
         self._requests: dict[str, WindowLimiter] = {}
         self._rest_limits: dict[str, WindowLimiter] = {}
@@ -56,6 +60,7 @@ class SharedByVenue:
             self._breakers,
             self.rest_of(source.plan),
             self._backfill_rest_of(source.plan),
+            self._recorder,
         )
 
     def _backfill_rest_of(self, source: SourcePlan) -> SourceRest | None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
+from tickwire.capture import Recorder
 from tickwire.feed.books import Books, fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
@@ -22,6 +23,7 @@ from tickwire.feed.followed import FollowedBooks, repair_books
 from tickwire.feed.legs import Leg, LegGroup, legs_of
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
+from tickwire.feed.recording import SourceRecorder
 from tickwire.feed.session_events import SessionEvents
 from tickwire.ledger import Ledger
 from tickwire.logs import get_logger
@@ -59,6 +61,8 @@ class LiveSource:
         Fetches snapshots, shared by all sources of the venue.
     backfill_rest
         Fetches missed trades, where they are to be had.
+    recorder
+        Records what comes; None: nothing does.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class LiveSource:
         breakers: Breakers,
         rest: SourceRest,
         backfill_rest: SourceRest | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.plan = pipeline.plan
         self.name = f"{pipeline.metrics.labels['source']} {self.plan.venue.name}"
@@ -85,6 +90,14 @@ class LiveSource:
         self._events = SessionEvents(self.plan.venue.name, ledger)
         self._tasks: dict[Session, ManagedTask[None]] = {}
         self._task_manager: TaskManager | None = None
+        self._recorder = None
+        if recorder is not None:
+            number = int(pipeline.metrics.labels["source"])
+            self._recorder = SourceRecorder(recorder, number, self.plan.venue.name, self._leg_of)
+            if isinstance(self.books, Books):
+                self.books.on_answer = self._recorder.snapshot
+            if self._backfiller is not None:
+                self._backfiller.on_answer = self._recorder.backfill
         self._session_settings = SessionSettings(
             self.plan.settings,
             connects=connects,
@@ -92,6 +105,7 @@ class LiveSource:
             breakers=breakers,
             failures=self._failures,
             rests=self._metrics.histogram("rest_to_read_seconds"),
+            recorder=self._recorder,
         )
         self._next_conn = next_conn
         self._rest = rest
@@ -367,6 +381,18 @@ class LiveSource:
             group.add(session, spare)
         return group
 
+    @property
+    def _recorders(self) -> tuple[SourceRecorder, ...]:
+        return () if self._recorder is None else (self._recorder,)
+
+    def _leg_of(self, session: Session) -> tuple[int, int]:
+        """Give the number of a session's streams, and its place among those that bring them."""
+        return next(
+            (number, group.sessions.index(session))
+            for number, group in enumerate(self.groups)
+            if session in group.sessions
+        )
+
     def _share_books(self) -> None:
         if self.books is not None:
             self.books.share(any(group.is_shared for group in self.groups))
@@ -384,7 +410,7 @@ class LiveSource:
             plan.subscriptions,
             make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
             next_conn=self._next_conn,
-            observers=(self._events, group),
+            observers=(*self._recorders, self._events, group),
             metrics=self._metrics,
             delivers=staleness.delivers,
             settings=self._session_settings,

@@ -5,6 +5,7 @@ handshake, receive buffer. Its C part: ext/tickwire/net.
 """
 
 from tickwire.net._receiver import Receiver
+from tickwire.net._recorded import RecordedHandler
 from tickwire.net.client import WebSocket, connect
 from tickwire.net.connection import Connection
 from tickwire.net.ending import Ending
@@ -16,6 +17,7 @@ __all__ = [
     "Connection",
     "Ending",
     "Receiver",
+    "RecordedHandler",
     "WebSocket",
     "connect",
     "open_connection",

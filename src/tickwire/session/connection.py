@@ -133,9 +133,12 @@ class SessionConnection:
             As of `open_connection`.
         """
         options = self._settings.options
+        handler = cast(Handler, self.handler)
+        if self._settings.recorder is not None:
+            handler = self._settings.recorder.recorded(handler, self.conn, url)
         connection = await open_connection(
             url,
-            cast(Handler, self.handler),
+            handler,
             options,
             compression=self._offer(),
             frames=self._venue.frames,
@@ -301,7 +304,7 @@ class SessionConnection:
         if connection is None or not connection.is_open:
             await asyncio.Event().wait()  # the end of the connection ends this too
             return
-        connection.send_text(text)
+        self._send_text(connection, text)
         timeout_s = self._settings.options.subscribe_timeout_s
         try:
             async with awake_timeout(timeout_s):
@@ -311,6 +314,11 @@ class SessionConnection:
             self._warn(f"the venue takes no requests: {unsent} bytes wait to be sent")
         except OSError:  # reported by the end of the connection
             pass
+
+    def _send_text(self, connection: Connection, text: str) -> None:
+        connection.send_text(text)
+        if self._settings.recorder is not None:
+            self._settings.recorder.sent(self.conn, text)
 
     async def _watch(self, connection: Connection) -> float:
         heartbeat = self._settings.heartbeat or self._venue.heartbeat
@@ -340,7 +348,7 @@ class SessionConnection:
                 # A peer that asks and does not read must not make our write buffer grow.
                 if reply.answer is not None and self.connection and self.connection.may_answer():
                     self._pacer.charge()
-                    self.connection.send_text(reply.answer)
+                    self._send_text(self.connection, reply.answer)
                 if reply.closing:
                     self._on_closing(reply.text)
                 elif self._subscriber is not None:

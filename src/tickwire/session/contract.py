@@ -15,6 +15,7 @@ from tickwire.session.pacing import WindowLimiter
 from tickwire.session.reconnect import HEALTHY_S
 from tickwire.supervise import Breakers, Failures
 from tickwire.venues.base import Heartbeat
+from tickwire.wire import Handler
 
 
 class SessionHandler(Protocol):
@@ -31,6 +32,16 @@ class SessionHandler(Protocol):
 
     def take_events(self) -> list[tuple[str, bytes]]:
         """Give the messages for the session since the last call: (kind, payload)."""
+
+
+class MessageRecorder(Protocol):
+    """Records what a session's connections receive and send."""
+
+    def recorded(self, handler: Handler, conn: int, url: str) -> Handler:
+        """Give what takes a connection's messages in the place of its handler."""
+
+    def sent(self, conn: int, text: str) -> None:
+        """Take a message that is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,8 @@ class SessionSettings:
         How long a connection must have been fully subscribed to have been well.
     rests
         Gets how long connections rested before a read, where the source coalesces them.
+    recorder
+        Records messages; None: nothing does.
     rng
         Gives the jitter.
     clock, sleep
@@ -77,6 +90,7 @@ class SessionSettings:
     unreachable_delay_s: float = 3.0
     healthy_s: float = HEALTHY_S
     rests: Histogram | None = None
+    recorder: MessageRecorder | None = None
     rng: random.Random | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep

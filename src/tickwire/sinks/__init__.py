@@ -1,4 +1,4 @@
-"""Record batches to DuckDB, Parquet and Arrow IPC, each on its own thread.
+"""Record batches to DuckDB, Parquet and Arrow IPC, messages to recordings, each on its thread.
 
 Each sink's settings stand beside it; the entry points of the group `tickwire.sinks` name them, so
 that `config` finds a sink by its type. Knows nothing of: where batches come from.
@@ -10,6 +10,7 @@ from tickwire.sinks.duckdb import DuckDBSettings, DuckDBSink
 from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.ipc import IpcSettings, IpcSink
 from tickwire.sinks.parquet import ParquetSettings, ParquetSink
+from tickwire.sinks.raw import RawSettings, RawSink
 from tickwire.sinks.stalls import Stalls
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "IpcSink",
     "ParquetSettings",
     "ParquetSink",
+    "RawSettings",
+    "RawSink",
     "Sink",
     "Stalls",
 ]
