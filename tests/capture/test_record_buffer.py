@@ -4,7 +4,7 @@ import json
 from collections import deque
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tickwire.capture._record_buffer import RecordBuffer
@@ -28,7 +28,6 @@ def taken(buffer: RecordBuffer, max_bytes: int = BYTES) -> list[tuple[int, int, 
     return rows
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

@@ -13,7 +13,8 @@ from tests.cli.program import tickwire
 from tests.cli.test_run import run_ok, source, trades
 from tests.feed.exchange import exchange
 
-from tickwire.cli.coverage import _ns, _share
+from tickwire.cli.coverage import _share
+from tickwire.cli.times import time_ns
 from tickwire.ledger.coverage import coverage_sql
 
 ROOT = Path(__file__).parents[2]
@@ -126,10 +127,10 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
 
 
 def test_times_are_read_to_the_nanosecond_in_any_zone() -> None:
-    assert _ns(None, "--to") is None
+    assert time_ns(None, "--to") is None
     for text in ("1970-01-02", "1970-01-02T00:00Z", "1970-01-02T02:00+02:00"):
-        assert _ns(text, "--to") == 86_400 * 10**9
-    assert _ns("1970-01-01T00:00:01.123456789", "--to") == 1_123_456_789
+        assert time_ns(text, "--to") == 86_400 * 10**9
+    assert time_ns("1970-01-01T00:00:01.123456789", "--to") == 1_123_456_789
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing() -> None:

@@ -286,15 +286,15 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
         ),
         (
             SOURCE + "[[sink]]\n",
-            "sink[0].type: is required, one of 'duckdb', 'ipc', 'parquet'",
+            "sink[0].type: is required, one of 'duckdb', 'ipc', 'parquet', 'raw'",
         ),
         (
             SOURCE + '[[sink]]\ntype="csv"\n',
-            "sink[0].type: is 'csv', should be one of 'duckdb', 'ipc', 'parquet'",
+            "sink[0].type: is 'csv', should be one of 'duckdb', 'ipc', 'parquet', 'raw'",
         ),
         (
             SOURCE + "[[sink]]\ntype=[1]\n",
-            "sink[0].type: is [1], should be one of 'duckdb', 'ipc', 'parquet'",
+            "sink[0].type: is [1], should be one of 'duckdb', 'ipc', 'parquet', 'raw'",
         ),
         (
             SOURCE + '[[sink]]\ntype="ipc"\n',

@@ -104,7 +104,7 @@ def test_a_sink_of_another_distribution_is_as_good_as_built_in(site: Path, tmp_p
     assert wrong.startswith("sink[0].flush_row: unknown key, did you mean 'flush_rows'? (known: ")
     wrong = sink_problem(tmp_path, 'type = "line"\npath = "out.txt"\n')
     assert wrong == (
-        "sink[0].type: is 'line', should be one of 'duckdb', 'ipc', 'lines', 'parquet', "
+        "sink[0].type: is 'line', should be one of 'duckdb', 'ipc', 'lines', 'parquet', 'raw', "
         "did you mean 'lines'?"
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.net.servers import text
 
@@ -26,7 +26,6 @@ def rows(buffer: RecordBuffer) -> Iterator[tuple[int, int, int, str]]:
         buffer.release(n)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 2000), max_size=12))
 def test_every_cut_gives_all_messages_with_the_times_of_their_reads(cuts: list[int]) -> None:
     data = b"".join(text(message) for message in MESSAGES)

@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- One thread puts, another takes: the loop writes `published`, the writer `released`, nobody waits.
+- One thread puts, another takes: the loop writes `published`, the writer `released`, neither waits.
 - All memory is there before the first message: a ring of rows, column by column, and a ring of
   payload bytes. A message costs one copy; nothing is allocated, and no Python object is made.
 - The loop never waits for the writer. What does not fit is dropped and counted, and the next row

@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- One thread at a time. What is written is released; what a failure has left unwritten goes into the
+- One thread at a time. What is written is released; what a failed write had goes into the
   next file, whole.
 - The files of a run have one id and count their rows through, so that a reader knows a row that was
   written twice, and one that is missing.

@@ -273,7 +273,7 @@ class RecordedReplay(Replay):
         )
 
     async def _until_room(self, offer: Callable[[], bool]) -> bool:
-        """Offer something until rings have room for it; False where the feed stops before."""
+        """Offer something until it fits into the rings; False where the feed stops before."""
         while not offer():
             if self._feed.is_stopping:
                 return False
