@@ -170,9 +170,9 @@ async def test_a_torn_recording_is_replayed_to_its_last_block(tmp_path: Path) ->
         )
         rows = await live(source, tmp_path, "trades", 300)
     [path] = tmp_path.iterdir()  # noqa: ASYNC240
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(path.read_bytes()[:-3])  # of its end mark
     with capture_logs() as logged:
         again = await replayed(source, tmp_path, "trades")
-    assert again.equals(rows.slice(0, again.num_rows))
+    assert again.equals(rows)
     assert any("torn" in line["event"] for line in logged)
     assert json.loads(Recording(tmp_path)._files[0].content.schema.metadata[b"tickwire.sources"])
