@@ -110,8 +110,9 @@ test-all: test test-thorough
 
 test-thorough: test-long test-search
 
+LONG := (thorough or combination) and not captures
 test-long: build
-	$(PYTEST) -m 'thorough and not captures' $(call again,-m 'thorough and not captures')
+	$(PYTEST) -m '$(LONG)' $(call again,-m '$(LONG)')
 
 # `make test` tries properties with the same examples everywhere; here they are drawn with a new seed, five
 # times as many. What fails is tried again with the same seed, and shown once more if it is found again.

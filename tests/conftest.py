@@ -5,6 +5,8 @@ Rules of this file
 - A test that reads a recorded capture is marked `captures`; only `make test-captures` runs it. Any
   other test runs without `TICKWIRE_CAPTURES`, so one that forgets the mark fails everywhere.
 - A test that is long for being thorough is marked `thorough`; `make test-all` runs it.
+- Of a test on both loops with two or more other parameters, `make test` runs the half in which each
+  two values meet; the rest is marked `combination` and run by `make test-all`.
 - A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
   checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
   and ports are given by the system, so tests that look at these need no mark.
@@ -33,6 +35,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.detection import is_hypothesis_test
+from tests.house.combinations import mark_combinations
 
 from tickwire import redaction
 
@@ -101,6 +104,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SHRINKING_S))
         if item.get_closest_marker("serial") is not None:
             with_serial.add(place)
+
+    mark_combinations(items)
 
     def turn(item: pytest.Item) -> tuple[bool, bool, int]:
         place = item.path.relative_to(HERE).as_posix()

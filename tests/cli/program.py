@@ -33,7 +33,8 @@ from tickwire.bench import processes
 from tickwire.cli import main
 
 TIMEOUT_S = 100
-# What commands import when they are called, and the tests' own.
+# What commands import when they are called, and the tests' own; the last one spares what is forked
+# the collection of all of it.
 PRELOADED = (
     "tests.cli.program",
     "tickwire.bench",
@@ -42,6 +43,7 @@ PRELOADED = (
     "tickwire.sinks.duckdb",
     "tickwire.sinks.ipc",
     "tickwire.sinks.parquet",
+    "tests.cli.frozen",
 )
 
 

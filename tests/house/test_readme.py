@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
+from tests.cli.program import started
+from tests.cli.program import tickwire as program
 
 import tickwire
 
@@ -34,20 +36,15 @@ def commands() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
-def tickwire_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tickwire", *arguments]
-
-
 @pytest.fixture
 def simulator() -> Iterator[str]:
     """Give the address of an exchange."""
-    command = tickwire_command("sim", "--port", "0", "--rate", "500", "--symbols", "BTC,ETH,SOL")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdout is not None
+    with started("sim", "--port", "0", "--rate", "500", "--symbols", "BTC,ETH,SOL") as process:
         try:
             yield process.stdout.readline().strip().removeprefix("ws=")
         finally:
             process.terminate()
+            process.communicate(timeout=TIMEOUT_S)
 
 
 def test_every_block_is_of_a_kind_that_is_tried_here() -> None:
@@ -142,14 +139,16 @@ def test_the_configuration_runs_and_parquet_is_read(simulator: str, tmp_path: Pa
     assert runs
     assert len(checks) + len(runs) == len(our_commands)
     for arguments in checks:
-        text = run(tickwire_command(*arguments), tmp_path)
-        assert "api.hyperliquid.xyz" in text
+        done = program(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "api.hyperliquid.xyz" in done.stdout
     here = config.replace("[[source]]", f'[[source]]\nurl = "{simulator}"')
     (tmp_path / "feeds.toml").write_text(here)
     for arguments in runs:
         # Messages end it, however slow build and machine are; the last --duration counts.
         limits = ["--max-messages", "500", "--duration", str(TIMEOUT_S - 15)]
-        run(tickwire_command(*arguments, *limits), tmp_path)
+        done = program(*arguments, *limits, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
     assert (tmp_path / "market.duckdb").is_file()
     assert (tmp_path / "summary.json").is_file()
     shown = run([sys.executable, "-c", block("python", "AS notional")], tmp_path)
