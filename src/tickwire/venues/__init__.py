@@ -4,20 +4,8 @@ Knows nothing of: asyncio. Words: venue, symbol, channel, endpoint, subscription
 Its C part: nowhere: a venue is a page of Python.
 """
 
-from tickwire.venues._book_rule import (
-    BookRule,
-    checksum,
-    counted,
-    crc32,
-    empty,
-    first_message,
-    in_band,
-    linked,
-    none,
-    per_connection,
-    ranges,
-    rest,
-)
+from tickwire.venues import _book_rule
+from tickwire.venues._book_rule import *  # noqa: F403 - a chain adds its word there alone
 from tickwire.venues._instrument import Instrument, Name, parse_name
 from tickwire.venues._planning import LISTED, channel_names, connections, plan
 from tickwire.venues._registry import load, names
@@ -35,7 +23,6 @@ from tickwire.venues.base import (
 __all__ = [
     "LISTED",
     "Backfill",
-    "BookRule",
     "Channel",
     "Heartbeat",
     "Instrument",
@@ -46,20 +33,10 @@ __all__ = [
     "Subscription",
     "Venue",
     "channel_names",
-    "checksum",
     "connections",
-    "counted",
-    "crc32",
-    "empty",
-    "first_message",
-    "in_band",
-    "linked",
     "load",
     "names",
-    "none",
     "parse_name",
-    "per_connection",
     "plan",
-    "ranges",
-    "rest",
 ]
+__all__ += _book_rule.__all__

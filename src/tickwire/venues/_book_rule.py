@@ -2,6 +2,7 @@
 
 Rules of this file
 ------------------
+- What `__all__` names is what declarations import from `tickwire.venues`.
 - A rule is data, made by the functions below; nothing here follows a book. `tickwire.book` does.
 - Where the numbers stand in a message is for its rows to say: `venue_seq`, `venue_prev_seq`,
   `first_seq`, `checksum`, `is_snapshot`. `NEEDED` has what each chain cannot do without.
@@ -12,6 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+__all__ = [
+    "BookRule",
+    "checksum",
+    "counted",
+    "crc32",
+    "empty",
+    "first_message",
+    "in_band",
+    "linked",
+    "none",
+    "per_connection",
+    "ranges",
+    "rest",
+]
 
 ChainKind = Literal["linked", "counted", "ranges", "per_connection", "checksum", "none"]
 BeginKind = Literal["in_band", "rest", "first_message", "empty"]
