@@ -93,7 +93,7 @@ demo: build
 # Tests wait more than they compute, so there are more of them at a time than cores. The programs that
 # they start would compile every module anew where Python may not keep bytecode. The order of files is
 # tests/conftest.py's.
-JOBS ?= 4
+JOBS ?= 6
 DIST := --numprocesses $(JOBS) --dist loadfile
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(DIST)
 

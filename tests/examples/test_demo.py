@@ -42,8 +42,7 @@ def test_the_demo_succeeds_again_in_the_same_folder(shop):
     assert n_rows > 100
 
 
-@pytest.mark.serial  # the simulator's own port
-def test_the_demos_last_words_work_as_they_stand(shop):
+def test_the_demos_last_words_work_as_they_stand(shop):  # by the simulator's own port
     folder, words = shop
     count = "SELECT count(DISTINCT conn) FROM trades"
     (n_runs,) = ask(folder, count)

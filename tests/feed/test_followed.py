@@ -230,7 +230,7 @@ def test_a_symbol_that_never_gets_a_snapshot_leaves_repairs_to_others(
             repaired_s.append(now_s)
             now_s += 1.5
             books.tried(due)
-        now_s += 0.1
+        now_s += 0.5
     assert len(repaired_s) < 40
     assert repaired_s[1] - repaired_s[0] < 3
     assert repaired_s[-1] - repaired_s[-2] > 100

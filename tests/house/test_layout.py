@@ -116,8 +116,8 @@ def name_of(source: Path) -> str:
     return f"{source.parent.name}/{source.stem}"
 
 
-@pytest.mark.parametrize("source", COMPILED, ids=name_of)
-def test_a_compiled_module_has_its_companions(source: Path) -> None:
+def companions(source: Path) -> list[Path]:
+    """Give what a compiled module must have beside it."""
     room, stem = source.parent.name, source.stem.removeprefix("_")
     name = name_of(source)
     expected = [TESTS / room / f"test_{stem}.py"]
@@ -129,8 +129,18 @@ def test_a_compiled_module_has_its_companions(source: Path) -> None:
         expected.append(BENCHMARKS / f"{MEASURED_BY[name]}.py")
     elif name not in NOT_MEASURED:
         expected.append(BENCHMARKS / room / f"bench_{stem}.py")
-    missing = [str(path.relative_to(ROOT)) for path in expected if not path.is_file()]
-    assert not missing
+    return expected
+
+
+def test_a_compiled_module_has_its_companions() -> None:
+    assert len(COMPILED) > 50
+    missing = [
+        f"{name_of(source)}: {path.relative_to(ROOT)}"
+        for source in COMPILED
+        for path in companions(source)
+        if not path.is_file()
+    ]
+    assert missing == []
 
 
 def test_exceptions_name_modules_that_exist_and_need_them() -> None:
@@ -161,14 +171,20 @@ def test_every_folder_is_a_known_room() -> None:
     assert {path.suffix for path in (EXT / "tickwire" / HEADERS_ALONE).iterdir()} == {".h"}
 
 
-@pytest.mark.parametrize("source", CYTHON, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_cython_imports_go_down_the_levels(source: Path) -> None:
-    room = source.parent.name
-    text = source.read_text()
-    for pattern in (CIMPORT, IMPORT):
-        for groups in pattern.findall(text):
-            other = groups[0] or groups[1]
-            assert other == room or LEVEL_OF[other] > LEVEL_OF[room], f"{room} imports {other}"
+def test_cython_imports_go_down_the_levels() -> None:
+    found = [
+        (source, groups[0] or groups[1])
+        for source in CYTHON
+        for pattern in (CIMPORT, IMPORT)
+        for groups in pattern.findall(source.read_text())
+    ]
+    assert len(found) > 100
+    wrong = [
+        f"{source.relative_to(ROOT)} imports {other}"
+        for source, other in found
+        if other != (room := source.parent.name) and LEVEL_OF[other] <= LEVEL_OF[room]
+    ]
+    assert wrong == []
 
 
 def cycle_in(needs: dict[str, set[str]]) -> list[str]:
@@ -207,12 +223,22 @@ def test_a_circle_is_found() -> None:
     assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"d", "b"}}) == ["b", "c", "b"]
 
 
-@pytest.mark.parametrize("source", INCLUDING, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_includes_go_down_the_levels(source: Path) -> None:
-    room = source.parent.name
-    for other in INCLUDE.findall(source.read_text()):
+def test_includes_go_down_the_levels() -> None:
+    found = [
+        (source, other) for source in INCLUDING for other in INCLUDE.findall(source.read_text())
+    ]
+    assert len(found) > 50
+
+    def goes_down(room: str, other: str) -> bool:
         is_below = room != HEADERS_ALONE and other == HEADERS_ALONE
-        assert other == room or is_below or LEVEL_OF[other] > LEVEL_OF[room], f"{room}: {other}"
+        return other == room or is_below or LEVEL_OF[other] > LEVEL_OF[room]
+
+    wrong = [
+        f"{source.relative_to(ROOT)} includes {other}"
+        for source, other in found
+        if not goes_down(source.parent.name, other)
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("room", HOT_ROOMS)

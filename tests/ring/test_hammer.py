@@ -46,7 +46,7 @@ def hammer(folder: Path, mode: str, n_rows: int, *flags: str) -> subprocess.Comp
 
 @pytest.mark.parametrize("mode", ["block", "drop"])
 def test_no_two_threads_meet_without_an_order(mode: str, tmp_path: Path) -> None:
-    result = hammer(tmp_path, mode, 100_000, *THREADS)
+    result = hammer(tmp_path, mode, 40_000, *THREADS)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -68,7 +68,7 @@ def test_a_missing_order_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["block", "drop"])
 def test_every_row_is_right_at_full_speed(mode: str, tmp_path: Path) -> None:
-    result = hammer(tmp_path, mode, 300_000, "-O2")
+    result = hammer(tmp_path, mode, 100_000, "-O2")
     assert (result.returncode, result.stderr) == (0, "")
 
 

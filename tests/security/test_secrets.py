@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import structlog
-from tests.cli.program import command, environment, from_parquet, tickwire
+from tests.cli.program import from_parquet, tickwire
 from tests.net.servers import Peer, text
 from tests.security.planted import (
     ENVIRONMENT,
@@ -98,32 +98,29 @@ async def binance(peer: Peer) -> None:
     await peer.answer_close()
 
 
-async def test_a_run_shows_none_of_them(tmp_path: Path) -> None:
+async def test_a_run_shows_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     echo, rest = Echo(), EchoRest()
     async with serving(echo, binance, rest, refusing_proxy) as ports:
         config = configuration(tmp_path, *ports[:3])
         variables = ENVIRONMENT | {
             "PLANTED_PROXY": ENVIRONMENT["PLANTED_PROXY"].format(place=f"127.0.0.1:{ports[3]}")
         }
-        outputs: list[bytes] = []
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        outputs: list[str | bytes] = []
         for log, arguments in (
             ("json", ("check", config)),
             ("plain", ("run", config, "--duration", "3", "--summary", "-")),
         ):
-            process = await asyncio.create_subprocess_exec(
-                *command("--log", log, "--verbose", *arguments),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=environment() | variables,
-            )
-            outputs += await process.communicate()
-            assert process.returncode == 0, outputs[-1].decode()
+            done = await asyncio.to_thread(tickwire, "--log", log, "--verbose", *arguments)
+            outputs += [done.stdout, done.stderr]
+            assert done.returncode == 0, done.stderr
     # What was planted was sent, and repeated in every way.
     assert any("Bearer envTokenZQ7x" in seen and FILE_KEY in seen for seen in echo.seen)
     assert any(LITERAL_COOKIE in seen for seen in echo.seen)
     assert echo.n_connections >= 5
     assert rest.n_requests >= 2
-    said = outputs[-1].decode()
+    said = done.stderr
     for words in ("401", "302", "did not answer in HTTP", "bad key", "4001", "407", "not_json"):
         assert words in said, words
     assert find("output", outputs) == []

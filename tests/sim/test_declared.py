@@ -1,7 +1,6 @@
 """A venue of one's own is as good as a built-in one: check, sim, replay and run take it."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 import websockets
+from tests.cli.program import Program, tickwire
 
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.sim import Simulator
@@ -24,18 +24,6 @@ TRADES = [
 ROOT = Path(__file__).parents[2]
 
 
-def tickwire(folder: Path, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - our own
-        [sys.executable, "-m", "tickwire", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        timeout=60,
-        check=False,
-    )
-
-
 def configure(folder: Path, url: str = "") -> Path:
     (folder / "my_venue.py").write_text(MODULE)
     (folder / "capture.jsonl").write_text("".join(json.dumps(each) + "\n" for each in TRADES))
@@ -49,29 +37,25 @@ def configure(folder: Path, url: str = "") -> Path:
 
 def test_check_and_replay_find_it_beside_the_configuration(tmp_path: Path) -> None:
     config = configure(tmp_path)
-    checked = tickwire(ROOT, "check", config)
+    checked = tickwire("check", config, cwd=ROOT)
     assert checked.returncode == 0, checked.stderr
     assert "source[0] mine: " in checked.stdout
-    replayed = tickwire(ROOT, "replay", tmp_path / "capture.jsonl", config, "--summary", "-")
+    replayed = tickwire("replay", tmp_path / "capture.jsonl", config, "--summary", "-", cwd=ROOT)
     assert replayed.returncode == 0, replayed.stderr
     assert json.loads(replayed.stdout)["rows"]["trades"] == 30
 
 
 def test_sim_plays_its_capture_and_run_takes_it(tmp_path: Path) -> None:
     config = configure(tmp_path)
-    command = [sys.executable, "-m", "tickwire", "sim", "--venue", "my_venue:MINE", "--port", "0"]
-    command += ["--capture", "capture.jsonl", "--speed", "max"]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
-    with subprocess.Popen(  # noqa: S603 - our own
-        command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
-    ) as simulator:
+    options = ("--venue", "my_venue:MINE", "--capture", "capture.jsonl", "--speed", "max")
+    with Program("sim", "--port", "0", *options, cwd=tmp_path) as simulator:
         try:
-            assert simulator.stdout is not None
             url = simulator.stdout.readline().strip().removeprefix("ws=")
             configure(tmp_path, f'url = "{url}"\n')
-            run = tickwire(tmp_path, "run", config, "--until-idle", "1", "--summary", "-")
+            run = tickwire("run", config, "--until-idle", "1", "--summary", "-", cwd=tmp_path)
         finally:
             simulator.terminate()
+            simulator.communicate()
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["rows"]["trades"] == 30
 

@@ -35,8 +35,7 @@ async def drain(ws):
         await ws.recv()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(("number", "tls"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_the_first_lines_say_where_it_is_and_a_signal_ends_it(number, tls):
     asyncio.run(run_until_signalled(number, tls))  # the client's loop does not matter
 
