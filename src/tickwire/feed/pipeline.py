@@ -309,8 +309,7 @@ class Pipeline:
         self._n_sessions += len(source.connections)
         for number, connection in enumerate(source.connections):
             for each in connection.subscriptions:
-                channel = source.venue.channel(each.channel)
-                spliced = channel is not None and channel.spliced
+                spliced = source.is_spliced(each)
                 # A subscription may cover symbols by name, as Hyperliquid's of all mids.
                 symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
                 for symbol in symbols:

@@ -9,7 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,6 +81,8 @@ class SourcePlan:
         What REST requests are made with; see `request_url`.
     backfills
         How the missed trades of its channels are had; empty where they are not.
+    poorer
+        Connections of what is had instead of channels that are not to be had; made when needed.
     """
 
     settings: Source
@@ -91,12 +93,23 @@ class SourcePlan:
     spliced: tuple[str, ...]
     rest_url: str = field(repr=False)  # it may hold a key
     backfills: tuple[Backfill, ...] = ()
+    poorer: tuple[ConnectionPlan, ...] = ()
+
+    def poorer_of(self, channel: str) -> str:
+        """Give the channel that is had where one is not; empty where there is none."""
+        declared = self.venue.channel(channel)
+        return "" if declared is None else declared.poorer
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether another server is named, and its REST interface is not."""
         settings = self.settings
         return (settings.url or settings.urls) is not None and settings.rest_url is None
+
+    def is_spliced(self, subscription: Subscription) -> bool:
+        """Whether it brings a book under the venue's rule."""
+        channel = self.venue.channel(subscription.channel)
+        return channel is not None and channel.spliced
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,16 +273,10 @@ def _plan_source(
         venue=venue,
         tables=tuple(table for table in TABLES if table in fed),
         aliases=aliases,
-        connections=tuple(
-            ConnectionPlan(
-                urls=endpoints[group[0].endpoint],
-                subscriptions=tuple(group),
-                labels=dict(group[0].labels),
-            )
-            for group in connections(venue, subscriptions)
-        ),
+        connections=_connection_plans(venue, subscriptions, endpoints),
         spliced=_spliced_symbols(venue, subscriptions),
         rest_url=rest_url_of(venue, settings),
+        poorer=_connection_plans(venue, _poorer(venue, settings), endpoints),
     )
     if settings.backfill and not planned.is_elsewhere:
         wanted = (each for each in venue.backfills if each.channel in settings.channels)
@@ -277,6 +284,27 @@ def _plan_source(
     for place, wrong in [*unusable_requests(planned), *unusable_words(planned)]:
         problems.append(config.problem(f"{key}.{place}", wrong))
     return planned
+
+
+def _connection_plans(
+    venue: Venue, subscriptions: Sequence[Subscription], endpoints: Mapping[str, tuple[str, ...]]
+) -> tuple[ConnectionPlan, ...]:
+    return tuple(
+        ConnectionPlan(
+            urls=endpoints[group[0].endpoint],
+            subscriptions=tuple(group),
+            labels=dict(group[0].labels),
+        )
+        for group in connections(venue, subscriptions)
+    )
+
+
+def _poorer(venue: Venue, settings: Source) -> list[Subscription]:
+    """Give what is had where the source's channels are not."""
+    declared = (venue.channel(name) for name in settings.channels)
+    names = dict.fromkeys(each.poorer for each in declared if each is not None and each.poorer)
+    wanted = [name for name in names if name not in settings.channels]
+    return plan(venue, wanted, settings.symbols) if wanted and "*" not in settings.symbols else []
 
 
 def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tuple[str, ...]:

@@ -260,7 +260,7 @@ class FeedProbe:
                 reasons.append(f"{wrong} {some(streams)}")
         if source.is_on_hold:
             reasons.insert(0, "paused by the program")
-        reasons += source.degradation.reasons
+        reasons += source.degradation.reasons + source.poorer.reasons
         if not source.is_settled and not reasons:
             reasons.append("not subscribed yet")
         state = State.DEGRADED if reasons else State.OK

@@ -23,6 +23,7 @@ from tickwire.feed.followed import FollowedBooks, repair_books
 from tickwire.feed.legs import Leg, LegGroup, legs_of
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
+from tickwire.feed.poorer import PoorerChannels, PoorerEvents
 from tickwire.feed.recording import SourceRecorder
 from tickwire.feed.session_events import SessionEvents
 from tickwire.ledger import Ledger
@@ -128,6 +129,11 @@ class LiveSource:
             self._go_back,
         )
 
+        self._poorer_events = PoorerEvents(self.plan.venue.name, ledger)
+        self.poorer = PoorerChannels(
+            self.plan, self.groups, self._metrics, self._events.note, self._poorer_session
+        )
+
     # Life.
 
     def start(self, tasks: TaskManager) -> None:
@@ -157,9 +163,18 @@ class LiveSource:
                 tasks.spawn(f"backfill {self.name}", backfill, restart=Restart.ON_FAILURE)
             )
 
+    def _run_poorer(self, session: Session) -> bool:
+        task = self._tasks.get(session)
+        if self._task_manager is None or (task is not None and not task.done()):
+            return False
+        session.renew()
+        self._run(session)
+        return True
+
     def _run(self, session: Session) -> None:
         if self._task_manager is not None:
-            name = f"session {self.name}.{self.sessions.index(session)}"
+            every = [*self.sessions, *self.poorer.sessions]
+            name = f"session {self.name}.{every.index(session)}"
             self._tasks[session] = self._task_manager.spawn(
                 name, session.run, restart=Restart.ON_FAILURE
             )
@@ -169,7 +184,7 @@ class LiveSource:
         self._task_manager = None  # nothing is begun any more
         for changes in self.changes:
             changes.stop()
-        for session in self.sessions:
+        for session in (*self.sessions, *self.poorer.sessions):
             session.stop()
             task = self._tasks.get(session)
             if task is not None and task.is_waiting:  # for a restart that will not come
@@ -207,14 +222,14 @@ class LiveSource:
         """Close the connections, and make no other until `resume`; in the loop's thread."""
         if not self.is_on_hold:
             self._events.note("paused", "asked for", log=True)
-        for session in self.sessions:
+        for session in (*self.sessions, *self.poorer.sessions):
             session.pause()
 
     def resume(self) -> None:
         """Connect again; in the loop's thread."""
         if self.is_on_hold:
             self._events.note("resumed", "asked for", log=True)
-        for session in self.sessions:
+        for session in (*self.sessions, *self.poorer.sessions):
             session.resume()
 
     def housekeeping(self) -> None:
@@ -257,6 +272,7 @@ class LiveSource:
         if self._task_manager is not None:
             legs = [leg for group in self.groups for leg in group.legs]
             self.degradation.look(self._depth, legs, self._task_manager, is_paused=self.is_paused)
+            self.poorer.look(self._run_poorer)
         self._log_count("unreadable_values", self.decoder.unreadable_values)
         self._log_count("conflicting_trades", self.decoder.conflicting_trades)
 
@@ -330,7 +346,8 @@ class LiveSource:
     @property
     def is_refused(self) -> bool:
         """Whether the venue wants nothing of what it is asked for, and never wanted any."""
-        return all(leg.session.is_refused for group in self.groups for leg in group.legs)
+        legs = (leg.session for group in self.groups for leg in group.legs)
+        return all(session.is_refused for session in (*legs, *self.poorer.sessions))
 
     @property
     def has_ended(self) -> bool:
@@ -359,8 +376,7 @@ class LiveSource:
                 )
 
     def _group(self, number: int, plan: ConnectionPlan) -> LegGroup:
-        wanted = set(self.plan.spliced)
-        books = (each for each in plan.subscriptions if each.table == "book")
+        books = (each for each in plan.subscriptions if self.plan.is_spliced(each))
         redundancy = self.plan.settings.redundancy
         group = LegGroup(
             number,
@@ -368,7 +384,7 @@ class LiveSource:
             self._staleness[number],
             legs_of(redundancy, self._metrics),
             self.books,
-            tuple(dict.fromkeys(each.symbol for each in books if each.symbol in wanted)),
+            tuple(dict.fromkeys(each.symbol for each in books)),
             self._share_books,
             lambda session, text: self._on_closing(group, session, text),
         )
@@ -401,6 +417,18 @@ class LiveSource:
         leg = group.leg_of(session)
         if leg.session is session:
             self.changes[self.groups.index(group)].ask(leg, text)
+
+    def _poorer_session(self, plan: ConnectionPlan) -> Session:
+        return Session(
+            self.plan.venue,
+            plan.urls,
+            plan.subscriptions,
+            make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
+            next_conn=self._next_conn,
+            observers=(self._poorer_events,),
+            metrics=self._metrics,
+            settings=self._session_settings,
+        )
 
     def _session(self, group: LegGroup, plan: ConnectionPlan, urls: tuple[str, ...]) -> Session:
         staleness = group.staleness

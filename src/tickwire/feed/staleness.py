@@ -141,7 +141,7 @@ class Staleness(SessionObserver):
                 self._by_key.setdefault(each.key, []).append(at)
         self._books: dict[str, list[int]] = {}
         for at, stream in enumerate(self._all):
-            if stream.table == "book":
+            if any(source.is_spliced(each) for each in stream.subscriptions):
                 self._books.setdefault(stream.symbol, []).append(at)
         # Streams of each table, and their symbols' codes.
         self._tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -210,6 +210,10 @@ class Staleness(SessionObserver):
     def stale_streams(self) -> list[str]:
         """The streams that have been silent for too long."""
         return [str(self._all[at]) for at in self._freshness.stale]
+
+    def has_given_up(self, key: str) -> bool:
+        """Whether everything has been tried against the silence of what a subscription feeds."""
+        return any(self._freshness.has_given_up(at) for at in self._by_key.get(key, ()))
 
     def delivers(self, subscription: Subscription, conn: int) -> bool:
         """Whether a subscription has had rows on a connection."""

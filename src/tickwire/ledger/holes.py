@@ -55,12 +55,16 @@ class Hole:
         By channel: the greatest id before the first of them, and how many ids had come by then.
     ended_ns
         When the last of them ended, by the monotonic clock.
+    is_filled, left
+        Whether it has been had, and what is left of it then; see `StreamGaps.filled`.
     """
 
     stream: StreamState
     gaps: list[Gap]
     before: Mapping[str, tuple[int, int]]
     ended_ns: int
+    is_filled: bool = False
+    left: tuple[int | None, int | None] | None = None
 
     def join(self, later: Hole) -> None:
         """Take the gaps of a later one, too."""
@@ -130,6 +134,7 @@ class Holes:
         self._monotonic = monotonic
         self._before: dict[StreamState, dict[str, tuple[int, int]]] = {}
         self._waiting: dict[StreamState, Hole] = {}
+        self._taken: dict[StreamState, Hole] = {}  # the last of each
         self.found = asyncio.Event()  # while some may become due
 
     def has(self, stream: StreamState) -> bool:
@@ -195,6 +200,18 @@ class Holes:
         hole.ended_ns = self._monotonic()
         self.found.set()
 
+    def adjoin(self, stream: StreamState, gap: Gap) -> Hole | None:
+        """Give the hole whose last gap ended where one began, now of that one too; None: none did.
+
+        Between the two nothing came, so what is missing from both is the same.
+        """
+        hole = self._waiting.get(stream) or self._taken.get(stream)
+        if hole is None or not hole.gaps or hole.gaps[-1].end_ns != gap.start_ns:
+            return None
+        if len(hole.gaps) < MOST_GAPS and not hole.is_filled:
+            hole.gaps.append(gap)
+        return hole
+
     def take_due(self, *, is_last: bool = False) -> list[Hole]:
         """Give the holes that are due, or at the end all, and forget them."""
         now_ns = self._monotonic() if self._waiting else 0
@@ -205,6 +222,7 @@ class Holes:
         ]
         for hole in due:
             del self._waiting[hole.stream]
+            self._taken[hole.stream] = hole
         if not self._waiting:
             self.found.clear()
         return due

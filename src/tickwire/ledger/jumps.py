@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.holes import MOST_SINCE, TABLE, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamState
-from tickwire.ledger.open_gaps import OpenGaps
+from tickwire.ledger.open_gaps import OpenGaps, part_of
 from tickwire.ledger.reasons import SEQUENCE
 
 Ids = Mapping[str, tuple[int, int]]  # by channel: the greatest, and how many there were
@@ -94,7 +94,15 @@ class Jumps:
     def silent(self, stream: StreamState, gap: Gap) -> None:
         """Note that a silence is a gap: where ids show what it has swallowed, that can be had."""
         good, now = self._good.get(stream), self._now(stream)
-        if good is None or now is None or self._holes is None or not self._holes.has(stream):
+        if self._holes is None or not self._holes.has(stream):
+            return
+        hole = self._holes.adjoin(stream, gap)
+        if hole is not None:
+            if hole.is_filled:
+                left = None if hole.left is None else part_of(gap, *hole.left)
+                self._gaps.ledger.recovered(gap, 0, left)
+            return
+        if good is None or now is None:
             return
         if good.since is stream.since and _jumps(good.ids, now.ids):
             self._holes.jumped(stream, gap, good.ids)
@@ -135,6 +143,8 @@ class Jumps:
         }
         if found is None or not all(n for _, n in ids.values()):
             return None
+        if stream.since is not None and found.last_mono_ns < stream.since.mono_ns:
+            return None  # its gap has ended, and what that has swallowed shows with the first row
         last = Moment(found.last_recv_ns, found.last_event_ns, found.last_mono_ns)
         return _Look(stream.since, self._gaps.when_due(stream, last), ids)
 

@@ -145,13 +145,17 @@ class StreamGaps:
             The last row of each stream that sinks had committed.
         """
         self._gaps.origin = now = self._ledger.now()
+        taken: set[int] = set()  # a gap that was open goes on once
         for stream in self._index:
             position = positions.get((self._index.venue, stream.table, stream.symbol))
             if position is None:
                 continue
             recv_ns = min(position.recv_ns, now.recv_ns)
             before = Moment(recv_ns, position.event_ns, now.mono_ns - (now.recv_ns - recv_ns))
-            self._gaps.open(stream, position.reason or DOWN, start=before, gap_id=position.gap_id)
+            gap_id = None if position.gap_id in taken else position.gap_id
+            self._gaps.open(stream, position.reason or DOWN, start=before, gap_id=gap_id)
+            if gap_id is not None:
+                taken.add(gap_id)
             if position.ids and self.holes is not None and self.holes.has(stream):
                 self.holes.opened(stream, dict(position.ids))
 
@@ -168,6 +172,9 @@ class StreamGaps:
                 else:
                     continue
                 name = (self._index.venue, stream.table, stream.symbol)
+                if name in found:  # by another channel: of both the earlier one
+                    last = min(last, found[name], key=lambda one: one.recv_ns)
+                    last = last._replace(ids=found[name].ids)
                 if self.holes is not None and self.holes.has(stream):
                     before = found[name].ids if name in found else ()
                     last = last._replace(ids=(*before, *self.holes.newest(stream).items()))
@@ -388,6 +395,7 @@ class StreamGaps:
             The venue's times between which rows may be missing still, None where it is as before;
             None: nothing is missing.
         """
+        hole.is_filled, hole.left = True, left
         for gap in hole.gaps:
             self._ledger.recovered(gap, n_rows, None if left is None else part_of(gap, *left))
             n_rows = 0

@@ -118,6 +118,10 @@ class Freshness:
         found: list[int] = np.flatnonzero(self._n_steps > 0).tolist()
         return found
 
+    def has_given_up(self, number: int) -> bool:
+        """Whether everything has been tried against a stream's silence, and it lasts."""
+        return bool(self._n_alerts[number])
+
     def threshold_s(self, number: int) -> float | None:
         """Give how long a silence of a stream may be; None where that is not known."""
         found = int(self._thresholds()[number])

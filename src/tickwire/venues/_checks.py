@@ -173,6 +173,11 @@ def _channel_mistakes(venue: Venue) -> Iterator[str]:
             yield f"{where}: a family has a name such as 'candles:<interval>', and arguments"
         if channel.spliced and venue.book is None:
             yield f"{where}: is spliced, so the venue needs a book rule"
+        poorer = venue.channel(channel.poorer) if channel.poorer else None
+        if channel.poorer and (poorer is None or poorer is channel):
+            yield f"{where}.poorer: no other channel {channel.poorer!r}"
+        elif poorer is not None and (poorer.table != channel.table or poorer.spliced):
+            yield f"{where}.poorer: {channel.poorer!r} should feed {channel.table}, unspliced"
 
 
 def _backfill_mistakes(venue: Venue) -> Iterator[str]:

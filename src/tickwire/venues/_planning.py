@@ -12,8 +12,14 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from tickwire.errors import ConfigError
+from tickwire.schema import TABLES
 from tickwire.venues.base import Channel, Subscription, Venue
 
+# Tables whose rows say which channel they are of. Candles do not count: of an interval, the next
+# row has all that the one before had.
+APART = frozenset(
+    name for name, table in TABLES.items() if any(each.name == "channel" for each in table.columns)
+)
 LISTED = "instruments"  # the channel of what a venue lists
 
 
@@ -130,11 +136,18 @@ def connections(venue: Venue, subscriptions: Sequence[Subscription]) -> list[lis
     """Divide subscriptions among connections.
 
     Each connection has one endpoint and one group, and no more subscriptions than the venue's
-    `limits.subscriptions_per_connection`; the order is kept.
+    `limits.subscriptions_per_connection`; the order is kept. Channels of one table and symbol
+    (`book` and `book:fast`) have a connection each: on one, the rows of one would hide that the
+    other has fallen silent.
     """
-    by_kind: dict[tuple[str, str], list[Subscription]] = {}
-    for subscription in subscriptions:
-        by_kind.setdefault((subscription.endpoint, subscription.group), []).append(subscription)
+    by_kind: dict[tuple[str, str, int], list[Subscription]] = {}
+    channels: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in subscriptions:
+        of_stream = channels.setdefault((each.endpoint, each.group, each.table, each.symbol), [])
+        if each.channel not in of_stream and each.table in APART:
+            of_stream.append(each.channel)
+        lane = of_stream.index(each.channel) if each.channel in of_stream else 0
+        by_kind.setdefault((each.endpoint, each.group, lane), []).append(each)
     most = venue.limits.subscriptions_per_connection
     return [
         kind[start : start + most]

@@ -83,6 +83,9 @@ class Channel:
     spliced
         Its rows are a book's under the venue's `BookRule`. A source has at most one such
         channel, because a symbol's update ids are one chain.
+    poorer
+        A channel of the same table that shows less of the same, taken where this one is not to be
+        had; it is not spliced.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Channel:
     wildcard: bool = False
     spliced: bool = False
     cadence_s: float = 0.0
+    poorer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -305,7 +305,7 @@ CHANNELS = (
     Channel("quotes", "quotes", _subscription),
     # Pushed every 5 s, the fast one every 0.5 s, whether the book has changed or not.
     Channel("book", "book", _subscription, cadence_s=6.0),
-    Channel("book:fast", "book", _subscription, cadence_s=1.0),
+    Channel("book:fast", "book", _subscription, cadence_s=1.0, poorer="book"),
     Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS, cadence_s=6.0),
     Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
     Channel("tickers", "tickers", _subscription),
