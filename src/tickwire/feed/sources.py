@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -427,7 +428,8 @@ class LiveSource:
             next_conn=self._next_conn,
             observers=(self._poorer_events,),
             metrics=self._metrics,
-            settings=self._session_settings,
+            # A recording is replayed by streams, and these have none.
+            settings=replace(self._session_settings, recorder=None),
         )
 
     def _session(self, group: LegGroup, plan: ConnectionPlan, urls: tuple[str, ...]) -> Session:
