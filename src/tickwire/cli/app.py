@@ -19,6 +19,7 @@ import typer
 
 from tickwire.cli.bench import bench
 from tickwire.cli.book import book
+from tickwire.cli.capture import capture
 from tickwire.cli.check import check
 from tickwire.cli.coverage import coverage
 from tickwire.cli.doctor import doctor
@@ -33,6 +34,7 @@ from tickwire.cli.status import status
 from tickwire.cli.symbols import symbols
 from tickwire.cli.terminal import STDERR, take_standard_streams
 from tickwire.cli.venue import venue
+from tickwire.cli.verify import verify
 from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
 from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
@@ -63,12 +65,14 @@ for command in (
     emergency,
     sim,
     replay,
+    verify,
     doctor,
     coverage,
     symbols,
 ):
     app.command()(command)
 app.add_typer(bench)
+app.add_typer(capture, name="capture")
 app.add_typer(venue, name="venue")
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from tickwire.cli.outputs import opened
 from tickwire.cli.times import time_ns
 from tickwire.errors import TickwireError
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
 
 
 def coverage(
@@ -45,7 +40,7 @@ def coverage(
     bounds = Bounds(time_ns(from_, "--from"), time_ns(to, "--to"))
     if as_sql:
         for name, path in _outputs(source):
-            with _opened(path) as (_, relations):
+            with opened(path) as (_, relations):
                 typer.echo(coverage_sql(relations, name, bounds) + ";")
         return
     found = []
@@ -90,7 +85,7 @@ def read_coverage(path: Path, sink: str | None, bounds: Any) -> list[dict[str, A
     from tickwire.ledger.coverage import coverage_sql
 
     try:
-        with _opened(path) as (connection, relations):
+        with opened(path) as (connection, relations):
             if "gaps" not in relations:
                 raise TickwireError(f"{path}: has no table gaps, which says what is missing")
             result = connection.execute(coverage_sql(relations, sink, bounds))
@@ -131,58 +126,6 @@ def _outputs(source: Path) -> list[tuple[str | None, Path]]:
     if not found:
         raise TickwireError(f"{source}: none of its sinks has written a table gaps yet")
     return found
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, str]]]:
-    """Give a connection and the relation of each table that an output has."""
-    import duckdb
-
-    from tickwire.schema import TABLES
-
-    if path.is_file():
-        with duckdb.connect(str(path), read_only=True) as connection:
-            found = connection.execute(
-                "SELECT lower(table_name) FROM duckdb_tables() WHERE schema_name = 'main'"
-            ).fetchall()
-            names = {name for (name,) in found}
-            yield connection, {name: f"main.{name}" for name in TABLES if name in names}
-        return
-    with duckdb.connect() as connection:
-        relations = {}
-        for name in TABLES:
-            folder = path / name
-            if next(folder.rglob("*.parquet"), None) is not None:
-                pattern = str(folder / "**" / "*.parquet").replace("'", "''")
-                relations[name] = (
-                    f"read_parquet('{pattern}', hive_partitioning = true, union_by_name = true)"
-                )
-            elif files := sorted(folder.glob("*.arrows")):
-                connection.register(f"ipc_{name}", _read_streams(files))
-                relations[name] = f"ipc_{name}"
-        yield connection, relations
-
-
-def _read_streams(files: list[Path]) -> pa.Table:
-    """Read Arrow streams, each as far as it is whole; dictionaries become their text."""
-    import pyarrow as pa
-
-    tables = []
-    for file in files:
-        try:
-            with pa.OSFile(str(file)) as opened, pa.ipc.open_stream(opened) as reader:
-                while True:
-                    batch = reader.read_next_batch()
-                    columns = [
-                        column.cast(pa.utf8()) if pa.types.is_dictionary(column.type) else column
-                        for column in batch.columns
-                    ]
-                    tables.append(pa.table(columns, names=batch.schema.names))
-        except (StopIteration, pa.ArrowInvalid, OSError):  # its end, or a torn one
-            continue
-    if not tables:
-        raise TickwireError(f"{files[0].parent}: no stream there can be read")
-    return pa.concat_tables(tables, promote_options="default")
 
 
 def _lines(streams: list[dict[str, Any]]) -> list[str]:
