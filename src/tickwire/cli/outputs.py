@@ -1,4 +1,4 @@
-"""What sinks have written, as relations of DuckDB: a DuckDB file, a folder of Parquet or IPC files."""
+"""What sinks have written, as relations of DuckDB: its file, or folders of Parquet or IPC files."""
 
 from __future__ import annotations
 
