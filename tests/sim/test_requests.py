@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tickwire.errors import ConfigError
 from tickwire.sim.dialect import Dialect
-from tickwire.sim.dialects import SPEAKS
+from tickwire.sim.dialects import SPEAKS, check
 from tickwire.sim.exchange import CHANNELS, Client, Reaction
 from tickwire.sim.faults import Fault, parse
 from tickwire.sim.instruments import DEFAULT_SYMBOLS
@@ -254,3 +255,10 @@ def test_okx_breaks_the_link_of_a_change_alone() -> None:
     change = b'{"action":"update","data":[{"seqId":12,"prevSeqId":10}]}'
     assert exchange.broken(change) == b'{"action":"update","data":[{"seqId":12,"prevSeqId":11}]}'
     assert exchange.broken(b'{"action":"snapshot","data":[{"seqId":12,"prevSeqId":-1}]}') is None
+
+
+def test_a_venue_without_a_dialect_needs_a_capture() -> None:
+    with pytest.raises(ConfigError, match="--venue: other is not simulated"):
+        check("other", 1.0, None, 1.0, plays=False)
+    with pytest.raises(ConfigError, match=r"--venue: .*other"):
+        check("other", 1.0, None, 1.0, plays=True)  # and a declaration of its own
