@@ -50,6 +50,10 @@ cdef class Decoder:
     cdef int64_t bytes_in_read              # counted at its end
     cdef int64_t n_refused                  # messages that could not be decoded
     cdef uint8_t* repeats                   # by route: see `Program.repeats`
+    # Of which kinds `on_look` has requested a message: unknown ones, and each route; and how many.
+    cdef uint8_t* looks
+    cdef int32_t n_looks
+    cdef object on_look
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
         noexcept nogil
@@ -66,6 +70,7 @@ cdef class Decoder:
         self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
         size_t n
     ) noexcept nogil
+    cdef void look(self, int32_t route, const uint8_t* payload, size_t n) noexcept nogil
     cdef void end(self, ConnectionDecoder connection) noexcept nogil
     cdef void publish(self, ConnectionDecoder connection) noexcept nogil
 

@@ -11,6 +11,7 @@ Rules of this file
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
@@ -41,6 +42,7 @@ cdef extern from "tickwire/base/clock.h" nogil:
 
 cdef enum:
     OPCODE_TEXT = 1
+    LONGEST_LOOK = 1 << 16  # of a message that is shown
 
 _EVENTS = ("data", "acknowledge", "error", "ping", "pong")
 
@@ -110,13 +112,15 @@ cdef class Decoder:
             self.chains = ChainDecoder(follower, checksums, self.stage, program, sides)
         self.limit = MessageLimit() if limit is None else limit
         self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
-        if self.repeats == NULL:
+        self.looks = <uint8_t*>calloc(len(program.routes) + 1, 1)
+        if self.repeats == NULL or self.looks == NULL:
             raise MemoryError
         for number, route in enumerate(program.routes):
             self.repeats[<int>number] = program.repeats(route)
 
     def __dealloc__(self):
         free(self.repeats)
+        free(self.looks)
 
     @property
     def messages(self):
@@ -218,6 +222,8 @@ cdef class Decoder:
         self.stage.message.labels = connection.own_labels()
         if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
+            if self.n_looks and outcome != FULL:
+                self.look(route, payload, n)
         elif script.route.is_plain:
             return self.count(connection, n)
         return self.settle(connection, route, outcome, payload, n)
@@ -280,6 +286,31 @@ cdef class Decoder:
         self.publish(connection)
         with gil:
             return self.books.release()
+
+    cdef void look(self, int32_t route, const uint8_t* payload, size_t n) noexcept nogil:
+        """Show a message to `on_look`, if none of its kind has been shown since `request_looks`."""
+        if not self.looks[route + 1] or n > LONGEST_LOOK:
+            return
+        self.looks[route + 1] = False
+        self.n_looks -= 1
+        with gil:
+            name = None if route == UNROUTED else self.program.routes[route].name
+            self.on_look(name, payload[:n])
+
+    def request_looks(self, on_look):
+        """Have a message of each kind shown that has to be read as if it was the first one.
+
+        What is read as the one before of its kind was has the same keys, and is not shown.
+
+        Parameters
+        ----------
+        on_look
+            Called with the name of the kind, None where it is unknown, and the text; it must not
+            raise.
+        """
+        self.on_look = on_look
+        self.n_looks = len(self.program.routes) + 1
+        memset(self.looks, True, self.n_looks)
 
     cdef inline int count(self, ConnectionDecoder connection, size_t n) noexcept nogil:
         """A data message of n bytes is done with."""

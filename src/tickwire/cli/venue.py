@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 venue = typer.Typer(help="Declarations of venues.", no_args_is_help=True)
 
 
-@venue.callback()
-def _venue() -> None:
-    """Keep the name of the one command."""
-
-
 @venue.command("test")
 def try_out(
     file: Annotated[
@@ -37,19 +32,48 @@ def try_out(
 ) -> None:
     """Decode a capture by a declaration: per kind of message rows, failures, speed; continuity.
 
+    Where the declaration names its fields, what is new or missing is shown, too.
+
     Exit code 1 where a message is unknown or cannot be decoded, or a book's chain is broken.
     """
     from tickwire.capture import Capture
+    from tickwire.feed.drift import drifts_in
     from tickwire.feed.venue_report import lines, report
 
-    found = report(load_venue(file), Capture.open(capture), passes=passes)
+    declared = load_venue(file)
+    found = report(declared, Capture.open(capture), passes=passes)
+    drifts = drifts_in(declared, Capture.open(capture))
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(found), indent=1))
+        typer.echo(json.dumps(dataclasses.asdict(found) | {"drifts": drifts}, indent=1))
     else:
         for line in lines(found):
             typer.echo(line)
+        for name, counts in drifts.items():
+            for drift, n in counts.items():
+                typer.echo(f"drift since {declared.verified}: {name}: {drift} ({n} messages)")
     if not found.is_good:
         raise typer.Exit(1)
+
+
+@venue.command("fields")
+def fields(
+    file: Annotated[
+        str, typer.Argument(help="A venue's name, a Python file that declares one, or file:NAME.")
+    ],
+    captures: Annotated[list[Path], typer.Argument(help="Captures, .jsonl or .jsonl.zst.")],
+) -> None:
+    """Print what `fields` of a declaration is to have, so that a run sees what has changed."""
+    from tickwire.capture import Capture
+    from tickwire.feed.drift import fields_of
+
+    found = fields_of(load_venue(file), map(Capture.open, captures))
+    typer.echo("fields = {")
+    for name, paths in found.items():
+        typer.echo(f"    {json.dumps(name)}: (")
+        for path in paths:
+            typer.echo(f"        {json.dumps(path)},")
+        typer.echo("    ),")
+    typer.echo("}")
 
 
 def load_venue(place: str) -> Venue:

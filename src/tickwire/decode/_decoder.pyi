@@ -1,6 +1,6 @@
 """A source's decoder, and the handler that each of its connections has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, final
 
 from typing_extensions import Buffer, disjoint_base
@@ -99,6 +99,8 @@ class Decoder:
         """Decode a REST answer, splice it into its book and publish what was held for it."""
     def release_held(self) -> bool:
         """Publish the held deltas that have their snapshot; False where a ring is full."""
+    def request_looks(self, on_look: Callable[[str | None, bytes], None]) -> None:
+        """Have a message of each kind shown that has to be read as if it was the first one."""
 
 @disjoint_base
 class ConnectionDecoder(Connection):

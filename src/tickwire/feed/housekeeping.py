@@ -137,6 +137,8 @@ class Housekeeping:
         if not self.put_off.is_taken:
             self.undecoded.look()
         self._state.use(self._pipeline.next_numbers())
+        for pipeline in self._pipeline.sources:
+            pipeline.look_for_drift()
         for source in self._sources:
             source.seldom()
 

@@ -14,6 +14,7 @@ from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.backfill import Backfiller
 from tickwire.feed.books import Books
+from tickwire.feed.drift import Drift
 from tickwire.feed.followed import FollowedBooks
 from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
@@ -59,6 +60,8 @@ class SourcePipeline:
         Where failures are reported.
     backfiller
         What has missed trades by REST, where it can.
+    drift
+        Notes what is not as it was when the venue was verified.
     """
 
     plan: SourcePlan
@@ -69,6 +72,12 @@ class SourcePipeline:
     metrics: Metrics
     failures: Failures
     backfiller: Backfiller | None = None
+    drift: Drift | None = None
+
+    def look_for_drift(self) -> None:
+        """Have a message of each kind looked at again: whether it is what it was."""
+        if self.drift is not None:
+            self.decoder.request_looks(self.drift.look)
 
 
 class Pipeline:
@@ -276,9 +285,12 @@ class Pipeline:
             backfiller = Backfiller(
                 source, decoder, gaps, self.ledger, self.backfilled, metrics, self.failures
             )
-        return SourcePipeline(
-            source, decoder, books, gaps, staleness, metrics, self.failures, backfiller
-        )
+        made = SourcePipeline(
+            source, decoder, books, gaps, staleness, metrics, self.failures, backfiller,
+            Drift(source.venue, metrics),
+        )  # fmt: skip
+        made.look_for_drift()
+        return made
 
     def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
         holes, counted = None, {}

@@ -28,6 +28,15 @@ METRICS = (
     ),
     counter("unknown_messages", "Messages of no declared kind.", _SOURCE, "unknown_messages"),
     counter(
+        "drifted_messages",
+        "Messages whose fields are not those that the venue was verified with, or of an unknown "
+        "kind, among those looked at: one a second of each kind at most.",
+        (*_SOURCE, "message", "drift"),
+        "drifted_messages",
+        by=("message",),
+        sparse=True,
+    ),
+    counter(
         "unrequested_messages",
         "Messages of a declared kind whose table is not configured.",
         _SOURCE,

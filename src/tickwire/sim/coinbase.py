@@ -133,9 +133,12 @@ class Coinbase(Dialect):
             yield self._event(channel, time_ms + 1, f'{{"type":"update","trades":[{items}]}}')
         elif stream.kind == "quotes" and (event.trades or symbol.n_events % TICKER_EVENTS == 0):
             bid, bid_size, ask, ask_size = touch(symbol)
+            last = price(symbol.last_ticks)
             item = (
-                f'{{"type":"ticker",{name},"price":"{price(symbol.last_ticks)}",'
-                f'"volume_24_h":"{size(symbol.volume_lots)}","best_bid":"{bid}",'
+                f'{{"type":"ticker",{name},"price":"{last}",'
+                f'"volume_24_h":"{size(symbol.volume_lots)}","low_24_h":"{last}",'
+                f'"high_24_h":"{last}","low_52_w":"{last}","high_52_w":"{last}",'
+                f'"price_percent_chg_24_h":"0","best_bid":"{bid}",'
                 f'"best_ask":"{ask}","best_bid_quantity":"{bid_size}",'
                 f'"best_ask_quantity":"{ask_size}"}}'
             )

@@ -113,11 +113,10 @@ class Kraken(Dialect):
             ",".join(f'{{"price":{price},"qty":{size}}}' for price, size, _ in each)
             for each in (bids, asks)
         ]
-        time = "" if is_snapshot else f',"timestamp":"{moment(time_ms)}"'
         return (
             f'{{"channel":"book","type":"{"snapshot" if is_snapshot else "update"}","data":'
             f'[{{"symbol":"{stream.symbol.name}","bids":[{sides[0]}],"asks":[{sides[1]}],'
-            f'"checksum":{self._checksum(stream)}{time}}}]}}'
+            f'"checksum":{self._checksum(stream)},"timestamp":"{moment(time_ms)}"}}]}}'
         )
 
     def _checksum(self, stream: Stream) -> int:

@@ -308,6 +308,10 @@ class Venue:
     unverified
         Channels of a verified venue, as `channels` names them, of which some or all messages were
         only read in documents: a run with one of them warns.
+    fields
+        Message to the paths of all keys that its frames had when it was verified, with `?` behind
+        those that some lacked: `data[].px`, `data[].source?`. A run counts and logs what is new or
+        missing. `tickwire venue fields` writes it.
 
     Raises
     ------
@@ -336,6 +340,7 @@ class Venue:
     hello: tuple[str, ...] = ()
     verified: str | None = ""
     unverified: tuple[str, ...] = ()
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_venue(self)

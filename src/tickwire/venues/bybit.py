@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, counted, in_band
 from tickwire.venues._bybit_instruments import instruments, spell
 from tickwire.venues._bybit_messages import DEPTHS, EXTRAS, INTERVALS, MESSAGES
@@ -96,6 +97,7 @@ LINEAR = Venue(
     extras=EXTRAS,
     verified="2026-08-09",
     unverified=("liquidations",),
+    fields=_fields.BYBIT,
 )
 
 INVERSE = replace(
@@ -105,6 +107,7 @@ INVERSE = replace(
     instruments=partial(instruments, "inverse"),
     verified=None,
     unverified=(),
+    fields={},
 )
 
 SPOT = replace(

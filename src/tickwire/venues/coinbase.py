@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
+from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, in_band, per_connection
 from tickwire.venues._coinbase_instruments import instruments, spell
 from tickwire.venues._coinbase_messages import MESSAGES
@@ -88,6 +89,7 @@ COINBASE = Venue(
         repair="reconnect",
     ),
     verified="2026-08-09",
+    fields=_fields.COINBASE,
 )
 
 VENUES = (COINBASE,)

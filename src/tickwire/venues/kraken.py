@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
+from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, checksum, crc32, in_band
 from tickwire.venues._kraken_instruments import instruments, spell
 from tickwire.venues._kraken_messages import INTERVALS, MESSAGES
@@ -99,6 +100,7 @@ KRAKEN = Venue(
     ),
     verified="2026-08-16",
     unverified=("trades", "quotes", "candles:<interval>", "tickers"),
+    fields=_fields.KRAKEN,
 )
 
 VENUES = (KRAKEN,)

@@ -1,0 +1,56 @@
+"""The keys of messages as their venues sent them when they were verified; see `Venue.fields`.
+
+`tickwire venue fields` wrote it, of messages with at least 20 frames.
+"""
+
+from __future__ import annotations
+
+BYBIT = {
+    "kline": (
+        "data[].close", "data[].confirm", "data[].end", "data[].high", "data[].interval",
+        "data[].low", "data[].open", "data[].start", "data[].timestamp", "data[].turnover",
+        "data[].volume", "topic", "ts", "type",
+    ),
+    "orderbook.200": (
+        "cts", "data.a", "data.b", "data.s", "data.seq", "data.u", "topic", "ts", "type",
+    ),
+    "publicTrade": (
+        "data[].BT", "data[].L", "data[].RPI", "data[].S", "data[].T", "data[].i", "data[].p",
+        "data[].s", "data[].seq", "data[].v", "topic", "ts", "type",
+    ),
+    "tickers delta": (
+        "cs", "data.ask1Price?", "data.ask1Size?", "data.bid1Price?", "data.bid1Size?",
+        "data.fundingRate?", "data.indexPrice?", "data.lastPrice?", "data.markPrice?",
+        "data.openInterest?", "data.openInterestValue?", "data.prevPrice1h?",
+        "data.prevPrice24h?", "data.price24hPcnt?", "data.singleOpenInterest?",
+        "data.singleOpenInterestValue?", "data.symbol", "data.tickDirection?",
+        "data.turnover24h?", "data.volume24h?", "topic", "ts", "type",
+    ),
+}  # fmt: skip
+COINBASE = {
+    "l2_data": (
+        "channel", "events[].product_id", "events[].type", "events[].updates[].event_time",
+        "events[].updates[].new_quantity", "events[].updates[].price_level",
+        "events[].updates[].side", "sequence_num", "timestamp",
+    ),
+    "market_trades": (
+        "channel", "events[].trades[].price", "events[].trades[].product_id",
+        "events[].trades[].side", "events[].trades[].size", "events[].trades[].time",
+        "events[].trades[].trade_id", "events[].type", "sequence_num", "timestamp",
+    ),
+    "ticker": (
+        "channel", "events[].tickers[].best_ask", "events[].tickers[].best_ask_quantity",
+        "events[].tickers[].best_bid", "events[].tickers[].best_bid_quantity",
+        "events[].tickers[].high_24_h", "events[].tickers[].high_52_w",
+        "events[].tickers[].low_24_h", "events[].tickers[].low_52_w", "events[].tickers[].price",
+        "events[].tickers[].price_percent_chg_24_h", "events[].tickers[].product_id",
+        "events[].tickers[].type", "events[].tickers[].volume_24_h", "events[].type",
+        "sequence_num", "timestamp",
+    ),
+}  # fmt: skip
+KRAKEN = {
+    "book": (
+        "channel", "data[].asks[].price", "data[].asks[].qty", "data[].bids[].price",
+        "data[].bids[].qty", "data[].checksum", "data[].symbol", "data[].timestamp", "type",
+    ),
+}  # fmt: skip
