@@ -64,7 +64,7 @@ def _verified(source: SourcePlan) -> str:
 
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
-    from tickwire.feed.startup import start_of
+    from tickwire.feed.startup import pace_of, start_of, start_together
     from tickwire.redaction import hidden, shown_url
 
     feed = plan.config.feed
@@ -88,12 +88,14 @@ def plan_lines(plan: FeedPlan) -> list[str]:
                 f"  [{subscription.key}]"
                 for subscription in connection.subscriptions
             ]
-        lines.append(f"  start: {start_of(source)}")
+        lines.append(f"  start: {start_of(source)}; {pace_of(source)}")
         rule = source.venue.book
         if source.spliced and rule is not None and rule.begin.kind == "rest":
             lines.append(
-                f"  snapshots of {', '.join(source.spliced)} from {shown_url(source.rest_url)}"
+                f"  snapshots of {', '.join(source.spliced)} from {shown_url(source.rest_url)}, "
+                f"by {rule.begin.path}"
             )
+    lines += [f"start of {name}: {start}" for name, start in start_together(plan.sources).items()]
     lines.append("tables")
     for table in plan.tables.values():
         columns = ", ".join(column.name for column in table.columns)

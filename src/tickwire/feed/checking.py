@@ -8,6 +8,7 @@ Rules of this file
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tickwire.config import Config, Source
@@ -56,6 +57,48 @@ def unusable_words(source: SourcePlan) -> list[tuple[str, str]]:
         if not isinstance(text, str):
             return [("venue", f"its subscribe gave {text!r}, should give the text to send")]
     return []
+
+
+def check_limits(config: Config, sources: Sequence[SourcePlan], problems: list[str]) -> None:
+    """Refuse what a venue does not allow at once from one address; all its sources count.
+
+    Another server than the venue's has limits of its own.
+    """
+    by_venue: dict[str, list[SourcePlan]] = {}
+    for source in sources:
+        if source.settings.url is None and source.settings.urls is None:
+            by_venue.setdefault(source.venue.name, []).append(source)
+    for name, planned in by_venue.items():
+        limits = planned[0].venue.limits
+        n_connections = n_subscriptions = 0
+        for source in planned:
+            legs = source.settings.redundancy
+            n_connections += legs * len(source.connections)
+            keys = sum(len({s.key for s in each.subscriptions}) for each in source.connections)
+            n_subscriptions += legs * keys
+        for what, needed, most in (
+            ("connections", n_connections, limits.connections),
+            ("subscriptions", n_subscriptions, limits.subscriptions),
+        ):
+            if most and needed > most:
+                problems.append(_too_many(config, planned, name, what, needed, most))
+
+
+def _too_many(
+    config: Config, planned: Sequence[SourcePlan], name: str, what: str, needed: int, most: int
+) -> str:
+    """Say that a venue allows less, and what would be possible."""
+    index = next(i for i, each in enumerate(config.sources) if each is planned[0].settings)
+    n_symbols = sum(len(each.settings.symbols) for each in planned)
+    legs = max(each.settings.redundancy for each in planned)
+    possible = [f"{n_symbols * most // needed:,} of the {n_symbols:,} symbols"]
+    if legs > 1 and needed // legs <= most:
+        possible.append("redundancy = 1")
+    return config.problem(
+        f"{config.key('source', index)}.symbols",
+        f"need {needed:,} {what} at {name}, all sources together, and it allows {most:,} from one "
+        f"address; possible: {' or '.join(possible)}",
+    )
 
 
 def check_symbols(config: Config, problems: list[str]) -> None:

@@ -2,8 +2,9 @@
 
 Rules of this file
 ------------------
-- What is read as the message before it has the same keys: a decoder shows only what is not, and of
-  each kind one message in a second at most (`Decoder.request_looks`). Nothing here runs per message.
+- What is read as the message before it has the same keys: a decoder shows only what is not, and
+  of each kind one message in a second at most (`Decoder.request_looks`). Nothing here runs per
+  message.
 - A field is the path of a key; where objects have symbols for keys, the declaration says so (`{}`).
   What a venue has not declared (`Venue.fields`) cannot drift: then only unknown kinds are counted.
 - Each drift is counted each time it is seen, and logged once.

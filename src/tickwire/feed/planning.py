@@ -9,6 +9,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tickwire.config import Config, SinkSettings, Source, load
 from tickwire.errors import ConfigError
 from tickwire.feed.checking import (
     check_alerts,
+    check_limits,
     check_sinks,
     check_symbols,
     unusable_authorities,
@@ -191,6 +193,8 @@ def plan_feed(config: Config) -> FeedPlan:
         source = _plan_source(config, index, settings, problems)
         if source is not None:
             sources.append(source)
+    sources = _within_rest_limits(sources)
+    check_limits(config, sources, problems)
     check_sinks(config, problems)
     tables = _merged_tables(config, sources, problems)
     check_alerts(config, problems)
@@ -200,6 +204,32 @@ def plan_feed(config: Config) -> FeedPlan:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
     return FeedPlan(config, tuple(sources), sinks, tables, hooks, severities)
+
+
+def _within_rest_limits(sources: Sequence[SourcePlan]) -> list[SourcePlan]:
+    """Have books begin by smaller snapshots, where a minute has not enough large ones.
+
+    All sources of a venue share its limit.
+    """
+    needed: Counter[str] = Counter()
+    for source in sources:
+        needed[source.venue.name] += len(source.spliced)
+    found = []
+    for source in sources:
+        venue, rule = source.venue, source.venue.book
+        n = needed[venue.name]
+        if rule is None or not rule.begin.smaller or n <= venue.limits.rest_per_min:
+            found.append(source)
+            continue
+        enough = (each for each in rule.begin.smaller if each[1] >= n)
+        path, per_min = next(enough, rule.begin.smaller[-1])
+        smaller = replace(
+            venue,
+            book=replace(rule, begin=replace(rule.begin, path=path)),
+            limits=replace(venue.limits, rest_per_min=per_min),
+        )
+        found.append(replace(source, venue=smaller))
+    return found
 
 
 def _spelled(config: Config, settings: Source) -> Source:

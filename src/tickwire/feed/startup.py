@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -52,7 +53,7 @@ def start_of(source: SourcePlan) -> Start:
     each = [_requests(source, connection) for connection in source.connections]
     n_connections, n_requests = legs * len(each), legs * sum(each)
     connecting_s = _windows_s(n_connections, limits.connects_per_min)
-    asking_s = max(each) / limits.requests_per_s if limits.requests_per_s else 0.0
+    asking_s = _asking_s(source)
     if limits.total_requests_per_s:
         asking_s = max(asking_s, n_requests / limits.total_requests_per_s)
     rule = source.venue.book
@@ -64,6 +65,50 @@ def start_of(source: SourcePlan) -> Start:
         connecting_s + asking_s,
         _windows_s(n_snapshots, limits.rest_per_min),
     )
+
+
+def start_together(sources: Sequence[SourcePlan]) -> dict[str, Start]:
+    """Compute the start of venues that have several sources, which share its limits."""
+    by_venue: dict[str, list[SourcePlan]] = {}
+    for source in sources:
+        by_venue.setdefault(source.venue.name, []).append(source)
+    found = {}
+    for name, planned in by_venue.items():
+        if len(planned) == 1:
+            continue
+        limits, starts = planned[0].venue.limits, [start_of(each) for each in planned]
+        n_connections = sum(each.connections for each in starts)
+        n_requests = sum(each.requests for each in starts)
+        n_snapshots = sum(each.snapshots for each in starts)
+        asking_s = max(_asking_s(each) for each in planned)
+        if limits.total_requests_per_s:
+            asking_s = max(asking_s, n_requests / limits.total_requests_per_s)
+        found[name] = Start(
+            n_connections,
+            n_requests,
+            n_snapshots,
+            _windows_s(n_connections, limits.connects_per_min) + asking_s,
+            _windows_s(n_snapshots, limits.rest_per_min),
+        )
+    return found
+
+
+def pace_of(source: SourcePlan) -> str:
+    """Say at which pace a source asks, by its venue's limits."""
+    limits = source.venue.limits
+    paces = [f"{limits.requests_per_s:g} requests/s of a connection"]
+    if limits.total_requests_per_s:
+        paces.append(f"{limits.total_requests_per_s} of all")
+    paces.append(f"{limits.connects_per_min} connects/min")
+    rule = source.venue.book
+    if source.spliced and rule is not None and rule.begin.kind == "rest":
+        paces.append(f"{limits.rest_per_min} snapshots/min")
+    return ", ".join(paces)
+
+
+def _asking_s(source: SourcePlan) -> float:
+    per_s = source.venue.limits.requests_per_s
+    return max(_requests(source, each) for each in source.connections) / per_s if per_s else 0.0
 
 
 def _requests(source: SourcePlan, connection: ConnectionPlan) -> int:

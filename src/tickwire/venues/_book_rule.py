@@ -154,6 +154,7 @@ class Begin:
     kind: BeginKind
     path: str = ""
     message: str = ""
+    smaller: tuple[tuple[str, int], ...] = ()
 
 
 def in_band() -> Begin:
@@ -161,7 +162,9 @@ def in_band() -> Begin:
     return Begin("in_band")
 
 
-def rest(path: str, message: str = "snapshot") -> Begin:
+def rest(
+    path: str, message: str = "snapshot", *, smaller: tuple[tuple[str, int], ...] = ()
+) -> Begin:
     """A snapshot by REST, into which the changes are spliced: `linked` or `ranges`.
 
     Parameters
@@ -170,8 +173,11 @@ def rest(path: str, message: str = "snapshot") -> Begin:
         Path and query of the request, with `{symbol}`.
     message
         Name of the Message of kind `snapshot` that decodes the answer.
+    smaller
+        Paths of smaller snapshots, the largest first, and how many of them a minute allows. Where
+        a feed follows more books than `Limits.rest_per_min`, the first that is enough is used.
     """
-    return Begin("rest", path, message)
+    return Begin("rest", path, message, smaller)
 
 
 def first_message() -> Begin:

@@ -144,6 +144,9 @@ class Limits:
         REST snapshots per minute.
     backfills_per_min
         REST requests for missed trades per minute, beside those for snapshots.
+    connections, subscriptions
+        Connections and subscriptions at once from one address; 0 where that is not limited. A
+        configuration that needs more is an error.
     max_age_s
         The venue ends a connection after this long (24 h at Binance); 0 where it does not. A feed
         replaces it before.
@@ -156,6 +159,8 @@ class Limits:
     rest_per_min: int = 60
     backfills_per_min: int = 60
     total_requests_per_s: int = 0
+    connections: int = 0
+    subscriptions: int = 0
     max_age_s: float = 0.0
 
 

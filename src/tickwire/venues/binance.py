@@ -12,6 +12,7 @@ Rules of this file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from tickwire.venues._binance import (
@@ -26,7 +27,7 @@ from tickwire.venues._binance import (
     unsubscribe,
 )
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
-from tickwire.venues._book_rule import BookRule, linked, ranges, rest
+from tickwire.venues._book_rule import Begin, BookRule, linked, ranges, rest
 from tickwire.venues.base import Heartbeat, Limits, Venue
 
 FUTURES_INTERVALS = (
@@ -82,6 +83,12 @@ NEWEST = "trades?symbol={symbol}&limit={limit}"
 HEARTBEAT = Heartbeat("ping", every_s=20.0, timeout_s=60.0)
 DAY_S = 86_400.0
 
+
+def smaller_too(path: str, levels: int, per_min: Mapping[int, int]) -> Begin:
+    """Begin by snapshots of so many levels, or by smaller ones, of which a minute allows more."""
+    return rest(f"{path}{levels}", smaller=tuple((f"{path}{n}", m) for n, m in per_min.items()))
+
+
 SPOT = Venue(
     name="binance",
     endpoints={"main": "wss://stream.binance.com:9443/stream"},
@@ -104,7 +111,12 @@ SPOT = Venue(
     unsubscribe=unsubscribe,
     rest_url="https://api.binance.com",
     book=BookRule(
-        chain=ranges(), begin=rest("/api/v3/depth?symbol={symbol}&limit=5000"), repair="rest"
+        chain=ranges(),
+        # 1000 levels weigh 50, 500 weigh 25, 100 weigh 5.
+        begin=smaller_too(
+            "/api/v3/depth?symbol={symbol}&limit=", 5000, {1000: 100, 500: 200, 100: 1000}
+        ),
+        repair="rest",
     ),
     backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
@@ -114,6 +126,8 @@ SPOT = Venue(
     verified="2026-11-22",
 )
 
+# 500 levels weigh 10, 100 weigh 5, 50 weigh 2.
+FUTURES_SMALLER = {500: 100, 100: 200, 50: 500}
 # 10 messages a second; a snapshot of 1000 levels weighs 20 of the 2400 a minute that USD-M and
 # COIN-M share, 1000 aggregates as well, the newest 1000 trades 5.
 FUTURES_LIMITS = Limits(
@@ -141,7 +155,9 @@ USDM = Venue(
     unsubscribe=unsubscribe,
     rest_url="https://fapi.binance.com",
     book=BookRule(
-        chain=linked(), begin=rest("/fapi/v1/depth?symbol={symbol}&limit=1000"), repair="rest"
+        chain=linked(),
+        begin=smaller_too("/fapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
+        repair="rest",
     ),
     backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
@@ -163,7 +179,9 @@ COINM = Venue(
     unsubscribe=unsubscribe,
     rest_url="https://dapi.binance.com",
     book=BookRule(
-        chain=linked(), begin=rest("/dapi/v1/depth?symbol={symbol}&limit=1000"), repair="rest"
+        chain=linked(),
+        begin=smaller_too("/dapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
+        repair="rest",
     ),
     backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),

@@ -355,6 +355,8 @@ MAIN = Venue(
         requests_per_s=28.0,
         total_requests_per_s=28,
         connects_per_min=30,
+        connections=100,
+        subscriptions=1000,
     ),
     unsubscribe=_unsubscribe,
     rest_url="https://api.hyperliquid.xyz",
