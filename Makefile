@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak lint bench bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak crash-test lint bench bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -41,6 +41,7 @@ help:
 #:   make mutants             plants faults, and sees that tests or fuzz targets find each
 #:   make memory              looks for leaks with valgrind
 #:   make soak                8 hours of simulated traffic in 5 minutes: nothing may grow
+#:   make crash-test          kills a feed KILLS times at RATE messages/s: each row is there, once
 #: Speed
 #:   make bench               all benchmarks
 #:   make bench-paced         the cost of a message at 100 to 100,000 a second (QUICK=1: 3 minutes)
@@ -240,6 +241,11 @@ SOAK_HOURS ?= 8
 SOAK_SECONDS ?= 300
 soak: build
 	$(BIN)/python -W error -m tests.soak.soak --hours $(SOAK_HOURS) --seconds $(SOAK_SECONDS)
+
+KILLS ?= 100
+RATE ?= 20000
+crash-test: build
+	$(BIN)/python -W error -m tests.durability.crash --kills $(KILLS) --rate $(RATE)
 
 TOOK = took=$$(($$(date +%s) - begun)); echo "make $(1) took $$((took / 60)) min $$((took % 60)) s"
 

@@ -47,7 +47,7 @@ static tw_mapping *lay_out(void)
     const uint64_t directory = end;
     end += (N_COLUMNS * sizeof(tw_column_entry) + 63) / 64 * 64;
     const uint64_t recv_mono = end;
-    tw_mapping *mapping = tw_mapping_new(end + 8 * ROWS * (1 + N_COLUMNS) + ARENA_BYTES);
+    tw_mapping *mapping = tw_mapping_new(end + 8 * ROWS * (1 + N_COLUMNS) + ARENA_BYTES, -1);
     CHECK(mapping != NULL);
     tw_ring_header *header = (tw_ring_header *)(void *)mapping->bytes;
     tw_column_entry *entries = (tw_column_entry *)(void *)(mapping->bytes + directory);

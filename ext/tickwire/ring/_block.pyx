@@ -21,6 +21,7 @@ from tickwire.ring._memory cimport (
 )
 
 import hashlib
+import os
 
 import numpy as np
 
@@ -70,9 +71,17 @@ cdef class Block:
         How many rows, a power of two.
     seq_base
         The value of column seq in the first row.
+    allocate
+        Called with a number of bytes: gives the descriptor of a new file of that size, which holds
+        the memory and outlives the process. Default: memory of the process.
+
+    Attributes
+    ----------
+    layout : bytes
+        What never changes: the header's first line and the directory.
     """
 
-    def __cinit__(self, table not None, uint64_t rows, int64_t seq_base):
+    def __cinit__(self, table not None, uint64_t rows, int64_t seq_base, allocate=None):
         cdef uint64_t end = sizeof(tw_ring_header)
         cdef int i
 
@@ -93,7 +102,10 @@ cdef class Block:
                 places.append((column, offset, valid_offset, place(arena_bytes), arena_bytes))
             else:
                 places.append((column, offset, 0, 0, 0))
-        self.mapping = tw_mapping_new(end)
+        cdef int file = -1 if allocate is None else allocate(end)
+        self.mapping = tw_mapping_new(end, file)
+        if file >= 0:
+            os.close(file)
         if self.mapping == NULL:
             raise MemoryError(f"no memory for a ring of {table.name}: {end} bytes")
         self.header = <tw_ring_header*> self.mapping.bytes
@@ -156,6 +168,13 @@ cdef class Block:
             raise ValueError(f"the block holds rows of another table than {table.name}")
         if self.header.capacity != rows or self.header.block_bytes != self.mapping.n_bytes:
             raise ValueError(f"the block holds {self.header.capacity} rows, not {rows}")
+
+    @property
+    def layout(self):
+        """What never changes: the header's first line and the directory."""
+        cdef uint64_t start = self.header.directory_offset
+        cdef uint64_t stop = start + self.header.n_columns * sizeof(tw_column_entry)
+        return bytes(memoryview(self)[:64]) + bytes(memoryview(self)[start:stop])
 
     def views(self):
         """Give the columns as arrays, by what the block itself says.

@@ -29,5 +29,7 @@ cdef class Dictionaries:
     cdef readonly Dictionary venue
     cdef readonly Dictionary symbol
     cdef dict named
+    cdef object allocate                # of files; None: memory of the process
 
+    cdef Dictionary make(self, str name, int32_t max_values)
     cpdef Dictionary of(self, str name)

@@ -17,8 +17,10 @@ from tickwire.ring._memory cimport (
     tw_mapping_release,
     tw_store_release,
 )
+from tickwire.ring._tw_ring cimport TW_NO_VALUES, tw_add_to_sum, tw_dictionary_header
 
 import os
+from functools import partial
 
 import pyarrow as pa
 
@@ -33,7 +35,6 @@ cdef extern from "tickwire/base/utf8_scalar.h" nogil:
 cdef enum:
     MAX_VALUE_BYTES = 255
     FIRST_SLOTS = 256
-    HEADER_BYTES = 64
 
 # int16 codes reach this far; only `symbol` has int32 codes.
 MAX_CODES16 = 32767
@@ -49,9 +50,12 @@ cdef class Dictionary:
         How many different strings it takes.
     max_bytes
         How many bytes they have together; default: 32 for each.
+    allocate
+        Called with a number of bytes: gives the descriptor of a new file of that size, which holds
+        the values and outlives the process. Default: memory of the process.
     """
 
-    def __cinit__(self, int32_t max_values=MAX_CODES16, max_bytes=None):
+    def __cinit__(self, int32_t max_values=MAX_CODES16, max_bytes=None, allocate=None):
         if max_values < 1:
             raise ValueError(f"max_values is {max_values}: at least 1")
         self.max_values = max_values
@@ -59,16 +63,24 @@ cdef class Dictionary:
         if not 0 < self.max_bytes < 2**31:
             raise ValueError(f"max_bytes is {self.max_bytes}: 1 to {2**31 - 1}")
         cdef size_t n_offset_bytes = (<size_t> max_values + 1) * 4
-        self.memory.mapping = tw_mapping_new(
-            HEADER_BYTES + n_offset_bytes + <size_t> self.max_bytes
+        cdef size_t n_bytes = (
+            sizeof(tw_dictionary_header) + n_offset_bytes + <size_t> self.max_bytes
         )
+        cdef int file = -1 if allocate is None else allocate(n_bytes)
+        self.memory.mapping = tw_mapping_new(n_bytes, file)
+        if file >= 0:
+            os.close(file)
         self.slots = <uint64_t*> calloc(FIRST_SLOTS, sizeof(uint64_t))
         if self.memory.mapping == NULL or self.slots == NULL:
             raise MemoryError("no memory for a dictionary")
         self.slot_mask = FIRST_SLOTS - 1
-        self.memory.count = <int64_t*> self.memory.mapping.bytes
-        self.memory.offsets = <int32_t*> (self.memory.mapping.bytes + HEADER_BYTES)
-        self.memory.data = self.memory.mapping.bytes + HEADER_BYTES + n_offset_bytes
+        cdef uint8_t* values = self.memory.mapping.bytes + sizeof(tw_dictionary_header)
+        self.memory.header = <tw_dictionary_header*> self.memory.mapping.bytes
+        self.memory.header.max_values = max_values
+        self.memory.header.sums[0] = TW_NO_VALUES
+        self.memory.count = &self.memory.header.count
+        self.memory.offsets = <int32_t*> values
+        self.memory.data = values + n_offset_bytes
         self.last = -1
         self.seed = int.from_bytes(os.urandom(8), "little")
 
@@ -125,6 +137,8 @@ cdef class Dictionary:
         self.slots[at] = (hash >> 32 << 32) | <uint64_t> (code + 1)
         memcpy(self.memory.data + start, value, n)
         self.memory.offsets[code + 1] = <int32_t> (start + <int64_t> n)
+        cdef uint64_t* sums = self.memory.header.sums
+        sums[(code + 1) & 1] = tw_add_to_sum(sums[code & 1], value, n)
         # Partner: the acquire of the exports and readers of the values.
         tw_store_release(self.memory.count, code + 1)
         self.last = <int32_t> code
@@ -228,6 +242,8 @@ cdef class Dictionaries:
     ----------
     max_symbols
         How many symbols the feed takes, over all venues.
+    allocate
+        Called with a column's name and a number of bytes, as for `Dictionary`.
 
     Attributes
     ----------
@@ -237,10 +253,15 @@ cdef class Dictionaries:
         Symbols, each venue's own spelling.
     """
 
-    def __init__(self, int32_t max_symbols=MAX_SYMBOLS):
-        self.venue = Dictionary()
-        self.symbol = Dictionary(max_symbols)
-        self.named = {"venue": self.venue, "symbol": self.symbol}
+    def __init__(self, int32_t max_symbols=MAX_SYMBOLS, allocate=None):
+        self.allocate = allocate
+        self.named = {}
+        self.venue = self.of("venue")
+        self.symbol = self.named["symbol"] = self.make("symbol", max_symbols)
+
+    cdef Dictionary make(self, str name, int32_t max_values):
+        allocate = None if self.allocate is None else partial(self.allocate, name)
+        return Dictionary(max_values, allocate=allocate)
 
     cpdef Dictionary of(self, str name):
         """Give the dictionary of the columns called `name`, made when first asked for.
@@ -257,5 +278,10 @@ cdef class Dictionaries:
         """
         found = self.named.get(name)
         if found is None:
-            found = self.named[name] = Dictionary()
+            found = self.named[name] = self.make(name, MAX_CODES16)
         return found
+
+    @property
+    def names(self):
+        """Of the columns that have one so far."""
+        return tuple(self.named)

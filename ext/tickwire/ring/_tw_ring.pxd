@@ -1,6 +1,6 @@
 """The C struct of a ring, and what works on it: ring.h, open_ring.h, ring_writer.h and others."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from tickwire.ring._memory cimport tw_gate, tw_mapping, tw_ring_header
 
@@ -20,11 +20,21 @@ cdef extern from "tickwire/ring/ring_block.h" nogil:
         KIND_BINARY "TW_KIND_BINARY"
 
 cdef extern from "tickwire/ring/dictionary.h" nogil:
+    const uint64_t TW_NO_VALUES
+
+    ctypedef struct tw_dictionary_header:
+        int64_t count
+        int64_t max_values
+        uint64_t sums[2]
+
     ctypedef struct tw_dictionary:
         tw_mapping* mapping
+        tw_dictionary_header* header
         int64_t* count
         int32_t* offsets
         uint8_t* data
+
+    uint64_t tw_add_to_sum(uint64_t sum, const uint8_t* value, size_t n)
 
 cdef extern from "tickwire/ring/ring.h" nogil:
     ctypedef struct tw_column:

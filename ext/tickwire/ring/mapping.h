@@ -1,4 +1,4 @@
-/* A block of zeroed, page-aligned memory that outlives its Python owner.
+/* A block of zeroed, page-aligned memory that outlives its Python owner, and in a file the process.
  *
  * Record batches borrow from rings and dictionaries and may be dropped by any thread, without the
  * GIL, so what they hold on to is counted here and not by Python. Pages cost nothing until touched.
@@ -22,13 +22,15 @@ typedef struct {
     uint8_t *bytes;
 } tw_mapping;
 
-/* NULL where the system has no memory. */
-static inline tw_mapping *tw_mapping_new(size_t n_bytes)
+/* A file of at least n_bytes, all of them allocated, which the caller may close; or -1 for memory of
+ * the process alone. NULL where the system has no memory. */
+static inline tw_mapping *tw_mapping_new(size_t n_bytes, int file)
 {
+    const int flags = file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     tw_mapping *mapping = malloc(sizeof *mapping);
     if (mapping == NULL)
         return NULL;
-    void *bytes = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *bytes = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, flags, file, 0);
     if (bytes == MAP_FAILED) {
         free(mapping);
         return NULL;

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, model_validator
 
 from tickwire.config.section import Section
 from tickwire.config.values import (
@@ -56,6 +54,10 @@ class Feed(Section):
         What a full ring does: `block` stops reading, `drop_oldest` overwrites and says so in gaps.
     state_dir
         Where sequence numbers live over restarts; empty: nowhere.
+    ring_dir
+        Where rings lie in files, so that rows which no sink has committed outlive a kill: on a
+        disk, or on a tmpfs, which takes as much memory. Left out: in the process's memory. Needs
+        a `state_dir`.
     spill_dir
         Where rows wait for a sink that fails or does not keep up, and those of unfinished Parquet
         files; best on another disk than the sinks'. Left out: `spill` in the `state_dir`; without
@@ -77,11 +79,18 @@ class Feed(Section):
     ring_rows: RingRows = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
     state_dir: StateDir = Path(".tickwire")
+    ring_dir: FilePath | None = None
     spill_dir: FilePath | None = None
     spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB
     spill_fsync_s: Annotated[float, Field(ge=0)] = 1.0
     hold_bytes: Annotated[int, Field(ge=MIB)] = 64 * MIB
     no_disk_emergency_s: Annotated[float, Field(ge=0)] = 300.0
+
+    @model_validator(mode="after")
+    def _check_rings(self) -> Self:
+        if self.ring_dir is not None and self.state_dir is None:
+            raise ValueError("ring_dir needs a state_dir: it says which rings were the last run's")
+        return self
 
 
 class FeedKeys(TypedDict, total=False):
@@ -92,6 +101,7 @@ class FeedKeys(TypedDict, total=False):
     ring_rows: int
     overflow: Literal["block", "drop_oldest"]
     state_dir: str | Path | None
+    ring_dir: str | Path | None
     spill_dir: str | Path | None
     spill_max_bytes: int
     spill_fsync_s: float

@@ -5,6 +5,7 @@ Rules of this file
 - A row outlives the process once every sink has it, or a spill on disk. Rows that a sink was not
   given (`lag`) count as passed over: the gap of their loss says what is missing.
 - A sink that has ended is not waited for: its gaps say what it has not got, and are written once.
+  Where rings lie in files, the next run gives it these rows instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.positions import Positions
+from tickwire.feed.ring_store import RingStore
 from tickwire.feed.sources import LiveSource
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
@@ -32,6 +34,8 @@ class Committed:
         Rings and ledger.
     sinks, sources
         The feed's; more may be added.
+    rings
+        Where the rings lie in files.
     """
 
     def __init__(
@@ -40,16 +44,22 @@ class Committed:
         pipeline: Pipeline,
         sinks: Sequence[Sink],
         sources: Sequence[LiveSource],
+        rings: RingStore | None = None,
     ) -> None:
         self._positions = positions
         self._pipeline = pipeline
         self._sinks = sinks
         self._sources = sources
+        self._rings = rings
         self._declared: set[str] = set()  # sinks whose losses are gaps
 
     def start(self) -> None:
         """Let each source's gaps begin where the last run ended, and write that one's last ones."""
         positions = self._positions.load()
+        if self._rings is not None:  # what they had goes to every sink
+            for name, last in self._rings.newest.items():
+                if name not in positions or positions[name].recv_ns < last.recv_ns:
+                    positions[name] = last
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
@@ -70,7 +80,7 @@ class Committed:
 
     def declare_losses(self, sinks: Iterable[Sink]) -> None:
         """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
-        for sink in sinks:
+        for sink in () if self._rings is not None else sinks:
             if sink.name in self._declared or not sink.rows_left:
                 continue
             for table, n_safe in self._safe_rows([sink]).items():

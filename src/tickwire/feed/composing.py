@@ -51,7 +51,9 @@ def config_of(
 
 def without_state(config: Config) -> Config:
     """Give a configuration that keeps nothing on disk but by its sinks."""
-    stateless = config.feed.model_copy(update={"state_dir": None, "spill_dir": None})
+    stateless = config.feed.model_copy(
+        update={"state_dir": None, "ring_dir": None, "spill_dir": None}
+    )
     sinks = [sink for sink in config.sinks if sink.takes_tables]  # there is nothing to record
     return replace(config, feed=stateless, sinks=type(config.sinks)(sinks))
 

@@ -28,9 +28,10 @@ from tickwire.feed.consumers import FeedConsumers
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following
 from tickwire.feed.limits import RunLimits, until_end
-from tickwire.feed.pipeline import GAP_ID
+from tickwire.feed.pipeline import GAP_ID, ring_rows
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
+from tickwire.feed.ring_store import RingStore
 from tickwire.feed.running import RunningFeed, parts_of
 from tickwire.feed.state import open_state
 from tickwire.logs import get_logger
@@ -150,10 +151,17 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
         settings = self.plan.config.feed
+        rings = None
+        if settings.ring_dir is not None:
+            tables = {
+                name: (table, ring_rows(settings, name)) for name, table in self.plan.tables.items()
+            }
+            rings = RingStore(Path(settings.ring_dir), settings.name, tables)
         state, first = await open_state(
             None if settings.state_dir is None else Path(settings.state_dir),
             settings.name,
             [*self.plan.tables, GAP_ID],
+            rings,
         )
         feed = RunningFeed(
             self.plan,
@@ -164,6 +172,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             on_emergency=self.declare_emergency,
             state=state,
             first=first,
+            rings=rings,
         )
         await feed.open()
         self._feed = feed

@@ -18,6 +18,7 @@ from functools import partial
 
 from tickwire.config import Feed
 from tickwire.errors import SinkError
+from tickwire.feed.ring_store import RingStore
 from tickwire.feed.spilling import spill_folder, spill_of, warn_of_unclaimed
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
@@ -31,8 +32,12 @@ STOP_S = 2.0  # for what was opened in vain
 _log = get_logger("tickwire.feed")
 
 
-async def open_sinks(feed: Feed, sinks: Sequence[Sink]) -> dict[str, Spill]:
+async def open_sinks(
+    feed: Feed, sinks: Sequence[Sink], rings: RingStore | None = None
+) -> dict[str, Spill]:
     """Open the outputs and the spills of sinks that are prepared; gives the spills by sink.
+
+    What the last run's rings have left goes into the spills.
 
     Raises
     ------
@@ -58,7 +63,9 @@ async def open_sinks(feed: Feed, sinks: Sequence[Sink]) -> dict[str, Spill]:
                 path=sink.settings.target,
                 seconds=OPEN_S,
             )
-        spills = {sink.name: await _open_spill(feed, sink) for sink in sinks}
+        spills = {sink.name: await _open_spill(feed, sink, rings) for sink in sinks}
+        if rings is not None:
+            await in_thread(rings.discard)
     except BaseException:
         await asyncio.shield(_discard(sinks))
         raise
@@ -76,13 +83,20 @@ async def _wait(opened: dict[str, Future[None]]) -> None:
         await in_thread(partial(wait, late, OPEN_S - first_s, FIRST_EXCEPTION))
 
 
-async def _open_spill(feed: Feed, sink: Sink) -> Spill:
+async def _open_spill(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:
     try:
         async with asyncio.timeout(OPEN_S):
-            return await in_thread(partial(spill_of, feed, sink))
+            return await in_thread(partial(_spill_of, feed, sink, rings))
     except TimeoutError:
         folder = spill_folder(feed)
         raise SinkError(f"sink {sink.name}: {folder} does not answer in {OPEN_S:g} s") from None
+
+
+def _spill_of(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:
+    spill = spill_of(feed, sink)
+    if rings is not None:
+        rings.recover(sink.name, tuple(sink.tables), spill)
+    return spill
 
 
 async def _discard(sinks: Iterable[Sink]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tickwire.book import BookChecksums, BookFollower, BookSplice
+from tickwire.config import Feed
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.backfill import Backfiller
 from tickwire.feed.books import Books
@@ -23,7 +24,7 @@ from tickwire.feed.staleness import Staleness
 from tickwire.feed.symbol_rows import watch_symbols
 from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
-from tickwire.ring import Consumer, Dictionaries, Ring, Streams
+from tickwire.ring import Consumer, Dictionaries, Ring, RingMemory, Streams
 from tickwire.schema import DATA_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.supervise import Failures
 from tickwire.venues import BookRule, Venue
@@ -93,6 +94,8 @@ class Pipeline:
         Full rings wait for their consumers whatever the configuration says (a replay).
     max_messages
         How many data messages to decode; 0: no limit.
+    memory
+        What the rings are made of; None: memory of the process.
     """
 
     def __init__(
@@ -102,9 +105,10 @@ class Pipeline:
         *,
         blocks: bool = False,
         max_messages: int = 0,
+        memory: RingMemory | None = None,
     ) -> None:
         feed = plan.config.feed
-        self.dictionaries = Dictionaries()
+        self.dictionaries = Dictionaries() if memory is None else memory.dictionaries
         self.registry = Registry()
         self.metrics = self.registry.labelled()
         self.failures = Failures(plan.severities, self.metrics)
@@ -113,10 +117,11 @@ class Pipeline:
         self.rings = {
             name: Ring(
                 table,
-                min(feed.ring_rows, SYSTEM_ROWS) if name in QUIET_TABLES else feed.ring_rows,
+                ring_rows(feed, name),
                 self.dictionaries,
                 overflow="block" if blocks else feed.overflow,
                 seq_base=first_numbers[name],
+                block=None if memory is None else memory.blocks[name],
             )
             for name, table in plan.tables.items()
         }
@@ -329,6 +334,11 @@ class Pipeline:
                         number, each.table, symbol, each.key, spliced=spliced, channel=each.channel
                     )
         return gaps
+
+
+def ring_rows(feed: Feed, table: str) -> int:
+    """Give how many rows the ring of a table holds."""
+    return min(feed.ring_rows, SYSTEM_ROWS) if table in QUIET_TABLES else feed.ring_rows
 
 
 def counted_at(venue: Venue) -> str:

@@ -30,6 +30,7 @@ from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.recording import described
+from tickwire.feed.ring_store import RingStore
 from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
@@ -74,6 +75,8 @@ class RunningFeed:
         Called with the reason, one line, where the feed must shut down at once; from any thread.
     state, first
         Where numbers are reserved, which is closed with the feed; and each table's first number.
+    rings
+        Where the rings lie in files; None: in memory of the process.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class RunningFeed:
         on_emergency: Callable[[str], None],
         state: State,
         first: dict[str, int],
+        rings: RingStore | None = None,
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -102,6 +106,7 @@ class RunningFeed:
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = state
+        self._rings = rings
         positions = Positions(None if replays else folder, feed.name)
         try:
             self.pipeline = Pipeline(
@@ -109,6 +114,7 @@ class RunningFeed:
                 first,
                 blocks=replays,
                 max_messages=max_messages,
+                memory=None if rings is None else rings.memory,
             )
             self.failures = self.pipeline.failures
             self.failures.on_stop = on_failure
@@ -121,7 +127,7 @@ class RunningFeed:
         except BaseException:
             self._state.close()
             raise
-        self._committed = Committed(positions, self.pipeline, self.sinks, self.sources)
+        self._committed = Committed(positions, self.pipeline, self.sinks, self.sources, rings)
         raw = [sink for sink in self.sinks if isinstance(sink, RawSink)]
         self._shared = SharedByVenue(self.pipeline, raw[0].recorder if raw else None)
         if not replays:
@@ -148,7 +154,7 @@ class RunningFeed:
             A sink, or where its rows wait, cannot be opened.
         """
         try:
-            self._spills = await open_sinks(self.plan.config.feed, self.sinks)
+            self._spills = await open_sinks(self.plan.config.feed, self.sinks, self._rings)
         except BaseException:
             self._state.close()
             raise
@@ -215,6 +221,8 @@ class RunningFeed:
             await self._flush_ledger(is_last=sinks is self.sinks)
         await self._committed.close()
         self._state.use(self.pipeline.next_numbers())
+        if self._rings is not None and not any(sink.is_waited_for for sink in self.sinks):
+            await asyncio.to_thread(self._rings.files.remove)
         await asyncio.to_thread(self._state.close)
 
     def abort(self) -> None:

@@ -3,7 +3,8 @@
 Rules of this file
 ------------------
 - A number is reserved on disk before it is used, in blocks: after a kill the next run starts past
-  the reservation, so nothing repeats and something may be skipped. A clean stop returns the rest.
+  the reservation, so nothing repeats and something may be skipped. A clean stop returns the rest,
+  and rings in files say where a run that was killed had come to.
 - Opened in a thread (`open_state`). While a feed runs, a write has a thread of its own: a file
   system that hangs does not stop the loop. One that fails is logged, counted and tried again, at
   once, then after 2, 4, 8 ... s; half a block is left meanwhile.
@@ -26,6 +27,7 @@ from urllib.parse import quote
 
 from tickwire.config import Context
 from tickwire.errors import TickwireError
+from tickwire.feed.ring_store import RingStore
 from tickwire.logs import get_logger
 from tickwire.supervise import Backoff, Failures, in_thread
 
@@ -55,6 +57,8 @@ class State:
         Whether `use` and `close` leave writing to a thread.
     n_failures
         Writes that failed.
+    rings
+        The name of the last run's ring files; empty where it had none.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class State:
         self._conn_reserved = 0
         self._path: Path | None = None
         self._lock = -1
+        self.rings = ""
         self.n_failures = 0
         self.in_background = False
         self.failures = Failures()
@@ -97,9 +102,25 @@ class State:
     ) -> None:
         self.close()
 
-    def open_tables(self, tables: list[str]) -> dict[str, int]:
-        """Give the first sequence number of each table and reserve a block for each."""
+    def open_tables(
+        self, tables: list[str], known: Mapping[str, int] | None = None, rings: str = ""
+    ) -> dict[str, int]:
+        """Give the first sequence number of each table and reserve a block for each.
+
+        Parameters
+        ----------
+        tables
+            All that need one.
+        known
+            Where the last run had come to, as far as that is known.
+        rings
+            The name of this run's ring files.
+        """
+        self._next.update(known or {})
         first = {table: self._next.setdefault(table, 0) for table in tables}
+        if rings != self.rings:
+            self.rings = rings
+            self._reserved = {}  # so that the file is written before anything else is
         self.use(first)
         return first
 
@@ -220,6 +241,7 @@ class State:
                 raise TickwireError(f"{path}: is state of version {stored['version']!r}, not 1")
             self._next = {str(table): int(number) for table, number in stored["seq"].items()}
             self._conn = int(stored["conn"])
+            self.rings = str(stored.get("rings", ""))
             if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
                 raise ValueError("a number that no feed has written")
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -230,7 +252,8 @@ class State:
     def _write(self, reserved: Mapping[str, int], conn: int) -> None:
         if self._path is None:
             return
-        text = json.dumps({"version": _VERSION, "seq": dict(reserved), "conn": conn}, indent=1)
+        stored = {"version": _VERSION, "seq": dict(reserved), "conn": conn, "rings": self.rings}
+        text = json.dumps(stored, indent=1)
         fresh = self._path.with_name(self._path.name + ".new")
         try:
             with fresh.open("w", encoding="utf-8") as file:
@@ -245,14 +268,23 @@ class State:
 
 
 async def open_state(
-    folder: Path | None, name: str, tables: list[str]
+    folder: Path | None, name: str, tables: list[str], rings: RingStore | None = None
 ) -> tuple[State, dict[str, int]]:
     """Open the state in a thread, as its disk may hang, and give each table's first number.
+
+    Parameters
+    ----------
+    folder, name
+        As for `State`.
+    tables
+        All that need a number.
+    rings
+        Where rings lie in files: read and made in the same thread, once the lock is held.
 
     Raises
     ------
     TickwireError
-        As for `State`, or its folder does not answer in time.
+        As for `State`, rings cannot be made, or a disk does not answer in time.
     """
     lock = threading.Lock()
     is_abandoned = False
@@ -262,7 +294,12 @@ async def open_state(
         nonlocal made
         state = State(folder, name)
         try:
-            first = state.open_tables(tables)
+            if rings is None:
+                first = state.open_tables(tables)
+            else:
+                rings.read(state.rings)
+                first = state.open_tables(tables, rings.next_seqs, rings.files.name)
+                rings.make(first)
         except BaseException:
             state.close()
             raise

@@ -10,6 +10,8 @@ from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
 from tickwire.ring.drop import Drop, Loss
+from tickwire.ring.files import RingFiles, RingMemory, earlier_starts, read_manifest
+from tickwire.ring.salvage import Damaged, OldRing, read_rings
 from tickwire.ring.stream import TIMELY, Silence, Stream
 
 __all__ = [
@@ -17,13 +19,20 @@ __all__ = [
     "TIMELY",
     "Batch",
     "Consumer",
+    "Damaged",
     "Dictionaries",
     "Dictionary",
     "Drop",
     "Loss",
+    "OldRing",
     "Ring",
+    "RingFiles",
+    "RingMemory",
     "Row",
     "Silence",
     "Stream",
     "Streams",
+    "earlier_starts",
+    "read_manifest",
+    "read_rings",
 ]

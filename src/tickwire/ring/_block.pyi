@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, Self, final
 
 import numpy as np
@@ -12,6 +13,14 @@ def schema_hash(table: Table) -> int: ...
 
 @final
 class Block:
-    def __new__(cls, table: Table, rows: int, seq_base: int) -> Self: ...
+    @property
+    def layout(self) -> bytes: ...
+    def __new__(
+        cls,
+        table: Table,
+        rows: int,
+        seq_base: int,
+        allocate: Callable[[int], int] | None = None,
+    ) -> Self: ...
     def check(self, table: Table, rows: int) -> None: ...
     def views(self) -> dict[str, np.ndarray[Any, Any]]: ...

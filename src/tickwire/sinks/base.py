@@ -277,6 +277,11 @@ class Sink(Worker):
         return self._intake.spill.in_memory(table)
 
     @property
+    def is_waited_for(self) -> bool:
+        """After the stop: whether the rings still hold rows that it has not got."""
+        return self._intake.is_waited_for
+
+    @property
     def rows_left(self) -> dict[str, int]:
         """Rows that it has not got, by table, where there are any."""
         return {table: left for table in self.tables if (left := self._left(table)) > 0}

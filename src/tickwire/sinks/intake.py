@@ -74,6 +74,8 @@ class Intake:
         Guards the sources and the spill.
     in_flight
         Rows that are out of the ring, and not in the spill.
+    is_waited_for
+        After the end: whether the rings still hold rows that the sink has not got.
     n_seen, n_released
         Rows by table: taken or recovered; out of the ring, as the output or the spill has them.
     """
@@ -83,6 +85,7 @@ class Intake:
         self.spill = Spill(None, ())
         self.lock = threading.Lock()
         self.in_flight: dict[str, pa.RecordBatch] = {}
+        self.is_waited_for = False
         self.n_seen: dict[str, int] = {}
         self.n_released: dict[str, int] = {}
         self._name = name
@@ -117,8 +120,10 @@ class Intake:
         is_hung
             A thread may still use the rings and the spill: they stay open.
         """
+        self.is_waited_for = bool(self._unreleased)
         for table, source in self.sources.items():
             self.n_seen[table] += source.available
+            self.is_waited_for = self.is_waited_for or source.available > 0
             if not is_hung:
                 source.close()
         if not is_hung:

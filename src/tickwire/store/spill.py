@@ -137,7 +137,7 @@ class Spill:
         """Rows that an earlier run has left, by their numbers."""
         backlog = self._backlogs[table]
         entries = (backlog.entry(i) for i in range(backlog.n_recovered))
-        return sum(entry.n_rows for entry in entries if isinstance(entry, Record))
+        return sum(_n_rows(entry) for entry in entries)
 
     def in_memory(self, table: str) -> list[pa.RecordBatch]:
         """Give what waits in memory, oldest first; needs no lock."""
@@ -178,6 +178,28 @@ class Spill:
         backlog.memory.append(batch)
         self._memory_bytes += batch.nbytes
         return self.flush()
+
+    def recover(self, table: str, batch: pa.RecordBatch) -> bool:
+        """Keep rows of an earlier run, behind all that it has left, before any of this one's.
+
+        Parameters
+        ----------
+        table, batch
+            As for `append`.
+
+        Returns
+        -------
+        bool
+            As of `append`.
+        """
+        self._backlogs[table].n_recovered += 1
+        return self.append(table, batch)
+
+    def last_seq(self, table: str) -> int:
+        """Give the seq of the newest row of a table; -1 where there is none."""
+        backlog = self._backlogs[table]
+        n = backlog.n_entries()
+        return _last_seq(backlog.entry(n - 1)) if n else -1
 
     def flush(self) -> bool:
         """Write what waits in memory for the disk; False where it still waits."""
@@ -270,6 +292,10 @@ class Spill:
         for backlog in self._backlogs.values():
             if backlog.log is not None:
                 backlog.log.close()
+
+
+def _n_rows(entry: Record | pa.RecordBatch) -> int:
+    return entry.n_rows if isinstance(entry, Record) else int(entry.num_rows)
 
 
 def _last_seq(entry: Record | pa.RecordBatch) -> int:

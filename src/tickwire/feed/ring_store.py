@@ -1,0 +1,166 @@
+"""Rings in files: those of this run, and what those of earlier ones have left.
+
+Rules of this file
+------------------
+- Rows that were published go into each sink's spill, behind what is there, before anything new; the
+  sink asks its output which of them it has. Only then are the files of an earlier run removed: a
+  start that is cut short does it again.
+- What cannot be used is set aside under another name, in one line of the log, and the feed starts:
+  its gaps begin at what sinks had committed for certain.
+- An orderly stop at which no sink has left rows in a ring removes the files.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tickwire.errors import TickwireError
+from tickwire.ledger import Position
+from tickwire.ledger.index import StreamName
+from tickwire.logs import get_logger
+from tickwire.ring import (
+    Damaged,
+    OldRing,
+    RingFiles,
+    RingMemory,
+    earlier_starts,
+    read_manifest,
+    read_rings,
+)
+from tickwire.schema import Table
+from tickwire.store import Spill, folder_name
+
+_log = get_logger("tickwire.feed")
+
+
+class RingStore:
+    """The files of a feed's rings.
+
+    Parameters
+    ----------
+    ring_dir
+        The configured folder.
+    feed
+        The feed's name.
+    tables
+        Each table and the rows of its ring.
+
+    Attributes
+    ----------
+    files
+        This run's; there once `read` has returned.
+    memory
+        What this run's rings are made of; there once `make` has returned.
+    next_seqs
+        Where the last run had come to, by table; empty where that is not known.
+    newest
+        The last row of each stream that the last runs' rings still have.
+    """
+
+    files: RingFiles
+    memory: RingMemory
+
+    def __init__(self, ring_dir: Path, feed: str, tables: Mapping[str, tuple[Table, int]]) -> None:
+        self._root = ring_dir / folder_name(feed)
+        self._tables = dict(tables)
+        self._starts: list[tuple[Path, dict[str, OldRing]]] = []
+        self.next_seqs: dict[str, int] = {}
+        self.newest: dict[StreamName, Position] = {}
+        self._is_needed = False  # what was recovered is not on another disk yet
+
+    def read(self, last: str) -> None:
+        """Read what earlier runs have left, and begin the files of this one.
+
+        Parameters
+        ----------
+        last
+            The name of the last run's files, by the feed's state.
+
+        Raises
+        ------
+        TickwireError
+            The folder cannot be used.
+        """
+        try:
+            folders = list(earlier_starts(self._root))
+        except OSError as error:
+            raise TickwireError(f"{self._root}: cannot hold rings: {error.strerror}") from None
+        for folder in folders:
+            rings, damaged = read_rings(folder)
+            for name, why in damaged.items():
+                self._set_aside(folder, name, why)
+            if folder.name in damaged:
+                continue
+            self._starts.append((folder, rings))
+            for table, ring in rings.items():
+                for (venue, symbol), (recv_ns, event_ns) in ring.newest().items():
+                    self.newest[venue, table, symbol] = Position(recv_ns, event_ns)
+            if last and _name_of(folder) == last:
+                self.next_seqs = {table: ring.next_seq for table, ring in rings.items()}
+        self.files = RingFiles(self._root)
+
+    def make(self, first: Mapping[str, int]) -> None:
+        """Make the files of this run.
+
+        Parameters
+        ----------
+        first
+            The seq of each table's first row.
+
+        Raises
+        ------
+        TickwireError
+            The disk has no room for them, or fails.
+        """
+        self.memory = self.files.make(
+            {name: (table, rows, first[name]) for name, (table, rows) in self._tables.items()}
+        )
+
+    def recover(self, sink: str, tables: Sequence[str], spill: Spill) -> None:
+        """Give a sink's spill the rows that the last runs' rings kept for it."""
+        n_rows: dict[str, int] = {}
+        for folder, rings in self._starts:
+            for table in tables:
+                ring = rings.get(table)
+                if ring is None:
+                    continue
+                try:
+                    for batch in ring.batches(self._tables[table][0], spill.last_seq(table)):
+                        if not spill.recover(table, batch):
+                            self._is_needed = True
+                        n_rows[table] = n_rows.get(table, 0) + batch.num_rows
+                except Damaged as error:
+                    self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
+        if n_rows:
+            _log.info("rows of the last run's rings go in first", sink=sink, **n_rows)
+
+    def discard(self) -> None:
+        """Remove the files of earlier runs, once all spills have got what sinks waited for."""
+        if self._is_needed:
+            return
+        for folder, _ in self._starts:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._starts = []
+
+    def _set_aside(self, folder: Path, name: str, why: str) -> None:
+        """Keep a file, or a whole folder, under another name, and say so."""
+        aside = folder.with_name(f"{folder.name}.damaged")
+        path = folder if name == folder.name else folder / name
+        target = aside if name == folder.name else aside / name
+        try:
+            if path != folder:
+                aside.mkdir(exist_ok=True)
+            path.rename(target)
+        except OSError as error:
+            why = f"{why}; it cannot be set aside: {error.strerror}"
+        _log.error(
+            "a ring of the last run cannot be used: its rows are missing where no sink has them",
+            file=str(path), why=why, kept=str(target),
+        )  # fmt: skip
+
+
+def _name_of(folder: Path) -> str:
+    manifest = read_manifest(folder)
+    return "" if manifest is None else str(manifest["name"])

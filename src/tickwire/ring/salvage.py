@@ -1,0 +1,367 @@
+"""The rows of rings whose process has ended, read from their files.
+
+Rules of this file
+------------------
+- Nothing in a file is trusted: it may be of another table, cut, or damaged. The layout must have
+  the hash that was noted for it. Every published row has the seq that its place asks for, every
+  code a value, every text its bytes; a ring of which that is not true gives no row.
+- A row that was staged when the process ended is none. One whose seq was written is: all of its
+  cells were before.
+- Which rows a consumer had committed is not read: a gate that has changed would cost rows in
+  silence. Who takes them knows what he has.
+- Files are only read. numpy checks every index; no code that trusts a ring is given one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+
+from tickwire.ring.files import boot_id, layout_hash, read_manifest
+from tickwire.schema import ARROW_TYPES, NULLS, Kind, Table
+
+BATCH_ROWS = 65_536
+# ext/tickwire/ring/ring_block.h
+_HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version", "<u4"),
+        ("n_columns", "<u4"),
+        ("block_bytes", "<u8"),
+        ("capacity", "<u8"),
+        ("seq_base", "<i8"),
+        ("schema_hash", "<u8"),
+        ("recv_mono_offset", "<u8"),
+        ("directory_offset", "<u8"),
+    ]
+)
+_COLUMN = np.dtype(
+    [
+        ("name", "S48"),
+        ("kind", "<i4"),
+        ("nullable", "<i4"),
+        ("offset", "<u8"),
+        ("valid_offset", "<u8"),
+        ("arena_offset", "<u8"),
+        ("arena_bytes", "<u8"),
+    ]
+)
+_MAGIC, _VERSION = b"twring\r\n", 4
+_WORDS_AT, _WORDS_PER_LINE, _WORD_LINES = 64, 8, 4  # cursor, floor, skipped, lap
+_STORED = {
+    Kind.I64: "<i8",
+    Kind.I32: "<i4",
+    Kind.F64: "<f8",
+    Kind.TS: "<i8",
+    Kind.BOOL: "u1",
+    Kind.CODE16: "<i2",
+    Kind.CODE32: "<i4",
+    Kind.TEXT: "<i8",
+    Kind.BINARY: "<i8",
+}
+# ext/tickwire/ring/dictionary.h
+_DICTIONARY_HEADER_BYTES = 64
+_SUM_START, _SUM_FACTOR, _SUM_MASK = 0xCBF29CE484222325, 0x100000001B3, 2**64 - 1
+
+_Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Damaged(Exception):
+    """A file is not as a ring's writer leaves it."""
+
+
+class _Stored(NamedTuple):
+    """A column's cells."""
+
+    kind: Kind
+    nullable: bool
+    values: _Array  # of texts the ends
+    valid: _Array | None
+    arena: _Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class OldRing:
+    """The rows that a ring held when its process ended.
+
+    Parameters
+    ----------
+    table
+        The table's name.
+    next_seq
+        The seq that its next row would have had.
+    n_rows
+        Published rows that are still there, the newest ones.
+    """
+
+    table: str
+    next_seq: int
+    n_rows: int
+    _columns: Mapping[str, _Stored]
+    _dictionaries: Mapping[str, pa.StringArray]
+    _stop: int  # the position behind the last row
+
+    def batches(self, table: Table, after: int = -1) -> Iterator[pa.RecordBatch]:
+        """Give the rows, in order.
+
+        Parameters
+        ----------
+        table
+            As they are wanted: columns that the ring lacks are null, and what it has beside them is
+            left out.
+        after
+            Only rows with a greater seq.
+
+        Raises
+        ------
+        Damaged
+            A cell cannot be, or a row lacks a value that it needs.
+        """
+        first = self._stop - min(self.n_rows, self.next_seq - 1 - after)
+        for start in range(first, self._stop, BATCH_ROWS):
+            stop = min(start + BATCH_ROWS, self._stop)
+            arrays = [
+                self._array(column.name, column.kind, column.nullable, start, stop)
+                for column in table.columns
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema)
+
+    def newest(self) -> dict[tuple[str, str], tuple[int, int | None]]:
+        """Give the time of the last row of each venue and symbol: ts_recv, and ts_event or None."""
+        if not self.n_rows or "symbol" not in self._columns:
+            return {}
+        slots = self._slots(self._stop - self.n_rows, self._stop)[::-1]
+        venue = self._columns["venue"].values[slots].astype(np.int64)
+        symbol = self._columns["symbol"].values[slots]
+        _, at = np.unique(venue << 32 | symbol, return_index=True)
+        recv, event = self._columns["ts_recv"].values, self._columns["ts_event"].values
+        found = {}
+        for i in at.tolist():
+            if venue[i] < 0 or symbol[i] < 0:
+                continue
+            slot = slots[i]
+            name = str(self._value("venue", venue[i])), str(self._value("symbol", symbol[i]))
+            event_ns = int(event[slot])
+            found[name] = int(recv[slot]), None if event_ns == NULLS[Kind.TS] else event_ns
+        return found
+
+    def _value(self, column: str, code: int) -> object:
+        return self._dictionaries[column][int(code)].as_py()
+
+    def _slots(self, start: int, stop: int) -> _Array:
+        return np.arange(start, stop) & (len(self._columns["seq"].values) - 1)
+
+    def _array(self, name: str, kind: Kind, nullable: bool, start: int, stop: int) -> pa.Array:
+        stored = self._columns.get(name)
+        if stored is None or stored.kind != kind:
+            if not nullable:
+                raise Damaged(f"its rows lack {name}")
+            return pa.nulls(stop - start, ARROW_TYPES[kind])
+        slots = self._slots(start, stop)
+        array = _text(stored, slots) if stored.arena is not None else self._cells(name, slots)
+        if array.null_count and not nullable:
+            raise Damaged(f"{name} lacks values")
+        return array
+
+    def _cells(self, name: str, slots: _Array) -> pa.Array:
+        stored = self._columns[name]
+        values = stored.values[slots]
+        if stored.kind == Kind.F64:
+            is_null = np.isnan(values) if stored.nullable else None
+        else:
+            is_null = values == NULLS[stored.kind]
+        if stored.kind in (Kind.CODE16, Kind.CODE32):
+            known = self._dictionaries[name]
+            if values.size and (values.min() < -1 or values.max() >= len(known)):
+                raise Damaged(f"{name} has a code without a value")
+            return pa.DictionaryArray.from_arrays(pa.array(values, mask=is_null), known)
+        if stored.kind == Kind.BOOL:
+            if (values > NULLS[Kind.BOOL]).any():
+                raise Damaged(f"{name} is neither true nor false")
+            return pa.array(values == 1, mask=is_null)
+        if stored.kind == Kind.TS:
+            return pa.array(values, mask=is_null).cast(ARROW_TYPES[Kind.TS])
+        return pa.array(values, mask=is_null)
+
+
+def read_rings(folder: Path) -> tuple[dict[str, OldRing], dict[str, str]]:
+    """Read the rings of an earlier start.
+
+    Parameters
+    ----------
+    folder
+        That start's.
+
+    Returns
+    -------
+    tuple of dict
+        The rings by table; and by file name why a file cannot be used.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return {}, {folder.name: str(error)}
+    if manifest is None:
+        return {}, {}
+    if manifest["boot"] != boot_id():
+        why = "the machine was started again since, which may have cost pages of it"
+        return {}, {folder.name: why}
+    rings: dict[str, OldRing] = {}
+    damaged: dict[str, str] = {}
+    dictionaries: dict[str, pa.StringArray] = {}
+    for name, max_values in manifest["dictionaries"].items():
+        path = folder / f"{quote(name, safe='')}.dictionary"
+        try:
+            dictionaries[name] = _read_dictionary(path, int(max_values))
+        except (OSError, ValueError, Damaged, pa.ArrowException) as error:
+            damaged[path.name] = str(error)
+    for table, layout in manifest["rings"].items():
+        path = folder / f"{quote(table, safe='')}.ring"
+        try:
+            rings[table] = _read_ring(path, table, layout, dictionaries)
+        except (OSError, ValueError, Damaged, pa.ArrowException) as error:
+            damaged[path.name] = str(error)
+    return rings, damaged
+
+
+def _read_ring(
+    path: Path, table: str, layout: str, dictionaries: Mapping[str, pa.StringArray]
+) -> OldRing:
+    block = np.memmap(path, np.uint8, "r")
+    words_end = _WORDS_AT + 8 * _WORDS_PER_LINE * _WORD_LINES
+    if block.size < words_end:
+        raise Damaged("is cut")
+    header = block[:_WORDS_AT].view(_HEADER)[0]
+    directory_at = int(header["directory_offset"])
+    directory_end = directory_at + int(header["n_columns"]) * _COLUMN.itemsize
+    if directory_end > block.size:
+        raise Damaged("its header is damaged")
+    directory = block[directory_at:directory_end]
+    if layout_hash(block[:_WORDS_AT].tobytes() + directory.tobytes()) != layout:
+        raise Damaged("its header is damaged")
+    if header["magic"] != _MAGIC or header["version"] != _VERSION:
+        raise Damaged(f"is no ring of version {_VERSION}")
+    if int(header["block_bytes"]) > block.size:
+        raise Damaged("is cut")
+    rows = int(header["capacity"])
+    columns = {
+        entry["name"].decode(): _stored(block, rows, entry) for entry in directory.view(_COLUMN)
+    }
+    lacking = [
+        name
+        for name, each in columns.items()
+        if each.kind in (Kind.CODE16, Kind.CODE32) and name not in dictionaries
+    ]
+    if lacking:
+        raise Damaged(f"the values of {lacking[0]} cannot be read")
+    words = block[_WORDS_AT:words_end].view("<i8")[::_WORDS_PER_LINE].tolist()
+    start, stop, next_seq = _published(words, columns, int(header["seq_base"]))
+    return OldRing(table, next_seq, stop - start, columns, dictionaries, stop)
+
+
+def _stored(block: _Array, rows: int, entry: np.void) -> _Stored:
+    kind = Kind(int(entry["kind"]))
+    dtype = np.dtype(_STORED[kind])
+    offset, valid_at = int(entry["offset"]), int(entry["valid_offset"])
+    arena_at = int(entry["arena_offset"])
+    return _Stored(
+        kind,
+        bool(entry["nullable"]),
+        block[offset : offset + rows * dtype.itemsize].view(dtype),
+        block[valid_at : valid_at + rows] if valid_at else None,
+        block[arena_at : arena_at + int(entry["arena_bytes"])] if arena_at else None,
+    )
+
+
+def _published(
+    words: list[int], columns: Mapping[str, _Stored], seq_base: int
+) -> tuple[int, int, int]:
+    """Give the positions of the oldest row and behind the newest, and the next row's seq.
+
+    The header says where they are, and the seq of each row whether that is true.
+    """
+    cursor, floor, skipped, lap = words
+    seqs, recv = columns["seq"].values, columns["ts_recv"].values
+    capacity = len(seqs)
+    if skipped & 1:  # it ended in the middle of a jump, when every consumer had committed all
+        to = (cursor + capacity - 1) & -capacity
+        next_seq = seq_base + to - (skipped >> 1)
+        if int(seqs.max()) != next_seq - 1:
+            raise Damaged("its header says what cannot be")
+        return to, to, next_seq
+    next_seq = seq_base + cursor - (skipped >> 1)
+    start = max(floor, lap, cursor - capacity + 1, 0)
+    if not (0 <= skipped >> 1 <= cursor and start <= cursor and next_seq >= seq_base):
+        raise Damaged("its header says what cannot be")
+    # Rows whose seq was written when the process ended before it could publish them.
+    stop = cursor
+    while stop - cursor < capacity:
+        slot = stop & capacity - 1
+        if int(seqs[slot]) != next_seq + stop - cursor or int(recv[slot]) <= 0:
+            break
+        stop += 1
+    next_seq += stop - cursor
+    slots = np.arange(start, stop) & capacity - 1
+    if not np.array_equal(seqs[slots], np.arange(next_seq - (stop - start), next_seq)):
+        raise Damaged("its rows are not where its header says")
+    if int(seqs.max()) >= max(next_seq, seq_base + 1):
+        raise Damaged("it has rows behind the last one")
+    return start, stop, next_seq
+
+
+def _text(stored: _Stored, slots: _Array) -> pa.Array:
+    assert stored.arena is not None  # noqa: S101 - the caller has looked
+    ends = stored.values
+    starts = ends[(slots - 1) & len(ends) - 1]
+    lengths = ends[slots] - starts
+    if lengths.size and (lengths.min() < 0 or lengths.sum() > stored.arena.size):
+        raise Damaged("a text has no bytes")
+    offsets = np.zeros(len(slots) + 1, np.int32)
+    np.cumsum(lengths, out=offsets[1:])
+    at = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    data = stored.arena[at & stored.arena.size - 1]
+    kind = ARROW_TYPES[stored.kind]
+    validity = None
+    if stored.valid is not None:
+        validity = pa.array(stored.valid[slots] != 0).buffers()[1]
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    array = pa.Array.from_buffers(kind, len(slots), buffers)
+    array.validate(full=True)
+    return array
+
+
+def _read_dictionary(path: Path, max_values: int) -> pa.StringArray:
+    block = np.memmap(path, np.uint8, "r")
+    data_at = _DICTIONARY_HEADER_BYTES + 4 * (max_values + 1)
+    if block.size <= data_at:
+        raise Damaged("is cut")
+    count, stored_max = (int(n) for n in block[:16].view("<i8"))
+    if stored_max != max_values or not 0 <= count <= max_values:
+        raise Damaged("its header is damaged")
+    offsets = block[_DICTIONARY_HEADER_BYTES:data_at].view("<i4")[: count + 1]
+    data = block[data_at:]
+    if offsets[0] != 0 or (np.diff(offsets) < 0).any() or offsets[-1] > data.size:
+        raise Damaged("its values are damaged")
+    values = data[: int(offsets[-1])].tobytes()
+    if _sum_of(values, offsets.tolist()) != int(block[16:32].view("<u8")[count % 2]):
+        raise Damaged("its values are damaged")
+    array = pa.StringArray.from_buffers(
+        count, pa.py_buffer(offsets.tobytes()), pa.py_buffer(values)
+    )
+    array.validate(full=True)
+    return array
+
+
+def _sum_of(values: bytes, offsets: list[int]) -> int:
+    found = _SUM_START
+    for start, stop in pairwise(offsets):
+        for byte in (stop - start & 0xFF, *values[start:stop]):
+            found = (found ^ byte) * _SUM_FACTOR & _SUM_MASK
+    return found

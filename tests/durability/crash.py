@@ -1,0 +1,255 @@
+"""Kills a feed again and again: every row that a ring published is in every sink, once.
+
+`python -m tests.durability.crash --kills 100` runs `tickwire run` against the simulator in this
+process, kills it at random moments, starts it again, and compares at the end what the sinks have
+with the simulator's log: no seq is missing or doubled in any sink, and each trade that was made and
+not stored lies in a gap of its stream.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from tests.storm.truth import MS, compare, made, read_gaps
+
+from tickwire.sim import Simulator
+
+SYMBOLS = ("BTC", "ETH", "SOL", "HYPE")
+TABLES = ("trades", "gaps", "sessions")
+START_S = 30.0
+STOP_S = 60.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to; `problems` is empty where all is right."""
+
+    kills: int = 0
+    rows: int = 0
+    missing: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        text = f"{self.kills} kills, {self.rows:,} trades in each sink, {self.missing:,} in gaps"
+        return "\n".join([text, *self.problems])
+
+
+def config_of(folder: Path, url: str, ring_dir: Path, sinks: tuple[str, ...]) -> Path:
+    """Write a configuration."""
+    paths = {"duckdb": folder / "m.duckdb", "parquet": folder / "data", "ipc": folder / "ipc"}
+    text = (
+        f'[feed]\nstate_dir = "{folder / "state"}"\nring_dir = "{ring_dir}"\nring_rows = 65536\n'
+        f'[[source]]\nvenue = "hyperliquid"\nchannels = ["trades"]\n'
+        f'symbols = {list(SYMBOLS)!r}\nurl = "{url}"\n'.replace("'", '"')
+    )
+    for sink in sinks:
+        text += f'[[sink]]\ntype = "{sink}"\npath = "{paths[sink]}"\n'
+        text += "rotate_s = 5\n" if sink == "parquet" else ""
+    path = folder / "feed.toml"
+    path.write_text(text)
+    return path
+
+
+class Feed:
+    """`tickwire run` as a process."""
+
+    def __init__(self, config: Path) -> None:
+        self._command = (sys.executable, "-m", "tickwire", "run", str(config))
+        self._log = config.with_suffix(".log")
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self, sim: Simulator) -> None:
+        """Start it, and wait until it is subscribed."""
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self._command, stdout=log, stderr=log
+            )
+        until_s = time.monotonic() + START_S
+        while sim.stats.subscriptions < len(SYMBOLS):
+            if self.process.returncode is not None or time.monotonic() > until_s:
+                raise RuntimeError(f"the feed did not start:\n{self.log}")
+            await asyncio.sleep(0.01)
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal, and wait for the end."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), STOP_S)
+
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return self._log.read_text()
+
+
+async def crash(
+    folder: Path,
+    *,
+    kills: int,
+    rate: float,
+    seed: int,
+    sinks: tuple[str, ...] = ("duckdb", "parquet", "ipc"),
+    ring_dir: Path | None = None,
+    longest_s: float = 2.0,
+    quiet: bool = True,
+) -> Outcome:
+    """Kill a feed at random moments, and judge what its sinks have.
+
+    Parameters
+    ----------
+    folder
+        Where everything lies.
+    kills
+        How often.
+    rate
+        Of the market, messages a second.
+    seed
+        Of the moments.
+    sinks
+        Their types.
+    ring_dir
+        Where rings lie; by default in `folder`.
+    longest_s
+        The longest life of a process after it is subscribed.
+    quiet
+        No line for each kill.
+    """
+    chance, outcome = random.Random(seed), Outcome(kills)
+    sim = Simulator("hyperliquid", rate=rate, symbols=SYMBOLS, log=folder / "log")
+    async with sim:
+        config = config_of(folder, sim.ws_url, ring_dir or folder / "rings", sinks)
+        feed = Feed(config)
+        for i in range(kills):
+            await feed.start(sim)
+            await asyncio.sleep(chance.uniform(0, longest_s))
+            await feed.end(signal.SIGKILL)
+            while sim.stats.subscriptions:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+            if not quiet:
+                print(f"kill {i + 1} of {kills}", end="\r", flush=True)
+        await feed.start(sim)
+        await asyncio.sleep(1.0)
+        stop_ns = time.time_ns()
+        code = await feed.end(signal.SIGTERM)
+    if code:
+        outcome.problems.append(f"the last stop ended with {code}")
+    if list((ring_dir or folder / "rings").glob("*/*")):
+        outcome.problems.append("ring files are left after an orderly stop")
+    _judge(folder, sinks, outcome, stop_ns)
+    if outcome.problems:
+        outcome.problems.append(feed.log[-4000:])
+    return outcome
+
+
+@contextmanager
+def _opened(folder: Path, sink: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the tables of a sink as views `trades`, `gaps`, `sessions`."""
+    if sink == "duckdb":
+        with duckdb.connect(str(folder / "m.duckdb"), read_only=True) as connection:
+            yield connection
+        return
+    with duckdb.connect() as connection:
+        for table in TABLES:
+            if sink == "parquet":
+                files = [str(file) for file in (folder / "data").glob(f"{table}/**/*.parquet")]
+                connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({files!r})")
+            else:
+                connection.register(table, _read_ipc(folder / "ipc" / table))
+        yield connection
+
+
+def _read_ipc(folder: Path) -> object:
+    import pyarrow as pa
+
+    batches = []
+    for path in sorted(folder.glob("*.arrows")):
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+            try:
+                batches += list(reader)
+            except pa.ArrowInvalid:  # a torn tail
+                continue
+    return pa.Table.from_batches(batches).unify_dictionaries()
+
+
+def _judge(folder: Path, sinks: tuple[str, ...], outcome: Outcome, stop_ns: int) -> None:
+    truth = made(folder / "log")
+    for sink in sinks:
+        rows: dict[tuple[str, str], list[str]] = {}
+        with _opened(folder, sink) as connection:
+            for table in TABLES:
+                figures = "count(*), count(DISTINCT seq), min(seq), max(seq)"
+                relation = connection.sql(f"FROM {table}").aggregate(figures)
+                ((n, distinct, first, last),) = relation.fetchall()
+                if n != distinct:
+                    outcome.problems.append(f"{sink} {table}: {n - distinct} rows are doubled")
+                if n and distinct != last - first + 1:
+                    outcome.problems.append(
+                        f"{sink} {table}: {last - first + 1 - distinct} seqs are missing"
+                    )
+                if n and first != 0:
+                    outcome.problems.append(f"{sink} {table}: begins at seq {first}")
+            for symbol, number in connection.execute(
+                "SELECT symbol, trade_id FROM trades ORDER BY seq"
+            ).fetchall():
+                rows.setdefault(("trades", symbol), []).append(number)
+        for stream, verdict in compare(
+            truth,
+            rows,
+            _gaps(folder, stop_ns),
+            from_ns=_first_ns(folder),
+            to_ns=stop_ns - 200 * MS,
+        ).items():
+            if sink == sinks[0]:
+                outcome.rows += verdict.rows
+                outcome.missing += len(verdict.missing)
+            # The venue repeats its last trades after a subscribe: a new process stores them again.
+            if verdict.undeclared or verdict.invented:
+                outcome.problems.append(f"{sink} {stream}: {verdict}")
+
+
+def _gaps(folder: Path, stop_ns: int) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    return read_gaps(folder / "m.duckdb", stop_ns)
+
+
+def _first_ns(folder: Path) -> int:
+    with duckdb.connect(str(folder / "m.duckdb"), read_only=True) as connection:
+        found = connection.execute("SELECT min(epoch_ns(ts_recv)) FROM trades").fetchone()
+    return 0 if found is None or found[0] is None else int(found[0])
+
+
+def main() -> int:
+    """Run it from the command line."""
+    parser = argparse.ArgumentParser(description="Kill a feed again and again.")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ring-dir", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tickwire-crash-") as folder:
+        outcome = asyncio.run(
+            crash(
+                Path(folder),
+                kills=given.kills,
+                rate=given.rate,
+                seed=given.seed,
+                ring_dir=given.ring_dir,
+                quiet=not sys.stdout.isatty(),
+            )
+        )
+    print(outcome)
+    return 1 if outcome.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

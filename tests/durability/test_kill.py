@@ -1,0 +1,21 @@
+"""A feed that is killed: what its rings had published is in every sink, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.durability.crash import crash
+
+
+async def test_rows_that_were_published_outlive_a_kill(tmp_path: Path) -> None:
+    outcome = await crash(tmp_path, kills=3, rate=2000, seed=1, longest_s=1.0)
+    assert not outcome.problems, str(outcome)
+    assert outcome.rows > 1000
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", [2, 3])
+async def test_many_kills(seed: int, tmp_path: Path) -> None:
+    outcome = await crash(tmp_path, kills=10, rate=5000, seed=seed)
+    assert not outcome.problems, str(outcome)
