@@ -134,7 +134,7 @@ class RingStore:
                 except Damaged as error:
                     self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
         if n_rows:
-            _log.info("rows of the last run's rings go in first", sink=sink, **n_rows)
+            _log.info("of the rows in the last run's rings those go in first that the sink lacks", sink=sink, **n_rows)
 
     def discard(self) -> None:
         """Remove the files of earlier runs, once all spills have got what sinks waited for."""
