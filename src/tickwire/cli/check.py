@@ -69,9 +69,10 @@ def plan_lines(plan: FeedPlan) -> list[str]:
 
     feed = plan.config.feed
     state = "none" if feed.state_dir is None else str(feed.state_dir)
+    rings = "" if feed.ring_dir is None else f", rings in {feed.ring_dir}"
     lines = [
         f"feed {feed.name}: loop {feed.loop}, {feed.ring_rows} rows per ring, "
-        f"overflow {feed.overflow}, state in {state}"
+        f"overflow {feed.overflow}, state in {state}{rings}"
     ]
     for index, source in enumerate(plan.sources):
         lines.append(

@@ -1,0 +1,149 @@
+"""What the rings of an earlier run have left: it goes to every sink, once, or is set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from structlog.testing import capture_logs
+
+import tickwire
+from tickwire.errors import ConfigError
+from tickwire.feed.ring_store import RingStore
+from tickwire.feed.state import State
+from tickwire.ring import Consumer, Ring
+from tickwire.schema import TABLES
+from tickwire.store import Spill
+
+TRADES = TABLES["trades"]
+ROWS = 1024
+
+
+class Run:
+    """A feed's state and its ring of trades, until the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = RingStore(folder / "rings", "main", {"trades": (TRADES, ROWS)})
+        self.state = State(folder / "state", "main")
+        self.store.read(self.state.rings)
+        first = self.state.open_tables(["trades"], self.store.next_seqs, self.store.files.name)
+        self.store.make(first)
+        memory = self.store.memory
+        self.ring = Ring(
+            TRADES, ROWS, memory.dictionaries, block=memory.blocks["trades"],
+            seq_base=first["trades"],
+        )  # fmt: skip
+        self.consumer = Consumer(self.ring, commits=True)
+
+    def append(self, n: int) -> None:
+        for _ in range(n):
+            assert self.ring.append(
+                venue="hyperliquid", symbol="BTC", conn=0, channel="trades", price=1.0, size=1.0,
+                side="buy", trade_id=str(self.ring.next_seq),
+            )  # fmt: skip
+
+    def recovered(self, sink: str = "one") -> list[int]:
+        """Open a sink's spill as a start does, and give the seqs that it has then."""
+        spill = Spill(self.folder / "spill" / sink, ["trades"])
+        self.store.recover(sink, ["trades"], spill)
+        found: list[int] = []
+        while batches := spill.next():
+            found += batches["trades"].column("seq").to_pylist()
+        spill.close()
+        return found
+
+    def kill(self) -> None:
+        self.state.abandon()
+
+
+def test_each_sink_gets_the_rows_behind_those_it_has_spilled(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(5)
+    spill = Spill(tmp_path / "spill" / "two", ["trades"])
+    spill.append("trades", run.consumer.take())
+    spill.close()
+    run.append(4)
+    run.kill()
+
+    again = Run(tmp_path)
+    assert again.recovered("one") == list(range(9))
+    assert again.recovered("two") == list(range(9))
+    assert again.ring.next_seq == 9
+    assert again.store.newest["hyperliquid", "trades", "BTC"].event_ns is None
+    again.store.discard()
+    again.kill()
+
+    third = Run(tmp_path)
+    assert third.ring.next_seq == 9
+    assert third.store.newest == {}
+
+
+def test_a_start_that_was_cut_short_gives_each_row_once(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    again = Run(tmp_path)
+    assert again.recovered() == list(range(7))
+    again.append(2)
+    again.kill()  # before the files of the first were removed
+
+    third = Run(tmp_path)
+    assert third.ring.next_seq == 9
+    assert third.recovered() == list(range(9))
+
+
+def test_rings_that_are_not_the_last_runs_say_nothing_of_the_next_seq(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    with State(tmp_path / "state", "main") as state:  # a run without rings in files
+        state.open_tables(["trades"])
+    again = Run(tmp_path)
+    assert again.ring.next_seq > 7
+    assert again.recovered() == list(range(7))
+
+
+def test_what_is_damaged_is_set_aside_and_named(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    path = run.store.files.folder / "trades.ring"
+    with path.open("r+b") as file:
+        file.write(b"x")
+    with capture_logs() as logs:
+        again = Run(tmp_path)
+        assert again.recovered() == []
+    kept = tmp_path / "rings" / "main" / "00000001.damaged" / "trades.ring"
+    (line,) = logs
+    assert (line["file"], line["kept"], line["log_level"]) == (str(path), str(kept), "error")
+    assert kept.exists()
+    assert again.ring.next_seq > 7
+    again.store.discard()
+    assert not run.store.files.folder.exists()
+    assert kept.exists()
+
+
+def test_a_spill_that_its_disk_refuses_keeps_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    again = Run(tmp_path)
+
+    def recover(table: str, batch: pa.RecordBatch) -> bool:
+        return False
+
+    spill = Spill(tmp_path / "spill" / "one", ["trades"])
+    monkeypatch.setattr(spill, "recover", recover)
+    again.store.recover("one", ["trades"], spill)
+    again.store.discard()
+    assert run.store.files.folder.exists()
+
+
+def test_rings_in_files_need_a_state(tmp_path: Path) -> None:
+    source = tickwire.Source(venue="hyperliquid", channels=["trades"], symbols=["BTC"])
+    with pytest.raises(ConfigError, match="ring_dir needs a state_dir"):
+        tickwire.FeedHandler(source, ring_dir=tmp_path)
