@@ -112,7 +112,7 @@ class RingStore:
         Raises
         ------
         TickwireError
-            The disk has no room for them, or fails.
+            The disk is too full for them, or fails.
         """
         self.memory = self.files.make(
             {name: (table, rows, first[name]) for name, (table, rows) in self._tables.items()}
@@ -134,7 +134,11 @@ class RingStore:
                 except Damaged as error:
                     self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
         if n_rows:
-            _log.info("of the rows in the last run's rings those go in first that the sink lacks", sink=sink, **n_rows)
+            _log.info(
+                "of the rows in the last run's rings those go in first that the sink lacks",
+                sink=sink,
+                **n_rows,
+            )
 
     def discard(self) -> None:
         """Remove the files of earlier runs, once all spills have got what sinks waited for."""

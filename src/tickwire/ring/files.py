@@ -98,7 +98,7 @@ class RingFiles:
         Raises
         ------
         TickwireError
-            The disk has no room for them, or fails.
+            The disk is too full for them, or fails.
         """
         try:
             dictionaries = Dictionaries(allocate=self._allocate_values)

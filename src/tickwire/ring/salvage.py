@@ -114,7 +114,7 @@ class OldRing:
         Parameters
         ----------
         table
-            As they are wanted: columns that the ring lacks are null, and what it has beside them is
+            As they are requested: columns that the ring lacks are null, and what it has beside them is
             left out.
         after
             Only rows with a greater seq.
