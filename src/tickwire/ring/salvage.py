@@ -114,8 +114,8 @@ class OldRing:
         Parameters
         ----------
         table
-            As they are requested: columns that the ring lacks are null, and what it has beside them is
-            left out.
+            As they are requested: columns that the ring lacks are null, and what it has beside
+            them is left out.
         after
             Only rows with a greater seq.
 
