@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Status,
         run,
     )
+    from tickwire.feed.recorded_replay import replay
     from tickwire.ring import Batch, Row
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
@@ -77,6 +78,7 @@ __all__ = [
     "TaskStatus",
     "__version__",
     "errors",
+    "replay",
     "run",
     "session",
     "venues",
@@ -116,6 +118,7 @@ _HOMES = {
     "Status": ("tickwire.feed", "Status"),
     "TaskManager": ("tickwire.supervise", "TaskManager"),
     "TaskStatus": ("tickwire.supervise", "TaskStatus"),
+    "replay": ("tickwire.feed.recorded_replay", "replay"),
     "run": ("tickwire.feed", "run"),
 }
 

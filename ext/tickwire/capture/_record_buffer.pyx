@@ -12,13 +12,14 @@ Rules of this file
 """
 
 import mmap
+from contextlib import suppress
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
-from libc.string cimport memcpy, strlen
+from libc.string cimport memcpy, memset, strlen
 
 cdef extern from "tickwire/base/atomics.h":
     int64_t tw_load_acquire(const int64_t* word) noexcept nogil
@@ -54,9 +55,14 @@ cdef class RecordBuffer:
         self.n_bytes = n_bytes
         self.capacity = n_bytes // BYTES_A_ROW
         self.memory = mmap.mmap(-1, 2 * LINE_BYTES + self.capacity * sum(_WIDTHS) + n_bytes)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a kernel without them
+                self.memory.madvise(mmap.MADV_HUGEPAGE)
         cdef Py_buffer view
         PyObject_GetBuffer(self.memory, &view, PyBUF_WRITABLE)
         cdef uint8_t* at = <uint8_t*>view.buf
+        # All pages are there before the first message: else the loop would wait for each of them.
+        memset(at, 0, view.len)
         PyBuffer_Release(&view)  # it stays where it is: `memory` is never closed or resized
         self.published = <int64_t*>at
         self.released = <int64_t*>(at + LINE_BYTES)

@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tickwire.capture import Recording, Row
 from tickwire.decode import ConnectionDecoder
@@ -23,7 +23,7 @@ from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.legs import LegGroup, legs_of
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
-from tickwire.feed.planning import ConnectionPlan
+from tickwire.feed.planning import ConnectionPlan, load_whole
 from tickwire.feed.replaying import FULL_RING_S, Replay
 
 if TYPE_CHECKING:
@@ -302,3 +302,48 @@ def replay_of(
     if (from_ns, to_ns, source) != (None, None, None):
         raise CaptureError(f"{path}: a part can be replayed of a recording, not of a capture")
     return Replay(feed, path, speed=speed)
+
+
+async def replay(
+    path: str | Path,
+    feed: FeedHandler | str | Path,
+    *,
+    speed: float | Literal["max"] = "max",
+    from_ns: int | None = None,
+    to_ns: int | None = None,
+    source: int | str | None = None,
+) -> dict[str, Any]:
+    """Decode a recording or a capture, to its end.
+
+    Parameters
+    ----------
+    path
+        A folder of a recording, one of its files, or a capture.
+    feed
+        A configuration file, or a feed made with `replays=True`.
+    speed
+        Times its own pace; `max` does not wait.
+    from_ns, to_ns
+        Of a recording, rows from this time on, and before that one; ns since the epoch.
+    source
+        Of a recording, only this source: its number, or a venue.
+
+    Returns
+    -------
+    dict
+        The summary.
+
+    Raises
+    ------
+    CaptureError
+        It cannot be read, or is damaged.
+    ConfigError
+        The configuration is wrong.
+    SinkError
+        A sink cannot be opened, or has failed.
+    """
+    if not isinstance(feed, FeedHandler):
+        feed = FeedHandler(load_whole(feed), replays=True)
+    played = replay_of(feed, path, speed=speed, from_ns=from_ns, to_ns=to_ns, source=source)
+    await played.run()
+    return feed.summary()
