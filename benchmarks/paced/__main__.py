@@ -5,11 +5,34 @@ from __future__ import annotations
 import argparse
 import sys
 
+from benchmarks.captures.cases import BINANCE_CAPTURE, find_capture
+from benchmarks.latency.bursts import measure_bursts
 from benchmarks.paced import report
+from benchmarks.paced.busy import measure_busy
 from benchmarks.paced.gates import judge
-from benchmarks.paced.plan import N_WARM, PACES, PIPELINES, QUICK_PACES
+from benchmarks.paced.plan import (
+    BUSY_PACE,
+    CAPTURE_S,
+    N_WARM,
+    PACES,
+    PIPELINES,
+    QUICK_BUSY_PACE,
+    QUICK_PACES,
+)
 
+from tickwire.bench.outcomes import StageResult
 from tickwire.bench.stages import Pace, measure_stages
+from tickwire.errors import TickwireError
+
+
+def measure_capture() -> list[StageResult]:
+    """Measure latency at the pace of a recorded market; nothing where there is no capture."""
+    try:
+        path = find_capture(BINANCE_CAPTURE)
+    except TickwireError as reason:
+        print(f"SKIPPED: a capture at its own pace: {reason}")
+        return []
+    return measure_bursts(path, CAPTURE_S, (1.0,))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not (paces and pipelines):
         parser.error("nothing is left to measure")
     results = measure_stages(pipelines, paces, n_warm=N_WARM)
+    if not (options.rate or options.pipeline):
+        results += measure_busy(QUICK_BUSY_PACE if options.quick else BUSY_PACE)
+        results += measure_capture()
     verdicts = judge(results)
     for path in report.write(results, verdicts):
         print(f"wrote {path}")

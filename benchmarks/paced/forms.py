@@ -36,6 +36,7 @@ __all__ = [
     "receive_coalesced",
     "receive_light",
     "receive_lingering",
+    "receive_lingering_light",
     "receive_now_and_then",
     "receive_rows",
     "receive_to_batch",
@@ -55,6 +56,11 @@ def receive_rows(plan: Plan, report: Report) -> None:
 def receive_lingering(plan: Plan, report: Report) -> None:
     """Take record batches by `async for`, with `linger_ms=5`."""
     uvloop.run(run_feed(plan, report, _lingering))
+
+
+def receive_lingering_light(plan: Plan, report: Report) -> None:
+    """The same with light batches, whose prices are added up."""
+    uvloop.run(run_feed(plan, report, _lingering_light))
 
 
 def receive_now_and_then(plan: Plan, report: Report) -> None:
@@ -88,7 +94,7 @@ async def _light(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> No
     add = progress.add
     async for batch in feed.batches("trades", form="light"):
         now_ns = monotonic_ns()
-        kept.price_sum += sum(batch["price"].tolist())
+        kept.price_sum += sum(batch.to_pylist("price"))
         kept.n_priced += batch.num_rows
         n_rows += batch.num_rows
         add(now_ns, n_rows)
@@ -104,6 +110,18 @@ async def _rows(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> Non
         kept.n_priced += 1
         n_rows += 1
         add(now_ns, n_rows)
+
+
+async def _lingering_light(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:
+    n_rows = 0
+    add = progress.add
+    async for batch in feed.batches("trades", form="light", linger_ms=LINGER_MS):
+        now_ns = monotonic_ns()
+        kept.price_sum += sum(batch.to_pylist("price"))
+        kept.n_priced += batch.num_rows
+        n_rows += batch.num_rows
+        add(now_ns, n_rows)
+        del batch
 
 
 async def _lingering(feed: FeedHandler, progress: Progress, kept: KeptBatches) -> None:

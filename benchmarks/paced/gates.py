@@ -1,4 +1,4 @@
-"""What a message may cost at a pace: CPU against another pipeline's at the same rate.
+"""What a message may cost at a pace: CPU, or latency, against another pipeline's at the same rate.
 
 A ratio is the median of the ratios of runs that followed each other.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from benchmarks.paced.busy import BUSY, SPINNING
 from benchmarks.paced.plan import (
     BATCHES,
     COALESCED,
     LIGHT,
     LINGER,
+    LINGER_LIGHT,
     ORJSON,
     RECV,
     ROWS,
@@ -26,7 +29,7 @@ from tickwire.bench.outcomes import StagePipeline, StageResult
 
 @dataclass(frozen=True, slots=True)
 class PacedGate:
-    """CPU per message of one pipeline against another's.
+    """A figure of one pipeline against another's.
 
     Parameters
     ----------
@@ -36,12 +39,15 @@ class PacedGate:
         The ratio.
     is_informational
         It is no gate, whatever it must be.
+    figure
+        CPU per message, or the p50 of the latency.
     """
 
     own: StagePipeline
     theirs: StagePipeline
     at_most: float
     is_informational: bool = False
+    figure: Literal["cpu", "p50"] = "cpu"
 
 
 GATED_RATES = (1_000.0, 10_000.0)
@@ -52,8 +58,10 @@ GATES = (
     PacedGate(BATCHES, ORJSON, 1.0, is_informational=True),
     PacedGate(ROWS, ORJSON, 0.9),
     PacedGate(LINGER, ORJSON, 0.85),
+    PacedGate(LINGER_LIGHT, ORJSON, 0.85, is_informational=True),
     PacedGate(COALESCED, ORJSON, 0.4),
 )
+BUSY_GATE = PacedGate(BUSY, SPINNING, 1.2, figure="p50")
 
 
 def judge(results: Iterable[StageResult]) -> list[Verdict]:
@@ -61,7 +69,7 @@ def judge(results: Iterable[StageResult]) -> list[Verdict]:
     found = {(result.pipeline.name, result.rate): result for result in results if not result.faults}
     verdicts = []
     for rate in GATED_RATES:
-        for gate in GATES:
+        for gate in (*GATES, BUSY_GATE):
             own, theirs = found.get((gate.own.name, rate)), found.get((gate.theirs.name, rate))
             if own is not None and theirs is not None:
                 verdicts.append(compare(gate, own, theirs))
@@ -69,9 +77,11 @@ def judge(results: Iterable[StageResult]) -> list[Verdict]:
 
 
 def compare(gate: PacedGate, own: StageResult, theirs: StageResult) -> Verdict:
-    """Give the median ratio of CPU per message, and the smallest and the largest."""
-    ratios = [one[CPU] / other[CPU] for one, other in zip(own.runs, theirs.runs, strict=True)]
-    what = f"at {own.rate:,.0f}/s, {gate.own.name}: CPU per message against {gate.theirs.name}"
+    """Give the median ratio of the figure, and the smallest and the largest."""
+    pairs = zip(own.runs, theirs.runs, strict=True)
+    ratios = [figure_of(gate, one) / figure_of(gate, other) for one, other in pairs]
+    name = "CPU per message" if gate.figure == "cpu" else "p50 of the latency"
+    what = f"at {own.rate:,.0f}/s, {gate.own.name}: {name} against {gate.theirs.name}"
     return Verdict(
         what,
         statistics.median(ratios),
@@ -81,3 +91,8 @@ def compare(gate: PacedGate, own: StageResult, theirs: StageResult) -> Verdict:
         n_runs=len(ratios),
         is_informational=gate.is_informational,
     )
+
+
+def figure_of(gate: PacedGate, run: dict[str, Any]) -> float:
+    """Give what a gate compares of a run."""
+    return float(run[CPU] if gate.figure == "cpu" else run["latency_us"][gate.figure])

@@ -23,6 +23,9 @@ BATCHES = StagePipeline(f"{TICKWIRE}, async for", "batch", forms.receive_to_batc
 LIGHT = StagePipeline(f"{TICKWIRE}, async for, light", "batch", forms.receive_light)
 ROWS = StagePipeline(f"{TICKWIRE}, async for rows", "row", forms.receive_rows)
 LINGER = StagePipeline(f"{TICKWIRE}, linger_ms = 5", "batch", forms.receive_lingering)
+LINGER_LIGHT = StagePipeline(
+    f"{TICKWIRE}, linger_ms = 5, light", "batch", forms.receive_lingering_light
+)
 COALESCED = StagePipeline(
     f"{TICKWIRE}, every 50 ms, coalesce_us = 500", "batch", forms.receive_coalesced
 )
@@ -37,6 +40,7 @@ PIPELINES = (
     LIGHT,
     ROWS,
     LINGER,
+    LINGER_LIGHT,
     COALESCED,
 )
 PACES = (
@@ -46,4 +50,7 @@ PACES = (
     Pace(100_000.0, 0.5, 3),
 )
 QUICK_PACES = (Pace(1_000.0, 0.6, 5), Pace(10_000.0, 0.4, 5))
+BUSY_PACE = Pace(10_000.0, 0.5, 5)
+QUICK_BUSY_PACE = Pace(10_000.0, 0.4, 3)
+CAPTURE_S = 4.0  # at its own pace
 N_WARM = 30_000

@@ -10,7 +10,8 @@ pytest.importorskip("matplotlib", reason="the dependency group bench is not inst
 
 from benchmarks.paced import report
 from benchmarks.paced.__main__ import main
-from benchmarks.paced.gates import GATED_RATES, GATES, PacedGate, compare, judge
+from benchmarks.paced.busy import BUSY, SPINNING, measure_busy
+from benchmarks.paced.gates import BUSY_GATE, GATED_RATES, GATES, PacedGate, compare, judge
 from benchmarks.paced.plan import BATCHES, ORJSON, PIPELINES, RECV, TO_RING
 
 from tickwire.bench.arrivals import Arrivals
@@ -76,6 +77,17 @@ def test_a_ratio_is_the_median_of_those_of_runs_that_followed_each_other():
     assert not compare(PacedGate(BATCHES, ORJSON, 1.1), own, theirs).fails
 
 
+def test_busy_polling_is_measured_beside_a_read_that_spins():
+    results = measure_busy(Pace(1_000.0, 0.2, 2), n_warm=200)
+    assert [result.pipeline for result in results] == [SPINNING, BUSY]
+    assert [result.faults for result in results] == [[], []]
+    assert [len(result.runs) for result in results] == [2, 2]
+    assert [result.verdict for result in results] == ["none", "right"]
+    verdict = compare(BUSY_GATE, results[1], results[0])
+    assert verdict.what.startswith("at 1,000/s, tickwire, busy_poll_us = 200: p50 of the latency")
+    assert verdict.lowest <= verdict.value <= verdict.highest
+
+
 def test_every_gate_is_judged_at_both_rates_and_wrong_answers_do_not_count():
     names = {gate.own for gate in GATES} | {gate.theirs for gate in GATES}
     assert names <= set(PIPELINES)
@@ -94,6 +106,12 @@ def test_results_are_written_for_programs_and_people(tmp_path):
     assert document["gates"][0]["value"] == 1.0
     text = paths[1].read_text()
     assert "| tickwire, every 50 ms | 2 | 11.0 (10.0..12.0) | batch |" in text
+    capture = StageResult(TO_RING, 900.0, "binance capture x1")
+    capture.join(results[0])
+    report.write([capture], [], tmp_path / "capture")
+    text = (tmp_path / "capture" / "paced.md").read_text()
+    assert "binance capture x1, 900 messages/s on average, latency alone:" in text
+    assert "| tickwire, every 50 ms | 2 | - | batch |" in text
     # The table of whole pipelines begins with them.
     lines = report.found_before(tmp_path, document["commit"])
     assert lines[1] == "## At a pace"

@@ -24,10 +24,10 @@ LINGER_MS = 40
 LONG_MS = 30_000  # no test waits for it
 
 
-def write(ring: Ring, *prices: float) -> None:
+def write(ring: Ring, *prices: float, mono_ns: int | None = None) -> None:
     # Read now: a linger counts from there.
     for price in prices:
-        ring.stage(venue="v", symbol="s", conn=0, price=price)
+        ring.stage(venue="v", symbol="s", conn=0, price=price, recv_mono=mono_ns)
     ring.publish()
 
 
@@ -84,6 +84,30 @@ def test_a_publish_calls_no_consumer_while_a_linger_runs(ring: Ring, run: Run) -
         assert not getting.done()
         consumer.shutdown()
         assert (await getting).num_rows == 101
+
+    run(scene())
+
+
+def test_a_read_near_the_end_of_a_linger_ends_it(ring: Ring, run: Run) -> None:
+    async def scene() -> None:
+        consumer = BatchConsumer(ring, linger_ms=LONG_MS)
+        getting = asyncio.ensure_future(consumer.get())
+        await soon()
+        began_ns = time.monotonic_ns()
+        write(ring, 1.0, mono_ns=began_ns)
+        write(ring, 2.0, mono_ns=began_ns + LONG_MS * 700_000)
+        await soon()
+        assert not getting.done()
+        write(ring, 3.0, mono_ns=began_ns + LONG_MS * 800_000)
+        await soon()
+        assert prices(getting.result()) == [1.0, 2.0, 3.0]
+        # The timer of that linger ends no other one.
+        getting = asyncio.ensure_future(consumer.get())
+        write(ring, 4.0)
+        await soon()
+        assert not getting.done()
+        consumer.shutdown()
+        assert prices(await getting) == [4.0]
 
     run(scene())
 

@@ -57,6 +57,33 @@ def test_columns_have_arrow_s_values(table: str, nulls: bool) -> None:
         assert all(map(same, again, light[name].tolist()))
 
 
+@pytest.mark.parametrize("nulls", [False, True])
+@pytest.mark.parametrize("table", TABLE_NAMES)
+def test_a_batch_of_one_row_has_arrow_s_values(table: str, nulls: bool) -> None:
+    ring = Ring(TABLES[table], ROWS, Dictionaries())
+    light, arrow, reader = LightConsumer(ring), BatchConsumer(ring), RowConsumer(ring)
+    for i in range(40):
+        fill(ring, [make_row(ring, i, nulls=nulls)])
+        expected = rows_of(arrow.get_nowait())
+        batch = light.get_nowait()
+        assert batch.num_rows == 1
+        assert {name: batch.to_pylist(name)[0] for name in batch.column_names} == expected[0]
+        assert rows_of(batch.to_arrow()) == expected
+        assert reader.get_nowait()._asdict() == expected[0]
+
+
+@pytest.mark.parametrize("table", TABLE_NAMES)
+def test_columns_are_lists_of_python_s_values_too(table: str) -> None:
+    ring = filled(table)
+    light = LightConsumer(ring).get_nowait()
+    expected = rows_of(BatchConsumer(ring).get_nowait())
+    for place, name in enumerate(light.column_names):
+        assert light.to_pylist(name) == [row[name] for row in expected]
+        assert light.to_pylist(place) == light.to_pylist(name)
+    with pytest.raises(KeyError, match="no column"):
+        light.to_pylist("nothing")
+
+
 @pytest.mark.parametrize("table", TABLE_NAMES)
 def test_rows_have_arrow_s_values(table: str) -> None:
     ring = filled(table)

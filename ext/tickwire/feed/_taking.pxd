@@ -4,27 +4,31 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from tickwire.net._wakes cimport Waiter
+from tickwire.observe._histogram cimport Histogram
 from tickwire.ring._batch cimport Row
 from tickwire.ring._consumer cimport Consumer
 from tickwire.ring._ring cimport Ring
+from tickwire.ring._waiters cimport RowsWaiter
 
 
 # Who waits for the rows of a consumer. The ring holds it, so it does not hold the consumer.
 @cython.final
-cdef class Getters:
+cdef class Getters(RowsWaiter):
     cdef Ring ring
     cdef Consumer rows
-    cdef readonly object waiting    # deque of waiters
+    cdef list waiting               # of waiters, in the order in which they are woken
     cdef double linger_s            # 0: a publish wakes at once
     cdef int64_t enough_rows        # so many end a linger
     cdef object timer               # of a linger that runs
     cdef bint is_armed              # the ring calls
-    cdef bint is_late               # ... not before `enough_rows` are there
+    cdef bint is_late               # ... at the end of the linger
     cdef bint is_over               # the linger is
+    cdef int64_t near_end_ns        # a read from then on ends the linger, monotonic
 
     cdef bint is_due(self) except -1
     cdef int wake_next(self, bint at_read_end) except -1
     cpdef Waiter wait(self)
+    cpdef void arm(self)
     cpdef void note_taken(self)
 
 
@@ -35,7 +39,7 @@ cdef class Taking:
     cdef public object _putters     # deque of futures
     cdef public object _joiners     # deque of futures
     cdef public object _left        # rows still to give once it is shut down; else None
-    cdef public object _latency
+    cdef public Histogram _latency
     cdef public bint _detached
     cdef public int64_t _unfinished
     cdef bint checks                # `_before_take` has something to do
@@ -44,6 +48,8 @@ cdef class Taking:
     cdef readonly Row _row          # of rows: the one that is given
 
     cdef object poll(self)
+    cdef object take(self)
+    cdef int note_ages(self) except -1
 
 
 @cython.final

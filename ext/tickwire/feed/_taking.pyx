@@ -9,7 +9,8 @@ Rules of this file
   connections that turn gathers what they all have brought. What the program awaits is a
   `Next`, which takes the rows when it is resumed; where they are there, it does not suspend at all.
 - A consumer that lingers has one timer, set by the first row. While it runs the ring does not call
-  it, unless as many rows have come as end the linger, or the writer waits for room.
+  it, unless as many rows have come as end the linger, or the writer waits for room. A read in the
+  last quarter of a linger ends it, so that where rows flow no timer wakes the process.
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
 """
 
@@ -20,6 +21,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 from tickwire.net._wakes cimport Waiter, new_waiter
 from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
+from tickwire.ring._waiters cimport RowsWaiter
 
 from asyncio import get_running_loop
 from collections import deque
@@ -42,6 +44,9 @@ cdef extern from "Python.h":
 cdef extern from "tickwire/base/clock.h":
     int64_t tw_mono_ns() noexcept nogil
 
+# Which part of a linger must be over for a read to end it.
+cdef double NEAR_END = 0.75
+
 cdef enum Form:
     ARROW
     LIGHT
@@ -50,7 +55,7 @@ cdef enum Form:
 cdef dict FORMS = {"arrow": ARROW, "light": LIGHT, "rows": ROWS}
 
 
-cdef class Getters:
+cdef class Getters(RowsWaiter):
     """Those who wait for the rows of one consumer, and the linger.
 
     Parameters
@@ -66,18 +71,21 @@ cdef class Getters:
     def __cinit__(self, Consumer rows not None, *, double linger_s=0.0, int64_t enough_rows=1):
         self.ring = rows.ring
         self.rows = rows
-        self.waiting = deque()
+        self.waiting = []
         self.linger_s = linger_s
         self.enough_rows = enough_rows
 
     def __bool__(self):
         return bool(self.waiting)
 
-    def __call__(self):
-        """Wake one, or begin to linger: what the ring calls at a publish."""
+    cdef int on_rows(self) except -1:
+        # Wake one, or begin to linger: the ring calls it at a publish.
+        if self.is_late:
+            self.is_over = True
         self.is_armed = self.is_late = False
         if self.linger_s == 0.0 or self.is_due():
             self.wake_next(True)
+        return 0
 
     cpdef Waiter wait(self):
         """Give what is woken when there may be rows to take."""
@@ -86,20 +94,21 @@ cdef class Getters:
         self.arm()
         return waiter
 
-    def arm(self):
+    cpdef void arm(self):
         """Have the ring call at the next publish, unless a linger runs."""
         if self.is_armed or self.rows.gate == NULL:
             return
         self.is_armed = True
         if self.timer is None:
-            self.ring.arm(self)
+            self.ring.arm_waiter(self)
         else:
             self.is_late = True
-            self.ring.arm(self, rows=self.enough_rows - <int64_t> self.rows.available)
+            n_rows = self.enough_rows - <int64_t> self.rows.available
+            self.ring.arm_later(self, n_rows, self.near_end_ns)
 
     cdef bint is_due(self) except -1:
         # Whether rows may be taken. Where a linger has to run first, it runs from now on.
-        cdef int64_t n_rows
+        cdef int64_t n_rows, first_ns
         cdef double left_s
         if self.linger_s == 0.0 or self.is_over:
             return True
@@ -108,11 +117,13 @@ cdef class Getters:
             return True
         if self.timer is None:
             # From when the first row was read; a replay's rows may have been at any time.
-            left_s = self.linger_s - (tw_mono_ns() - self.rows.first_mono_ns()) / 1e9
+            first_ns = self.rows.first_mono_ns()
+            left_s = self.linger_s - (tw_mono_ns() - first_ns) / 1e9
             left_s = min(left_s, self.linger_s)
             if left_s <= 0.0:
                 self.is_over = True
                 return True
+            self.near_end_ns = first_ns + <int64_t> (self.linger_s * NEAR_END * 1e9)
             self.timer = get_running_loop().call_later(left_s, self.end_linger)
         if not self.is_armed:
             self.arm()
@@ -129,7 +140,7 @@ cdef class Getters:
         self.timer = None
         self.is_over = True
         while self.waiting:
-            waiter = self.waiting.popleft()
+            waiter = self.waiting.pop(0)
             if waiter.wake_here():
                 return
 
@@ -154,7 +165,7 @@ cdef class Getters:
     cdef int wake_next(self, bint at_read_end) except -1:
         cdef Waiter waiter
         while self.waiting:
-            waiter = self.waiting.popleft()
+            waiter = self.waiting.pop(0)
             if waiter.wake(at_read_end):
                 return 0
         return 0
@@ -163,7 +174,7 @@ cdef class Getters:
         """Wake all."""
         cdef Waiter waiter
         while self.waiting:
-            waiter = self.waiting.popleft()
+            waiter = self.waiting.pop(0)
             waiter.wake(False)
 
     def forget(self, Waiter waiter not None):
@@ -212,6 +223,9 @@ cdef class Taking:
 
     def _take(self):
         """Take all rows there are, None where there is none; only where it is open."""
+        return self.take()
+
+    cdef object take(self):
         cdef int64_t limit = self.max_rows
         if self._put:
             return self._take_put()
@@ -222,6 +236,8 @@ cdef class Taking:
         if self.checks:
             self._before_take()
         self.rows.enter(None)
+        if self.rows.is_empty():
+            return None
         if self.form == ARROW:
             item = self.rows.take_rows(limit)
         else:
@@ -231,7 +247,7 @@ cdef class Taking:
         if self._getters.linger_s > 0.0:
             self._getters.note_taken()
         if self._latency is not None:
-            self.rows.record(self._latency)
+            self.note_ages()
         if self.form == ROWS:
             self._row.begin(<Batch> item)
         if self._left is not None or self._getters.waiting:
@@ -245,6 +261,17 @@ cdef class Taking:
         self._unfinished += 1
         return item
 
+    cdef int note_ages(self) except -1:
+        cdef Consumer rows = self.rows
+        if rows.n_runs != 1:
+            rows.record(self._latency)
+            return 0
+        # The rows of one read: what a consumer that keeps up takes each time.
+        rows.n_runs = 0
+        if rows.starts[0] > 0:
+            self._latency.record(tw_mono_ns() - rows.starts[0], rows.counts[0])
+        return 0
+
     cdef object poll(self):
         # What can be taken now, or None; raises StopAsyncIteration where nothing will be.
         if self._row is not None and self._row.advance():
@@ -255,10 +282,10 @@ cdef class Taking:
                 self._wake_joiners()
             return self._row
         if not self._put and self._left is None and not self._detached:
-            return self._take() if self._getters.is_due() else None
+            return self.take() if self._getters.is_due() else None
         if self._put or not self._detached:
             if self._put or self._left != 0:
-                item = self._take()
+                item = self.take()
                 if item is not None:
                     return item
             if self._left is None:

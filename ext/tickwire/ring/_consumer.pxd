@@ -28,6 +28,7 @@ cdef class Consumer(Attachment):
     cdef Layout find_layout(self)
     cdef object import_rows(self, Rows* rows, bint borrows)
     cdef Row view_rows(self)
+    cdef bint is_empty(self) noexcept nogil
     cdef int64_t first_mono_ns(self) noexcept nogil
     cdef Rows* copy_rows(self, int64_t limit, int64_t* n_dropped) except? NULL
     cdef object take_held(self, int64_t limit)

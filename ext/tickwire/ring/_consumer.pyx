@@ -191,6 +191,11 @@ cdef class Consumer(Attachment):
         """A view of no row yet, for batches of `take_light`."""
         return make_row(self.find_layout())
 
+    cdef bint is_empty(self) noexcept nogil:
+        """Whether there is nothing to take; only without rows to commit."""
+        cdef int64_t gate = tw_load_acquire(&self.gate.value)
+        return tw_load_acquire(&self.core.header.cursor.value) <= gate >> 1
+
     cdef int64_t first_mono_ns(self) noexcept nogil:
         """When the next row that it takes was read; there must be one."""
         return self.core.recv_mono[tw_load_acquire(&self.gate.value) >> 1 & self.core.mask]

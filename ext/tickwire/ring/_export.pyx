@@ -2,7 +2,8 @@
 
 Rules of this file
 ------------------
-- One allocation holds what is copied of a batch, each buffer on a 64-byte line. The interface's
+- One allocation holds what is copied of a batch, each buffer on a 64-byte line; of one row on 8
+  bytes, so that it takes few lines of a cache. The interface's
   structs, which are more than the data of a few rows, are another one, made where Arrow is asked
   for. Both are freed when the last of the batch's arrays is released, by any thread, without the
   GIL.
@@ -16,6 +17,8 @@ Rules of this file
 """
 
 from libc.stdint cimport (
+    INT32_MIN,
+    INT64_MIN,
     int16_t,
     int32_t,
     int64_t,
@@ -99,7 +102,15 @@ cdef struct Source:
     int64_t slot                    # of the first row
     int64_t n
     int64_t n_first                 # rows before the ring's end
+    int64_t padding                 # a buffer's size is rounded up to one more than this
     uint8_t* out
+
+
+cdef inline uint8_t* place(Source* source, int64_t n_bytes) noexcept nogil:
+    # Memory for a buffer.
+    cdef uint8_t* out = source.out
+    source.out += (n_bytes + source.padding) & ~source.padding
+    return out
 
 
 cdef inline int64_t line(int64_t n_bytes) noexcept nogil:
@@ -160,6 +171,8 @@ cdef int64_t copied_bytes(const tw_ring* ring, const Extent* extent, bint borrow
     # Upper bound of what the buffers of the batch take.
     cdef int64_t n = extent.stop - extent.first
     cdef int64_t total = 0
+    if n == 1:  # values, offsets and bitmaps of 8 bytes each, and what texts are rounded up by
+        return line(ring.n_columns * 32 + extent.n_bytes)
     cdef int64_t bitmap = line((n + 7) >> 3)
     cdef int i
     for i in range(ring.n_columns):
@@ -194,12 +207,15 @@ cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) n
     source.slot = extent.first & ring.mask
     source.n = n
     source.n_first = min(n, ring.capacity - source.slot)
+    source.padding = 7 if n == 1 else 63
     source.out = <uint8_t*> rows + data_at
     for i in range(n_columns):
         if is_text(ring.columns[i].kind):
             fill_text(ring, i, extent, &rows.columns[i], &source)
         elif ring.columns[i].kind == KIND_BOOL:
             fill_bools(ring, i, &rows.columns[i], &source)
+        elif n == 1 and not borrow:
+            fill_number(ring, i, &rows.columns[i], &source)
         else:
             fill_numbers(ring, i, &rows.columns[i], &source, borrow)
     return rows
@@ -291,6 +307,37 @@ cdef void copy_wrapped(
         memcpy(out + n_first * size, ring_memory, <size_t> ((n - n_first) * size))
 
 
+cdef inline void fill_number(
+    const tw_ring* ring, int i, ColumnData* column, Source* source
+) noexcept nogil:
+    # As `fill_numbers`, of one row.
+    cdef int kind = ring.columns[i].kind
+    cdef const void* values = ring.columns[i].values
+    cdef uint8_t* out = place(source, 8)
+    cdef bint is_null
+    column.buffers[1] = out
+    if kind == KIND_CODE16:
+        (<int16_t*> out)[0] = (<const int16_t*> values)[source.slot]
+        is_null = (<int16_t*> out)[0] < 0
+    elif kind == KIND_CODE32:
+        (<int32_t*> out)[0] = (<const int32_t*> values)[source.slot]
+        is_null = (<int32_t*> out)[0] < 0
+    elif kind == KIND_I32:
+        (<int32_t*> out)[0] = (<const int32_t*> values)[source.slot]
+        is_null = ring.columns[i].nullable and (<int32_t*> out)[0] == INT32_MIN
+    elif kind == KIND_F64:
+        (<double*> out)[0] = (<const double*> values)[source.slot]
+        is_null = ring.columns[i].nullable and (<double*> out)[0] != (<double*> out)[0]
+    else:
+        (<int64_t*> out)[0] = (<const int64_t*> values)[source.slot]
+        is_null = ring.columns[i].nullable and (<int64_t*> out)[0] == INT64_MIN
+    if is_null:
+        out = place(source, 8)
+        out[0] = 0
+        column.buffers[0] = out
+        column.null_count = 1
+
+
 cdef void fill_numbers(
     const tw_ring* ring, int i, ColumnData* column, Source* source, bint borrow
 ) noexcept nogil:
@@ -300,21 +347,21 @@ cdef void fill_numbers(
     cdef const uint8_t* ring_memory = <const uint8_t*> ring.columns[i].values
     cdef const void* values
     cdef int found
+    cdef uint8_t* copied
     cdef uint8_t* bitmap
     if borrow:
         values = ring_memory + source.slot * size
     else:
-        copy_wrapped(source.out, ring_memory, source.slot, n, source.n_first, size)
-        values = source.out
-        source.out += line(n * size)
+        copied = place(source, n * size)
+        copy_wrapped(copied, ring_memory, source.slot, n, source.n_first, size)
+        values = copied
     column.buffers[1] = values
     if not may_lack(ring, i):
         return
     found = look(kind, values, n)
     if not found & TW_HAS_NULLS:
         return
-    bitmap = source.out
-    source.out += line((n + 7) >> 3)
+    bitmap = place(source, (n + 7) >> 3)
     column.buffers[0] = bitmap
     if found & TW_HAS_VALUES:
         column.null_count = write_bitmap(kind, values, n, bitmap)
@@ -358,9 +405,8 @@ cdef int64_t write_bitmap(
 
 cdef uint8_t* pack(const uint8_t* data, Source* source, int shift, int flip) noexcept nogil:
     # A bitmap of one byte per row.
-    cdef uint8_t* bitmap = source.out
     cdef int64_t n_bytes = (source.n + 7) >> 3
-    source.out += line(n_bytes)
+    cdef uint8_t* bitmap = place(source, n_bytes)
     memset(bitmap, 0, <size_t> n_bytes)
     tw_pack_bits(data + source.slot, source.n_first, shift, flip, bitmap, 0)
     tw_pack_bits(data, source.n - source.n_first, shift, flip, bitmap, source.n_first)
@@ -396,16 +442,15 @@ cdef void fill_text(
     cdef int64_t n = source.n
     cdef int64_t arena_bytes = ring.columns[i].arena_mask + 1
     cdef int64_t at = start & ring.columns[i].arena_mask
-    cdef int32_t* offsets = <int32_t*> source.out
+    cdef int32_t* offsets = <int32_t*> place(source, (n + 1) * 4)
+    cdef uint8_t* text = place(source, n_bytes)
     cdef int64_t n_nulls
-    source.out += line((n + 1) * 4)
     offsets[0] = 0
     tw_offsets(ends + source.slot, source.n_first, start, offsets + 1)
     tw_offsets(ends, n - source.n_first, start, offsets + 1 + source.n_first)
-    copy_wrapped(source.out, ring.columns[i].arena, at, n_bytes, min(n_bytes, arena_bytes - at), 1)
+    copy_wrapped(text, ring.columns[i].arena, at, n_bytes, min(n_bytes, arena_bytes - at), 1)
     column.buffers[1] = offsets
-    column.buffers[2] = source.out
-    source.out += line(n_bytes)
+    column.buffers[2] = text
     if ring.columns[i].valid != NULL:
         n_nulls = count(ring.columns[i].valid, source, 0)
         if n_nulls > 0:

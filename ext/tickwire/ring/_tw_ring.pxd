@@ -70,6 +70,8 @@ cdef extern from "tickwire/ring/ring.h" nogil:
         int64_t rewind_at
         int64_t skipped
         int64_t wake_at
+        int64_t wake_rows
+        int64_t wake_mono
         void (*wake)(void* waker) noexcept nogil
         void* waker
         int64_t is_refused

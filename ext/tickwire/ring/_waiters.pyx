@@ -23,10 +23,22 @@ cdef extern from "Python.h":
 
 cdef void call(object waiter) noexcept:
     # Publishing has no caller to raise to, and the other waiters must be woken too.
-    cdef PyObject* result = PyObject_CallNoArgs(waiter)
+    cdef PyObject* result
+    if isinstance(waiter, RowsWaiter):
+        call_rows(<RowsWaiter> waiter)
+        return
+    result = PyObject_CallNoArgs(waiter)
     if result == NULL:
         note_failure(waiter)
     Py_XDECREF(result)
+
+
+cdef void call_rows(RowsWaiter waiter) noexcept:
+    try:
+        waiter.on_rows()
+    except BaseException as error:
+        if isinstance(error, Exception) or not keep(waiter, error):
+            raise  # which reports it
 
 
 cdef int raised() except -1:
@@ -37,18 +49,33 @@ cdef int raised() except -1:
 cdef void note_failure(object waiter) noexcept:
     try:
         raised()
-    except Exception:
-        raise  # which reports it
     except BaseException as error:
-        call_again(waiter)  # first: else what is raised again is raised in there
-        Py_INCREF(error)
-        if Py_AddPendingCall(raise_again, <void*> error) != 0:  # too many wait
-            Py_DECREF(error)
-            raise
+        if isinstance(error, Exception) or not keep(waiter, error):
+            raise  # which reports it
+
+
+cdef bint keep(object waiter, object error) noexcept:
+    # Have the main thread raise what a signal's handler has raised; False: too many wait.
+    call_again(waiter)  # first: else what is raised again is raised in there
+    Py_INCREF(error)
+    if Py_AddPendingCall(raise_again, <void*> error) != 0:
+        Py_DECREF(error)
+        return False
+    return True
 
 
 cdef void call_again(object waiter) noexcept:
-    waiter()
+    if isinstance(waiter, RowsWaiter):
+        (<RowsWaiter> waiter).on_rows()
+    else:
+        waiter()
+
+
+cdef class RowsWaiter:
+    """The base of what a ring calls for rows; this one does nothing."""
+
+    cdef int on_rows(self) except -1:
+        return 0
 
 
 cdef int raise_again(void* kept) except -1:
@@ -67,13 +94,25 @@ cdef class Waiters:
 
     cdef void wake(self) noexcept:
         cdef list waiters = self.for_rows
+        cdef list later
+        cdef int64_t n_rows = self.core.published
+        cdef int64_t mono_ns
+        if len(waiters) == 1 and not self.for_more_rows:  # nearly always
+            waiter = waiters.pop()
+            self.core.wake_at = INT64_MAX
+            call(waiter)
+            return
         self.for_rows = []
         if self.for_more_rows:
-            waiters += [waiter for at, waiter in self.for_more_rows if at <= self.core.published]
-            self.for_more_rows = [
-                each for each in self.for_more_rows if each[0] > self.core.published
-            ]
-        self.core.wake_at = self.next_wake()
+            mono_ns = self.core.recv_mono[(n_rows - 1) & self.core.mask]
+            later = []
+            for each in self.for_more_rows:
+                if each[0] <= n_rows or each[1] <= mono_ns:
+                    waiters.append(each[2])
+                else:
+                    later.append(each)
+            self.for_more_rows = later
+        self.set_wake()
         for waiter in waiters:
             call(waiter)
 
@@ -82,17 +121,31 @@ cdef class Waiters:
         cdef list late = self.for_more_rows
         if late:
             self.for_more_rows = []
-            self.core.wake_at = self.next_wake()
-            for _, waiter in late:
+            self.set_wake()
+            for _, _, waiter in late:
                 call(waiter)
 
-    cdef int64_t next_wake(self) noexcept:
-        cdef int64_t at = INT64_MAX
+    cdef void set_wake(self) noexcept:
+        cdef int64_t rows = INT64_MAX
+        cdef int64_t mono_ns = INT64_MAX
         if self.for_rows:
-            return 0
+            rows = 0
         for each in self.for_more_rows:
-            at = min(at, <int64_t> each[0])
-        return at
+            rows = min(rows, <int64_t> each[0])
+            mono_ns = min(mono_ns, <int64_t> each[1])
+        self.core.wake_rows = rows
+        self.core.wake_mono = mono_ns
+        self.core.wake_at = rows if mono_ns == INT64_MAX else 0
+
+    cdef void arm_waiter(self, RowsWaiter waiter) noexcept:
+        """Have a waiter called once, at the next publish. Writer's thread only."""
+        self.for_rows.append(waiter)
+        self.core.wake_at = self.core.wake_rows = 0
+
+    cdef void arm_later(self, object waiter, int64_t rows, int64_t mono_ns) noexcept:
+        """Have it called once so many more rows are published, or what is read then, monotonic."""
+        self.for_more_rows.append((self.core.published + rows, mono_ns, waiter))
+        self.set_wake()
 
     def arm(self, callback, *, int64_t rows=0):
         """Have `callback` called once, at the next publish. Writer's thread only.
@@ -105,13 +158,11 @@ cdef class Waiters:
             Called at the publish with which so many rows have been published since now, or where
             the writer waits for room before.
         """
-        if rows <= 0:
-            self.for_rows.append(callback)
-            self.core.wake_at = 0
+        if rows > 0:
+            self.arm_later(callback, rows, INT64_MAX)
             return
-        cdef int64_t at = self.core.published + rows
-        self.for_more_rows.append((at, callback))
-        self.core.wake_at = min(self.core.wake_at, at)
+        self.for_rows.append(callback)
+        self.core.wake_at = self.core.wake_rows = 0
 
     def disarm(self, callback):
         """Take back what `arm` asked for; nothing happens where it was called already.
@@ -123,8 +174,8 @@ cdef class Waiters:
         """
         if callback in self.for_rows:
             self.for_rows.remove(callback)
-        self.for_more_rows = [each for each in self.for_more_rows if each[1] != callback]
-        self.core.wake_at = self.next_wake()
+        self.for_more_rows = [each for each in self.for_more_rows if each[2] != callback]
+        self.set_wake()
 
     cdef void tell_room(self) noexcept:
         cdef list waiters = self.for_room

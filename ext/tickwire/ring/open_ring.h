@@ -62,7 +62,7 @@ static inline tw_ring *tw_open_ring(tw_mapping *mapping, int drops_oldest)
     const int64_t skipped = tw_load_acquire(&header->skipped.value);
     ring->skipped = skipped >> 1;
     ring->floor = tw_load_acquire(&header->floor.value);
-    ring->rewind_at = ring->wake_at = INT64_MAX;
+    ring->rewind_at = ring->wake_at = ring->wake_rows = ring->wake_mono = INT64_MAX;
     if (skipped & 1) /* the process ended inside of `tw_rewind` */
         tw_jump(ring, (ring->head + ring->mask) & ~ring->mask);
     ring->gating = tw_first_held(header, ring->floor, drops_oldest);

@@ -62,7 +62,11 @@ typedef struct {
     int64_t skipped;   /* positions jumped over: a copy */
     int64_t floor;     /* a copy */
     int64_t gating;
-    int64_t wake_at;   /* `wake` is due once this many rows are published; INT64_MAX: never */
+    /* `wake` is looked at once this many rows are published, INT64_MAX: never. It is due where as
+     * many are as `wake_rows` says, or the last one was read at `wake_mono` or later. */
+    int64_t wake_at;
+    int64_t wake_rows;
+    int64_t wake_mono;
     void (*wake)(void *waker);
     void *waker;
     int64_t is_refused; /* a row or a text did not fit since the writer looked here last */

@@ -82,7 +82,9 @@ static inline void tw_publish(tw_ring *ring)
     ring->published = ring->message_start = ring->head;
     /* Release: the rows are written before the cursor says so. Partner: the consumers' acquire. */
     tw_store_release(&ring->header->cursor.value, ring->head);
-    if (ring->head >= ring->wake_at)
+    if (ring->head >= ring->wake_at &&
+        (ring->head >= ring->wake_rows ||
+         ring->recv_mono[(ring->head - 1) & ring->mask] >= ring->wake_mono))
         ring->wake(ring->waker);
 }
 

@@ -140,6 +140,15 @@ class StageResult:
         self._stalled_ns.append(all_ns[stalled])
         self._late_ns.append(late_ns)
 
+    def join(self, other: StageResult) -> None:
+        """Count the runs of another result of the same pipeline, too."""
+        self.runs += other.runs
+        self.faults += other.faults
+        self.histogram.merge(other.histogram)
+        self._latency_ns += other._latency_ns
+        self._stalled_ns += other._stalled_ns
+        self._late_ns += other._late_ns
+
     def median(self, figure: str, group: str = "latency_us") -> float:
         """Give the median of a percentile over the runs, us."""
         return float(statistics.median(run[group][figure] for run in self.runs))

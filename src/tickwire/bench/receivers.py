@@ -90,7 +90,7 @@ def subscribe_by_hand(reader: socket.socket, requests: Sequence[str]) -> None:
 
 def receive_to_ring(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     """Note when rows become visible: inside the ring's publish, once per read."""
-    uvloop.run(run_feed(plan, report, _to_ring))
+    uvloop.run(run_feed(plan, report, note_publishes))
 
 
 def receive_to_batch(plan: Plan, report: Callable[[Arrivals], None]) -> None:
@@ -306,7 +306,8 @@ async def _reads(plan: Plan, report: Callable[[Arrivals], None]) -> None:
     await run_feed(plan, report_cpu, note, progress)
 
 
-async def _to_ring(feed: FeedHandler, progress: Progress, _kept: KeptBatches) -> None:
+async def note_publishes(feed: FeedHandler, progress: Progress, _kept: KeptBatches) -> None:
+    """Note, inside each publish, how many rows the ring has."""
     if feed.pipeline is None:
         raise TickwireError("the feed does not run")
     ring = feed.pipeline.rings["trades"]

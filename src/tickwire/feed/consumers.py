@@ -75,9 +75,9 @@ class FeedConsumers(FeedView):
             it may wait.
         linger_ms
             How long the first row waits for others, so that a busy table wakes the program once for
-            many rows: 5 costs a fraction of the CPU at thousands of messages a second. 0: a row
-            wakes at once. `get_nowait` and a shutdown do not wait for it, nor does the feed where
-            half of `maxsize` is reached or the ring is full.
+            many rows: 5 costs a fraction of the CPU at thousands of messages a second. A read in
+            its last quarter ends it. 0: a row wakes at once. `get_nowait` and a shutdown do not
+            wait for it, nor does the feed where half of `maxsize` is reached or the ring is full.
         max_rows
             Of one batch; as many end a linger. Left out: as many as there are.
         form

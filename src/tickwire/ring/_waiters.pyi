@@ -6,6 +6,10 @@ from typing import Any
 from typing_extensions import disjoint_base
 
 @disjoint_base
+class RowsWaiter:
+    """The base of what a ring calls for rows; this one does nothing."""
+
+@disjoint_base
 class Waiters:
     """The part of a ring that calls who waits for it."""
 
