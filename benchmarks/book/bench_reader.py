@@ -7,7 +7,7 @@ import pytest
 from benchmarks.rounds import measure
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from tickwire.book import BookReader
+from tickwire.book import BookOutputs, BookReader
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES
 
@@ -23,7 +23,7 @@ class Filled:
         self.ring = Ring(TABLES["book"], 1 << 16, Dictionaries())
         self.top = Ring(TABLES["top"], 1 << 16, self.ring.dictionaries)
         self.reader = BookReader(self.ring)
-        self.reader.bind(self.top, None, lambda _venue, _channel: (True, False, 0))
+        self.reader.bind(BookOutputs(self.top, None), lambda _venue, _channel: (True, False, 0))
         self.n_levels = n_levels
         self.rng = np.random.default_rng(n_levels)
         self.stage([(1, 100 + i, 1.0) for i in range(500)], is_snapshot=True)

@@ -82,6 +82,8 @@ UNITS = {
     "checked": "checks of the book",
     "mismatched": "checks that failed",
     "messages": "messages since the start",
+    "oracle_checked": "comparisons with the venue's oracle",
+    "oracle_mismatched": "comparisons that found the book wrong",
     "orphans": "deletes of absent levels",
     "crossed": "messages that left the sides crossed",
     "truncated": "levels dropped past the subscribed depth",
@@ -252,6 +254,8 @@ TABLES: dict[str, Table] = {
             Column("orphans", Kind.I64),
             Column("crossed", Kind.I64),
             Column("truncated", Kind.I64),
+            Column("oracle_checked", Kind.I64, nullable=True),
+            Column("oracle_mismatched", Kind.I64, nullable=True),
             has_source=False,
         ),
         _table(

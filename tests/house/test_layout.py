@@ -36,6 +36,8 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 MEASURED_BY = {
     "capture/_record_buffer": "net/bench_recorded",
     "book/_held": "book/bench_splice",
+    "book/_oracle": "book/bench_reader",
+    "book/_outputs": "book/bench_reader",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",
     "decode/_last_values": "decode/bench_decoder",

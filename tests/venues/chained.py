@@ -25,6 +25,7 @@ from tickwire.venues import (
     Channel,
     Heartbeat,
     Limits,
+    Oracle,
     Reply,
     Subscription,
     Venue,
@@ -73,6 +74,8 @@ QUOTE = message(
             venue_seq="u",
             bid_price="b",
             bid_size="B",
+            ask_price="a",
+            ask_size="A",
         )
     ],
 )
@@ -97,7 +100,7 @@ def _request(op: str, asked: Sequence[Subscription], number: int) -> str:
     return json.dumps({"op": op, "args": [each.key for each in asked], "id": number})
 
 
-def venue(chain: str) -> Venue:
+def venue(chain: str, oracle: Oracle | None = None) -> Venue:
     """Declare the venue with one of `RULES`."""
     return Venue(
         name="chained",
@@ -113,6 +116,7 @@ def venue(chain: str) -> Venue:
         heartbeat=Heartbeat("ping", 20.0, 60.0),
         limits=Limits(100, 10, 1000.0, 6000),
         book=RULES[chain],
+        oracle=oracle,
     )
 
 
@@ -282,7 +286,9 @@ class Served:
                 payload = self._book(symbol, "delta", levels, before)
                 fault = self._fault(symbol, market.last, market.checksum() != sum_before)
                 quote = {"k": "quote", "s": symbol, "T": time.time_ns(), "u": market.last}
-                quote |= {"b": "99.75", "B": "1"}
+                for side, key in (("bid", "b"), ("ask", "a")):
+                    (price, size), *_ = *market.best(side), (None, None)
+                    quote |= {key: price and f"{price:.2f}", key.upper(): size}
                 for number, (client, keys) in enumerate(list(self._clients.items())):
                     if f"book.{symbol}" in keys:
                         is_struck = self.strikes_all or number == 0
@@ -305,7 +311,9 @@ class Served:
         self, client: ServerConnection, symbol: str, payload: dict[str, Any], fault: str
     ) -> None:
         held = self._held.pop((client, symbol), None)
-        if fault == "drop":
+        if fault == "alter":  # its chain is intact, and a level is another's
+            self._send(client, payload | {"b": [*payload["b"], ["99.99", "1.000"]]})
+        elif fault == "drop":
             if self.chain == "per_connection":
                 self._numbers[client] += 1
         elif fault == "swap" and held is None and self.chain != "per_connection":

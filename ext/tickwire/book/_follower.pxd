@@ -43,6 +43,7 @@ cdef class BookFollower:
     cdef readonly int64_t n_waiting     # symbols that wait for a snapshot
     cdef readonly int64_t n_breaks      # chains, since the start: cheap to poll
     cdef readonly int64_t n_begun       # snapshots that began a book, since the start
+    cdef readonly int64_t n_followed    # messages that were compared with one before, and fit
     cdef readonly int64_t n_withheld    # messages that were not published
     cdef public bint is_shared          # several connections bring the same
     cdef readonly int64_t n_ahead       # symbols with a hole that another connection may fill
@@ -57,6 +58,9 @@ cdef class BookFollower:
     cdef Witness* witnesses             # owned; MOST_WITNESSES of each symbol, where they count
     cdef int64_t n_symbols
     cdef list broken_connections
+    cdef object on_news                 # called when something has happened
+    cdef bint is_heard                  # it is no None
+    cdef bint is_told                   # it was called
 
     # ADMIT, or REFUSE: its rows are to be taken back.
     cdef int admit(
@@ -87,4 +91,5 @@ cdef class BookFollower:
         self, int32_t symbol, const Delta* delta, int32_t conn, int64_t ts_recv_ns
     ) noexcept nogil
     cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil
+    cdef void tell(self) noexcept nogil
     cdef void enter(self, Followed* state, int phase) noexcept nogil

@@ -47,9 +47,10 @@ cdef enum Cause:
     NUMBERS = 0
     CHECKSUM = 1
     CONNECTION = 2
+    ORACLE = 3
 
 # Python's names for them.
-CAUSES = ("numbers", "checksum", "connection")
+CAUSES = ("numbers", "checksum", "connection", "oracle")
 BEGINNINGS = ("in_band", "first_message", "empty")
 PHASES = ("unseen", "waiting", "live")
 
@@ -86,6 +87,7 @@ cdef class BookFollower:
         self.begins_anyhow = begin != "in_band"
         self.goes_on_anyhow = begin == "empty"
         self.broken_connections = []
+        self.on_news = None
         self.symbols = NULL
         self.witnesses = NULL
         self.n_symbols = 0
@@ -117,7 +119,16 @@ cdef class BookFollower:
         self.n_symbols = size
         return True
 
+    cdef void tell(self) noexcept nogil:
+        """Call who listens: once."""
+        if self.is_heard and not self.is_told:
+            self.is_told = True
+            with gil:
+                self.on_news()
+
     cdef void enter(self, Followed* state, int phase) noexcept nogil:
+        if phase == Phase.WAITING and state.phase != Phase.WAITING:
+            self.tell()
         self.n_waiting += (phase == Phase.WAITING) - (state.phase == Phase.WAITING)
         self.n_ahead -= state.is_ahead
         state.is_ahead = False
@@ -179,6 +190,7 @@ cdef class BookFollower:
         state.last_id = delta.last
         state.before_ns = state.good_ns
         state.good_ns = ts_recv_ns
+        self.n_followed += not self.counts_all
         return ADMIT
 
     cdef int start(
@@ -198,6 +210,7 @@ cdef class BookFollower:
         state.has_begun = True
         state.begun_ns = state.before_ns = state.good_ns = ts_recv_ns
         self.n_begun += 1
+        self.tell()
         return ADMIT
 
     # Turns.
@@ -308,6 +321,7 @@ cdef class BookFollower:
                 state.is_ahead = True
                 state.ahead_ns = tw_mono_ns()
                 self.n_ahead += 1
+                self.tell()
             with gil:
                 state.n_ahead = missing_of(self.chain, &self.spec, state.last_id, delta)
             return self.refuse()
@@ -328,6 +342,7 @@ cdef class BookFollower:
         state.n_missing += n_missing
         state.is_broken = True
         self.n_breaks += 1
+        self.tell()
         self.enter(state, Phase.WAITING)
 
     cdef void mismatch(self, int32_t symbol) noexcept nogil:
@@ -357,9 +372,45 @@ cdef class BookFollower:
                 self.break_chain(&self.symbols[code], n_missing, Cause.CONNECTION)
         self.broken_connections.append((conn, n_missing, good_ns, found_ns))
         self.n_breaks += 1
+        self.tell()
         return 0
 
     # From Python.
+
+    def listen(self, on_news):
+        """Have `on_news` called when something happens from now on; once.
+
+        Parameters
+        ----------
+        on_news
+            Called without arguments, in the thread that decodes, in the middle of a message: short.
+            None: no more.
+        """
+        self.on_news = on_news
+        self.is_heard = on_news is not None
+        self.is_told = False
+
+    def doubt(self, int32_t symbol, int64_t good_ns) -> bool:
+        """Break the chain of a symbol whose book was found to be wrong by other means.
+
+        Parameters
+        ----------
+        symbol
+            The symbol's code.
+        good_ns
+            ts_recv up to which the book is known to be right.
+
+        Returns
+        -------
+        bool
+            False where it has no book now.
+        """
+        if self.phase(symbol) != PHASES[Phase.LIVE]:
+            return False
+        cdef Followed* state = &self.symbols[symbol]
+        state.good_ns = min(good_ns, state.good_ns)
+        self.break_chain(state, 0, Cause.ORACLE)
+        return True
 
     def offer(
         self, int32_t symbol, *, int64_t first=INT64_MIN, int64_t last=INT64_MIN,
@@ -449,7 +500,7 @@ cdef class BookFollower:
         Returns
         -------
         list of tuple of int, str, int, int or None, and int
-            Symbol code; `begun`, or what broke the chain (`numbers`, `checksum`, `connection`);
+            Symbol code; `begun`, or what broke the chain, one of `CAUSES`;
             `ts_recv` of the snapshot, or of the last message before the break; how many messages or
             ids are missing, None where that is not known; the connection.
         """

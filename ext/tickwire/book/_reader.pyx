@@ -12,21 +12,23 @@ Rules of this file
   has shown cannot be trusted any more.
 """
 
-from libc.math cimport NAN
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.book._order_book cimport (
-    TW_ASKS,
-    TW_BIDS,
-    tw_book_apply,
-    tw_book_end,
-    tw_level,
-    tw_side_next,
-    view_levels,
+from tickwire.book._kept_book cimport (
+    TW_BOOK_BROKEN,
+    TW_BOOK_LIVE,
+    TW_BOOK_UNVERIFIABLE,
+    TW_BOOK_WAITING,
+    tw_kept_add,
+    tw_kept_book,
+    tw_kept_find,
+    tw_kept_free,
 )
+from tickwire.book._order_book cimport TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end, view_levels
+from tickwire.book._oracle cimport BookOracle
+from tickwire.book._outputs cimport BookOutputs, column
 from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_store_release
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._tw_ring cimport tw_has_room, tw_has_room_for, tw_publish, tw_ring
 
 from inspect import signature
 
@@ -34,38 +36,6 @@ cdef enum:
     NOGIL_ROWS = 4096       # applying more lets other threads run meanwhile
 
 STATES = ("waiting", "live", "broken", "unverifiable")
-
-
-cdef void* column(Ring ring, str name) except NULL:
-    return ring.core.columns[<int> ring.table.index(name)].values
-
-
-cdef OutputColumns outputs(Ring ring) except *:
-    return OutputColumns(
-        venue=<int16_t*> column(ring, "venue"),
-        symbol=<int32_t*> column(ring, "symbol"),
-        ts_event=<int64_t*> column(ring, "ts_event"),
-        ts_recv=<int64_t*> column(ring, "ts_recv"),
-        conn=<int32_t*> column(ring, "conn"),
-        channel=<int16_t*> column(ring, "channel"),
-        venue_seq=<int64_t*> column(ring, "venue_seq"),
-    )
-
-
-cdef int64_t begin_row(
-    tw_ring* ring, OutputColumns* columns, const tw_kept_book* kept
-) noexcept nogil:
-    """Fill what every row has; gives its slot."""
-    cdef int64_t slot = ring.head & ring.mask
-    ring.recv_mono[slot] = kept.mono
-    columns.venue[slot] = kept.venue
-    columns.symbol[slot] = kept.symbol
-    columns.ts_event[slot] = kept.ts_event
-    columns.ts_recv[slot] = kept.ts_recv
-    columns.conn[slot] = kept.conn
-    columns.channel[slot] = kept.channel
-    columns.venue_seq[slot] = kept.venue_seq
-    return slot
 
 
 cdef class BookReader(Attachment):
@@ -84,36 +54,26 @@ cdef class BookReader(Attachment):
     def __cinit__(self, Ring ring not None, *, on_lag=None, bint commits=False, int64_t max_lag=0):
         self.changes = []
 
-    def bind(
-        self, Ring top not None, Ring depth_ring, settings, *, int64_t depth=0,
-        int64_t interval_ns=1,
-    ):
+    def bind(self, BookOutputs outputs not None, settings, *, BookOracle oracle=None):
         """Say where the outputs go; once.
 
         Parameters
         ----------
-        top, depth_ring
-            Their rings; without `depth_ring` there are no snapshots.
+        outputs
+            Writes them.
         settings
             Called with the codes of venue and channel of a new book; gives whether what its changes
             miss is noticed, whether it begins without a snapshot, and how many levels it keeps.
-        depth
-            Levels of a snapshot, on each side.
-        interval_ns
-            From one snapshot of a book to the next.
+        oracle
+            Notes what books become, and watches those that it has a rule for.
         """
-        self.top = top
-        self.top_core = top.core
-        self.depth_ring = depth_ring
-        self.depth_core = NULL if depth_ring is None else depth_ring.core
+        self.outputs = outputs
+        self.oracle = oracle
         self.settings = settings
-        self.depth = depth
-        self.interval_ns = interval_ns
         side = self.ring.dictionaries.of("side")
         self.bid_code = <int16_t> side.code("bid")
         self.ask_code = <int16_t> side.code("ask")
         self.bind_rows()
-        self.bind_outputs()
 
     cdef int bind_rows(self) except -1:
         cdef Ring ring = self.ring
@@ -128,21 +88,6 @@ cdef class BookReader(Attachment):
         self.rows.is_snapshot = <const uint8_t*> column(ring, "is_snapshot")
         self.rows.last = <const uint8_t*> column(ring, "last")
         self.rows.venue_seq = <const int64_t*> column(ring, "venue_seq")
-        return 0
-
-    cdef int bind_outputs(self) except -1:
-        cdef int i
-        self.top_rows = outputs(self.top)
-        for i, name in enumerate(("bid_price", "bid_size", "ask_price", "ask_size")):
-            self.top_values[i] = <double*> column(self.top, name)
-        if self.depth_ring is None:
-            return 0
-        self.depth_rows = outputs(self.depth_ring)
-        self.depth_side = <int16_t*> column(self.depth_ring, "side")
-        self.depth_level = <int32_t*> column(self.depth_ring, "level")
-        self.depth_price = <double*> column(self.depth_ring, "price")
-        self.depth_size = <double*> column(self.depth_ring, "size")
-        self.depth_last = <uint8_t*> column(self.depth_ring, "last")
         return 0
 
     def __dealloc__(self):
@@ -164,7 +109,6 @@ cdef class BookReader(Attachment):
         if self.settings is None:
             raise RuntimeError("the reader has no outputs: bind them")
         cdef int64_t limit = self.enter(None)
-        self.is_held_by_depth = False
         cdef int64_t at, first, stop, row
         while True:
             at = tw_load_acquire(&self.gate.value)
@@ -182,9 +126,7 @@ cdef class BookReader(Attachment):
             row = self.run(first, stop)
         self.busy = False
         tw_store_release(&self.gate.value, row << 1)
-        tw_publish(self.top_core)
-        if self.depth_core != NULL:
-            tw_publish(self.depth_core)
+        self.outputs.publish()
         self.tell_room()
         return row == stop and not self.n_owed
 
@@ -201,7 +143,7 @@ cdef class BookReader(Attachment):
                 self.n_failures += 1
                 row += 1
                 continue
-            if not self.has_room(kept, self.core.ts_recv[slot]):
+            if not self.outputs.has_room(kept, self.core.ts_recv[slot]):
                 return row
             row = self.apply_message(kept, row, stop)
         self.settle()
@@ -210,20 +152,24 @@ cdef class BookReader(Attachment):
     cdef tw_kept_book* find(self, int64_t slot) noexcept nogil:
         cdef int16_t venue = self.rows.venue[slot]
         cdef int16_t channel = self.rows.channel[slot]
-        cdef int64_t number = tw_kept_find(&self.books, venue, channel, self.rows.symbol[slot])
-        if number >= 0:
-            return &self.books.at[number]
-        number = tw_kept_add(&self.books, venue, channel, self.rows.symbol[slot])
+        cdef int32_t symbol = self.rows.symbol[slot]
+        cdef int64_t number = tw_kept_find(&self.books, venue, channel, symbol)
         if number < 0:
-            return NULL
+            with gil:
+                number = self.begin(venue, channel, symbol, self.core.ts_recv[slot])
+        return NULL if number < 0 else &self.books.at[number]
+
+    cdef int64_t begin(self, int16_t venue, int16_t channel, int32_t symbol, object ts_recv):
+        """Set a new book up; gives its number, -1 without memory."""
+        cdef int64_t number = tw_kept_add(&self.books, venue, channel, symbol)
+        if number < 0:
+            return number
         cdef tw_kept_book* kept = &self.books.at[number]
-        with gil:
-            is_verified, is_begun, depth = self.settings(venue, channel)
-            kept.is_verified = is_verified
-            kept.book.depth = depth
-            kept.is_begun = is_begun
-            self.changes.append((number, "", STATES[TW_BOOK_WAITING], self.core.ts_recv[slot]))
-        return kept
+        kept.is_verified, kept.is_begun, kept.book.depth = self.settings(venue, channel)
+        if self.oracle is not None:
+            kept.watch = self.oracle.watch(number, venue, channel, symbol)
+        self.changes.append((number, "", STATES[TW_BOOK_WAITING], ts_recv))
+        return number
 
     def add(self, int venue, int channel, int symbol):
         """Add a book that waits for its first row; nothing happens where it is there.
@@ -233,17 +179,10 @@ cdef class BookReader(Attachment):
         venue, channel, symbol
             Codes of the feed's dictionaries.
         """
-        if self.find_book(venue, channel, symbol) >= 0:
-            return
-        cdef int64_t number = tw_kept_add(&self.books, <int16_t> venue, <int16_t> channel, symbol)
-        if number < 0:
+        if self.find_book(venue, channel, symbol) < 0 and self.begin(
+            <int16_t> venue, <int16_t> channel, symbol, None
+        ) < 0:
             raise MemoryError("no memory for a book")
-        cdef tw_kept_book* kept = &self.books.at[number]
-        is_verified, is_begun, depth = self.settings(venue, channel)
-        kept.is_verified = is_verified
-        kept.is_begun = is_begun
-        kept.book.depth = depth
-        self.changes.append((number, "", STATES[TW_BOOK_WAITING], None))
 
     cdef int64_t apply_message(
         self, tw_kept_book* kept, int64_t row, int64_t stop
@@ -261,6 +200,7 @@ cdef class BookReader(Attachment):
         cdef int64_t slot = row & self.core.mask
         cdef bint is_snapshot = rows.is_snapshot[slot] == 1
         cdef bint is_before_break = row < kept.broken_at
+        cdef uint8_t state = kept.state
         cdef int16_t code
         kept.ts_event = rows.ts_event[slot]
         kept.ts_recv = self.core.ts_recv[slot]
@@ -297,10 +237,9 @@ cdef class BookReader(Attachment):
             self.n_owed += 1
             self.become(kept, TW_BOOK_BROKEN)
         if kept.state == TW_BOOK_LIVE or kept.state == TW_BOOK_UNVERIFIABLE:
-            if tw_kept_take_top(kept) or not kept.is_shown:
-                self.write_top(kept)
-            if self.depth_core != NULL and kept.ts_recv >= kept.depth_due:
-                self.write_depth(kept)
+            self.outputs.show(kept)
+            if kept.watch:
+                self.oracle.note(kept, is_snapshot or state != kept.state)
         return row
 
     cdef void become(self, tw_kept_book* kept, uint8_t state) noexcept nogil:
@@ -309,74 +248,19 @@ cdef class BookReader(Attachment):
             self.changes.append((number, STATES[kept.state], STATES[state], kept.ts_recv))
         kept.state = state
 
-    # Outputs.
-
-    cdef bint has_room(self, tw_kept_book* kept, int64_t ts_recv) noexcept nogil:
-        """Whether the outputs take what a message of a book may give."""
-        if not tw_has_room(self.top_core):
-            return False
-        self.is_held_by_depth = (
-            self.depth_core != NULL
-            and ts_recv >= kept.depth_due
-            and not tw_has_room_for(self.depth_core, 2 * self.depth)
-        )
-        return not self.is_held_by_depth
-
-    cdef void write_top(self, tw_kept_book* kept) noexcept nogil:
-        cdef int64_t slot = begin_row(self.top_core, &self.top_rows, kept)
-        cdef int i
-        for i in range(4):
-            self.top_values[i][slot] = kept.top[i]
-        self.top_core.head += 1
-        kept.is_shown = True
-
     cdef bint settle(self) noexcept nogil:
         """Write the empty rows that `top` is owed; False where it is full."""
-        cdef int64_t number, slot
-        cdef int i
+        cdef int64_t number
         cdef tw_kept_book* kept
-        for number in range(self.books.n if self.n_owed else 0):
+        if not self.n_owed:
+            return True
+        for number in range(self.books.n):
             kept = &self.books.at[number]
-            if kept.state != TW_BOOK_BROKEN or not kept.is_shown:
-                continue
-            if not tw_has_room(self.top_core):
+            if kept.state == TW_BOOK_BROKEN and kept.is_shown and not self.outputs.show_none(kept):
                 return False
-            slot = begin_row(self.top_core, &self.top_rows, kept)
-            self.top_rows.ts_event[slot] = self.top_rows.venue_seq[slot] = INT64_MIN
-            for i in range(4):
-                self.top_values[i][slot] = kept.top[i] = NAN
-            self.top_core.head += 1
-            kept.is_shown = False
-        if self.n_owed:
-            tw_publish(self.top_core)
+        self.outputs.publish()
         self.n_owed = 0
         return True
-
-    cdef void write_depth(self, tw_kept_book* kept) noexcept nogil:
-        """Write the best levels of both sides, bids first; there is room for them."""
-        cdef tw_ring* ring = self.depth_core
-        cdef int64_t first = ring.head
-        cdef int64_t slot, at
-        cdef int32_t level_number
-        cdef int side
-        cdef const tw_level* level
-        for side in range(2):
-            at = level_number = 0
-            while level_number < self.depth:
-                level = tw_side_next(&kept.book.sides[side], &at)
-                if level == NULL:
-                    break
-                slot = begin_row(ring, &self.depth_rows, kept)
-                self.depth_side[slot] = self.ask_code if side == TW_ASKS else self.bid_code
-                self.depth_level[slot] = level_number
-                self.depth_price[slot] = level.price
-                self.depth_size[slot] = level.size
-                self.depth_last[slot] = False
-                ring.head += 1
-                level_number += 1
-        if ring.head > first:
-            self.depth_last[(ring.head - 1) & ring.mask] = True
-        kept.depth_due = kept.ts_recv - kept.ts_recv % self.interval_ns + self.interval_ns
 
     # What rows do not show.
 
@@ -412,6 +296,8 @@ cdef class BookReader(Attachment):
             return False
         kept.ts_recv = max(ts_recv, kept.ts_recv)
         self.become(kept, TW_BOOK_BROKEN)
+        if kept.watch:
+            self.oracle.turn(kept, False)
         self.n_owed += 1
         self.settle()
         return True
@@ -441,6 +327,8 @@ cdef class BookReader(Attachment):
         kept.is_suspended = False
         kept.ts_recv = max(ts_recv, kept.ts_recv)
         self.become(kept, TW_BOOK_LIVE if kept.is_verified else TW_BOOK_UNVERIFIABLE)
+        if kept.watch:
+            self.oracle.turn(kept, True)
         return True
 
     def take_changes(self):
@@ -520,6 +408,46 @@ cdef class BookReader(Attachment):
             The book's.
         """
         return STATES[self.at(number).state]
+
+    def channel(self, int64_t number):
+        """Give the code of a book's channel.
+
+        Parameters
+        ----------
+        number
+            The book's.
+        """
+        return self.at(number).channel
+
+    def count(self, str state):
+        """Count the books of a state.
+
+        Parameters
+        ----------
+        state
+            One of `STATES`.
+        """
+        cdef int code = STATES.index(state)
+        cdef int64_t number
+        cdef int64_t n = 0
+        for number in range(self.books.n):
+            n += self.books.at[number].state == code
+        return n
+
+    @property
+    def n_orphans(self):
+        """Deletes of levels that the books did not have."""
+        return sum([self.books.at[number].book.n_orphans for number in range(self.books.n)])
+
+    @property
+    def n_crossed(self):
+        """Messages that left the best bid at or above the best ask."""
+        return sum([self.books.at[number].book.n_crossed for number in range(self.books.n)])
+
+    @property
+    def n_truncated(self):
+        """Levels dropped past the subscribed depth."""
+        return sum([self.books.at[number].book.n_truncated for number in range(self.books.n)])
 
     def levels(self, int64_t number, n=None):
         """Look at the levels of a book, without a copy.

@@ -249,6 +249,29 @@ cdef class BookSplice:
 
     # From Python.
 
+    def doubt(self, int32_t symbol) -> bool:
+        """Break the chain of a symbol whose book was found to be wrong by other means.
+
+        Parameters
+        ----------
+        symbol
+            Its code.
+
+        Returns
+        -------
+        bool
+            False where it has no book now.
+        """
+        if self.phase(symbol) != PHASES[Phase.LIVE] or symbol in self.releasing:
+            return False
+        cdef SymbolState* state = &self.symbols[symbol]
+        self.catch_up(state)
+        state.is_broken = True
+        state.n_missing = 0
+        self.n_breaks += 1
+        self.await_snapshot(state)
+        return True
+
     def offer(
         self, int32_t symbol, int64_t first, int64_t last, int64_t prev, *, bytes payload=b"",
         int64_t ts_recv=0, int32_t conn=0,

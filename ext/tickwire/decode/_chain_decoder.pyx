@@ -116,6 +116,8 @@ cdef class ChainDecoder:
                         connection.conn, n_missing, connection.last_message_ns,
                         connection.ts_recv_ns,
                     )
+            else:
+                self.follower.n_followed += 1
         connection.is_counted = True
         connection.count = count
         connection.n_uncounted = 0

@@ -197,6 +197,21 @@ cdef class Decoder:
             if self.stage.unconfigured[target]
         }
 
+    def kind_of(self, payload):
+        """Give the name of the declaration that a message is one of; None: of none.
+
+        Parameters
+        ----------
+        payload
+            The message, bytes.
+        """
+        cdef bytes text = payload
+        cdef const uint8_t* p = text
+        cdef int32_t route = UNROUTED
+        if tw_utf8_whole(p, len(text)):
+            route = self.router.route_of(p, p + len(text))
+        return None if route == UNROUTED else self.program.routes[route].name
+
     def connection(self, conn, *, labels=None):
         """Make the handler of a connection."""
         return ConnectionDecoder(self, conn, labels)

@@ -21,16 +21,19 @@ static inline bool tw_has_room(tw_ring *ring)
     return ring->head < ring->limit;
 }
 
-/* Whether n more rows fit the bounds of single consumers; see `tw_lag_limit`. */
-TW_RARELY bool tw_fits_bounds(const tw_ring *ring, int64_t n)
+/* Whether n more rows fit the bounds of single consumers; see `tw_lag_limit`. Where not, the writer
+ * may wait for room. */
+TW_RARELY bool tw_fits_bounds(tw_ring *ring, int64_t n)
 {
     for (int i = 0; i < TW_GATES; i++) {
         const tw_gate *gate = &ring->header->gates[i];
         const int64_t max_lag = tw_load_relaxed(&gate->max_lag);
         const int64_t at = tw_load_acquire(&gate->value);
         if (max_lag != 0 && at != TW_GATE_FREE && at >> 1 < ring->published &&
-            ring->head + n > (at >> 1) + max_lag)
+            ring->head + n > (at >> 1) + max_lag) {
+            ring->is_refused = 1;
             return false;
+        }
     }
     return true;
 }

@@ -9,7 +9,9 @@ from tickwire.book._chains import CHAINS
 from tickwire.book._checksum import BookChecksums
 from tickwire.book._follower import BookFollower
 from tickwire.book._held import HeldDelta, HeldDeltas
+from tickwire.book._oracle import BookOracle
 from tickwire.book._order_book import OrderBook
+from tickwire.book._outputs import BookOutputs
 from tickwire.book._reader import BookReader
 from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
@@ -19,6 +21,8 @@ __all__ = [
     "RULES",
     "BookChecksums",
     "BookFollower",
+    "BookOracle",
+    "BookOutputs",
     "BookReader",
     "BookSplice",
     "HeldDelta",

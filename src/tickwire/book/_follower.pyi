@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Literal, Self, final
 
 CAUSES: tuple[str, ...]
@@ -25,6 +26,9 @@ class BookFollower:
     @property
     def n_begun(self) -> int: ...
     @property
+    def n_followed(self) -> int:
+        """Messages that were compared with one before, and fit."""
+    @property
     def n_withheld(self) -> int:
         """Messages that were not published."""
     @property
@@ -36,6 +40,10 @@ class BookFollower:
     @property
     def takes_turns(self) -> bool:
         """Whether connections that bring the same take turns: their numbers are their own."""
+    def listen(self, on_news: Callable[[], object] | None) -> None:
+        """Have `on_news` called when something happens from now on; once."""
+    def doubt(self, symbol: int, good_ns: int) -> bool:
+        """Break the chain of a symbol whose book was found to be wrong by other means."""
     def offer(
         self,
         symbol: int,

@@ -3,6 +3,8 @@ from typing import Any, Literal, Self, final
 
 from numpy.typing import NDArray
 
+from tickwire.book._oracle import BookOracle
+from tickwire.book._outputs import BookOutputs
 from tickwire.ring._attachment import Attachment
 from tickwire.ring._ring import Ring
 
@@ -13,15 +15,20 @@ class BookReader(Attachment):
     """Keep the books of a feed."""
 
     @property
-    def top(self) -> Ring: ...
-    @property
-    def depth_ring(self) -> Ring | None: ...
+    def outputs(self) -> BookOutputs: ...
     @property
     def changes(self) -> list[tuple[int, str, str, int | None]]: ...
     @property
     def n_failures(self) -> int: ...
     @property
-    def is_held_by_depth(self) -> bool: ...
+    def n_orphans(self) -> int:
+        """Deletes of levels that the books did not have."""
+    @property
+    def n_crossed(self) -> int:
+        """Messages that left the best bid at or above the best ask."""
+    @property
+    def n_truncated(self) -> int:
+        """Levels dropped past the subscribed depth."""
     def __new__(
         cls,
         ring: Ring,
@@ -30,14 +37,14 @@ class BookReader(Attachment):
         commits: bool = False,
         max_lag: int = 0,
     ) -> Self: ...
+    @property
+    def oracle(self) -> BookOracle | None: ...
     def bind(
         self,
-        top: Ring,
-        depth_ring: Ring | None,
+        outputs: BookOutputs,
         settings: Callable[[int, int], tuple[bool, bool, int]],
         *,
-        depth: int = 0,
-        interval_ns: int = 1,
+        oracle: BookOracle | None = None,
     ) -> None:
         """Say where the outputs go; once."""
     def read(self) -> bool:
@@ -59,5 +66,9 @@ class BookReader(Attachment):
         """Give everything but the levels."""
     def state(self, number: int) -> str:
         """Give the state of a book."""
+    def channel(self, number: int) -> int:
+        """Give the code of a book's channel."""
+    def count(self, state: str) -> int:
+        """Count the books of a state."""
     def levels(self, number: int, n: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Look at the levels of a book, without a copy."""

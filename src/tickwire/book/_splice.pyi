@@ -25,6 +25,8 @@ class BookSplice:
     @property
     def n_releasing(self) -> int:
         """Symbols that have their snapshot and whose held deltas are not published yet."""
+    def doubt(self, symbol: int) -> bool:
+        """Break the chain of a symbol whose book was found to be wrong by other means."""
     def offer(
         self,
         symbol: int,

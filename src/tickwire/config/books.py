@@ -15,6 +15,9 @@ class BooksSettings(Section):
 
     Parameters
     ----------
+    verify
+        Books are held against their venue's oracle, such as quotes, which each source asks for as
+        well.
     depth
         Levels of each side in the snapshots of the table `depth`; 0: there are none.
     depth_interval_s
@@ -23,6 +26,7 @@ class BooksSettings(Section):
         How often the table `books` has a row of each book whose state does not change.
     """
 
+    verify: bool = False
     depth: Annotated[int, Field(ge=0, le=1000)] = 0
     depth_interval_s: Seconds = 1.0
     interval_s: Seconds = 10.0

@@ -83,6 +83,8 @@ class Decoder:
     @property
     def unconfigured_rows(self) -> dict[str, int]:
         """Rows of symbols that the source does not name, by table; none of them was written."""
+    def kind_of(self, payload: bytes) -> str | None:
+        """Give the name of the declaration that a message is one of; None: of none."""
     def connection(
         self, conn: int, *, labels: Mapping[str, str] | None = None
     ) -> ConnectionDecoder: ...

@@ -95,6 +95,7 @@ class Books:
         self._gaps = gaps
         self._metrics = Metrics() if metrics is None else metrics
         self._failures = failures or Failures(metrics=self._metrics)
+        self._doubts: dict[str, tuple[int, str]] = {}  # right until then; why
         self._n_breaks_seen = 0
         self._n_waiting_seen = 0
         self._conns: dict[str, int] = {}
@@ -125,6 +126,24 @@ class Books:
 
     def acknowledged(self, symbol: str) -> None:
         """Note that a symbol has been asked for: its snapshot is fetched when changes come."""
+
+    def doubt(self, symbol: str, good_ns: int, detail: str) -> bool:
+        """Break a book that an oracle has found to be wrong; False where it has none now.
+
+        Parameters
+        ----------
+        symbol
+            Whose.
+        good_ns
+            ts_recv up to which it is known to be right.
+        detail
+            For a person.
+        """
+        self._doubts[symbol] = good_ns, detail
+        is_broken = self._splice.doubt(self._symbols.code(symbol))
+        self.look()
+        self._doubts.pop(symbol, None)
+        return is_broken
 
     @property
     def held_bytes(self) -> int:
@@ -158,7 +177,8 @@ class Books:
             self._n_breaks_seen = self._splice.n_breaks
             for code, n_missing in self._splice.take_broken():
                 symbol = self._symbols.value(code)
-                self._gaps.broken(symbol, n_missing)  # which logs it
+                since_ns, detail = self._doubts.get(symbol, (None, None))
+                self._gaps.broken(symbol, n_missing, since_ns, detail)  # which logs it
                 self._failures.report(
                     BookBroken(symbol, n_missing), Context.BOOK, part=self._venue.name, quiet=True
                 )

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tickwire.capture import Capture
-from tickwire.feed.venue_report import kind_of
+from tickwire.feed.message_kinds import kinds_of
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.venues import Venue
@@ -112,9 +112,10 @@ def fields_of(venue: Venue, captures: Iterable[Capture]) -> dict[str, tuple[str,
         What it sent.
     """
     counts: dict[str, FieldCounts] = {}
+    kind_of = kinds_of(venue)
     for capture in captures:
         for sent in capture.messages():
-            message = kind_of(venue.messages, sent.payload)
+            message = kind_of(sent.payload)
             if message is None or message.kind != "data":
                 continue
             if message.name not in counts:
@@ -127,8 +128,9 @@ def drifts_in(venue: Venue, capture: Capture) -> dict[str, dict[str, int]]:
     """Give in how many messages of a capture each field is new or missing, by message."""
     known = {name: known_fields(fields) for name, fields in venue.fields.items()}
     found: dict[str, Counter[str]] = {}
+    kind_of = kinds_of(venue)
     for sent in capture.messages():
-        message = kind_of(venue.messages, sent.payload)
+        message = kind_of(sent.payload)
         if message is None or message.name not in known:
             continue
         members = members_of(venue, message.name)

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - `BookFollower` refuses what does not follow, in the decoder. Nothing here is called while a
-  message is decoded: what happened is found by `look`, with the times at which it did.
+  message is decoded but an event's `set`: what happened is found by `look`, with its times.
 - A symbol that broke is repaired at once; one that waits for a snapshot that it never had, when
   that is late. What does not help is done again, later each time; and of all together there are no
   more than `MOST_REPAIRS`, since venues limit what a connection may ask for.
@@ -14,9 +14,10 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tickwire.book import BookChecksums, BookFollower
@@ -84,8 +85,8 @@ class FollowedBooks:
         symbols: Dictionary,
         spliced: Iterable[str],
         gaps: StreamGaps,
-        metrics: Metrics | None = None,
-        failures: Failures | None = None,
+        metrics: Metrics,
+        failures: Failures,
         *,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -97,13 +98,15 @@ class FollowedBooks:
         self._symbols = symbols
         self._spliced = frozenset(spliced)
         self._gaps = gaps
-        self._metrics = Metrics() if metrics is None else metrics
-        self._failures = failures or Failures(metrics=self._metrics)
+        self._metrics = metrics
+        self._failures = failures
         self._clock = clock
         self._seen = (0, 0, 0)
         self._repairs: dict[str, _Repair] = {}  # of symbols that wait
         self._done_s: deque[float] = deque()  # when the last ones were done
         self._conns: dict[str, int] = {}
+        self._doubts: dict[str, str] = {}  # why a book is wrong
+        self._on_news: Callable[[], object] | None = None
         self._metrics.watch("withheld_book_messages", lambda: follower.n_withheld)
         if checksums is not None:
             self._metrics.watch("book_checksums", lambda: checksums.n_checked)
@@ -150,7 +153,39 @@ class FollowedBooks:
         if self.rule.begin.kind == "first_message" and self._follower.phase(code) == "waiting":
             self._follower.reset(code)
 
+    def doubt(self, symbol: str, good_ns: int, detail: str) -> bool:
+        """Break a book that an oracle has found to be wrong; False where it has none now.
+
+        Parameters
+        ----------
+        symbol
+            Whose.
+        good_ns
+            ts_recv up to which it is known to be right.
+        detail
+            For a person.
+        """
+        self._doubts[symbol] = detail
+        is_broken = self._follower.doubt(self._symbols.code(symbol), good_ns)
+        self.look()
+        self._doubts.pop(symbol, None)
+        return is_broken
+
     # What the feed asks.
+
+    def listen(self, on_news: Callable[[], object] | None) -> None:
+        """Have `on_news` called when a look may find something, from now on; once."""
+        self._on_news = on_news
+        self._follower.listen(on_news)
+
+    @property
+    def next_look_s(self) -> float | None:
+        """When to look though nothing has happened, from now; None: not before something has."""
+        if self._follower.n_ahead:
+            return LOOK_S
+        if not self._repairs:
+            return None
+        return max(min(each.due_s for each in self._repairs.values()) - self._clock(), LOOK_S)
 
     @property
     def held_bytes(self) -> int:
@@ -212,6 +247,8 @@ class FollowedBooks:
         lost, detail = n_missing, None
         if cause == "checksum":
             detail = "checksum does not match"
+        elif cause == "oracle":
+            detail = self._doubts.get(symbol)
         elif cause == "connection":
             # Which of the connection's streams they are of is not known.
             lost, detail = None, f"{n_missing or 'some'} messages of the connection are missing"
@@ -248,6 +285,8 @@ class FollowedBooks:
             repair = self._repairs.get(symbol)
             if repair is not None:
                 repair.due_s = min(repair.due_s, now_s + repair.after_change.next_delay_s())
+        if self._on_news is not None:
+            self._on_news()
 
     def _may_repair(self, now_s: float) -> bool:
         longest_s = max(window_s for window_s, _ in MOST_REPAIRS)
@@ -278,17 +317,32 @@ async def repair_books(
     changes
         What replaces the connections of each group.
     """
-    while True:
-        books.look()
-        due = books.due()
-        for group, change in zip(groups, changes, strict=True) if due else ():
-            symbols = [symbol for symbol in due if symbol in group.spliced]
-            if symbols and books.rule.repair == "reconnect":
-                _reconnect(books, group, change, symbols)
-            elif symbols:
-                _log.warning("books are asked for again", symbols=len(symbols), first=symbols[0])
-                group.ask_again(group.book_subscriptions(symbols))
-        await asyncio.sleep(LOOK_S)
+    news = asyncio.Event()
+    try:
+        while True:
+            news.clear()
+            books.listen(news.set)  # before the look: what it does not see calls
+            books.look()
+            _repair_due(books, groups, changes)
+            await asyncio.sleep(LOOK_S)  # many may break at once
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(books.next_look_s):
+                    await news.wait()
+    finally:
+        books.listen(None)
+
+
+def _repair_due(
+    books: FollowedBooks, groups: Sequence[LegGroup], changes: Sequence[Changes]
+) -> None:
+    due = books.due()
+    for group, change in zip(groups, changes, strict=True) if due else ():
+        symbols = [symbol for symbol in due if symbol in group.spliced]
+        if symbols and books.rule.repair == "reconnect":
+            _reconnect(books, group, change, symbols)
+        elif symbols:
+            _log.warning("books are asked for again", symbols=len(symbols), first=symbols[0])
+            group.ask_again(group.book_subscriptions(symbols))
 
 
 def _reconnect(books: FollowedBooks, group: LegGroup, changes: Changes, symbols: list[str]) -> None:

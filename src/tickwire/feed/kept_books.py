@@ -14,16 +14,18 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
-from tickwire.book import BookChecksums, BookReader
+from tickwire.book import BookChecksums, BookOracle, BookOutputs, BookReader
 from tickwire.config import BooksSettings
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import SourcePlan
+from tickwire.feed.verifying import counted, difference, watch_rule
 from tickwire.ledger import Ledger
 from tickwire.ledger.gaps import Gap
 from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
@@ -32,14 +34,18 @@ from tickwire.observe import Metrics
 from tickwire.ring import Dictionaries, Ring
 from tickwire.venues import Venue
 
-FULL_RING_S = 0.002  # until a full output is tried again
 LAST_ROWS_S = 5.0  # how long the last rows may wait for room at the stop
+FAILURES_LOG_S = 60.0  # between two lines about memory that there was none of
 NO_CHAIN = "no_chain"  # the reason of an unverifiable book
 NEVER = "no_snapshot"  # of one that waits
+ORACLE = "oracle"  # of one that its oracle has shown to be wrong
 MEMORY = "memory"  # of one that has more levels than it may, or has got no memory for them
 
 # Nothing of the stream is missing: a sink has not got what the ring had.
 _OTHERS = (SINK, SHUTDOWN)
+OnWrong = Callable[[str, str, str, int, str], object]
+Top = tuple[float, float, float, float]
+
 _log = get_logger("tickwire.feed")
 
 
@@ -86,6 +92,9 @@ class KeptBooks:
         Names who holds the books.
     checksums
         By venue: what verifies its books, where the venue has checksums.
+    on_wrong
+        Called with venue, symbol, channel, ts_recv up to which the book was right, and why it is
+        not, where its oracle shows it to be wrong; breaks and repairs it.
     replays
         Rows are a capture's, and so are the times of what is said before the first of them.
     """
@@ -101,6 +110,7 @@ class KeptBooks:
         lag: LagWatch,
         *,
         checksums: Mapping[str, BookChecksums] | None = None,
+        on_wrong: OnWrong | None = None,
         replays: bool = False,
     ) -> None:
         self._settings = settings
@@ -113,28 +123,39 @@ class KeptBooks:
         self._channels = dictionaries.of("channel")
         self._ledger = ledger
         self._reader = BookReader(rings["book"], on_lag="block")
-        self._reader.bind(
+        self._outputs = BookOutputs(
             rings["top"],
             rings.get("depth"),
-            self._settings_of,
             depth=settings.depth,
             interval_ns=round(settings.depth_interval_s * 1e9),
         )
+        self._oracle: BookOracle | None = None
+        if settings.verify and "quotes" in rings:
+            self._oracle = BookOracle(rings["quotes"], on_lag="block")
+            self._oracle.bind(self._watch_rule_of)
+            lag.watch("quotes", "books", self._oracle)
+            metrics.watch("book_oracle_checked", partial(getattr, self._oracle, "n_checked"))
+            metrics.watch("book_oracle_mismatches", partial(getattr, self._oracle, "n_mismatched"))
+        self._on_wrong = on_wrong
+        self._wrong: set[int] = set()  # being reported as such
+        self._reader.bind(self._outputs, self._settings_of, oracle=self._oracle)
         lag.watch("book", "books", self._reader)
         if "depth" in rings:
-            lag.watch_writer("depth", lambda: self._reader.is_held_by_depth)
+            lag.watch_writer("depth", lambda: self._outputs.is_held_by_depth)
         self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._reasons: dict[int, str | None] = {}
         self._open_gaps: set[int] = set()
         self._early: list[Gap] = []  # noted while rows from before them were not applied yet
         self._due_ns: int | None = None
         self._is_scheduled = False
+        self._n_failures, self._failures_due_s = 0, 0.0
+        self._has_room = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._add_configured(sources)
         for figure in ("orphans", "crossed", "truncated"):
-            metrics.watch(f"book_{figure}", partial(self._total, figure))
+            metrics.watch(f"book_{figure}", partial(getattr, self._reader, f"n_{figure}"))
         for state in ("waiting", "live", "broken", "unverifiable"):
-            metrics.watch("books", partial(self._n_in, state), state=state)
+            metrics.watch("books", partial(self._reader.count, state), state=state)
         self._n_breaks = metrics.counter("book_breaks")
         metrics.watch("book_memory_failures", lambda: self._reader.n_failures)
         self._unfollow = ledger.follow(self._on_gap)
@@ -143,6 +164,10 @@ class KeptBooks:
         """Answer the reader, which has codes."""
         name = self._dictionaries.venue.value(venue)
         return verifies(self._venues[name], self._channels.value(channel))
+
+    def _watch_rule_of(self, venue: int, channel: int) -> tuple[int, int] | None:
+        name = self._dictionaries.venue.value(venue)
+        return watch_rule(self._venues[name], self._channels.value(channel))
 
     def _add_configured(self, sources: Iterable[SourcePlan]) -> None:
         for source in sources:
@@ -166,6 +191,8 @@ class KeptBooks:
 
     def _arm(self) -> None:
         self._ring.arm(self._on_rows)
+        if self._oracle is not None:
+            self._oracle.ring.arm(self._on_rows)
 
     def _on_rows(self) -> None:
         if not self._is_scheduled and self._loop is not None:
@@ -174,13 +201,28 @@ class KeptBooks:
 
     def _turn(self) -> None:
         self._is_scheduled = False
-        if self._reader.is_closed or self._loop is None:
-            return
-        if self.read():
+        if not self._reader.is_closed and self._read_all():
             self._arm()
-        else:
-            self._is_scheduled = True
-            self._loop.call_later(FULL_RING_S, self._turn)
+
+    def _read_all(self) -> bool:
+        """Read; where an output is full, the next row that its consumers take calls `_turn`."""
+        while not self.read():
+            held = self._outputs.depth_ring if self._outputs.is_held_by_depth else None
+            # Waiting comes first and another try second: room made in between is not told.
+            if not (self._outputs.top if held is None else held).wait_for_room(self._tell_room):
+                return False
+        return True
+
+    def _tell_room(self) -> None:
+        """Read on; called in a consumer's thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._on_room)
+
+    def _on_room(self) -> None:
+        if not self._has_room.is_set():
+            self._has_room.set()  # for the end
+        self._on_rows()
 
     def read(self) -> bool:
         """Apply what has been published; False where `top` or `depth` is full."""
@@ -189,18 +231,45 @@ class KeptBooks:
             early, self._early = self._early, []
             for gap in early:
                 self._note(gap)
+        if self._oracle is not None:
+            self._oracle.read()
+            for found in self._oracle.take_found():
+                self._report_wrong(*found)
         if self._reader.changes:
             self._write_changes()
+        if self._reader.n_failures != self._n_failures and monotonic() >= self._failures_due_s:
+            self._n_failures = self._reader.n_failures
+            self._failures_due_s = monotonic() + FAILURES_LOG_S
+            _log.error("no memory for books: rows are not applied", failures=self._n_failures)
         return has_all
+
+    def _report_wrong(
+        self, number: int, good_ns: int, ts_recv: int, book: Top, oracle: Top
+    ) -> None:
+        """Have a book broken that its oracle has found wrong."""
+        found = self._reader.describe(number)
+        venue = self._dictionaries.venue.value(found["venue"])
+        symbol = self._dictionaries.symbol.value(found["symbol"])
+        text = difference(book, oracle)
+        _log.error("a book is wrong", venue=venue, symbol=symbol, why=text)
+        self._wrong.add(number)
+        if self._on_wrong is not None:
+            self._on_wrong(venue, symbol, self._channel_of(number), good_ns, text)
+        self._wrong.discard(number)
 
     async def end(self) -> None:
         """Apply the last rows and write the last state of each book."""
         if self._reader.is_closed:
             return
         self._unfollow()
-        until_s = monotonic() + LAST_ROWS_S
-        while not self.read() and monotonic() < until_s:  # noqa: ASYNC110 - room has no event
-            await asyncio.sleep(FULL_RING_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ROWS_S):
+                while not self._read_all():
+                    self._has_room.clear()
+                    await self._has_room.wait()
+        for ring in (self._outputs.top, self._outputs.depth_ring):
+            if ring is not None:
+                ring.forget_room(self._tell_room)
         if self._reader.available:
             _log.warning(
                 "the last rows of books are not applied: top or depth is full",
@@ -210,6 +279,9 @@ class KeptBooks:
             self._write(number, self._ledger.clock())
         self._ring.disarm(self._on_rows)
         self._reader.close()
+        if self._oracle is not None:
+            self._oracle.ring.disarm(self._on_rows)
+            self._oracle.close()
 
     def look(self) -> None:
         """Write a row of each book where it is time; a part of housekeeping."""
@@ -271,6 +343,7 @@ class KeptBooks:
                 "orphans": found["orphans"],
                 "crossed": found["crossed"],
                 "truncated": found["truncated"],
+                **counted(None if self._oracle is None else self._oracle.counts(number)),
             },
         )
 
@@ -309,14 +382,15 @@ class KeptBooks:
                 continue  # where it was a change, its chain will show it
             if gap.end_ns is not None and self._has_snapshot_since(number, gap.end_ns):
                 continue
+            reason = ORACLE if number in self._wrong else gap.reason
             known = self._reasons.get(number)
             # Noted in the middle of a read, of which rows from before it are staged.
             is_now = gap.reason == DECODE_ERROR and gap.end_ns is None
             if self._reader.break_book(number, now_ns, is_suspended=is_suspended, is_now=is_now):
-                self._reasons[number] = gap.reason
+                self._reasons[number] = reason
                 self._n_breaks.add()
-            elif known != gap.reason:
-                self._reasons[number] = gap.reason
+            elif known != reason:
+                self._reasons[number] = reason
                 self._write(number, now_ns)
 
     def _has_snapshot_since(self, number: int, ts_recv: int) -> bool:
@@ -336,7 +410,7 @@ class KeptBooks:
         return [number for number in found if self._channel_of(number) in gap.channels]
 
     def _channel_of(self, number: int) -> str:
-        return self._channels.value(self._reader.describe(number)["channel"])
+        return self._channels.value(self._reader.channel(number))
 
     # Looking at books.
 
@@ -362,8 +436,7 @@ class KeptBooks:
         if not self._reader.is_closed:
             self.read()
         found = {
-            self._channels.value(self._reader.describe(number)["channel"]): number
-            for number in self._numbers.get((venue, symbol), ())
+            self._channel_of(number): number for number in self._numbers.get((venue, symbol), ())
         }
         if not found:
             names = ", ".join(sorted({f"{v} {s}" for v, s in self._numbers})[:10])
@@ -388,9 +461,3 @@ class KeptBooks:
     def names(self) -> list[tuple[str, str]]:
         """Venue and symbol of each book."""
         return list(self._numbers)
-
-    def _total(self, figure: str) -> int:
-        return sum(int(self._reader.describe(n)[figure]) for n in range(len(self._reader)))
-
-    def _n_in(self, state: str) -> int:
-        return Counter(self._reader.state(n) for n in range(len(self._reader)))[state]

@@ -171,12 +171,20 @@ class Pipeline:
                 self.metrics,
                 self.lag,
                 checksums=self._checksums,
+                on_wrong=self._on_wrong_book,
                 replays=blocks,
             )
 
     def _undecoded(self, conn: int, payload: bytes) -> None:
         for source in self.sources:
             source.gaps.undecoded(conn, payload)
+
+    def _on_wrong_book(self, venue: str, symbol: str, channel: str, good_ns: int, why: str) -> None:
+        for source in self.sources:
+            plan = source.plan
+            has_it = channel in plan.settings.channels and symbol in plan.spliced
+            if plan.venue.name == venue and has_it and source.books is not None:
+                source.books.doubt(symbol, good_ns, why)
 
     def consumers(self, sink: str, tables: tuple[str, ...]) -> dict[str, Consumer]:
         """Give a sink its consumers."""
@@ -347,9 +355,10 @@ def counted_at(venue: Venue) -> str:
 
 
 def follower_of(rule: BookRule) -> BookFollower:
-    """Make what follows books that begin in band."""
+    """Make what follows books; one that begins by REST is followed from its first change on."""
+    chain, begin = rule.chain, rule.begin.kind
     return BookFollower(
-        rule.chain.kind, rule.begin.kind, step=rule.chain.step, restart=rule.chain.restart
+        chain.kind, "empty" if begin == "rest" else begin, step=chain.step, restart=chain.restart
     )
 
 

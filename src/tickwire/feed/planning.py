@@ -10,7 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,10 +27,20 @@ from tickwire.feed.checking import (
 )
 from tickwire.feed.emergency import HookPlan, load_hooks
 from tickwire.feed.endpoints import endpoints_of, rest_url_of
+from tickwire.feed.verifying import with_oracle
 from tickwire.schema import BOOK_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
-from tickwire.venues import LISTED, Backfill, Subscription, Venue, connections, parse_name, plan
+from tickwire.venues import (
+    LISTED,
+    Backfill,
+    Name,
+    Subscription,
+    Venue,
+    connections,
+    parse_name,
+    plan,
+)
 from tickwire.venues import load as load_venue
 
 # A name is a segment of a path with `venue=` before it; a file system takes 255 bytes.
@@ -187,7 +197,7 @@ def plan_feed(config: Config) -> FeedPlan:
     """
     problems: list[str] = []
     sources: list[SourcePlan] = []
-    config = replace(config, sources=tuple(_spelled(config, each) for each in config.sources))
+    config = replace(config, sources=tuple(_completed(config, each) for each in config.sources))
     check_symbols(config, problems)
     for index, settings in enumerate(config.sources):
         source = _plan_source(config, index, settings, problems)
@@ -232,16 +242,22 @@ def _within_rest_limits(sources: Sequence[SourcePlan]) -> list[SourcePlan]:
     return found
 
 
-def _spelled(config: Config, settings: Source) -> Source:
-    """Give a source whose symbols are the venue's own, where they were names."""
+def _completed(config: Config, settings: Source) -> Source:
+    """Give a source as it is planned: with the venue's own symbols, and the oracle of its books."""
     venue = settings.venue
     try:
         venue = load_venue(venue, config.folders) if isinstance(venue, str) else venue
     except ConfigError:
         return settings  # said by who plans it
-    if not isinstance(venue, Venue) or venue.spell is None:
+    if not isinstance(venue, Venue):
         return settings
-    spell = venue.spell
+    if config.books is not None and config.books.verify:
+        settings = with_oracle(settings, venue)
+    return settings if venue.spell is None else _spelled(settings, venue.spell)
+
+
+def _spelled(settings: Source, spell: Callable[[Name], str]) -> Source:
+    """Give a source whose symbols are the venue's own, where they were names."""
     keys = {key: getattr(settings, key) for key in ("symbols", "priority")}
     own = {
         key: type(given)(spell(name) if (name := parse_name(each)) else each for each in given)

@@ -2,24 +2,24 @@
 
 Rules of this file
 ------------------
-- Which kind a message is of is decided here by its declaration's tests in plain Python, and not by
-  the decoder, whose counters are then compared with it.
-- A book's chain is checked by the numbers in its rows, as a reader of the table could.
+- Everything is asked of a source's own decoder: which kind a message is of by its routing, whether
+  a book goes on by its follower and its checksums, as in a feed. What is withheld there gives no
+  rows here either.
+- A book that begins by REST is followed from its first change on: its snapshots are left out.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from tickwire.capture import Capture
 from tickwire.decode import Decoder, Program
-from tickwire.decode.paths import Step, parse_path
-from tickwire.decode.plan import ANSWERS, Message, Test
+from tickwire.feed.message_kinds import kinds_of
+from tickwire.feed.pipeline import checksums_of, counted_at, follower_of
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import DATA_TABLES, TABLES
 from tickwire.venues import Venue, channel_names
@@ -66,16 +66,23 @@ class Kind:
 
 @dataclass(slots=True)
 class Chain:
-    """What the numbers of a venue's books say.
+    """What the decoder's followers say of a venue's books.
 
     Parameters
     ----------
     rule
         The chain's kind; empty where the venue declares none.
     checked, broken
-        Messages that follow another one, and those of them that do not fit.
+        Messages that were compared with the one before, or with their checksum, and those of them
+        that do not fit.
     snapshots
         Messages that begin a book.
+    withheld
+        Messages that a feed does not publish: repeated, or without a snapshot before them.
+    unchecked
+        Messages without the checksum that others have.
+    channel
+        Whose depth the books were kept to, where the venue leaves that to the client.
     note
         Why nothing was checked, where nothing was.
     """
@@ -84,6 +91,9 @@ class Chain:
     checked: int = 0
     broken: int = 0
     snapshots: int = 0
+    withheld: int = 0
+    unchecked: int = 0
+    channel: str = ""
     note: str = ""
 
 
@@ -104,68 +114,35 @@ class Report:
         )
 
 
-def _get(value: Any, path: str) -> tuple[bool, Any]:
-    """Follow a path; whether it leads anywhere, and to what."""
-    for step in parse_path(path):
-        if isinstance(value, dict if isinstance(step, str) else list):
-            holder: Any = value
-            try:
-                value = holder[step]
-                continue
-            except LookupError:
-                pass
-        return False, None
-    return True, value
+class _Source:
+    """A source's decoder with rings and, where the venue has a rule, what follows its books."""
 
-
-def _holds(test: Test, is_there: bool, value: Any) -> bool:
-    if test.relation in ("present", "absent"):
-        return is_there == (test.relation == "present")
-    if test.relation in ("prefix", "suffix"):
-        compare = str.startswith if test.relation == "prefix" else str.endswith
-        return isinstance(value, str) and any(compare(value, str(x)) for x in test.values)
-    same = is_there and any(
-        value == x and isinstance(value, bool) == isinstance(x, bool) for x in test.values
-    )
-    return same == (test.relation == "equal")
-
-
-def kind_of(messages: Sequence[Message], payload: bytes) -> Message | None:
-    """Give the first declared message whose tests hold."""
-    text = payload.decode("utf-8", "replace")
-    try:
-        document = json.loads(text)
-        is_json = True
-    except (ValueError, RecursionError):
-        document, is_json = None, False
-    for message in messages:
-        if message.kind in ANSWERS:
-            continue
-        if message.raw is not None:
-            if _holds(message.raw, True, text):
-                return message
-        elif is_json and all(
-            _holds(test, *_get(document, path)) for path, test in message.when.items()
-        ):
-            return message
-    return None
-
-
-class _Rig:
-    """A decoder with rings, and what it has published."""
-
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, channel: str) -> None:
         tables = {
             name: TABLES[name].with_extras(venue.extras.get(name, ())) for name in DATA_TABLES
         }
         dictionaries = Dictionaries()
         self.rings = {name: Ring(table, RING_ROWS, dictionaries) for name, table in tables.items()}
-        # A book that begins by REST is shown as its changes come.
-        messages = venue.declared(extras=True)
+        self.follower = self.checksums = None
+        if venue.book is not None:
+            self.follower = follower_of(venue.book)
+            self.checksums = checksums_of(venue.book, channel)
         channels = channel_names(venue)
-        aliases = venue.aliases(channels) if venue.aliases else None
-        program = Program(venue.name, messages, tables, aliases=aliases)
-        self.decoder = Decoder(program, self.rings, dictionaries, venue=venue.name)
+        program = Program(
+            venue.name,
+            venue.declared(extras=True),
+            tables,
+            aliases=venue.aliases(channels) if venue.aliases else None,
+            number=counted_at(venue),
+        )
+        self.decoder = Decoder(
+            program,
+            self.rings,
+            dictionaries,
+            venue=venue.name,
+            follower=self.follower,
+            checksums=self.checksums,
+        )
         self.connections: dict[int, Any] = {}
 
     def decode(self, payload: bytes, ts_recv: int, conn: int) -> None:
@@ -176,6 +153,91 @@ class _Rig:
         connection.take_events()
 
 
+class _Playing:
+    """A capture, decoded: one source for each channel of books, since it follows one chain."""
+
+    def __init__(self, venue: Venue, channel: str) -> None:
+        self._venue = venue
+        self.channel = channel
+        self.kinds = {each.name: Kind(each.name, each.kind) for each in venue.messages}
+        self.samples: dict[str, list[bytes]] = {}
+        self._of_kind = {} if counted_at(venue) else books_of(venue)
+        self._sources: dict[str, _Source] = {}
+        self._consumers: dict[str, dict[str, Consumer]] = {}
+        self.chain = Chain()
+
+    def _source(self, name: str) -> str:
+        key = self._of_kind.get(name, "")
+        if key not in self._sources:
+            source = self._sources[key] = _Source(self._venue, self.channel)
+            self._consumers[key] = {name: Consumer(ring) for name, ring in source.rings.items()}
+        return key
+
+    def play(self, capture: Capture) -> None:
+        """Decode every message, and count it by its kind."""
+        kind_of = kinds_of(self._venue)
+        for sent in capture.messages():
+            message = kind_of(sent.payload)
+            name = UNKNOWN if message is None else message.name
+            kind = self.kinds.setdefault(name, Kind(name, "unknown"))
+            key = self._source(name)
+            source = self._sources[key]
+            before = source.decoder.errors
+            source.decode(sent.payload, sent.recv_ns, sent.connection)
+            kind.messages += 1
+            failed = {
+                why: n - before.get(why, 0)
+                for why, n in source.decoder.errors.items()
+                if n > before.get(why, 0)
+            }
+            kind.failed += bool(failed)
+            for why, n in failed.items():
+                kind.reasons[why] = kind.reasons.get(why, 0) + n
+            if (failed or name == UNKNOWN) and not kind.example:
+                kind.example = sent.payload[:SHOWN_BYTES].decode("utf-8", "replace")
+            for table, consumer in self._consumers[key].items():
+                while (batch := consumer.take()) is not None and batch.num_rows:
+                    kind.rows[table] = kind.rows.get(table, 0) + batch.num_rows
+            found = self.samples.setdefault(name, [])
+            if len(found) < TIMED and kind.role == "data":
+                found.append(sent.payload)
+
+        self.chain = self._followed()
+
+    def _followed(self) -> Chain:
+        """Ask the followers; once, since they forget what they have told."""
+        rule = self._venue.book
+        if rule is None:
+            return Chain(note="the venue declares no rule")
+        found = Chain(rule.chain.kind)
+        if rule.chain.kind == "none":
+            found.note = "nothing is numbered"
+        for source in self._sources.values():
+            follower, checksums = source.follower, source.checksums
+            if follower is None:
+                continue
+            broken = len(follower.take_broken_connections())
+            found.broken += broken if follower.counts_all else follower.n_breaks
+            found.checked += follower.n_followed if checksums is None else checksums.n_checked
+            found.snapshots += follower.n_begun if follower.begin == "in_band" else 0
+            found.withheld += follower.n_withheld
+            if checksums is not None:
+                found.unchecked += checksums.n_unchecked
+                found.channel = self.channel
+        if checksums_of(rule, self.channel) is None:
+            found.checked += found.broken
+        return found
+
+
+def books_of(venue: Venue) -> dict[str, str]:
+    """Give the channel of each message that is followed."""
+    return {
+        message.name: str(message.rows[0].fields["channel"].value)
+        for message in venue.messages
+        if message.spliced and message.rows
+    }
+
+
 def report(venue: Venue, capture: Capture, *, passes: int = PASSES) -> Report:
     """Decode a capture with a venue's declaration, and say what came of it.
 
@@ -184,48 +246,45 @@ def report(venue: Venue, capture: Capture, *, passes: int = PASSES) -> Report:
     venue
         Whose declaration.
     capture
-        What it sent.
+        What it sent. The depth that was subscribed is in no message: where checksums need it, each
+        that the venue has is tried, and the one counts with which most of them match.
     passes
         How often the speed of a kind is measured; 0: never.
     """
-    kinds = {each.name: Kind(each.name, each.kind) for each in venue.messages}
-    samples: dict[str, list[bytes]] = {}
-    rig = _Rig(venue)
-    consumers = {name: Consumer(ring) for name, ring in rig.rings.items()}
-    chain = _Links(venue)
-    for sent in capture.messages():
-        message = kind_of(venue.messages, sent.payload)
-        name = UNKNOWN if message is None else message.name
-        kind = kinds.setdefault(name, Kind(name, "unknown"))
-        before = rig.decoder.errors
-        rig.decode(sent.payload, sent.recv_ns, sent.connection)
-        kind.messages += 1
-        after = rig.decoder.errors
-        failed = sum(after.values()) > sum(before.values())
-        kind.failed += failed
-        if failed:
-            for why, n in after.items():
-                if n > before.get(why, 0):
-                    kind.reasons[why] = kind.reasons.get(why, 0) + n - before.get(why, 0)
-        if (failed or message is None) and not kind.example:
-            kind.example = sent.payload[:SHOWN_BYTES].decode("utf-8", "replace")
-        for table, consumer in consumers.items():
-            while (batch := consumer.take()) is not None and batch.num_rows:
-                kind.rows[table] = kind.rows.get(table, 0) + batch.num_rows
-                if table == "book" and message is not None and message.spliced:
-                    chain.add(batch)
-        chain.count(sent.payload, sent.connection)
-        found = samples.setdefault(name, [])
-        if len(found) < TIMED and kind.role == "data":
-            found.append(sent.payload)
-    for name, payloads in samples.items():
+    best: _Playing | None = None
+    for channel in depths_of(venue):
+        playing = _Playing(venue, channel)
+        playing.play(capture)
+        if best is None or playing.chain.broken < best.chain.broken:
+            best = playing
+        if not best.chain.broken:
+            break
+    if best is None:
+        raise ValueError("no channel to try")
+    for name, payloads in best.samples.items():
         if passes and payloads:
-            kinds[name].ns, kinds[name].orjson_ns = _timed(venue, payloads, passes)
-    shown = [each for each in kinds.values() if each.messages or each.role == "data"]
-    return Report(venue.name, venue.verified, shown, chain.result)
+            kind = best.kinds[name]
+            kind.ns, kind.orjson_ns = _timed(venue, best.channel, payloads, passes)
+    shown = [each for each in best.kinds.values() if each.messages or each.role == "data"]
+    return Report(venue.name, venue.verified, shown, best.chain)
 
 
-def _timed(venue: Venue, payloads: list[bytes], passes: int) -> tuple[float, float | None]:
+def depths_of(venue: Venue) -> list[str]:
+    """Give channels of books, one for each depth that the client keeps; at least one."""
+    rule = venue.book
+    if rule is None or rule.chain.crc is None:
+        return [""]
+    found: dict[int, str] = {}
+    for name in channel_names(venue):
+        channel = venue.channel(name)
+        if channel is not None and channel.spliced:
+            found.setdefault(rule.depth_of(name), name)
+    return list(found.values()) or [""]
+
+
+def _timed(
+    venue: Venue, channel: str, payloads: list[bytes], passes: int
+) -> tuple[float, float | None]:
     """Measure one kind alone, and orjson on the same text where it is installed."""
     loads: Callable[[bytes], Any] | None
     try:
@@ -235,8 +294,7 @@ def _timed(venue: Venue, payloads: list[bytes], passes: int) -> tuple[float, flo
     own: list[float] = []
     other: list[float] = []
     for _ in range(passes):
-        rig = _Rig(venue)
-        connection = rig.decoder.connection(0)
+        connection = _Source(venue, channel).decoder.connection(0)
         decode = connection.decode
         started = time.perf_counter_ns()
         for number, payload in enumerate(payloads):
@@ -248,65 +306,6 @@ def _timed(venue: Venue, payloads: list[bytes], passes: int) -> tuple[float, flo
                 loads(payload)
             other.append((time.perf_counter_ns() - started) / len(payloads))
     return median(own), median(other) if other else None
-
-
-class _Links:
-    """The chain of a venue's books, by the numbers in the rows."""
-
-    def __init__(self, venue: Venue) -> None:
-        self._rule = venue.book
-        self.result = Chain("" if venue.book is None else venue.book.chain.kind)
-        self._last: dict[tuple[str, int], int] = {}
-        self._steps: list[Any] = []
-        if venue.book is None:
-            self.result.note = "the venue declares no rule"
-            return
-        chain = venue.book.chain
-        if chain.kind == "checksum":
-            self.result.note = "nothing is numbered; a feed checks the checksums"
-        elif chain.kind == "none":
-            self.result.note = "nothing is numbered"
-        if chain.kind == "per_connection":
-            self._steps = [step for step in parse_path(chain.path) if not isinstance(step, Step)]
-
-    def count(self, payload: bytes, conn: int) -> None:
-        """Take the number of any message, where all of a connection are counted."""
-        if not self._steps or self._rule is None:
-            return
-        try:
-            value = json.loads(payload)
-            for step in self._steps:
-                value = value[step]
-            value = int(value)  # quoted or not
-        except (ValueError, LookupError, TypeError):
-            return
-        self._follow(("", conn), value, self._last.get(("", conn), value - 1) + 1 == value)
-
-    def add(self, batch: Any) -> None:
-        """Take the last rows of a message's book."""
-        if self._rule is None or self._steps or self.result.note:
-            return
-        chain = self._rule.chain
-        names = ("symbol", "conn", "is_snapshot", "venue_seq", "venue_prev_seq", "last")
-        columns = [batch.column(name).to_pylist() for name in names]
-        for symbol, conn, is_snapshot, seq, previous, is_last in zip(*columns, strict=True):
-            if not is_last or seq is None:
-                continue
-            last = self._last.get((symbol, conn))
-            if is_snapshot or (chain.restart is not None and seq == chain.restart):
-                self.result.snapshots += 1
-                self._last[symbol, conn] = seq
-                continue
-            wanted = seq - chain.step if chain.kind == "counted" else previous
-            if wanted is None:
-                self.result.note = "no row has venue_prev_seq; a feed checks first_seq"
-                return
-            self._follow((symbol, conn), seq, last is None or last == wanted)
-
-    def _follow(self, key: tuple[str, int], number: int, fits: bool) -> None:
-        self.result.checked += key in self._last
-        self.result.broken += not fits
-        self._last[key] = number
 
 
 def lines(found: Report) -> Iterator[str]:
@@ -334,7 +333,10 @@ def lines(found: Report) -> Iterator[str]:
     if chain.note:
         yield f"continuity{f' ({chain.rule})' if chain.rule else ''}: not checked: {chain.note}"
     else:
+        kept = f" as {chain.channel}" if chain.channel else ""
+        more = f", {chain.withheld} withheld" if chain.withheld else ""
+        more += f", {chain.unchecked} without a checksum" if chain.unchecked else ""
         yield (
-            f"continuity ({chain.rule}): {chain.checked} followed, {chain.broken} broken, "
-            f"{chain.snapshots} snapshots"
+            f"continuity ({chain.rule}{kept}): {chain.checked} checked, {chain.broken} broken, "
+            f"{chain.snapshots} snapshots{more}"
         )

@@ -264,6 +264,18 @@ METRICS = (
     counter("book_orphans", "Deletes of levels that a book did not have.", (), "book_orphans"),
     counter("book_crossed", "Book messages that left the sides crossed.", (), "book_crossed"),
     counter("book_truncated", "Levels dropped past the subscribed depth of a book."),
+    counter(
+        "book_oracle_checked",
+        "Comparisons of books with their oracles.",
+        (),
+        "book_oracle_checked",
+    ),
+    counter(
+        "book_oracle_mismatches",
+        "Books that their oracles showed to be wrong.",
+        (),
+        "book_oracle_mismatches",
+    ),
     counter("book_memory_failures", "Changes of books for which there was no memory."),
     # Rings and sinks.
     gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),

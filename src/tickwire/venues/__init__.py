@@ -7,6 +7,7 @@ Its C part: nowhere: a venue is a page of Python.
 from tickwire.venues import _book_rule
 from tickwire.venues._book_rule import *  # noqa: F403 - a chain adds its word there alone
 from tickwire.venues._instrument import Instrument, Name, parse_name
+from tickwire.venues._oracle import Oracle, lasting, same_id
 from tickwire.venues._planning import LISTED, channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
@@ -29,14 +30,17 @@ __all__ = [
     "InstrumentQuery",
     "Limits",
     "Name",
+    "Oracle",
     "Reply",
     "Subscription",
     "Venue",
     "channel_names",
     "connections",
+    "lasting",
     "load",
     "names",
     "parse_name",
     "plan",
+    "same_id",
 ]
 __all__ += _book_rule.__all__

@@ -23,6 +23,7 @@ from tickwire.ring import Dictionaries
 from tickwire.schema import DATA_TABLES as NAMES
 from tickwire.schema import TABLES, Column, Table
 from tickwire.venues._book_checks import book_mistakes
+from tickwire.venues._oracle import oracle_mistakes
 from tickwire.wire.url import parse_url
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     yield from _message_mistakes(venue)
     yield from _channel_mistakes(venue)
     yield from book_mistakes(venue)
+    yield from oracle_mistakes(venue)
     yield from _backfill_mistakes(venue)
 
 

@@ -21,6 +21,7 @@ from tickwire.schema import Column
 from tickwire.venues._book_rule import BookRule
 from tickwire.venues._checks import check_venue
 from tickwire.venues._instrument import Instrument, Name
+from tickwire.venues._oracle import Oracle
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +287,8 @@ class Venue:
         that begins by REST.
     book
         How the messages of a book fit together, where that is known.
+    oracle
+        What its books are held against, with `verify = true` in `[books]`; None: nothing.
     backfills
         Channels of trades whose missed rows can be had by REST.
     instruments
@@ -335,6 +338,7 @@ class Venue:
     unsubscribe: Callable[[Sequence[Subscription], int], str] | None = None
     rest_url: str = ""
     book: BookRule | None = None
+    oracle: Oracle | None = None
     backfills: tuple[Backfill, ...] = ()
     instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None
     spell: Callable[[Name], str] | None = None

@@ -28,6 +28,7 @@ from tickwire.venues._binance import (
 )
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
 from tickwire.venues._book_rule import Begin, BookRule, linked, ranges, rest
+from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Heartbeat, Limits, Venue
 
 FUTURES_INTERVALS = (
@@ -118,6 +119,7 @@ SPOT = Venue(
         ),
         repair="rest",
     ),
+    oracle=same_id(),  # bookTicker
     backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
     spell=partial(spell, ""),
@@ -159,6 +161,7 @@ USDM = Venue(
         begin=smaller_too("/fapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
         repair="rest",
     ),
+    oracle=same_id(),  # bookTicker
     backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     spell=partial(spell, ""),
@@ -183,6 +186,7 @@ COINM = Venue(
         begin=smaller_too("/dapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
         repair="rest",
     ),
+    oracle=same_id(),  # bookTicker
     backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
     spell=partial(spell, "_PERP"),

@@ -19,6 +19,7 @@ from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, counted, in_band
 from tickwire.venues._bybit_instruments import instruments, spell
 from tickwire.venues._bybit_messages import DEPTHS, EXTRAS, INTERVALS, MESSAGES
+from tickwire.venues._oracle import lasting
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
 BEST_DEPTH = "200"
@@ -93,6 +94,7 @@ LINEAR = Venue(
     instruments=partial(instruments, "linear"),
     spell=spell,
     book=BookRule(chain=counted(step=1, restart=1), begin=in_band(), repair="resubscribe"),
+    oracle=lasting(),
     aliases=_aliases,
     extras=EXTRAS,
     verified="2026-08-09",

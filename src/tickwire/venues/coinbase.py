@@ -19,6 +19,7 @@ from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, in_band, per_connection
 from tickwire.venues._coinbase_instruments import instruments, spell
 from tickwire.venues._coinbase_messages import MESSAGES
+from tickwire.venues._oracle import lasting
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
 # A channel to the venue's; messages of `level2` come as `l2_data`.
@@ -88,6 +89,7 @@ COINBASE = Venue(
         orphan_deletes=True,
         repair="reconnect",
     ),
+    oracle=lasting(),
     verified="2026-08-09",
     fields=_fields.COINBASE,
 )

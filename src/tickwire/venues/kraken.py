@@ -19,6 +19,7 @@ from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, checksum, crc32, in_band
 from tickwire.venues._kraken_instruments import instruments, spell
 from tickwire.venues._kraken_messages import INTERVALS, MESSAGES
+from tickwire.venues._oracle import lasting
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
 DEPTHS = ("10", "25", "100", "500", "1000")
@@ -98,6 +99,7 @@ KRAKEN = Venue(
     book=BookRule(
         chain=checksum(crc32(levels=10)), begin=in_band(), depth=_depth, repair="resubscribe"
     ),
+    oracle=lasting(),
     verified="2026-08-16",
     unverified=("trades", "quotes", "candles:<interval>", "tickers"),
     fields=_fields.KRAKEN,

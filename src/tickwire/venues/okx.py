@@ -20,6 +20,7 @@ from tickwire.errors import ConfigError
 from tickwire.venues._book_rule import BookRule, in_band, linked
 from tickwire.venues._okx_instruments import instruments, spell
 from tickwire.venues._okx_messages import CANDLES, EXTRAS, MESSAGES
+from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
 NAMED = ("instId", "instType")  # what an argument has beside its channel
@@ -117,6 +118,7 @@ OKX = Venue(
     instruments=partial(instruments, _kind),
     spell=spell,
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
+    oracle=same_id(),
     extras=EXTRAS,
     verified="2026-08-24",
     unverified=("tickers", "liquidations"),  # mark-price and open-interest of the first

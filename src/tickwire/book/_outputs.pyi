@@ -1,0 +1,17 @@
+from typing import final
+
+from tickwire.ring._ring import Ring
+
+@final
+class BookOutputs:
+    """Write what books show."""
+
+    def __init__(
+        self, top: Ring, depth_ring: Ring | None, *, depth: int = 0, interval_ns: int = 1
+    ) -> None: ...
+    @property
+    def top(self) -> Ring: ...
+    @property
+    def depth_ring(self) -> Ring | None: ...
+    @property
+    def is_held_by_depth(self) -> bool: ...

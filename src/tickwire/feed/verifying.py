@@ -1,0 +1,52 @@
+"""What books are verified with while a feed runs: the oracle of their venue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tickwire.config import Source
+from tickwire.venues import Venue
+
+SIDES = ("bid", "ask")
+
+
+def with_oracle(settings: Source, venue: Venue) -> Source:
+    """Give a source that asks for the oracle of its books, too.
+
+    Parameters
+    ----------
+    settings
+        The source's.
+    venue
+        Its venue.
+    """
+    if venue.oracle is None or venue.oracle.channel in settings.channels:
+        return settings
+    channels = [venue.channel(name) for name in settings.channels]
+    if not any(channel is not None and channel.spliced for channel in channels):
+        return settings
+    return settings.model_copy(update={"channels": [*settings.channels, venue.oracle.channel]})
+
+
+def watch_rule(venue: Venue, channel: str) -> tuple[int, int] | None:
+    """Say how the books of a channel are watched, as `BookOracle.bind` takes it."""
+    declared = venue.channel(channel)
+    if venue.oracle is None or declared is None or not declared.spliced:
+        return None
+    return round(venue.oracle.lasting_s * 1e9), venue.oracle.quotes
+
+
+def difference(book: tuple[float, ...], oracle: tuple[float, ...]) -> str:
+    """Put in words what a book has otherwise than its oracle."""
+
+    def shown(top: tuple[float, ...]) -> str:
+        pairs = zip(SIDES, (top[:2], top[2:]), strict=True)
+        return ", ".join(f"{side} {size:g} at {price!r}" for side, (price, size) in pairs)
+
+    return f"the book has {shown(book)}; its oracle {shown(oracle)}"
+
+
+def counted(counts: tuple[int, int] | None) -> dict[str, Any]:
+    """Give the columns of `books` that say how often a book was compared."""
+    checked, mismatched = counts or (None, None)
+    return {"oracle_checked": checked, "oracle_mismatched": mismatched}

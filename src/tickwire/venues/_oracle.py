@@ -1,0 +1,76 @@
+"""What a venue's books are held against while a feed runs: a channel that does not share the chain.
+
+Rules of this file
+------------------
+- An oracle is data, made by the functions below; `tickwire.book.BookOracle` compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tickwire.venues.base import Venue
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """What books are held against; made by the functions below."""
+
+    channel: str
+    lasting_s: float = 0.0
+    quotes: int = 0
+
+
+def same_id(channel: str = "quotes") -> Oracle:
+    """Declare that best prices and sizes of the same `venue_seq` are equal.
+
+    Parameters
+    ----------
+    channel
+        Of the table `quotes`. What has an id that the book's messages do not have is not compared.
+    """
+    return Oracle(channel)
+
+
+def lasting(channel: str = "quotes", *, seconds: float = 5.0, quotes: int = 10) -> Oracle:
+    """Declare that best prices agree but for moments: the two have no number in common.
+
+    A quote's price of a side must have been the book's within the last `seconds`, or be it before
+    the next quote. A book is wrong where that has not been so for `seconds` and `quotes` quotes.
+
+    Parameters
+    ----------
+    channel
+        Of the table `quotes`.
+    seconds, quotes
+        How long and over how many quotes a disagreement must last, at least.
+    """
+    return Oracle(channel, seconds, quotes)
+
+
+def oracle_mistakes(venue: Venue) -> Iterator[str]:
+    """Give what is wrong with a venue's oracle."""
+    oracle = venue.oracle
+    if oracle is None:
+        return
+    if not isinstance(oracle, Oracle):
+        yield f"oracle: is {oracle!r}, should be same_id(...) or lasting(...)"
+        return
+    if venue.book is None:
+        yield "oracle: goes with a book rule"
+    channel = venue.channel(oracle.channel)
+    if channel is None or channel.table != "quotes":
+        yield f"oracle: {oracle.channel!r} should be a channel of quotes"
+    if (oracle.lasting_s > 0) != (oracle.quotes > 0):
+        yield "oracle: a disagreement should last some seconds and some quotes"
+    numbered = any(
+        "venue_seq" in rows.fields
+        for message in venue.messages
+        for rows in message.rows
+        if rows.into == "quotes"
+    )
+    if not oracle.lasting_s and not numbered:
+        yield "oracle: same_id needs quotes with venue_seq"

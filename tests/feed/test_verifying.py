@@ -1,0 +1,224 @@
+"""Books held against their oracles while a feed runs: what is wrong is found and repaired."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.feed.test_handler import until
+from tests.feed.test_kept_books import Taking, changes_of
+from tests.feed.test_replaying import begun
+from tests.reference.captures import capture_path
+from tests.venues import chained
+from tests.venues.chained import serving
+
+import tickwire
+from tickwire.config import Config, Feed
+from tickwire.errors import PlanError
+from tickwire.feed.planning import plan_feed
+from tickwire.feed.replaying import Replay
+from tickwire.feed.verifying import difference
+from tickwire.sim import Simulator
+from tickwire.venues import Venue, lasting, load, same_id
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+VERIFIED = tickwire.BooksSettings(verify=True, interval_s=0.05)
+NS = 1_000_000_000
+SYMBOLS = {
+    "binance": "BTCUSDT",
+    "binance-usdm": "BTCUSDT",
+    "okx": "BTC-USDT",
+    "bybit": "BTCUSDT",
+    "coinbase": "BTC-USD",
+    "kraken": "BTC/USD",
+}
+
+
+def quick(name: str) -> Venue:
+    """Give a venue whose oracle decides soon."""
+    venue = load(name)
+    assert venue.oracle is not None
+    if not venue.oracle.lasting_s:
+        return venue
+    return replace(venue, oracle=lasting(seconds=0.4, quotes=5))
+
+
+@pytest.mark.parametrize("name", list(SYMBOLS))
+def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, name: str) -> None:
+    """As a change would that is altered with its chain intact; another symbol's rows go on."""
+
+    async def main() -> None:
+        async with asyncio.timeout(30):
+            await scene()
+
+    async def scene() -> None:
+        venue, symbol = quick(name), SYMBOLS[name]
+        async with Simulator(name, rate=2000) as sim:
+            other = symbol.replace("BTC", "ETH")
+            source = tickwire.Source(
+                venue=venue, channels=["book"], symbols=[symbol, other], url=sim.ws_url,
+                rest_url=sim.rest_url,
+            )  # fmt: skip
+            feed = tickwire.FeedHandler(source, books=VERIFIED)
+            async with feed:
+                taking = Taking(feed, "books", "gaps", "top")
+                await feed.ready()
+
+                def checked(symbol: str) -> int:
+                    rows = [row for row in taking.rows["books"] if row["symbol"] == symbol]
+                    return rows[-1]["oracle_checked"] or 0 if rows else 0
+
+                await until(lambda: min(checked(symbol), checked(other)) > 3)
+                assert feed.summary()["book_oracle_mismatches"] == 0
+                assert feed.pipeline is not None
+                view = feed.book(name, symbol, depth=1)
+                ring = feed.pipeline.rings["book"]
+                ring.append(
+                    venue=name, symbol=symbol, channel="book", conn=0, ts_recv=view.ts_recv,
+                    side="bid", price=1.01 * view.asks["price"][0],
+                    size=1e6, is_snapshot=False, last=True, venue_seq=view.venue_seq,
+                )  # fmt: skip
+                ring.publish()
+                assert feed.book(name, symbol).bids["size"][0] == 1e6
+                await until(lambda: feed.summary()["book_oracle_mismatches"] == 1)
+                await until(lambda: feed.book(name, symbol).state == "live")
+                n_checked = checked(symbol)
+                await until(lambda: checked(symbol) > n_checked + 1)
+                assert feed.book(name, symbol).bids["size"][0] < 1e6
+            rows = await taking.end()
+            books = [row for row in rows["books"] if row["symbol"] == symbol]
+            assert changes_of(books) == ["waiting", "live", "broken", "live"]
+            [broken, *_] = [row for row in books if row["state"] == "broken"]
+            assert (broken["reason"], broken["oracle_mismatched"]) == ("oracle", 1)
+            [live, *_] = [row for row in books if row["state"] == "live"
+                          and row["ts_recv"] > broken["ts_recv"]]  # fmt: skip
+            # Another connection has to be made first where a connection is counted.
+            is_counted = venue.book is not None and venue.book.repair == "reconnect"
+            assert live["ts_recv"] - broken["ts_recv"] < (6 if is_counted else 2) * NS
+            gaps = [
+                row for row in rows["gaps"]
+                if row["reason"] == "sequence" and row["table_name"] == "book"
+            ]  # fmt: skip
+            assert [(row["symbol"], row["state"]) for row in gaps] == [
+                (symbol, "open"), (symbol, "closed"),
+            ]  # fmt: skip
+            assert "its oracle" in gaps[0]["detail"]
+            assert feed.summary()["book_oracle_mismatches"] == 1
+
+    run(main())
+
+
+LINKED = chained.venue("linked", same_id())
+COUNTED = chained.venue("counted", same_id())
+RANGES = chained.venue("ranges", same_id())
+LATE = chained.venue("linked", lasting(seconds=0.3, quotes=4))
+
+
+@pytest.mark.parametrize("name", ["LINKED", "COUNTED", "RANGES", "LATE"])
+def test_a_change_altered_on_its_way_is_found_and_others_have_no_hole(run: Run, name: str) -> None:
+    venue: Venue = globals()[name]
+    assert venue.book is not None
+
+    async def main() -> None:
+        async with asyncio.timeout(30):
+            await scene()
+
+    async def scene() -> None:
+        kinds = ["alter"]
+        with serving(venue.book.chain.kind, "ABC", "A", kinds=kinds, pace_s=0.004) as server:  # type: ignore[union-attr]
+            source = tickwire.Source(
+                venue=venue, channels=["book"], symbols=list("ABC"), url=server.url
+            )
+            feed = tickwire.FeedHandler(source, books=VERIFIED)
+            async with feed:
+                taking = Taking(feed, "book", "books", "gaps")
+                await feed.ready()
+                await until(lambda: len(taking.rows["book"]) > 200)
+                assert feed.summary()["book_oracle_mismatches"] == 0
+                server.most_faults = 1
+                await until(lambda: feed.summary()["book_oracle_mismatches"] == 1)
+                await until(lambda: feed.book("chained", "A").state == "live")
+                n_rows = len(taking.rows["book"])
+                await until(lambda: len(taking.rows["book"]) > n_rows + 200)
+                server.is_over.set()
+            rows = await taking.end()
+        gaps = [row for row in rows["gaps"] if row["reason"] == "sequence"]
+        assert {(row["table_name"], row["symbol"]) for row in gaps} == {("book", "A")}
+        [fault] = server.faults
+        assert gaps[0]["ts_start"] <= fault.at_ns + 50_000_000
+        assert gaps[-1]["ts_end"] - fault.at_ns < 2 * NS
+        for symbol in "BC":
+            found = [row for row in rows["book"] if row["symbol"] == symbol and row["last"]]
+            if venue.book.chain.kind == "linked":  # type: ignore[union-attr]
+                pairs = pairwise(found)
+                assert all(after["venue_prev_seq"] == row["venue_seq"] for row, after in pairs)
+
+    run(main())
+
+
+def test_the_oracle_is_asked_for_where_books_are_verified() -> None:
+    def channels(*given: str, verify: bool = True, venue: str = "okx") -> tuple[Any, set[str]]:
+        source = tickwire.Source(venue=venue, channels=list(given), symbols=["BTC-USDT"])
+        books = tickwire.BooksSettings(verify=verify)
+        plan = plan_feed(Config(Feed(), (source,), books=books))
+        return plan.sources[0].settings.channels, set(plan.tables)
+
+    asked, tables = channels("book")
+    assert list(asked) == ["book", "quotes"]
+    assert "quotes" in tables
+    assert list(channels("book", "quotes")[0]) == ["book", "quotes"]
+    assert list(channels("book", verify=False)[0]) == ["book"]
+    assert list(channels("trades")[0]) == ["trades"]
+    assert list(channels("book", venue="hyperliquid")[0]) == ["book"]
+
+
+@pytest.mark.parametrize(
+    ("oracle", "wrong"),
+    [
+        (same_id("book"), "should be a channel of quotes"),
+        (same_id("news"), "should be a channel of quotes"),
+        (lasting(seconds=0), "should last some seconds and some quotes"),
+        ("quotes", "should be same_id"),
+    ],
+)
+def test_an_oracle_that_cannot_work_is_refused(oracle: Any, wrong: str) -> None:
+    with pytest.raises(PlanError, match=wrong):
+        chained.venue("linked", oracle)
+
+
+def test_a_difference_is_put_in_words() -> None:
+    assert difference((1.5, 2.0, 1.75, 3.0), (1.25, 2.0, 1.75, 3.0)) == (
+        "the book has bid 2 at 1.5, ask 3 at 1.75; its oracle bid 2 at 1.25, ask 3 at 1.75"
+    )
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize(
+    ("venue", "symbol", "channel", "capture", "least"),
+    [
+        ("binance-usdm", "BTCUSDT", "book", "binance/hbt-usdm-btcusdt_20240808", 500),
+        ("binance-coinm", "BTCUSD_PERP", "book", "binance/hbt-coinm-btcusd_perp_20240808", 250),
+        ("binance", "BTCUSDT", "book", "binance/hbt-spot-btcusdt_20240808", 500),
+        ("coinbase", "BTC-USD", "book", "coinbase/cfv3-coinbase-20260809-advanced", 50),
+        ("coinbase", "ETH-USD", "book", "coinbase/cfv3-coinbase-20260809-advanced", 50),
+    ],
+)
+def test_an_untouched_capture_has_no_mismatch(
+    venue: str, symbol: str, channel: str, capture: str, least: int
+) -> None:
+    found: dict[str, Any] = {}
+
+    async def main() -> None:
+        source = tickwire.Source(venue=venue, channels=[channel], symbols=[symbol])
+        feed = tickwire.FeedHandler(source, books=VERIFIED, replays=True)
+        await (await begun(feed, Replay(feed, Path(capture_path(capture)))))
+        found.update(feed.summary())
+
+    asyncio.run(main())
+    assert found["book_oracle_mismatches"] == 0
+    assert found["book_oracle_checked"] > least
