@@ -165,6 +165,22 @@ def test_a_book_without_a_wanted_row_is_no_empty_one() -> None:
     assert pair.feed.decoder.unconfigured_rows == {"book": 2 + 1 + 2 + 1}
 
 
+def test_an_empty_book_has_no_side_where_a_message_has_one_alone() -> None:
+    levels: dict[str, Any] = {
+        "symbol": "$.s",
+        "channel": constant("book"),
+        "side": constant("bid"),
+        "ts_event": ms("$.t"),
+        "price": "[0]",
+        "size": "[1]",
+        "is_snapshot": constant(False),
+    }
+    pair = Pair([message("b", when={"e": "b"}, rows=[rows(at="b[]", into="book", **levels)])])
+    for number in range(2, 12):
+        bids = ",".join(['["1.5","2"]'] * (number % 3))
+        pair.read(f'{{"e":"b","b":[{bids}],"s":"{"AB"[number % 2]}","t":{number}}}')
+
+
 @pytest.mark.parametrize("channel", [constant("trades"), "c"], ids=["constant", "read"])
 def test_each_connection_has_its_labels(channel: object) -> None:
     fields: dict[str, Any] = {
