@@ -13,11 +13,15 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
+from tickwire.config import Feed
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed import opening
 from tickwire.feed import state as state_module
+from tickwire.feed.ring_store import RingStore
 from tickwire.feed.sources import LiveSource
+from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink, attempts, spiller
+from tickwire.store import Spill
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -50,6 +54,39 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Opening]:
     monkeypatch.setattr(IpcSink, "_open", hangs)
     yield state
     state.may_go_on.set()
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_rows_of_old_rings_take_as_long_as_they_move(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: bool
+) -> None:
+    monkeypatch.setattr(opening, "OPEN_S", 0.1)
+    store = RingStore(tmp_path / "rings", "main", {})
+    has_ended = threading.Event()
+
+    def recover(sink: str, tables: tuple[str, ...], spill: Spill) -> None:
+        for _ in range(8):
+            time.sleep(0.05)
+            store.n_recovered += moves
+        has_ended.set()
+
+    monkeypatch.setattr(store, "recover", recover)
+    settings = tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"])
+    sink = IpcSink(settings, "main")
+    sink.prepare([TABLES["trades"]])
+
+    async def main() -> None:
+        feed = Feed(state_dir=tmp_path)
+        if moves:
+            assert list(await opening.open_sinks(feed, [sink], store)) == ["ipc"]
+            assert has_ended.is_set()
+            sink.stop(drain=False)
+        else:
+            with pytest.raises(SinkError, match=r"spill/main does not answer in 0\.1 s"):
+                await opening.open_sinks(feed, [sink], store)
+            has_ended.wait(1)
+
+    run(main())
 
 
 @pytest.mark.parametrize("fails", [False, True])

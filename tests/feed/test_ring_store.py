@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,8 +13,11 @@ from structlog.testing import capture_logs
 
 import tickwire
 from tickwire.errors import ConfigError
+from tickwire.feed.committed import Committed
 from tickwire.feed.ring_store import RingStore
 from tickwire.feed.state import State
+from tickwire.ledger import Position
+from tickwire.ledger.index import StreamName
 from tickwire.ring import Consumer, Ring
 from tickwire.schema import TABLES
 from tickwire.store import Spill
@@ -28,7 +34,9 @@ class Run:
         self.store = RingStore(folder / "rings", "main", {"trades": (TRADES, ROWS)})
         self.state = State(folder / "state", "main")
         self.store.read(self.state.rings)
-        first = self.state.open_tables(["trades"], self.store.next_seqs, self.store.files.name)
+        first = self.state.open_tables(
+            ["trades"], self.store.next_seqs, self.store.files.name, self.store.least_seqs
+        )
         self.store.make(first)
         memory = self.store.memory
         self.ring = Ring(
@@ -123,6 +131,65 @@ def test_what_is_damaged_is_set_aside_and_named(tmp_path: Path) -> None:
     again.store.discard()
     assert not run.store.files.folder.exists()
     assert kept.exists()
+
+
+def test_a_row_that_cannot_be_is_no_error_of_the_start(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    path = run.store.files.folder / "trades.ring"
+    with path.open("r+b") as file:
+        file.seek(path.read_bytes().index(b"0123456"))
+        file.write(b"\xff")
+    with capture_logs() as logs:
+        again = Run(tmp_path)
+        assert again.recovered("one") == []
+        assert again.recovered("two") == []
+    assert again.store.newest == {}  # the gap begins at what sinks had committed
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert again.ring.next_seq == 7
+
+
+def test_no_number_comes_twice_where_the_state_is_gone(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    shutil.rmtree(tmp_path / "state")
+    again = Run(tmp_path)
+    assert again.recovered() == list(range(7))
+    assert again.ring.next_seq == 7
+
+
+def test_rows_that_no_sink_takes_are_named_as_they_are_removed(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    again = Run(tmp_path)
+    with capture_logs() as logs:
+        again.store.discard()
+    (line,) = logs
+    assert (line["log_level"], line["trades"]) == ("warning", 7)
+    assert again.store.newest == {}
+
+
+def test_a_gap_that_was_open_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    again = Run(tmp_path)
+    again.recovered()
+    last = again.store.newest["hyperliquid", "trades", "BTC"]
+    began: list[dict[StreamName, Position]] = []
+    source = SimpleNamespace(gaps=SimpleNamespace(start=began.append))
+    for known in (Position(5, None), Position(5, None, 3, "disconnect")):
+        positions = SimpleNamespace(
+            load=lambda known=known: {("hyperliquid", "trades", "BTC"): known},
+            take_gaps=lambda: (),
+        )
+        committed: Any = Committed
+        committed(positions, None, (), [source], again.store).start()
+    key = "hyperliquid", "trades", "BTC"
+    assert [each[key] for each in began] == [last, Position(5, None, 3, "disconnect")]
 
 
 def test_a_spill_that_its_disk_refuses_keeps_the_files(

@@ -183,3 +183,13 @@ def test_a_folder_that_is_gone_is_told_when_the_reservation_is_used_up(tmp_path:
     state.use({"trades": SEQ_BLOCK})
     assert state.n_failures == 2
     state.abandon()
+
+
+def test_a_table_that_a_run_does_not_have_keeps_its_number(tmp_path: Path) -> None:
+    for rings, tables in (("one", ["trades", "bbo"]), ("two", ["trades"]), ("three", ["trades"])):
+        state = State(tmp_path, "main")
+        first = state.open_tables(tables, rings=rings)
+        state.use({table: number + 10 for table, number in first.items()})
+        state.abandon()
+    with State(tmp_path, "main") as state:
+        assert state.open_tables(["trades", "bbo"], rings="four")["bbo"] >= 10

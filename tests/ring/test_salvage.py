@@ -43,12 +43,15 @@ TRADES = replace(
 class Life:
     """One start of a feed with one ring, which ends without a word."""
 
-    def __init__(self, root: Path, table: Table = TRADES, seq_base: int = 0) -> None:
+    def __init__(
+        self, root: Path, table: Table = TRADES, seq_base: int = 0, overflow: str = "block"
+    ) -> None:
         self.files = RingFiles(root)
         memory = self.files.make({table.name: (table, ROWS, seq_base)})
         self.ring = Ring(
-            table, ROWS, memory.dictionaries, block=memory.blocks[table.name], window_rows=128
-        )
+            table, ROWS, memory.dictionaries, block=memory.blocks[table.name], window_rows=128,
+            overflow=overflow,
+        )  # fmt: skip
         self.n = seq_base
         self.consumer = Consumer(self.ring, commits=True)
 
@@ -282,6 +285,51 @@ def test_a_changed_manifest_is_refused(used: Life) -> None:
         rings, damaged = read_rings(used.files.folder)
         assert not rings, at
         assert damaged, at
+
+
+def test_bytes_of_a_text_that_are_none_are_refused(used: Life) -> None:
+    block = np.memmap(used.path, np.uint8, "r+")
+    block[used.path.read_bytes().index(str(70).encode() * 3)] = 0xFF
+    ring = read(used)
+    with pytest.raises(Damaged):
+        all_of(ring.batches(TRADES))
+
+
+@pytest.mark.parametrize("name", ["venue", "symbol"])
+def test_a_code_without_a_value_has_no_newest_row(used: Life, name: str) -> None:
+    column = used.ring.block.views()[name]
+    start = np.frombuffer(used.ring.block, np.uint8).__array_interface__["data"][0]
+    block = np.memmap(used.path, np.uint8, "r+")
+    block[column[99:].__array_interface__["data"][0] - start + 1] = 0x7F
+    with pytest.raises(Damaged):
+        read(used).newest()
+
+
+def test_rows_that_were_dropped_without_a_gap_are_known(tmp_path: Path) -> None:
+    life = Life(tmp_path, overflow="drop_oldest")
+    life.append(ROWS - 10)
+    assert not read(life).has_dropped
+    life.append(100)
+    assert read(life).has_dropped
+    assert life.consumer.take_loss()
+    assert not read(life).has_dropped
+
+
+def test_a_manifest_appears_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def replace(self: Path, target: Path) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(RingFiles, "remove", lambda self: None)
+    files = RingFiles(tmp_path)
+    with pytest.raises(Killed):
+        files.make({"trades": (TRADES, ROWS, 0)})
+    assert read_rings(files.folder) == ({}, {})
 
 
 def test_cells_that_cannot_be_are_refused(used: Life) -> None:

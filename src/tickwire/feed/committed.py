@@ -58,7 +58,9 @@ class Committed:
         positions = self._positions.load()
         if self._rings is not None:  # what they had goes to every sink
             for name, last in self._rings.newest.items():
-                if name not in positions or positions[name].recv_ns < last.recv_ns:
+                known = positions.get(name)
+                # A gap that was open goes on from its own start, and so is ended.
+                if known is None or (known.gap_id is None and known.recv_ns < last.recv_ns):
                     positions[name] = last
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)

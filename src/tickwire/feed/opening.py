@@ -86,17 +86,34 @@ async def _wait(opened: dict[str, Future[None]]) -> None:
 async def _open_spill(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:
     try:
         async with asyncio.timeout(OPEN_S):
-            return await in_thread(partial(_spill_of, feed, sink, rings))
+            spill = await in_thread(partial(spill_of, feed, sink))
     except TimeoutError:
-        folder = spill_folder(feed)
-        raise SinkError(f"sink {sink.name}: {folder} does not answer in {OPEN_S:g} s") from None
-
-
-def _spill_of(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:
-    spill = spill_of(feed, sink)
+        raise _no_answer(feed, sink) from None
     if rings is not None:
-        rings.recover(sink.name, tuple(sink.tables), spill)
+        await _recover(feed, sink, rings, spill)
     return spill
+
+
+async def _recover(feed: Feed, sink: Sink, rings: RingStore, spill: Spill) -> None:
+    """Give the spill what rings have left: as long as it takes, while the disk takes rows."""
+    tables = tuple(sink.tables)
+    recovery = spawn(
+        f"rings of {sink.name}", in_thread(partial(rings.recover, sink.name, tables, spill))
+    )
+    n_before = -1
+    try:
+        while not recovery.done():
+            if rings.n_recovered == n_before:
+                raise _no_answer(feed, sink)
+            n_before = rings.n_recovered
+            await asyncio.wait([recovery], timeout=OPEN_S)
+    finally:
+        await cancel_all([recovery])
+    recovery.result()
+
+
+def _no_answer(feed: Feed, sink: Sink) -> SinkError:
+    return SinkError(f"sink {sink.name}: {spill_folder(feed)} does not answer in {OPEN_S:g} s")
 
 
 async def _discard(sinks: Iterable[Sink]) -> None:

@@ -5,6 +5,7 @@ Rules of this file
 - Rows that were published go into each sink's spill, behind what is there, before anything new; the
   sink asks its output which of them it has. Only then are the files of an earlier run removed: a
   start that is cut short does it again.
+- A stream's gap begins at its last row only where nothing was set aside, and sinks take its table.
 - What cannot be used is set aside under another name, in one line of the log, and the feed starts:
   its gaps begin at what sinks had committed for certain.
 - An orderly stop at which no sink has left rows in a ring removes the files.
@@ -55,8 +56,10 @@ class RingStore:
         What this run's rings are made of; there once `make` has returned.
     next_seqs
         Where the last run had come to, by table; empty where that is not known.
-    newest
-        The last row of each stream that the last runs' rings still have.
+    least_seqs
+        Numbers below were used, by table.
+    n_recovered
+        Rows so far, of all sinks.
     """
 
     files: RingFiles
@@ -67,7 +70,11 @@ class RingStore:
         self._tables = dict(tables)
         self._starts: list[tuple[Path, dict[str, OldRing]]] = []
         self.next_seqs: dict[str, int] = {}
-        self.newest: dict[StreamName, Position] = {}
+        self.least_seqs: dict[str, int] = {}
+        self.n_recovered = 0
+        self._last_rows: dict[StreamName, Position] = {}
+        self._claimed: set[str] = set()
+        self._is_damaged = False
         self._is_needed = False  # what was recovered is not on another disk yet
 
     def read(self, last: str) -> None:
@@ -94,9 +101,9 @@ class RingStore:
             if folder.name in damaged:
                 continue
             self._starts.append((folder, rings))
-            for table, ring in rings.items():
-                for (venue, symbol), (recv_ns, event_ns) in ring.newest().items():
-                    self.newest[venue, table, symbol] = Position(recv_ns, event_ns)
+            for table, ring in list(rings.items()):
+                self._note_last_rows(folder, rings, table)
+                self.least_seqs[table] = max(ring.next_seq, self.least_seqs.get(table, 0))
             if last and _name_of(folder) == last:
                 self.next_seqs = {table: ring.next_seq for table, ring in rings.items()}
         self.files = RingFiles(self._root)
@@ -121,6 +128,7 @@ class RingStore:
     def recover(self, sink: str, tables: Sequence[str], spill: Spill) -> None:
         """Give a sink's spill the rows that the last runs' rings kept for it."""
         n_rows: dict[str, int] = {}
+        self._claimed.update(tables)
         for folder, rings in self._starts:
             for table in tables:
                 ring = rings.get(table)
@@ -131,8 +139,9 @@ class RingStore:
                         if not spill.recover(table, batch):
                             self._is_needed = True
                         n_rows[table] = n_rows.get(table, 0) + batch.num_rows
+                        self.n_recovered += batch.num_rows
                 except Damaged as error:
-                    self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
+                    self._refuse(folder, rings, table, error)
         if n_rows:
             _log.info(
                 "of the rows in the last run's rings those go in first that the sink lacks",
@@ -144,12 +153,45 @@ class RingStore:
         """Remove the files of earlier runs, once all spills have got what sinks waited for."""
         if self._is_needed:
             return
+        unclaimed: dict[str, int] = {}
+        for _, rings in self._starts:
+            for table, ring in rings.items():
+                if ring.n_rows and table not in self._claimed:
+                    unclaimed[table] = unclaimed.get(table, 0) + ring.n_rows
+        if unclaimed:
+            _log.warning(
+                "rows in the last run's rings are removed: no sink takes them", **unclaimed
+            )
         for folder, _ in self._starts:
             shutil.rmtree(folder, ignore_errors=True)
         self._starts = []
 
+    @property
+    def newest(self) -> dict[StreamName, Position]:
+        """The last row of each stream whose rows in the last runs' rings have all gone to sinks."""
+        if self._is_damaged:
+            return {}
+        return {name: last for name, last in self._last_rows.items() if name[1] in self._claimed}
+
+    def _note_last_rows(self, folder: Path, rings: dict[str, OldRing], table: str) -> None:
+        ring = rings[table]
+        try:
+            newest = ring.newest()
+        except Damaged as error:
+            self._refuse(folder, rings, table, error)
+            return
+        if not ring.has_dropped:
+            for (venue, symbol), (recv_ns, event_ns) in newest.items():
+                self._last_rows[venue, table, symbol] = Position(recv_ns, event_ns)
+
+    def _refuse(self, folder: Path, rings: dict[str, OldRing], table: str, error: Damaged) -> None:
+        """Set a ring aside for all sinks."""
+        del rings[table]
+        self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
+
     def _set_aside(self, folder: Path, name: str, why: str) -> None:
         """Keep a file, or a whole folder, under another name, and say so."""
+        self._is_damaged = True
         aside = folder.with_name(f"{folder.name}.damaged")
         path = folder if name == folder.name else folder / name
         target = aside if name == folder.name else aside / name

@@ -103,7 +103,11 @@ class State:
         self.close()
 
     def open_tables(
-        self, tables: list[str], known: Mapping[str, int] | None = None, rings: str = ""
+        self,
+        tables: list[str],
+        known: Mapping[str, int] | None = None,
+        rings: str = "",
+        least: Mapping[str, int] | None = None,
     ) -> dict[str, int]:
         """Give the first sequence number of each table and reserve a block for each.
 
@@ -115,12 +119,17 @@ class State:
             Where the last run had come to, as far as that is known.
         rings
             The name of this run's ring files.
+        least
+            Numbers below were used, by whatever run.
         """
         self._next.update(known or {})
+        for table, number in (least or {}).items():
+            self._next[table] = max(number, self._next.get(table, 0))
         first = {table: self._next.setdefault(table, 0) for table in tables}
         if rings != self.rings:
             self.rings = rings
-            self._reserved = {}  # so that the file is written before anything else is
+            for table in first:  # so that the file is written before anything else is
+                self._reserved.pop(table, None)
         self.use(first)
         return first
 
@@ -298,7 +307,9 @@ async def open_state(
                 first = state.open_tables(tables)
             else:
                 rings.read(state.rings)
-                first = state.open_tables(tables, rings.next_seqs, rings.files.name)
+                first = state.open_tables(
+                    tables, rings.next_seqs, rings.files.name, rings.least_seqs
+                )
                 rings.make(first)
         except BaseException:
             state.close()

@@ -148,8 +148,10 @@ class RingFiles:
             "dictionaries": {name: dictionaries.of(name).max_values for name in dictionaries.names},
         }
         text = json.dumps(manifest).encode()
+        fresh = self.folder / f"{MANIFEST}.new"
         try:
-            (self.folder / MANIFEST).write_bytes(b"%s\n%08x\n" % (text, crc32(text)))
+            fresh.write_bytes(b"%s\n%08x\n" % (text, crc32(text)))
+            fresh.replace(self.folder / MANIFEST)
         except OSError as error:
             raise TickwireError(f"{self.folder}: cannot hold rings: {error.strerror}") from None
 

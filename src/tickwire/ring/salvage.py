@@ -55,6 +55,7 @@ _COLUMN = np.dtype(
 )
 _MAGIC, _VERSION = b"twring\r\n", 4
 _WORDS_AT, _WORDS_PER_LINE, _WORD_LINES = 64, 8, 4  # cursor, floor, skipped, lap
+_GATES, _GATE_FREE, _N_RECENT = 64, 2**63 - 1, 4  # of a gate's words the first and this one
 _STORED = {
     Kind.I64: "<i8",
     Kind.I32: "<i4",
@@ -69,6 +70,8 @@ _STORED = {
 # ext/tickwire/ring/dictionary.h
 _DICTIONARY_HEADER_BYTES = 64
 _SUM_START, _SUM_FACTOR, _SUM_MASK = 0xCBF29CE484222325, 0x100000001B3, 2**64 - 1
+# What numpy, Arrow and Python say of bytes that cannot be.
+_CANNOT_BE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 
 _Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -99,11 +102,14 @@ class OldRing:
         The seq that its next row would have had.
     n_rows
         Published rows that are still there, the newest ones.
+    has_dropped
+        Whether a consumer has lost rows of which no gap says so.
     """
 
     table: str
     next_seq: int
     n_rows: int
+    has_dropped: bool
     _columns: Mapping[str, _Stored]
     _dictionaries: Mapping[str, pa.StringArray]
     _stop: int  # the position behind the last row
@@ -127,14 +133,30 @@ class OldRing:
         first = self._stop - min(self.n_rows, self.next_seq - 1 - after)
         for start in range(first, self._stop, BATCH_ROWS):
             stop = min(start + BATCH_ROWS, self._stop)
-            arrays = [
-                self._array(column.name, column.kind, column.nullable, start, stop)
-                for column in table.columns
-            ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema)
+            try:
+                arrays = [
+                    self._array(column.name, column.kind, column.nullable, start, stop)
+                    for column in table.columns
+                ]
+                batch = pa.RecordBatch.from_arrays(arrays, schema=table.arrow_schema)
+            except (*_CANNOT_BE, pa.ArrowException) as error:
+                raise Damaged(_line(error)) from None
+            yield batch
 
     def newest(self) -> dict[tuple[str, str], tuple[int, int | None]]:
-        """Give the time of the last row of each venue and symbol: ts_recv, and ts_event or None."""
+        """Give the time of the last row of each venue and symbol: ts_recv, and ts_event or None.
+
+        Raises
+        ------
+        Damaged
+            A code has no value.
+        """
+        try:
+            return self._newest()
+        except (*_CANNOT_BE, pa.ArrowException) as error:
+            raise Damaged(_line(error)) from None
+
+    def _newest(self) -> dict[tuple[str, str], tuple[int, int | None]]:
         if not self.n_rows or "symbol" not in self._columns:
             return {}
         slots = self._slots(self._stop - self.n_rows, self._stop)[::-1]
@@ -220,15 +242,19 @@ def read_rings(folder: Path) -> tuple[dict[str, OldRing], dict[str, str]]:
         path = folder / f"{quote(name, safe='')}.dictionary"
         try:
             dictionaries[name] = _read_dictionary(path, int(max_values))
-        except (OSError, ValueError, Damaged, pa.ArrowException) as error:
-            damaged[path.name] = str(error)
+        except (*_CANNOT_BE, Damaged, pa.ArrowException) as error:
+            damaged[path.name] = _line(error)
     for table, layout in manifest["rings"].items():
         path = folder / f"{quote(table, safe='')}.ring"
         try:
             rings[table] = _read_ring(path, table, layout, dictionaries)
-        except (OSError, ValueError, Damaged, pa.ArrowException) as error:
-            damaged[path.name] = str(error)
+        except (*_CANNOT_BE, Damaged, pa.ArrowException) as error:
+            damaged[path.name] = _line(error)
     return rings, damaged
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _read_ring(
@@ -263,7 +289,9 @@ def _read_ring(
         raise Damaged(f"the values of {lacking[0]} cannot be read")
     words = block[_WORDS_AT:words_end].view("<i8")[::_WORDS_PER_LINE].tolist()
     start, stop, next_seq = _published(words, columns, int(header["seq_base"]))
-    return OldRing(table, next_seq, stop - start, columns, dictionaries, stop)
+    gates = block[words_end:].view("<i8")[: _GATES * _WORDS_PER_LINE].reshape(_GATES, -1)
+    has_dropped = bool(((gates[:, 0] != _GATE_FREE) & (gates[:, _N_RECENT] != 0)).any())
+    return OldRing(table, next_seq, stop - start, has_dropped, columns, dictionaries, stop)
 
 
 def _stored(block: _Array, rows: int, entry: np.void) -> _Stored:
