@@ -150,6 +150,17 @@ def test_a_snapshot_older_than_what_is_held_does_not_fit() -> None:
     assert splice.waiting() == [0]
 
 
+def test_a_loss_just_behind_a_snapshot_is_a_break() -> None:
+    splice = BookSplice("first_is_next")
+    assert splice.offer(0, 1, 4, 0) == "hold"
+    splice.snapshot(0, 6)
+    assert splice.release() == []  # older than the snapshot
+    assert splice.phase(0) == "snapped"
+    assert splice.offer(0, 9, 9, 8) == "hold"
+    assert splice.take_broken() == [(0, 2)]
+    assert splice.waiting() == [0]
+
+
 def test_a_repeated_delta_is_refused_and_breaks_nothing() -> None:
     splice = BookSplice("first_is_next")
     splice.snapshot(0, 10)

@@ -485,6 +485,15 @@ def test_a_book_that_breaks_is_missing_from_its_last_event_to_its_splice() -> No
     assert scene.last()["lost"] == 12
 
 
+def test_a_book_whose_held_changes_have_a_hole_is_missing_from_the_last_of_them_on() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(4).row("A", 0, table="book")  # held, and published behind its snapshot
+    scene.at(5).gaps.books.spliced("A", scene.wall())
+    scene.at(6).gaps.books.broken("A", 1)
+    assert scene.found("book") == [("A", "sequence", "open", 4, None)]
+
+
 @pytest.mark.parametrize(("splice_s", "n_rows"), [(0.9, 0), (1.2, 2)])
 def test_the_first_snapshot_of_all_has_a_second(splice_s: float, n_rows: int) -> None:
     scene = Scene()

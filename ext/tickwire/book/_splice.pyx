@@ -142,7 +142,7 @@ cdef class BookSplice:
 
     cdef void break_chain(self, SymbolState* state, const Delta* delta) noexcept nogil:
         """A hole that nothing fills: the book needs another snapshot."""
-        if state.phase == Phase.LIVE:
+        if state.phase != Phase.WAITING:
             state.is_broken = True
             state.n_missing = missing_ids(state.last_id, delta)
             self.n_breaks += 1

@@ -62,7 +62,9 @@ class BookGaps:
         """
         stream = self._books[symbol]
         stream.spliced_conn = -1
-        start = None if since_ns is None else self._gaps.moment_of(since_ns)
+        # Not `last_good`: where what was held has the hole, its last row came before the snapshot.
+        last = self._gaps.last_row(stream)
+        start = last if since_ns is None else self._gaps.moment_of(since_ns)
         self._gaps.open(stream, SEQUENCE, start=start, lost=lost, detail=detail)
 
     def waits(self, symbol: str, failure: str | None = None) -> None:

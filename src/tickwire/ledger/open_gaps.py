@@ -84,14 +84,19 @@ class OpenGaps:
 
     def last_good(self, stream: StreamState) -> Moment:
         """Give the last moment at which nothing of a stream was missing."""
-        found = self.index.rows(stream)
-        since = stream.since
-        if found is None:
+        last, since = self.last_row(stream), stream.since
+        if last is None:
             return since or self.origin
-        last = self.when_due(
+        return last if since is None or last.mono_ns >= since.mono_ns else since
+
+    def last_row(self, stream: StreamState) -> Moment | None:
+        """Give when the last row of a stream could have been read; None where it has had none."""
+        found = self.index.rows(stream)
+        if found is None:
+            return None
+        return self.when_due(
             stream, Moment(found.last_recv_ns, found.last_event_ns, found.last_mono_ns)
         )
-        return last if since is None or last.mono_ns >= since.mono_ns else since
 
     def when_due(self, stream: StreamState, row: Moment) -> Moment:
         """Give when a row of a stream could have been read, by the quickest of its rows.
