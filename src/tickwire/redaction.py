@@ -26,8 +26,8 @@ KEY_CHARACTERS = 20
 MAX_SHOWN_CHARACTERS = 500
 
 _SENSITIVE = re.compile(r"key|token|secret|sign|auth|pass|pwd|credential|session|cookie|jwt", re.I)
-# Subscriptions, which may be many.
-_NEVER_KEYS = frozenset({"streams"})
+# Subscriptions, which may be many; a symbol, which may be long where it is percent-encoded.
+_NEVER_KEYS = frozenset({"streams", "symbol"})
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 # Programs may make a new token for every connection; those used longest ago are forgotten.

@@ -32,6 +32,7 @@ def taken(buffer: RecordBuffer, max_bytes: int = BYTES) -> list[tuple[int, int, 
     st.lists(
         st.one_of(
             st.integers(0, 40_000),  # put a payload of this size
+            st.sampled_from([BYTES // 8, BYTES // 4]),  # the last may end with the memory
             st.sampled_from([-1, -2, -3]),  # take a few bytes, 20,000, or all
         ),
         max_size=120,
@@ -74,6 +75,18 @@ def test_rows_are_bounded_as_bytes_are() -> None:
     n_put = sum(buffer.add(Kind.MESSAGE, b"") for _ in range(1000))
     assert n_put == BYTES // 256 - 1  # the last one is for what was dropped
     assert len(taken(buffer)) == n_put
+
+
+def test_a_payload_that_ends_with_the_memory_has_its_successor_at_the_front() -> None:
+    buffer = RecordBuffer(BYTES)
+    payloads = [bytes([n]) * (BYTES // 16) for n in range(17)]
+    for payload in payloads[:15]:
+        assert buffer.add(Kind.MESSAGE, payload)
+    assert len(taken(buffer, BYTES // 8)) == 2
+    for payload in payloads[15:]:
+        assert buffer.add(Kind.MESSAGE, payload)
+    rows = taken(buffer) + taken(buffer)
+    assert [row[2] for row in rows] == payloads[2:]
 
 
 def test_a_payload_larger_than_all_memory_is_dropped_and_said() -> None:

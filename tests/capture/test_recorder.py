@@ -37,5 +37,9 @@ def test_the_origins_of_single_rows_are_forgotten(tmp_path: Path) -> None:
         origin = written.recorder.origin(0, "v", f"https://venue.test/{n}", is_single=True)
         written.recorder.answer(Kind.ANSWER, b"", n, conn=0, origin=origin)
     written.finish()
+    too_large = bytes(1 << 19)
+    origin = written.recorder.origin(0, "v", "https://venue.test/large", is_single=True)
+    written.recorder.answer(Kind.ANSWER, too_large, 50, conn=0, origin=origin)
+    assert written.recorder.buffer.n_dropped_messages == 1
     assert len(written.recorder._origins) == before
     assert [row.endpoint for _, row in Recording(tmp_path).rows()][49] == "https://venue.test/49"

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.capture.recordings import Written
 
 from tickwire.capture import Recording
+from tickwire.capture.blocks import END
 from tickwire.capture.recorder import Kind
 from tickwire.errors import CaptureError
 
@@ -72,3 +74,28 @@ def test_a_part_has_the_connections_before_it(tmp_path: Path) -> None:
 def test_a_folder_without_one_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="holds no recording"):
         Recording(tmp_path)
+
+
+def test_what_a_recording_lacks_is_logged(tmp_path: Path) -> None:
+    written = Written(tmp_path, rotate_bytes=1)
+    for n in range(3):
+        written.put(b"%d" % n)
+        written.write()
+    assert not written.recorder.buffer.add(Kind.MESSAGE, bytes(1 << 19))
+    written.put(b"3")
+    files = written.finish()
+    with capture_logs() as logs:
+        assert len(rows(tmp_path)) == 5
+    assert [(log["event"], log["messages"]) for log in logs] == [
+        ("messages were dropped when this was recorded", 1)
+    ]
+    files[0].unlink()
+    with files[-1].open("rb+") as file:
+        file.truncate(files[-1].stat().st_size - len(END))  # as a kill between two blocks leaves it
+    with capture_logs() as logs:
+        rows(tmp_path)
+    assert [log["event"] for log in logs] == [
+        "a recording was not closed: it is written still, or its last messages are missing",
+        "a run lacks its first rows",
+        "messages were dropped when this was recorded",
+    ]

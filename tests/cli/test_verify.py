@@ -104,3 +104,9 @@ def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     done = tickwire("verify", tmp_path / "a", tmp_path / "b")
     assert done.returncode == 1
     assert "there is no such file" in done.stderr
+
+
+def test_a_table_that_neither_has_is_an_error(outputs: Path) -> None:
+    done = tickwire("verify", outputs / "ipc", outputs / "parquet", "--table", "tardes")
+    assert done.returncode == 1
+    assert "neither of the two has a table tardes" in done.stderr

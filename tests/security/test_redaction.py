@@ -89,6 +89,7 @@ def test_an_error_hides_it() -> None:
         ("https://h/d?a=01234567890123456789", f"https://h/d?a={HIDDEN}"),
         ("https://h/d?01234567890123456789", f"https://h/d?{HIDDEN}"),
         ("https://h/?streams=btcusdt@trade/ethusdt@trade", None),
+        ("https://h/d?symbol=%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9FUSDT&limit=5", None),
         ("https://h/d#token", "https://h/d"),
         ("https://h/a\nb", "https://h/a\\nb"),
         ("", ""),

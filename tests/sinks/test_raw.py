@@ -11,7 +11,8 @@ from tests.sinks.batches import wait_for
 
 from tickwire.capture import Recording
 from tickwire.capture.recorder import Kind
-from tickwire.errors import SinkError
+from tickwire.capture.recording_writer import RecordingWriter
+from tickwire.errors import ConfigError, SinkError
 from tickwire.observe import Metrics
 from tickwire.sinks import RawSettings, RawSink
 from tickwire.sinks.files import DurableFile
@@ -109,3 +110,44 @@ def test_what_does_not_fit_is_counted_and_a_row(tmp_path: Path) -> None:
     [dropped] = [row for row in rows if row.kind == "dropped"]
     assert json.loads(dropped.payload) == {"messages": n_dropped, "bytes": n_dropped * 1000}
     assert sum(row.kind == "message" for row in rows) == 2000 - n_dropped
+
+
+def test_memory_without_a_byte_to_spare_has_a_row_of_what_was_dropped_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RawSink, "_housekeeping", lambda _sink, _n_rows: None)
+    sink = open_raw(tmp_path)
+    put(sink, *[bytes(1024)] * 1030)
+    sink.start({})
+    sink.stop()
+    rows = [row for _, row in Recording(tmp_path).rows()]
+    assert [row.kind for row in rows] == ["message"] * 1024 + ["dropped"]
+    assert json.loads(rows[-1].payload)["messages"] == 6
+
+
+def test_after_any_error_its_folder_is_not_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = open_raw(tmp_path)
+    write = RecordingWriter.write
+    n_calls = 0
+
+    def failing(writer: RecordingWriter) -> int:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls <= 2:  # while it is open, and when it is opened again
+            raise ValueError("Arrow takes no such thing")
+        return write(writer)
+
+    monkeypatch.setattr(RecordingWriter, "write", failing)
+    put(sink, b"a")
+    sink.start({})
+    wait_for(lambda: sink.recorder.buffer.waiting == 0)
+    sink.stop()
+    assert n_calls > 2
+    assert messages(tmp_path) == [b"a"]
+
+
+def test_memory_is_a_power_of_two(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="memory_mb: is 100, should be a power of two"):
+        RawSettings(path=tmp_path, memory_mb=100)

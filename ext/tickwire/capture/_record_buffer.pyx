@@ -292,8 +292,11 @@ cdef class RecordBuffer:
         cdef int64_t row = first
         with nogil:
             while row < last:
-                if self.begin[row & mask] != end or (
-                    row > first and end + self.size[row & mask] - begin > <uint64_t>max_bytes
+                # A payload that ends with the memory has its successor at the front, too.
+                if row > first and (
+                    self.begin[row & mask] != end
+                    or (end > begin and end & (self.n_bytes - 1) == 0)
+                    or end + self.size[row & mask] - begin > <uint64_t>max_bytes
                 ):
                     break
                 offset[row - first] = <int32_t>(end - begin)

@@ -111,9 +111,11 @@ class Recorder:
         self, kind: Kind, payload: bytes, ts_recv_ns: int, *, conn: int, origin: int
     ) -> None:
         """Put down an answer of REST, when it is taken."""
-        self.buffer.add(
+        is_put = self.buffer.add(
             kind, payload, conn=conn, origin=origin, recv_ns=ts_recv_ns, mono_ns=mono_ns()
         )
+        if not is_put:  # no writer will forget its origin
+            self.forget(origin)
 
     def suspend(self, is_suspended: bool) -> None:
         """Put down no messages, or do so again; events go on."""

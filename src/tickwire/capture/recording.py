@@ -147,10 +147,12 @@ class Recording:
         CaptureError
             A block is damaged, or rows are missing between two blocks.
         """
-        run, next_row = None, 0
+        run, next_row, n_dropped = None, 0, 0
         for file in self._files:
             if file.run != run:
                 run, next_row = file.run, file.first_row
+                if next_row:
+                    _log.warning("a run lacks its first rows", file=str(file.path), rows=next_row)
             with _opened(file.path) as opened:
                 for block in file.content.blocks:
                     if block.first_row > next_row:
@@ -166,8 +168,15 @@ class Recording:
                     if batch.num_rows != block.n_rows:
                         raise CaptureError(f"{file.path}: damaged at byte {block.offset}")
                     batch = self._in_time(batch.slice(n_again), block)
+                    n_dropped += _n_dropped(batch)
                     if batch.num_rows:
                         yield run, batch
+        if n_dropped:
+            _log.warning(
+                "messages were dropped when this was recorded",
+                recording=str(self.path),
+                messages=n_dropped,
+            )
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         """Give the rows one by one, each with the id of its run; raises as `batches`."""
@@ -207,10 +216,21 @@ class Recording:
         if n_torn:
             self.n_torn_bytes += n_torn
             _log.warning("the end of a recording is torn", file=str(path), bytes=n_torn)
+        elif index is not None and not index.is_closed:
+            _log.warning(
+                "a recording was not closed: it is written still, or its last messages are missing",
+                file=str(path),
+            )
         if index is None:
             return None
         metadata = index.schema.metadata or {}
         return _File(path, index, metadata.get(b"tickwire.run", b"").decode())
+
+
+def _n_dropped(batch: pa.RecordBatch) -> int:
+    """Give how many messages the rows say are not in the recording."""
+    is_drop = pc.equal(batch.column("kind"), "dropped")
+    return sum(json.loads(row)["messages"] for row in batch.filter(is_drop)["payload"].to_pylist())
 
 
 def _opened(path: Path) -> pa.NativeFile:

@@ -157,6 +157,9 @@ def _compared(
 ) -> list[str]:
     """Give the tables to compare: of a recording those that the other output has."""
     if asked:
+        for name in asked:
+            if not any(name in tables for tables in outputs):
+                raise TickwireError(f"neither of the two has a table {name}")
         return asked
     names = [
         name

@@ -22,7 +22,7 @@ from time import monotonic
 from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tickwire.capture.recorder import Recorder
 from tickwire.capture.recording_writer import SUFFIX, RecordingWriter
@@ -42,6 +42,12 @@ LOG_EVERY_S = 60.0
 FORMAT = "1"
 
 _log = get_logger("tickwire.sinks")
+
+
+def _is_power_of_two(mib: int) -> int:
+    if mib & (mib - 1):
+        raise ValueError("should be a power of two")
+    return mib
 
 
 class RawSettings(FileSinkSettings):
@@ -75,7 +81,7 @@ class RawSettings(FileSinkSettings):
     rotate_mb: Count = 256
     rotate_s: Seconds = 3600.0
     fsync_s: Annotated[float, Field(ge=0)] = 1.0
-    memory_mb: Annotated[int, Field(ge=1, le=4096)] = 64
+    memory_mb: Annotated[int, Field(ge=1, le=4096), AfterValidator(_is_power_of_two)] = 64
     level: Annotated[int, Field(ge=1, le=19)] = 1
 
     def make_sink(self, feed: str, metrics: Metrics | None = None) -> RawSink:
@@ -138,9 +144,9 @@ class RawSink(Sink):
             if self.recorder.buffer.waiting:  # after a failure: the output works if it takes them
                 self._writer.write()
             self._note_written()
-        except (OSError, SinkError) as error:
+        except BaseException as error:
             self._close()
-            if isinstance(error, SinkError):
+            if not isinstance(error, OSError):
                 raise
             raise SinkError(
                 f"sink {self.name}: cannot write to {self._root}: {error.strerror}"
@@ -220,7 +226,8 @@ class RawSink(Sink):
         self._logged_s = float("-inf")
         self._report_drops()
         if self._writer is not None:
-            self.recorder.buffer.end()
+            self._write_rows(self._writer)
+            self.recorder.buffer.end()  # its row fits now, where memory was full
             self._write_rows(self._writer)
             self._writer.finish()
             self._note_written()
