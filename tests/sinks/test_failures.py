@@ -17,7 +17,7 @@ from tests.sinks.batches import ListSource, batch_of, open_sink, wait_for
 
 from tickwire.schema import TABLES
 from tickwire.sinks import Sink, attempts, base, spiller
-from tickwire.store import Spill
+from tickwire.store import SegmentError, SegmentLog, Spill
 from tickwire.supervise import BreakerState, breaker
 
 TRADES = TABLES["trades"]
@@ -462,3 +462,31 @@ def test_housekeeping_that_fails_is_a_failure_like_others(
     sink.stop()
     assert sink.failed is None
     assert read(kind, tmp_path) == list(range(source.n_rows))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ring_keeps_rows_that_neither_the_output_nor_the_spills_disk_takes(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, is_full = SegmentLog.append, threading.Event()
+
+    def failing(self: SegmentLog, batch: pa.RecordBatch) -> None:
+        if is_full.is_set():
+            raise SegmentError("No space left on device")
+        append(self, batch)
+
+    monkeypatch.setattr(SegmentLog, "append", failing)
+    sink = sink_of(kind, tmp_path)
+    mended = fail(sink, monkeypatch)
+    is_full.set()
+    source = start(sink, tmp_path)
+    source.more(3)
+    wait_for(lambda: "No space left" in sink.stuck)
+    time.sleep(0.05)
+    assert sink.rows_safe == {"trades": 0}
+    is_full.clear()  # no row comes that could wake anybody
+    wait_for(lambda: sink.rows_safe == {"trades": 30})
+    mended.set()
+    sink.stop()
+    assert sink.failed is None
+    assert read(kind, tmp_path) == list(range(30))

@@ -122,8 +122,9 @@ class Intake:
         """
         self.is_waited_for = bool(self._unreleased)
         for table, source in self.sources.items():
-            self.n_seen[table] += source.available
-            self.is_waited_for = self.is_waited_for or source.available > 0
+            n_left = source.available
+            self.n_seen[table] += n_left
+            self.is_waited_for = self.is_waited_for or n_left > 0
             if not is_hung:
                 source.close()
         if not is_hung:
@@ -158,7 +159,9 @@ class Intake:
         self.release()
 
     def release(self) -> None:
-        """Let the rings go of all that was taken: the output has it, or the spill."""
+        """Let the rings go of all that was taken, where the output has it, or the spill's disk."""
+        if not self.spill.is_safe:
+            return
         for table in self._unreleased:
             self.sources[table].commit()
             self.n_released[table] = self._n_taken[table]
@@ -172,7 +175,8 @@ class Intake:
 
     def spill_rows(self) -> None:
         """Take all rows out of the rings; first those that the worker is writing."""
-        if not any(source.available for source in self.sources.values()) and not self.in_flight:
+        is_idle = not any(source.available for source in self.sources.values())
+        if is_idle and not self.in_flight and self.spill.is_safe:
             return
         if self.spill.is_full:
             self._log_spill_error()

@@ -286,6 +286,7 @@ class Worker(ABC):
             if not self._intake.spill.is_empty:
                 with self._intake.lock:
                     self._trim()
+                    self._intake.release()
         self._attempts.idle()
 
     def _end(self) -> None:
@@ -305,6 +306,7 @@ class Worker(ABC):
         self._attempts.succeeded()
         with self._intake.lock:
             self._trim()
+            self._intake.release()
 
     def _failed(self, error: Exception) -> None:
         self._attempts.failed(error)

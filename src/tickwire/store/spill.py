@@ -133,6 +133,11 @@ class Spill:
         """Whether it takes nothing more."""
         return self.n_bytes >= self._max_bytes
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether no row waits in memory for a disk that failed."""
+        return not (self.is_durable and self._memory_bytes)
+
     def recovered_rows(self, table: str) -> int:
         """Rows that an earlier run has left, by their numbers."""
         backlog = self._backlogs[table]
