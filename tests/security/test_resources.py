@@ -155,23 +155,25 @@ async def test_a_message_that_never_ends_is_silence(
 
 
 async def test_a_slow_message_that_goes_on_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(liveness, "UNFINISHED_S", 0.5)
+    monkeypatch.setattr(liveness, "UNFINISHED_S", 0.6)
     venue = replace(QUIET, heartbeat=Heartbeat("none", 0, 0.5))
+    sent = b"".join(frame(Opcode.TEXT, trade(number)) for number in range(6))
+    # A part never ends where a message does: all the time one is unfinished, each for 0.3 s.
+    ends = range(len(sent) // 6, len(sent), len(sent) // 6)
+    size = next(n for n in range(len(sent) // 60, len(sent)) if all(end % n for end in ends))
 
     async def script(peer: Peer) -> None:
         await accept(peer)
-        for number in range(3):
-            message = frame(Opcode.TEXT, trade(number))
-            for byte in message:
-                await peer.send(bytes([byte]))
-                await asyncio.sleep(0.001)
+        for at in range(0, len(sent), size):
+            await peer.send(sent[at : at + size])
+            await asyncio.sleep(0.03)
         await peer.answer_close()
 
     async with (
         serve_raw(script) as port,
         tickwire.FeedHandler([source(port, venue=venue)]) as feed,
     ):
-        await until(lambda: feed.summary()["messages"] == 3)
+        await until(lambda: feed.summary()["messages"] == 6)
         assert feed.summary()["connects"] == 1
 
 

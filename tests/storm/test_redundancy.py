@@ -238,10 +238,14 @@ async def test_a_venues_notice_is_heeded(tmp_path: Path) -> None:
     run = Run("binance", tmp_path, [], redundancy=1)
 
     async def work(feed: tickwire.FeedHandler) -> None:
+        n_asked = run.sim.stats.subscriptions
         await asyncio.sleep(1)
         run.sim.inject("notice=#0")
-        run.sim.inject("close:1001=#0@1s")
-        await asyncio.sleep(1.5)
+        await until(lambda: run.sim.stats.subscriptions == 2 * n_asked)
+        await asyncio.sleep(0.1)  # what was on its way to the old one has come
+        run.sim.inject("close:1001=#0")
+        await until(lambda: feed.summary()["planned_changes"] == 1)
+        await asyncio.sleep(0.5)
 
     await run.run(work)
     run.check()
