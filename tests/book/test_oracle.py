@@ -132,6 +132,13 @@ def test_an_empty_side_is_equal_to_none() -> None:
     assert rig.oracle.counts(rig.number()) == (1, 0)
 
 
+def test_a_quote_of_size_zero_has_no_such_side() -> None:
+    rig = Rig(SAME_ID)
+    rig.book(1, 10, 99, 101, is_snapshot=True, size=0.0)
+    assert rig.quote(1, 10, 0.0, 0.0, size=0.0) == []
+    assert rig.oracle.counts(rig.number()) == (1, 0)
+
+
 def test_other_markets_and_broken_books_are_let_alone() -> None:
     rig = Rig(SAME_ID)
     rig.book(1, 10, 99, 101, is_snapshot=True)
@@ -187,6 +194,18 @@ def test_a_disagreement_that_lasts_is_found(pace_s: float, n_quotes: int) -> Non
     assert ts_recv == round((10 + n * pace_s) * NS)
     assert (book[0], oracle[0]) == (99, 98 - n / 8)
     assert (rig.oracle.n_mismatched, rig.quote(90, None, 1, 2)) == (1, [])
+
+
+def test_quotes_from_before_the_prices_that_are_kept_are_not_compared() -> None:
+    """As after backpressure, or in a replay at full speed: many rows of a book come at once."""
+    rig = Rig(LASTING)
+    rig.book(0, None, 99, 101, is_snapshot=True)
+    n_kept, n = 256, 300
+    for at in range(1, n + 1):
+        rig.book(at, None, 99 + at, 101 + at)
+    for at in range(1, n + 1):
+        assert rig.quote(at, None, 99 + at, 101 + at) == []
+    assert rig.oracle.counts(rig.number()) == (2 * n_kept, 0)
 
 
 def test_an_oracle_says_what_it_lacks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from itertools import pairwise
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.feed.test_handler import until
-from tests.feed.test_kept_books import Taking, changes_of
+from tests.feed.test_kept_books import Full, Taking, changes_of
 from tests.feed.test_replaying import begun
 from tests.reference.captures import capture_path
 from tests.venues import chained
@@ -159,6 +160,85 @@ def test_a_change_altered_on_its_way_is_found_and_others_have_no_hole(run: Run, 
                 assert all(after["venue_prev_seq"] == row["venue_seq"] for row, after in pairs)
 
     run(main())
+
+
+def watched(run: Run, look: Callable[[tickwire.FeedHandler], None]) -> None:
+    """Have `look` called with a feed of Bybit whose book is live and watched."""
+
+    async def main() -> None:
+        async with Simulator("bybit", rate=1000) as sim:
+            source = tickwire.Source(
+                venue=quick("bybit"), channels=["book"], symbols=["BTCUSDT"], url=sim.ws_url,
+                rest_url=sim.rest_url,
+            )  # fmt: skip
+            feed = tickwire.FeedHandler(source, books=VERIFIED)
+            async with feed:
+                await until(lambda: feed.book("bybit", "BTCUSDT").state == "live")
+                look(feed)
+
+    run(main())
+
+
+def publish_bid(feed: tickwire.FeedHandler, at_ns: int, price: float) -> None:
+    """Write a message of the book: one level."""
+    assert feed.pipeline is not None
+    ring = feed.pipeline.rings["book"]
+    assert ring.append(
+        venue="bybit", symbol="BTCUSDT", channel="book", conn=0, ts_recv=at_ns, side="bid",
+        price=price, size=1.0, is_snapshot=False, last=True,
+    )  # fmt: skip
+
+
+def test_quotes_wait_where_the_rows_of_their_book_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While `top` is full a book stands still, and its quotes go on."""
+
+    def look(feed: tickwire.FeedHandler) -> None:
+        assert feed.pipeline is not None
+        kept, quotes = feed.pipeline.kept_books, feed.pipeline.rings["quotes"]
+        assert kept is not None
+        view = feed.book("bybit", "BTCUSDT", depth=1).copy()
+        assert view.ts_recv is not None
+        bid, ask = view.bids["price"][0], view.asks["price"][0]
+        before = feed.summary()
+        with monkeypatch.context() as patch:
+            patch.setattr(kept, "_reader", Full(kept._reader))
+            for number in range(1, 11):
+                at_ns = view.ts_recv + number * NS // 5
+                price = bid + number * (ask - bid) / 100
+                publish_bid(feed, at_ns, price)
+                assert quotes.append(
+                    venue="bybit", symbol="BTCUSDT", conn=0, ts_recv=at_ns, bid_price=price,
+                    bid_size=1.0, ask_price=ask, ask_size=1.0,
+                )  # fmt: skip
+                assert not kept.read()
+        assert kept.read()
+        after = feed.summary()
+        assert after["book_oracle_mismatches"] == 0
+        assert after["book_oracle_checked"] >= before["book_oracle_checked"] + 20
+        assert feed.book("bybit", "BTCUSDT").state == "live"
+
+    watched(run, look)
+
+
+def test_silent_quotes_are_waited_for_once(run: Run) -> None:
+    def look(feed: tickwire.FeedHandler) -> None:
+        assert feed.pipeline is not None
+        kept, rings = feed.pipeline.kept_books, feed.pipeline.rings
+        assert kept is not None
+        view = feed.book("bybit", "BTCUSDT", depth=1)
+        assert view.ts_recv is not None
+        price = float(view.bids["price"][0])
+        for _ in range(5):
+            publish_bid(feed, view.ts_recv, price)
+            kept._turn()
+        for name in ("book", "quotes"):
+            lists = [each for each in gc.get_referents(rings[name]) if isinstance(each, list)]
+            calls = [call for each in lists for call in each if hasattr(call, "__self__")]
+            assert [call.__self__ for call in calls if call.__self__ is kept] == [kept]
+
+    watched(run, look)
 
 
 def test_the_oracle_is_asked_for_where_books_are_verified() -> None:

@@ -9,6 +9,7 @@ Rules of this file
 - Only books that are not known to be broken are watched.
 """
 
+from libc.math cimport NAN
 from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
@@ -158,6 +159,9 @@ cdef class BookOracle(Attachment):
                     continue
                 for i in range(4):
                     quote[i] = self.rows.values[i][slot]
+                for i in range(0, 4, 2):
+                    if quote[i + 1] == 0.0:  # how some venues write a side without orders
+                        quote[i] = quote[i + 1] = NAN
                 if not tw_watch_quote(
                     watch, self.rows.venue_seq[slot], self.core.ts_recv[slot], quote
                 ):

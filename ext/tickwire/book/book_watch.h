@@ -89,6 +89,13 @@ static inline bool tw_tops_had(const tw_tops *tops, int side, double price, int6
     return false;
 }
 
+/* Whether what was at that time is among what is kept. */
+static inline bool tw_tops_reach(const tw_tops *tops, int64_t ts)
+{
+    const int64_t first = tops->n < TW_TOPS ? 0 : tops->n - TW_TOPS;
+    return tops->n > 0 && tops->from_ns[first & (TW_TOPS - 1)] <= ts;
+}
+
 static inline void tw_watch_agree(tw_watch *watch, int side)
 {
     watch->wanted[side] = NAN;
@@ -165,7 +172,7 @@ static inline bool tw_watch_quote(tw_watch *watch, int64_t seq, int64_t ts, cons
         const double *book = watch->is_on ? tw_tops_of(&watch->book, seq) : NULL;
         return book == NULL || tw_watch_compare(watch, ts, book, quote);
     }
-    if (!watch->is_on || watch->book.n == 0)
+    if (!watch->is_on || !tw_tops_reach(&watch->book, ts))
         return true;
     int64_t wrong_ns = INT64_MAX;
     for (int side = 0; side < 2; side++) {

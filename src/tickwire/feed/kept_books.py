@@ -7,7 +7,8 @@ Rules of this file
 - A gap breaks the books of its stream, and a snapshot that comes after it makes them live again. A
   stale stream has lost nothing that is known: its books are suspended until the gap ends.
 - Where `top` or `depth` is full, the reader waits, and `LagWatch` names the consumer that holds it;
-  where the ring of `book` is full by that, it names this reader, `books`.
+  where the ring of `book` is full by that, it names this reader, `books`. The quotes that books are
+  held against wait as well.
 - Without `[books]` nothing of this file exists in a feed.
 """
 
@@ -147,7 +148,7 @@ class KeptBooks:
         self._open_gaps: set[int] = set()
         self._early: list[Gap] = []  # noted while rows from before them were not applied yet
         self._due_ns: int | None = None
-        self._is_scheduled = False
+        self._is_scheduled = self._is_armed = self._is_oracle_armed = False
         self._n_failures, self._failures_due_s = 0, 0.0
         self._has_room = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -190,11 +191,23 @@ class KeptBooks:
         self._arm()
 
     def _arm(self) -> None:
-        self._ring.arm(self._on_rows)
-        if self._oracle is not None:
-            self._oracle.ring.arm(self._on_rows)
+        """Have each ring call once: what it has not called since is armed still."""
+        if not self._is_armed:
+            self._is_armed = True
+            self._ring.arm(self._on_rows)
+        if self._oracle is not None and not self._is_oracle_armed:
+            self._is_oracle_armed = True
+            self._oracle.ring.arm(self._on_quotes)
 
     def _on_rows(self) -> None:
+        self._is_armed = False
+        self._schedule()
+
+    def _on_quotes(self) -> None:
+        self._is_oracle_armed = False
+        self._schedule()
+
+    def _schedule(self) -> None:
         if not self._is_scheduled and self._loop is not None:
             self._is_scheduled = True
             self._loop.call_soon(self._turn)
@@ -222,7 +235,7 @@ class KeptBooks:
     def _on_room(self) -> None:
         if not self._has_room.is_set():
             self._has_room.set()  # for the end
-        self._on_rows()
+        self._schedule()
 
     def read(self) -> bool:
         """Apply what has been published; False where `top` or `depth` is full."""
@@ -231,7 +244,7 @@ class KeptBooks:
             early, self._early = self._early, []
             for gap in early:
                 self._note(gap)
-        if self._oracle is not None:
+        if self._oracle is not None and has_all:  # else the book is not what its quotes show
             self._oracle.read()
             for found in self._oracle.take_found():
                 self._report_wrong(*found)
@@ -280,7 +293,7 @@ class KeptBooks:
         self._ring.disarm(self._on_rows)
         self._reader.close()
         if self._oracle is not None:
-            self._oracle.ring.disarm(self._on_rows)
+            self._oracle.ring.disarm(self._on_quotes)
             self._oracle.close()
 
     def look(self) -> None:
