@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,9 +36,12 @@ class Run:
         self.state = State(folder / "state", "main")
         self.store.read(self.state.rings)
         first = self.state.open_tables(
-            ["trades"], self.store.next_seqs, self.store.files.name, self.store.least_seqs
+            ["trades"],
+            self.store.next_seqs,
+            self.store.files.name,
+            self.store.least_seqs,
+            self.store.make,
         )
-        self.store.make(first)
         memory = self.store.memory
         self.ring = Ring(
             TRADES, ROWS, memory.dictionaries, block=memory.blocks["trades"],
@@ -100,6 +104,29 @@ def test_a_start_that_was_cut_short_gives_each_row_once(tmp_path: Path) -> None:
     third = Run(tmp_path)
     assert third.ring.next_seq == 9
     assert third.recovered() == list(range(9))
+
+
+@pytest.mark.parametrize("has_made", [False, True])
+def test_a_kill_while_files_are_made_skips_no_number(tmp_path: Path, has_made: bool) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    store = RingStore(tmp_path / "rings", "main", {"trades": (TRADES, ROWS)})
+    state = State(tmp_path / "state", "main")
+    store.read(state.rings)
+
+    def make(first: Mapping[str, int]) -> None:
+        if has_made:
+            store.make(first)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        state.open_tables(["trades"], store.next_seqs, store.files.name, store.least_seqs, make)
+    state.abandon()
+
+    third = Run(tmp_path)
+    assert third.recovered() == list(range(7))
+    assert third.ring.next_seq == 7
 
 
 def test_rings_that_are_not_the_last_runs_say_nothing_of_the_next_seq(tmp_path: Path) -> None:

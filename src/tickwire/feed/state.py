@@ -19,7 +19,7 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -108,6 +108,7 @@ class State:
         known: Mapping[str, int] | None = None,
         rings: str = "",
         least: Mapping[str, int] | None = None,
+        prepare: Callable[[Mapping[str, int]], object] | None = None,
     ) -> dict[str, int]:
         """Give the first sequence number of each table and reserve a block for each.
 
@@ -121,11 +122,16 @@ class State:
             The name of this run's ring files.
         least
             Numbers below were used, by whatever run.
+        prepare
+            Called with the numbers before anything is written: makes this run's ring files, so that
+            a kill until then leaves the last run's as they are named here.
         """
         self._next.update(known or {})
         for table, number in (least or {}).items():
             self._next[table] = max(number, self._next.get(table, 0))
         first = {table: self._next.setdefault(table, 0) for table in tables}
+        if prepare is not None:
+            prepare(first)
         if rings != self.rings:
             self.rings = rings
             for table in first:  # so that the file is written before anything else is
@@ -308,9 +314,8 @@ async def open_state(
             else:
                 rings.read(state.rings)
                 first = state.open_tables(
-                    tables, rings.next_seqs, rings.files.name, rings.least_seqs
+                    tables, rings.next_seqs, rings.files.name, rings.least_seqs, rings.make
                 )
-                rings.make(first)
         except BaseException:
             state.close()
             raise
