@@ -124,7 +124,15 @@ async def test_a_part_of_the_time_and_another_source(tmp_path: Path) -> None:
     summary = await tickwire.replay(tmp_path, feed, source="hyperliquid")
     assert summary["rows"]["trades"] == 300
     feed = tickwire.FeedHandler([source], replays=True)
-    assert (await tickwire.replay(tmp_path, feed, source=1))["rows"]["trades"] == 0
+    with capture_logs() as logged:
+        assert (await tickwire.replay(tmp_path, feed, source=1))["rows"]["trades"] == 0
+    unplayed = "a recorded source has none here: it is not decoded"
+    assert unplayed not in [line["event"] for line in logged]
+    other = tickwire.Source(venue="binance", channels=["trades"], symbols=["BTCUSDT"])
+    feed = tickwire.FeedHandler([other], replays=True)
+    with capture_logs() as logged:
+        await tickwire.replay(tmp_path, feed)
+    assert [line["source"] for line in logged if line["event"] == unplayed] == [0]
 
 
 async def test_no_secret_of_a_source_is_in_its_recording(tmp_path: Path) -> None:

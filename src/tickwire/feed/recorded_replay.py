@@ -206,7 +206,14 @@ class RecordedReplay(Replay):
             return exact
         # A source that has a recorded one of its own takes no other's.
         own = {n for n, each in enumerate(played) if self._is_recorded(n, each)}
-        return [each for each in same if played.index(each) not in own]
+        found = [each for each in same if played.index(each) not in own]
+        if not found and row.kind != "dropped":  # which is of no source
+            self._log.warning(
+                "a recorded source has none here: it is not decoded",
+                source=row.source,
+                venue=row.venue,
+            )
+        return found
 
     def _is_recorded(self, number: int, played: PlayedSource) -> bool:
         recorded = self._recording.sources
