@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -129,7 +130,7 @@ def test_after_any_error_its_folder_is_not_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = open_raw(tmp_path)
-    write = RecordingWriter.write
+    write_block = RecordingWriter.write_block
     n_calls = 0
 
     def failing(writer: RecordingWriter) -> int:
@@ -137,9 +138,9 @@ def test_after_any_error_its_folder_is_not_locked(
         n_calls += 1
         if n_calls <= 2:  # while it is open, and when it is opened again
             raise ValueError("Arrow takes no such thing")
-        return write(writer)
+        return write_block(writer)
 
-    monkeypatch.setattr(RecordingWriter, "write", failing)
+    monkeypatch.setattr(RecordingWriter, "write_block", failing)
     put(sink, b"a")
     sink.start({})
     wait_for(lambda: sink.recorder.buffer.waiting == 0)
@@ -151,3 +152,27 @@ def test_after_any_error_its_folder_is_not_locked(
 def test_memory_is_a_power_of_two(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="memory_mb: is 100, should be a power of two"):
         RawSettings(path=tmp_path, memory_mb=100)
+
+
+def test_a_stop_waits_for_a_slow_writer_and_the_disk_has_what_it_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwire.sinks.base.STALLED_S", 0.2)
+    monkeypatch.setattr("tickwire.capture.recording_writer.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr(RawSink, "_housekeeping", lambda _sink, _n_rows: None)
+    n_syncs = []
+
+    def slow(file: DurableFile, data: Any, /) -> int:
+        sleep(0.01)
+        return write(file, data)
+
+    write = DurableFile.write
+    sink = open_raw(tmp_path, fsync_s=0.001)
+    monkeypatch.setattr(DurableFile, "write", slow)
+    monkeypatch.setattr(DurableFile, "sync", lambda _file: n_syncs.append(1))
+    put(sink, *[bytes(1000)] * 1000)
+    sink.start({})
+    sink.stop()
+    assert not sink.is_hung
+    assert len(n_syncs) >= 20
+    assert len(messages(tmp_path)) == 1000

@@ -100,18 +100,25 @@ class RecordingWriter:
     def write(self) -> int:
         """Write all that waits; gives the rows. They stay in memory until they are written."""
         n_rows = 0
-        while (taken := self._recorder.buffer.take(BLOCK_BYTES)) is not None:
-            first_row, n = taken[:2]
-            batch, bounds, singles = self._batch(*taken[1:])
-            self._rotate(bounds[0])
-            self._write(self._encoder.block(batch, first_row, *bounds))
-            for origin in singles:
-                self._recorder.forget(origin)
-            self._recorder.buffer.release(n)
-            self.n_blocks += 1
-            self.n_rows += n
+        while n := self.write_block():
             n_rows += n
         return n_rows
+
+    def write_block(self) -> int:
+        """Write the oldest rows as a block; gives how many, 0 where none waits."""
+        taken = self._recorder.buffer.take(BLOCK_BYTES)
+        if taken is None:
+            return 0
+        first_row, n = taken[:2]
+        batch, bounds, singles = self._batch(*taken[1:])
+        self._rotate(bounds[0])
+        self._write(self._encoder.block(batch, first_row, *bounds))
+        for origin in singles:
+            self._recorder.forget(origin)
+        self._recorder.buffer.release(n)
+        self.n_blocks += 1
+        self.n_rows += n
+        return int(n)
 
     def sync(self, *, is_due: bool = True) -> None:
         """Make durable what is written, where that is due."""

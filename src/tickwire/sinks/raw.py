@@ -142,7 +142,7 @@ class RawSink(Sink):
             )
             self._writer.open(wall_ns())
             if self.recorder.buffer.waiting:  # after a failure: the output works if it takes them
-                self._writer.write()
+                self._write_rows(self._writer)
             self._note_written()
         except BaseException as error:
             self._close()
@@ -194,14 +194,14 @@ class RawSink(Sink):
         self._report_drops()
 
     def _write_rows(self, writer: RecordingWriter) -> None:
-        n_commits = writer.n_blocks
-        if writer.write():
+        while writer.write_block():
+            # After each one: a stop waits for what makes progress, and more may come meanwhile.
             self._progress += 1
             self._attempts.succeeded()
-        self._written_s = monotonic()
-        for _ in range(writer.n_blocks - n_commits):
             self._note_commit()
-        self._note_written()
+            self._note_written()
+            writer.sync(is_due=False)
+        self._written_s = monotonic()
 
     def _note_written(self) -> None:
         if self._writer is not None:
