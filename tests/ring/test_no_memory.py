@@ -37,7 +37,7 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("case", CASES)
 def test_without_memory(case: str, preloaded: Path) -> None:
-    if case.endswith("pyarrow_fails"):
+    if case.endswith(("pyarrow_fails", "none_waits")):
         if importlib.util.find_spec("_testcapi") is None:
             pytest.skip("this Python has no _testcapi")
         if PROFILE == "trace":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tests.ring.rows import fill, make_row, rows_of
 
+from tickwire.feed._taking import Getters
 from tickwire.feed.consumer import LightConsumer
 from tickwire.ring import Batch, Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
@@ -108,6 +110,31 @@ def a_light_batch_is_as_it_was_where_pyarrow_fails() -> None:
     assert n_failed > 1
     assert rows_of(arrow) == expected
     assert np.array_equal(prices, before, equal_nan=True)
+
+
+def a_wait_that_fails_is_noticed_and_none_waits() -> None:
+    """Where a ring has no memory to note who waits, who asks is told."""
+
+    async def wait() -> None:
+        import _testcapi
+
+        n_failed, has_failed = 0, True
+        while has_failed:
+            ring = Ring(TABLE, 1024, Dictionaries())
+            getters = Getters(Consumer(ring))
+            _testcapi.set_nomemory(n_failed, n_failed + 1)
+            try:
+                getters.wait()
+                has_failed = False
+            except MemoryError:
+                n_failed += 1
+            finally:
+                _testcapi.remove_mem_hooks()
+            fill(ring, [make_row(ring, 0)])
+            assert not getters
+        assert n_failed > 1
+
+    asyncio.run(wait())
 
 
 if __name__ == "__main__":

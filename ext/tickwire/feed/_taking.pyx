@@ -90,21 +90,21 @@ cdef class Getters(RowsWaiter):
     cpdef Waiter wait(self):
         """Give what is woken when there may be rows to take."""
         cdef Waiter waiter = new_waiter(get_running_loop())
+        self.arm()  # first: without memory for it none waits
         self.waiting.append(waiter)
-        self.arm()
         return waiter
 
     cpdef void arm(self):
         """Have the ring call at the next publish, unless a linger runs."""
         if self.is_armed or self.rows.gate == NULL:
             return
-        self.is_armed = True
         if self.timer is None:
             self.ring.arm_waiter(self)
         else:
-            self.is_late = True
             n_rows = self.enough_rows - <int64_t> self.rows.available
             self.ring.arm_later(self, n_rows, self.near_end_ns)
+            self.is_late = True
+        self.is_armed = True
 
     cdef bint is_due(self) except -1:
         # Whether rows may be taken. Where a linger has to run first, it runs from now on.

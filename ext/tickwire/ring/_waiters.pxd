@@ -28,10 +28,10 @@ cdef class Waiters:
     cdef void set_wake(self) noexcept
 
     @cython.final
-    cdef void arm_waiter(self, RowsWaiter waiter) noexcept
+    cdef int arm_waiter(self, RowsWaiter waiter) except -1
 
     @cython.final
-    cdef void arm_later(self, object waiter, int64_t rows, int64_t mono_ns) noexcept
+    cdef int arm_later(self, object waiter, int64_t rows, int64_t mono_ns) except -1
 
     @cython.final
     cdef void tell_room(self) noexcept

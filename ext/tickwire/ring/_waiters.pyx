@@ -137,15 +137,17 @@ cdef class Waiters:
         self.core.wake_mono = mono_ns
         self.core.wake_at = rows if mono_ns == INT64_MAX else 0
 
-    cdef void arm_waiter(self, RowsWaiter waiter) noexcept:
+    cdef int arm_waiter(self, RowsWaiter waiter) except -1:
         """Have a waiter called once, at the next publish. Writer's thread only."""
         self.for_rows.append(waiter)
         self.core.wake_at = self.core.wake_rows = 0
+        return 0
 
-    cdef void arm_later(self, object waiter, int64_t rows, int64_t mono_ns) noexcept:
+    cdef int arm_later(self, object waiter, int64_t rows, int64_t mono_ns) except -1:
         """Have it called once so many more rows are published, or what is read then, monotonic."""
         self.for_more_rows.append((self.core.published + rows, mono_ns, waiter))
         self.set_wake()
+        return 0
 
     def arm(self, callback, *, int64_t rows=0):
         """Have `callback` called once, at the next publish. Writer's thread only.
