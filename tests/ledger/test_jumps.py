@@ -82,3 +82,17 @@ def test_ids_left_out_later_are_a_gap_of_their_own() -> None:
     assert scene.reasons()[-1] == "sequence"
     [hole] = scene.missed.take_due(is_last=True)
     assert hole.gaps[0].reason == "sequence"
+
+
+def test_the_end_of_another_connection_does_not_hurry_ids_that_may_still_come() -> None:
+    scene = Counted()
+    scene.gaps.add(1, "trades", "B", "mids-B", spliced=False)
+    scene.gaps.connected(1, 2)
+    scene.go_on(10.03, 11, conn=1)
+    scene.number += 1  # brought a moment later, by the other one of two
+    scene.go_on(11, 11.01, conn=1)
+    scene.at(11.01).gaps.disconnected(1, "disconnect", "")
+    scene.at(11.02).row("A", 1, event_s=11.02)
+    scene.delivered.ids[0].insert(-1, scene.number - 1)
+    scene.go_on(11.03, 12, conn=1)
+    assert "sequence" not in scene.reasons()

@@ -15,7 +15,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tickwire.ledger.gaps import Gap, Moment, Place
@@ -77,19 +77,20 @@ class Jumps:
         self._good: dict[StreamState, _Look] = {}  # nothing is missing up to there
         self._doubted: dict[StreamState, _Look] = {}  # ids up to there may still come
 
-    def look(self, *, is_last: bool = False) -> None:
-        """Write the gaps of ids that have not come.
+    def look(self) -> None:
+        """Write the gaps of ids that have not come."""
+        self._look_at(self._index, is_last=False)
 
-        Parameters
-        ----------
-        is_last
-            Nothing more comes, as a connection has ended.
-        """
+    def end(self, streams: Iterable[StreamState]) -> None:
+        """Write the gaps of ids that have not come by the end of these streams' connection."""
+        self._look_at(streams, is_last=True)
+
+    def _look_at(self, streams: Iterable[StreamState], *, is_last: bool) -> None:
         if not self._counted:
             return
-        for stream in self._index:
+        for stream in streams:
             if stream.table == TABLE and not stream.channels.isdisjoint(self._counted):
-                self._look_at(stream, is_last=is_last)
+                self._look_at_one(stream, is_last=is_last)
 
     def silent(self, stream: StreamState, gap: Gap) -> None:
         """Note that a silence is a gap: where ids show what it has swallowed, that can be had."""
@@ -107,7 +108,7 @@ class Jumps:
         if good.since is stream.since and _jumps(good.ids, now.ids):
             self._holes.jumped(stream, gap, good.ids)
 
-    def _look_at(self, stream: StreamState, *, is_last: bool) -> None:
+    def _look_at_one(self, stream: StreamState, *, is_last: bool) -> None:
         good = self._good.get(stream)
         if good is not None and (stream.gap is not None or stream.since is not good.since):
             good = None
@@ -132,7 +133,7 @@ class Jumps:
             self._record(stream, good, until, n_missing)
         self._good[stream] = until
         if is_last and until is not now:
-            self._look_at(stream, is_last=True)
+            self._look_at_one(stream, is_last=True)
 
     def _now(self, stream: StreamState) -> _Look | None:
         found = self._index.rows(stream)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Position
 from tickwire.ledger.holes import Hole, Holes, Numbers
-from tickwire.ledger.index import StreamIndex, StreamName
+from tickwire.ledger.index import StreamIndex, StreamName, StreamState
 from tickwire.ledger.jumps import Jumps
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.leg_holes import LegHole, LegHoles
@@ -251,7 +251,7 @@ class StreamGaps:
         detail
             For a person.
         """
-        self._look_before_gaps()
+        self._look_before_gaps(self._index.of_key(session, key))
         for stream in self._index.of_key(session, key):
             stream.unanswered.add(key)
             if reason == REFUSED and stream.gap is not None and stream.gap.reason != REFUSED:
@@ -317,7 +317,7 @@ class StreamGaps:
         behind_since_ns
             Since when rows have been read late, where reading had been paused; wall time.
         """
-        self._look_before_gaps()
+        self._look_before_gaps(self._index.of_session(session))
         self._is_connected[session] = False
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)  # the connection may have ended an earlier gap
@@ -325,7 +325,7 @@ class StreamGaps:
 
     def stopped(self, session: int) -> None:
         """Note that a connection was closed because the feed stops."""
-        self._look_before_gaps()
+        self._look_before_gaps(self._index.of_session(session))
         self._silences.stopped(session)
 
     def aborted(self, session: int, *, behind_since_ns: int | None = None) -> None:
@@ -340,7 +340,7 @@ class StreamGaps:
         """
         if self._has_ended:
             return
-        self._look_before_gaps()
+        self._look_before_gaps(self._index.of_session(session))
         for stream in self._index.of_session(session):
             self._gaps.end_by_row(stream)
             if self._gaps.is_known(stream):
@@ -416,11 +416,11 @@ class StreamGaps:
         self._gaps.look_at_repeats()
         self.books.look()
 
-    def _look_before_gaps(self) -> None:
-        """Write what was missed before a gap that is about to open."""
+    def _look_before_gaps(self, streams: Iterable[StreamState]) -> None:
+        """Write what was missed before gaps of these streams that are about to open."""
         self._silences.look(at_once=True)
         if self._jumps is not None:
-            self._jumps.look(is_last=True)
+            self._jumps.end(streams)
 
     def hold(self, session: int) -> None:
         """Note that until now nothing of a session could be read, or only late."""
@@ -429,7 +429,7 @@ class StreamGaps:
     def end(self) -> None:
         """End what is open: the feed stops, and the next run begins where this one has ended."""
         self._has_ended = True
-        self._look_before_gaps()
+        self._look_before_gaps(self._index)
         for hole in self._leg_holes.take(self._ledger.monotonic(), is_last=True):
             self._declare(hole)
         self.books.look(is_last=True)
