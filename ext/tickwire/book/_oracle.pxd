@@ -37,6 +37,7 @@ cdef class BookOracle(Attachment):
     cdef object rule_of             # called with the codes of venue and channel of a new book
     cdef tw_watch** watches         # owned
     cdef int64_t n_watches
+    cdef dict watch_of              # the place of a book's watch, by the book's number
     cdef int32_t* first_of          # the first watch of a symbol and 1, by its code; 0: none
     cdef int64_t n_symbols
     cdef QuoteColumns rows

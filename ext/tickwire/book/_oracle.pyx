@@ -39,6 +39,7 @@ cdef class BookOracle(Attachment):
 
     def __cinit__(self, Ring ring not None, *, on_lag=None, bint commits=False, int64_t max_lag=0):
         self.found = []
+        self.watch_of = {}
 
     def __dealloc__(self):
         cdef int64_t number
@@ -95,6 +96,7 @@ cdef class BookOracle(Attachment):
         watch.symbol = symbol
         watch.next = self.first_of[symbol]
         self.watches[self.n_watches] = watch
+        self.watch_of[number] = self.n_watches
         self.n_watches += 1
         self.first_of[symbol] = <int32_t> self.n_watches
         return <int32_t> self.n_watches
@@ -193,11 +195,8 @@ cdef class BookOracle(Attachment):
         return None if watch == NULL else (watch.n_checked, watch.n_mismatched)
 
     cdef tw_watch* at(self, int64_t number) except? NULL:
-        cdef int64_t i
-        for i in range(self.n_watches):
-            if self.watches[i].number == number:
-                return self.watches[i]
-        return NULL
+        place = self.watch_of.get(number)
+        return NULL if place is None else self.watches[<int64_t> place]
 
     @property
     def n_checked(self):
