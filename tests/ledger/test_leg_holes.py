@@ -64,3 +64,32 @@ def test_connections_that_ended_long_ago_are_forgotten(holes: LegHoles) -> None:
         holes.completed(0, conn, conn * 10 * S)
         holes.left(0, conn, (conn * 10 + 5) * S)
     assert len(holes._others) < 20
+
+
+def test_many_holes_take_little_time(holes: LegHoles) -> None:
+    compared = 0
+
+    class Counting(LegHole):
+        def meets(self, other: LegHole) -> bool:
+            nonlocal compared
+            compared += 1
+            return super().meets(other)
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return self is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    n_gaps = 0
+    for tick in range(3000):
+        at_ns = 20 * S + tick * S // 100
+        for conn in (1, 2):
+            holes.wait(Counting(0, conn, at_ns + conn, at_ns + 100, "", at_ns))
+        if tick % 25 == 0:
+            n_gaps += len(holes.take(at_ns))
+    n_gaps += len(holes.take(60 * S, is_last=True))
+    assert n_gaps == 6000
+    assert compared <= 6000
+    assert not holes._known

@@ -11,6 +11,8 @@ Rules of this file
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import deque
 from dataclasses import dataclass
 
 NEVER = 2**62
@@ -55,8 +57,10 @@ class LegHoles:
     def __init__(self) -> None:
         # By session and connection: since when it brings all, and until when; wall time.
         self._others: dict[tuple[int, int], tuple[int, int]] = {}
-        self._waiting: list[LegHole] = []
-        self._past: list[LegHole] = []  # decided; another connection may still come to the place
+        self._waiting: deque[LegHole] = deque()
+        # By session and connection, in their order, the decided ones too: another connection may
+        # still come to the place.
+        self._known: dict[tuple[int, int], list[LegHole]] = {}
 
     def completed(self, session: int, conn: int, now_ns: int) -> None:
         """Note that a connection brings everything from now on; wall time."""
@@ -89,21 +93,30 @@ class LegHoles:
     def wait(self, hole: LegHole) -> None:
         """Keep a hole, until `take`."""
         self._waiting.append(hole)
+        self._known.setdefault((hole.session, hole.conn), []).append(hole)
 
     def take(self, now_ns: int, *, is_last: bool = False) -> list[LegHole]:
         """Give the holes that are gaps; by the monotonic clock, all of them at the end."""
-        if not self._waiting and not self._past:
-            return []
-        known = [*self._past, *self._waiting]
-        due = [each for each in self._waiting if is_last or now_ns - each.noted_ns >= WAIT_NS]
-        self._waiting = [each for each in self._waiting if each not in due]
-        self._past = [each for each in known if now_ns - each.noted_ns < 4 * WAIT_NS]
-        self._past = [each for each in self._past if each not in self._waiting]
-        return [each for each in due if not self._is_had(each, known)]
+        due = []
+        while self._waiting and (is_last or now_ns - self._waiting[0].noted_ns >= WAIT_NS):
+            due.append(self._waiting.popleft())
+        found = [each for each in due if not self._is_had(each)]
+        for key, known in list(self._known.items()):
+            n_old = bisect_right(known, now_ns - 4 * WAIT_NS, key=lambda each: each.noted_ns)
+            del known[:n_old]
+            if not known:
+                del self._known[key]
+        return found
 
-    def _is_had(self, hole: LegHole, known: list[LegHole]) -> bool:
+    def _is_had(self, hole: LegHole) -> bool:
         """Whether another connection has brought what is missing from one."""
         return any(
-            not any(each.conn == conn and each.meets(hole) for each in known)
-            for conn in self._beside(hole, SETTLED_NS)
+            not self._has_met(hole.session, conn, hole) for conn in self._beside(hole, SETTLED_NS)
         )
+
+    def _has_met(self, session: int, conn: int, hole: LegHole) -> bool:
+        """Whether a connection has a hole that may be of the same messages."""
+        known = self._known.get((session, conn), [])
+        # Those of a connection do not overlap: the first that has not ended before tells.
+        first = bisect_left(known, hole.since_ns - WAIT_NS, key=lambda each: each.until_ns)
+        return first < len(known) and known[first].meets(hole)
