@@ -113,7 +113,7 @@ def a_light_batch_is_as_it_was_where_pyarrow_fails() -> None:
 
 
 def a_wait_that_fails_is_noticed_and_none_waits() -> None:
-    """Where a ring has no memory to note who waits, who asks is told."""
+    """Where a ring has no memory to note who waits, the caller gets an error."""
 
     async def wait() -> None:
         import _testcapi
