@@ -147,7 +147,7 @@ def test_a_run_that_does_not_fit_into_a_ring_is_refused():
 async def test_a_feed_notes_every_row_on_either_loop(stage):
     load = TradeLoad(n_different=100, n_repeats=3)
     tape = load.record()
-    note = receivers._to_ring if stage is TO_RING else receivers._to_batch
+    note = receivers.note_publishes if stage is TO_RING else receivers._to_batch
     with OpenLoopServer(load) as server:
         plan = Plan(server.urls[0], (150, 300, 300), int(tape.ends[0]))
         reports = []

@@ -63,8 +63,8 @@ def test_a_replay_that_decodes_little_says_so(
     path, config = capture(tmp_path, *lines), write_config(tmp_path, source(), sinks="")
     done = tickwire("replay", path, config)
     assert done.returncode == 0
-    # A message that cannot be read is a line, and a gap.
-    of_messages = ("event=gap ", 'event="gap open"', 'event="not decoded"')
+    # A message that cannot be read is a line, and a gap; an unknown kind is a line, once.
+    of_messages = ("event=gap ", 'event="gap open"', 'event="not decoded"', "drift=unknown")
     told = [line for line in done.stderr.splitlines() if not any(e in line for e in of_messages)]
     totals, *warnings = told
     assert f"event=replayed capture=day.jsonl messages={len(lines)} " in totals
@@ -81,7 +81,8 @@ def test_a_good_replay_ends_with_its_totals_and_is_strict(tmp_path: Path) -> Non
     config = write_config(tmp_path, source(), sinks="")
     done = tickwire("replay", path, config, "--strict")
     assert done.returncode == 0
-    (line,) = done.stderr.splitlines()
+    drift, line = done.stderr.splitlines()
+    assert "drift=unknown" in drift
     assert "messages=200 unknown=1 errors=0" in line
     assert "rows=199 rows_trades=199" in line
 

@@ -167,7 +167,9 @@ class Drift:
             Its text.
         """
         if message is None:
-            self._note(UNKNOWN, "unknown", _shape_of(payload), payload)
+            shape = _shape_of(payload)
+            if shape:  # what is no JSON is no kind of message: it is quarantined, and said there
+                self._note(UNKNOWN, "unknown", shape, payload)
             return
         known = self._known.get(message)
         if known is None:
@@ -220,11 +222,11 @@ def drifts_of(
 
 
 def _shape_of(payload: bytes) -> str:
-    """Tell a kind of message from others: its keys, and what its short texts begin with."""
+    """Tell a kind of message from others: its keys, and its short texts; empty for no JSON."""
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):
-        return "no JSON"
+        return ""
     if not isinstance(document, dict):
         return type(document).__name__
     words = [
