@@ -1,7 +1,7 @@
 """Imported last by the server that forks programs: what stands then stays, and is not collected.
 
-A collection in a forked process would write to, and so copy, the pages of everything imported. At its
-end all is collected: libraries complain of objects that are left then.
+A collection in a forked process would write to, and so copy, the pages of everything imported. At
+its end all is collected: libraries complain of objects that are left then.
 """
 
 import atexit
