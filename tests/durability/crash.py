@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,11 +174,10 @@ def _read_ipc(folder: Path) -> object:
 
     batches = []
     for path in sorted(folder.glob("*.arrows")):
-        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-            try:
-                batches += list(reader)
-            except pa.ArrowInvalid:  # a torn tail
-                continue
+        # A kill leaves a torn tail; what was written before it is read.
+        with suppress(pa.ArrowInvalid, OSError), pa.OSFile(str(path)) as file:
+            for batch in pa.ipc.open_stream(file):
+                batches.append(batch)  # noqa: PERF402 - those before the tail count
     return pa.Table.from_batches(batches).unify_dictionaries()
 
 
