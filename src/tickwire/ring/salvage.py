@@ -24,6 +24,7 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 
+from tickwire.ring._block import DTYPES
 from tickwire.ring.files import boot_id, layout_hash, read_manifest
 from tickwire.schema import ARROW_TYPES, NULLS, Kind, Table
 
@@ -56,17 +57,6 @@ _COLUMN = np.dtype(
 _MAGIC, _VERSION = b"twring\r\n", 4
 _WORDS_AT, _WORDS_PER_LINE, _WORD_LINES = 64, 8, 4  # cursor, floor, skipped, lap
 _GATES, _GATE_FREE, _N_RECENT = 64, 2**63 - 1, 4  # of a gate's words the first and this one
-_STORED = {
-    Kind.I64: "<i8",
-    Kind.I32: "<i4",
-    Kind.F64: "<f8",
-    Kind.TS: "<i8",
-    Kind.BOOL: "u1",
-    Kind.CODE16: "<i2",
-    Kind.CODE32: "<i4",
-    Kind.TEXT: "<i8",
-    Kind.BINARY: "<i8",
-}
 # ext/tickwire/ring/dictionary.h
 _DICTIONARY_HEADER_BYTES = 64
 _SUM_START, _SUM_FACTOR, _SUM_MASK = 0xCBF29CE484222325, 0x100000001B3, 2**64 - 1
@@ -296,7 +286,7 @@ def _read_ring(
 
 def _stored(block: _Array, rows: int, entry: np.void) -> _Stored:
     kind = Kind(int(entry["kind"]))
-    dtype = np.dtype(_STORED[kind])
+    dtype = DTYPES[kind]
     offset, valid_at = int(entry["offset"]), int(entry["valid_offset"])
     arena_at = int(entry["arena_offset"])
     return _Stored(
