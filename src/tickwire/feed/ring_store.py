@@ -29,6 +29,7 @@ from tickwire.ring import (
     earlier_starts,
     read_manifest,
     read_rings,
+    ring_file,
 )
 from tickwire.schema import Table
 from tickwire.store import Spill, folder_name
@@ -187,7 +188,7 @@ class RingStore:
     def _refuse(self, folder: Path, rings: dict[str, OldRing], table: str, error: Damaged) -> None:
         """Set a ring aside for all sinks."""
         del rings[table]
-        self._set_aside(folder, f"{folder_name(table)}.ring", str(error))
+        self._set_aside(folder, ring_file(table), str(error))
 
     def _set_aside(self, folder: Path, name: str, why: str) -> None:
         """Keep a file, or a whole folder, under another name, and say so."""

@@ -10,7 +10,7 @@ from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
 from tickwire.ring.drop import Drop, Loss
-from tickwire.ring.files import RingFiles, RingMemory, earlier_starts, read_manifest
+from tickwire.ring.files import RingFiles, RingMemory, earlier_starts, read_manifest, ring_file
 from tickwire.ring.salvage import Damaged, OldRing, read_rings
 from tickwire.ring.stream import TIMELY, Silence, Stream
 
@@ -35,4 +35,5 @@ __all__ = [
     "earlier_starts",
     "read_manifest",
     "read_rings",
+    "ring_file",
 ]

@@ -104,7 +104,7 @@ class RingFiles:
             dictionaries = Dictionaries(allocate=self._allocate_values)
             blocks = {}
             for name, (table, rows, seq_base) in tables.items():
-                allocate = partial(self._allocate, f"{quote(name, safe='')}.ring")
+                allocate = partial(self._allocate, ring_file(name))
                 blocks[name] = Block(table, rows, seq_base, allocate)
                 for column in table.columns:
                     if column.kind in (Kind.CODE16, Kind.CODE32):
@@ -120,7 +120,7 @@ class RingFiles:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _allocate_values(self, name: str, n_bytes: int) -> int:
-        return self._allocate(f"{quote(name, safe='')}.dictionary", n_bytes)
+        return self._allocate(dictionary_file(name), n_bytes)
 
     def _allocate(self, name: str, n_bytes: int) -> int:
         path = self.folder / name
@@ -181,6 +181,16 @@ def earlier_starts(root: Path) -> Iterable[Path]:
     if not root.is_dir():
         return []
     return sorted(each for each in root.iterdir() if _NUMBER.fullmatch(each.name))
+
+
+def ring_file(table: str) -> str:
+    """Give the name of the file of a table's ring."""
+    return f"{quote(table, safe='')}.ring"
+
+
+def dictionary_file(column: str) -> str:
+    """Give the name of the file of a column's dictionary."""
+    return f"{quote(column, safe='')}.dictionary"
 
 
 def layout_hash(layout: bytes) -> str:

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 
 from tickwire.ring._block import DTYPES
-from tickwire.ring.files import boot_id, layout_hash, read_manifest
+from tickwire.ring.files import boot_id, dictionary_file, layout_hash, read_manifest, ring_file
 from tickwire.schema import ARROW_TYPES, NULLS, Kind, Table
 
 BATCH_ROWS = 65_536
@@ -229,13 +228,13 @@ def read_rings(folder: Path) -> tuple[dict[str, OldRing], dict[str, str]]:
     damaged: dict[str, str] = {}
     dictionaries: dict[str, pa.StringArray] = {}
     for name, max_values in manifest["dictionaries"].items():
-        path = folder / f"{quote(name, safe='')}.dictionary"
+        path = folder / dictionary_file(name)
         try:
             dictionaries[name] = _read_dictionary(path, int(max_values))
         except (*_CANNOT_BE, Damaged, pa.ArrowException) as error:
             damaged[path.name] = _line(error)
     for table, layout in manifest["rings"].items():
-        path = folder / f"{quote(table, safe='')}.ring"
+        path = folder / ring_file(table)
         try:
             rings[table] = _read_ring(path, table, layout, dictionaries)
         except (*_CANNOT_BE, Damaged, pa.ArrowException) as error:
