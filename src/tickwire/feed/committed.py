@@ -82,7 +82,9 @@ class Committed:
 
     def declare_losses(self, sinks: Iterable[Sink]) -> None:
         """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
-        for sink in () if self._rings is not None else sinks:
+        if self._rings is not None:
+            return
+        for sink in sinks:
             if sink.name in self._declared or not sink.rows_left:
                 continue
             for table, n_safe in self._safe_rows([sink]).items():
