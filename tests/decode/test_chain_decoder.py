@@ -98,6 +98,22 @@ def test_a_book_may_begin_with_any_message(begin: str, after_a_hole: list[int]) 
         assert feed.seqs(book("delta", u=20), book("delta", u=21)) == [20, 21]
 
 
+def test_what_a_book_begins_with_is_a_snapshot_in_its_rows() -> None:
+    def flags(feed: Chained, *numbers: int) -> list[bool]:
+        for number in numbers:
+            assert feed.offer(book("delta", u=number))
+        return [row["is_snapshot"] for row in feed.take("book")]
+
+    first = Chained("counted", "first_message")
+    assert flags(first, 5, 6) == [True, False]
+    first.follower.reset(0)
+    assert flags(first, 20, 21) == [True, False]
+    assert flags(Chained("counted", "empty"), 5, 6, 9, 10) == [True, False, True, False]
+    restarted = Chained("counted", spec={"restart": 1})
+    assert restarted.seqs(book("snapshot", u=7)) == [7]
+    assert flags(restarted, 8, 1, 2) == [False, True, False]
+
+
 def counted(number: int | None, **content: Any) -> str:
     numbers = {} if number is None else {"n": number}
     return json.dumps(content | numbers)

@@ -22,6 +22,7 @@ cdef class ChainDecoder:
     cdef const uint8_t* key_text    # borrowed from it
     cdef size_t n_key
     cdef tw_ring* ring              # of the table `book`
+    cdef int snapshot_column
     cdef int side_column
     cdef int price_column
     cdef int size_column
@@ -45,6 +46,7 @@ cdef class ChainDecoder:
 
     cdef int64_t value(self, int32_t register) noexcept nogil
     cdef bint count_on(self, Connection connection, int64_t count) noexcept nogil
+    cdef void mark_snapshot(self) noexcept nogil
     cdef bint verify(
         self, RouteOp* route, int32_t symbol, bint is_snapshot, const uint8_t* payload, size_t n
     ) noexcept nogil

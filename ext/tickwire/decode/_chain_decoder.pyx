@@ -8,6 +8,8 @@ Rules of this file
 - The digits of a checksum are learned from a message's text where they are not known, and once
   more where a checksum does not match: a symbol's numbers may get more decimals. Nothing of it
   happens for a message that matches.
+- A message that a book begins with has `is_snapshot` in its rows, also where the venue does not
+  say so: what was known before is gone.
 """
 
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -65,6 +67,7 @@ cdef class ChainDecoder:
         for number, table in enumerate(program.tables):
             if table.name == "book":
                 self.ring = targets.at[<int>number]
+                self.snapshot_column = table.index("is_snapshot")
                 self.side_column = table.index("side")
                 self.price_column = table.index("price")
                 self.size_column = table.index("size")
@@ -170,6 +173,7 @@ cdef class ChainDecoder:
         cdef int32_t symbol = <int32_t>self.value(route.splice_symbol)
         cdef bint is_snapshot = route.splice_is_snapshot
         cdef Delta delta
+        cdef int64_t n_begun = self.follower.n_begun
         self.admitted = -1
         if not self.stage.is_allowed(symbol):
             return True     # it has no rows, and no book
@@ -183,6 +187,9 @@ cdef class ChainDecoder:
         ) != ADMIT:
             self.stage.rollback(route)
             return False
+        if not is_snapshot and self.follower.n_begun != n_begun:
+            is_snapshot = True      # the book begins with it, whatever it calls itself
+            self.mark_snapshot()
         if self.checksums is None or self.verify(route, symbol, is_snapshot, payload, n):
             # Connections have a snapshot each: that of one is no copy of another's.
             self.admitted = -1 if is_snapshot else symbol
@@ -190,6 +197,15 @@ cdef class ChainDecoder:
         self.follower.mismatch(symbol)
         self.stage.rollback(route)
         return False
+
+    cdef void mark_snapshot(self) noexcept nogil:
+        cdef int64_t row
+        cdef uint8_t* flags
+        if self.ring == NULL:
+            return
+        flags = <uint8_t*>self.ring.columns[self.snapshot_column].values
+        for row in range(self.ring.message_start, self.ring.head):
+            flags[row & self.ring.mask] = 1
 
     cdef bint verify(
         self, RouteOp* route, int32_t symbol, bint is_snapshot, const uint8_t* payload, size_t n
