@@ -46,6 +46,26 @@ def of_perf(lines: Iterable[str]) -> Counter[Stack]:
     return found
 
 
+def libraries_of(lines: Iterable[str]) -> Counter[str]:
+    """Count whose code each sample was in, of what `perf script` prints without stacks."""
+    return Counter(_owner(match[2]) for match in map(PERF_FRAME.match, lines) if match is not None)
+
+
+def _owner(file: str) -> str:
+    """Give whose a file of machine code is: a room of tickwire, a package, Python, Linux."""
+    path = PurePath(file)
+    if file.startswith("[") or path.suffix == ".ko":
+        return "Linux" if file != "[unknown]" else file
+    if "tickwire" in path.parts:
+        return f"tickwire.{path.parent.name}"
+    if "site-packages" in path.parts:
+        package = path.parts[path.parts.index("site-packages") + 1]
+        return package.partition(".")[0]
+    if "lib-dynload" in path.parts or re.match(r"(lib)?python", path.name):
+        return "Python"
+    return path.name.partition(".")[0]
+
+
 def _perf_name(symbol: str, file: str) -> str:
     path = PurePath(file)
     if symbol == "[unknown]":

@@ -1,6 +1,7 @@
 """The benchmark of paced messages: every pipeline's answer, the gates' arithmetic, the tables."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from benchmarks.paced.__main__ import main
 from benchmarks.paced.busy import BUSY, SPINNING, measure_busy
 from benchmarks.paced.gates import BUSY_GATE, GATED_RATES, GATES, PacedGate, compare, judge
 from benchmarks.paced.plan import BATCHES, ORJSON, PIPELINES, RECV, TO_RING
+from benchmarks.paced.where import main as where
+from benchmarks.paced.where import table
+from benchmarks.profiling import perf_works
 
 from tickwire.bench.arrivals import Arrivals
 from tickwire.bench.open_loop import StretchReport
@@ -122,3 +126,38 @@ def test_a_choice_that_leaves_nothing_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--pipeline", "no such"])
     assert "nothing is left" in capsys.readouterr().err
+
+
+def test_where_the_cpu_goes_is_a_table_of_libraries():
+    found = {
+        "a": Counter({"Linux": 2_000, "Python": 500, "libm": 10}),
+        "b": Counter({"Linux": 1_000, "uvloop": 700}),
+    }
+    assert table(found).splitlines() == [
+        "| CPU, us per message | a | b |",
+        "|---|---|---|",
+        "| all | 2.51 | 1.70 |",
+        "| Linux | 2.00 | 1.00 |",
+        "| uvloop | 0.00 | 0.70 |",
+        "| Python | 0.50 | 0.00 |",
+        "| others | 0.01 | 0.00 |",
+    ]
+
+
+@pytest.mark.thorough
+def test_where_the_cpu_goes_is_seen_of_a_whole_run_or_refused(capsys):
+    worked = where(["--rate", "1000", "--seconds", "0.5", "--pipeline", "for rows"])
+    said = capsys.readouterr()
+    if perf_works():
+        assert worked == 0
+        assert "| tickwire.decode |" in said.out
+    else:
+        assert worked == 1
+        assert said.err.startswith("benchmarks.paced.where: perf is missing or may not sample")
+
+
+@pytest.mark.parametrize("bad", [["--pipeline", "nobody"], ["--rate", "1e9"]])
+def test_where_takes_what_can_be_measured(bad, capsys):
+    with pytest.raises(SystemExit):
+        where(bad)
+    assert "error:" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from benchmarks.decode.payloads import CASES
 from benchmarks.flamegraph import group_of, spent_itself, svg
-from benchmarks.stacks import of_perf, of_spy
+from benchmarks.stacks import libraries_of, of_perf, of_spy
 
 from benchmarks import busy_feed, in_process, lines, profiling
 
@@ -53,6 +53,23 @@ def test_perf_loses_its_way_outside_of_tickwire() -> None:
         ("readv", "[k] vfs_readv", "[k] _copy_to_iter"): 1,
         ("PyObject_Vectorcall", "decode._walk.Walker.walk", "decode._steps.tw_run_avx2"): 2,
     }
+
+
+def test_a_sample_without_its_stack_belongs_to_whose_code_it_was_in() -> None:
+    lines = [
+        "  ffffffff81 _copy_to_iter ([kernel.kallsyms])",
+        f"  71c0 tw_run_avx2 ({TICKWIRE}/decode/_steps.cpython-311-x86_64-linux-gnu.so)",
+        "  1aaa PyObject_Vectorcall (/usr/lib/libpython3.11.so.1.0)",
+        "  1aab _PyEval_EvalFrameDefault (/opt/bin/python3.11)",
+        "  1aac sock_recv_into (/usr/lib/python3.11/lib-dynload/_socket.cpython-311.so)",
+        "  7f1 epoll_wait (/usr/lib/libc.so.6)",
+        "  7f2 run (/x/lib/python3.11/site-packages/uvloop/loop.cpython-311.so)",
+        "  7f3 dumps (/x/lib/python3.11/site-packages/orjson/orjson.cpython-311.so)",
+        "not a sample",
+    ]
+    assert libraries_of(lines) == {
+        "Linux": 1, "tickwire.decode": 1, "Python": 3, "libc": 1, "uvloop": 1, "orjson": 1
+    }  # fmt: skip
 
 
 def test_of_py_spy_the_steady_part_is_kept() -> None:
