@@ -1,15 +1,15 @@
 """Where the CPU of a paced message goes: `python -m benchmarks.paced.where --rate 1000`.
 
 perf samples the receiver's process while a stretch comes in; each sample belongs to whose code the
-processor was in: Linux, Python, the loop, a room of tickwire, another library. Shares times the CPU
-per message, by the kernel's own count of that stretch, give microseconds per message, pipelines side
-by side.
+processor was in: Linux, Python, the loop, a room of tickwire, another library. Shares times the
+CPU per message, by the kernel's own count of that stretch, give microseconds per message, pipelines
+side by side.
 
 Rules of this file
 ------------------
 - perf starts when the warm-up has been reported and stops before the stretch is, from inside the
-  receiver's process, so that nothing but the stretch is sampled. What starting it costs that process
-  is in the figure: some milliseconds in a stretch of seconds.
+  receiver's process, so that nothing but the stretch is sampled. What starting it costs that
+  process is in the figure: some milliseconds in a stretch of seconds.
 - Answers are checked as in the benchmark itself.
 """
 
