@@ -89,6 +89,7 @@ class Exchange:
         self.serves_snapshots = threading.Event()
         self.serves_snapshots.set()
         self.requests: list[dict[str, Any]] = []
+        self.paths: list[str] = []  # of the connections
         self.ws_url = ""
         self.rest_url = ""
         self._lock = threading.Lock()
@@ -97,6 +98,8 @@ class Exchange:
         with self._lock:
             number = self.n_connections
             self.n_connections += 1
+            assert connection.request is not None
+            self.paths.append(connection.request.path)
         with suppress(ConnectionClosed):
             self._answer_all(connection)
             for payload in self.plays[min(number, len(self.plays) - 1)]:

@@ -16,6 +16,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from tickwire.capture import Recorder
+from tickwire.feed.addresses import address_by
 from tickwire.feed.books import Books, fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
@@ -107,6 +108,7 @@ class LiveSource:
             breakers=breakers,
             failures=self._failures,
             rests=self._metrics.histogram("rest_to_read_seconds"),
+            address=address_by(self.plan, rest),
             recorder=self._recorder,
         )
         self._next_conn = next_conn

@@ -136,8 +136,9 @@ class SessionConnection:
         handler = cast(Handler, self.handler)
         if self._settings.recorder is not None:
             handler = self._settings.recorder.recorded(handler, self.conn, url)
+        address = self._settings.address
         connection = await open_connection(
-            url,
+            url if address is None else await address(url),
             handler,
             options,
             compression=self._offer(),

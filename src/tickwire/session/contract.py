@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -72,6 +73,8 @@ class SessionSettings:
         How long a connection must have been fully subscribed to have been well.
     rests
         Gets how long connections rested before a read, where the source coalesces them.
+    address
+        Gives the URL to connect to instead of an endpoint's, each time anew; None: it is the same.
     recorder
         Records messages; None: nothing does.
     rng
@@ -90,6 +93,7 @@ class SessionSettings:
     unreachable_delay_s: float = 3.0
     healthy_s: float = HEALTHY_S
     rests: Histogram | None = None
+    address: Callable[[str], Awaitable[str]] | None = None
     recorder: MessageRecorder | None = None
     rng: random.Random | None = None
     clock: Clock = time.monotonic

@@ -12,6 +12,7 @@ from tickwire.venues._planning import LISTED, channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
     Backfill,
+    Before,
     Channel,
     Heartbeat,
     InstrumentQuery,
@@ -24,6 +25,7 @@ from tickwire.venues.base import (
 __all__ = [
     "LISTED",
     "Backfill",
+    "Before",
     "Channel",
     "Heartbeat",
     "Instrument",

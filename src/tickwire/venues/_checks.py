@@ -60,6 +60,10 @@ def _mistakes(venue: Venue) -> Iterator[str]:
             yield f"{name}: should be a function"
     if venue.instruments is not None and not venue.rest_url:
         yield "rest_url: is required with instruments"
+    if venue.before is not None and not venue.rest_url:
+        yield "rest_url: is required with before"
+    if venue.before is not None and not venue.before.path.startswith("/"):
+        yield f"before.path: is {venue.before.path!r}, should begin with /"
     if isinstance(venue.hello, str) or not all(
         each and isinstance(each, str) for each in venue.hello
     ):

@@ -1,10 +1,39 @@
 """The keys of messages as their venues sent them when they were verified; see `Venue.fields`.
 
-`tickwire venue fields` wrote it, of messages with at least 20 frames.
+`tickwire venue fields` wrote it, of messages with at least 20 frames; of OKX's there are
+fewer, and what Binance has added since its frames were recorded (`st`, `ps`) is optional.
 """
 
 from __future__ import annotations
 
+BINANCE = {
+    "aggTrade": (
+        "data.E", "data.M?", "data.T", "data.a", "data.e", "data.f", "data.l", "data.m", "data.p",
+        "data.q", "data.s", "stream",
+    ),
+    "bookTicker": ("data.A", "data.B", "data.a", "data.b", "data.s", "data.u", "stream"),
+    "depth@100ms": (
+        "data.E", "data.U", "data.a", "data.b", "data.e", "data.s", "data.u", "stream",
+    ),
+    "trade": (
+        "data.E", "data.M?", "data.T", "data.e", "data.m", "data.p", "data.q", "data.s", "data.t",
+        "stream",
+    ),
+}  # fmt: skip
+BINANCE_FUTURES = {
+    "bookTicker": (
+        "data.A", "data.B", "data.E", "data.T", "data.a", "data.b", "data.e", "data.ps?", "data.s",
+        "data.st?", "data.u", "stream",
+    ),
+    "depth@0ms": (
+        "data.E", "data.T", "data.U", "data.a", "data.b", "data.e", "data.ps?", "data.pu", "data.s",
+        "data.st?", "data.u", "stream",
+    ),
+    "market trade": (
+        "data.E", "data.T", "data.X", "data.e", "data.m", "data.p", "data.ps?", "data.q", "data.s",
+        "data.st?", "data.t", "stream",
+    ),
+}  # fmt: skip
 BYBIT = {
     "kline": (
         "data[].close", "data[].confirm", "data[].end", "data[].high", "data[].interval",
@@ -52,5 +81,26 @@ KRAKEN = {
     "book": (
         "channel", "data[].asks[].price", "data[].asks[].qty", "data[].bids[].price",
         "data[].bids[].qty", "data[].checksum", "data[].symbol", "data[].timestamp", "type",
+    ),
+}  # fmt: skip
+OKX = {
+    "bbo-tbt": (
+        "arg.channel", "arg.instId", "data[].asks", "data[].bids", "data[].seqId", "data[].ts",
+    ),
+    "books snapshot": (
+        "action", "arg.channel", "arg.instId", "data[].asks", "data[].bids", "data[].checksum?",
+        "data[].prevSeqId", "data[].seqId", "data[].ts",
+    ),
+    "books update": (
+        "action", "arg.channel", "arg.instId", "data[].asks", "data[].bids", "data[].checksum?",
+        "data[].prevSeqId", "data[].seqId", "data[].ts",
+    ),
+    "books5": (
+        "arg.channel", "arg.instId", "data[].asks", "data[].bids", "data[].instId?",
+        "data[].seqId?", "data[].ts",
+    ),
+    "trades": (
+        "arg.channel", "arg.instId", "data[].count", "data[].instId", "data[].px", "data[].seqId?",
+        "data[].side", "data[].source?", "data[].sz", "data[].tradeId", "data[].ts",
     ),
 }  # fmt: skip

@@ -259,6 +259,26 @@ class InstrumentQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """A REST request before each connection, whose answer says where to connect.
+
+    Parameters
+    ----------
+    path
+        Path and query.
+    read
+        Gives the URL of the answer. What begins with `?` or `/` is put to the endpoint's own:
+        `?token=...`. What it raises means that the answer is none.
+    body
+        JSON to ask with, by POST; None: asked by GET.
+    """
+
+    path: str
+    read: Callable[[bytes], str]
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """An exchange, declared.
 
@@ -307,6 +327,8 @@ class Venue:
     frames
         How it packs whole messages into binary frames: `gzip` (RFC 1952) or `deflate` (RFC 1951).
         Text frames are always plain.
+    before
+        The request that says where to connect; None: to the endpoints as they are.
     hello
         Texts to send first on every connection, before anything is subscribed to. What the venue
         answers need not name a subscription.
@@ -346,6 +368,7 @@ class Venue:
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     compression: bool = False
     frames: Literal["plain", "gzip", "deflate"] = "plain"
+    before: Before | None = None
     hello: tuple[str, ...] = ()
     verified: str | None = ""
     unverified: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from tickwire.venues import _fields
 from tickwire.venues._binance import (
     Market,
     aliases,
@@ -126,6 +127,7 @@ SPOT = Venue(
     aliases=partial(aliases, SPOT_MARKET),
     extras=EXTRAS,
     verified="2026-11-22",
+    fields=_fields.BINANCE,
 )
 
 # 500 levels weigh 10, 100 weigh 5, 50 weigh 2.
@@ -168,6 +170,7 @@ USDM = Venue(
     aliases=partial(aliases, USDM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",
+    fields=_fields.BINANCE_FUTURES,
 )
 
 COINM = Venue(
@@ -193,6 +196,7 @@ COINM = Venue(
     aliases=partial(aliases, COINM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",
+    fields=_fields.BINANCE_FUTURES,
 )
 
 VENUES = (SPOT, USDM, COINM)

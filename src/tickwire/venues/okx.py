@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tickwire.errors import ConfigError
+from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, in_band, linked
 from tickwire.venues._okx_instruments import instruments, spell
 from tickwire.venues._okx_messages import CANDLES, EXTRAS, MESSAGES
@@ -122,6 +123,7 @@ OKX = Venue(
     extras=EXTRAS,
     verified="2026-08-24",
     unverified=("tickers", "liquidations"),  # mark-price and open-interest of the first
+    fields=_fields.OKX,
 )
 
 VENUES = (OKX,)
