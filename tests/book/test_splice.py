@@ -137,6 +137,35 @@ def test_a_break_makes_the_symbol_wait_again_and_tells() -> None:
     assert splice.offer(7, 14, 15, 13) == "admit"
 
 
+def test_who_listens_is_called_once_for_a_wait_and_for_a_break() -> None:
+    splice = BookSplice("first_is_next")
+    told: list[str] = []
+    splice.listen(lambda: told.append("waits"))
+    assert splice.offer(0, 1, 5, 0) == "hold"
+    assert splice.offer(1, 1, 5, 0) == "hold"  # told once
+    assert told == ["waits"]
+    splice.snapshot(7, 10)
+    splice.listen(lambda: told.append("broken"))
+    assert splice.offer(7, 11, 12, 10) == "admit"
+    assert told == ["waits"]
+    assert splice.offer(7, 14, 15, 13) == "hold"
+    assert told == ["waits", "broken"]
+    splice.listen(None)
+    assert splice.offer(2, 1, 5, 0) == "hold"
+    assert told == ["waits", "broken"]
+
+
+def test_a_hole_that_another_connection_may_fill_is_told() -> None:
+    splice = BookSplice("first_is_next")
+    splice.is_shared = True
+    splice.snapshot(0, 10)
+    assert splice.offer(0, 11, 12, 10) == "admit"
+    told: list[str] = []
+    splice.listen(lambda: told.append("hole"))
+    assert splice.offer(0, 14, 15, 13) == "hold"
+    assert (told, splice.n_ahead) == (["hole"], 1)
+
+
 def test_a_snapshot_older_than_what_is_held_does_not_fit() -> None:
     splice = BookSplice("first_is_next")
     assert splice.fits(0, 1)  # nothing is held yet

@@ -111,6 +111,31 @@ class Scene:
             await asyncio.sleep(0.001)
 
 
+def test_nobody_looks_while_nothing_happens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        scene = Scene()
+        looks = 0
+        look = scene.books.look
+
+        def counted() -> list[str]:
+            nonlocal looks
+            looks += 1
+            return look()
+
+        monkeypatch.setattr(scene.books, "look", counted)
+        async with scene.fetching(ScriptedRest(snapshot(7))):
+            await asyncio.sleep(0.3)
+            assert looks == 1
+            scene.send((1, 5), (6, 10))
+            await asyncio.wait_for(scene.until_rows(2), 30)
+            await asyncio.sleep(0.1)
+            n_looks = looks
+            await asyncio.sleep(0.2)
+            assert looks == n_looks <= 5
+
+    run(play())
+
+
 def test_the_snapshot_comes_first_then_the_deltas_that_were_held(run: Run) -> None:
     async def play() -> None:
         scene = Scene()

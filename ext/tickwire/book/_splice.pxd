@@ -39,6 +39,8 @@ cdef class BookSplice:
     cdef const Rule* compare        # static
     cdef SymbolState* symbols       # owned; indexed by symbol code
     cdef int64_t n_symbols
+    cdef object on_news             # called when a symbol waits, or a chain breaks; once
+    cdef bint is_heard              # it is no None, and was not called
 
     cdef int admit(self, int32_t symbol, const Delta* delta) noexcept nogil
     # What `admit` said HOLD to. The payload is copied by the caller.
@@ -52,6 +54,7 @@ cdef class BookSplice:
     cdef int settle(self, HeldDelta held) except -1
     cdef int discard(self, HeldDelta held) except -1
 
+    cdef void tell(self) noexcept nogil
     cdef bint grow(self, int64_t n) noexcept nogil
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil
     cdef int await_other(self, SymbolState* state) noexcept nogil

@@ -65,6 +65,8 @@ cdef class BookSplice:
         self.releasing = {}
         self.symbols = NULL
         self.n_symbols = 0
+        self.on_news = None
+        self.is_heard = False
 
     def __dealloc__(self):
         free(self.symbols)
@@ -84,10 +86,18 @@ cdef class BookSplice:
         self.n_symbols = size
         return True
 
+    cdef void tell(self) noexcept nogil:
+        """Call who listens: once."""
+        if self.is_heard:
+            self.is_heard = False
+            with gil:
+                self.on_news()
+
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil:
         if state.phase != Phase.WAITING:
             state.phase = Phase.WAITING
             self.n_waiting += 1
+            self.tell()
         return Admit.HOLD
 
     cdef int admit(self, int32_t symbol, const Delta* delta) noexcept nogil:
@@ -134,6 +144,7 @@ cdef class BookSplice:
             state.is_ahead = True
             state.ahead_id = state.last_id
             state.ahead_ns = tw_mono_ns()
+            self.tell()
         return Admit.HOLD
 
     cdef void catch_up(self, SymbolState* state) noexcept nogil:
@@ -147,6 +158,20 @@ cdef class BookSplice:
             state.n_missing = missing_ids(state.last_id, delta)
             self.n_breaks += 1
         self.await_snapshot(state)
+
+    # From Python.
+
+    def listen(self, on_news):
+        """Have `on_news` called when a symbol waits or its chain has a hole, from now on; once.
+
+        Parameters
+        ----------
+        on_news
+            Called without arguments, in the thread that decodes, in the middle of a message: short.
+            None: no more.
+        """
+        self.on_news = on_news
+        self.is_heard = on_news is not None
 
     def give_up_holes(self, int64_t wait_ns):
         """Break the chains whose hole no connection has filled in some time.

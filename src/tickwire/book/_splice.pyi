@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Literal, Self, final
 
 from tickwire.book._held import HeldDeltas
@@ -25,6 +26,8 @@ class BookSplice:
     @property
     def n_releasing(self) -> int:
         """Symbols that have their snapshot and whose held deltas are not published yet."""
+    def listen(self, on_news: Callable[[], object] | None) -> None:
+        """Have it called when a symbol waits or its chain has a hole, from now on; once."""
     def doubt(self, symbol: int) -> bool:
         """Break the chain of a symbol whose book was found to be wrong by other means."""
     def offer(

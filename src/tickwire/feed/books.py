@@ -13,6 +13,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -168,6 +169,15 @@ class Books:
         splice = self._splice
         return splice.n_breaks != self._n_breaks_seen or splice.n_waiting != self._n_waiting_seen
 
+    def listen(self, on_news: Callable[[], object] | None) -> None:
+        """Have `on_news` called when a look may find something, from now on; once."""
+        self._splice.listen(on_news)
+
+    @property
+    def next_look_s(self) -> float | None:
+        """When a look may find something that nothing tells: a hole that was not filled in time."""
+        return LOOK_S if self._splice.n_ahead else None
+
     def look(self) -> list[str]:
         """Note broken chains and new waits; give the symbols that wait for a snapshot."""
         if self._splice.n_ahead:
@@ -286,16 +296,25 @@ async def fetch_books(books: Books, rest: Rest, rest_url: str) -> None:
         What requests are made with; see `request_url`.
     """
     fetching: dict[str, ManagedTask[None]] = {}
+    news = asyncio.Event()
     try:
         while True:
+            news.clear()
+            books.listen(news.set)  # before the look: what it does not see calls
             for symbol in books.look():
                 task = fetching.get(symbol)
                 if task is None or task.done():
                     if task is not None:
                         task.result()
-                    fetching[symbol] = spawn(symbol, _fetch(books, rest, rest_url, symbol))
-            await asyncio.sleep(LOOK_S)
+                    task = spawn(symbol, _fetch(books, rest, rest_url, symbol))
+                    task.add_done_callback(lambda _task: news.set())  # it may wait again
+                    fetching[symbol] = task
+            await asyncio.sleep(LOOK_S)  # many begin to wait at once
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(books.next_look_s):
+                    await news.wait()
     finally:
+        books.listen(None)
         await cancel_all(fetching.values())
 
 
