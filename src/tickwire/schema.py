@@ -75,6 +75,9 @@ UNITS = {
     "contract_size": "base currency; quote currency where inverse",
     "decimals": "decimals of a price",
     "expiry": _TIME,
+    **dict.fromkeys(("bid_ts", "ask_ts"), _TIME),
+    "spread": _PRICE,
+    "age_ns": "ns since the older side came",
     "order_count": "orders",
     "trade_count": "trades",
     "level": "levels that are better",
@@ -274,6 +277,24 @@ TABLES: dict[str, Table] = {
             Column("venue_seq", Kind.I64, nullable=True),
         ),
         _table(
+            "nbbo",
+            Column("instrument", Kind.CODE16),
+            *(
+                column
+                for side in ("bid", "ask")
+                for column in (
+                    *_floats(f"{side}_price", f"{side}_size", nullable=True),
+                    Column(f"{side}_venue", Kind.CODE16, nullable=True),
+                    Column(f"{side}_ts", Kind.TS, nullable=True),
+                )
+            ),
+            Column("spread", Kind.F64, nullable=True),
+            Column("crossed", Kind.BOOL),
+            Column("age_ns", Kind.I64, nullable=True),
+            Column("left_out", Kind.CODE16, nullable=True),
+            has_source=False,
+        ),
+        _table(
             "instruments",
             Column("name", Kind.TEXT, text_bytes=16),
             Column("kind", Kind.CODE16, nullable=True),
@@ -320,6 +341,6 @@ TABLES: dict[str, Table] = {
 # Written by the feed itself, not by a venue's messages.
 SYSTEM_TABLES = ("gaps", "sessions", "quarantine")
 # Made from the rows of `book` where `[books]` asks for it: neither has streams of its own.
-BOOK_TABLES = ("books", "top", "depth")
+BOOK_TABLES = ("books", "top", "depth", "nbbo")
 # Those that messages feed.
 DATA_TABLES = tuple(name for name in TABLES if name not in (*SYSTEM_TABLES, *BOOK_TABLES))

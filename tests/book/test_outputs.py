@@ -63,13 +63,13 @@ def test_a_snapshot_of_more_rows_than_a_consumer_s_bound_passes_whole(maxsize: i
         rig.n_messages = number * NS
         rig.publish(message)
         if not rig.reader.read():
-            assert rig.reader.outputs.is_held_by_depth
+            assert rig.reader.outputs.held_by is rig.depth
             n_held += 1
             batch = bounded.take()
             assert batch is not None
             sizes.append(len(batch))
             assert rig.reader.read()
-        assert not rig.reader.outputs.is_held_by_depth
+        assert rig.reader.outputs.held_by is None
         rig.rows_of_top()
     assert n_held > 30
     assert max(sizes) == 6  # never two snapshots, never a part of one
@@ -89,7 +89,7 @@ def test_who_waits_for_room_is_called_when_there_is_some() -> None:
         if not rig.reader.read():
             break
         rig.rows_of_top()
-    assert rig.reader.outputs.is_held_by_depth
+    assert rig.reader.outputs.held_by is rig.depth
     assert rig.reader.outputs.depth_ring is rig.depth
     assert not rig.top.wait_for_room(lambda: called.append("top"))
     assert rig.depth.wait_for_room(lambda: called.append("depth"))

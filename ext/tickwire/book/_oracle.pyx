@@ -14,8 +14,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
+from tickwire.book._columns cimport column
 from tickwire.book._kept_book cimport tw_kept_book
-from tickwire.book._outputs cimport column
 from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_store_release
 from tickwire.ring._ring cimport Ring
 

@@ -1,4 +1,4 @@
-"""What a reader of books writes: rows of the tables `top` and `depth`.
+"""What a reader of books writes: rows of the tables `top`, `depth` and `nbbo`.
 
 Rules of this file
 ------------------
@@ -11,14 +11,12 @@ cimport cython
 from libc.math cimport NAN
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.book._kept_book cimport tw_kept_book, tw_kept_take_top
+from tickwire.book._columns cimport column
+from tickwire.book._kept_book cimport TW_BOOK_LIVE, tw_kept_book, tw_kept_take_top
+from tickwire.book._nbbo cimport NbboOutput
 from tickwire.book._order_book cimport TW_ASKS, tw_level, tw_side_next
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._tw_ring cimport tw_has_room, tw_has_room_for, tw_publish, tw_ring
-
-
-cdef void* column(Ring ring, str name) except NULL:
-    return ring.core.columns[<int> ring.table.index(name)].values
 
 
 cdef OutputColumns columns_of(Ring ring) except *:
@@ -61,16 +59,21 @@ cdef class BookOutputs:
         Levels of a snapshot, on each side.
     interval_ns
         From one snapshot of a book to the next.
+    nbbo
+        Writes the best prices over all venues.
     """
 
     def __init__(
-        self, Ring top not None, Ring depth_ring, *, int64_t depth=0, int64_t interval_ns=1
+        self, Ring top not None, Ring depth_ring, *, int64_t depth=0, int64_t interval_ns=1,
+        NbboOutput nbbo=None
     ):
         cdef int i
         self.top = top
         self.top_core = top.core
         self.depth_ring = depth_ring
         self.depth_core = NULL if depth_ring is None else depth_ring.core
+        self.nbbo = nbbo
+        self.nbbo_core = NULL if nbbo is None else nbbo.core
         self.depth = depth
         self.interval_ns = interval_ns
         side = top.dictionaries.of("side")
@@ -89,27 +92,47 @@ cdef class BookOutputs:
         self.depth_last = <uint8_t*> column(depth_ring, "last")
 
     cdef bint has_room(self, const tw_kept_book* kept, int64_t ts_recv) noexcept nogil:
-        self.is_held_by_depth = False
-        if not tw_has_room(self.top_core):
+        if not self.has_room_for_best():
             return False
-        self.is_held_by_depth = (
+        if (
             self.depth_core != NULL
             and ts_recv >= kept.depth_due
             and not tw_has_room_for(self.depth_core, 2 * self.depth)
-        )
-        return not self.is_held_by_depth
+        ):
+            self.held_core = self.depth_core
+            return False
+        return True
+
+    cdef bint has_room_for_best(self) noexcept nogil:
+        self.held_core = NULL
+        if not tw_has_room(self.top_core):
+            self.held_core = self.top_core
+        elif self.nbbo_core != NULL and not tw_has_room(self.nbbo_core):
+            self.held_core = self.nbbo_core
+        return self.held_core == NULL
+
+    @property
+    def held_by(self):
+        """The ring into which what was not written last did not fit; None: nothing is held."""
+        if self.held_core == NULL:
+            return None
+        if self.held_core == self.depth_core:
+            return self.depth_ring
+        return self.top if self.held_core == self.top_core else self.nbbo.ring
 
     cdef void show(self, tw_kept_book* kept) noexcept nogil:
-        if tw_kept_take_top(kept) or not kept.is_shown:
+        cdef bint is_new = tw_kept_take_top(kept) or not kept.is_shown
+        if is_new:
             self.write_top(kept)
+        if kept.offer and (is_new or kept.state != TW_BOOK_LIVE):
+            self.nbbo.note(kept, kept.state == TW_BOOK_LIVE)
         if self.depth_core != NULL and kept.ts_recv >= kept.depth_due:
             self.write_depth(kept)
 
     cdef bint show_none(self, tw_kept_book* kept) noexcept nogil:
         cdef int64_t slot
         cdef int i
-        self.is_held_by_depth = False
-        if not tw_has_room(self.top_core):
+        if not self.has_room_for_best():
             return False
         slot = begin_row(self.top_core, &self.top_rows, kept)
         self.top_rows.ts_event[slot] = self.top_rows.venue_seq[slot] = INT64_MIN
@@ -117,12 +140,16 @@ cdef class BookOutputs:
             self.top_values[i][slot] = kept.top[i] = NAN
         self.top_core.head += 1
         kept.is_shown = False
+        if kept.offer:
+            self.nbbo.note(kept, False)
         return True
 
     cdef void publish(self) noexcept nogil:
         tw_publish(self.top_core)
         if self.depth_core != NULL:
             tw_publish(self.depth_core)
+        if self.nbbo_core != NULL:
+            tw_publish(self.nbbo_core)
 
     cdef void write_top(self, tw_kept_book* kept) noexcept nogil:
         cdef int64_t slot = begin_row(self.top_core, &self.top_rows, kept)

@@ -14,6 +14,7 @@ Rules of this file
 
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
 
+from tickwire.book._columns cimport column
 from tickwire.book._kept_book cimport (
     TW_BOOK_BROKEN,
     TW_BOOK_LIVE,
@@ -26,7 +27,7 @@ from tickwire.book._kept_book cimport (
 )
 from tickwire.book._order_book cimport TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end, view_levels
 from tickwire.book._oracle cimport BookOracle
-from tickwire.book._outputs cimport BookOutputs, column
+from tickwire.book._outputs cimport BookOutputs
 from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_store_release
 from tickwire.ring._ring cimport Ring
 
@@ -168,6 +169,8 @@ cdef class BookReader(Attachment):
         kept.is_verified, kept.is_begun, kept.book.depth = self.settings(venue, channel)
         if self.oracle is not None:
             kept.watch = self.oracle.watch(number, venue, channel, symbol)
+        if self.outputs.nbbo is not None:
+            kept.offer = self.outputs.nbbo.add(venue, symbol)
         self.changes.append((number, "", STATES[TW_BOOK_WAITING], ts_recv))
         return number
 

@@ -9,6 +9,7 @@ from tickwire.book._chains import CHAINS
 from tickwire.book._checksum import BookChecksums
 from tickwire.book._follower import BookFollower
 from tickwire.book._held import HeldDelta, HeldDeltas
+from tickwire.book._nbbo import NbboOutput
 from tickwire.book._oracle import BookOracle
 from tickwire.book._order_book import OrderBook
 from tickwire.book._outputs import BookOutputs
@@ -27,5 +28,6 @@ __all__ = [
     "BookSplice",
     "HeldDelta",
     "HeldDeltas",
+    "NbboOutput",
     "OrderBook",
 ]

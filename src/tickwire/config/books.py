@@ -18,6 +18,8 @@ class BooksSettings(Section):
     verify
         Books are held against their venue's oracle, such as quotes, which each source asks for as
         well.
+    nbbo
+        The table `nbbo` has the best bid and ask of each instrument over all venues.
     depth
         Levels of each side in the snapshots of the table `depth`; 0: there are none.
     depth_interval_s
@@ -27,6 +29,7 @@ class BooksSettings(Section):
     """
 
     verify: bool = False
+    nbbo: bool = False
     depth: Annotated[int, Field(ge=0, le=1000)] = 0
     depth_interval_s: Seconds = 1.0
     interval_s: Seconds = 10.0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from tickwire.feed.consumer import BatchConsumer, LightConsumer
+from tickwire.feed.merged import MergedBatches
 from tickwire.feed.row_queue import OnLag, RowQueue
 from tickwire.feed.rows import RowConsumer
 from tickwire.feed.view import FeedView
+
+MAX_WITHIN_MS = 60_000
 
 Kind = TypeVar("Kind", bound=RowQueue)
 
@@ -122,6 +126,69 @@ class FeedConsumers(FeedView):
             As of `batches`, and so are the errors.
         """
         return self._attach(RowConsumer, table, on_lag, name, maxsize, linger_ms=linger_ms)
+
+    def merged(
+        self,
+        tables: Iterable[str],
+        *,
+        by: Literal["ts_recv"] = "ts_recv",
+        within_ms: float = 50,
+        max_rows: int = 100_000,
+        on_lag: OnLag | None = None,
+    ) -> MergedBatches:
+        """Give one ordered stream of several tables: names and batches, in the order of `ts_recv`.
+
+        `async for table, batch in feed.merged(["trades", "quotes"])`. A batch ends where a row of
+        another table comes next. Of equal times, the table that is named first goes first.
+
+        Parameters
+        ----------
+        tables
+            Their names.
+        by
+            Their order.
+        within_ms
+            How long a row waits for earlier ones of other tables. A row that comes later than that
+            is given at once, behind later ones, and counted: `late_rows` of what is returned, and
+            the metric `merged_late_rows`. Changes of books that waited for their snapshot are such
+            rows.
+        max_rows
+            So many rows may wait here; more stay in the rings.
+        on_lag
+            As of `batches`.
+
+        Raises
+        ------
+        KeyError
+            Where no source feeds a table.
+        ValueError
+            Where a table is named twice, or another choice is none.
+        RuntimeError
+            Where the feed does not run.
+        """
+        names = list(tables)
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"tables are {names}: at least one, each once")
+        if by != "ts_recv":
+            raise ValueError(f"by is {by!r}: ts_recv")
+        if not 0 <= within_ms <= MAX_WITHIN_MS:
+            raise ValueError(f"within_ms is {within_ms}: 0 to {MAX_WITHIN_MS:,}")
+        if max_rows < 1:
+            raise ValueError(f"max_rows is {max_rows}: at least 1 row")
+        pipeline = self._running().pipeline
+        missing = [name for name in names if name not in pipeline.rings]
+        if missing:
+            raise KeyError(f"no table {missing[0]!r}: one of {', '.join(pipeline.rings)}")
+        batch_rows = max(max_rows // 4, 1)
+        # Rows wait here anyway: the rings need not call for each.
+        wait: dict[str, Any] = {"linger_ms": within_ms / 4, "max_rows": batch_rows}
+        consumers = {
+            name: self._attach(BatchConsumer, name, on_lag, None, None, **wait) for name in names
+        }
+        late = {name: pipeline.metrics.counter("merged_late_rows", table=name) for name in names}
+        return MergedBatches(
+            consumers, within_ms / 1e3, max_rows, batch_rows, lambda name, n: late[name].add(n)
+        )
 
     def _attach(
         self,

@@ -6,9 +6,9 @@ Rules of this file
   before a gap is taken note of, and before a program looks at a book, too.
 - A gap breaks the books of its stream, and a snapshot that comes after it makes them live again. A
   stale stream has lost nothing that is known: its books are suspended until the gap ends.
-- Where `top` or `depth` is full, the reader waits, and `LagWatch` names the consumer that holds it;
-  where the ring of `book` is full by that, it names this reader, `books`. The quotes that books are
-  held against wait as well.
+- Where `top`, `depth` or `nbbo` is full, the reader waits, and `LagWatch` names the consumer that
+  holds it; where the ring of `book` is full by that, it names this reader, `books`. The quotes that
+  books are held against wait as well.
 - Without `[books]` nothing of this file exists in a feed.
 """
 
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
-from tickwire.book import BookChecksums, BookOracle, BookOutputs, BookReader
+from tickwire.book import BookChecksums, BookOracle, BookOutputs, BookReader, NbboOutput
 from tickwire.config import BooksSettings
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
@@ -39,6 +39,7 @@ LAST_ROWS_S = 5.0  # how long the last rows may wait for room at the stop
 FAILURES_LOG_S = 60.0  # between two lines about memory that there was none of
 NO_CHAIN = "no_chain"  # the reason of an unverifiable book
 NEVER = "no_snapshot"  # of one that waits
+WRITTEN = ("top", "depth", "nbbo")
 ORACLE = "oracle"  # of one that its oracle has shown to be wrong
 MEMORY = "memory"  # of one that has more levels than it may, or has got no memory for them
 
@@ -73,7 +74,7 @@ def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
 
 
 class KeptBooks:
-    """Keeps the books of a feed, and writes `books`, `top` and `depth`.
+    """Keeps the books of a feed, and writes `books`, `top`, `depth` and `nbbo`.
 
     Parameters
     ----------
@@ -96,6 +97,8 @@ class KeptBooks:
     on_wrong
         Called with venue, symbol, channel, ts_recv up to which the book was right, and why it is
         not, where its oracle shows it to be wrong; breaks and repairs it.
+    instruments
+        Names of instruments by venue and symbol, for the table `nbbo`.
     replays
         Rows are a capture's, and so are the times of what is said before the first of them.
     """
@@ -112,6 +115,7 @@ class KeptBooks:
         *,
         checksums: Mapping[str, BookChecksums] | None = None,
         on_wrong: OnWrong | None = None,
+        instruments: Mapping[tuple[str, str], str] | None = None,
         replays: bool = False,
     ) -> None:
         self._settings = settings
@@ -129,7 +133,9 @@ class KeptBooks:
             rings.get("depth"),
             depth=settings.depth,
             interval_ns=round(settings.depth_interval_s * 1e9),
+            nbbo=NbboOutput(rings["nbbo"], instruments or {}) if "nbbo" in rings else None,
         )
+        self._written = [rings[name] for name in WRITTEN if name in rings]
         self._oracle: BookOracle | None = None
         if settings.verify and "quotes" in rings:
             self._oracle = BookOracle(rings["quotes"], on_lag="block")
@@ -142,7 +148,7 @@ class KeptBooks:
         self._reader.bind(self._outputs, self._settings_of, oracle=self._oracle)
         lag.watch("book", "books", self._reader)
         if "depth" in rings:
-            lag.watch_writer("depth", lambda: self._outputs.is_held_by_depth)
+            lag.watch_writer("depth", lambda: self._outputs.held_by is rings["depth"])
         self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
         self._reasons: dict[int, str | None] = {}
         self._open_gaps: set[int] = set()
@@ -220,9 +226,9 @@ class KeptBooks:
     def _read_all(self) -> bool:
         """Read; where an output is full, the next row that its consumers take calls `_turn`."""
         while not self.read():
-            held = self._outputs.depth_ring if self._outputs.is_held_by_depth else None
+            held = self._outputs.held_by or self._outputs.top
             # Waiting comes first and another try second: room made in between is not told.
-            if not (self._outputs.top if held is None else held).wait_for_room(self._tell_room):
+            if not held.wait_for_room(self._tell_room):
                 return False
         return True
 
@@ -238,7 +244,7 @@ class KeptBooks:
         self._schedule()
 
     def read(self) -> bool:
-        """Apply what has been published; False where `top` or `depth` is full."""
+        """Apply what has been published; False where an output is full."""
         has_all = self._reader.read()
         if has_all and self._early:
             early, self._early = self._early, []
@@ -280,12 +286,11 @@ class KeptBooks:
                 while not self._read_all():
                     self._has_room.clear()
                     await self._has_room.wait()
-        for ring in (self._outputs.top, self._outputs.depth_ring):
-            if ring is not None:
-                ring.forget_room(self._tell_room)
+        for ring in self._written:
+            ring.forget_room(self._tell_room)
         if self._reader.available:
             _log.warning(
-                "the last rows of books are not applied: top or depth is full",
+                "the last rows of books are not applied: top, depth or nbbo is full",
                 rows=self._reader.available,
             )
         for number in range(len(self._reader)):

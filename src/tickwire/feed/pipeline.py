@@ -19,6 +19,7 @@ from tickwire.feed.drift import Drift
 from tickwire.feed.followed import FollowedBooks
 from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
+from tickwire.feed.nbbo import instruments_of
 from tickwire.feed.planning import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
 from tickwire.feed.symbol_rows import watch_symbols
@@ -172,6 +173,9 @@ class Pipeline:
                 self.lag,
                 checksums=self._checksums,
                 on_wrong=self._on_wrong_book,
+                instruments=(
+                    instruments_of(plan.given, plan.sources) if "nbbo" in self.rings else {}
+                ),
                 replays=blocks,
             )
 

@@ -148,6 +148,8 @@ class FeedPlan:
         Those of an emergency.
     severities
         How bad errors are.
+    given
+        The sources as they were configured, before names became symbols.
     """
 
     config: Config
@@ -156,6 +158,7 @@ class FeedPlan:
     tables: dict[str, Table]
     hooks: tuple[HookPlan, ...] = ()
     severities: SeverityTable = field(default_factory=SeverityTable)
+    given: tuple[Source, ...] = ()
 
 
 def load_whole(path: str | Path) -> Config:
@@ -197,6 +200,7 @@ def plan_feed(config: Config) -> FeedPlan:
     """
     problems: list[str] = []
     sources: list[SourcePlan] = []
+    given = config.sources
     config = replace(config, sources=tuple(_completed(config, each) for each in config.sources))
     check_symbols(config, problems)
     for index, settings in enumerate(config.sources):
@@ -213,7 +217,7 @@ def plan_feed(config: Config) -> FeedPlan:
     if problems:
         raise ConfigError(problems)
     sinks = tuple(SinkPlan(sink, _tables_of(sink, tables)) for sink in config.sinks)
-    return FeedPlan(config, tuple(sources), sinks, tables, hooks, severities)
+    return FeedPlan(config, tuple(sources), sinks, tables, hooks, severities, given)
 
 
 def _within_rest_limits(sources: Sequence[SourcePlan]) -> list[SourcePlan]:
@@ -378,7 +382,8 @@ def _merged_tables(
 ) -> dict[str, Table]:
     fed = {table for source in sources for table in source.tables}
     if config.books is not None and "book" in fed:
-        fed.update(name for name in BOOK_TABLES if name != "depth" or config.books.depth)
+        optional = {"depth": config.books.depth > 0, "nbbo": config.books.nbbo}
+        fed.update(name for name in BOOK_TABLES if optional.get(name, True))
     merged = {name: TABLES[name] for name in TABLES if name in fed or name in SYSTEM_TABLES}
     origin: dict[tuple[str, str], str] = {}
     for source in sources:

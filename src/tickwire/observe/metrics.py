@@ -278,6 +278,14 @@ METRICS = (
     ),
     counter("book_memory_failures", "Changes of books for which there was no memory."),
     # Rings and sinks.
+    counter(
+        "merged_late_rows",
+        "Rows that a merged stream gave behind later ones.",
+        ("table",),
+        "merged_late_rows",
+        by=("table",),
+        sparse=True,
+    ),
     gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
     counter(
         "committed_rows",
