@@ -40,6 +40,16 @@ def test_bitget_as_it_was() -> None:
     assert filled(checksums).checksum(0) == zlib.crc32(text.encode())
 
 
+def test_numbers_of_any_size_and_sign_have_a_text() -> None:
+    checksums = BookChecksums(2, interleaved=True, plain=True, separator=":", learns=False)
+    rows = [
+        ("bid", -0.25, 1e-20),  # a price below zero, a size of more decimals than any venue has
+        ("ask", 3.0, 1e18),  # a size of more digits than a sum can hold has none
+    ]
+    checksums.apply(0, rows, is_snapshot=True)
+    assert checksums.checksum(0) == zlib.crc32(b"-0.25:0.000000000000000000:3:")
+
+
 @pytest.mark.parametrize("depth", [0, 10, 25])
 def test_any_book_has_the_checksum_of_a_slow_one(depth: int) -> None:
     rng = random.Random(depth)

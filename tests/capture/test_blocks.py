@@ -1,6 +1,9 @@
 """Files of recordings that were cut or damaged: the right rows, or an error, and never a crash."""
 
 import random
+import runpy
+import sys
+import zlib
 from pathlib import Path
 
 import duckdb
@@ -9,8 +12,8 @@ import pyarrow as pa
 import pytest
 from tests.capture.recordings import Written
 
-from tickwire.capture import Recording
-from tickwire.capture.blocks import SCHEMA
+from tickwire.capture import Recording, blocks
+from tickwire.capture.blocks import SCHEMA, BlockEncoder
 from tickwire.errors import CaptureError
 
 PAYLOADS = [b'{"n":%d}' % n * (n % 5) for n in range(40)]
@@ -103,3 +106,60 @@ def test_what_is_no_recording_is_an_error(path: Path, text: bytes) -> None:
     path.write_bytes(text)
     with pytest.raises(CaptureError, match="is no recording"):
         payloads(path)
+
+
+def test_a_closed_file_of_other_columns_is_no_recording_of_this_version(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks, "SCHEMA", SCHEMA.remove(0))
+        path.write_bytes(b"".join(BlockEncoder({}).schema_block()) + blocks.END)
+    with pytest.raises(CaptureError, match="is no recording that this version can read"):
+        payloads(path)
+
+
+@pytest.mark.parametrize(("first_row", "n_rows"), [(-1, 1), (0, -1)])
+def test_a_head_of_impossible_numbers_is_none_though_its_sums_are_right(
+    first_row: int, n_rows: int
+) -> None:
+    stream = memoryview(BlockEncoder({})._stream(()))
+    right, wrong = (
+        b"".join(blocks._framed(stream, first, 0, 0, n))
+        for first, n in ((0, 1), (first_row, n_rows))
+    )
+    assert blocks.read_head(right, 0, len(right)) is not None
+    assert blocks.read_head(wrong, 0, len(wrong)) is None
+
+
+def test_a_last_block_of_which_not_all_has_come_to_disk_is_torn(path: Path) -> None:
+    data = path.read_bytes()
+    last = Recording(path)._files[0].content.blocks[-1]
+    end = last.offset + last.n_bytes
+    path.write_bytes(data[: end - 10] + bytes(10))
+    recording = Recording(path)
+    assert [row.payload for _, row in recording.rows()] == PAYLOADS[:-A_BLOCK]
+    assert recording.n_torn_bytes == last.n_bytes
+    # Something stands where its end mark was, so the file was closed once.
+    path.write_bytes(data[: end - 10] + bytes(10 + len(blocks.END)))
+    with pytest.raises(CaptureError, match=f"damaged at byte {last.offset}"):
+        payloads(path)
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error(path: Path) -> None:
+    recording = Recording(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(CaptureError, match="has changed"):
+        list(recording.rows())
+
+
+def test_the_sums_of_zlib_are_those_of_its_faster_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zlib_ng.zlib_ng", None)  # as if it were not installed
+    plain = runpy.run_path(str(blocks.__file__))
+    assert plain["crc32"] is zlib.crc32
+    written = b"".join(plain["BlockEncoder"]({"a": "b"}).schema_block())
+    assert written == b"".join(BlockEncoder({"a": "b"}).schema_block())
+    head = blocks.read_head(written, 0, len(written))
+    assert head is not None
+    assert blocks.is_whole(written)
+    assert plain["read_head"](written, 0, len(written)) == head

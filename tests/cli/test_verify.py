@@ -13,8 +13,11 @@ from tests.cli.test_run import source, trades
 from tests.feed.exchange import exchange, hyperliquid_answer
 from tests.sinks.batches import all_tables, batch_of, open_sink, write_all
 
+from tickwire.capture import CaptureWriter
+from tickwire.capture.convert import convert
 from tickwire.cli.outputs import opened
-from tickwire.cli.verify import LEFT_OUT, OF_A_RUN, Rows, _difference
+from tickwire.cli.verify import LEFT_OUT, OF_A_RUN, Rows, _compared, _difference, sources_of
+from tickwire.errors import TickwireError
 from tickwire.schema import TABLES
 
 N_ROWS = 300
@@ -110,3 +113,55 @@ def test_a_table_that_neither_has_is_an_error(outputs: Path) -> None:
     done = tickwire("verify", outputs / "ipc", outputs / "parquet", "--table", "tardes")
     assert done.returncode == 1
     assert "neither of the two has a table tardes" in done.stderr
+
+
+def test_a_table_that_is_named_is_compared_alone(outputs: Path) -> None:
+    done = tickwire("verify", outputs / "ipc", outputs / "parquet", "--table", "gaps")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["gaps"]
+
+
+def test_outputs_without_a_table_in_common_are_an_error() -> None:
+    with duckdb.connect() as connection:
+        rows = Rows(connection, "none", {})
+        assert _compared([{"mids": rows}, {"gaps": rows}], [False, False], None) == ["mids"]
+        with pytest.raises(TickwireError, match="no table in common"):
+            _compared([{"gaps": rows}, {"sessions": rows}], [False, False], None)
+        with pytest.raises(TickwireError, match="no table in common"):
+            _compared([{"mids": rows}, {"gaps": rows}], [True, False], None)
+
+
+def relation(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
+    described = connection.execute(f"DESCRIBE {query}").fetchall()
+    return Rows(connection, f"({query})", {row[0]: row[1] for row in described})
+
+
+def test_a_table_or_a_column_that_one_lacks_is_named() -> None:
+    with duckdb.connect() as connection:
+        two = relation(connection, "SELECT n AS seq, n AS price FROM range(2) t(n)")
+        none = relation(connection, "SELECT n AS seq, n AS price FROM range(0) t(n)")
+        assert _difference("mids", two, None) == "table mids: the second one has none"
+        assert _difference("mids", None, two) == "table mids: the first one has none"
+        assert _difference("mids", None, none) == _difference("mids", none, None) == ""
+        more = relation(connection, "SELECT n AS seq, n AS price, n AS size FROM range(2) t(n)")
+        lacking = "table mids: the {} one has no column size"
+        assert _difference("mids", more, two) == lacking.format("second")
+        assert _difference("mids", two, more) == lacking.format("first")
+
+
+def test_texts_are_equal_however_an_output_keeps_them() -> None:
+    with duckdb.connect() as connection:
+        text = relation(connection, "SELECT 1 AS seq, 'buy' AS side")
+        code = relation(connection, "SELECT 1 AS seq, 'buy'::ENUM('sell', 'buy') AS side")
+        assert code.columns["side"].startswith("ENUM")
+        assert _difference("trades", text, code) == ""
+
+
+def test_a_recording_without_sources_needs_a_configuration(tmp_path: Path) -> None:
+    with CaptureWriter(tmp_path / "day.jsonl") as writer:
+        writer.write_message(b"{}", 1, 0)
+    convert(tmp_path / "day.jsonl", tmp_path / "rec")
+    with pytest.raises(TickwireError, match="names no sources; give --config"):
+        sources_of(tmp_path / "rec", None)
+    config = write_config(tmp_path, source("ws://h", check_symbols=False))
+    assert [each.venue for each in sources_of(tmp_path / "rec", config)] == ["hyperliquid"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.decode.feeds import Feed
 
 from tickwire.decode._quarantine import REASONS
@@ -43,3 +44,24 @@ def test_what_is_too_long_is_truncated_and_what_finds_no_room_dropped() -> None:
     assert n_dropped >= 10
     assert len(feed.reasons()) == n_more - n_dropped > 1000
     assert feed.decoder.errors == {"not_json": n_more + 2}
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        *(b"\xff", b"\x80", b"\xc1\x80", b"\xe2"),  # begin no character, or end in one
+        *(b"\xc3(", b"\xe0\x9f\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"),
+        *(b"\xe2\x82(", b"\xf0\x9f\x92)"),
+        rb"\ud800",
+    ],
+)
+def test_a_symbol_that_is_no_text_has_no_code_in_a_known_shape_either(symbol: bytes) -> None:
+    feed = Feed(MIDS)
+    for number in range(100):
+        assert feed.rows(f'{{"s":"{"ABC"[: 1 + number % 3]}","p":{number}}}')
+    n_symbols = len(feed.dictionaries.symbol)
+    payload = b'{"s":"%s","p":1}' % symbol
+    assert feed.rows(payload) == {}
+    assert feed.reasons() == [("bad_text", payload)]
+    assert len(feed.dictionaries.symbol) == n_symbols
+    assert feed.rows('{"s":"ABC","p":7}')["mids"][0]["price"] == 7.0

@@ -21,7 +21,8 @@ from tickwire.book import BookReader
 from tickwire.capture import CaptureWriter
 from tickwire.config import Config, Feed, load
 from tickwire.errors import ConfigError
-from tickwire.feed.kept_books import verifies
+from tickwire.feed import kept_books as module
+from tickwire.feed.kept_books import MEMORY, KeptBooks, verifies
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
 from tickwire.ledger.gaps import Place
@@ -350,6 +351,105 @@ def test_who_holds_the_books_is_named(run: Run) -> None:
         assert feed.pipeline.kept_books.read()
 
     gapped(run, "hyperliquid", "book", look, depth=2)
+
+
+async def behind(feed: tickwire.FeedHandler) -> tuple[tickwire.BatchConsumer, KeptBooks]:
+    """Give a consumer of `top` that takes nothing, and books that wait for it."""
+    slow = feed.batches("top", on_lag="block", maxsize=1)
+    assert feed.pipeline is not None
+    kept = feed.pipeline.kept_books
+    assert kept is not None
+    await until(lambda: slow.qsize() > 0 and kept._reader.available > 50)
+    return slow, kept
+
+
+def kept_of(sim: Simulator) -> tickwire.FeedHandler:
+    source = tickwire.Source(
+        venue="hyperliquid", channels=["book"], symbols=["BTC"], url=sim.ws_url
+    )
+    return tickwire.FeedHandler(source, books=tickwire.BooksSettings())
+
+
+def test_books_wait_for_a_consumer_and_go_on_as_it_takes(run: Run) -> None:
+    async def main() -> None:
+        async with Simulator("hyperliquid", rate=1000) as sim:
+            feed = kept_of(sim)
+            async with feed:
+                taking = Taking(feed, "book")
+                slow, kept = await behind(feed)
+                stopped = asyncio.create_task(feed.stop())
+                tops: Rows = []
+                async for batch in slow:
+                    tops += rows_of(batch)
+                await stopped
+            assert kept._reader.is_closed
+            rows = await taking.end()
+            _, expected = slow_tops(rows["book"])
+            found = [
+                (row["ts_event"], row["ts_recv"], row["venue_seq"], *(row[n] for n in TOP))
+                for row in tops
+            ]
+            assert found == expected["BTC"][-len(found) :]
+            assert len(found) > 5
+            await kept.end()  # once more: nothing
+
+    run(main())
+
+
+def test_rows_that_no_book_has_had_at_the_end_are_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LAST_ROWS_S", 0.05)
+
+    async def main() -> None:
+        async with Simulator("hyperliquid", rate=1000) as sim:
+            async with kept_of(sim) as feed:
+                _, kept = await behind(feed)
+                with capture_logs() as lines:
+                    await kept.end()
+            [line] = [line for line in lines if "rows of books" in line["event"]]
+            assert (line["log_level"], line["rows"] > 50) == ("warning", True)
+
+    run(main())
+
+
+class WithoutMemory:
+    """A reader that has had no memory for rows of a book."""
+
+    n_failures = 1
+
+    def __init__(self, reader: BookReader) -> None:
+        self._reader = reader
+        self.changes = 1
+
+    def take_changes(self) -> list[tuple[int, str, str, int]]:
+        """Give the change of the one book, once."""
+        self.changes = 0
+        return [(0, "live", "broken", 5)]
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """Give the book with its failure."""
+        return self._reader.describe(number) | {"has_failed": True}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def test_a_book_that_found_no_memory_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        kept = feed.pipeline.kept_books
+        assert kept is not None
+        with monkeypatch.context() as patch, capture_logs() as lines:
+            patch.setattr(kept, "_reader", WithoutMemory(kept._reader))
+            for _ in range(3):
+                kept.read()
+            view = feed.book("hyperliquid", "BTC")
+        assert view.reason == MEMORY
+        found = [(each["event"], each["failures"]) for each in lines if "memory" in each["event"]]
+        assert found == [("no memory for books: rows are not applied", 1)]
+
+    gapped(run, "hyperliquid", "book", look)
 
 
 @pytest.mark.parametrize(("venue", "state"), [("binance-usdm", "live"), ("hyperliquid", "broken")])

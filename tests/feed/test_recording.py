@@ -9,14 +9,17 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
+from tests.capture.recordings import Written
 from tests.cli.test_replay import delta, snapshot
 from tests.cli.test_run import trades
 from tests.feed.exchange import binance_answer, exchange, hyperliquid_answer
+from tests.feed.test_backfill import REST_CONN, Scene
 
 import tickwire
 from tickwire.capture import Recording
 from tickwire.errors import CaptureError, ConfigError
 from tickwire.feed.recorded_replay import RecordedReplay, replay_of
+from tickwire.feed.recording import SourceRecorder
 from tickwire.sinks import RawSettings
 
 LEFT_OUT = ("seq", "conn")
@@ -191,3 +194,20 @@ async def test_a_torn_recording_is_replayed_to_its_last_block(tmp_path: Path) ->
     assert again.equals(rows)
     assert any("torn" in line["event"] for line in logged)
     assert json.loads(Recording(tmp_path)._files[0].content.schema.metadata[b"tickwire.sources"])
+
+
+async def test_trades_that_were_missed_are_recorded_as_the_answer_had_them(tmp_path: Path) -> None:
+    written = Written(tmp_path)
+    scene = Scene()
+    assert scene.source.backfiller is not None
+    recorder = SourceRecorder(written.recorder, 0, "binance", lambda _session: (0, 0))
+    scene.source.backfiller.on_answer = recorder.backfill
+    scene.miss((11, 20))
+    async with scene.filling():
+        await scene.until_filled()
+    [path] = written.finish()
+    [row] = [row for _, row in Recording(path).rows()]
+    assert (row.kind, row.venue, row.conn) == ("backfill", "binance", REST_CONN)
+    detail = json.loads(row.payload)
+    assert (detail["message"], detail["symbol"]) == ("missed trades", "BTCUSDT")
+    assert [trade["id"] for trade in json.loads(detail["trades"])] == list(range(11, 21))

@@ -13,13 +13,13 @@ import pytest
 from structlog.testing import capture_logs
 
 import tickwire
-from tickwire.errors import ConfigError
+from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.committed import Committed
 from tickwire.feed.ring_store import RingStore
 from tickwire.feed.state import State
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
-from tickwire.ring import Consumer, Ring
+from tickwire.ring import Consumer, Damaged, OldRing, Ring
 from tickwire.schema import TABLES
 from tickwire.store import Spill
 
@@ -158,6 +158,57 @@ def test_what_is_damaged_is_set_aside_and_named(tmp_path: Path) -> None:
     again.store.discard()
     assert not run.store.files.folder.exists()
     assert kept.exists()
+
+
+def test_a_start_whose_manifest_is_damaged_is_set_aside_whole(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    folder = run.store.files.folder
+    (folder / "rings.json").write_text("{}")
+    with capture_logs() as logs:
+        again = Run(tmp_path)
+        assert again.recovered() == []
+    kept = folder.with_name("00000001.damaged")
+    (line,) = logs
+    assert (line["file"], line["kept"]) == (str(folder), str(kept))
+    assert (kept / "trades.ring").exists()
+    assert not folder.exists()
+    assert again.ring.next_seq > 7
+
+
+def test_what_cannot_be_set_aside_stays_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    run.append(7)
+    run.kill()
+    (tmp_path / "rings" / "main" / "00000001.damaged").write_text("a file")
+
+    def newest(ring: OldRing) -> None:
+        raise Damaged("a row cannot be")
+
+    monkeypatch.setattr(OldRing, "newest", newest)
+    with capture_logs() as logs:
+        again = Run(tmp_path)
+    (line,) = logs
+    assert line["why"] == "a row cannot be; it cannot be set aside: File exists"
+    assert (run.store.files.folder / "trades.ring").exists()
+    assert again.recovered() == []
+    assert again.store.newest == {}
+
+
+def test_a_folder_that_is_none_is_an_error_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def iterdir(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    store = RingStore(tmp_path, "main", {"trades": (TRADES, ROWS)})
+    (tmp_path / "main").mkdir()
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    with pytest.raises(TickwireError, match="main: cannot hold rings: Permission denied"):
+        store.read("")
 
 
 def test_a_row_that_cannot_be_is_no_error_of_the_start(tmp_path: Path) -> None:

@@ -80,7 +80,10 @@ def convert(source: Path, target: Path) -> int:
 def to_recording(source: Path, folder: Path) -> int:
     """Write a capture as a recording; gives how many messages."""
     capture = Capture.open(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CaptureError(f"{folder}: {error.strerror or error}") from error
     recorder = Recorder(MEMORY_BYTES)
     writer = _writer(recorder, folder, source)
     if Recording.is_one(folder):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tickwire.ledger import StreamGaps
-from tickwire.ledger.reasons import DISCONNECT, OVERFLOW, PAUSED, REFUSED, RESUBSCRIBING, STALE
+from tickwire.ledger.reasons import (
+    DISCONNECT,
+    DOWN,
+    OVERFLOW,
+    PAUSED,
+    REFUSED,
+    RESUBSCRIBING,
+    STALE,
+)
 from tickwire.session import SessionObserver
 
 if TYPE_CHECKING:
@@ -56,8 +64,8 @@ class GapObserver(SessionObserver):
         if reason in WANTED_ENDS:
             self._gaps.stopped(self._number)
             return
-        if reason == "paused":
-            self._gaps.disconnected(self._number, PAUSED, detail, behind_since_ns=None)
+        if reason in (PAUSED, DOWN):
+            self._gaps.disconnected(self._number, reason, detail, behind_since_ns=None)
             return
         is_overflow = reason == "overflow"
         connection = session.connection if is_overflow else None

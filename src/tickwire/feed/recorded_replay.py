@@ -25,6 +25,7 @@ from tickwire.feed.legs import LegGroup, legs_of
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import ConnectionPlan, load_whole
 from tickwire.feed.replaying import FULL_RING_S, Replay
+from tickwire.ledger.reasons import DOWN
 
 if TYPE_CHECKING:
     from tickwire.session import Session
@@ -57,7 +58,8 @@ class PlayedSource:
 
     def __init__(self, source: SourcePipeline) -> None:
         self.source = source
-        self._sessions: dict[int, tuple[LegGroup, PlayedSession]] = {}  # by conn, while open
+        # By conn, while open.
+        self._sessions: dict[int, tuple[LegGroup, PlayedSession, ConnectionDecoder]] = {}
         self._groups = [self._group(number) for number in range(len(source.plan.connections))]
 
     def _group(self, number: int) -> LegGroup:
@@ -88,10 +90,7 @@ class PlayedSource:
         """Give the handler of a connection; one that was not recorded is taken for a first one."""
         if conn not in self._sessions:
             self.connect(conn, 0, 0)
-        handler = self._sessions[conn][1].handler
-        if handler is None:
-            raise CaptureError(f"connection {conn} has ended and brings messages")
-        return handler
+        return self._sessions[conn][2]
 
     def connect(self, conn: int, streams: int, place: int) -> None:
         """Begin a connection."""
@@ -108,14 +107,14 @@ class PlayedSource:
         session.is_subscribed = False
         plan = self.source.plan.connections[self._groups.index(group)]
         session.handler = self.source.decoder.connection(conn, labels=plan.labels)
-        self._sessions[conn] = group, session
+        self._sessions[conn] = group, session, session.handler
         group.connected(cast("Session", session), conn)
 
     def acknowledge(self, conn: int, key: str | None) -> None:
         """Acknowledge a subscription; None: all are answered."""
         if conn not in self._sessions:
             return
-        group, session = self._sessions[conn]
+        group, session, _ = self._sessions[conn]
         if key is None:
             session.is_subscribed = True
             group.subscribed(cast("Session", session), conn)
@@ -127,7 +126,7 @@ class PlayedSource:
         """End a connection."""
         if conn not in self._sessions:
             return
-        group, session = self._sessions.pop(conn)
+        group, session, _ = self._sessions.pop(conn)
         group.disconnected(cast("Session", session), conn, reason, detail)
         session.handler = None
         leg = group.leg_of(cast("Session", session))
@@ -135,9 +134,9 @@ class PlayedSource:
             group.end_change(leg)
 
     def end(self) -> None:
-        """End all connections: another run begins."""
+        """End all connections: another run begins, and counts its own from 0."""
         for conn in list(self._sessions):
-            self.disconnect(conn, "lost", "the recording ends")
+            self.disconnect(conn, DOWN, "another run of the recording begins")
 
 
 class RecordedReplay(Replay):
