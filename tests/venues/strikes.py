@@ -100,8 +100,8 @@ def _binance(frame: Any) -> BookMessage | None:
 def _trade_ids(frame: Any) -> list[tuple[str, str]]:
     """Give symbol and id of the trades in a message of any of the venues."""
     data = frame.get("data")
-    if isinstance(data, dict) and data.get("e") == "trade":
-        return [(data["s"], str(data["t"]))]
+    if isinstance(data, dict) and data.get("e") in ("trade", "aggTrade"):
+        return [(data["s"], str(data["t"] if data["e"] == "trade" else data["a"]))]
     if frame.get("channel") == "market_trades":
         data = [trade for event in frame["events"] for trade in event["trades"]]
         return [(each["product_id"], each["trade_id"]) for each in data]
@@ -134,6 +134,8 @@ class Case:
         Where its books' snapshots are, if they begin by REST.
     detail
         What the gaps' `detail` holds.
+    trades
+        The channel of its trades.
     """
 
     venue: str
@@ -144,6 +146,7 @@ class Case:
     is_whole: bool = False
     rest_path: str = ""
     detail: str | None = None
+    trades: str = "trades"
 
     @property
     def declaration(self) -> Venue:
@@ -172,8 +175,10 @@ CASES = {
         detail="checksum does not match",
     ),
     "binance": Case("binance", _binance, (_PERPS,), rest_path="/api/v3/depth"),
-    "binance-usdm": Case(
-        "binance-usdm", _binance, (_PERPS,), rest_path="/fapi/v1/depth"
+    "binance-usdm": Case("binance-usdm", _binance, (_PERPS,), rest_path="/fapi/v1/depth"),
+    "binance-us": Case("binance-us", _binance, (_PERPS,), rest_path="/api/v3/depth"),
+    "aster": Case(
+        "aster", _binance, (_PERPS,), rest_path="/fapi/v1/depth", trades="trades:agg"
     ),
 }  # fmt: skip
 

@@ -16,7 +16,8 @@ from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.venues import channel_names, connections, load, names, plan
 
 NAMES = [
-    "binance", "binance-coinm", "binance-usdm", "bybit", "bybit-inverse", "bybit-spot", "coinbase",
+    "aster", "binance", "binance-coinm", "binance-us", "binance-usdm", "bybit", "bybit-inverse",
+    "bybit-spot", "coinbase",
     "hyperliquid", "hyperliquid-testnet", "kraken", "okx",
 ]  # fmt: skip
 

@@ -255,7 +255,7 @@ async def scene(case: Case, n_strikes: int, rate: float) -> None:
             venue = case.declaration
             sources = [
                 tickwire.Source(
-                    venue=venue, channels=["trades", case.channel], symbols=list(symbols),
+                    venue=venue, channels=[case.trades, case.channel], symbols=list(symbols),
                     url=sim.ws_url, rest_url=sim.rest_url, silence_floor_s=0, stale_after_s=60,
                 )
                 for symbols in case.symbols

@@ -20,6 +20,7 @@ from typing import Any
 from tickwire.sim.binance_streams import MARKET_SIDE, Renderer, Stream, levels_text, parse
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
 from tickwire.sim.faults import Fault
+from tickwire.sim.instruments import BINANCE_SPOT, BINANCE_USDM
 from tickwire.sim.market import Event, Symbol
 
 MAX_STREAMS = 1024
@@ -33,30 +34,24 @@ _TABLES = {
     "markPrice": "tickers",
     "forceOrder": "liquidations",
 }
-_DEPTH_PATHS = {
-    "binance": "/api/v3/depth",
-    "binance-usdm": "/fapi/v1/depth",
-    "binance-coinm": "/dapi/v1/depth",
-}
 HOLE_IDS = 1  # that a broken sequence lacks
 _KIND = re.compile(r"[A-Za-z]+")
 _UPDATE_ID = re.compile(rb'"(?:u|lastUpdateId)":(\d+)')
 _FIRST_IDS = re.compile(rb'("(?:U|pu)":)(\d+)')
 _IDS = {"trades": re.compile(rb'"[ta]":(\d+)')}
 _TRADE_PATHS = ("aggTrades", "historicalTrades", "trades")
-_ROOTS = {"binance": "/api/v3/", "binance-usdm": "/fapi/v1/", "binance-coinm": "/dapi/v1/"}
-_MOST_TRADES = 1000  # of one answer
-_LIST_PATHS = {
-    "binance": "/api/v3/exchangeInfo",
-    "binance-usdm": "/fapi/v1/exchangeInfo",
-    "binance-coinm": "/dapi/v1/exchangeInfo",
+_ROOTS = {
+    **dict.fromkeys(BINANCE_SPOT, "/api/v3/"),
+    **dict.fromkeys(BINANCE_USDM, "/fapi/v1/"),
+    "binance-coinm": "/dapi/v1/",
 }
+_MOST_TRADES = 1000  # of one answer
 _FUTURES_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
 _ENVELOPE = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"\\]*)"\s*,\s*"data"\s*:\s*')
 
 
 class Binance(Exchange):
-    """The venues `binance`, `binance-usdm` and `binance-coinm`; see `Exchange`."""
+    """The venues of `BINANCE`; see `Exchange`."""
 
     required = (b'"p":', b'"b":', b'"k":', b'"o":')
     error_text = '{"error":{"code":1,"msg":"Internal error"},"id":null}'
@@ -212,11 +207,11 @@ class Binance(Exchange):
 
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
         """Answer with the depth snapshot, or all symbols, at the venue's paths."""
-        if (method, path) == ("GET", _LIST_PATHS[self.venue]) and self.live:
+        asked = path.removeprefix(_ROOTS[self.venue])
+        if (method, asked) == ("GET", "exchangeInfo") and self.live:
             listed = [{"symbol": name, "status": "TRADING"} for name in self.market.symbols]
             return Answer(200, dumps({"symbols": listed}))
-        asked = path.removeprefix(_ROOTS[self.venue])
-        if method != "GET" or (path != _DEPTH_PATHS[self.venue] and asked not in _TRADE_PATHS):
+        if method != "GET" or (asked != "depth" and asked not in _TRADE_PATHS):
             return None
         symbol = self.market.symbols.get(query.get("symbol", ""))
         if symbol is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tickwire.sim.candles import INTERVALS, Candle, Candles
+from tickwire.sim.instruments import BINANCE_SPOT
 from tickwire.sim.market import Event, Symbol, Trade
 
 TICKER_EVENTS = 20
@@ -111,13 +112,14 @@ class Renderer:
     Parameters
     ----------
     venue
-        `binance`, `binance-usdm` or `binance-coinm`.
+        One of `BINANCE`.
     stamp
         Trade ids are the market's, which are times; else they count up per symbol.
     """
 
     def __init__(self, venue: str, *, stamp: bool) -> None:
-        self.is_spot = venue == "binance"
+        self.is_spot = venue in BINANCE_SPOT
+        self._has_type = venue != "aster"  # in messages: `st`, `ps`
         self._is_coinm = venue == "binance-coinm"
         self._stamp = stamp
         # 1 USD-M, 2 COIN-M: in futures messages since the two were unified.
@@ -175,7 +177,8 @@ class Renderer:
 
     def _aggregate(self, stream: Stream, event: Event) -> Iterator[tuple[str, int]]:
         symbol = event.symbol
-        end = ',"M":true' if self.is_spot else f',"st":{self._market_type}'
+        market = f',"st":{self._market_type}' if self._has_type else ""
+        end = ',"M":true' if self.is_spot else market
         for _, trades in aggregates(event.trades):
             yield (
                 (
@@ -222,14 +225,14 @@ class Renderer:
             f'"s":"{symbol.name}","b":"{price(bid[0])}","B":"{size(bid[1])}",'
             f'"a":"{price(ask[0])}","A":"{size(ask[1])}"'
         )
-        end = f'"st":{self._market_type},"ps":"{self._pair(symbol)}"'
+        end = f',"st":{self._market_type},"ps":"{self._pair(symbol)}"' if self._has_type else ""
         if self.is_spot:
             yield f'{{"u":{symbol.update_id},{data}}}', 1
         else:
             yield (
                 (
                     f'{{"e":"bookTicker","u":{symbol.update_id},{data},"T":{event.time_ms},'
-                    f'"E":{event.time_ms + 1},{end}}}'
+                    f'"E":{event.time_ms + 1}{end}}}'
                 ),
                 1,
             )
@@ -259,9 +262,10 @@ class Renderer:
                 f'"U":{window.previous_id + 1},"u":{symbol.update_id},"b":{bids},"a":{asks}}}'
             )
         else:
+            market = f'"ps":"{self._pair(symbol)}","st":{self._market_type},'
             data = (
                 f'{{"e":"depthUpdate","E":{event.time_ms + 1},"T":{event.time_ms},'
-                f'"s":"{symbol.name}","ps":"{self._pair(symbol)}","st":{self._market_type},'
+                f'"s":"{symbol.name}",{market if self._has_type else ""}'
                 f'"U":{window.first_id},"u":{symbol.update_id},"pu":{window.previous_id},'
                 f'"b":{bids},"a":{asks}}}'
             )
@@ -348,8 +352,8 @@ class Renderer:
         return (
             f'{{"e":"markPriceUpdate","E":{time_ms + 1},"s":"{symbol.name}","p":"{price(last)}",'
             f'"P":"{price((last + start) // 2)}","i":"{price(last - 1)}",'
-            f'"r":"{0.0001 + (last - start) / start / 100:.8f}","T":{next_funding_ms},'
-            f'"st":{self._market_type}}}'
+            f'"r":"{0.0001 + (last - start) / start / 100:.8f}","T":{next_funding_ms}'
+            + (f',"st":{self._market_type}}}' if self._has_type else "}")
         )
 
     def _liquidation(self, stream: Stream, event: Event) -> Iterator[tuple[str, int]]:

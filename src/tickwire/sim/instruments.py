@@ -13,7 +13,9 @@ import zlib
 from dataclasses import dataclass, field
 
 HYPERLIQUID = ("hyperliquid", "hyperliquid-testnet")
-BINANCE = ("binance", "binance-usdm", "binance-coinm")
+BINANCE_SPOT = ("binance", "binance-us")
+BINANCE_USDM = ("binance-usdm", "aster")
+BINANCE = (*BINANCE_SPOT, *BINANCE_USDM, "binance-coinm")
 BYBIT = ("bybit", "bybit-spot", "bybit-inverse")
 VENUES = (*HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken")
 
@@ -23,6 +25,8 @@ DEFAULT_SYMBOLS = {
     "binance": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "binance-usdm": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
+    "binance-us": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "aster": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-inverse": ("BTCUSD", "ETHUSD"),
@@ -44,6 +48,8 @@ DEFAULT_PORTS = {
     "bybit-inverse": 8776,
     "coinbase": 8778,
     "kraken": 8780,
+    "binance-us": 8782,
+    "aster": 8784,
 }
 
 # Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
@@ -146,10 +152,10 @@ def instrument(venue: str, symbol: str) -> Instrument:
                 base = symbol.removesuffix(quote)
                 break
     price, tick_decimals, lot_decimals = _KNOWN.get(base) or _invented(base)
-    if venue == "binance":
+    if venue in BINANCE_SPOT:
         tick_decimals += 2
         digits: tuple[int | None, int | None] = (8, 8)
-    elif venue == "binance-usdm":
+    elif venue in BINANCE_USDM:
         tick_decimals, lot_decimals = tick_decimals + 1, min(lot_decimals, 3)
         digits = (tick_decimals + 1, lot_decimals)
     elif venue == "binance-coinm":

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from math import log
 from random import Random
 
-from tickwire.sim.instruments import Instrument, instrument
+from tickwire.sim.instruments import BINANCE, BINANCE_USDM, Instrument, instrument
 
 LEVELS_START = 200
 LEVELS_MIN = 120
@@ -235,9 +235,9 @@ class Market:
         self.clock_ms = clock_ms
         self.stamp = stamp
         kept = TRADES_KEPT
-        if venue.startswith("binance"):
+        if venue in BINANCE:
             kept = max(LEAST_TRADES_FOR_REST, TRADES_KEPT_FOR_REST // max(1, len(symbols)))
-        self._largest_gap = 40 if venue in ("binance-usdm", "binance-coinm") else 0
+        self._largest_gap = 40 if venue in (*BINANCE_USDM, "binance-coinm") else 0
         self._n_trades = self._rng.getrandbits(20)
         self._last_stamp = 0
         self.symbols: dict[str, Symbol] = {}

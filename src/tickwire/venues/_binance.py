@@ -47,6 +47,8 @@ class Market:
         Has event times, `pu`, mark prices and liquidations.
     endpoints
         Stream kind to the name of the endpoint that serves it; `main` where it is not named.
+    single_trades
+        Has a stream of single trades beside that of aggregates.
     """
 
     speeds: Mapping[str, tuple[str, ...]]
@@ -55,6 +57,7 @@ class Market:
     intervals: tuple[str, ...]
     futures: bool
     endpoints: Mapping[str, str]
+    single_trades: bool = True
 
 
 def _streams(market: Market, channel: str, symbol: str) -> list[str]:
@@ -106,8 +109,9 @@ def channels(market: Market) -> tuple[Channel, ...]:
         ]
 
     speeds = tuple(market.speeds)
+    single = [Channel("trades", "trades", subscriptions)] if market.single_trades else []
     found = [
-        Channel("trades", "trades", subscriptions),
+        *single,
         Channel("trades:agg", "trades", subscriptions),
         Channel("quotes", "quotes", subscriptions, wildcard=market.futures),
         Channel("book", "book", subscriptions, spliced=True),
@@ -132,7 +136,7 @@ def aliases(market: Market, configured: Sequence[str]) -> dict[str, str]:
     return {SNAPSHOT_CHANNEL: best}
 
 
-def backfills(root: str, trades: str) -> tuple[Backfill, ...]:
+def backfills(root: str, trades: str = "") -> tuple[Backfill, ...]:
     """Declare how missed trades are had.
 
     Parameters
@@ -140,14 +144,17 @@ def backfills(root: str, trades: str) -> tuple[Backfill, ...]:
     root
         Begins the paths of the market.
     trades
-        The rest of the path, and the query, for plain trades; aggregates have the same everywhere.
+        The rest of the path, and the query, for plain trades, where there are any; aggregates have
+        the same everywhere.
     """
     aggregates = "aggTrades?symbol={symbol}&fromId={first_id}&limit={limit}"
-    return (
-        # Futures number what is no trade of the market too, as of the insurance fund: see BY_ID.
-        Backfill("trades", root + trades, "missed trades", "id", counts_by_one="fromId" in trades),
-        Backfill("trades:agg", root + aggregates, "missed aggTrades", "a", counts_by_one=True),
-    )
+    by_id = Backfill("trades:agg", root + aggregates, "missed aggTrades", "a", counts_by_one=True)
+    if not trades:
+        return (by_id,)
+    # Futures number what is no trade of the market too, as of the insurance fund: see BY_ID.
+    is_by_one = "fromId" in trades
+    plain = Backfill("trades", root + trades, "missed trades", "id", counts_by_one=is_by_one)
+    return (plain, by_id)
 
 
 def instruments(path: str, symbols: Sequence[str]) -> list[InstrumentQuery]:

@@ -1,0 +1,66 @@
+"""Binance.US: the dialect of Binance's spot market, at servers of its own.
+
+Rules of this file
+------------------
+- What differs is a parameter: addresses, limits, and that old trades by id take a key.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tickwire.venues._binance import (
+    aliases,
+    backfills,
+    channels,
+    instruments,
+    reply,
+    spell,
+    subscribe,
+    unsubscribe,
+)
+from tickwire.venues._binance_messages import EXTRAS, messages
+from tickwire.venues._book_rule import BookRule, ranges
+from tickwire.venues._oracle import same_id
+from tickwire.venues.base import Heartbeat, Limits, Venue
+from tickwire.venues.binance import DAY_S, NEWEST, SPOT_MARKET, smaller_too
+
+BINANCE_US = Venue(
+    name="binance-us",
+    endpoints={"main": "wss://stream.binance.us:9443/stream"},
+    channels=channels(SPOT_MARKET),
+    messages=messages(SPOT_MARKET),
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    reply=reply,
+    # The server pings every 3 minutes.
+    heartbeat=Heartbeat("ping", every_s=20.0, timeout_s=60.0),
+    # 5 messages a second, pings included; a snapshot of 5000 levels weighs 50 of 1200 a minute, one
+    # of 1000 levels 10, of 500 levels 5, of 100 levels 1.
+    limits=Limits(
+        subscriptions_per_connection=1024,
+        subscriptions_per_request=100,
+        requests_per_s=4.0,
+        connects_per_min=60,
+        rest_per_min=20,
+        backfills_per_min=36,
+        max_age_s=DAY_S,
+    ),
+    rest_url="https://api.binance.us",
+    book=BookRule(
+        chain=ranges(),
+        begin=smaller_too(
+            "/api/v3/depth?symbol={symbol}&limit=", 5000, {1000: 100, 500: 180, 100: 900}
+        ),
+        repair="rest",
+    ),
+    oracle=same_id(),  # bookTicker
+    backfills=backfills("/api/v3/", NEWEST),
+    instruments=partial(instruments, "/api/v3/exchangeInfo"),
+    spell=partial(spell, ""),
+    aliases=partial(aliases, SPOT_MARKET),
+    extras=EXTRAS,
+    verified=None,
+)
+
+VENUES = (BINANCE_US,)
