@@ -14,7 +14,7 @@ from pathlib import Path
 from tickwire.sim.chaos import EVERY_S
 from tickwire.sim.client_log import ClientLog
 from tickwire.sim.exchange import CHANNELS
-from tickwire.sim.instruments import DEFAULT_PORTS, DEFAULT_SYMBOLS, HYPERLIQUID, VENUES
+from tickwire.sim.instruments import DEFAULT_PORTS, DEFAULT_SYMBOLS, VENUES
 from tickwire.sim.playback import Route, Speed
 from tickwire.sim.server import Simulator
 from tickwire.venues import load
@@ -114,17 +114,18 @@ async def serve(options: SimOptions) -> None:
 
 def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
     """Give a `[[source]]` of a configuration that takes what is served."""
-    lacking = {"liquidations"}  # by default: none need ever happen
-    if options.venue not in HYPERLIQUID:
-        lacking.add("mids")
-    if options.venue == "coinbase":  # its candles have another length
-        lacking.add("candles")
-    known: Sequence[str] = CHANNELS
-    if options.venue not in VENUES:  # it plays a capture
-        declared = load(options.venue, (Path.cwd(),)).channels
-        known = [channel.name for channel in declared if ":" not in channel.name]
-    served = options.channels or [channel for channel in known if channel not in lacking]
-    channels = ["candles:1m" if channel == "candles" else channel for channel in served]
+    venue = load(options.venue, (Path.cwd(),))
+    served = options.channels
+    if not served:
+        # Liquidations need never happen.
+        served = [channel for channel in CHANNELS if channel != "liquidations"]
+        if options.venue not in VENUES:  # it plays a capture
+            served = [channel.name for channel in venue.channels if ":" not in channel.name]
+    named = [
+        next((each for each in (name, f"{name}:1m", f"{name}:agg") if venue.channel(each)), "")
+        for name in served
+    ]
+    channels = [channel for channel in named if channel]
     symbols = list(options.symbols or DEFAULT_SYMBOLS.get(options.venue, ()))
     note = "" if options.capture is None else "  # those of the capture"
     lines = [
