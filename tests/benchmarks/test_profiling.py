@@ -60,7 +60,7 @@ def test_a_sample_without_its_stack_belongs_to_whose_code_it_was_in() -> None:
         "  ffffffff81 _copy_to_iter ([kernel.kallsyms])",
         f"  71c0 tw_run_avx2 ({TICKWIRE}/decode/_steps.cpython-311-x86_64-linux-gnu.so)",
         "  1aaa PyObject_Vectorcall (/usr/lib/libpython3.11.so.1.0)",
-        "  1aab _PyEval_EvalFrameDefault (/opt/bin/python3.11)",
+        "  1aab _PyEval_EvalFrameDefault (/usr/bin/python3.11)",
         "  1aac sock_recv_into (/usr/lib/python3.11/lib-dynload/_socket.cpython-311.so)",
         "  7f1 epoll_wait (/usr/lib/libc.so.6)",
         "  7f2 run (/x/lib/python3.11/site-packages/uvloop/loop.cpython-311.so)",

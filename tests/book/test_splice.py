@@ -142,7 +142,7 @@ def test_who_listens_is_called_once_for_a_wait_and_for_a_break() -> None:
     told: list[str] = []
     splice.listen(lambda: told.append("waits"))
     assert splice.offer(0, 1, 5, 0) == "hold"
-    assert splice.offer(1, 1, 5, 0) == "hold"  # told once
+    assert splice.offer(1, 1, 5, 0) == "hold"
     assert told == ["waits"]
     splice.snapshot(7, 10)
     splice.listen(lambda: told.append("broken"))
