@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak crash-test lint bench bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak crash-test lint bench bench-all-on bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -45,6 +45,7 @@ help:
 #: Speed
 #:   make bench               all benchmarks
 #:   make bench-paced         the cost of a message at 100 to 100,000 a second (QUICK=1: 3 minutes)
+#:   make bench-all-on        four venues at once with everything on, beside all off; 3 minutes (ALL_ON_SECONDS=600)
 #:   make bench-latency       latency alone, from due time to ring, async for and DuckDB
 #:   make bench-modules       the compiled modules and the sinks, one by one
 #:   make bench-compare       this commit against another (BASE=...)
@@ -279,6 +280,11 @@ QUICK ?=
 bench-paced: build
 	@begun=$$(date +%s); $(BIN)/python -m benchmarks.paced $(if $(QUICK),--quick); status=$$?; \
 	$(call TOOK,bench-paced); exit $$status
+
+# Not a part of `bench`: its processes want more than two cores.
+ALL_ON_SECONDS ?= 60
+bench-all-on: build
+	$(BIN)/python -m benchmarks.all_on --seconds $(ALL_ON_SECONDS)
 
 bench-latency: build
 	$(BIN)/python -m benchmarks.latency

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.book.slow_nbbo import SlowNbbo, nbbo_rows, top_rows
+from benchmarks.all_on.reference import SlowNbbo, rows_of
 
 from tickwire.book import BookOutputs, BookReader, NbboOutput
 from tickwire.book._nbbo import UNNAMED
@@ -66,7 +66,7 @@ class Rig:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        return nbbo_rows(self.best.take())
+        return rows_of(self.best.take())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,14 +95,14 @@ def test_every_row_is_that_of_a_slow_reference(seed: int) -> None:
         assert rig.reader.read()
         is_verified = rig.reader.state(rig.number(venue)) != "unverifiable"
         before = len(expected)
-        for row in top_rows(rig.tops.take()):
+        for row in rows_of(rig.tops.take()):
             expected += slow.take(row, is_verified=is_verified)
         if len(expected) == before and not is_verified:  # its state alone has changed
             expected += slow.leave_out("d", SYMBOLS["d"], rig.now - 1, rig.now)
         if rng.random() < 0.02:
             rig.now += 1
             rig.reader.break_book(rig.number(venue), rig.now)
-            for row in top_rows(rig.tops.take()):
+            for row in rows_of(rig.tops.take()):
                 expected += slow.take(row)
         found += rig.rows()
         assert found[before:] == expected[before:]
@@ -162,7 +162,7 @@ def test_where_it_is_full_the_books_wait() -> None:
     found += rig.rows()
     assert rig.reader.outputs.held_by is None
     assert [row["bid_price"] for row in found] == [10.0 + number for number in range(n_sent)]
-    assert len(top_rows(rig.tops.take())) == n_sent
+    assert len(rows_of(rig.tops.take())) == n_sent
 
 
 def test_an_owed_row_waits_for_room() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.all_on.reference import SlowNbbo, rows_of
 from structlog.testing import capture_logs
-from tests.book.slow_nbbo import SlowNbbo, nbbo_rows, top_rows
 from tests.feed.test_handler import until
 
 import tickwire
@@ -46,7 +46,7 @@ def test_rows_over_two_venues_are_those_of_slow_references(run: Run) -> None:
                 times = batch["ts_recv"].cast("int64").to_pylist()
                 found[table] += zip(times, batch["seq"].to_pylist(), strict=True)
                 if table in rows:
-                    rows[table] += top_rows(batch) if table == "top" else nbbo_rows(batch)
+                    rows[table] += rows_of(batch)
 
         async def take_merged() -> None:
             async for table, batch in merged:

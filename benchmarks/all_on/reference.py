@@ -12,7 +12,8 @@ TIMES = ("ts_event", "ts_recv", "bid_ts", "ask_ts")
 Key = tuple[str, str]  # venue and symbol
 
 
-def _rows(batch: pa.RecordBatch | None) -> list[dict[str, Any]]:
+def rows_of(batch: pa.RecordBatch | None) -> list[dict[str, Any]]:
+    """Give the rows of `top` or `nbbo`, times as numbers."""
     if batch is None:
         return []
     columns = {
@@ -20,17 +21,7 @@ def _rows(batch: pa.RecordBatch | None) -> list[dict[str, Any]]:
         for name in batch.schema.names
         if name != "seq"
     }
-    return pa.table(columns).to_pylist()
-
-
-def top_rows(batch: pa.RecordBatch | None) -> list[dict[str, Any]]:
-    """Give the rows of `top`, times as numbers."""
-    return _rows(batch)
-
-
-def nbbo_rows(batch: pa.RecordBatch | None) -> list[dict[str, Any]]:
-    """Give the rows of `nbbo`, times as numbers."""
-    return _rows(batch)
+    return list(pa.table(columns).to_pylist())
 
 
 class SlowNbbo:
