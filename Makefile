@@ -139,9 +139,9 @@ test-captures: build
 
 # The SDK in an environment that has nothing else: the hook runs it in a process of its own.
 SDK := .venv-hyperliquid
+test-hyperliquid: export TICKWIRE_HYPERLIQUID_PYTHON = $(CURDIR)/$(SDK)/bin/python
 test-hyperliquid: build $(SDK)/.installed
-	TICKWIRE_HYPERLIQUID_PYTHON='$(CURDIR)/$(SDK)/bin/python' \
-		$(PYTEST) -m hyperliquid tests/hooks $(call again,-m hyperliquid)
+	$(PYTEST) -m hyperliquid tests/hooks $(call again,-m hyperliquid)
 
 $(SDK)/.installed: constraints/hyperliquid.txt
 	rm -rf $(SDK)

@@ -34,7 +34,6 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_RETRY_S", 0.001)
     monkeypatch.setattr(module, "MAX_RETRY_S", 0.002)
     monkeypatch.setattr(module, "LOOK_S", 0.001)
-    monkeypatch.setattr(module, "FULL_RING_S", 0.001)
     monkeypatch.setattr(module, "LATER_S", (0.001, 0.001, 0.001))
     monkeypatch.setattr(module, "LOOK_AT_HOST_S", 0.001)
 

@@ -451,6 +451,14 @@ cdef class Decoder:
         """
         return self.books is None or self.books.release()
 
+    def wait_for_room(self, callback):
+        """Have `callback` called when a consumer makes room in a ring that had none."""
+        return self.targets.wait_for_room(callback)
+
+    def forget_room(self, callback):
+        """Take back what `wait_for_room` asked for."""
+        self.targets.forget_room(callback)
+
 
 cdef class ConnectionDecoder(Connection):
     """The handler of one connection; made by `Decoder.connection`."""

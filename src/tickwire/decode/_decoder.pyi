@@ -99,6 +99,10 @@ class Decoder:
         early: bool = False,
     ) -> Literal["spliced", "unwanted", "old", "full"]:
         """Decode a REST answer, splice it into its book and publish what was held for it."""
+    def wait_for_room(self, callback: Callable[[], object]) -> bool:
+        """Have it called when a consumer makes room in a ring that had none."""
+    def forget_room(self, callback: Callable[[], object]) -> None:
+        """Take back what `wait_for_room` asked for."""
     def release_held(self) -> bool:
         """Publish the held deltas that have their snapshot; False where a ring is full."""
     def request_looks(self, on_look: Callable[[str | None, bytes], None]) -> None:

@@ -30,6 +30,7 @@ from tickwire.decode import Decoder
 from tickwire.errors import HostDown, TickwireError
 from tickwire.feed.endpoints import request_url
 from tickwire.feed.planning import SourcePlan
+from tickwire.feed.room import until_room
 from tickwire.feed.trade_pages import trades_of
 from tickwire.ledger import Hole, Ledger, Missing, Place, StreamGaps, StreamState
 from tickwire.logs import get_logger
@@ -38,7 +39,6 @@ from tickwire.supervise import Backoff, Failures, ManagedTask, cancel_all, spawn
 from tickwire.venues import Backfill
 
 LOOK_S = 0.25  # at holes that are not due, which end as seldom
-FULL_RING_S = 0.05  # each try decodes a page again
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 60.0
 MOST_FAILURES = 10  # in a row: about four minutes
@@ -355,11 +355,14 @@ class _Fetch:
 
     async def _publish(self, page: Sequence[tuple[int, str]], ts_recv: int) -> None:
         filling, owner = self._filling, self._owner
-        taken = None
-        while taken is None:
+        wanted: list[tuple[int, str]] = []
+        trades, taken = b"", None
+
+        def offer() -> bool:
+            nonlocal wanted, trades, taken
             wanted = self._wanted(page)  # what has come meanwhile is not
             if not wanted:
-                return
+                return True
             if filling.conn < 0:
                 filling.conn = self._next_conn()
                 owner.note_begin(filling.hole, filling.conn, self._rule.channel, wanted[0][0])
@@ -372,8 +375,11 @@ class _Fetch:
                 conn=filling.conn,
                 remember=self._is_open,
             )
-            if taken is None:
-                await asyncio.sleep(FULL_RING_S)
+            return taken is not None
+
+        await until_room(owner.decoder, offer)
+        if taken is None:
+            return
         if owner.on_answer is not None:
             owner.on_answer(
                 self._rule.message, trades, filling.symbol, ts_recv, filling.conn, self._is_open

@@ -24,6 +24,7 @@ from tickwire.config import Context
 from tickwire.decode import Decoder
 from tickwire.errors import BookBroken, TickwireError
 from tickwire.feed.endpoints import request_url
+from tickwire.feed.room import never, until_room
 from tickwire.ledger import BookGaps, Ledger, Place
 from tickwire.ledger.reasons import OVERFLOW
 from tickwire.logs import get_logger
@@ -34,7 +35,6 @@ from tickwire.venues import BookRule, Venue
 
 LOOK_S = 0.02
 HOLE_NS = 2_000_000_000  # how long another connection may take to fill a hole
-FULL_RING_S = 0.005
 FIRST_RETRY_S = 0.5
 MAX_RETRY_S = 30.0
 
@@ -248,6 +248,30 @@ class Books:
             self._gaps.spliced(symbol, ts_recv)
         return outcome
 
+    async def splice(
+        self,
+        symbol: str,
+        payload: bytes,
+        ts_recv: int,
+        conn: int | None = None,
+        *,
+        early: bool = False,
+        is_over: Callable[[], bool] = never,
+    ) -> SnapshotOutcome:
+        """Splice a snapshot in as soon as there is room; `full` where the wait was over before.
+
+        The parameters are those of `offer`, and when to wait no longer.
+        """
+        outcome: SnapshotOutcome = "full"
+
+        def offer() -> bool:
+            nonlocal outcome
+            outcome = self.offer(symbol, payload, ts_recv, conn, early=early)
+            return outcome != "full"
+
+        await until_room(self._decoder, offer, is_over)
+        return outcome
+
     def answered(self, symbol: str, url: str, payload: bytes, ts_recv: int) -> None:
         """Note that the books have taken an answer, whatever it was worth to them."""
         if self.on_answer is not None:
@@ -324,10 +348,7 @@ async def _fetch(books: Books, rest: Rest, rest_url: str, symbol: str) -> None:
         try:
             url = request_url(rest_url, books.url_path(symbol))
             payload, ts_recv = await rest.get(url)
-            outcome = books.offer(symbol, payload, ts_recv)
-            while outcome == "full":
-                await asyncio.sleep(FULL_RING_S)
-                outcome = books.offer(symbol, payload, ts_recv)
+            outcome = await books.splice(symbol, payload, ts_recv)
             books.answered(symbol, url, payload, ts_recv)
             if outcome in ("spliced", "unwanted"):
                 return

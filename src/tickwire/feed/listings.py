@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from tickwire.clock import wall_ns
 from tickwire.errors import TickwireError
 from tickwire.feed.planning import SourcePlan
+from tickwire.feed.room import until_room
 from tickwire.feed.symbols import InThread, Rest, listed
 from tickwire.logs import get_logger
 from tickwire.ring import Ring
@@ -22,7 +24,6 @@ from tickwire.venues import LISTED, Instrument
 
 REFRESH_S = 3600.0
 RETRY_S = 60.0
-FULL_RING_S = 0.01
 
 _log = get_logger("tickwire.feed")
 
@@ -91,5 +92,4 @@ class Listings:
         texts = {key: row[key] or None for key in ("kind", "base", "quote", "settle", "status")}
         times = {"ts_event": None, "ts_recv": wall_ns(), "expiry": expiry_ns}
         values = row | texts | times | {"venue": venue, "conn": -1}
-        while not self._ring.append(**values):
-            await self._sleep(FULL_RING_S)
+        await until_room(self._ring, partial(self._ring.append, **values))

@@ -10,9 +10,7 @@ Rules of this file
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -24,7 +22,8 @@ from tickwire.feed.handler import FeedHandler
 from tickwire.feed.legs import LegGroup, legs_of
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import ConnectionPlan, load_whole
-from tickwire.feed.replaying import FULL_RING_S, Replay
+from tickwire.feed.replaying import Replay
+from tickwire.feed.room import until_room
 from tickwire.ledger.reasons import DOWN
 
 if TYPE_CHECKING:
@@ -237,8 +236,10 @@ class RecordedReplay(Replay):
 
     async def _offer_recorded(self, played: PlayedSource, row: Row) -> None:
         decoder = played.decoder(row.conn)
-        if not await self._until_room(
-            lambda: decoder.decode(row.payload, row.recv_ns, row.mono_ns)
+        if not await until_room(
+            decoder,
+            lambda: decoder.decode(row.payload, row.recv_ns, row.mono_ns),
+            self._is_stopping,
         ):
             return
         if decoder.has_events:
@@ -256,15 +257,16 @@ class RecordedReplay(Replay):
         if symbol is None or symbol not in source.plan.spliced:
             return
         try:
-            await self._until_room(
-                lambda: books.offer(symbol, row.payload, row.recv_ns, row.conn) != "full"
+            await books.splice(
+                symbol, row.payload, row.recv_ns, row.conn, is_over=self._is_stopping
             )
         except TickwireError as error:
             books.failed(symbol, error)
 
     async def _offer_backfill(self, source: SourcePipeline, row: Row) -> None:
         detail = json.loads(row.payload)
-        await self._until_room(
+        await until_room(
+            source.decoder,
             lambda: (
                 source.decoder.backfills.take(
                     detail["message"],
@@ -275,16 +277,9 @@ class RecordedReplay(Replay):
                     remember=detail["remember"],
                 )
                 is not None
-            )
+            ),
+            self._is_stopping,
         )
-
-    async def _until_room(self, offer: Callable[[], bool]) -> bool:
-        """Offer something until it fits into the rings; False where the feed stops before."""
-        while not offer():
-            if self._feed.is_stopping:
-                return False
-            await asyncio.sleep(FULL_RING_S)
-        return True
 
 
 def replay_of(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,11 +23,11 @@ from tickwire.errors import TickwireError
 from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
+from tickwire.feed.room import until_room
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
 from tickwire.wording import counted
 
-FULL_RING_S = 0.002
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
 
 
@@ -180,10 +181,10 @@ class Replay:
         self._is_interrupted = self._feed.is_stopping
 
     async def _release_held(self, source: SourcePipeline) -> None:
-        while not source.decoder.release_held():
-            if self._feed.is_stopping:
-                return
-            await asyncio.sleep(FULL_RING_S)
+        await until_room(source.decoder, source.decoder.release_held, self._is_stopping)
+
+    def _is_stopping(self) -> bool:
+        return self._feed.is_stopping
 
     async def _wait_until(self, due_s: float) -> None:
         while not self._feed.is_stopping:
@@ -207,10 +208,9 @@ class Replay:
         n_decoders = len(decoders)
         n_unknown = _n_unknown(pipeline) if n_decoders > 1 else 0
         for decoder in decoders:
-            while not decoder.decode(message.payload, message.recv_ns):
-                if self._feed.is_stopping:
-                    return
-                await asyncio.sleep(FULL_RING_S)
+            offer = partial(decoder.decode, message.payload, message.recv_ns)
+            if not offer() and not await until_room(decoder, offer, self._is_stopping):
+                return
             if decoder.has_events:
                 decoder.take_events()
         self.n_messages += n_decoders > 0
@@ -233,15 +233,14 @@ class Replay:
             if symbol is None or symbol not in source.plan.spliced:
                 continue
             try:
-                while (
-                    source.books.offer(
-                        symbol, answer.data, answer.recv_ns, answer.connection, early=True
-                    )
-                    == "full"
-                ):
-                    if self._feed.is_stopping:
-                        return
-                    await asyncio.sleep(FULL_RING_S)
+                await source.books.splice(
+                    symbol,
+                    answer.data,
+                    answer.recv_ns,
+                    answer.connection,
+                    early=True,
+                    is_over=self._is_stopping,
+                )
             except TickwireError as error:
                 source.books.failed(symbol, error)
 

@@ -10,6 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.planning import ConnectionPlan
 from tickwire.feed.poorer import PoorerChannels, PoorerEvents
 from tickwire.feed.recording import SourceRecorder
+from tickwire.feed.room import until_room
 from tickwire.feed.session_events import SessionEvents
 from tickwire.ledger import Ledger
 from tickwire.logs import get_logger
@@ -36,10 +38,8 @@ from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, canc
 
 _log = get_logger("tickwire.feed")
 
-# How long a stop waits for room for what is held, and how long between two looks.
 GROUPS_A_TURN = 16  # of the loop: however many connections there are, no turn takes long
-RELEASE_S = 1.0
-RELEASE_PAUSE_S = 0.01
+RELEASE_S = 1.0  # how long a stop waits for room for what is held
 COUNTS_LOG_S = 60.0  # between two lines about a count that should not grow
 
 
@@ -213,13 +213,14 @@ class LiveSource:
 
     async def _release_held(self) -> None:
         """Let in the deltas that wait for room, while sinks and programs still make some."""
-        end = asyncio.get_running_loop().time() + RELEASE_S
-        while self.books is not None and not self.decoder.release_held():
-            if asyncio.get_running_loop().time() >= end:
-                text = f"{self.books.held_bytes} bytes of book changes did not fit"
-                self._events.note("not_released", text, log=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_S):
+                await until_room(self.decoder, self.decoder.release_held)
                 return
-            await asyncio.sleep(RELEASE_PAUSE_S)
+        held_bytes = 0 if self.books is None else self.books.held_bytes
+        self._events.note(
+            "not_released", f"{held_bytes} bytes of book changes did not fit", log=True
+        )
 
     def pause(self) -> None:
         """Close the connections, and make no other until `resume`; in the loop's thread."""
