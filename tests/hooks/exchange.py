@@ -26,7 +26,9 @@ class Account:
     fails
         Whether every action fails, with status "err".
     delay_s
-        How long each answer takes.
+        How long each request takes to be acted upon.
+    answer_s
+        How long each answer takes after that.
     requests, actions
         What came.
     """
@@ -39,6 +41,7 @@ class Account:
         self.refuses: dict[str, int] = {}
         self.fails = False
         self.delay_s = 0.0
+        self.answer_s = 0.0
         self.requests: list[dict[str, Any]] = []
         self.actions: list[dict[str, Any]] = []
         self.lock = threading.Lock()
@@ -126,6 +129,7 @@ def hyperliquid() -> Iterator[Account]:
                 account.requests.append(request)
                 is_info = self.path == "/info"
                 answer = account.read(request) if is_info else account.act(request["action"])
+            time.sleep(account.answer_s)
             body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")

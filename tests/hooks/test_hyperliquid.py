@@ -173,6 +173,34 @@ async def test_a_stop_in_order_disarms_the_switch(account: Account, python: str)
     assert account.orders["BTC"] == [1, 2]
 
 
+async def test_a_switch_is_disarmed_whose_arming_was_not_answered_yet(
+    account: Account, python: str
+) -> None:
+    with exchange([QUOTES]) as server:
+        quotes = source(server.ws_url, channels=["quotes"], symbols=["BTC", "ETH"])
+        feed = tickwire.FeedHandler([quotes])
+        feed.on_emergency(hook(account, python, dead_man_s=10.0))
+        async with feed:
+            account.answer_s = 0.5
+            await until(lambda: bool(account.of_type("scheduleCancel")))
+    assert [action.get("time") for action in account.of_type("scheduleCancel")][-1] is None
+
+
+async def test_a_switch_that_was_not_renewed_is_disarmed_too(
+    account: Account, python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with exchange([QUOTES]) as server:
+        quotes = source(server.ws_url, channels=["quotes"], symbols=["BTC", "ETH"])
+        feed = tickwire.FeedHandler([quotes])
+        made = hook(account, python, dead_man_s=10.0)
+        feed.on_emergency(made)
+        async with feed:
+            await until(lambda: made._is_armed)
+            monkeypatch.setattr(tickwire.FeedHandler, "is_healthy", False)
+            await until(lambda: not made._is_armed)
+    assert [action.get("time") for action in account.of_type("scheduleCancel")][-1] is None
+
+
 async def test_no_key_is_shown_anywhere(
     account: Account, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

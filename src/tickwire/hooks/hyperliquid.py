@@ -35,7 +35,7 @@ TESTNET = "https://api.hyperliquid-testnet.xyz"
 VENUES = ("hyperliquid", "hyperliquid-testnet")
 START_S = 30.0
 ANSWER_S = 15.0
-STOP_S = 2.0
+STOP_S = 5.0
 RESERVE = 0.25  # of the deadline at most, for the last round to end
 ARMS_PER_TIME = 3  # so often the switch is armed again within its time
 LEAST_DEAD_MAN_S = 10.0
@@ -113,6 +113,7 @@ class Flatten:
         self._asking = asyncio.Lock()
         self._arming: ManagedTask[None] | None = None
         self._is_armed = False
+        self._armed_until_s = 0.0  # by the loop's time: later than that the exchange's is not set
         self._n_asked = 0
 
     def __repr__(self) -> str:
@@ -214,7 +215,9 @@ class Flatten:
         if process is None:
             return
         try:
-            if self._is_armed and not self._feed.emergency_reason:
+            # Also what was asked for and not answered, and what was not renewed.
+            may_be_armed = asyncio.get_running_loop().time() < self._armed_until_s
+            if may_be_armed and not self._feed.emergency_reason:
                 await self._ask(STOP_S, "disarm")
                 _log.info("dead man's switch disarmed")
         except TickwireError as error:
@@ -237,6 +240,8 @@ class Flatten:
             await asyncio.sleep(self._dead_man_s / ARMS_PER_TIME)
 
     async def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._armed_until_s = loop.time() + ANSWER_S + self._dead_man_s
         try:
             answer = await self._ask(ANSWER_S, "arm", in_s=self._dead_man_s)
         except TickwireError as error:
@@ -244,6 +249,7 @@ class Flatten:
             _log.error("dead man's switch cannot be armed", error=str(error))
             self._is_armed = False
             return
+        self._armed_until_s = loop.time() + self._dead_man_s
         self._metrics.counter("dead_man_arms").add()
         self._metrics.gauge("dead_man_triggers").set(answer["triggers"])
         if not self._is_armed:
