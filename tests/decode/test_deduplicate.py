@@ -108,7 +108,7 @@ def test_random_ids_go_round_the_memory_in_scripts() -> None:
             trades[:0] = [("A", trade) for trade in (again[0], again[-1], rng.choice(again))]
         connected.read(trades, rng.randrange(3))
     assert len(connected.ids["A"]) == 90 * 200
-    assert connected.feed.decoder.scripted == {"listed": 88}
+    assert connected.feed.decoder.scripted == {"listed": 89}
 
 
 def test_connections_that_repeat_each_other() -> None:
@@ -118,7 +118,7 @@ def test_connections_that_repeat_each_other() -> None:
             connected.read([("A", str(number)), ("B", str(number % 7 * 1000 + number))], conn)
     assert connected.ids["A"] == [str(number) for number in range(1, 600)]
     assert len(connected.ids["B"]) == 599
-    assert connected.feed.decoder.scripted == {"listed": 3 * 599 - 2}
+    assert connected.feed.decoder.scripted == {"listed": 3 * 599 - 1}
 
 
 def test_trades_of_one_id_that_differ_are_rows_of_their_own() -> None:

@@ -151,12 +151,12 @@ def test_one_place_knows_the_last_that_came_to_it(one: Level, other: Level) -> N
     "byte", ["7", "]", *(pytest.param(each, marks=pytest.mark.thorough) for each in (" ", ""))]
 )
 def test_a_known_book_with_one_byte_changed_is_read_as_it_is(write: Any, byte: str) -> None:
-    text = write(new_levels(Random(3), 4))
-    both = knowing(text, 4)
+    text = write(new_levels(Random(3), 8))
+    both = knowing(text, 8)
     for at in range(text.index("["), text.index(BEHIND)):
         both.read(text[:at] + byte + text[at + 1 :])
-        if both.read(text) < 4 * LOOKS:  # something else has been learned
-            both = knowing(text, 4)
+        if both.read(text) < 8 * LOOKS:  # something else has been learned
+            both = knowing(text, 8)
 
 
 def test_levels_mean_what_their_own_template_says() -> None:

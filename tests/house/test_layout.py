@@ -68,6 +68,11 @@ MEASURED_BY = {
 NOT_MEASURED = {
     "decode/_bytecode": "compiled once, at the start",
     "decode/_connection": "a base class without work",
+    "decode/_draft": "once per shape of a message, not per message",
+    "decode/_draft_route": "once per shape of a message, not per message",
+    "decode/_draft_rows": "once per shape of a message, not per message",
+    "decode/_draft_scalars": "once per shape of a message, not per message",
+    "decode/_learn": "once per shape of a message, not per message",
     "decode/_quarantine": "what cannot be decoded is rare",
     "net/_coalescer": "between reads it does nothing; what it spares is CPU time of a whole feed",
     "net/_spinner": "it takes all the time that there is",

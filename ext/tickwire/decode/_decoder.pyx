@@ -239,8 +239,11 @@ cdef class Decoder:
             outcome = self.router.decode(payload, payload + n, &route)
             if self.n_looks and outcome != FULL:
                 self.look(route, payload, n)
-        elif script.route.is_plain:
-            return self.count(connection, n)
+        else:
+            self.router.follow(script)
+            if script.route.is_plain:
+                return self.count(connection, n)
+            route = script.number
         return self.settle(connection, route, outcome, payload, n)
 
     cdef int take_of_leg(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \

@@ -1,7 +1,7 @@
 """From text to registers: what the actions of a plan do with a scalar."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from tickwire.decode._bytecode cimport ActionOp, Bytecode, Range, Scalar
 from tickwire.decode._stage cimport Message, Outcome, Stage
@@ -19,8 +19,8 @@ cdef class Reader:
     # False: `message.outcome` says why. A null leaves the register without a value, and so does an
     # optional value that cannot be read.
     cdef bint act(self, ActionOp* action, Text* text) noexcept nogil
-    # All tests hold for the values that have been observed.
-    cdef bint matches(self, Range tests) noexcept nogil
+    # All tests hold for the values that have been observed; those of known registers do.
+    cdef bint matches(self, Range tests, uint64_t known) noexcept nogil
     # All tests hold for one text, whatever they name.
     cdef bint matches_text(self, Range tests, Text* text) noexcept nogil
 

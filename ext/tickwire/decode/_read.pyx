@@ -272,13 +272,15 @@ cdef class Reader:
             return self.code(action, &upper[0], text.n)
         return self.code(action, text.p, text.n)
 
-    cdef bint matches(self, Range tests) noexcept nogil:
+    cdef bint matches(self, Range tests, uint64_t known) noexcept nogil:
         cdef TestOp* test
         cdef Register* register
         cdef Text text
         cdef int32_t i
         for i in range(tests.n):
             test = &self.program.tests[tests.first + i]
+            if (known >> test.register) & 1:
+                continue
             if not (self.message.have >> test.register) & 1:
                 if test.relation != REL_ABSENT and test.relation != REL_UNLIKE:
                     return False

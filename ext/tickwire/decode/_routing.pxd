@@ -1,7 +1,7 @@
 """From a message to its route.
 
-Theory. The route of the last message is tried first, by its script. Else it is predicted from
-the beginning of the message, and the prediction is verified by the walk, which observes all that
+Theory. Scripts are tried first (`_script`). Else the route is predicted from the beginning of the
+message, and the prediction is verified by the walk, which observes all that
 routing looks at: the route's own conditions, and those of every route declared before it that might
 match too. A wrong prediction costs time, never a row. What was observed when a route was last
 verified is remembered; the same texts need no second verification.
@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, uint8_t, uint64_t
 from tickwire.decode._bytecode cimport Bytecode, Range, RouteOp
 from tickwire.decode._runner cimport ScriptRunner
 from tickwire.decode._read cimport Reader
-from tickwire.decode._script cimport Script, Scripts, may_fit
+from tickwire.decode._script cimport Proof, Script, Scripts, may_fit
 from tickwire.decode._stage cimport Outcome, Stage
 from tickwire.decode._walk cimport Walker
 
@@ -29,22 +29,6 @@ cdef struct Prediction:
     uint64_t hash
     int32_t route           # -1: none
 
-cdef enum:
-    MAX_PROOF_TEXTS = 4
-    MAX_PROOF_BYTES = 48
-
-cdef struct ProofText:
-    int32_t register
-    size_t n
-    uint8_t bytes[MAX_PROOF_BYTES]
-
-# What a message had observed when it last verified that its route was predicted right.
-cdef struct Proof:
-    uint64_t observed       # registers that routing looks at before it takes the route
-    uint64_t have           # those of them that had a value
-    int32_t n_texts         # -1: there is no proof
-    ProofText texts[MAX_PROOF_TEXTS]
-
 
 @cython.final
 cdef class Router:
@@ -55,7 +39,7 @@ cdef class Router:
     cdef Reader reader
     cdef Bytecode bytecode
     cdef int32_t last               # route of the last message that had one
-    cdef Script* script             # what is tried first: its script, if that walks nothing
+    cdef Script* script             # what is tried first
     cdef Prediction predictions[N_PREDICTIONS]
     cdef Proof* proofs              # by route
     # The beginning of the last message that was predicted by its hash, and what was predicted.
@@ -72,17 +56,27 @@ cdef class Router:
             and (script.verified or self.confirmed(script))
         )
 
+    # The script that was tried first has read a message. One that follows itself is mostly the last
+    # already; where it is not, a prediction is worse, and no row.
+    cdef inline void follow(self, Script* script) noexcept nogil:
+        if script.next != script:
+            self.scripts.last = script
+            self.script = script.next
+            self.last = script.number
+
     # Stage the rows of a message; `route` tells by which declaration, UNROUTED by none. The script
     # of the last message's route does not fit it.
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil
 
     cdef bint confirmed(self, Script* script) noexcept nogil
-    cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+    cdef bint by_script(self, const uint8_t* p, const uint8_t* end) noexcept nogil
+    cdef Outcome by_walk(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
         noexcept nogil
     cdef inline int32_t predict(self, const uint8_t* p, const uint8_t* end, uint64_t* hash) \
         noexcept nogil
     cdef int32_t route_of(self, const uint8_t* p, const uint8_t* end) noexcept nogil
-    cdef inline bint verified(self, int32_t number) noexcept nogil
+    cdef inline bint verified(self, RouteOp* route, Proof* proof, uint64_t known, uint64_t rivals) \
+        noexcept nogil
     cdef inline bint is_proved(self, Proof* proof) noexcept nogil
     cdef void prove(self, Proof* proof) noexcept nogil
     cdef uint64_t _observed_by(self, RouteOp* route)

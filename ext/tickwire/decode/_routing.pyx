@@ -6,13 +6,19 @@ from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._bytecode cimport ROUTE_BACKFILL, ROUTE_SNAPSHOT, Range, RouteOp
 from tickwire.decode._runner cimport ScriptRunner
-from tickwire.decode._script cimport Script
+from tickwire.decode._script cimport (
+    MAX_PROOF_BYTES, MAX_PROOF_TEXTS, MOST_TRIES, Proof, ProofText, Script,
+)
 from tickwire.decode._stage cimport DONE, FULL, Outcome
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
 from tickwire.decode._walk cimport Walker
 
 cdef extern from "tickwire/base/bits.h" nogil:
     int tw_lowest_bit(uint64_t value)
+
+
+cdef enum:
+    ALL_RIVALS = -1     # of a route that is not known yet
 
 
 cdef class Router:
@@ -62,33 +68,49 @@ cdef class Router:
         return observed
 
     cdef Outcome decode(self, const uint8_t* p, const uint8_t* end, int32_t* route) noexcept nogil:
-        cdef Outcome outcome = self.stage_rows(p, end, route)
-        if self.last != UNROUTED:
-            self.script = self.scripts.at[self.last]
-            # To walk what is of another route would cost more than to look which one it is of.
-            if self.script != NULL and self.script.walks:
-                self.script = NULL
+        cdef Outcome outcome = DONE
+        if self.by_script(p, end):
+            route[0] = self.last
+        else:
+            outcome = self.by_walk(p, end, route)
+        if self.scripts.last != NULL:
+            self.script = self.scripts.last.next
         return outcome
 
-    cdef Outcome stage_rows(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
+    cdef bint by_script(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """Whether a script reads the message that was not tried yet."""
+        cdef Script* script
+        cdef int i
+        cdef int n_tries = 0
+        for i in range(self.scripts.n_order):
+            script = self.scripts.order[i]
+            if script == self.script or not may_fit(script, p, end):
+                continue
+            if self.fits(script, p, end):
+                self.scripts.used(i)
+                self.last = script.number
+                return True
+            n_tries += 1
+            if n_tries == MOST_TRIES:
+                break
+        return False
+
+    cdef Outcome by_walk(self, const uint8_t* p, const uint8_t* end, int32_t* route) \
             noexcept nogil:
         cdef Outcome outcome = DONE
-        cdef Script* script
+        cdef Proof* proof
         cdef uint64_t hash = 0
         cdef int32_t predicted = self.predict(p, end, &hash)
         if predicted != UNROUTED:
             route[0] = predicted
-            script = self.scripts.at[predicted]
-            if script != self.script and self.fits(script, p, end):
-                self.last = predicted
-                return DONE
             outcome = self.walker.run(predicted, p, end, False)
             if outcome == FULL:
                 return FULL
             if outcome == DONE:
-                if self.verified(predicted):
+                proof = &self.proofs[predicted]
+                if self.verified(&self.bytecode.routes[predicted], proof, 0, <uint64_t>ALL_RIVALS):
                     self.last = predicted
-                    self.scripts.missed(predicted, self.proofs[predicted].observed)
+                    self.walker.study_message(predicted, proof.observed, p, end)
                     return DONE
                 self.stage.rollback(&self.bytecode.routes[predicted])
         route[0] = self.route_of(p, end)
@@ -101,11 +123,14 @@ cdef class Router:
             self.predictions[hash & (N_PREDICTIONS - 1)].route = route[0]
             self.prefix_bytes = 0
         self.last = route[0]
-        return self.walker.run(route[0], p, end, True)
+        outcome = self.walker.run(route[0], p, end, True)
+        if outcome == DONE:
+            self.walker.study_message(route[0], self.proofs[route[0]].observed, p, end)
+        return outcome
 
     cdef bint confirmed(self, Script* script) noexcept nogil:
         """What has been staged by a script is of its route; else it is taken back."""
-        if self.verified(<int32_t>(script.route - self.bytecode.routes)):
+        if self.verified(script.route, &script.proof, script.known, script.rivals):
             return True
         script.hits -= 1
         self.stage.rollback(script.route)
@@ -168,27 +193,30 @@ cdef class Router:
             if route.is_raw:
                 if self.reader.matches_text(route.tests, &text):
                     return i
-            elif outcome == DONE and self.reader.matches(route.router_tests):
+            elif outcome == DONE and self.reader.matches(route.router_tests, 0):
                 return i
         self.stage.message.outcome = outcome
         return UNROUTED
 
-    cdef inline bint verified(self, int32_t number) noexcept nogil:
-        """What the walk observed satisfies the route, and no earlier one."""
-        cdef RouteOp* route = &self.bytecode.routes[number]
+    cdef inline bint verified(self, RouteOp* route, Proof* proof, uint64_t known, uint64_t rivals) \
+            noexcept nogil:
+        """What was observed satisfies the route, and no earlier one; but for tests of registers
+        that are known to, and rivals that are known not to."""
         cdef int32_t* numbers = &self.bytecode.numbers[route.rivals.first]
         cdef Range tests
         cdef int32_t i
-        if self.is_proved(&self.proofs[number]):
+        if self.is_proved(proof):
             return True
-        if not self.reader.matches(route.tests):
+        if not self.reader.matches(route.tests, known):
             return False
         for i in range(0, route.rivals.n, 2):
+            if rivals != <uint64_t>ALL_RIVALS and not (rivals >> (i >> 1)) & 1:
+                continue
             tests.first = numbers[i]
             tests.n = numbers[i + 1]
-            if self.reader.matches(tests):
+            if self.reader.matches(tests, known):
                 return False
-        self.prove(&self.proofs[number])
+        self.prove(proof)
         return True
 
     cdef inline bint is_proved(self, Proof* proof) noexcept nogil:

@@ -7,7 +7,7 @@ kernel leaves to the fallback, and what is due at the end of a message, stands a
 cimport cython
 from libc.stdint cimport uint8_t
 
-from tickwire.decode._script cimport TW_ASK, Script, Scripts
+from tickwire.decode._script cimport TW_ASK, Script
 from tickwire.decode._stage cimport Message, Stage
 from tickwire.decode._steps cimport TW_STOP_END, Kernels, Run, Steps, tw_has_slack
 from tickwire.decode._walk cimport Walker
@@ -45,8 +45,9 @@ cdef class ScriptRunner:
         run.place = NULL
         run.kept_back = 0
         run.labels = self.message.labels
+        run.absent = 0
         if tw_has_slack(end):
-            p = self.kernels.script_slack(&run, p)
+            p = script.kernel(&run, p)
         else:
             p = self.kernels.script(&run, p)
         if run.stop == TW_STOP_END and not script.must_close:
@@ -57,3 +58,4 @@ cdef class ScriptRunner:
     # From where the kernel has come back.
     cdef bint go_on(self, Script* script, Run* run, const uint8_t* p) noexcept nogil
     cdef const uint8_t* help(self, Run* run, const uint8_t* p) noexcept nogil
+    cdef bint close(self, Script* script) noexcept nogil

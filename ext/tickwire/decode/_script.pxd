@@ -1,31 +1,37 @@
-"""The template of a whole message.
+"""The text of whole messages, with their values left out.
 
-Theory. Where a message differs from the last of its route only in its values, nothing between its
-first byte and its last need be decided again: which route it is, which place gives rows, which
-columns they have, what they share. A script is the steps of the root's template with those of its
-rows put in where they stand, so that one kernel reads all of it. What routing wants to be equal to
-a text is part of the literals; a message that passes them needs no other proof of its route.
+Theory. Where a message differs from one of its route only in its values, nothing between its first
+byte and its last need be decided again: which route it is, which place gives rows, which columns
+they have, what they share. A script is a linear program for such messages: the literals between
+values, and what to do with each value; rows of an array are a loop over its steps. One kernel reads
+all of it. It is learned from the text of a message that the walk has just accepted (`_learn`), and
+says nothing that the walk did not. A message that fits no script is taken back, and walked.
 
-A script is linked from templates that the walk has learned, and says nothing that they do not. A
-message that does not fit is taken back, and walked.
+A route may have several: keys that come and go, values that are null, lists that are empty make
+different texts. The one that followed the last script when that was used before is tried first,
+then the others, the most recent first; most are refused by a few of a message's first bytes. A new
+one takes the place of the route's oldest. A route whose scripts are replaced before they have read
+much learns ever more rarely.
 """
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._bytecode cimport Bits, CellOp, Bytecode, NodeOp, RouteOp
+from tickwire.decode._bytecode cimport Bits, Bytecode, Range, RouteOp
 from tickwire.decode._seen cimport Memory, TradeFacts
-from tickwire.decode._stage cimport Message, Stage
-from tickwire.decode._targets cimport Targets
-from tickwire.decode._template cimport Step, Template
+from tickwire.decode._steps cimport steps_function
+from tickwire.decode._template cimport Step
 from tickwire.decode._values cimport Register
 from tickwire.ring._tw_ring cimport tw_ring
 
 cdef enum:
-    MAX_SCRIPT_STEPS = 64
-    MAX_PLACES = 4
-    MAX_TOLERANCE = 4096    # messages that did not fit, before a script is linked anew
-    HITS_FORGIVEN = 64      # messages that fit for one that did not: tolerance is short again
+    MAX_SCRIPT_STEPS = 96
+    MAX_PLACES = 6
+    MAX_LATE = 4            # stretches of columns that are filled at a message's end
+    MAX_SCRIPTS = 8         # of a route
+    MAX_TOLERANCE = 4096    # messages that did not fit, before a script is learned
+    HITS_FORGIVEN = 8       # messages that a script has read before another took its place
+    MOST_TRIES = 6          # scripts that a message may be tried with
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:
@@ -45,6 +51,7 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
     ctypedef struct Place "tw_row_loop":
         tw_ring* ring
         const Step* first
+        const Step* last
         uint64_t bit
         void* row_set
         const Memory* memory
@@ -62,57 +69,70 @@ cdef extern from "tickwire/decode/fast_scalars.h" nogil:
     Beginning tw_beginning_of(const uint8_t* literal, uint32_t n)
     bint tw_may_begin(const Beginning* beginning, const uint8_t* p, const uint8_t* end)
 
+cdef enum:
+    MAX_PROOF_TEXTS = 4
+    MAX_PROOF_BYTES = 48
+
+cdef struct ProofText:
+    int32_t register
+    size_t n
+    uint8_t bytes[MAX_PROOF_BYTES]
+
+# What a message had observed when it last verified that its route was predicted right.
+cdef struct Proof:
+    uint64_t observed       # registers that routing looks at before it takes the route
+    uint64_t have           # those of them that had a value
+    int32_t n_texts         # -1: there is no proof
+    ProofText texts[MAX_PROOF_TEXTS]
+
 cdef struct Script:
     int n_steps             # 0: none
+    steps_function kernel   # of messages with slack: the lean one where no step is rare
     Beginning beginning     # of the messages that it may fit
     RouteOp* route
-    bint walks              # some of its steps are walked
-    bint must_close         # `Walker.close` has something to do
-    bint verified             # what fits is of the route
-    bint freezes            # while it is linked: texts that routing asks for become literals
-    bint unfolds            # the same: what only holds others is read by steps of its own
+    int32_t number          # of the route
+    bint must_close         # something is due at a message's end
+    bint verified           # what fits is of the route
     bint fills              # the root's columns are to be filled behind the rows
-    uint64_t have           # registers that its steps set
-    uint64_t unsure         # registers that a walk inside of it may set
-    uint64_t frozen         # observed registers whose texts are in its literals
-    uint64_t n_read         # messages, before it was linked
-    uint64_t hits           # since then
-    uint32_t misses
-    uint32_t tolerance
-    uint32_t n_pending
-    uint8_t pending[32]     # of the literal that the next step begins with
+    int n_late
+    Range late[MAX_LATE]    # columns that are filled before those
+    uint64_t known          # registers whose tests have the same answer in all that fits
+    uint64_t rivals         # earlier routes that what fits may be of, a bit each
+    Proof proof
+    uint64_t hits
+    uint64_t hits_before    # when a place was looked for
+    Script* next            # what came after it, the last time
     int n_places
     Place places[MAX_PLACES]
     Step steps[MAX_SCRIPT_STEPS]
 
+cdef struct RouteScripts:
+    int n
+    Script* at[MAX_SCRIPTS]     # the oldest first
+    uint64_t n_read             # messages that scripts have read which are gone
+    uint32_t misses
+    uint32_t tolerance
+
 
 @cython.final
 cdef class Scripts:
-    cdef Bytecode program
     cdef int n_routes               # of the program, which may be gone when this goes
-    cdef Stage stage
-    cdef Targets targets
-    cdef Message* message           # the stage's
-    cdef Template* templates        # the walker's, by node
-    cdef const void* const* codes   # of its kernels
-    cdef Script** at                # by route; NULL before the first is linked
+    cdef Bytecode program
+    cdef RouteScripts* routes
+    cdef Script** order             # of all routes, the most recent first
+    cdef int n_order
+    cdef Script* last               # what read the last message; NULL for none
+    cdef Script* spare              # not in the order, without steps
 
-    # A message of the route, which `message` still describes, was walked: link a script if it is
-    # worth it. `observed` are the registers that routing looks at.
-    cdef void missed(self, int32_t number, uint64_t observed) noexcept nogil
-
-    cdef bint _link(self, Script* script, RouteOp* route, uint64_t observed) noexcept nogil
-    cdef bint _begin(self, Script* script, RouteOp* route, bint freezes, bint unfolds) \
-        noexcept nogil
-    cdef bint _root(self, Script* script, RouteOp* route) noexcept nogil
-    cdef bint _steps(self, Script* script, RouteOp* route, Template* template) noexcept nogil
-    cdef bint _node(self, Script* script, RouteOp* route, Step* step) noexcept nogil
-    cdef bint _rows(self, Script* script, RouteOp* route, Step* entry, Template* template,
-                    bint is_list) noexcept nogil
-    cdef bint _cell(self, Script* script, Place* place, CellOp* op) noexcept nogil
-    cdef void _fills(self, Script* script, NodeOp* root) noexcept nogil
-    cdef bint _is_early(self, Script* script, Place* place, CellOp* op) noexcept nogil
-    cdef bint _freezes(self, Script* script, RouteOp* route, Step* step) noexcept nogil
+    # A place for a script of the route that is to be learned; NULL if it had better not be.
+    cdef Script* place(self, int32_t number) noexcept nogil
+    # Something has been learned in the place that was given.
+    cdef void add(self, int32_t number, Script* script) noexcept nogil
+    cdef int oldest(self, int32_t number) noexcept nogil
+    # Nothing can be.
+    cdef void refuse(self, int32_t number, Script* script) noexcept nogil
+    # The script at this place of the order has read a message.
+    cdef void used(self, int index) noexcept nogil
 
 # Whether a message may be one for this script, which may be none yet.
 cdef inline bint may_fit(Script* script, const uint8_t* p, const uint8_t* end) noexcept nogil:

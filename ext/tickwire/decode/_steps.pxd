@@ -17,7 +17,8 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         void* row_set
 
 cdef extern from "tickwire/decode/steps.h" nogil:
-    int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT
+    int TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT, \
+        TW_STOP_EMIT, TW_STOP_RARE
 
     ctypedef struct Run "tw_run":
         const Step* steps
@@ -30,6 +31,8 @@ cdef extern from "tickwire/decode/steps.h" nogil:
         int admitted
         const uint8_t* element
         const Labels* labels
+        uint64_t absent
+        const uint8_t* mark
         LevelCache* level_cache
         const Place* place
         uint64_t kept_back
@@ -46,6 +49,7 @@ cdef extern from "tickwire/decode/steps.h" nogil:
         steps_function many
         steps_function script
         steps_function script_slack
+        steps_function script_lean
         const void* const* codes
         steps_function levels
 

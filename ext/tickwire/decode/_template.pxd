@@ -14,7 +14,9 @@ the row's columns and write into its slot, which does not count before the head 
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from tickwire.decode._bytecode cimport CellOp, Bytecode, NodeOp, RowSetOp
+from tickwire.decode._bytecode cimport (
+    ActionOp, Bits, Bytecode, CellOp, Edge, NodeOp, Range, RowSetOp,
+)
 from tickwire.decode._seen cimport Memory
 from tickwire.decode._values cimport Register
 
@@ -45,6 +47,13 @@ cdef extern from "tickwire/decode/step.h" nogil:
         STEP_ROWS "TW_STEP_ROWS"
         STEP_ROW_END "TW_STEP_ROW_END"
         STEP_SKIP_LONG "TW_STEP_SKIP_LONG"
+        STEP_MAGNITUDE "TW_STEP_MAGNITUDE"
+        STEP_RFC3339 "TW_STEP_RFC3339"
+        STEP_SIGN "TW_STEP_SIGN"
+        STEP_MARK "TW_STEP_MARK"
+        STEP_BACK "TW_STEP_BACK"
+        STEP_ZERO "TW_STEP_ZERO"
+        STEP_EMIT "TW_STEP_EMIT"
         LONG_STRING "TW_LONG_STRING"
         LONGEST_STRING "TW_LONGEST_STRING"
 
@@ -90,6 +99,9 @@ cdef extern from "tickwire/decode/step.h" nogil:
         int32_t quoted
         uint8_t first
         uint32_t length
+        int32_t nullable
+        Bits null
+        int64_t negative
         Choice choice
 
 cdef struct Template:
@@ -111,6 +123,12 @@ cdef struct Template:
     uint32_t misses         # since the last hit
     uint32_t misses_to_learn
     Step steps[MAX_STEPS]
+
+cdef Edge* edge_of(Bytecode program, Range keys, const uint8_t* key, size_t n) noexcept nogil
+# Make it the step for a string of n bytes, without escapes, that is not requested.
+cdef void skip_string(Step* step, size_t n) noexcept nogil
+# Expect the texts of a choice; of strings with their closing quotes. False: it has none.
+cdef bint choose(Step* step, ActionOp* action, Bytecode program, bint string) noexcept nogil
 
 # Learn from p..after, which has just been read by the fallback for this node; False where the
 # template stays as it is.

@@ -28,7 +28,7 @@ cdef extern from "tickwire/decode/step.h" nogil:
         NS_PER_MS "TW_NS_PER_MS"
 
 
-cdef Edge* _edge(Bytecode program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
+cdef Edge* edge_of(Bytecode program, Range keys, const uint8_t* key, size_t n) noexcept nogil:
     cdef Edge* edge
     cdef int32_t i
     for i in range(keys.n):
@@ -72,7 +72,7 @@ cdef int _kind_of_unwanted(uint8_t first) noexcept nogil:
     return STEP_SKIP_NUMBER if c'0' <= first <= c'9' else STEP_SKIP
 
 
-cdef void _skip_string(Step* step, size_t n) noexcept nogil:
+cdef void skip_string(Step* step, size_t n) noexcept nogil:
     """The step for a string of n bytes, without escapes, that is not requested."""
     step.kind = STEP_SKIP_STRING
     if LONG_STRING <= n <= LONGEST_STRING:
@@ -110,7 +110,7 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
         literal = tw_string_end(p + 1, after, &escaped)
         if literal == NULL or escaped:
             break
-        _skip_string(&template.steps[template.n_steps - 1], literal - p - 1)
+        skip_string(&template.steps[template.n_steps - 1], literal - p - 1)
         template.steps[template.n_steps - 1].turn = -1
         template.steps[template.n_steps - 1].reg = 0
         p = literal + 1
@@ -122,7 +122,7 @@ cdef const uint8_t* _strings(Template* template, const uint8_t* literal, const u
     return NULL
 
 
-cdef bint _choose(Step* step, ActionOp* action, Bytecode program, bint string) noexcept nogil:
+cdef bint choose(Step* step, ActionOp* action, Bytecode program, bint string) noexcept nogil:
     """Expect the texts of a choice; of strings with their closing quotes."""
     cdef Word words[MAX_WORDS]
     cdef uint8_t text[WORD_BYTES]
@@ -184,7 +184,7 @@ cdef const uint8_t* _value(Template* template, Bytecode program, Edge* edge, con
                 step.known = NULL
                 step.warm = NULL
                 if step.kind == STEP_CHOICE \
-                        and not _choose(step, action, program, text.form == TEXT_STRING):
+                        and not choose(step, action, program, text.form == TEXT_STRING):
                     step.kind = STEP_RULE
         elif node.actions.n == 0 and node.observe >= 0 and p[0] == c'"':
             if not read_scalar(p, after, &text):
@@ -202,7 +202,7 @@ cdef const uint8_t* _value(Template* template, Bytecode program, Edge* edge, con
         return NULL
     p -= step.quoted
     if step.kind == STEP_SKIP_STRING:
-        _skip_string(step, p - literal)
+        skip_string(step, p - literal)
     return p
 
 
@@ -222,7 +222,7 @@ cdef const uint8_t* _body(Template* template, Bytecode program, NodeOp* node,
             stop = tw_string_end(p + 1, after, &escaped)
             if stop == NULL or escaped:
                 return NULL
-            edge = _edge(program, node.keys, p + 1, stop - p - 1)
+            edge = edge_of(program, node.keys, p + 1, stop - p - 1)
             p = tw_skip_space(stop + 1, after)
             p = tw_skip_space(p + 1, after)
         else:

@@ -11,10 +11,11 @@ are known before its rows. So is a message that fails, for what failed may stand
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from tickwire.decode._general cimport General
 from tickwire.decode._bytecode cimport NodeOp, RouteOp
+from tickwire.decode._learn cimport Learner
 from tickwire.decode._script cimport Scripts
 from tickwire.decode._stage cimport Outcome
 from tickwire.decode._steps cimport Kernels, Run, Steps
@@ -27,6 +28,8 @@ cdef class Walker(General):
     cdef Kernels kernels
     cdef Template* templates            # by node
     cdef Scripts scripts
+    cdef Learner learner
+    cdef bint was_careful           # the last message was walked twice
 
     cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil
     cdef bint close(self, RouteOp* route, bint fills) noexcept nogil
@@ -37,6 +40,8 @@ cdef class Walker(General):
     # Find only the values that routing wants; no rows.
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil
 
+    cdef void study_message(self, int32_t route, uint64_t observed, const uint8_t* p,
+                            const uint8_t* end) noexcept nogil
     cdef bint walk(self, RouteOp* route, const uint8_t* p) noexcept nogil
     cdef inline const uint8_t* directly(self, int32_t number, const uint8_t* p) noexcept nogil
     cdef const uint8_t* visit(self, int32_t number, const uint8_t* p) noexcept nogil

@@ -4,7 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from tickwire.decode._bytecode cimport MAX_TARGETS, NodeOp, RouteOp
-from tickwire.decode._script cimport Scripts
+from tickwire.decode._learn cimport Learner
+from tickwire.decode._script cimport Script, Scripts
 from tickwire.decode._stage cimport (
     AGAIN, DONE, FULL, NOT_JSON, WRONG_KIND, Outcome, Stage,
 )
@@ -34,9 +35,9 @@ cdef class Walker(General):
         self.templates = <Template*>calloc(self.program.n_nodes, sizeof(Template))
         if self.templates == NULL:
             raise MemoryError
-        self.scripts = Scripts(stage)
-        self.scripts.templates = self.templates
-        self.scripts.codes = self.kernels.codes
+        self.scripts = Scripts(self.program)
+        self.learner = Learner(self.steps)
+        self.learner.kernels = self.kernels
 
     def __dealloc__(self):
         free(self.templates)
@@ -61,9 +62,10 @@ cdef class Walker(General):
         Source   RFC 8259; docs/design.md, "From messages to rows".
         """
         cdef RouteOp* op = &self.program.routes[route]
-        cdef int _attempt
+        cdef int attempt
         self.message.end = end
-        for _attempt in range(2):
+        for attempt in range(2):
+            self.was_careful = attempt > 0
             self.stage.begin(op)
             if self.walk(op, p):
                 if self.message.deferring:
@@ -79,6 +81,20 @@ cdef class Walker(General):
             self.stage.begin_deferring()
         self.message.deferring = False
         return self.message.outcome
+
+    cdef void study_message(self, int32_t route, uint64_t observed, const uint8_t* p,
+                            const uint8_t* end) noexcept nogil:
+        """Learn a script from a message that has just been walked, if it is worth it."""
+        cdef Script* script
+        if self.was_careful:
+            return
+        script = self.scripts.place(route)
+        if script == NULL:
+            return
+        if self.learner.learn(script, &self.program.routes[route], observed, p, end):
+            self.scripts.add(route, script)
+        else:
+            self.scripts.refuse(route, script)
 
     cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil:
         run.steps = steps

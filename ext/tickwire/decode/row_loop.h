@@ -4,7 +4,7 @@
 
 #include "tickwire/decode/step_avx2.h"
 
-enum { TW_MAX_CELLS = 16 };
+enum { TW_MAX_CELLS = 24 };
 
 /* Whether a row is requested, or that the fallback must say so: kernels never say TW_UNWANTED. */
 enum tw_admitted { TW_ASK = TW_SEEN_ASK, TW_UNWANTED = TW_SEEN_BEFORE, TW_WANTED = TW_SEEN_NEW };
@@ -22,6 +22,7 @@ typedef struct {
 typedef struct tw_row_loop {
     tw_ring *ring;              /* its rows are staged, and count when the message does */
     const tw_step *first;       /* of a row's steps */
+    const tw_step *last;        /* where it ends */
     uint64_t bit;               /* of its table */
     void *row_set;              /* what the fallback would stage */
     const tw_memory *memory;    /* NULL: rows need not be new */

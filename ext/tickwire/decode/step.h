@@ -27,6 +27,7 @@
 #include "tickwire/decode/register.h"
 #include "tickwire/decode/seen.h"
 #include "tickwire/decode/store.h"
+#include "tickwire/decode/timestamp.h"
 
 enum {
     TW_STEP_SKIP_STRING, /* behind its opening quote; the next literal begins with the closing */
@@ -46,7 +47,15 @@ enum {
     TW_STEP_RULE,    /* a scalar for the fallback */
     TW_STEP_LITERAL, /* nothing but the literal; this and the next two are of scripts alone */
     TW_STEP_ROWS,    /* a place of rows: those behind it are of a row, up to its end */
-    TW_STEP_ROW_END
+    TW_STEP_ROW_END,
+    /* The rest is of scripts alone, too, and rare: lean kernels have none. */
+    TW_STEP_MAGNITUDE, /* a number without its sign */
+    TW_STEP_RFC3339,
+    TW_STEP_SIGN,    /* of a number that another step reads: it stays at its beginning */
+    TW_STEP_MARK,    /* where a value begins that several steps read */
+    TW_STEP_BACK,    /* back to it */
+    TW_STEP_ZERO,    /* a value of the row that is 0 where the register says so */
+    TW_STEP_EMIT     /* a row from registers: the caller gives it */
 };
 
 enum { TW_LONG_STRING = 32, TW_LONGEST_STRING = 128 };
@@ -56,7 +65,7 @@ typedef struct {
     uint64_t n;      /* bytes of it, at least 1 */
     uint32_t mask;   /* a bit per byte of it */
     int32_t kind;
-    const void *code; /* what the kernel of messages with slack does at it; NULL: by its kind */
+    const void *code; /* what the lean kernel does at it */
     void *column;    /* rows: where the value goes; a tw_column for texts */
     int64_t slots;   /* rows: capacity - 1 of the column, so that `row & slots` is its place */
     tw_register *place; /* the register `reg` */
@@ -74,6 +83,9 @@ typedef struct {
     int32_t quoted;
     uint8_t first;   /* the value's first byte, its quote for a quoted one */
     uint32_t length; /* of a long string that is not requested: what it was */
+    int32_t nullable; /* `null`, or an empty string, may stand here: then this is the value */
+    tw_bits null;
+    int64_t negative; /* of a sign: what this means; the other is `unit_ns` */
     tw_enum_match choice;
 } tw_step;
 
@@ -94,7 +106,9 @@ static inline int64_t tw_labelled(const tw_labels *labels, int64_t channel) {
 }
 
 /* Why a kernel came back. */
-enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT };
+enum { TW_STOP_END, TW_STOP_NODE, TW_STOP_RULE, TW_STOP_CODE, TW_STOP_MISS, TW_STOP_ADMIT,
+       TW_STOP_EMIT,
+       TW_STOP_RARE /* of a lean kernel: the other one goes on here */ };
 
 /* A run of steps. The caller sets what is above the line; `step` says where to begin, and then where
  * it ended. */
@@ -109,6 +123,8 @@ typedef struct {
     int admitted;           /* of scripts: what was decided of the row at whose end it stands */
     const uint8_t *element; /* of many: where the text of `row` begins */
     const tw_labels *labels; /* of scripts; NULL for none */
+    uint64_t absent;        /* of scripts: registers whose values are null in this message */
+    const uint8_t *mark;    /* of scripts: see TW_STEP_MARK */
     tw_level_cache *level_cache;      /* of levels */
     /* ---- */
     const struct tw_row_loop *place; /* of scripts: that of the row; NULL before the first */
@@ -153,7 +169,7 @@ TW_INLINE uint64_t tw_bytes_to(const uint8_t *found, const uint8_t *p) {
 /* Where the number began that p is behind; before it is a literal, which does not end so. */
 TW_INLINE const uint8_t *tw_number_before(const uint8_t *p) {
     while (tw_is_digit(p[-1]) || p[-1] == '.') p--;
-    return p;
+    return p[-1] == '-' ? p - 1 : p;
 }
 
 /* Whether a value that begins with c is of the form of one that began with `first`. */
@@ -168,6 +184,32 @@ TW_INLINE void tw_fetch(const tw_memory *warm, int64_t code) {
     if (ids == NULL) return;
     __builtin_prefetch(ids, 1);
     __builtin_prefetch(&ids->tail, 1);
+}
+
+/* What is rare stands apart from the kernels, which have more registers without it. */
+#define TW_RARE static __attribute__((noinline, unused))
+
+/* Behind what stands for a step's value where that is null; NULL where it is not. */
+TW_RARE const uint8_t *tw_behind_null(const tw_step *step, const uint8_t *p, const uint8_t *end) {
+    if (step->quoted) return p < end && *p == '"' ? p : NULL;
+    return end - p > 4 && memcmp(p, "null", 4) == 0 ? p + 4 : NULL;
+}
+
+/* The closing quote of a string with escapes, p behind the opening one; NULL for none. */
+TW_RARE const uint8_t *tw_escaped_string_end(const uint8_t *p, const uint8_t *end) {
+    int escaped;
+    return tw_string_end(p, end, &escaped);
+}
+
+TW_RARE bool tw_rfc3339_at(const uint8_t *p, const uint8_t *after, int64_t *out) {
+    return tw_parse_rfc3339(p, after, out) && *out != INT64_MIN;
+}
+
+/* Whether a number that begins with a minus is less than 0; its digits are looked at by others. */
+TW_RARE bool tw_is_below_zero(const uint8_t *p, const uint8_t *end) {
+    do p++;
+    while (p < end && (*p == '0' || *p == '.'));
+    return p < end && tw_is_digit(*p);
 }
 
 /* Put the value of a step into a row. */

@@ -16,7 +16,8 @@ typedef const uint8_t *(*tw_steps_fn)(tw_run *run, const uint8_t *p);
 typedef struct {
     tw_steps_fn flat, row, many, script;
     tw_steps_fn script_slack; /* of messages with TW_SLACK_BYTES behind them: `tw_has_slack` */
-    const void *const *codes; /* by a step's kind: what `script_slack` looks for in it; or NULL */
+    tw_steps_fn script_lean; /* of those, a script without rare steps: see `steps_loop.inc` */
+    const void *const *codes; /* by a step's kind: what `script_lean` looks for in it; or NULL */
     tw_steps_fn levels;       /* before `many`, where elements are levels of a book; or NULL */
 } tw_kernels;
 
@@ -53,16 +54,17 @@ typedef struct {
 static inline void tw_choose_kernels(tw_kernels *kernels) {
 #if defined(TW_X86)
     if (tw_simd_level() >= TW_SIMD_AVX2) {
-        const void *codes = tw_script_slack_avx2(NULL, NULL);
+        const void *codes = tw_script_lean_avx2(NULL, NULL);
         *kernels = (tw_kernels){tw_flat_avx2,         tw_row_avx2,
                                 tw_many_avx2,         tw_script_avx2,
-                                tw_script_slack_avx2, (const void *const *)codes,
+                                tw_script_slack_avx2, tw_script_lean_avx2,
+                                (const void *const *)codes,
                                 tw_levels};
         return;
     }
 #endif
     *kernels = (tw_kernels){tw_flat_portable, tw_row_portable, tw_many_portable,
-                            tw_script_portable, tw_script_portable, NULL, NULL};
+                            tw_script_portable, tw_script_portable, tw_script_portable, NULL, NULL};
 }
 
 #endif

@@ -1,9 +1,9 @@
 from typing import Self, final
 
-from tickwire.decode._stage import Stage
+from tickwire.decode._bytecode import Bytecode
 
 @final
 class Scripts:
-    def __new__(cls, stage: Stage) -> Self: ...
+    def __new__(cls, program: Bytecode) -> Self: ...
     @property
     def hits(self) -> list[int | None]: ...

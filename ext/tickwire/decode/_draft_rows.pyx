@@ -1,0 +1,243 @@
+"""Rows by steps, and what they have that no step reads; the theory is in the declaration."""
+
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.string cimport memset
+
+from tickwire.decode._bytecode cimport CellOp, NodeOp, Range, RowSetOp
+from tickwire.decode._draft cimport Draft, Progress, nowhere
+from tickwire.decode._script cimport MAX_CELLS, MAX_LATE, MAX_PLACES, Cell, Place, Script
+from tickwire.decode._steps cimport kind_of_store
+from tickwire.decode._template cimport (
+    STEP_CODE, STEP_EMIT, STEP_ROWS, STEP_ROW_END, STEP_ZERO, STORE_NO_TEXT, STORE_TEXT, Step,
+)
+from tickwire.ring._tw_ring cimport KIND_BINARY, KIND_TEXT, tw_ring
+
+
+cdef class RowDraft:
+    """The rows of a script that is being learned.
+
+    Parameters
+    ----------
+    draft
+        The script.
+    """
+
+    def __cinit__(self, Draft draft):
+        self.draft = draft
+
+    cdef bint can_loop(self, RowSetOp* row_set) noexcept nogil:
+        return not (row_set.conditions.n or row_set.carry >= 0 or row_set.member >= 0)
+
+    cdef bint has_needed(self, RowSetOp* row_set) noexcept nogil:
+        """Whether the values are there without which there is no row."""
+        cdef Progress* progress = &self.draft.progress
+        return row_set.needs & ~progress.have == 0 and row_set.needs & progress.unsure == 0
+
+    cdef bint begin(self, RowSetOp* row_set, const uint8_t* p, bint is_list) noexcept nogil:
+        cdef Script* script = self.draft.script
+        cdef Place* place = &script.places[script.n_places]
+        cdef Step* step
+        if script.n_places == MAX_PLACES or not self.draft.reach(p) \
+                or (self.draft.progress.closed >> row_set.target) & 1:
+            return False
+        step = self.draft.add(STEP_ROWS, -1)
+        if step == NULL:
+            return False
+        script.n_places += 1
+        step.rows = place
+        memset(place, 0, sizeof(Place))
+        place.ring = self.draft.targets.at[row_set.target]
+        place.first = step + 1
+        place.bit = <uint64_t>1 << row_set.target
+        place.row_set = row_set
+        place.is_list = is_list
+        self.draft.progress.row = place
+        return True
+
+    cdef bint end(self, RowSetOp* row_set) noexcept nogil:
+        cdef int32_t* pairs = &self.draft.program.numbers[row_set.zeros.first]
+        cdef int32_t i
+        if not self.has_needed(row_set) or not self.bind(row_set):
+            return False
+        for i in range(0, row_set.zeros.n, 2):
+            if not self.zero(pairs[i], pairs[i + 1]):
+                return False
+        self.draft.progress.row.last = self.draft.add(STEP_ROW_END, -1)
+        if self.draft.progress.row.last == NULL:
+            return False
+        self.draft.progress.row = NULL
+        return True
+
+    cdef bint emit(self, RowSetOp* row_set) noexcept nogil:
+        cdef Progress progress = self.draft.note()
+        cdef Step* step
+        cdef int32_t i
+        if progress.row != NULL or (progress.closed >> row_set.target) & 1:
+            return False
+        if self.copy(row_set):
+            return True
+        self.draft.return_to(&progress)
+        step = self.draft.add(STEP_EMIT, -1)
+        if step == NULL:
+            return False
+        step.action = row_set
+        if row_set.fills.n and (
+            self.draft.script.n_places or self.draft.progress.walked or not self.late(row_set.fills)
+        ):
+            return False
+        self.draft.progress.walked |= <uint64_t>1 << row_set.target
+        # Registers without a value hold what was carried over from now on.
+        for i in range(0, row_set.carried.n, 2):
+            self.draft.progress.unsure |= (
+                <uint64_t>1 << self.draft.program.numbers[row_set.carried.first + i]
+            )
+        return True
+
+    cdef bint copy(self, RowSetOp* row_set) noexcept nogil:
+        """A row whose values are all in registers, none of them a text."""
+        cdef CellOp* cells = &self.draft.program.cells[row_set.stores.first]
+        cdef int32_t i
+        if not self.can_loop(row_set) or row_set.zeros.n or row_set.once >= 0:
+            return False
+        for i in range(row_set.stores.n):
+            if cells[i].kind == KIND_TEXT or cells[i].kind == KIND_BINARY:
+                return False
+        return self.begin(row_set, self.draft.progress.at, False) and self.end(row_set)
+
+    cdef bint bind(self, RowSetOp* row_set) noexcept nogil:
+        """Tell the steps of the row where their values go, and what no step reads."""
+        cdef CellOp* cells = self.draft.program.cells
+        cdef int32_t i
+        for i in range(row_set.stores.n):
+            if not self.cell(&cells[row_set.stores.first + i]):
+                return False
+        for i in range(row_set.fills.n):
+            if not self.rest(self.draft.progress.row, &cells[row_set.fills.first + i]):
+                return False
+        return row_set.once < 0 or self.remember(row_set)
+
+    cdef bint remember(self, RowSetOp* row_set) noexcept nogil:
+        """What tells whether the row's trade is new."""
+        cdef Place* place = self.draft.progress.row
+        cdef Step* step = <Step*>place.first
+        if self.draft.is_unsure(row_set.symbol) or self.draft.is_unsure(row_set.trade_id) \
+                or self.draft.is_unsure(row_set.time) or self.draft.is_unsure(row_set.price):
+            return False
+        place.symbol = &self.draft.message.registers[row_set.symbol]
+        place.trade_id = &self.draft.message.registers[row_set.trade_id]
+        place.facts.time = &self.draft.message.registers[row_set.time].value.i
+        place.facts.price = &self.draft.message.registers[row_set.price].value.i
+        place.memory = &self.draft.stage.seen.memories[row_set.once]
+        while step < &self.draft.script.steps[self.draft.script.n_steps]:
+            if step.kind == STEP_CODE and step.reg == row_set.symbol:
+                step.warm = place.memory
+            step += 1
+        return True
+
+    cdef Step* reading(self, int32_t register) noexcept nogil:
+        """The row's next step that reads a register and has no column yet; NULL for none."""
+        cdef Step* step = <Step*>self.draft.progress.row.first
+        while step < &self.draft.script.steps[self.draft.script.n_steps]:
+            if step.reg == register and step.action != NULL and step.column == nowhere():
+                return step
+            step += 1
+        return NULL
+
+    cdef bint cell(self, CellOp* op) noexcept nogil:
+        """A column by the step that reads its value, or as one that no step reads."""
+        cdef tw_ring* ring = self.draft.targets.at[op.target]
+        cdef Step* step = NULL
+        # A channel's name may be another for a connection.
+        if op.register >= 0 and not op.is_channel:
+            step = self.reading(op.register)
+        if step == NULL:
+            return self.rest(self.draft.progress.row, op)
+        step.column = ring.columns[op.column].values
+        step.slots = ring.mask
+        step.store = kind_of_store(op.kind)
+        if step.store == STORE_TEXT:
+            step.column = &ring.columns[op.column]
+        return True
+
+    cdef bint zero(self, int32_t register, int32_t condition) noexcept nogil:
+        """A value that is 0 where another says so."""
+        cdef Step* step = <Step*>self.draft.progress.row.first
+        cdef Step* stop = &self.draft.script.steps[self.draft.script.n_steps]
+        cdef Step* made
+        if self.draft.is_unsure(condition) or self.draft.is_unsure(register):
+            return False
+        if not (self.draft.progress.have >> condition) & 1:
+            return True
+        while step < stop:
+            if step.reg == register and step.action != NULL and step.column != nowhere():
+                made = self.draft.add(STEP_ZERO, condition)
+                if made == NULL:
+                    return False
+                made.column = step.column
+                made.slots = step.slots
+                return True
+            step += 1
+        return False
+
+    cdef bint rest(self, Place* place, CellOp* op) noexcept nogil:
+        """A column of a row that no step reads; False where its value is not known in time."""
+        cdef tw_ring* ring = self.draft.targets.at[op.target]
+        cdef Cell* cell = &place.cells[place.n_cells]
+        cdef bint has_value = op.register >= 0 and (self.draft.progress.have >> op.register) & 1
+        if place.n_cells == MAX_CELLS or (op.register >= 0 and self.draft.is_unsure(op.register)):
+            return False
+        if op.required and op.register >= 0 and not (
+            has_value and (self.draft.strict >> op.register) & 1
+        ):
+            return False
+        cell.column = ring.columns[op.column].values
+        cell.slots = ring.mask
+        cell.store = kind_of_store(op.kind)
+        if op.kind == KIND_TEXT or op.kind == KIND_BINARY:
+            if has_value:
+                return False
+            cell.column = &ring.columns[op.column]
+            cell.store = STORE_NO_TEXT
+        cell.is_channel = op.is_channel
+        cell.constant = op.constant
+        cell.value = &cell.constant
+        if has_value:
+            cell.value = &self.draft.message.registers[op.register].value
+        place.n_cells += 1
+        return True
+
+    cdef bint fill(self, NodeOp* node, int first, uint64_t walked) noexcept nogil:
+        cdef Place* place
+        cdef CellOp* op
+        cdef int32_t n_cells[MAX_PLACES]
+        cdef int32_t i, j
+        cdef bint good = True
+        for j in range(first, self.draft.script.n_places):
+            n_cells[j] = self.draft.script.places[j].n_cells
+        for i in range(node.fills.n):
+            op = &self.draft.program.cells[node.fills.first + i]
+            good = good and not ((self.draft.progress.walked ^ walked) >> op.target) & 1
+            for j in range(first, self.draft.script.n_places):
+                place = &self.draft.script.places[j]
+                if (place.bit >> op.target) & 1:
+                    good = good and self.is_settled(place, op) and self.rest(place, op)
+        for j in range(first, self.draft.script.n_places if not good else 0):
+            self.draft.script.places[j].n_cells = n_cells[j]
+        return good
+
+    cdef bint is_settled(self, Place* place, CellOp* op) noexcept nogil:
+        """Whether a value is known where a row ends, or never."""
+        return op.register < 0 \
+            or ((place.last.before ^ self.draft.progress.have) >> op.register) & 1 == 0
+
+    cdef bint late(self, Range cells) noexcept nogil:
+        cdef uint64_t bits = 0
+        cdef int32_t i
+        for i in range(cells.n):
+            bits |= <uint64_t>1 << self.draft.program.cells[cells.first + i].target
+        if self.draft.script.n_late == MAX_LATE or bits & self.draft.progress.closed:
+            return False
+        self.draft.progress.closed |= bits
+        self.draft.script.late[self.draft.script.n_late] = cells
+        self.draft.script.n_late += 1
+        return True

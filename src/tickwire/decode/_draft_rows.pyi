@@ -1,0 +1,7 @@
+from typing import Self, final
+
+from tickwire.decode._draft import Draft
+
+@final
+class RowDraft:
+    def __new__(cls, draft: Draft) -> Self: ...
