@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
+import numpy as np
 import pytest
 from tests.decode.delivered import KNOWN, Delivered
 
@@ -307,3 +309,49 @@ def test_ids_after_one_are_those_that_are_remembered() -> None:
         assert seen.admit(0, 3, trade)
     assert seen.newest(0, 3) == (9_999, 9_909)
     assert seen.ids_after(0, 3, 0) == list(range(10_000 - KNOWN, 10_000))
+
+
+def remember(seen: Seen, ids: list[str], codes: list[int], times: list[int] | None = None) -> int:
+    texts = "".join(ids).encode()
+    offsets = np.cumsum([0, *(len(each.encode()) for each in ids)], dtype=np.int32)
+    when = np.array(times or [1] * len(ids), np.int64)
+    prices = np.ones(len(ids))
+    data = np.frombuffer(texts, np.uint8)
+    return seen.remember(0, np.array(codes, np.int32), offsets, data, when, prices)
+
+
+def test_trades_of_an_earlier_run_are_known_and_not_counted() -> None:
+    seen = Seen(1)
+    assert remember(seen, ["5", "7", "6", "7", "0"], [0, 0, 1, 0, -1]) == 3
+    assert seen.newest(0, 0) == (7, 2)
+    assert seen.newest(0, 1) == (6, 1)
+    assert (seen.n_duplicates, seen.n_conflicts) == (0, 0)
+    assert seen.take_again(0) == 0
+    # Of another time, so another trade of that id: remembered as such, and not counted either.
+    assert remember(seen, ["7"], [0], [2]) == 1
+    assert seen.n_conflicts == 0
+    assert remember(seen, [], []) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"memory": 1},
+        {"memory": -1},
+        {"offsets": np.array([0], np.int32)},
+        {"offsets": np.array([0, 9], np.int32)},
+        {"offsets": np.array([1, 0], np.int32)},
+        {"times": np.zeros(2, np.int64)},
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(change: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "memory": 0,
+        "symbols": np.zeros(1, np.int32),
+        "offsets": np.array([0, 1], np.int32),
+        "texts": np.frombuffer(b"5", np.uint8),
+        "times": np.zeros(1, np.int64),
+        "prices": np.ones(1),
+    }
+    with pytest.raises(ValueError, match=r"columns of as many|ends before"):
+        Seen(1).remember(**{**given, **change})

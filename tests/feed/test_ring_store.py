@@ -258,7 +258,9 @@ def test_a_gap_that_was_open_goes_on(tmp_path: Path) -> None:
     again.recovered()
     last = again.store.newest["hyperliquid", "trades", "BTC"]
     began: list[dict[StreamName, Position]] = []
-    source = SimpleNamespace(gaps=SimpleNamespace(start=began.append))
+    source = SimpleNamespace(
+        gaps=SimpleNamespace(start=lambda found, knows_ids: began.append(found))
+    )
     for known in (Position(5, None), Position(5, None, 3, "disconnect")):
         positions = SimpleNamespace(
             load=lambda known=known: {("hyperliquid", "trades", "BTC"): known},

@@ -183,6 +183,7 @@ cdef class Bytecode:
     cdef list keep              # what the structs point into
     cdef readonly int n_routes
     cdef readonly int n_once
+    cdef dict once              # (table, channel or None) -> number of a memory of ids
     cdef readonly int n_carry
     cdef readonly int n_members
     cdef int n_nodes

@@ -76,6 +76,7 @@ cdef class Bytecode:
         self.router = flat.router
         self.n_nodes = len(flat.nodes)
         self.n_once = len(flat.once)
+        self.once = flat.once
         self.n_carry = len(flat.carry)
         self.n_members = flat.n_members
         self._pack_scalars(flat.scalars)

@@ -189,6 +189,15 @@ cdef class Decoder:
         return self.stage.seen
 
     @property
+    def memories(self):
+        """The memory of `seen` for each table and channel, as rows name it; None: for any."""
+        aliases = self.program.aliases
+        return {
+            (self.program.tables[table].name, aliases.get(channel, channel)): memory
+            for (table, channel), memory in self.bytecode.once.items()
+        }
+
+    @property
     def unconfigured_rows(self):
         """Rows of symbols that the source does not name, by table; none of them was written."""
         return {

@@ -1,8 +1,10 @@
 """The memory of delivered trade ids; the theory is in the declaration."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
+
+from tickwire.decode._values cimport trade_key
 
 cdef extern from "tickwire/base/hash.h" nogil:
     uint64_t tw_fold_multiply(uint64_t a, uint64_t b)
@@ -211,6 +213,67 @@ cdef class Seen:
                 oldest = min(oldest, ids.again) if oldest else ids.again
                 ids.again = 0
         return oldest
+
+    def remember(self, int memory, symbols, offsets, texts, times, prices):
+        """Remember trades that were delivered before this run; nothing is counted.
+
+        Parameters
+        ----------
+        memory
+            Of which kind.
+        symbols
+            The code of each trade's symbol, int32; -1: it is left out.
+        offsets, texts
+            Where the text of each id begins, int32, one more than trades; and their bytes.
+        times, prices
+            Of each: ns since the epoch, the least int64 where there is none; float64.
+
+        Returns
+        -------
+        int
+            How many were not known.
+        """
+        cdef const int32_t[::1] codes = symbols
+        cdef const int32_t[::1] starts = offsets
+        cdef const uint8_t[::1] data = texts
+        cdef const int64_t[::1] when = times
+        cdef const double[::1] price = prices
+        cdef int64_t n = codes.shape[0], i, n_new = 0
+        cdef int64_t duplicates = self.duplicates, conflicts = self.conflicts
+        cdef TradeFacts facts
+        cdef Novelty novelty = SEEN_BEFORE
+        cdef const uint8_t* text = NULL
+        if not (
+            0 <= memory < self.n_memories
+            and starts.shape[0] == n + 1 and when.shape[0] == n and price.shape[0] == n
+            and (n == 0 or (0 <= starts[0] and starts[n] <= data.shape[0]))
+        ):
+            raise ValueError("these are not columns of as many trades")
+        for i in range(n):
+            if starts[i] > starts[i + 1]:
+                raise ValueError("an id ends before it begins")
+        if data.shape[0]:
+            text = &data[0]
+        with nogil:
+            for i in range(n):
+                if codes[i] < 0:
+                    continue
+                facts.time = &when[i]
+                facts.price = <const int64_t*>&price[i]
+                self.begin()
+                novelty = self.offer(
+                    memory, codes[i],
+                    trade_key(text + starts[i], <size_t>(starts[i + 1] - starts[i])), &facts,
+                )
+                if novelty == SEEN_ASK:
+                    break
+                n_new += novelty == SEEN_NEW
+                self._symbol(memory, codes[i]).again = 0
+        self.begin()
+        self.duplicates, self.conflicts = duplicates, conflicts
+        if novelty == SEEN_ASK:
+            raise MemoryError
+        return n_new
 
     def mark(self):
         """Start what `forget` takes back."""

@@ -78,6 +78,9 @@ class Decoder:
     def conflicting_trades(self) -> int:
         """Trades written though one of their id, of another time or price, had been delivered."""
     @property
+    def memories(self) -> dict[tuple[str, str | None], int]:
+        """The memory of `seen` for each table and channel, as rows name it; None: for any."""
+    @property
     def seen(self) -> Seen:
         """The ids of the trades that were delivered."""
     @property

@@ -1,5 +1,8 @@
 from typing import Self, final
 
+import numpy as np
+from numpy.typing import NDArray
+
 @final
 class Seen:
     def __new__(cls, n_memories: int) -> Self: ...
@@ -12,5 +15,15 @@ class Seen:
     def newest(self, memory: int, symbol: int) -> tuple[int, int]: ...
     def ids_after(self, memory: int, symbol: int, trade: int) -> list[int]: ...
     def take_again(self, symbol: int) -> int: ...
+    def remember(
+        self,
+        memory: int,
+        symbols: NDArray[np.int32],
+        offsets: NDArray[np.int32],
+        texts: NDArray[np.uint8],
+        times: NDArray[np.int64],
+        prices: NDArray[np.float64],
+    ) -> int:
+        """Remember trades that were delivered before this run; nothing is counted."""
     def mark(self) -> None: ...
     def forget(self) -> None: ...

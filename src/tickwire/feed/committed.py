@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tickwire.feed.delivered import Delivered
 from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.positions import Positions
@@ -36,6 +37,8 @@ class Committed:
         The feed's; more may be added.
     rings
         Where the rings lie in files.
+    delivered
+        What sinks had at the start, where that was read back.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Committed:
         sinks: Sequence[Sink],
         sources: Sequence[LiveSource],
         rings: RingStore | None = None,
+        delivered: Delivered | None = None,
     ) -> None:
+        self._delivered = delivered
         self._positions = positions
         self._pipeline = pipeline
         self._sinks = sinks
@@ -62,10 +67,18 @@ class Committed:
                 # A gap that was open goes on from its own start, and so is ended.
                 if known is None or (known.gap_id is None and known.recv_ns < last.recv_ns):
                     positions[name] = last
+        is_certain = self._delivered is not None and self._delivered.is_certain
+        if self._delivered is not None and self._positions.is_kept:
+            for name, last in self._delivered.newest.items():
+                known = positions.get(name)
+                if known is None:  # the last run ended before it had noted any
+                    positions[name] = last
+                elif known.gap_id is None and known.recv_ns < last.recv_ns:
+                    positions[name] = last._replace(ids=known.ids)
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
-            source.gaps.start(positions)
+            source.gaps.start(positions, knows_ids=is_certain)
 
     def look(self, *, last: bool = False) -> None:
         """Keep up to where the rows of each stream outlive the process, where that is due."""

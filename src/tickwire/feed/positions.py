@@ -108,6 +108,11 @@ class Positions:
         self._gaps.extend(gaps)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether positions are kept for the next run."""
+        return self._path is not None
+
+    @property
     def is_due(self) -> bool:
         """Whether it is time for another snapshot."""
         return self._path is not None and time.monotonic() >= self._due_s

@@ -14,8 +14,10 @@ Rules of this file
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from tickwire.errors import TickwireError
 from tickwire.ledger import Position
@@ -149,6 +151,33 @@ class RingStore:
                 sink=sink,
                 **n_rows,
             )
+
+    def newest_rows(self, table: str, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """Give the rows that the last runs' rings held, the newest batch first.
+
+        Parameters
+        ----------
+        table
+            Whose; nothing where the feed has it not.
+        n_rows
+            So many at most, and what a batch has beyond them.
+        """
+        if table not in self._tables:
+            return
+        for folder, rings in reversed(self._starts):
+            ring = rings.get(table)
+            if ring is None:
+                continue
+            try:
+                batches = list(ring.batches(self._tables[table][0], ring.next_seq - 1 - n_rows))
+            except Damaged as error:
+                self._refuse(folder, rings, table, error)
+                continue
+            for batch in reversed(batches):
+                yield batch
+                n_rows -= batch.num_rows
+            if n_rows <= 0:
+                return
 
     def discard(self) -> None:
         """Remove the files of earlier runs, once all spills have got what sinks waited for."""

@@ -22,6 +22,7 @@ from typing import Any
 from tickwire.config import Context
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.committed import Committed
+from tickwire.feed.delivered import Delivered
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
 from tickwire.feed.listings import Listings
 from tickwire.feed.loops import callback_errors
@@ -127,7 +128,11 @@ class RunningFeed:
         except BaseException:
             self._state.close()
             raise
-        self._committed = Committed(positions, self.pipeline, self.sinks, self.sources, rings)
+        self._replays = replays
+        self._delivered = Delivered(self.pipeline.sources, self.pipeline.dictionaries.symbol)
+        self._committed = Committed(
+            positions, self.pipeline, self.sinks, self.sources, rings, self._delivered
+        )
         raw = [sink for sink in self.sinks if isinstance(sink, RawSink)]
         self._shared = SharedByVenue(self.pipeline, raw[0].recorder if raw else None)
         if not replays:
@@ -154,7 +159,11 @@ class RunningFeed:
             A sink, or where its rows wait, cannot be opened.
         """
         try:
+            if self._rings is not None and not any("trades" in sink.tables for sink in self.sinks):
+                await in_thread(partial(self._delivered.note_rings, self._rings))
             self._spills = await open_sinks(self.plan.config.feed, self.sinks, self._rings)
+            if not self._replays:
+                await self._delivered.read(self.sinks, self._spills)
         except BaseException:
             self._state.close()
             raise

@@ -19,12 +19,12 @@ from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.holes import Holes
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.ledger import Ledger
-from tickwire.ledger.reasons import DISCONNECT, OVERFLOW
+from tickwire.ledger.reasons import DISCONNECT, DOWN, OVERFLOW
 from tickwire.ring import TIMELY, Stream
 
 # Tables of which a venue repeats the last rows after a subscribe, and how long they are waited for.
 REPEATED = ("trades",)
-RECOVERABLE = (DISCONNECT, OVERFLOW)
+RECOVERABLE = (DISCONNECT, DOWN, OVERFLOW)
 RECOVERY_NS = 1_000_000_000
 
 
@@ -68,6 +68,7 @@ class OpenGaps:
         self._open: dict[StreamState, None] = {}
         self._offsets: dict[StreamState, tuple[int, ...]] = {}  # where the gap opened
         self._recovering: dict[StreamState, tuple[Gap, int]] = {}  # until when they are counted
+        self._without_repeats: set[StreamState] = set()  # until the gap ends
 
     @property
     def streams(self) -> tuple[StreamState, ...]:
@@ -198,12 +199,22 @@ class OpenGaps:
         stream.since = end
         if self.holes is not None and self.holes.has(stream):
             self.holes.closed(stream, gap)
-        elif stream.table in REPEATED and gap.reason in RECOVERABLE:
+        elif (
+            stream.table in REPEATED
+            and gap.reason in RECOVERABLE
+            and stream not in self._without_repeats
+        ):
             self._recovering[stream] = (gap, self.ledger.monotonic() + RECOVERY_NS)
         self._open.pop(stream, None)
+        self._without_repeats.discard(stream)
         self.ledger.close(gap, end.recv_ns, event_end_ns=end.event_ns, end_mono_ns=end.mono_ns)
 
     # Trades that come after all.
+
+    def expect_no_repeats(self, stream: StreamState) -> None:
+        """Take no row for one of the open gap: which trades came before it is not known."""
+        if stream.gap is not None:
+            self._without_repeats.add(stream)
 
     def expect_repeats(self, stream: StreamState, now_ns: int) -> None:
         """What happened before a connection was there, and comes on it, is repeated."""

@@ -136,13 +136,16 @@ class StreamGaps:
 
     # What happens.
 
-    def start(self, positions: Mapping[StreamName, Position]) -> None:
+    def start(self, positions: Mapping[StreamName, Position], *, knows_ids: bool = False) -> None:
         """Begin; what the last run has had up to some moment is missing since then.
 
         Parameters
         ----------
         positions
             The last row of each stream that sinks had committed.
+        knows_ids
+            The ids of trades are known that every sink has: those that come again, or count on,
+            say what is missing.
         """
         self._gaps.origin = now = self._ledger.now()
         taken: set[int] = set()  # a gap that was open goes on once
@@ -156,7 +159,11 @@ class StreamGaps:
             self._gaps.open(stream, position.reason or DOWN, start=before, gap_id=gap_id)
             if gap_id is not None:
                 taken.add(gap_id)
-            if position.ids and self.holes is not None and self.holes.has(stream):
+            if not knows_ids:
+                self._gaps.expect_no_repeats(stream)
+            if self.holes is None or not self.holes.has(stream):
+                continue
+            if not knows_ids or not self.holes.newest(stream):
                 self.holes.opened(stream, dict(position.ids))
 
     def positions(self) -> dict[StreamName, Position]:

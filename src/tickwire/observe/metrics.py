@@ -57,6 +57,12 @@ METRICS = (
         "duplicate_trades",
     ),
     counter(
+        "known_trades",
+        "Trades of earlier runs whose ids were read back at the start.",
+        _SOURCE,
+        "known_trades",
+    ),
+    counter(
         "leg_first_messages",
         "Messages that a leg brought before the others.",
         (*_SOURCE, "leg"),

@@ -167,7 +167,7 @@ class Hyperliquid(Exchange):
             return
         symbol = self.market.symbols[subscription["coin"]]
         if kind == "trades":
-            recent = list(symbol.recent)[-20:]
+            recent = list(symbol.recent)[-50:]
             if recent:
                 yield trades_message(key, symbol, recent)
         elif kind == "bbo":

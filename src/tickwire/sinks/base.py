@@ -12,7 +12,7 @@ Rules of this file
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
@@ -294,6 +294,40 @@ class Sink(Worker):
     def schema_of(self, table: Table) -> pa.Schema:
         """Give the schema of a table's files: units at its fields, `origin` as its metadata."""
         return table.arrow_schema.with_metadata(self.origin)
+
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read back what the output holds, the newest batch first.
+
+        To be called once it is open, and before `start`; in a thread, as its disk may be slow.
+
+        Parameters
+        ----------
+        table
+            One of `tables`.
+        columns
+            Those that are needed; of dictionaries the values may come as plain text.
+        n_rows
+            So many at most, and what a batch has beyond them.
+        """
+        return iter(())
+
+    def rows_of(
+        self, table: str, columns: Sequence[str], symbols: Sequence[str], n_rows: int
+    ) -> pa.RecordBatch | None:
+        """Read back the newest rows of some symbols, oldest first, where that can be had quickly.
+
+        Parameters
+        ----------
+        table, columns
+            As for `newest_rows`.
+        symbols
+            Whose.
+        n_rows
+            Of each, at most.
+        """
+        return None
 
     def _record_latency(self, tables: Iterable[str]) -> None:
         for table in tables:

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
@@ -45,6 +45,7 @@ from tickwire.sinks.duckdb_file import (
     newer_version,
     prepare,
     quote_identifier,
+    quote_literal,
 )
 from tickwire.sinks.retry import DiskFullError, is_full
 
@@ -62,6 +63,7 @@ LOG_IN_MEMORY = 1.5
 MEMORY_SHARES = 8
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
+READ_BACK_S = 2.0  # how long a look for rows of single symbols may take, at the start
 _log = get_logger("tickwire.sinks")
 
 
@@ -318,6 +320,60 @@ class DuckDBSink(Sink):
             [seqs[0].as_py(), seqs[-1].as_py()],
         ).fetchone()
         return None if row is None or row[0] is None else int(row[0])
+
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read back the rows that were put in last."""
+        relation = f"main.{quote_identifier(table)}"
+        with self._reader() as reader:
+            ((n_held,),) = reader.execute(f"SELECT count(*) FROM {relation}").fetchall()  # noqa: S608
+            first = max(0, int(n_held) - n_rows)
+            names = ", ".join(quote_identifier(name) for name in columns)
+            # Rows are appended, so their places are their order; where some were deleted there are
+            # more places than rows.
+            query = (
+                f"SELECT {names} FROM (SELECT {names}, rowid AS place FROM {relation} "  # noqa: S608
+                f"WHERE rowid >= {first} ORDER BY place DESC LIMIT {n_rows}) ORDER BY place"
+            )
+            rows = reader.sql(query).to_arrow_table()
+        yield from reversed(rows.to_batches())
+
+    def rows_of(
+        self, table: str, columns: Sequence[str], symbols: Sequence[str], n_rows: int
+    ) -> pa.RecordBatch | None:
+        """Read back the newest rows of some symbols, within `READ_BACK_S`."""
+        names = ", ".join(quote_identifier(name) for name in columns)
+        wanted = ", ".join(quote_literal(symbol) for symbol in symbols)
+        query = (
+            f"SELECT {names} FROM main.{quote_identifier(table)} WHERE symbol IN ({wanted}) "  # noqa: S608 - quoted
+            "QUALIFY row_number() OVER (PARTITION BY venue, symbol ORDER BY seq DESC) "
+            f"<= {n_rows} ORDER BY seq"
+        )
+        with self._reader() as reader:
+            timer = threading.Timer(READ_BACK_S, reader.interrupt)
+            timer.start()
+            try:
+                rows = reader.sql(query).to_arrow_table().combine_chunks()
+            except duckdb.InterruptException:
+                return None
+            finally:
+                timer.cancel()
+        return rows.to_batches()[0] if rows.num_rows else None
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of a thread that is not the worker's, for a moment."""
+        with self._cursor_lock:
+            if self._database is None:
+                raise SinkError(f"sink {self.name}: {self._path} is not open")
+            reader = self._database.cursor()
+        try:
+            yield reader
+        except duckdb.Error as error:
+            raise SinkError(f"sink {self.name}: {self._path}: {_one_line(error)}") from error
+        finally:
+            reader.close()
 
     def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()

@@ -11,7 +11,8 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -111,13 +112,37 @@ class IpcSink(Sink):
         seqs = batch.column("seq").to_numpy()
         return last if last is not None and seqs[0] <= last else None
 
-    def _last_seq_of_earlier(self, table: str) -> int | None:
-        """Give the last seq that this feed has written to a file before the present one."""
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read back the newest files of this feed."""
+        for path in self._earlier_files(table):
+            newest: deque[pa.RecordBatch] = deque()
+            n_held = 0
+            with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
+                for batch in pa.ipc.open_stream(file):  # up to where it is torn
+                    newest.append(batch)
+                    n_held += batch.num_rows
+                    while n_held - newest[0].num_rows >= n_rows:
+                        n_held -= newest.popleft().num_rows
+            n_rows -= n_held
+            for batch in reversed(newest):
+                if batch.num_rows:
+                    yield batch.select(list(columns))
+            if n_rows <= 0:
+                return
+
+    def _earlier_files(self, table: str) -> Iterator[Path]:
+        """Give the files that earlier runs of this feed have written, the newest first."""
         folder = self._root / path_segment(table)
         prefix = f"{path_segment(self.feed)}-"
         for path in sorted(folder.glob("*.arrows"), reverse=True):
-            if path == self._files[table].path or path.name.rpartition("-")[0] + "-" != prefix:
-                continue
+            if path != self._files[table].path and path.name.rpartition("-")[0] + "-" == prefix:
+                yield path
+
+    def _last_seq_of_earlier(self, table: str) -> int | None:
+        """Give the last seq that this feed has written to a file before the present one."""
+        for path in self._earlier_files(table):
             last = last_seq_of(path)
             if last is not None:
                 return last

@@ -17,12 +17,13 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +52,7 @@ ROW_GROUP_ROWS = 122_880
 ROW_GROUP_BYTES = 32 << 20
 # All files together; past it the largest row group is written early.
 WAITING_BYTES = 256 << 20
+MOST_FILES = 256  # that are read back at a start
 DAY_NS = 86_400_000_000_000
 
 Part = tuple[str, str]  # the path segments of venue and date
@@ -225,6 +227,31 @@ class ParquetSink(Sink):
             with suppress(pa.ArrowException, OSError):
                 last = max(last, _greatest_seq(path))
         return last
+
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read back the newest files of this feed, `MOST_FILES` at most."""
+        prefix = path_segment(self.feed)
+        files = [
+            path
+            for path in self._root.joinpath(path_segment(table)).glob("*/*/*.parquet")
+            if path.name.rsplit("-", 2)[0] == prefix
+        ]
+        files.sort(key=lambda path: path.name, reverse=True)
+        names = [name for name in columns if name != "venue"]
+        for path in files[:MOST_FILES]:
+            venue = unquote(path.parent.parent.name.removeprefix("venue="))
+            with pq.ParquetFile(path) as file:
+                for group in reversed(range(file.metadata.num_row_groups)):
+                    rows = file.read_row_group(group, columns=names).combine_chunks()
+                    for batch in reversed(rows.to_batches()):
+                        venues = pa.array([venue] * batch.num_rows, pa.utf8())
+                        with_venue = batch.append_column("venue", venues)
+                        n_rows -= batch.num_rows
+                        yield with_venue.select(list(columns))
+                        if n_rows <= 0:
+                            return
 
     def _safe_positions(self) -> dict[str, int]:
         positions = dict(self._handed)

@@ -12,7 +12,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -205,6 +205,19 @@ class Spill:
         backlog = self._backlogs[table]
         n = backlog.n_entries()
         return _last_seq(backlog.entry(n - 1)) if n else -1
+
+    def newest(self, table: str) -> Iterator[pa.RecordBatch]:
+        """Give the rows of a table, the newest batch first; they stay, and do not count as read."""
+        backlog = self._backlogs[table]
+        for i in reversed(range(backlog.n_entries())):
+            entry = backlog.entry(i)
+            if not isinstance(entry, Record):
+                yield entry
+                continue
+            assert backlog.log is not None  # noqa: S101 - a record is in a log
+            batch = backlog.log.read(entry)
+            if batch is not None:  # `next` says what is damaged
+                yield batch
 
     def flush(self) -> bool:
         """Write what waits in memory for the disk; False where it still waits."""
