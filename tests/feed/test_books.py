@@ -111,7 +111,9 @@ class Scene:
             await asyncio.sleep(0.001)
 
 
-def test_nothing_is_looked_for_while_nothing_happens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_looked_for_while_nothing_happens(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def play() -> None:
         scene = Scene()
         looks = 0

@@ -118,9 +118,10 @@ LINKED = chained.venue("linked", same_id())
 COUNTED = chained.venue("counted", same_id())
 RANGES = chained.venue("ranges", same_id())
 LATE = chained.venue("linked", lasting(seconds=0.3, quotes=4))
+COUNTED_LATE = chained.venue("per_connection", lasting(seconds=0.3, quotes=4))
 
 
-@pytest.mark.parametrize("name", ["LINKED", "COUNTED", "RANGES", "LATE"])
+@pytest.mark.parametrize("name", ["LINKED", "COUNTED", "RANGES", "LATE", "COUNTED_LATE"])
 def test_a_change_altered_on_its_way_is_found_and_others_have_no_hole(run: Run, name: str) -> None:
     venue: Venue = globals()[name]
     assert venue.book is not None
