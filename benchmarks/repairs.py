@@ -1,9 +1,9 @@
-"""How soon a book is right again: `python -m benchmarks.repairs`, for each venue with its constants.
+"""How soon a book is right again: `python -m benchmarks.repairs`, of every venue.
 
-A simulator of the venue sends a symbol at a modest rate. In turn a message of a book is lost, and
-a level of the kept book is altered, which only the venue's oracle can find. Shown are the times from
-the one to the row of `books` that says `broken`, and from that to the one that says `live`. The gate
-is 2 s from broken to live.
+A simulator of the venue sends one symbol at a modest rate. In turn a message of its book is lost,
+and a level of the kept book is altered, which only the oracle can find. Shown are the times until
+`books` says `broken`, and from there until it says `live`, with the constants of a run. The gate is
+2 s from broken to live.
 """
 
 from __future__ import annotations

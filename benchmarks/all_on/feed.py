@@ -120,7 +120,7 @@ async def _measure(job: dict[str, Any]) -> dict[str, Any]:
             memory_mb.append(_memory_mb())
         ended = (time.monotonic(), time.process_time(), time.thread_time())
         n_messages, n_rows = pipeline.messages - n_messages, _rows(feed) - n_rows
-        found = {
+        found: dict[str, Any] = {
             "messages_s": n_messages / (ended[0] - began[0]),
             "rows_s": n_rows / (ended[0] - began[0]),
             "cpu_us": (ended[1] - began[1]) / n_messages * 1e6,
