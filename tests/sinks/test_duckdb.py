@@ -388,6 +388,23 @@ def test_after_a_checkpoint_what_was_written_is_not_cached(tmp_path):
     sink.stop()
 
 
+def test_a_checkpoint_does_not_write_anew_what_an_earlier_one_wrote(tmp_path):
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES])
+    assert isinstance(sink, DuckDBSink)
+    for n in range(4):
+        sink._commit({"trades": batch_of(TRADES, 5000, 5000 * n)})
+        sink._checkpoint()
+    sink.stop()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        groups = connection.execute(
+            "SELECT max(start + count) FROM pragma_storage_info('trades') "
+            "WHERE column_name = 'seq' GROUP BY row_group_id ORDER BY row_group_id"
+        ).fetchall()
+    assert groups == [(5000,)] * 4
+    assert len(read(path, "trades")) == 20_000
+
+
 def test_only_a_large_checkpoint_has_helpers(tmp_path, monkeypatch):
     sink = open_sink("duckdb", tmp_path / "market.duckdb", [TRADES])
     assert isinstance(sink, DuckDBSink)

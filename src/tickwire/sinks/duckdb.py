@@ -215,6 +215,9 @@ class DuckDBSink(Sink):
             # Of a checkpoint that takes long, on the program's standard output.
             self._writer.execute("SET enable_progress_bar = false")
             self._writer.execute(f"SET memory_limit = '{self._memory_mb()}MiB'")
+            # Each checkpoint begins a row group. DuckDB would write three that are not full anew as
+            # two: many times as long, with all of their rows in memory, and holes in the file.
+            self._writer.execute("SET max_vacuum_tasks = 0")
             self._set_threads(1)
             self._writer.begin()
             for table in self.tables.values():
