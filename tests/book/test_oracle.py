@@ -212,3 +212,102 @@ def test_an_oracle_says_what_it_lacks() -> None:
     ring = Ring(TABLES["quotes"], ROWS, Dictionaries())
     with pytest.raises(RuntimeError, match="bind it"):
         BookOracle(ring).read()
+
+
+class DeepRig:
+    """A book, and a channel that shows its best three levels as a whole."""
+
+    def __init__(self) -> None:
+        self.dictionaries = Dictionaries()
+        names = ("book", "quotes", "top")
+        self.ring, quotes, top = (Ring(TABLES[name], ROWS, self.dictionaries) for name in names)
+        channels = self.dictionaries.of("channel")
+        self.oracle = BookOracle(quotes)
+        self.oracle.bind(
+            lambda _venue, channel: SAME_ID if channels.value(channel) == "book" else None,
+            lambda _venue, channel: int(channels.value(channel).partition(":")[2] or 0),
+        )
+        self.reader = BookReader(self.ring)
+        self.reader.bind(BookOutputs(top, None), lambda *_: (True, False, 0), oracle=self.oracle)
+        self.at = 0
+
+    def send(
+        self, seq: int | None, bids: list[tuple[float, float]], *, channel: str = "book",
+        is_snapshot: bool = False,
+    ) -> list[Any]:  # fmt: skip
+        """Publish a message; gives what was found wrong."""
+        self.at += 1
+        for number, (price, size) in enumerate(bids):
+            assert self.ring.stage(
+                venue="v", symbol="S", channel=channel, conn=1, ts_recv=self.at, venue_seq=seq,
+                side="bid", price=price, size=size, is_snapshot=is_snapshot,
+                last=number == len(bids) - 1,
+            )  # fmt: skip
+        self.ring.publish()
+        self.reader.read()
+        return list(self.oracle.take_found())
+
+    def show(self, seq: int | None, *bids: tuple[float, float], levels: int = 3) -> list[Any]:
+        """Publish a whole book of a few levels."""
+        return self.send(seq, list(bids), channel=f"book:{levels}", is_snapshot=True)
+
+    def counts(self) -> Any:
+        """Give how often the book was compared, and found wrong."""
+        of = self.dictionaries
+        codes = of.venue.code("v"), of.of("channel").code("book"), of.symbol.code("S")
+        return self.oracle.counts(self.reader.find_book(*codes))
+
+
+LEVELS = [(10.0, 1.0), (9.0, 2.0), (8.0, 3.0), (7.0, 4.0)]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(
+    ("shown", "is_equal"),
+    [
+        ([(10.0, 1.0), (9.0, 2.0), (8.0, 5.0)], True),
+        ([(10.0, 1.0), (9.0, 2.5), (8.0, 5.0)], False),
+        ([(10.0, 1.0), (9.0, 2.0), (8.5, 5.0)], False),
+        ([(10.0, 1.0), (9.0, 2.0)], False),
+        ([(10.0, 1.0), (8.0, 5.0), (9.0, 2.0)], True),  # as a side, not as a text
+    ],
+    ids=["equal", "size", "price", "missing", "order"],
+)
+def test_best_levels_of_one_id_are_equal_whichever_come_first(
+    is_first: bool, shown: list[tuple[float, float]], is_equal: bool
+) -> None:
+    rig = DeepRig()
+    rig.send(2, LEVELS, is_snapshot=True)
+    assert rig.show(1, *LEVELS[:3]) == []
+    steps = [lambda: rig.send(5, [(8.0, 5.0)]), lambda: rig.show(5, *shown)]
+    if is_first:
+        steps.reverse()
+    assert steps[0]() == []
+    assert bool(steps[1]()) != is_equal
+    assert rig.counts() == (1, int(not is_equal))
+
+
+def test_what_has_no_id_in_common_is_not_compared_and_levels_behind_are_not_looked_at() -> None:
+    rig = DeepRig()
+    rig.send(1, LEVELS, is_snapshot=True)
+    assert rig.show(1, *LEVELS[:2], (8.0, 9.0)) == []  # only the best: no hash was made before
+    assert rig.counts() == (1, 0)
+    rig.send(3, [(7.0, 9.0)])  # behind those that are shown
+    assert rig.show(3, *LEVELS[:3]) == []
+    assert rig.counts() == (2, 0)
+    assert rig.show(4, (1.0, 1.0)) == []
+    assert rig.show(None, (1.0, 1.0)) == []
+    assert rig.show(3, (1.0, 1.0), levels=2) == []  # the first channel counts
+    assert rig.counts() == (2, 0)
+    for seq in range(5, 400):  # further back than is kept
+        rig.send(seq, [(9.0, float(seq))])
+    assert rig.show(5, (1.0, 1.0)) == []
+    [found] = rig.show(399, *LEVELS[:3])
+    assert found[3][:2] == found[4][:2] == (10.0, 1.0)
+
+
+def test_a_watch_of_disagreements_that_last_takes_no_levels() -> None:
+    rig = DeepRig()
+    rig.oracle.bind(lambda *_: LASTING, lambda *_: 3)
+    rig.send(1, LEVELS, is_snapshot=True)
+    assert rig.show(1, (1.0, 1.0)) == []

@@ -23,7 +23,7 @@ from tickwire.config import Config, Feed
 from tickwire.errors import PlanError
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
-from tickwire.feed.verifying import difference
+from tickwire.feed.verifying import difference, shown_levels
 from tickwire.sim import Simulator
 from tickwire.venues import Venue, lasting, load, same_id
 
@@ -112,6 +112,62 @@ def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, na
             assert feed.summary()["book_oracle_mismatches"] == 1
 
     run(main())
+
+
+@pytest.mark.parametrize(("name", "channel"), [("binance", "book:20"), ("binance-usdm", "book:5")])
+def test_a_level_behind_the_best_is_compared_where_ids_match(
+    run: Run, name: str, channel: str
+) -> None:
+    """What quotes cannot show: the third level of a side is altered."""
+
+    async def main() -> None:
+        async with Simulator(name, rate=2000) as sim, asyncio.timeout(30):
+            source = tickwire.Source(
+                venue=name, channels=["book", channel], symbols=[SYMBOLS[name]], url=sim.ws_url,
+                rest_url=sim.rest_url,
+            )  # fmt: skip
+            feed = tickwire.FeedHandler(source, books=VERIFIED)
+            async with feed:
+                taking = Taking(feed, "books", "gaps")
+
+                def is_live() -> bool:
+                    return feed.book(name, SYMBOLS[name], channel="book").state == "live"
+
+                await until(lambda: feed.summary()["book_oracle_checked"] > 20 and is_live())
+                await asyncio.sleep(0.3)
+                assert feed.summary()["book_oracle_mismatches"] == 0
+                view = feed.book(name, SYMBOLS[name], channel="book", depth=3)
+                assert feed.pipeline is not None
+                ring = feed.pipeline.rings["book"]
+                ring.append(
+                    venue=name, symbol=SYMBOLS[name], channel="book", conn=0, ts_recv=view.ts_recv,
+                    side="bid", price=(view.bids["price"][1] + view.bids["price"][2]) / 2, size=7.0,
+                    is_snapshot=False, last=True, venue_seq=view.venue_seq,
+                )  # fmt: skip
+                ring.publish()
+                await until(lambda: feed.summary()["book_oracle_mismatches"] == 1)
+                await until(is_live)
+            rows = await taking.end()
+            [gap, *_] = [row for row in rows["gaps"] if row["reason"] == "sequence"]
+            assert "behind the best" in gap["detail"]
+
+    run(main())
+
+
+def test_which_channels_show_the_best_levels_of_a_book() -> None:
+    found = {
+        (name, channel): shown_levels(load(name), channel)
+        for name, channels in (
+            ("okx", ("book:5", "book", "quotes")), ("binance", ("book:10", "book:100ms")),
+            ("bybit", ("book",)), ("hyperliquid", ("book",)),
+        )
+        for channel in channels
+    }  # fmt: skip
+    assert {key: n for key, n in found.items() if n} == {
+        ("okx", "book:5"): 5,
+        ("binance", "book:10"): 10,
+    }
+    assert "behind the best" in difference((1.0, 1.0, 2.0, 1.0), (1.0, 1.0, 2.0, 1.0))
 
 
 LINKED = chained.venue("linked", same_id())

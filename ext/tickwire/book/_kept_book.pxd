@@ -27,6 +27,7 @@ cdef extern from "tickwire/book/kept_book.h" nogil:
         int64_t venue_seq
         int32_t conn
         int32_t watch
+        int32_t shown_levels
         int32_t offer
         int64_t snapshot_recv
         int64_t depth_due

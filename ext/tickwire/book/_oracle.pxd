@@ -1,9 +1,10 @@
 """Kept books beside their oracles: quotes of the same markets, from the ring of `quotes`."""
 
 cimport cython
-from libc.stdint cimport int16_t, int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 
 from tickwire.book._kept_book cimport tw_kept_book
+from tickwire.book._order_book cimport tw_book
 from tickwire.ring._attachment cimport Attachment
 
 cdef extern from "tickwire/book/book_watch.h" nogil:
@@ -18,10 +19,18 @@ cdef extern from "tickwire/book/book_watch.h" nogil:
         int32_t symbol
         int32_t next
         int16_t venue
+        int32_t n_levels
         bint is_on
 
     void tw_watch_begin(tw_watch* watch, int64_t ts)
-    bint tw_watch_book(tw_watch* watch, int64_t seq, int64_t ts, const double* top)
+    uint64_t tw_hash_levels(const tw_book* book, int32_t n)
+    bint tw_watch_book(
+        tw_watch* watch, int64_t seq, int64_t ts, const double* top, uint64_t levels
+    )
+    bint tw_watch_depth(
+        tw_watch* watch, int64_t seq, int64_t ts, const double* top, uint64_t levels,
+        int32_t n_levels
+    )
     bint tw_watch_quote(tw_watch* watch, int64_t seq, int64_t ts, const double* quote)
 
 # Columns of the ring of `quotes`; valid as long as the ring.
@@ -35,6 +44,7 @@ cdef struct QuoteColumns:
 @cython.final
 cdef class BookOracle(Attachment):
     cdef object rule_of             # called with the codes of venue and channel of a new book
+    cdef object levels_of           # likewise
     cdef tw_watch** watches         # owned
     cdef int64_t n_watches
     cdef dict watch_of              # the place of a book's watch, by the book's number
@@ -45,6 +55,10 @@ cdef class BookOracle(Attachment):
 
     # Watch a book; gives the watch's number and 1, 0 where no oracle is declared or no memory.
     cdef int32_t watch(self, int64_t number, int16_t venue, int16_t channel, int32_t symbol)
+    # How many levels of each side a whole book has that shows another one's best; else 0.
+    cdef int32_t shown_levels(self, int16_t venue, int16_t channel) except -1
+    # Such a book has been applied.
+    cdef void note_levels(self, const tw_kept_book* kept) noexcept nogil
     # A message of a watched book has been applied.
     cdef void note(self, const tw_kept_book* kept, bint begins) noexcept nogil
 

@@ -10,7 +10,7 @@ Rules of this file
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int16_t, int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
@@ -48,7 +48,7 @@ cdef class BookOracle(Attachment):
         free(self.watches)
         free(self.first_of)
 
-    def bind(self, rule_of):
+    def bind(self, rule_of, levels_of=None):
         """Say which books are watched, and how.
 
         Parameters
@@ -57,10 +57,14 @@ cdef class BookOracle(Attachment):
             Called with the codes of venue and channel of a new book; gives None where it is not
             watched; else for how long, in ns, and over how many quotes a disagreement must last
             (0 and 0: what has the same id must be equal).
+        levels_of
+            Likewise; gives how many levels of each side the messages of a channel have that are
+            whole books, and are compared with a watched book's where they have the same id; else 0.
         """
         cdef Ring ring = self.ring
         cdef int i
         self.rule_of = rule_of
+        self.levels_of = levels_of
         self.rows.venue = <const int16_t*> column(ring, "venue")
         self.rows.symbol = <const int32_t*> column(ring, "symbol")
         self.rows.venue_seq = <const int64_t*> column(ring, "venue_seq")
@@ -103,10 +107,32 @@ cdef class BookOracle(Attachment):
 
     cdef void note(self, const tw_kept_book* kept, bint begins) noexcept nogil:
         cdef tw_watch* watch = self.watches[kept.watch - 1]
+        cdef uint64_t levels = 0
         if begins:
             tw_watch_begin(watch, kept.ts_recv)
-        if not tw_watch_book(watch, kept.venue_seq, kept.ts_recv, kept.top):
+        if watch.n_levels:
+            levels = tw_hash_levels(&kept.book, watch.n_levels)
+        if not tw_watch_book(watch, kept.venue_seq, kept.ts_recv, kept.top, levels):
             self.note_wrong(watch, kept.ts_recv)
+
+    cdef int32_t shown_levels(self, int16_t venue, int16_t channel) except -1:
+        return 0 if self.levels_of is None else self.levels_of(venue, channel)
+
+    cdef void note_levels(self, const tw_kept_book* kept) noexcept nogil:
+        cdef int32_t number = 0
+        cdef tw_watch* watch
+        cdef uint64_t levels
+        if kept.symbol < self.n_symbols:
+            number = self.first_of[kept.symbol]
+        while number:
+            watch = self.watches[number - 1]
+            number = watch.next
+            if watch.venue == kept.venue:
+                levels = tw_hash_levels(&kept.book, kept.shown_levels)
+                if not tw_watch_depth(
+                    watch, kept.venue_seq, kept.ts_recv, kept.top, levels, kept.shown_levels
+                ):
+                    self.note_wrong(watch, kept.ts_recv)
 
     cdef void turn(self, const tw_kept_book* kept, bint is_on) noexcept nogil:
         cdef tw_watch* watch = self.watches[kept.watch - 1]

@@ -169,6 +169,7 @@ cdef class BookReader(Attachment):
         kept.is_verified, kept.is_begun, kept.book.depth = self.settings(venue, channel)
         if self.oracle is not None:
             kept.watch = self.oracle.watch(number, venue, channel, symbol)
+            kept.shown_levels = self.oracle.shown_levels(venue, channel)
         if self.outputs.nbbo is not None:
             kept.offer = self.outputs.nbbo.add(venue, symbol)
         self.changes.append((number, "", STATES[TW_BOOK_WAITING], ts_recv))
@@ -243,6 +244,8 @@ cdef class BookReader(Attachment):
             self.outputs.show(kept)
             if kept.watch:
                 self.oracle.note(kept, is_snapshot or state != kept.state)
+            elif kept.shown_levels:
+                self.oracle.note_levels(kept)
         return row
 
     cdef void become(self, tw_kept_book* kept, uint8_t state) noexcept nogil:

@@ -19,6 +19,7 @@ typedef struct {
     int64_t ts_event, ts_recv, mono, venue_seq;
     int32_t conn;
     int32_t watch;         /* number of its `tw_watch` and 1; 0: no oracle watches it */
+    int32_t shown_levels;  /* of each side where it is a whole book of few levels and an oracle; else 0 */
     int32_t offer;         /* number of its offer in `nbbo` and 1; 0: it has none */
     int64_t snapshot_recv; /* of the last snapshot */
     int64_t broken_at;     /* rows below this position came before its last break */

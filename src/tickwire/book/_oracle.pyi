@@ -19,7 +19,11 @@ class BookOracle(Attachment):
         commits: bool = False,
         max_lag: int = 0,
     ) -> Self: ...
-    def bind(self, rule_of: Callable[[int, int], tuple[int, int] | None]) -> None:
+    def bind(
+        self,
+        rule_of: Callable[[int, int], tuple[int, int] | None],
+        levels_of: Callable[[int, int], int] | None = None,
+    ) -> None:
         """Say which books are watched, and how."""
     def read(self) -> None:
         """Compare the quotes that were published since the last call."""

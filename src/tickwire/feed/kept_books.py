@@ -26,7 +26,7 @@ from tickwire.config import BooksSettings
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import SourcePlan
-from tickwire.feed.verifying import counted, difference, watch_rule
+from tickwire.feed.verifying import counted, difference, shown_levels, watch_rule
 from tickwire.ledger import Ledger
 from tickwire.ledger.gaps import Gap
 from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
@@ -139,7 +139,7 @@ class KeptBooks:
         self._oracle: BookOracle | None = None
         if settings.verify and "quotes" in rings:
             self._oracle = BookOracle(rings["quotes"], on_lag="block")
-            self._oracle.bind(self._watch_rule_of)
+            self._oracle.bind(self._watch_rule_of, self._shown_levels_of)
             lag.watch("quotes", "books", self._oracle)
             metrics.watch("book_oracle_checked", partial(getattr, self._oracle, "n_checked"))
             metrics.watch("book_oracle_mismatches", partial(getattr, self._oracle, "n_mismatched"))
@@ -175,6 +175,10 @@ class KeptBooks:
     def _watch_rule_of(self, venue: int, channel: int) -> tuple[int, int] | None:
         name = self._dictionaries.venue.value(venue)
         return watch_rule(self._venues[name], self._channels.value(channel))
+
+    def _shown_levels_of(self, venue: int, channel: int) -> int:
+        name = self._dictionaries.venue.value(venue)
+        return shown_levels(self._venues[name], self._channels.value(channel))
 
     def _add_configured(self, sources: Iterable[SourcePlan]) -> None:
         for source in sources:

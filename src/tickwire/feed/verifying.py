@@ -36,6 +36,20 @@ def watch_rule(venue: Venue, channel: str) -> tuple[int, int] | None:
     return round(venue.oracle.lasting_s * 1e9), venue.oracle.quotes
 
 
+def shown_levels(venue: Venue, channel: str) -> int:
+    """Say how many levels of each side a channel has whose messages show other books' best; or 0.
+
+    Parameters
+    ----------
+    venue, channel
+        As of `watch_rule`.
+    """
+    declared = venue.channel(channel)
+    if venue.oracle is None or declared is None or declared.name != venue.oracle.depth:
+        return 0
+    return int(channel.partition(":")[2])
+
+
 def difference(book: tuple[float, ...], oracle: tuple[float, ...]) -> str:
     """Put in words what a book has otherwise than its oracle."""
 
@@ -43,6 +57,8 @@ def difference(book: tuple[float, ...], oracle: tuple[float, ...]) -> str:
         pairs = zip(SIDES, (top[:2], top[2:]), strict=True)
         return ", ".join(f"{side} {size:g} at {price!r}" for side, (price, size) in pairs)
 
+    if book == oracle:
+        return "a level behind the best of the book is not as its oracle has it"
     return f"the book has {shown(book)}; its oracle {shown(oracle)}"
 
 

@@ -22,17 +22,21 @@ class Oracle:
     channel: str
     lasting_s: float = 0.0
     quotes: int = 0
+    depth: str = ""
 
 
-def same_id(channel: str = "quotes") -> Oracle:
+def same_id(channel: str = "quotes", *, depth: str = "") -> Oracle:
     """Declare that best prices and sizes of the same `venue_seq` are equal.
 
     Parameters
     ----------
     channel
         Of the table `quotes`. What has an id that the book's messages do not have is not compared.
+    depth
+        A channel of the table `book`, `book:20` or `book:<levels>`, whose messages are the best
+        levels as a whole, with ids of the same kind. It is compared where a source has it.
     """
-    return Oracle(channel)
+    return Oracle(channel, depth=depth)
 
 
 def lasting(channel: str = "quotes", *, seconds: float = 5.0, quotes: int = 10) -> Oracle:
@@ -64,6 +68,8 @@ def oracle_mistakes(venue: Venue) -> Iterator[str]:
     channel = venue.channel(oracle.channel)
     if channel is None or channel.table != "quotes":
         yield f"oracle: {oracle.channel!r} should be a channel of quotes"
+    if oracle.depth and oracle.depth not in {each.name for each in venue.channels}:
+        yield f"oracle: {oracle.depth!r} should be a channel"
     if (oracle.lasting_s > 0) != (oracle.quotes > 0):
         yield "oracle: a disagreement should last some seconds and some quotes"
     numbered = any(

@@ -69,7 +69,7 @@ ASTER = Venue(
         begin=smaller_too("/fapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
         repair="rest",
     ),
-    oracle=same_id(),  # bookTicker
+    oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/fapi/v1/"),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     spell=partial(spell, ""),

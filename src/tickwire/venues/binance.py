@@ -120,7 +120,7 @@ SPOT = Venue(
         ),
         repair="rest",
     ),
-    oracle=same_id(),  # bookTicker
+    oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
     spell=partial(spell, ""),
@@ -163,7 +163,7 @@ USDM = Venue(
         begin=smaller_too("/fapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
         repair="rest",
     ),
-    oracle=same_id(),  # bookTicker
+    oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
     spell=partial(spell, ""),
@@ -189,7 +189,7 @@ COINM = Venue(
         begin=smaller_too("/dapi/v1/depth?symbol={symbol}&limit=", 1000, FUTURES_SMALLER),
         repair="rest",
     ),
-    oracle=same_id(),  # bookTicker
+    oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
     spell=partial(spell, "_PERP"),

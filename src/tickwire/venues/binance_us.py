@@ -54,7 +54,7 @@ BINANCE_US = Venue(
         ),
         repair="rest",
     ),
-    oracle=same_id(),  # bookTicker
+    oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/api/v3/", NEWEST),
     instruments=partial(instruments, "/api/v3/exchangeInfo"),
     spell=partial(spell, ""),

@@ -119,7 +119,7 @@ OKX = Venue(
     instruments=partial(instruments, _kind),
     spell=spell,
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
-    oracle=same_id(),
+    oracle=same_id(depth="book:5"),
     extras=EXTRAS,
     verified="2026-08-24",
     unverified=("tickers", "liquidations"),  # mark-price and open-interest of the first
