@@ -291,6 +291,17 @@ def test_parts(index: int, upper: bool, raw: str, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("index", "raw", "expected"),
+    [(1, '"1m_BTC_USDT"', "BTC_USDT"), (0, '"a_b"', "a_b"), (-2, '"a_b_c"', "b_c"),
+     (2, '"a_b"', "missing")],
+)  # fmt: skip
+def test_a_part_and_all_behind_it(index: int, raw: str, expected: str) -> None:
+    field = part("v", "_", index, rest=True)
+    feed = Feed([message("m", when={}, rows=[rows(at="", into="quotes", symbol=field)])])
+    assert value_of(feed, "quotes", "symbol", raw) == expected
+
+
+@pytest.mark.parametrize(
     ("raw", "expected"),
     [
         ('"BTC"', "BTC"),

@@ -48,6 +48,12 @@ FEEDS = {
     "bybit-spot": (["trades", "quotes", "book", "tickers"], ["BTCUSDT"]),
     "coinbase": (["trades", "quotes", "book", "candles:5m", "tickers"], ["BTC-USD", "ETH-USD"]),
     "kraken": (["trades", "quotes", "book:25", "candles:1m", "tickers"], ["BTC/USD", "ETH/USD"]),
+    "deribit": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC-PERPETUAL"]),
+    "bitget": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTCUSDT"]),
+    "bitget-spot": (["trades", "book", "tickers"], ["BTCUSDT"]),
+    "gate": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
+    "gate-usdt": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
+    "kraken-futures": (["trades", "quotes", "book", "tickers"], ["PF_XBTUSD", "PF_ETHUSD"]),
 }
 
 
@@ -69,7 +75,7 @@ async def test_a_feed_has_every_row_that_was_sent(venue: str) -> None:
                     await asyncio.sleep(0.01)
         summary = feed.summary()
     expected = dict(sim.stats.rows)
-    if venue in ("coinbase", "kraken"):
+    if venue in ("coinbase", "kraken", "kraken-futures"):
         expected["tickers"] = expected["quotes"]  # one message gives both
     assert {table: summary["rows"][table] for table in expected} == expected
     assert expected["book"] > 500

@@ -90,6 +90,42 @@ def _kraken(frame: Any) -> BookMessage | None:
     return BookMessage(data["symbol"], frame["type"] == "snapshot", levels)
 
 
+def _deribit(frame: Any) -> BookMessage | None:
+    params = frame.get("params", {})
+    if not str(params.get("channel")).startswith("book."):
+        return None
+    data = params["data"]
+    sides = ([each[1:] for each in data[name]] for name in ("bids", "asks"))
+    return BookMessage(data["instrument_name"], data["type"] == "snapshot", _sides(*sides))
+
+
+def _bitget(frame: Any) -> BookMessage | None:
+    if frame.get("arg", {}).get("topic") != "books" or "data" not in frame:
+        return None
+    (data,) = frame["data"]
+    levels = _sides(data["b"], data["a"])
+    return BookMessage(frame["arg"]["symbol"], frame["action"] == "snapshot", levels)
+
+
+def _gate(frame: Any) -> BookMessage | None:
+    if not str(frame.get("channel")).endswith(".obu") or frame["event"] != "update":
+        return None
+    result = frame["result"]
+    levels = _sides(result.get("b", ()), result.get("a", ()))
+    return BookMessage(result["s"].split(".")[1], result.get("full", False), levels)
+
+
+def _kraken_futures(frame: Any) -> BookMessage | None:
+    if frame.get("feed") == "book" and "seq" in frame:
+        side = "bid" if frame["side"] == "buy" else "ask"
+        levels = [(side, float(frame["price"]), float(frame["qty"]))]
+        return BookMessage(frame["product_id"], False, levels)
+    if frame.get("feed") != "book_snapshot":
+        return None
+    bids, asks = ([(each["price"], each["qty"]) for each in frame[n]] for n in ("bids", "asks"))
+    return BookMessage(frame["product_id"], True, _sides(bids, asks))
+
+
 def _binance(frame: Any) -> BookMessage | None:
     data = frame.get("data", {})
     if not isinstance(data, dict) or data.get("e") != "depthUpdate":
@@ -99,6 +135,15 @@ def _binance(frame: Any) -> BookMessage | None:
 
 def _trade_ids(frame: Any) -> list[tuple[str, str]]:
     """Give symbol and id of the trades in a message of any of the venues."""
+    if frame.get("feed") == "trade" and "uid" in frame:
+        return [(frame["product_id"], frame["uid"])]
+    if str(frame.get("params", {}).get("channel")).startswith("trades."):
+        data = frame["params"]["data"]
+        return [(each["instrument_name"], each["trade_id"]) for each in data]
+    if str(frame.get("channel")).endswith(".trades") and frame["event"] == "update":
+        return [(frame["result"]["currency_pair"], str(frame["result"]["id"]))]
+    if frame.get("arg", {}).get("topic") == "publicTrade":
+        return [(frame["arg"]["symbol"], each["i"]) for each in frame.get("data", ())]
     data = frame.get("data")
     if isinstance(data, dict) and data.get("e") in ("trade", "aggTrade"):
         return [(data["s"], str(data["t"] if data["e"] == "trade" else data["a"]))]
@@ -177,6 +222,12 @@ CASES = {
     "binance": Case("binance", _binance, (_PERPS,), rest_path="/api/v3/depth"),
     "binance-usdm": Case("binance-usdm", _binance, (_PERPS,), rest_path="/fapi/v1/depth"),
     "binance-us": Case("binance-us", _binance, (_PERPS,), rest_path="/api/v3/depth"),
+    "deribit": Case("deribit", _deribit, (tuple(f"{each[:3]}-PERPETUAL" for each in _PERPS),)),
+    "bitget": Case("bitget", _bitget, (_PERPS,)),
+    "gate": Case("gate", _gate, (tuple(f"{each[:3]}_USDT" for each in _PERPS),)),
+    "kraken-futures": Case(
+        "kraken-futures", _kraken_futures, (tuple(f"PF_{each[:3]}USD" for each in _PERPS),)
+    ),
     "aster": Case(
         "aster", _binance, (_PERPS,), rest_path="/fapi/v1/depth", trades="trades:agg"
     ),

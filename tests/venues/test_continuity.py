@@ -18,6 +18,8 @@ CASES = [
     ("bybit", "book", "bybit/cfv3-bybit-20260809-linear", 0),
     ("coinbase", "book", "coinbase/cfv3-coinbase-20260809-advanced", 0),
     ("kraken", "book:10", "kraken/dc-kraken-20260816-btcusd-d10", 54),
+    ("deribit", "book", "deribit/cf-deribit-20210405-5dd9ce", 0),
+    ("kraken-futures", "book", "kraken/cf-kraken_futures-20210722-ws1", 0),
 ]
 
 
@@ -46,6 +48,8 @@ def is_delta(name: str, payload: bytes) -> bool:
             frame.get("channel") == "l2_data" and frame["events"][0]["type"] == "update"
         ),
         "kraken": lambda: frame.get("channel") == "book" and frame["type"] == "update",
+        "deribit": lambda: "params" in frame and frame["params"]["data"].get("type") == "change",
+        "kraken-futures": lambda: frame.get("feed") == "book" and "seq" in frame,
     }
     return bool(kinds[name]())
 
@@ -53,7 +57,9 @@ def is_delta(name: str, payload: bytes) -> bool:
 def book_of(payload: bytes) -> Any:
     """Give what tells the book of a message from others."""
     frame = json.loads(payload)
-    return frame.get("topic") or frame["channel"]
+    if "params" in frame:
+        return frame["params"]["channel"]
+    return frame.get("topic") or frame.get("product_id") or frame["channel"]
 
 
 @pytest.mark.captures

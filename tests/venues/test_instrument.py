@@ -22,7 +22,8 @@ from tickwire.venues._instrument import decimals_of, step
         *[
             (text, None)
             for text in ("BTCUSDT", "BTC-USDT-SWAP", "BTC-USD-261225", "BTC-PERP-INTX", "xyz:TSLA",
-                         "BTCUSDT-25DEC26", "BTC-3JAN27", "BTC-261225", "BTC-20261225",
+                         "BTC-PERPETUAL", "SOL_USDC-PERPETUAL", "BTCUSDT-25DEC26", "BTC-3JAN27",
+                         "BTC-261225", "BTC-20261225",
                          "BTC/USDT:USDT-240628", "/USDT", "BTC/", "-", "BTC-", "BTC/USDT:", "@1")
         ],
     ],
@@ -42,6 +43,12 @@ def test_names(text: str, name: Name | None) -> None:
         ("binance-usdm", "BTCUSDT", "BTCUSDT"),
         ("binance-coinm", "BTCUSDT", "BTCUSDT_PERP"),
         ("hyperliquid", "BTC/USDT", "BTC"),
+        ("binance-us", "BTCUSDT", "BTCUSDT"),
+        ("aster", "BTCUSDT", "BTCUSDT"),
+        ("deribit", "BTC_USDT", "BTC_USDT-PERPETUAL"),
+        ("bitget", "BTCUSDT", "BTCUSDT"),
+        ("gate-usdt", "BTC_USDT", "BTC_USDT"),
+        ("kraken-futures", "PF_XBTUSDT", "PF_XBTUSDT"),
     ],
 )
 def test_every_venue_spells_names(venue: str, spot: str, perpetual: str) -> None:
@@ -125,6 +132,82 @@ def test_binance_and_hyperliquid() -> None:
     meta = {"universe": [{"name": "BTC", "szDecimals": 5}, {"name": "OLD", "isDelisted": True}]}
     first, second = read("hyperliquid", meta)
     assert (first.name, first.lot_size, second.status) == ("BTC-USD-PERP", 1e-5, "delisted")
+
+
+def test_names_of_contracts_in_dollars_and_usdc() -> None:
+    for venue, quote, symbol in (
+        ("deribit", "USD", "BTC-PERPETUAL"), ("bitget-usdc", "USDC", "BTCPERP"),
+        ("gate-btc", "USD", "BTC_USD"), ("kraken-futures", "USD", "PF_XBTUSD"),
+    ):  # fmt: skip
+        spell = load(venue).spell
+        assert spell is not None
+        assert spell(Name("BTC", quote, is_perpetual=True)) == symbol
+
+
+def test_deribit() -> None:
+    deribit = load("deribit").instruments
+    assert deribit is not None
+
+    def asked(*symbols: str) -> list[str]:
+        return [query.path.partition("kind=")[2] for query in deribit(symbols)]
+
+    assert asked() == ["future", "spot"]
+    assert asked("BTC-PERPETUAL", "BTC-25DEC26-90000-C", "BTC_USDC") == ["future", "option", "spot"]
+    swap = {
+        "instrument_name": "BTC-PERPETUAL",
+        "kind": "future",
+        "base_currency": "BTC",
+        "quote_currency": "USD",
+        "settlement_currency": "BTC",
+        "is_active": True,
+        "settlement_period": "perpetual",
+        "instrument_type": "reversed",
+        "tick_size": 0.5,
+        "min_trade_amount": 10,
+        "contract_size": 10,
+        "expiration_timestamp": 32503708800000,
+    }
+    option = swap | {"instrument_name": "BTC-25DEC26-90000-C", "kind": "option",
+                     "settlement_period": "month", "instrument_type": "reversed",
+                     "expiration_timestamp": 1798185600000, "is_active": False}  # fmt: skip
+    first, second = read("deribit", {"result": [swap, option]})
+    assert (first.name, first.inverse, first.expiry_ns) == ("BTC-USD-PERP", True, None)
+    assert (first.tick_size, first.decimals, first.lot_size) == (0.5, 1, 10)
+    assert (second.kind, second.expiry_ns) == ("option", 1798185600000 * 10**6)
+    assert (first.status, second.status) == ("open", "closed")
+
+
+def test_bitget_and_gate() -> None:
+    swap = {"symbol": "BTCUSD", "category": "COIN-FUTURES", "baseCoin": "BTC", "quoteCoin": "USD",
+            "type": "perpetual", "pricePrecision": "1", "priceMultiplier": "0.1",
+            "quantityMultiplier": "1", "status": "online"}  # fmt: skip
+    dated = swap | {"symbol": "BTCUSDH26", "type": "delivery", "deliveryTime": "1774600000000"}
+    spot = {"symbol": "BTCUSDT", "category": "SPOT", "baseCoin": "BTC", "quoteCoin": "USDT",
+            "pricePrecision": "2", "status": "online"}  # fmt: skip
+    first, second, third = read("bitget-inverse", {"data": [swap, dated, spot]})
+    assert (first.name, first.inverse, first.settle) == ("BTC-USD-PERP", True, "BTC")
+    assert (second.kind, second.expiry_ns) == ("future", 1774600000000 * 10**6)
+    assert (third.name, third.tick_size, third.decimals) == ("BTC-USDT", 0.01, 2)
+    pair = {"id": "BTC_USDT", "base": "BTC", "quote": "USDT", "precision": 1,
+            "amount_precision": 6, "trade_status": "tradable"}  # fmt: skip
+    (found,) = read("gate", [pair])
+    assert (found.name, found.tick_size, found.lot_size) == ("BTC-USDT", 0.1, 1e-6)
+    contract = {"name": "BTC_USD", "type": "inverse", "order_price_round": "0.1",
+                "order_size_min": 1, "quanto_multiplier": "0", "in_delisting": True}  # fmt: skip
+    (found,) = read("gate-btc", [contract])
+    assert (found.name, found.settle, found.contract_size) == ("BTC-USD-PERP", "BTC", 1.0)
+    assert (found.decimals, found.status) == (1, "delisting")
+
+
+@pytest.mark.captures
+def test_kraken_futures() -> None:
+    root = Path(environ["TICKWIRE_CAPTURES"])
+    lines = (root / "kraken_futures/roq-tests.jsonl").read_bytes().splitlines()
+    (answer,) = (line for line in lines if b'"instruments"' in line)
+    found = {each.symbol: each for each in read("kraken-futures", answer)}
+    assert (found["PI_XBTUSD"].name, found["PI_XBTUSD"].inverse) == ("BTC-USD-PERP", True)
+    assert (found["PI_XBTUSD"].tick_size, found["PI_XBTUSD"].settle) == (0.5, "BTC")
+    assert {each.kind for each in found.values()} == {"perpetual", "future"}
 
 
 @pytest.mark.captures

@@ -1,4 +1,4 @@
-"""The recorded messages of four exchanges become the rows that plain Python gives, all of them."""
+"""The recorded messages of exchanges become the rows that plain Python gives, all of them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.reference import Columns, compare, read_messages
 from tests.reference.rig import Rig
 from tests.reference.rows import trade_key
-from tests.venues import recorded
+from tests.venues import recorded, recorded_others
 
 from tickwire.venues import load
 
@@ -25,6 +25,18 @@ CASES: list[tuple[str, Reads, str, int]] = [
     ("coinbase", recorded.coinbase, "coinbase/cfv3-coinbase-20260809-advanced", 0),
     ("kraken", recorded.kraken, "kraken/dc-kraken-20260816-btcusd-d10", 0),
     ("kraken", recorded.kraken, "kraken/misc-v2-verbatim", 0),
+    ("deribit", recorded_others.deribit, "deribit/ccxt-static-20260812", 0),
+    ("deribit", recorded_others.deribit, "deribit/cf-deribit-20210405-5dd9ce", 0),
+    ("deribit", recorded_others.deribit, "deribit/cmp-deribit", 0),
+    ("bitget", recorded_others.bitget, "bitget/roq-v3-20250917", 0),
+    ("bitget", recorded_others.bitget, "bitget/tardis-mappers", 15),
+    ("gate", recorded_others.gate, "gateio/ccxt-static-20260812", 1),
+    ("gate-usdt", recorded_others.gate_futures, "gateio/ccxt-static-20260812", 1),
+    ("gate", recorded_others.gate, "gateio/cmp-gate", 35),
+    ("gate-usdt", recorded_others.gate_futures, "gateio/cmp-gate", 24),
+    ("gate-usdt", recorded_others.gate_futures, "gateio/cf-gateio_futures-20230524-ws1", 352),
+    ("kraken-futures", recorded_others.kraken_futures, "kraken/cf-kraken_futures-20210722-ws1", 0),
+    ("kraken-futures", recorded_others.kraken_futures, "kraken_futures/roq-tests", 4),
 ]
 
 

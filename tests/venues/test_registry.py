@@ -16,9 +16,10 @@ from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.venues import channel_names, connections, load, names, plan
 
 NAMES = [
-    "aster", "binance", "binance-coinm", "binance-us", "binance-usdm", "bybit", "bybit-inverse",
-    "bybit-spot", "coinbase",
-    "hyperliquid", "hyperliquid-testnet", "kraken", "okx",
+    "aster", "binance", "binance-coinm", "binance-us", "binance-usdm", "bitget", "bitget-inverse",
+    "bitget-spot", "bitget-usdc", "bybit", "bybit-inverse", "bybit-spot", "coinbase", "deribit",
+    "gate", "gate-btc", "gate-usdt", "hyperliquid", "hyperliquid-testnet", "kraken",
+    "kraken-futures", "okx",
 ]  # fmt: skip
 
 

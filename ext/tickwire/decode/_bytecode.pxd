@@ -87,6 +87,7 @@ cdef struct ActionOp:
     uint8_t separator
     bint magnitude
     bint upper
+    bint rest               # of a piece: with all that is behind it
     bint has_otherwise
     bint or_null        # of a choice: what is none of them is null
     bint optional       # what cannot be read is null

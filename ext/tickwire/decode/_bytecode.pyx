@@ -176,6 +176,7 @@ cdef class Bytecode:
             op.separator = ord(action.separator) if action.separator else 0
             op.magnitude = action.magnitude
             op.upper = action.upper
+            op.rest = action.rest
             op.choices = _range(choices)
             op.has_otherwise = otherwise is not None
             op.or_null = action.or_null

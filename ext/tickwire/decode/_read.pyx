@@ -253,7 +253,7 @@ cdef class Reader:
             wanted -= 1
             first = p + 1
         text.p = first
-        text.n = p - first
+        text.n = (end if action.rest else p) - first
         return True
 
     cdef bint part(self, ActionOp* action, Text* text) noexcept nogil:

@@ -45,6 +45,7 @@ class Action:
     separator: str = ""
     index: int = 0
     upper: bool = False
+    rest: bool = False
     or_null: bool = False
     nullable_text: bool = field(default=False)
     optional: bool = False  # what cannot be read is null: no column or rule requires it
@@ -64,6 +65,7 @@ class Action:
             self.separator,
             self.index,
             self.upper,
+            self.rest,
             self.or_null,
         )
 
@@ -136,6 +138,7 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
             separator=spec.separator,
             index=spec.index,
             upper=spec.upper,
+            rest=spec.rest,
         )
     if reader is Reader.TEXT:
         return Action(Op.CODE if dictionary else Op.TEXT, dictionary=dictionary)

@@ -62,6 +62,7 @@ class Field:
     separator: str = ""
     index: int = 0
     upper: bool = False
+    rest: bool = False
     or_null: bool = False
 
 
@@ -93,8 +94,8 @@ def number(
     """
     if isinstance(path, str):
         return Field(Reader.NUMBER, path, magnitude=magnitude, zero_when=zero_when)
-    if path.reader is not Reader.PART or path.upper:
-        raise PlanError("number(...) takes a path, or part(...) without upper")
+    if path.reader is not Reader.PART or path.upper or path.rest:
+        raise PlanError("number(...) takes a path, or part(...) without upper and rest")
     return replace(path, reader=Reader.PART_NUMBER, magnitude=magnitude, zero_when=zero_when)
 
 
@@ -175,12 +176,15 @@ def sign(path: str, *, positive: str, negative: str) -> Field:
     return Field(Reader.SIGN, path, choices=((1, positive), (-1, negative)))
 
 
-def part(path: str, separator: str, index: int, *, upper: bool = False) -> Field:
+def part(
+    path: str, separator: str, index: int, *, upper: bool = False, rest: bool = False
+) -> Field:
     """Take the piece number `index` of a string cut at `separator` (one character).
 
-    A negative index counts from the end; `upper` makes ASCII letters upper case.
+    A negative index counts from the end; `upper` makes ASCII letters upper case; `rest` takes
+    what is behind the piece as well, separators included.
     """
-    return Field(Reader.PART, path, separator=separator, index=index, upper=upper)
+    return Field(Reader.PART, path, separator=separator, index=index, upper=upper, rest=rest)
 
 
 def constant(value: Scalar) -> Field:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from tickwire.errors import ConfigError
 from tickwire.sim.binance import Binance
+from tickwire.sim.bitget import Bitget
 from tickwire.sim.bybit import Bybit
 from tickwire.sim.coinbase import Coinbase
+from tickwire.sim.deribit import Deribit
 from tickwire.sim.exchange import CHANNELS, Exchange
 from tickwire.sim.faults import Fault, parse
+from tickwire.sim.gate import Gate
 from tickwire.sim.hyperliquid import Hyperliquid
-from tickwire.sim.instruments import BINANCE, BYBIT, HYPERLIQUID, VENUES
+from tickwire.sim.instruments import BINANCE, BITGET, BYBIT, GATE, HYPERLIQUID, VENUES
 from tickwire.sim.kraken import Kraken
+from tickwire.sim.kraken_futures import KrakenFutures
 from tickwire.sim.okx import Okx
 from tickwire.sim.playback import Speed
 from tickwire.venues import load
@@ -25,8 +29,12 @@ SPEAKS: dict[str, type[Exchange]] = {
     "okx": Okx,
     "coinbase": Coinbase,
     "kraken": Kraken,
+    "kraken-futures": KrakenFutures,
+    "deribit": Deribit,
+    **dict.fromkeys(BITGET, Bitget),
+    **dict.fromkeys(GATE, Gate),
 }
-LINKED = (*BINANCE, "okx")  # books whose messages name the one before
+LINKED = (*BINANCE, "okx", "deribit", *BITGET, *GATE)  # books whose messages name the one before
 
 
 def fault_of(venue: str, given: str | Fault) -> Fault:

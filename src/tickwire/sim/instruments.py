@@ -17,7 +17,12 @@ BINANCE_SPOT = ("binance", "binance-us")
 BINANCE_USDM = ("binance-usdm", "aster")
 BINANCE = (*BINANCE_SPOT, *BINANCE_USDM, "binance-coinm")
 BYBIT = ("bybit", "bybit-spot", "bybit-inverse")
-VENUES = (*HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken")
+BITGET = ("bitget", "bitget-usdc", "bitget-inverse", "bitget-spot")
+GATE = ("gate", "gate-usdt", "gate-btc")
+VENUES = (
+    *HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken", "deribit", *BITGET, *GATE,
+    "kraken-futures",
+)  # fmt: skip
 
 DEFAULT_SYMBOLS = {
     "hyperliquid": ("BTC", "ETH", "SOL", "HYPE"),
@@ -27,6 +32,15 @@ DEFAULT_SYMBOLS = {
     "binance-coinm": ("BTCUSD_PERP", "ETHUSD_PERP"),
     "binance-us": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "aster": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "deribit": ("BTC-PERPETUAL", "ETH-PERPETUAL", "SOL_USDC-PERPETUAL"),
+    "bitget": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "bitget-usdc": ("BTCPERP", "ETHPERP"),
+    "bitget-inverse": ("BTCUSD", "ETHUSD"),
+    "bitget-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "gate": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
+    "gate-usdt": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
+    "gate-btc": ("BTC_USD",),
+    "kraken-futures": ("PF_XBTUSD", "PF_ETHUSD", "PF_SOLUSD"),
     "bybit": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-inverse": ("BTCUSD", "ETHUSD"),
@@ -50,6 +64,15 @@ DEFAULT_PORTS = {
     "kraken": 8780,
     "binance-us": 8782,
     "aster": 8784,
+    "deribit": 8786,
+    "bitget": 8788,
+    "bitget-usdc": 8790,
+    "bitget-inverse": 8792,
+    "bitget-spot": 8794,
+    "gate": 8796,
+    "gate-usdt": 8798,
+    "gate-btc": 8800,
+    "kraken-futures": 8802,
 }
 
 # Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
@@ -146,8 +169,12 @@ def instrument(venue: str, symbol: str) -> Instrument:
     base = symbol
     if venue in ("okx", "coinbase", "kraken"):
         base = symbol.partition("/" if venue == "kraken" else "-")[0]
-    elif venue in BINANCE + BYBIT:
-        for quote in ("USDT", "USDC", "FDUSD", "USD_PERP", "BTC", "BNB", "USD"):
+    elif venue == "kraken-futures":
+        base = symbol.partition("_")[2].removesuffix("USD").replace("XBT", "BTC")
+    elif venue == "deribit" or venue in GATE:
+        base = symbol.partition("-")[0].partition("_")[0]
+    elif venue in BINANCE + BYBIT + BITGET:
+        for quote in ("USDT", "USDC", "FDUSD", "USD_PERP", "PERP", "BTC", "BNB", "USD"):
             if symbol.endswith(quote) and symbol != quote:
                 base = symbol.removesuffix(quote)
                 break

@@ -13,8 +13,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-# What follows a dash in a future's symbol, `BTCUSDT-25DEC26`: no currency is called so.
-DATE = re.compile(r"\d{1,2}[A-Z]{3}\d{2}|\d{6}|\d{8}")
+# What follows a dash in a contract's symbol, `BTCUSDT-25DEC26` or `BTC-PERPETUAL`: no currency is
+# called so.
+TERM = re.compile(r"\d{1,2}[A-Z]{3}\d{2}|\d{6}|\d{8}|PERPETUAL")
 
 InstrumentKind = Literal["spot", "perpetual", "future", "option"]
 
@@ -45,7 +46,7 @@ def parse_name(text: str) -> Name | None:
             return None
         return Name(base, quote, settle, bool(colon))
     parts = text.split("-")
-    if not all(parts) or ":" in text or DATE.fullmatch(parts[-1]):
+    if not all(parts) or ":" in text or TERM.fullmatch(parts[-1]):
         return None
     if len(parts) == 2:
         return Name(parts[0], parts[1])
