@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from tickwire.feed.recorded_replay import replay
     from tickwire.ring import Batch, Row
+    from tickwire.serve.client import connect
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
     from tickwire.sinks import ParquetSettings as ParquetSink
@@ -77,6 +78,7 @@ __all__ = [
     "TaskManager",
     "TaskStatus",
     "__version__",
+    "connect",
     "errors",
     "replay",
     "run",
@@ -118,6 +120,7 @@ _HOMES = {
     "Status": ("tickwire.feed", "Status"),
     "TaskManager": ("tickwire.supervise", "TaskManager"),
     "TaskStatus": ("tickwire.supervise", "TaskStatus"),
+    "connect": ("tickwire.serve.client", "connect"),
     "replay": ("tickwire.feed.recorded_replay", "replay"),
     "run": ("tickwire.feed", "run"),
 }

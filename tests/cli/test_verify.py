@@ -15,10 +15,10 @@ from tests.sinks.batches import all_tables, batch_of, open_sink, write_all
 
 from tickwire.capture import CaptureWriter
 from tickwire.capture.convert import convert
-from tickwire.cli.outputs import opened
 from tickwire.cli.verify import LEFT_OUT, OF_A_RUN, Rows, _compared, _difference, sources_of
 from tickwire.errors import TickwireError
 from tickwire.schema import TABLES
+from tickwire.serve.outputs import opened
 
 N_ROWS = 300
 

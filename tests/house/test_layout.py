@@ -15,6 +15,7 @@ LEVELS = (
     {"cli"},
     {"bench"},
     {"feed", "sim"},
+    {"serve"},
     {"session", "sinks", "health", "hooks"},
     {"venues", "net"},
     {"ledger"},

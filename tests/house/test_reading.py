@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.cli.program import tickwire
 from tests.sinks.batches import SETTINGS, batch_of, write_all
 
 from tickwire import __version__
@@ -75,7 +77,23 @@ def numbers(text: str) -> list[int]:
 
 
 def test_every_block_is_run_here() -> None:
-    assert [name for name, _ in BLOCKS] == ["python"] * 11
+    assert sorted(name for name, _ in BLOCKS) == [*["python"] * 12, "sh"]
+
+
+def test_sql_is_answered(folder: Path) -> None:
+    (folder / "feeds.toml").write_text(
+        '[[source]]\nvenue = "hyperliquid"\nchannels = ["trades"]\nsymbols = ["BTC"]\n'
+        '[[sink]]\ntype = "duckdb"\npath = "market.duckdb"\n'
+    )
+    shown = printed(folder, "tickwire.connect")
+    assert "100" in shown
+    assert "[('BTC', 2.0)" in shown or "[('ETH', 2.0)" in shown
+    [program, *arguments] = shlex.split(block("tickwire query"))
+    done = tickwire(*arguments, cwd=folder)
+    assert program == "tickwire"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].split() == ["symbol", "trades", "latest"]
+    assert done.stdout.splitlines()[-1] == "(2 rows)"
 
 
 def test_rows_had_by_rest_are_found(folder: Path) -> None:

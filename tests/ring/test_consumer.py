@@ -297,6 +297,40 @@ def test_a_lease_that_wraps_comes_as_two() -> None:
     assert not consumer.is_leased
 
 
+def test_rows_can_be_skipped_and_never_come_back() -> None:
+    ring, consumer = mids()
+    put(ring, 100)
+    consumer.skip_to(30)
+    assert consumer.position == 30
+    consumer.skip_to(10)
+    assert consumer.take(5).column("seq").to_pylist() == list(range(30, 35))
+    consumer.skip_to(1000)  # no further than what is published
+    assert (consumer.available, consumer.position) == (0, 100)
+    put(ring, 1)
+    assert consumer.take().column("seq").to_pylist() == [100]
+    put(ring, 5)
+    consumer.lease()
+    with pytest.raises(RuntimeError, match="release it first"):
+        consumer.skip_to(103)
+    consumer.close()
+    with pytest.raises(ValueError, match="closed"):
+        consumer.skip_to(103)
+    with pytest.raises(RuntimeError, match="takes every row"):
+        Consumer(ring, commits=True).skip_to(103)
+
+
+def test_rows_are_skipped_by_their_count_after_the_ring_began_again() -> None:
+    ring = Ring(TABLES["mids"], 1024, Dictionaries(), window_rows=64)
+    consumer = Consumer(ring)
+    put(ring, 500)
+    consumer.take()
+    assert ring.rewind()
+    put(ring, 100)
+    assert consumer.position == 500
+    consumer.skip_to(520)
+    assert consumer.take().column("seq").to_pylist() == list(range(520, 600))
+
+
 def test_no_second_reader_inside_a_lease() -> None:
     ring, consumer = mids()
     put(ring, 2)

@@ -49,6 +49,10 @@ class ListSource:
     def depth(self) -> float:
         return 0.0
 
+    @property
+    def holds(self) -> int:
+        return 0
+
     def commit(self) -> None:
         self.n_commits += 1
 

@@ -377,10 +377,11 @@ def test_after_a_checkpoint_what_was_written_is_not_cached(tmp_path):
         ).fetchone()
         return found[0]
 
-    sink._has_readers = True
+    reader = sink.cursor()
     sink._checkpoint()
     assert cached() > 8 << 20
-    sink._has_readers = False
+    reader.close()
+    del reader
     sink._checkpoint()
     assert cached() <= 8 << 20
     [limit] = sink._writer.execute("SELECT current_setting('memory_limit')").fetchone()
@@ -403,6 +404,44 @@ def test_a_checkpoint_does_not_write_anew_what_an_earlier_one_wrote(tmp_path):
         ).fetchall()
     assert groups == [(5000,)] * 4
     assert len(read(path, "trades")) == 20_000
+
+
+def test_a_commit_without_memory_ends_what_readers_run_and_is_tried_again(tmp_path, monkeypatch):
+    sink = open_sink("duckdb", tmp_path / "market.duckdb", [TRADES])
+    assert isinstance(sink, DuckDBSink)
+    monkeypatch.setattr(duckdb_sink, "MEMORY_RETRY_S", 0.001)
+    batches = {"trades": batch_of(TRADES, 10)}
+    commit, failures = sink._commit, [duckdb.OutOfMemoryException("full")] * 2
+
+    def short_of_memory(batches):
+        if failures:
+            raise failures.pop()
+        commit(batches)
+
+    monkeypatch.setattr(sink, "_commit", short_of_memory)
+    with pytest.raises(duckdb.OutOfMemoryException):
+        sink._commit_first(batches)  # no reader could have taken it
+    cursor, ended = sink.cursor(), []
+
+    def read():
+        try:
+            cursor.execute(
+                "SELECT count(*) FROM range(1000000000) a, range(1000000000) b"
+            ).fetchall()
+        except duckdb.InterruptException:
+            ended.append(True)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while reader.is_alive():  # it may not have begun when it is interrupted first
+        failures.append(duckdb.OutOfMemoryException("full"))
+        sink._commit_first({"trades": batch_of(TRADES, 1, 100)})
+        reader.join(0.01)
+    assert ended == [True]
+    assert sink.metrics.counter("sink_memory_retries").value >= 1
+    with pytest.raises(duckdb.Error):
+        cursor.execute("FROM 'https://example.com/x.csv'")  # no extension is fetched
+    sink.stop()
 
 
 def test_only_a_large_checkpoint_has_helpers(tmp_path, monkeypatch):

@@ -117,6 +117,26 @@ def test_a_damaged_record_is_passed_over_and_kept(tmp_path: Path) -> None:
     assert [each.suffix for each in (tmp_path / "trades").iterdir()] == [".damaged"]
 
 
+def test_its_rows_can_be_read_without_its_lock(folder: Path | None) -> None:
+    spill = Spill(folder, ["trades"])
+    assert spill.readers("trades") == spill.readers("mids") == []
+    for i in range(3):
+        spill.append("trades", batch_of(TRADES, 10, 10 * i))
+    spill.next()
+    readers = spill.readers("trades")
+    rows = [read() for read in readers]
+    assert [batch.column("seq")[0].as_py() for batch in rows if batch is not None] == [0, 10, 20]
+    spill.trim({"trades": 29})
+    spill.next()
+    spill.next()
+    spill.trim({"trades": 29})
+    assert spill.readers("trades") == []
+    if folder is not None:
+        with pytest.raises(SegmentError) as gone:
+            readers[0]()
+        assert isinstance(gone.value.__cause__, FileNotFoundError)
+
+
 def test_a_segment_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     spill = Spill(tmp_path, ["trades"])
     spill.append("trades", batch_of(TRADES, 10))

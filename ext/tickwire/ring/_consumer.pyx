@@ -29,7 +29,7 @@ from tickwire.ring._memory cimport (
     tw_store_release,
 )
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._tw_ring cimport tw_next_of
+from tickwire.ring._tw_ring cimport tw_next_of, tw_next_row
 
 from inspect import signature
 
@@ -250,6 +250,34 @@ cdef class Consumer(Attachment):
             tw_store_release(&self.gate.value, at)
             self.tell_room()  # a ring that drops waits for leases
         return batch
+
+    def skip_to(self, int64_t position):
+        """Release the rows before `position`, which counts since the ring was made, untaken.
+
+        Nothing happens where they are released already. Not for a consumer that commits.
+
+        Raises
+        ------
+        ValueError
+            The consumer is closed.
+        RuntimeError
+            It is leased, in use by another thread, or commits.
+        """
+        self.enter(None)
+        if self.commits:
+            raise RuntimeError("a consumer that commits takes every row")
+        cdef int64_t at, n, stop
+        while True:
+            at = tw_load_acquire(&self.gate.value)
+            n = position - tw_next_row(self.core.header, self.gate)
+            if tw_load_acquire(&self.gate.value) != at:
+                continue  # the writer has moved it: what was counted is not from there
+            if n <= 0:
+                return
+            stop = self.next_stop(at >> 1, n)
+            if stop <= at >> 1 or tw_compare_exchange(&self.gate.value, at, stop << 1):
+                self.tell_room()
+                return
 
     def commit(self):
         """Release the rows that were taken; nothing happens where they were released already.

@@ -26,6 +26,7 @@ from tickwire.cli.doctor import doctor
 from tickwire.cli.driving import EMERGENCY, LAST_FLUSH_S
 from tickwire.cli.emergency import emergency
 from tickwire.cli.logs import LogFormat, set_up_logs
+from tickwire.cli.query import query
 from tickwire.cli.record import record
 from tickwire.cli.replay import replay
 from tickwire.cli.run import run
@@ -61,6 +62,7 @@ for command in (
     record,
     check,
     status,
+    query,
     book,
     emergency,
     sim,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tickwire.cli.outputs import opened
 from tickwire.cli.times import time_ns
 from tickwire.errors import TickwireError
+from tickwire.serve.outputs import opened
 
 
 def coverage(

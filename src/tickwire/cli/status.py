@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import typer
 
 from tickwire.errors import ConfigError, TickwireError
+from tickwire.redaction import shown
 
 ANSWER_S = 5.0
+SHOWN_SQL = 120
 
 
 def status(
@@ -98,6 +100,9 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     for component in report["components"]:
         lines.append(f"  {component['status']:<9} {component['name']}")
         lines += [f"            {reason}" for reason in component["reasons"]]
+    for each in report.get("queries", ()):
+        sql = shown(" ".join(each["sql"].split()), SHOWN_SQL)
+        lines.append(f"  query for {each['seconds']:,.1f} s: {sql}")
     for task in report["tasks"]:
         restarts = f", {task['restarts']} restarts" if task["restarts"] else ""
         where = f", {task['where']}" if task["where"] else ""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from tickwire.cli.outputs import opened
 from tickwire.errors import TickwireError
+from tickwire.serve.outputs import opened
 from tickwire.wording import counted
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from tickwire.feed.limits import RunLimits, until_end
 from tickwire.feed.pipeline import GAP_ID, ring_rows
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
+from tickwire.feed.queried import FeedQueries
 from tickwire.feed.ring_store import RingStore
 from tickwire.feed.running import RunningFeed, parts_of
 from tickwire.feed.state import open_state
@@ -97,6 +98,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         self.coordinator = Coordinator(parts_of(self.plan, replays=replays))
         self._following = Following()
         self._probe = None
+        self._queries = None
         self._is_stopped = False
         self._consumers = weakref.WeakSet()
         self._end = asyncio.Event()
@@ -180,10 +182,17 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         self._emergency.start(self._feed)
         self._following.start(self._feed)
         self._feed.start(connects=not self._end.is_set())  # a stop may have come meanwhile
+        self._queries = FeedQueries(self._feed)
         if not self._replays:
-            self._probe = FeedProbe(self._feed, self.summary, lambda: self._emergency.reason)
+            self._probe = FeedProbe(
+                self._feed,
+                self.summary,
+                lambda: self._emergency.reason,
+                self._queries.queries,
+            )
             try:
                 await self._probe.start()
+                await self._queries.start()
                 await self._emergency.prepare()
             except BaseException:
                 await self._stop()
@@ -217,6 +226,8 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             return
         self._is_stopped = True
         self._end.set()
+        if self._queries is not None:
+            await self._queries.stop()
         try:
             flush_s = FLUSH_S if self._emergency.is_declared else None
             await self._feed.stop(list(self._consumers), flush_s)

@@ -29,6 +29,7 @@ from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path
 from tickwire.ring import Ring
 from tickwire.schema import DATA_TABLES
+from tickwire.serve.queries import Queries
 from tickwire.supervise import BreakerState, ManagedTask, cancel_all
 
 RECEIVE_BUFFER_BYTES = 256 << 10  # of one connection, as ext/tickwire/net/_receiver.pxd has it
@@ -51,6 +52,8 @@ class FeedProbe:
         Gives its summary.
     emergency
         Gives the reason of an emergency shutdown; empty where there is none.
+    queries
+        Of the feed.
     """
 
     def __init__(
@@ -58,11 +61,13 @@ class FeedProbe:
         feed: RunningFeed,
         summary: Callable[[], dict[str, Any]],
         emergency: Callable[[], str],
+        queries: Queries,
     ) -> None:
         config = feed.plan.config
         self._feed = feed
         self._summary = summary
         self._emergency = emergency
+        self._queries = queries
         self._name = config.feed.name
         self._registry = feed.pipeline.registry
         self._kept_s = time.monotonic()
@@ -150,6 +155,10 @@ class FeedProbe:
             "pid": os.getpid(),
             "uptime_s": self._registry.total("uptime_seconds"),
             "alerts": self._alerts.firing,
+            "queries": [
+                {"sql": each.sql, "seconds": time.monotonic() - each.since_s}
+                for each in self._queries.open_queries
+            ],
             "tasks": [task.to_dict() for task in self._feed.tasks.status()],
             "summary": self._summary(),
         }

@@ -14,6 +14,7 @@ from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.prices import Price, last_prices
 from tickwire.feed.probe import FeedProbe
+from tickwire.feed.queried import FeedQueries
 from tickwire.feed.running import RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
@@ -31,6 +32,7 @@ class FeedView:
     _replays: bool
     _feed: RunningFeed | None
     _probe: FeedProbe | None
+    _queries: FeedQueries | None
     _emergency: EmergencyStop
     _is_stopped: bool
     _end: asyncio.Event

@@ -333,6 +333,11 @@ METRICS = (
         sparse=True,
     ),
     counter("sink_stalls", "Times at which a sink could not take rows.", ("sink",)),
+    counter(
+        "sink_memory_retries",
+        "Commits that were tried again because queries had taken the memory of DuckDB.",
+        ("sink",),
+    ),
     counter("sink_stall_seconds", "How long together.", ("sink",), scale=1e-9),
     gauge("sink_longest_stall_seconds", "The longest of them.", ("sink",), scale=1e-9),
     counter(
@@ -382,6 +387,13 @@ METRICS = (
     gauge("dead_man_triggers", "How often it has triggered today (UTC)."),
     # The process.
     counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
+    counter("queries", "Queries that were asked for, however they ended."),
+    counter("queries_refused", "Queries that may not run."),
+    counter("queries_failed", "Queries that failed, were ended, or gave too many rows."),
+    counter("queries_interrupted", "Those of them that were ended: by time, memory, a stop."),
+    counter("query_rows", "Rows that queries have given."),
+    counter("query_seconds", "Time of queries, with waiting for their turn.", scale=1e-9),
+    gauge("queries_open", "Queries that run or wait."),
     gauge("uptime_seconds", "Time since the start.", scale=1e-9),
     counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
     gauge("resident_memory_bytes", "Memory of the process that is resident."),

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from tickwire._version import __version__
 from tickwire.config import SinkSettings
-from tickwire.errors import SinkError
+from tickwire.errors import SinkError, TickwireError
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
@@ -275,6 +275,46 @@ class Sink(Worker):
     def rows_in_memory(self, table: str) -> list[pa.RecordBatch]:
         """Give the rows of a table that have left its ring and go with the process, in order."""
         return self._intake.spill.in_memory(table)
+
+    def kept_from(self, table: str) -> int:
+        """Give the oldest row that a table's ring keeps for it, counted since the ring was made.
+
+        What is older is in the output or in the spill; -1 where the sink does not run.
+        """
+        source = self._intake.sources.get(table)
+        return -1 if source is None else source.holds
+
+    def spilled_rows(self, table: str, most_bytes: int, timeout_s: float) -> list[pa.RecordBatch]:
+        """Give the rows of a table in its spill, in order; the output may have some of them.
+
+        Raises
+        ------
+        SinkError
+            They are more than `most_bytes`, or the spill is busy for `timeout_s`.
+        """
+        if not self._intake.lock.acquire(timeout=timeout_s):
+            raise SinkError(f"sink {self.name}: its spill does not answer")
+        try:
+            n_bytes = self._intake.spill.n_bytes
+            readers = self._intake.spill.readers(table)
+        finally:
+            self._intake.lock.release()
+        if n_bytes > most_bytes:
+            raise SinkError(
+                f"sink {self.name} is behind: {n_bytes:,} bytes of rows wait for it, "
+                f"and a query reads at most {most_bytes:,}"
+            )
+        found = []
+        for read in readers:
+            try:
+                batch = read()
+            except TickwireError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    continue  # the output has its rows by now
+                raise
+            if batch is not None:
+                found.append(batch)
+        return found
 
     @property
     def is_waited_for(self) -> bool:

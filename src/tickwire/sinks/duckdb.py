@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Annotated, Literal
 
 import duckdb
@@ -61,6 +62,9 @@ HELPED_BYTES = 64 * MIB
 LOG_IN_MEMORY = 1.5
 # A log that does not fit has this part of the memory, and so has the cache after a checkpoint.
 MEMORY_SHARES = 8
+# A commit that has no memory because of readers.
+MEMORY_TRIES = 20
+MEMORY_RETRY_S = 0.05
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
 READ_BACK_S = 2.0  # how long a look for rows of single symbols may take, at the start
@@ -156,6 +160,7 @@ class DuckDBSink(Sink):
         self.interval_s = settings.flush_ms / 1000
         self._failed_checkpoints = self.metrics.counter("sink_failed_checkpoints")
         self._memory = self.metrics.gauge("duckdb_memory_bytes")
+        self._memory_retries = self.metrics.counter("sink_memory_retries")
         self._memory_due_s = 0.0
         self._has_committed = False
         self._file_id: tuple[int, int] | None = None
@@ -173,14 +178,15 @@ class DuckDBSink(Sink):
         self._inserts: dict[str, _Insert] = {}
         # Cursors are made from the first connection, which runs nothing, under the lock.
         self._cursor_lock = threading.Lock()
-        self._has_readers = False
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._database: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection  # the worker's alone
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Make a connection to the same database, for one other thread.
 
-        It keeps the file locked until it is closed, also past the end of the sink.
+        It keeps the file locked until it is closed, also past the end of the sink. What it runs is
+        interrupted where a commit has no memory otherwise.
 
         Raises
         ------
@@ -190,14 +196,19 @@ class DuckDBSink(Sink):
         with self._cursor_lock:
             if self._database is None:
                 raise SinkError(f"sink {self.name}: {self._path} is not open")
-            self._has_readers = True
-            return self._database.cursor()
+            cursor = self._database.cursor()
+            self._cursors.add(cursor)
+            return cursor
 
     def _open(self) -> None:
         try:
             self._database = duckdb.connect(
                 os.fspath(self._path),
-                config={"storage_compatibility_version": self._storage_version},
+                config={
+                    "storage_compatibility_version": self._storage_version,
+                    # No query may have one fetched from the network by naming it.
+                    "autoinstall_known_extensions": "false",
+                },
             )
             self._writer = self._database.cursor()
             newer = newer_version(self._writer, self._storage_version)
@@ -264,7 +275,7 @@ class DuckDBSink(Sink):
         self._writer.execute(f"SET threads = {n_threads}")
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
-        self.retry.attempt(lambda: self._commit(batches))
+        self.retry.attempt(lambda: self._commit_first(batches))
         self._check_file()
         self._check_log()
         self._note_commit()
@@ -275,6 +286,31 @@ class DuckDBSink(Sink):
         if not self._has_committed:
             self._has_committed = True
             self._memory_due_s = 0.0
+
+    def _commit_first(self, batches: Mapping[str, pa.RecordBatch]) -> None:
+        """Commit; where readers have taken the memory, end what they run and try again."""
+        for _ in range(MEMORY_TRIES):
+            try:
+                return self._commit(batches)
+            except duckdb.OutOfMemoryException as error:
+                if not self._interrupt_readers():
+                    raise
+                self._memory_retries.add()
+                _log.warning(
+                    "a commit had no memory: queries are ended, and it is tried again",
+                    sink=self.name, error=_one_line(error),
+                )  # fmt: skip
+                sleep(MEMORY_RETRY_S)
+        return self._commit(batches)
+
+    def _interrupt_readers(self) -> bool:
+        """End what runs on cursors; False where there are none."""
+        with self._cursor_lock:
+            cursors = list(self._cursors)
+        for cursor in cursors:
+            with suppress(duckdb.Error):  # it is closed
+                cursor.interrupt()
+        return bool(cursors)
 
     def _commit(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         """All of the batches in one transaction, or nothing."""
@@ -428,8 +464,9 @@ class DuckDBSink(Sink):
 
     def _shrink_cache(self) -> None:
         """Let go of blocks that were written: they are cached up to the limit, for no reader."""
-        if self._has_readers:  # they may need the cache, and the memory just now
-            return
+        with self._cursor_lock:
+            if self._cursors:  # they may need the cache, and the memory just now
+                return
         memory_mb = self._memory_mb()
         with suppress(duckdb.OutOfMemoryException):  # it cannot be so small: then it stays
             self._writer.execute(f"SET memory_limit = '{memory_mb // MEMORY_SHARES}MiB'")
@@ -445,6 +482,7 @@ class DuckDBSink(Sink):
         with self._cursor_lock:
             database, self._database = self._database, None
         if database is not None:
+            self._interrupt_readers()
             with suppress(duckdb.Error):  # after a failure that is logged
                 self._writer.close()
             with suppress(duckdb.Error):

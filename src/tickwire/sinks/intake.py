@@ -39,6 +39,10 @@ class BatchSource(Protocol):
     def depth(self) -> float:
         """The share of the ring that is not committed."""
 
+    @property
+    def holds(self) -> int:
+        """The oldest row that the ring keeps, counted since the ring was made; -1 when closed."""
+
     def take(self, max_rows: int | None = None) -> pa.RecordBatch | None:
         """Copy what is there; None where there is nothing."""
 

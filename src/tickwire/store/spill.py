@@ -12,8 +12,9 @@ Rules of this file
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -200,6 +201,20 @@ class Spill:
         self._backlogs[table].n_recovered += 1
         return self.append(table, batch)
 
+    def readers(self, table: str) -> list[Callable[[], pa.RecordBatch | None]]:
+        """Give what reads each entry of a table, oldest first; called without the lock.
+
+        Each gives the rows, None where they are damaged, and raises SegmentError where they are
+        gone: then the sink has them.
+        """
+        backlog = self._backlogs.get(table)
+        if backlog is None:
+            return []
+        found: list[Callable[[], pa.RecordBatch | None]] = []
+        if backlog.log is not None:  # reading needs nothing that changes
+            found += [partial(backlog.log.read, record) for record in backlog.log.records]
+        return found + [partial(_itself, batch) for batch in backlog.memory]
+
     def last_seq(self, table: str) -> int:
         """Give the seq of the newest row of a table; -1 where there is none."""
         backlog = self._backlogs[table]
@@ -310,6 +325,10 @@ class Spill:
         for backlog in self._backlogs.values():
             if backlog.log is not None:
                 backlog.log.close()
+
+
+def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
 
 
 def _n_rows(entry: Record | pa.RecordBatch) -> int:
