@@ -61,7 +61,7 @@ HELPED_BYTES = 64 * MIB
 # What a byte of the log takes in memory, about.
 LOG_IN_MEMORY = 1.5
 # A log that does not fit has this part of the memory, and so has the cache after a checkpoint.
-MEMORY_SHARES = 8
+MEMORY_SHARES = 16
 # A commit that has no memory because of readers.
 MEMORY_TRIES = 20
 MEMORY_RETRY_S = 0.05
@@ -88,7 +88,7 @@ class DuckDBSettings(FileSinkSettings):
         Size of the write-ahead log past which it is checkpointed when the feed is quiet.
     memory_mb
         Memory that DuckDB may use. A log of `checkpoint_mb` takes about 1.5 times as much; where
-        that does not fit, the log is checkpointed at an eighth of `memory_mb`.
+        that does not fit, the log is checkpointed at a sixteenth of `memory_mb`.
     storage_version
         The oldest DuckDB that shall open the file, such as `v1.4.0`; `latest` is the version that
         is installed. Counts when the file is made.
