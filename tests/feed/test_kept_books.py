@@ -22,9 +22,11 @@ from tickwire.capture import CaptureWriter
 from tickwire.config import Config, Feed, load
 from tickwire.errors import ConfigError
 from tickwire.feed import kept_books as module
-from tickwire.feed.kept_books import MEMORY, KeptBooks, verifies
+from tickwire.feed.book_rows import MEMORY
+from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
+from tickwire.feed.verifying import verifies
 from tickwire.ledger.gaps import Place
 from tickwire.ledger.reasons import DECODE_ERROR, DISCONNECT, SEQUENCE, SINK, STALE
 from tickwire.ring import Consumer
@@ -441,7 +443,9 @@ def test_a_book_that_found_no_memory_says_so(run: Run, monkeypatch: pytest.Monke
         kept = feed.pipeline.kept_books
         assert kept is not None
         with monkeypatch.context() as patch, capture_logs() as lines:
-            patch.setattr(kept, "_reader", WithoutMemory(kept._reader))
+            reader = WithoutMemory(kept._reader)
+            patch.setattr(kept, "_reader", reader)
+            patch.setattr(kept._rows, "_reader", reader)
             for _ in range(3):
                 kept.read()
             view = feed.book("hyperliquid", "BTC")

@@ -16,32 +16,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 
 from tickwire.book import BookChecksums, BookOracle, BookOutputs, BookReader, NbboOutput
 from tickwire.config import BooksSettings
+from tickwire.feed.book_rows import BookRows
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.planning import SourcePlan
-from tickwire.feed.verifying import counted, difference, shown_levels, watch_rule
+from tickwire.feed.verifying import difference, shown_levels, verifies, watch_rule
 from tickwire.ledger import Ledger
 from tickwire.ledger.gaps import Gap
 from tickwire.ledger.reasons import DECODE_ERROR, SHUTDOWN, SINK, STALE
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionaries, Ring
-from tickwire.venues import Venue
 
 LAST_ROWS_S = 5.0  # how long the last rows may wait for room at the stop
 FAILURES_LOG_S = 60.0  # between two lines about memory that there was none of
-NO_CHAIN = "no_chain"  # the reason of an unverifiable book
-NEVER = "no_snapshot"  # of one that waits
 WRITTEN = ("top", "depth", "nbbo")
 ORACLE = "oracle"  # of one that its oracle has shown to be wrong
-MEMORY = "memory"  # of one that has more levels than it may, or has got no memory for them
 
 # Nothing of the stream is missing: a sink has not got what the ring had.
 _OTHERS = (SINK, SHUTDOWN)
@@ -49,28 +45,6 @@ OnWrong = Callable[[str, str, str, int, str], object]
 Top = tuple[float, float, float, float]
 
 _log = get_logger("tickwire.feed")
-
-
-def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
-    """Say how the books of a channel are kept.
-
-    Parameters
-    ----------
-    venue
-        Its declaration.
-    channel
-        As the configuration names it.
-
-    Returns
-    -------
-    tuple of bool, bool and int
-        Whether it is noticed that a change is missing; whether a book begins without a snapshot;
-        how many levels of each side the client keeps, 0: all.
-    """
-    declared, rule = venue.channel(channel), venue.book
-    if rule is None or declared is None or not declared.spliced:
-        return False, False, 0
-    return rule.chain.kind != "none", rule.begin.kind == "empty", rule.depth_of(channel)
 
 
 class KeptBooks:
@@ -119,11 +93,9 @@ class KeptBooks:
         replays: bool = False,
     ) -> None:
         self._settings = settings
-        self._checksums = checksums or {}
         self._replays = replays
         self._venues = {source.venue.name: source.venue for source in sources}
         self._ring = rings["book"]
-        self._books = rings["books"]
         self._dictionaries = dictionaries
         self._channels = dictionaries.of("channel")
         self._ledger = ledger
@@ -149,8 +121,9 @@ class KeptBooks:
         lag.watch("book", "books", self._reader)
         if "depth" in rings:
             lag.watch_writer("depth", lambda: self._outputs.held_by is rings["depth"])
-        self._numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
-        self._reasons: dict[int, str | None] = {}
+        self._rows = BookRows(
+            self._reader, self._oracle, checksums or {}, dictionaries, ledger, rings["books"]
+        )
         self._open_gaps: set[int] = set()
         self._early: list[Gap] = []  # noted while rows from before them were not applied yet
         self._due_ns: int | None = None
@@ -197,7 +170,7 @@ class KeptBooks:
         """Begin to apply rows; in the loop's thread."""
         self._loop = asyncio.get_running_loop()
         if not self._replays:
-            self._write_changes()
+            self._rows.write_changes()
         self._arm()
 
     def _arm(self) -> None:
@@ -259,7 +232,7 @@ class KeptBooks:
             for found in self._oracle.take_found():
                 self._report_wrong(*found)
         if self._reader.changes:
-            self._write_changes()
+            self._rows.write_changes()
         if self._reader.n_failures != self._n_failures and monotonic() >= self._failures_due_s:
             self._n_failures = self._reader.n_failures
             self._failures_due_s = monotonic() + FAILURES_LOG_S
@@ -277,7 +250,7 @@ class KeptBooks:
         _log.error("a book is wrong", venue=venue, symbol=symbol, why=text)
         self._wrong.add(number)
         if self._on_wrong is not None:
-            self._on_wrong(venue, symbol, self._channel_of(number), good_ns, text)
+            self._on_wrong(venue, symbol, self._rows.channel_of(number), good_ns, text)
         self._wrong.discard(number)
 
     async def end(self) -> None:
@@ -298,7 +271,7 @@ class KeptBooks:
                 rows=self._reader.available,
             )
         for number in range(len(self._reader)):
-            self._write(number, self._ledger.clock())
+            self._rows.write(number, self._ledger.clock())
         self._ring.disarm(self._on_rows)
         self._reader.close()
         if self._oracle is not None:
@@ -314,60 +287,11 @@ class KeptBooks:
             self._due_ns = now_ns + self._interval_ns
             self.read()
             for number in range(len(self._reader)):
-                self._write(number, now_ns)
+                self._rows.write(number, now_ns)
 
     @property
     def _interval_ns(self) -> int:
         return round(self._settings.interval_s * 1e9)
-
-    # What is said of books.
-
-    def _write_changes(self) -> None:
-        for number, before, state, ts_recv in self._reader.take_changes():
-            if not before:
-                found = self._reader.describe(number)
-                key = (
-                    self._dictionaries.venue.value(found["venue"]),
-                    self._dictionaries.symbol.value(found["symbol"]),
-                )
-                self._numbers[key].append(number)
-            if state == "waiting":
-                self._reasons[number] = NEVER
-            elif state != "broken":
-                self._reasons[number] = NO_CHAIN if state == "unverifiable" else None
-            elif self._reader.describe(number)["has_failed"]:
-                self._reasons[number] = MEMORY
-            self._write(number, self._ledger.clock() if ts_recv is None else ts_recv, state)
-
-    def _write(self, number: int, ts_recv: int, state: str | None = None) -> None:
-        """Write a row of `books`."""
-        found = self._reader.describe(number)
-        venue = self._dictionaries.venue.value(found["venue"])
-        checksums = self._checksums.get(venue) if found["is_verified"] else None
-        checked = mismatched = None
-        if checksums is not None:
-            checked, mismatched = checksums.counts(found["symbol"])
-        self._ledger.write(
-            self._books,
-            {
-                "venue": venue,
-                "symbol": self._dictionaries.symbol.value(found["symbol"]),
-                "channel": self._channels.value(found["channel"]),
-                "conn": found["conn"] if found["messages"] else None,
-                "ts_event": found["ts_event"],
-                "ts_recv": ts_recv,
-                "state": state or found["state"],
-                "reason": self._reasons.get(number),
-                "levels": found["n_bids"] + found["n_asks"],
-                "checked": checked,
-                "mismatched": mismatched,
-                "messages": found["messages"],
-                "orphans": found["orphans"],
-                "crossed": found["crossed"],
-                "truncated": found["truncated"],
-                **counted(None if self._oracle is None else self._oracle.counts(number)),
-            },
-        )
 
     # Gaps.
 
@@ -381,7 +305,7 @@ class KeptBooks:
             self._early.append(gap)
         self._note(gap)
         if self._reader.changes:
-            self._write_changes()
+            self._rows.write_changes()
 
     def _note(self, gap: Gap) -> None:
         if gap.end_ns is None:
@@ -405,15 +329,15 @@ class KeptBooks:
             if gap.end_ns is not None and self._has_snapshot_since(number, gap.end_ns):
                 continue
             reason = ORACLE if number in self._wrong else gap.reason
-            known = self._reasons.get(number)
+            known = self._rows.reasons.get(number)
             # Noted in the middle of a read, of which rows from before it are staged.
             is_now = gap.reason == DECODE_ERROR and gap.end_ns is None
             if self._reader.break_book(number, now_ns, is_suspended=is_suspended, is_now=is_now):
-                self._reasons[number] = reason
+                self._rows.reasons[number] = reason
                 self._n_breaks.add()
             elif known != reason:
-                self._reasons[number] = reason
-                self._write(number, now_ns)
+                self._rows.reasons[number] = reason
+                self._rows.write(number, now_ns)
 
     def _has_snapshot_since(self, number: int, ts_recv: int) -> bool:
         return (self._reader.describe(number)["snapshot_recv"] or 0) >= ts_recv
@@ -422,17 +346,14 @@ class KeptBooks:
         """Give the books of a gap's stream: of its channels alone, where it knows them."""
         venue, symbol = gap.place.venue, gap.place.symbol
         if venue is not None and symbol is not None:
-            found = self._numbers.get((venue, symbol), [])
+            found = self._rows.numbers.get((venue, symbol), [])
         else:
             found = [
-                n for key, numbers in self._numbers.items() if key[0] == venue for n in numbers
+                n for key, numbers in self._rows.numbers.items() if key[0] == venue for n in numbers
             ]
         if not gap.channels:
             return found
-        return [number for number in found if self._channel_of(number) in gap.channels]
-
-    def _channel_of(self, number: int) -> str:
-        return self._channels.value(self._reader.channel(number))
+        return [number for number in found if self._rows.channel_of(number) in gap.channels]
 
     # Looking at books.
 
@@ -457,24 +378,14 @@ class KeptBooks:
         """
         if not self._reader.is_closed:
             self.read()
-        found = {
-            self._channel_of(number): number for number in self._numbers.get((venue, symbol), ())
-        }
-        if not found:
-            names = ", ".join(sorted({f"{v} {s}" for v, s in self._numbers})[:10])
-            raise KeyError(f"no book of {venue} {symbol}: one of {names}")
-        if channel is None:
-            channel = "book" if "book" in found else next(iter(found))
-        if channel not in found:
-            raise KeyError(f"no book of {symbol} in {channel}: one of {', '.join(found)}")
-        number = found[channel]
+        number = self._rows.find(venue, symbol, channel)
         bids, asks = self._reader.levels(number, depth)
         return view_of(
             venue,
             symbol,
-            channel,
+            self._rows.channel_of(number),
             self._reader.describe(number),
-            self._reasons.get(number),
+            self._rows.reasons.get(number),
             bids,
             asks,
         )
@@ -482,4 +393,4 @@ class KeptBooks:
     @property
     def names(self) -> list[tuple[str, str]]:
         """Venue and symbol of each book."""
-        return list(self._numbers)
+        return list(self._rows.numbers)

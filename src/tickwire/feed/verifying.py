@@ -1,4 +1,4 @@
-"""What books are verified with while a feed runs: the oracle of their venue."""
+"""What books are verified by while a feed runs: their chain, and the oracle of their venue."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from tickwire.config import Source
 from tickwire.venues import Venue
 
 SIDES = ("bid", "ask")
+
+
+def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
+    """Say how the books of a channel are kept.
+
+    Parameters
+    ----------
+    venue
+        Its declaration.
+    channel
+        As the configuration names it.
+
+    Returns
+    -------
+    tuple of bool, bool and int
+        Whether it is noticed that a change is missing; whether a book begins without a snapshot;
+        how many levels of each side the client keeps, 0: all.
+    """
+    declared, rule = venue.channel(channel), venue.book
+    if rule is None or declared is None or not declared.spliced:
+        return False, False, 0
+    return rule.chain.kind != "none", rule.begin.kind == "empty", rule.depth_of(channel)
 
 
 def with_oracle(settings: Source, venue: Venue) -> Source:
