@@ -37,6 +37,10 @@ SYMBOLS = {
     "bybit": "BTCUSDT",
     "coinbase": "BTC-USD",
     "kraken": "BTC/USD",
+    "deribit": "BTC-PERPETUAL",
+    "bitget": "BTCUSDT",
+    "gate": "BTC_USDT",
+    "kraken-futures": "PF_XBTUSD",
 }
 
 
@@ -60,7 +64,7 @@ def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, na
     async def scene() -> None:
         venue, symbol = quick(name), SYMBOLS[name]
         async with Simulator(name, rate=2000) as sim:
-            other = symbol.replace("BTC", "ETH")
+            other = symbol.replace("XBT", "BTC").replace("BTC", "ETH")
             source = tickwire.Source(
                 venue=venue, channels=["book"], symbols=[symbol, other], url=sim.ws_url,
                 rest_url=sim.rest_url,
