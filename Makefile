@@ -151,7 +151,9 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 
 # Without properties, and what tests faults, timing and volume, with each test on one loop: traced, all would
 # take an hour; nor what tests the checkout's files. Traced, a deadline may pass that says nothing: tests are
-# judged by `make test`, lines here. The build is left as it was made.
+# judged by `make test`, lines here. The build is left as it was made. Traced, tests compute more than they
+# wait, and each process collects all of them for itself, so there are fewer at a time.
+TRACED := --numprocesses 4 --dist loadfile --ignore tests/house --ignore tests/fuzz --ignore tests/soak
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace
@@ -159,7 +161,7 @@ coverage:
 	rm -rf build/coverage
 	mkdir -p build/coverage
 	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
-		$(DIST) --timeout 300 --ignore tests/house -k 'not uvloop' \
+		$(TRACED) --timeout 300 -k 'not uvloop' \
 		-m 'not captures and not hyperliquid and not thorough and not serial and not fault and not volume and not hypothesis' \
 		|| echo '== some tests failed, traced'
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet

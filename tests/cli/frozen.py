@@ -7,6 +7,9 @@ its end all is collected: libraries complain of objects that are left then.
 import atexit
 import gc
 
+from tests.coverage.inherited import read_generated_c
+
+read_generated_c()
 gc.collect()
 gc.freeze()
 atexit.register(gc.unfreeze)

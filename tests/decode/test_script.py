@@ -35,6 +35,7 @@ def test_what_repeats_is_read_by_a_script(n_messages: int) -> None:
     assert pair.feed.decoder.scripted == {"listed": n_messages - 1}
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("group", GROUPS)
 def test_scripts_of_all_declarations_against_the_model(group: str) -> None:
     pair, rng = Pair(GROUPS[group]), Random(group)
