@@ -156,7 +156,7 @@ def test_where_the_cpu_goes_is_seen_of_a_whole_run_or_refused(capsys):
         assert said.err.startswith("benchmarks.paced.where: perf is missing or may not sample")
 
 
-@pytest.mark.parametrize("bad", [["--pipeline", "nobody"], ["--rate", "1e9"]])
+@pytest.mark.parametrize("bad", [["--pipeline", "unheard-of"], ["--rate", "1e9"]])
 def test_where_takes_what_can_be_measured(bad, capsys):
     with pytest.raises(SystemExit):
         where(bad)

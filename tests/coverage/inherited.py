@@ -1,7 +1,7 @@
 """What forked programs inherit where lines are measured: the C files that Cython's plugin has read.
 
-Coverage begins anew in each of them, with a plugin that would read all of the generated C again, for
-a third of a second of each.
+Coverage begins anew in each of them, with a plugin that would read all of the generated C again,
+for a third of a second of each.
 """
 
 from __future__ import annotations
