@@ -135,9 +135,11 @@ def test_the_configuration_runs_and_parquet_is_read(simulator: str, tmp_path: Pa
     our_commands = [command[1:] for command in commands() if command and command[0] == "tickwire"]
     checks = [arguments for arguments in our_commands if arguments[0] == "check"]
     runs = [arguments for arguments in our_commands if arguments[0] == "run"]
+    queries = [arguments for arguments in our_commands if arguments[0] == "query"]
     assert checks
     assert runs
-    assert len(checks) + len(runs) == len(our_commands)
+    assert queries
+    assert len(checks) + len(runs) + len(queries) == len(our_commands)
     for arguments in checks:
         done = program(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -150,6 +152,10 @@ def test_the_configuration_runs_and_parquet_is_read(simulator: str, tmp_path: Pa
         done = program(*arguments, *limits, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "market.duckdb").is_file()
+    for arguments in queries:
+        done = program(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[:3] == ["symbol", "trades", "latest"]
     assert (tmp_path / "summary.json").is_file()
     shown = run([sys.executable, "-c", block("python", "AS notional")], tmp_path)
     assert "BTC" in shown

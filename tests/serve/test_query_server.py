@@ -239,7 +239,7 @@ def test_a_stop_ends_what_runs(served):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_for(lambda: served.queries._deadline is not None)
+    wait_for(lambda: bool(served.queries._deadlines))
     began_s = time.monotonic()
     served.server.stop()
     assert time.monotonic() - began_s < 5
@@ -262,9 +262,10 @@ def test_what_takes_the_memory_may_end_a_query(served):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_for(lambda: served.queries._deadline is not None)
+    wait_for(lambda: bool(served.queries._deadlines))
     while thread.is_alive():  # as a sink does, which repeats it with its commit
-        served.queries._deadline and served.queries._deadline._connection.interrupt()
+        for deadline in list(served.queries._deadlines):
+            deadline._connection.interrupt()
         thread.join(0.02)
     assert ended == ["the query was ended: the feed needed the memory to commit its rows"]
 

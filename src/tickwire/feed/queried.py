@@ -27,9 +27,11 @@ from tickwire.logs import get_logger
 from tickwire.serve.fresh_rows import fresh_rows
 from tickwire.serve.outputs import in_database, in_parquet, in_streams, tables_of
 from tickwire.serve.places import noted_outputs
-from tickwire.serve.queries import Queries, QueryError
+from tickwire.serve.pool import ReadPool
+from tickwire.serve.queries import Limits, Queries, QueryError
 from tickwire.serve.query_server import QueryServer, query_socket
 from tickwire.serve.snapshot import Database, TableSource, isolated
+from tickwire.serve.statements import StatementCheck
 from tickwire.sinks import Sink
 from tickwire.sinks.duckdb import DuckDBSink
 from tickwire.sinks.files import path_segment
@@ -120,7 +122,10 @@ class FeedQueries:
     def __init__(self, feed: RunningFeed) -> None:
         config = feed.plan.config
         self.database = database_of(feed)
-        self.queries = Queries(self.database, feed.pipeline.metrics)
+        self._check = StatementCheck({"utc"})
+        self.queries = Queries(self.database, feed.pipeline.metrics, check=self._check)
+        self._metrics = feed.pipeline.metrics
+        self._pools: dict[tuple[int, Limits], tuple[Queries, ReadPool]] = {}
         self._server: QueryServer | None = None
         if config.feed.state_dir is not None:
             folder, name = Path(config.feed.state_dir), config.feed.name
@@ -145,6 +150,14 @@ class FeedQueries:
             if not self._notes.exists() or self._notes.read_text(encoding="utf-8") != text:
                 self._notes.write_text(text, encoding="utf-8")
 
+    def pool(self, n: int, limits: Limits) -> ReadPool:
+        """Give the pool of so many read cursors; it ends with the feed."""
+        key = n, limits
+        if key not in self._pools:
+            queries = Queries(self.database, self._metrics, n_turns=n, check=self._check)
+            self._pools[key] = queries, ReadPool(queries, n, limits)
+        return self._pools[key][1]
+
     async def stop(self) -> None:
         """End all queries: sinks can then close their files."""
         await asyncio.to_thread(self._stop)
@@ -154,3 +167,5 @@ class FeedQueries:
             self._server.stop()
         else:
             self.queries.close()
+        for queries, _ in self._pools.values():
+            queries.close()

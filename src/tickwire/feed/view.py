@@ -19,6 +19,8 @@ from tickwire.feed.running import RunningFeed
 from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
+from tickwire.serve.pool import ReadPool
+from tickwire.serve.queries import LIMIT_S, MAX_ROWS, Limits
 from tickwire.supervise import TaskManager
 
 _log = get_logger("tickwire.feed")
@@ -117,6 +119,36 @@ class FeedView:
         if kept is None:
             raise RuntimeError("no books are kept: start the feed, with a section [books]")
         return kept.view(venue, symbol, channel, depth)
+
+    def duckdb(
+        self, n: int = 10, *, limit_s: float = LIMIT_S, max_rows: int = MAX_ROWS
+    ) -> ReadPool:
+        """Give a bounded pool of read cursors over what is committed and what is in the rings.
+
+        `with pool as cursor: cursor.query("SELECT ...")` in a thread, and on the event loop
+        `async with pool as cursor: await cursor.query("SELECT ...")`; both give a
+        `pyarrow.Table`. The same arguments give the same pool; it ends with the feed.
+
+        Parameters
+        ----------
+        n
+            How many cursors may be taken at a time; the others wait.
+        limit_s, max_rows
+            Of each statement.
+
+        Raises
+        ------
+        RuntimeError
+            The feed does not run.
+        ValueError
+            There is no such `n`.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}: at least 1")
+        self._running()
+        if self._queries is None:
+            raise RuntimeError("the feed does not run: use `async with` or `start`")
+        return self._queries.pool(n, Limits(limit_s, max_rows))
 
     def last_prices(self, venues: Collection[str]) -> dict[str, Price]:
         """Give the newest price of each symbol of some venues; in the loop's thread."""

@@ -1,4 +1,4 @@
-"""Queries of a feed, one at a time, within limits of rows and time.
+"""Queries of a feed, in turns, within limits of rows and time.
 
 Rules of this file
 ------------------
@@ -121,15 +121,27 @@ class Queries:
         What they see.
     metrics
         Where they are counted.
+    n_turns
+        How many may run at a time.
+    check
+        Says what may run; by default one of its own.
     """
 
-    def __init__(self, database: Database, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        metrics: Metrics | None = None,
+        *,
+        n_turns: int = 1,
+        check: StatementCheck | None = None,
+    ) -> None:
         metrics = metrics or Metrics()
         self._database = database
-        self._check = StatementCheck({"utc"})
-        self._turn = threading.Lock()
+        self._check = check or StatementCheck({"utc"})
+        self._turns = threading.Semaphore(n_turns)
+        self._n_turns = n_turns
         self._open: dict[object, OpenQuery] = {}
-        self._deadline: Deadline | None = None
+        self._deadlines: set[Deadline] = set()
         self._is_closed = False
         self._n_queries = metrics.counter("queries")
         self._n_refused = metrics.counter("queries_refused")
@@ -180,24 +192,24 @@ class Queries:
             self._time_ns.add(int((monotonic() - began_s) * 1e9))
 
     def close(self) -> None:
-        """End the query that runs, let none begin, and wait for its connection to be closed."""
+        """End the queries that run, let none begin, and wait for their connections to be closed."""
         self._is_closed = True
-        while not self._turn.acquire(timeout=AGAIN_S):
-            deadline = self._deadline
-            if deadline is not None:
-                deadline.end()
-        self._turn.release()
+        for _ in range(self._n_turns):
+            while not self._turns.acquire(timeout=AGAIN_S):
+                for deadline in list(self._deadlines):
+                    deadline.end()
+        self._turns.release(self._n_turns)
 
     @contextmanager
     def _my_turn(self, until_s: float, limits: Limits) -> Iterator[None]:
-        if not self._turn.acquire(timeout=max(0.0, until_s - monotonic())):
+        if not self._turns.acquire(timeout=max(0.0, until_s - monotonic())):
             raise QueryError(f"other queries took all of the {limits.seconds:g} s: try again")
         try:
             if self._is_closed:
                 raise QueryError("the feed stops")
             yield
         finally:
-            self._turn.release()
+            self._turns.release()
 
     def _run(
         self,
@@ -211,7 +223,7 @@ class Queries:
             deadline = Deadline(snapshot.connection, until_s)
             try:
                 with deadline:
-                    self._deadline = deadline
+                    self._deadlines.add(deadline)
                     reader = snapshot.query(sql, is_checked=True)
                     send(empty_batch(reader.schema), True)
                     for batch in reader:
@@ -226,7 +238,7 @@ class Queries:
             except (duckdb.Error, pa.ArrowException, OSError) as error:
                 raise self._ended(error, deadline, limits) from None
             finally:
-                self._deadline = None
+                self._deadlines.discard(deadline)
         return n_rows
 
     def _ended(self, error: Exception, deadline: Deadline, limits: Limits) -> TickwireError:
