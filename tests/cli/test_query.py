@@ -126,9 +126,9 @@ def test_times_and_decimals_as_json(output: Path) -> None:
 def test_errors_are_one_line_each(output: Path, tmp_path: Path) -> None:
     for code, arguments in (
         (2, ("SELECT 1", "--csv", "--json", "--feed", output)),
-        (2, ("FROM nobody", "--feed", output)),
+        (2, ("FROM nowhere", "--feed", output)),
         (2, ("SELECT 1", "--feed", output, "--limit-s", 0)),
-        (1, ("SELECT nobody FROM trades", "--feed", output)),
+        (1, ("SELECT nowhere FROM trades", "--feed", output)),
         (1, ("SELECT 1", "--feed", tmp_path / "nowhere")),
         (1, ("SELECT 1", "--feed", output, "--parquet", tmp_path / "no" / "x.parquet")),
         (1, ("SELECT * FROM range(10)", "--feed", output, "--max-rows", 5)),

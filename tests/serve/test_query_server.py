@@ -112,8 +112,8 @@ def test_errors_are_one_line_and_counted(served):
     with tickwire.connect("main") as connection:
         with pytest.raises(QueryRefused, match="only SELECT may run, not DELETE"):
             connection.query("DELETE FROM mids")
-        with pytest.raises(QueryError, match="nobody") as failed:
-            connection.query("SELECT nobody FROM mids")
+        with pytest.raises(QueryError, match="nowhere") as failed:
+            connection.query("SELECT nowhere FROM mids")
         assert "\n" not in str(failed.value)
         with pytest.raises(QueryError, match="Could not convert"):
             rows(connection, "SELECT 'a'::INT FROM mids")
@@ -185,7 +185,7 @@ JUNK = {
 
 
 @pytest.mark.parametrize("data", JUNK.values(), ids=JUNK)
-def test_junk_gets_an_error_and_hurts_nobody(served, data, monkeypatch):
+def test_junk_gets_an_error_and_hurts_no_other(served, data, monkeypatch):
     monkeypatch.setattr(query_server, "REQUEST_S", 0.2)
     try:
         kind, answer = served.ask(data)
@@ -198,7 +198,7 @@ def test_junk_gets_an_error_and_hurts_nobody(served, data, monkeypatch):
         assert rows(connection) == [{"n": 10}]
 
 
-def test_clients_that_vanish_or_take_nothing_hold_nobody_up(served, monkeypatch):
+def test_clients_that_vanish_or_take_nothing_hold_up_no_other(served, monkeypatch):
     monkeypatch.setattr(frames, "STALL_S", 0.2)
     monkeypatch.setattr(query_server, "REQUEST_S", 0.3)
     silent = [served.dial() for _ in range(3)]
@@ -358,14 +358,14 @@ def test_limits_are_checked():
 
 
 def test_large_frames_go_in_pieces():
-    ours, theirs = socket.socketpair()
+    near, far = socket.socketpair()
     data = os.urandom(frames.PIECE_BYTES + 10)
-    sender = threading.Thread(target=frames.send_frame, args=(ours, b"D", data))
+    sender = threading.Thread(target=frames.send_frame, args=(near, b"D", data))
     sender.start()
-    assert receive_frame(theirs)[1] + receive_frame(theirs)[1] == data
+    assert receive_frame(far)[1] + receive_frame(far)[1] == data
     sender.join()
-    ours.close()
+    near.close()
     with pytest.raises(frames.FramesCut):
-        receive_frame(theirs)
-    theirs.close()
+        receive_frame(far)
+    far.close()
     assert client.ANSWER_S > 0

@@ -120,7 +120,7 @@ FROM sqlite_master
 FROM db.main.trades
 FROM temp.trades
 FROM json_execute_serialized_sql('x')
-FROM nobody
+FROM nowhere
 FROM trades AT (VERSION => 1)
 SHOW TABLES
 SHOW ALL TABLES
@@ -149,7 +149,7 @@ SELECT st_read('x')
 SELECT system.pg_catalog.pg_sleep(1)
 SELECT 'a'::INET
 SELECT 'a' COLLATE de
-SELECT nobody(1)
+SELECT nowhere(1)
 SELEC 1
 """.strip().splitlines()
 

@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Rows move from the ring to the spill to the output, so they are looked for in this order and none
-  is missed; what is found twice is left out by whoever puts them together with the output.
+  is missed; what is found twice is left out where they are put together with the output.
 - The ring's gate is held while rows are copied, in pieces, and never while a query runs.
 """
 
@@ -39,7 +39,7 @@ def fresh_rows(ring: Ring, keeper: Keeper | None) -> pa.Table:
     ring
         The table's.
     keeper
-        Who commits them; None: nobody does, and all that the ring holds is given.
+        Who commits them; None: no sink does, and all that the ring holds is given.
 
     Returns
     -------

@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - A feed is a name (its state in ./.tickwire), a configuration, or an output itself: a DuckDB file
   or a folder.
-- A socket at which nobody listens is one that a killed feed has left.
+- A socket that refuses connections is one that a killed feed has left.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class OpenQuery:
 
 
 class Deadline:
-    """Interrupts a connection when its time is up, until it is told that the query has ended.
+    """Interrupts a connection when its time is up, until the query has ended.
 
     Parameters
     ----------

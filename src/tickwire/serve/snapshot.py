@@ -227,5 +227,5 @@ def _literal(text: str) -> str:
 
 
 def explained(error: Exception) -> str:
-    """Give what DuckDB says in one line, without the names that are ours."""
+    """Give what DuckDB says in one line, without the names of fresh rows."""
     return one_line(error).replace(FRESH, "")
