@@ -20,6 +20,8 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 class Scene:
     """The step, a sink, and a clock of its own."""
 
+    recorder = None
+
     def __init__(self) -> None:
         self.now_s = 1000.0
         self.depth = 0.0

@@ -20,7 +20,7 @@ from functools import partial
 from tickwire.clock import Clock
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
-from tickwire.sinks import RawSink, Sink
+from tickwire.sinks import Sink
 from tickwire.supervise.degradation import Cause, Degradation, Step, Sustained
 
 HIGH_DEPTH, LOW_DEPTH = 0.5, 0.25  # of a ring
@@ -118,7 +118,7 @@ class PutOff:
         texts = "housekeeping is put off, because rings stayed full", "housekeeping as ever"
         self._housekeeping = make(HOUSEKEEPING, texts, HIGH_DEPTH, LOW_DEPTH, HIGH_S, self._put_off)
         self._steps = [self._housekeeping]
-        recorders = [sink.recorder for sink in sinks if isinstance(sink, RawSink)]
+        recorders = [sink.recorder for sink in sinks if sink.recorder is not None]
         if recorders:
             texts = "messages are not recorded, because rings stayed full", "messages are recorded"
             self._steps.append(

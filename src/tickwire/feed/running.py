@@ -41,7 +41,7 @@ from tickwire.feed.symbols import check_symbols
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.sinks import RawSink, Sink
+from tickwire.sinks import Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import LISTED
@@ -133,8 +133,8 @@ class RunningFeed:
         self._committed = Committed(
             positions, self.pipeline, self.sinks, self.sources, rings, self._delivered
         )
-        raw = [sink for sink in self.sinks if isinstance(sink, RawSink)]
-        self._shared = SharedByVenue(self.pipeline, raw[0].recorder if raw else None)
+        recorders = [sink.recorder for sink in self.sinks if sink.recorder is not None]
+        self._shared = SharedByVenue(self.pipeline, recorders[0] if recorders else None)
         if not replays:
             self.sources += [
                 self._shared.live_source(source, self._state.next_conn)
@@ -353,8 +353,7 @@ class RunningFeed:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.failures = self.failures
-            if isinstance(sink, RawSink):
-                sink.sources = [described(source.settings) for source in self.plan.sources]
+            sink.sources = [described(source.settings) for source in self.plan.sources]
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
 

@@ -15,10 +15,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import monotonic
+from typing import Any
 
 import pyarrow as pa
 
 from tickwire._version import __version__
+from tickwire.capture import Recorder
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError, TickwireError
 from tickwire.logs import get_logger
@@ -63,7 +65,13 @@ class Sink(Worker):
         After the stop: what it has not got, and why.
     is_hung
         After the stop: its worker is still in a call that does not return.
+    recorder
+        Where the feed puts down its messages for this sink; None where it takes tables.
+    sources
+        How the feed's sources are configured, for a sink that keeps it.
     """
+
+    recorder: Recorder | None = None
 
     def __init__(self, settings: SinkSettings, feed: str, metrics: Metrics | None = None) -> None:
         self.settings = settings
@@ -72,6 +80,7 @@ class Sink(Worker):
         super().__init__(settings.name, self.metrics)
         self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.origin: dict[str, str] = {}
+        self.sources: list[dict[str, Any]] = []
         self.stalls = Stalls(self.metrics)
         self.failed: SinkError | None = None
         self.is_hung = False

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import AfterValidator, Field
@@ -90,19 +90,14 @@ class RawSettings(FileSinkSettings):
 
 
 class RawSink(Sink):
-    """Messages to files of a recording.
+    """Messages to files of a recording."""
 
-    Attributes
-    ----------
-    recorder
-        The loop's side.
-    """
+    recorder: Recorder
 
     def __init__(self, settings: RawSettings, feed: str, metrics: Metrics | None = None) -> None:
         super().__init__(settings.model_copy(update={"tables": ()}), feed, metrics)
         self.interval_s = min(LOOK_S, settings.flush_ms / 1000)
         self.recorder = Recorder(settings.memory_mb * MIB)
-        self.sources: list[dict[str, Any]] = []  # for who replays it without a configuration
         self._raw = settings
         self._root = Path(settings.path)
         self._run_id = f"{start_mark(wall_ns())}-{secrets.token_hex(4)}"
