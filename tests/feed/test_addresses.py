@@ -40,9 +40,12 @@ class Tokens:
     ----------
     n_refused
         So many requests are refused first.
+    refusal
+        What they are answered.
     """
 
-    def __init__(self, n_refused: int = 0) -> None:
+    def __init__(self, n_refused: int = 0, refusal: tuple[int, bytes] = (503, b"not now")) -> None:
+        self.refusal = refusal
         self.endpoint = ""
         self.asked: list[tuple[str, str, bytes]] = []
         self.n_refused = n_refused
@@ -50,7 +53,7 @@ class Tokens:
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         self.asked.append((method, path, body))
         if len(self.asked) <= self.n_refused:
-            return 503, b"not now"
+            return self.refusal
         servers = [{"endpoint": self.endpoint, "pingInterval": 18000, "pingTimeout": 10000}]
         data = {"instanceServers": servers, "token": f"T{len(self.asked)}"}
         return 200, json.dumps({"code": "200000", "data": data}).encode()
@@ -100,9 +103,14 @@ async def n_trades(source: tickwire.Source, n: int) -> None:
             n -= (await consumer.get()).num_rows
 
 
-@pytest.mark.parametrize("n_refused", [0, 1])
-def test_each_connection_has_an_address_of_its_own(n_refused: int) -> None:
-    tokens = Tokens(n_refused)
+@pytest.mark.parametrize(
+    ("n_refused", "refusal"),
+    [(0, (503, b"")), (1, (503, b"not now")), (1, (200, b"<html>")), (1, (200, b'{"data":{}}'))],
+)
+def test_each_connection_has_an_address_of_its_own(
+    n_refused: int, refusal: tuple[int, bytes]
+) -> None:
+    tokens = Tokens(n_refused, refusal)
     plays = [[json.dumps(TRADE | {"id": str(number)}).encode()] for number in range(2)]
     with exchange(plays, json.dumps) as server, served(tokens) as rest_url:
         tokens.endpoint = f"{server.ws_url}/endpoint"
