@@ -8,6 +8,7 @@ from tickwire.decode import plan
 from tickwire.decode.plan import (
     Message,
     Scalar,
+    Test,
     absent,
     choice,
     constant,
@@ -36,15 +37,9 @@ OTHER: dict[Scalar, str | bool] = {"buy": "sell", "sell": "buy"}
 
 def _executed(into: str, **named: Any) -> plan.Rows:
     return rows(
-        at="params.data[]",
-        into=into,
-        symbol="instrument_name",
-        ts_event=ms("timestamp"),
-        price="price",
-        size="amount",
-        trade_id=text("trade_id"),
-        **named,
-    )
+        at="params.data[]", into=into, symbol="instrument_name", ts_event=ms("timestamp"),
+        price="price", size="amount", trade_id=text("trade_id"), **named,
+    )  # fmt: skip
 
 
 def _levels(channel: str, *, is_snapshot: bool, price: int, **ids: Any) -> list[plan.Rows]:
@@ -103,46 +98,45 @@ TICKERS = rows(
 
 def _candles(interval: str, length_ms: int) -> plan.Rows:
     return rows(
-        at="params.data",
-        into="candles",
-        symbol=part("$.params.channel", ".", 2),
-        interval=constant(interval),
-        ts_open=ms("tick"),
-        ts_close=ms("tick", later_ms=length_ms),
-        open="open",
-        high="high",
-        low="low",
-        close="close",
-        volume="volume",
-    )
+        at="params.data", into="candles", symbol=part("$.params.channel", ".", 2),
+        interval=constant(interval), ts_open=ms("tick"), ts_close=ms("tick", later_ms=length_ms),
+        open="open", high="high", low="low", close="close", volume="volume",
+    )  # fmt: skip
 
 
-def _notification(name: str, *conditions: Any, **more: Any) -> Message:
-    of_channel, others = conditions[0], conditions[1] if len(conditions) > 1 else {}
-    return message(name, when={"params.channel": of_channel} | others, **more)
+def _of(
+    name: str,
+    channel: Test,
+    given: list[plan.Rows],
+    *,
+    spliced: bool = False,
+    **data: Scalar | Test,
+) -> Message:
+    """Declare a notification, by its channel and by scalars of its data."""
+    when = {"params.channel": channel} | {f"params.data.{key}": each for key, each in data.items()}
+    return message(name, when=when, rows=given, spliced=spliced)
 
 
-_BOOK = prefix("book.")
+BOOK_SNAPSHOT = _levels("book", is_snapshot=True, price=1)
+BOOK_CHANGE = _levels(
+    "book", is_snapshot=False, price=1, venue_prev_seq="$.params.data.prev_change_id"
+)
 MESSAGES = (
-    _notification("change", _BOOK, {"params.data.type": "change"}, spliced=True, rows=_levels(
-        "book", is_snapshot=False, price=1, venue_prev_seq="$.params.data.prev_change_id")),
-    _notification("snapshot", _BOOK, {"params.data.type": "snapshot"}, spliced=True, rows=_levels(
-        "book", is_snapshot=True, price=1)),
+    _of("change", prefix("book."), BOOK_CHANGE, spliced=True, type="change"),
+    _of("snapshot", prefix("book."), BOOK_SNAPSHOT, spliced=True, type="snapshot"),
     *(
-        _notification(f"whole book of {n}", _BOOK, {"params.data.type": absent(), "params.channel":
-            suffix(f".none.{n}.100ms")}, rows=_levels(f"book:{n}", is_snapshot=True, price=0))
+        _of(f"whole book of {n}", suffix(f".none.{n}.100ms"),
+            _levels(f"book:{n}", is_snapshot=True, price=0), type=absent())
         for n in (1, 10, 20)
     ),
-    _notification("trades", prefix("trades."), rows=TRADES),
-    _notification("quote", prefix("quote."), rows=[QUOTES]),
-    _notification("ticker", prefix("ticker."), rows=[TICKERS]),
+    _of("trades", prefix("trades."), TRADES),
+    _of("quote", prefix("quote."), [QUOTES]),
+    _of("ticker", prefix("ticker."), [TICKERS]),
     *(
-        _notification(f"candle of {interval}", suffix(f".{resolution}"),
-                      {"params.data.tick": present()}, rows=[_candles(interval, length_ms)])
-        for interval, (resolution, length_ms) in INTERVALS.items()
+        _of(f"candle of {name}", suffix(f".{sent}"), [_candles(name, length_ms)], tick=present())
+        for name, (sent, length_ms) in INTERVALS.items()
     ),
-    message("test request", when={"method": "heartbeat", "params.type": "test_request"},
-            kind="ping"),
+    message("test request", when={"params.type": "test_request"}, kind="ping"),
     message("heartbeat", when={"method": "heartbeat"}, kind="ignore"),
     message("result", when={"result": present()}, kind="acknowledge"),
     message("error", when={"error": present()}, kind="error"),
