@@ -25,8 +25,8 @@ from typing import Any
 import duckdb
 import numpy as np
 
-import tickwire
 from tickwire.errors import TickwireError
+from tickwire.serve.client import connect  # before the clock begins
 
 MOST = 2.0
 HASH = "hash(seq, symbol, price, size, side, trade_id, epoch_ns(ts_recv))"
@@ -54,7 +54,7 @@ def ask(config: str, per_second: float, until_s: float, answers: Any) -> None:
         time.sleep(max(0.0, due_s - time.monotonic()))
         began_s = time.monotonic()
         try:
-            with tickwire.connect(config) as connection:
+            with connect(config) as connection:
                 [row] = connection.query(QUESTION).read_all().to_pylist()
                 found.append((row["n"], row["last"], row["sum"]))
         except TickwireError as error:
@@ -74,7 +74,7 @@ def one_run(
         simulator = subprocess.Popen(  # noqa: S603 - our own program
             [*program, "sim", "--venue", "hyperliquid", "--symbols", "BTC,ETH",
              "--rate", str(rate), "--port", "0"],
-            stdout=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         try:
             assert simulator.stdout is not None

@@ -196,6 +196,18 @@ def test_what_is_no_statement_or_too_much_of_one_is_refused(sql):
         CHECK.tables(sql, KNOWN)
 
 
+def test_what_has_passed_is_remembered_within_a_bound(monkeypatch):
+    monkeypatch.setattr(statements, "MAX_PASSED", 3)
+    check = StatementCheck()
+    for _ in range(2):
+        for n in range(5):
+            sql = f"SELECT {n} FROM trades"  # noqa: S608 - a number
+            assert check.tables(sql, KNOWN) == {"trades"}
+    assert len(check._passed) == 3
+    with pytest.raises(QueryRefused):
+        check.tables("SELECT 4 FROM trades", {"quotes"})  # other tables, another answer
+
+
 PIECES = [word for sql in (*ALLOWED, *REFUSED) for word in sql.split()]
 
 

@@ -100,6 +100,7 @@ class Snapshot:
         self._database = database
         self._check = check
         self._tables = {name.lower(): source for name, source in database.tables.items()}
+        self._others: set[str] = set()  # looked for where a statement names no table of the feed
         self.connection = database.connect()
         try:
             self._prepare(sql)
@@ -149,9 +150,14 @@ class Snapshot:
         if not self._database.is_locked:
             for statement in PREPARED:
                 self.connection.execute(statement)
-        self._others = {name.lower() for name in self._database.others(self.connection)}
-        self._others -= {*self._tables}
-        wanted = self.known if sql is None else self._check.tables(sql, self.known)
+        try:
+            wanted = self.known if sql is None else self._check.tables(sql, self.known)
+        except QueryRefused:
+            self._others = {name.lower() for name in self._database.others(self.connection)}
+            self._others -= {*self._tables}
+            if sql is None or not self._others:
+                raise
+            wanted = self._check.tables(sql, self.known)
         needed = set(self._tables) if COVERAGE in wanted else wanted & {*self._tables}
         sources = {name: self._tables[name] for name in sorted(needed)}
         fresh = {

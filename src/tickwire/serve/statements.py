@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,7 @@ from tickwire.errors import TickwireError
 
 MAX_SQL_BYTES = 16 << 10
 MAX_DEPTH = 200
+MAX_PASSED = 256  # statements that need not be taken apart again: who polls repeats them
 # What may stand behind FROM, as `json_serialize_sql` names it.
 TABLE_REFS = frozenset(
     {
@@ -68,6 +70,7 @@ class StatementCheck:
     def __init__(self, macros: Collection[str] = ()) -> None:
         self._macros = frozenset(macros)
         self._lock = threading.Lock()
+        self._passed: OrderedDict[tuple[str, frozenset[str]], frozenset[str]] = OrderedDict()
 
     @cached_property
     def _parser(self) -> duckdb.DuckDBPyConnection:
@@ -120,11 +123,15 @@ class StatementCheck:
         QueryRefused
             It may not run: one line that says why.
         """
+        key = sql, frozenset(known)
         with self._lock:
-            tree = self._parsed(sql)
-            found = _Found(self._functions | self._macros, known)
-            found.read(tree)
-        return found.tables
+            if key not in self._passed:
+                found = _Found(self._functions | self._macros, known)
+                found.read(self._parsed(sql))
+                self._passed[key] = frozenset(found.tables)
+                if len(self._passed) > MAX_PASSED:
+                    self._passed.popitem(last=False)
+            return set(self._passed[key])
 
     def _parsed(self, sql: str) -> Any:
         try:
