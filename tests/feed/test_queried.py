@@ -11,9 +11,13 @@ from benchmarks.query import QUESTION, checked
 from tests.feed.test_handler import until
 
 import tickwire
+from tickwire.feed.queried import _cursor
 from tickwire.serve.places import find, noted_outputs
+from tickwire.serve.queries import QueryError
 from tickwire.serve.query_server import query_socket
+from tickwire.serve.statements import QueryRefused
 from tickwire.sim import Simulator
+from tickwire.sinks.duckdb import DuckDBSettings
 
 N_CLIENTS = 4
 ENOUGH = 12  # answers of each client
@@ -97,3 +101,60 @@ def test_a_feed_notes_its_outputs_and_ends_its_queries(
         [row] = connection.query("SELECT count(*) AS n FROM trades").read_all().to_pylist()
         assert row["n"] > 0
     assert next(Path("data").rglob("*.parquet")).exists()
+
+
+def test_a_table_of_no_sink_is_what_the_ring_holds_and_a_closed_sink_is_an_error(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with Simulator(rate=500, symbols=("BTC",)) as sim:
+            source = tickwire.Source(
+                venue=sim.venue, channels=["trades", "quotes"], symbols=["BTC"], url=sim.ws_url
+            )
+            sinks = [
+                tickwire.DuckDBSink(path=tmp_path / "market.duckdb", tables=["trades"]),
+                tickwire.DuckDBSink(name="other", path=tmp_path / "other.duckdb", tables=["gaps"]),
+            ]
+            feed = tickwire.FeedHandler([source], sinks)
+            async with feed:
+                await until(lambda: int(feed.summary()["rows"]["quotes"]) > 20)
+                async with feed.duckdb() as cursor:
+                    sql = "SELECT count(*) AS n FROM quotes, (FROM trades LIMIT 1)"
+                    assert (await cursor.query(sql)).to_pylist()[0]["n"] > 20
+                    with pytest.raises(QueryRefused, match="gaps is in the file of sink other"):
+                        await cursor.query("FROM gaps")
+                with pytest.raises(QueryError, match="is not open; try again"):
+                    _cursor(DuckDBSettings(tmp_path / "closed.duckdb").make_sink("feed"))
+
+    asyncio.run(main())
+
+
+def test_notes_that_cannot_be_kept_stop_no_feed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with Simulator(rate=200, symbols=("BTC",)) as sim:
+            source = tickwire.Source(
+                venue=sim.venue, channels=["trades"], symbols=["BTC"], url=sim.ws_url
+            )
+            folder = tmp_path / ".tickwire"
+            noted_outputs(folder, "main").mkdir(parents=True)
+            async with tickwire.FeedHandler([source], state_dir=str(folder)) as feed:
+                await until(lambda: int(feed.summary()["rows"]["trades"]) > 0)
+                assert query_socket(folder, "main").exists()
+
+    asyncio.run(main())
+
+
+def test_a_configuration_whose_secrets_are_not_set_here_names_its_feed(tmp_path: Path) -> None:
+    path = tmp_path / "feed.toml"
+    fine = '[[source]]\nvenue = "binance"\nchannels = ["trades"]\nsymbols = ["B"]\n'
+    text = fine + (
+        '[[source]]\nvenue = "binance"\nchannels = ["trades"]\nsymbols = ["A"]\n'
+        'headers = { key = "{env:NO_SUCH_SECRET}" }\n[[sink]]\ntype = "parquet"\npath = "data"\n'
+    )
+    path.write_text(text)
+    assert [output.type for output in find(str(path)).outputs] == ["parquet"]
+    path.write_text("[feed]\nnothing = 1\n")
+    with pytest.raises(tickwire.errors.ConfigError):
+        find(str(path))

@@ -31,7 +31,7 @@ from tickwire.serve.pool import ReadPool
 from tickwire.serve.queries import Limits, Queries, QueryError
 from tickwire.serve.query_server import QueryServer, query_socket
 from tickwire.serve.snapshot import Database, TableSource, isolated
-from tickwire.serve.statements import StatementCheck
+from tickwire.serve.statements import QueryRefused, StatementCheck
 from tickwire.sinks import Sink
 from tickwire.sinks.duckdb import DuckDBSink
 from tickwire.sinks.files import path_segment
@@ -47,11 +47,16 @@ def database_of(feed: RunningFeed) -> Database:
         key=lambda sink: KINDS.index(sink.settings.type),
     )
     main = next((sink for sink in sinks if isinstance(sink, DuckDBSink)), None)
-    sinks = [sink for sink in sinks if sink is main or not isinstance(sink, DuckDBSink)]
-    tables = {
-        name: _table_source(feed, name, next((s for s in sinks if name in s.tables), None))
-        for name in feed.pipeline.rings
-    }
+    others = [sink for sink in sinks if sink is not main and isinstance(sink, DuckDBSink)]
+    sinks = [sink for sink in sinks if sink not in others]
+    tables = {}
+    for name in feed.pipeline.rings:
+        home = next((sink for sink in sinks if name in sink.tables), None)
+        elsewhere = next((sink for sink in others if name in sink.tables), None)
+        if home is None and elsewhere is not None:
+            tables[name] = TableSource(partial(_in_other_file, name, elsewhere.name))
+        else:
+            tables[name] = _table_source(feed, name, home)
     if main is None:
         folders = [sink.settings.target for sink in sinks]
         return Database(_Isolated(folders).cursor, tables, is_locked=True)
@@ -69,6 +74,11 @@ def _table_source(feed: RunningFeed, table: str, sink: Sink | None) -> TableSour
         "ipc": partial(in_streams, folder=folder),
     }
     return TableSource(committed[sink.settings.type], fresh)
+
+
+def _in_other_file(table: str, sink: str, connection: duckdb.DuckDBPyConnection) -> str:
+    """Refuse a table: a query sees one DuckDB file, and its rows are in another one."""
+    raise QueryRefused(f"table {table} is in the file of sink {sink}: queries see the first one's")
 
 
 def _others(connection: duckdb.DuckDBPyConnection) -> set[str]:
