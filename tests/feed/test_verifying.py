@@ -15,6 +15,7 @@ from tests.feed.test_handler import until
 from tests.feed.test_kept_books import Full, Taking, changes_of
 from tests.feed.test_replaying import begun
 from tests.reference.captures import capture_path
+from tests.sim.alike import one_of_each
 from tests.venues import chained
 from tests.venues.chained import serving
 
@@ -53,7 +54,7 @@ def quick(name: str) -> Venue:
     return replace(venue, oracle=lasting(seconds=0.4, quotes=5))
 
 
-@pytest.mark.parametrize("name", list(SYMBOLS))
+@pytest.mark.parametrize("name", one_of_each(SYMBOLS, ["bitget", "gate", "kraken-futures"]))
 def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, name: str) -> None:
     """As a change would that is altered with its chain intact; another symbol's rows go on."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import websockets
+from tests.sim.alike import one_of_each
 
 from tickwire.config import Source
 from tickwire.errors import ConfigError
@@ -57,7 +58,7 @@ FEEDS = {
 }
 
 
-@pytest.mark.parametrize("venue", FEEDS)
+@pytest.mark.parametrize("venue", one_of_each(FEEDS))
 async def test_a_feed_has_every_row_that_was_sent(venue: str) -> None:
     channels, symbols = FEEDS[venue]
     async with Simulator(venue, rate=0, limit=3000) as sim:

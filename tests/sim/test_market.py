@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from tests.sim.alike import one_of_each
 
 from tickwire.sim.candles import INTERVALS, Candles, bounds_ms
 from tickwire.sim.instruments import DEFAULT_SYMBOLS, VENUES, instrument
@@ -23,7 +24,7 @@ def described(event):
     return event.symbol.name, trades, changes
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", one_of_each(VENUES))
 def test_a_seed_decides_everything(venue):
     first, same, other = market(venue, 3), market(venue, 3), market(venue, 4)
     events = [described(first.step()) for _ in range(500)]
@@ -31,7 +32,7 @@ def test_a_seed_decides_everything(venue):
     assert events != [described(other.step()) for _ in range(500)]
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", one_of_each(VENUES))
 def test_books_stay_sound_and_every_change_is_told(venue):
     made = market(venue)
     shadow = {
@@ -105,7 +106,7 @@ def test_numbers_look_like_the_venues(venue, symbol, price, size):
     assert described.size_text(0).strip("0.") == ""
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", one_of_each(VENUES))
 def test_any_symbol_has_a_market_and_the_same_one_everywhere(venue):
     for name in ("X", "kPEPE", "xyz:NVDA", "@107", "PURR/USDC", "1000SHIBUSDT"):
         made = Market(venue, [name])

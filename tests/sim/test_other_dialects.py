@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,9 +22,14 @@ SYMBOLS = {
 }  # fmt: skip
 
 
+@cache
+def _kinds_of(name: str) -> Callable[[bytes], Any]:
+    return kinds_of(load(name))
+
+
 def meant(venue: Venue, replies: list[Any]) -> list[Reply]:
     """Read answers as a session does."""
-    kind_of = kinds_of(venue)
+    kind_of = _kinds_of(venue.name)
     found = []
     for reply in replies:
         payload = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.sim.alike import ALIKE, one_of_each
 from tests.venues.strikes import CASES, KINDS, Case, Sent, SlowBook, Striker, striking
 
 import tickwire
@@ -29,6 +30,7 @@ from tickwire.feed import changes, followed, housekeeping
 SECOND = 1_000_000_000
 LATE = 2  # by how many messages a swap makes one
 MOST_S = 10  # for a repair, on a machine that does other things, too
+SLOW = (*ALIKE, "deribit", "bitget", "kraken-futures")  # chains that others have as well
 ROWS = ("symbol", "conn", "is_snapshot", "side", "price", "size", "last", "ts_recv")
 
 
@@ -300,7 +302,9 @@ async def scene(case: Case, n_strikes: int, rate: float) -> None:
             assert np.array_equal(levels["size"], [size for _, size in wanted]), symbol
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", one_of_each(CASES, {*ALIKE, "deribit", "bitget", "kraken-futures"})
+)
 def test_what_happens_to_messages_is_in_gaps(name: str) -> None:
     asyncio.run(scene(CASES[name], 20, 1000))
 
