@@ -37,6 +37,12 @@ def run(
             "than 99 % was decoded.",
         ),
     ] = False,
+    adopt: Annotated[
+        bool,
+        typer.Option(
+            "--adopt", help="Go on behind the rows of another feed, where sinks hold such."
+        ),
+    ] = False,
     debug: Annotated[
         bool,
         typer.Option(
@@ -55,7 +61,7 @@ def run(
     from tickwire.cli.report import closing_report
     from tickwire.feed import FeedHandler
 
-    feed = FeedHandler.from_toml(config)
+    feed = FeedHandler.from_toml(config, adopt=adopt)
 
     async def work() -> list[str]:
         await feed.run(duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle)

@@ -10,8 +10,9 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tickwire.feed.cuts import Cut, declare_cuts, find_cuts, noted_of
 from tickwire.feed.delivered import Delivered
 from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import Pipeline
@@ -22,6 +23,7 @@ from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
 from tickwire.ledger.streams import merged
 from tickwire.sinks import Sink
+from tickwire.store import Spill
 
 
 class Committed:
@@ -56,7 +58,12 @@ class Committed:
         self._sinks = sinks
         self._sources = sources
         self._rings = rings
+        self._cuts: list[Cut] = []
         self._declared: set[str] = set()  # sinks whose losses are gaps
+
+    def find_cuts(self, spills: Mapping[str, Spill]) -> None:
+        """Find what outputs have lost since the last run; in a thread, before the sinks start."""
+        self._cuts = find_cuts(self._positions.load_sinks(), self._sinks, spills)
 
     def start(self) -> None:
         """Let each source's gaps begin where the last run ended, and write that one's last ones."""
@@ -75,6 +82,7 @@ class Committed:
                     positions[name] = last
                 elif known.gap_id is None and known.recv_ns < last.recv_ns:
                     positions[name] = last._replace(ids=known.ids)
+        declare_cuts(self._cuts, self._pipeline.ledger, positions)
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
@@ -90,7 +98,8 @@ class Committed:
             merged(source.gaps for source in self._sources),
         )
         self._positions.commit(
-            self._safe_rows(sink for sink in self._sinks if sink.name not in self._declared)
+            self._safe_rows(sink for sink in self._sinks if sink.name not in self._declared),
+            noted_of(self._sinks),
         )
 
     def declare_losses(self, sinks: Iterable[Sink]) -> None:

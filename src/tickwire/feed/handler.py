@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack
@@ -28,6 +28,7 @@ from tickwire.feed.consumers import FeedConsumers
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
 from tickwire.feed.following import Following
 from tickwire.feed.limits import RunLimits, until_end
+from tickwire.feed.opening import SinkAheadError
 from tickwire.feed.pipeline import GAP_ID, ring_rows
 from tickwire.feed.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
@@ -62,6 +63,8 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         How bad errors are, before those of the configuration and the feed's own table.
     replays
         Built for a capture: no connections, no state, full rings always wait.
+    adopt
+        Sinks may hold rows of another feed: this one goes on behind them.
     **feed
         The keys of `[feed]`, as `tickwire.Feed` has them; without a `state_dir` no state is kept on
         disk.
@@ -85,6 +88,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         alerts: Sequence[AlertSettings] = (),
         severities: Sequence[SeveritySettings] = (),
         replays: bool = False,
+        adopt: bool = False,
         **feed: Unpack[FeedKeys],
     ) -> None:
         self.config = config_of(
@@ -94,6 +98,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             self.config = without_state(self.config)
         self.plan = plan_feed(self.config)
         self._replays = replays
+        self._adopts = adopt
         self._feed = None
         self.coordinator = Coordinator(parts_of(self.plan, replays=replays))
         self._following = Following()
@@ -107,15 +112,22 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         self._failures: set[str] = set()  # told
 
     @classmethod
-    def from_toml(cls, path: str | Path) -> FeedHandler:
+    def from_toml(cls, path: str | Path, *, adopt: bool = False) -> FeedHandler:
         """Build the feed of a configuration file.
+
+        Parameters
+        ----------
+        path
+            The file.
+        adopt
+            As for `FeedHandler`.
 
         Raises
         ------
         ConfigError
             With one line per mistake.
         """
-        return cls(load_whole(path))
+        return cls(load_whole(path), adopt=adopt)
 
     async def __aenter__(self) -> FeedHandler:
         await self.start()
@@ -152,31 +164,11 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
     async def _start(self, max_messages: int) -> None:
         if self._feed is not None:
             raise RuntimeError("a feed is started once")
-        settings = self.plan.config.feed
-        rings = None
-        if settings.ring_dir is not None:
-            tables = {
-                name: (table, ring_rows(settings, name)) for name, table in self.plan.tables.items()
-            }
-            rings = RingStore(Path(settings.ring_dir), settings.name, tables)
-        state, first = await open_state(
-            None if settings.state_dir is None else Path(settings.state_dir),
-            settings.name,
-            [*self.plan.tables, GAP_ID],
-            rings,
-        )
-        feed = RunningFeed(
-            self.plan,
-            replays=self._replays,
-            max_messages=max_messages,
-            on_failure=self._on_failure,
-            coordinator=self.coordinator,
-            on_emergency=self.declare_emergency,
-            state=state,
-            first=first,
-            rings=rings,
-        )
-        await feed.open()
+        try:
+            feed = await self._opened(max_messages, {})
+        except SinkAheadError as ahead:
+            _log.warning("the feed's numbers go on behind those of its sinks", **ahead.numbers)
+            feed = await self._opened(max_messages, ahead.numbers)
         self._feed = feed
         await self._feed.tasks.start()
         self._emergency.start(self._feed)
@@ -197,6 +189,37 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             except BaseException:
                 await self._stop()
                 raise
+
+    async def _opened(self, max_messages: int, least: Mapping[str, int]) -> RunningFeed:
+        """Open the state, the rings and the sinks; no number below `least` is used."""
+        settings = self.plan.config.feed
+        rings = None
+        if settings.ring_dir is not None:
+            tables = {
+                name: (table, ring_rows(settings, name)) for name, table in self.plan.tables.items()
+            }
+            rings = RingStore(Path(settings.ring_dir), settings.name, tables)
+        state, first = await open_state(
+            None if settings.state_dir is None else Path(settings.state_dir),
+            settings.name,
+            [*self.plan.tables, GAP_ID],
+            rings,
+            least,
+        )
+        feed = RunningFeed(
+            self.plan,
+            replays=self._replays,
+            max_messages=max_messages,
+            on_failure=self._on_failure,
+            coordinator=self.coordinator,
+            on_emergency=self.declare_emergency,
+            state=state,
+            first=first,
+            rings=rings,
+            adopts=self._adopts,
+        )
+        await feed.open()
+        return feed
 
     async def ready(self) -> None:
         """Wait until every source is subscribed and every sink open.

@@ -12,7 +12,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from functools import partial
 
@@ -32,20 +32,47 @@ STOP_S = 2.0  # for what was opened in vain
 _log = get_logger("tickwire.feed")
 
 
+class SinkAheadError(SinkError):
+    """Sinks hold numbers that the feed's state knows nothing of.
+
+    Parameters
+    ----------
+    numbers
+        The lowest that are free, by name.
+    """
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        super().__init__(f"sinks are ahead of the feed's state: {dict(numbers)}")
+        self.numbers = dict(numbers)
+
+
 async def open_sinks(
-    feed: Feed, sinks: Sequence[Sink], rings: RingStore | None = None
+    feed: Feed,
+    sinks: Sequence[Sink],
+    rings: RingStore | None = None,
+    first: Mapping[str, int] | None = None,
 ) -> dict[str, Spill]:
     """Open the outputs and the spills of sinks that are prepared; gives the spills by sink.
 
     What the last run's rings have left goes into the spills.
 
+    Parameters
+    ----------
+    feed, sinks, rings
+        The feed's.
+    first
+        Numbers that the feed begins with, by table and other name; what sinks hold is below.
+
     Raises
     ------
+    SinkAheadError
+        It is not.
     SinkError
         An output cannot be written, or a spill does not answer.
     SegmentError
         A spill cannot be used.
     """
+    spills: dict[str, Spill] = {}
     for sink in sinks:
         sink.begin_open()
     try:
@@ -63,11 +90,17 @@ async def open_sinks(
                 path=sink.settings.target,
                 seconds=OPEN_S,
             )
-        spills = {sink.name: await _open_spill(feed, sink, rings) for sink in sinks}
+        for sink in sinks:
+            spills[sink.name] = await _open_spill(feed, sink, rings)
+        ahead = _numbers_ahead(sinks, spills, first or {})
+        if ahead:
+            raise SinkAheadError(ahead)
         if rings is not None:
             await in_thread(rings.discard)
     except BaseException:
         await asyncio.shield(_discard(sinks))
+        for spill in spills.values():
+            spill.close()
         raise
     await in_thread(partial(warn_of_unclaimed, feed, list(sinks)))
     return spills
@@ -81,6 +114,21 @@ async def _wait(opened: dict[str, Future[None]]) -> None:
         names = ", ".join(name for name, each in opened.items() if each in late)
         _log.warning("waiting for sinks to open", sinks=names, seconds=first_s)
         await in_thread(partial(wait, late, OPEN_S - first_s, FIRST_EXCEPTION))
+
+
+def _numbers_ahead(
+    sinks: Iterable[Sink], spills: Mapping[str, Spill], first: Mapping[str, int]
+) -> dict[str, int]:
+    """Give the lowest free numbers where sinks, or their spills, hold any that are not below."""
+    found: dict[str, int] = {}
+    for sink in sinks:
+        held = {} if sink.opened.cancelled() else dict(sink.held.next_numbers)
+        for table in sink.tables:
+            held[table] = max(held.get(table, 0), spills[sink.name].last_seq(table) + 1)
+        for name, number in held.items():
+            if number > first.get(name, number):
+                found[name] = max(number, found.get(name, 0))
+    return found
 
 
 async def _open_spill(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:

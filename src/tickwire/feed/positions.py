@@ -65,8 +65,24 @@ class Positions:
         self.failures = Failures()
         self._writing: asyncio.Future[None] | None = None
         self._gaps: list[Gap] = []
+        self._sinks: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._lock = threading.Lock()  # of the file
         self._has_ended = False
+
+    def load_sinks(self) -> dict[str, tuple[str, dict[str, int]]]:
+        """Give up to where each sink had committed: its target, and the last seq by table."""
+        if self._path is None:
+            return {}
+        try:
+            stored = json.loads(self._path.read_bytes()).get("sinks", {})
+            found = {
+                str(name): (str(target), {str(table): int(last) for table, last in seqs.items()})
+                for name, (target, seqs) in stored.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            return {}  # `load` says so
+        self._sinks = dict(found)
+        return found
 
     def load(self) -> dict[StreamName, Position]:
         """Give what the last run has left; nothing where that cannot be read, which is logged."""
@@ -132,8 +148,21 @@ class Positions:
             self._snapshots = deque(list(self._snapshots)[::2])
         self._snapshots.append((dict(published), dict(streams)))
 
-    def commit(self, committed: Mapping[str, int]) -> None:
-        """Note how many rows of each table every sink has committed, and write what is new."""
+    def commit(
+        self,
+        committed: Mapping[str, int],
+        sinks: Mapping[str, tuple[str, Mapping[str, int]]] | None = None,
+    ) -> None:
+        """Note how many rows of each table every sink has committed, and write what is new.
+
+        Parameters
+        ----------
+        committed
+            By table.
+        sinks
+            Up to where each sink has; as `load_sinks` gives it.
+        """
+        self._sinks = dict(sinks or {})
         if self._path is None or not self._snapshots:
             return
         newest = self._snapshots[-1][1]
@@ -192,7 +221,8 @@ class Positions:
             ids = [position.ids] if has_ids and position.ids else []
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
         gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in self._gaps]
-        return json.dumps({"version": _VERSION, "streams": streams, "gaps": gaps})
+        stored = {"version": _VERSION, "streams": streams, "gaps": gaps, "sinks": self._sinks}
+        return json.dumps(stored)
 
     def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
         if self._path is None:

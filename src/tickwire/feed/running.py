@@ -26,7 +26,7 @@ from tickwire.feed.delivered import Delivered
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
 from tickwire.feed.listings import Listings
 from tickwire.feed.loops import callback_errors
-from tickwire.feed.opening import open_sinks
+from tickwire.feed.opening import SinkAheadError, open_sinks
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.planning import FeedPlan
 from tickwire.feed.positions import Positions
@@ -41,7 +41,7 @@ from tickwire.feed.symbols import check_symbols
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.sinks import Sink
+from tickwire.sinks import CONN, Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import LISTED
@@ -78,6 +78,8 @@ class RunningFeed:
         Where numbers are reserved, which is closed with the feed; and each table's first number.
     rings
         Where the rings lie in files; None: in memory of the process.
+    adopts
+        Sinks may hold rows of whatever feed.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class RunningFeed:
         state: State,
         first: dict[str, int],
         rings: RingStore | None = None,
+        adopts: bool = False,
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -107,6 +110,9 @@ class RunningFeed:
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = state
+        self._first = {**first, CONN: state.conn}
+        self._adopts = adopts
+        self._replays = replays
         self._rings = rings
         positions = Positions(None if replays else folder, feed.name)
         try:
@@ -128,7 +134,6 @@ class RunningFeed:
         except BaseException:
             self._state.close()
             raise
-        self._replays = replays
         self._delivered = Delivered(self.pipeline.sources, self.pipeline.dictionaries.symbol)
         self._committed = Committed(
             positions, self.pipeline, self.sinks, self.sources, rings, self._delivered
@@ -161,12 +166,20 @@ class RunningFeed:
         try:
             if self._rings is not None and not any("trades" in sink.tables for sink in self.sinks):
                 await in_thread(partial(self._delivered.note_rings, self._rings))
-            self._spills = await open_sinks(self.plan.config.feed, self.sinks, self._rings)
+            first = {} if self._replays else self._first
+            self._spills = await open_sinks(self.plan.config.feed, self.sinks, self._rings, first)
+            await in_thread(self._adopt)
             if not self._replays:
+                await in_thread(partial(self._committed.find_cuts, self._spills))
                 await self._delivered.read(self.sinks, self._spills)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, SinkAheadError):
+                await in_thread(self._adopt)
             self._state.close()
             raise
+
+    def _adopt(self) -> None:
+        self._state.adopt(sink.adopted for sink in self.sinks)
 
     def start(self, *, connects: bool = True) -> None:
         """Let the sinks write and the sessions connect; where not `connects`, the sinks alone."""
@@ -353,6 +366,7 @@ class RunningFeed:
             settings = plan.settings.model_copy(update={"tables": plan.tables})
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.failures = self.failures
+            sink.identity = self._state.identity(adopts=self._adopts)
             sink.sources = [described(source.settings) for source in self.plan.sources]
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)

@@ -1,4 +1,4 @@
-"""What a feed remembers over restarts: sequence numbers per table, and the connection counter.
+"""What a feed remembers over restarts: its id, numbers per table, and the connection counter.
 
 Rules of this file
 ------------------
@@ -18,8 +18,9 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -29,6 +30,8 @@ from tickwire.config import Context
 from tickwire.errors import TickwireError
 from tickwire.feed.ring_store import RingStore
 from tickwire.logs import get_logger
+from tickwire.sinks import CONN, Identity
+from tickwire.sinks.files import sync_folder
 from tickwire.supervise import Backoff, Failures, in_thread
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
@@ -73,6 +76,8 @@ class State:
         self._conn_reserved = 0
         self._path: Path | None = None
         self._lock = -1
+        self._id, self._is_new = "", False
+        self._adopted: list[str] = []
         self.rings = ""
         self.n_failures = 0
         self.in_background = False
@@ -87,9 +92,35 @@ class State:
             self._lock = _locked(folder, folder / f"{file_name}.lock", name)
             try:
                 self._read(self._path)
+                self._id = self._id or secrets.token_hex(8)
             except BaseException:
                 os.close(self._lock)
                 raise
+
+    def identity(self, *, adopts: bool = False) -> Identity | None:
+        """Give who the feed is; None where its state is not kept.
+
+        Parameters
+        ----------
+        adopts
+            As in `Identity`.
+        """
+        if self._path is None:
+            return None
+        return Identity(self._id, frozenset((self._id, *self._adopted)), self._is_new, adopts)
+
+    def adopt(self, ids: Iterable[str]) -> None:
+        """Note ids behind whose rows the feed goes on from now on.
+
+        Raises
+        ------
+        TickwireError
+            The state cannot be written.
+        """
+        fresh = [each for each in dict.fromkeys(ids) if each and each not in self._adopted]
+        if fresh:
+            self._adopted += fresh
+            self._write(self._reserved, self._conn_reserved)
 
     def __enter__(self) -> State:
         return self
@@ -128,7 +159,9 @@ class State:
         """
         self._next.update(known or {})
         for table, number in (least or {}).items():
-            self._next[table] = max(number, self._next.get(table, 0))
+            if table != CONN:
+                self._next[table] = max(number, self._next.get(table, 0))
+        self._conn = max(self._conn, (least or {}).get(CONN, 0))
         first = {table: self._next.setdefault(table, 0) for table in tables}
         if prepare is not None:
             prepare(first)
@@ -173,6 +206,11 @@ class State:
 
     def _is_used_up(self, numbers: Mapping[str, int]) -> bool:
         return any(self._reserved.get(table, 0) <= number for table, number in numbers.items())
+
+    @property
+    def conn(self) -> int:
+        """The number of the next connection."""
+        return self._conn
 
     def next_conn(self) -> int:
         """Give a connection its number.
@@ -248,6 +286,7 @@ class State:
         try:
             stored = json.loads(path.read_bytes())
         except FileNotFoundError:
+            self._is_new = True
             return
         except (OSError, ValueError, RecursionError) as error:
             raise TickwireError(f"{path}: the feed's state cannot be read: {error}") from None
@@ -257,6 +296,8 @@ class State:
             self._next = {str(table): int(number) for table, number in stored["seq"].items()}
             self._conn = int(stored["conn"])
             self.rings = str(stored.get("rings", ""))
+            self._id = str(stored.get("id", ""))
+            self._adopted = [str(each) for each in stored.get("adopted", ())]
             if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
                 raise ValueError("a number that no feed has written")
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -267,7 +308,14 @@ class State:
     def _write(self, reserved: Mapping[str, int], conn: int) -> None:
         if self._path is None:
             return
-        stored = {"version": _VERSION, "seq": dict(reserved), "conn": conn, "rings": self.rings}
+        stored = {
+            "version": _VERSION,
+            "id": self._id,
+            "adopted": self._adopted,
+            "seq": dict(reserved),
+            "conn": conn,
+            "rings": self.rings,
+        }
         text = json.dumps(stored, indent=1)
         fresh = self._path.with_name(self._path.name + ".new")
         try:
@@ -276,6 +324,7 @@ class State:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._path)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise TickwireError(
                 f"{self._path}: the feed's state cannot be written: {error.strerror}"
@@ -283,7 +332,11 @@ class State:
 
 
 async def open_state(
-    folder: Path | None, name: str, tables: list[str], rings: RingStore | None = None
+    folder: Path | None,
+    name: str,
+    tables: list[str],
+    rings: RingStore | None = None,
+    least: Mapping[str, int] | None = None,
 ) -> tuple[State, dict[str, int]]:
     """Open the state in a thread, as its disk may hang, and give each table's first number.
 
@@ -295,6 +348,8 @@ async def open_state(
         All that need a number.
     rings
         Where rings lie in files: read and made in the same thread, once the lock is held.
+    least
+        Numbers below are in what sinks hold.
 
     Raises
     ------
@@ -310,11 +365,14 @@ async def open_state(
         state = State(folder, name)
         try:
             if rings is None:
-                first = state.open_tables(tables)
+                first = state.open_tables(tables, least=least)
             else:
                 rings.read(state.rings)
+                lowest = dict(least or {})
+                for table, number in rings.least_seqs.items():
+                    lowest[table] = max(number, lowest.get(table, 0))
                 first = state.open_tables(
-                    tables, rings.next_seqs, rings.files.name, rings.least_seqs, rings.make
+                    tables, rings.next_seqs, rings.files.name, lowest, rings.make
                 )
         except BaseException:
             state.close()

@@ -430,6 +430,14 @@ METRICS = (
         sparse=True,
     ),
     counter(
+        "sink_files_set_aside",
+        "Damaged files of a sink that are kept under another name.",
+        ("sink",),
+        "sink_files_set_aside",
+        by=("sink",),
+        sparse=True,
+    ),
+    counter(
         "sink_spilled_rows",
         "Rows that waited in the spill for a sink that failed or did not keep up.",
         ("sink",),

@@ -7,6 +7,7 @@ Words: sink, flush, commit, checkpoint, rotate. Its C part: nowhere.
 
 from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb import DuckDBSettings, DuckDBSink
+from tickwire.sinks.identity import CONN, Held, Identity
 from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.ipc import IpcSettings, IpcSink
 from tickwire.sinks.parquet import ParquetSettings, ParquetSink
@@ -14,9 +15,12 @@ from tickwire.sinks.raw import RawSettings, RawSink
 from tickwire.sinks.stalls import Stalls
 
 __all__ = [
+    "CONN",
     "BatchSource",
     "DuckDBSettings",
     "DuckDBSink",
+    "Held",
+    "Identity",
     "IpcSettings",
     "IpcSink",
     "ParquetSettings",

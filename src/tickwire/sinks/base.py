@@ -26,6 +26,7 @@ from tickwire.errors import SinkError, TickwireError
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
+from tickwire.sinks.identity import FEED_KEY, ID_KEY, Held, Identity, claim
 from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.spiller import Spiller
 from tickwire.sinks.stalls import Stalls
@@ -61,6 +62,10 @@ class Sink(Worker):
         From the read that brought a row to its commit, in ns.
     stalls
         Times at which maintenance kept it from taking rows.
+    identity
+        Who the feed is; None: it keeps no state, and goes on behind whatever is there.
+    held, adopted
+        What the output held when it was opened first, and the id that was adopted then.
     failed
         After the stop: what it has not got, and why.
     is_hung
@@ -82,6 +87,10 @@ class Sink(Worker):
         self.origin: dict[str, str] = {}
         self.sources: list[dict[str, Any]] = []
         self.stalls = Stalls(self.metrics)
+        self.identity: Identity | None = None
+        self.held = Held()
+        self.adopted = ""
+        self._is_claimed = False
         self.failed: SinkError | None = None
         self.is_hung = False
         self._thread: threading.Thread | None = None
@@ -128,9 +137,11 @@ class Sink(Worker):
         self._intake.open(self.tables)
         self.origin = {
             "tickwire.version": __version__,
-            "tickwire.feed": self.feed,
+            FEED_KEY: self.feed,
             "tickwire.venues": ",".join(dict.fromkeys(venues)),
         }
+        if self.identity is not None:
+            self.origin[ID_KEY] = self.identity.feed_id
 
     def begin_open(self) -> None:
         """Let the worker open the output: `opened` is settled by that.
@@ -275,6 +286,11 @@ class Sink(Worker):
         return {table: counter.value for table, counter in self._n_committed.items()}
 
     @property
+    def last_committed(self) -> dict[str, int]:
+        """The last seq of each table that readers can see; of outputs that hold no rows back."""
+        return {} if self.holds_rows else dict(self._positions)
+
+    @property
     def rows_safe(self) -> dict[str, int]:
         """Rows of this run that outlive the process: committed, or in a spill on disk."""
         return (
@@ -377,6 +393,31 @@ class Sink(Worker):
             Of each, at most.
         """
         return None
+
+    def _claim(self) -> None:
+        """Make sure, at the first opening, that the feed may go on behind what the output holds.
+
+        Raises
+        ------
+        SinkError
+            It has rows of another feed.
+        """
+        if self._is_claimed:
+            return
+        held = self._read_held()
+        if self.identity is None:
+            if held.feed_id:
+                self.origin[ID_KEY] = held.feed_id
+        else:
+            self.adopted = claim(
+                held, self.identity, feed=self.feed, sink=self.name, target=self.settings.target
+            )
+        self.held = held
+        self._is_claimed = True
+
+    def _read_held(self) -> Held:
+        """Find out what the output holds; called by the worker."""
+        return Held()
 
     def _record_latency(self, tables: Iterable[str]) -> None:
         for table in tables:

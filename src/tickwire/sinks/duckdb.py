@@ -41,13 +41,17 @@ from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb_file import (
     UTC,
     check_version,
+    comments_of,
     cover,
     explain,
     newer_version,
+    origin_of,
     prepare,
     quote_identifier,
     quote_literal,
 )
+from tickwire.sinks.duckdb_log import settle_log
+from tickwire.sinks.identity import Held, counted_in
 from tickwire.sinks.retry import DiskFullError, is_full
 
 MIB = 1 << 20
@@ -159,6 +163,7 @@ class DuckDBSink(Sink):
         super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
         self._failed_checkpoints = self.metrics.counter("sink_failed_checkpoints")
+        self._set_aside = self.metrics.counter("sink_files_set_aside")
         self._memory = self.metrics.gauge("duckdb_memory_bytes")
         self._memory_retries = self.metrics.counter("sink_memory_retries")
         self._memory_due_s = 0.0
@@ -201,6 +206,12 @@ class DuckDBSink(Sink):
             return cursor
 
     def _open(self) -> None:
+        if not self._is_claimed:
+            try:
+                if settle_log(self._path, self.name, self._memory_mb()):
+                    self._set_aside.add()
+            except OSError as error:
+                raise SinkError(f"sink {self.name}: {self._log_path}: {error.strerror}") from error
         try:
             self._database = duckdb.connect(
                 os.fspath(self._path),
@@ -230,6 +241,7 @@ class DuckDBSink(Sink):
             # two: many times as long, with all of their rows in memory, and holes in the file.
             self._writer.execute("SET max_vacuum_tasks = 0")
             self._set_threads(1)
+            self._claim()
             self._writer.begin()
             for table in self.tables.values():
                 prepare(self._writer, table, self.origin)
@@ -246,6 +258,22 @@ class DuckDBSink(Sink):
         except SinkError as error:
             self._close()
             raise SinkError(f"sink {self.name}: {self._path}: {error}") from error
+
+    def _read_held(self) -> Held:
+        comments = comments_of(self._writer)
+        held = Held(is_complete=True)
+        for table in self.tables:
+            if table.lower() not in comments:
+                continue
+            if not held.feed_id:
+                held.feed_id, held.feed = origin_of(comments[table.lower()])
+            for column, name in counted_in(table).items():
+                with suppress(duckdb.BinderException):  # `prepare` says what is wrong with it
+                    ((greatest,),) = self._writer.execute(
+                        f"SELECT max({column}) FROM main.{quote_identifier(table)}"  # noqa: S608
+                    ).fetchall()
+                    held.note(name, greatest)
+        return held
 
     def _memory_mb(self) -> int:
         """Give how much memory DuckDB may use: as configured, but not most of the machine's.

@@ -26,6 +26,12 @@ from tickwire.schema import TABLES, Table
 # The oldest DuckDB that can open a file, also in `duckdb_databases().tags`, there as `v1.4.0+`.
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+# A table's comment, as `_comment` writes it.
+ORIGIN = re.compile(
+    r"tickwire\.version=[^,]*, tickwire\.feed=(?P<feed>.*), tickwire\.venues=.*, "
+    r"tickwire\.feed_id=(?P<id>\w+)",
+    re.DOTALL,
+)
 VIEW = "coverage"
 VIEW_COMMENT = "by tickwire: how much of the time each stream is complete, missing, unverifiable"
 # A macro of that name that the user has made stays.
@@ -159,6 +165,21 @@ def _comment(
     ).fetchone()
     if row != (text,):
         connection.execute(f"COMMENT ON TABLE {name} IS {quote_literal(text)}")
+
+
+def comments_of(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Give the comment of each table of a file, by its name in lower case."""
+    rows = connection.execute(
+        "SELECT lower(table_name), coalesce(comment, '') FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND schema_name = 'main'"
+    ).fetchall()
+    return dict(rows)
+
+
+def origin_of(comment: str) -> tuple[str, str]:
+    """Give the id and the name of the feed that a table's comment names; empty: it names none."""
+    found = ORIGIN.fullmatch(comment)
+    return (found["id"], found["feed"]) if found else ("", "")
 
 
 def cover(connection: duckdb.DuckDBPyConnection, consumer: str) -> None:

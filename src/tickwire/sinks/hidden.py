@@ -20,9 +20,10 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,12 +31,14 @@ import pyarrow.parquet as pq
 from tickwire.errors import SinkError
 from tickwire.logs import get_logger
 from tickwire.sinks.files import path_segment, sync_folder
+from tickwire.sinks.identity import OutputLock
 
 UNFINISHED = ".tmp"
 # What a leftover is called that cannot be published.
 UNREADABLE = ".unreadable"
 UNPLACED = ".unplaced"
 MAGIC = b"PAR1"
+_Taken = TypeVar("_Taken")
 _log = get_logger("tickwire.sinks")
 
 
@@ -59,6 +62,7 @@ class HiddenFolders:
         self._name = f".tickwire-{path_segment(feed)}"
         # What holds the lock of each hidden folder in use.
         self._locks: dict[Path, int] = {}
+        self._lock: OutputLock | None = None  # of the dataset
         # The folder above the hidden one, by the folder of the targets.
         self._above: dict[Path, Path] = {}
 
@@ -80,6 +84,29 @@ class HiddenFolders:
                     if leftover.is_file():
                         self._settle(leftover, hidden)
                 self._tidy(hidden)
+
+    def check(self) -> None:
+        """Take the dataset's lock again where its file was deleted.
+
+        Raises
+        ------
+        SinkError
+            Another feed has it meanwhile.
+        """
+        if self._lock is not None:
+            self._locked(self._lock.check)
+
+    def _locked(self, take: Callable[[], _Taken]) -> _Taken:
+        try:
+            return take()
+        except BlockingIOError as error:
+            raise self._is_in_use(self._root, str(error)) from error
+
+    def _is_in_use(self, above: Path, holder: str) -> SinkError:
+        return SinkError(
+            f"sink {self._sink}: a feed named {self._feed!r} is writing to {above} already"
+            + (f" (pid {holder})" if holder else "")
+        )
 
     def unfinished(self, target: Path) -> Path:
         """Give the path under which `target` is written until it is whole; its folder is made.
@@ -111,15 +138,19 @@ class HiddenFolders:
 
     def close(self) -> None:
         """Let go of the locks, and remove what is empty."""
+        if self._lock is not None:
+            self._tidy(self._root / self._name)
         for above, lock in self._locks.items():
             hidden = above / self._name
             self._tidy(hidden)
-            if above != self._root:
-                with suppress(OSError):  # it is not empty
-                    hidden.rmdir()
+            with suppress(OSError):  # it is not empty
+                hidden.rmdir()
             os.close(lock)
         self._locks.clear()
         self._above.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     def _way_to(self, folder: Path) -> Iterator[Path]:
         above = self._root
@@ -147,33 +178,24 @@ class HiddenFolders:
 
     def _use(self, above: Path) -> None:
         """Make the hidden folder in `above`, and lock it."""
+        hidden = above / self._name
+        if above == self._root:
+            # Only the dataset's own has a file in it, with the pid; the others shall become empty.
+            if self._lock is None:
+                self._lock = self._locked(lambda: OutputLock(hidden / "lock"))
+            return
         if above in self._locks:
             return
-        hidden = above / self._name
         hidden.mkdir(parents=True, exist_ok=True)
-        # Only the dataset's own has a file in it, with the pid; the others shall become empty.
-        is_root = above == self._root
-        if is_root:
-            lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        else:
-            lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip() if is_root else ""
             os.close(lock)
-            raise SinkError(
-                f"sink {self._sink}: a feed named {self._feed!r} is writing to {above} already"
-                + (f" (pid {holder})" if holder else "")
-            ) from error
+            raise self._is_in_use(above, "") from error
         except OSError:  # NFS cannot lock a folder; the lock in the dataset's own remains
-            if is_root:
-                os.close(lock)
-                raise
+            pass
         self._locks[above] = lock
-        if is_root:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
 
     def _settle(self, leftover: Path, hidden: Path) -> None:
         """Publish a file that an earlier run left, or set it aside."""

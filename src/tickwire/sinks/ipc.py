@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
@@ -27,6 +28,7 @@ from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
+from tickwire.sinks.identity import Held, OutputLock, counted_in, identity_of
 
 
 class IpcSettings(FileSinkSettings):
@@ -72,12 +74,22 @@ class IpcSink(Sink):
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
         self._last_seqs: dict[str, int | None] = {}
+        self._lock: OutputLock | None = None
 
     def _open(self) -> None:
         file_name = f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
         try:
+            if self._lock is None:
+                make_folder(self._root, self.name)
+                self._lock = OutputLock(
+                    self._root / f".tickwire-{path_segment(self.feed)}" / "lock"
+                )
+            self._claim()
             for table in self.tables.values():
                 self._open_stream(table, file_name)
+        except BlockingIOError as error:
+            self._close()
+            raise self._is_in_use(error) from error
         except OSError as error:
             self._close()
             raise SinkError(
@@ -86,6 +98,43 @@ class IpcSink(Sink):
         except SinkError:
             self._close()
             raise
+
+    def _is_in_use(self, error: BlockingIOError) -> SinkError:
+        holder = f" (pid {error})" if str(error) else ""
+        return SinkError(
+            f"sink {self.name}: a feed named {self.feed!r} is writing to {self._root} "
+            f"already{holder}"
+        )
+
+    def _read_held(self) -> Held:
+        held = Held()
+        newest = ""
+        # Streams are read from their beginning: only where the state cannot say the numbers.
+        needs_numbers = self.identity is None or self.identity.is_new
+        for table in self.tables:
+            for path in self._earlier_files(table):
+                with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
+                    stream = pa.ipc.open_stream(file)
+                    if path.name > newest:
+                        found = identity_of(stream.schema.metadata)
+                        newest, held.feed_id, held.feed = path.name, found.feed_id, found.feed
+                n_rows = 0
+                if needs_numbers:
+                    with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
+                        for batch in pa.ipc.open_stream(file):  # up to where it is torn
+                            n_rows += batch.num_rows
+                            for column, name in counted_in(table).items():
+                                held.note(name, pc.max(batch.column(column)).as_py())
+                if n_rows or not needs_numbers:
+                    break
+        return held
+
+    def _housekeeping(self, n_rows: int) -> None:
+        try:
+            if self._lock is not None:
+                self._lock.check()
+        except BlockingIOError as error:
+            raise self._is_in_use(error) from error
 
     def _open_stream(self, table: Table, file_name: str) -> None:
         folder = self._root / path_segment(table.name)
@@ -137,7 +186,8 @@ class IpcSink(Sink):
         folder = self._root / path_segment(table)
         prefix = f"{path_segment(self.feed)}-"
         for path in sorted(folder.glob("*.arrows"), reverse=True):
-            if path != self._files[table].path and path.name.rpartition("-")[0] + "-" == prefix:
+            file = self._files.get(table)
+            if (file is None or path != file.path) and path.name.rpartition("-")[0] + "-" == prefix:
                 yield path
 
     def _last_seq_of_earlier(self, table: str) -> int | None:
@@ -160,6 +210,9 @@ class IpcSink(Sink):
         self._files.clear()
         self._streams.clear()
         self._last_seqs.clear()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
 
 def last_seq_of(path: Path) -> int | None:

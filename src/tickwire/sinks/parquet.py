@@ -45,6 +45,7 @@ from tickwire.sinks.files import (
     sync_folder,
 )
 from tickwire.sinks.hidden import HiddenFolders
+from tickwire.sinks.identity import Held, counted_in, identity_of
 from tickwire.sinks.intake import last_seq, rows_after
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
@@ -173,6 +174,7 @@ class ParquetSink(Sink):
         make_folder(self._root, self.name)
         try:
             self._hidden.open()
+            self._claim()
             for table in self.tables.values():
                 self._hidden.try_rename(self._root / path_segment(table.name))
         except OSError as error:
@@ -228,19 +230,35 @@ class ParquetSink(Sink):
                 last = max(last, _greatest_seq(path))
         return last
 
-    def newest_rows(
-        self, table: str, columns: Sequence[str], n_rows: int
-    ) -> Iterator[pa.RecordBatch]:
-        """Read back the newest files of this feed, `MOST_FILES` at most."""
+    def _newest_files(self, table: str) -> list[Path]:
+        """Give this feed's files of a table, the newest first, `MOST_FILES` at most."""
         prefix = path_segment(self.feed)
         files = [
             path
             for path in self._root.joinpath(path_segment(table)).glob("*/*/*.parquet")
             if path.name.rsplit("-", 2)[0] == prefix
         ]
-        files.sort(key=lambda path: path.name, reverse=True)
+        return sorted(files, key=lambda path: path.name, reverse=True)[:MOST_FILES]
+
+    def _read_held(self) -> Held:
+        held = Held()
+        newest = ""
+        for table in self.tables:
+            for path in self._newest_files(table):
+                with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as file:
+                    if path.name > newest:
+                        found = identity_of(file.schema_arrow.metadata)
+                        newest, held.feed_id, held.feed = path.name, found.feed_id, found.feed
+                    for column, name in counted_in(table).items():
+                        held.note(name, _greatest_in(file, column))
+        return held
+
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read back the newest files of this feed, `MOST_FILES` at most."""
         names = [name for name in columns if name != "venue"]
-        for path in files[:MOST_FILES]:
+        for path in self._newest_files(table):
             venue = unquote(path.parent.parent.name.removeprefix("venue="))
             with pq.ParquetFile(path) as file:
                 for group in reversed(range(file.metadata.num_row_groups)):
@@ -332,6 +350,7 @@ class ParquetSink(Sink):
         self._note_commit()
 
     def _housekeeping(self, n_rows: int) -> None:
+        self._hidden.check()
         due_s = monotonic() - self._rotate_s
         for key in [key for key, file in self._files.items() if file.opened_s <= due_s]:
             self._publish(key)
@@ -357,6 +376,14 @@ class ParquetSink(Sink):
 
 def _greatest_seq(path: Path) -> int:
     with pq.ParquetFile(path) as file:
-        column = file.schema_arrow.get_field_index("seq")
-        groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-        return max((group.column(column).statistics.max for group in groups), default=-1)
+        greatest = _greatest_in(file, "seq")
+        return -1 if greatest is None else greatest
+
+
+def _greatest_in(file: pq.ParquetFile, name: str) -> int | None:
+    """Give the greatest value of a column, by the statistics of its row groups."""
+    column = file.schema_arrow.get_field_index(name)
+    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
+    found = [group.column(column).statistics for group in groups]
+    known = [each.max for each in found if each is not None and each.has_min_max]
+    return max(known, default=None)

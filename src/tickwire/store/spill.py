@@ -221,6 +221,16 @@ class Spill:
         n = backlog.n_entries()
         return _last_seq(backlog.entry(n - 1)) if n else -1
 
+    def first_seq(self, table: str) -> int | None:
+        """Give the seq of the oldest row of a table; None where there is none."""
+        backlog = self._backlogs[table]
+        if not backlog.n_entries():
+            return None
+        entry = backlog.entry(0)
+        if isinstance(entry, Record):
+            return entry.first_seq
+        return int(entry.column("seq")[0].as_py())
+
     def newest(self, table: str) -> Iterator[pa.RecordBatch]:
         """Give the rows of a table, the newest batch first; they stay, and do not count as read."""
         backlog = self._backlogs[table]

@@ -1,0 +1,67 @@
+"""Outputs that were cut: a line, and a gap of each stream, for what is nowhere any more."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from structlog.testing import capture_logs
+from tests.feed.test_identity import feed_once, numbers
+from tests.sinks.batches import batch_of
+
+from tickwire.schema import TABLES
+from tickwire.store import Spill
+
+EVENT = "an output lacks rows that had been committed: its file was cut"
+
+
+def gaps(folder: Path) -> list[tuple[str, str, str]]:
+    with duckdb.connect(str(folder / "m.duckdb"), read_only=True) as connection:
+        return connection.execute(
+            "SELECT table_name, consumer, detail FROM gaps WHERE reason = 'sink' ORDER BY seq"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("first_spilled", [None, 15])
+async def test_an_older_copy_of_a_file_is_noticed(
+    tmp_path: Path, first_spilled: int | None
+) -> None:
+    await feed_once(tmp_path, range(1, 11), kinds=["duckdb"])
+    shutil.copy(tmp_path / "m.duckdb", tmp_path / "copy")
+    await feed_once(tmp_path, range(11, 21), kinds=["duckdb"])
+    shutil.copy(tmp_path / "copy", tmp_path / "m.duckdb")
+    end = 19
+    if first_spilled is not None:
+        spill = Spill(tmp_path / "state" / "spill" / "main" / "duckdb", ["trades"])
+        spill.append("trades", batch_of(TABLES["trades"], 20 - first_spilled, first_spilled))
+        spill.close()
+        end = first_spilled - 1
+    with capture_logs() as logs:
+        await feed_once(tmp_path, range(21, 31), kinds=["duckdb"])
+    (line,) = [each for each in logs if each["event"] == EVENT]
+    assert line["seqs"]["trades"] == f"10..{end}"
+    assert [row for row in gaps(tmp_path) if row[0] == "trades"] == [
+        ("trades", "duckdb", f"the file was cut: it lacks seq 10 to {end}")
+    ]
+    assert numbers(tmp_path, "duckdb", "trades", "seq") == [*range(10), *range(end + 1, 30)]
+
+
+async def test_a_whole_file_has_no_line(tmp_path: Path) -> None:
+    await feed_once(tmp_path, range(1, 11))
+    with capture_logs() as logs:
+        await feed_once(tmp_path, range(11, 21))
+    assert [each for each in logs if each["event"] == EVENT] == []
+    assert gaps(tmp_path) == []
+
+
+async def test_a_file_that_has_nothing_left_is_a_line_alone(tmp_path: Path) -> None:
+    await feed_once(tmp_path, range(1, 11), kinds=["duckdb"])
+    (tmp_path / "m.duckdb").unlink()
+    with capture_logs() as logs:
+        await feed_once(tmp_path, range(11, 21), kinds=["duckdb"])
+    (line,) = [each for each in logs if each["event"] == EVENT]
+    assert line["seqs"]["trades"] == "0..9"
+    assert gaps(tmp_path) == []
+    assert numbers(tmp_path, "duckdb", "trades", "seq") == list(range(10, 20))
