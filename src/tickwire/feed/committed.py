@@ -82,7 +82,8 @@ class Committed:
                     positions[name] = last
                 elif known.gap_id is None and known.recv_ns < last.recv_ns:
                     positions[name] = last._replace(ids=known.ids)
-        declare_cuts(self._cuts, self._pipeline.ledger, positions)
+        if self._cuts:
+            declare_cuts(self._cuts, self._pipeline.ledger, positions)
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:

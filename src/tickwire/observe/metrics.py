@@ -438,6 +438,14 @@ METRICS = (
         sparse=True,
     ),
     counter(
+        "sink_torn_files",
+        "Streams whose torn tail was cut off at the start.",
+        ("sink",),
+        "sink_torn_files",
+        by=("sink",),
+        sparse=True,
+    ),
+    counter(
         "sink_spilled_rows",
         "Rows that waited in the spill for a sink that failed or did not keep up.",
         ("sink",),

@@ -24,11 +24,15 @@ from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
 from tickwire.config.values import Count, SinkName
 from tickwire.errors import SinkError
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
 from tickwire.sinks.identity import Held, OutputLock, counted_in, identity_of
+from tickwire.sinks.ipc_tail import cut_tail
+
+_log = get_logger("tickwire.sinks")
 
 
 class IpcSettings(FileSinkSettings):
@@ -75,15 +79,17 @@ class IpcSink(Sink):
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
         self._last_seqs: dict[str, int | None] = {}
         self._lock: OutputLock | None = None
+        self._torn = self.metrics.counter("sink_torn_files")
 
     def _open(self) -> None:
         file_name = f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
         try:
             if self._lock is None:
-                make_folder(self._root, self.name)
-                self._lock = OutputLock(
-                    self._root / f".tickwire-{path_segment(self.feed)}" / "lock"
-                )
+                hidden = self._root / f".tickwire-{path_segment(self.feed)}"
+                make_folder(hidden, self.name)
+                self._lock = OutputLock(hidden / "lock")
+            if not self._is_claimed:
+                self._cut_tails()
             self._claim()
             for table in self.tables.values():
                 self._open_stream(table, file_name)
@@ -98,6 +104,17 @@ class IpcSink(Sink):
         except SinkError:
             self._close()
             raise
+
+    def _cut_tails(self) -> None:
+        """Make the streams whole that earlier runs have left."""
+        for table in self.tables:
+            for path in list(self._earlier_files(table)):
+                n_bytes = cut_tail(path)
+                if n_bytes:
+                    self._torn.add()
+                    _log.warning(
+                        "a torn tail is cut off", sink=self.name, file=str(path), bytes=n_bytes
+                    )
 
     def _is_in_use(self, error: BlockingIOError) -> SinkError:
         holder = f" (pid {error})" if str(error) else ""
