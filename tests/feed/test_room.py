@@ -1,4 +1,4 @@
-"""Waiting for room in rings: told by who makes it, not looked for."""
+"""Waiting for room in rings: by a callback of the ring, not by polling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = 1024
 
 
 @pytest.fixture(autouse=True)
-def _nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "LOOK_S", 3600.0)
 
 
@@ -39,14 +39,14 @@ class Full:
         return self.ring.append(venue="v", symbol="s", conn=0, ts_recv=1, ts_event=None, price=1.0)
 
 
-def test_room_that_a_thread_makes_is_told(run: Run) -> None:
+def test_room_that_a_thread_makes_ends_the_wait(run: Run) -> None:
     async def play() -> None:
         full = Full()
         taker = threading.Timer(0.1, full.consumer.take, (512,))
         taker.start()
         assert await asyncio.wait_for(until_room(full.ring, full.offer), 30)
         taker.join()
-        assert full.n_offers <= 4  # at first, while it begins to wait, when it is told
+        assert full.n_offers <= 4  # at first, while the wait begins, at its end
 
     run(play())
 
@@ -96,7 +96,7 @@ def test_what_another_waiter_was_told_is_looked_for(
     monkeypatch.setattr(room, "LOOK_S", 0.02)
 
     class Deaf:
-        """Takes nobody's wish."""
+        """Takes no callback."""
 
         def wait_for_room(self, callback: Callable[[], object]) -> bool:
             return False

@@ -2,7 +2,7 @@
 
 Rules of this file
 ------------------
-- A ring tells when its consumers make room; nobody looks again and again.
+- A ring calls back when its consumers free rows; this does not poll.
 - Waiting comes first and another try second: room made in between is not told.
 """
 
@@ -42,7 +42,7 @@ async def until_room(
     rings
         Those that may be full.
     offer
-        Offers it; False where there was no room.
+        Offers it; False where a ring was full.
     is_over
         Whether to wait no longer.
 
