@@ -88,3 +88,17 @@ def test_what_is_not_possible_is_refused() -> None:
     with pytest.raises(ValueError, match="levels is 0, should be 1 to 100"):
         BookChecksums(0)
     assert BookChecksums(10).decimals(0) is None
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_numbers_of_every_length_are_written_as_text(plain: bool) -> None:
+    for n_digits in range(1, 16):
+        for decimals in range(min(n_digits, 9)):
+            number = int("9876543210123456"[:n_digits])
+            for value in (number, 10 ** (n_digits - 1), 10**n_digits - 1):
+                text = f"{value / 10**decimals:.{decimals}f}"
+                checksums = BookChecksums(1, plain=plain)
+                checksums.learn(0, [(text, "1")])
+                checksums.apply(0, [("ask", float(text), 1.0)], is_snapshot=True)
+                price = text if plain else text.replace(".", "").lstrip("0")
+                assert checksums.checksum(0) == zlib.crc32(f"{price}1".encode()), text

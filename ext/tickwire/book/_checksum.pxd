@@ -40,6 +40,7 @@ cdef class BookChecksums:
     cdef uint32_t sum(self, Verified* state) noexcept nogil
     # The checksum of a book after its last message is this one.
     cdef bint verify(self, Verified* state, uint32_t sum) noexcept nogil
+    cdef size_t separate(self, uint8_t* out) noexcept nogil
     cdef size_t write(
         self, Verified* state, double price, double size, uint8_t* out, bint is_first
     ) noexcept nogil

@@ -110,19 +110,22 @@ cdef class BookChecksums:
     cdef bint wants_digits(self, Verified* state) noexcept nogil:
         return self.learns and state.price_decimals < 0
 
+    cdef size_t separate(self, uint8_t* out) noexcept nogil:
+        if self.n_separator:  # most venues have none, and a call costs as much as a digit pair
+            memcpy(out, self.separator_text, self.n_separator)
+        return self.n_separator
+
     cdef size_t write(
         self, Verified* state, double price, double size, uint8_t* out, bint is_first
     ) noexcept nogil:
         cdef size_t n = 0
         if not is_first:
-            memcpy(out, self.separator_text, self.n_separator)
-            n += self.n_separator
+            n = self.separate(out)
         n += tw_number_text(
             price, state.price_decimals if self.learns else tw_fewest_decimals(price),
             self.is_plain, &out[n],
         )
-        memcpy(&out[n], self.separator_text, self.n_separator)
-        n += self.n_separator
+        n += self.separate(&out[n])
         n += tw_number_text(
             size, state.size_decimals if self.learns else tw_fewest_decimals(size),
             self.is_plain, &out[n],

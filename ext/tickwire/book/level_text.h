@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     TW_MOST_DECIMALS = 18,
@@ -28,6 +29,42 @@ static inline int tw_fewest_decimals(double value)
     return TW_MOST_DECIMALS;
 }
 
+static const uint64_t tw_integers_of_ten[TW_MOST_DECIMALS + 1] = {
+    UINT64_C(1), UINT64_C(10), UINT64_C(100), UINT64_C(1000), UINT64_C(10000), UINT64_C(100000),
+    UINT64_C(1000000), UINT64_C(10000000), UINT64_C(100000000), UINT64_C(1000000000),
+    UINT64_C(10000000000), UINT64_C(100000000000), UINT64_C(1000000000000),
+    UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
+    UINT64_C(10000000000000000), UINT64_C(100000000000000000), UINT64_C(1000000000000000000)};
+
+static const char tw_digit_pairs[] = "0001020304050607080910111213141516171819"
+                                     "2021222324252627282930313233343536373839"
+                                     "4041424344454647484950515253545556575859"
+                                     "6061626364656667686970717273747576777879"
+                                     "8081828384858687888990919293949596979899";
+
+/* How many digits a number below 10^18 has; 0 of 0. */
+static inline int tw_count_digits(uint64_t value)
+{
+    if (value == 0)
+        return 0;
+    const int least = ((64 - __builtin_clzll(value)) * 1233) >> 12; /* log10(2) is 1233 / 4096 */
+    return least + (value >= tw_integers_of_ten[least]);
+}
+
+/* Write the last `n` digits of a number, zeros before it. */
+static inline void tw_put_digits(uint64_t value, int n, uint8_t *out)
+{
+    for (; n >= 4; n -= 4, value /= 10000) { /* four at a time: each division waits for the last */
+        const uint32_t four = (uint32_t)(value % 10000);
+        memcpy(&out[n - 4], &tw_digit_pairs[2 * (four / 100)], 2);
+        memcpy(&out[n - 2], &tw_digit_pairs[2 * (four % 100)], 2);
+    }
+    if (n >= 2)
+        memcpy(&out[n - 2], &tw_digit_pairs[2 * (value % 100)], 2);
+    if (n == 3 || n == 1)
+        out[0] = (uint8_t)('0' + (n == 3 ? value / 100 : value) % 10);
+}
+
 /* Write a number; gives how many bytes, 0 where it has too many digits.
  *
  * Shape    out has TW_NUMBER_BYTES.
@@ -40,28 +77,28 @@ static inline int tw_fewest_decimals(double value)
  */
 static inline size_t tw_number_text(double value, int decimals, bool plain, uint8_t *out)
 {
-    uint8_t digits[24];
-    size_t n = 0, written = 0;
     const double scaled = rint(fabs(value) * tw_powers_of_ten[decimals]);
     if (!(scaled < 1e18))
         return 0;
-    uint64_t left = (uint64_t)scaled;
-    while (left != 0) {
-        digits[n++] = (uint8_t)('0' + left % 10);
-        left /= 10;
+    const uint64_t digits = (uint64_t)scaled;
+    int n = tw_count_digits(digits);
+    if (!plain) {
+        tw_put_digits(digits, n, out);
+        return (size_t)n;
     }
-    if (plain) {
-        while (n <= (size_t)decimals)
-            digits[n++] = '0';
-        if (value < 0)
-            out[written++] = '-';
+    uint8_t *next = out;
+    if (value < 0)
+        *next++ = '-';
+    n = n > decimals ? n : decimals + 1;
+    const uint64_t whole = digits / tw_integers_of_ten[decimals];
+    tw_put_digits(whole, n - decimals, next);
+    next += n - decimals;
+    if (decimals > 0) {
+        *next++ = '.';
+        tw_put_digits(digits - whole * tw_integers_of_ten[decimals], decimals, next);
+        next += decimals;
     }
-    for (size_t i = n; i > 0; i--) {
-        if (plain && i == (size_t)decimals)
-            out[written++] = '.';
-        out[written++] = digits[i - 1];
-    }
-    return written;
+    return (size_t)(next - out);
 }
 
 #endif
