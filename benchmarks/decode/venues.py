@@ -4,8 +4,9 @@ Rules of this file
 ------------------
 - A kind is what a message gives: the tables of its rows, and whether they are few or many. Each
   is measured by itself, in the order of the capture, and all kinds once more as they came.
-- Where a kind has fewer than `FEWEST` messages, they are sent again with other digits: keys, order
-  and lengths stay, so the table says `made` for it.
+- Where a kind has fewer than `FEWEST` messages, they are sent again with other digits, so the table
+  says `made` for it. Keys, order and lengths stay. Long integers, which are times and ids, grow
+  from round to round, so that ids that are a sequence stay one; the end of a UUID changes.
 - A round decodes all messages by a new decoder; the first 100 teach it and are not measured. The
   parser alone, the decoder and `orjson` take turns; medians count.
 - Every round's rows are compared with those of the first, and the first has read each message by a
@@ -22,7 +23,7 @@ import argparse
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
@@ -38,7 +39,7 @@ from tickwire.decode.plan import Message
 from tickwire.errors import TickwireError
 from tickwire.net import Receiver
 from tickwire.ring import Dictionaries, Ring
-from tickwire.schema import SYSTEM_TABLES, TABLES
+from tickwire.schema import SYSTEM_TABLES, TABLES, Column
 from tickwire.venues import load
 from tickwire.wire import Handler, build_frame
 
@@ -52,6 +53,17 @@ RING_ROWS = 1 << 18
 FEW_ROUNDS = 5
 # A number's last digits, where it stands as a value.
 NUMBER = re.compile(rb'(?<=[:\[,"])(-?[1-9][0-9]*(?:\.[0-9]+)?)(?=[,\]}"])')
+UUID_END = re.compile(rb"(?<=-)[0-9a-f]{12}(?=\")")
+LONG_INTEGER = 8  # digits
+ROUND = 1_000_003  # how much a long integer grows
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What a venue declares, with its own columns."""
+
+    declared: Sequence[Message]
+    extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -65,13 +77,17 @@ class Pipeline:
         Without it the parser alone remains.
     """
 
-    def __init__(self, messages: Sequence[Message], *, decodes: bool = True) -> None:
-        tables = {name: each for name, each in TABLES.items() if name not in SYSTEM_TABLES}
+    def __init__(self, messages: Messages, *, decodes: bool = True) -> None:
+        tables = {
+            name: table.with_extras(messages.extras.get(name, ()))
+            for name, table in TABLES.items()
+            if name not in SYSTEM_TABLES
+        }
         self.dictionaries = Dictionaries()
         self.rings = {
             name: Ring(table, RING_ROWS, self.dictionaries) for name, table in tables.items()
         }
-        self.program = Program("bench", messages, tables)
+        self.program = Program("bench", messages.declared, tables)
         self.decodes = decodes
         self.connect()
 
@@ -137,7 +153,7 @@ def read_lines(name: str) -> Iterator[bytes]:
     yield from filter(None, data.split(b"\n"))
 
 
-def by_kind(messages: Sequence[Message], payloads: Sequence[bytes]) -> dict[str, list[bytes]]:
+def by_kind(messages: Messages, payloads: Sequence[bytes]) -> dict[str, list[bytes]]:
     """Sort messages by what they give; those that give nothing are left out."""
     pipeline = Pipeline(messages)
     found: dict[str, list[bytes]] = defaultdict(list)
@@ -154,18 +170,30 @@ def by_kind(messages: Sequence[Message], payloads: Sequence[bytes]) -> dict[str,
     return found
 
 
-def vary(payload: bytes, rng: Random) -> bytes:
-    """Change a message's digits, but for the first value, which may name a symbol."""
+def vary(payload: bytes, rng: Random, number: int = 1) -> bytes:
+    """Change a message's digits, but for the first value, which may name a symbol.
+
+    Parameters
+    ----------
+    payload
+        The message.
+    rng
+        Where digits come from.
+    number
+        Of the round.
+    """
 
     def change(match: re.Match[bytes]) -> bytes:
         text = match[1]
+        if len(text) >= LONG_INTEGER and text.isdigit():
+            return b"%d" % (int(text) + number * ROUND)
         n = min(len(text) - 2, 4)
         if n <= 0 or match.start() <= 1:
             return text
         kept, last = text[:-n], text[-n:]
         return kept + bytes(c if c == 46 else rng.randrange(48, 58) for c in last)
 
-    return NUMBER.sub(change, payload)
+    return UUID_END.sub(lambda _: b"%012x" % rng.getrandbits(48), NUMBER.sub(change, payload))
 
 
 def _reads(payloads: Sequence[bytes]) -> list[bytes]:
@@ -179,7 +207,7 @@ def _reads(payloads: Sequence[bytes]) -> list[bytes]:
 
 
 def measure(
-    messages: Sequence[Message], kind: str, payloads: list[bytes], rounds: int, seed: int = 1
+    messages: Messages, kind: str, payloads: list[bytes], rounds: int, seed: int = 1
 ) -> Figures:
     """Measure one kind.
 
@@ -194,8 +222,11 @@ def measure(
         n_made = min(
             N_MADE, max(2 * N_LEARNED, MADE_BYTES * len(payloads) // sum(map(len, payloads)))
         )
-        made = islice(cycle(payloads), n_made)
-        payloads = [*payloads, *(vary(payload, rng) for payload in made)]
+        n_real, made = len(payloads), islice(cycle(payloads), n_made)
+        payloads = [
+            *payloads,
+            *(vary(payload, rng, 1 + i // n_real) for i, payload in enumerate(made)),
+        ]
     learned, rest = payloads[:N_LEARNED], payloads[N_LEARNED:]
     first, reads = _reads(learned), _reads(rest)
     pipeline, alone = Pipeline(messages), Pipeline(messages, decodes=False)
@@ -225,7 +256,7 @@ def measure(
     return figures
 
 
-def check(messages: Sequence[Message], payloads: Sequence[bytes], rows: dict[str, int]) -> None:
+def check(messages: Messages, payloads: Sequence[bytes], rows: dict[str, int]) -> None:
     """Compare with what decoders give that have learned next to nothing.
 
     Raises
@@ -240,12 +271,13 @@ def check(messages: Sequence[Message], payloads: Sequence[bytes], rows: dict[str
         raise TickwireError(f"{rows} in reads, {pipeline.published()} one by one")
 
 
-def declared(name: str) -> tuple[Sequence[Message], Sequence[str]]:
+def declared(name: str) -> tuple[Messages, Sequence[str]]:
     """Give the messages and captures of a venue or module."""
     if "." not in name:
-        return load(name).messages, ()
+        venue = load(name)
+        return Messages(venue.declared(extras=True), venue.extras), ()
     module = importlib.import_module(name)
-    return module.MESSAGES, getattr(module, "CAPTURES", ())
+    return Messages(module.MESSAGES), getattr(module, "CAPTURES", ())
 
 
 def main(arguments: list[str] | None = None) -> None:

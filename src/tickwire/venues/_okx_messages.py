@@ -36,7 +36,7 @@ def _levels(channel: str, is_snapshot: plan.Field, **ids: str | plan.Field) -> l
             venue_seq="$.data[].seqId",
             **named,
         )
-        for side in ("bid", "ask")
+        for side in ("ask", "bid")  # as they are sent, which is read fastest
     ]
 
 

@@ -42,7 +42,7 @@ def _sides(
             is_snapshot=is_snapshot,
             **columns,  # type: ignore[arg-type] # all of them are columns
         )
-        for side, name in (("bid", "bids"), ("ask", "asks"))
+        for side, name in (("ask", "asks"), ("bid", "bids"))
     ]
 
 
