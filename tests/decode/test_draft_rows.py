@@ -50,6 +50,24 @@ def test_lists_of_any_length(n: int) -> None:
     assert pair.n_scripted > 30
 
 
+def test_lists_in_another_order_than_their_rows_where_one_is_empty() -> None:
+    pair, n_fast = Pair(book("b[]", "a[]", ts_event=ms("$.t"))), 0
+    levels = ("[]", '[["1.5","2"]]', '[["3.5","2"],["4.5","1"]]')
+    for number in range(60):
+        asks, bids = levels[number % 3], levels[number // 3 % 3]
+        fast = pair.read(f'{{"e":"book","t":{number},"s":"A","a":{asks},"b":{bids}}}')
+        n_fast += fast and "[]" in (asks, bids)
+    assert n_fast > 20
+
+
+def test_elements_of_several_lengths_in_one_list() -> None:
+    pair = Pair(book("b[]", ts_event=ms("$.t")))
+    levels = '["1.5","2"],["3.5","2","r"]', '["1.5","2","r"],["3.5","2"]', '["1.5","2"],["3.5","2"]'
+    for number in range(30):
+        fast = pair.read(f'{{"e":"book","t":{number},"s":"A","b":[{levels[number % 3]}]}}')
+        assert fast or number < 3
+
+
 def test_what_follows_the_rows_is_theirs() -> None:
     pair = Pair(book("b[]", ts_event=ms("$.t"), venue_seq="$.u"))
     for number in range(2, 12):

@@ -10,7 +10,7 @@ from tickwire.decode._bytecode cimport (
 from tickwire.decode._draft cimport Draft
 from tickwire.decode._template cimport (
     STEP_CHOICE, STEP_CODE, STEP_DIGITS, STEP_F64, STEP_INTEGER, STEP_MAGNITUDE, STEP_MARK,
-    STEP_RFC3339, STEP_RULE, STEP_SIGN, STEP_TEXT, STEP_TIME, Step, choose,
+    STEP_RFC3339, STEP_RULE, STEP_SIGN, STEP_TEXT, STEP_TIME, STEP_UNITS, Step, choose,
 )
 from tickwire.decode._values cimport (
     TEXT_NULL, TEXT_NUMBER, TEXT_STRING, TEXT_WORD, Text, read_scalar,
@@ -106,8 +106,10 @@ cdef class ScalarDraft:
             return STEP_MAGNITUDE if action.magnitude else STEP_F64
         if (op == OP_INTEGER or op == OP_INTEGER32) and action.operand == 0:
             return STEP_INTEGER
-        if op == OP_TIME and action.operand <= NS_PER_MS and not action.later_ns:
-            return STEP_TIME
+        if op == OP_TIME and not action.later_ns:
+            if action.operand <= NS_PER_MS:
+                return STEP_TIME
+            return STEP_RULE if action.or_us else STEP_UNITS
         if op == OP_RFC3339 and string and not action.later_ns:
             return STEP_RFC3339
         if op == OP_TEXT and string:

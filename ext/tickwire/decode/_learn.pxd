@@ -56,4 +56,5 @@ cdef class Learner:
     cdef Edge* at_index(self, Range edges, int32_t index, int32_t n_elements, bint* twice) \
         noexcept nogil
     cdef int32_t count(self, const uint8_t* p, int32_t most) noexcept nogil
+    cdef bint are_of_a_length(self, const uint8_t* p) noexcept nogil
     cdef bint are_worth_walking(self, RowSetOp* row_set, int32_t n) noexcept nogil

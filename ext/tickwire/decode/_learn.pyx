@@ -257,15 +257,18 @@ cdef class Learner:
         """What stands at a key or index, none of the declared ones for NULL; gives where the next
         key or element begins, or what closes them."""
         cdef int64_t i
+        cdef bint is_empty
         if edge == NULL:
             p = self.draft.skip(p)
         else:
             # A key that stands twice, or rows out of their order, are left to the walk.
+            is_empty = p[0] == c'[' and tw_skip_space(p + 1, self.draft.end)[0] == c']'
             i = edge - &self.program.edges[edges.first]
-            if (seen[i >> 6] >> (i & 63)) & 1 or -1 < edge.turn < turn[0]:
+            if (seen[i >> 6] >> (i & 63)) & 1 or (not is_empty and -1 < edge.turn < turn[0]):
                 return NULL
             seen[i >> 6] |= <uint64_t>1 << (i & 63)
-            turn[0] = max(turn[0], edge.turn)
+            if not is_empty:
+                turn[0] = max(turn[0], edge.turn)
             p = self.value(edge.node, p)
         if p == NULL:
             return NULL
@@ -282,12 +285,27 @@ cdef class Learner:
             return after
         if element.rows.n == 1 and element.observe < 0 and self.draft.progress.row == NULL \
                 and not self.are_worth_walking(
-                    &self.program.row_sets[self.program.numbers[element.rows.first]], n):
+                    &self.program.row_sets[self.program.numbers[element.rows.first]], n) \
+                and self.are_of_a_length(p):
             return self.row_list(node.each, p)
         if n > 1:
             return self.walk(number, p)
         return after if self.value(node.each, tw_skip_space(p + 1, self.draft.end)) != NULL \
             else NULL
+
+    cdef bint are_of_a_length(self, const uint8_t* p) noexcept nogil:
+        """Whether elements that are arrays have as many elements each: one stands for all."""
+        cdef const uint8_t* end = self.draft.end
+        cdef int32_t n = -1
+        p = tw_skip_space(p + 1, end)
+        while p[0] == c'[':
+            if n >= 0 and self.count(p, MAX_KEYS) != n:
+                return False
+            n = self.count(p, MAX_KEYS)
+            p = tw_skip_space(tw_skip_value(p, end), end)
+            if p[0] == c',':
+                p = tw_skip_space(p + 1, end)
+        return True
 
     cdef bint are_worth_walking(self, RowSetOp* row_set, int32_t n) noexcept nogil:
         """Whether n rows or more had better be read by templates, or must be."""

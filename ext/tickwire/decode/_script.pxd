@@ -28,10 +28,10 @@ cdef enum:
     MAX_SCRIPT_STEPS = 96
     MAX_PLACES = 6
     MAX_LATE = 4            # stretches of columns that are filled at a message's end
-    MAX_SCRIPTS = 8         # of a route
+    MAX_SCRIPTS = 16        # of a route
     MAX_TOLERANCE = 4096    # messages that did not fit, before a script is learned
     HITS_FORGIVEN = 8       # messages that a script has read before another took its place
-    MOST_TRIES = 6          # scripts that a message may be tried with
+    MOST_TRIES = 12         # scripts that a message may be tried with
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:

@@ -49,6 +49,7 @@ cdef extern from "tickwire/decode/step.h" nogil:
         STEP_SKIP_LONG "TW_STEP_SKIP_LONG"
         STEP_MAGNITUDE "TW_STEP_MAGNITUDE"
         STEP_RFC3339 "TW_STEP_RFC3339"
+        STEP_UNITS "TW_STEP_UNITS"
         STEP_SIGN "TW_STEP_SIGN"
         STEP_MARK "TW_STEP_MARK"
         STEP_BACK "TW_STEP_BACK"

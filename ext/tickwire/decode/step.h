@@ -51,6 +51,7 @@ enum {
     /* The rest is of scripts alone, too, and rare: lean kernels have none. */
     TW_STEP_MAGNITUDE, /* a number without its sign */
     TW_STEP_RFC3339,
+    TW_STEP_UNITS,   /* a time that may have a fraction, such as one in seconds */
     TW_STEP_SIGN,    /* of a number that another step reads: it stays at its beginning */
     TW_STEP_MARK,    /* where a value begins that several steps read */
     TW_STEP_BACK,    /* back to it */
@@ -203,6 +204,13 @@ TW_RARE const uint8_t *tw_escaped_string_end(const uint8_t *p, const uint8_t *en
 
 TW_RARE bool tw_rfc3339_at(const uint8_t *p, const uint8_t *after, int64_t *out) {
     return tw_parse_rfc3339(p, after, out) && *out != INT64_MIN;
+}
+
+/* Behind a count of units; NULL where it is none. */
+TW_RARE const uint8_t *tw_units_at(const uint8_t *p, const uint8_t *end, int64_t unit_ns,
+                                   int64_t *out) {
+    const uint8_t *after = tw_parse_time(p, end, unit_ns, out);
+    return after != NULL && *out != INT64_MIN ? after : NULL;
 }
 
 /* Whether a number that begins with a minus is less than 0; its digits are looked at by others. */
