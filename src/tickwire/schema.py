@@ -67,6 +67,12 @@ UNITS = {
     **dict.fromkeys(("ts_event_start", "ts_event_end", "next_funding_ts"), _TIME),
     **dict.fromkeys(("price", "bid_price", "ask_price", "open", "high", "low", "close"), _PRICE),
     **dict.fromkeys(("last_price", "mark_price", "index_price", "notional_24h"), _PRICE),
+    **dict.fromkeys(("original_size",), _SIZE),
+    "ts_placed": _TIME,
+    "fee": "fee_currency, or the venue's quote currency",
+    "closed_pnl": _PRICE,
+    "amount": "currency, or the venue's quote currency",
+    "usd_value": "USD",
     **dict.fromkeys(("size", "bid_size", "ask_size", "volume", "volume_24h"), _SIZE),
     "open_interest": _SIZE,
     "funding_rate": "fraction per funding interval of the venue",
@@ -245,6 +251,45 @@ TABLES: dict[str, Table] = {
             *_floats("price", "size"),
             Column("trade_id", Kind.TEXT, nullable=True, text_bytes=24),
         ),
+        # What happens to a user of a venue; `symbol` is the user, `instrument` what was traded.
+        _table(
+            "fills",
+            Column("instrument", Kind.TEXT, text_bytes=8),
+            *_floats("price", "size"),
+            Column("side", Kind.CODE16),
+            Column("trade_id", Kind.TEXT, text_bytes=24),
+            Column("order_id", Kind.TEXT, nullable=True, text_bytes=16),
+            Column("client_order_id", Kind.TEXT, nullable=True, text_bytes=34),
+            Column("is_taker", Kind.BOOL, nullable=True),
+            *_floats("fee", "closed_pnl", nullable=True),
+            Column("fee_currency", Kind.TEXT, nullable=True, text_bytes=8),
+            Column("is_snapshot", Kind.BOOL),
+        ),
+        _table(
+            "orders",
+            Column("instrument", Kind.TEXT, text_bytes=8),
+            Column("order_id", Kind.TEXT, text_bytes=16),
+            Column("client_order_id", Kind.TEXT, nullable=True, text_bytes=34),
+            Column("side", Kind.CODE16),
+            *_floats("price", "size", "original_size", nullable=True),
+            Column("status", Kind.TEXT, text_bytes=12),
+            Column("ts_placed", Kind.TS, nullable=True),
+        ),
+        _table(
+            "fundings",
+            Column("instrument", Kind.TEXT, text_bytes=8),
+            *_floats("amount"),
+            *_floats("size", "funding_rate", nullable=True),
+            Column("is_snapshot", Kind.BOOL),
+        ),
+        _table(
+            "ledger",
+            Column("kind", Kind.TEXT, text_bytes=16),
+            *_floats("amount", "usd_value", "fee", nullable=True),
+            Column("currency", Kind.TEXT, nullable=True, text_bytes=8),
+            Column("tx_hash", Kind.TEXT, nullable=True, text_bytes=66),
+            Column("is_snapshot", Kind.BOOL),
+        ),
         _table(
             "books",
             Column("channel", Kind.CODE16),
@@ -342,5 +387,7 @@ TABLES: dict[str, Table] = {
 SYSTEM_TABLES = ("gaps", "sessions", "quarantine")
 # Made from the rows of `book` where `[books]` asks for it: neither has streams of its own.
 BOOK_TABLES = ("books", "top", "depth", "nbbo")
+# Of users: a stream is one of a user, and silence says nothing.
+USER_TABLES = ("fills", "orders", "fundings", "ledger")
 # Those that messages feed.
 DATA_TABLES = tuple(name for name in TABLES if name not in (*SYSTEM_TABLES, *BOOK_TABLES))

@@ -65,20 +65,23 @@ def test_every_declaration_compiles(name: str, extras: bool) -> None:
 def test_without_extras_no_row_names_a_column_of_the_venue() -> None:
     venue = load("hyperliquid")
     named = {
-        column
+        (rows.into, column)
         for message in venue.declared(extras=False)
         for rows in message.rows
         for column in rows.fields
     }
-    assert named.isdisjoint(column.name for own in venue.extras.values() for column in own)
-    assert "price" in named
+    own = {(table, column.name) for table, columns in venue.extras.items() for column in columns}
+    assert named.isdisjoint(own)
+    assert ("trades", "price") in named
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_channel_name_is_a_channel_with_subscriptions(name: str) -> None:
     venue = load(name)
     for channel_name in channel_names(venue):
-        subscriptions = plan(venue, [channel_name], ["BTC"])
+        channel = venue.channel(channel_name)
+        named = {"symbols": (), "users": ["0x12"]} if channel.of_users else {"symbols": ["BTC"]}
+        subscriptions = plan(venue, [channel_name], **named)
         assert subscriptions
         for subscription in subscriptions:
             assert subscription.channel == channel_name

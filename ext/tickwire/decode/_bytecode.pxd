@@ -139,6 +139,7 @@ cdef struct RowSetOp:
     int32_t time        # registers that tell two trades of one id apart: those of its time and
     int32_t price       # price, or the symbol's
     int32_t once        # index of the memory of ids, -1 without
+    Range id_parts      # registers whose texts together are the id, in numbers; none: trade_id
     int32_t carry       # index of the carried state, -1 without
     int32_t member      # number among the row sets of members, -1 for the others
     bint carry_reset

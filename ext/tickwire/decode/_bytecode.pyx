@@ -214,6 +214,7 @@ cdef class Bytecode:
             op.time = declared.ts_event if declared.ts_event >= 0 else declared.symbol
             op.price = declared.price if declared.price >= 0 else declared.symbol
             op.once = row.once
+            op.id_parts = _range(row.id_parts)
             op.carry = row.carry
             op.carry_reset = declared.carry_reset
             op.member = row.member

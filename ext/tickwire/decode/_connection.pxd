@@ -18,6 +18,7 @@ cdef class Connection(Handler):
     # it begins a book any more.
     cdef public bint has_ended
     cdef Labels labels
+    cdef int32_t given_symbol               # of rows whose messages name none; -1: none
     cdef list events                        # (kind, payload), for the session
 
     cdef inline void note_message(self) noexcept nogil:

@@ -21,6 +21,7 @@ cdef class Connection(Handler):
 
     def __init__(self, conn, labels=None):
         self.conn = conn
+        self.given_symbol = -1
         self.events = []
         for plan, name in (labels or {}).items():
             if self.labels.n == MAX_LABELS:

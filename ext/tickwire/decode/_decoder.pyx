@@ -221,9 +221,19 @@ cdef class Decoder:
             route = self.router.route_of(p, p + len(text))
         return None if route == UNROUTED else self.program.routes[route].name
 
-    def connection(self, conn, *, labels=None):
-        """Make the handler of a connection."""
-        return ConnectionDecoder(self, conn, labels)
+    def connection(self, conn, *, labels=None, symbol=None):
+        """Make the handler of a connection.
+
+        Parameters
+        ----------
+        conn
+            Its number.
+        labels
+            Channels of the plan to what they are called on it.
+        symbol
+            What `given()` means in its messages.
+        """
+        return ConnectionDecoder(self, conn, labels, symbol)
 
     cdef inline int take(self, ConnectionDecoder connection, const uint8_t* payload, size_t n) \
             noexcept nogil:
@@ -244,6 +254,7 @@ cdef class Decoder:
         if self.books is not None and self.books.splice.n_releasing and not self.drain(connection):
             return Verdict.BLOCKED
         self.stage.message.labels = connection.own_labels()
+        self.stage.message.given_symbol = connection.given_symbol
         if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
             if self.n_looks and outcome != FULL:
@@ -475,7 +486,7 @@ cdef class Decoder:
 cdef class ConnectionDecoder(Connection):
     """The handler of one connection; made by `Decoder.connection`."""
 
-    def __init__(self, Decoder decoder, conn, labels=None):
+    def __init__(self, Decoder decoder, conn, labels=None, symbol=None):
         codes = decoder.walker.reader.channels.code
         # What the source's aliases made of the plan's name is what the rows would have.
         plans = decoder.program.aliases
@@ -484,6 +495,7 @@ cdef class ConnectionDecoder(Connection):
             {codes(plans.get(plan, plan)): codes(name) for plan, name in (labels or {}).items()},
         )
         self.decoder = decoder
+        self.given_symbol = -1 if symbol is None else decoder.symbols.code(symbol)
 
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         # Text is UTF-8 already (RFC 6455 section 8.1); a binary message may be anything.

@@ -57,7 +57,7 @@ cdef struct Message:
     uint64_t kept_back              # tables of which a row was not requested
     Outcome outcome
     bint deferring                  # places that give rows are read last
-    int32_t given_symbol            # for REST answers; -1 without
+    int32_t given_symbol            # of what names none; -1 without
     uint64_t number                 # counts the messages walked
     const Labels* labels            # of the connection; NULL for none
     Register registers[MAX_REGISTERS]
@@ -150,6 +150,7 @@ cdef class Stage:
     cdef void begin_deferring(self) noexcept nogil
     # What the careful walk has left out, when its message counts.
     cdef void count_left_out(self, int route) noexcept nogil
+    cdef bint joined_id(self, RowSetOp* row_set, uint64_t* joined) noexcept nogil
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
     # False: it cannot be null, or not yet; `message.outcome` says why.
     cdef bint leave_null(self, int32_t register) noexcept nogil

@@ -16,6 +16,9 @@ from tickwire.ring._tw_ring cimport (
     TextResult, tw_has_room, tw_put_null_text, tw_put_text, tw_ring, tw_rollback,
 )
 
+cdef extern from "tickwire/base/hash.h" nogil:
+    uint64_t tw_fold_multiply(uint64_t a, uint64_t b)
+
 cdef extern from "tickwire/decode/fill.h" nogil:
     int tw_fill_column(
         void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
@@ -196,8 +199,11 @@ cdef class Stage:
             return True
         if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
             return False
-        if row_set.once >= 0 and (message.have >> row_set.trade_id) & 1:
-            if registers[row_set.trade_id].is_number:
+        if row_set.once >= 0 and (row_set.id_parts.n or (message.have >> row_set.trade_id) & 1):
+            if row_set.id_parts.n:
+                if not self.joined_id(row_set, &trade):
+                    return False
+            elif registers[row_set.trade_id].is_number:
                 trade = <uint64_t>registers[row_set.trade_id].value.i
             elif self.plain(&registers[row_set.trade_id], &text, &n):
                 trade = trade_key(text, n)
@@ -213,6 +219,27 @@ cdef class Stage:
             if novelty == SEEN_ASK:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE
+        return True
+
+    cdef bint joined_id(self, RowSetOp* row_set, uint64_t* joined) noexcept nogil:
+        """An id out of several texts, in their order; one that is absent is not like an empty one.
+        """
+        cdef int32_t* parts = &self.program.numbers[row_set.id_parts.first]
+        cdef const uint8_t* text
+        cdef size_t n
+        cdef int32_t i
+        cdef uint64_t key = <uint64_t>0x9E3779B97F4A7C15
+        for i in range(row_set.id_parts.n):
+            key *= <uint64_t>0xD6E8FEB86659FD93
+            key ^= key >> 32
+            if not (self.message.have >> parts[i]) & 1:
+                continue
+            if not self.plain(&self.message.registers[parts[i]], &text, &n):
+                return False
+            key ^= tw_fold_multiply(
+                trade_key(text, n) ^ <uint64_t>0xA0761D6478BD642F, <uint64_t>0xE7037ED1A0B428DB
+            )
+        joined[0] = key | <uint64_t>1 << 63
         return True
 
     cdef bint leave_null(self, int32_t register) noexcept nogil:

@@ -128,6 +128,7 @@ cdef class Steps:
         row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
         return not (
             row_set.zeros.n or row_set.conditions.n or row_set.carry >= 0 or row_set.member >= 0
+            or row_set.id_parts.n
         )
 
     cdef bint learn_levels(self, Template* template) noexcept nogil:

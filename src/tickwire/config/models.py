@@ -197,7 +197,11 @@ class Source(SessionOptions):
     channels
         Such as `trades`, `book:100ms`, `candles:1m`.
     symbols
-        The venue's own, as it spells them; `["*"]` where the venue can.
+        The venue's own, as it spells them; `["*"]` where the venue can. Left out only where no
+        channel has symbols.
+    users
+        Whose fills, orders, fundings and ledger to follow, as the venue calls them: addresses. They
+        are the `symbol` of those rows.
     url
         Replaces scheme, host and port of every WebSocket endpoint; its path and query replace the
         endpoint's. A table gives each endpoint its own.
@@ -235,7 +239,8 @@ class Source(SessionOptions):
 
     venue: AnyVenue
     channels: Names
-    symbols: Symbols
+    symbols: Symbols = Field(default=(), validate_default=False)
+    users: Names | None = None
     url: EndpointUrls = None
     urls: Urls = None
     redundancy: Annotated[int, Field(ge=1, le=4)] = 1

@@ -89,7 +89,11 @@ class Decoder:
     def kind_of(self, payload: bytes) -> str | None:
         """Give the name of the declaration that a message is one of; None: of none."""
     def connection(
-        self, conn: int, *, labels: Mapping[str, str] | None = None
+        self,
+        conn: int,
+        *,
+        labels: Mapping[str, str] | None = None,
+        symbol: str | None = None,
     ) -> ConnectionDecoder: ...
     def take_snapshot(
         self,

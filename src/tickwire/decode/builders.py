@@ -230,7 +230,7 @@ class RowsBuilder:
         self.table: Table = route.scope.tables[route.scope.table_index[rows.into]]
         self.row_set = RowSet(
             route.scope.table_index[rows.into],
-            once=rows.once,
+            once=bool(rows.once),
             carry_reset=rows.carry_reset,
             optional=rows.optional,
         )
@@ -261,6 +261,8 @@ class RowsBuilder:
             raise self.route.fail(next(iter(named)), f"no such column; there are {known}")
         for path, test in self.rows.when.items():
             self._condition(path, test)
+        for path in self.rows.once if isinstance(self.rows.once, tuple) else ():
+            self._id_part(path)
         self._needs()
         return self
 
@@ -343,13 +345,24 @@ class RowsBuilder:
             self.row_set.needs |= 1 << register
         self.row_set.conditions.append((register, test.relation in ("equal", "present")))
 
+    def _id_part(self, path: str) -> None:
+        name = f"once[{path!r}]"
+        register, _, inner = self.route.register(
+            self.rows, name, Field(Reader.TEXT, path), Kind.TEXT
+        )
+        if not inner:
+            raise self.route.fail(name, "should stand in what gives the row")
+        self.route.route.optional.setdefault(register, f"{self.table.name}.{name}")
+        self.row_set.id_parts.append(register)
+
     def _needs(self) -> None:
         """Note what must be known when a row ends: for ids, filters and carried values."""
         row_set = self.row_set
-        if row_set.once:
+        if row_set.once and not row_set.id_parts:
             if row_set.trade_id < 0:
                 raise self.route.fail("trade_id", "once needs it")
             row_set.needs |= 1 << row_set.trade_id
+        if row_set.once:
             for register in (row_set.ts_event, row_set.price):
                 if register >= 0:
                     row_set.needs |= 1 << register

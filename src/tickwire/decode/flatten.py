@@ -59,6 +59,7 @@ class FlatRowSet:
     zeros: Stretch
     carried: Stretch
     conditions: Stretch
+    id_parts: Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ class Flat:
                 self._append(self.numbers, zeros),
                 self._append(self.numbers, [n for pair in row_set.carry for n in pair]),
                 self._append(self.numbers, [int(n) for pair in row_set.conditions for n in pair]),
+                self._append(self.numbers, row_set.id_parts),
             )
         )
         self.n_members += row_set.member_key

@@ -251,7 +251,7 @@ class Rows:
     fields: Mapping[str, Field]
     carry: bool = False
     carry_reset: bool = False
-    once: bool = False
+    once: bool | tuple[str, ...] = False
     first_seq: Field | None = None
     checksum: Field | None = None
     optional: bool = False
@@ -264,7 +264,7 @@ def rows(
     into: str,
     carry: bool = False,
     carry_reset: bool = False,
-    once: bool | None = None,
+    once: bool | Sequence[str] | None = None,
     first_seq: Field | None = None,
     checksum: Field | None = None,
     optional: bool = False,
@@ -284,7 +284,9 @@ def rows(
     carry_reset
         Forget what was carried for the symbol first (a snapshot).
     once
-        Deliver an id only once per symbol and channel; by default where the table is `trades`.
+        Deliver an id only once per symbol and channel; by default where the table is `trades`. The
+        id is the column `trade_id`; where a venue sends none, the paths of the scalars that
+        together are one: `once=("time", "coin")`.
     first_seq
         Books with continuity: the message's first update id (Binance's `U`); the last and the
         previous one are the columns `venue_seq` and `venue_prev_seq`.
@@ -308,7 +310,7 @@ def rows(
         made,
         carry,
         carry_reset,
-        into == "trades" if once is None else once,
+        into == "trades" if once is None else once if isinstance(once, bool) else tuple(once),
         first_seq,
         checksum,
         optional,

@@ -92,6 +92,7 @@ class RowSet:
     trade_id: int = -1
     price: int = -1  # of trades that are deduplicated
     once: bool = False
+    id_parts: list[int] = field(default_factory=list)  # registers; none: the id is trade_id
     channel: object = None  # the constant, where it is one
     carry: list[tuple[int, int]] = field(default_factory=list)  # register, column
     carry_reset: bool = False

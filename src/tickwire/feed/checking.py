@@ -76,6 +76,16 @@ def check_limits(config: Config, sources: Sequence[SourcePlan], problems: list[s
             n_connections += legs * len(source.connections)
             keys = sum(len({s.key for s in each.subscriptions}) for each in source.connections)
             n_subscriptions += legs * keys
+        users = {user for source in planned for user in source.settings.users or ()}
+        if limits.users and len(users) > limits.users:
+            index = next(i for i, s in enumerate(config.sources) if s is planned[0].settings)
+            problems.append(
+                config.problem(
+                    f"{config.key('source', index)}.users",
+                    f"are {len(users)} at {name}, all sources together, and it allows "
+                    f"{limits.users} from one address",
+                )
+            )
         for what, needed, most in (
             ("connections", n_connections, limits.connections),
             ("subscriptions", n_subscriptions, limits.subscriptions),
@@ -105,9 +115,9 @@ def check_symbols(config: Config, problems: list[str]) -> None:
     """Refuse symbols that the feed's dictionary cannot hold."""
     every: set[str] = set()
     for index, source in enumerate(config.sources):
-        every.update(source.symbols)
-        longest = max(source.symbols, key=len)
-        n_bytes = max(len(symbol.encode()) for symbol in source.symbols)
+        every.update(source.symbols, source.users or ())
+        longest = max(source.symbols, key=len, default="")
+        n_bytes = max((len(symbol.encode()) for symbol in source.symbols), default=0)
         if n_bytes > MAX_SYMBOL_BYTES:
             wrong = f"has one of {n_bytes} bytes, at most {MAX_SYMBOL_BYTES}: {longest[:60]!r}..."
             problems.append(config.problem(f"{config.key('source', index)}.symbols", wrong))

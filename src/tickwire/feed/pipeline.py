@@ -237,7 +237,7 @@ class Pipeline:
             {name: self.rings[name] for name in source.tables},
             self.dictionaries,
             venue=source.venue.name,
-            symbols=source.settings.symbols,
+            symbols=source.symbols,
             quarantine=self._quarantine,
             splice=splice,
             follower=follower,
@@ -343,7 +343,13 @@ class Pipeline:
                 symbols = source.settings.symbols if each.symbol == "*" else (each.symbol,)
                 for symbol in symbols:
                     gaps.add(
-                        number, each.table, symbol, each.key, spliced=spliced, channel=each.channel
+                        number,
+                        each.table,
+                        symbol,
+                        each.key,
+                        spliced=spliced,
+                        channel=each.channel,
+                        silent=source.is_of_users(each),
                     )
         return gaps
 

@@ -10,7 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -59,11 +59,14 @@ class ConnectionPlan:
         What it asks for.
     labels
         Channels that are called otherwise on this connection: `{"book": "book:n5"}`.
+    symbol
+        What rows of messages have that name none; None: no such messages come.
     """
 
     urls: tuple[str, ...] = field(repr=False)  # they may hold a key
     subscriptions: tuple[Subscription, ...]
     labels: dict[str, str]
+    symbol: str | None = None
 
     @property
     def url(self) -> str:
@@ -106,6 +109,16 @@ class SourcePlan:
     rest_url: str = field(repr=False)  # it may hold a key
     backfills: tuple[Backfill, ...] = ()
     poorer: tuple[ConnectionPlan, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What its rows may be of: symbols and users."""
+        return (*self.settings.symbols, *(self.settings.users or ()))
+
+    def is_of_users(self, subscription: Subscription) -> bool:
+        """Whether it is of a user: no row is expected of it, at any time."""
+        channel = self.venue.channel(subscription.channel)
+        return channel is not None and channel.of_users
 
     def poorer_of(self, channel: str) -> str:
         """Give the channel that is had where one is not; empty where there is none."""
@@ -257,7 +270,19 @@ def _completed(config: Config, settings: Source) -> Source:
         return settings
     if config.books is not None and config.books.verify:
         settings = with_oracle(settings, venue)
+    if settings.users and venue.spell_user is not None:
+        users = tuple(
+            dict.fromkeys(_spelled_user(each, venue.spell_user) for each in settings.users)
+        )
+        settings = settings.model_copy(update={"users": users})
     return settings if venue.spell is None else _spelled(settings, venue.spell)
+
+
+def _spelled_user(user: str, spell: Callable[[str], str]) -> str:
+    try:
+        return spell(user)
+    except ValueError:
+        return user  # said by who plans it
 
 
 def _spelled(settings: Source, spell: Callable[[Name], str]) -> Source:
@@ -297,9 +322,11 @@ def _plan_source(
     subscriptions: list[Subscription] = []
     endpoints: dict[str, tuple[str, ...]] = {}
     try:
-        subscriptions = plan(venue, settings.channels, settings.symbols)
+        subscriptions = plan(venue, settings.channels, settings.symbols, settings.users or ())
     except ConfigError as error:
         problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
+    unusable_users = _unusable_users(venue, settings)
+    problems.extend(config.problem(f"{key}.users", wrong) for wrong in unusable_users)
     try:
         endpoints = endpoints_of(venue, settings)
     except ConfigError as error:
@@ -336,6 +363,16 @@ def _plan_source(
     return planned
 
 
+def _unusable_users(venue: Venue, settings: Source) -> Iterator[str]:
+    for user in settings.users or ():
+        if venue.spell_user is None:
+            return  # said of its channels
+        try:
+            venue.spell_user(user)
+        except ValueError as error:
+            yield f"names {user!r}, {error}"
+
+
 def _connection_plans(
     venue: Venue, subscriptions: Sequence[Subscription], endpoints: Mapping[str, tuple[str, ...]]
 ) -> tuple[ConnectionPlan, ...]:
@@ -344,6 +381,7 @@ def _connection_plans(
             urls=endpoints[group[0].endpoint],
             subscriptions=tuple(group),
             labels=dict(group[0].labels),
+            symbol=None if group[0].names_symbol else group[0].symbol,
         )
         for group in connections(venue, subscriptions)
     )

@@ -105,7 +105,9 @@ class PlayedSource:
         session.conn = conn
         session.is_subscribed = False
         plan = self.source.plan.connections[self._groups.index(group)]
-        session.handler = self.source.decoder.connection(conn, labels=plan.labels)
+        session.handler = self.source.decoder.connection(
+            conn, labels=plan.labels, symbol=plan.symbol
+        )
         self._sessions[conn] = group, session, session.handler
         group.connected(cast("Session", session), conn)
 

@@ -121,6 +121,7 @@ def described(settings: Source) -> dict[str, Any]:
         "venue": venue if isinstance(venue, str) else venue.name,
         "channels": list(settings.channels),
         "symbols": list(settings.symbols),
+        "users": list(settings.users or ()),
         "extras": settings.extras,
         "redundancy": settings.redundancy,
     }

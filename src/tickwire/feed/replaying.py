@@ -200,7 +200,9 @@ class Replay:
                 if _takes(source, message.connection):
                     source.gaps.connected(0, message.connection)
             decoders = [
-                source.decoder.connection(message.connection, labels=_labels(source))
+                source.decoder.connection(
+                    message.connection, labels=_labels(source), symbol=_symbol(source)
+                )
                 for source in pipeline.sources
                 if _takes(source, message.connection)
             ]
@@ -270,3 +272,9 @@ def _labels(source: SourcePipeline) -> dict[str, str]:
     """
     labels = [connection.labels for connection in source.plan.connections]
     return labels[0] if all(each == labels[0] for each in labels) else {}
+
+
+def _symbol(source: SourcePipeline) -> str | None:
+    """Give what messages are of that do not say it, where there is one such symbol."""
+    symbols = {each.symbol for each in source.plan.connections if each.symbol is not None}
+    return symbols.pop() if len(symbols) == 1 else None

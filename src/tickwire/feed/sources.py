@@ -427,7 +427,9 @@ class LiveSource:
             self.plan.venue,
             plan.urls,
             plan.subscriptions,
-            make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
+            make_handler=lambda conn: self.decoder.connection(
+                conn, labels=plan.labels, symbol=plan.symbol
+            ),
             next_conn=self._next_conn,
             observers=(self._poorer_events,),
             metrics=self._metrics,
@@ -441,7 +443,9 @@ class LiveSource:
             self.plan.venue,
             urls,
             plan.subscriptions,
-            make_handler=lambda conn: self.decoder.connection(conn, labels=plan.labels),
+            make_handler=lambda conn: self.decoder.connection(
+                conn, labels=plan.labels, symbol=plan.symbol
+            ),
             next_conn=self._next_conn,
             observers=(*self._recorders, self._events, group),
             metrics=self._metrics,

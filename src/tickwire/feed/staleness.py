@@ -160,7 +160,12 @@ class Staleness(SessionObserver):
             floor_s=settings.stale_after_s,
             first_s=settings.first_message_s,
             n_endpoints=len(plan.urls),
+            may_be_silent=[
+                all(source.is_of_users(each) for each in stream.subscriptions)
+                for stream in self._all
+            ],
         )
+        self._expects_rows = not all(source.is_of_users(each) for each in plan.subscriptions)
         self._looked_ns = 0
         self._n_stalls = 0
         self._reconnects = Backoff(RECONNECT_S, LONGEST_RECONNECT_S, at_once=0, jitter=0)
@@ -259,7 +264,7 @@ class Staleness(SessionObserver):
             by_step.setdefault(step, []).append(at)
         for step, found in by_step.items():
             self._take(session, step, found, now_ns)
-        if len(self._all) and not last_ns.any():
+        if self._expects_rows and not last_ns.any():
             self._look_at_all(session, now_ns)
 
     def _take(self, session: Watched, step: Step, members: list[int], now_ns: int) -> None:

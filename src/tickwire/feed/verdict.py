@@ -79,12 +79,13 @@ def decoding_problems(
 
 
 def planned_streams(plan: FeedPlan) -> set[Stream]:
-    """Give what all sources are to bring."""
+    """Give what all sources are to bring; nothing may have happened to a user."""
     return {
         Stream(source.venue.name, subscription.table, symbol)
         for source in plan.sources
         for connection in source.connections
         for subscription in connection.subscriptions
+        if not source.is_of_users(subscription)
         # One subscription may cover symbols by name, as Hyperliquid's of all mids.
         for symbol in (
             source.settings.symbols if subscription.symbol == "*" else (subscription.symbol,)

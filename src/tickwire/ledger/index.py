@@ -48,6 +48,8 @@ class StreamState:
         Since when a spliced book waits for its snapshot, where no gap says so yet.
     spliced_conn
         The connection for which a spliced book has its snapshot.
+    may_be_silent
+        Silence of it says nothing.
     """
 
     table: str
@@ -63,6 +65,7 @@ class StreamState:
     gap: Gap | None = None
     waits_since: Moment | None = None
     spliced_conn: int = -1
+    may_be_silent: bool = False
 
 
 class StreamIndex:

@@ -159,7 +159,8 @@ class Silences:
 
     def acknowledged(self, stream: StreamState) -> None:
         """Note that an acknowledgement has ended a stream's gap: its first row is to come."""
-        if self._floor_ns and stream.since is not None and not stream.is_spliced:
+        is_watched = not (stream.is_spliced or stream.may_be_silent)
+        if self._floor_ns and stream.since is not None and is_watched:
             self._promised[stream] = stream.since
 
     def look(self, *, at_once: bool = False) -> None:
@@ -208,7 +209,7 @@ class Silences:
         start = self._gaps.when_due(stream, before)
         end = self._end_of(stream, silence)
         since = stream.since
-        if stream.gap is not None or stream.is_spliced:
+        if stream.gap is not None or stream.is_spliced or stream.may_be_silent:
             return False
         if since is not None and since.mono_ns > start.mono_ns:
             start = since
@@ -259,6 +260,8 @@ class Silences:
         for stream in self._index.of_session(session):
             usual_ns = self._usual_ns(stream)
             if usual_ns is None or stream.gap is not None or stream.is_spliced:
+                continue
+            if stream.may_be_silent:
                 continue
             since = self._gaps.last_good(stream)
             silent_ns = now.mono_ns - since.mono_ns

@@ -107,7 +107,15 @@ class StreamGaps:
     # What there is.
 
     def add(
-        self, session: int, table: str, symbol: str, key: str, *, spliced: bool, channel: str = ""
+        self,
+        session: int,
+        table: str,
+        symbol: str,
+        key: str,
+        *,
+        spliced: bool,
+        channel: str = "",
+        silent: bool = False,
     ) -> None:
         """Note a stream, and the subscription that feeds it.
 
@@ -123,8 +131,12 @@ class StreamGaps:
             It is a book that needs a snapshot.
         channel
             The subscription's, as the configuration names it.
+        silent
+            No row of it is expected at any time, so that silence is no gap.
         """
         stream = self._index.add(session, table, symbol, key)
+        if stream is not None:
+            stream.may_be_silent = silent
         if stream is not None:
             stream.channels.add(channel)
         if stream is not None and spliced:

@@ -11,6 +11,7 @@ Rules of this file
 - An acknowledgement after rows is doubted sooner, whatever the floor: `DOUBT` asks for nothing, and
   says that rows may be missing since.
 - A stream that never had a row, and whose cadence is not declared, is only named: it may be quiet.
+- Nothing is expected of a stream that may be silent: what happens to a user.
 - A silence counts from the last row or the acknowledgement, whichever is later, and not while
   nothing could be read (`hold`).
 - Streams are numbers here, times are ns of the monotonic clock. All streams are looked at together,
@@ -60,10 +61,18 @@ class Freshness:
         How long a stream may take for its first row before it is named.
     n_endpoints
         How many there are to go to.
+    may_be_silent
+        Of each stream; all False where left out.
     """
 
     def __init__(
-        self, declared_s: list[float], *, floor_s: float, first_s: float, n_endpoints: int = 1
+        self,
+        declared_s: list[float],
+        *,
+        floor_s: float,
+        first_s: float,
+        n_endpoints: int = 1,
+        may_be_silent: list[bool] | None = None,
     ) -> None:
         n = len(declared_s)
         self._floor_ns = round(floor_s * 1e9)
@@ -71,6 +80,7 @@ class Freshness:
         self._steps = [Step.RESUBSCRIBE, Step.RECONNECT, Step.NEXT_ENDPOINT, Step.ALERT]
         if n_endpoints < 2:
             self._steps.remove(Step.NEXT_ENDPOINT)
+        self._is_expected = ~np.array(may_be_silent or [False] * n, bool)
         declared = np.array([round(each * 1e9) for each in declared_s], np.int64)
         allowed = np.maximum(DECLARED_TIMES * declared, self._floor_ns)
         self._declared = np.where(declared > 0, allowed, _NEVER)
@@ -154,7 +164,7 @@ class Freshness:
     def _act(self, now_ns: int) -> list[tuple[int, Step]]:
         """Find what is due, and when something can be next."""
         found: list[tuple[int, Step]] = []
-        since, is_expected = self._since(), self._acknowledged > 0
+        since, is_expected = self._since(), (self._acknowledged > 0) & self._is_expected
         unnamed = is_expected & (self._last == 0) & ~self._is_named
         name_at = _at(unnamed, since, self._first_ns)
         for number in np.flatnonzero(now_ns >= name_at).tolist():
@@ -164,6 +174,7 @@ class Freshness:
             (self._acknowledged > self._last)
             & (self._acknowledged > self._doubted)
             & (self._last > 0)
+            & self._is_expected
         )
         doubt_at = _at(doubtful, since, self._learned())
         for number in np.flatnonzero(now_ns >= doubt_at).tolist():

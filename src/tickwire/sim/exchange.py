@@ -15,10 +15,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tickwire.schema import USER_TABLES
 from tickwire.sim.faults import Fault
 from tickwire.sim.market import Event, Market
 
-CHANNELS = ("trades", "quotes", "book", "candles", "tickers", "mids", "liquidations")
+CHANNELS = (
+    "trades", "quotes", "book", "candles", "tickers", "mids", "liquidations", *USER_TABLES,
+)  # fmt: skip
 
 
 def dumps(value: object) -> str:

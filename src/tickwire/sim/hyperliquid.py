@@ -27,6 +27,8 @@ from tickwire.sim.hyperliquid_messages import (
     mid_text,
     trades_message,
 )
+from tickwire.sim.hyperliquid_users import MAX_USERS, TOO_MANY, Users
+from tickwire.sim.hyperliquid_users import TABLES as USER_TABLES
 from tickwire.sim.market import Event
 
 BOOK_EVENTS = 10
@@ -42,7 +44,9 @@ _TABLES = {
     "candle": "candles",
     "activeAssetCtx": "tickers",
     "allMids": "mids",
+    **USER_TABLES,
 }
+_OF_USERS = frozenset(USER_TABLES.values())
 _INTERVALS = frozenset(INTERVALS) - {"1s", "6h"}
 _LIMIT = "Cannot track more than 1000 total subscriptions."
 _TRADE_ID = re.compile(rb'"tid":(\d+)')
@@ -60,6 +64,7 @@ class Hyperliquid(Exchange):
         self.n_events = 0
         self._candles: dict[str, dict[str, Candles]] = {}
         self._books: dict[str, dict[str, dict[str, Any]]] = {}
+        self.users = Users()
 
     def accept(self, path: str, query: Mapping[str, str], client: Client) -> Reaction | None:
         """One path; a greeting that is not JSON where the simulator is asked to send it."""
@@ -99,6 +104,9 @@ class Hyperliquid(Exchange):
                 return _struck(fault, answer, dumps(asked))
             if len(client.keys) >= MAX_SUBSCRIPTIONS:
                 return _error(_LIMIT)
+            users = {each[1] for each in map(self.stream_of, client.keys) if each[0] in _OF_USERS}
+            if kind in USER_TABLES and len(users | {subscription["user"]}) > MAX_USERS:
+                return _error(TOO_MANY)
             client.keys[key] = None
             first = list(self._first(key, subscription)) if self.live else []
         else:
@@ -118,6 +126,8 @@ class Hyperliquid(Exchange):
 
     def ids_of(self, message: Message) -> list[str]:
         """Read the trade ids."""
+        if message.channel == "fills":
+            return self.users.ids_of(message)
         if message.channel != "trades":
             return []
         return [number.decode() for number in _TRADE_ID.findall(message.payload)]
@@ -127,6 +137,8 @@ class Hyperliquid(Exchange):
         symbol = self.stream_of(key)[1]
         kind = key.partition(":")[0]
         subscription: dict[str, Any] = {"type": kind} | ({"coin": symbol} if symbol else {})
+        if kind in USER_TABLES:
+            subscription = {"type": kind, "user": symbol}
         if kind == "candle":
             subscription["interval"] = key.rpartition(":")[2]
         elif kind == "l2Book":
@@ -140,6 +152,8 @@ class Hyperliquid(Exchange):
         if kind == "allMids":
             dex = asked.get("dex")
             return {"type": kind, "dex": dex} if isinstance(dex, str) else {"type": kind}
+        if kind in USER_TABLES:
+            return self.users.normal(asked)
         coin = asked.get("coin")
         if not isinstance(coin, str) or not self.knows(coin):
             return None
@@ -164,6 +178,9 @@ class Hyperliquid(Exchange):
         now_ms = self.market.clock_ms()
         if kind == "allMids":
             yield self._mids(key)
+            return
+        if kind in USER_TABLES:
+            yield from self.users.first(key, kind, subscription["user"])
             return
         symbol = self.market.symbols[subscription["coin"]]
         if kind == "trades":
@@ -193,6 +210,7 @@ class Hyperliquid(Exchange):
         symbol = event.symbol
         name = symbol.name
         self.n_events += 1
+        yield from self.users.render(event, self.n_events, wanted)
         if event.trades:
             key = "trades:" + name
             if key in wanted:
@@ -293,6 +311,8 @@ def _key(subscription: Mapping[str, Any]) -> str:
     kind = subscription["type"]
     if kind == "allMids":
         return f"allMids:{subscription.get('dex', '')}"
+    if kind in USER_TABLES:
+        return f"{kind}:{subscription['user']}"
     key = f"{kind}:{subscription['coin']}"
     if kind == "candle":
         return f"{key}:{subscription['interval']}"

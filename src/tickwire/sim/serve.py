@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tickwire.schema import USER_TABLES
 from tickwire.sim.chaos import EVERY_S
 from tickwire.sim.client_log import ClientLog
 from tickwire.sim.exchange import CHANNELS
@@ -117,8 +118,9 @@ def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
     venue = load(options.venue, (Path.cwd(),))
     served = options.channels
     if not served:
-        # Liquidations need never happen.
-        served = [channel for channel in CHANNELS if channel != "liquidations"]
+        # Liquidations need never happen, and what happens to users is asked for by user.
+        lacking = {"liquidations", *USER_TABLES}
+        served = [channel for channel in CHANNELS if channel not in lacking]
         if options.venue not in VENUES:  # it plays a capture
             served = [channel.name for channel in venue.channels if ":" not in channel.name]
     named = [

@@ -54,7 +54,7 @@ def _mistakes(venue: Venue) -> Iterator[str]:
     for name in ("subscribe", "reply"):
         if not callable(getattr(venue, name)):
             yield f"{name}: should be a function"
-    for name in ("aliases", "instruments", "spell", "unsubscribe"):
+    for name in ("aliases", "instruments", "spell", "spell_user", "unsubscribe"):
         given = getattr(venue, name)
         if given is not None and not callable(given):
             yield f"{name}: should be a function"
@@ -177,6 +177,10 @@ def _channel_mistakes(venue: Venue) -> Iterator[str]:
             yield f"{where}: subscriptions should be a function"
         if (":<" in channel.name) != bool(channel.arguments):
             yield f"{where}: a family has a name such as 'candles:<interval>', and arguments"
+        if channel.of_users and venue.spell_user is None:
+            yield f"{where}: is of users, so the venue needs spell_user"
+        if channel.of_users and channel.wildcard:
+            yield f"{where}: is of users, so '*' names none"
         if channel.spliced and venue.book is None:
             yield f"{where}: is spliced, so the venue needs a book rule"
         poorer = venue.channel(channel.poorer) if channel.poorer else None

@@ -35,15 +35,17 @@ def channel_names(venue: Venue) -> list[str]:
     return found
 
 
-def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[Subscription]:
-    """Give the subscriptions that the channels of these symbols need, each once.
+def plan(
+    venue: Venue, channels: Sequence[str], symbols: Sequence[str], users: Sequence[str] = ()
+) -> list[Subscription]:
+    """Give the subscriptions that the channels of these symbols and users need, each once.
 
     Parameters
     ----------
     venue
         Whose.
-    channels, symbols
-        As the configuration has them.
+    channels, symbols, users
+        As the configuration has them; users as the venue spells them.
 
     Raises
     ------
@@ -52,10 +54,11 @@ def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[
         take `*`, and each clash between channels.
     """
     problems = [] if channels else [f"{venue.name}: no channels given"]
-    if not symbols:
-        problems.append(f"{venue.name}: no symbols given")
     problems += [f"{venue.name}: empty symbol" for symbol in symbols if not symbol.strip()]
     found: list[tuple[str, Channel]] = []
+    given = [venue.channel(name) for name in channels]
+    if not symbols and (not given or any(each is None or not each.of_users for each in given)):
+        problems.append(f"{venue.name}: no symbols given")
     for name in dict.fromkeys(channels):
         if name == LISTED and venue.instruments is not None:
             continue  # its list comes by REST: there is nothing to subscribe to
@@ -64,12 +67,17 @@ def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[
             problems.append(_unknown_channel(venue, name))
             continue
         found.append((name, channel))
-        if "*" in symbols and not channel.wildcard:
+        if channel.of_users and not users:
+            problems.append(f"{venue.name}: channel {name!r} needs users")
+        elif "*" in symbols and not channel.of_users and not channel.wildcard:
             allowed = [other.name for other in venue.channels if other.wildcard]
             problems.append(
                 f"{venue.name}: channel {name!r} needs symbols; '*' is possible for "
                 f"{', '.join(allowed) or 'none of its channels'}"
             )
+    if users and not any(channel.of_users for _, channel in found):
+        known = ", ".join(each.name for each in venue.channels if each.of_users)
+        problems.append(f"{venue.name}: users are for channels {known or 'that it lacks'}")
     if not found and not problems:
         problems.append(f"{venue.name}: channel {LISTED!r} needs another one beside it")
     problems += _book_clashes(venue, found)
@@ -80,7 +88,7 @@ def plan(venue: Venue, channels: Sequence[str], symbols: Sequence[str]) -> list[
     return _each_once(
         subscription
         for name, channel in found
-        for symbol in asked
+        for symbol in (users if channel.of_users else asked)
         for subscription in _subscriptions(venue, channel, name, symbol)
     )
 
@@ -138,16 +146,17 @@ def connections(venue: Venue, subscriptions: Sequence[Subscription]) -> list[lis
     Each connection has one endpoint and one group, and no more subscriptions than the venue's
     `limits.subscriptions_per_connection`; the order is kept. Channels of one table and symbol
     (`book` and `book:fast`) have a connection each: on one, the rows of one would hide that the
-    other has fallen silent.
+    other has fallen silent. What does not say whose it is has one for each symbol.
     """
-    by_kind: dict[tuple[str, str, int], list[Subscription]] = {}
+    by_kind: dict[tuple[str, str, int, str], list[Subscription]] = {}
     channels: dict[tuple[str, str, str, str], list[str]] = {}
     for each in subscriptions:
         of_stream = channels.setdefault((each.endpoint, each.group, each.table, each.symbol), [])
         if each.channel not in of_stream and each.table in APART:
             of_stream.append(each.channel)
         lane = of_stream.index(each.channel) if each.channel in of_stream else 0
-        by_kind.setdefault((each.endpoint, each.group, lane), []).append(each)
+        own = "" if each.names_symbol else each.symbol
+        by_kind.setdefault((each.endpoint, each.group, lane, own), []).append(each)
     most = venue.limits.subscriptions_per_connection
     return [
         kind[start : start + most]

@@ -50,6 +50,9 @@ class Subscription:
         connection, such as `{"book": "book:n5"}`.
     request
         Subscriptions of different requests never share one, where a request names one channel.
+    names_symbol
+        Whether its messages say whose they are. Otherwise it has a connection of its own, shared
+        with no other symbol, whose rows have its symbol: they are declared with `given()`.
     """
 
     channel: str
@@ -60,6 +63,7 @@ class Subscription:
     group: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     request: str = ""
+    names_symbol: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,9 @@ class Channel:
     poorer
         A channel of the same table that shows less of the same, taken where this one is not to be
         had; it is not spliced.
+    of_users
+        It takes the source's `users` instead of its `symbols`, and its silence says nothing: no
+        row is expected of it, at any time.
     """
 
     name: str
@@ -97,6 +104,7 @@ class Channel:
     spliced: bool = False
     cadence_s: float = 0.0
     poorer: str = ""
+    of_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +153,9 @@ class Limits:
         REST snapshots per minute.
     backfills_per_min
         REST requests for missed trades per minute, beside those for snapshots.
-    connections, subscriptions
-        Connections and subscriptions at once from one address; 0 where that is not limited. A
-        configuration that needs more is an error.
+    connections, subscriptions, users
+        Connections, subscriptions and users that these name, at once from one address; 0 where that
+        is not limited. A configuration that needs more is an error.
     max_age_s
         The venue ends a connection after this long (24 h at Binance); 0 where it does not. A feed
         replaces it before.
@@ -162,6 +170,7 @@ class Limits:
     total_requests_per_s: int = 0
     connections: int = 0
     subscriptions: int = 0
+    users: int = 0
     max_age_s: float = 0.0
 
 
@@ -316,6 +325,9 @@ class Venue:
         has, among those that could be meant; None where it lists them nowhere.
     spell
         A name such as `BTC-USDT-PERP` to the venue's own symbol; None: only that is understood.
+    spell_user
+        Gives a user as the venue's messages spell it, or raises ValueError with what it should be.
+        Required with channels `of_users`.
     aliases
         `configured channel names` to `{name in the plan: configured name}`: a channel that has a
         canonical name in the plan and another in the configuration (`book` for `book:100ms`).
@@ -364,6 +376,7 @@ class Venue:
     backfills: tuple[Backfill, ...] = ()
     instruments: Callable[[Sequence[str]], Sequence[InstrumentQuery]] | None = None
     spell: Callable[[Name], str] | None = None
+    spell_user: Callable[[str], str] | None = None
     aliases: Callable[[Sequence[str]], Mapping[str, str]] | None = None
     extras: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     compression: bool = False

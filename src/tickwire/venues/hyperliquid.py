@@ -32,6 +32,12 @@ from tickwire.decode.plan import (
     text,
 )
 from tickwire.schema import Column, Kind
+from tickwire.venues._hyperliquid_users import (
+    TYPES,
+    USER_EXTRAS,
+    USER_MESSAGES,
+    spell_user,
+)
 from tickwire.venues._instrument import Instrument, Name
 from tickwire.venues.base import (
     Channel,
@@ -48,7 +54,7 @@ INTERVALS = (
 )  # fmt: skip
 # nSigFigs 2 to 5; mantissa only with 5.
 PRECISIONS = ("n2", "n3", "n4", "n5", "n5m1", "n5m2", "n5m5")
-KEY_MEMBERS = ("type", "coin", "interval", "nSigFigs", "mantissa", "fast", "dex")
+KEY_MEMBERS = ("type", "coin", "interval", "nSigFigs", "mantissa", "fast", "dex", "user")
 
 
 def _key(subscription: dict[str, object]) -> str:
@@ -88,6 +94,11 @@ def _subscription(channel: str, symbol: str) -> list[Subscription]:
             asked["mantissa"] = int(mantissa) if mantissa else None
             group, labels = channel, (("book", channel),)
     return [Subscription(channel, symbol, family, _key(asked), group=group, labels=labels)]
+
+
+def _of_user(channel: str, user: str) -> list[Subscription]:
+    key = _key({"type": TYPES[channel], "user": user})
+    return [Subscription(channel, user, channel, key, names_symbol=channel != "orders")]
 
 
 def _subscribe(subscriptions: Sequence[Subscription], request_id: int) -> str:
@@ -294,6 +305,7 @@ MESSAGES = (
             )
         ],
     ),
+    *USER_MESSAGES,
     message("subscriptionResponse", when={"channel": "subscriptionResponse"}, kind="acknowledge"),
     message("error", when={"channel": "error"}, kind="error"),
     message("pong", when={"channel": "pong"}, kind="pong"),
@@ -310,6 +322,7 @@ CHANNELS = (
     Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
     Channel("tickers", "tickers", _subscription),
     Channel("mids", "mids", _subscription, wildcard=True),
+    *(Channel(name, name, _of_user, of_users=True) for name in TYPES),
 )
 
 
@@ -336,6 +349,7 @@ EXTRAS = {
         "circulating_supply",
         "total_supply",
     ),
+    **USER_EXTRAS,
 }
 
 MAIN = Venue(
@@ -357,13 +371,16 @@ MAIN = Venue(
         connects_per_min=30,
         connections=100,
         subscriptions=1000,
+        users=10,
     ),
     unsubscribe=_unsubscribe,
     rest_url="https://api.hyperliquid.xyz",
     instruments=_instruments,
     spell=_spell,
+    spell_user=spell_user,
     extras=EXTRAS,
     verified="2026-11-22",
+    unverified=tuple(TYPES),
 )
 
 TEST = replace(
