@@ -82,6 +82,7 @@ def test_extras_of_one_name_and_two_kinds_are_refused() -> None:
     venue = replace(
         known,
         name="mine",
+        unverified=(),
         channels=tuple(channel for channel in known.channels if channel.name == "trades"),
         messages=(replace(trades, rows=(replace(trades.rows[0], fields=fields),)),),
         extras={"trades": (Column("tx_hash", Kind.I64, True),)},
@@ -201,15 +202,15 @@ def test_all_mistakes_of_a_file_are_in_one_report(tmp_path: Path) -> None:
     found = [line.removeprefix(f"{path}: ") for line in caught.value.problems]
     assert [line.partition(": ")[0] for line in found] == [
         "feed.loop",
-        "source[0].symbols",
         "sink[0].type",
+        "source[0].symbols",
         "source[1].venue",
         "source[2].ca_file",
         "source[2].channels",
         "source[2].url",
         "sink[1].tables",
     ]
-    assert "did you mean 'duckdb'?" in found[2]
+    assert "did you mean 'duckdb'?" in found[1]
     assert "did you mean 'hyperliquid'?" in found[3]
     assert "did you mean 'trades'?" in found[-1]
 

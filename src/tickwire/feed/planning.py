@@ -33,6 +33,7 @@ from tickwire.sinks.files import path_segment
 from tickwire.supervise import SeverityTable, rule_of
 from tickwire.venues import (
     LISTED,
+    NO_SYMBOLS,
     Backfill,
     Name,
     Subscription,
@@ -324,7 +325,9 @@ def _plan_source(
     try:
         subscriptions = plan(venue, settings.channels, settings.symbols, settings.users or ())
     except ConfigError as error:
-        problems.extend(config.problem(f"{key}.channels", wrong) for wrong in error.problems)
+        for wrong in error.problems:
+            place = "symbols" if wrong.endswith(NO_SYMBOLS) else "channels"
+            problems.append(config.problem(f"{key}.{place}", wrong))
     unusable_users = _unusable_users(venue, settings)
     problems.extend(config.problem(f"{key}.users", wrong) for wrong in unusable_users)
     try:

@@ -122,7 +122,8 @@ def _source_lines(options: SimOptions, simulator: Simulator) -> list[str]:
         lacking = {"liquidations", *USER_TABLES}
         served = [channel for channel in CHANNELS if channel not in lacking]
         if options.venue not in VENUES:  # it plays a capture
-            served = [channel.name for channel in venue.channels if ":" not in channel.name]
+            own = [each for each in venue.channels if not each.of_users]
+            served = [channel.name for channel in own if ":" not in channel.name]
     named = [
         next((each for each in (name, f"{name}:1m", f"{name}:agg") if venue.channel(each)), "")
         for name in served

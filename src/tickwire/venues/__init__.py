@@ -8,7 +8,7 @@ from tickwire.venues import _book_rule
 from tickwire.venues._book_rule import *  # noqa: F403 - a chain adds its word there alone
 from tickwire.venues._instrument import Instrument, Name, parse_name
 from tickwire.venues._oracle import Oracle, lasting, same_id
-from tickwire.venues._planning import LISTED, channel_names, connections, plan
+from tickwire.venues._planning import LISTED, NO_SYMBOLS, channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
     Backfill,
@@ -24,6 +24,7 @@ from tickwire.venues.base import (
 
 __all__ = [
     "LISTED",
+    "NO_SYMBOLS",
     "Backfill",
     "Before",
     "Channel",

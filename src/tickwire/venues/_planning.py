@@ -21,6 +21,7 @@ APART = frozenset(
     name for name, table in TABLES.items() if any(each.name == "channel" for each in table.columns)
 )
 LISTED = "instruments"  # the channel of what a venue lists
+NO_SYMBOLS = "no symbols given"
 
 
 def channel_names(venue: Venue) -> list[str]:
@@ -58,7 +59,7 @@ def plan(
     found: list[tuple[str, Channel]] = []
     given = [venue.channel(name) for name in channels]
     if not symbols and (not given or any(each is None or not each.of_users for each in given)):
-        problems.append(f"{venue.name}: no symbols given")
+        problems.append(f"{venue.name}: {NO_SYMBOLS}")
     for name in dict.fromkeys(channels):
         if name == LISTED and venue.instruments is not None:
             continue  # its list comes by REST: there is nothing to subscribe to
