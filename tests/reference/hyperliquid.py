@@ -131,6 +131,8 @@ class HyperliquidReference:
                 for symbol, price in data["mids"].items()
                 if "*" in self.symbols or symbol in self.symbols
             ]
+        if channel == "fastAssetCtxs":
+            return "tickers", []
         if channel in USERS:
             return USERS[channel], []  # for counts: tests of users have their own expectations
         control = channel in ("subscriptionResponse", "error", "pong")

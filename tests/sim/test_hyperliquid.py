@@ -1,7 +1,9 @@
 """The simulated Hyperliquid, spoken to by an independent client (websockets, aiohttp)."""
 
 import asyncio
+import base64
 import json
+import zlib
 
 import aiohttp
 import pytest
@@ -203,6 +205,47 @@ async def test_mids_and_context_agree_with_rest(simulator, ws):
             assert answer.status == 422
     bid, ask = (float(side[0]["px"]) for side in book["levels"])
     assert float(rest_mids["BTC"]) == (bid + ask) / 2
+
+
+async def test_fast_contexts_are_packed_whole_at_first_and_then_what_changes(ws):
+    def unpacked(data):
+        return json.loads(zlib.decompress(base64.b64decode(data), wbits=-15))
+
+    await subscribe(ws, type="fastAssetCtxs")
+    assert (await receive(ws, "subscriptionResponse"))["subscription"] == {"type": "fastAssetCtxs"}
+    first = unpacked(await receive(ws, "fastAssetCtxs"))
+    assert first.keys() == {"BTC", "ETH", "kPEPE"}
+    assert all(each.keys() == {"markPx", "midPx"} for each in first.values())
+    later = [unpacked(await receive(ws, "fastAssetCtxs")) for _ in range(20)]
+    assert any(each.keys() < first.keys() for each in later)
+    figures = {key for each in later for of_coin in each.values() for key in of_coin}
+    assert figures == {"markPx", "midPx"}
+    assert any(len(of_coin) == 1 for each in later for of_coin in each.values())
+
+
+async def test_users_have_a_snapshot_first_and_ten_at_most(ws):
+    users = [f"0x{number:040X}" for number in range(11)]
+    for user in users[:10]:
+        await subscribe(ws, type="userFills", user=user)
+    first = await receive(ws, "userFills")
+    assert first == {"isSnapshot": True, "user": users[0].lower(), "fills": []}
+    later = await receive(ws, "userFills")
+    while "isSnapshot" in later:
+        later = await receive(ws, "userFills")
+    assert later["fills"][0]["coin"] in ("BTC", "ETH", "kPEPE")
+    await subscribe(ws, type="orderUpdates", user=users[10])
+    assert await receive(ws, "error") == "Cannot track more than 10 total users."
+    await subscribe(ws, type="orderUpdates", user="0x12")
+    assert (await receive(ws, "error")).startswith("Invalid subscription")
+    await subscribe(ws, type="orderUpdates", user=users[1])
+    [order, *_] = await receive(ws, "orderUpdates")
+    assert order["status"] == "filled"
+    await ask(ws, method="unsubscribe", subscription={"type": "userFills", "user": users[0]})
+    await subscribe(ws, type="userFills", user=users[0])
+    again = await receive(ws, "userFills")
+    while not (again.get("isSnapshot") and again["user"] == users[0].lower()):
+        again = await receive(ws, "userFills")
+    assert again["fills"]
 
 
 async def test_spot_and_other_dexes_have_their_own_forms():

@@ -1,13 +1,17 @@
 """Hyperliquid: what is sent, what answers mean, and every message of the captures as rows."""
 
+import asyncio
+import base64
 import json
 import random
+import zlib
 
 import pytest
 from tests.reference import HyperliquidReference, compare, disguise, read_messages
 from tests.reference.captures import Message
 from tests.reference.rig import Rig
 
+from tickwire.feed.symbols import listed
 from tickwire.venues import load, plan
 
 CHANNELS = ["trades", "quotes", "book", "book:fast", "candles:1m", "tickers", "mids"]
@@ -190,6 +194,68 @@ def test_subscribe_sends_what_the_venue_documents(
     (planned,) = plan(VENUE, [channel], ["BTC"])
     sent = json.loads(VENUE.subscribe([planned], 1))
     assert sent == {"method": "subscribe", "subscription": subscription}
+
+
+def fast_contexts(contexts: object) -> bytes:
+    squeeze = zlib.compressobj(wbits=-15)
+    packed = squeeze.compress(json.dumps(contexts).encode()) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+    data = base64.b64encode(packed).rstrip(b"=").decode()
+    return json.dumps({"channel": "fastAssetCtxs", "data": data}).encode()
+
+
+def test_fast_contexts_carry_on_what_has_not_changed() -> None:
+    rig = Rig.of(VENUE, ["tickers:fast"], extras=True)
+    told = [
+        {"BTC": {"markPx": "1", "midPx": "1.5"}, "xyz:NVDA": {"markPx": "7"}, "OLD": {}},
+        {"BTC": {"midPx": "2"}},
+        {"xyz:NVDA": {"midPx": "8", "else": 1}, "BTC": {"markPx": "3"}},
+        {},
+    ]
+    for contexts in told:
+        rig.message(fast_contexts(contexts), 1000, 5)
+    rows = rig.table("tickers").to_pylist()
+    assert [(row["symbol"], row["mark_price"], row["mid_price"]) for row in rows] == [
+        ("BTC", 1.0, 1.5), ("xyz:NVDA", 7.0, None), ("OLD", None, None),
+        ("BTC", 1.0, 2.0),
+        ("xyz:NVDA", 7.0, 8.0), ("BTC", 3.0, 2.0),
+    ]  # fmt: skip
+    assert {row["last_price"] for row in rows} == {None}
+    assert rig.decoder.messages == 4
+
+
+def test_fast_contexts_are_of_the_configured_coins_by_one_subscription() -> None:
+    rig = Rig.of(VENUE, ["tickers:fast"], ("BTC", "xyz:NVDA"))
+    rig.message(fast_contexts({"BTC": {"markPx": "1"}, "ETH": {"markPx": "2"}}), 1000, 5)
+    assert rig.table("tickers")["symbol"].to_pylist() == ["BTC"]
+    for symbols in (["BTC", "xyz:NVDA"], ["*"]):
+        [subscription] = plan(VENUE, ["tickers:fast"], symbols)
+        assert subscription.key == '{"type":"fastAssetCtxs"}'
+
+
+def test_without_symbols_the_list_is_of_every_dex() -> None:
+    answers = {
+        '{"type": "meta"}': {"universe": [{"name": "BTC", "szDecimals": 5}]},
+        '{"type": "spotMeta"}': {"tokens": [], "universe": [{"name": "@1", "tokens": []}]},
+        '{"type": "perpDexs"}': [None, {"name": "xyz", "fullName": "X"}, {"name": "abc"}],
+        '{"type": "meta", "dex": "xyz"}': {"universe": [{"name": "xyz:NVDA", "szDecimals": 3}]},
+        '{"type": "meta", "dex": "abc"}': {"universe": []},
+    }
+    asked = []
+
+    class Rest:
+        async def get(self, url: str, body: str | None = None) -> tuple[bytes, int]:
+            assert body is not None
+            asked.append(body)
+            return json.dumps(answers[body]).encode(), 0
+
+    assert VENUE.instruments is not None
+    found = asyncio.run(listed(VENUE.instruments([]), "https://h", Rest()))
+    assert [*found] == ["BTC", "@1", "xyz:NVDA"]
+    assert (found["xyz:NVDA"].base, found["xyz:NVDA"].lot_size) == ("NVDA", 0.001)
+    assert asked == [*answers]
+    asked.clear()
+    asyncio.run(listed(VENUE.instruments(["xyz:NVDA"]), "https://h", Rest()))
+    assert '{"type": "perpDexs"}' not in asked
 
 
 def test_mids_of_a_builder_dex_are_asked_of_that_dex() -> None:

@@ -168,6 +168,10 @@ cdef struct RouteOp:
     int32_t given       # register of the symbol that the caller gives, -1 without
     int32_t snapshot_id     # register of a snapshot's last update id, -1 for others
     int32_t number          # register of the message's number on its connection, -1 without
+    int32_t packed          # register of the text that holds another message, -1 without
+    int packed_form
+    size_t packed_most_bytes
+    int32_t inside          # number of the route that holds it, -1 for a message of its own
     bint spliced
     int32_t splice_symbol   # registers, -1 without
     int32_t splice_first

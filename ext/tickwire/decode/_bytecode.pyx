@@ -243,8 +243,13 @@ cdef class Bytecode:
             op.snapshot_id = route.snapshot_id
             op.spliced = route.spliced is not None
             op.number = route.number
+            op.packed = route.packed
+            op.packed_form = route.packed_form
+            op.packed_most_bytes = route.packed_most_bytes
+            op.inside = route.inside
             op.is_plain = (
                 op.kind == ROUTE_DATA and route.requested and not op.spliced and op.number < 0
+                and op.packed < 0
             )
             if op.spliced:
                 numbers = route.spliced

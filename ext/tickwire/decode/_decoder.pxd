@@ -5,7 +5,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
-from tickwire.decode._bytecode cimport Bytecode
+from tickwire.decode._bytecode cimport Bytecode, RouteOp
 from tickwire.decode._chain_decoder cimport ChainDecoder
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Leg
@@ -13,6 +13,7 @@ from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport Router
 from tickwire.decode._stage cimport Outcome, Stage
 from tickwire.decode._targets cimport Targets
+from tickwire.decode._unpacker cimport Unpacker
 from tickwire.decode._walk cimport Walker
 from tickwire.observe._counter cimport Counter
 from tickwire.observe._histogram cimport Histogram
@@ -33,6 +34,8 @@ cdef class Decoder:
     cdef Stage stage
     cdef Walker walker
     cdef Router router
+    cdef Unpacker unpacker          # None where no message holds another, as the next one
+    cdef Router inner_router        # of the messages inside of others
     cdef BookDecoder books          # None without books that begin by REST
     cdef ChainDecoder chains        # None without others that are verified
     cdef readonly BackfillDecoder backfills
@@ -66,6 +69,10 @@ cdef class Decoder:
         self, ConnectionDecoder connection, int32_t route, Outcome outcome,
         const uint8_t* payload, size_t n
     ) noexcept nogil
+    cdef int settle_inner(
+        self, ConnectionDecoder connection, int32_t holder, const uint8_t* payload, size_t n
+    ) noexcept nogil
+    cdef Outcome unpack(self, RouteOp* route, const uint8_t** text, size_t* n) noexcept nogil
     cdef int refuse(
         self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
         size_t n

@@ -25,8 +25,13 @@ from tickwire.decode._publish cimport publish_staged
 from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport UNROUTED, Router
 from tickwire.decode._script cimport Script
-from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome, Stage
+from tickwire.decode._stage cimport (
+    BAD_PACKED, BAD_TEXT, DONE, FULL, MISSING, NO_MEMORY, TOO_LONG, Outcome, Stage,
+)
 from tickwire.decode._targets cimport Targets
+from tickwire.decode._unpacker cimport (
+    UNPACK_NO_MEMORY, UNPACK_TOO_BIG, UNPACKED, Unpacked, Unpacker,
+)
 from tickwire.decode._walk cimport Walker
 from tickwire.wire._handler cimport Verdict
 
@@ -94,6 +99,11 @@ cdef class Decoder:
         self.stage = Stage(self.bytecode, self.targets, named)
         self.walker = Walker(self.stage, dictionaries)
         self.router = Router(self.walker)
+        most = max((route.packed_most_bytes for route in program.routes), default=0)
+        if most:
+            self.unpacker = Unpacker(most)
+            # Of a walker of its own: the scripts of the one are nothing for the other.
+            self.inner_router = Router(Walker(self.stage, dictionaries))
         self.read_to_ring = read_to_ring
         if metrics is None:
             metrics = Metrics(labels={"source": "", "venue": venue})
@@ -146,6 +156,9 @@ cdef class Decoder:
     def scripted(self):
         """Messages that scripts have read, by declaration; those without a script are left out."""
         hits = self.walker.scripts.hits
+        if self.inner_router is not None:
+            inner = self.inner_router.scripts.hits
+            hits = [n if of is None else of for n, of in zip(hits, inner, strict=True)]
         return {
             route.name: n
             for route, n in zip(self.program.routes, hits, strict=True)
@@ -383,6 +396,8 @@ cdef class Decoder:
                 return self.refuse(connection, outcome, payload, n)
             if not route.requested:
                 self.n_unrequested.count(1)
+            elif route.packed >= 0:
+                return self.settle_inner(connection, number, payload, n)
             elif route.spliced and (self.books is not None or self.chains is not None):
                 if not (self.stage.message.have >> route.splice_symbol) & 1:
                     self.stage.rollback(route)
@@ -394,6 +409,67 @@ cdef class Decoder:
                 else:
                     self.chains.admit(connection, route, payload, n)
         return self.count(connection, n)
+
+    cdef int settle_inner(self, ConnectionDecoder connection, int32_t holder,
+                          const uint8_t* payload, size_t n) noexcept nogil:
+        """Decode the message inside of one, and decide what becomes of both.
+
+        Shape    the payload of the one that holds it, n bytes, whose text is in a register.
+        Units    bytes.
+        Returns  a Verdict, as `take`; offered again, it is unpacked again.
+        Threads  the loop's thread only.
+        Memory   the unpacker's.
+        Source   the theory in `_unpacker.pxd`.
+        """
+        cdef RouteOp* route = &self.bytecode.routes[holder]
+        cdef const uint8_t* text
+        cdef size_t n_text
+        cdef Outcome outcome = DONE
+        cdef Script* script
+        cdef int32_t number = UNROUTED
+        if not (self.stage.message.have >> route.packed) & 1:
+            return self.refuse(connection, MISSING, payload, n)
+        if not self.stage.plain(&self.stage.message.registers[route.packed], &text, &n_text):
+            return self.refuse(connection, self.stage.message.outcome, payload, n)
+        outcome = self.unpack(route, &text, &n_text)
+        if outcome != DONE:
+            return self.refuse(connection, outcome, payload, n)
+        if self.inner_router.inside != holder:
+            self.inner_router.inside = holder
+            self.inner_router.last = UNROUTED
+        script = self.inner_router.script
+        if script != NULL and script.route.inside == holder \
+                and self.inner_router.fits(script, text, text + n_text):
+            self.inner_router.follow(script)
+            number = script.number
+        else:
+            outcome = self.inner_router.decode(text, text + n_text, &number)
+            if self.n_looks and outcome != FULL:
+                self.look(number, text, n_text)
+        if outcome == FULL:
+            return Verdict.BLOCKED
+        if outcome != DONE:
+            return self.refuse(connection, outcome, payload, n)
+        if number == UNROUTED:
+            self.n_unknown.count(1)
+        elif not self.bytecode.routes[number].requested:
+            self.n_unrequested.count(1)
+        return self.count(connection, n)
+
+    cdef Outcome unpack(self, RouteOp* route, const uint8_t** text, size_t* n) noexcept nogil:
+        """What a text holds, where that is a text too."""
+        cdef Unpacked result = self.unpacker.unpack(
+            route.packed_form, text[0], n[0], route.packed_most_bytes
+        )
+        if result == UNPACK_TOO_BIG:
+            return TOO_LONG
+        if result == UNPACK_NO_MEMORY:
+            return NO_MEMORY
+        if result != UNPACKED:
+            return BAD_PACKED
+        text[0] = self.unpacker.text
+        n[0] = self.unpacker.n_text
+        return DONE if tw_utf8_whole(text[0], n[0]) else BAD_TEXT
 
     cdef int refuse(self, ConnectionDecoder connection, Outcome outcome, const uint8_t* payload,
                     size_t n) noexcept nogil:

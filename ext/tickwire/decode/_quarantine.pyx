@@ -7,7 +7,7 @@ from tickwire.decode._connection cimport Connection
 # By Outcome.
 REASONS = (
     "", "not_json", "missing", "wrong_kind", "bad_number", "bad_time", "unknown_choice", "bad_text",
-    "too_long", "too_many_rows", "dictionary_full", "no_memory",
+    "too_long", "too_many_rows", "dictionary_full", "no_memory", "", "", "inflate",
 )
 
 
@@ -32,7 +32,7 @@ cdef class Quarantine:
         self.venue = venue
         self.table = table
         self.counters = {
-            reason: metrics.counter("decode_errors", reason=reason) for reason in REASONS[1:]
+            reason: metrics.counter("decode_errors", reason=reason) for reason in REASONS if reason
         }
 
     def counts(self):

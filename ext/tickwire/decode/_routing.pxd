@@ -38,6 +38,7 @@ cdef class Router:
     cdef Stage stage
     cdef Reader reader
     cdef Bytecode bytecode
+    cdef int32_t inside             # which route holds the messages now; -1: they are of their own
     cdef int32_t last               # route of the last message that had one
     cdef Script* script             # what is tried first
     cdef Prediction predictions[N_PREDICTIONS]

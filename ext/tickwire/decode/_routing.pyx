@@ -38,6 +38,7 @@ cdef class Router:
         self.reader = walker.reader
         self.bytecode = walker.program
         self.last = UNROUTED
+        self.inside = UNROUTED
         for i in range(N_PREDICTIONS):
             self.predictions[i].route = UNROUTED
         self.proofs = <Proof*>calloc(max(self.bytecode.n_routes, 1), sizeof(Proof))
@@ -84,7 +85,8 @@ cdef class Router:
         cdef int n_tries = 0
         for i in range(self.scripts.n_order):
             script = self.scripts.order[i]
-            if script == self.script or not may_fit(script, p, end):
+            if script == self.script or script.route.inside != self.inside \
+                    or not may_fit(script, p, end):
                 continue
             if self.fits(script, p, end):
                 self.scripts.used(i)
@@ -101,7 +103,7 @@ cdef class Router:
         cdef Proof* proof
         cdef uint64_t hash = 0
         cdef int32_t predicted = self.predict(p, end, &hash)
-        if predicted != UNROUTED:
+        if predicted != UNROUTED and self.bytecode.routes[predicted].inside == self.inside:
             route[0] = predicted
             outcome = self.walker.run(predicted, p, end, False)
             if outcome == FULL:
@@ -188,7 +190,8 @@ cdef class Router:
         text.escaped = False
         for i in range(self.bytecode.n_routes):
             route = &self.bytecode.routes[i]
-            if route.kind == ROUTE_SNAPSHOT or route.kind == ROUTE_BACKFILL:
+            if route.kind == ROUTE_SNAPSHOT or route.kind == ROUTE_BACKFILL \
+                    or route.inside != self.inside:
                 continue
             if route.is_raw:
                 if self.reader.matches_text(route.tests, &text):

@@ -30,6 +30,7 @@ cdef enum Outcome:
     NO_MEMORY = 11
     AGAIN = 12          # walk once more, places that give rows last
     FULL = 13           # a ring is full now
+    BAD_PACKED = 14     # what should hold a message cannot be unpacked
 
 cdef enum:
     MAX_ZEROS = 16      # columns of one row set that a condition makes zero

@@ -18,6 +18,7 @@ cdef enum Form:
     MESSAGE  # RFC 7692: raw deflate up to a sync flush, whose last four bytes are left out
     DEFLATE  # raw deflate, RFC 1951; may lack its end
     GZIP     # RFC 1952, one member or several
+    ZLIB     # RFC 1950; may lack its end
 
 
 @cython.final

@@ -37,11 +37,13 @@ cdef enum:
     PIECE_BYTES = 1 << 30  # zlib counts in 32 bits
     GZIP_WINDOW = 31       # zlib's way to say gzip: 15, and 16 more
     SMALLEST_WINDOW = 9    # see `__cinit__`
+    LARGEST_WINDOW = 15
 
 # RFC 7692 section 7.2.2: the end of the empty block that a sync flush writes.
 cdef uint8_t[4] SYNC_TAIL = [0x00, 0x00, 0xFF, 0xFF]
 
-_FORMS = {"message": Form.MESSAGE, "deflate": Form.DEFLATE, "gzip": Form.GZIP}
+_FORMS = {"message": Form.MESSAGE, "deflate": Form.DEFLATE, "gzip": Form.GZIP,
+          "zlib": Form.ZLIB}
 
 
 @cython.final
@@ -53,8 +55,8 @@ cdef class Inflater:
     limit
         The most that a message may hold, bytes.
     form
-        "message" as RFC 7692 has it, "deflate" for a raw deflate stream, whose end may be missing,
-        or "gzip".
+        "message" as RFC 7692 has it, "deflate" for a raw deflate stream or "zlib" for one in RFC
+        1950's wrapping, whose end may be missing, or "gzip".
     keep_context
         Form "message": whether messages refer to those before them (context takeover).
     window_bits
@@ -93,7 +95,9 @@ cdef class Inflater:
         self.zlib = load_zlib()
         memset(&self.stream, 0, sizeof(z_stream))
         # Peers that agreed on 8 may use 9 all the same: older zlib turns one into the other.
-        bits = GZIP_WINDOW if self.form == Form.GZIP else -max(window_bits, SMALLEST_WINDOW)
+        bits = -max(window_bits, SMALLEST_WINDOW)
+        if self.form == Form.GZIP or self.form == Form.ZLIB:
+            bits = GZIP_WINDOW if self.form == Form.GZIP else LARGEST_WINDOW
         if self.zlib.inflate_init(
             &self.stream, bits, self.zlib.version, self.zlib.stream_bytes
         ) != Z_OK:
@@ -172,7 +176,7 @@ cdef class Inflater:
         cdef InflateResult result
         if self.form == Form.GZIP:
             return InflateResult.INFLATED if self.stream_ended else InflateResult.CORRUPT
-        if self.form == Form.DEFLATE:
+        if self.form == Form.DEFLATE or self.form == Form.ZLIB:
             return InflateResult.INFLATED
         # A message whose last block is a final one should have an empty block after it (section
         # 7.2.3.4). Where it is missing, what is meant is plain; the tail would complete nothing.
@@ -198,7 +202,7 @@ cdef class Inflater:
         stream.avail_in = <unsigned int> n
         while True:
             if self.stream_ended and stream.avail_in:
-                if self.form == Form.DEFLATE:
+                if self.form == Form.DEFLATE or self.form == Form.ZLIB:
                     return InflateResult.CORRUPT
                 if self.form == Form.GZIP:
                     self.zlib.inflate_reset(stream)

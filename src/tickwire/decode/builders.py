@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 from tickwire.decode.actions import Action, Op, action_for, constant_code
 from tickwire.decode.paths import Path, Step, iterations, parse_path
-from tickwire.decode.plan import ANSWERS, Field, Message, Reader, Rows, Scalar, Test, integer
+from tickwire.decode.plan import (
+    ANSWERS,
+    PACKED_FORMS,
+    Field,
+    Message,
+    Packed,
+    Reader,
+    Rows,
+    Scalar,
+    Test,
+    integer,
+)
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Splice, Store
 from tickwire.errors import PlanError
 from tickwire.schema import Column, Kind, Table
@@ -17,6 +28,7 @@ from tickwire.schema import Column, Kind, Table
 LEVEL = ("side", "price", "size")
 ROWS_TESTS = ("equal", "unlike", "present", "absent")
 MAX_ZEROS = 16
+MOST_UNPACKED_BYTES = 1 << 30
 MAX_ROW_SETS = 12  # that one array or object holds
 FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
 
@@ -66,17 +78,36 @@ class RouteBuilder:
             ]
         if self.message.kind == "snapshot" and wanted:
             self.route.snapshot_id = self._snapshot_id(wanted)
-        if self.scope.number and self.message.raw is None and self.message.kind not in ANSWERS:
+        is_routed = self.message.raw is None and self.message.kind not in ANSWERS
+        if self.scope.number and is_routed and not self.message.inside:
             whole = Rows("", "", {})
             self.route.number = self.register(
                 whole, "number", integer(f"$.{self.scope.number}"), Kind.I64
             )[0]
+        if self.message.packed is not None:
+            self._pack(self.message.packed)
         self._mark(self.route.root)
         for register in self.required & self.route.optional.keys():
             del self.route.optional[register]
         for register in self.route.optional:
             self.made[register].optional = True
         return self.route
+
+    def _pack(self, packed: Packed) -> None:
+        if self.message.rows or self.message.kind != "data":
+            raise self.fail("packed", "a message that holds others is data, and has no rows")
+        if packed.form not in PACKED_FORMS:
+            raise self.fail("packed", f"no form {packed.form!r}, one of {', '.join(PACKED_FORMS)}")
+        if not 0 < packed.most_bytes <= MOST_UNPACKED_BYTES:
+            raise self.fail("packed", f"most_bytes should be 1 to {MOST_UNPACKED_BYTES}")
+        if any(isinstance(step, Step) for step in self.path("packed", packed.path)):
+            raise self.fail("packed", f"{packed.path!r} is not one text")
+        whole = Rows("", "", {})
+        spec = Field(Reader.TEXT, f"$.{packed.path}")
+        self.route.packed = self.register(whole, "packed", spec, Kind.TEXT)[0]
+        self.route.packed_form = PACKED_FORMS.index(packed.form)
+        self.route.packed_most_bytes = packed.most_bytes
+        self.required.add(self.route.packed)
 
     def check(self, node: Node) -> None:
         """Refuse what the walker cannot follow."""

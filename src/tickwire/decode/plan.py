@@ -323,6 +323,38 @@ def _tests(when: Mapping[str, Scalar | Test] | None) -> dict[str, Test]:
     return {path: test if isinstance(test, Test) else equal(test) for path, test in given}
 
 
+PackedForm = Literal["deflate", "zlib", "gzip"]
+PACKED_FORMS: tuple[PackedForm, ...] = ("deflate", "zlib", "gzip")
+MOST_PACKED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A message inside of another one; made by `inflated`."""
+
+    path: str
+    form: PackedForm
+    most_bytes: int
+
+
+def inflated(
+    path: str, form: PackedForm = "deflate", *, most_bytes: int = MOST_PACKED_BYTES
+) -> Packed:
+    """Take the base64 text at a path for a compressed JSON message of its own.
+
+    Parameters
+    ----------
+    path
+        Where it stands, from the message.
+    form
+        `deflate` (raw, RFC 1951), `zlib` (RFC 1950) or `gzip`. Base64 without padding, and a
+        stream of the first two without its end, are taken as far as they go.
+    most_bytes
+        What holds more is quarantined: `too_long`.
+    """
+    return Packed(path.removeprefix("$").removeprefix("."), form, most_bytes)
+
+
 MessageKind = Literal[
     "data", "acknowledge", "error", "ping", "pong", "ignore", "snapshot", "backfill"
 ]
@@ -339,6 +371,8 @@ class Message:
     raw: Test | None = None
     rows: tuple[Rows, ...] = ()
     spliced: bool = False
+    packed: Packed | None = None
+    inside: str = ""
 
 
 def message(
@@ -349,6 +383,8 @@ def message(
     kind: MessageKind = "data",
     rows: Sequence[Rows] = (),
     spliced: bool = False,
+    packed: Packed | None = None,
+    inside: str = "",
 ) -> Message:
     """Declare a kind of message and how to recognise it.
 
@@ -370,6 +406,12 @@ def message(
     spliced
         The rows are a book's, which the venue's `book` rule follows: its changes, and with them
         the snapshots that come in band.
+    packed
+        `inflated(...)`: what it holds is decoded by the messages that are declared `inside` of it,
+        and it has no rows of its own.
+    inside
+        The name of the packed message that holds this one: it is looked for there alone, and its
+        paths start at what came out.
     """
     raw_test = Test("equal", (raw,)) if isinstance(raw, str) else raw
-    return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced)
+    return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced, packed, inside)

@@ -71,10 +71,31 @@ class Program:
                     self._tests(route, other)
                     for other in messages[:position]
                     if other.raw is None
+                    and other.inside == message.inside
                     and other.kind not in ANSWERS
                     and not exclusive(other, message)
                 ]
             builders[position].check(route.root)
+        self._put_inside(messages)
+
+    def _put_inside(self, messages: Sequence[Message]) -> None:
+        """Let the routes of messages inside of others know of them, and those what is requested."""
+        packed = {each.name: at for at, each in enumerate(messages) if each.packed is not None}
+        for route, message in zip(self.routes, messages, strict=True):
+            if message.inside and (message.inside not in packed or message.packed is not None):
+                where = f"{self.venue}.{message.name}"
+                raise PlanError(f"{where}: inside of {message.inside!r}, which holds no messages")
+            if message.inside:
+                route.inside = packed[message.inside]
+            if message.inside and (message.kind != "data" or message.raw or message.spliced):
+                where = f"{self.venue}.{message.name}"
+                raise PlanError(f"{where}: inside of another, it is JSON, data, and not spliced")
+        for number in packed.values():
+            self.routes[number].requested = any(each.requested for each in self.inside(number))
+
+    def inside(self, number: int) -> list[Route]:
+        """Give the routes of the messages that one holds."""
+        return [each for each in self.routes if each.inside == number]
 
     def repeats(self, route: Route) -> bool:
         """Whether two messages of a route may have the same text and mean it.
@@ -82,6 +103,8 @@ class Program:
         Rows differ by their time, id or number of the venue's, where they have one. A candle that
         is sent twice says nothing the second time.
         """
+        if route.packed >= 0:
+            return any(self.repeats(each) for each in self.inside(self.routes.index(route)))
         return any(not self._is_identified(row_set) for row_set in route.row_sets)
 
     def _is_identified(self, row_set: RowSet) -> bool:

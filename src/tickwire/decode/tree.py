@@ -145,6 +145,10 @@ class Route:
     # Registers whose unreadable values are null, to the column that they are for.
     optional: dict[int, str] = field(default_factory=dict)
     marks_last: list[int] = field(default_factory=list)
+    packed: int = -1  # register of the text that holds another message
+    packed_form: int = 0
+    packed_most_bytes: int = 0
+    inside: int = -1  # number of the route that holds it
 
     def allocate(self, where: str) -> int:
         """Give a register that nothing has yet; `where` is for the error when there is none."""

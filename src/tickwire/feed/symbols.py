@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -122,12 +123,15 @@ async def listed(
         A list cannot be had or read, or they are empty.
     """
     found: dict[str, Instrument] = {}
-    for query in queries:
+    left = deque(queries)
+    while left:
+        query = left.popleft()
         payload, _ = await rest.get(request_url(rest_url, query.path), query.body)
         try:
             # A list may have 10 MB: the loop goes on meanwhile.
             for each in await in_thread(_read, query, payload):
                 found[each.symbol] = each
+            left.extend(query.more(payload) if query.more is not None else ())
         except Exception as error:  # what comes from the network may have any shape
             raise TickwireError(f"{query.path}: not understood ({error!r})") from error
     if not found:

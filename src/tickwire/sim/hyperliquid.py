@@ -24,6 +24,8 @@ from tickwire.sim.hyperliquid_messages import (
     book_message,
     candle_message,
     context_message,
+    contexts_of,
+    fast_contexts_message,
     mid_text,
     trades_message,
 )
@@ -34,6 +36,7 @@ from tickwire.sim.market import Event
 BOOK_EVENTS = 10
 FAST_BOOK_EVENTS = 4
 CONTEXT_EVENTS = 25
+FAST_CONTEXT_EVENTS = 30
 MIDS_EVENTS = 40
 MAX_SUBSCRIPTIONS = 1000  # of one connection
 
@@ -44,6 +47,7 @@ _TABLES = {
     "candle": "candles",
     "activeAssetCtx": "tickers",
     "allMids": "mids",
+    "fastAssetCtxs": "tickers",
     **USER_TABLES,
 }
 _OF_USERS = frozenset(USER_TABLES.values())
@@ -65,6 +69,7 @@ class Hyperliquid(Exchange):
         self._candles: dict[str, dict[str, Candles]] = {}
         self._books: dict[str, dict[str, dict[str, Any]]] = {}
         self.users = Users()
+        self._contexts: dict[str, dict[str, str]] = {}
 
     def accept(self, path: str, query: Mapping[str, str], client: Client) -> Reaction | None:
         """One path; a greeting that is not JSON where the simulator is asked to send it."""
@@ -121,7 +126,7 @@ class Hyperliquid(Exchange):
         """Read a key, whose coin may hold colons."""
         kind, _, rest = key.partition(":")
         n_after = {"candle": 1, "l2Book": 3}.get(kind, 0)
-        symbol = "" if kind == "allMids" else rest.rsplit(":", n_after)[0]
+        symbol = "" if kind in ("allMids", "fastAssetCtxs") else rest.rsplit(":", n_after)[0]
         return _TABLES.get(kind, ""), symbol
 
     def ids_of(self, message: Message) -> list[str]:
@@ -152,6 +157,8 @@ class Hyperliquid(Exchange):
         if kind == "allMids":
             dex = asked.get("dex")
             return {"type": kind, "dex": dex} if isinstance(dex, str) else {"type": kind}
+        if kind == "fastAssetCtxs":
+            return {"type": kind}
         if kind in USER_TABLES:
             return self.users.normal(asked)
         coin = asked.get("coin")
@@ -178,6 +185,9 @@ class Hyperliquid(Exchange):
         now_ms = self.market.clock_ms()
         if kind == "allMids":
             yield self._mids(key)
+            return
+        if kind == "fastAssetCtxs":
+            yield fast_contexts_message(key, contexts_of(self.market.symbols.values()))
             return
         if kind in USER_TABLES:
             yield from self.users.first(key, kind, subscription["user"])
@@ -230,6 +240,8 @@ class Hyperliquid(Exchange):
             key = "activeAssetCtx:" + name
             if key in wanted:
                 yield context_message(key, symbol)
+        if self.n_events % FAST_CONTEXT_EVENTS == 0:
+            yield from self._changed_contexts(wanted)
         if self.n_events % MIDS_EVENTS == 0:
             for key in wanted:
                 if key.startswith("allMids"):
@@ -243,6 +255,18 @@ class Hyperliquid(Exchange):
             key = f"candle:{name}:{interval}"
             if candles.running is not None and key in wanted:
                 yield candle_message(key, event.symbol, candles.running)
+
+    def _changed_contexts(self, wanted: Mapping[str, Any]) -> Iterator[Message]:
+        """Render what has changed since the last time: coins, and of each its figures."""
+        now = contexts_of(self.market.symbols.values())
+        before, self._contexts = self._contexts, now
+        changed = {
+            name: {key: text for key, text in each.items() if before.get(name, {}).get(key) != text}
+            for name, each in now.items()
+        }
+        changed = {name: each for name, each in changed.items() if each}
+        if "fastAssetCtxs" in wanted and changed:
+            yield fast_contexts_message("fastAssetCtxs", changed)
 
     def _mids(self, key: str) -> Message:
         dex = key.partition(":")[2]
@@ -267,13 +291,17 @@ class Hyperliquid(Exchange):
         ]
 
     def rest(self, method: str, path: str, query: Mapping[str, str], body: str) -> Answer | None:
-        """`POST /info` with `allMids`, `l2Book`, `meta` or `spotMeta`."""
+        """`POST /info` with `allMids`, `l2Book`, `meta`, `spotMeta` or `perpDexs`."""
         if (method, path) != ("POST", "/info"):
             return None
         try:
             asked = json.loads(body)
             if asked["type"] == "allMids":
                 return Answer(200, dumps(self._mid_texts(str(asked.get("dex", "")))))
+            if asked["type"] == "perpDexs" and self.live:
+                names = {name.rpartition(":")[0]: None for name in self.market.symbols}
+                dexes = [{"name": name} for name in names if name]
+                return Answer(200, dumps([None, *dexes]))
             if asked["type"] in ("meta", "spotMeta") and self.live:
                 return Answer(200, dumps({"universe": self._listed(asked)}))
             if asked["type"] == "l2Book":
@@ -308,11 +336,13 @@ def _struck(fault: Fault, answer: list[str], asked: str) -> Reaction:
 
 
 def _key(subscription: Mapping[str, Any]) -> str:
-    kind = subscription["type"]
+    kind = str(subscription["type"])
     if kind == "allMids":
         return f"allMids:{subscription.get('dex', '')}"
     if kind in USER_TABLES:
         return f"{kind}:{subscription['user']}"
+    if kind == "fastAssetCtxs":
+        return kind
     key = f"{kind}:{subscription['coin']}"
     if kind == "candle":
         return f"{key}:{subscription['interval']}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tickwire.sim.candles import Candle
@@ -147,6 +149,23 @@ def context_message(key: str, symbol: Symbol) -> Message:
     data = {"coin": symbol.name, "ctx": context}
     payload = dumps({"channel": "activeAssetCtx", "data": data})
     return Message(key, "tickers", payload.encode())
+
+
+def contexts_of(symbols: Iterable[Symbol]) -> dict[str, dict[str, str]]:
+    """Give what `fastAssetCtxs` tells of each coin."""
+    return {
+        each.name: {"markPx": each.instrument.price_text(each.last_ticks), "midPx": mid_text(each)}
+        for each in symbols
+    }
+
+
+def fast_contexts_message(key: str, contexts: Mapping[str, Mapping[str, str]]) -> Message:
+    """Pack the figures of some coins: base64 of raw deflate."""
+    squeeze = zlib.compressobj(wbits=-15)
+    packed = squeeze.compress(dumps(contexts).encode()) + squeeze.flush()
+    data = base64.b64encode(packed).decode()
+    payload = dumps({"channel": "fastAssetCtxs", "data": data})
+    return Message(key, "tickers", payload.encode(), len(contexts))
 
 
 def _spot_context(key: str, symbol: Symbol) -> Message:

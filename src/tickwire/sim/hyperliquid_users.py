@@ -2,9 +2,9 @@
 
 Rules of this file
 ------------------
-- Whoever has been asked for once takes part in some trades of every symbol from then on: which
-  ones, the trade's id and the user decide. So what happens while nobody listens is in the snapshot
-  of the next subscribe, and the same seed gives the same to the same user.
+- A user that was subscribed to once takes part in some trades of every symbol from then on: which
+  ones, the trade's id and the user decide. So what happens while no client is subscribed is in the
+  snapshot of the next subscribe, and the same seed gives the same to the same user.
 - Orders have no snapshot, and their updates do not say whose they are.
 """
 
@@ -67,7 +67,7 @@ class Users:
         yield Message(key, TABLES[kind], payload, len(rows), len(rows) - n_new)
 
     def render(self, event: Event, n_events: int, wanted: Mapping[str, Any]) -> Iterator[Message]:
-        """Let an event happen to the users, and render what is wanted of it."""
+        """Let an event happen to the users, and render what has subscribers."""
         for user in self._kept:
             trades = [each for each in event.trades if _takes_part(each, user)]
             if trades:

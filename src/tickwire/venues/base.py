@@ -260,11 +260,14 @@ class InstrumentQuery:
         answer is none.
     body
         JSON to ask with, by POST; None: asked by GET.
+    more
+        Gives the requests that the answer makes necessary: a list for each of what it names.
     """
 
     path: str
     read: Callable[[bytes], Iterable[Instrument | str]]
     body: str | None = None
+    more: Callable[[bytes], Sequence[InstrumentQuery]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tickwire.decode.plan import (
     absent,
     choice,
     constant,
+    inflated,
     member_key,
     message,
     ms,
@@ -54,6 +55,7 @@ INTERVALS = (
 )  # fmt: skip
 # nSigFigs 2 to 5; mantissa only with 5.
 PRECISIONS = ("n2", "n3", "n4", "n5", "n5m1", "n5m2", "n5m5")
+MOST_CONTEXT_BYTES = 32 << 20  # of all coins; 1,241 had 60 kB
 KEY_MEMBERS = ("type", "coin", "interval", "nSigFigs", "mantissa", "fast", "dex", "user")
 
 
@@ -79,6 +81,9 @@ def _subscription(channel: str, symbol: str) -> list[Subscription]:
         asked |= {"type": "candle", "interval": argument}
     elif family == "tickers":
         asked["type"] = "activeAssetCtx"
+        if argument:  # of all coins of all dexes, by one subscription
+            asked = {"type": "fastAssetCtxs"}
+            symbol = "*"
     elif family == "mids":
         # One subscription gives all mids of a perpetuals exchange ("dex:COIN"), or of the main one.
         dex, colon, _ = symbol.partition(":")
@@ -177,11 +182,29 @@ def _spell(name: Name) -> str:
 
 
 def _instruments(symbols: Sequence[str]) -> list[InstrumentQuery]:
-    """Ask for perpetuals and spot pairs, and for the perpetuals of each builder's dex named."""
+    """Ask for perpetuals and spot pairs, and for the perpetuals of each builder's dex named.
+
+    Where no symbol is named, for those of every dex.
+    """
     dexes = sorted({dex for dex, colon, _ in (each.partition(":") for each in symbols) if colon})
-    asked: list[dict[str, str]] = [{"type": "meta"}, {"type": "spotMeta"}]
-    asked += [{"type": "meta", "dex": dex} for dex in dexes]
-    return [InstrumentQuery("/info", _listed, json.dumps(each)) for each in asked]
+    queries = [_query(type="meta"), _query(type="spotMeta"), *map(_of_dex, dexes)]
+    if not symbols:
+        asked = json.dumps({"type": "perpDexs"})
+        queries.append(InstrumentQuery("/info", lambda _: (), asked, more=_all_dexes))
+    return queries
+
+
+def _query(**asked: str) -> InstrumentQuery:
+    return InstrumentQuery("/info", _listed, json.dumps(asked))
+
+
+def _of_dex(dex: str) -> InstrumentQuery:
+    return _query(type="meta", dex=dex)
+
+
+def _all_dexes(payload: bytes) -> list[InstrumentQuery]:
+    """Ask for the perpetuals of each dex of `perpDexs`, in which the main one is null."""
+    return [_of_dex(each["name"]) for each in json.loads(payload) if each is not None]
 
 
 def _book(name: str, channel: str, fast: bool) -> Message:
@@ -293,6 +316,26 @@ MESSAGES = (
     _candle("candles", "data[]", single=False),
     message("activeAssetCtx", when={"channel": "activeAssetCtx"}, rows=[_TICKER]),
     message("activeSpotAssetCtx", when={"channel": "activeSpotAssetCtx"}, rows=[_TICKER]),
+    # All coins first, then those that have changed, with what has.
+    message(
+        "fastAssetCtxs",
+        when={"channel": "fastAssetCtxs"},
+        packed=inflated("data", most_bytes=MOST_CONTEXT_BYTES),
+    ),
+    message(
+        "fastAssetCtxs inside",
+        inside="fastAssetCtxs",
+        rows=[
+            rows(
+                at="{}",
+                into="tickers",
+                symbol=member_key(),
+                carry=True,
+                mark_price="markPx",
+                mid_price="midPx",
+            )
+        ],
+    ),
     message(
         "allMids",
         when={"channel": "allMids"},
@@ -321,6 +364,7 @@ CHANNELS = (
     Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS, cadence_s=6.0),
     Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
     Channel("tickers", "tickers", _subscription),
+    Channel("tickers:fast", "tickers", _subscription, wildcard=True),
     Channel("mids", "mids", _subscription, wildcard=True),
     *(Channel(name, name, _of_user, of_users=True) for name in TYPES),
 )
@@ -380,7 +424,7 @@ MAIN = Venue(
     spell_user=spell_user,
     extras=EXTRAS,
     verified="2026-11-22",
-    unverified=tuple(TYPES),
+    unverified=(*TYPES, "tickers:fast"),
 )
 
 TEST = replace(

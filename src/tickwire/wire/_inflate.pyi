@@ -6,7 +6,7 @@ class Inflater:
         cls,
         limit: int,
         *,
-        form: Literal["message", "deflate", "gzip"] = "message",
+        form: Literal["message", "deflate", "zlib", "gzip"] = "message",
         keep_context: bool = True,
         window_bits: int = 15,
     ) -> Self: ...
