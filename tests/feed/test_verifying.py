@@ -39,7 +39,7 @@ SYMBOLS = {
     "coinbase": "BTC-USD",
     "kraken": "BTC/USD",
     "deribit": "BTC-PERPETUAL",
-    "bitget": "BTCUSDT",
+    "bitget-futures": "BTCUSDT",
     "gate": "BTC_USDT",
     "kraken-futures": "PF_XBTUSD",
 }
@@ -54,7 +54,7 @@ def quick(name: str) -> Venue:
     return replace(venue, oracle=lasting(seconds=0.4, quotes=5))
 
 
-@pytest.mark.parametrize("name", one_of_each(SYMBOLS, ["bitget", "gate", "kraken-futures"]))
+@pytest.mark.parametrize("name", one_of_each(SYMBOLS, ["bitget-futures", "gate", "kraken-futures"]))
 def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, name: str) -> None:
     """As a change would that is altered with its chain intact; another symbol's rows go on."""
 

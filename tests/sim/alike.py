@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 ALIKE = frozenset(
-    ("binance-us", "aster", "bitget-usdc", "bitget-inverse", "bitget-spot", "gate-btc", "gate-usdt")
+    ("binance-us", "aster", "bitget-usdc", "bitget-inverse", "bitget", "gate-btc", "gate-futures")
 )
 
 

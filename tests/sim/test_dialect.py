@@ -50,10 +50,10 @@ FEEDS = {
     "coinbase": (["trades", "quotes", "book", "candles:5m", "tickers"], ["BTC-USD", "ETH-USD"]),
     "kraken": (["trades", "quotes", "book:25", "candles:1m", "tickers"], ["BTC/USD", "ETH/USD"]),
     "deribit": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC-PERPETUAL"]),
-    "bitget": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTCUSDT"]),
-    "bitget-spot": (["trades", "book", "tickers"], ["BTCUSDT"]),
+    "bitget-futures": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTCUSDT"]),
+    "bitget": (["trades", "book", "tickers"], ["BTCUSDT"]),
     "gate": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
-    "gate-usdt": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
+    "gate-futures": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
     "kraken-futures": (["trades", "quotes", "book", "tickers"], ["PF_XBTUSD", "PF_ETHUSD"]),
 }
 

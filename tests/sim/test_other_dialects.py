@@ -17,8 +17,8 @@ from tickwire.venues import Reply, Venue, load, plan
 
 CHANNELS = ["trades", "quotes", "book", "tickers"]
 SYMBOLS = {
-    "deribit": "BTC-PERPETUAL", "bitget": "BTCUSDT", "bitget-spot": "BTCUSDT",
-    "gate": "BTC_USDT", "gate-usdt": "BTC_USDT", "kraken-futures": "PF_XBTUSD",
+    "deribit": "BTC-PERPETUAL", "bitget-futures": "BTCUSDT", "bitget": "BTCUSDT",
+    "gate": "BTC_USDT", "gate-futures": "BTC_USDT", "kraken-futures": "PF_XBTUSD",
 }  # fmt: skip
 
 
@@ -112,9 +112,9 @@ def test_signs_of_life() -> None:
     said(exchange, client, load("kraken-futures").hello[0])
     assert json.loads(exchange.beat(client) or "")["feed"] == "heartbeat"
 
-    exchange, client = speaking("bitget")
+    exchange, client = speaking("bitget-futures")
     assert exchange.request("ping", client).replies == ["pong"]
-    for name in ("gate", "gate-usdt"):
+    for name in ("gate", "gate-futures"):
         exchange, client = speaking(name)
         assert meant(load(name), said(exchange, client, load(name).heartbeat.payload)) == [Reply()]
 
@@ -181,6 +181,6 @@ def test_keys_that_name_no_stream() -> None:
     keys = ({"channel": "spot.x", "payload": ["A"]}, {"channel": "spot.obu", "payload": ["ob.A.7"]},
             {"channel": "spot.trades", "payload": []})  # fmt: skip
     assert [gate.parse(json.dumps(each)) for each in keys] == [None] * 3
-    bitget, _ = speaking("bitget")
+    bitget, _ = speaking("bitget-futures")
     assert bitget.parse('{"topic":"x","symbol":"A"}') is None
     assert bitget.end_texts('{"topic":"x"}') == ['{"event":"unsubscribe","arg":{"topic":"x"}}']

@@ -223,7 +223,7 @@ CASES = {
     "binance-usdm": Case("binance-usdm", _binance, (_PERPS,), rest_path="/fapi/v1/depth"),
     "binance-us": Case("binance-us", _binance, (_PERPS,), rest_path="/api/v3/depth"),
     "deribit": Case("deribit", _deribit, (tuple(f"{each[:3]}-PERPETUAL" for each in _PERPS),)),
-    "bitget": Case("bitget", _bitget, (_PERPS,)),
+    "bitget-futures": Case("bitget-futures", _bitget, (_PERPS,)),
     "gate": Case("gate", _gate, (tuple(f"{each[:3]}_USDT" for each in _PERPS),)),
     "kraken-futures": Case(
         "kraken-futures", _kraken_futures, (tuple(f"PF_{each[:3]}USD" for each in _PERPS),)

@@ -46,8 +46,8 @@ def test_names(text: str, name: Name | None) -> None:
         ("binance-us", "BTCUSDT", "BTCUSDT"),
         ("aster", "BTCUSDT", "BTCUSDT"),
         ("deribit", "BTC_USDT", "BTC_USDT-PERPETUAL"),
-        ("bitget", "BTCUSDT", "BTCUSDT"),
-        ("gate-usdt", "BTC_USDT", "BTC_USDT"),
+        ("bitget-futures", "BTCUSDT", "BTCUSDT"),
+        ("gate-futures", "BTC_USDT", "BTC_USDT"),
         ("kraken-futures", "PF_XBTUSDT", "PF_XBTUSDT"),
     ],
 )

@@ -23,7 +23,7 @@ TICKER = '{"instType":"usdt-futures","topic":"ticker","symbol":"BTCUSDT"}'
              "chart.trades.BTC-PERPETUAL.1D", "ticker.BTC-PERPETUAL.100ms"],
         ),
         (
-            "bitget",
+            "bitget-futures",
             ["quotes", "book", "book:5", "candles:1h", "liquidations"],
             "BTCUSDT",
             [{"topic": "books1", "symbol": "BTCUSDT"}, {"topic": "books", "symbol": "BTCUSDT"},
@@ -31,7 +31,7 @@ TICKER = '{"instType":"usdt-futures","topic":"ticker","symbol":"BTCUSDT"}'
              {"topic": "kline", "symbol": "BTCUSDT", "interval": "1H"}, {"topic": "liquidation"}],
         ),
         (
-            "gate-usdt",
+            "gate-futures",
             ["trades", "quotes", "book:50", "candles:5m", "liquidations"],
             "BTC_USDT",
             [{"channel": f"futures.{name}", "payload": payload} for name, payload in (
@@ -53,7 +53,7 @@ def test_each_channel_has_its_key(
     found: list[Any] = [each.key for each in plan(load(name), channels, [symbol])]
     if isinstance(keys[0], dict):
         found = [json.loads(each) for each in found]
-    if name == "bitget":
+    if name == "bitget-futures":
         keys = [{"instType": "usdt-futures"} | each for each in keys]
     assert found == keys
 
@@ -61,11 +61,11 @@ def test_each_channel_has_its_key(
 def test_markets_differ_by_their_arguments() -> None:
     (every,) = plan(load("bitget-inverse"), ["liquidations"], ["*"])
     assert json.loads(every.key) == INVERSE
-    assert load("bitget-spot").channel("liquidations") is None
+    assert load("bitget").channel("liquidations") is None
     assert load("gate").channel("liquidations") is None
     (every,) = plan(load("gate-btc"), ["liquidations"], ["*"])
     assert json.loads(every.key)["payload"] == ["!all"]
-    names = ("bitget", "bitget-usdc", "bitget-spot", "gate", "gate-usdt", "gate-btc")
+    names = ("bitget-futures", "bitget-usdc", "bitget", "gate", "gate-futures", "gate-btc")
     assert [load(name).verified for name in names] == [
         "2026-04-28", None, None, "2026-08-12", "2026-08-12", None,
     ]  # fmt: skip
@@ -102,20 +102,20 @@ def _gate(**answer: Any) -> dict[str, Any]:
             Reply(text="too_many (code 10028)", retry=True, request_id=3, request_ok=False),
         ),
         (
-            "bitget",
+            "bitget-futures",
             "acknowledge",
             {"event": "subscribe", "arg": json.loads(TICKER)},
             Reply(acknowledged=(TICKER,)),
         ),
-        ("bitget", "acknowledge", {"event": "unsubscribe", "arg": json.loads(TICKER)},
+        ("bitget-futures", "acknowledge", {"event": "unsubscribe", "arg": json.loads(TICKER)},
          Reply(ended=(TICKER,))),
         (
-            "bitget",
+            "bitget-futures",
             "error",
             {"event": "error", "arg": json.loads(TICKER), "code": 30006, "msg": "too many"},
             Reply(refused=(TICKER,), text="too many (code 30006)", retry=True),
         ),
-        ("bitget", "error", {"event": "error", "code": "30016", "msg": "Param error"},
+        ("bitget-futures", "error", {"event": "error", "code": "30016", "msg": "Param error"},
          Reply(text="Param error (code 30016)")),
         ("gate", "acknowledge", _gate(result={"status": "success"}), Reply(request_id=7)),
         ("gate", "acknowledge", _gate(event="unsubscribe"), Reply()),
@@ -149,5 +149,5 @@ def test_answers(name: str, kind: str, answer: dict[str, Any], meant: Reply) -> 
 
 
 def test_pongs() -> None:
-    assert load("bitget").reply("pong", b"pong") == Reply()
+    assert load("bitget-futures").reply("pong", b"pong") == Reply()
     assert load("gate").reply("pong", b'{"channel":"spot.pong"}') == Reply()

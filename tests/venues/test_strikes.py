@@ -30,7 +30,7 @@ from tickwire.feed import changes, followed, housekeeping
 SECOND = 1_000_000_000
 LATE = 2  # by how many messages a swap makes one
 MOST_S = 10  # for a repair, on a machine that does other things, too
-SLOW = (*ALIKE, "deribit", "bitget", "kraken-futures")  # chains that others have as well
+SLOW = (*ALIKE, "deribit", "bitget-futures", "kraken-futures")  # chains that others have as well
 ROWS = ("symbol", "conn", "is_snapshot", "side", "price", "size", "last", "ts_recv")
 
 
@@ -303,7 +303,7 @@ async def scene(case: Case, n_strikes: int, rate: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", one_of_each(CASES, {*ALIKE, "deribit", "bitget", "kraken-futures"})
+    "name", one_of_each(CASES, {*ALIKE, "deribit", "bitget-futures", "kraken-futures"})
 )
 def test_what_happens_to_messages_is_in_gaps(name: str) -> None:
     asyncio.run(scene(CASES[name], 20, 1000))

@@ -28,7 +28,7 @@ _PREVIOUS = re.compile(rb'("pseq":)(\d+)')
 
 
 class Bitget(Dialect):
-    """The venues `bitget`, `bitget-usdc`, `bitget-inverse` and `bitget-spot`; see `Exchange`."""
+    """The venues `bitget`, `bitget-futures`, `-usdc` and `-inverse`; see `Exchange`."""
 
     required = (b'"p":', b'"a":', b'"b":')
     error_text = '{"event":"error","code":"30016","msg":"Param error"}'
@@ -118,7 +118,7 @@ class Bitget(Dialect):
                 "lastPrice": last, "bid1Price": bid, "bid1Size": bid_size, "ask1Price": ask,
                 "ask1Size": ask_size, "volume24h": size(symbol.volume_lots), "turnover24h": "0",
             }  # fmt: skip
-            if self.venue != "bitget-spot":
+            if self.venue != "bitget":
                 funding = str((time_ms // FUNDING_MS + 1) * FUNDING_MS)
                 values |= {"markPrice": last, "indexPrice": last, "fundingRate": "0.0001",
                          "openInterest": "1", "nextFundingTime": funding}  # fmt: skip

@@ -28,7 +28,7 @@ _FIRST = re.compile(rb'("U":)(\d+)')
 
 
 class Gate(Dialect):
-    """The venues `gate`, `gate-usdt` and `gate-btc`; see `Exchange`."""
+    """The venues `gate`, `gate-futures` and `gate-btc`; see `Exchange`."""
 
     required = (b'"price":', b'"b":')
     error_text = (

@@ -17,8 +17,8 @@ BINANCE_SPOT = ("binance", "binance-us")
 BINANCE_USDM = ("binance-usdm", "aster")
 BINANCE = (*BINANCE_SPOT, *BINANCE_USDM, "binance-coinm")
 BYBIT = ("bybit", "bybit-spot", "bybit-inverse")
-BITGET = ("bitget", "bitget-usdc", "bitget-inverse", "bitget-spot")
-GATE = ("gate", "gate-usdt", "gate-btc")
+BITGET = ("bitget", "bitget-futures", "bitget-usdc", "bitget-inverse")
+GATE = ("gate", "gate-futures", "gate-btc")
 VENUES = (
     *HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken", "deribit", *BITGET, *GATE,
     "kraken-futures",
@@ -33,12 +33,12 @@ DEFAULT_SYMBOLS = {
     "binance-us": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "aster": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "deribit": ("BTC-PERPETUAL", "ETH-PERPETUAL", "SOL_USDC-PERPETUAL"),
-    "bitget": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "bitget-futures": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bitget-usdc": ("BTCPERP", "ETHPERP"),
     "bitget-inverse": ("BTCUSD", "ETHUSD"),
-    "bitget-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
+    "bitget": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "gate": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
-    "gate-usdt": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
+    "gate-futures": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
     "gate-btc": ("BTC_USD",),
     "kraken-futures": ("PF_XBTUSD", "PF_ETHUSD", "PF_SOLUSD"),
     "bybit": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
@@ -65,12 +65,12 @@ DEFAULT_PORTS = {
     "binance-us": 8782,
     "aster": 8784,
     "deribit": 8786,
-    "bitget": 8788,
+    "bitget-futures": 8788,
     "bitget-usdc": 8790,
     "bitget-inverse": 8792,
-    "bitget-spot": 8794,
+    "bitget": 8794,
     "gate": 8796,
-    "gate-usdt": 8798,
+    "gate-futures": 8798,
     "gate-btc": 8800,
     "kraken-futures": 8802,
 }

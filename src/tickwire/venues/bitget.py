@@ -77,8 +77,8 @@ def _channels(market: str) -> tuple[Channel, ...]:
     return found if market == "spot" else (*found, of_all)
 
 
-BITGET = Venue(
-    name="bitget",
+FUTURES = Venue(
+    name="bitget-futures",
     endpoints={"main": "wss://ws.bitget.com/v3/ws/public"},
     channels=_channels("usdt-futures"),
     messages=MESSAGES,
@@ -109,14 +109,14 @@ BITGET = Venue(
 
 def _market(name: str, market: str) -> Venue:
     return replace(
-        BITGET, name=name, channels=_channels(market), instruments=partial(instruments, market),
+        FUTURES, name=name, channels=_channels(market), instruments=partial(instruments, market),
         verified=None, unverified=(),
     )  # fmt: skip
 
 
 VENUES = (
-    BITGET,
+    FUTURES,
+    _market("bitget", "spot"),
     _market("bitget-usdc", "usdc-futures"),
     _market("bitget-inverse", "coin-futures"),
-    _market("bitget-spot", "spot"),
 )

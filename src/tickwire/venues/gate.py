@@ -107,6 +107,6 @@ def _venue(name: str, url: str, settle: str, verified: str | None) -> Venue:
 
 VENUES = (
     _venue("gate", "wss://api.gateio.ws/ws/v4/", "", "2026-08-12"),
-    _venue("gate-usdt", "wss://fx-ws.gateio.ws/v4/ws/usdt", "usdt", "2026-08-12"),
+    _venue("gate-futures", "wss://fx-ws.gateio.ws/v4/ws/usdt", "usdt", "2026-08-12"),
     _venue("gate-btc", "wss://fx-ws.gateio.ws/v4/ws/btc", "btc", None),
 )
