@@ -36,8 +36,9 @@ if TYPE_CHECKING:
         Status,
         run,
     )
+    from tickwire.feed.attaching import attach
     from tickwire.feed.recorded_replay import replay
-    from tickwire.ring import Batch, Row
+    from tickwire.ring import AttachedRing, Batch, Row
     from tickwire.serve.client import connect
     from tickwire.sinks import DuckDBSettings as DuckDBSink
     from tickwire.sinks import IpcSettings as IpcSink
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlertSettings",
+    "AttachedRing",
     "Batch",
     "BatchConsumer",
     "BookView",
@@ -78,6 +80,7 @@ __all__ = [
     "TaskManager",
     "TaskStatus",
     "__version__",
+    "attach",
     "connect",
     "errors",
     "replay",
@@ -90,6 +93,7 @@ __all__ = [
 _ROOMS = ("errors", "session", "venues", "wire")
 _HOMES = {
     "AlertSettings": ("tickwire.config", "AlertSettings"),
+    "AttachedRing": ("tickwire.ring", "AttachedRing"),
     "Batch": ("tickwire.ring", "Batch"),
     "BatchConsumer": ("tickwire.feed", "BatchConsumer"),
     "BookView": ("tickwire.feed", "BookView"),
@@ -120,6 +124,7 @@ _HOMES = {
     "Status": ("tickwire.feed", "Status"),
     "TaskManager": ("tickwire.supervise", "TaskManager"),
     "TaskStatus": ("tickwire.supervise", "TaskStatus"),
+    "attach": ("tickwire.feed.attaching", "attach"),
     "connect": ("tickwire.serve.client", "connect"),
     "replay": ("tickwire.feed.recorded_replay", "replay"),
     "run": ("tickwire.feed", "run"),

@@ -24,6 +24,7 @@ from pathlib import Path
 import duckdb
 from tests.storm.truth import MS, compare, made, read_gaps
 
+from tickwire.capture import Recording
 from tickwire.sim import Simulator
 
 SYMBOLS = ("BTC", "ETH", "SOL", "HYPE")
@@ -47,10 +48,20 @@ class Outcome:
 
 
 def config_of(
-    folder: Path, url: str, ring_dir: Path | None, sinks: tuple[str, ...], loop: str = "uvloop"
+    folder: Path,
+    url: str,
+    ring_dir: Path | None,
+    sinks: tuple[str, ...],
+    loop: str = "uvloop",
+    rotate_s: float = 5,
 ) -> Path:
     """Write a configuration."""
-    paths = {"duckdb": folder / "m.duckdb", "parquet": folder / "data", "ipc": folder / "ipc"}
+    paths = {
+        "duckdb": folder / "m.duckdb",
+        "parquet": folder / "data",
+        "ipc": folder / "ipc",
+        "raw": folder / "raw",
+    }
     text = (
         f'[feed]\nloop = "{loop}"\nstate_dir = "{folder / "state"}"\nring_rows = 65536\n'
         + ("" if ring_dir is None else f'ring_dir = "{ring_dir}"\n')
@@ -59,7 +70,7 @@ def config_of(
     )
     for sink in sinks:
         text += f'[[sink]]\ntype = "{sink}"\npath = "{paths[sink]}"\n'
-        text += "rotate_s = 5\n" if sink == "parquet" else ""
+        text += f"rotate_s = {rotate_s}\n" if sink == "parquet" else ""
     path = folder / "feed.toml"
     path.write_text(text)
     return path
@@ -85,10 +96,14 @@ class Feed:
                 raise RuntimeError(f"the feed did not start:\n{self.log}")
             await asyncio.sleep(0.01)
 
-    async def end(self, number: signal.Signals) -> int:
-        """Send a signal, and wait for the end."""
+    async def end(self, number: signal.Signals, again_s: float | None = None) -> int:
+        """Send a signal, perhaps a second one after some time, and wait for the end."""
         assert self.process is not None
         self.process.send_signal(number)
+        if again_s is not None:
+            await asyncio.sleep(again_s)
+            with suppress(ProcessLookupError):
+                self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), STOP_S)
 
     @property
@@ -107,6 +122,8 @@ async def crash(
     ring_dir: Path | None = None,
     has_rings: bool = True,
     ending: signal.Signals = signal.SIGKILL,
+    again: bool = False,
+    rotate_s: float = 5,
     loop: str = "uvloop",
     longest_s: float = 2.0,
     quiet: bool = True,
@@ -131,6 +148,10 @@ async def crash(
         Whether rings lie in files.
     ending
         The signal that ends the process.
+    again
+        Send it a second time while the process ends.
+    rotate_s
+        Of Parquet.
     loop
         The feed's event loop.
     longest_s
@@ -142,12 +163,12 @@ async def crash(
     sim = Simulator("hyperliquid", rate=rate, symbols=SYMBOLS, log=folder / "log")
     async with sim:
         rings = (ring_dir or folder / "rings") if has_rings else None
-        config = config_of(folder, sim.ws_url, rings, sinks, loop)
+        config = config_of(folder, sim.ws_url, rings, sinks, loop, rotate_s)
         feed = Feed(config)
         for i in range(kills):
             await feed.start(sim)
             await asyncio.sleep(chance.uniform(0, longest_s))
-            await feed.end(ending)
+            await feed.end(ending, chance.uniform(0, 0.2) if again else None)
             while sim.stats.subscriptions:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.01)
             if not quiet:
@@ -160,7 +181,10 @@ async def crash(
         outcome.problems.append(f"the last stop ended with {code}")
     if list((ring_dir or folder / "rings").glob("*/*")):
         outcome.problems.append("ring files are left after an orderly stop")
-    _judge(folder, sinks, outcome, stop_ns, may_jump=not has_rings)
+    if "raw" in sinks:
+        _judge_recording(folder / "raw", outcome)
+    tables = tuple(sink for sink in sinks if sink != "raw")
+    _judge(folder, tables, outcome, stop_ns, may_jump=not has_rings)
     if outcome.problems:
         outcome.problems.append(feed.log[-4000:])
     return outcome
@@ -232,6 +256,16 @@ def _judge(
                 outcome.problems.append(f"{sink} {stream}: {verdict}")
 
 
+def _judge_recording(folder: Path, outcome: Outcome) -> None:
+    """Read all of it: each run up to its last whole block."""
+    recording = Recording(folder)
+    n_rows = sum(1 for _ in recording.rows())
+    if not n_rows or n_rows != recording.n_rows:
+        outcome.problems.append(f"raw: {n_rows} of {recording.n_rows} rows can be read")
+    if len(recording.runs) > outcome.kills + 1:
+        outcome.problems.append(f"raw: {len(recording.runs)} runs of {outcome.kills + 1}")
+
+
 def _gaps(folder: Path, stop_ns: int) -> dict[tuple[str, str], list[tuple[int, int]]]:
     return read_gaps(folder / "m.duckdb", stop_ns)
 
@@ -249,6 +283,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ring-dir", type=Path)
+    parser.add_argument("--rotate-s", type=float, default=60, help="Of Parquet.")
+    parser.add_argument("--signal", default="KILL", help="KILL, TERM, HUP or INT.")
+    parser.add_argument("--again", action="store_true", help="A second signal soon after.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tickwire-crash-") as folder:
         outcome = asyncio.run(
@@ -257,7 +294,11 @@ def main() -> int:
                 kills=given.kills,
                 rate=given.rate,
                 seed=given.seed,
+                sinks=("duckdb", "parquet", "ipc", "raw"),
                 ring_dir=given.ring_dir,
+                ending=signal.Signals[f"SIG{given.signal}"],
+                again=given.again,
+                rotate_s=given.rotate_s,
                 quiet=not sys.stdout.isatty(),
             )
         )

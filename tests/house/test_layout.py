@@ -36,6 +36,7 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # does nothing per message.
 MEASURED_BY = {
     "capture/_record_buffer": "net/bench_recorded",
+    "ring/_reader": "attach",
     "book/_held": "book/bench_splice",
     "book/_oracle": "book/bench_reader",
     "book/_outputs": "book/bench_reader",

@@ -1,11 +1,12 @@
 /* One writer and three readers on one ring, in C alone, so that a thread sanitizer sees all of it.
  *
- *     hammer block | drop | cut
+ *     hammer block | drop | look | cut
  *
  * block: the writer waits for the readers, who copy rows and move their gates; it begins again at the
  * front whenever it may, and one reader detaches and attaches meanwhile. drop: the writer drops its
  * oldest rows; readers look at leased rows only, since copies of others are read while they may be
- * overwritten, and thrown away then. cut: a jump that the end of a process has cut short at any of its
+ * overwritten, and thrown away then. look: readers without a gate copy rows while the writer fills
+ * the ring and begins again; each row is seen whole or counted as missed. cut: a jump that the end of a process has cut short at any of its
  * stores is finished by who opens the block next.
  *
  * Each row holds its number as seq, as a value, and as text; readers check all three, and that numbers
@@ -20,6 +21,7 @@
 
 #include "tickwire/ring/gates.h"
 #include "tickwire/ring/open_ring.h"
+#include "tickwire/ring/ring_reader.h"
 #include "tickwire/ring/ring_text.h"
 #include "tickwire/ring/ring_writer.h"
 
@@ -38,6 +40,7 @@ static uint64_t n_rows_to_write;
 static tw_ring *ring;
 static int64_t is_done;
 static int64_t n_read;
+static int64_t n_missed;
 
 /* A block with seq, an int64 and a text. */
 static tw_mapping *lay_out(void)
@@ -193,6 +196,96 @@ static void hammer(int drops_oldest)
     tw_mapping_release(mapping);
 }
 
+/* Copy at most LOOK_ROWS rows and what they miss; compare those that are whole. */
+static void *look_at_rows(void *argument)
+{
+    enum { LOOK_ROWS = 64 };
+    int64_t next = 0, seen = 0, missed = 0;
+    (void)argument;
+    for (;;) {
+        const int64_t finished = tw_load_acquire(&is_done);
+        const tw_view view = tw_look(ring);
+        const int64_t oldest = tw_oldest_row(ring, &view);
+        CHECK(oldest <= view.n_rows && oldest >= 0);
+        if (oldest > next) {
+            missed += oldest - next;
+            next = oldest;
+        }
+        if (next >= view.n_rows) {
+            if (finished)
+                break;
+            sched_yield();
+            continue;
+        }
+        int64_t numbers[LOOK_ROWS], seqs[LOOK_ROWS], ends[LOOK_ROWS + 1], stop;
+        char texts[LOOK_ROWS][32];
+        const int64_t first = tw_locate(&view, next, &stop);
+        int n = (int)(stop - first < LOOK_ROWS ? stop - first : LOOK_ROWS);
+        CHECK(n > 0);
+        const tw_column *column = &ring->columns[COLUMN_TEXT];
+        ends[0] = tw_ends(column)[(first - 1) & ring->mask];
+        for (int i = 0; i < n; i++) {
+            const int64_t slot = (first + i) & ring->mask;
+            numbers[i] = ((int64_t *)ring->columns[COLUMN_NUMBER].values)[slot];
+            seqs[i] = ring->seq[slot];
+            ends[i + 1] = tw_ends(column)[slot];
+            for (int64_t j = 0; j < 32; j++)
+                texts[i][j] = (char)column->arena[(ends[i] + j) & column->arena_mask];
+        }
+        const int64_t intact = tw_intact_from(ring) - first;
+        int at = (int)(intact < 0 ? 0 : intact < n ? intact : n);
+        while (at < n && ends[at] < tw_text_intact_from(ring, COLUMN_TEXT))
+            at++;
+        missed += at;
+        for (; at < n; at++, seen++) {
+            char expected[32];
+            CHECK(numbers[at] == next + at && seqs[at] == next + at);
+            const int n_bytes = text_of(next + at, expected);
+            CHECK(ends[at + 1] - ends[at] == n_bytes);
+            CHECK(memcmp(texts[at], expected, (size_t)n_bytes) == 0);
+        }
+        next += n;
+    }
+    CHECK(seen + missed == (int64_t)n_rows_to_write);
+    tw_add(&n_read, seen);
+    tw_add(&n_missed, missed);
+    return NULL;
+}
+
+static void look(void)
+{
+    pthread_t threads[N_READERS];
+    tw_mapping *mapping = lay_out();
+    ring = tw_open_ring(mapping, 0);
+    CHECK(ring != NULL);
+    ring->window_rows = ring->rewind_at = WINDOW_ROWS;
+    tw_gate *gate = tw_attach_gate(ring->header, TW_LAG_OVERFLOW); /* of who has taken everything */
+    for (int i = 0; i < N_READERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, look_at_rows, NULL) == 0);
+    int64_t n_jumps = 0;
+    for (int64_t number = 0; number < (int64_t)n_rows_to_write; number++) {
+        CHECK(write_row(ring, number));
+        if (number % 7 == 0 || number + 1 == (int64_t)n_rows_to_write) {
+            tw_publish(ring);
+            tw_store_release(&gate->value, ring->published << 1);
+            /* Laps with jumps, and some around the whole ring. */
+            if (number / 5000 % 2)
+                n_jumps += tw_rewind(ring);
+            if (number % 21 == 0)
+                sched_yield();
+        }
+    }
+    tw_store_release(&is_done, 1);
+    for (int i = 0; i < N_READERS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(n_jumps > 0);
+    CHECK(n_read > (int64_t)n_rows_to_write / 10);
+    printf("%" PRId64 " rows seen, %" PRId64 " missed, %" PRId64 " jumps\n", n_read, n_missed,
+           n_jumps);
+    tw_close_ring(ring);
+    tw_mapping_release(mapping);
+}
+
 /* `step` stores of a jump are done. */
 static void cut_jump(int step)
 {
@@ -245,6 +338,10 @@ int main(int n_arguments, char **arguments)
     if (strcmp(arguments[1], "cut") == 0) {
         for (int step = 0; step <= 7; step++)
             cut_jump(step);
+        return 0;
+    }
+    if (strcmp(arguments[1], "look") == 0) {
+        look();
         return 0;
     }
     hammer(strcmp(arguments[1], "drop") == 0);

@@ -33,7 +33,7 @@ def test_a_reader_needs_nothing_but_the_bytes() -> None:
     magic, version, n_columns, size, rows, seq_base, digest, mono_at, directory_at = (
         struct.unpack_from("=8sIIQQqQQQ", data)
     )
-    assert (magic, version, n_columns) == (b"twring\r\n", 4, len(table.columns))
+    assert (magic, version, n_columns) == (b"twring\r\n", 5, len(table.columns))
     assert (size, rows, seq_base, digest) == (len(data), 1024, 77, schema_hash(table))
     # cursor, floor, skipped, lap
     assert [struct.unpack_from("=q", data, 64 * line)[0] for line in (1, 2, 3, 4)] == [0] * 4
@@ -41,6 +41,8 @@ def test_a_reader_needs_nothing_but_the_bytes() -> None:
     assert gates == [2**63 - 1] * 64
     n_dropped, n_drop_ranges = struct.unpack_from("=qq", data, 64 * (5 + 64))
     assert (n_dropped, n_drop_ranges) == (0, 0)
+    claimed_at = 64 * (5 + 64 + 1) + 64 * 40
+    assert data[claimed_at : claimed_at + 64 + 64 * 8] == bytes(64 + 64 * 8)
     taken = [(mono_at, rows * 8)]
     for at, column in enumerate(table.columns):
         name, kind, nullable, offset, valid_at, arena_at, arena_bytes = struct.unpack_from(

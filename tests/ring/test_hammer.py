@@ -66,7 +66,7 @@ def test_a_missing_order_is_found(tmp_path: Path) -> None:
     assert "data race" in result.stderr
 
 
-@pytest.mark.parametrize("mode", ["block", "drop"])
+@pytest.mark.parametrize("mode", ["block", "drop", "look"])
 def test_every_row_is_right_at_full_speed(mode: str, tmp_path: Path) -> None:
     result = hammer(tmp_path, mode, 100_000, "-O2")
     assert (result.returncode, result.stderr) == (0, "")

@@ -23,7 +23,7 @@ from tickwire.ring import (
     read_manifest,
     read_rings,
 )
-from tickwire.ring.files import MANIFEST, layout_hash
+from tickwire.ring.files import MANIFEST, allocate, layout_hash
 from tickwire.schema import TABLES, Column, Kind, Table
 
 ROWS = 1024
@@ -345,3 +345,17 @@ def test_cells_that_cannot_be_are_refused(used: Life) -> None:
         assert given(used) is None, name
         block[at] = before
     assert given(used)
+
+
+def test_a_system_without_posix_fallocate_writes_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_fallocate")
+    n_bytes = (1 << 20) + 12_345
+    with (tmp_path / "file").open("w+b") as file:
+        allocate(file.fileno(), n_bytes)
+        assert file.read() == bytes(n_bytes)
+        assert os.fstat(file.fileno()).st_blocks * 512 >= n_bytes
+    life = Life(tmp_path / "rings")
+    life.append(3)
+    assert read(life).n_rows == 3

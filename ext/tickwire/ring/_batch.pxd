@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from tickwire.ring._export cimport ColumnData, Form, Rows
-from tickwire.ring._ring cimport Ring
+from tickwire.ring._tw_ring cimport tw_ring
 
 
 # What all batches of a ring have in common.
@@ -51,6 +51,9 @@ cdef class Row:
 
 cdef Row make_row(Layout layout)
 
+
+# Of a ring's columns; dictionaries by column, None where it has no codes.
+cdef Layout make_layout(const tw_ring* ring, object table, list dictionaries)
 
 # A batch of what `copy_extent` gave, without its first rows; it owns them from then on.
 cdef Batch make_batch(Layout layout, Rows* data, int64_t n_dropped)

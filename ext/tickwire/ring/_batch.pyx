@@ -16,9 +16,8 @@ from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.ring._dictionary cimport Dictionary
+from tickwire.ring._dictionary cimport Values as DictionaryValues
 from tickwire.ring._export cimport ColumnData, Rows, export_rows, free_rows, import_batch
-from tickwire.ring._ring cimport Ring
 from tickwire.ring._tw_ring cimport (
     KIND_BINARY,
     KIND_BOOL,
@@ -28,6 +27,7 @@ from tickwire.ring._tw_ring cimport (
     KIND_I32,
     KIND_TEXT,
     KIND_TS,
+    tw_ring,
 )
 
 import numpy as np
@@ -41,30 +41,12 @@ cdef object datetime64 = np.dtype("datetime64[ns]")
 
 
 cdef class Layout:
-    """The columns of a ring, for batches and rows.
-
-    Parameters
-    ----------
-    ring
-        Whose.
-    """
-
-    def __cinit__(self, Ring ring not None):
-        self.schema = ring.schema
-        self.table = ring.table.name
-        self.form.n_columns = ring.core.n_columns
-        self.names = tuple(column.name for column in ring.table.columns)
-        self.places = {name: place for place, name in enumerate(self.names)}
-        self.dictionaries = ring.code_dictionaries
-        self.strings = [[] for _ in self.names]
-        for place in range(self.form.n_columns):
-            self.form.kinds[<int> place] = ring.core.columns[<int> place].kind
-            self.form.dictionaries[<int> place] = ring.core.columns[<int> place].dictionary
+    """The columns of a ring, for batches and rows."""
 
     cdef object string_of(self, int place, int64_t code):
         # The same str for the same code.
         cdef list strings = <list> self.strings[place]
-        cdef Dictionary dictionary
+        cdef DictionaryValues dictionary
         if code < len(strings):
             return strings[code]
         dictionary = self.dictionaries[place]
@@ -102,6 +84,22 @@ cdef class Layout:
                 return PyUnicode_DecodeUTF8(text, size, "replace")
             return PyBytes_FromStringAndSize(text, size)
         return (<const int64_t*> values)[row]
+
+
+cdef Layout make_layout(const tw_ring* ring, object table, list dictionaries):
+    cdef Layout layout = Layout.__new__(Layout)
+    cdef int place
+    layout.schema = table.arrow_schema
+    layout.table = table.name
+    layout.form.n_columns = ring.n_columns
+    layout.names = tuple([column.name for column in table.columns])
+    layout.places = {name: place for place, name in enumerate(layout.names)}
+    layout.dictionaries = dictionaries
+    layout.strings = [[] for _ in layout.names]
+    for place in range(ring.n_columns):
+        layout.form.kinds[place] = ring.columns[place].kind
+        layout.form.dictionaries[place] = ring.columns[place].dictionary
+    return layout
 
 
 @cython.final

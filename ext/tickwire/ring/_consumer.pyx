@@ -12,7 +12,7 @@ Rules of this file
 from libc.stdint cimport int64_t
 
 from tickwire.ring._attachment cimport Attachment
-from tickwire.ring._batch cimport Layout, Row, make_batch, make_row
+from tickwire.ring._batch cimport Layout, Row, make_batch, make_layout, make_row
 from tickwire.ring._export cimport (
     Rows,
     copy_extent,
@@ -184,7 +184,7 @@ cdef class Consumer(Attachment):
 
     cdef Layout find_layout(self):
         if self.layout is None:
-            self.layout = Layout(self.ring)
+            self.layout = make_layout(self.core, self.ring.table, self.ring.code_dictionaries)
         return self.layout
 
     cdef Row view_rows(self):

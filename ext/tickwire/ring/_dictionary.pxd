@@ -6,11 +6,17 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from tickwire.ring._tw_ring cimport tw_dictionary
 
 
-@cython.final
-cdef class Dictionary:
+cdef class Values:
     cdef readonly int32_t max_values
-    cdef readonly int64_t max_bytes     # of all values together
     cdef tw_dictionary memory
+
+    # Borrow the memory of a file that another process writes.
+    cdef int borrow(self, int file, size_t n_bytes, int32_t max_values) except -1
+
+
+@cython.final
+cdef class Dictionary(Values):
+    cdef readonly int64_t max_bytes     # of all values together
     cdef uint64_t* slots                # writer only: upper half of the hash, code + 1; 0 is free
     cdef uint32_t slot_mask
     cdef int32_t last                   # code of the last hit, -1 before the first

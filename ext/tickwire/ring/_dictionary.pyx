@@ -14,6 +14,7 @@ from libc.string cimport memcmp, memcpy
 from tickwire.ring._memory cimport (
     tw_load_acquire,
     tw_mapping_new,
+    tw_mapping_open,
     tw_mapping_release,
     tw_store_release,
 )
@@ -41,7 +42,87 @@ MAX_CODES16 = 32767
 MAX_SYMBOLS = 65536
 
 
-cdef class Dictionary:
+cdef class Values:
+    """Strings by their codes: those of a dictionary, or of one that another process writes.
+
+    Parameters
+    ----------
+    file
+        Of a dictionary, open to be read.
+    max_values
+        How many different strings it takes.
+
+    Raises
+    ------
+    ValueError
+        It is not such a file.
+    """
+
+    def __init__(self, int file, int32_t max_values):
+        self.borrow(file, os.fstat(file).st_size, max_values)
+
+    def __dealloc__(self):
+        tw_mapping_release(self.memory.mapping)
+
+    cdef int borrow(self, int file, size_t n_bytes, int32_t max_values) except -1:
+        cdef size_t values_at = sizeof(tw_dictionary_header)
+        cdef size_t data_at = values_at + (<size_t> max_values + 1) * 4
+        if max_values < 1 or n_bytes < data_at:
+            raise ValueError("is cut")
+        self.memory.mapping = tw_mapping_open(n_bytes, file)
+        if self.memory.mapping == NULL:
+            raise MemoryError("no memory for a dictionary")
+        self.memory.header = <tw_dictionary_header*> self.memory.mapping.bytes
+        if self.memory.header.max_values != max_values:
+            raise ValueError("its header is damaged")
+        self.max_values = max_values
+        self.memory.count = &self.memory.header.count
+        self.memory.offsets = <int32_t*> (self.memory.mapping.bytes + values_at)
+        self.memory.data = self.memory.mapping.bytes + data_at
+        return 0
+
+    def value(self, int64_t code):
+        """Give the string that `code` stands for.
+
+        Parameters
+        ----------
+        code
+            A code that was given.
+
+        Returns
+        -------
+        str
+            Its string.
+
+        Raises
+        ------
+        IndexError
+            No string has this code.
+        """
+        if not 0 <= code < tw_load_acquire(self.memory.count):
+            raise IndexError(f"no value has code {code}")
+        cdef int32_t start = self.memory.offsets[code]
+        cdef bytes text = self.memory.data[start:self.memory.offsets[code + 1]]
+        return text.decode(errors="replace")
+
+    def __len__(self):
+        return tw_load_acquire(self.memory.count)
+
+    def to_arrow(self):
+        """Copy the values into an Arrow array.
+
+        Returns
+        -------
+        pyarrow.StringArray
+            shape (len,), utf8; the value of code c at index c.
+        """
+        cdef int64_t n = tw_load_acquire(self.memory.count)
+        offsets = (<const uint8_t*> self.memory.offsets)[:(n + 1) * 4]
+        text = self.memory.data[:self.memory.offsets[n]]
+        return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+cdef class Dictionary(Values):
     """Strings and the codes that stand for them.
 
     Parameters
@@ -84,8 +165,10 @@ cdef class Dictionary:
         self.last = -1
         self.seed = int.from_bytes(os.urandom(8), "little")
 
+    def __init__(self, *args, **kwargs):
+        pass
+
     def __dealloc__(self):
-        tw_mapping_release(self.memory.mapping)
         free(self.slots)
 
     cdef int32_t lookup(self, const uint8_t* value, size_t n) noexcept nogil:
@@ -193,47 +276,6 @@ cdef class Dictionary:
                 f"{self.max_values} values, each of at most {MAX_VALUE_BYTES} bytes"
             )
         return code
-
-    def value(self, int64_t code):
-        """Give the string that `code` stands for.
-
-        Parameters
-        ----------
-        code
-            A code that was given.
-
-        Returns
-        -------
-        str
-            Its string.
-
-        Raises
-        ------
-        IndexError
-            No string has this code.
-        """
-        if not 0 <= code < tw_load_acquire(self.memory.count):
-            raise IndexError(f"no value has code {code}")
-        cdef int32_t start = self.memory.offsets[code]
-        cdef bytes text = self.memory.data[start:self.memory.offsets[code + 1]]
-        return text.decode(errors="replace")
-
-    def __len__(self):
-        return tw_load_acquire(self.memory.count)
-
-    def to_arrow(self):
-        """Copy the values into an Arrow array.
-
-        Returns
-        -------
-        pyarrow.StringArray
-            shape (len,), utf8; the value of code c at index c.
-        """
-        cdef int64_t n = tw_load_acquire(self.memory.count)
-        offsets = (<const uint8_t*> self.memory.offsets)[:(n + 1) * 4]
-        text = self.memory.data[:self.memory.offsets[n]]
-        return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
-
 
 cdef class Dictionaries:
     """The dictionaries of one feed, shared by its rings: a column's name finds its dictionary.

@@ -17,6 +17,7 @@ cdef extern from "tickwire/ring/mapping.h" nogil:
         uint8_t* bytes
 
     tw_mapping* tw_mapping_new(size_t n_bytes, int file)
+    tw_mapping* tw_mapping_open(size_t n_bytes, int file)
     tw_mapping* tw_mapping_retain(tw_mapping* mapping)
     void tw_mapping_release(tw_mapping* mapping)
 

@@ -84,6 +84,7 @@ cdef extern from "tickwire/ring/ring.h" nogil:
     void tw_set_limits(tw_ring* ring)
 
 cdef extern from "tickwire/ring/open_ring.h" nogil:
+    tw_ring* tw_view_ring(tw_mapping* mapping)
     tw_ring* tw_open_ring(tw_mapping* mapping, bint drops_oldest)
     void tw_close_ring(tw_ring* ring)
 
@@ -98,6 +99,16 @@ cdef extern from "tickwire/ring/watermarks.h" nogil:
     bint tw_rewind(tw_ring* ring)
     int64_t tw_next_row(const tw_ring_header* header, const tw_gate* gate)
     int64_t tw_rows_at(const tw_ring_header* header, const int64_t* word, int shift)
+
+cdef extern from "tickwire/ring/ring_reader.h" nogil:
+    ctypedef struct tw_view:
+        int64_t n_rows
+
+    tw_view tw_look(const tw_ring* ring)
+    int64_t tw_intact_from(const tw_ring* ring)
+    int64_t tw_text_intact_from(const tw_ring* ring, int32_t i)
+    int64_t tw_oldest_row(const tw_ring* ring, const tw_view* view)
+    int64_t tw_locate(const tw_view* view, int64_t row, int64_t* stop)
 
 cdef extern from "tickwire/ring/integrity.h" nogil:
     const char* tw_ring_fault(const tw_ring* ring)

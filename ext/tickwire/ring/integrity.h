@@ -22,6 +22,8 @@ static inline const char *tw_ring_fault(const tw_ring *ring)
     if (tw_load_acquire(&header->floor.value) > ring->published ||
         tw_load_acquire(&header->skipped.value) != ring->skipped << 1)
         return "its floor lies above its cursor, or its count of rows has changed";
+    if (tw_load_acquire(&header->claimed.value) != ring->claimed)
+        return "its claim is not where its writer has put it";
     for (int i = 0; i < TW_GATES; i++) {
         const int64_t gate = tw_load_acquire(&header->gates[i].value);
         if (gate != TW_GATE_FREE && (gate < 0 || gate >> 1 > ring->published))

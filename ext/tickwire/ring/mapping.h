@@ -41,6 +41,24 @@ static inline tw_mapping *tw_mapping_new(size_t n_bytes, int file)
     return mapping;
 }
 
+/* The first n_bytes of a file, which the caller may close, to read; NULL where the system has no
+ * memory. */
+static inline tw_mapping *tw_mapping_open(size_t n_bytes, int file)
+{
+    tw_mapping *mapping = malloc(sizeof *mapping);
+    if (mapping == NULL)
+        return NULL;
+    void *bytes = mmap(NULL, n_bytes, PROT_READ, MAP_SHARED, file, 0);
+    if (bytes == MAP_FAILED) {
+        free(mapping);
+        return NULL;
+    }
+    mapping->refs = 1;
+    mapping->n_bytes = n_bytes;
+    mapping->bytes = bytes;
+    return mapping;
+}
+
 static inline tw_mapping *tw_mapping_retain(tw_mapping *mapping)
 {
     tw_add(&mapping->refs, 1);

@@ -34,9 +34,8 @@ static inline void tw_open_column(tw_ring *ring, tw_column *column, const tw_col
         ring->ts_recv = (int64_t *)column->values;
 }
 
-/* The ring of a block that is laid out, as its last writer has left it: what was staged and not
- * published is gone. NULL: no memory. */
-static inline tw_ring *tw_open_ring(tw_mapping *mapping, int drops_oldest)
+/* A ring of what never changes in a block that is laid out; nothing is written. NULL: no memory. */
+static inline tw_ring *tw_view_ring(tw_mapping *mapping)
 {
     tw_ring *ring = (tw_ring *)aligned_alloc(64, sizeof *ring);
     if (ring == NULL)
@@ -51,17 +50,29 @@ static inline tw_ring *tw_open_ring(tw_mapping *mapping, int drops_oldest)
     ring->mask = ring->capacity - 1;
     ring->seq_base = header->seq_base;
     ring->recv_mono = (int64_t *)tw_at_offset(mapping, header->recv_mono_offset);
-    ring->drops_oldest = drops_oldest;
     ring->batch_text_bytes = INT32_MAX;
     ring->row_bytes = (int64_t)(header->block_bytes / header->capacity);
     ring->max_message_rows = ring->capacity / 2;
     ring->n_columns = (int32_t)header->n_columns;
     for (int32_t i = 0; i < ring->n_columns; i++)
         tw_open_column(ring, &ring->columns[i], &entries[i]);
+    return ring;
+}
+
+/* The ring of a block that is laid out, as its last writer has left it: what was staged and not
+ * published is gone. NULL: no memory. */
+static inline tw_ring *tw_open_ring(tw_mapping *mapping, int drops_oldest)
+{
+    tw_ring *ring = tw_view_ring(mapping);
+    if (ring == NULL)
+        return NULL;
+    tw_ring_header *header = ring->header;
+    ring->drops_oldest = drops_oldest;
     ring->head = ring->message_start = ring->published = tw_load_acquire(&header->cursor.value);
     const int64_t skipped = tw_load_acquire(&header->skipped.value);
     ring->skipped = skipped >> 1;
     ring->floor = tw_load_acquire(&header->floor.value);
+    ring->claimed = tw_load_acquire(&header->claimed.value);
     ring->rewind_at = ring->wake_at = ring->wake_rows = ring->wake_mono = INT64_MAX;
     if (skipped & 1) /* the process ended inside of `tw_rewind` */
         tw_jump(ring, (ring->head + ring->mask) & ~ring->mask);

@@ -11,6 +11,9 @@
  * `limit` = gating + capacity - 1: rows below may be filled (row gating - 1 stays too, for its text's
  * end).
  *
+ * Of what may be filled the writer claims a part (ring_block.h) before it fills it: `limit` and the
+ * columns' `text_limit` never pass what is claimed.
+ *
  * All that must outlive the process is in the block; `tw_open_ring` (open_ring.h) derives the rest.
  */
 #ifndef TICKWIRE_RING_H
@@ -18,9 +21,12 @@
 
 #include <stdint.h>
 
+#include "tickwire/base/atomics.h"
 #include "tickwire/ring/dictionary.h"
 #include "tickwire/ring/mapping.h"
 #include "tickwire/ring/ring_block.h"
+
+enum { TW_CHUNKS = 16 }; /* the floor moves by capacity / 16 rows, so that drops are few and long */
 
 typedef struct {
     void *values;       /* text: the ends of its rows, int64 */
@@ -53,7 +59,7 @@ typedef struct {
 
     /* The writer's. */
     _Alignas(64) int64_t head; /* position of the next row to fill */
-    int64_t limit;             /* rows below may be filled: cached from the gates */
+    int64_t limit;             /* rows below may be filled: they are claimed, and gates allow it */
     /* First row of the message being staged. `tw_publish` sets it; a writer that stages several
      * messages before it publishes sets it at the start of each, for TW_TEXT_TOO_LONG. */
     int64_t message_start;
@@ -62,6 +68,9 @@ typedef struct {
     int64_t skipped;   /* positions jumped over: a copy */
     int64_t floor;     /* a copy */
     int64_t gating;
+    int64_t bound;     /* rows below may be claimed: cached from the gates */
+    int64_t claimed;   /* a copy */
+    int64_t claim_at;  /* once rows below are published, more are claimed ahead; INT64_MAX: never */
     /* `wake` is looked at once this many rows are published, INT64_MAX: never. It is due where as
      * many are as `wake_rows` says, or the last one was read at `wake_mono` or later. */
     int64_t wake_at;
@@ -111,17 +120,95 @@ static inline int64_t tw_lag_limit(const tw_ring *ring)
     return limit;
 }
 
+/* How many rows are claimed at a time: as few as lets who reads without a gate lag by most of a
+ * window. */
+static inline int64_t tw_claim_rows(const tw_ring *ring)
+{
+    const int64_t n = ring->window_rows > 0 ? ring->window_rows / 4 : ring->capacity / TW_CHUNKS;
+    return n > 0 ? n : 1;
+}
+
+/* Say that rows below `position` may be filled from now on. */
+static inline void tw_claim_to(tw_ring *ring, int64_t position)
+{
+    if (position <= ring->claimed)
+        return;
+    ring->claimed = position;
+    tw_store_relaxed(&ring->header->claimed.value, position);
+    /* Partner: `tw_intact_from` (ring_reader.h). Who has copied a byte that is written after this
+     * sees what is claimed. */
+    tw_fence();
+}
+
+/* Claim the next rows, as far as `bound` lets it. */
+static inline void tw_claim(tw_ring *ring)
+{
+    int64_t limit = ring->head + tw_claim_rows(ring);
+    if (limit < ring->claimed)
+        limit = ring->claimed;
+    if (limit > ring->bound)
+        limit = ring->bound;
+    tw_claim_to(ring, limit);
+    ring->limit = limit;
+    ring->claim_at = limit < ring->bound ? limit - tw_claim_rows(ring) / 2 : INT64_MAX;
+}
+
+/* How far a column's text may reach, by `gating`. */
+static inline int64_t tw_text_bound(const tw_ring *ring, const tw_column *column)
+{
+    return tw_ends(column)[(ring->gating - 1) & ring->mask] + column->arena_mask + 1;
+}
+
+/* How many bytes of a column's text are claimed at a time: about what as many rows as are claimed at a
+ * time have had last. */
+static inline int64_t tw_claim_bytes(const tw_ring *ring, const tw_column *column)
+{
+    enum { LEAST = 64 };
+    const tw_lap *lap = &ring->header->lap;
+    const int64_t n_rows = tw_claim_rows(ring), most = (column->arena_mask + 1) / TW_CHUNKS;
+    const int64_t end = ring->head - lap->value < n_rows ? lap->from : ring->head;
+    if (end < n_rows)
+        return LEAST;
+    const int64_t *ends = tw_ends(column);
+    const int64_t n = ends[(end - 1) & ring->mask] - ends[(end - 1 - n_rows) & ring->mask];
+    return n < LEAST ? LEAST : n < most ? n : most;
+}
+
+/* Claim a column's text up to `end` and some more, as far as it may reach. */
+static inline void tw_claim_text(tw_ring *ring, int32_t i, int64_t end)
+{
+    tw_column *column = &ring->columns[i];
+    int64_t *claimed = &ring->header->text_claimed[i];
+    const int64_t bound = tw_text_bound(ring, column);
+    const int64_t before = tw_load_relaxed(claimed);
+    int64_t limit = end + tw_claim_bytes(ring, column);
+    if (limit < before)
+        limit = before;
+    if (limit > bound)
+        limit = bound;
+    if (limit > before) {
+        tw_store_relaxed(claimed, limit);
+        tw_fence(); /* as in `tw_claim_to` */
+    }
+    column->text_limit = limit;
+}
+
+/* Claim rows and texts ahead, so that a read seldom has to in the middle of a message. */
+static inline void tw_claim_ahead(tw_ring *ring)
+{
+    tw_claim(ring);
+    for (int32_t i = 0; i < ring->n_columns; i++) {
+        if (ring->columns[i].arena != NULL)
+            tw_claim_text(ring, i, tw_ends(&ring->columns[i])[(ring->head - 1) & ring->mask]);
+    }
+}
+
 /* What may be filled, by `gating` and the consumers' bounds. */
 static inline void tw_set_limits(tw_ring *ring)
 {
     const int64_t full_at = tw_full_at(ring), lag_limit = tw_lag_limit(ring);
-    ring->limit = lag_limit < full_at ? lag_limit : full_at;
-    for (int32_t i = 0; i < ring->n_columns; i++) {
-        tw_column *column = &ring->columns[i];
-        if (column->arena != NULL)
-            column->text_limit =
-                tw_ends(column)[(ring->gating - 1) & ring->mask] + column->arena_mask + 1;
-    }
+    ring->bound = lag_limit < full_at ? lag_limit : full_at;
+    tw_claim_ahead(ring);
 }
 
 #endif

@@ -16,6 +16,10 @@
  * seq_base + p - skipped. That word too is twice its value, plus 1 while the writer jumps: to
  * get a position as a count of rows, read skipped, the position, and skipped again, until both are
  * even and the same.
+ *
+ * Who reads without a gate (ring_reader.h) does not hold the writer, and has to know what may be
+ * written over meanwhile. So the writer says so before it writes: `claimed` for rows, `text_claimed`
+ * for the bytes of each column of texts. It claims some hundred rows at a time.
  */
 #ifndef TICKWIRE_RING_BLOCK_H
 #define TICKWIRE_RING_BLOCK_H
@@ -24,7 +28,7 @@
 
 #include "tickwire/ring/drop_log.h"
 
-enum { TW_RING_VERSION = 4, TW_GATES = 64, TW_NAME_BYTES = 48, TW_MAX_COLUMNS = 64 };
+enum { TW_RING_VERSION = 5, TW_GATES = 64, TW_NAME_BYTES = 48, TW_MAX_COLUMNS = 64 };
 
 #define TW_RING_MAGIC "twring\r\n"
 #define TW_GATE_FREE INT64_MAX
@@ -46,6 +50,13 @@ typedef struct {
     int64_t value;
     int64_t unused[7];
 } tw_line;
+
+/* The last jump: of the writer, and of who reads without a gate. */
+typedef struct {
+    int64_t value; /* where it has led, 0 before it */
+    int64_t from;  /* behind the last row before it */
+    int64_t unused[6];
+} tw_lap;
 
 /* What a full ring does with a consumer that lags. */
 enum tw_on_lag { TW_LAG_OVERFLOW, /* what the ring's policy says */ TW_LAG_BLOCK, TW_LAG_DROP };
@@ -75,9 +86,11 @@ typedef struct {
     tw_line cursor;  /* rows below are published; the writer stores it (release) */
     tw_line floor;   /* rows below may have been overwritten; the writer stores it */
     tw_line skipped; /* positions without a row; the writer stores it */
-    tw_line lap;     /* where the last jump has led, 0 before it; of the writer alone */
+    tw_lap lap;
     tw_gate gates[TW_GATES];
     tw_drop_log drops; /* of the writer alone */
+    tw_line claimed;   /* rows below may be being filled; the writer stores it before it fills them */
+    int64_t text_claimed[TW_MAX_COLUMNS]; /* likewise the texts' bytes below, counted like the ends */
 } tw_ring_header;
 
 /* A column in the directory. */
@@ -92,7 +105,8 @@ typedef struct {
 } tw_column_entry;
 
 _Static_assert(sizeof(tw_line) == 64 && sizeof(tw_gate) == 64, "a cache line");
-_Static_assert(sizeof(tw_ring_header) == 64 * (1 + 4 + TW_GATES) + sizeof(tw_drop_log),
+_Static_assert(sizeof(tw_ring_header) ==
+                   64 * (1 + 4 + TW_GATES) + sizeof(tw_drop_log) + 64 + 8 * TW_MAX_COLUMNS,
                "lines stay aligned");
 
 #endif

@@ -68,6 +68,16 @@ static inline void tw_put_null_text(const tw_column *column, int64_t row, int64_
         column->valid[row & mask] = 0;
 }
 
+/* Whether the column's text may reach up to `end`, as soon as that is claimed: it is now. */
+TW_RARELY bool tw_claim_more_text(tw_ring *ring, int32_t i, int64_t end)
+{
+    const tw_column *column = &ring->columns[i];
+    if (end <= column->text_limit || end > tw_text_bound(ring, column))
+        return false;
+    tw_claim_text(ring, i, end);
+    return true;
+}
+
 /* Put the text of row `head` in column `i`, and make room for it where the policy allows it.
  *
  * Shape    value: n bytes; UTF-8 in a TEXT column.
@@ -87,6 +97,8 @@ TW_RARELY enum tw_text_result tw_put_text(tw_ring *ring, int32_t i, const uint8_
     while (!tw_try_put_text(column, ring->head, ring->mask, value, n, false)) {
         const int64_t *ends = tw_ends(column);
         const int64_t end = ends[(ring->head - 1) & ring->mask] + (int64_t)n;
+        if (tw_claim_more_text(ring, i, end))
+            continue;
         if (end - ends[(ring->message_start - 1) & ring->mask] > column->max_text)
             return TW_TEXT_TOO_LONG;
         if (!tw_advance(ring))

@@ -35,6 +35,7 @@ TW_RARELY bool tw_fits_bounds(tw_ring *ring, int64_t n)
             return false;
         }
     }
+    tw_claim_to(ring, ring->head + n);
     return true;
 }
 
@@ -58,6 +59,8 @@ static inline void tw_rollback(tw_ring *ring, int64_t position)
     if (ring->message_start > position)
         ring->message_start = position;
 }
+
+TW_RARELY void tw_claim_more(tw_ring *ring) { tw_claim_ahead(ring); }
 
 /* Make all staged rows visible to consumers.
  *
@@ -85,6 +88,8 @@ static inline void tw_publish(tw_ring *ring)
     ring->published = ring->message_start = ring->head;
     /* Release: the rows are written before the cursor says so. Partner: the consumers' acquire. */
     tw_store_release(&ring->header->cursor.value, ring->head);
+    if (ring->head >= ring->claim_at)
+        tw_claim_more(ring);
     if (ring->head >= ring->wake_at &&
         (ring->head >= ring->wake_rows ||
          ring->recv_mono[(ring->head - 1) & ring->mask] >= ring->wake_mono))

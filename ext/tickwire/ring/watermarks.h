@@ -5,8 +5,9 @@
  *
  * A ring is larger than any cache near the processor. Where every consumer has taken everything, the
  * writer may go back to slot 0, whose memory it has written a moment ago. Positions then jump to the
- * next multiple of the capacity, and texts to the next multiple of their memory, so that slots stay
- * positions modulo capacity, and an old position is never taken for a new one.
+ * next multiple of the capacity, and texts, once they are as many as a window of rows is expected to
+ * have, to the next multiple of their memory, so that slots stay positions modulo capacity, and an old
+ * position is never taken for a new one.
  */
 #ifndef TICKWIRE_WATERMARKS_H
 #define TICKWIRE_WATERMARKS_H
@@ -18,8 +19,6 @@
 #include "tickwire/ring/drop_log.h"
 #include "tickwire/ring/gates.h"
 #include "tickwire/ring/ring.h"
-
-enum { TW_CHUNKS = 16 }; /* the floor moves by capacity / 16 rows, so that drops are few and long */
 
 /* What runs once in thousands of rows stays out of the functions that it is called from. */
 #define TW_RARELY static __attribute__((noinline, unused))
@@ -110,12 +109,16 @@ TW_RARELY bool tw_advance(tw_ring *ring)
     return true;
 }
 
-/* Whether the ring is not full, and only the bound of a consumer may hold the writer: then the limit
- * is looked up anew. */
+/* Whether the ring is not full, and only what is claimed or the bound of a consumer may hold the
+ * writer: then more is claimed, or the limit looked up anew. */
 TW_RARELY bool tw_renew_bounds(tw_ring *ring)
 {
     if (ring->head >= tw_full_at(ring))
         return false;
+    if (ring->head < ring->bound) {
+        tw_claim(ring);
+        return true;
+    }
     tw_set_limits(ring);
     if (ring->head >= ring->limit)
         ring->is_refused = 1;
@@ -147,6 +150,9 @@ TW_RARELY void tw_jump(tw_ring *ring, int64_t to)
     const int64_t from = ring->published;
     /* Partner: tw_rows_at. Odd before the first position changes, even after the last has. */
     tw_store_release(&header->skipped.value, ring->skipped << 1 | 1);
+    if (from < to)
+        tw_store_relaxed(&header->lap.from, from);
+    tw_claim_to(ring, to);
     ring->floor = to;
     tw_store_release(&header->floor.value, to);
     /* Partner: tw_attach_gate once more. A gate that is set now without being seen here goes to this
@@ -157,12 +163,18 @@ TW_RARELY void tw_jump(tw_ring *ring, int64_t to)
         const tw_column *column = &ring->columns[i];
         if (column->arena == NULL)
             continue;
+        /* A window's share of the memory is filled first: where texts are few, those of the rows
+         * before stay for who reads without a gate. */
+        const int64_t share = (column->arena_mask + 1) / ring->capacity * ring->window_rows;
+        int64_t end = tw_ends(column)[(from - 1) & ring->mask];
+        if ((end & column->arena_mask) >= share)
+            end = (end + column->arena_mask) & ~column->arena_mask;
         /* The slot in front of the first: no consumer holds the row that was in it. */
-        const int64_t end = tw_ends(column)[(from - 1) & ring->mask] + column->arena_mask;
-        tw_ends(column)[(to - 1) & ring->mask] = end & ~column->arena_mask;
+        tw_ends(column)[(to - 1) & ring->mask] = end;
     }
     ring->head = ring->published = ring->message_start = to;
-    ring->gating = header->lap.value = to;
+    ring->gating = to;
+    tw_store_relaxed(&header->lap.value, to);
     tw_set_limits(ring);
     ring->rewind_at = ring->window_rows > 0 ? to + ring->window_rows : INT64_MAX;
     /* Release: the ends are written before anybody can look for them. Partner: the consumers'

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from tickwire.cli.attach import attach
 from tickwire.cli.bench import bench
 from tickwire.cli.book import book
 from tickwire.cli.capture import capture
@@ -63,6 +64,7 @@ for command in (
     check,
     status,
     query,
+    attach,
     book,
     emergency,
     sim,

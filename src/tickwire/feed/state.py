@@ -62,6 +62,8 @@ class State:
         Writes that failed.
     rings
         The name of the last run's ring files; empty where it had none.
+    ring_folder
+        Where this run's are, for `attach`; empty where it has none.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class State:
         self._id, self._is_new = "", False
         self._adopted: list[str] = []
         self.rings = ""
+        self.ring_folder = ""
         self.n_failures = 0
         self.in_background = False
         self.failures = Failures()
@@ -315,6 +318,7 @@ class State:
             "seq": dict(reserved),
             "conn": conn,
             "rings": self.rings,
+            "ring_folder": self.ring_folder,
         }
         text = json.dumps(stored, indent=1)
         fresh = self._path.with_name(self._path.name + ".new")
@@ -368,6 +372,7 @@ async def open_state(
                 first = state.open_tables(tables, least=least)
             else:
                 rings.read(state.rings)
+                state.ring_folder = str(rings.files.folder.absolute())
                 lowest = dict(least or {})
                 for table, number in rings.least_seqs.items():
                     lowest[table] = max(number, lowest.get(table, 0))

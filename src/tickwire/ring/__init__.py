@@ -9,6 +9,7 @@ from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
+from tickwire.ring.attached import AttachedRing
 from tickwire.ring.drop import Drop, Loss
 from tickwire.ring.files import RingFiles, RingMemory, earlier_starts, read_manifest, ring_file
 from tickwire.ring.salvage import Damaged, OldRing, read_rings
@@ -17,6 +18,7 @@ from tickwire.ring.stream import TIMELY, Silence, Stream
 __all__ = [
     "MAX_SYMBOLS",
     "TIMELY",
+    "AttachedRing",
     "Batch",
     "Consumer",
     "Damaged",

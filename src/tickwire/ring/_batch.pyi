@@ -1,14 +1,11 @@
 from collections.abc import Iterator
-from typing import Any, Self, final
+from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
 
-from tickwire.ring._ring import Ring
-
 @final
-class Layout:
-    def __new__(cls, ring: Ring) -> Self: ...
+class Layout: ...
 
 @final
 class Values: ...

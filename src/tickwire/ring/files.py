@@ -7,23 +7,25 @@ Rules of this file
   signal (SIGBUS) in the middle of a store.
 - `rings.json` names the files and has what a file cannot say of itself: a hash of the layout of
   each ring, and since which start of the machine it was written. It comes last: a folder without it
-  has never had a row.
+  has never had a row. Its lock is held as long as the process lives, so that another one knows.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
+from weakref import finalize
 from zlib import crc32
 
 from tickwire.errors import TickwireError
@@ -34,6 +36,7 @@ from tickwire.schema import Kind, Table
 MANIFEST = "rings.json"
 SET_ASIDE = ".damaged"
 _VERSION = 1
+_ZEROS_BYTES = 1 << 20
 _NUMBER = re.compile(r"\d{8}")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -78,6 +81,7 @@ class RingFiles:
 
     def __init__(self, root: Path) -> None:
         self.n_bytes = 0
+        self._let_go: Callable[[], object] = _nothing_held
         self.name = uuid4().hex
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -117,6 +121,7 @@ class RingFiles:
 
     def remove(self) -> None:
         """Delete them: nothing in them is waited for."""
+        self._let_go()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _allocate_values(self, name: str, n_bytes: int) -> int:
@@ -127,7 +132,7 @@ class RingFiles:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(file, 0, n_bytes)
+                allocate(file, n_bytes)
             except BaseException:
                 os.close(file)
                 raise
@@ -150,10 +155,50 @@ class RingFiles:
         text = json.dumps(manifest).encode()
         fresh = self.folder / f"{MANIFEST}.new"
         try:
-            fresh.write_bytes(b"%s\n%08x\n" % (text, crc32(text)))
+            file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            self._let_go = finalize(self, os.close, file)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(file, b"%s\n%08x\n" % (text, crc32(text)))
             fresh.replace(self.folder / MANIFEST)
         except OSError as error:
             raise TickwireError(f"{self.folder}: cannot hold rings: {error.strerror}") from None
+
+
+def allocate(file: int, n_bytes: int) -> None:
+    """Give a new file `n_bytes` zeros, on blocks of the disk that are its own.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or fails.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, n_bytes)
+        return
+    # macOS has none. Zeros that are written have blocks on any file system.
+    zeros = bytes(min(n_bytes, _ZEROS_BYTES))
+    at = 0
+    while at < n_bytes:
+        at += os.pwrite(file, zeros[: n_bytes - at], at)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether the process that made the files of a start still lives."""
+    try:
+        file = os.open(folder / MANIFEST, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _nothing_held() -> None:
+    pass
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ _COLUMN = np.dtype(
         ("arena_bytes", "<u8"),
     ]
 )
-_MAGIC, _VERSION = b"twring\r\n", 4
+_MAGIC, _VERSION = b"twring\r\n", 5
 _WORDS_AT, _WORDS_PER_LINE, _WORD_LINES = 64, 8, 4  # cursor, floor, skipped, lap
 _GATES, _GATE_FREE, _N_RECENT = 64, 2**63 - 1, 4  # of a gate's words the first and this one
 # ext/tickwire/ring/dictionary.h
