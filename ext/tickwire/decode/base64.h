@@ -24,7 +24,7 @@ static const uint8_t tw_six_bits[256] = {
     64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
 };
 
-/* How many bytes p[0..n) has, written to `out`, which has room for n / 4 * 3 + 3; -1 where it is no
+/* How many bytes p[0..n) has, written to `out`, which takes n / 4 * 3 + 3; -1 where it is no
  * base64. */
 static inline ptrdiff_t tw_base64(const uint8_t *p, size_t n, uint8_t *out) {
     uint8_t *start = out;
