@@ -91,7 +91,7 @@ def settle_log(path: Path, sink: str, memory_mb: int) -> bool:
 
 
 def _refusal(path: Path, memory_mb: int) -> str:
-    """Say why a process of its own cannot open a file; empty where it can, or no process can tell."""
+    """Say why a process of its own cannot open a file; empty where it can."""
     if not sys.executable or getattr(sys, "frozen", False):
         return ""
     command = [sys.executable, "-c", PROBE, os.fspath(path), f"{memory_mb}MiB"]
