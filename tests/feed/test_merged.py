@@ -11,7 +11,10 @@ import pyarrow as pa
 import pytest
 
 import tickwire
-from tickwire.feed.merged import Merge
+from tickwire.feed.consumer import BatchConsumer
+from tickwire.feed.merged import Merge, MergedBatches
+from tickwire.ring import Dictionaries, Ring
+from tickwire.schema import TABLES as QUOTES
 from tickwire.sim import Simulator
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -100,6 +103,42 @@ def test_batches_are_slices_without_a_copy() -> None:
     given = merge.take(1.0)
     assert [(name, len(each)) for name, each in given] == [("a", 2), ("b", 1), ("a", 2)]
     assert given[0][1]["seq"].buffers()[1].address == batch["seq"].buffers()[1].address
+
+
+@pytest.mark.parametrize("max_rows", [3, 10, 1000])
+def test_a_backlog_that_does_not_fit_keeps_its_order(run: Run, max_rows: int) -> None:
+    """Rows that wait in rings for room are not late, whichever table they are of."""
+
+    async def main() -> None:
+        dictionaries = Dictionaries()
+        rings = {name: Ring(QUOTES["quotes"], 4096, dictionaries) for name in TABLES}
+        consumers = {}
+        for name, ring in rings.items():
+            batch_rows = max(max_rows // 6, 1)
+            consumers[name] = BatchConsumer(ring, name=name, max_rows=batch_rows)
+        late: list[tuple[str, int]] = []
+        merged = MergedBatches(
+            consumers, 0.005, max_rows, batch_rows, lambda name, n: late.append((name, n))
+        )
+
+        def publish(name: str, times: range) -> None:
+            for ts in times:
+                assert rings[name].append(venue="x", symbol="X", conn=0, ts_recv=ts * MS)
+            rings[name].publish()
+
+        publish("a", range(0, 1000, 2))
+        publish("b", range(1, 1000, 20))  # and none of `c`
+        for consumer in consumers.values():
+            consumer.shutdown()
+        given: list[int] = []
+        async for _, batch in merged:
+            given += batch["ts_recv"].cast("int64").to_pylist()
+            assert merged.waiting_rows <= max_rows
+        expected = sorted([*range(0, 1000, 2), *range(1, 1000, 20)])
+        assert given == [ts * MS for ts in expected]
+        assert not late
+
+    run(main())
 
 
 def test_a_feed_s_tables_in_one_stream(run: Run) -> None:

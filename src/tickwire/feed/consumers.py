@@ -173,13 +173,13 @@ class FeedConsumers(FeedView):
             raise ValueError(f"by is {by!r}: ts_recv")
         if not 0 <= within_ms <= MAX_WITHIN_MS:
             raise ValueError(f"within_ms is {within_ms}: 0 to {MAX_WITHIN_MS:,}")
-        if max_rows < 1:
-            raise ValueError(f"max_rows is {max_rows}: at least 1 row")
+        if max_rows < len(names):
+            raise ValueError(f"max_rows is {max_rows}: at least 1 row of each table")
         pipeline = self._running().pipeline
         missing = [name for name in names if name not in pipeline.rings]
         if missing:
             raise KeyError(f"no table {missing[0]!r}: one of {', '.join(pipeline.rings)}")
-        batch_rows = max(max_rows // 4, 1)
+        batch_rows = max(max_rows // (2 * len(names)), 1)
         # Rows wait here anyway: the rings need not call for each.
         wait: dict[str, Any] = {"linger_ms": within_ms / 4, "max_rows": batch_rows}
         consumers = {

@@ -7,7 +7,8 @@ Rules of this file
 - A row goes out once a row has come that is later by `within`, or once it has waited as long. What
   then comes with an earlier time than the last one that went out is late: it goes out at once, and
   is counted.
-- What waits is bounded: rows past `max_rows` stay in the rings.
+- What waits is bounded: rows past `max_rows` stay in the rings. Then tables are taken by turns, the
+  one that is furthest behind first, and no row goes out that is later than what was taken of it.
 - Batches are slices of those that were taken: nothing is copied.
 """
 
@@ -69,6 +70,16 @@ class Merge:
         self._newest_ns = self._given_ns = np.iinfo(np.int64).min
         self.n_rows = 0
         self.n_late = dict.fromkeys(self._tables, 0)
+        self._taken_ns = dict.fromkeys(self._tables, self._newest_ns)
+
+    def taken_ns(self, table: str) -> int:
+        """Give the latest time of a table that was taken."""
+        return self._taken_ns[table]
+
+    def waits(self, table: str) -> bool:
+        """Whether a row of the table waits."""
+        number = self._tables.index(table)
+        return any(chunk.table == number for chunk in self._chunks)
 
     def add(self, table: str, batch: pa.RecordBatch, now_s: float) -> int:
         """Take a batch of a table, and say how many of its rows are late.
@@ -86,7 +97,8 @@ class Merge:
         rows = np.arange(len(ts))
         self._chunks.append(_Chunk(self._tables.index(table), batch, now_s, ts, rows))
         self._chunks.sort(key=lambda chunk: chunk.table)  # stable: each table's stay in order
-        self._newest_ns = max(self._newest_ns, int(ts.max()))
+        self._taken_ns[table] = max(self._taken_ns[table], int(ts.max()))
+        self._newest_ns = max(self._newest_ns, self._taken_ns[table])
         n_late = int((ts < self._given_ns).sum())
         self.n_late[table] += n_late
         self.n_rows += len(ts)
@@ -96,14 +108,28 @@ class Merge:
         """When the row goes out that has waited longest; None where none waits."""
         return min((chunk.taken_s + self._within_s for chunk in self._chunks), default=None)
 
-    def take(self, now_s: float, *, is_end: bool = False) -> list[tuple[str, pa.RecordBatch]]:
-        """Give what is due, in its order; at the end, all there is."""
+    def take(
+        self, now_s: float, *, behind: str | None = None, is_end: bool = False
+    ) -> list[tuple[str, pa.RecordBatch]]:
+        """Give what is due, in its order; at the end, all there is.
+
+        Parameters
+        ----------
+        now_s
+            As of `add`.
+        behind
+            The table of which the least was taken, among those that have more rows in their rings.
+        is_end
+            No row comes any more.
+        """
         if not self._chunks:
             return []
-        until_ns = max(self._newest_ns - (0 if is_end else self._within_ns), self._given_ns)
+        most_ns = self._newest_ns if behind is None else self._taken_ns[behind]
+        until_ns = most_ns - (0 if is_end else self._within_ns)
         for chunk in self._chunks:
             if chunk.taken_s + self._within_s <= now_s:
-                until_ns = max(until_ns, int(chunk.ts.max()))
+                until_ns = max(until_ns, min(int(chunk.ts.max()), most_ns))
+        until_ns = max(until_ns, self._given_ns)
         due = [chunk.ts <= until_ns for chunk in self._chunks]
         sizes = [int(each.sum()) for each in due]
         if not sum(sizes):
@@ -150,7 +176,7 @@ class MergedBatches:
     max_rows
         So many rows may wait here; more stay in the rings.
     batch_rows
-        Rows of a consumer's batch at most.
+        Rows of a consumer's batch at most; a batch of each table may wait.
     on_late
         Called with a table and how many of its rows came too late.
     """
@@ -165,8 +191,8 @@ class MergedBatches:
     ) -> None:
         self._consumers = dict(consumers)
         self._merge = Merge(tuple(consumers), within_s)
-        self._max_rows = max_rows
         self._batch_rows = batch_rows
+        self._shared_rows = max_rows - batch_rows * len(self._consumers)
         self._on_late = on_late
         self._ready: deque[tuple[str, pa.RecordBatch]] = deque()
 
@@ -185,40 +211,49 @@ class MergedBatches:
 
     async def __anext__(self) -> tuple[str, pa.RecordBatch]:
         while not self._ready:
-            self._take()
-            self._ready += self._merge.take(time.monotonic(), is_end=not self._consumers)
+            behind = self._take()
+            is_end = not self._consumers
+            self._ready += self._merge.take(time.monotonic(), behind=behind, is_end=is_end)
             if self._ready:
                 break
-            if not self._consumers:
+            if is_end:
                 raise StopAsyncIteration
-            await self._wait()
+            await self._wait(behind)
         return self._ready.popleft()
 
-    def _take(self) -> None:
-        """Take what is published, as much as may wait."""
-        for table, consumer in list(self._consumers.items()):
-            while self._has_room:
-                try:
-                    batch = consumer.get_nowait()
-                except QueueEmpty:
-                    break
-                except QueueShutDown:
-                    del self._consumers[table]
-                    break
-                consumer.task_done()
-                if n_late := self._merge.add(table, batch, time.monotonic()):
-                    self._on_late(table, n_late)
+    def _take(self) -> str | None:
+        """Take what is published; gives the table furthest behind where more may not wait."""
+        left = list(self._consumers)
+        while left:
+            table = min(left, key=self._merge.taken_ns)
+            consumer = self._consumers[table]
+            if not consumer.empty() and not self._has_room(table):
+                return table
+            try:
+                batch = consumer.get_nowait()
+            except QueueEmpty:
+                left.remove(table)
+                continue
+            except QueueShutDown:
+                left.remove(table)
+                del self._consumers[table]
+                continue
+            consumer.task_done()
+            if n_late := self._merge.add(table, batch, time.monotonic()):
+                self._on_late(table, n_late)
+        return None
 
-    @property
-    def _has_room(self) -> bool:
-        """Whether one more batch may wait."""
-        return self._merge.n_rows + self._batch_rows <= self._max_rows
+    def _has_room(self, table: str) -> bool:
+        """Whether one more batch of a table may wait; there is always room for its only one."""
+        return self._merge.n_rows + self._batch_rows <= self._shared_rows or not (
+            self._merge.waits(table)
+        )
 
-    async def _wait(self) -> None:
+    async def _wait(self, behind: str | None) -> None:
         """Wait for rows, or until one that waits is due."""
         due_s = self._merge.due_s()
         timeout_s = None if due_s is None else max(due_s - time.monotonic(), 0)
-        if not self._has_room:
+        if behind is not None:
             await asyncio.sleep(timeout_s or 0)
             return
         waits = [
