@@ -72,7 +72,12 @@ class SlowNbbo:
         times = []
         for side, sign in (("bid", -1), ("ask", 1)):
             offers = [
-                (sign * self.levels[key, side][0], -self.levels[key, side][1], place, key)
+                (
+                    sign * self.levels[key, side][0],
+                    0.0 if name.endswith("-PERP") else -self.levels[key, side][1],
+                    place,
+                    key,
+                )
                 for place, key in enumerate(books)
                 if self.is_in.get(key, False) and (key, side) in self.levels
             ]

@@ -150,6 +150,54 @@ def test_of_a_symbol_s_channels_the_first_counts_and_others_belong_to_nothing() 
     assert repr(rig.output) == "<NbboOutput: 1 instruments, 1 books>"
 
 
+def test_a_snapshot_that_changes_no_best_price_makes_a_book_count_again() -> None:
+    """What is not verified counts until its next change, each time."""
+    rig = Rig()
+    rig.add("d")
+    levels = [("bid", 10.0, 1.0), ("ask", 11.0, 1.0)]
+    for is_snapshot in (True, False, True, True, False):
+        rig.publish("d", levels, is_snapshot=is_snapshot)
+    assert rig.reader.read()
+    assert len(rows_of(rig.tops.take())) == 1
+    keys = ("ts_recv", "bid_price", "bid_ts", "left_out")
+    assert [tuple(row[key] for key in keys) for row in rig.rows()] == [
+        (7, 10.0, 7, None), (14, None, None, "d"), (21, 10.0, 7, None), (35, None, None, "d"),
+    ]  # fmt: skip
+
+
+def test_a_stale_book_counts_again_before_its_next_message() -> None:
+    rig = Rig()
+    rig.add("a")
+    rig.publish("a", [("bid", 10.0, 1.0)], is_snapshot=True)
+    assert rig.reader.read()
+    for ts_recv in (50, 70):
+        assert rig.reader.break_book(rig.number("a"), ts_recv, is_suspended=True)
+        assert rig.reader.resume(rig.number("a"), ts_recv + 10)
+    keys = ("ts_recv", "bid_price", "left_out")
+    assert [tuple(row[key] for key in keys) for row in rig.rows()] == [
+        (7, 10.0, None), (50, None, "a"), (60, 10.0, None), (70, None, "a"), (80, 10.0, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "venue"), [("BTC-USD", "b"), ("BTC-USD-PERP", "a")])
+def test_sizes_of_perpetual_contracts_are_not_compared(name: str, venue: str) -> None:
+    """100 contracts of one venue may be less than a coin at another."""
+    rig = Rig()
+    instruments = {(each, SYMBOLS[each]): name for each in "ab"}
+    nbbo = Ring(TABLES["nbbo"], ROWS, rig.dictionaries)
+    rig.reader.bind(BookOutputs(rig.top, None, nbbo=NbboOutput(nbbo, instruments)), rig.settings)
+    rig.best = Consumer(nbbo)
+    slow = SlowNbbo(instruments, list(instruments))
+    for each, size in (("a", 1.0), ("b", 100.0)):
+        rig.add(each)
+        rig.publish(each, [("bid", 10.0, size)], is_snapshot=True)
+    assert rig.reader.read()
+    rows = rig.rows()
+    assert rows[-1]["bid_venue"] == venue
+    tops = rows_of(rig.tops.take())
+    assert [row for top in tops for row in slow.take(top)][-1] == rows[-1]
+
+
 def test_where_it_is_full_the_books_wait() -> None:
     rig = Rig(rows=1024)
     n_sent = 3000

@@ -90,14 +90,37 @@ def test_a_suspended_book_goes_on_as_it_was() -> None:
     assert rig.reader.resume(number, 60)
     assert not rig.reader.resume(number, 60)
     assert rig.reader.state(number) == "live"
-    rig.rows_of_top()
+    assert rig.rows_of_top()[1:] == [
+        ("S", None, 50, None, None, None, None, None),
+        ("S", 1, 60, 20, 1.0, 1.0, 2.0, 1.0),  # at once: the next message may be long in coming
+    ]
     rig.publish(("S", [], False))
     rig.reader.read()
-    assert rig.rows_of_top() == [("S", 2, 3, 30, 1.0, 1.0, 2.0, 1.0)]
+    assert rig.rows_of_top() == []
     rig.reader.break_book(number, 70, is_suspended=True)
     assert not rig.reader.break_book(number, 80)
     assert not rig.reader.resume(number, 90)
     assert rig.reader.state(number) == "broken"
+
+
+def test_a_book_that_is_resumed_waits_for_room() -> None:
+    rig = Rig()
+    for symbol in "AS":
+        rig.publish((symbol, [("bid", 1.0, 1.0)], True))
+    rig.reader.read()
+    number = rig.number()
+    assert rig.reader.break_book(number, 50, is_suspended=True)
+    n_sent = 1
+    while rig.reader.read():
+        n_sent += 1
+        rig.publish(("A", [("bid", 1.0, float(n_sent))], False))
+    assert rig.reader.resume(number, 1 << 40)
+    assert not rig.reader.read()
+    assert all(row[0] == "A" for row in rig.rows_of_top()[3:])
+    assert rig.reader.read()
+    rows = rig.rows_of_top()
+    assert [row[4:6] for row in rows if row[0] == "S"] == [(1.0, 1.0)]
+    assert [row[4:6] for row in rows if row[0] == "A"] == [(1.0, float(n_sent))]
 
 
 @pytest.mark.thorough  # a million rows

@@ -398,6 +398,24 @@ def test_books_wait_for_a_consumer_and_go_on_as_it_takes(run: Run) -> None:
     run(main())
 
 
+def test_a_break_has_the_books_read_on(run: Run) -> None:
+    """What shows it waits for room where `top` is full, though no row comes any more."""
+
+    def look(feed: tickwire.FeedHandler, ledger: Any, place: Place) -> None:
+        assert feed.pipeline is not None
+        kept = feed.pipeline.kept_books
+        assert kept is not None
+        for is_open in (True, False):
+            kept._is_scheduled = False
+            if is_open:
+                gap = ledger.open("book", STALE, ledger.clock(), place)
+            else:
+                ledger.close(gap, ledger.clock())
+            assert kept._is_scheduled
+
+    gapped(run, "hyperliquid", "book", look)
+
+
 def test_rows_that_no_book_has_had_at_the_end_are_named(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

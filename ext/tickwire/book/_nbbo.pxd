@@ -28,6 +28,7 @@ cdef struct Market:
     int16_t instrument
     int16_t left_out                # venues that are left out, -1: none
     int16_t shown_left_out
+    bint compares_sizes             # those of its venues have one unit
 
 
 @cython.final
@@ -59,6 +60,8 @@ cdef class NbboOutput:
 
     # Expect a book; gives the number of its offer and 1, 0 where it belongs to no instrument.
     cdef int32_t add(self, int16_t venue, int32_t symbol) except -1
+    # Whether a book of an instrument is not left out.
+    cdef bint counts(self, const tw_kept_book* kept) noexcept nogil
     # Take what a book shows; there is room for a row.
     cdef void note(self, const tw_kept_book* kept, bint is_in) noexcept nogil
 

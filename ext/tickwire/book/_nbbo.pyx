@@ -6,6 +6,8 @@ Rules of this file
 - A venue is left out, and named, where its book cannot be trusted: it waits, is broken or stale, or
   nothing verifies it. So is one whose book is empty.
 - Of equal prices the larger size counts, and of equal sizes the venue that is configured first.
+  Sizes of perpetual contracts are not compared: they are in coins at one venue, in contracts or in
+  dollars at another.
 - A row is written where a best price, its size or its venue has changed, or who is left out.
 """
 
@@ -22,6 +24,7 @@ from tickwire.errors import DictionaryFull
 
 SIDES = ("bid", "ask")
 UNNAMED = "more than can be named"
+PERPETUAL = "-PERP"  # how such names end
 
 
 @cython.final
@@ -119,6 +122,7 @@ cdef class NbboOutput:
         made.first = 0
         made.instrument = <int16_t> self.ring.dictionaries.of("instrument").code(name)
         made.left_out = made.shown_left_out = -1
+        made.compares_sizes = not name.endswith(PERPETUAL)
         for side in range(2):
             made.shown[side] = Best(NAN, NAN, INT64_MIN, -1)
         self.market_of[name] = self.n_markets
@@ -139,6 +143,9 @@ cdef class NbboOutput:
             market.left_out = self.ring.dictionaries.of("left_out").code(", ".join(names))
         except DictionaryFull:
             market.left_out = self.unnamed
+
+    cdef bint counts(self, const tw_kept_book* kept) noexcept nogil:
+        return self.offers[kept.offer - 1].is_in
 
     cdef void note(self, const tw_kept_book* kept, bint is_in) noexcept nogil:
         cdef Offer* offer = &self.offers[kept.offer - 1]
@@ -187,7 +194,7 @@ cdef class NbboOutput:
                 continue
             is_better = own.price < found.price if side else own.price > found.price
             if found.venue < 0 or is_better or (
-                own.price == found.price and own.size > found.size
+                market.compares_sizes and own.price == found.price and own.size > found.size
             ):
                 found = own[0]
         return found

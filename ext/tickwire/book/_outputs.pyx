@@ -124,7 +124,7 @@ cdef class BookOutputs:
         cdef bint is_new = tw_kept_take_top(kept) or not kept.is_shown
         if is_new:
             self.write_top(kept)
-        if kept.offer and (is_new or kept.state != TW_BOOK_LIVE):
+        if kept.offer and (is_new or self.nbbo.counts(kept) != (kept.state == TW_BOOK_LIVE)):
             self.nbbo.note(kept, kept.state == TW_BOOK_LIVE)
         if self.depth_core != NULL and kept.ts_recv >= kept.depth_due:
             self.write_depth(kept)

@@ -32,7 +32,7 @@ cdef class BookReader(Attachment):
     cdef BookColumns rows
     cdef int16_t bid_code
     cdef int16_t ask_code
-    cdef int64_t n_owed             # books whose last row in `top` must be followed by an empty one
+    cdef int64_t n_owed             # books that broke or were resumed: `top` does not show it yet
     cdef readonly list changes      # what `take_changes` gives
     cdef readonly int64_t n_failures  # of memory
 

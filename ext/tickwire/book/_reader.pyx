@@ -255,13 +255,19 @@ cdef class BookReader(Attachment):
         kept.state = state
 
     cdef bint settle(self) noexcept nogil:
-        """Write the empty rows that `top` is owed; False where it is full."""
+        """Write the rows of books that broke or were resumed; False where an output is full."""
         cdef int64_t number
         cdef tw_kept_book* kept
+        cdef bint is_trusted
         if not self.n_owed:
             return True
         for number in range(self.books.n):
             kept = &self.books.at[number]
+            is_trusted = kept.state == TW_BOOK_LIVE or kept.state == TW_BOOK_UNVERIFIABLE
+            if is_trusted and not kept.is_shown:
+                if not self.outputs.has_room(kept, kept.ts_recv):
+                    return False
+                self.outputs.show(kept)
             if kept.state == TW_BOOK_BROKEN and kept.is_shown and not self.outputs.show_none(kept):
                 return False
         self.outputs.publish()
@@ -335,6 +341,8 @@ cdef class BookReader(Attachment):
         self.become(kept, TW_BOOK_LIVE if kept.is_verified else TW_BOOK_UNVERIFIABLE)
         if kept.watch:
             self.oracle.turn(kept, True)
+        self.n_owed += 1  # the next message may be long in coming
+        self.settle()
         return True
 
     def take_changes(self):

@@ -306,6 +306,7 @@ class KeptBooks:
         self._note(gap)
         if self._reader.changes:
             self._rows.write_changes()
+            self._schedule()  # where an output is full, what shows it waits for room
 
     def _note(self, gap: Gap) -> None:
         if gap.end_ns is None:
