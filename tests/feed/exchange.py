@@ -90,6 +90,7 @@ class Exchange:
         self.serves_snapshots.set()
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []  # of the connections
+        self.headers: list[Mapping[str, str]] = []  # likewise
         self.ws_url = ""
         self.rest_url = ""
         self._lock = threading.Lock()
@@ -100,6 +101,7 @@ class Exchange:
             self.n_connections += 1
             assert connection.request is not None
             self.paths.append(connection.request.path)
+            self.headers.append(connection.request.headers)
         with suppress(ConnectionClosed):
             self._answer_all(connection)
             for payload in self.plays[min(number, len(self.plays) - 1)]:

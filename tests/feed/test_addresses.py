@@ -82,17 +82,17 @@ def served(tokens: Tokens) -> Iterator[str]:
         server.server_close()
 
 
-def venue(before: Before) -> Any:
+def venue(**named: Any) -> Any:
     return declare(
         endpoints={"main": "wss://nowhere.invalid/endpoint"},
         rest_url="https://nowhere.invalid",
-        before=before,
         subscribe=lambda asked, number: json.dumps({"keys": [each.key for each in asked]}),
         reply=lambda kind, payload: Reply(acknowledged=tuple(json.loads(payload)["keys"])),
         messages=(
             *declare().messages,
             message("subscribed", when={"keys": present()}, kind="acknowledge"),
         ),
+        **named,
     )
 
 
@@ -115,7 +115,10 @@ def test_each_connection_has_an_address_of_its_own(
     with exchange(plays, json.dumps) as server, served(tokens) as rest_url:
         tokens.endpoint = f"{server.ws_url}/endpoint"
         source = tickwire.Source(
-            venue=venue(of_the_reference()), channels=["trades"], symbols=["A"], rest_url=rest_url
+            venue=venue(before=of_the_reference()),
+            channels=["trades"],
+            symbols=["A"],
+            rest_url=rest_url,
         )
         tickwire.run(n_trades(source, 2))
     assert set(tokens.asked) == {("POST", "/api/v1/bullet-public", b"")}
@@ -129,7 +132,10 @@ def test_each_connection_has_an_address_of_its_own(
 def test_who_names_a_server_alone_is_not_asked() -> None:
     with exchange([[json.dumps(TRADE).encode()]], json.dumps) as server:
         source = tickwire.Source(
-            venue=venue(of_the_reference()), channels=["trades"], symbols=["A"], url=server.ws_url
+            venue=venue(before=of_the_reference()),
+            channels=["trades"],
+            symbols=["A"],
+            url=server.ws_url,
         )
         tickwire.run(n_trades(source, 1))
     assert server.paths == ["/endpoint"]

@@ -276,6 +276,10 @@ def _completed(config: Config, settings: Source) -> Source:
             dict.fromkeys(_spelled_user(each, venue.spell_user) for each in settings.users)
         )
         settings = settings.model_copy(update={"users": users})
+    named = {name.lower() for name in settings.headers}
+    headers = {name: given for name, given in venue.headers.items() if name.lower() not in named}
+    if headers:
+        settings = settings.model_copy(update={"headers": {**headers, **settings.headers}})
     return settings if venue.spell is None else _spelled(settings, venue.spell)
 
 

@@ -24,6 +24,7 @@ from tickwire.schema import DATA_TABLES as NAMES
 from tickwire.schema import TABLES, Column, Table
 from tickwire.venues._book_checks import book_mistakes
 from tickwire.venues._oracle import oracle_mistakes
+from tickwire.wire.handshake import build_request
 from tickwire.wire.url import parse_url
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def _mistakes(venue: Venue) -> Iterator[str]:
         yield "rest_url: is required with before"
     if venue.before is not None and not venue.before.path.startswith("/"):
         yield f"before.path: is {venue.before.path!r}, should begin with /"
+    try:
+        build_request(parse_url("ws://host/"), "", headers=venue.headers.items())
+    except (ValueError, TypeError, AttributeError) as error:
+        yield f"headers: {error}"
     if isinstance(venue.hello, str) or not all(
         each and isinstance(each, str) for each in venue.hello
     ):

@@ -344,6 +344,8 @@ class Venue:
         Text frames are always plain.
     before
         The request that says where to connect; None: to the endpoints as they are.
+    headers
+        Sent with the opening handshake and REST requests, where a source has none of that name.
     hello
         Texts to send first on every connection, before anything is subscribed to. What the venue
         answers need not name a subscription.
@@ -385,6 +387,7 @@ class Venue:
     compression: bool = False
     frames: Literal["plain", "gzip", "deflate"] = "plain"
     before: Before | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     hello: tuple[str, ...] = ()
     verified: str | None = ""
     unverified: tuple[str, ...] = ()

@@ -5,7 +5,8 @@ Rules of this file
 - One request asks for one thing; the answer has its number.
 - Books (`obu`): a message with `full` begins the book again and may come at any time; each change's
   `U` follows the last `u`. The venue keeps the depth. Quotes have the same numbers.
-- Sizes of contracts are numbers of contracts, and their sign is the side of a trade.
+- Sizes of contracts are numbers of contracts, and their sign is the side of a trade. Without a
+  header they are whole numbers: half a contract would be none, which removes a level.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def _venue(name: str, url: str, settle: str, verified: str | None) -> Venue:
             connects_per_min=60,
             connections=300,
         ),
+        headers={"X-Gate-Size-Decimal": "1"} if settle else {},
         rest_url="https://api.gateio.ws",
         instruments=partial(instruments, settle),
         spell=spell,
