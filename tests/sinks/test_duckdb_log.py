@@ -114,6 +114,27 @@ def test_a_process_that_aborts_on_a_log_is_no_crash_of_the_feed(
     assert asides(tmp_path)[0].read_bytes() == left[1]
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "os.kill(os.getpid(), 9)",
+        "os.kill(os.getpid(), 15)",
+        f"sys.exit('{duckdb_log.LOG}: failed to pin block of size 256.0 KiB')",
+        f"sys.exit('{duckdb_log.LOG}: failed to offload data block of size 256.0 KiB')",
+        f"sys.exit('{duckdb_log.LOG}: Could not write file: No space left on device')",
+    ],
+)
+def test_a_log_stays_where_another_process_is_killed_or_lacks_memory_or_disk(
+    tmp_path: Path, left: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    end = f"import os, sys\nif os.path.exists(sys.argv[1] + '.wal'): {ending}\n"
+    monkeypatch.setattr(duckdb_log, "PROBE", end)
+    sink, n_rows = opened(tmp_path, left)
+    sink.stop(drain=False)
+    assert n_rows == N_COMMITS * ROWS
+    assert asides(tmp_path) == []
+
+
 def test_a_file_that_cannot_be_opened_without_its_log_keeps_it(
     tmp_path: Path, left: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

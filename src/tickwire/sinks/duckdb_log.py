@@ -6,13 +6,15 @@ Rules of this file
   as a library may abort on what is damaged; it only reads.
 - A log that cannot be read is kept under another name, in one line of the log. What is before the
   damage is used where DuckDB takes it: it stops there without a word where a log is torn.
-- Where the file cannot be opened without its log either, nothing was wrong with the log.
+- Where the file cannot be opened without its log either, nothing was wrong with the log. Nor is it
+  damage where disk or memory is short, or the other process is killed: then the log stays.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,14 @@ except duckdb.Error as error:
 """
 LOG = "replaying WAL file"
 DAMAGE_AT = re.compile(r"entry at byte position (\d+)")
+# A library ends itself by these; by others somebody else ends it.
+ABORTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
+# What memory or disk lack says nothing of a log: it may be replayed later.
+LACKS = re.compile(
+    r"out of memory|failed to (?:pin|offload)|allocat|temp_directory|temporary file"
+    r"|no space left|quota exceeded|too many open files|input/output error",
+    re.IGNORECASE,
+)
 _log = get_logger("tickwire.sinks")
 
 
@@ -108,8 +118,11 @@ def _refusal(path: Path, memory_mb: int) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     if done.returncode < 0:
-        return f"the process that is {LOG} ended by signal {-done.returncode}"
-    return done.stderr.decode(errors="replace").strip() if done.returncode else ""
+        is_abort = -done.returncode in ABORTS
+        ended = f"the process that is {LOG} ended by signal {-done.returncode}"
+        return ended if is_abort else ""
+    why = done.stderr.decode(errors="replace").strip() if done.returncode else ""
+    return "" if LACKS.search(why) else why
 
 
 def _copy(source: int, target: int, n_bytes: int) -> None:
