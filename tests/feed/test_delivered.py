@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +18,10 @@ from tests.feed.test_handler import until
 
 import tickwire
 from tickwire.config import SinkSettings
+from tickwire.errors import SinkError
 from tickwire.feed import delivered
+from tickwire.schema import TABLES
+from tickwire.sinks import Sink
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 KINDS = ["duckdb", "parquet", "ipc"]
@@ -119,6 +123,62 @@ async def test_sinks_that_differ_leave_the_time_down_a_gap_and_no_trade_twice(
     assert all(row == (None,) for row in rows)
 
 
+class HeldSink:
+    """A sink's output of a few trades."""
+
+    def __init__(self, name: str, trades: list[tuple[int, str]], fails: bool = False) -> None:
+        self.name = name
+        self.tables = {"trades": TABLES["trades"]}
+        self.opened: Future[None] = Future()
+        self.opened.set_result(None)
+        rows = [
+            {"seq": seq, "venue": "hyperliquid", "symbol": symbol, "ts_event": seq, "ts_recv": seq,
+             "conn": 0, "channel": "trades", "price": 1.0, "size": 1.0, "side": "buy",
+             "trade_id": str(seq)}
+            for seq, symbol in trades
+        ]  # fmt: skip
+        self._rows = pa.RecordBatch.from_pylist(rows, schema=TABLES["trades"].arrow_schema)
+        self._fails = fails
+
+    def newest_rows(
+        self, table: str, columns: Sequence[str], n_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        yield self._rows.select(list(columns))
+        if self._fails:
+            raise SinkError("a damaged file")
+
+    def rows_of(self, *args: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("behind", "fails", "newest"),
+    [
+        ([(5, "BTC"), (6, "BTC")], False, {"BTC": 6}),  # ETH may be missing there
+        ([(5, "BTC"), (6, "BTC"), (8, "BTC")], False, {"BTC": 8, "ETH": 7}),
+        ([(5, "BTC"), (6, "BTC")], True, {}),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_stream_that_a_sink_may_lack_does_not_begin_behind_it(
+    behind: list[tuple[int, str]], fails: bool, newest: dict[str, int], is_first: bool
+) -> None:
+    from tickwire.feed.pipeline import GAP_ID, Pipeline
+    from tickwire.store import Spill
+
+    feed = tickwire.FeedHandler(
+        tickwire.Source(venue="hyperliquid", channels=["trades"], symbols=["BTC", "ETH"])
+    )
+    pipeline = Pipeline(feed.plan, dict.fromkeys([*feed.plan.tables, GAP_ID], 0))
+    known = delivered.Delivered(pipeline.sources, pipeline.dictionaries.symbol)
+    ahead = HeldSink("ahead", [(5, "BTC"), (6, "BTC"), (7, "ETH"), (8, "BTC")])
+    sinks = [ahead, HeldSink("behind", behind, fails)]
+    spills = {sink.name: Spill(None, ["trades"]) for sink in sinks}
+    await known.read(cast("list[Sink]", sinks[::-1] if is_first else sinks), spills)
+    assert {name[2]: each.recv_ns for name, each in known.newest.items()} == newest
+    assert known.is_certain == (newest == {"BTC": 8, "ETH": 7})
+
+
 async def test_a_symbol_with_few_trades_is_looked_for_further_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +231,6 @@ async def test_without_a_sink_of_trades_the_last_runs_rings_say_it(tmp_path: Pat
 def test_the_spill_is_read_newest_first_and_stays(tmp_path: Path) -> None:
     from tests.sinks.batches import batch_of
 
-    from tickwire.schema import TABLES
     from tickwire.store import Spill
 
     def seqs(batches: Iterator[pa.RecordBatch]) -> list[int]:

@@ -6,8 +6,9 @@ Rules of this file
 - The newest `MOST_ROWS` rows are read, of symbols that have few there also their last ones where
   the output finds them quickly; nothing of it on the loop, and within `READ_S`.
 - Ids are those of the sink that is ahead of the others by `seq`. A gap `down` begins at the last
-  row that all of them have. Only where they have the same rows do ids say what of it is missing:
-  what one sink alone has got does not come again for the others.
+  row that all of them have; of a stream that one which is behind does not show, where the feed's
+  positions say. Only where they have the same rows do ids say what of it is missing: what one sink
+  alone has got does not come again for the others.
 - Without a sink of trades the rings of the last run say it, where they lie in files.
 """
 
@@ -56,7 +57,7 @@ class Delivered:
     Attributes
     ----------
     newest
-        The last row of each stream of trades that every sink has which has any of it.
+        The last row of each stream of trades that every sink has which has any trades.
     is_certain
         Whether every sink of trades has the rows whose ids are known.
     """
@@ -102,7 +103,7 @@ class Delivered:
 
     def _read(self, sinks: Sequence[Sink], spills: Mapping[str, Spill]) -> None:
         if not sinks:
-            self._remember(self._ring_rows)
+            self.newest = self._remember(self._ring_rows)
             self.is_certain = True
             return
         late = [sink.name for sink in sinks if not sink.opened.done() or sink.opened.cancelled()]
@@ -115,15 +116,22 @@ class Delivered:
         first = firsts[ahead.name]
         if first is None:
             return
-        for sink in sinks:
+        newest: dict[StreamName, Position] = {}
+        for sink in sorted(sinks, key=lambda each: each is not ahead):
             begin = firsts[sink.name]
             if begin is None:  # it is new
                 continue
             rows = chain((begin,), held[sink.name])
             if sink is ahead:
-                self._remember(self._newest(rows, MOST_ROWS), ahead)
+                newest = self._remember(self._newest(rows, MOST_ROWS), ahead)
+                continue
+            of_sink = self._look(self._newest(rows, OTHER_ROWS))
+            if last[sink.name] < last[ahead.name]:  # what it does not show, it may lack
+                newest = {name: each for name, each in newest.items() if name in of_sink}
+                newest = _earlier(newest, of_sink)
             else:
-                self._look(self._newest(rows, OTHER_ROWS))
+                newest = of_sink | newest
+        self.newest = newest
         self.is_certain = len(set(last.values())) == 1
 
     @staticmethod
@@ -147,9 +155,12 @@ class Delivered:
         if monotonic() >= self._until_s:
             raise SinkError(f"takes more than {READ_S:g} s")
 
-    def _remember(self, batches: Sequence[pa.RecordBatch], sink: Sink | None = None) -> None:
-        """Make the rows of batches known, of which the newest comes first."""
+    def _remember(
+        self, batches: Sequence[pa.RecordBatch], sink: Sink | None = None
+    ) -> dict[StreamName, Position]:
+        """Make the rows of batches known, of which the newest comes first; gives the last ones."""
         n_trades = 0
+        newest: dict[StreamName, Position] = {}
         for source in self._sources:
             rows = _SourceRows(source, self._symbols)
             for batch in batches:
@@ -164,24 +175,31 @@ class Delivered:
                 n_new += rows.remember(batch)
             source.metrics.counter("known_trades").add(n_new)
             n_trades += n_new
-            self._note_newest(rows)
+            newest |= _earlier(rows.newest(), newest)
         if n_trades:
             name = "the rings of the last run" if sink is None else sink.name
             _log.info("ids of delivered trades were read back", of=name, trades=n_trades)
+        return newest
 
-    def _look(self, batches: Sequence[pa.RecordBatch]) -> None:
+    def _look(self, batches: Sequence[pa.RecordBatch]) -> dict[StreamName, Position]:
         """Find the last rows that one more sink has."""
+        newest: dict[StreamName, Position] = {}
         for source in self._sources:
             rows = _SourceRows(source, self._symbols)
             for batch in batches:
                 rows.look(batch)
-            self._note_newest(rows)
+            newest |= _earlier(rows.newest(), newest)
+        return newest
 
-    def _note_newest(self, rows: _SourceRows) -> None:
-        for name, last in rows.newest().items():
-            self.newest[name] = min(
-                last, self.newest.get(name, last), key=lambda each: each.recv_ns
-            )
+
+def _earlier(
+    some: Mapping[StreamName, Position], others: Mapping[StreamName, Position]
+) -> dict[StreamName, Position]:
+    """Give the positions of some streams, or the others' of these where they are earlier."""
+    return {
+        name: min(each, others.get(name, each), key=lambda one: one.recv_ns)
+        for name, each in some.items()
+    }
 
 
 class _SourceRows:
