@@ -1,4 +1,4 @@
-"""How soon a book is right again: `python -m benchmarks.repairs`, of every venue.
+"""How soon a book is right again: `python -m benchmarks.repairs`, by venue.
 
 A simulator of the venue sends one symbol at a modest rate. In turn a message of its book is lost,
 and a level of the kept book is altered, which only the oracle can find. Shown are the times until
