@@ -171,8 +171,8 @@ def test_only_the_configured_tables_are_made(tmp_path):
     sink.stop()
     with duckdb.connect(str(tmp_path / "a.duckdb")) as connection:
         assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (2,)
-    with pytest.raises(SinkError, match="no table 'orders'"):
-        open_sink("duckdb", tmp_path / "a.duckdb", all_tables(), tables=("orders",))
+    with pytest.raises(SinkError, match="no table 'blocks'"):
+        open_sink("duckdb", tmp_path / "a.duckdb", all_tables(), tables=("blocks",))
 
 
 def test_rows_are_visible_to_other_threads_while_it_runs(tmp_path):

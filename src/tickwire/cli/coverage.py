@@ -10,7 +10,6 @@ import typer
 
 from tickwire.cli.times import time_ns
 from tickwire.errors import TickwireError
-from tickwire.serve.outputs import opened
 
 
 def coverage(
@@ -36,6 +35,7 @@ def coverage(
 ) -> None:
     """Say how much of the time each stream is complete, missing, or not verifiable."""
     from tickwire.ledger.coverage import Bounds, coverage_sql
+    from tickwire.serve.outputs import opened
 
     bounds = Bounds(time_ns(from_, "--from"), time_ns(to, "--to"))
     if as_sql:
@@ -83,6 +83,7 @@ def read_coverage(path: Path, sink: str | None, bounds: Any) -> list[dict[str, A
     import duckdb
 
     from tickwire.ledger.coverage import coverage_sql
+    from tickwire.serve.outputs import opened
 
     try:
         with opened(path) as (connection, relations):

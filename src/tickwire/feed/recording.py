@@ -117,11 +117,11 @@ class SourceRecorder(SessionObserver):
 def described(settings: Source) -> dict[str, Any]:
     """Give what a replay needs to know of a source, without secrets."""
     venue = settings.venue
-    return {
+    users = {"users": list(settings.users)} if settings.users else {}
+    return users | {
         "venue": venue if isinstance(venue, str) else venue.name,
         "channels": list(settings.channels),
         "symbols": list(settings.symbols),
-        "users": list(settings.users or ()),
         "extras": settings.extras,
         "redundancy": settings.redundancy,
     }
