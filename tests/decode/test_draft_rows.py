@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.decode.feeds import Feed
 from tests.decode.pairs import Pair
 
 from tickwire.decode import plan
@@ -173,3 +174,39 @@ def test_texts_and_choices_that_two_rows_share() -> None:
         head = f'"s":"A","t":{number},"c":"x{number % 3}","m":"{"bs"[number % 2]}","i":{number}'
         pair.read(f'{{"e":"t",{head},"d":[{one},{one}]}}')
         pair.read(f'{{"e":"t","d":[{one}],{head}}}')
+
+
+def test_an_id_of_several_texts_is_no_trade_id() -> None:
+    trades = [
+        message(
+            "trades",
+            when={"e": "t"},
+            rows=[
+                rows(
+                    at="d[]",
+                    into="trades",
+                    once=("h", "i"),
+                    symbol="$.s",
+                    ts_event=ms("t"),
+                    channel=constant("trades"),
+                    price="p",
+                    size="q",
+                    side=choice("m", {"b": "buy", "s": "sell"}),
+                    trade_id=text("i"),
+                )
+            ],
+        )
+    ]
+    feed = Feed(trades)
+
+    def read(*ids: tuple[str, int]) -> list[float]:
+        one = '{{"h":"{}","i":{},"t":1,"p":"{}","q":1,"m":"b"}}'
+        listed = ",".join(one.format(h, i, i) for h, i in ids)
+        return [
+            row["price"]
+            for row in feed.rows(f'{{"e":"t","s":"A","d":[{listed}]}}').get("trades", [])
+        ]
+
+    for number in range(20):
+        assert read(("a", number), ("b", number)) == [number, number]
+        assert read(("a", number), ("c", number)) == [number]

@@ -116,6 +116,23 @@ def test_every_table_has_the_rows_of_one_connection(most_late: int) -> None:
     assert sum(legs.count(leg, "late") for leg in (0, 1)) == len(messages)
 
 
+def test_what_repeats_is_known_by_its_own_route_after_a_message_of_another() -> None:
+    rows, legs = Rows("hyperliquid"), Legs()
+    connections = [rows.feed.decoder.connection(number) for number in range(2)]
+    for number, connection in enumerate(connections):
+        connection.join(legs, number)
+    mids = '{{"channel":"allMids","data":{{"mids":{{"BTC":"{}.5"}}}}}}'
+    # With a space in front, which is walked: no script has the last message's route.
+    bbo = ' {"channel":"bbo","data":{"coin":"BTC","time":1,"bbo":[null,null]}}'
+    for number in range(5):
+        rows.offer(connections[0], mids.format(number), number)
+    rows.offer(connections[0], bbo, 5)
+    for at in (6, 7):  # the same again, and it is meant
+        rows.offer(connections[0], mids.format(9), at)
+    prices = [row["price"] for row in rows.found["mids"]]
+    assert prices == [0.5, 1.5, 2.5, 3.5, 4.5, 9.5, 9.5]
+
+
 def test_an_acknowledgement_is_no_copy() -> None:
     rows, legs = Rows("hyperliquid"), Legs()
     text = b'{"channel":"subscriptionResponse","data":{"method":"subscribe"}}'

@@ -212,3 +212,12 @@ def test_what_is_refused_counts_no_value() -> None:
         "tickers.premium",
         "tickers.since",
     ]
+
+
+def test_nothing_is_counted_for_a_route_that_a_message_is_not_of() -> None:
+    feed = Feed([TICKER, message("other", when={"e": "u"})], tables=TABLES)
+    for _ in range(3):
+        # They begin alike, so the second one is taken for one of the first.
+        assert len(feed.rows('{"s":"A","e":"t","m":"1"}')["tickers"]) == 1
+        assert feed.rows('{"s":"A","e":"u","m":"x"}') == {}
+    assert feed.decoder.unreadable_values == {}

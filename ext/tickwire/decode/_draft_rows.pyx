@@ -26,7 +26,10 @@ cdef class RowDraft:
         self.draft = draft
 
     cdef bint can_loop(self, RowSetOp* row_set) noexcept nogil:
-        return not (row_set.conditions.n or row_set.carry >= 0 or row_set.member >= 0)
+        return not (
+            row_set.conditions.n or row_set.carry >= 0 or row_set.member >= 0
+            or row_set.id_parts.n
+        )
 
     cdef bint has_needed(self, RowSetOp* row_set) noexcept nogil:
         """Whether the values are there without which there is no row."""

@@ -60,10 +60,10 @@ cdef class Router:
     # The script that was tried first has read a message. One that follows itself is mostly the last
     # already; where it is not, a prediction is worse, and no row.
     cdef inline void follow(self, Script* script) noexcept nogil:
+        self.last = script.number
         if script.next != script:
             self.scripts.last = script
             self.script = script.next
-            self.last = script.number
 
     # Stage the rows of a message; `route` tells by which declaration, UNROUTED by none. The script
     # of the last message's route does not fit it.

@@ -112,6 +112,7 @@ cdef class Router:
                 proof = &self.proofs[predicted]
                 if self.verified(&self.bytecode.routes[predicted], proof, 0, <uint64_t>ALL_RIVALS):
                     self.last = predicted
+                    self.walker.count_left_out(predicted)
                     self.walker.study_message(predicted, proof.observed, p, end)
                     return DONE
                 self.stage.rollback(&self.bytecode.routes[predicted])

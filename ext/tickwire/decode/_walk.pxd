@@ -34,12 +34,14 @@ cdef class Walker(General):
     cdef inline void prepare(self, Run* run, const Step* steps) noexcept nogil
     cdef bint close(self, RouteOp* route, bint fills) noexcept nogil
 
-    # Decode by a route; stages its rows, or takes them back and says why.
+    # Decode by a route; stages its rows, or takes them back and says why. Where the route is not
+    # sure, the caller calls `count_left_out` once it is.
     cdef Outcome run(self, int route, const uint8_t* p, const uint8_t* end, bint is_sure) \
         noexcept nogil
     # Find only the values that routing wants; no rows.
     cdef Outcome observe(self, const uint8_t* p, const uint8_t* end) noexcept nogil
 
+    cdef void count_left_out(self, int route) noexcept nogil
     cdef void study_message(self, int32_t route, uint64_t observed, const uint8_t* p,
                             const uint8_t* end) noexcept nogil
     cdef bint walk(self, RouteOp* route, const uint8_t* p) noexcept nogil

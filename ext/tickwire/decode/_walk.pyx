@@ -68,9 +68,9 @@ cdef class Walker(General):
             self.was_careful = attempt > 0
             self.stage.begin(op)
             if self.walk(op, p):
-                if self.message.deferring:
-                    self.stage.count_left_out(route)
-                    self.message.deferring = False
+                self.message.deferring = False
+                if is_sure:
+                    self.count_left_out(route)
                 return DONE
             self.stage.rollback(op)
             # What is wrong may be the value of a key that stands again later.
@@ -81,6 +81,11 @@ cdef class Walker(General):
             self.stage.begin_deferring()
         self.message.deferring = False
         return self.message.outcome
+
+    cdef void count_left_out(self, int route) noexcept nogil:
+        """Count what the last message, which is one of the route, has left out."""
+        if self.was_careful:
+            self.stage.count_left_out(route)
 
     cdef void study_message(self, int32_t route, uint64_t observed, const uint8_t* p,
                             const uint8_t* end) noexcept nogil:
