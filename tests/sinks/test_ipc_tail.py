@@ -11,7 +11,7 @@ from tests.sinks.batches import batch_of, open_sink, write_all
 
 from tickwire.schema import TABLES
 from tickwire.sinks import ipc_tail
-from tickwire.sinks.ipc_tail import END, cut_tail
+from tickwire.sinks.ipc_tail import END, cut_tail, damaged
 
 TRADES = TABLES["trades"]
 N_BATCHES, ROWS = 8, 10
@@ -47,6 +47,7 @@ def check(path: Path, data: bytes, ends: list[int], n_bytes: int) -> None:
         return
     assert path.read_bytes().endswith(END)
     assert path.stat().st_size == n_bytes - n_cut + len(END)
+    assert not damaged(path).exists()
     assert rows(path) == list(range(n_whole * ROWS))
     assert cut_tail(path) == 0
 
@@ -79,6 +80,19 @@ def test_a_changed_message_ends_what_is_kept(tmp_path: Path, byte: int) -> None:
     cut_tail(path)
     assert path.stat().st_size >= ends[3]
     assert rows_before_an_error(path)[: 4 * ROWS] == list(range(4 * ROWS))
+
+
+@pytest.mark.parametrize("batch", [-1, 3])
+def test_what_is_cut_off_a_stream_with_wrong_bytes_is_kept(tmp_path: Path, batch: int) -> None:
+    data, ends = written(tmp_path / "whole")
+    start = 0 if batch < 0 else ends[batch]
+    changed = bytearray(data)
+    changed[start] ^= 0xFF
+    path = tmp_path / "changed"
+    path.write_bytes(changed)
+    assert cut_tail(path) == len(data) - start
+    assert damaged(path).read_bytes() == changed[start:]
+    assert path.exists() == (start > 0)
 
 
 def rows_before_an_error(path: Path) -> list[int]:

@@ -41,7 +41,7 @@ DAMAGE_AT = re.compile(r"entry at byte position (\d+)")
 ABORTS = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
 # What memory or disk lack says nothing of a log: it may be replayed later.
 LACKS = re.compile(
-    r"out of memory|failed to (?:pin|offload)|allocat|temp_directory|temporary file"
+    r"out of memory|failed to (?:pin|offload)|allocation|allocate|temp_directory|temporary file"
     r"|no space left|quota exceeded|too many open files|input/output error",
     re.IGNORECASE,
 )

@@ -30,7 +30,7 @@ from tickwire.schema import Table
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
 from tickwire.sinks.identity import Held, OutputLock, counted_in, identity_of
-from tickwire.sinks.ipc_tail import cut_tail
+from tickwire.sinks.ipc_tail import cut_tail, damaged
 
 _log = get_logger("tickwire.sinks")
 
@@ -112,9 +112,11 @@ class IpcSink(Sink):
                 n_bytes = cut_tail(path)
                 if n_bytes:
                     self._torn.add()
+                    kept = damaged(path)
                     _log.warning(
-                        "a torn tail is cut off", sink=self.name, file=str(path), bytes=n_bytes
-                    )
+                        "a torn tail is cut off", sink=self.name, file=str(path), bytes=n_bytes,
+                        kept=str(kept) if kept.exists() else None,
+                    )  # fmt: skip
 
     def _is_in_use(self, error: BlockingIOError) -> SinkError:
         holder = f" (pid {error})" if str(error) else ""

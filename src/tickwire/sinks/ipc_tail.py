@@ -7,13 +7,15 @@ Rules of this file
   length of the body), and the body.
 - A stream with the mark is whole. One without it is walked, cut behind its last whole batch, and
   gets the mark, so that readers that want it are content and the next start passes it over.
-- A stream without a whole batch has no row, and is removed.
+- A stream that ends within its first batch has no row, and is removed.
+- Where bytes are wrong, what is cut may be more than a torn message: it is kept under another name.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -46,28 +48,43 @@ def cut_tail(path: Path) -> int:
     OSError
         It cannot be read or written.
     """
-    with path.open("r+b") as file:
+    with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size >= len(END) and os.pread(file.fileno(), len(END), size - len(END)) == END:
             return 0
-        end = 0
+        end, is_torn = 0, True
         if size:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                end = _whole(data, size)
-        if end:
+                end, is_torn = _whole(data, size)
+    if end:
+        with path.open("r+b") as file:
+            if not is_torn:
+                file.seek(end)
+                with damaged(path).open("wb") as kept:
+                    shutil.copyfileobj(file, kept)
+                    kept.flush()
+                    os.fsync(kept.fileno())
             file.truncate(end)
             file.seek(end)
             file.write(END)
             file.flush()
             os.fsync(file.fileno())
-            return size - end
-    path.unlink()
+        return size - end
+    if is_torn:
+        path.unlink()
+    else:
+        path.rename(damaged(path))
     sync_folder(path.parent)
     return size
 
 
-def _whole(data: mmap.mmap, size: int) -> int:
-    """Give where the last whole batch of rows ends; 0 without one.
+def damaged(path: Path) -> Path:
+    """Give the name under which what is cut off a stream with wrong bytes is kept."""
+    return path.with_name(f"{path.name}.damaged")
+
+
+def _whole(data: mmap.mmap, size: int) -> tuple[int, bool]:
+    """Give where the last whole batch of rows ends, 0 without one; and whether the rest is torn.
 
     Dictionaries behind it are of a batch that is not there: readers do not take them alone.
     """
@@ -75,16 +92,20 @@ def _whole(data: mmap.mmap, size: int) -> int:
     while at + _HEAD.size <= size:
         marker, n_metadata = _HEAD.unpack_from(data, at)
         body = at + _HEAD.size + n_metadata
-        if marker != CONTINUES or n_metadata < LEAST_METADATA or body > size:
+        if marker != CONTINUES or n_metadata < LEAST_METADATA:
+            return end, False
+        if body > size:
             break
         found = _message(data, at + _HEAD.size, n_metadata)
-        if found is None or found[1] > size - body:
-            break
+        if found is None:
+            return end, False
         kind, n_body = found
+        if n_body > size - body:
+            break
         at = body + n_body
         if kind == RECORD_BATCH:
             end = at
-    return end
+    return end, True
 
 
 def _message(data: mmap.mmap, start: int, n_bytes: int) -> tuple[int, int] | None:
