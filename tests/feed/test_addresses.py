@@ -47,6 +47,7 @@ class Tokens:
     def __init__(self, n_refused: int = 0, refusal: tuple[int, bytes] = (503, b"not now")) -> None:
         self.refusal = refusal
         self.endpoint = ""
+        self.prefix = "T"
         self.asked: list[tuple[str, str, bytes]] = []
         self.n_refused = n_refused
 
@@ -55,7 +56,7 @@ class Tokens:
         if len(self.asked) <= self.n_refused:
             return self.refusal
         servers = [{"endpoint": self.endpoint, "pingInterval": 18000, "pingTimeout": 10000}]
-        data = {"instanceServers": servers, "token": f"T{len(self.asked)}"}
+        data = {"instanceServers": servers, "token": f"{self.prefix}{len(self.asked)}"}
         return 200, json.dumps({"code": "200000", "data": data}).encode()
 
 
@@ -146,3 +147,33 @@ def test_what_is_wrong_is_found_where_it_is_declared() -> None:
         declare(before=Before("/x", str))
     with pytest.raises(PlanError, match=r"before.path: is 'x', should begin with /"):
         declare(before=Before("x", str), rest_url="https://own.example")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "refusal", "words"),
+    [
+        ("ws://127.0.0.1:1/endpoint", (503, b""), "/endpoint?token=***&connectId=1: "),
+        ("", (200, b"[" * 100_000), "/api/v1/bullet-public gave RecursionError"),
+    ],
+)
+def test_neither_the_answer_nor_its_address_is_shown(
+    endpoint: str, refusal: tuple[int, bytes], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tokens = Tokens(0 if endpoint else 100, refusal)
+    tokens.endpoint, tokens.prefix = endpoint, "VerySecret"
+
+    async def first_detail(rest_url: str) -> str:
+        source = tickwire.Source(
+            venue=venue(before=of_the_reference()),
+            channels=["trades"],
+            symbols=["A"],
+            rest_url=rest_url,
+        )
+        async with tickwire.FeedHandler([source], state_dir=None) as feed:
+            batch = await feed.batches("sessions").get()
+            return str(batch["detail"][0])
+
+    with served(tokens) as rest_url:
+        detail = tickwire.run(first_detail(rest_url))
+    assert words in detail
+    assert "VerySecret" not in detail + caplog.text
