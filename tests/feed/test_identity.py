@@ -48,6 +48,25 @@ async def feed_once(
             await until(lambda: feed.summary()["rows"]["trades"] == len(ids))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_sink_of_trades_alone_says_which_connections_there_were(
+    tmp_path: Path, kind: str
+) -> None:
+    for number, ids in enumerate((range(1, 11), range(11, 21))):
+        with exchange([[message(ids)]]) as server:
+            (settings,) = sinks_of(tmp_path, [kind])
+            feed = tickwire.FeedHandler(
+                tickwire.Source(
+                    venue="hyperliquid", channels=["trades"], symbols=["BTC"], url=server.ws_url
+                ),
+                [settings.model_copy(update={"tables": ("trades",)})],
+                state_dir=tmp_path / f"state-{number}",
+            )
+            async with feed:
+                await until(lambda feed=feed: feed.summary()["rows"]["trades"] == 10)
+    assert numbers(tmp_path, kind, "trades", "conn") == [0] * 10 + [1] * 10
+
+
 def numbers(folder: Path, kind: str, table: str, column: str) -> list[int]:
     if kind != "ipc":
         is_file = kind == "duckdb"

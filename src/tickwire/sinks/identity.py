@@ -75,8 +75,8 @@ class Held:
 
 def counted_in(table: str) -> dict[str, str]:
     """Give the columns of a table that have numbers of the feed, and what these are called."""
-    more = {"gaps": {"gap_id": GAP_ID}, "sessions": {"conn": CONN}}
-    return {"seq": table, **more.get(table, {})}
+    more = {"gap_id": GAP_ID} if table == "gaps" else {}
+    return {"seq": table, "conn": CONN, **more}
 
 
 def identity_of(metadata: Mapping[bytes, bytes] | None) -> Held:
