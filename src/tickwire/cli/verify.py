@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from tickwire.errors import TickwireError
-from tickwire.serve.outputs import opened
 from tickwire.wording import counted
 
 if TYPE_CHECKING:
@@ -144,6 +143,8 @@ def sources_of(recording: Path, config: Path | None) -> tuple[Source, ...]:
 
 
 def _tables(stack: ExitStack, path: Path) -> dict[str, Rows]:
+    from tickwire.serve.outputs import opened
+
     connection, relations = stack.enter_context(opened(path))
     found = {}
     for name, relation in relations.items():
