@@ -14,6 +14,7 @@ from tests.cli.program import started, tickwire
 from tests.ring.test_salvage import Life
 
 from tickwire.cli.attach import Format, _chosen, _writer
+from tickwire.errors import ConfigError
 
 
 @pytest.fixture
@@ -90,6 +91,18 @@ def test_a_stream_of_arrow_grows_its_dictionaries(life: Life) -> None:
         expected += batch.to_arrow().to_pylist()
     writer.close()
     assert pa.ipc.open_stream(out.getvalue()).read_all().to_pylist() == expected
+
+
+@pytest.mark.parametrize("where", ["symbol::INT = 3", "unnest([true, false])"])
+def test_a_condition_that_fails_at_a_row_is_one_line(life: Life, where: str) -> None:
+    from tickwire.ring import AttachedRing
+
+    ring = AttachedRing(life.files.folder, "trades")
+    batch = ring.take()
+    assert batch is not None
+    chosen = _chosen(where, ring.table.arrow_schema)  # of no row it is true
+    with pytest.raises(ConfigError, match=r"^--where: [^\n]*$"):
+        chosen(batch.to_arrow())
 
 
 def test_a_condition_that_is_null_takes_no_row(life: Life) -> None:

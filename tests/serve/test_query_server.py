@@ -15,9 +15,9 @@ import pytest
 from tests.sinks.batches import wait_for
 
 import tickwire
-from tickwire.errors import TickwireError
+from tickwire.errors import SinkError, TickwireError
 from tickwire.observe import Registry
-from tickwire.serve import client, frames, query_server
+from tickwire.serve import client, frames, queries, query_server
 from tickwire.serve.frames import receive_frame
 from tickwire.serve.places import find, noted_outputs
 from tickwire.serve.queries import Limits, Queries, QueryError
@@ -194,6 +194,7 @@ def test_junk_gets_an_error_and_hurts_no_other(served, data, monkeypatch):
     else:
         assert kind == b"E"
         assert answer["kind"] == "refused"
+    wait_for(lambda: served.count("queries_refused") == 1)
     with tickwire.connect("main") as connection:
         assert rows(connection) == [{"n": 10}]
 
@@ -225,6 +226,7 @@ def test_too_many_clients_at_once_are_told(served, monkeypatch):
         wait_for(lambda: len(served.server._clients) == 1)
         with tickwire.connect("main") as connection, pytest.raises(QueryError, match="too many"):
             rows(connection)
+        assert served.count("queries_refused") == 1
 
 
 def test_a_stop_ends_what_runs(served):
@@ -248,6 +250,85 @@ def test_a_stop_ends_what_runs(served):
     assert not served.path.exists()
     with pytest.raises(TickwireError, match="none of its outputs"):
         tickwire.connect("main")
+
+
+def test_a_stop_goes_on_where_a_query_does_not_end(served, monkeypatch, caplog):
+    monkeypatch.setattr(queries, "CLOSE_S", 0.2)
+    ends, failed = threading.Event(), []
+
+    def hang():  # as in one call of a function, which is not interrupted
+        with contextlib.suppress(QueryError):
+            served.queries.run("FROM mids", Limits(60), lambda batch, is_first: ends.wait(20))
+
+    def wait():
+        with pytest.raises(QueryError) as refused:
+            served.queries.run("FROM mids", Limits(60), lambda batch, is_first: None)
+        failed.append(str(refused.value))
+
+    hung = threading.Thread(target=hang)
+    hung.start()
+    wait_for(lambda: bool(served.queries._deadlines))
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    wait_for(lambda: len(served.queries.open_queries) == 2)
+    began_s = time.monotonic()
+    served.queries.close()
+    waiting.join(5)
+    assert time.monotonic() - began_s < 5
+    assert failed == ["the feed stops"]
+    assert "queries do not end" in caplog.text
+    ends.set()
+    hung.join()
+
+
+def test_what_fails_before_a_statement_runs_is_an_error_and_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / ".tickwire"
+    folder.mkdir()
+    found = Served(folder)
+    torn = TableSource(lambda connection: "read_parquet(['nowhere.parquet'])", None)
+    full = TableSource(None, lambda: no_rows(SinkError("sink x is behind")))
+    found.queries._database.tables.update(trades=torn, quotes=full)
+    found.server.start()
+    with tickwire.connect("main") as connection:
+        with pytest.raises(QueryError, match=r"nowhere\.parquet"):
+            rows(connection, "FROM trades")
+        with pytest.raises(QueryError, match="sink x is behind"):
+            rows(connection, "FROM quotes")
+    wait_for(lambda: found.count("queries_failed") == 2)
+    found.server.stop()
+    found.instance.close()
+
+
+def no_rows(error):
+    raise error
+
+
+def test_no_umask_is_touched_which_other_threads_have_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the process has one umask"))
+    found = Served(tmp_path)
+    found.server.start()
+    assert stat.S_IMODE(found.path.stat().st_mode) == 0o600
+    found.server.stop()
+    found.instance.close()
+
+
+def test_a_process_without_threads_answers_the_next_client(served, monkeypatch):
+    start = threading.Thread.start
+    n_left = [1]
+
+    def once(thread):
+        if thread.name == "query-client" and n_left:
+            n_left.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", once)
+    with tickwire.connect("main") as connection, pytest.raises(QueryError):
+        connection.query("FROM mids")
+    with tickwire.connect("main") as connection:
+        assert rows(connection) == [{"n": 10}]
+    wait_for(lambda: not served.server._clients)
 
 
 def test_what_takes_the_memory_may_end_a_query(served):

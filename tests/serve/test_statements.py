@@ -150,6 +150,15 @@ SELECT system.pg_catalog.pg_sleep(1)
 SELECT 'a'::INET
 SELECT 'a' COLLATE de
 SELECT nowhere(1)
+SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))
+SELECT damerau_levenshtein(symbol, side) FROM trades
+SELECT len(range(600000000))
+SELECT [x for x in generate_series(1, 600000000)]
+SELECT repeat('x', 3000000000)
+SELECT lpad('x', 2000000000, 'y')
+WITH a AS NOT MATERIALIZED (SELECT 1) FROM a
+FROM (WITH duckdb_databases AS (SELECT 1) FROM duckdb_databases), duckdb_databases
+WITH sqlite_master AS (FROM sqlite_master) FROM sqlite_master
 SELEC 1
 """.strip().splitlines()
 

@@ -389,6 +389,17 @@ def test_after_a_checkpoint_what_was_written_is_not_cached(tmp_path):
     sink.stop()
 
 
+def test_what_does_not_fit_in_memory_cannot_fill_the_disk(tmp_path):
+    sink = open_sink("duckdb", tmp_path / "market.duckdb", [TRADES], checkpoint_mb=1)
+    assert isinstance(sink, DuckDBSink)
+    sink._writer.execute("SET memory_limit = '32MiB'")
+    cursor = sink.cursor()
+    with pytest.raises(duckdb.OutOfMemoryException, match="max_temp_directory_size"):
+        cursor.execute("SELECT md5(i::VARCHAR) FROM range(2_000_000) t(i) ORDER BY 1").fetchone()
+    cursor.close()
+    sink.stop()
+
+
 def test_a_checkpoint_does_not_write_anew_what_an_earlier_one_wrote(tmp_path):
     path = tmp_path / "market.duckdb"
     sink = open_sink("duckdb", path, [TRADES])

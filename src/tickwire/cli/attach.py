@@ -152,14 +152,14 @@ def _chosen(where: str | None, schema: pa.Schema) -> Callable[[pa.RecordBatch], 
 
     def chosen(batch: pa.RecordBatch) -> pa.RecordBatch:
         rows = connection.from_arrow(pa.Table.from_batches([batch]))
-        mask = rows.project(f"coalesce(({where})::BOOLEAN, false) AS chosen").to_arrow_table()
-        return batch.filter(mask["chosen"].combine_chunks())
+        try:
+            mask = rows.project(f"coalesce(({where})::BOOLEAN, false) AS chosen").to_arrow_table()
+            return batch.filter(mask["chosen"].combine_chunks())
+        except (duckdb.Error, pa.ArrowException, KeyError) as error:  # of a value, perhaps
+            text = " ".join(str(error).split())
+            raise ConfigError([f"--where: {where}: {text}"]) from None
 
-    try:
-        chosen(pa.RecordBatch.from_pylist([], schema))
-    except (duckdb.Error, pa.ArrowException, KeyError) as error:
-        text = " ".join(str(error).split())
-        raise ConfigError([f"--where: {where}: {text}"]) from None
+    chosen(pa.RecordBatch.from_pylist([], schema))
     return chosen
 
 

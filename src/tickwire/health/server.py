@@ -50,6 +50,16 @@ def reachable(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
+def bind_privately(listening: socket.socket, path: Path) -> None:
+    """Bind a socket that its user alone can open; `listen` comes afterwards.
+
+    Before it listens a connection is refused. The umask, which is every thread's, stays as it is.
+    """
+    with reachable(path) as short:
+        listening.bind(short)
+    path.chmod(0o600)
+
+
 class Probe(Protocol):
     """What the server asks of a feed."""
 
@@ -165,18 +175,14 @@ class HealthServer:
     async def _listen_locally(self, path: Path) -> None:
         _forget(path)  # of a feed that was killed: the state's lock is this one's
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
         try:
-            with reachable(path) as short:
-                listening.bind(short)
+            bind_privately(listening, path)
         except OSError as error:
             listening.close()
             self._socket = None
             why = error.strerror or str(error)
             self._log.warning("no socket for `tickwire status`", path=str(path), why=why)
             return
-        finally:
-            os.umask(before)
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_unix_server(self._local_client, sock=listening))
 

@@ -388,7 +388,7 @@ METRICS = (
     # The process.
     counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
     counter("queries", "Queries that were asked for, however they ended."),
-    counter("queries_refused", "Queries that may not run."),
+    counter("queries_refused", "Queries that may not run, or were too many at once."),
     counter("queries_failed", "Queries that failed, were ended, or gave too many rows."),
     counter("queries_interrupted", "Those of them that were ended: by time, memory, a stop."),
     counter("query_rows", "Rows that queries have given."),

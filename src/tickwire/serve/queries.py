@@ -4,7 +4,8 @@ Rules of this file
 ------------------
 - Where something else ends a query, such as a commit that needs the memory, it interrupts the
   connection; here the error says whether the time was up.
-- An interrupt counts only while DuckDB runs, so it is repeated until the query has ended.
+- An interrupt counts only while DuckDB runs, so it is repeated until the query has ended. One call
+  of a function is not interrupted: a stop waits `CLOSE_S` for it and no longer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
+from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.serve.snapshot import Database, Snapshot, explained
 from tickwire.serve.statements import QueryRefused, StatementCheck
@@ -28,6 +30,8 @@ LIMIT_S = 10.0
 MAX_LIMIT_S = 600.0
 MAX_ROWS = 10_000_000
 AGAIN_S = 0.02
+CLOSE_S = 5.0  # for queries to end once they are interrupted
+_log = get_logger("tickwire.serve")
 
 
 class QueryError(TickwireError):
@@ -184,21 +188,34 @@ class Queries:
         except QueryRefused:
             self._n_refused.add()
             raise
-        except QueryError:
+        except TickwireError:
             self._n_failed.add()
             raise
         finally:
             del self._open[key]
             self._time_ns.add(int((monotonic() - began_s) * 1e9))
 
+    def count_refused(self) -> None:
+        """Count a request that is no query, or one too many."""
+        self._n_queries.add()
+        self._n_refused.add()
+
     def close(self) -> None:
-        """End the queries that run, let none begin, and wait for their connections to be closed."""
+        """End the queries that run, let none begin, and wait for their connections to be closed.
+
+        One that does not end within `CLOSE_S` is left behind.
+        """
         self._is_closed = True
-        for _ in range(self._n_turns):
-            while not self._turns.acquire(timeout=AGAIN_S):
-                for deadline in list(self._deadlines):
-                    deadline.end()
-        self._turns.release(self._n_turns)
+        n_ended, until_s = 0, monotonic() + CLOSE_S
+        while n_ended < self._n_turns and monotonic() < until_s:
+            if self._turns.acquire(timeout=AGAIN_S):
+                n_ended += 1
+                continue
+            for deadline in list(self._deadlines):
+                deadline.end()
+        if n_ended < self._n_turns:
+            _log.warning("queries do not end: the stop goes on", queries=self._n_turns - n_ended)
+        self._turns.release(self._n_turns)  # those that wait for a turn end, too
 
     @contextmanager
     def _my_turn(self, until_s: float, limits: Limits) -> Iterator[None]:
@@ -219,32 +236,40 @@ class Queries:
         send: Callable[[pa.RecordBatch, bool], None],
     ) -> int:
         n_rows = 0
-        with Snapshot(self._database, self._check, sql) as snapshot:
-            deadline = Deadline(snapshot.connection, until_s)
-            try:
-                with deadline:
-                    self._deadlines.add(deadline)
-                    reader = snapshot.query(sql, is_checked=True)
-                    send(empty_batch(reader.schema), True)
-                    for batch in reader:
-                        n_rows += batch.num_rows
-                        self._rows.add(batch.num_rows)
-                        if n_rows > limits.rows:
-                            raise QueryError(
-                                f"more than {counted(limits.rows, 'row')}: "
-                                "ask for fewer, or set another limit"
-                            )
-                        send(batch, False)
-            except (duckdb.Error, pa.ArrowException, OSError) as error:
-                raise self._ended(error, deadline, limits) from None
-            finally:
-                self._deadlines.discard(deadline)
+        deadline = None
+        try:
+            with (
+                Snapshot(self._database, self._check, sql) as snapshot,
+                Deadline(snapshot.connection, until_s) as deadline,
+                self._interruptible(deadline),
+            ):
+                reader = snapshot.query(sql, is_checked=True)
+                send(empty_batch(reader.schema), True)
+                for batch in reader:
+                    n_rows += batch.num_rows
+                    self._rows.add(batch.num_rows)
+                    if n_rows > limits.rows:
+                        raise QueryError(
+                            f"more than {counted(limits.rows, 'row')}: "
+                            "ask for fewer, or set another limit"
+                        )
+                    send(batch, False)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise self._ended(error, deadline, limits) from None
         return n_rows
 
-    def _ended(self, error: Exception, deadline: Deadline, limits: Limits) -> TickwireError:
+    @contextmanager
+    def _interruptible(self, deadline: Deadline) -> Iterator[None]:
+        self._deadlines.add(deadline)
+        try:
+            yield
+        finally:
+            self._deadlines.discard(deadline)
+
+    def _ended(self, error: Exception, deadline: Deadline | None, limits: Limits) -> TickwireError:
         """Give what is said of a query that did not end by itself."""
         text = explained(error)
-        if deadline.is_over:
+        if deadline is not None and deadline.is_over:
             self._n_interrupted.add()
             why = "the feed stops" if self._is_closed else f"it took more than {limits.seconds:g} s"
             return QueryError(f"the query was ended: {why}")

@@ -11,7 +11,6 @@ Rules of this file
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 from pathlib import Path
@@ -22,7 +21,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
-from tickwire.health.server import reachable
+from tickwire.health.server import bind_privately
 from tickwire.logs import get_logger
 from tickwire.serve.frames import (
     DATA,
@@ -37,6 +36,7 @@ from tickwire.serve.queries import MAX_LIMIT_S, Limits, Queries
 from tickwire.serve.statements import QueryRefused
 
 MAX_CLIENTS = 16
+BACKLOG = 128  # beyond it a client gets no reason
 REQUEST_S = 5.0
 JOIN_S = 5.0
 SEND_BYTES = 1 << 20  # what the kernel keeps for a client
@@ -71,20 +71,16 @@ class QueryServer:
     def start(self) -> None:
         """Listen; where that cannot be, a line in the log says why."""
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
         try:
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
-            with reachable(self._path) as short:
-                listening.bind(short)
-            listening.listen(MAX_CLIENTS)
+            bind_privately(listening, self._path)
+            listening.listen(BACKLOG)
         except OSError as error:
             listening.close()
             why = error.strerror or str(error)
             _log.warning("no socket for `tickwire query`", path=str(self._path), why=why)
             return
-        finally:
-            os.umask(before)
         self._listening = listening
         self._thread = threading.Thread(target=self._accept, name="query-server", daemon=True)
         self._thread.start()
@@ -126,10 +122,17 @@ class QueryServer:
                 if not is_full:
                     self._clients[thread] = client
             if is_full:
+                self._queries.count_refused()
                 with contextlib.suppress(OSError), client:
                     send_json(client, ERROR, {"kind": "error", "text": "too many queries at once"})
                 continue
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # the process can have no more threads
+                _log.warning("a query's connection failed", error=str(error))
+                with self._lock:
+                    del self._clients[thread]
+                client.close()
 
     def _serve(self, client: socket.socket) -> None:
         try:
@@ -147,8 +150,12 @@ class QueryServer:
     def _answer(self, client: socket.socket) -> None:
         began_s = monotonic()
         try:
-            request = receive_request(client, REQUEST_S)
-            sql, limits = asked(request)
+            try:
+                request = receive_request(client, REQUEST_S)
+                sql, limits = asked(request)
+            except (FramesCut, QueryRefused):
+                self._queries.count_refused()
+                raise
             answer = _Answer(client)
             n_rows = self._queries.run(sql, limits, answer.send)
             answer.end()

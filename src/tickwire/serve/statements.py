@@ -38,6 +38,14 @@ NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "C
 TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
 # Of those that DuckDB says have effects: what only differs from call to call.
 VOLATILE = frozenset({"random", "uuid", "uuidv4", "uuidv7", "gen_random_uuid"})
+# One call takes any time, or memory that no limit counts, and DuckDB does not interrupt it.
+UNBOUNDED = frozenset(
+    {
+        *("levenshtein", "editdist3", "damerau_levenshtein", "jaro_similarity"),
+        *("jaro_winkler_similarity", "range", "generate_series", "repeat", "lpad", "rpad"),
+        *("list_resize", "array_resize"),
+    }
+)
 # They say something of the process, run or plan SQL that they are given, read or write what is no
 # row, wait, or trust bytes of their argument.
 REFUSED = frozenset(
@@ -100,13 +108,19 @@ class StatementCheck:
             name
             for name, has_effects in found
             if (not has_effects or name in VOLATILE)
-            and name not in REFUSED
+            and name not in REFUSED | UNBOUNDED
             and not name.startswith(REFUSED_PREFIXES)
         }
         # Of window functions, and what the parser itself makes, which no version has in its list.
         windows = {"row_number", "rank", "dense_rank", "rank_dense", "percent_rank", "cume_dist"}
         windows |= {"ntile", "lag", "lead", "first_value", "last_value", "nth_value"}
         return frozenset(allowed | windows | {"error", "fill", "unnest", "count_star"})
+
+    @cached_property
+    def _views(self) -> frozenset[str]:
+        """The views that every database has."""
+        found = self._parser.execute("SELECT lower(view_name) FROM duckdb_views()").fetchall()
+        return frozenset(name for (name,) in found)
 
     def tables(self, sql: str, known: Collection[str]) -> set[str]:
         """Give the known tables that a statement reads.
@@ -126,7 +140,7 @@ class StatementCheck:
         key = sql, frozenset(known)
         with self._lock:
             if key not in self._passed:
-                found = _Found(self._functions | self._macros, known)
+                found = _Found(self._functions | self._macros, known, self._views)
                 found.read(self._parsed(sql))
                 self._passed[key] = frozenset(found.tables)
                 if len(self._passed) > MAX_PASSED:
@@ -173,6 +187,9 @@ class _Found:
     ----------
     functions, known
         What it may name.
+    views
+        What a common table expression may not be called: where it is out of scope, its name would
+        be that of the view.
 
     Attributes
     ----------
@@ -180,8 +197,11 @@ class _Found:
         The known tables that it reads.
     """
 
-    def __init__(self, functions: Collection[str], known: Collection[str]) -> None:
+    def __init__(
+        self, functions: Collection[str], known: Collection[str], views: Collection[str]
+    ) -> None:
         self.tables: set[str] = set()
+        self._views = views
         self._functions = functions
         self._known = known
 
@@ -189,7 +209,7 @@ class _Found:
         """Look at every node, without recursion."""
         ctes = frozenset(_names_of_ctes(tree))
         for name in ctes:
-            if not NAME.fullmatch(name):
+            if not NAME.fullmatch(name) or name in self._views:
                 raise QueryRefused(f"{name!r} is no name for a common table expression")
         table_functions = set()
         for node in _nodes(tree):
@@ -200,6 +220,8 @@ class _Found:
                 self._table_ref(node, str(kind), ctes)
             if "cte_map" in node:
                 self._name(str(kind), "statement", NODES)
+            if node.get("materialized") == "CTE_MATERIALIZE_NEVER":
+                raise QueryRefused("NOT MATERIALIZED may not be used: its plan can be of any size")
             if "function_name" in node:
                 self._function(node, is_table=id(node) in table_functions)
             if node.get("class") == "COLLATE":

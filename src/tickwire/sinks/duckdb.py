@@ -237,6 +237,8 @@ class DuckDBSink(Sink):
             # Of a checkpoint that takes long, on the program's standard output.
             self._writer.execute("SET enable_progress_bar = false")
             self._writer.execute(f"SET memory_limit = '{self._memory_mb()}MiB'")
+            # What does not fit in memory, of a log or of a query, shall not fill the disk.
+            self._writer.execute(f"SET max_temp_directory_size = '{2 * self._automatic_mb}MiB'")
             # Each checkpoint begins a row group. DuckDB would write three that are not full anew as
             # two: many times as long, with all of their rows in memory, and holes in the file.
             self._writer.execute("SET max_vacuum_tasks = 0")
