@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -63,8 +64,12 @@ async def test_a_sink_of_trades_alone_says_which_connections_there_were(
                 state_dir=tmp_path / f"state-{number}",
             )
             async with feed:
-                await until(lambda feed=feed: feed.summary()["rows"]["trades"] == 10)
+                await until(partial(has_trades, feed, 10))
     assert numbers(tmp_path, kind, "trades", "conn") == [0] * 10 + [1] * 10
+
+
+def has_trades(feed: tickwire.FeedHandler, n_trades: int) -> bool:
+    return bool(feed.summary()["rows"]["trades"] == n_trades)
 
 
 def numbers(folder: Path, kind: str, table: str, column: str) -> list[int]:

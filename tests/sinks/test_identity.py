@@ -28,10 +28,11 @@ def sink_of(kind: str, folder: Path, identity: Identity | None, feed: str = "mai
 def write(kind: str, folder: Path, identity: Identity | None, first: int, n: int) -> Sink:
     sink = sink_of(kind, folder, identity)
     sink.open(TABLES[name] for name in NAMES)
+    numbers = list(range(first, first + n))
     batches = {
-        "trades": batch_of(TABLES["trades"], n, first),
-        "gaps": batch_of(TABLES["gaps"], n, first, gap_id=list(range(first, first + n))),
-        "sessions": batch_of(TABLES["sessions"], n, first, conn=list(range(first, first + n))),
+        "trades": batch_of(TABLES["trades"], n, first, conn=[0] * n),
+        "gaps": batch_of(TABLES["gaps"], n, first, gap_id=numbers, conn=[None] * n),
+        "sessions": batch_of(TABLES["sessions"], n, first, conn=numbers),
     }
     sink.start({name: ListSource([batch]) for name, batch in batches.items()})
     sink.stop()
