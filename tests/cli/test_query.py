@@ -132,6 +132,7 @@ def test_errors_are_one_line_each(output: Path, tmp_path: Path) -> None:
         (1, ("SELECT 1", "--feed", tmp_path / "nowhere")),
         (1, ("SELECT 1", "--feed", output, "--parquet", tmp_path / "no" / "x.parquet")),
         (1, ("SELECT * FROM range(10)", "--feed", output, "--max-rows", 5)),
+        (1, ("SELECT [seq] FROM trades", "--feed", output, "--csv")),
     ):
         done = tickwire("query", *arguments)
         assert done.returncode == code, arguments

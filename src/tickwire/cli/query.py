@@ -49,6 +49,8 @@ def query(
     """Ask a running feed, or its files where it does not run."""
     if sum((as_csv, as_json, as_arrow, parquet is not None)) > 1:
         raise ConfigError(["--csv, --json, --arrow and --parquet: one of them"])
+    import pyarrow as pa
+
     from tickwire.serve.client import connect
     from tickwire.serve.statements import QueryRefused
 
@@ -67,6 +69,9 @@ def query(
                 _write_table(reader)
     except QueryRefused as error:
         raise ConfigError([str(error)]) from None
+    except pa.ArrowException as error:  # a list in CSV, say
+        text = " ".join(str(error).split())
+        raise TickwireError(f"the answer cannot be written in this form: {text}") from None
 
 
 def _write_csv(reader: pa.RecordBatchReader) -> None:
