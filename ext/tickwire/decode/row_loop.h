@@ -40,6 +40,25 @@ TW_INLINE int64_t tw_last_row(const tw_row_loop *place) {
     return most < ring->limit ? most : ring->limit;
 }
 
+/* The same once more rows are claimed, as far as the ring has room without a look at its gates. */
+TW_RARE int64_t tw_last_row_claimed(const tw_row_loop *place) {
+    if (place->ring->limit < place->ring->bound) tw_claim(place->ring);
+    return tw_last_row(place);
+}
+
+/* Whether a row's text is stored now that more of its column is claimed. */
+TW_RARE bool tw_store_claimed(const tw_step *step, const tw_register *reg, int64_t row,
+                              const tw_row_loop *place) {
+    const tw_column *column = (const tw_column *)step->column;
+    tw_ring *ring = place->ring;
+    if (step->store != TW_STORE_TEXT || reg->escaped || column < ring->columns ||
+        column >= ring->columns + ring->n_columns ||
+        !tw_claim_more_text(ring, (int32_t)(column - ring->columns),
+                            tw_ends(column)[(row - 1) & step->slots] + (int64_t)reg->n))
+        return false;
+    return tw_try_put_text(column, row, step->slots, reg->p, reg->n, false);
+}
+
 #if defined(TW_X86)
 /* `tw_slot_of` by buckets: which slot of one it is, no branch depends on. */
 TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
