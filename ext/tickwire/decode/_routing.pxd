@@ -8,7 +8,7 @@ verified is remembered; the same texts need no second verification.
 """
 
 cimport cython
-from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._bytecode cimport Bytecode, Range, RouteOp
 from tickwire.decode._runner cimport ScriptRunner
@@ -41,6 +41,7 @@ cdef class Router:
     cdef int32_t inside             # which route holds the messages now; -1: they are of their own
     cdef int32_t last               # route of the last message that had one
     cdef Script* script             # what is tried first
+    cdef uint32_t n_unread          # messages in a row that no other script has read either
     cdef Prediction predictions[N_PREDICTIONS]
     cdef Proof* proofs              # by route
     # The beginning of the last message that was predicted by its hash, and what was predicted.

@@ -7,7 +7,8 @@ from libc.string cimport memcmp, memcpy
 from tickwire.decode._bytecode cimport ROUTE_BACKFILL, ROUTE_SNAPSHOT, Range, RouteOp
 from tickwire.decode._runner cimport ScriptRunner
 from tickwire.decode._script cimport (
-    MAX_PROOF_BYTES, MAX_PROOF_TEXTS, MOST_TRIES, Proof, ProofText, Script,
+    FEW_TRIES, LOOK_AGAIN, MAX_PROOF_BYTES, MAX_PROOF_TEXTS, MOST_TRIES, UNREAD_FORGIVEN, Proof,
+    ProofText, Script,
 )
 from tickwire.decode._stage cimport DONE, FULL, Outcome
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, tw_string_end
@@ -83,6 +84,10 @@ cdef class Router:
         cdef Script* script
         cdef int i
         cdef int n_tries = 0
+        # What is unlike all that was learned costs a read of its beginning for each script.
+        cdef int most = MOST_TRIES
+        if self.n_unread >= UNREAD_FORGIVEN and self.n_unread % LOOK_AGAIN:
+            most = FEW_TRIES
         for i in range(self.scripts.n_order):
             script = self.scripts.order[i]
             if script == self.script or script.route.inside != self.inside \
@@ -91,10 +96,12 @@ cdef class Router:
             if self.fits(script, p, end):
                 self.scripts.used(i)
                 self.last = script.number
+                self.n_unread = 0
                 return True
             n_tries += 1
-            if n_tries == MOST_TRIES:
+            if n_tries == most:
                 break
+        self.n_unread += n_tries > 0
         return False
 
     cdef Outcome by_walk(self, const uint8_t* p, const uint8_t* end, int32_t* route) \

@@ -32,6 +32,9 @@ cdef enum:
     MAX_TOLERANCE = 4096    # messages that did not fit, before a script is learned
     HITS_FORGIVEN = 8       # messages that a script has read before another took its place
     MOST_TRIES = 12         # scripts that a message may be tried with
+    FEW_TRIES = 3           # where none has fitted so many messages in a row as
+    UNREAD_FORGIVEN = 16    # this
+    LOOK_AGAIN = 8          # of so many more one is tried with all
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:
