@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import pyarrow as pa
@@ -160,7 +161,10 @@ async def test_names_of_feeds_and_venues(tmp_path: Path, name: str) -> None:
             pattern = f"{folder}/parquet/trades/**/*.parquet"
             rows = connection.read_parquet(pattern, hive_partitioning=True)
             assert rows.select("venue").fetchall() == [(venue.name,)]
-        assert sum(path.is_file() for path in (folder / "state").iterdir()) == 3
+        kept = ("json", "lock", "outputs.json", "streams.json")
+        assert {path.name for path in (folder / "state").iterdir() if path.is_file()} == {
+            f"{quote(name, safe='')}.{of_feed}" for of_feed in kept
+        }
         assert len(list((folder / "state" / "spill").iterdir())) == 1
 
 
