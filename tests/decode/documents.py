@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -66,6 +68,16 @@ def expectations(message: Message, tables: dict[str, Table]) -> Place:
             choices = tuple((value, True) for value in (*test.values, 1))
             match = Field(Reader.CHOICE, path, choices=choices)
             root.at(_steps(rows, path)).readers.append((match, Kind.BOOL))
+    return root
+
+
+def holding(holder: Message, text: str) -> Place:
+    """The places of a message that holds another one, with that one's text packed."""
+    assert holder.packed is not None
+    wbits = {"deflate": -15, "zlib": 15, "gzip": 31}[holder.packed.form]
+    packed = base64.b64encode(zlib.compress(text.encode(errors="surrogatepass"), wbits=wbits))
+    root = expectations(holder, {})
+    root.at(parse_path(holder.packed.path)).fixed = json.dumps(packed.decode())
     return root
 
 

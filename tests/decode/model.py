@@ -6,9 +6,12 @@ fills or passes: for each row it looks up each column's value in the document.
 
 from __future__ import annotations
 
+import base64
 import datetime
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
@@ -17,7 +20,7 @@ from typing import Any
 
 from tickwire.decode.paths import Path, Step
 from tickwire.decode.paths import parse_path as parse_path_anew
-from tickwire.decode.plan import Field, Message, Reader, Rows, Scalar, Test
+from tickwire.decode.plan import ANSWERS, Field, Message, Packed, Reader, Rows, Scalar, Test
 from tickwire.schema import Kind, Table
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -224,6 +227,40 @@ def _code(text: str) -> str:
     return text
 
 
+def unpacked(packed: Packed, document: Any) -> bytes:
+    """The message inside of another one; raises RefusedError."""
+    raw = get(document, parse_path(packed.path))
+    if raw is ABSENT or raw is None:
+        raise RefusedError("missing")
+    if not isinstance(raw, str):
+        raise RefusedError("wrong_kind")
+    text = _encodable(raw)
+    for _ in range(2):
+        text = text.removesuffix("=")
+    if not re.fullmatch("[A-Za-z0-9+/]*", text):
+        raise RefusedError("inflate")
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    data = base64.b64decode(text + "=" * (-len(text) % 4))
+    try:
+        found = _inflated(packed, data)
+    except (zlib.error, OSError, EOFError) as error:
+        raise RefusedError("inflate") from error
+    if len(found) > packed.most_bytes:
+        raise RefusedError("too_long")
+    return found
+
+
+def _inflated(packed: Packed, data: bytes) -> bytes:
+    if packed.form == "gzip":
+        return gzip.decompress(data)
+    stream = zlib.decompressobj(-15 if packed.form == "deflate" else 15)
+    found = stream.decompress(data, packed.most_bytes + 1)
+    if stream.unused_data:
+        raise RefusedError("inflate")
+    return found
+
+
 def conditions(rows: Rows) -> Iterator[tuple[str, Field]]:
     """What rows depend on: paths, and how a scalar there is read."""
     for path, test in rows.when.items():
@@ -256,8 +293,11 @@ class Model:
         self.n_duplicates = self.n_conflicts = 0
         self.carried: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def route(self, payload: bytes) -> tuple[Message | None, Any]:
-        """The declaration that a message belongs to, and the document; raises ValueError."""
+    def route(self, payload: bytes, inside: str = "") -> tuple[Message | None, Any]:
+        """The declaration that a message belongs to, and the document; raises ValueError.
+
+        Of a message that came out of another one, `inside` is that one's name.
+        """
         document: Any = None
         problem: ValueError | None = None
         try:
@@ -265,7 +305,7 @@ class Model:
         except ValueError as error:
             problem = error
         for message in self.messages:
-            if message.kind == "snapshot":
+            if message.kind in ANSWERS or message.inside != inside:
                 continue
             if message.raw is not None:
                 if holds(message.raw, payload.decode()):
@@ -278,11 +318,23 @@ class Model:
             raise problem
         return None, document
 
+    def inner(self, payload: bytes) -> bytes | None:
+        """The message inside of a message, where there is one."""
+        try:
+            message, document = self.route(payload)
+            packed = None if message is None else message.packed
+            return None if packed is None else unpacked(packed, document)
+        except (ValueError, RefusedError):
+            return None
+
     def decode(self, payload: bytes) -> dict[str, list[dict[str, Any]]] | None:
         """The rows of a message by table; None where it is quarantined."""
         try:
             message, document = self.route(payload)
-        except ValueError:
+            if message is not None and message.packed is not None:
+                text = unpacked(message.packed, document)
+                message, document = self.route(text, inside=message.name)
+        except (ValueError, RefusedError):
             return None
         if message is None or message.kind != "data":
             return {}

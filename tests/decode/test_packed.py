@@ -5,10 +5,14 @@ import json
 import re
 import zlib
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from tests.decode.feeds import Feed
+from tests.decode.documents import Writer, expectations
+from tests.decode.documents import holding as held
+from tests.decode.feeds import DATA, Feed
+from tests.decode.pairs import Pair
 
 from tickwire.decode import plan
 from tickwire.decode.plan import Message, inflated, member_key, message, ms, present, rows
@@ -111,6 +115,27 @@ def test_what_cannot_be_decoded_is_kept_as_it_came_and_gives_no_rows(case: str) 
         assert prices(feed, holding(packed(said(("A", "1"))))) == [("A", 1.0)]
     assert feed.decoder.errors == {reason: 3}
     assert feed.decoder.messages == 6
+
+
+@pytest.mark.parametrize("form", WBITS)
+def test_the_model_says_the_same(form: Any) -> None:
+    holder = message("packed", when={"ch": "p"}, packed=inflated("d.z", form))
+    keyed = rows(at="o{}", into="mids", symbol=member_key(), price="x")
+    others = message("others", inside="packed", rows=[keyed])
+    pair = Pair([holder, INSIDE, others, PLAIN])
+    rng = Random(form)
+    for number in range(300):
+        writer = Writer(rng, mistakes=rng.choice((0.0, 0.03)), steady=True)
+        text = writer.write(expectations(rng.choice((INSIDE, others)), DATA))
+        pair.read(writer.write(held(holder, text)))
+        pair.read(text)  # which outside is another message, or none
+        usual = packed(said(("A", f"{number}.5"), ("B", "2")), form)
+        pair.read(holding(usual).decode())
+    assert 20 < sum(pair.feed.decoder.errors.values()) < 300
+    assert pair.feed.decoder.scripted.get("inside", 0) > 20
+    for _, payload in WRONG.values():
+        pair.read(payload.decode())
+    pair.read('{"a":[1]}')
 
 
 def test_nothing_is_unpacked_for_tables_that_are_not_wanted() -> None:

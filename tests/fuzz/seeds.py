@@ -17,7 +17,7 @@ from random import Random
 
 import zstandard
 from tests.decode.declarations import GROUPS
-from tests.decode.documents import Writer, expectations
+from tests.decode.documents import Writer, expectations, holding
 from tests.decode.feeds import DATA
 from tests.fuzz.handshake import OFFERS
 from tests.fuzz.inflate import BETWEEN, TAIL
@@ -164,9 +164,12 @@ def venues() -> Iterator[bytes]:
         for text in BASES[name]:
             yield bytes([at + 16]) + f"{text}\n{text}".encode()
         of = source(name)
+        holders = {message.name: message for message in of.messages if message.packed}
         for message in of.messages:
             if message.kind == "data" and message.raw is None:
                 place = expectations(message, of.tables)
+                if message.inside:
+                    place = holding(holders[message.inside], Writer(rng).write(place))
                 yield bytes([at]) + Writer(rng).write(place).replace("\n", " ").encode()
 
 
