@@ -283,8 +283,17 @@ def test_lists_that_become_empty_and_keys_that_come_and_go() -> None:
     assert pair.n_scripted > 300
 
 
-@pytest.mark.parametrize("tests", [("a", "c"), (prefix("a", "b"), prefix("c", "d"))])
-def test_a_message_may_fit_the_script_of_another_route(tests: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("tests", "kinds"),
+    [
+        (("a", "c"), [f'"{letter}"' for letter in "abcde"]),
+        ((prefix("a", "b"), prefix("c", "d")), [f'"{letter}"' for letter in "abcde"]),
+        ((1, 3), list("12345")),
+    ],
+)
+def test_a_message_may_fit_the_script_of_another_route(
+    tests: tuple[Any, Any], kinds: list[str]
+) -> None:
     fields: dict[str, Any] = {"symbol": "s", "price": "p", "size": "q", "trade_id": text("i")}
     several = [
         message(
@@ -302,10 +311,10 @@ def test_a_message_may_fit_the_script_of_another_route(tests: tuple[str, str]) -
         )
         for side, test in zip(("buy", "sell"), tests, strict=True)
     ]
-    payload = '{"y":"%s","e":"%s","d":[{"s":"A","p":"1.5","q":"2","i":%d}]}'
+    payload = '{"y":"%s","e":%s,"d":[{"s":"A","p":"1.5","q":"2","i":%d}]}'
     pair, rng = Pair(several), Random(3)
     for number in range(1, 500):
-        pair.read(payload % (rng.choice("mn"), rng.choice("abcde"), number))
+        pair.read(payload % (rng.choice("mn"), rng.choice(kinds), number))
     assert all(n > 20 for n in pair.feed.decoder.scripted.values())
 
 
