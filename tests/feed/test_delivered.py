@@ -123,6 +123,31 @@ async def test_sinks_that_differ_leave_the_time_down_a_gap_and_no_trade_twice(
     assert all(row == (None,) for row in rows)
 
 
+@pytest.mark.parametrize("is_settled", [False, True])
+async def test_rows_behind_a_gap_that_no_sink_may_have_do_not_end_it(
+    tmp_path: Path, is_settled: bool
+) -> None:
+    # The run between was killed before its gap was stored: a sink has rows before and behind it.
+    await feed_once(tmp_path, KINDS, range(1, 51), 50)
+    (path,) = (tmp_path / "state").glob("*.streams.json")
+    stored = json.loads(path.read_text())
+    assert stored["unsettled"] == []
+    name = ["hyperliquid", "trades", "BTC"]
+    stored["streams"] = [[*name, 1_000, None, None, None]]
+    stored["unsettled"] = [] if is_settled else [name]
+    path.write_text(json.dumps(stored))
+    await feed_once(tmp_path, KINDS, range(31, 61), 10)
+    with duckdb.connect(str(tmp_path / "m.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT epoch_ns(ts_start) = 1000, recovered IS NULL FROM gaps "
+            "WHERE reason = 'down' AND table_name = 'trades'"
+        ).fetchall()
+    assert rows
+    assert all(begins == (not is_settled) for begins, _ in rows)
+    assert is_settled or all(is_whole for _, is_whole in rows)
+    assert json.loads(path.read_text())["unsettled"] == []
+
+
 class HeldSink:
     """A sink's output of a few trades."""
 
@@ -176,6 +201,8 @@ async def test_a_stream_that_a_sink_may_lack_does_not_begin_behind_it(
     spills = {sink.name: Spill(None, ["trades"]) for sink in sinks}
     await known.read(cast("list[Sink]", sinks[::-1] if is_first else sinks), spills)
     assert {name[2]: each.recv_ns for name, each in known.newest.items()} == newest
+    hidden = {"ETH": 5} if "ETH" not in newest and not fails else {}
+    assert {name[2]: each.recv_ns for name, each in known.lacked.items()} == hidden
     assert known.is_certain == (newest == {"BTC": 8, "ETH": 7})
 
 

@@ -49,6 +49,23 @@ def test_without_a_folder_nothing_is_kept() -> None:
     stands._write("{}")
 
 
+async def test_a_stream_is_unsettled_until_every_sink_has_the_end_of_its_gap(
+    tmp_path: Path,
+) -> None:
+    stands = Positions(tmp_path, "main")
+    stands.begin({A: position(5), B: position(6)})
+    stands.take({"trades": 0, "gaps": 2}, {A: Position(5, None, 3, "down"), B: position(6)})
+    stands.take({"trades": 9, "gaps": 3}, {A: position(9), B: position(8)})
+    for n_gaps, recv_ns, unsettled in ((0, 5, {A, B}), (2, 5, {A}), (3, 9, set())):
+        stands.commit({"trades": 9, "gaps": n_gaps})
+        if stands._writing is not None:
+            await asyncio.wait([stands._writing])
+        found = Positions(tmp_path, "main")
+        last = found.load()[A]
+        assert (last.recv_ns, last.gap_id, found.unsettled) == (recv_ns, None, unsettled)
+    await stands.close()
+
+
 async def test_of_a_sink_that_is_slow_the_snapshots_become_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,8 @@ from tickwire.ledger.streams import merged
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 
+GAPS = "gaps"
+
 
 class Committed:
     """Keeps the positions of a feed's streams, and declares what is lost at its end.
@@ -74,16 +76,24 @@ class Committed:
                 # A gap that was open goes on from its own start, and so is ended.
                 if known is None or (known.gap_id is None and known.recv_ns < last.recv_ns):
                     positions[name] = last
-        is_certain = self._delivered is not None and self._delivered.is_certain
+        # Rows of the last run say nothing of the gaps before them, unless its rings had these too.
+        has_rings = self._rings is not None and bool(self._rings.newest)
+        unsettled = frozenset() if has_rings else self._positions.unsettled
+        is_certain = self._delivered is not None and self._delivered.is_certain and not unsettled
         if self._delivered is not None and self._positions.is_kept:
             for name, last in self._delivered.newest.items():
                 known = positions.get(name)
                 if known is None:  # the last run ended before it had noted any
                     positions[name] = last
+                elif name in unsettled:
+                    continue
                 elif known.gap_id is None and known.recv_ns < last.recv_ns:
                     positions[name] = last._replace(ids=known.ids)
+            for name, last in self._delivered.lacked.items():
+                positions.setdefault(name, last)
         if self._cuts:
             declare_cuts(self._cuts, self._pipeline.ledger, positions)
+        self._positions.begin(positions)
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
@@ -95,7 +105,7 @@ class Committed:
             return
         rings = self._pipeline.rings
         self._positions.take(
-            {name: rings[name].published for name in self._pipeline.streams},
+            {name: rings[name].published for name in (*self._pipeline.streams, GAPS)},
             merged(source.gaps for source in self._sources),
         )
         self._positions.commit(

@@ -7,8 +7,8 @@ Rules of this file
   the output finds them quickly; nothing of it on the loop, and within `READ_S`.
 - Ids are those of the sink that is ahead of the others by `seq`. A gap `down` begins at the last
   row that all of them have; of a stream that one which is behind does not show, where the feed's
-  positions say. Only where they have the same rows do ids say what of it is missing: what one sink
-  alone has got does not come again for the others.
+  positions say, or else where that one's newest rows begin. Only where they have the same rows do
+  ids say what of it is missing: what one sink alone has got does not come again for the others.
 - Without a sink of trades the rings of the last run say it, where they lie in files.
 """
 
@@ -58,6 +58,9 @@ class Delivered:
     ----------
     newest
         The last row of each stream of trades that every sink has which has any trades.
+    lacked
+        Where each stream begins to be missing that a sink which is behind does not show: before
+        that one's newest rows. Of use where the feed's positions do not say it.
     is_certain
         Whether every sink of trades has the rows whose ids are known.
     """
@@ -70,6 +73,7 @@ class Delivered:
         self._until_s = 0.0
         self._ring_rows: list[pa.RecordBatch] = []  # the newest first
         self.newest: dict[StreamName, Position] = {}
+        self.lacked: dict[StreamName, Position] = {}
         self.is_certain = False
 
     def note_rings(self, rings: RingStore) -> None:
@@ -117,6 +121,7 @@ class Delivered:
         if first is None:
             return
         newest: dict[StreamName, Position] = {}
+        lacked: dict[StreamName, Position] = {}
         for sink in sorted(sinks, key=lambda each: each is not ahead):
             begin = firsts[sink.name]
             if begin is None:  # it is new
@@ -127,11 +132,15 @@ class Delivered:
                 continue
             of_sink = self._look(self._newest(rows, OTHER_ROWS))
             if last[sink.name] < last[ahead.name]:  # what it does not show, it may lack
+                begins = Position(int(_ints(begin.column("ts_recv")).min()), None)
+                hidden = dict.fromkeys(newest.keys() - of_sink.keys(), begins)
+                lacked = _earlier(lacked, hidden | of_sink) | _earlier(hidden, lacked)
                 newest = {name: each for name, each in newest.items() if name in of_sink}
                 newest = _earlier(newest, of_sink)
             else:
                 newest = of_sink | newest
-        self.newest = newest
+        self.newest = {name: each for name, each in newest.items() if name not in lacked}
+        self.lacked = lacked
         self.is_certain = len(set(last.values())) == 1
 
     @staticmethod

@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - A snapshot of all streams is taken a few times a second. It counts once every sink has committed
   what had been published then, so that a gap between two runs starts where the tables end.
+- A gap that has ended may be in no sink yet, while rows behind it are. Until it is, its stream is
+  `unsettled`: it goes on from where it was committed, whatever rows sinks have.
 - Gaps that are open are written as soon as they are, so that the next run ends them. Gaps that
   not every sink can have got, as the last ones of a stop, are written for it to write again.
 - The last ids of trades count only after a stop at which every sink had got everything: the next
@@ -56,7 +58,10 @@ class Positions:
 
     def __init__(self, folder: Path | None, name: str) -> None:
         self._path = None if folder is None else folder / f"{quote(name, safe='')}.streams.json"
-        self._snapshots: deque[tuple[dict[str, int], dict[StreamName, Position]]] = deque()
+        self._snapshots: deque[tuple[int, dict[str, int], dict[StreamName, Position]]] = deque()
+        self._n_taken = self._n_committed = 0
+        self._gap_at: dict[StreamName, int] = {}  # the last snapshot with a gap that sinks may lack
+        self.unsettled: frozenset[StreamName] = frozenset()  # of the last run
         self._committed: dict[StreamName, Position] = {}
         self._due_s = 0.0
         self._began = Position(wall_ns(), None)
@@ -102,6 +107,10 @@ class Positions:
                 )
                 for venue, table, symbol, recv, event, gap_id, reason, *more in stored["streams"]
             }
+            self.unsettled = frozenset(
+                (str(venue), str(table), str(symbol))
+                for venue, table, symbol in stored.get("unsettled", ())
+            )
             self._gaps = [_gap_of(values) for values in stored.get("gaps", ())]
         except FileNotFoundError:
             pass
@@ -113,6 +122,11 @@ class Positions:
             self._write(self._text(self._committed), is_synced=True)
             found = {} if self._has_failed else loaded
         return dict(found or self._committed)
+
+    def begin(self, positions: Mapping[StreamName, Position]) -> None:
+        """Note where the gaps of this run's start begin, which no sink has yet."""
+        self._committed = {name: each._replace(ids=()) for name, each in positions.items()}
+        self._gap_at = dict.fromkeys(positions, self._n_taken)
 
     def take_gaps(self) -> list[Gap]:
         """Give the gaps that the last run has left to be written again; once."""
@@ -146,7 +160,11 @@ class Positions:
         self._due_s = time.monotonic() + SNAPSHOT_S
         if len(self._snapshots) >= MAX_SNAPSHOTS:
             self._snapshots = deque(list(self._snapshots)[::2])
-        self._snapshots.append((dict(published), dict(streams)))
+        self._n_taken += 1
+        self._gap_at.update(
+            (name, self._n_taken) for name, each in streams.items() if each.gap_id is not None
+        )
+        self._snapshots.append((self._n_taken, dict(published), dict(streams)))
 
     def commit(
         self,
@@ -165,11 +183,12 @@ class Positions:
         self._sinks = dict(sinks or {})
         if self._path is None or not self._snapshots:
             return
-        newest = self._snapshots[-1][1]
+        newest = self._snapshots[-1][2]
         while self._snapshots and all(
-            committed.get(table, n) >= n for table, n in self._snapshots[0][0].items()
+            committed.get(table, n) >= n for table, n in self._snapshots[0][1].items()
         ):
-            self._committed = self._snapshots.popleft()[1]
+            self._n_committed, _, self._committed = self._snapshots.popleft()
+        self._gap_at = {name: n for name, n in self._gap_at.items() if n >= self._n_committed}
         text = self._text(newest)
         if text != self._written and (self._writing is None or self._writing.done()):
             self._written = text
@@ -209,6 +228,8 @@ class Positions:
                 name: each._replace(gap_id=None, reason=None)
                 for name, each in self._committed.items()
             }
+            if self._n_taken and not self._snapshots:  # every sink has all of it
+                self._gap_at = {}
             text = self._text(ended, has_ids=not self._snapshots)
             await asyncio.to_thread(self._write, text)
 
@@ -221,7 +242,13 @@ class Positions:
             ids = [position.ids] if has_ids and position.ids else []
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
         gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in self._gaps]
-        stored = {"version": _VERSION, "streams": streams, "gaps": gaps, "sinks": self._sinks}
+        stored = {
+            "version": _VERSION,
+            "streams": streams,
+            "unsettled": sorted(self._gap_at),
+            "gaps": gaps,
+            "sinks": self._sinks,
+        }
         return json.dumps(stored)
 
     def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
