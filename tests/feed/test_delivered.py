@@ -168,7 +168,8 @@ class HeldSink:
     def newest_rows(
         self, table: str, columns: Sequence[str], n_rows: int
     ) -> Iterator[pa.RecordBatch]:
-        yield self._rows.select(list(columns))
+        if self._rows.num_rows:
+            yield self._rows.select(list(columns))
         if self._fails:
             raise SinkError("a damaged file")
 
@@ -182,6 +183,7 @@ class HeldSink:
         ([(5, "BTC"), (6, "BTC")], False, {"BTC": 6}),  # ETH may be missing there
         ([(5, "BTC"), (6, "BTC"), (8, "BTC")], False, {"BTC": 8, "ETH": 7}),
         ([(5, "BTC"), (6, "BTC")], True, {}),
+        ([], False, {}),  # killed before its first row
     ],
 )
 @pytest.mark.parametrize("is_first", [False, True])
@@ -201,7 +203,13 @@ async def test_a_stream_that_a_sink_may_lack_does_not_begin_behind_it(
     spills = {sink.name: Spill(None, ["trades"]) for sink in sinks}
     await known.read(cast("list[Sink]", sinks[::-1] if is_first else sinks), spills)
     assert {name[2]: each.recv_ns for name, each in known.newest.items()} == newest
-    hidden = {"ETH": 5} if "ETH" not in newest and not fails else {}
+    hidden = (
+        {"BTC": 5, "ETH": 5}
+        if not behind
+        else {"ETH": 5}
+        if "ETH" not in newest and not fails
+        else {}
+    )
     assert {name[2]: each.recv_ns for name, each in known.lacked.items()} == hidden
     assert known.is_certain == (newest == {"BTC": 8, "ETH": 7})
 

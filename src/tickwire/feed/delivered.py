@@ -122,13 +122,19 @@ class Delivered:
             return
         newest: dict[StreamName, Position] = {}
         lacked: dict[StreamName, Position] = {}
+        oldest = Position(NO_TIME, None)
         for sink in sorted(sinks, key=lambda each: each is not ahead):
             begin = firsts[sink.name]
-            if begin is None:  # it is new
+            if begin is None:  # it is new, or the last run was killed before its first row
+                hidden = dict.fromkeys(newest, oldest)
+                lacked = _earlier(lacked, hidden) | _earlier(hidden, lacked)
+                newest = {}
                 continue
             rows = chain((begin,), held[sink.name])
             if sink is ahead:
-                newest = self._remember(self._newest(rows, MOST_ROWS), ahead)
+                batches = self._newest(rows, MOST_ROWS)
+                newest = self._remember(batches, ahead)
+                oldest = Position(int(_ints(batches[-1].column("ts_recv")).min()), None)
                 continue
             of_sink = self._look(self._newest(rows, OTHER_ROWS))
             if last[sink.name] < last[ahead.name]:  # what it does not show, it may lack
