@@ -247,6 +247,22 @@ def test_trades_of_one_id_are_told_apart(trade: int) -> None:
     assert (seen.n_duplicates, seen.n_conflicts) == (3, 2)
 
 
+def test_a_price_that_differs_in_its_last_bits_is_another_trade() -> None:
+    seen = Seen(1)
+    price = 845827551.404119287
+    for _ in range(20):
+        n_new = seen.remember(
+            0,
+            np.zeros(1, np.int32),
+            np.array([0, 1], np.int32),
+            np.frombuffer(b"7", np.uint8),
+            np.ones(1, np.int64),
+            np.array([price]),
+        )
+        assert n_new == 1
+        price = np.nextafter(price, 0.0)
+
+
 def test_the_key_of_another_trade_is_never_the_greatest_id() -> None:
     seen = Seen(1)
     for trade in range(1, 200):

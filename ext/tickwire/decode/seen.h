@@ -136,7 +136,7 @@ static inline void tw_put_into_set(tw_symbol_ids *ids, int64_t from) {
 static inline uint32_t tw_print_of(const tw_trade_facts *facts) {
     /* Prices may differ in their highest bits alone, times in their lowest. */
     return (uint32_t)*facts->time ^
-           (uint32_t)(((uint64_t)*facts->price * (uint64_t)-0x61C88647) >> 32);
+           (uint32_t)(((uint64_t)*facts->price * 0x9E3779B97F4A7C15u) >> 32);
 }
 
 /* Whether the last trade of an id that is known was another one, by its print. */
