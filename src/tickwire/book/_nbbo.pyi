@@ -6,6 +6,8 @@ from tickwire.ring._ring import Ring
 SIDES: tuple[str, ...]
 UNNAMED: str
 
+PERPETUAL: str
+
 @final
 class NbboOutput:
     """Write the best prices of instruments."""
