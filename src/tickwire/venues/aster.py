@@ -25,8 +25,14 @@ from tickwire.venues._binance import (
 from tickwire.venues._binance_messages import FUTURES_EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, linked
 from tickwire.venues._oracle import same_id
-from tickwire.venues.base import Heartbeat, Limits, Venue
-from tickwire.venues.binance import DAY_S, FUTURES_INTERVALS, FUTURES_SMALLER, smaller_too
+from tickwire.venues.base import Venue
+from tickwire.venues.binance import (
+    FUTURES_INTERVALS,
+    FUTURES_LIMITS,
+    FUTURES_SMALLER,
+    HEARTBEAT,
+    smaller_too,
+)
 
 MARKET = Market(
     speeds={
@@ -51,18 +57,9 @@ ASTER = Venue(
     unsubscribe=unsubscribe,
     reply=reply,
     # The server pings every 5 minutes, and waits 15 for the answer.
-    heartbeat=Heartbeat("ping", every_s=20.0, timeout_s=60.0),
-    # 10 messages a second; a snapshot of 1000 levels weighs 20 of 2400 a minute, 1000 aggregates
-    # as well.
-    limits=Limits(
-        subscriptions_per_connection=200,
-        subscriptions_per_request=100,
-        requests_per_s=8.0,
-        connects_per_min=60,
-        rest_per_min=50,
-        backfills_per_min=10,
-        max_age_s=DAY_S,
-    ),
+    heartbeat=HEARTBEAT,
+    # Those of USD-M, for itself alone.
+    limits=FUTURES_LIMITS,
     rest_url="https://fapi.asterdex.com",
     book=BookRule(
         chain=linked(),

@@ -84,6 +84,17 @@ NEWEST = "trades?symbol={symbol}&limit={limit}"
 # The server pings (every 20 s to 3 min); our own pings show within seconds whether it still lives.
 HEARTBEAT = Heartbeat("ping", every_s=20.0, timeout_s=60.0)
 DAY_S = 86_400.0
+# 5 messages a second, pings included; 300 connections in 5 minutes; a snapshot of 5000 levels
+# weighs 250 of 6000 a minute, 1000 trades by id 25, as many aggregates 4.
+SPOT_LIMITS = Limits(
+    subscriptions_per_connection=1024,
+    subscriptions_per_request=100,
+    requests_per_s=4.0,
+    connects_per_min=60,
+    rest_per_min=20,
+    backfills_per_min=36,
+    max_age_s=DAY_S,
+)
 
 
 def smaller_too(path: str, levels: int, per_min: Mapping[int, int]) -> Begin:
@@ -99,17 +110,7 @@ SPOT = Venue(
     subscribe=subscribe,
     reply=reply,
     heartbeat=HEARTBEAT,
-    # 5 messages a second, pings included; 300 connections in 5 minutes; a snapshot of 5000 levels
-    # weighs 250 of 6000 a minute, 1000 trades by id 25, as many aggregates 4.
-    limits=Limits(
-        subscriptions_per_connection=1024,
-        subscriptions_per_request=100,
-        requests_per_s=4.0,
-        connects_per_min=60,
-        rest_per_min=20,
-        backfills_per_min=36,
-        max_age_s=DAY_S,
-    ),
+    limits=SPOT_LIMITS,
     unsubscribe=unsubscribe,
     rest_url="https://api.binance.com",
     book=BookRule(

@@ -22,8 +22,8 @@ from tickwire.venues._binance import (
 from tickwire.venues._binance_messages import EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, ranges
 from tickwire.venues._oracle import same_id
-from tickwire.venues.base import Heartbeat, Limits, Venue
-from tickwire.venues.binance import DAY_S, NEWEST, SPOT_MARKET, smaller_too
+from tickwire.venues.base import Venue
+from tickwire.venues.binance import HEARTBEAT, NEWEST, SPOT_LIMITS, SPOT_MARKET, smaller_too
 
 BINANCE_US = Venue(
     name="binance-us",
@@ -33,19 +33,10 @@ BINANCE_US = Venue(
     subscribe=subscribe,
     unsubscribe=unsubscribe,
     reply=reply,
-    # The server pings every 3 minutes.
-    heartbeat=Heartbeat("ping", every_s=20.0, timeout_s=60.0),
-    # 5 messages a second, pings included; a snapshot of 5000 levels weighs 50 of 1200 a minute, one
-    # of 1000 levels 10, of 500 levels 5, of 100 levels 1.
-    limits=Limits(
-        subscriptions_per_connection=1024,
-        subscriptions_per_request=100,
-        requests_per_s=4.0,
-        connects_per_min=60,
-        rest_per_min=20,
-        backfills_per_min=36,
-        max_age_s=DAY_S,
-    ),
+    heartbeat=HEARTBEAT,
+    # The same in sum: a snapshot of 5000 levels weighs 50 of 1200 a minute, one of 1000 levels 10,
+    # of 500 levels 5, of 100 levels 1.
+    limits=SPOT_LIMITS,
     rest_url="https://api.binance.us",
     book=BookRule(
         chain=ranges(),
