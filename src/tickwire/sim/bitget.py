@@ -14,6 +14,7 @@ from tickwire.sim.dialect import (
     Levels,
     Stream,
     candle_texts,
+    one_more,
     running,
     touch,
 )
@@ -30,6 +31,7 @@ _PREVIOUS = re.compile(rb'("pseq":)(\d+)')
 class Bitget(Dialect):
     """The venues `bitget`, `bitget-futures`, `-usdc` and `-inverse`; see `Exchange`."""
 
+    shares_ids = True
     required = (b'"p":', b'"a":', b'"b":')
     error_text = '{"event":"error","code":"30016","msg":"Param error"}'
 
@@ -62,14 +64,6 @@ class Bitget(Dialect):
             for key in refused
         ]
         return reaction
-
-    def first_number(self, stream: Stream) -> int:
-        """Give the id that all topics of a symbol share."""
-        return stream.symbol.update_id
-
-    def next_number(self, stream: Stream) -> int:
-        """Go on by arbitrary steps."""
-        return stream.symbol.update_id
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool
@@ -132,7 +126,7 @@ class Bitget(Dialect):
         """Link a change of a book to an id that never was."""
         if b'"topic":"books"' not in payload or b'"action":"update"' not in payload:
             return None
-        return _PREVIOUS.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
+        return one_more(_PREVIOUS, payload)
 
     def ids_of(self, message: Message) -> list[str]:
         """Read a trade's id, or the id of a book's message."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tickwire.sim.dialect import TICKER_EVENTS, Dialect, Levels, Stream, running, touch
+from tickwire.sim.dialect import TICKER_EVENTS, Dialect, Levels, Stream, one_more, running, touch
 from tickwire.sim.exchange import Client, Message, Reaction, dumps
 from tickwire.sim.market import Event
 
@@ -26,6 +26,7 @@ _KINDS = {"trades": "trades", "ticker": "tickers", "quote": "quotes"}
 class Deribit(Dialect):
     """The venue `deribit`; see `Exchange`."""
 
+    shares_ids = True
     required = (b'"price":', b'"bids":')
     error_text = (
         '{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid request"},'
@@ -74,14 +75,6 @@ class Deribit(Dialect):
         if not client.wants_beats or not self.live:
             return None
         return '{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
-
-    def first_number(self, stream: Stream) -> int:
-        """Give the id that changes of a symbol's book have."""
-        return stream.symbol.update_id
-
-    def next_number(self, stream: Stream) -> int:
-        """Go on by arbitrary steps."""
-        return stream.symbol.update_id
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool
@@ -151,7 +144,7 @@ class Deribit(Dialect):
         """Link a change of a book to an id that never was."""
         if b'"type":"change"' not in payload:
             return None
-        return _PREVIOUS.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
+        return one_more(_PREVIOUS, payload)
 
     def ids_of(self, message: Message) -> list[str]:
         """Read a trade's id, or the id of a book's message."""

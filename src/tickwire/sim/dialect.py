@@ -11,6 +11,7 @@ Rules of this file
 from __future__ import annotations
 
 import json
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Dialect(Exchange):
     # Whether the venue deletes what is past the depth, or leaves that to the client.
     deletes_past_depth = True
     trades_together = True  # a message has all trades of an event
+    shares_ids = False  # all streams of a symbol number messages by its id, which goes on by steps
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -189,11 +191,12 @@ class Dialect(Exchange):
 
     def first_number(self, stream: Stream) -> int:
         """Give the number of what a stream's first client gets."""
-        return 1_000_000 + stream.symbol.update_id % 1_000_000
+        update_id = stream.symbol.update_id
+        return update_id if self.shares_ids else 1_000_000 + update_id % 1_000_000
 
     def next_number(self, stream: Stream) -> int:
         """Give the number of a stream's next message."""
-        return stream.number + 1
+        return stream.symbol.update_id if self.shares_ids else stream.number + 1
 
     def _changes(self, stream: Stream) -> tuple[Levels, Levels]:
         """Bring the view up to date; give what changed."""
@@ -237,6 +240,11 @@ class Dialect(Exchange):
         """Give each symbol with its steps of price and size."""
         for name, symbol in self.market.symbols.items():
             yield name, symbol.instrument.price_text(1), symbol.instrument.size_text(1)
+
+
+def one_more(number: re.Pattern[bytes], payload: bytes) -> bytes:
+    """Put the next number in a number's place: `number` finds what is before it, and it."""
+    return number.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
 
 
 def touch(symbol: Symbol) -> tuple[str, str, str, str]:

@@ -14,6 +14,7 @@ from tickwire.sim.dialect import (
     Levels,
     Stream,
     candle_texts,
+    one_more,
     running,
     touch,
 )
@@ -30,6 +31,7 @@ _FIRST = re.compile(rb'("U":)(\d+)')
 class Gate(Dialect):
     """The venues `gate`, `gate-futures` and `gate-btc`; see `Exchange`."""
 
+    shares_ids = True
     required = (b'"price":', b'"b":')
     error_text = (
         '{"time":1,"channel":"","event":"","error":{"code":1,"message":"invalid argument"}}'
@@ -80,14 +82,6 @@ class Gate(Dialect):
     def _times(self) -> dict[str, Any]:
         now_ms = self.market.clock_ms()
         return {"time": now_ms // 1000, "time_ms": now_ms}
-
-    def first_number(self, stream: Stream) -> int:
-        """Give the id that all channels of a symbol share."""
-        return stream.symbol.update_id
-
-    def next_number(self, stream: Stream) -> int:
-        """Go on to the symbol's last id."""
-        return stream.symbol.update_id
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool
@@ -171,7 +165,7 @@ class Gate(Dialect):
         """Let a change of a book begin with an id that never was."""
         if b'.obu"' not in payload or b'"U":' not in payload:
             return None
-        return _FIRST.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
+        return one_more(_FIRST, payload)
 
     def ids_of(self, message: Message) -> list[str]:
         """Read a trade's id, or the id of a book's message."""

@@ -14,6 +14,7 @@ from tickwire.sim.dialect import (
     Levels,
     Stream,
     candle_texts,
+    one_more,
     running,
     touch,
 )
@@ -34,6 +35,7 @@ class Okx(Dialect):
     """The venue `okx`; see `Exchange`."""
 
     trades_together = False
+    shares_ids = True
     required = (b'"px":', b'"asks":', b'"bids":')
     error_text = '{"event":"error","code":"60012","msg":"Illegal request","connId":"sim"}'
     notice_text = (
@@ -75,14 +77,6 @@ class Okx(Dialect):
             error = {"event": "error", "msg": words, "code": "60018", "connId": "sim"}
             reaction.replies.append(dumps(error))
         return reaction
-
-    def first_number(self, stream: Stream) -> int:
-        """Give the id that all channels of a symbol share."""
-        return stream.symbol.update_id
-
-    def next_number(self, stream: Stream) -> int:
-        """Go on by arbitrary steps."""
-        return stream.symbol.update_id
 
     def write_book(
         self, stream: Stream, bids: Levels, asks: Levels, time_ms: int, *, is_snapshot: bool
@@ -144,7 +138,7 @@ class Okx(Dialect):
         """Link a change of a book to an id that never was."""
         if b'"action":"update"' not in payload:
             return None
-        return _PREVIOUS.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), payload)
+        return one_more(_PREVIOUS, payload)
 
     def ids_of(self, message: Message) -> list[str]:
         """Read a trade's id, or the id of a book's message."""
