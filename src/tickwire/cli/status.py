@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.errors import TickwireError
 from tickwire.redaction import shown
 
 ANSWER_S = 5.0
@@ -74,14 +74,9 @@ def local_socket(feed: str) -> Path | None:
 
     if not feed.endswith(".toml"):
         return socket_path(Path(".tickwire"), feed)
-    from tickwire.config import Config, load
+    from tickwire.config import load_readable
 
-    try:
-        config = load(feed)
-    except ConfigError as error:  # a secret that is not set here, say
-        if not isinstance(error.readable, Config):
-            raise
-        config = error.readable
+    config = load_readable(feed)
     if config.feed.state_dir is None:
         return None
     return socket_path(Path(config.feed.state_dir), config.feed.name)

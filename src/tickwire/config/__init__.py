@@ -6,7 +6,7 @@ Words: feed, source, sink, key, problem, plugin. Its C part: nowhere.
 """
 
 from tickwire.config.books import BooksSettings
-from tickwire.config.loading import Config, load
+from tickwire.config.loading import Config, load, load_readable
 from tickwire.config.models import (
     ConnectionOptions,
     Feed,
@@ -37,5 +37,6 @@ __all__ = [
     "SinkSettings",
     "Source",
     "load",
+    "load_readable",
     "with_keys_of",
 ]

@@ -148,6 +148,22 @@ def load(path: str | Path) -> Config:
     return config
 
 
+def load_readable(path: str | Path) -> Config:
+    """Read what can be read of a configuration, for who only asks where a feed has its things.
+
+    Raises
+    ------
+    ConfigError
+        As of `load`, where there is no source that is right in itself.
+    """
+    try:
+        return load(path)
+    except ConfigError as error:  # a secret that is not set here, say
+        if isinstance(error.readable, Config):
+            return error.readable
+        raise
+
+
 def _parse(path: Path, origin: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

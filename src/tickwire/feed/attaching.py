@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-from tickwire.config import Config, load
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.config import load_readable
+from tickwire.errors import TickwireError
 from tickwire.ring import AttachedRing, earlier_starts
 
 STATE_DIR = Path(".tickwire")
@@ -64,12 +64,7 @@ def find_rings(feed: str | Path) -> Path:
 
 
 def _state_of(path: Path) -> tuple[Path, str]:
-    try:
-        config = load(path)
-    except ConfigError as error:  # a secret that is not set here, say
-        if not isinstance(error.readable, Config):
-            raise
-        config = error.readable
+    config = load_readable(path)
     if config.feed.state_dir is None:
         raise TickwireError(f"{path}: the feed has no state_dir, so its rings are not in files")
     return Path(config.feed.state_dir), config.feed.name

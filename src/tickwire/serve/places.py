@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from tickwire.config import Config, FileSinkSettings, load
-from tickwire.errors import ConfigError, TickwireError
+from tickwire.config import FileSinkSettings, load_readable
+from tickwire.errors import TickwireError
 from tickwire.serve.query_server import query_socket
 
 STATE_DIR = Path(".tickwire")
@@ -99,12 +99,7 @@ def find(feed: str) -> Place:
 
 
 def _of_config(path: str) -> Place:
-    try:
-        config = load(path)
-    except ConfigError as error:  # a secret that is not set here, say
-        if not isinstance(error.readable, Config):
-            raise
-        config = error.readable
+    config = load_readable(path)
     state_dir = config.feed.state_dir
     return Place(
         path,
