@@ -22,15 +22,12 @@ typedef struct {
     uint8_t *bytes;
 } tw_mapping;
 
-/* A file of at least n_bytes, all of them allocated, which the caller may close; or -1 for memory of
- * the process alone. NULL where the system has no memory. */
-static inline tw_mapping *tw_mapping_new(size_t n_bytes, int file)
+static inline tw_mapping *tw_mapping_of(size_t n_bytes, int protection, int flags, int file)
 {
-    const int flags = file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     tw_mapping *mapping = malloc(sizeof *mapping);
     if (mapping == NULL)
         return NULL;
-    void *bytes = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, flags, file, 0);
+    void *bytes = mmap(NULL, n_bytes, protection, flags, file, 0);
     if (bytes == MAP_FAILED) {
         free(mapping);
         return NULL;
@@ -41,22 +38,19 @@ static inline tw_mapping *tw_mapping_new(size_t n_bytes, int file)
     return mapping;
 }
 
+/* A file of at least n_bytes, all of them allocated, which the caller may close; or -1 for memory of
+ * the process alone. NULL where the system has no memory. */
+static inline tw_mapping *tw_mapping_new(size_t n_bytes, int file)
+{
+    const int flags = file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    return tw_mapping_of(n_bytes, PROT_READ | PROT_WRITE, flags, file);
+}
+
 /* The first n_bytes of a file, which the caller may close, to read; NULL where the system has no
  * memory. */
 static inline tw_mapping *tw_mapping_open(size_t n_bytes, int file)
 {
-    tw_mapping *mapping = malloc(sizeof *mapping);
-    if (mapping == NULL)
-        return NULL;
-    void *bytes = mmap(NULL, n_bytes, PROT_READ, MAP_SHARED, file, 0);
-    if (bytes == MAP_FAILED) {
-        free(mapping);
-        return NULL;
-    }
-    mapping->refs = 1;
-    mapping->n_bytes = n_bytes;
-    mapping->bytes = bytes;
-    return mapping;
+    return tw_mapping_of(n_bytes, PROT_READ, MAP_SHARED, file);
 }
 
 static inline tw_mapping *tw_mapping_retain(tw_mapping *mapping)
