@@ -59,8 +59,7 @@ cdef class BookFollower:
     cdef int64_t n_symbols
     cdef list broken_connections
     cdef object on_news                 # called when something has happened
-    cdef bint is_heard                  # it is no None
-    cdef bint is_told                   # it was called
+    cdef bint is_heard                  # it is no None, and was not called
 
     # ADMIT, or REFUSE: its rows are to be taken back.
     cdef int admit(

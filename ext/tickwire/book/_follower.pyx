@@ -121,8 +121,8 @@ cdef class BookFollower:
 
     cdef void tell(self) noexcept nogil:
         """Call who listens: once."""
-        if self.is_heard and not self.is_told:
-            self.is_told = True
+        if self.is_heard:
+            self.is_heard = False
             with gil:
                 self.on_news()
 
@@ -388,7 +388,6 @@ cdef class BookFollower:
         """
         self.on_news = on_news
         self.is_heard = on_news is not None
-        self.is_told = False
 
     def doubt(self, int32_t symbol, int64_t good_ns) -> bool:
         """Break the chain of a symbol whose book was found to be wrong by other means.
