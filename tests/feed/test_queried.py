@@ -70,7 +70,9 @@ def test_a_feed_notes_its_outputs_and_ends_its_queries(
     def ask() -> None:
         with tickwire.connect("main", limit_s=60) as connection:
             try:
-                connection.query("SELECT count(*) FROM range(1000000000) a, range(1000000000) b")
+                connection.query(
+                    "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c"
+                )
             except tickwire.errors.TickwireError as error:
                 failed.append(str(error))
 
