@@ -70,12 +70,11 @@ def asked(
 
 def local_socket(feed: str) -> Path | None:
     """Give the path of the socket of a feed, by its name or its configuration."""
+    from tickwire.config import STATE_DIR, load_readable
     from tickwire.health.server import socket_path
 
     if not feed.endswith(".toml"):
-        return socket_path(Path(".tickwire"), feed)
-    from tickwire.config import load_readable
-
+        return socket_path(STATE_DIR, feed)
     config = load_readable(feed)
     if config.feed.state_dir is None:
         return None

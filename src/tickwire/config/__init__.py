@@ -18,9 +18,11 @@ from tickwire.config.models import (
 )
 from tickwire.config.severities import Context, Severity, SeveritySettings
 from tickwire.config.signatures import with_keys_of
+from tickwire.config.state_files import STATE_DIR, state_file
 from tickwire.config.watching import AlertSettings, EmergencySettings, MetricsSettings
 
 __all__ = [
+    "STATE_DIR",
     "AlertSettings",
     "BooksSettings",
     "Config",
@@ -38,5 +40,6 @@ __all__ = [
     "Source",
     "load",
     "load_readable",
+    "state_file",
     "with_keys_of",
 ]

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict
 from pydantic import Field, model_validator
 
 from tickwire.config.section import Section
+from tickwire.config.state_files import STATE_DIR
 from tickwire.config.values import (
     AnyVenue,
     BusyPollUs,
@@ -78,7 +79,7 @@ class Feed(Section):
     loop: Literal["uvloop", "asyncio"] = "uvloop"
     ring_rows: RingRows = 262_144
     overflow: Literal["block", "drop_oldest"] = "block"
-    state_dir: StateDir = Path(".tickwire")
+    state_dir: StateDir = STATE_DIR
     ring_dir: FilePath | None = None
     spill_dir: FilePath | None = None
     spill_max_bytes: Annotated[int, Field(ge=MIB)] = 8192 * MIB

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.parse import quote
 
-from tickwire.config import load_readable
+from tickwire.config import STATE_DIR, load_readable, state_file
 from tickwire.errors import TickwireError
 from tickwire.ring import AttachedRing, earlier_starts
-
-STATE_DIR = Path(".tickwire")
 
 
 def attach(feed: str | Path, table: str) -> AttachedRing:
@@ -71,7 +68,7 @@ def _state_of(path: Path) -> tuple[Path, str]:
 
 
 def _of_state(state_dir: Path, name: str) -> Path:
-    path = state_dir / f"{quote(name, safe='')}.json"
+    path = state_file(state_dir, name, ".json")
     try:
         folder = json.loads(path.read_bytes()).get("ring_folder")
     except FileNotFoundError:

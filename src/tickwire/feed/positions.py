@@ -28,10 +28,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from tickwire.clock import wall_ns
-from tickwire.config import Context
+from tickwire.config import Context, state_file
 from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
@@ -57,7 +56,7 @@ class Positions:
     """
 
     def __init__(self, folder: Path | None, name: str) -> None:
-        self._path = None if folder is None else folder / f"{quote(name, safe='')}.streams.json"
+        self._path = None if folder is None else state_file(folder, name, ".streams.json")
         self._snapshots: deque[tuple[int, dict[str, int], dict[StreamName, Position]]] = deque()
         self._n_taken = self._n_committed = 0
         self._gap_at: dict[StreamName, int] = {}  # the last snapshot with a gap that sinks may lack

@@ -24,9 +24,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from urllib.parse import quote
 
-from tickwire.config import Context
+from tickwire.config import Context, state_file
 from tickwire.errors import TickwireError
 from tickwire.feed.ring_store import RingStore
 from tickwire.logs import get_logger
@@ -90,9 +89,8 @@ class State:
         self._error: TickwireError | None = None
         self._writer: threading.Thread | None = None
         if folder is not None:
-            file_name = quote(name, safe="")
-            self._path = folder / f"{file_name}.json"
-            self._lock = _locked(folder, folder / f"{file_name}.lock", name)
+            self._path = state_file(folder, name, ".json")
+            self._lock = _locked(folder, state_file(folder, name, ".lock"), name)
             try:
                 self._read(self._path)
                 self._id = self._id or secrets.token_hex(8)

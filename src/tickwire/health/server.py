@@ -19,8 +19,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
+from tickwire.config import state_file
 from tickwire.errors import TickwireError
 from tickwire.health.components import Component, State, worst
 from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
@@ -34,7 +35,7 @@ JSON = "application/json; charset=utf-8"
 
 def socket_path(state_dir: Path, feed: str) -> Path:
     """Give the path of a feed's socket."""
-    return state_dir / f"{quote(feed, safe='')}.sock"
+    return state_file(state_dir, feed, ".sock")
 
 
 @contextlib.contextmanager

@@ -12,13 +12,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
-from tickwire.config import FileSinkSettings, load_readable
+from tickwire.config import STATE_DIR, FileSinkSettings, load_readable, state_file
 from tickwire.errors import TickwireError
 from tickwire.serve.query_server import query_socket
 
-STATE_DIR = Path(".tickwire")
 KINDS = ("duckdb", "parquet", "ipc")
 
 
@@ -62,7 +60,7 @@ class Place:
 
 def noted_outputs(state_dir: Path, feed: str) -> Path:
     """Give the file in which a feed has noted its outputs."""
-    return state_dir / f"{quote(feed, safe='')}.outputs.json"
+    return state_file(state_dir, feed, ".outputs.json")
 
 
 def find(feed: str) -> Place:

@@ -16,10 +16,10 @@ import threading
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 
+from tickwire.config import state_file
 from tickwire.errors import TickwireError
 from tickwire.health.server import bind_privately
 from tickwire.logs import get_logger
@@ -45,7 +45,7 @@ _log = get_logger("tickwire.serve")
 
 def query_socket(state_dir: Path, feed: str) -> Path:
     """Give the path of the socket of a feed's queries."""
-    return state_dir / f"{quote(feed, safe='')}.query.sock"
+    return state_file(state_dir, feed, ".query.sock")
 
 
 class QueryServer:
