@@ -233,14 +233,8 @@ class Spill:
 
     def newest(self, table: str) -> Iterator[pa.RecordBatch]:
         """Give the rows of a table, the newest batch first; they stay, and do not count as read."""
-        backlog = self._backlogs[table]
-        for i in reversed(range(backlog.n_entries())):
-            entry = backlog.entry(i)
-            if not isinstance(entry, Record):
-                yield entry
-                continue
-            assert backlog.log is not None  # noqa: S101 - a record is in a log
-            batch = backlog.log.read(entry)
+        for read in reversed(self.readers(table)):
+            batch = read()
             if batch is not None:  # `next` says what is damaged
                 yield batch
 
