@@ -144,7 +144,7 @@ class Connection:
             It fails, or took too long.
         """
         if self._queries is not None:
-            return self._read_files(sql)
+            return self._read_files(self._queries, sql)
         if self._is_asked or monotonic() - self._dialled_s > FRESH_S:
             if self._socket is not None:
                 self._socket.close()
@@ -175,11 +175,10 @@ class Connection:
             raise QueryError(f"feed {self._place.feed} cannot be asked: {why}") from None
         return dialled
 
-    def _read_files(self, sql: str) -> pa.RecordBatchReader:
+    def _read_files(self, queries: Queries, sql: str) -> pa.RecordBatchReader:
         """Run a query here; all of its rows are kept until they are read."""
         batches: list[pa.RecordBatch] = []
-        assert self._queries is not None  # noqa: S101 - the caller has looked
-        self._queries.run(sql, self._limits, lambda batch, is_first: batches.append(batch))
+        queries.run(sql, self._limits, lambda batch, is_first: batches.append(batch))
         return pa.RecordBatchReader.from_batches(batches[0].schema, batches[1:])
 
 
