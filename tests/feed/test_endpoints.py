@@ -8,7 +8,8 @@ import pytest
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import ConfigError
 from tickwire.feed.endpoints import request_url
-from tickwire.feed.planning import SourcePlan, plan_feed
+from tickwire.feed.planning import plan_feed
+from tickwire.feed.plans import SourcePlan
 from tickwire.venues import load
 
 

@@ -7,7 +7,8 @@ import pytest
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import ConfigError
-from tickwire.feed.planning import FeedPlan, plan_feed
+from tickwire.feed.planning import plan_feed
+from tickwire.feed.plans import FeedPlan
 from tickwire.feed.startup import Start, pace_of, start_of, start_together
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tickwire.feed.planning import FeedPlan, SourcePlan
+    from tickwire.feed.plans import FeedPlan, SourcePlan
 
 
 def check(

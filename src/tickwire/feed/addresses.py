@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from tickwire.errors import ConnectionFailed, RequestRefused
 from tickwire.feed.endpoints import request_url
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.wire import parse_url
 
 

@@ -29,7 +29,7 @@ from tickwire.config import Context
 from tickwire.decode import Decoder
 from tickwire.errors import HostDown, TickwireError
 from tickwire.feed.endpoints import request_url
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.feed.room import until_room
 from tickwire.feed.trade_pages import trades_of
 from tickwire.ledger import Hole, Ledger, Missing, Place, StreamGaps, StreamState

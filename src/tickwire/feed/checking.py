@@ -19,7 +19,7 @@ from tickwire.schema import TABLES
 from tickwire.wire import build_request, parse_url
 
 if TYPE_CHECKING:
-    from tickwire.feed.planning import SourcePlan
+    from tickwire.feed.plans import SourcePlan
 
 # What `tickwire.ring.Dictionary` takes.
 MAX_SYMBOL_BYTES = 255

@@ -20,7 +20,7 @@ from functools import partial
 
 from tickwire.clock import Clock
 from tickwire.feed.legs import Leg
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.redaction import shown_url

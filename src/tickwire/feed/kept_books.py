@@ -25,7 +25,7 @@ from tickwire.config import BooksSettings
 from tickwire.feed.book_rows import BookRows
 from tickwire.feed.book_view import BookView, view_of
 from tickwire.feed.lag import LagWatch
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.feed.verifying import difference, shown_levels, verifies, watch_rule
 from tickwire.ledger import Ledger
 from tickwire.ledger.gaps import Gap

@@ -15,7 +15,7 @@ from functools import partial
 
 from tickwire.clock import wall_ns
 from tickwire.errors import TickwireError
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.feed.room import until_room
 from tickwire.feed.symbols import InThread, Rest, listed
 from tickwire.logs import get_logger

@@ -20,7 +20,7 @@ from tickwire.feed.followed import FollowedBooks
 from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.nbbo import instruments_of
-from tickwire.feed.planning import FeedPlan, SourcePlan
+from tickwire.feed.plans import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
 from tickwire.feed.symbol_rows import watch_symbols
 from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps

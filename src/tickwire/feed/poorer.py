@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from tickwire.clock import Clock
 from tickwire.feed.legs import LegGroup
-from tickwire.feed.planning import ConnectionPlan, SourcePlan
+from tickwire.feed.plans import ConnectionPlan, SourcePlan
 from tickwire.feed.session_events import SessionEvents
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics

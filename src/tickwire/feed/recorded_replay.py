@@ -21,7 +21,8 @@ from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.legs import LegGroup, legs_of
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
-from tickwire.feed.planning import ConnectionPlan, load_whole
+from tickwire.feed.planning import load_whole
+from tickwire.feed.plans import ConnectionPlan
 from tickwire.feed.replaying import Replay
 from tickwire.feed.room import until_room
 from tickwire.ledger.reasons import DOWN

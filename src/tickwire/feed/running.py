@@ -28,7 +28,7 @@ from tickwire.feed.listings import Listings
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import SinkAheadError, open_sinks
 from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.planning import FeedPlan
+from tickwire.feed.plans import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.recording import described
 from tickwire.feed.ring_store import RingStore

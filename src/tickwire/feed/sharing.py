@@ -7,7 +7,7 @@ from functools import cached_property
 
 from tickwire.capture import Recorder
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.feed.sources import LiveSource
 from tickwire.session import RestClient, SourceRest, WindowLimiter, endpoint_breakers
 from tickwire.supervise import Breakers

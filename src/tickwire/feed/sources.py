@@ -25,7 +25,7 @@ from tickwire.feed.endpoints import is_local
 from tickwire.feed.followed import FollowedBooks, repair_books
 from tickwire.feed.legs import Leg, LegGroup, legs_of
 from tickwire.feed.pipeline import SourcePipeline
-from tickwire.feed.planning import ConnectionPlan
+from tickwire.feed.plans import ConnectionPlan
 from tickwire.feed.poorer import PoorerChannels, PoorerEvents
 from tickwire.feed.recording import SourceRecorder
 from tickwire.feed.room import until_room

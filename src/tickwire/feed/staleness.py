@@ -21,7 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tickwire.feed.planning import ConnectionPlan, SourcePlan
+from tickwire.feed.plans import ConnectionPlan, SourcePlan
 from tickwire.logs import get_logger
 from tickwire.net.awake import AwakeClock
 from tickwire.observe import Metrics

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from tickwire.feed.planning import ConnectionPlan, SourcePlan
+from tickwire.feed.plans import ConnectionPlan, SourcePlan
 from tickwire.wording import counted
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.endpoints import request_url
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.logs import get_logger
 from tickwire.venues import Instrument, InstrumentQuery
 

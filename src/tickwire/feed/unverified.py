@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tickwire.feed.planning import SourcePlan
+from tickwire.feed.plans import SourcePlan
 from tickwire.logs import get_logger
 
 _log = get_logger("tickwire.feed")

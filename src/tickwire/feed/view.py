@@ -11,7 +11,7 @@ from tickwire.config import Config
 from tickwire.feed.book_view import BookView
 from tickwire.feed.emergency import EmergencyStop
 from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.planning import FeedPlan
+from tickwire.feed.plans import FeedPlan
 from tickwire.feed.prices import Price, last_prices
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.queried import FeedQueries
