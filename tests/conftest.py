@@ -5,8 +5,9 @@ Rules of this file
 - A test that reads a recorded capture is marked `captures`; only `make test-captures` runs it. Any
   other test runs without `TICKWIRE_CAPTURES`, so one that forgets the mark fails everywhere.
 - A test that is long for being thorough is marked `thorough`; `make test-all` runs it.
-- Of a test on both loops with two or more other parameters, `make test` runs the half in which each
-  two values meet; the rest is marked `combination` and run by `make test-all`.
+- Of a test on both loops `make test` runs one half, in which each two values of its parameters meet
+  if it has three; the rest is marked `combination` and run by `make test-all`. Rooms that use the
+  loop's own interfaces run whole where there are fewer parameters: net, session, supervise.
 - A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
   checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
   and ports are given by the system, so tests that look at these need no mark.

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 from pathlib import Path
 
 import pytest
 from tests.durability.crash import crash
 
-ENDINGS = (signal.SIGKILL, signal.SIGTERM)
-LOOPS = ("asyncio", "uvloop")
 
-
-@pytest.mark.parametrize(
-    ("ending", "has_rings", "loop"),
-    [
-        pytest.param(
-            ending, has_rings, loop, id=f"{ending.name}-{'rings' if has_rings else 'none'}-{loop}",
-            marks=[] if (ending, has_rings, loop) == (ENDINGS[0], False, "asyncio")
-            else pytest.mark.thorough,
-        )
-        for ending, has_rings, loop in itertools.product(ENDINGS, (False, True), LOOPS)
-    ],
-)  # fmt: skip
+@pytest.mark.thorough
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("has_rings", [False, True], ids=["none", "rings"])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM], ids=lambda each: each.name)
 async def test_each_trade_is_stored_once(
     ending: signal.Signals, has_rings: bool, loop: str, tmp_path: Path
 ) -> None:

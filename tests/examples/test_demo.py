@@ -32,6 +32,7 @@ def ask(folder, query):
         return database.execute(query).fetchone()
 
 
+@pytest.mark.thorough
 def test_the_demo_succeeds_again_in_the_same_folder(shop):
     folder, _ = shop
     demo(folder)

@@ -1,9 +1,10 @@
-"""Which tests of a product of parameters `make test` runs: those in which each two values meet."""
+"""Which tests of a product of parameters `make test` runs: a half in which values still meet."""
 
 from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -11,33 +12,40 @@ import pytest
 
 # Parameters that choose the event loop. Products without one compute, and run whole.
 LOOPS = {"_asyncio_loop_factory", "loop", "make_loop", "run"}
-# Whole feeds, of which one on each loop and of each venue is enough.
-WHOLE_FEEDS = re.compile(r"\bstorm/")
+# Rooms that call the loop's own interfaces. What stands on them runs on one loop each test.
+OF_THE_LOOP = re.compile(r"\b(?:net|session|supervise)/")
 
 
 def mark_combinations(items: list[pytest.Item]) -> None:
-    """Mark what is left out of products of a loop and two or more other parameters.
+    """Mark what is left out of products of a loop and other parameters.
 
-    What stays has an even sum of places, so that any two values of two parameters meet: a third
-    parameter makes their sum even.
+    What stays has an even sum of places, or an odd one, as the name says: any two values of two
+    parameters meet, as a third one makes their sum even or odd. In rooms that use the loop's own
+    interfaces no product of fewer than three parameters is thinned. In others any product is: of
+    two parameters each value is there, and a function of a loop alone runs on one of them.
     """
     functions = defaultdict(list)
     for item in items:
         if hasattr(item, "callspec") and not item.get_closest_marker("thorough"):
             functions[item.nodeid.partition("[")[0]].append(item)
-    for each in functions.values():
+    for name, each in functions.items():
         given = [item.callspec.params for item in each]  # type: ignore[attr-defined] # seen above
-        if LOOPS & given[0].keys():
-            n_least = 2 if WHOLE_FEEDS.search(each[0].nodeid) else 3
-            for item, is_left_out in zip(each, left_out(given, n_least), strict=True):
+        loops = {id(params[loop]) for params in given for loop in LOOPS & params.keys()}
+        if len(loops) > 1:
+            n_least = 3 if OF_THE_LOOP.search(name) else 1
+            out = left_out(given, n_least, zlib.crc32(name.encode()) % 2)
+            for item, is_left_out in zip(each, out, strict=True):
                 if is_left_out:
                     item.add_marker("combination")
 
 
-def left_out(given: Sequence[Mapping[str, object]], n_least: int = 3) -> list[bool]:
+def left_out(
+    given: Sequence[Mapping[str, object]], n_least: int = 3, remainder: int = 0
+) -> list[bool]:
     """Say of each test of a function whether it is left out, by what its parameters are.
 
-    None is where fewer than `n_least` parameters vary, or the tests are no whole product.
+    What stays has a sum of places that is even, or odd where `remainder` is 1. None is left out
+    where fewer than `n_least` parameters vary, or the tests are no whole product.
     """
     columns = []
     for name in given[0]:
@@ -54,4 +62,4 @@ def left_out(given: Sequence[Mapping[str, object]], n_least: int = 3) -> list[bo
     is_whole = math.prod(max(column) + 1 for column in independent) == len(given)
     if len(independent) < n_least or not is_whole:
         return [False] * len(given)
-    return [sum(places) % 2 == 1 for places in zip(*independent, strict=True)]
+    return [sum(places) % 2 != remainder for places in zip(*independent, strict=True)]

@@ -13,10 +13,15 @@ def given(sizes: tuple[int, ...]) -> list[dict[str, object]]:
     return [{f"p{name}": value for name, value in enumerate(each)} for each in product(*values)]
 
 
+@pytest.mark.parametrize("remainder", [0, 1])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_each_two_values_meet(sizes: tuple[int, ...]) -> None:
+def test_each_two_values_meet(sizes: tuple[int, ...], remainder: int) -> None:
     tests = given(sizes)
-    run = [each for each, out in zip(tests, left_out(tests), strict=True) if not out]
+    run = [
+        each
+        for each, out in zip(tests, left_out(tests, remainder=remainder), strict=True)
+        if not out
+    ]
     assert len(run) == len(tests) / 2
     for one, other in combinations(tests[0], 2):
         assert {(each[one], each[other]) for each in run} == {
@@ -34,6 +39,11 @@ def test_where_two_are_enough_each_value_is_there() -> None:
     run = [each for each, out in zip(tests, left_out(tests, 2), strict=True) if not out]
     assert len(run) == 3
     assert [len({each[name] for each in run}) for name in ("p0", "p1")] == [2, 3]
+
+
+def test_of_one_parameter_one_value_is_there() -> None:
+    assert left_out(given((2,)), 1) == [False, True]
+    assert left_out(given((2,)), 1, 1) == [True, False]
 
 
 def test_names_that_are_given_together_are_one_parameter() -> None:

@@ -48,10 +48,8 @@ def test_a_header_stands_alone(compiler: str, header: str, tmp_path: Path) -> No
     assert (result.returncode, result.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "simd",
-    [pytest.param(True, id="simd"), pytest.param(False, id="portable", marks=pytest.mark.thorough)],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("simd", [True, False], ids=["simd", "portable"])
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_headers_compile_without_a_warning(compiler: str, simd: bool, tmp_path: Path) -> None:
     text = ""

@@ -10,10 +10,9 @@ ALIKE = frozenset(
 )
 
 
-def one_of_each(venues: Iterable[str], others: Iterable[str] = ALIKE) -> list[Any]:
+def one_of_each(names: Iterable[str], others: Iterable[str] = ALIKE) -> list[Any]:
     """Mark the others as thorough."""
     marked = frozenset(others)
     return [
-        pytest.param(venue, marks=pytest.mark.thorough) if venue in marked else venue
-        for venue in venues
+        pytest.param(name, marks=pytest.mark.thorough) if name in marked else name for name in names
     ]
