@@ -29,7 +29,7 @@ def mark_combinations(items: list[pytest.Item]) -> None:
         if hasattr(item, "callspec") and not item.get_closest_marker("thorough"):
             functions[item.nodeid.partition("[")[0]].append(item)
     for name, each in functions.items():
-        given = [item.callspec.params for item in each]  # type: ignore[attr-defined] # seen above
+        given = [item.callspec.params for item in each]
         loops = {id(params[loop]) for params in given for loop in LOOPS & params.keys()}
         if len(loops) > 1:
             n_least = 3 if OF_THE_LOOP.search(name) else 1
