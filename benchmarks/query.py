@@ -49,18 +49,19 @@ path = "market.duckdb"
 def ask(config: str, per_second: float, until_s: float, answers: Any) -> None:
     """Ask again and again, on a schedule."""
     found, failed, took_s = [], [], []
-    due_s = time.monotonic()
-    while due_s < until_s:
-        time.sleep(max(0.0, due_s - time.monotonic()))
-        began_s = time.monotonic()
-        try:
-            with connect(config) as connection:
+    with connect(config) as connection:
+        due_s = time.monotonic()
+        while due_s < until_s:
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            began_s = time.monotonic()
+            try:
                 [row] = connection.query(QUESTION).read_all().to_pylist()
                 found.append((row["n"], row["last"], row["sum"]))
-        except TickwireError as error:
-            failed.append(str(error))
-        took_s.append(time.monotonic() - began_s)
-        due_s = max(due_s + 1 / per_second, began_s)  # what cannot be asked in time is not made up
+            except TickwireError as error:
+                failed.append(str(error))
+            took_s.append(time.monotonic() - began_s)
+            # What cannot be asked in time is not made up.
+            due_s = max(due_s + 1 / per_second, began_s)
     answers.put((found, failed, took_s))
 
 

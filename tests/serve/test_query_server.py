@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import struct
+import sys
 import threading
 import time
 
@@ -450,3 +451,30 @@ def test_large_frames_go_in_pieces():
         receive_frame(far)
     far.close()
     assert client.ANSWER_S > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
+def test_a_query_has_a_lower_priority_than_the_feed(tmp_path):
+    found = []
+
+    def fresh():
+        found.append((os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)))
+        return pa.table({"seq": [1]})
+
+    instance = isolated()
+    tables = {"mids": TableSource(None, fresh)}
+    server = QueryServer(
+        Queries(Database(instance.cursor, tables, is_locked=True)), tmp_path / "query.sock"
+    )
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    server.start()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dialled:
+            dialled.connect(str(tmp_path / "query.sock"))
+            dialled.sendall(b'{"sql": "SELECT * FROM mids"}\n')
+            assert receive_frame(dialled)[0] == b"D"
+    finally:
+        server.stop()
+        instance.close()
+    assert found == [(min(19, own + query_server.NICE), os.SCHED_BATCH)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
