@@ -35,14 +35,15 @@ HOT_ROOMS = ("wire", "ring", "decode", "book")
 # Every compiled module has a benchmark of its own, or is a part of what another one measures, or
 # does nothing per message.
 MEASURED_BY = {
-    "capture/_record_buffer": "net/bench_recorded",
     "ring/_reader": "attach",
     "book/_held": "book/bench_splice",
-    "book/_oracle": "book/bench_reader",
-    "book/_outputs": "book/bench_reader",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",
     "decode/_last_values": "decode/bench_decoder",
+    "decode/_draft": "decode/bench_learn",
+    "decode/_draft_route": "decode/bench_learn",
+    "decode/_draft_rows": "decode/bench_learn",
+    "decode/_draft_scalars": "decode/bench_learn",
     "decode/_general": "decode/bench_decoder",
     "decode/_runner": "decode/bench_decoder",
     "decode/_publish": "decode/bench_decoder",
@@ -70,11 +71,6 @@ MEASURED_BY = {
 NOT_MEASURED = {
     "decode/_bytecode": "compiled once, at the start",
     "decode/_connection": "a base class without work",
-    "decode/_draft": "once per shape of a message, not per message",
-    "decode/_draft_route": "once per shape of a message, not per message",
-    "decode/_draft_rows": "once per shape of a message, not per message",
-    "decode/_draft_scalars": "once per shape of a message, not per message",
-    "decode/_learn": "once per shape of a message, not per message",
     "decode/_quarantine": "what cannot be decoded is rare",
     "net/_coalescer": "between reads it does nothing; what it spares is CPU time of a whole feed",
     "net/_spinner": "it takes all the time that there is",
