@@ -38,9 +38,10 @@ MESSAGES = [
 
 def payload(shape: int, turn: int) -> bytes:
     """Write a trade of a shape, with digits of its own."""
+    at = N_SHAPES * turn + shape
     return (
         f'{{"type":"trade{shape}","s":"BTCUSDT","m":"buy","p":"6{turn % 10000:04}.50",'
-        f'"q":"0.{turn % 7}1","i":{1_000_000 + N_SHAPES * turn + shape},"T":{1_764_500_000_000 + turn}}}'
+        f'"q":"0.{turn % 7}1","i":{1_000_000 + at},"T":{1_764_500_000_000 + turn}}}'
     ).encode()
 
 
