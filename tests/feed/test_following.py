@@ -151,6 +151,36 @@ def test_what_waits_for_a_slow_callback_is_bounded_and_counted(
     released.set()
 
 
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_stop_waits_for_what_callbacks_have_not_had_and_no_longer(
+    run: Run, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LAST_EVENTS_S", 60.0)
+    released = threading.Event()
+    seen: list[int] = []
+
+    def plain(gap: tickwire.GapEvent) -> None:
+        released.wait(10)
+        seen.append(gap.start_ns)
+
+    async def awaited(gap: tickwire.GapEvent) -> None:
+        await asyncio.to_thread(released.wait, 10)
+        seen.append(gap.start_ns)
+
+    async def scene() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+        async with feed:
+            feed.on_gap(plain if kind == "plain" else awaited)
+            for number in range(3):
+                ledger_of(feed).record("trades", "stale", number, 9, Place("v", "A", None))
+            asyncio.get_running_loop().call_later(0.1, released.set)
+            began_s = time.monotonic()
+        assert seen[:3] == [0, 1, 2]
+        assert time.monotonic() - began_s < 10
+
+    run(scene())
+
+
 def ledger_of(feed: tickwire.FeedHandler) -> Any:
     assert feed.pipeline is not None
     return feed.pipeline.ledger

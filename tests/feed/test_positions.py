@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,25 @@ from structlog.testing import capture_logs
 
 from tickwire.feed import positions
 from tickwire.feed.positions import Positions
-from tickwire.ledger import Position
+from tickwire.ledger import Gap, Place, Position
 
 A, B = ("v", "trades", "A"), ("v", "trades", "B")
 
 
 def position(recv_ns: int) -> Position:
     return Position(recv_ns, None)
+
+
+async def written(stands: Positions) -> None:
+    """Wait until what was given is in the file."""
+    if stands._writing is not None:
+        await asyncio.wait([stands._writing])
+
+
+def _loaded(folder: Path) -> Positions:
+    found = Positions(folder, "main")
+    found.load()
+    return found
 
 
 async def kept(folder: Path, recv_ns: int) -> None:
@@ -58,12 +71,80 @@ async def test_a_stream_is_unsettled_until_every_sink_has_the_end_of_its_gap(
     stands.take({"trades": 9, "gaps": 3}, {A: position(9), B: position(8)})
     for n_gaps, recv_ns, unsettled in ((0, 5, {A, B}), (2, 5, {A}), (3, 9, set())):
         stands.commit({"trades": 9, "gaps": n_gaps})
-        if stands._writing is not None:
-            await asyncio.wait([stands._writing])
+        await written(stands)
         found = Positions(tmp_path, "main")
         last = found.load()[A]
-        assert (last.recv_ns, last.gap_id, found.unsettled) == (recv_ns, None, unsettled)
+        assert (last.recv_ns, last.gap_id) == (recv_ns, None)
+        assert found.unsettled == unsettled
     await stands.close()
+
+
+async def test_a_stream_that_has_nothing_yet_is_missing_since_the_start(tmp_path: Path) -> None:
+    stands = Positions(tmp_path, "main")
+    stands.begin({A: position(5)}, [A, B])
+    for n_rows in (0, 1):
+        stands.take({"trades": n_rows}, {A: position(5 + n_rows)})
+        stands.commit({"trades": n_rows})
+        await written(stands)
+        found = Positions(tmp_path, "main").load()
+        assert (found[A].recv_ns, found[B]) == (5 + n_rows, stands._began)
+
+
+async def test_a_gap_between_two_snapshots_is_written_until_every_sink_has_it(
+    tmp_path: Path,
+) -> None:
+    stands = Positions(tmp_path, "main")
+    stands.take({"gaps": 0}, {A: position(5)})
+    stands.commit({"gaps": 0})
+    assert not stands.is_due
+    gap = Gap(3, "trades", "disconnect", Place("v", "A", 1), 5)
+    stands.note_gap(gap)
+    assert stands.is_due
+    gap.end_ns = 8
+    stands.note_gap(gap)
+    stands.take({"gaps": 2}, {A: position(9)})
+    for n_gaps, recv_ns, unsettled, gaps in ((1, 5, {A}, [gap]), (2, 9, set(), [])):
+        stands.commit({"gaps": n_gaps})
+        await written(stands)
+        found = Positions(tmp_path, "main")
+        assert found.load()[A].recv_ns == recv_ns
+        assert found.unsettled == unsettled
+        assert found.take_gaps() == gaps
+    await stands.close()
+
+
+async def test_of_many_gaps_the_newest_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions, "MAX_GAPS", 2)
+    stands = Positions(tmp_path, "main")
+    stands.take({"gaps": 0}, {A: position(5)})
+    for number in range(4):
+        stands.note_gap(Gap(number, "trades", "stale", Place("v", "A", 1), 5, end_ns=6))
+    stands.commit({"gaps": -1})
+    await written(stands)
+    assert [gap.gap_id for gap in _loaded(tmp_path).take_gaps()] == [2, 3]
+
+
+async def test_what_is_new_while_the_file_is_written_is_written_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands, begins, goes_on = Positions(tmp_path, "main"), threading.Event(), threading.Event()
+    write = stands._write
+
+    def slow(text: str) -> None:
+        begins.set()
+        goes_on.wait(10)
+        write(text)
+
+    monkeypatch.setattr(stands, "_write", slow)
+    for number in (1, 2):
+        stands.take({"trades": number}, {A: position(number)})
+        stands.commit({"trades": number})
+        await asyncio.to_thread(begins.wait, 10)
+    goes_on.set()
+    await written(stands)
+    assert _loaded(tmp_path)._committed == {A: position(2)}
 
 
 async def test_of_a_sink_that_is_slow_the_snapshots_become_fewer(
@@ -93,7 +174,7 @@ async def test_a_file_that_cannot_be_written_is_an_error_once(tmp_path: Path) ->
         for number in (1, 2):
             stands.take({"trades": number}, {A: position(number)})
             stands.commit({"trades": number})
-            await asyncio.wait([stands._writing])  # type: ignore[list-item] # it has begun
+            await written(stands)
         (tmp_path / "nothing").mkdir()
         await stands.close()
     failed = [line for line in logs if line["event"] == "positions cannot be written"]

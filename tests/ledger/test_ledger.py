@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -178,6 +179,20 @@ def test_what_finds_a_full_ring_waits_and_keeps_its_order() -> None:
         scene.ledger.housekeeping()
     assert scene.ledger.n_waiting == 0
     assert starts == list(range(ROWS + 100))
+
+
+def test_who_waits_for_room_is_called_when_what_waits_fits() -> None:
+    scene, called = Scene(), threading.Event()
+    for number in range(ROWS + 10):
+        scene.ledger.record("trades", "disconnect", number, number, Place())
+    assert not scene.ledger.offer()
+    assert scene.ledger.wait_for_room(called.set)
+    assert not called.is_set()
+    scene.gaps()
+    assert called.wait(10)
+    assert scene.ledger.offer()
+    assert not scene.ledger.wait_for_room(called.set)  # nothing is refused any more
+    scene.ledger.forget_room(called.set)
 
 
 def test_what_still_waits_at_the_end_is_counted_and_logged(

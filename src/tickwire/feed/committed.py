@@ -10,7 +10,9 @@ Rules of this file
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import Context
 
 from tickwire.feed.cuts import Cut, declare_cuts, find_cuts, noted_of
 from tickwire.feed.delivered import Delivered
@@ -19,13 +21,14 @@ from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.positions import Positions
 from tickwire.feed.ring_store import RingStore
 from tickwire.feed.sources import LiveSource
-from tickwire.ledger import Position
+from tickwire.ledger import Gap, Position
 from tickwire.ledger.index import StreamName
 from tickwire.ledger.streams import merged
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 
 GAPS = "gaps"
+NEWS_S = 0.05  # between two looks because of gaps
 
 
 class Committed:
@@ -62,6 +65,8 @@ class Committed:
         self._rings = rings
         self._cuts: list[Cut] = []
         self._declared: set[str] = set()  # sinks whose losses are gaps
+        self._news: asyncio.TimerHandle | None = None  # a look because of gaps
+        self._looked_s = float("-inf")
 
     def find_cuts(self, spills: Mapping[str, Spill]) -> None:
         """Find what outputs have lost since the last run; in a thread, before the sinks start."""
@@ -93,11 +98,33 @@ class Committed:
                 positions.setdefault(name, last)
         if self._cuts:
             declare_cuts(self._cuts, self._pipeline.ledger, positions)
-        self._positions.begin(positions)
+        self._positions.begin(
+            positions, (name for source in self._sources for name in source.gaps.names())
+        )
+        if self._positions.is_kept and self._sources:
+            self._pipeline.ledger.follow(self._note_gap)
         for gap in self._positions.take_gaps():
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
             source.gaps.start(positions, knows_ids=is_certain)
+
+    def _note_gap(self, gap: Gap) -> None:
+        """Keep a gap before rows behind it are committed: a kill may come at any time."""
+        self._positions.note_gap(gap)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the process ends: `abandon` keeps it
+            return
+        if self._news is None:
+            pause_s = self._looked_s + NEWS_S - loop.time()
+            # Not in the context of whom the gap concerns: the write outlives it.
+            self._news = loop.call_later(
+                max(0.0, pause_s), self._look_at_news, loop, context=Context()
+            )
+
+    def _look_at_news(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._news, self._looked_s = None, loop.time()
+        self.look()
 
     def look(self, *, last: bool = False) -> None:
         """Keep up to where the rows of each stream outlive the process, where that is due."""
@@ -131,6 +158,8 @@ class Committed:
 
     async def close(self) -> None:
         """Keep what holds at the feed's end."""
+        if self._news is not None:
+            self._news.cancel()
         self.look(last=True)
         await self._positions.close()
 

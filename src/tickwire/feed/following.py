@@ -13,6 +13,7 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import queue
 import threading
@@ -128,9 +129,9 @@ class _Callback:
         self._metrics = metrics
         self._failures = failures
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._is_dropping = False
+        self._is_dropping = self._has_begun = False
         self._task: ManagedTask[None] | None = None
-        self._wake = asyncio.Event()
+        self._wake, self._has_ended = asyncio.Event(), asyncio.Event()
         self._since_s: float | None = None  # since when a thread's call has been running
         self._has_warned = False
         call = getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
@@ -138,11 +139,15 @@ class _Callback:
 
     def start(self, tasks: TaskManager) -> None:
         """Begin; in the loop's thread."""
+        self._has_begun = True
         if self.is_async:
             self._task = tasks.spawn(f"callback {id(self):x} {self._name}", self._run)
         else:
             name = f"callback-{self._name}"
-            threading.Thread(target=self._run_in_thread, name=name, daemon=True).start()
+            loop = asyncio.get_running_loop()
+            threading.Thread(
+                target=self._run_in_thread, args=(loop,), name=name, daemon=True
+            ).start()
 
     def offer(self, event: object) -> None:
         """Let it have an event; in the loop's thread."""
@@ -159,20 +164,19 @@ class _Callback:
 
     async def stop(self, deadline_s: float) -> None:
         """Let it have what waits until a deadline, by the loop's time, and end it."""
-        loop = asyncio.get_running_loop()
-        while self._is_busy and loop.time() < deadline_s:  # noqa: ASYNC110 - a thread's, too
-            await asyncio.sleep(0.005)
-        n_left = self._waiting.qsize()
-        if self._is_busy:
-            _log.warning("a callback has not ended", callback=self._name, events=n_left)
+        if not self._has_begun:
+            return
         self._waiting.put(None)
+        self._wake.set()
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                await self._has_ended.wait()
+        except TimeoutError:
+            n_left = max(0, self._waiting.qsize() - 1)  # without the end
+            _log.warning("a callback has not ended", callback=self._name, events=n_left)
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=CANCEL_S)
-
-    @property
-    def _is_busy(self) -> bool:
-        return self._waiting.qsize() > 0 or self._since_s is not None
 
     async def _run(self) -> None:
         while True:
@@ -180,18 +184,19 @@ class _Callback:
             if not self._waiting.qsize():
                 await self._wake.wait()
                 continue
-            self._since_s = time.monotonic()
+            event = self._waiting.get()
+            if event is None:
+                self._has_ended.set()
+                return
             try:
                 async with asyncio.timeout(HANG_S):
-                    await self._function(self._waiting.get())  # type: ignore[misc] # a coroutine function here
+                    await self._function(event)  # type: ignore[misc] # a coroutine function here
             except TimeoutError as error:
                 self._failed(error, f"took longer than {HANG_S:g} s")
             except Exception as error:  # another's code
                 self._failed(error)
-            finally:
-                self._since_s = None
 
-    def _run_in_thread(self) -> None:
+    def _run_in_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         while (event := self._waiting.get()) is not None:
             self._since_s, self._has_warned = time.monotonic(), False
             try:
@@ -200,6 +205,8 @@ class _Callback:
                 self._failed(error)
             finally:
                 self._since_s = None
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it ended late
+            loop.call_soon_threadsafe(self._has_ended.set)
 
     def _look(self) -> None:
         """Log a thread's call that does not return; when the next event comes."""

@@ -8,6 +8,8 @@ Rules of this file
   `unsettled`: it goes on from where it was committed, whatever rows sinks have.
 - Gaps that are open are written as soon as they are, so that the next run ends them. Gaps that
   not every sink can have got, as the last ones of a stop, are written for it to write again.
+- Of a stream that has had nothing yet all is missing since the start: that is written before the
+  first connection brings anything, so that no kill is too early.
 - The last ids of trades count only after a stop at which every sink had got everything: the next
   run asks for what came since, and what a sink had got already would come twice. They are taken
   out of the file before anything else happens.
@@ -39,6 +41,7 @@ from tickwire.supervise import Failures, spawn
 
 SNAPSHOT_S = 0.5
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
+MAX_GAPS = 256  # that have ended and that sinks may lack: of more the streams are unsettled alone
 _VERSION = 1
 
 _log = get_logger("tickwire.feed")
@@ -60,14 +63,18 @@ class Positions:
         self._snapshots: deque[tuple[int, dict[str, int], dict[StreamName, Position]]] = deque()
         self._n_taken = self._n_committed = 0
         self._gap_at: dict[StreamName, int] = {}  # the last snapshot with a gap that sinks may lack
+        # Gaps that have ended, and the last snapshot before; by id, the oldest first.
+        self._ended: dict[int, tuple[int, Gap]] = {}
         self.unsettled: frozenset[StreamName] = frozenset()  # of the last run
         self._committed: dict[StreamName, Position] = {}
+        self._expected: dict[StreamName, Position] = {}  # streams that have nothing yet
         self._due_s = 0.0
         self._began = Position(wall_ns(), None)
         self._written = ""
         self._has_failed = False
         self.failures = Failures()
         self._writing: asyncio.Future[None] | None = None
+        self._waiting = ""  # a text that waits until the one before is written
         self._gaps: list[Gap] = []
         self._sinks: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._lock = threading.Lock()  # of the file
@@ -122,10 +129,36 @@ class Positions:
             found = {} if self._has_failed else loaded
         return dict(found or self._committed)
 
-    def begin(self, positions: Mapping[StreamName, Position]) -> None:
-        """Note where the gaps of this run's start begin, which no sink has yet."""
-        self._committed = {name: each._replace(ids=()) for name, each in positions.items()}
+    def begin(
+        self, positions: Mapping[StreamName, Position], streams: Iterable[StreamName] = ()
+    ) -> None:
+        """Note where the gaps of this run's start begin, which no sink has yet.
+
+        Parameters
+        ----------
+        positions
+            Of the streams of which something is known.
+        streams
+            All that are expected: the others have nothing since now.
+        """
+        self._expected = dict.fromkeys(streams, self._began)
+        self._committed = self._expected | {
+            name: each._replace(ids=()) for name, each in positions.items()
+        }
         self._gap_at = dict.fromkeys(positions, self._n_taken)
+
+    def note_gap(self, gap: Gap) -> None:
+        """Note a gap that has opened or ended, which no sink has yet; a snapshot is due."""
+        if self._path is None:
+            return
+        self._due_s = 0.0
+        place = gap.place
+        if place.venue is not None and place.symbol is not None:
+            self._gap_at[place.venue, gap.table, place.symbol] = self._n_taken
+        if gap.end_ns is not None:
+            self._ended[gap.gap_id] = self._n_taken, gap
+            if len(self._ended) > MAX_GAPS:
+                del self._ended[next(iter(self._ended))]
 
     def take_gaps(self) -> list[Gap]:
         """Give the gaps that the last run has left to be written again; once."""
@@ -186,12 +219,25 @@ class Positions:
         while self._snapshots and all(
             committed.get(table, n) >= n for table, n in self._snapshots[0][1].items()
         ):
-            self._n_committed, _, self._committed = self._snapshots.popleft()
-        self._gap_at = {name: n for name, n in self._gap_at.items() if n >= self._n_committed}
+            self._n_committed, _, streams = self._snapshots.popleft()
+            self._committed = self._expected | streams
+        self._settle()
         text = self._text(newest)
-        if text != self._written and (self._writing is None or self._writing.done()):
-            self._written = text
-            self._writing = spawn("positions", asyncio.to_thread(self._write, text))
+        if text == self._written:
+            return
+        self._written = self._waiting = text
+        if self._writing is None or self._writing.done():
+            self._writing = spawn("positions", self._write_waiting())
+
+    async def _write_waiting(self) -> None:
+        while text := self._waiting:
+            self._waiting = ""
+            await asyncio.to_thread(self._write, text)
+
+    def _settle(self) -> None:
+        """Forget the gaps that every sink has."""
+        self._gap_at = {name: n for name, n in self._gap_at.items() if n >= self._n_committed}
+        self._ended = {i: each for i, each in self._ended.items() if each[0] >= self._n_committed}
 
     def abandon(
         self,
@@ -219,6 +265,7 @@ class Positions:
     async def close(self) -> None:
         """Write what is committed, at the end."""
         if self._writing is not None:
+            self._waiting = ""
             await asyncio.wait([self._writing])
             self._writing.exception()  # the last write, below, says what is wrong
         if self._path is not None:
@@ -228,7 +275,7 @@ class Positions:
                 for name, each in self._committed.items()
             }
             if self._n_taken and not self._snapshots:  # every sink has all of it
-                self._gap_at = {}
+                self._gap_at, self._ended = {}, {}
             text = self._text(ended, has_ids=not self._snapshots)
             await asyncio.to_thread(self._write, text)
 
@@ -240,7 +287,8 @@ class Positions:
             recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
             ids = [position.ids] if has_ids and position.ids else []
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
-        gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in self._gaps]
+        kept = {gap.gap_id: gap for gap in (*(gap for _, gap in self._ended.values()), *self._gaps)}
+        gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in kept.values()]
         stored = {
             "version": _VERSION,
             "streams": streams,

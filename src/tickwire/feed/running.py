@@ -15,6 +15,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from tickwire.feed.plans import FeedPlan
 from tickwire.feed.positions import Positions
 from tickwire.feed.recording import described
 from tickwire.feed.ring_store import RingStore
+from tickwire.feed.room import until_room
 from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
@@ -391,11 +393,9 @@ class RunningFeed:
 
     async def _flush_ledger(self, *, is_last: bool = False) -> None:
         ledger = self.pipeline.ledger
-        until_s = time.monotonic() + LAST_ROWS_S
-        ledger.housekeeping()
-        while ledger.n_waiting and time.monotonic() < until_s:
-            await asyncio.sleep(0.01)
-            ledger.housekeeping()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ROWS_S):
+                await until_room(ledger, ledger.offer)
         if is_last:
             ledger.end()
 

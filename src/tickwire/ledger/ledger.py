@@ -76,6 +76,7 @@ class Ledger:
         self._sessions = sessions
         self._metrics = Metrics() if metrics is None else metrics
         self._waiting: deque[tuple[Ring, dict[str, Any]]] = deque()
+        self._awaited: dict[int, Ring] = {}  # whose room is waited for
         self._gap_log = GapLog("gap")
         self._open_log = GapLog("gap open")
         self._followers: list[Callable[[Gap], None]] = []
@@ -302,13 +303,30 @@ class Ledger:
 
     def housekeeping(self) -> None:
         """Offer again what found its ring full, and log the sums that are due."""
+        self.offer()
+        self._open_log.flush()
+        self._gap_log.flush()
+
+    def offer(self) -> bool:
+        """Offer again what found its ring full; whether none of it waits any more."""
         while self._waiting:
             ring, values = self._waiting[0]
             if not ring.append(**values):
-                break
+                return False
             self._waiting.popleft()
-        self._open_log.flush()
-        self._gap_log.flush()
+        return True
+
+    def wait_for_room(self, callback: Callable[[], object]) -> bool:
+        """Have `callback` called once where the first row that waits fits; see `Ring`."""
+        ring = self._waiting[0][0] if self._waiting else self._gaps
+        self._awaited[id(ring)] = ring
+        return ring.wait_for_room(callback)
+
+    def forget_room(self, callback: Callable[[], object]) -> None:
+        """Take that back."""
+        for ring in self._awaited.values():
+            ring.forget_room(callback)
+        self._awaited.clear()
 
     def end(self) -> None:
         """Log every sum, count what still waits as dropped: the feed ends."""

@@ -146,6 +146,10 @@ class StreamGaps:
         """Give table and symbol of every stream that has had a row."""
         return self._index.delivered()
 
+    def names(self) -> list[StreamName]:
+        """Give every stream that is known by name; of a subscription to all, those with rows."""
+        return [(self._index.venue, stream.table, stream.symbol) for stream in self._index]
+
     # What happens.
 
     def start(self, positions: Mapping[StreamName, Position], *, knows_ids: bool = False) -> None:
