@@ -8,6 +8,9 @@ from tests.cli.program import tickwire
 
 from tickwire._version import __version__
 from tickwire.cli import doctor
+from tickwire.feed.planning import load_whole
+from tickwire.ring._block import Block
+from tickwire.schema import TABLES
 
 
 def test_packages_that_lack_are_named_with_what_installs_them(monkeypatch):
@@ -59,3 +62,34 @@ def test_a_proxy_without_a_scheme_is_http(monkeypatch, proxy):
     monkeypatch.setenv(proxy, "proxy.example:3128")
     [finding] = doctor._proxies()
     assert (finding.topic, finding.advice) == ("proxy", "")
+
+
+CONFIG = """
+[feed]
+ring_rows = {rows}
+{ring_dir}
+[[source]]
+venue = "hyperliquid"
+channels = ["trades"]
+symbols = ["BTC"]
+"""
+
+
+@pytest.mark.parametrize("ring_dir", [None, "rings/of/mine"])
+def test_doctor_and_check_show_the_size_of_rings(tmp_path, ring_dir):
+    where = "" if ring_dir is None else f'ring_dir = "{tmp_path / ring_dir}"'
+    config = tmp_path / "feed.toml"
+    config.write_text(CONFIG.format(rows=65536, ring_dir=where))
+    done = tickwire("check", str(config))
+    assert done.returncode == 0, done.stderr
+    n_mib = memoryview(Block(TABLES["trades"], 65536, 0)).nbytes >> 20
+    assert f"ring: 65,536 rows, {n_mib} MiB" in done.stdout
+    shown = "memory" if ring_dir is None else str(tmp_path / ring_dir)
+    [total] = [line for line in done.stdout.splitlines() if line.startswith("feed ")]
+    assert f"rings in {shown}: " in total
+    finding = doctor._rings(load_whole(config))
+    assert finding.fact == f"{total.rpartition(': ')[2]} in {shown}"
+    assert not finding.advice
+    config.write_text(CONFIG.format(rows=1 << 34, ring_dir=where))
+    assert "set ring_rows lower" in doctor._rings(load_whole(config)).advice
+    assert not (tmp_path / "rings").exists()

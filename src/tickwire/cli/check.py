@@ -64,15 +64,20 @@ def _verified(source: SourcePlan) -> str:
 
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
+    from tickwire.feed.pipeline import ring_rows
     from tickwire.feed.startup import pace_of, start_of, start_together
     from tickwire.redaction import hidden, shown_url
+    from tickwire.ring import ring_bytes
 
     feed = plan.config.feed
     state = "none" if feed.state_dir is None else str(feed.state_dir)
-    rings = "" if feed.ring_dir is None else f", rings in {feed.ring_dir}"
+    sizes = {name: ring_rows(feed, name) for name in plan.tables}
+    n_bytes = {name: ring_bytes(plan.tables[name], rows) for name, rows in sizes.items()}
+    rings = "memory" if feed.ring_dir is None else str(feed.ring_dir)
     lines = [
         f"feed {feed.name}: loop {feed.loop}, {feed.ring_rows} rows per ring, "
-        f"overflow {feed.overflow}, state in {state}{rings}"
+        f"overflow {feed.overflow}, state in {state}, "
+        f"rings in {rings}: {sum(n_bytes.values()) >> 20:,} MiB"
     ]
     for index, source in enumerate(plan.sources):
         lines.append(
@@ -101,6 +106,7 @@ def plan_lines(plan: FeedPlan) -> list[str]:
     for table in plan.tables.values():
         columns = ", ".join(column.name for column in table.columns)
         lines.append(f"  {table.name}: {columns}")
+        lines.append(f"    ring: {sizes[table.name]:,} rows, {n_bytes[table.name] >> 20:,} MiB")
     lines.append("sinks" if plan.sinks else "sinks: none")
     for sink in plan.sinks:
         settings, tables = sink.settings, ", ".join(sink.tables)

@@ -9,9 +9,12 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tickwire.config import Config
 
 PACKAGES = (
     "tickwire", "numpy", "pyarrow", "duckdb", "uvloop", "picows", "aiofastnet", "aiohttp",
@@ -59,16 +62,41 @@ def doctor(
 
 
 def _disks(path: Path) -> list[Finding]:
-    from tickwire.config import load
+    from tickwire.feed.planning import load_whole
     from tickwire.feed.spilling import sinks_beside_spill, spill_folder
 
-    config = load(path)
+    config = load_whole(path)
+    found = [_rings(config)]
     folder = spill_folder(config.feed)
     if folder is None:
-        return [Finding("spill", "in memory", "set spill_dir: a kill loses what waits for a sink")]
+        advice = "set spill_dir: a kill loses what waits for a sink"
+        return [*found, Finding("spill", "in memory", advice)]
     beside = ", ".join(sinks_beside_spill(config))
     advice = f"put spill_dir on another disk than {beside}: one fault would take both"
-    return [Finding("spill", str(folder), advice if beside else "")]
+    return [*found, Finding("spill", str(folder), advice if beside else "")]
+
+
+def _rings(config: Config) -> Finding:
+    """Say how much the rings of a configuration take, and whether there is as much."""
+    from tickwire.feed.pipeline import ring_rows
+    from tickwire.feed.planning import plan_feed
+    from tickwire.ring import ring_bytes
+
+    feed = config.feed
+    tables = plan_feed(config).tables
+    n_bytes = sum(ring_bytes(table, ring_rows(feed, name)) for name, table in tables.items())
+    if feed.ring_dir is None:
+        n_free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        where, less = "memory", "set ring_rows lower: they take more than half of the memory"
+    else:
+        wanted = Path(feed.ring_dir).absolute()
+        folder = next(each for each in (wanted, *wanted.parents) if each.exists())
+        disk = os.statvfs(folder)
+        n_free = disk.f_bavail * disk.f_frsize
+        where, less = str(feed.ring_dir), "set ring_rows lower: twice as much is not free"
+    return Finding(
+        "rings", f"{n_bytes >> 20:,} MiB in {where}", less if 2 * n_bytes > n_free else ""
+    )
 
 
 def _versions() -> list[Finding]:

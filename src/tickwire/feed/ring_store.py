@@ -8,12 +8,15 @@ Rules of this file
 - A stream's gap begins at its last row only where nothing was set aside, and sinks take its table.
 - What cannot be used is set aside under another name, in one line of the log, and the feed starts:
   its gaps begin at what sinks had committed for certain.
+- Of what was set aside the last `KEPT_STARTS` starts' are kept: a disk that damages files at each
+  start would be full by and by.
 - An orderly stop at which no sink has left rows in a ring removes the files.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -28,14 +31,17 @@ from tickwire.ring import (
     OldRing,
     RingFiles,
     RingMemory,
+    aside_of,
     earlier_starts,
     read_manifest,
     read_rings,
     ring_file,
+    set_aside,
 )
 from tickwire.schema import Table
 from tickwire.store import Spill, folder_name
 
+KEPT_STARTS = 8  # of which something was set aside
 _log = get_logger("tickwire.feed")
 
 
@@ -63,6 +69,12 @@ class RingStore:
         Numbers below were used, by table.
     n_recovered
         Rows so far, of all sinks.
+    recovered
+        Rows that went into a sink's spill, by sink and table.
+    unclaimed
+        Rows that were removed because no sink takes their table, by table.
+    set_aside
+        Files or folders that could not be used, and why.
     """
 
     files: RingFiles
@@ -75,6 +87,9 @@ class RingStore:
         self.next_seqs: dict[str, int] = {}
         self.least_seqs: dict[str, int] = {}
         self.n_recovered = 0
+        self.recovered: dict[tuple[str, str], int] = defaultdict(int)
+        self.unclaimed: dict[str, int] = {}
+        self.set_aside: list[tuple[Path, str]] = []
         self._last_rows: dict[StreamName, Position] = {}
         self._claimed: set[str] = set()
         self._is_damaged = False
@@ -130,7 +145,6 @@ class RingStore:
 
     def recover(self, sink: str, tables: Sequence[str], spill: Spill) -> None:
         """Give a sink's spill the rows that the last runs' rings kept for it."""
-        n_rows: dict[str, int] = {}
         self._claimed.update(tables)
         for folder, rings in self._starts:
             for table in tables:
@@ -141,10 +155,11 @@ class RingStore:
                     for batch in ring.batches(self._tables[table][0], spill.last_seq(table)):
                         if not spill.recover(table, batch):
                             self._is_needed = True
-                        n_rows[table] = n_rows.get(table, 0) + batch.num_rows
+                        self.recovered[sink, table] += batch.num_rows
                         self.n_recovered += batch.num_rows
                 except Damaged as error:
                     self._refuse(folder, rings, table, error)
+        n_rows = {table: n for (name, table), n in self.recovered.items() if name == sink}
         if n_rows:
             _log.info(
                 "of the rows in the last run's rings those go in first that the sink lacks",
@@ -183,18 +198,27 @@ class RingStore:
         """Remove the files of earlier runs, once all spills have got what sinks waited for."""
         if self._is_needed:
             return
-        unclaimed: dict[str, int] = {}
         for _, rings in self._starts:
             for table, ring in rings.items():
                 if ring.n_rows and table not in self._claimed:
-                    unclaimed[table] = unclaimed.get(table, 0) + ring.n_rows
-        if unclaimed:
+                    self.unclaimed[table] = self.unclaimed.get(table, 0) + ring.n_rows
+        if self.unclaimed:
             _log.warning(
-                "rows in the last run's rings are removed: no sink takes them", **unclaimed
+                "rows in the last run's rings are removed: no sink takes them", **self.unclaimed
             )
         for folder, _ in self._starts:
             shutil.rmtree(folder, ignore_errors=True)
         self._starts = []
+        self._bound_kept()
+
+    def _bound_kept(self) -> None:
+        """Remove what was set aside longest ago."""
+        for folder in set_aside(self._root)[:-KEPT_STARTS]:
+            shutil.rmtree(folder, ignore_errors=True)
+            _log.warning(
+                "rings that were set aside are removed: newer ones are kept",
+                folder=str(folder), kept=KEPT_STARTS,
+            )  # fmt: skip
 
     @property
     def newest(self) -> dict[StreamName, Position]:
@@ -222,8 +246,8 @@ class RingStore:
     def _set_aside(self, folder: Path, name: str, why: str) -> None:
         """Keep a file, or a whole folder, under another name, and say so."""
         self._is_damaged = True
-        aside = folder.with_name(f"{folder.name}.damaged")
-        path = folder if name == folder.name else folder / name
+        self.set_aside.append((path := folder if name == folder.name else folder / name, why))
+        aside = aside_of(folder)
         target = aside if name == folder.name else aside / name
         try:
             if path != folder:

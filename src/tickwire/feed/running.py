@@ -40,6 +40,7 @@ from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
+from tickwire.feed.taken_over import report_taken_over
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
@@ -194,6 +195,9 @@ class RunningFeed:
         self._state.in_background = True
         state = self._state
         self.pipeline.metrics.watch("state_write_failures", lambda: state.n_failures)
+        report_taken_over(
+            self.sinks, self._spills, self._rings, self.pipeline.ledger, self.pipeline.metrics
+        )
         for sink in self.sinks:
             sink.start(
                 self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]

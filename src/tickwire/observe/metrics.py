@@ -256,6 +256,27 @@ METRICS = (
         ("table",),
         "recovered_rows",
     ),
+    counter(
+        "taken_over_rows",
+        "Rows of earlier runs that go into a sink first: its spill's (spill), the rings' (ring).",
+        ("sink", "table", "origin"),
+        "taken_over_rows",
+        by=("sink", "origin"),
+        sparse=True,
+    ),
+    counter(
+        "unclaimed_rows",
+        "Rows in the rings of earlier runs that were removed: no sink takes their table.",
+        ("table",),
+        "unclaimed_rows",
+        by=("table",),
+        sparse=True,
+    ),
+    counter(
+        "rings_set_aside",
+        "Files of earlier runs' rings that could not be used, kept under another name.",
+        summary="rings_set_aside",
+    ),
     counter("silences_dropped", "Silences too many to look at each.", ("table",)),
     counter("dropped_rows", "Rows overwritten unread.", ("table",), "dropped_rows"),
     counter(

@@ -11,7 +11,16 @@ from tickwire.ring._ring import Ring
 from tickwire.ring._streams import Streams
 from tickwire.ring.attached import AttachedRing
 from tickwire.ring.drop import Drop, Loss
-from tickwire.ring.files import RingFiles, RingMemory, earlier_starts, read_manifest, ring_file
+from tickwire.ring.files import (
+    RingFiles,
+    RingMemory,
+    aside_of,
+    earlier_starts,
+    read_manifest,
+    ring_bytes,
+    ring_file,
+    set_aside,
+)
 from tickwire.ring.salvage import Damaged, OldRing, read_rings
 from tickwire.ring.stream import TIMELY, Silence, Stream
 
@@ -34,8 +43,11 @@ __all__ = [
     "Silence",
     "Stream",
     "Streams",
+    "aside_of",
     "earlier_starts",
     "read_manifest",
     "read_rings",
+    "ring_bytes",
     "ring_file",
+    "set_aside",
 ]

@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -226,6 +227,35 @@ def earlier_starts(root: Path) -> Iterable[Path]:
     if not root.is_dir():
         return []
     return sorted(each for each in root.iterdir() if _NUMBER.fullmatch(each.name))
+
+
+def aside_of(folder: Path) -> Path:
+    """Give the folder for what cannot be used of a start's."""
+    return folder.with_name(f"{folder.name}{SET_ASIDE}")
+
+
+def set_aside(root: Path) -> list[Path]:
+    """Give what was set aside of a feed's starts, oldest first."""
+    kept = (each for each in root.glob(f"*{SET_ASIDE}") if _NUMBER.match(each.name))
+    return sorted(each for each in kept if each.is_dir())
+
+
+def ring_bytes(table: Table, rows: int) -> int:
+    """Give how many bytes the ring of a table takes; nothing is allocated."""
+    found = 0
+
+    def note(n_bytes: int) -> int:
+        nonlocal found
+        found = n_bytes
+        raise _Measured
+
+    with suppress(_Measured):
+        Block(table, rows, 0, note)
+    return found
+
+
+class _Measured(Exception):
+    """The size of a block is known."""
 
 
 def ring_file(table: str) -> str:
