@@ -1,33 +1,28 @@
 """What being watched costs a feed: `python -m benchmarks.watching`.
 
-Trades come at a fixed rate, by an open loop from a process of its own, and end in Parquet. Runs
-take turns: a bare feed, and one that is watched: metrics scraped every second, and four alerts.
-The figure is CPU of the feed's process per message, the gate the median of the ratios of
-neighbouring runs. A scrape of 1,000 series is measured apart: its CPU, and for how much of it the
-loop does nothing else.
+Runs take turns (`in_turns`), with rows that end in Parquet: a bare feed, and one that is watched:
+metrics scraped every second, and four alerts. The figure is CPU of the feed's process per message.
+A scrape of 1,000 series is measured apart: its CPU, and for how much of it the loop does nothing
+else.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import uvloop
+from benchmarks.in_turns import InTurns, costs, judge
 
 from tickwire import AlertSettings, FeedHandler, MetricsSettings, ParquetSink, Source
 from tickwire.bench.cases import SYMBOL
-from tickwire.bench.open_loop import OpenLoopServer
-from tickwire.bench.schedule import Stretch, TradeLoad
 from tickwire.feed.probe import FeedProbe
 from tickwire.health import Exposition, HealthServer
 from tickwire.observe import Metrics, Registry
@@ -42,8 +37,8 @@ RULES = (
 )
 
 
-async def _feed(url: str, folder: Path, n_messages: int, *, is_watched: bool) -> dict[str, Any]:
-    """Take that many messages; CPU from the first tenth to the last tenth of them."""
+async def _feed(url: str, folder: Path, n_messages: int, is_watched: bool) -> dict[str, Any]:
+    """Take that many messages; give what one of them costs."""
     source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=url)
     watched: dict[str, Any] = {}
     if is_watched:
@@ -60,37 +55,17 @@ async def _feed(url: str, folder: Path, n_messages: int, *, is_watched: bool) ->
     sink = ParquetSink(path=folder / "data", rotate_s=2)
     async with FeedHandler(source, sink, state_dir=folder / "state", **watched) as feed:
         print(feed.metrics_url or "-", flush=True)
-        pipeline = feed.pipeline
-        assert pipeline is not None
-        marks = []
-        for share in (0.1, 0.9, 1.0):
-            while pipeline.messages < share * n_messages:  # noqa: ASYNC110 - counts have no event
-                await asyncio.sleep(0.02)
-            marks.append((time.process_time_ns(), pipeline.messages))
-    (began_ns, before), (ended_ns, after), _ = marks
-    return {"cpu_ns": (ended_ns - began_ns) / (after - before), "messages": after - before}
+        assert feed.pipeline is not None
+        (cpu_ns,) = await costs(feed.pipeline, n_messages, time.process_time_ns)
+    return {"cpu_ns": cpu_ns}
 
 
-def _run(rate: float, seconds: float, *, is_watched: bool) -> float:
-    """Give CPU ns per message of one run."""
-    n_messages = int(rate * seconds)
-    with OpenLoopServer(TradeLoad()) as server, tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable, "-m", "benchmarks.watching", "--child", server.urls[0], folder,
-            str(n_messages), "watched" if is_watched else "bare",
-        ]  # fmt: skip
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
-            assert child.stdout is not None
-            url = child.stdout.readline().strip()
-            time.sleep(0.5)
-            server.begin(Stretch(n_messages, rate))
-            while child.poll() is None and url.startswith("http"):
-                with contextlib.suppress(OSError):  # it may be over
-                    urllib.request.urlopen(f"{url}/metrics", timeout=5).read()  # noqa: S310
-                time.sleep(1.0)
-            answer = json.loads(child.stdout.read())
-        server.report()
-    return float(answer["cpu_ns"])
+def _scrape(child: subprocess.Popen[str], url: str) -> None:
+    """Scrape a feed that is watched, once a second, until it ends."""
+    while child.poll() is None and url.startswith("http"):
+        with contextlib.suppress(OSError):  # it may be over
+            urllib.request.urlopen(f"{url}/metrics", timeout=5).read()  # noqa: S310
+        time.sleep(1.0)
 
 
 class _Still:
@@ -161,34 +136,22 @@ async def _scrapes(n: int) -> tuple[float, float]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print, and exit 1 where the gate is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.watching", description=__doc__)
-    parser.add_argument("--rate", type=float, default=20_000.0)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.child:
-        url, folder, n_messages, how = options.child
-        life = _feed(url, Path(folder), int(n_messages), is_watched=how == "watched")
-        print(json.dumps(uvloop.run(life)), flush=True)
-        return
+    turns = InTurns("benchmarks.watching", _feed, _scrape)
+    options = turns.options(arguments, doc=__doc__, rate=20_000.0, seconds=10.0)
     cpu_s, late_ms = uvloop.run(_scrapes(50))
     print(
         f"a scrape of {N_SERIES:,} series: {cpu_s * 1e3:.2f} ms of CPU, "
         f"at most {late_ms:.2f} ms of it in one turn of the loop"
     )
     ratios = []
-    for number in range(options.rounds):
-        order = (False, True) if number % 2 == 0 else (True, False)
-        cpu_ns = {on: _run(options.rate, options.seconds, is_watched=on) for on in order}
-        ratios.append(cpu_ns[True] / cpu_ns[False])
+    for bare, watched in turns.rounds(options):
+        ratios.append(watched["cpu_ns"] / bare["cpu_ns"])
         print(
-            f"bare {cpu_ns[False]:,.0f} ns, watched {cpu_ns[True]:,.0f} ns, ratio {ratios[-1]:.3f}",
+            f"bare {bare['cpu_ns']:,.0f} ns, watched {watched['cpu_ns']:,.0f} ns, "
+            f"ratio {ratios[-1]:.3f}",
             flush=True,
         )
-    ratio = statistics.median(ratios)
-    print(f"median of {len(ratios)} ratios: {ratio:.3f}, at most {MOST}")
-    sys.exit(ratio > MOST)
+    judge(ratios, MOST)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import pytest
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import HostDown, RequestRefused, TickwireError
 from tickwire.feed import backfill as module
+from tickwire.feed import backfill_pages as pages
 from tickwire.feed.pipeline import GAP_ID, Pipeline
 from tickwire.feed.planning import plan_feed
 from tickwire.feed.prices import last_prices
@@ -31,11 +32,11 @@ REST_CONN = 100
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_RETRY_S", 0.001)
-    monkeypatch.setattr(module, "MAX_RETRY_S", 0.002)
+    monkeypatch.setattr(pages, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(pages, "MAX_RETRY_S", 0.002)
     monkeypatch.setattr(module, "LOOK_S", 0.001)
-    monkeypatch.setattr(module, "LATER_S", (0.001, 0.001, 0.001))
-    monkeypatch.setattr(module, "LOOK_AT_HOST_S", 0.001)
+    monkeypatch.setattr(pages, "LATER_S", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(pages, "LOOK_AT_HOST_S", 0.001)
 
 
 def rows_of(ring: Ring) -> list[dict[str, Any]]:
@@ -312,7 +313,7 @@ def test_a_host_that_was_down_for_too_long_keeps_no_hole(run: Run) -> None:
     async def play() -> None:
         scene = Scene()
         scene.miss((11, 20))
-        scene.market.failures = [HostDown("h", 60.0, module.LONGEST_DOWN_S)]
+        scene.market.failures = [HostDown("h", 60.0, pages.LONGEST_DOWN_S)]
         async with scene.filling():
             await scene.until_filled()
         assert scene.total("backfills_given_up") == 1
@@ -351,7 +352,7 @@ def test_what_fails_again_and_again_is_given_up_and_stays_missing(run: Run) -> N
         scene.market.on_request = on_request
         async with scene.filling():
             await scene.until_filled()
-        assert scene.total("backfill_requests") == 1 + module.MOST_FAILURES
+        assert scene.total("backfill_requests") == 1 + pages.MOST_FAILURES
         assert scene.total("backfills_given_up") == 1
         gap = scene.gap()
         assert gap["recovered"] == 1000
@@ -381,7 +382,7 @@ def test_a_venue_that_answers_with_older_trades_is_given_up(
         scene.market.failures = [older] * 100
         async with scene.filling():
             await scene.until_filled()
-        assert scene.total("backfill_requests") == module.MOST_FAILURES
+        assert scene.total("backfill_requests") == pages.MOST_FAILURES
         assert scene.total("backfills_given_up") == 1
         assert scene.total("backfilled_rows") == 0
         gap = scene.gap()

@@ -16,7 +16,7 @@ import pytest
 from tests.storm.truth import MS, compare, made, read_rows
 
 import tickwire
-from tickwire.feed import backfill
+from tickwire.feed import backfill_pages
 from tickwire.sim import Simulator
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -30,7 +30,7 @@ FAULTS = (
 @pytest.fixture(autouse=True)
 def retry_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(backfill, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(backfill_pages, "FIRST_RETRY_S", 0.05)
 
 
 class Run:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tickwire.cli.options import ConfigFile
 
 if TYPE_CHECKING:
     from tickwire.feed.plans import FeedPlan, SourcePlan
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
+    config: ConfigFile,
     *,
     online: Annotated[
         bool, typer.Option("--online", help="Look the symbols up in the venues' lists, too.")

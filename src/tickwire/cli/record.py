@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tickwire.cli.options import Duration, MaxMessages, Summary
+
 if TYPE_CHECKING:
     from tickwire.feed import FeedHandler
 
@@ -14,19 +16,9 @@ if TYPE_CHECKING:
 def record(
     config: Annotated[Path, typer.Argument(help="The configuration, TOML: its sources.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if need be.")],
-    duration: Annotated[
-        float | None, typer.Option(min=0.0, metavar="S", help="Stop after S seconds.")
-    ] = None,
-    max_messages: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Stop at the end of the read that brings data message N."
-        ),
-    ] = None,
-    summary: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
-    ] = None,
+    duration: Duration = None,
+    max_messages: MaxMessages = None,
+    summary: Summary = None,
     strict: Annotated[
         bool,
         typer.Option(

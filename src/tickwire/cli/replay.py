@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, cast
 import typer
 
 from tickwire.cli.live import UPDATES_PER_S
+from tickwire.cli.options import ConfigFile, Debug, Summary
 from tickwire.cli.sim import factor_of
 from tickwire.cli.terminal import TERMINAL
 from tickwire.cli.times import time_ns
@@ -24,7 +25,7 @@ def replay(
         Path,
         typer.Argument(help="A capture, .jsonl or .jsonl.zst, or the folder of a recording."),
     ],
-    config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
+    config: ConfigFile,
     speed: Annotated[
         str, typer.Option(metavar="X", help="Times the capture's own pace; max does not wait.")
     ] = "max",
@@ -36,10 +37,7 @@ def replay(
     source: Annotated[
         str | None, typer.Option(help="Of a recording, this source: its number, or a venue.")
     ] = None,
-    summary: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
-    ] = None,
+    summary: Summary = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -48,13 +46,7 @@ def replay(
             "was interrupted.",
         ),
     ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Log what blocks the event loop; SIGUSR1 logs where memory grows, too. Slow.",
-        ),
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Decode a capture or a recording; the same one gives the same rows every time."""
     from tickwire.cli.driving import drive

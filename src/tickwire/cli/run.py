@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tickwire.cli.options import ConfigFile, Debug, Duration, MaxMessages, Summary
+
 
 def run(
-    config: Annotated[Path, typer.Argument(help="The configuration, TOML.")],
-    duration: Annotated[
-        float | None, typer.Option(min=0.0, metavar="S", help="Stop after S seconds.")
-    ] = None,
-    max_messages: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Stop at the end of the read that brings data message N."
-        ),
-    ] = None,
+    config: ConfigFile,
+    duration: Duration = None,
+    max_messages: MaxMessages = None,
     until_idle: Annotated[
         float | None,
         typer.Option(
             min=0.0, metavar="S", help="Stop when no data message has come for S seconds."
         ),
     ] = None,
-    summary: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Write the summary as JSON; - is standard output."),
-    ] = None,
+    summary: Summary = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -43,13 +34,7 @@ def run(
             "--adopt", help="Go on behind the rows of another feed, where sinks hold such."
         ),
     ] = False,
-    debug: Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Log what blocks the event loop; SIGUSR1 logs where memory grows, too. Slow.",
-        ),
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
     from tickwire.cli.memory import give_memory_back

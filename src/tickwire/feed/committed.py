@@ -23,7 +23,7 @@ from tickwire.feed.ring_store import RingStore
 from tickwire.feed.sources import LiveSource
 from tickwire.ledger import Gap, Position
 from tickwire.ledger.index import StreamName
-from tickwire.ledger.streams import merged
+from tickwire.ledger.known_until import merged
 from tickwire.sinks import Sink
 from tickwire.store import Spill
 

@@ -288,14 +288,14 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         RuntimeError
             The feed does not run.
         """
-        self._running().hold(source, is_held=True)
+        self._running().holds.hold(source, is_held=True)
 
     def resume(self, source: str | int) -> None:
         """Connect a source again, from any thread; as for `pause`.
 
         `coordinator.wait_running("source 0 binance")`, or awaited `running`, waits for it.
         """
-        self._running().hold(source, is_held=False)
+        self._running().holds.hold(source, is_held=False)
 
     async def refresh(self, source: str | int | None = None) -> bool:
         """Replace connections, each by one that is there and subscribed before it closes.
@@ -318,7 +318,7 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             The feed does not run.
         """
         feed = self._running()
-        sources = feed.sources if source is None else feed.source_named(source)
+        sources = feed.sources if source is None else feed.holds.named(source)
         asked = [future for each in sources for future in each.refresh()]
         return all([await future for future in asked])
 

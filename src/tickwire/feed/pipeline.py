@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from tickwire.book import BookChecksums, BookFollower, BookSplice
+from tickwire.book import BookChecksums
 from tickwire.config import Feed
 from tickwire.decode import Decoder, MessageLimit, Program
 from tickwire.feed.backfill import Backfiller
+from tickwire.feed.book_kernels import counted_at, kernels_of
 from tickwire.feed.books import Books
 from tickwire.feed.drift import Drift
 from tickwire.feed.followed import FollowedBooks
@@ -28,7 +29,6 @@ from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, RingMemory, Streams
 from tickwire.schema import DATA_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.supervise import Failures
-from tickwire.venues import BookRule, Venue
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
@@ -231,7 +231,7 @@ class Pipeline:
             aliases=source.aliases,
             number=counted_at(source.venue),
         )
-        splice, follower, checksums = _kernels_of(source, hold_bytes)
+        splice, follower, checksums = kernels_of(source, hold_bytes)
         decoder = Decoder(
             program,
             {name: self.rings[name] for name in source.tables},
@@ -357,50 +357,6 @@ class Pipeline:
 def ring_rows(feed: Feed, table: str) -> int:
     """Give how many rows the ring of a table holds."""
     return min(feed.ring_rows, SYSTEM_ROWS) if table in QUIET_TABLES else feed.ring_rows
-
-
-def counted_at(venue: Venue) -> str:
-    """Give where every message of a connection has its number; empty where none is counted."""
-    return "" if venue.book is None else venue.book.chain.path
-
-
-def follower_of(rule: BookRule) -> BookFollower:
-    """Make what follows books; one that begins by REST is followed from its first change on."""
-    chain, begin = rule.chain, rule.begin.kind
-    return BookFollower(
-        chain.kind, "empty" if begin == "rest" else begin, step=chain.step, restart=chain.restart
-    )
-
-
-def checksums_of(rule: BookRule, channel: str) -> BookChecksums | None:
-    """Make what verifies the books of a channel; None where the venue has no checksum."""
-    crc = rule.chain.crc
-    if crc is None:
-        return None
-    return BookChecksums(
-        crc.levels,
-        interleaved=crc.order == "interleaved",
-        plain=crc.text == "plain",
-        separator=crc.separator,
-        learns=crc.decimals == "learned",
-        depth=rule.depth_of(channel),
-    )
-
-
-def _kernels_of(
-    source: SourcePlan, hold_bytes: int
-) -> tuple[BookSplice | None, BookFollower | None, BookChecksums | None]:
-    """Make what a source's books need: the splice of REST snapshots, or what follows them."""
-    rule = source.venue.book
-    if rule is None or not (source.spliced or rule.chain.path):
-        return None, None, None
-    if rule.begin.kind == "rest":
-        return BookSplice(rule.rule, hold_bytes), None, None
-    channels = {each.channel for plan in source.connections for each in plan.subscriptions}
-    found = {name: source.venue.channel(name) for name in sorted(channels)}
-    spliced = [name for name, channel in found.items() if channel is not None and channel.spliced]
-    # A source has one such channel at most.
-    return None, follower_of(rule), checksums_of(rule, spliced[0]) if spliced else None
 
 
 def _unreadable(decoder: Decoder, column: str) -> int:

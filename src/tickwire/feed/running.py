@@ -24,6 +24,7 @@ from tickwire.config import Context
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.committed import Committed
 from tickwire.feed.delivered import Delivered
+from tickwire.feed.holds import Holds
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
 from tickwire.feed.listings import Listings
 from tickwire.feed.loops import callback_errors
@@ -107,7 +108,6 @@ class RunningFeed:
         self._spills: dict[str, Spill] = {}
         self._abort_lock, self._is_aborted = threading.Lock(), False
         self.on_emergency = on_emergency
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._coordinator = coordinator
         self._unfinished: list[str] = []  # parts of the stop that ended at their deadline
         self._housekeepers: list[ManagedTask[None]] = []
@@ -148,6 +148,7 @@ class RunningFeed:
                 self._shared.live_source(source, self._state.next_conn)
                 for source in self.pipeline.sources
             ]
+        self.holds = Holds(self.sources, coordinator)
         self.housekeeping = Housekeeping(
             self.pipeline,
             self.sources,
@@ -292,43 +293,6 @@ class RunningFeed:
                 self.pipeline.metrics.counter("unfinished_stops").add()
                 _log.error("not stopped in time", part=task.name[len(STOP) :], seconds=deadline_s)
                 task.cancel()
-
-    def source_named(self, name: str | int) -> list[LiveSource]:
-        """Give the sources of a number, a name as in `0 binance`, or a venue.
-
-        Raises
-        ------
-        KeyError
-            There is none.
-        """
-        found = [
-            source
-            for number, source in enumerate(self.sources)
-            if name in (number, source.name, source.plan.venue.name)
-        ]
-        if not found:
-            names = ", ".join(source.name for source in self.sources) or "none"
-            raise KeyError(f"no source {name!r}: {names}")
-        return found
-
-    def hold(self, name: str | int, *, is_held: bool) -> None:
-        """Pause or resume sources; from any thread."""
-        for source in self.source_named(name):
-            if is_held:
-                self._coordinator.pause(f"source {source.name}")
-            else:
-                self._coordinator.resume(f"source {source.name}")
-            if threading.get_ident() == self._thread:
-                self._apply_hold(source)
-            else:
-                self._loop.call_soon_threadsafe(self._apply_hold, source)
-
-    def _apply_hold(self, source: LiveSource) -> None:
-        """Do what was asked for last."""
-        if f"source {source.name}" in self._coordinator.paused:
-            source.pause()
-        else:
-            source.resume()
 
     def uncommitted(self) -> dict[str, dict[str, int]]:
         """Give the rows that each sink has not got, by table, where there are any."""

@@ -12,35 +12,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from tickwire.capture import Recorder
 from tickwire.feed.addresses import address_by
 from tickwire.feed.books import Books, fetch_books
 from tickwire.feed.changes import Changes
 from tickwire.feed.degrading import SourceDegradation
-from tickwire.feed.endpoints import is_local
 from tickwire.feed.followed import FollowedBooks, repair_books
-from tickwire.feed.legs import Leg, LegGroup, legs_of
+from tickwire.feed.growing_counts import GrowingCounts
+from tickwire.feed.legs import Leg, LegGroup
 from tickwire.feed.pipeline import SourcePipeline
-from tickwire.feed.plans import ConnectionPlan
 from tickwire.feed.poorer import PoorerChannels, PoorerEvents
 from tickwire.feed.recording import SourceRecorder
 from tickwire.feed.room import until_room
 from tickwire.feed.session_events import SessionEvents
+from tickwire.feed.source_sessions import SourceSessions
+from tickwire.feed.unencrypted import warn_unencrypted
 from tickwire.ledger import Ledger
-from tickwire.logs import get_logger
-from tickwire.redaction import shown_url
 from tickwire.session import Session, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
 
-_log = get_logger("tickwire.feed")
-
 GROUPS_A_TURN = 16  # of the loop: however many connections there are, no turn takes long
 RELEASE_S = 1.0  # how long a stop waits for room for what is held
-COUNTS_LOG_S = 60.0  # between two lines about a count that should not grow
 
 
 class LiveSource:
@@ -93,15 +87,15 @@ class LiveSource:
         self._events = SessionEvents(self.plan.venue.name, ledger)
         self._tasks: dict[Session, ManagedTask[None]] = {}
         self._task_manager: TaskManager | None = None
-        self._recorder = None
+        source_recorder = None
         if recorder is not None:
             number = int(pipeline.metrics.labels["source"])
-            self._recorder = SourceRecorder(recorder, number, self.plan.venue.name, self._leg_of)
+            source_recorder = SourceRecorder(recorder, number, self.plan.venue.name, self._leg_of)
             if isinstance(self.books, Books):
-                self.books.on_answer = self._recorder.snapshot
+                self.books.on_answer = source_recorder.snapshot
             if self._backfiller is not None:
-                self._backfiller.on_answer = self._recorder.backfill
-        self._session_settings = SessionSettings(
+                self._backfiller.on_answer = source_recorder.backfill
+        settings = SessionSettings(
             self.plan.settings,
             connects=connects,
             requests=requests,
@@ -109,32 +103,33 @@ class LiveSource:
             failures=self._failures,
             rests=self._metrics.histogram("rest_to_read_seconds"),
             address=address_by(self.plan, rest),
-            recorder=self._recorder,
+            recorder=source_recorder,
+        )
+        poorer_events = PoorerEvents(self.plan.venue.name, ledger)
+        make = SourceSessions(
+            pipeline, settings, next_conn, self._events, poorer_events, source_recorder
         )
         self._next_conn = next_conn
         self._rest = rest
-        self._logged: dict[str, object] = {}  # counts that should not grow, as logged
-        self._count_due_s: dict[str, float] = {}
+        self._counts = GrowingCounts(self.plan.venue.name)
         self._fetchers: list[ManagedTask[None]] = []
         self.groups = [
-            self._group(number, plan) for number, plan in enumerate(self.plan.connections)
+            make.group(number, plan, self._share_books, self._on_closing)
+            for number, plan in enumerate(self.plan.connections)
         ]
         self.sessions = [session for group in self.groups for session in group.sessions]
         self.changes = [
             Changes(group, self._run, self._tasks, self.plan.venue.limits.max_age_s, self._metrics)
             for group in self.groups
         ]
-
         self.degradation = SourceDegradation(
             self.plan,
             self._metrics,
             self._events.note,
             self._go_back,
         )
-
-        self._poorer_events = PoorerEvents(self.plan.venue.name, ledger)
         self.poorer = PoorerChannels(
-            self.plan, self.groups, self._metrics, self._events.note, self._poorer_session
+            self.plan, self.groups, self._metrics, self._events.note, make.poorer
         )
 
     # Life.
@@ -147,7 +142,10 @@ class LiveSource:
         tasks
             The feed's.
         """
-        self._tell_unencrypted()
+        urls = [session.url for session in self.sessions]
+        if isinstance(self.books, Books) or self.plan.backfills:
+            urls.append(self.plan.rest_url)
+        warn_unencrypted(self.plan, urls)
         self._task_manager = tasks
         for group in self.groups:
             for leg in group.legs:
@@ -277,8 +275,8 @@ class LiveSource:
             legs = [leg for group in self.groups for leg in group.legs]
             self.degradation.look(self._depth, legs, self._task_manager, is_paused=self.is_paused)
             self.poorer.look(self._run_poorer)
-        self._log_count("unreadable_values", self.decoder.unreadable_values)
-        self._log_count("conflicting_trades", self.decoder.conflicting_trades)
+        self._counts.look("unreadable_values", self.decoder.unreadable_values)
+        self._counts.look("conflicting_trades", self.decoder.conflicting_trades)
 
     def _hold_gaps(self) -> None:
         """Let no silence be a gap while reading is paused, or the loop has just stood still."""
@@ -288,18 +286,6 @@ class LiveSource:
         for number, group in enumerate(self.groups):
             if is_late or group.is_behind:
                 self.gaps.hold(number)
-
-    def _log_count(self, event: str, count: int | dict[str, int]) -> None:
-        """Log values that could not be read, or trades of one id, by their new count.
-
-        A line a minute of each at most.
-        """
-        now_s = asyncio.get_running_loop().time()
-        if not count or count == self._logged.get(event) or now_s < self._count_due_s.get(event, 0):
-            return
-        self._logged[event] = count
-        self._count_due_s[event] = now_s + COUNTS_LOG_S
-        _log.warning(event, venue=self.plan.venue.name, count=count)
 
     # What the feed asks.
 
@@ -364,47 +350,6 @@ class LiveSource:
         is_releasing = self.books is not None and self.books.is_releasing
         return is_releasing or any(session.is_paused for session in self.sessions)
 
-    def _tell_unencrypted(self) -> None:
-        """Say in the log which endpoints can be read and changed on their way."""
-        urls = [session.url for session in self.sessions]
-        if isinstance(self.books, Books) or self.plan.backfills:
-            urls.append(self.plan.rest_url)
-        for url in dict.fromkeys(urls):
-            parts = urlsplit(url)
-            if parts.scheme in ("ws", "http") and not is_local(parts.hostname or ""):
-                _log.warning(
-                    "NOT ENCRYPTED",
-                    venue=self.plan.venue.name,
-                    url=shown_url(url),
-                    headers=len(self.plan.settings.headers),
-                )
-
-    def _group(self, number: int, plan: ConnectionPlan) -> LegGroup:
-        books = (each for each in plan.subscriptions if self.plan.is_spliced(each))
-        redundancy = self.plan.settings.redundancy
-        group = LegGroup(
-            number,
-            self.gaps,
-            self._staleness[number],
-            legs_of(redundancy, self._metrics),
-            self.books,
-            tuple(dict.fromkeys(each.symbol for each in books)),
-            self._share_books,
-            lambda session, text: self._on_closing(group, session, text),
-        )
-        for leg in range(redundancy):
-            # Legs take turns over the endpoints.
-            turn = leg % len(plan.urls)
-            urls = plan.urls[turn:] + plan.urls[:turn]
-            session, spare = (self._session(group, plan, urls) for _ in range(2))
-            spare.is_spare = True
-            group.add(session, spare)
-        return group
-
-    @property
-    def _recorders(self) -> tuple[SourceRecorder, ...]:
-        return () if self._recorder is None else (self._recorder,)
-
     def _leg_of(self, session: Session) -> tuple[int, int]:
         """Give the number of a session's streams, and its place among those that bring them."""
         return next(
@@ -421,34 +366,3 @@ class LiveSource:
         leg = group.leg_of(session)
         if leg.session is session:
             self.changes[self.groups.index(group)].ask(leg, text)
-
-    def _poorer_session(self, plan: ConnectionPlan) -> Session:
-        return Session(
-            self.plan.venue,
-            plan.urls,
-            plan.subscriptions,
-            make_handler=lambda conn: self.decoder.connection(
-                conn, labels=plan.labels, symbol=plan.symbol
-            ),
-            next_conn=self._next_conn,
-            observers=(self._poorer_events,),
-            metrics=self._metrics,
-            # A recording is replayed by streams, and these have none.
-            settings=replace(self._session_settings, recorder=None),
-        )
-
-    def _session(self, group: LegGroup, plan: ConnectionPlan, urls: tuple[str, ...]) -> Session:
-        staleness = group.staleness
-        return Session(
-            self.plan.venue,
-            urls,
-            plan.subscriptions,
-            make_handler=lambda conn: self.decoder.connection(
-                conn, labels=plan.labels, symbol=plan.symbol
-            ),
-            next_conn=self._next_conn,
-            observers=(*self._recorders, self._events, group),
-            metrics=self._metrics,
-            delivers=staleness.delivers,
-            settings=self._session_settings,
-        )

@@ -18,8 +18,8 @@ from typing import Any
 
 from tickwire.capture import Capture
 from tickwire.decode import Decoder, Program
+from tickwire.feed.book_kernels import checksums_of, counted_at, follower_of
 from tickwire.feed.message_kinds import kinds_of
-from tickwire.feed.pipeline import checksums_of, counted_at, follower_of
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import DATA_TABLES, TABLES
 from tickwire.venues import Venue, channel_names

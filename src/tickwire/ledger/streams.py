@@ -16,16 +16,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
-from tickwire.ledger.gaps import Moment, Position
+from tickwire.ledger.gaps import Position
 from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName, StreamState
 from tickwire.ledger.jumps import Jumps
+from tickwire.ledger.known_until import KnownUntil
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.leg_holes import LegHole, LegHoles
 from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
 from tickwire.ledger.reasons import (
-    DECODE_ERROR,
-    DOWN,
     NEVER_CONNECTED,
     OVERFLOW,
     REFUSED,
@@ -33,9 +32,8 @@ from tickwire.ledger.reasons import (
     SHUTDOWN,
 )
 from tickwire.ledger.silences import Silences
+from tickwire.ledger.undecoded import Undecoded
 from tickwire.ring import Dictionary, Streams
-
-MAX_UNDECODED = 100  # messages whose symbols are looked for, between two looks
 
 
 class StreamGaps:
@@ -98,11 +96,11 @@ class StreamGaps:
         if self._jumps is not None:
             self._silences.on_gap = self._jumps.silent
         self._is_connected: dict[int, bool] = {}
-        self._n_undecoded = 0  # messages since the last look
         self._has_ended = False
         self._live: dict[int, set[int]] = defaultdict(set)  # connections of each session
         self._leg_holes = LegHoles()
-        self._half_undecoded: dict[int, set[int]] = {}  # by message: the connections that had it
+        self._undecoded = Undecoded(self._index, self._gaps, self._live)
+        self._known = KnownUntil(ledger, self._index, self._gaps, holes)
 
     # What there is.
 
@@ -163,46 +161,11 @@ class StreamGaps:
             The ids of trades are known that every sink has: those that come again, or count on,
             say what is missing.
         """
-        self._gaps.origin = now = self._ledger.now()
-        taken: set[int] = set()  # a gap that was open goes on once
-        for stream in self._index:
-            position = positions.get((self._index.venue, stream.table, stream.symbol))
-            if position is None:
-                continue
-            recv_ns = min(position.recv_ns, now.recv_ns)
-            before = Moment(recv_ns, position.event_ns, now.mono_ns - (now.recv_ns - recv_ns))
-            gap_id = None if position.gap_id in taken else position.gap_id
-            self._gaps.open(stream, position.reason or DOWN, start=before, gap_id=gap_id)
-            if gap_id is not None:
-                taken.add(gap_id)
-            if not knows_ids:
-                self._gaps.expect_no_repeats(stream)
-            if self.holes is None or not self.holes.has(stream):
-                continue
-            if not knows_ids or not self.holes.newest(stream):
-                self.holes.opened(stream, dict(position.ids))
+        self._known.begin(positions, knows_ids=knows_ids)
 
     def positions(self) -> dict[StreamName, Position]:
         """Give up to where each stream is known: its last row, or where its last gap has ended."""
-        found: dict[StreamName, Position] = {}
-        for session in sorted({stream.session for stream in self._index}):
-            for stream in self._index.of_session(session):
-                gap = stream.gap
-                if gap is not None:
-                    last = Position(gap.start_ns, gap.event_start_ns, gap.gap_id, gap.reason)
-                elif self._gaps.is_known(stream):
-                    last = Position(*self._gaps.last_good(stream)[:2])
-                else:
-                    continue
-                name = (self._index.venue, stream.table, stream.symbol)
-                if name in found:  # by another channel: of both the earlier one
-                    last = min(last, found[name], key=lambda one: one.recv_ns)
-                    last = last._replace(ids=found[name].ids)
-                if self.holes is not None and self.holes.has(stream):
-                    before = found[name].ids if name in found else ()
-                    last = last._replace(ids=(*before, *self.holes.newest(stream).items()))
-                found[name] = last
-        return found
+        return self._known.positions()
 
     def joined(self, session: int, conn: int, leg: int) -> None:
         """Note one more connection that brings the same; to be called before that brings rows.
@@ -375,33 +338,7 @@ class StreamGaps:
         Where it names none, or too many messages come to look at each, that is every symbol of
         its connection. The hole in a book's chain tells of its own.
         """
-        session = self._index.session_of(conn)
-        if session is None or self._may_come_from_another(session, conn, payload):
-            return
-        self._n_undecoded += 1
-        streams = [each for each in self._index.of_session(session) if not each.is_spliced]
-        named = []
-        if self._n_undecoded <= MAX_UNDECODED:
-            named = [each for each in streams if f'"{each.symbol}"'.encode() in payload]
-        for stream in named or streams:
-            self._gaps.open(stream, DECODE_ERROR)
-            gap = stream.gap
-            if named and gap is not None and gap.reason == DECODE_ERROR:
-                gap.lost = (gap.lost or 0) + 1
-
-    def _may_come_from_another(self, session: int, conn: int, payload: bytes) -> bool:
-        """Whether another connection may bring what could not be decoded, and has not yet."""
-        live = self._live[session] | {conn}
-        if len(live) == 1:
-            return False
-        print_ = hash(payload)
-        brought = self._half_undecoded.pop(print_, set()) | {conn}
-        if live <= brought:
-            return False
-        self._half_undecoded[print_] = brought
-        if len(self._half_undecoded) > MAX_UNDECODED:
-            del self._half_undecoded[next(iter(self._half_undecoded))]
-        return True
+        self._undecoded.note(conn, payload)
 
     def filled(
         self, hole: Hole, n_rows: int, left: tuple[int | None, int | None] | None = None
@@ -427,7 +364,7 @@ class StreamGaps:
 
     def look(self) -> None:
         """End the gaps whose stream has a row again."""
-        self._n_undecoded = 0
+        self._undecoded.look()
         for stream in self._gaps.streams:
             if self._is_connected.get(stream.session):
                 self._gaps.end_by_row(stream)
@@ -460,19 +397,3 @@ class StreamGaps:
         for stream in self._gaps.streams:
             self._gaps.end(stream, now)
         self._gaps.look_at_repeats(is_last=True)
-
-
-def merged(gaps: Iterable[StreamGaps]) -> dict[StreamName, Position]:
-    """Give the positions of several sources.
-
-    Of a stream that two of them have, the later one; ids are not known then.
-    """
-    found: dict[StreamName, Position] = {}
-    for each in gaps:
-        for name, position in each.positions().items():
-            if name not in found:
-                found[name] = position
-            else:
-                later = max(found[name], position, key=lambda one: one.recv_ns)
-                found[name] = later._replace(ids=())
-    return found
