@@ -486,3 +486,36 @@ def test_a_checkpoint_waits_where_rows_come_first(tmp_path, monkeypatch):
     assert len(made) == 2
     monkeypatch.undo()
     sink.stop()
+
+
+def test_descriptions_of_row_groups_are_forgotten_while_nobody_reads(tmp_path, monkeypatch):
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES], memory_mb=32, checkpoint_mb=1)
+    assert isinstance(sink, DuckDBSink)
+    opened, opens = [], sink._open
+    monkeypatch.setattr(sink, "_open", lambda: opened.append(opens()))
+    n_rows, each = 0, duckdb_sink.DESCRIBED_BYTES * len(TRADES.arrow_schema)
+    most = (32 << 20) // duckdb_sink.MEMORY_SHARES
+
+    def checkpoint() -> None:
+        nonlocal n_rows
+        sink._commit({"trades": batch_of(TRADES, 10, n_rows)})
+        n_rows += 10
+        sink._checkpoint()
+        sink._forget_row_groups()
+
+    for number in range(2 * (most // each) + 2):
+        checkpoint()
+        assert len(opened) == (number + 1) // -(-most // each)
+    assert len(opened) == 2
+    reader = sink.cursor()
+    sink._described_bytes = most
+    checkpoint()
+    assert len(opened) == 2
+    assert reader.execute("SELECT count(*) FROM trades").fetchone() == (n_rows,)
+    reader.close()
+    del reader
+    checkpoint()
+    assert len(opened) == 3
+    sink.stop()
+    assert len(read(path, "trades")) == n_rows

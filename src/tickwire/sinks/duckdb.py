@@ -11,6 +11,9 @@ Rules of this file
   a while, past `checkpoint_mb` of write-ahead log, and at stop. Commits wait for a checkpoint;
   where a ring fills meanwhile, its rows are spilled.
 - Until a checkpoint DuckDB has the rows of the log in memory. So the log has to fit.
+- Of each row group that was written DuckDB keeps a description while the file is open, which its
+  limit does not count. So the file is closed and opened anew from time to time, after a checkpoint
+  and while nobody reads: it then has none until they are needed.
 - A file that was deleted or replaced is noticed after each commit, before its rows count; so is a
   write-ahead log that was deleted alone.
 - Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
@@ -21,6 +24,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,6 +70,9 @@ HELPED_BYTES = 64 * MIB
 LOG_IN_MEMORY = 1.5
 # A log that does not fit has this part of the memory, and so has the cache after a checkpoint.
 MEMORY_SHARES = 16
+# What the description of a row group takes for each column, about, and the rows of a full one.
+DESCRIBED_BYTES = 4096
+GROUP_ROWS = 122_880
 # A commit that has no memory because of readers.
 MEMORY_TRIES = 20
 MEMORY_RETRY_S = 0.05
@@ -180,9 +187,11 @@ class DuckDBSink(Sink):
         self._checkpoint_bytes = self._most_log_mb(settings.checkpoint_mb) * MIB
         self._checkpoint_after_s = 0.0
         self._last_rows_s = monotonic()
+        self._new_rows: Counter[str] = Counter()  # by table, since the last checkpoint
+        self._described_bytes = 0  # by row groups, since the file was opened
         self._inserts: dict[str, _Insert] = {}
         # Cursors are made from the first connection, which runs nothing, under the lock.
-        self._cursor_lock = threading.Lock()
+        self._cursor_lock = threading.RLock()
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._database: duckdb.DuckDBPyConnection | None = None
         self._writer: duckdb.DuckDBPyConnection  # the worker's alone
@@ -350,6 +359,7 @@ class DuckDBSink(Sink):
             for table, batch in batches.items():
                 self._inserts[table](writer, batch)
             writer.commit()
+            self._new_rows.update({table: batch.num_rows for table, batch in batches.items()})
         except duckdb.Error as error:
             with suppress(duckdb.Error):  # a commit that failed has rolled back already
                 writer.rollback()
@@ -458,6 +468,7 @@ class DuckDBSink(Sink):
         is_quiet = not n_rows and now_s - self._last_rows_s >= QUIET_S
         if n_bytes >= self._checkpoint_bytes or (is_quiet and n_bytes >= QUIET_MIN_BYTES):
             self._checkpoint()
+            self._forget_row_groups()
 
     def _log_bytes(self) -> int:
         try:
@@ -502,12 +513,30 @@ class DuckDBSink(Sink):
             self._writer.execute(f"SET memory_limit = '{memory_mb // MEMORY_SHARES}MiB'")
         self._writer.execute(f"SET memory_limit = '{memory_mb}MiB'")
 
+    def _forget_row_groups(self) -> None:
+        """Open the file anew where what DuckDB keeps of its row groups has become much."""
+        if self._log_bytes():  # the checkpoint has failed
+            return
+        for table, n_rows in self._new_rows.items():
+            n_groups = -(-n_rows // GROUP_ROWS)
+            n_columns = len(self.tables[table].arrow_schema)
+            self._described_bytes += DESCRIBED_BYTES * n_columns * n_groups
+        self._new_rows.clear()
+        if self._described_bytes < self._memory_mb() * MIB // MEMORY_SHARES:
+            return
+        with self._cursor_lock:  # who wants to read now waits until it is open again
+            if not self._cursors:
+                began_s = monotonic()
+                self._close()
+                self._open()
+                self.stalls.add(monotonic() - began_s)
+
     def _finish(self) -> None:
         self._checkpoint()
 
     def _close(self) -> None:
         self._file_id = None
-        self._logged_bytes = 0
+        self._logged_bytes = self._described_bytes = 0
         self._inserts.clear()
         with self._cursor_lock:
             database, self._database = self._database, None
