@@ -205,6 +205,12 @@ def started(*arguments: object, stderr: int | None = None) -> Program:
     return Program(*arguments, stderr=stderr)
 
 
+def source(url: str | None = None, **more: Any) -> dict[str, Any]:
+    """A source of a configuration: trades of BTC, from Hyperliquid or its like at a URL."""
+    keys = {"venue": "hyperliquid", "channels": ["trades"], "symbols": ["BTC"]}
+    return keys | ({} if url is None else {"url": url}) | more
+
+
 def write_config(
     folder: Path, *sources: dict[str, Any], sinks: str = "both", feed: str = ""
 ) -> Path:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.program import environment, from_duckdb, started, tickwire, write_config
+from tests.cli.program import environment, from_duckdb, source, started, tickwire, write_config
 from tests.feed.exchange import exchange
 from tests.feed.test_handler import trades
 
@@ -41,10 +41,6 @@ async def hangs():
 async def blocks():
     time.sleep(600)
 """
-
-
-def source(url: str) -> dict[str, object]:
-    return {"venue": "hyperliquid", "channels": ["trades"], "symbols": ["BTC"], "url": url}
 
 
 def write(folder: Path, url: str, hooks: str) -> Path:

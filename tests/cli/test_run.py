@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import trustme
-from tests.cli.program import from_duckdb, from_parquet, started, tickwire, write_config
+from tests.cli.program import from_duckdb, from_parquet, source, started, tickwire, write_config
 from tests.feed.exchange import answering, binance_answer, exchange, hyperliquid_refusal
 from tests.reference import (
     BinanceReference,
@@ -48,16 +48,6 @@ def trade(number: int, coin: str = "BTC") -> bytes:
 
 def trades(start: int, stop: int) -> list[bytes]:
     return [trade(number) for number in range(start, stop)]
-
-
-def source(url: str, **more: Any) -> dict[str, Any]:
-    return {
-        "venue": "hyperliquid",
-        "channels": ["trades"],
-        "symbols": ["BTC"],
-        "url": url,
-        **more,
-    }
 
 
 def run_ok(config: Path, *options: object) -> dict[str, Any]:

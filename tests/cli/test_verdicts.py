@@ -18,6 +18,7 @@ from tests.cli.program import (
     ended,
     environment,
     from_duckdb,
+    source,
     started,
     tickwire,
     write_config,
@@ -28,10 +29,6 @@ TRADE = (
     '"hash":"0x0","tid":%d,"users":["0x1","0x2"]}]}'
 )
 OTHER = '{"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT","t":%d}}'
-
-
-def source(**more: object) -> dict[str, object]:
-    return {"venue": "hyperliquid", "channels": ["trades"], "symbols": ["BTC"]} | more
 
 
 def capture(folder: Path, *lines: str) -> Path:

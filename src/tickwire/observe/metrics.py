@@ -4,6 +4,7 @@ Rules of this file
 ------------------
 - A line here and the place that counts are all that a new figure needs. The summary takes it from
   here by its key.
+- One list, however long: who looks for a figure, or for a name that is free, looks here alone.
 - Names are those of Prometheus without the prefix `tickwire_` and, for a counter, without the
   suffix `_total`: nouns in the plural, base units (bytes, seconds).
 - Labels are bounded by the configuration, never by what a venue sends.
@@ -314,6 +315,11 @@ METRICS = (
         sparse=True,
     ),
     gauge("ring_depth", "Share of a ring that a sink has not committed.", ("sink", "table")),
+    gauge(
+        "ring_depth_high_water",
+        "The largest share of a ring that a sink had not committed.",
+        ("sink", "table"),
+    ),
     counter(
         "committed_rows",
         "Rows that readers of a sink can see.",
@@ -370,7 +376,7 @@ METRICS = (
         sparse=True,
     ),
     counter("sink_retry_wait_seconds", "How long together.", ("sink",), scale=1e-9),
-    # The process.
+    # Tasks and errors.
     gauge("tasks", "Tasks, without their helpers.", ("state",)),
     counter(
         "task_restarts",
@@ -390,11 +396,7 @@ METRICS = (
         sparse=True,
     ),
     counter("log_lines_dropped", "Log lines not written.", summary="log_lines_dropped"),
-    gauge(
-        "ring_depth_high_water",
-        "The largest share of a ring that a sink had not committed.",
-        ("sink", "table"),
-    ),
+    counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
     # Alerts.
     counter("alerts", "Alerts sent.", ("alert",)),
     gauge("alerts_firing", "Whether the rule of an alert holds.", ("alert",)),
@@ -406,8 +408,7 @@ METRICS = (
     counter("dead_man_arms", "Times at which a dead man's switch was armed."),
     counter("dead_man_failures", "Times at which it could not be.", summary="dead_man_failures"),
     gauge("dead_man_triggers", "How often it has triggered today (UTC)."),
-    # The process.
-    counter("unfinished_stops", "Parts of a stop that ended at their deadline."),
+    # Queries.
     counter("queries", "Queries that were asked for, however they ended."),
     counter("queries_refused", "Queries that may not run, or were too many at once."),
     counter("queries_failed", "Queries that failed, were ended, or gave too many rows."),
@@ -415,6 +416,7 @@ METRICS = (
     counter("query_rows", "Rows that queries have given."),
     counter("query_seconds", "Time of queries, with waiting for their turn.", scale=1e-9),
     gauge("queries_open", "Queries that run or wait."),
+    # The process.
     gauge("uptime_seconds", "Time since the start.", scale=1e-9),
     counter("cpu_seconds", "CPU time of the process.", scale=1e-9),
     gauge("resident_memory_bytes", "Memory of the process that is resident."),
