@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -15,6 +17,7 @@ from tests.sinks.batches import (
 
 from tickwire.errors import SinkError
 from tickwire.schema import TABLES
+from tickwire.sinks.ipc_tail import END
 
 TRADES = TABLES["trades"]
 
@@ -78,3 +81,39 @@ def test_a_path_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match=r"^sink ipc: cannot make the folder .*: Not a directory$"):
         open_sink("ipc", tmp_path / "file", [TRADES])
+
+
+def test_past_its_size_a_stream_ends_and_the_next_begins(tmp_path):
+    batches = [batch_of(TRADES, 6000, 6000 * i, seed=i) for i in range(5)]
+    sink = open_sink("ipc", tmp_path, [TRADES], rotate_mb=1)
+    write_all(sink, {"trades": batches})
+    files = sorted((tmp_path / "trades").iterdir())
+    assert len(files) > 1
+    assert all(path.read_bytes().endswith(END) for path in files)
+    seqs = [row["seq"] for path in files for row in read(path)]
+    assert seqs == list(range(30_000))
+    newest = next(sink.newest_rows("trades", ("seq",), 1))
+    assert newest.column("seq")[-1].as_py() == 29_999
+
+    again = open_sink("ipc", tmp_path, [TRADES], rotate_mb=1)
+    write_all(again, {"trades": [batch_of(TRADES, 10, 30_000)]})
+    assert len(list((tmp_path / "trades").iterdir())) == len(files) + 1
+
+
+def test_a_disk_that_takes_no_new_stream_is_an_error_of_the_sink(tmp_path, monkeypatch):
+    sink = open_sink("ipc", tmp_path, [TRADES], rotate_mb=1)
+    open_stream = sink._open_stream
+    calls = []
+
+    def failing(table, file_name):
+        calls.append(file_name)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        open_stream(table, file_name)
+
+    monkeypatch.setattr(sink, "_open_stream", failing)
+    batches = [batch_of(TRADES, 6000, 6000 * i, seed=i) for i in range(5)]
+    write_all(sink, {"trades": batches})
+    assert len(calls) > 1
+    files = sorted((tmp_path / "trades").iterdir())
+    assert [row["seq"] for path in files for row in read(path)] == list(range(30_000))

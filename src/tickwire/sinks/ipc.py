@@ -1,9 +1,11 @@
-"""Record batches to Arrow IPC streams: `<path>/<table>/<feed>-<start>.arrows`.
+"""Record batches to Arrow IPC streams: `<path>/<table>/<feed>-<begin>.arrows`.
 
 Rules of this file
 ------------------
 - A stream grows by whole messages, one record batch per flush, so it can be read while it is
   written; its end-of-stream mark comes at stop.
+- Past `rotate_mb` a stream ends and a new one begins: what a start has to read of streams, to make
+  the last one whole and to know what is in it, has a bound.
 - A dictionary that has grown is written again in full (a replacement). Deltas would be smaller, but
   polars, among others, cannot read them; and dictionaries settle soon after the start.
 - A commit hands the bytes to the operating system; the disk is waited for at stop.
@@ -36,7 +38,7 @@ _log = get_logger("tickwire.sinks")
 
 
 class IpcSettings(FileSinkSettings):
-    """`[[sink]] type = "ipc"`: Arrow streams, a new file per table and start.
+    """`[[sink]] type = "ipc"`: Arrow streams, per table a new file at each start.
 
     Parameters
     ----------
@@ -48,11 +50,14 @@ class IpcSettings(FileSinkSettings):
         Those to write; all where left out.
     flush_ms
         A flush starts at least this often.
+    rotate_mb
+        A file ends past this size, and another one begins.
     """
 
     type: Literal["ipc"] = "ipc"
     name: SinkName = "ipc"
     flush_ms: Count = 50
+    rotate_mb: Count = 256
 
     def make_sink(
         self,
@@ -64,7 +69,7 @@ class IpcSettings(FileSinkSettings):
 
 
 class IpcSink(Sink):
-    """Rows to one Arrow IPC stream per table, a new file per start."""
+    """Rows to one Arrow IPC stream per table, a new file per start and `rotate_mb`."""
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class IpcSink(Sink):
         super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
         self._root = Path(settings.path)
+        self._most_bytes = settings.rotate_mb << 20
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
         self._last_seqs: dict[str, int | None] = {}
@@ -82,7 +88,7 @@ class IpcSink(Sink):
         self._torn = self.metrics.counter("sink_torn_files")
 
     def _open(self) -> None:
-        file_name = f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
+        file_name = self._file_name()
         try:
             if self._lock is None:
                 hidden = self._root / f".tickwire-{path_segment(self.feed)}"
@@ -155,6 +161,9 @@ class IpcSink(Sink):
         except BlockingIOError as error:
             raise self._is_in_use(error) from error
 
+    def _file_name(self) -> str:
+        return f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
+
     def _open_stream(self, table: Table, file_name: str) -> None:
         folder = self._root / path_segment(table.name)
         make_folder(folder, self.name)
@@ -172,6 +181,20 @@ class IpcSink(Sink):
             self._note_committed(table, batch)
         self._note_commit()
         self._record_latency(batches)
+        for table in batches:
+            if self._files[table].tell() >= self._most_bytes:
+                self._rotate(table)
+
+    def _rotate(self, table: str) -> None:
+        """End a stream and begin the next one."""
+        self._streams[table].close()
+        self._files[table].sync()
+        self._files[table].close()
+        self._last_seqs.pop(table, None)
+        try:
+            self._open_stream(self.tables[table], self._file_name())
+        except OSError as error:
+            raise SinkError(f"cannot write to {self._root}: {error.strerror}") from error
 
     def _held(self, table: str, batch: pa.RecordBatch) -> int | None:
         if table not in self._last_seqs:
