@@ -26,7 +26,7 @@ from tickwire.feed.planning import plan_feed
 from tickwire.feed.replaying import Replay
 from tickwire.feed.verifying import difference, shown_levels
 from tickwire.sim import Simulator
-from tickwire.venues import Venue, lasting, load, same_id
+from tickwire.venues import Venue, lasting, load, same_id, same_time
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 VERIFIED = tickwire.BooksSettings(verify=True, interval_s=0.05)
@@ -114,6 +114,50 @@ def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, na
                 (symbol, "open"), (symbol, "closed"),
             ]  # fmt: skip
             assert "its oracle" in gaps[0]["detail"]
+            assert feed.summary()["book_oracle_mismatches"] == 1
+
+    run(main())
+
+
+def test_a_book_by_positions_is_held_against_whole_ones_of_the_same_time(run: Run) -> None:
+    """A level behind the best is altered; it is found, and the book begins again."""
+
+    async def main() -> None:
+        async with Simulator("hyperliquid", rate=500) as sim, asyncio.timeout(30):
+            source = tickwire.Source(
+                venue="hyperliquid", channels=["book:l2"], symbols=["BTC"], url=sim.ws_url,
+                rest_url=sim.rest_url,
+            )  # fmt: skip
+            feed = tickwire.FeedHandler(source, books=VERIFIED)
+            async with feed:
+                taking = Taking(feed, "books", "gaps")
+                await feed.ready()
+
+                def book(depth: int | None = None) -> Any:
+                    return feed.book("hyperliquid", "BTC", channel="book:l2", depth=depth)
+
+                await until(lambda: feed.summary()["book_oracle_checked"] > 5)
+                assert feed.summary()["book_oracle_mismatches"] == 0
+                assert (book().state, len(book().bids)) == ("unverifiable", 20)
+                assert feed.pipeline is not None
+                view = book()
+                price = float(view.bids["price"][-1])
+                assert feed.pipeline.rings["book"].append(
+                    venue="hyperliquid", symbol="BTC", channel="book:l2", conn=0,
+                    ts_recv=view.ts_recv, ts_event=view.ts_event, side="bid", price=price,
+                    size=1e6, is_snapshot=False, last=True,
+                )  # fmt: skip
+                feed.pipeline.rings["book"].publish()
+                await until(lambda: feed.summary()["book_oracle_mismatches"] == 1)
+                n_checked = feed.summary()["book_oracle_checked"]
+                await until(lambda: feed.summary()["book_oracle_checked"] > n_checked + 5)
+                assert 1e6 not in book().bids["size"]
+            rows = await taking.end()
+            gaps = [row for row in rows["gaps"] if row["reason"] == "sequence"]
+            assert [(row["symbol"], row["state"]) for row in gaps] == [
+                ("BTC", "open"), ("BTC", "closed"),
+            ]  # fmt: skip
+            assert "oracle" in gaps[0]["detail"]
             assert feed.summary()["book_oracle_mismatches"] == 1
 
     run(main())
@@ -317,6 +361,7 @@ def test_the_oracle_is_asked_for_where_books_are_verified() -> None:
     assert list(channels("book", verify=False)[0]) == ["book"]
     assert list(channels("trades")[0]) == ["trades"]
     assert list(channels("book", venue="hyperliquid")[0]) == ["book"]
+    assert list(channels("book:l2", venue="hyperliquid")[0]) == ["book:l2", "quotes", "book"]
 
 
 @pytest.mark.parametrize(
@@ -324,6 +369,7 @@ def test_the_oracle_is_asked_for_where_books_are_verified() -> None:
     [
         (same_id("book"), "should be a channel of quotes"),
         (same_id("news"), "should be a channel of quotes"),
+        (same_time("book", levels=0), "same_time of 0 levels"),
         (lasting(seconds=0), "should last some seconds and some quotes"),
         ("quotes", "should be same_id"),
     ],

@@ -335,3 +335,36 @@ async def test_two_clients_get_the_same_and_one_leaving_does_not_hurt(simulator,
     assert simulator.stats.connections == 2
     await asyncio.sleep(0)
     assert simulator.stats.open_connections == 1
+
+
+async def test_l2_is_a_whole_book_then_changes_by_position(ws):
+    """As often as the whole books of the same time, and equal to them."""
+    await subscribe(ws, type="l2", coin="BTC")
+    assert (await receive(ws, "error")).startswith("Invalid subscription")
+    await subscribe(ws, type="l2", c="BTC")
+    await subscribe(ws, type="l2Book", coin="BTC")
+    whole = (await receive(ws, "l2"))["s"]
+    sides = [{each["px"]: each["sz"] for each in side} for side in whole["levels"]]
+    assert whole["coin"] == "BTC"
+    states, shown = {}, {}
+    while len(states) < 30:
+        message = json.loads(await ws.recv())
+        if message["channel"] == "l2Book":
+            data = message["data"]
+            shown[data["time"]] = [{e["px"]: e["sz"] for e in side} for side in data["levels"]]
+        elif message["channel"] == "l2":
+            change = json.loads(zlib.decompressobj(-15).decompress(
+                base64.b64decode(message["data"]["c"] + "==")
+            ))  # fmt: skip
+            for number, side in enumerate(sides):
+                prices = sorted(side, key=float, reverse=number == 0)
+                for at in change["r"][number]:
+                    del side[prices[at]]
+                side |= {each["p"]: each["s"] for each in change["l"][number]}
+            states[change["t"]] = [dict(side) for side in sides]
+    both = states.keys() & shown.keys()
+    assert len(both) > 20
+    assert all(states[time] == shown[time] for time in both)
+    await ask(ws, method="unsubscribe", subscription={"type": "l2", "c": "BTC"})
+    while (await receive(ws, "subscriptionResponse"))["method"] != "unsubscribe":
+        pass

@@ -149,7 +149,10 @@ def channel(**changed: Any) -> tuple[Channel, ...]:
             "own: limits.backfills_per_min: is -1, should be 0 (no limit) or more",
         ),
         ({"messages": (TRADES, TRADES)}, "own: message 'trade' is declared twice"),
-        ({"oracle": "bbo"}, "own: oracle: is 'bbo', should be same_id(...) or lasting(...)"),
+        (
+            {"oracle": "bbo"},
+            "own: oracle: is 'bbo', should be same_id(...), same_time(...) or lasting(...)",
+        ),
         ({"oracle": same_id()}, "own: oracle: goes with a book rule"),
         ({"oracle": same_id("bbo")}, "own: oracle: 'bbo' should be a channel of quotes"),
         ({"oracle": same_id()}, "own: oracle: same_id needs quotes with venue_seq"),

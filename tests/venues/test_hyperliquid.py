@@ -58,7 +58,7 @@ SHAPES = [
     b'{"channel":"pong"}',
     b"Websocket connection established.",
     b"Something else that is no JSON",
-    b'{"channel":"l2","data":{"c":"abc"}}',
+    b'{"channel":"webData3","data":{"c":"abc"}}',
 ]
 # Messages of a known kind that lack something, or have something of the wrong kind.
 BROKEN = [

@@ -20,6 +20,7 @@ cdef extern from "tickwire/book/book_watch.h" nogil:
         int32_t next
         int16_t venue
         int32_t n_levels
+        bint is_by_time
         bint is_on
 
     void tw_watch_begin(tw_watch* watch, int64_t ts)

@@ -24,6 +24,10 @@ from inspect import signature
 PRICES = ("bid_price", "bid_size", "ask_price", "ask_size")
 
 
+cdef inline int64_t id_of(const tw_watch* watch, const tw_kept_book* kept) noexcept nogil:
+    return kept.ts_event if watch.is_by_time else kept.venue_seq
+
+
 cdef class BookOracle(Attachment):
     """Watch books by the quotes of their markets; `bind` comes first.
 
@@ -56,7 +60,8 @@ cdef class BookOracle(Attachment):
         rule_of
             Called with the codes of venue and channel of a new book; gives None where it is not
             watched; else for how long, in ns, and over how many quotes a disagreement must last
-            (0 and 0: what has the same id must be equal).
+            (0 and 0: what has the same id must be equal); and True where times of events are taken
+            for ids, and quotes are not compared.
         levels_of
             Likewise; gives how many levels of each side the messages of a channel have that are
             whole books, and are compared with a watched book's where they have the same id; else 0.
@@ -94,7 +99,8 @@ cdef class BookOracle(Attachment):
         cdef tw_watch* watch = <tw_watch*> calloc(1, sizeof(tw_watch))
         if watch == NULL:
             return 0
-        watch.lasting_ns, watch.least_quotes = rule
+        watch.lasting_ns, watch.least_quotes = rule[:2]
+        watch.is_by_time = len(rule) > 2 and rule[2]
         watch.number = number
         watch.venue = venue
         watch.symbol = symbol
@@ -112,7 +118,7 @@ cdef class BookOracle(Attachment):
             tw_watch_begin(watch, kept.ts_recv)
         if watch.n_levels:
             levels = tw_hash_levels(&kept.book, watch.n_levels)
-        if not tw_watch_book(watch, kept.venue_seq, kept.ts_recv, kept.top, levels):
+        if not tw_watch_book(watch, id_of(watch, kept), kept.ts_recv, kept.top, levels):
             self.note_wrong(watch, kept.ts_recv)
 
     cdef int32_t shown_levels(self, int16_t venue, int16_t channel) except -1:
@@ -130,7 +136,7 @@ cdef class BookOracle(Attachment):
             if watch.venue == kept.venue:
                 levels = tw_hash_levels(&kept.book, kept.shown_levels)
                 if not tw_watch_depth(
-                    watch, kept.venue_seq, kept.ts_recv, kept.top, levels, kept.shown_levels
+                    watch, id_of(watch, kept), kept.ts_recv, kept.top, levels, kept.shown_levels
                 ):
                     self.note_wrong(watch, kept.ts_recv)
 
@@ -183,7 +189,7 @@ cdef class BookOracle(Attachment):
             while number:
                 watch = self.watches[number - 1]
                 number = watch.next
-                if watch.venue != self.rows.venue[slot]:
+                if watch.venue != self.rows.venue[slot] or watch.is_by_time:
                     continue
                 for i in range(4):
                     quote[i] = self.rows.values[i][slot]

@@ -42,6 +42,7 @@ typedef struct {
     int32_t symbol, next; /* the next watch of this symbol, -1: none */
     int16_t venue;
     int32_t n_levels; /* of each side that messages of `depths` have; 0: there were none yet */
+    bool is_by_time; /* times of events are compared, and not ids */
     bool is_on; /* the book is live, and was not found wrong since its snapshot */
     tw_tops depths; /* whole books of a few levels */
 } tw_watch;

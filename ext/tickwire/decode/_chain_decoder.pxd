@@ -5,6 +5,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from tickwire.book._checksum cimport BookChecksums
 from tickwire.book._follower cimport BookFollower
+from tickwire.book._positions cimport BookPositions
 from tickwire.decode._bytecode cimport RouteOp
 from tickwire.decode._connection cimport Connection
 from tickwire.decode._legs cimport Leg
@@ -16,6 +17,7 @@ from tickwire.ring._tw_ring cimport tw_ring
 cdef class ChainDecoder:
     cdef BookFollower follower
     cdef BookChecksums checksums    # None without
+    cdef BookPositions positions    # None where no level is named by its position
     cdef Stage stage
     cdef object routes              # of the program
     cdef bytes key                  # of the number of a connection's messages, as JSON has it
@@ -26,6 +28,7 @@ cdef class ChainDecoder:
     cdef int side_column
     cdef int price_column
     cdef int size_column
+    cdef int time_column
     cdef int16_t ask                # the code of its side
     cdef int16_t bid
     # Of the message of a leg that is being taken; 0 of a connection that is none.
@@ -47,6 +50,7 @@ cdef class ChainDecoder:
     cdef int64_t value(self, int32_t register) noexcept nogil
     cdef bint count_on(self, Connection connection, int64_t count) noexcept nogil
     cdef void mark_snapshot(self) noexcept nogil
+    cdef bint place(self, int32_t symbol, bint is_snapshot) noexcept nogil
     cdef bint verify(
         self, RouteOp* route, int32_t symbol, bint is_snapshot, const uint8_t* payload, size_t n
     ) noexcept nogil

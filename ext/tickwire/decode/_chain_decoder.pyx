@@ -8,6 +8,8 @@ Rules of this file
 - The digits of a checksum are learned from a message's text where they are not known, and once
   more where a checksum does not match: a symbol's numbers may get more decimals. Nothing of it
   happens for a message that matches.
+- Where levels are removed by their position, their rows get their prices here, before they are
+  published (`tickwire.book._positions`); what does not fit breaks the book as a checksum does.
 - A message that a book begins with has `is_snapshot` in its rows, also where the venue does not
   say so: what was known before is gone.
 """
@@ -17,6 +19,7 @@ from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from tickwire.book._checksum cimport BookChecksums, Verified
 from tickwire.book._follower cimport BookFollower
 from tickwire.book._order_book cimport TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end
+from tickwire.book._positions cimport BookPositions, LevelRows
 from tickwire.book._rules cimport Delta
 from tickwire.book._splice cimport ADMIT
 from tickwire.decode._bytecode cimport RouteOp
@@ -55,6 +58,8 @@ cdef class ChainDecoder:
         cdef Targets targets = stage.targets
         self.follower = follower
         self.checksums = checksums
+        if program.most_positions:
+            self.positions = BookPositions(program.most_positions)
         self.stage = stage
         self.routes = program.routes
         # A number deeper in the message is not looked for: copies are known by their ids alone.
@@ -71,6 +76,7 @@ cdef class ChainDecoder:
                 self.side_column = table.index("side")
                 self.price_column = table.index("price")
                 self.size_column = table.index("size")
+                self.time_column = table.index("ts_event")
 
     cdef inline int64_t value(self, int32_t register) noexcept nogil:
         if register >= 0 and (self.stage.message.have >> register) & 1:
@@ -190,7 +196,9 @@ cdef class ChainDecoder:
         if not is_snapshot and self.follower.n_begun != n_begun:
             is_snapshot = True      # the book begins with it, whatever it calls itself
             self.mark_snapshot()
-        if self.checksums is None or self.verify(route, symbol, is_snapshot, payload, n):
+        if (self.positions is None or self.place(symbol, is_snapshot)) and (
+            self.checksums is None or self.verify(route, symbol, is_snapshot, payload, n)
+        ):
             # Connections have a snapshot each: that of one is no copy of another's.
             self.admitted = -1 if is_snapshot else symbol
             return True
@@ -206,6 +214,22 @@ cdef class ChainDecoder:
         flags = <uint8_t*>self.ring.columns[self.snapshot_column].values
         for row in range(self.ring.message_start, self.ring.head):
             flags[row & self.ring.mask] = 1
+
+    cdef bint place(self, int32_t symbol, bint is_snapshot) noexcept nogil:
+        """Give the staged levels that are named by their position their prices."""
+        cdef LevelRows rows
+        if self.ring == NULL:
+            return True
+        rows.sides = <const int16_t*>self.ring.columns[self.side_column].values
+        rows.prices = <double*>self.ring.columns[self.price_column].values
+        rows.sizes = <double*>self.ring.columns[self.size_column].values
+        rows.times = <const int64_t*>self.ring.columns[self.time_column].values
+        rows.first = self.ring.message_start
+        rows.end = self.ring.head
+        rows.mask = self.ring.mask
+        rows.ask = self.ask
+        rows.bid = self.bid
+        return self.positions.place(symbol, is_snapshot, &rows)
 
     cdef bint verify(
         self, RouteOp* route, int32_t symbol, bint is_snapshot, const uint8_t* payload, size_t n

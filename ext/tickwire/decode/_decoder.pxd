@@ -53,6 +53,7 @@ cdef class Decoder:
     cdef int64_t bytes_in_read              # counted at its end
     cdef int64_t n_refused                  # messages that could not be decoded
     cdef uint8_t* repeats                   # by route: see `Program.repeats`
+    cdef uint8_t* brings_books      # whether a route, or one inside of it, has rows of books
     # Of which kinds `on_look` has requested a message: unknown ones, and each route; and how many.
     cdef uint8_t* looks
     cdef int32_t n_looks

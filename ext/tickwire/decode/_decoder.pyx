@@ -122,14 +122,19 @@ cdef class Decoder:
             self.chains = ChainDecoder(follower, checksums, self.stage, program, sides)
         self.limit = MessageLimit() if limit is None else limit
         self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
+        self.brings_books = <uint8_t*>calloc(max(len(program.routes), 1), 1)
         self.looks = <uint8_t*>calloc(len(program.routes) + 1, 1)
-        if self.repeats == NULL or self.looks == NULL:
+        if self.repeats == NULL or self.brings_books == NULL or self.looks == NULL:
             raise MemoryError
         for number, route in enumerate(program.routes):
             self.repeats[<int>number] = program.repeats(route)
+            self.brings_books[<int>number] = any(
+                each.spliced is not None for each in (route, *program.inside(number))
+            )
 
     def __dealloc__(self):
         free(self.repeats)
+        free(self.brings_books)
         free(self.looks)
 
     @property
@@ -325,7 +330,7 @@ cdef class Decoder:
         if self.n_in_read != n_before and self.n_refused == n_refused and not (
             # A change that was not taken may come again by a connection whose turn it is.
             book < 0 and self.chains is not None and route != UNROUTED
-            and self.bytecode.routes[route].spliced
+            and self.brings_books[route]
         ):
             connection.leg.note(
                 hash, connection.mono_ns, route != UNROUTED and self.repeats[route], book
@@ -454,6 +459,15 @@ cdef class Decoder:
             self.n_unknown.count(1)
         elif not self.bytecode.routes[number].requested:
             self.n_unrequested.count(1)
+        elif self.bytecode.routes[number].spliced and self.chains is not None:
+            route = &self.bytecode.routes[number]
+            if not (self.stage.message.have >> route.splice_symbol) & 1:
+                self.stage.rollback(route)
+                return self.refuse(connection, MISSING, payload, n)
+            if connection.has_ended:
+                self.stage.rollback(route)
+            else:
+                self.chains.admit(connection, route, text, n_text)
         return self.count(connection, n)
 
     cdef Outcome unpack(self, RouteOp* route, const uint8_t** text, size_t* n) noexcept nogil:

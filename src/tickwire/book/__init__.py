@@ -13,6 +13,7 @@ from tickwire.book._nbbo import NbboOutput
 from tickwire.book._oracle import BookOracle
 from tickwire.book._order_book import OrderBook
 from tickwire.book._outputs import BookOutputs
+from tickwire.book._positions import BookPositions
 from tickwire.book._reader import BookReader
 from tickwire.book._rules import RULES
 from tickwire.book._splice import BookSplice
@@ -24,6 +25,7 @@ __all__ = [
     "BookFollower",
     "BookOracle",
     "BookOutputs",
+    "BookPositions",
     "BookReader",
     "BookSplice",
     "HeldDelta",

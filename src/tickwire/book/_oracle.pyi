@@ -21,7 +21,7 @@ class BookOracle(Attachment):
     ) -> Self: ...
     def bind(
         self,
-        rule_of: Callable[[int, int], tuple[int, int] | None],
+        rule_of: Callable[[int, int], tuple[int, int] | tuple[int, int, bool] | None],
         levels_of: Callable[[int, int], int] | None = None,
     ) -> None:
         """Say which books are watched, and how."""

@@ -96,6 +96,7 @@ _ALLOWED = {
     Reader.PART_NUMBER: (Kind.F64,),
     Reader.MEMBER_KEY: _CODES,
     Reader.GIVEN: (Kind.CODE32,),
+    Reader.POSITION: (Kind.F64,),
 }
 
 
@@ -147,6 +148,7 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
         Reader.FLAG: Op.FLAG,
         Reader.MEMBER_KEY: Op.MEMBER_KEY,
         Reader.GIVEN: Op.GIVEN,
+        Reader.POSITION: Op.NUMBER,
     }
     return Action(plain[reader], dictionary=dictionary)
 

@@ -19,6 +19,7 @@ from tickwire.decode.plan import (
     Rows,
     Scalar,
     Test,
+    constant,
     integer,
 )
 from tickwire.decode.tree import Fill, Node, Route, RowSet, Splice, Store
@@ -30,6 +31,8 @@ ROWS_TESTS = ("equal", "unlike", "present", "absent")
 MAX_ZEROS = 16
 MOST_UNPACKED_BYTES = 1 << 30
 MAX_ROW_SETS = 12  # that one array or object holds
+REMOVED = -1.0  # the size of a level that is named by its position; `book._positions` has it too
+MOST_POSITIONS = 1000
 FILLED_BY_DECODER = ("seq", "venue", "ts_recv", "conn")
 
 
@@ -278,6 +281,7 @@ class RowsBuilder:
         if self.at and isinstance(self.at[-1], Step):
             self.route.node(self.at[:-1]).container_of.append(index)
         named = dict(self.rows.fields)
+        self._name_removed(named)
         for position, column in enumerate(self.table.columns):
             spec = named.pop(column.name, None)
             if column.name in FILLED_BY_DECODER or (
@@ -345,6 +349,18 @@ class RowsBuilder:
         carried = column.nullable and inner and column.kind not in (Kind.TEXT, Kind.BINARY)
         if self.rows.carry and carried and column.name != "ts_event":
             self.row_set.carry.append((register, position))
+
+    def _name_removed(self, named: dict[str, Field]) -> None:
+        """Let rows whose levels are named by their position have the size that says so."""
+        spec = named.get("price")
+        if spec is None or spec.reader is not Reader.POSITION:
+            return
+        if "size" in named or "ts_event" not in named or not self.route.message.spliced:
+            problem = "position(...) is for rows of a spliced message, with ts_event and no size"
+            raise self.route.fail("price", problem)
+        if not 0 < spec.index <= MOST_POSITIONS:
+            raise self.route.fail("price", f"position: most should be 1 to {MOST_POSITIONS}")
+        named["size"] = constant(REMOVED)
 
     def _same(self, steps: Path, depth: int) -> bool:
         """Whether the level that `at[:depth]` iterates over also holds the field."""

@@ -43,6 +43,7 @@ class Reader(Enum):
     CONSTANT = "constant"
     MEMBER_KEY = "member_key"
     GIVEN = "given"
+    POSITION = "position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,24 @@ def member_key() -> Field:
 def given() -> Field:
     """Take the symbol that the caller of the decoder gives, for REST answers that lack it."""
     return Field(Reader.GIVEN)
+
+
+def position(path: str, *, most: int) -> Field:
+    """Name a level that is removed by its place in its side before the message, the best being 0.
+
+    For the `price` of rows without a size, in spliced messages that name `ts_event`: the rows are
+    published with the level's price and size 0. What a message sets counts after what it removes,
+    wherever it stands. A place without a level, a side with more levels, crossed sides and a time
+    before the last one's break the book.
+
+    Parameters
+    ----------
+    path
+        Where the place stands.
+    most
+        How many levels a side can have.
+    """
+    return Field(Reader.POSITION, path, index=most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tickwire.decode.builders import RouteBuilder, Scope
-from tickwire.decode.plan import ANSWERS, Message, Test
+from tickwire.decode.plan import ANSWERS, Message, Reader, Test
 from tickwire.decode.routing import exclusive, observe
 from tickwire.decode.tree import Fill, Route, RowSet, Store
 from tickwire.errors import PlanError
@@ -59,6 +59,17 @@ class Program:
         for name in names:
             if names.count(name) > 1:
                 raise PlanError(f"{venue}: message {name!r} is declared twice")
+        # Levels of a side, where messages name levels by their position; 0: none does.
+        self.most_positions = max(
+            (
+                field.index
+                for message in messages
+                for rows in message.rows
+                for field in rows.fields.values()
+                if field.reader is Reader.POSITION and rows.into in self.wanted
+            ),
+            default=0,
+        )
         scope = Scope(venue, self.tables, self.table_index, self.wanted, number)
         builders = [RouteBuilder(scope, message) for message in messages]
         self.routes = [builder.build() for builder in builders]
@@ -87,9 +98,9 @@ class Program:
                 raise PlanError(f"{where}: inside of {message.inside!r}, which holds no messages")
             if message.inside:
                 route.inside = packed[message.inside]
-            if message.inside and (message.kind != "data" or message.raw or message.spliced):
+            if message.inside and (message.kind != "data" or message.raw):
                 where = f"{self.venue}.{message.name}"
-                raise PlanError(f"{where}: inside of another, it is JSON, data, and not spliced")
+                raise PlanError(f"{where}: inside of another, it is JSON, data")
         for number in packed.values():
             self.routes[number].requested = any(each.requested for each in self.inside(number))
 

@@ -246,7 +246,8 @@ class FollowedBooks:
     def _broken(self, symbol: str, cause: str, since_ns: int, n_missing: int | None) -> None:
         lost, detail = n_missing, None
         if cause == "checksum":
-            detail = "checksum does not match"
+            is_sum = self.rule.chain.kind == "checksum"
+            detail = "checksum does not match" if is_sum else "a change does not fit the book"
         elif cause == "oracle":
             detail = self._doubts.get(symbol)
         elif cause == "connection":

@@ -145,7 +145,7 @@ class KeptBooks:
         name = self._dictionaries.venue.value(venue)
         return verifies(self._venues[name], self._channels.value(channel))
 
-    def _watch_rule_of(self, venue: int, channel: int) -> tuple[int, int] | None:
+    def _watch_rule_of(self, venue: int, channel: int) -> tuple[int, int, bool] | None:
         name = self._dictionaries.venue.value(venue)
         return watch_rule(self._venues[name], self._channels.value(channel))
 

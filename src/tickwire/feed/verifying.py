@@ -42,20 +42,23 @@ def with_oracle(settings: Source, venue: Venue) -> Source:
     venue
         Its venue.
     """
-    if venue.oracle is None or venue.oracle.channel in settings.channels:
+    if venue.oracle is None:
         return settings
+    wanted = [venue.oracle.channel, *([venue.oracle.depth] if venue.oracle.is_by_time else [])]
+    missing = [name for name in wanted if name not in settings.channels]
     channels = [venue.channel(name) for name in settings.channels]
-    if not any(channel is not None and channel.spliced for channel in channels):
+    if not missing or not any(each is not None and each.spliced for each in channels):
         return settings
-    return settings.model_copy(update={"channels": [*settings.channels, venue.oracle.channel]})
+    return settings.model_copy(update={"channels": [*settings.channels, *missing]})
 
 
-def watch_rule(venue: Venue, channel: str) -> tuple[int, int] | None:
+def watch_rule(venue: Venue, channel: str) -> tuple[int, int, bool] | None:
     """Say how the books of a channel are watched, as `BookOracle.bind` takes it."""
     declared = venue.channel(channel)
     if venue.oracle is None or declared is None or not declared.spliced:
         return None
-    return round(venue.oracle.lasting_s * 1e9), venue.oracle.quotes
+    oracle = venue.oracle
+    return round(oracle.lasting_s * 1e9), oracle.quotes, oracle.is_by_time
 
 
 def shown_levels(venue: Venue, channel: str) -> int:
@@ -69,7 +72,7 @@ def shown_levels(venue: Venue, channel: str) -> int:
     declared = venue.channel(channel)
     if venue.oracle is None or declared is None or declared.name != venue.oracle.depth:
         return 0
-    return int(channel.partition(":")[2])
+    return venue.oracle.levels or int(channel.partition(":")[2])
 
 
 def difference(book: tuple[float, ...], oracle: tuple[float, ...]) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from tickwire.sim.candles import INTERVALS, Candles
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
 from tickwire.sim.faults import Fault
+from tickwire.sim.hyperliquid_l2 import L2Book
 from tickwire.sim.hyperliquid_messages import (
     bbo_message,
     book_message,
@@ -31,7 +32,7 @@ from tickwire.sim.hyperliquid_messages import (
 )
 from tickwire.sim.hyperliquid_users import MAX_USERS, TOO_MANY, Users
 from tickwire.sim.hyperliquid_users import TABLES as USER_TABLES
-from tickwire.sim.market import Event
+from tickwire.sim.market import Event, Symbol
 
 BOOK_EVENTS = 10
 FAST_BOOK_EVENTS = 4
@@ -44,6 +45,7 @@ _TABLES = {
     "trades": "trades",
     "bbo": "quotes",
     "l2Book": "book",
+    "l2": "book",
     "candle": "candles",
     "activeAssetCtx": "tickers",
     "allMids": "mids",
@@ -68,6 +70,7 @@ class Hyperliquid(Exchange):
         self.n_events = 0
         self._candles: dict[str, dict[str, Candles]] = {}
         self._books: dict[str, dict[str, dict[str, Any]]] = {}
+        self._shown: dict[str, L2Book] = {}
         self.users = Users()
         self._contexts: dict[str, dict[str, str]] = {}
 
@@ -148,6 +151,8 @@ class Hyperliquid(Exchange):
             subscription["interval"] = key.rpartition(":")[2]
         elif kind == "l2Book":
             subscription = self._books[symbol][key]
+        elif kind == "l2":
+            subscription = {"type": kind, "c": symbol}
         echo = {"method": "unsubscribe", "subscription": subscription}
         return [dumps({"channel": "subscriptionResponse", "data": echo})]
 
@@ -161,7 +166,7 @@ class Hyperliquid(Exchange):
             return {"type": kind}
         if kind in USER_TABLES:
             return self.users.normal(asked)
-        coin = asked.get("coin")
+        coin = asked.get("c" if kind == "l2" else "coin")
         if not isinstance(coin, str) or not self.knows(coin):
             return None
         if kind == "candle":
@@ -170,7 +175,7 @@ class Hyperliquid(Exchange):
                 return None
             return {"type": kind, "coin": coin, "interval": interval}
         if kind != "l2Book":
-            return {"type": kind, "coin": coin}
+            return {"type": kind, "c" if kind == "l2" else "coin": coin}
         figures, mantissa = asked.get("nSigFigs"), asked.get("mantissa")
         if figures not in (None, 2, 3, 4, 5) or mantissa not in (None, 1, 2, 5):
             return None
@@ -192,6 +197,12 @@ class Hyperliquid(Exchange):
         if kind in USER_TABLES:
             yield from self.users.first(key, kind, subscription["user"])
             return
+        if kind == "l2":
+            symbol = self.market.symbols[subscription["c"]]
+            if symbol.name not in self._shown:
+                self._shown[symbol.name] = L2Book(symbol, now_ms)
+            yield self._shown[symbol.name].whole(key)
+            return
         symbol = self.market.symbols[subscription["coin"]]
         if kind == "trades":
             recent = list(symbol.recent)[-50:]
@@ -201,7 +212,7 @@ class Hyperliquid(Exchange):
             yield bbo_message(key, symbol, now_ms)
         elif kind == "l2Book":
             self._books.setdefault(symbol.name, {})[key] = subscription
-            yield book_message(key, symbol, now_ms, subscription)
+            yield book_message(key, symbol, self._block_ms(symbol, now_ms), subscription)
         elif kind == "candle":
             interval = subscription["interval"]
             candles = self._candles.setdefault(symbol.name, {})
@@ -235,7 +246,14 @@ class Hyperliquid(Exchange):
             for key, book in self._books.get(name, {}).items():
                 every = FAST_BOOK_EVENTS if book["fast"] else BOOK_EVENTS
                 if symbol.n_events % every == 0 and key in wanted:
-                    yield book_message(key, symbol, event.time_ms, book)
+                    at_ms = self._block_ms(symbol, event.time_ms)
+                    yield book_message(key, symbol, at_ms, book)
+        if symbol.n_events % BOOK_EVENTS == 0 and name in self._shown:
+            # What nobody follows any more is forgotten: the next one begins with a whole book.
+            if "l2:" + name not in wanted:
+                del self._shown[name]
+            elif changed := self._shown[name].change("l2:" + name, event.time_ms):
+                yield changed
         if symbol.n_events % CONTEXT_EVENTS == 0:
             key = "activeAssetCtx:" + name
             if key in wanted:
@@ -246,6 +264,11 @@ class Hyperliquid(Exchange):
             for key in wanted:
                 if key.startswith("allMids"):
                     yield self._mids(key)
+
+    def _block_ms(self, symbol: Symbol, time_ms: int) -> int:
+        """Give the time of a book: what `l2` shows at one time is one book."""
+        shown = self._shown.get(symbol.name)
+        return time_ms if shown is None else shown.block_ms(time_ms)
 
     def _update_candles(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
         name = event.symbol.name
@@ -343,6 +366,8 @@ def _key(subscription: Mapping[str, Any]) -> str:
         return f"{kind}:{subscription['user']}"
     if kind == "fastAssetCtxs":
         return kind
+    if kind == "l2":
+        return f"{kind}:{subscription['c']}"
     key = f"{kind}:{subscription['coin']}"
     if kind == "candle":
         return f"{key}:{subscription['interval']}"

@@ -7,7 +7,7 @@ Its C part: nowhere: a venue is a page of Python.
 from tickwire.venues import _book_rule
 from tickwire.venues._book_rule import *  # noqa: F403 - a chain adds its word there alone
 from tickwire.venues._instrument import Instrument, Name, parse_name
-from tickwire.venues._oracle import Oracle, lasting, same_id
+from tickwire.venues._oracle import Oracle, lasting, same_id, same_time
 from tickwire.venues._planning import LISTED, NO_SYMBOLS, channel_names, connections, plan
 from tickwire.venues._registry import load, names
 from tickwire.venues.base import (
@@ -45,5 +45,6 @@ __all__ = [
     "parse_name",
     "plan",
     "same_id",
+    "same_time",
 ]
 __all__ += _book_rule.__all__

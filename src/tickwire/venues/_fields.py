@@ -1,7 +1,8 @@
 """The keys of messages as their venues sent them when they were verified; see `Venue.fields`.
 
-`tickwire venue fields` wrote it, of messages with at least 20 frames; of OKX's there are
-fewer, and what Binance has added since its frames were recorded (`st`, `ps`) is optional.
+`tickwire venue fields` wrote it, of messages with at least 20 frames; of OKX's and Hyperliquid's
+there are fewer. What Binance has added since its frames were recorded (`st`, `ps`) is optional, and
+so is what Hyperliquid's documents let be absent.
 """
 
 from __future__ import annotations
@@ -75,6 +76,33 @@ COINBASE = {
         "events[].tickers[].price_percent_chg_24_h", "events[].tickers[].product_id",
         "events[].tickers[].type", "events[].tickers[].volume_24_h", "events[].type",
         "sequence_num", "timestamp",
+    ),
+}  # fmt: skip
+HYPERLIQUID = {
+    "activeAssetCtx": (
+        "channel", "data.coin", "data.ctx.dayBaseVlm", "data.ctx.dayNtlVlm", "data.ctx.funding",
+        "data.ctx.impactPxs", "data.ctx.markPx", "data.ctx.midPx", "data.ctx.openInterest",
+        "data.ctx.oraclePx", "data.ctx.premium", "data.ctx.prevDayPx",
+    ),
+    "allMids": ("channel", "data.dex?", "data.mids"),
+    "bbo": (
+        "channel", "data.bbo[].n", "data.bbo[].px", "data.bbo[].sz", "data.coin", "data.time",
+    ),
+    "candle": (
+        "channel", "data.T", "data.c", "data.h", "data.i", "data.l", "data.n", "data.o", "data.s",
+        "data.t", "data.v",
+    ),
+    "fast l2Book": (
+        "channel", "data.coin", "data.fast", "data.levels[][].n", "data.levels[][].px",
+        "data.levels[][].sz", "data.time",
+    ),
+    "l2Book": (
+        "channel", "data.coin", "data.levels[][].n", "data.levels[][].px", "data.levels[][].sz",
+        "data.spread?", "data.time",
+    ),
+    "trades": (
+        "channel", "data[].coin", "data[].hash", "data[].px", "data[].side", "data[].sz",
+        "data[].tid", "data[].time", "data[].users",
     ),
 }  # fmt: skip
 KRAKEN = {

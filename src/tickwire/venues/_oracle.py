@@ -23,6 +23,8 @@ class Oracle:
     lasting_s: float = 0.0
     quotes: int = 0
     depth: str = ""
+    levels: int = 0
+    is_by_time: bool = False
 
 
 def same_id(channel: str = "quotes", *, depth: str = "") -> Oracle:
@@ -37,6 +39,20 @@ def same_id(channel: str = "quotes", *, depth: str = "") -> Oracle:
         levels as a whole, with ids of the same kind. It is compared where a source has it.
     """
     return Oracle(channel, depth=depth)
+
+
+def same_time(depth: str, *, levels: int) -> Oracle:
+    """Declare that whole books of the same `ts_event` are equal: nothing is numbered.
+
+    Parameters
+    ----------
+    depth
+        A channel of the table `book` whose messages are the best levels as a whole. It is asked
+        for with `verify = true`, and so is `quotes`, which is not compared.
+    levels
+        How many levels of each side they have.
+    """
+    return Oracle("quotes", depth=depth, levels=levels, is_by_time=True)
 
 
 def lasting(channel: str = "quotes", *, seconds: float = 5.0, quotes: int = 10) -> Oracle:
@@ -61,7 +77,7 @@ def oracle_mistakes(venue: Venue) -> Iterator[str]:
     if oracle is None:
         return
     if not isinstance(oracle, Oracle):
-        yield f"oracle: is {oracle!r}, should be same_id(...) or lasting(...)"
+        yield f"oracle: is {oracle!r}, should be same_id(...), same_time(...) or lasting(...)"
         return
     if venue.book is None:
         yield "oracle: goes with a book rule"
@@ -72,11 +88,13 @@ def oracle_mistakes(venue: Venue) -> Iterator[str]:
         yield f"oracle: {oracle.depth!r} should be a channel"
     if (oracle.lasting_s > 0) != (oracle.quotes > 0):
         yield "oracle: a disagreement should last some seconds and some quotes"
+    if oracle.is_by_time and oracle.levels < 1:
+        yield f"oracle: same_time of {oracle.levels} levels, should be at least 1"
     numbered = any(
         "venue_seq" in rows.fields
         for message in venue.messages
         for rows in message.rows
         if rows.into == "quotes"
     )
-    if not oracle.lasting_s and not numbered:
+    if not oracle.lasting_s and not oracle.is_by_time and not numbered:
         yield "oracle: same_id needs quotes with venue_seq"

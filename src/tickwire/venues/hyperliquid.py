@@ -4,8 +4,9 @@ Rules of this file
 ------------------
 - Every frame is `{"channel": ..., "data": ...}`; numbers are decimal strings, times milliseconds of
   the block. No channel has sequence numbers.
-- A book message is the whole book. `fast` books say so (`data.fast`); those with nSigFigs or
-  mantissa do not, so they have a connection each (`Subscription.group`).
+- A book message is the whole book, but for `l2` (`_hyperliquid_l2`). `fast` books say so
+  (`data.fast`); those with nSigFigs or mantissa do not, so they have a connection each
+  (`Subscription.group`).
 - The first `trades` frame after a subscribe repeats trades already printed: `rows(once=...)`.
 - The server's echo of a subscription has defaults added, so a key is the subscription without what
   is null, false or empty, and without members that we never send.
@@ -33,6 +34,10 @@ from tickwire.decode.plan import (
     text,
 )
 from tickwire.schema import Column, Kind
+from tickwire.venues import _fields
+from tickwire.venues._book_rule import BookRule, none
+from tickwire.venues._hyperliquid_l2 import CHANNEL as L2
+from tickwire.venues._hyperliquid_l2 import L2_MESSAGES, LEVELS
 from tickwire.venues._hyperliquid_users import (
     TYPES,
     USER_EXTRAS,
@@ -40,6 +45,7 @@ from tickwire.venues._hyperliquid_users import (
     spell_user,
 )
 from tickwire.venues._instrument import Instrument, Name
+from tickwire.venues._oracle import same_time
 from tickwire.venues.base import (
     Channel,
     Heartbeat,
@@ -56,7 +62,7 @@ INTERVALS = (
 # nSigFigs 2 to 5; mantissa only with 5.
 PRECISIONS = ("n2", "n3", "n4", "n5", "n5m1", "n5m2", "n5m5")
 MOST_CONTEXT_BYTES = 32 << 20  # of all coins; 1,241 had 60 kB
-KEY_MEMBERS = ("type", "coin", "interval", "nSigFigs", "mantissa", "fast", "dex", "user")
+KEY_MEMBERS = ("type", "coin", "c", "interval", "nSigFigs", "mantissa", "fast", "dex", "user")
 
 
 def _key(subscription: dict[str, object]) -> str:
@@ -89,6 +95,8 @@ def _subscription(channel: str, symbol: str) -> list[Subscription]:
         dex, colon, _ = symbol.partition(":")
         asked = {"type": "allMids", "dex": dex if colon else ""}
         symbol = "*"
+    elif channel == L2:
+        asked = {"type": "l2", "c": symbol}
     else:
         asked["type"] = "l2Book"
         if argument == "fast":
@@ -348,6 +356,7 @@ MESSAGES = (
             )
         ],
     ),
+    *L2_MESSAGES,
     *USER_MESSAGES,
     message("subscriptionResponse", when={"channel": "subscriptionResponse"}, kind="acknowledge"),
     message("error", when={"channel": "error"}, kind="error"),
@@ -361,6 +370,8 @@ CHANNELS = (
     # Pushed every 5 s, the fast one every 0.5 s, whether the book has changed or not.
     Channel("book", "book", _subscription, cadence_s=6.0),
     Channel("book:fast", "book", _subscription, cadence_s=1.0, poorer="book"),
+    # What changes comes every 0.5 s, and nothing in a quiet market.
+    Channel(L2, "book", _subscription, spliced=True, poorer="book"),
     Channel("book:<precision>", "book", _subscription, arguments=PRECISIONS, cadence_s=6.0),
     Channel("candles:<interval>", "candles", _subscription, arguments=INTERVALS),
     Channel("tickers", "tickers", _subscription),
@@ -419,12 +430,15 @@ MAIN = Venue(
     ),
     unsubscribe=_unsubscribe,
     rest_url="https://api.hyperliquid.xyz",
+    book=BookRule(chain=none(), repair="resubscribe"),
+    oracle=same_time("book", levels=LEVELS),
     instruments=_instruments,
     spell=_spell,
     spell_user=spell_user,
     extras=EXTRAS,
     verified="2026-11-22",
-    unverified=(*TYPES, "tickers:fast"),
+    unverified=(*TYPES, "tickers:fast", L2),
+    fields=_fields.HYPERLIQUID,
 )
 
 TEST = replace(
