@@ -208,13 +208,14 @@ def test_which_channels_show_the_best_levels_of_a_book() -> None:
         (name, channel): shown_levels(load(name), channel)
         for name, channels in (
             ("okx", ("book:5", "book", "quotes")), ("binance", ("book:10", "book:100ms")),
-            ("bybit", ("book",)), ("hyperliquid", ("book",)),
+            ("bybit", ("book",)), ("hyperliquid", ("book", "book:fast")),
         )
         for channel in channels
     }  # fmt: skip
     assert {key: n for key, n in found.items() if n} == {
         ("okx", "book:5"): 5,
         ("binance", "book:10"): 10,
+        ("hyperliquid", "book"): 20,
     }
     assert "behind the best" in difference((1.0, 1.0, 2.0, 1.0), (1.0, 1.0, 2.0, 1.0))
 

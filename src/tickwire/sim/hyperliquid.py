@@ -249,7 +249,7 @@ class Hyperliquid(Exchange):
                     at_ms = self._block_ms(symbol, event.time_ms)
                     yield book_message(key, symbol, at_ms, book)
         if symbol.n_events % BOOK_EVENTS == 0 and name in self._shown:
-            # What nobody follows any more is forgotten: the next one begins with a whole book.
+            # What no client follows any more is forgotten: the next one begins with a whole book.
             if "l2:" + name not in wanted:
                 del self._shown[name]
             elif changed := self._shown[name].change("l2:" + name, event.time_ms):
