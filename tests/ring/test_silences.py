@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
+import pytest
 
 from tickwire.ring import Dictionaries, Ring, Streams
 from tickwire.ring._silences import SilenceLog
@@ -212,3 +215,26 @@ def test_a_session_has_the_other_sessions_of_its_ring_for_companions() -> None:
     silences = {each.code: each for each in it.streams.take_silences(3)}
     assert set(silences) == {None}  # A has no companion in its own session
     assert silences[None].alone_ns == 610 * MS
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int) -> None:
+    rng = random.Random(seed)
+    at_once, one_by_one = Timed(), Timed()
+    now = 1000
+    for _ in range(30):
+        for _ in range(rng.randrange(1, 8)):
+            now += rng.choice((0, 1, 5, 20, 60, 200))
+            symbol, late_ms = rng.choice("AAAB"), rng.choice((1, 1, 1, 30, 150))
+            n_rows = rng.choice((1, 2, 40))
+            for _ in range(n_rows):  # of one message
+                one_by_one.rows(symbol, now, late_ms=late_ms)
+                one_by_one.streams.sweep()
+                at_once.rows(symbol, now, late_ms=late_ms)
+        assert at_once.found() == one_by_one.found()
+        assert at_once.longest_ms() == one_by_one.longest_ms()
+        assert at_once.streams.longest(3) == one_by_one.streams.longest(3)
+        if rng.random() < 0.3:
+            limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
+            at_once.learn(*limits)
+            one_by_one.learn(*limits)

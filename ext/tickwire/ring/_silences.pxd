@@ -119,3 +119,10 @@ cdef class SilenceLog:
     cdef void step(
         self, tw_flow* flow, tw_silence* silence, int64_t paused, bint is_same, bint has_row
     ) noexcept nogil
+    cdef bint is_quiet(
+        self, tw_flow* own, tw_flow* common, tw_companions* companions, const tw_silence* of_own,
+        const tw_silence* of_all, int64_t read, int64_t event, int64_t due,
+    ) noexcept nogil
+    cdef int64_t message_end(
+        self, int64_t row, int64_t stop, int64_t read, int64_t event
+    ) noexcept nogil

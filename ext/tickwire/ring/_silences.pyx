@@ -5,6 +5,8 @@ Rules of this file
 - A silence is measured from row to row: of a stream, and of all streams of a session together. One
   that is longer than its limit is noted; of the others the longest is kept, to learn limits from.
 - Most runs of rows end no silence that matters, which `is_long` says before any row is looked at.
+  Where rows were read late it cannot: there `is_quiet` says so of each message, and only the first
+  row of a message is looked at. A feed that is behind must not become slower by it.
 - A silence over a reconnect is noted, and never learned.
 - A reader that was late reads many rows at once. Where ts_event is when a row happened, a silence
   is measured from when the row before it was due, so that it is found among them.
@@ -25,6 +27,7 @@ from tickwire.ring.stream import TIMELY, Silence
 
 cdef enum:
     MOST_NOTED = 1024       # between two looks
+    COMPARED_ROWS = 32      # at once
 
 
 cdef class SilenceLog:
@@ -76,36 +79,91 @@ cdef class SilenceLog:
         Source   docs/design.md, "Streams".
         """
         cdef int64_t mask = self.core.mask
+        cdef const int64_t* times = self.times()
         cdef int64_t conn = self.conns[begin & mask]
-        cdef int64_t row, due
+        cdef int64_t row = begin
+        cdef int64_t read, event, due
         cdef bint is_first
         cdef tw_silence of_own = silence_after(own, session, code)
         cdef tw_silence of_all = silence_after(common, session, -1)
         if self.by_recv:
             of_own.from_mono = of_own.from_recv
             of_all.from_mono = of_all.from_recv
-        for row in range(begin, stop):
-            is_first = row == begin
+        while row < stop:
+            read, event = times[row & mask], self.events[row & mask]
             due = self.due(row, least_delay, hole_to)
-            of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
-            of_own.to_event = of_all.to_event = self.events[row & mask]
-            of_own.to_mono = of_all.to_mono = self.times()[row & mask]
-            self.step(
-                own, &of_own, go_on(companions, due), not is_first or own.conn == conn,
-                not is_first or own.n_rows > 0,
-            )
-            self.step(
-                common, &of_all, go_on(&self.all, due), not is_first or common.conn == conn,
-                not is_first or common.n_rows > 0,
-            )
+            if not self.is_quiet(own, common, companions, &of_own, &of_all, read, event, due):
+                is_first = row == begin
+                of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
+                of_own.to_event = of_all.to_event = event
+                of_own.to_mono = of_all.to_mono = read
+                if not is_first:
+                    of_own.from_recv = of_all.from_recv = self.core.ts_recv[(row - 1) & mask]
+                self.step(
+                    own, &of_own, go_on(companions, due), not is_first or own.conn == conn,
+                    not is_first or own.n_rows > 0,
+                )
+                self.step(
+                    common, &of_all, go_on(&self.all, due), not is_first or common.conn == conn,
+                    not is_first or common.n_rows > 0,
+                )
             own.last_due = common.last_due = due
+            of_own.from_event = of_all.from_event = event
+            of_own.from_mono = of_all.from_mono = read
+            row = self.message_end(row + 1, stop, read, event)
+
+    cdef bint is_quiet(
+        self, tw_flow* own, tw_flow* common, tw_companions* companions, const tw_silence* of_own,
+        const tw_silence* of_all, int64_t read, int64_t event, int64_t due,
+    ) noexcept nogil:
+        # Whether a row ends no silence that is longer than all of late, and no pause: it is noted.
+        if (
+            silence_ns(of_own.from_event, event, read, own.last_due) > own.longest_alone
+            or silence_ns(of_all.from_event, event, read, common.last_due) > common.longest_alone
+            or due - companions.last_due > PAUSE_NS
+            or due - self.all.last_due > PAUSE_NS
+        ):
+            return False
+        own.paused = go_on(companions, due)
+        common.paused = go_on(&self.all, due)
+        return True
+
+    cdef int64_t message_end(
+        self, int64_t row, int64_t stop, int64_t read, int64_t event
+    ) noexcept nogil:
+        # The first row from `row` on that was read, or happened, at another time: others of one
+        # message end no silence. `stop` where none is.
+        cdef int64_t mask = self.core.mask
+        cdef const int64_t* times = self.times()
+        cdef const int64_t* events = self.events
+        cdef int64_t at, other
+        cdef int i
+        while row < stop:
+            at = row & mask
+            if times[at] != read or events[at] != event:
+                return row
+            row += 1
+            at = row & mask
+            while stop - row >= COMPARED_ROWS and at + COMPARED_ROWS <= mask + 1:
+                other = 0
+                for i in range(COMPARED_ROWS):  # of fixed length: a few vector instructions
+                    other |= events[at + i] ^ event
+                # Rows lie in the order of their reads.
+                if other != 0 or times[at + COMPARED_ROWS - 1] != read:
+                    stop = row + COMPARED_ROWS  # the end is among them
+                    break
+                row += COMPARED_ROWS
+                at = row & mask
+        return stop
 
     cdef void step(
         self, tw_flow* flow, tw_silence* silence, int64_t paused, bint is_same, bint has_row
     ) noexcept nogil:
         # Notes or learns one silence, where a row is before it, and goes on to the next. `is_same`:
         # both rows are of one connection. `paused`: all pauses of its companions so far.
-        silence.ns = silence_ns(silence, flow.last_due)
+        silence.ns = silence_ns(
+            silence.from_event, silence.to_event, silence.to_mono, flow.last_due
+        )
         silence.alone = max(0, silence.ns - (paused - flow.paused))
         flow.paused = paused
         if has_row and (silence.ns > flow.limit or silence.alone > flow.limit_alone):
@@ -119,9 +177,6 @@ cdef class SilenceLog:
         elif has_row and is_same:
             flow.longest = max(flow.longest, silence.ns)
             flow.longest_alone = max(flow.longest_alone, silence.alone)
-        silence.from_recv = silence.to_recv
-        silence.from_event = silence.to_event
-        silence.from_mono = silence.to_mono
 
     def take(self, int32_t session):
         """Give the silences of a session that were noted since the last call, and forget them.
@@ -161,12 +216,14 @@ cdef tw_silence silence_after(const tw_flow* flow, int32_t session, int32_t code
     )
 
 
-cdef int64_t silence_ns(const tw_silence* silence, int64_t due) noexcept nogil:
+cdef inline int64_t silence_ns(
+    int64_t from_event, int64_t to_event, int64_t read, int64_t due
+) noexcept nogil:
     # The shorter of both clocks': a reader that stood still is no silence of the venue's. `due`:
     # when the row before could have been read.
-    cdef int64_t ns = silence.to_mono - due
-    if silence.from_event != INT64_MIN and silence.to_event != INT64_MIN:
-        ns = min(ns, silence.to_event - silence.from_event)
+    cdef int64_t ns = read - due
+    if from_event != INT64_MIN and to_event != INT64_MIN:
+        ns = min(ns, to_event - from_event)
     return ns
 
 
