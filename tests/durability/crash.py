@@ -29,7 +29,7 @@ from tickwire.sim import Simulator
 
 SYMBOLS = ("BTC", "ETH", "SOL", "HYPE")
 TABLES = ("trades", "gaps", "sessions")
-START_S = 30.0
+START_S = 120.0  # a loaded machine
 STOP_S = 60.0
 
 

@@ -16,7 +16,8 @@ Rules of this file
   and while nobody reads: it then has none until they are needed.
 - A file that was deleted or replaced is noticed after each commit, before its rows count; so is a
   write-ahead log that was deleted alone.
-- Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s.
+- Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s; what a start reads
+  back is `tickwire.sinks.duckdb_reading`'s.
 """
 
 from __future__ import annotations
@@ -45,17 +46,15 @@ from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb_file import (
     UTC,
     check_version,
-    comments_of,
     cover,
     explain,
     newer_version,
-    origin_of,
     prepare,
     quote_identifier,
-    quote_literal,
 )
 from tickwire.sinks.duckdb_log import settle_log
-from tickwire.sinks.identity import Held, counted_in
+from tickwire.sinks.duckdb_reading import newest_rows, read_held, rows_of
+from tickwire.sinks.identity import Held
 from tickwire.sinks.retry import DiskFullError, is_full
 
 MIB = 1 << 20
@@ -78,7 +77,6 @@ MEMORY_TRIES = 20
 MEMORY_RETRY_S = 0.05
 # After a checkpoint that another transaction prevented.
 CHECKPOINT_PAUSE_S = 5.0
-READ_BACK_S = 2.0  # how long a look for rows of single symbols may take, at the start
 _log = get_logger("tickwire.sinks")
 
 
@@ -271,20 +269,7 @@ class DuckDBSink(Sink):
             raise SinkError(f"sink {self.name}: {self._path}: {error}") from error
 
     def _read_held(self) -> Held:
-        comments = comments_of(self._writer)
-        held = Held(is_complete=True)
-        for table in self.tables:
-            if table.lower() not in comments:
-                continue
-            if not held.feed_id:
-                held.feed_id, held.feed = origin_of(comments[table.lower()])
-            for column, name in counted_in(table).items():
-                with suppress(duckdb.BinderException):  # `prepare` says what is wrong with it
-                    ((greatest,),) = self._writer.execute(
-                        f"SELECT max({column}) FROM main.{quote_identifier(table)}"  # noqa: S608
-                    ).fetchall()
-                    held.note(name, greatest)
-        return held
+        return read_held(self._writer, self.tables)
 
     def _memory_mb(self) -> int:
         """Give how much memory DuckDB may use: as configured, but not most of the machine's.
@@ -404,41 +389,16 @@ class DuckDBSink(Sink):
         self, table: str, columns: Sequence[str], n_rows: int
     ) -> Iterator[pa.RecordBatch]:
         """Read back the rows that were put in last."""
-        relation = f"main.{quote_identifier(table)}"
         with self._reader() as reader:
-            ((n_held,),) = reader.execute(f"SELECT count(*) FROM {relation}").fetchall()  # noqa: S608
-            first = max(0, int(n_held) - n_rows)
-            names = ", ".join(quote_identifier(name) for name in columns)
-            # Rows are appended, so their places are their order; where some were deleted there are
-            # more places than rows.
-            query = (
-                f"SELECT {names} FROM (SELECT {names}, rowid AS place FROM {relation} "  # noqa: S608
-                f"WHERE rowid >= {first} ORDER BY place DESC LIMIT {n_rows}) ORDER BY place"
-            )
-            rows = reader.sql(query).to_arrow_table()
+            rows = newest_rows(reader, table, columns, n_rows)
         yield from reversed(rows.to_batches())
 
     def rows_of(
         self, table: str, columns: Sequence[str], symbols: Sequence[str], n_rows: int
     ) -> pa.RecordBatch | None:
         """Read back the newest rows of some symbols, within `READ_BACK_S`."""
-        names = ", ".join(quote_identifier(name) for name in columns)
-        wanted = ", ".join(quote_literal(symbol) for symbol in symbols)
-        query = (
-            f"SELECT {names} FROM main.{quote_identifier(table)} WHERE symbol IN ({wanted}) "  # noqa: S608 - quoted
-            "QUALIFY row_number() OVER (PARTITION BY venue, symbol ORDER BY seq DESC) "
-            f"<= {n_rows} ORDER BY seq"
-        )
         with self._reader() as reader:
-            timer = threading.Timer(READ_BACK_S, reader.interrupt)
-            timer.start()
-            try:
-                rows = reader.sql(query).to_arrow_table().combine_chunks()
-            except duckdb.InterruptException:
-                return None
-            finally:
-                timer.cancel()
-        return rows.to_batches()[0] if rows.num_rows else None
+            return rows_of(reader, table, columns, symbols, n_rows)
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
