@@ -58,10 +58,10 @@ def test_the_source_that_it_prints_can_be_run(venue, tmp_path):
     assert sum(sent) >= summary["messages"]
 
 
-def test_a_port_that_is_taken_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        for wanted in (port, port - 1):  # that of REST, too
+def test_a_port_that_is_taken_is_named(port_pair):
+    port = port_pair + 1
+    with socket.create_server(("127.0.0.1", port)):
+        for wanted in (port, port_pair):  # that of REST, too
             done = tickwire("sim", "--port", wanted)
             assert done.returncode == 1
             assert done.stderr == (

@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import ssl
 import sys
 import time
-from contextlib import ExitStack, suppress
 
 import aiohttp
 import pytest
@@ -82,28 +80,19 @@ async def test_tls_is_not_trusted_without_its_authority():
     assert not sim.ca_file.exists()
 
 
-def are_free(port):
-    with suppress(OSError), ExitStack() as stack:
-        for each in (port, port + 1):
-            stack.enter_context(socket.create_server(("127.0.0.1", each)))
-        return True
-    return False
+async def test_a_fixed_port_and_the_next_one(port_pair):
+    async with Simulator(port=port_pair) as sim:
+        assert sim.ws_url == f"ws://127.0.0.1:{port_pair}"
+        assert sim.rest_url == f"http://127.0.0.1:{port_pair + 1}"
 
 
-async def test_a_fixed_port_and_the_next_one():
-    # Below the ports that the system gives to others.
-    port = next(filter(are_free, range(20_000 + os.getpid() % 5000, 30_000, 2)))
-    async with Simulator(port=port) as sim:
-        assert sim.ws_url == f"ws://127.0.0.1:{port}"
-        assert sim.rest_url == f"http://127.0.0.1:{port + 1}"
-
-
-async def test_a_port_that_is_taken_leaves_nothing_behind():
-    async with Simulator() as sim:
-        port = int(sim.rest_url.rsplit(":", 1)[1])
-        for taken in (port, port - 1):
-            with pytest.raises(TickwireError, match=rf":{port}: Address already in use"):
-                await Simulator(port=taken, tls=True).__aenter__()
+async def test_a_port_that_is_taken_leaves_nothing_behind(port_pair):
+    taken = port_pair + 1
+    with socket.create_server(("127.0.0.1", taken)):
+        for port in (taken, port_pair):
+            with pytest.raises(TickwireError, match=rf":{taken}: Address already in use"):
+                await Simulator(port=port, tls=True).__aenter__()
+        socket.create_server(("127.0.0.1", port_pair)).close()  # it has let go of it
 
 
 async def test_the_schedule_is_never_run_ahead_of():
