@@ -18,18 +18,6 @@ def test_a_symbol_waits_for_its_snapshot() -> None:
     assert follower.take_news() == []
 
 
-def test_of_several_breaks_the_first_says_since_when() -> None:
-    follower = BookFollower("counted")
-    follower.offer(0, last=1, is_snapshot=True, ts_recv=1)
-    follower.offer(0, last=3, ts_recv=2)
-    follower.offer(0, last=10, is_snapshot=True, ts_recv=3)
-    follower.offer(0, last=14, ts_recv=4)
-    assert follower.take_news() == [
-        (0, "begun", 3, None, 0),
-        (0, "numbers", 1, 4, 0),
-    ]
-
-
 def test_a_reset_symbol_begins_again() -> None:
     follower = BookFollower("linked")
     follower.offer(0, last=1, is_snapshot=True)
@@ -145,14 +133,6 @@ def test_many_connections_come_and_go() -> None:
         turns.follower.leave(0, conn - 1 if conn > 3 else 1)
         assert turns.offer(conn, conn) == "admit"
     assert turns.breaks == 0
-
-
-def test_many_symbols_have_their_own_chains() -> None:
-    follower = BookFollower("counted")
-    for symbol in range(1000):
-        assert follower.offer(symbol, last=symbol, is_snapshot=True) == "admit"
-    assert all(follower.offer(symbol, last=symbol + 1) == "admit" for symbol in range(1000))
-    assert follower.offer(-1, last=1) == "refuse"
 
 
 def test_what_is_unknown_is_refused() -> None:

@@ -167,31 +167,7 @@ def test_a_snapshot_that_was_staged_before_a_break_does_not_mend_it() -> None:
     assert rig.reader.state(rig.number()) == "live"
 
 
-def test_a_reader_without_outputs_or_books_says_so() -> None:
+def test_a_reader_without_outputs_says_so() -> None:
     ring = Ring(TABLES["book"], ROWS, Dictionaries())
     with pytest.raises(RuntimeError, match="bind"):
         BookReader(ring).read()
-    rig = Rig()
-    assert rig.reader.read()
-    assert rig.number() == -1
-    with pytest.raises(IndexError, match="no book 0"):
-        rig.reader.describe(0)
-
-
-def test_figures_are_sums_over_all_books() -> None:
-    rig = Rig(keeps=10)
-    for message in random_messages(3, 400):
-        rig.publish(message)
-        assert rig.reader.read()
-        rig.rows_of_top()
-    slow = rig.slow.values()
-    assert rig.reader.n_orphans == sum(each.n_orphans for each in slow) > 0
-    assert rig.reader.n_crossed == sum(each.n_crossed for each in slow) > 0
-    assert rig.reader.n_truncated == sum(each.n_truncated for each in slow) > 0
-    assert (rig.reader.count("live"), rig.reader.count("broken")) == (3, 0)
-    rig.reader.break_book(rig.number("A"), 10**6)
-    assert (rig.reader.count("live"), rig.reader.count("broken")) == (2, 1)
-    channels = rig.dictionaries.of("channel")
-    assert channels.value(rig.reader.channel(rig.number("A"))) == "book"
-    with pytest.raises(ValueError, match="tuple"):
-        rig.reader.count("lively")

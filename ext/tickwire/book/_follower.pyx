@@ -20,43 +20,39 @@ Rules of this file
 
 cimport cython
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint64_t
-from libc.stdlib cimport free, realloc
-from libc.string cimport memset
 
 from tickwire.book._chains cimport follow_named, missing_of
+from tickwire.book._followed cimport (
+    TW_MOST_WITNESSES,
+    Cause,
+    Followed,
+    FollowedBooks,
+    Phase,
+    tw_witness,
+    tw_witness_begin,
+    tw_witness_heir,
+    tw_witness_is_turn,
+    tw_witness_keep_step,
+    tw_witness_leave,
+    tw_witness_of,
+    tw_witness_start,
+    tw_witnesses_clear,
+)
 from tickwire.book._rules cimport HOLE, OLD, Delta, Relation
 from tickwire.book._splice cimport ADMIT, REFUSE
 
 from tickwire.book._chains import NUMBERED
+from tickwire.book._followed import PHASES
 from tickwire.book._splice import VERDICTS
 
 cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
 
-cdef enum:
-    # After so long a connection that has brought a snapshot, and no change, is in step with one
-    # that has brought none either.
-    QUIET_NS = 1_000_000_000
-
-cdef enum Phase:
-    UNSEEN = 0
-    WAITING = 1
-    LIVE = 2
-
-cdef enum Cause:
-    NUMBERS = 0
-    CHECKSUM = 1
-    CONNECTION = 2
-    ORACLE = 3
-
-# Python's names for them.
-CAUSES = ("numbers", "checksum", "connection", "oracle")
 BEGINNINGS = ("in_band", "first_message", "empty")
-PHASES = ("unseen", "waiting", "live")
 
 
 @cython.final
-cdef class BookFollower:
+cdef class BookFollower(FollowedBooks):
     """Decide which messages of books may be published.
 
     One for each source; all calls come from the thread that decodes.
@@ -86,53 +82,6 @@ cdef class BookFollower:
         self.takes_turns = not self.is_numbered and begin == "in_band"
         self.begins_anyhow = begin != "in_band"
         self.goes_on_anyhow = begin == "empty"
-        self.broken_connections = []
-        self.on_news = None
-        self.symbols = NULL
-        self.witnesses = NULL
-        self.n_symbols = 0
-
-    def __dealloc__(self):
-        free(self.symbols)
-        free(self.witnesses)
-
-    cdef bint grow(self, int64_t n) noexcept nogil:
-        # Only when a new symbol comes; doubling keeps it rare.
-        cdef int64_t size = max(n, 2 * self.n_symbols, 64)
-        cdef Followed* larger
-        cdef Witness* more
-        cdef int64_t i
-        if self.takes_turns:
-            more = <Witness*> realloc(
-                self.witnesses, <size_t> (size * MOST_WITNESSES) * sizeof(Witness)
-            )
-            if more == NULL:
-                return False
-            self.witnesses = more
-            for i in range(self.n_symbols * MOST_WITNESSES, size * MOST_WITNESSES):
-                more[i].conn = -1
-        larger = <Followed*> realloc(self.symbols, <size_t> size * sizeof(Followed))
-        if larger == NULL:
-            return False
-        memset(larger + self.n_symbols, 0, <size_t> (size - self.n_symbols) * sizeof(Followed))
-        self.symbols = larger
-        self.n_symbols = size
-        return True
-
-    cdef void tell(self) noexcept nogil:
-        """Call who listens: once."""
-        if self.is_heard:
-            self.is_heard = False
-            with gil:
-                self.on_news()
-
-    cdef void enter(self, Followed* state, int phase) noexcept nogil:
-        if phase == Phase.WAITING and state.phase != Phase.WAITING:
-            self.tell()
-        self.n_waiting += (phase == Phase.WAITING) - (state.phase == Phase.WAITING)
-        self.n_ahead -= state.is_ahead
-        state.is_ahead = False
-        state.phase = phase
 
     cdef int refuse(self) noexcept nogil:
         self.n_withheld += 1
@@ -167,7 +116,7 @@ cdef class BookFollower:
             # Without a hash it is no leg: another connection brings nothing any more.
             if hash != 0 and self.takes_turns and state.phase == Phase.LIVE and \
                     self.pass_on(symbol, conn):
-                self.witness(symbol, conn, True)
+                tw_witness_begin(self.witnesses_of(symbol), conn, tw_mono_ns())
                 return self.refuse()
             return self.start(symbol, delta, conn, ts_recv_ns)
         if state.phase != Phase.LIVE:
@@ -176,7 +125,7 @@ cdef class BookFollower:
             self.enter(state, Phase.WAITING)
             return self.refuse()
         if self.takes_turns:
-            if not self.is_turn(symbol, conn, hash):
+            if not tw_witness_is_turn(self.witnesses_of(symbol), conn, hash):
                 return self.refuse()
         elif is_others and not (self.is_shared and self.is_numbered):
             return self.refuse()
@@ -197,13 +146,9 @@ cdef class BookFollower:
         self, int32_t symbol, const Delta* delta, int32_t conn, int64_t ts_recv_ns
     ) noexcept nogil:
         cdef Followed* state = &self.symbols[symbol]
-        cdef int i
         if self.takes_turns:
-            # What the others brought before this snapshot says nothing about it.
-            for i in range(MOST_WITNESSES):
-                self.witnesses[symbol * MOST_WITNESSES + i].is_in_step = False
-            self.witness(symbol, conn, True).is_in_step = True
             state.begun_mono_ns = tw_mono_ns()
+            tw_witness_start(self.witnesses_of(symbol), conn, state.begun_mono_ns)
         self.enter(state, Phase.LIVE)
         state.conn = conn
         state.last_id = delta.last
@@ -215,65 +160,13 @@ cdef class BookFollower:
 
     # Turns.
 
-    cdef Witness* witness(self, int32_t symbol, int32_t conn, bint adds) noexcept nogil:
-        # What is known of a connection that brings a symbol, or NULL. `adds`: it begins anew, where
-        # need be in the place of the oldest.
-        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
-        cdef Witness* found = NULL
-        cdef int i
-        for i in range(MOST_WITNESSES):
-            if all[i].conn == conn:
-                found = &all[i]
-                break
-        if found == NULL and adds:
-            found = all
-            for i in range(1, MOST_WITNESSES):
-                if all[i].conn < found.conn:
-                    found = &all[i]
-        if adds:
-            found.conn = conn
-            found.is_in_step = found.has_pending = False
-            found.begun_ns = tw_mono_ns()
-        return found
-
-    cdef Witness* heir(self, int32_t symbol, int32_t conn, bint may_be_quiet) noexcept nogil:
-        # Another connection from which the symbol's changes can be taken, or NULL.
-        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
-        cdef int64_t now_ns
-        cdef int i
-        for i in range(MOST_WITNESSES):
-            if all[i].conn >= 0 and all[i].conn != conn and all[i].is_in_step:
-                return &all[i]
-        if not may_be_quiet:
-            return NULL
-        now_ns = tw_mono_ns()
-        for i in range(MOST_WITNESSES):
-            if all[i].conn >= 0 and all[i].conn != conn and not all[i].has_pending and \
-                    now_ns - all[i].begun_ns >= QUIET_NS:
-                return &all[i]
-        return NULL
-
-    cdef bint is_turn(self, int32_t symbol, int32_t conn, uint64_t hash) noexcept nogil:
-        # Whether a change of a connection is to be taken, and who is in step by it.
-        cdef Witness* all = &self.witnesses[symbol * MOST_WITNESSES]
-        cdef Witness* own = self.witness(symbol, conn, False)
-        cdef int i
-        if own == NULL:
-            return False
-        if not own.is_in_step:
-            own.has_pending = hash != 0
-            own.pending = hash
-            return False
-        for i in range(MOST_WITNESSES if hash != 0 else 0):
-            if all[i].has_pending and all[i].pending == hash and all[i].conn != conn:
-                all[i].has_pending = False
-                all[i].is_in_step = all[i].conn >= 0
-        return True
+    cdef tw_witness* witnesses_of(self, int32_t symbol) noexcept nogil:
+        return &self.witnesses[symbol * TW_MOST_WITNESSES]
 
     cdef bint pass_on(self, int32_t symbol, int32_t conn) noexcept nogil:
         # Let another connection have a symbol; False where none could go on with it.
         cdef Followed* state = &self.symbols[symbol]
-        cdef Witness* next = self.heir(symbol, conn, True)
+        cdef tw_witness* next = tw_witness_heir(self.witnesses_of(symbol), conn, tw_mono_ns())
         if next == NULL:
             return False
         next.is_in_step = True
@@ -288,24 +181,16 @@ cdef class BookFollower:
             mono_ns >= self.symbols[symbol].begun_mono_ns
 
     cdef void keep_step(self, int32_t symbol, int32_t conn) noexcept nogil:
-        cdef Witness* own = self.witness(symbol, conn, False)
-        if own == NULL:
-            own = self.witness(symbol, conn, True)
-        own.is_in_step = True
-        own.has_pending = False
+        tw_witness_keep_step(self.witnesses_of(symbol), conn, tw_mono_ns())
 
     def leave(self, int32_t symbol, int32_t conn) -> None:
         """Note that a connection has ended, and others bring the symbol: one of them goes on.
 
         Where none is in step with it, its chain breaks.
         """
-        cdef Witness* own
         if not self.takes_turns or not 0 <= symbol < self.n_symbols:
             return
-        own = self.witness(symbol, conn, False)
-        if own != NULL:
-            own.conn = -1
-            own.is_in_step = own.has_pending = False
+        tw_witness_leave(self.witnesses_of(symbol), conn)
         if self.symbols[symbol].phase == Phase.LIVE and self.symbols[symbol].conn == conn:
             if not self.pass_on(symbol, conn):
                 self.break_chain(&self.symbols[symbol], 0, Cause.CONNECTION)
@@ -333,18 +218,6 @@ cdef class BookFollower:
             return self.start(symbol, delta, conn, ts_recv_ns)
         return self.refuse()
 
-    cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil:
-        # Of several breaks between two looks the first says where the gap begins.
-        if not state.is_broken:
-            state.broken_ns = state.good_ns
-            state.n_missing = 0
-            state.cause = cause
-        state.n_missing += n_missing
-        state.is_broken = True
-        self.n_breaks += 1
-        self.tell()
-        self.enter(state, Phase.WAITING)
-
     cdef void mismatch(self, int32_t symbol) noexcept nogil:
         cdef Followed* state = &self.symbols[symbol]
         if state.phase == Phase.LIVE:
@@ -356,15 +229,15 @@ cdef class BookFollower:
         self, int32_t conn, int64_t n_missing, int64_t good_ns, int64_t found_ns
     ) except -1:
         cdef int64_t code
-        cdef Witness* own
+        cdef tw_witness* own
         cdef bint has_heir
         for code in range(self.n_symbols):
             has_heir = False
             if self.takes_turns and self.symbols[code].phase == Phase.LIVE:
-                own = self.witness(<int32_t> code, conn, False)
+                own = tw_witness_of(self.witnesses_of(<int32_t> code), conn)
                 has_heir = self.pass_on(<int32_t> code, conn)
-                if own != NULL and has_heir:
-                    self.witness(<int32_t> code, conn, True)    # out of step
+                if own != NULL and has_heir:    # out of step
+                    tw_witness_begin(self.witnesses_of(<int32_t> code), conn, tw_mono_ns())
             if has_heir:
                 continue
             if self.symbols[code].phase == Phase.LIVE and self.symbols[code].conn == conn:
@@ -376,18 +249,6 @@ cdef class BookFollower:
         return 0
 
     # From Python.
-
-    def listen(self, on_news):
-        """Have `on_news` called when something happens from now on; once.
-
-        Parameters
-        ----------
-        on_news
-            Called without arguments, in the thread that decodes, in the middle of a message: short.
-            None: no more.
-        """
-        self.on_news = on_news
-        self.is_heard = on_news is not None
 
     def doubt(self, int32_t symbol, int64_t good_ns) -> bool:
         """Break the chain of a symbol whose book was found to be wrong by other means.
@@ -487,48 +348,6 @@ cdef class BookFollower:
             if state.is_ahead and now_ns - state.ahead_ns >= wait_ns:
                 self.break_chain(state, state.n_ahead, Cause.NUMBERS)
 
-    def waiting(self) -> list[int]:
-        """Give the codes of the symbols that wait for a snapshot."""
-        return [
-            code for code in range(self.n_symbols) if self.symbols[code].phase == Phase.WAITING
-        ]
-
-    def take_news(self) -> list[tuple[int, str, int, int | None, int]]:
-        """Give what has happened to symbols since the last call, each in the order of events.
-
-        Returns
-        -------
-        list of tuple of int, str, int, int or None, and int
-            Symbol code; `begun`, or what broke the chain, one of `CAUSES`;
-            `ts_recv` of the snapshot, or of the last message before the break; how many messages or
-            ids are missing, None where that is not known; the connection.
-        """
-        cdef int64_t code
-        cdef Followed* state
-        news = []
-        for code in range(self.n_symbols):
-            state = &self.symbols[code]
-            begun = [(code, "begun", state.begun_ns, None, state.conn)] if state.has_begun else []
-            broken = []
-            if state.is_broken:
-                n_missing = state.n_missing if state.n_missing > 0 else None
-                broken = [(code, CAUSES[state.cause], state.broken_ns, n_missing, state.conn)]
-            news += broken + begun if state.phase == Phase.LIVE else begun + broken
-            state.has_begun = state.is_broken = False
-        return news
-
-    def take_broken_connections(self) -> list[tuple[int, int, int, int]]:
-        """Give the connections of which messages are missing, since the last call.
-
-        Returns
-        -------
-        list of tuple of int, int, int and int
-            Its number, how many are missing, and `ts_recv` of the last message before and of the
-            first one after.
-        """
-        broken, self.broken_connections = self.broken_connections, []
-        return broken
-
     def hand_over(self, int32_t symbol, int32_t conn) -> None:
         """Note that only this connection brings a symbol from now on.
 
@@ -546,15 +365,7 @@ cdef class BookFollower:
 
     def reset(self, int32_t symbol) -> None:
         """Forget a symbol: its connection has ended, or it is asked for again."""
-        cdef int i
         if 0 <= symbol < self.n_symbols:
             self.enter(&self.symbols[symbol], Phase.UNSEEN)
-            for i in range(MOST_WITNESSES if self.takes_turns else 0):
-                self.witnesses[symbol * MOST_WITNESSES + i].conn = -1
-                self.witnesses[symbol * MOST_WITNESSES + i].is_in_step = False
-
-    def phase(self, int32_t symbol) -> str:
-        """Give where a symbol stands: `unseen`, `waiting` or `live`."""
-        if symbol < 0 or symbol >= self.n_symbols:
-            return PHASES[0]
-        return PHASES[self.symbols[symbol].phase]
+            if self.takes_turns:
+                tw_witnesses_clear(self.witnesses_of(symbol))

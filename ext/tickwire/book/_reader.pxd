@@ -3,10 +3,10 @@
 cimport cython
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
-from tickwire.book._kept_book cimport tw_kept_book, tw_kept_books
+from tickwire.book._book_views cimport BookViews
+from tickwire.book._kept_book cimport tw_kept_book
 from tickwire.book._oracle cimport BookOracle
 from tickwire.book._outputs cimport BookOutputs
-from tickwire.ring._attachment cimport Attachment
 
 # Columns of the ring of `book`; valid as long as the ring.
 cdef struct BookColumns:
@@ -24,11 +24,10 @@ cdef struct BookColumns:
 
 
 @cython.final
-cdef class BookReader(Attachment):
+cdef class BookReader(BookViews):
     cdef readonly BookOutputs outputs
     cdef readonly BookOracle oracle  # None without
     cdef object settings            # called with the codes of venue and channel of a new book
-    cdef tw_kept_books books
     cdef BookColumns rows
     cdef int16_t bid_code
     cdef int16_t ask_code
@@ -45,4 +44,3 @@ cdef class BookReader(Attachment):
     cdef void become(self, tw_kept_book* kept, uint8_t state) noexcept nogil
     cdef bint settle(self) noexcept nogil
     cdef int bind_rows(self) except -1
-    cdef tw_kept_book* at(self, int64_t number) except NULL

@@ -12,8 +12,9 @@ Rules of this file
   has shown cannot be trusted any more.
 """
 
-from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
+from tickwire.book._book_views cimport BookViews
 from tickwire.book._columns cimport column
 from tickwire.book._kept_book cimport (
     TW_BOOK_BROKEN,
@@ -23,9 +24,8 @@ from tickwire.book._kept_book cimport (
     tw_kept_add,
     tw_kept_book,
     tw_kept_find,
-    tw_kept_free,
 )
-from tickwire.book._order_book cimport TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end, view_levels
+from tickwire.book._order_book cimport TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end
 from tickwire.book._oracle cimport BookOracle
 from tickwire.book._outputs cimport BookOutputs
 from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_store_release
@@ -33,13 +33,13 @@ from tickwire.ring._ring cimport Ring
 
 from inspect import signature
 
+from tickwire.book._book_views import STATES
+
 cdef enum:
     NOGIL_ROWS = 4096       # applying more lets other threads run meanwhile
 
-STATES = ("waiting", "live", "broken", "unverifiable")
 
-
-cdef class BookReader(Attachment):
+cdef class BookReader(BookViews):
     """Keep the books of a feed; `bind` comes first.
 
     Parameters
@@ -90,9 +90,6 @@ cdef class BookReader(Attachment):
         self.rows.last = <const uint8_t*> column(ring, "last")
         self.rows.venue_seq = <const int64_t*> column(ring, "venue_seq")
         return 0
-
-    def __dealloc__(self):
-        tw_kept_free(&self.books)
 
     def __repr__(self):
         return f"<BookReader: {self.books.n} books>"
@@ -357,133 +354,3 @@ cdef class BookReader(Attachment):
         changes = self.changes
         self.changes = []
         return changes
-
-    # Looking at books.
-
-    cdef tw_kept_book* at(self, int64_t number) except NULL:
-        if not 0 <= number < self.books.n:
-            raise IndexError(f"no book {number}: there are {self.books.n}")
-        return &self.books.at[number]
-
-    def __len__(self):
-        return self.books.n
-
-    def find_book(self, int venue, int channel, int symbol):
-        """Give the number of a book by its codes, -1 where there is none.
-
-        Parameters
-        ----------
-        venue, channel, symbol
-            Codes of the feed's dictionaries.
-        """
-        return tw_kept_find(&self.books, <int16_t> venue, <int16_t> channel, symbol)
-
-    def describe(self, int64_t number):
-        """Give everything but the levels.
-
-        Parameters
-        ----------
-        number
-            The book's.
-
-        Returns
-        -------
-        dict
-            By name; times in ns, None where there is none.
-        """
-        cdef tw_kept_book* kept = self.at(number)
-        return {
-            "venue": kept.venue,
-            "channel": kept.channel,
-            "symbol": kept.symbol,
-            "state": STATES[kept.state],
-            "is_verified": bool(kept.is_verified),
-            "ts_event": known(kept.ts_event),
-            "ts_recv": known(kept.ts_recv),
-            "snapshot_recv": known(kept.snapshot_recv),
-            "venue_seq": known(kept.venue_seq),
-            "conn": kept.conn,
-            "n_bids": kept.book.sides[TW_BIDS].n_levels,
-            "n_asks": kept.book.sides[TW_ASKS].n_levels,
-            "messages": kept.book.n_messages,
-            "orphans": kept.book.n_orphans,
-            "crossed": kept.book.n_crossed,
-            "truncated": kept.book.n_truncated,
-            "is_crossed": kept.book.is_crossed,
-            "has_failed": kept.book.has_failed,
-        }
-
-    def state(self, int64_t number):
-        """Give the state of a book.
-
-        Parameters
-        ----------
-        number
-            The book's.
-        """
-        return STATES[self.at(number).state]
-
-    def channel(self, int64_t number):
-        """Give the code of a book's channel.
-
-        Parameters
-        ----------
-        number
-            The book's.
-        """
-        return self.at(number).channel
-
-    def count(self, str state):
-        """Count the books of a state.
-
-        Parameters
-        ----------
-        state
-            One of `STATES`.
-        """
-        cdef int code = STATES.index(state)
-        cdef int64_t number
-        cdef int64_t n = 0
-        for number in range(self.books.n):
-            n += self.books.at[number].state == code
-        return n
-
-    @property
-    def n_orphans(self):
-        """Deletes of levels that the books did not have."""
-        return sum([self.books.at[number].book.n_orphans for number in range(self.books.n)])
-
-    @property
-    def n_crossed(self):
-        """Messages that left the best bid at or above the best ask."""
-        return sum([self.books.at[number].book.n_crossed for number in range(self.books.n)])
-
-    @property
-    def n_truncated(self):
-        """Levels dropped past the subscribed depth."""
-        return sum([self.books.at[number].book.n_truncated for number in range(self.books.n)])
-
-    def levels(self, int64_t number, n=None):
-        """Look at the levels of a book, without a copy.
-
-        Parameters
-        ----------
-        number
-            The book's.
-        n
-            Of each side at most so many; default: all.
-
-        Returns
-        -------
-        tuple of numpy.ndarray
-            Bids and asks as `OrderBook.bids` gives them.
-        """
-        cdef tw_kept_book* kept = self.at(number)
-        return (
-            view_levels(&kept.book.sides[TW_BIDS], n),
-            view_levels(&kept.book.sides[TW_ASKS], n),
-        )
-
-
-cdef object known(int64_t value):
-    return None if value == INT64_MIN else value

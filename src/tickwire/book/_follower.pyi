@@ -1,14 +1,14 @@
-from collections.abc import Callable
 from typing import Literal, Self, final
 
-CAUSES: tuple[str, ...]
+from tickwire.book._followed import FollowedBooks
+
 NUMBERED: tuple[str, ...]
 VERDICTS: tuple[str, ...]
 BEGINNINGS: tuple[str, ...]
 PHASES: tuple[str, ...]
 
 @final
-class BookFollower:
+class BookFollower(FollowedBooks):
     """Decide which messages of books may be published."""
 
     is_shared: bool
@@ -20,28 +20,14 @@ class BookFollower:
     @property
     def begin(self) -> str: ...
     @property
-    def n_waiting(self) -> int: ...
-    @property
-    def n_breaks(self) -> int: ...
-    @property
-    def n_begun(self) -> int: ...
-    @property
     def n_followed(self) -> int:
         """Messages that were compared with one before, and fit."""
     @property
     def n_withheld(self) -> int:
         """Messages that were not published."""
     @property
-    def n_ahead(self) -> int:
-        """Symbols with a hole that another connection may fill."""
-    @property
     def counts_all(self) -> bool:
         """Whether the chain is a connection's."""
-    @property
-    def takes_turns(self) -> bool:
-        """Whether connections that bring the same take turns: their numbers are their own."""
-    def listen(self, on_news: Callable[[], object] | None) -> None:
-        """Have `on_news` called when something happens from now on; once."""
     def doubt(self, symbol: int, good_ns: int) -> bool:
         """Break the chain of a symbol whose book was found to be wrong by other means."""
     def offer(
@@ -64,11 +50,5 @@ class BookFollower:
         """Note that a connection has ended, and others bring the symbol."""
     def give_up_holes(self, wait_ns: int) -> None:
         """Break the chains whose hole no connection has filled in some time; 0: break all."""
-    def waiting(self) -> list[int]: ...
-    def take_news(self) -> list[tuple[int, str, int, int | None, int]]:
-        """What has happened to symbols: code, what, ts_recv, how many are missing, connection."""
-    def take_broken_connections(self) -> list[tuple[int, int, int, int]]:
-        """Connection, messages missing, ts_recv of the last before and of the first after."""
     def hand_over(self, symbol: int, conn: int) -> None: ...
     def reset(self, symbol: int) -> None: ...
-    def phase(self, symbol: int) -> Literal["unseen", "waiting", "live"]: ...

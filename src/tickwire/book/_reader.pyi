@@ -1,17 +1,15 @@
 from collections.abc import Callable
-from typing import Any, Literal, Self, final
+from typing import Literal, Self, final
 
-from numpy.typing import NDArray
-
+from tickwire.book._book_views import BookViews
 from tickwire.book._oracle import BookOracle
 from tickwire.book._outputs import BookOutputs
-from tickwire.ring._attachment import Attachment
 from tickwire.ring._ring import Ring
 
 STATES: tuple[str, ...]
 
 @final
-class BookReader(Attachment):
+class BookReader(BookViews):
     """Keep the books of a feed."""
 
     @property
@@ -20,15 +18,6 @@ class BookReader(Attachment):
     def changes(self) -> list[tuple[int, str, str, int | None]]: ...
     @property
     def n_failures(self) -> int: ...
-    @property
-    def n_orphans(self) -> int:
-        """Deletes of levels that the books did not have."""
-    @property
-    def n_crossed(self) -> int:
-        """Messages that left the best bid at or above the best ask."""
-    @property
-    def n_truncated(self) -> int:
-        """Levels dropped past the subscribed depth."""
     def __new__(
         cls,
         ring: Ring,
@@ -59,16 +48,3 @@ class BookReader(Attachment):
         """Note that nothing of a suspended book was missing, or that it has its snapshot."""
     def take_changes(self) -> list[tuple[int, str, str, int | None]]:
         """Give the changes of state since the last call, and forget them."""
-    def __len__(self) -> int: ...
-    def find_book(self, venue: int, channel: int, symbol: int) -> int:
-        """Give the number of a book by its codes, -1 where there is none."""
-    def describe(self, number: int) -> dict[str, Any]:
-        """Give everything but the levels."""
-    def state(self, number: int) -> str:
-        """Give the state of a book."""
-    def channel(self, number: int) -> int:
-        """Give the code of a book's channel."""
-    def count(self, state: str) -> int:
-        """Count the books of a state."""
-    def levels(self, number: int, n: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Look at the levels of a book, without a copy."""
