@@ -12,7 +12,7 @@ from tests.book.slow_book import Side, SlowBook
 
 from tickwire.book import OrderBook
 
-PRICES = st.integers(1, 40).map(lambda n: n / 4)
+PRICES = st.integers(-8, 40).map(lambda n: n / 4)  # negative ones, as of spreads, too
 SIZES = st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0])
 LEVELS = st.lists(st.tuples(st.sampled_from(["bid", "ask"]), PRICES, SIZES), max_size=12)
 MESSAGES = st.lists(st.tuples(LEVELS, st.booleans() | st.just(False)), max_size=40)
@@ -141,6 +141,15 @@ def test_levels_without_price_or_size_change_nothing() -> None:
     book.apply([("bid", 1.0, 1.0)])
     book.apply([("bid", float("nan"), 1.0), ("bid", 1.0, float("nan")), ("ask", -2.5, 1.0)])
     assert book.top(9) == ([(1.0, 1.0)], [(-2.5, 1.0)])
+
+
+def test_a_price_of_zero_is_one_level_whatever_its_sign() -> None:
+    book = OrderBook()
+    book.apply([("bid", 0.0, 1.0), ("bid", -0.0, 2.0), ("bid", -1.0, 3.0), ("bid", 1.0, 4.0)])
+    assert book.top(9)[0] == [(1.0, 4.0), (0.0, 2.0), (-1.0, 3.0)]
+    book.apply([("bid", -0.0, 1.0), ("bid", 5.0, 1.0)], is_snapshot=True)
+    book.apply([("bid", 0.0, 0.0)])
+    assert book.top(9)[0] == [(5.0, 1.0)]
 
 
 def test_views_are_no_copies_and_outlive_the_book() -> None:

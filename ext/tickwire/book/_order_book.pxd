@@ -7,7 +7,7 @@ a side are read by `tw_side_next`.
 cimport cython
 from libc.stdint cimport int64_t
 
-cdef extern from "tickwire/book/book_side.h" nogil:
+cdef extern from "tickwire/book/level_block.h" nogil:
     ctypedef struct tw_level:
         double price
         double size
@@ -15,6 +15,11 @@ cdef extern from "tickwire/book/book_side.h" nogil:
     ctypedef struct tw_level_block:
         int64_t capacity
 
+    int64_t tw_block_bytes(int64_t capacity)
+    tw_level_block* tw_block_retain(tw_level_block* block)
+    void tw_block_release(tw_level_block* block)
+
+cdef extern from "tickwire/book/book_side.h" nogil:
     ctypedef struct tw_side:
         tw_level_block* block
         int64_t first
@@ -24,8 +29,6 @@ cdef extern from "tickwire/book/book_side.h" nogil:
     const tw_level* tw_side_best(const tw_side* side)
     const tw_level* tw_side_next(const tw_side* side, int64_t* at)
     const tw_level* tw_side_pack(tw_side* side, int64_t n, int64_t* n_there)
-    tw_level_block* tw_block_retain(tw_level_block* block)
-    void tw_block_release(tw_level_block* block)
 
 cdef extern from "tickwire/book/order_book.h" nogil:
     enum:

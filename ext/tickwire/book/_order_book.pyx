@@ -193,7 +193,7 @@ cdef class OrderBook:
         cdef int side
         for side in range(2):
             if self.book.sides[side].block != NULL:
-                n += self.book.sides[side].block.capacity * <int64_t> sizeof(tw_level)
+                n += tw_block_bytes(self.book.sides[side].block.capacity)
         return n
 
     @property

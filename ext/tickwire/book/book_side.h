@@ -1,12 +1,9 @@
 /* One side of an order book: its levels in a sorted array, the best one last.
  *
- * What changes most lies near the end, so a change there moves little. Slots are first..end - 1; those
- * of size 0 are free. They keep a price, so that the array stays sorted: a level that is deleted far
- * from the best one leaves a free slot behind, and one that is inserted there moves what lies between
- * its place and the nearest free slot. The last slot is never free. Large sides are laid out with a
- * free slot in every TW_SPREAD levels.
- *
- * The block counts its owners: what Python still looks at outlives a side that has grown out of it.
+ * Slots are first..end - 1. A level that is deleted leaves its slot free, with its price, so that the
+ * array stays sorted, and one that comes there again takes it; any other one moves what lies between
+ * its place and the nearest free slot, those before the first and behind the last one included. The
+ * last slot is never free. Sides that are laid out anew have a free slot in every TW_SPREAD levels.
  */
 #ifndef TICKWIRE_BOOK_SIDE_H
 #define TICKWIRE_BOOK_SIDE_H
@@ -14,53 +11,31 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tickwire/book/level_block.h"
+
 enum {
-    TW_NEAR = 32,          /* slots from the end in which levels are moved, and none is left free */
-    TW_SPREAD = 16,        /* levels to each slot that is left free in a large side */
-    TW_LARGE_SIDE = 1024,  /* levels of one */
-    TW_SCAN = 256,         /* slots in each direction in which a free one is looked for */
+    TW_NEAR = 32,          /* levels from the best one between which no slot is left free */
+    TW_SPREAD = 8,         /* levels to each slot that is left free in a large side */
+    TW_LARGE_SIDE = 128,   /* levels of one */
+    TW_CLOSE = 32,         /* slots within which a free one counts as close */
     TW_FIRST_CAPACITY = 96,
     TW_MOST_LEVELS = 1 << 20 /* of a side; no market has as many, but a sender may make them up */
 };
-
-typedef struct {
-    double price;
-    double size; /* 0: the slot is free */
-} tw_level;
-
-typedef struct {
-    int64_t owners; /* the side, and each view of it; atomic */
-    int64_t capacity;
-    tw_level levels[];
-} tw_level_block;
 
 typedef struct {
     tw_level_block *block; /* NULL before the first level */
     int64_t first;         /* slots below are free, and have no price */
     int64_t end;           /* likewise from here on */
     int64_t n_levels;      /* slots that are not free */
-    int64_t n_moved;       /* levels that were moved for want of a free slot, since it was laid out */
+    int64_t n_moved;       /* levels that were moved further than TW_CLOSE, since it was laid out */
     bool is_ask;
     bool is_loading;       /* a snapshot comes: slots are in the order of arrival */
 } tw_side;
 
 /* TW_LEVEL_NO_MEMORY: or the side has as many levels as it may. */
 typedef enum { TW_LEVEL_OK, TW_LEVEL_ABSENT, TW_LEVEL_NO_MEMORY } tw_level_result;
-
-static inline void tw_block_release(tw_level_block *block)
-{
-    if (block != NULL && __atomic_sub_fetch(&block->owners, 1, __ATOMIC_ACQ_REL) == 0)
-        free(block);
-}
-
-static inline tw_level_block *tw_block_retain(tw_level_block *block)
-{
-    __atomic_add_fetch(&block->owners, 1, __ATOMIC_RELAXED);
-    return block;
-}
 
 static inline void tw_side_free(tw_side *side)
 {
@@ -90,14 +65,41 @@ static inline const tw_level *tw_side_next(const tw_side *side, int64_t *at)
     return NULL;
 }
 
+static inline int64_t tw_price_key(double price)
+{
+    int64_t key;
+    memcpy(&key, &price, sizeof key);
+    return key;
+}
+
+/* By keys: order as prices do where one of the two is positive. */
+static inline bool tw_is_worse_key(bool is_ask, int64_t a, int64_t b) { return is_ask ? a > b : a < b; }
+
+static int64_t tw_side_find_negative(const tw_side *side, double price)
+{
+    int64_t low = side->first, high = side->end;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (tw_is_worse(side->is_ask, side->block->levels[middle].price, price))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* The first slot whose price is not worse: the part of the side that has it, in large steps from the
- * end, then quarters, then one by one, without branches that depend on prices. */
+ * end, then halves of it, without a branch that depends on prices. What bounds it is how long a step
+ * waits for the last one, and integers are compared sooner than floating point. */
 static inline int64_t tw_side_find(const tw_side *side, bool is_ask, double price)
 {
     const tw_level *levels = side->block->levels;
+    const int64_t key = tw_price_key(price);
     const int64_t n = side->end - side->first;
     int64_t near = 0, far = 64;
-    while (far < n && !tw_is_worse(is_ask, levels[side->end - far].price, price)) {
+    if (key < 0)
+        return tw_side_find_negative(side, price);
+    while (far < n && !tw_is_worse_key(is_ask, tw_price_key(levels[side->end - far].price), key)) {
         near = far;
         far *= 16;
     }
@@ -105,17 +107,16 @@ static inline int64_t tw_side_find(const tw_side *side, bool is_ask, double pric
         far = n;
     const tw_level *base = &levels[side->end - far];
     int64_t length = far - near;
-    while (length > 16) {
-        const int64_t quarter = length / 4;
-        base += quarter * (tw_is_worse(is_ask, base[quarter - 1].price, price) +
-                           tw_is_worse(is_ask, base[2 * quarter - 1].price, price) +
-                           tw_is_worse(is_ask, base[3 * quarter - 1].price, price));
-        length -= 3 * quarter;
+    if (length == 0)
+        return side->end;
+    while (length > 1) {
+        const int64_t half = length / 2;
+        const tw_level *next = base + half;
+        const bool is_worse = tw_is_worse_key(is_ask, tw_price_key(next[-1].price), key);
+        base = __builtin_expect_with_probability(is_worse, 1, 0.5) ? next : base;
+        length -= half;
     }
-    int64_t n_worse = 0;
-    for (int64_t i = 0; i < length; i++)
-        n_worse += tw_is_worse(is_ask, base[i].price, price);
-    return base - levels + n_worse;
+    return base - levels + tw_is_worse_key(is_ask, tw_price_key(base->price), key);
 }
 
 /* A price strictly between two, NAN where there is none. */
@@ -132,15 +133,12 @@ static bool tw_side_lay_out(tw_side *side, int64_t n_more)
     const int64_t n = side->is_loading ? side->end - side->first : side->n_levels;
     const bool spreads = !side->is_loading && n >= TW_LARGE_SIDE;
     const int64_t n_free = spreads ? n / TW_SPREAD : 0;
-    const int64_t slack = n_more + (n + n_more) / 8;
+    const int64_t slack = n_more + (n + n_more) / 16;
     const int64_t needed = n + n_free + 2 * slack;
     const int64_t capacity = needed < TW_FIRST_CAPACITY ? TW_FIRST_CAPACITY : needed;
-    tw_level_block *fresh =
-        (tw_level_block *)malloc(sizeof(tw_level_block) + (size_t)capacity * sizeof(tw_level));
+    tw_level_block *fresh = tw_block_make(capacity);
     if (fresh == NULL)
         return false;
-    fresh->owners = 1;
-    fresh->capacity = capacity;
     const int64_t first = side->is_loading ? 0 : (capacity - n - n_free) / 2;
     int64_t at = first, left = n;
     for (int64_t i = side->first; i < side->end; i++) {
@@ -159,6 +157,10 @@ static bool tw_side_lay_out(tw_side *side, int64_t n_more)
             fresh->levels[at++].size = 0;
         }
     }
+    tw_block_take(fresh, first, at);
+    for (int64_t i = first; i < at; i++)
+        if (fresh->levels[i].size == 0)
+            tw_set_free(tw_free_bits(fresh), i, true);
     tw_block_release(side->block);
     side->block = fresh;
     side->first = first;
@@ -175,71 +177,30 @@ static inline void tw_side_trim(tw_side *side)
 }
 
 /* Insert a level before slot `at`, its place. */
-static tw_level_result tw_side_insert(tw_side *side, int64_t at, tw_level level)
+static inline tw_level_result tw_side_insert(tw_side *side, int64_t at, tw_level level)
 {
     tw_level *levels = side->block->levels;
-    const int64_t above = side->end - at;
-    const bool has_tail = side->end < side->block->capacity;
+    const int64_t slot = tw_nearest_free(side->block, at);
+    const bool goes_down = slot < at;
+    const int64_t n_moved = goes_down ? at - 1 - slot : slot - at;
+    if (n_moved > TW_CLOSE || slot < 0) {
+        side->n_moved += n_moved;
+        if (slot < 0 || side->n_moved > 4 * side->n_levels) {
+            if (!tw_side_lay_out(side, 32))
+                return TW_LEVEL_NO_MEMORY;
+            return tw_side_insert(side, tw_side_find(side, side->is_ask, level.price), level);
+        }
+    }
+    tw_level *place = goes_down ? &levels[at - 1] : &levels[at];
+    const tw_level *from = goes_down ? &levels[slot + 1] : place;
+    tw_level *to = goes_down ? &levels[slot] : place + 1;
+    memmove(to, from, (size_t)n_moved * sizeof(tw_level));
+    *place = level;
+    tw_set_free(tw_free_bits(side->block), slot, false);
+    side->first = slot < side->first ? slot : side->first;
+    side->end = slot >= side->end ? slot + 1 : side->end;
     side->n_levels++;
-    if (above <= TW_NEAR && has_tail) {
-        memmove(&levels[at + 1], &levels[at], (size_t)above * sizeof(tw_level));
-        levels[at] = level;
-        side->end++;
-        return TW_LEVEL_OK;
-    }
-    int64_t down = at - 1, up = at;
-    const int64_t lowest = at - TW_SCAN > side->first ? at - TW_SCAN : side->first;
-    const int64_t highest = at + TW_SCAN < side->end ? at + TW_SCAN : side->end;
-    while (down >= lowest && up < highest && levels[down].size != 0 && levels[up].size != 0) {
-        down--;
-        up++;
-    }
-    if (down >= lowest && levels[down].size == 0) {
-        memmove(&levels[down], &levels[down + 1], (size_t)(at - 1 - down) * sizeof(tw_level));
-        levels[at - 1] = level;
-        return TW_LEVEL_OK;
-    }
-    if (up < highest && levels[up].size == 0) {
-        memmove(&levels[at + 1], &levels[at], (size_t)(up - at) * sizeof(tw_level));
-        levels[at] = level;
-        return TW_LEVEL_OK;
-    }
-    const int64_t below = at - side->first;
-    const bool goes_down = below <= above ? side->first > 0 : !has_tail && side->first > 0;
-    side->n_moved += goes_down ? below : above;
-    const bool is_worn = side->n_levels > TW_LARGE_SIDE && side->n_moved > 4 * side->n_levels;
-    if (is_worn || (!goes_down && !has_tail)) {
-        side->n_levels--;
-        if (!tw_side_lay_out(side, 32))
-            return TW_LEVEL_NO_MEMORY;
-        return tw_side_insert(side, tw_side_find(side, side->is_ask, level.price), level);
-    }
-    if (goes_down) {
-        side->first--;
-        memmove(&levels[at - 1 - below], &levels[at - below], (size_t)below * sizeof(tw_level));
-        levels[at - 1] = level;
-    } else {
-        memmove(&levels[at + 1], &levels[at], (size_t)above * sizeof(tw_level));
-        levels[at] = level;
-        side->end++;
-    }
     return TW_LEVEL_OK;
-}
-
-static inline void tw_side_remove(tw_side *side, int64_t at)
-{
-    tw_level *levels = side->block->levels;
-    const int64_t above = side->end - at - 1;
-    side->n_levels--;
-    if (above < TW_NEAR) {
-        memmove(&levels[at], &levels[at + 1], (size_t)above * sizeof(tw_level));
-        side->end--;
-        tw_side_trim(side);
-    } else if (at == side->first) {
-        side->first++;
-    } else {
-        levels[at].size = 0;
-    }
 }
 
 /* Set a level, or with size 0 delete it.
@@ -248,11 +209,12 @@ static inline void tw_side_remove(tw_side *side, int64_t at)
  * Units    price and size as float64; both finite.
  * Returns  TW_LEVEL_OK, TW_LEVEL_ABSENT (a delete of a level that is not there), TW_LEVEL_NO_MEMORY.
  * Threads  the side's owner only.
- * Memory   grows by an eighth where it is full, up to TW_MOST_LEVELS.
+ * Memory   grows by an eighth, half of it at each end, where it is full; up to TW_MOST_LEVELS.
  * Source   docs/books.md.
  */
 static inline tw_level_result tw_side_set(tw_side *side, double price, double size)
 {
+    price += 0.0; /* a zero has one sign */
     if (side->block == NULL) {
         if (size == 0)
             return TW_LEVEL_ABSENT;
@@ -262,16 +224,14 @@ static inline tw_level_result tw_side_set(tw_side *side, double price, double si
     /* Twice, so that the direction of comparisons is known in the loops. */
     const int64_t at = side->is_ask ? tw_side_find(side, true, price) : tw_side_find(side, false, price);
     if (at < side->end && side->block->levels[at].price == price) {
-        const bool was_free = side->block->levels[at].size == 0;
-        if (size != 0) {
-            side->block->levels[at].size = size;
-            side->n_levels += was_free;
-            return TW_LEVEL_OK;
-        }
-        if (was_free)
-            return TW_LEVEL_ABSENT;
-        tw_side_remove(side, at);
-        return TW_LEVEL_OK;
+        tw_level *level = &side->block->levels[at];
+        const bool was_there = level->size != 0, is_there = size != 0;
+        level->size = size;
+        side->n_levels += is_there - was_there;
+        tw_set_free(tw_free_bits(side->block), at, !is_there);
+        if (!is_there && at == side->end - 1)
+            tw_side_trim(side);
+        return was_there || is_there ? TW_LEVEL_OK : TW_LEVEL_ABSENT;
     }
     if (size == 0)
         return TW_LEVEL_ABSENT;
@@ -284,6 +244,8 @@ static inline tw_level_result tw_side_set(tw_side *side, double price, double si
 static inline void tw_side_clear(tw_side *side)
 {
     const int64_t middle = side->block == NULL ? 0 : side->block->capacity / 2;
+    if (side->block != NULL)
+        tw_block_take(side->block, middle, middle);
     side->first = side->end = middle;
     side->n_levels = 0;
     side->is_loading = false;
@@ -306,7 +268,7 @@ static inline tw_level_result tw_side_load(tw_side *side, double price, double s
         if (!tw_side_lay_out(side, side->end + 32))
             return TW_LEVEL_NO_MEMORY;
     }
-    side->block->levels[side->end++] = (tw_level){price, size};
+    side->block->levels[side->end++] = (tw_level){price + 0.0, size};
     return TW_LEVEL_OK;
 }
 
@@ -340,8 +302,10 @@ static tw_level_result tw_side_finish(tw_side *side)
             levels[high] = level;
         }
     side->n_levels = n;
-    if (n >= TW_LARGE_SIDE && !tw_side_lay_out(side, 32))
-        return TW_LEVEL_NO_MEMORY;
+    if (n >= TW_LARGE_SIDE)
+        return tw_side_lay_out(side, 32) ? TW_LEVEL_OK : TW_LEVEL_NO_MEMORY;
+    if (side->block != NULL)
+        tw_block_take(side->block, 0, n);
     return TW_LEVEL_OK;
 }
 
@@ -349,8 +313,10 @@ static tw_level_result tw_side_finish(tw_side *side)
 static inline int64_t tw_side_truncate(tw_side *side, int64_t depth)
 {
     const int64_t n_dropped = side->n_levels > depth ? side->n_levels - depth : 0;
-    for (int64_t left = n_dropped; left > 0; side->first++)
+    for (int64_t left = n_dropped; left > 0; side->first++) {
         left -= side->block->levels[side->first].size != 0;
+        tw_set_free(tw_free_bits(side->block), side->first, true);
+    }
     side->n_levels -= n_dropped;
     while (n_dropped > 0 && side->first < side->end && side->block->levels[side->first].size == 0)
         side->first++;
@@ -373,6 +339,8 @@ static inline const tw_level *tw_side_pack(tw_side *side, int64_t n, int64_t *n_
         for (int64_t i = low; i < side->end; i++)
             if (levels[i].size != 0)
                 levels[at++] = levels[i];
+        for (int64_t i = low; i < side->end; i++)
+            tw_set_free(tw_free_bits(side->block), i, i >= at);
         side->end = at;
     }
     return &levels[low];

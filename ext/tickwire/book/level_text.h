@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __x86_64__
+#include <emmintrin.h>
+#endif
+
 enum {
     TW_MOST_DECIMALS = 18,
     TW_NUMBER_BYTES = 48 /* room for one number */
@@ -41,6 +45,16 @@ static const char tw_digit_pairs[] = "0001020304050607080910111213141516171819"
                                      "4041424344454647484950515253545556575859"
                                      "6061626364656667686970717273747576777879"
                                      "8081828384858687888990919293949596979899";
+
+/* The nearest integer, of two the even one; below 10^18. Without SSE4.1 `rint` is a call. */
+static inline uint64_t tw_nearest(double value)
+{
+#ifdef __x86_64__
+    return (uint64_t)_mm_cvtsd_si64(_mm_set_sd(value));
+#else
+    return (uint64_t)rint(value);
+#endif
+}
 
 /* How many digits a number below 10^18 has; 0 of 0. */
 static inline int tw_count_digits(uint64_t value)
@@ -77,10 +91,10 @@ static inline void tw_put_digits(uint64_t value, int n, uint8_t *out)
  */
 static inline size_t tw_number_text(double value, int decimals, bool plain, uint8_t *out)
 {
-    const double scaled = rint(fabs(value) * tw_powers_of_ten[decimals]);
+    const double scaled = fabs(value) * tw_powers_of_ten[decimals];
     if (!(scaled < 1e18))
         return 0;
-    const uint64_t digits = (uint64_t)scaled;
+    const uint64_t digits = tw_nearest(scaled);
     int n = tw_count_digits(digits);
     if (!plain) {
         tw_put_digits(digits, n, out);
