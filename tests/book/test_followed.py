@@ -1,4 +1,4 @@
-"""News of followed books: who is told, how often, and in which order."""
+"""News of followed books: one call for who listens, and the order of events."""
 
 from tickwire.book import BookFollower
 
@@ -23,7 +23,7 @@ def test_many_symbols_have_their_own_chains() -> None:
     assert follower.offer(-1, last=1) == "refuse"
 
 
-def test_who_listens_is_told_once_until_it_listens_again() -> None:
+def test_who_listens_is_called_once_until_it_listens_again() -> None:
     follower = BookFollower("counted")
     calls: list[int] = []
     follower.listen(lambda: calls.append(follower.n_begun))

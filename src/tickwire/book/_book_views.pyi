@@ -1,11 +1,13 @@
 from typing import Any
 
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 from tickwire.ring._attachment import Attachment
 
 STATES: tuple[str, ...]
 
+@disjoint_base
 class BookViews(Attachment):
     """Look at kept books."""
 

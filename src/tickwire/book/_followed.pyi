@@ -1,9 +1,12 @@
 from collections.abc import Callable
 from typing import Literal
 
+from typing_extensions import disjoint_base
+
 CAUSES: tuple[str, ...]
 PHASES: tuple[str, ...]
 
+@disjoint_base
 class FollowedBooks:
     """Keep where each symbol stands, and what has happened since the last look."""
 
