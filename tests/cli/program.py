@@ -38,6 +38,7 @@ TIMEOUT_S = 100
 PRELOADED = (
     "tests.cli.program",
     "tickwire.bench",
+    "tickwire.cli.app",
     "tickwire.feed",
     "tickwire.sim",
     "tickwire.sinks.duckdb",

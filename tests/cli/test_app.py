@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -124,6 +125,31 @@ def test_output_without_a_reader_ends_the_program() -> None:
         process.stdout.close()
         assert process.wait(20) == 1
         assert "Traceback" not in process.stderr.read()
+
+
+class _Interrupts:
+    """Lets a module's import be interrupted, as Ctrl-C does."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == self.name:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["tickwire.cli.app", "tickwire.feed.planning"])
+def test_an_interrupt_while_the_program_loads_is_one_line(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(tmp_path, SOURCE)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupts(name), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(config)])
+    told = capfd.readouterr().err.strip() or ended.value.code
+    assert told == "tickwire: interrupted"
+    assert ended.value.code in (told, 1)
 
 
 def _with_a_thread_that_hangs() -> None:

@@ -43,6 +43,7 @@ from tickwire.redaction import shown
 
 FAILED = 1
 MISUSED = 2
+INTERRUPTED = 130  # what typer makes of Ctrl-C where no command takes it
 LONGEST_PROBLEM = 4096
 LEFT_BEHIND = ("sink-", "spill-", "state")  # threads of a feed whose stop gave up on them
 # typer brought click along from 0.20 on and used the installed one before: this finds either's.
@@ -135,6 +136,8 @@ def _exit_code(arguments: list[str] | None) -> int:
         return _told(["interrupted"], FAILED)
     except _UsageError as error:
         return _told([_usage(error)], MISUSED)
+    if code == INTERRUPTED:
+        return _told(["interrupted"], FAILED)
     return code if isinstance(code, int) else 0
 
 
