@@ -347,7 +347,8 @@ async def test_rest_gives_the_trades_that_were_sent(venue):
                 {key: each[key] for key in kept} for each in aggregates
             ]
             path = "historicalTrades" if venue == "binance" else "trades"
-            query = {"fromId": trades[0]["t"], "limit": 30} if venue == "binance" else {}
+            query = {"limit": 30, "fromId": trades[0]["t"]}
+            query = query if venue == "binance" else {"limit": 1000}
             status, rest = await get(path, **query)
             by_id = {each["id"]: each for each in rest}
             assert [

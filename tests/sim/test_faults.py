@@ -165,6 +165,20 @@ async def test_a_stalled_connection_answers_and_sends_no_data(venue):
         assert await client.is_silent(0.1)
 
 
+@pytest.mark.parametrize("fault", ["delay", "jitter"])
+async def test_what_is_sent_later_keeps_its_order(fault):
+    async with simulate("binance") as sim:
+        client = await opened(sim)
+        found = await data(client, 1)
+        sim.inject(f"{fault}:30ms@0s..100ms")
+        first_ms = found[0]["data"]["E"]
+        while found[-1]["data"]["E"] < first_ms + 200:  # and behind its end
+            found += await data(client, 20)
+        numbers = [message["data"]["t"] for message in found]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert sim.stats.faults[fault] == 1
+
+
 async def test_the_venue_ends_a_subscription(venue):
     async with simulate(venue) as sim:
         client = await opened(sim, *VENUES[venue])
