@@ -23,7 +23,7 @@ from tickwire.sim.market import Event
 
 _KINDS = {
     "publicTrade": ("trades", ""), "books1": ("quotes", ""), "books": ("book", "200"),
-    "ticker": ("tickers", ""),
+    "books5": ("book", "5"), "ticker": ("tickers", ""),
 }  # fmt: skip
 _PREVIOUS = re.compile(rb'("pseq":)(\d+)')
 
@@ -47,6 +47,10 @@ class Bitget(Dialect):
             return "candles", symbol, str(arg.get("interval")).lower()
         kind = _KINDS.get(topic)
         return None if kind is None else (kind[0], symbol, kind[1])
+
+    def is_whole(self, key: str) -> bool:
+        """Whether it is the topic of the five best levels."""
+        return str(json.loads(key).get("topic")) == "books5"
 
     def answer(self, asked: dict[str, Any], client: Client) -> Reaction:
         """Take subscribe and unsubscribe; each argument has an answer of its own."""

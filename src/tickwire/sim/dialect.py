@@ -44,6 +44,8 @@ class Stream:
         Whose.
     argument
         An interval, or how many levels.
+    is_whole
+        Each message is the book of so many levels, not what has changed.
     view
         Of a book: what clients have, bids and asks.
     number, previous
@@ -60,6 +62,7 @@ class Stream:
     number: int = 0
     previous: int = -1
     candles: Candles | None = None
+    is_whole: bool = False
 
     @property
     def n_levels(self) -> int:
@@ -152,18 +155,26 @@ class Dialect(Exchange):
         stream = self.streams.get(key)
         if stream is None:
             stream = Stream(key, kind, self.market.symbols[symbol], argument)
+            stream.is_whole = self.is_whole(key)
             stream.number = self.first_number(stream)
             stream.candles = Candles(argument) if kind == "candles" else None
             self.streams[key] = stream
             if kind == "book":
                 self._changes(stream)
         if kind == "book":
-            bids, asks = (
-                self._texts(stream, sorted(side.items(), reverse=not at))
-                for at, side in enumerate(stream.view)
-            )
-            text = self.write_book(stream, bids, asks, self.market.clock_ms(), is_snapshot=True)
-            yield Message(key, "book", text.encode(), len(bids) + len(asks))
+            yield self._snapshot(stream, self.market.clock_ms())
+
+    def is_whole(self, key: str) -> bool:
+        """Whether each message of a book is the whole of it; none has such a stream by itself."""
+        return False
+
+    def _snapshot(self, stream: Stream, time_ms: int) -> Message:
+        bids, asks = (
+            self._texts(stream, sorted(side.items(), reverse=not at))
+            for at, side in enumerate(stream.view)
+        )
+        text = self.write_book(stream, bids, asks, time_ms, is_snapshot=True)
+        return Message(stream.key, "book", text.encode(), len(bids) + len(asks))
 
     def render(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
         """Every stream of the symbol, in the order subscribed."""
@@ -186,6 +197,9 @@ class Dialect(Exchange):
         bids, asks = self._changes(stream)
         if bids or asks:
             stream.previous, stream.number = stream.number, self.next_number(stream)
+            if stream.is_whole:
+                yield self._snapshot(stream, event.time_ms)
+                return
             text = self.write_book(stream, bids, asks, event.time_ms, is_snapshot=False)
             yield Message(stream.key, "book", text.encode(), len(bids) + len(asks))
 

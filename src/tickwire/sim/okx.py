@@ -23,7 +23,8 @@ from tickwire.sim.market import Event
 
 _KINDS = {
     "trades": ("trades", ""), "bbo-tbt": ("quotes", ""), "books": ("book", "400"),
-    "tickers": ("tickers", ""), "mark-price": ("tickers", ""), "funding-rate": ("tickers", ""),
+    "books5": ("book", "5"), "tickers": ("tickers", ""), "mark-price": ("tickers", ""),
+    "funding-rate": ("tickers", ""),
     "open-interest": ("tickers", ""), "index-tickers": ("tickers", ""),
 }  # fmt: skip
 
@@ -56,6 +57,10 @@ class Okx(Dialect):
         kind = _KINDS.get(channel)
         return None if kind is None else (kind[0], symbol, kind[1])
 
+    def is_whole(self, key: str) -> bool:
+        """Whether it is the channel of the five best levels."""
+        return str(json.loads(key).get("channel")) == "books5"
+
     def answer(self, asked: dict[str, Any], client: Client) -> Reaction:
         """Take subscribe and unsubscribe; each argument has an answer of its own."""
         op, args = asked.get("op"), asked.get("args")
@@ -83,6 +88,11 @@ class Okx(Dialect):
     ) -> str:
         """Write `[price, size, "0", orders]`."""
         sides = [[[price, size, "0", str(n)] for price, size, n in each] for each in (asks, bids)]
+        if stream.is_whole:
+            return (
+                f'{{"arg":{stream.key},"data":[{{"asks":{dumps(sides[0])},"bids":{dumps(sides[1])},'
+                f'"instId":"{stream.symbol.name}","ts":"{time_ms}","seqId":{stream.number}}}]}}'
+            )
         previous = -1 if is_snapshot else stream.previous
         return (
             f'{{"arg":{stream.key},"action":"{"snapshot" if is_snapshot else "update"}","data":'

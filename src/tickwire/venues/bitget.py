@@ -100,7 +100,7 @@ FUTURES = Venue(
     instruments=partial(instruments, "usdt-futures"),
     spell=spell,
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
-    oracle=same_id(),
+    oracle=same_id(depth="book:5"),
     extras=EXTRAS,
     verified="2026-04-28",
     unverified=("quotes", "book:5", "candles:<interval>"),
