@@ -18,7 +18,7 @@ def pytest_asyncio_loop_factories(config, item):
 def port_pair():
     """A free port and, one above it, another one.
 
-    They lie below those that the system gives to whoever asks for any, and each process looks at
+    They lie below those that the system gives where any will do, and each process looks at
     pairs of its own first.
     """
     first = os.getpid() % 5000

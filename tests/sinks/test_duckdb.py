@@ -488,7 +488,7 @@ def test_a_checkpoint_waits_where_rows_come_first(tmp_path, monkeypatch):
     sink.stop()
 
 
-def test_descriptions_of_row_groups_are_forgotten_while_nobody_reads(tmp_path, monkeypatch):
+def test_descriptions_of_row_groups_are_forgotten_without_a_reader(tmp_path, monkeypatch):
     path = tmp_path / "market.duckdb"
     sink = open_sink("duckdb", path, [TRADES], memory_mb=32, checkpoint_mb=1)
     assert isinstance(sink, DuckDBSink)

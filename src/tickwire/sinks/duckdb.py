@@ -13,7 +13,7 @@ Rules of this file
 - Until a checkpoint DuckDB has the rows of the log in memory. So the log has to fit.
 - Of each row group that was written DuckDB keeps a description while the file is open, which its
   limit does not count. So the file is closed and opened anew from time to time, after a checkpoint
-  and while nobody reads: it then has none until they are needed.
+  and while there is no reader: it then has none until they are needed.
 - A file that was deleted or replaced is noticed after each commit, before its rows count; so is a
   write-ahead log that was deleted alone.
 - Tables, comments and the file's format are `tickwire.sinks.duckdb_file`'s; what a start reads
