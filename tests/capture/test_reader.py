@@ -119,6 +119,11 @@ def test_a_missing_file_is_named(tmp_path):
     refuses(tmp_path / "a.jsonl", f"{tmp_path}/a.jsonl: No such file")
 
 
+def test_a_folder_of_another_name_has_no_recording(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="is a folder without a recording"):
+        Capture.open(tmp_path)
+
+
 def test_a_folder_is_no_capture(tmp_path):
     (tmp_path / "a.jsonl").mkdir()
     refuses(tmp_path / "a.jsonl", "a.jsonl: Is a directory")

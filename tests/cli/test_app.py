@@ -51,6 +51,7 @@ def test_a_configuration_that_does_not_fit_the_venues_is_told(tmp_path: Path) ->
         ("run", "a.toml", "--fast"),
         ("run", "a.toml", "--max-messages", "0"),
         ("replay", "a.jsonl", "b.toml", "--speed", "quick"),
+        ("--log", "xml", "doctor"),
         ("sim", "--speed", "-1"),
         ("sim", "--venue", "nowhere"),
         ("run", "none.toml"),

@@ -57,10 +57,12 @@ def test_wrong_usage_is_one_line(arguments: tuple[str], words: str) -> None:
     assert words in line
 
 
-def test_a_command_is_asked_for() -> None:
-    done = tickwire("bench")
+@pytest.mark.parametrize("group", ["bench", "capture", "venue"])
+def test_a_command_is_asked_for(group: str) -> None:
+    done = tickwire(group)
     assert done.returncode == 2
-    assert done.stderr == "tickwire: Missing command. (see tickwire bench --help)\n"
+    assert done.stdout == ""
+    assert done.stderr == f"tickwire: Missing command. (see tickwire {group} --help)\n"
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:

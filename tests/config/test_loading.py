@@ -309,6 +309,10 @@ def test_an_empty_state_dir_keeps_no_state(tmp_path: Path) -> None:
             SOURCE + '[[sink]]\ntype="duckdb"\npath="a"\nflush_ms=0\n',
             "sink[0].flush_ms: is 0, should be greater than or equal to 1",
         ),
+        (
+            '[feed]\nname = "a\\u0001b"\n' + SOURCE,
+            "feed.name: is 'a\\x01b', should have no control characters",
+        ),
         ("a = \n", "1:5: is not TOML: Invalid value"),
         ("[feed\n", "1:6: is not TOML: Expected ']' at the end of a table declaration"),
     ],
@@ -341,6 +345,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "source[0].extras",
         "source[1].extras",
     ]
+
+
+def test_a_file_may_begin_as_some_editors_begin_it(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SOURCE.encode())
+    assert load(path).sources
 
 
 def test_a_file_that_is_not_there_or_unreadable_is_told(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ class Capture:
         """
         path = Path(path)
         ending = next((end for end in reversed(ENDINGS) if path.name.endswith(end)), None)
+        if ending is None and path.is_dir():
+            raise CaptureError(f"{path}: is a folder without a recording")
         if ending is None:
             raise CaptureError(f"{path}: the name of a capture ends in {' or '.join(ENDINGS)}")
         stem = path.name.removesuffix(ending)

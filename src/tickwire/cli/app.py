@@ -143,7 +143,7 @@ def _exit_code(arguments: list[str] | None) -> int:
 
 def _usage(error: BaseException) -> str:
     """Put a mistake in the arguments in one sentence, and say where to read on."""
-    message = getattr(error, "format_message", error.__str__)()
+    message = getattr(error, "format_message", error.__str__)().replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     return message if context is None else f"{message} (see {context.command_path} --help)"
 

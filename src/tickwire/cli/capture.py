@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-capture = typer.Typer(help="Captures and recordings.", no_args_is_help=True)
+capture = typer.Typer(help="Captures and recordings.", no_args_is_help=False)
 
 
 @capture.callback()

@@ -17,7 +17,7 @@ from tickwire.errors import ConfigError
 if TYPE_CHECKING:
     from tickwire.venues import Venue
 
-venue = typer.Typer(help="Declarations of venues.", no_args_is_help=True)
+venue = typer.Typer(help="Declarations of venues.", no_args_is_help=False)
 
 
 @venue.command("test")

@@ -166,7 +166,7 @@ def load_readable(path: str | Path) -> Config:
 
 def _parse(path: Path, origin: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin with a BOM
     except OSError as error:
         raise ConfigError([f"{origin}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ _WORDS = {
     "tuple_type": "should be a list in brackets",
     "dict_type": "should be a table of strings",
     "finite_number": "should be a finite number",
+    "string_pattern_mismatch": "should have no control characters",  # the only pattern there is
 }
 # What a key that has no default should be.
 _REQUIRED = {
