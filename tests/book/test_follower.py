@@ -116,6 +116,20 @@ def test_the_end_of_one_leaves_a_book_to_who_is_in_step(is_in_step: bool) -> Non
     assert turns.offer(2, 10) == ("admit" if is_in_step else "refuse")
 
 
+def test_a_quiet_connection_goes_on_unless_it_has_missed_a_change() -> None:
+    quiet, missed, renewed = (Turns() for _ in range(3))
+    renewed.follower.leave(0, 1)  # breaks
+    assert renewed.offer(3, is_snapshot=True) == "admit"
+    assert not renewed.follower.break_counted(3, 1, 0, 0)  # breaks again: 2 may be behind
+    assert renewed.follower.phase(0) == "waiting"
+    time.sleep(1.01)  # long enough to have brought something
+    assert missed.follower.offer(0, conn=1, text_hash=10, ts_recv=5) == "admit"
+    for turns, phase in ((quiet, "live"), (missed, "waiting")):
+        turns.follower.leave(0, 1)
+        assert turns.follower.phase(0) == phase
+    assert quiet.offer(2, 11) == "admit"
+
+
 def test_what_was_taken_before_the_present_snapshot_is_no_copy() -> None:
     turns = Turns()
     before_ns = time.monotonic_ns()

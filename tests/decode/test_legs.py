@@ -179,3 +179,20 @@ def test_cleared_it_is_empty() -> None:
     memory.clear()
     assert memory.n_messages == 0
     assert memory.join(0).offer(b"x", 1)
+
+
+def test_a_leg_is_quiet_that_brings_nothing_of_what_others_bring() -> None:
+    legs = Legs()
+    first, second = legs.join(0), legs.join(0, is_complete=False)
+    assert first.offer(b"a", 1)
+    assert not second.is_quiet  # it was not to bring that
+    second.complete()
+    assert not second.is_quiet  # nothing was to be brought yet
+    assert first.offer(b"b", 2)
+    assert second.is_quiet
+    assert not first.is_quiet
+    assert not second.offer(b"b", 3)
+    assert not second.is_quiet
+    assert second.offer(b"c", 4)
+    second.leave()
+    assert not second.is_quiet

@@ -547,6 +547,50 @@ def test_who_follows_gaps_is_called_when_one_opens_and_when_it_ends() -> None:
     assert seen == [("open", "A"), ("closed", "A")]
 
 
+def ended(scene: Scene) -> list[tuple[Any, ...]]:
+    """Symbol, reason, start and end of the gaps that have ended."""
+    return [
+        (symbol, reason, start, end)
+        for symbol, reason, state, start, end in scene.found()
+        if state == "closed"
+    ]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_two_connections_have_lost_is_told_though_both_have_ended_since(
+    is_open: bool,
+) -> None:
+    scene = Scene()
+    for leg, conn in enumerate((1, 2)):
+        scene.gaps.joined(0, conn, leg)
+    scene.connect(1)
+    for conn in (1, 2):
+        scene.gaps.completed(0, conn)
+    scene.row("A", 1)
+    for conn in (1, 2):
+        scene.gaps.missed(conn, ZERO + 1 * SECOND, ZERO + 2 * SECOND, "3 messages")
+    scene.at(3).row("A", 1)
+    scene.row("B", 1)
+    for conn in (1, 2):
+        scene.gaps.left(0, conn)
+    scene.gaps.disconnected(0, "disconnect", "")
+    if not is_open:
+        scene.at(4).connect(3)
+    scene.at(6).gaps.look()
+    lost = [each for each in ended(scene) if each[1] == "sequence"]
+    assert sorted(lost) == [(symbol, "sequence", 1, 2) for symbol in "AB" for _ in (1, 2)]
+
+
+def test_a_hole_of_a_connection_is_told_when_another_has_its_place() -> None:
+    scene = Scene()
+    scene.connect(1)
+    scene.row("A", 1)
+    scene.at(3).row("A", 1)
+    scene.gaps.joined(0, 2, 0)
+    scene.gaps.missed(1, ZERO + 1 * SECOND, ZERO + 2 * SECOND, "3 messages")
+    assert [each[1:] for each in ended(scene)] == [("sequence", 1, 2)] * 2
+
+
 def test_a_message_that_another_connection_may_bring_is_no_gap_until_none_has() -> None:
     scene = Scene()
     scene.connect(0)

@@ -329,6 +329,24 @@ async def test_what_the_new_connection_cannot_have_keeps_the_old_one(
     assert run.summary["planned_changes"] == 0
 
 
+async def test_a_new_connection_that_brings_nothing_does_not_take_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "CHANGE_S", 0.6)
+    monkeypatch.setattr(changes, "OVERLAP_S", 0.1)
+    run = Run("hyperliquid", tmp_path, [], redundancy=1)
+
+    async def work(feed: tickwire.FeedHandler) -> None:
+        await asyncio.sleep(0.3)
+        run.sim.inject(f"silent={','.join(VENUES['hyperliquid'][0])}@0s..")
+        assert not await feed.refresh()
+        await asyncio.sleep(0.2)
+
+    await run.run(work)
+    run.check()
+    assert run.summary["planned_changes"] == 0
+
+
 async def test_legs_of_several_sources_share_a_tight_limit_of_connects_and_none_starves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,6 +21,7 @@ typedef struct {
     int32_t conn; /* -1: none */
     uint8_t is_in_step;
     uint8_t has_pending;
+    uint8_t has_missed; /* another has brought a change since it began, and it has not */
     uint64_t pending; /* hash of the last of its changes that was not taken */
     int64_t begun_ns; /* when its snapshot came, or a hole, by the monotonic clock */
 } tw_witness;
@@ -53,7 +54,7 @@ static inline tw_witness *tw_witness_begin(tw_witness *all, int32_t conn, int64_
                 found = &all[i];
     }
     found->conn = conn;
-    found->is_in_step = found->has_pending = 0;
+    found->is_in_step = found->has_pending = found->has_missed = 0;
     found->begun_ns = now_ns;
     return found;
 }
@@ -62,8 +63,10 @@ static inline tw_witness *tw_witness_begin(tw_witness *all, int32_t conn, int64_
  * about it. */
 static inline void tw_witness_start(tw_witness *all, int32_t conn, int64_t now_ns)
 {
-    for (int i = 0; i < TW_MOST_WITNESSES; i++)
-        all[i].is_in_step = 0;
+    for (int i = 0; i < TW_MOST_WITNESSES; i++) {
+        all[i].is_in_step = all[i].has_missed = 0;
+        all[i].begun_ns = now_ns;
+    }
     tw_witness_begin(all, conn, now_ns)->is_in_step = 1;
 }
 
@@ -74,7 +77,7 @@ static inline tw_witness *tw_witness_heir(tw_witness *all, int32_t conn, int64_t
         if (all[i].conn >= 0 && all[i].conn != conn && all[i].is_in_step)
             return &all[i];
     for (int i = 0; i < TW_MOST_WITNESSES; i++)
-        if (all[i].conn >= 0 && all[i].conn != conn && !all[i].has_pending &&
+        if (all[i].conn >= 0 && all[i].conn != conn && !all[i].has_pending && !all[i].has_missed &&
             now_ns - all[i].begun_ns >= TW_QUIET_NS)
             return &all[i];
     return NULL;
@@ -92,11 +95,13 @@ static inline bool tw_witness_is_turn(tw_witness *all, int32_t conn, uint64_t ha
         own->pending = hash;
         return false;
     }
-    for (int i = 0; hash != 0 && i < TW_MOST_WITNESSES; i++)
+    for (int i = 0; hash != 0 && i < TW_MOST_WITNESSES; i++) {
         if (all[i].has_pending && all[i].pending == hash && all[i].conn != conn) {
             all[i].has_pending = 0;
             all[i].is_in_step = all[i].conn >= 0;
         }
+        all[i].has_missed = !all[i].is_in_step;
+    }
     return true;
 }
 
@@ -107,7 +112,7 @@ static inline void tw_witness_keep_step(tw_witness *all, int32_t conn, int64_t n
     if (own == NULL)
         own = tw_witness_begin(all, conn, now_ns);
     own->is_in_step = 1;
-    own->has_pending = 0;
+    own->has_pending = own->has_missed = 0;
 }
 
 static inline void tw_witness_leave(tw_witness *all, int32_t conn)

@@ -346,6 +346,12 @@ cdef class Leg:
             self.legs.expected[self.slot] = self.legs.end
 
     @property
+    def is_quiet(self):
+        """Whether it has brought nothing since it is to bring all, and others have."""
+        cdef Legs legs = self.legs
+        return self.slot >= 0 and legs.end > legs.expected[self.slot] > legs.newest[self.slot]
+
+    @property
     def is_behind(self):
         """Whether it is too late for copies to be recognised; its messages are left out."""
         return self.slot >= 0 and bool(self.legs.behind[self.slot])

@@ -38,6 +38,9 @@ class Leg:
     def complete(self) -> None:
         """Note that it brings all from now on: what it does not bring is lost."""
     @property
+    def is_quiet(self) -> bool:
+        """Whether it has brought nothing since it is to bring all, and others have."""
+    @property
     def is_behind(self) -> bool:
         """Whether it is too late for copies to be recognised; its messages are left out."""
     def offer(self, text: Buffer, mono_ns: int, *, repeats: bool = False) -> bool:

@@ -6,9 +6,10 @@ Rules of this file
   will end it, when the first endpoint works again, and when a program asks for it. One leg of a
   group changes at a time.
 - For `OVERLAP_S` both bring the same, so that what was on its way when the new one was subscribed
-  comes by the old one. What the new one cannot have keeps the old one; after `CHANGE_S` the change
-  is given up, and tried again later. A change to the first endpoint is given up at once where the
-  new one is not there; who asked for it decides when it is tried again.
+  comes by the old one. What the new one cannot have keeps the old one, and so does a new one that
+  brings nothing while the old one does: an acknowledgement is no evidence. After `CHANGE_S` the
+  change is given up, and tried again later. A change to the first endpoint is given up at once
+  where the new one is not there; who asked for it decides when it is tried again.
 - All is decided in `look`, a few times a second.
 """
 
@@ -189,7 +190,11 @@ class Changes:
         had, has = self._group.acknowledged_by(old), self._group.acknowledged_by(new)
         if new.is_subscribed and had <= has and change.subscribed_s is None:
             change.subscribed_s = now_s
-        is_ready = change.subscribed_s is not None and now_s - change.subscribed_s >= OVERLAP_S
+        is_ready = (
+            change.subscribed_s is not None
+            and now_s - change.subscribed_s >= OVERLAP_S
+            and not self._group.is_quiet(new)
+        )
         is_elsewhere = change.to_first and new.is_away
         if is_gone or (is_ready and new.connection is not None and not is_elsewhere):
             self._close(change)
@@ -216,6 +221,7 @@ class Changes:
             url=shown_url(new.url),
             why=change.why,
             missing=len(missing),
+            silent=self._group.is_quiet(new),
             **({} if change.to_first else {"again_s": RETRY_S}),
         )
         if not change.to_first:

@@ -158,6 +158,11 @@ class LegGroup(SessionObserver):
             number = self.leg_of(session).number
             handler.join(self.memory, number, is_complete=session.is_subscribed)
 
+    def is_quiet(self, session: Session) -> bool:
+        """Whether a session is subscribed, and brings nothing of what another connection does."""
+        handler = _handler(session)
+        return handler is not None and handler.leg is not None and handler.leg.is_quiet
+
     def leg_of(self, session: Session) -> Leg:
         """Give the leg that a session is of."""
         return next(leg for leg in self.legs if session in (leg.session, leg.spare))

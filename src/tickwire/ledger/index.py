@@ -8,7 +8,7 @@ Rules of this file
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from tickwire.ledger.gaps import Gap, Moment
 from tickwire.ring import Dictionary, Silence, Stream, Streams
 
 EVERY = "*"  # a subscription's symbol
+MOST_REPLACED = 1024  # connections whose session is remembered though others have their place
 
 StreamName = tuple[str, str, str]  # venue, table, symbol
 
@@ -44,6 +45,8 @@ class StreamState:
         An acknowledgement, or where a gap has ended: from here on rows are expected.
     gap
         While one is open.
+    last_gap
+        The last one that has ended.
     waits_since
         Since when a spliced book waits for its snapshot, where no gap says so yet.
     spliced_conn
@@ -63,6 +66,7 @@ class StreamState:
     suspended: set[str] = field(default_factory=set)
     since: Moment | None = None
     gap: Gap | None = None
+    last_gap: Gap | None = None
     waits_since: Moment | None = None
     spliced_conn: int = -1
     may_be_silent: bool = False
@@ -98,6 +102,9 @@ class StreamIndex:
         self.venue = venue
         self.conns: dict[int, int] = {}
         self._legs: dict[tuple[int, int], int] = {}  # session and leg: its connection
+        # By connection. What one has brought may be looked at when another has its place.
+        self._session_of: dict[int, int] = {}
+        self._replaced: deque[int] = deque()  # connections, the newest last
         self._rows = dict(rows)
         self._symbols = symbols
         self._first = first_session
@@ -156,13 +163,18 @@ class StreamIndex:
         return [stream for stream in self._all.values() if stream.session == session]
 
     def session_of(self, conn: int) -> int | None:
-        """Give the session that has a connection now."""
-        return next((session for (session, _), of in self._legs.items() if of == conn), None)
+        """Give the session that has a connection, or had it not long ago."""
+        return self._session_of.get(conn)
 
     def adopt(self, session: int, conn: int, leg: int = 0) -> None:
         """Let a session have the rows of a connection; to be called before that brings any."""
         self.conns[session] = conn
-        self._legs[session, leg] = conn
+        before = self._legs.get((session, leg))
+        if before is not None and before != conn:
+            self._replaced.append(before)
+            if len(self._replaced) > MOST_REPLACED:
+                self._session_of.pop(self._replaced.popleft(), None)
+        self._legs[session, leg], self._session_of[conn] = conn, session
         for rows in self._rows.values():
             rows.adopt(conn, self._first + session, leg, venue=self.venue)
 

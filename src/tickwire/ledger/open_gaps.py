@@ -195,7 +195,7 @@ class OpenGaps:
         gap = stream.gap
         if gap is None:
             return
-        stream.gap = None
+        stream.gap, stream.last_gap = None, gap
         stream.since = end
         if self.holes is not None and self.holes.has(stream):
             self.holes.closed(stream, gap)

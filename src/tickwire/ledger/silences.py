@@ -296,7 +296,7 @@ class Silences:
             detail=text,
         )
         self.on_gap(stream, gap)
-        stream.since = end
+        stream.since, stream.last_gap = end, gap
 
     def _end_of(self, stream: StreamState, silence: Silence) -> Moment:
         """Give when the row after a silence could have been read, a venue's clock being coarse."""

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
-from tickwire.ledger.gaps import Position
+from tickwire.ledger.gaps import Place, Position
 from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName, StreamState
 from tickwire.ledger.jumps import Jumps
@@ -269,11 +269,23 @@ class StreamGaps:
             self._declare(hole)
 
     def _declare(self, hole: LegHole) -> None:
-        end = self._gaps.moment_of(hole.until_ns)
         for stream in self._index.of_session(hole.session):
-            if stream.is_spliced or stream.gap is not None or not self._gaps.is_known(stream):
+            if stream.is_spliced or not self._gaps.is_known(stream):
                 continue
-            start = self._gaps.moment_of(hole.since_ns)
+            start, end = map(self._gaps.moment_of, (hole.since_ns, hole.until_ns))
+            other = stream.gap or stream.last_gap
+            if other is not None and start.mono_ns < other.start_mono_ns:  # noticed too late
+                self._ledger.record(
+                    stream.table,
+                    SEQUENCE,
+                    start.recv_ns,
+                    min(end.recv_ns, other.start_ns),
+                    Place(self._index.venue, stream.symbol, hole.conn),
+                    detail=hole.detail,
+                )
+                continue
+            if stream.gap is not None:
+                continue
             if stream.since is not None and stream.since.mono_ns > start.mono_ns:
                 start = stream.since
             if start.mono_ns >= end.mono_ns and hole.since_ns < hole.until_ns:
