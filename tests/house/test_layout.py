@@ -47,6 +47,7 @@ MEASURED_BY = {
     "decode/_draft_rows": "decode/bench_learn",
     "decode/_draft_scalars": "decode/bench_learn",
     "decode/_general": "decode/bench_decoder",
+    "decode/_inner_decoder": "decode/bench_unpacker",
     "decode/_runner": "decode/bench_decoder",
     "decode/_publish": "decode/bench_decoder",
     "decode/_read": "decode/bench_decoder",
@@ -73,6 +74,8 @@ MEASURED_BY = {
 NOT_MEASURED = {
     "decode/_bytecode": "compiled once, at the start",
     "decode/_connection": "a base class without work",
+    "decode/_decoder_state": "a base class without work",
+    "decode/_looks": "a few messages a second",
     "decode/_quarantine": "what cannot be decoded is rare",
     "net/_coalescer": "between reads it does nothing; what it spares is CPU time of a whole feed",
     "net/_spinner": "it takes all the time that there is",

@@ -4,7 +4,8 @@ Knows nothing of: frames and sockets. Words: plan, route, row, column, payload. 
 ext/tickwire/decode.
 """
 
-from tickwire.decode._decoder import ConnectionDecoder, Decoder, MessageLimit
+from tickwire.decode._decoder import ConnectionDecoder, Decoder
+from tickwire.decode._decoder_state import MessageLimit
 from tickwire.decode._legs import Legs
 from tickwire.decode.program import Program
 
