@@ -49,7 +49,7 @@ LONG = re.compile(
     r"|\bfeed/test_(?:handler|critical|degrading|losses)|\bhouse/test_(?:readme|headers)"
     r"|\bring/test_hammer|\bbenchmarks/test_pipelines|\bhealth/test_server|\bsinks/test_duckdb"
 )
-FAULT = re.compile(r"\b(?:fuzz|soak)/|\bstorm/test_(?:storm|backfill)|hostile|bombs")
+FAULT = re.compile(r"\b(?:fuzz|soak|storm)/|hostile|bombs")
 # Hypothesis takes up to 300 s to make a failing example smaller; ended before, it would show none.
 SHRINKING_S = 600
 

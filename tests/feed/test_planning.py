@@ -84,6 +84,7 @@ def test_extras_of_one_name_and_two_kinds_are_refused() -> None:
         known,
         name="mine",
         unverified=(),
+        oracle=None,
         channels=tuple(channel for channel in known.channels if channel.name == "trades"),
         messages=(replace(trades, rows=(replace(trades.rows[0], fields=fields),)),),
         extras={"trades": (Column("tx_hash", Kind.I64, True),)},
