@@ -33,7 +33,7 @@ SYMBOLS = {
 }
 CAUSES = ("lost", "altered")
 CALM_S = 4.0  # a replaced connection has been closed by then
-GIVEN_UP_S = 20.0
+GIVEN_UP_S = 40.0
 
 
 class Books:
