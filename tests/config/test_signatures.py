@@ -23,7 +23,7 @@ def test_a_signature_says_types_and_defaults() -> None:
     assert shown == (
         "(path: str | pathlib.Path, *, type: Literal['parquet'] = 'parquet', "
         "name: str = 'parquet', tables: collections.abc.Sequence[str] | None = None, "
-        "rotate_s: float = 60.0, rotate_rows: int = 1000000)"
+        "rotate_s: float = 60.0, rotate_rows: int = 1000000, rotate_mb: int = 512)"
     )
     parameters = signature(tickwire.FeedHandler).parameters
     assert "feed" not in parameters

@@ -1,5 +1,8 @@
 """Kills a feed again and again: every row that a ring published is in every sink, once.
 
+With `--at POINT` the process is killed where it comes to one of `tickwire.failpoints` (within a
+commit, a rename, a rotation ...), for the Nth time, N at random; `--at all` goes through all.
+
 `python -m tests.durability.crash --kills 100` runs `tickwire run` against the simulator in this
 process, kills it at random moments, starts it again, and compares at the end what the sinks have
 with the simulator's log: no seq is missing or doubled in any sink, no trade is there twice though
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import signal
 import sys
@@ -25,12 +29,14 @@ import duckdb
 from tests.storm.truth import MS, compare, made, read_gaps
 
 from tickwire.capture import Recording
+from tickwire.failpoints import POINTS, VARIABLE
 from tickwire.sim import Simulator
 
 SYMBOLS = ("BTC", "ETH", "SOL", "HYPE")
 TABLES = ("trades", "gaps", "sessions")
 START_S = 120.0  # a loaded machine
 STOP_S = 60.0
+MOST_PASSES = 3
 
 
 @dataclass(slots=True)
@@ -38,12 +44,15 @@ class Outcome:
     """What a run came to; `problems` is empty where all is right."""
 
     kills: int = 0
+    at_point: int = 0
     rows: int = 0
     missing: int = 0
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        text = f"{self.kills} kills, {self.rows:,} trades in each sink, {self.missing:,} in gaps"
+        at_point = f" ({self.at_point} of them at their point)" if self.at_point else ""
+        text = f"{self.kills} kills{at_point}, {self.rows:,} trades in each sink"
+        text += f", {self.missing:,} in gaps"
         return "\n".join([text, *self.problems])
 
 
@@ -71,6 +80,7 @@ def config_of(
     for sink in sinks:
         text += f'[[sink]]\ntype = "{sink}"\npath = "{paths[sink]}"\n'
         text += f"rotate_s = {rotate_s}\n" if sink == "parquet" else ""
+        text += "rotate_mb = 1\n" if sink == "ipc" else ""
     path = folder / "feed.toml"
     path.write_text(text)
     return path
@@ -84,14 +94,16 @@ class Feed:
         self._log = config.with_suffix(".log")
         self.process: asyncio.subprocess.Process | None = None
 
-    async def start(self, sim: Simulator) -> None:
-        """Start it, and wait until it is subscribed."""
+    async def start(self, sim: Simulator, kill_at: str = "") -> None:
+        """Start it, and wait until it is subscribed, or killed at a point."""
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *self._command, stdout=log, stderr=log
+                *self._command, stdout=log, stderr=log, env={**os.environ, VARIABLE: kill_at}
             )
         until_s = time.monotonic() + START_S
         while sim.stats.subscriptions < len(SYMBOLS):
+            if kill_at and self.process.returncode == -signal.SIGKILL:
+                return
             if self.process.returncode is not None or time.monotonic() > until_s:
                 raise RuntimeError(f"the feed did not start:\n{self.log}")
             await asyncio.sleep(0.01)
@@ -99,12 +111,21 @@ class Feed:
     async def end(self, number: signal.Signals, again_s: float | None = None) -> int:
         """Send a signal, perhaps a second one after some time, and wait for the end."""
         assert self.process is not None
-        self.process.send_signal(number)
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
         if again_s is not None:
             await asyncio.sleep(again_s)
             with suppress(ProcessLookupError):
                 self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), STOP_S)
+
+    async def is_killed(self, seconds: float) -> bool:
+        """Wait for its end; whether it was killed in that time."""
+        assert self.process is not None
+        try:
+            return await asyncio.wait_for(self.process.wait(), seconds) == -signal.SIGKILL
+        except TimeoutError:
+            return False
 
     @property
     def log(self) -> str:
@@ -126,6 +147,7 @@ async def crash(
     rotate_s: float = 5,
     loop: str = "uvloop",
     longest_s: float = 2.0,
+    at: str = "",
     quiet: bool = True,
 ) -> Outcome:
     """Kill a feed at random moments, and judge what its sinks have.
@@ -156,6 +178,9 @@ async def crash(
         The feed's event loop.
     longest_s
         The longest life of a process after it is subscribed.
+    at
+        The point at which the process is killed; where it does not come to it within `longest_s`,
+        it is ended as otherwise.
     quiet
         No line for each kill.
     """
@@ -166,8 +191,9 @@ async def crash(
         config = config_of(folder, sim.ws_url, rings, sinks, loop, rotate_s)
         feed = Feed(config)
         for i in range(kills):
-            await feed.start(sim)
-            await asyncio.sleep(chance.uniform(0, longest_s))
+            await feed.start(sim, f"{at}:{chance.randint(1, MOST_PASSES)}" if at else "")
+            await asyncio.sleep(0 if at else chance.uniform(0, longest_s))
+            outcome.at_point += at != "" and await feed.is_killed(longest_s)
             await feed.end(ending, chance.uniform(0, 0.2) if again else None)
             while sim.stats.subscriptions:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.01)
@@ -286,7 +312,13 @@ def main() -> int:
     parser.add_argument("--rotate-s", type=float, default=60, help="Of Parquet.")
     parser.add_argument("--signal", default="KILL", help="KILL, TERM, HUP or INT.")
     parser.add_argument("--again", action="store_true", help="A second signal soon after.")
+    parser.add_argument("--at", choices=[*POINTS, "all"], help="Kill it at a point.")
     given = parser.parse_args()
+    points = POINTS if given.at == "all" else (given.at or "",)
+    return max([_crash(given, point) for point in points])
+
+
+def _crash(given: argparse.Namespace, point: str) -> int:
     with tempfile.TemporaryDirectory(prefix="tickwire-crash-") as folder:
         outcome = asyncio.run(
             crash(
@@ -298,11 +330,13 @@ def main() -> int:
                 ring_dir=given.ring_dir,
                 ending=signal.Signals[f"SIG{given.signal}"],
                 again=given.again,
-                rotate_s=given.rotate_s,
+                rotate_s=1 if point else given.rotate_s,
+                longest_s=20.0 if point else 2.0,
+                at=point,
                 quiet=not sys.stdout.isatty(),
             )
         )
-    print(outcome)
+    print(f"at {point}: {outcome}" if point else outcome, flush=True)
     return 1 if outcome.problems else 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import duckdb
@@ -65,3 +67,31 @@ async def test_a_file_that_has_nothing_left_is_a_line_alone(tmp_path: Path) -> N
     assert line["seqs"]["trades"] == "0..9"
     assert gaps(tmp_path) == []
     assert numbers(tmp_path, "duckdb", "trades", "seq") == list(range(10, 20))
+
+
+def spill_with_a_damaged_record(tmp_path: Path) -> None:
+    """Three records, of which the one in the middle has a wrong byte."""
+    spill = Spill(tmp_path / "state" / "spill" / "main" / "duckdb", ["trades"])
+    now_ns = time.time_ns()
+    for first in (10, 20, 30):
+        times = [now_ns + first + i for i in range(10)]
+        spill.append("trades", batch_of(TABLES["trades"], 10, first, ts_recv=times))
+    spill.close()
+    (path,) = tmp_path.glob("state/spill/main/duckdb/trades/*.segment")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+async def test_a_damaged_record_of_a_spill_is_a_gap(tmp_path: Path) -> None:
+    await feed_once(tmp_path, range(1, 11), kinds=["duckdb"])
+    spill_with_a_damaged_record(tmp_path)
+    await feed_once(tmp_path, range(41, 51), kinds=["duckdb"])
+    assert [row for row in gaps(tmp_path) if row[0] == "trades"] == [
+        ("trades", "duckdb", "its spill was damaged: it lacks seq 20 to 29")
+    ]
+    assert numbers(tmp_path, "duckdb", "trades", "seq") == [
+        *range(20), *range(30, 40), *range(40, 50)
+    ]  # fmt: skip
+    folder = tmp_path / "state" / "spill" / "main" / "duckdb" / "trades"
+    assert [name.endswith(".damaged") for name in os.listdir(folder)] == [True]

@@ -3,10 +3,12 @@
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tickwire.errors import TickwireError
 from tickwire.feed.state import CONN_BLOCK, SEQ_BLOCK, State
@@ -91,20 +93,71 @@ def test_two_feeds_of_different_names_share_a_folder(tmp_path: Path) -> None:
         "[]",
         "\0",
         "[" * 100_000,
-        '{"version": 2}',
         '{"version": 1, "seq": 3, "conn": 0}',
         '{"version": 1, "seq": {"trades": 1e999}, "conn": 0}',
         '{"version": 1, "seq": {"trades": 99999999999999999999}, "conn": 0}',
         '{"version": 1, "seq": {}, "conn": -1}',
     ],
 )
-def test_a_broken_file_is_refused_and_kept(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_set_aside_and_the_feed_starts(tmp_path: Path, text: str) -> None:
     path = tmp_path / "main.json"
     path.write_text(text)
+    with capture_logs() as logs, State(tmp_path, "main") as state:
+        identity = state.identity()
+        assert identity is not None
+        assert identity.is_new
+        assert state.open_tables(["trades"]) == {"trades": 0}
+    [line] = [entry for entry in logs if "is damaged" in entry["event"]]
+    kept = path.with_name("main.json.damaged")
+    assert (line["file"], line["kept"]) == (str(path), str(kept))
+    assert kept.read_text() == text
+    with State(tmp_path, "main") as state:
+        assert state.identity().is_new is False
+
+
+def test_a_file_of_another_version_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "main.json"
+    path.write_text('{"version": 2}')
     for _ in range(2):  # the first failure must not keep the lock
-        with pytest.raises(TickwireError, match=r"main\.json: "):
+        with pytest.raises(TickwireError, match=r"main\.json: is state of version 2"):
             State(tmp_path, "main")
-    assert path.read_text() == text
+    assert path.read_text() == '{"version": 2}'
+
+
+def test_each_changed_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    with State(tmp_path, "main") as state:
+        state.open_tables(["trades", "gaps"])
+        state.use({"trades": 1234, "gaps": 5})
+        state.next_conn()
+        state.adopt(["an-id"])
+        wanted = replace(state.identity(), is_new=False)
+    path = tmp_path / "main.json"
+    whole = path.read_bytes()
+    n_damaged = 0
+    for at in range(len(whole)):
+        for mask in (0x01, 0x20, 0xFF):
+            data = bytearray(whole)
+            data[at] ^= mask
+            path.write_bytes(data)
+            with capture_logs():
+                state = State(tmp_path, "main")
+            found = state.identity()
+            numbers = state.open_tables(["trades", "gaps"]), state.conn
+            state.abandon()
+            assert found is not None
+            if found.is_new:
+                n_damaged += 1
+            else:
+                assert found == wanted
+                assert numbers == ({"trades": 1234, "gaps": 5}, 1)
+    assert n_damaged > 2.5 * len(whole)
+
+
+def test_a_file_without_a_sum_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "main.json").write_text('{"version": 1, "seq": {"trades": 7}, "conn": 3}')
+    with State(tmp_path, "main") as state:
+        assert state.open_tables(["trades"]) == {"trades": 7}
+        assert state.conn == 3
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import duckdb
 import polars as pl
@@ -28,6 +29,7 @@ from tests.sinks.batches import (
 from tickwire.errors import SinkError
 from tickwire.schema import TABLES, Column, Kind
 from tickwire.sinks import parquet
+from tickwire.sinks.files import range_in, range_in_name
 
 TRADES = TABLES["trades"]
 GAPS = TABLES["gaps"]
@@ -295,3 +297,43 @@ def test_a_disk_that_stays_full_ends_the_sink_soon_after_stop(tmp_path, monkeypa
     assert "no room on the disk" in str(sink.failed)
     assert sink.rows_committed == {"trades": 0}
     assert files(tmp_path) == []
+
+
+def test_the_range_of_seq_is_in_a_files_name_and_metadata(tmp_path):
+    batches = [batch_of(TRADES, 7, 7 * i, venue=["v"] * 7) for i in range(4)]
+    write_all(
+        open_sink("parquet", tmp_path, [TRADES], feed="my-feed_1_2", rotate_rows=20),
+        {"trades": batches},
+    )
+    for path, (first, last) in zip(files(tmp_path), [(0, 19), (20, 27)], strict=True):
+        assert path.stem.endswith(f"_{first}_{last}")
+        assert range_in_name(path) == (first, last)
+        metadata = pq.read_metadata(path).metadata
+        assert range_in(metadata) == (first, last)
+        assert pq.read_table(path, partitioning=None)["seq"].to_pylist() == list(
+            range(first, last + 1)
+        )
+    assert range_in_name(tmp_path / "my-feed_1_2-20240808T000000.0-000001.parquet") is None
+    assert range_in({b"tickwire.first_seq": b"x", b"tickwire.last_seq": b"1"}) is None
+
+
+def test_a_whole_leftover_gets_its_range_too(tmp_path):
+    sink = open_sink("parquet", tmp_path, [TRADES])
+    write_all(sink, {"trades": [batch_of(TRADES, 5, 3, venue=["v"] * 5)]})
+    [path] = files(tmp_path)
+    place = tmp_path / ".tickwire-main" / path.parent.relative_to(tmp_path)
+    place.mkdir(parents=True, exist_ok=True)
+    path.rename(place / f"{path.name.rsplit('_', 2)[0]}.parquet.tmp")  # before its rename
+    open_sink("parquet", tmp_path, [TRADES]).stop()
+    assert files(tmp_path) == [path]
+
+
+def test_files_rotate_by_size(tmp_path):
+    sink = open_sink("parquet", tmp_path, [TRADES], rotate_mb=1)
+    batches = [batch_of(TRADES, 4000, 4000 * i, venue=["v"] * 4000) for i in range(12)]
+    write_all(sink, {"trades": batches})
+    found = [range_in_name(path) for path in files(tmp_path)]
+    assert len(found) > 2
+    assert found[0][0] == 0
+    assert found[-1][1] == 47_999
+    assert all(before[1] + 1 == after[0] for before, after in pairwise(found))

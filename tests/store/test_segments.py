@@ -1,6 +1,7 @@
 """Segments: what was written comes back, whatever a kill, a full disk or a bad byte leaves."""
 
 import os
+import random
 import resource
 from pathlib import Path
 
@@ -216,3 +217,56 @@ def test_a_segment_that_cannot_be_deleted_or_kept_is_logged(
         "a segment cannot be deleted",
     ]
     assert all("not permitted" in line["error"] for line in lines)
+
+
+@pytest.mark.parametrize("byte", [0, 7])
+def test_a_wrong_beginning_costs_no_record(tmp_path: Path, byte: int) -> None:
+    filled(tmp_path).close()
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[byte] ^= 1
+    path.write_bytes(data)
+    with capture_logs() as logs:
+        assert rows_of(SegmentLog(tmp_path)) == list(range(50))
+    assert [entry["event"] for entry in logs] == ["a segment has a wrong beginning"]
+
+
+@pytest.mark.parametrize("byte", range(28))
+@pytest.mark.parametrize("mask", [0x01, 0xFF])
+def test_a_bad_byte_of_a_head_costs_its_record_alone(tmp_path: Path, byte: int, mask: int) -> None:
+    damaged = filled(tmp_path).records[2]
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[damaged.offset + byte] ^= mask
+    path.write_bytes(data)
+    log = SegmentLog(tmp_path)
+    assert rows_of(log) == [*range(20), *range(30, 50)]
+    assert len(log.records) == 5
+    assert path.read_bytes() == bytes(data)
+
+
+@pytest.mark.parametrize("n_bytes", [400, pytest.param(10_000, marks=pytest.mark.thorough)])
+def test_no_changed_byte_gives_a_wrong_row(tmp_path: Path, n_bytes: int) -> None:
+    log = filled(tmp_path, 20)
+    (path,) = segments(tmp_path)
+    whole = path.read_bytes()
+    bounds = [(record.offset, record.offset + record.n_bytes) for record in log.records]
+    log.close()
+    chance = random.Random(1)
+    for at in chance.sample(range(len(whole)), min(n_bytes, len(whole))):
+        data = bytearray(whole)
+        data[at] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        [hit] = [i for i, (start, stop) in enumerate(bounds) if start <= at < stop] or [None]
+        expected = [n for n in range(200) if hit is None or n // 10 != hit]
+        assert rows_of(SegmentLog(tmp_path)) == expected, at
+
+
+def test_a_last_record_that_is_long_enough_and_wrong_is_kept(tmp_path: Path) -> None:
+    last = filled(tmp_path).records[-1]
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    assert rows_of(SegmentLog(tmp_path)) == list(range(40))
+    assert path.with_suffix(".damaged").read_bytes() == bytes(data[last.offset :])

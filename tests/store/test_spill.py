@@ -6,7 +6,7 @@ import pytest
 from tests.sinks.batches import batch_of
 
 from tickwire.schema import TABLES
-from tickwire.store import SegmentError, Spill
+from tickwire.store import DamagedRows, SegmentError, Spill
 
 TRADES, MIDS = TABLES["trades"], TABLES["mids"]
 
@@ -144,3 +144,26 @@ def test_a_segment_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(SegmentError, match="cannot be read"):
         spill.next()
+
+
+def test_what_is_passed_over_is_known_with_the_rows_around_it(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, ["trades"])
+    for i in range(4):
+        spill.append("trades", batch_of(TRADES, 10, 10 * i, ts_recv=range(10 * i, 10 * i + 10)))
+    (path,) = (tmp_path / "trades").glob("*.segment")
+    records = list(spill._backlogs["trades"].log.records)
+    data = bytearray(path.read_bytes())
+    for record in (records[1], records[3]):
+        data[record.offset + 200] ^= 1
+    path.write_bytes(data)
+    spill.next()
+    assert not spill.has_damage
+    spill.next()
+    assert spill.take_damaged() == [DamagedRows("trades", 10, 19, 9, 20)]
+    assert read_all(spill) == []
+    assert spill.take_damaged() == [DamagedRows("trades", 30, 39, 29, None)]
+    assert not spill.has_damage
+    spill.rewind()
+    assert read_all(spill) == [*range(10), *range(20, 30)]
+    assert spill.take_damaged() == []
+    assert spill.n_damaged == 2

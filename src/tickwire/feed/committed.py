@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context
 
-from tickwire.feed.cuts import Cut, declare_cuts, find_cuts, noted_of
+from tickwire.feed.cuts import Cut, declare_cuts, declare_damaged, find_cuts, last_rows, noted_of
 from tickwire.feed.delivered import Delivered
 from tickwire.feed.losses import declare_losses, lost_rows
 from tickwire.feed.pipeline import Pipeline
@@ -65,11 +65,14 @@ class Committed:
         self._rings = rings
         self._cuts: list[Cut] = []
         self._declared: set[str] = set()  # sinks whose losses are gaps
+        self._outputs_end: dict[tuple[str, str], int] = {}  # by sink and table
+        self._earlier: dict[StreamName, Position] = {}
         self._news: asyncio.TimerHandle | None = None  # a look because of gaps
         self._looked_s = float("-inf")
 
     def find_cuts(self, spills: Mapping[str, Spill]) -> None:
         """Find what outputs have lost since the last run; in a thread, before the sinks start."""
+        self._outputs_end = last_rows(self._sinks, spills)
         self._cuts = find_cuts(self._positions.load_sinks(), self._sinks, spills)
 
     def start(self) -> None:
@@ -98,6 +101,7 @@ class Committed:
                 positions.setdefault(name, last)
         if self._cuts:
             declare_cuts(self._cuts, self._pipeline.ledger, positions)
+        self._earlier = dict(positions)
         self._positions.begin(
             positions, (name for source in self._sources for name in source.gaps.names())
         )
@@ -128,6 +132,7 @@ class Committed:
 
     def look(self, *, last: bool = False) -> None:
         """Keep up to where the rows of each stream outlive the process, where that is due."""
+        self._declare_damaged()
         if not self._sources or not (last or self._positions.is_due):
             return
         rings = self._pipeline.rings
@@ -140,8 +145,16 @@ class Committed:
             noted_of(self._sinks),
         )
 
+    def _declare_damaged(self) -> None:
+        for sink in self._sinks:
+            for damaged in sink.take_damaged():
+                positions = self._earlier | merged(source.gaps for source in self._sources)
+                since_ns = self._outputs_end.get((sink.name, damaged.table))
+                declare_damaged(sink.name, damaged, since_ns, self._pipeline.ledger, positions)
+
     def declare_losses(self, sinks: Iterable[Sink]) -> None:
         """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""
+        self._declare_damaged()
         if self._rings is not None:
             return
         for sink in sinks:

@@ -21,7 +21,7 @@ from tickwire.ledger.index import StreamName
 from tickwire.ledger.reasons import SINK
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
-from tickwire.store import Spill
+from tickwire.store import DamagedRows, Spill
 
 _log = get_logger("tickwire.feed")
 
@@ -113,6 +113,51 @@ def declare_cuts(
                 event_end_ns=last.event_ns, consumer=cut.sink,
                 detail=f"the file was cut: it lacks seq {cut.first_seq} to {cut.last_seq}",
             )  # fmt: skip
+
+
+def declare_damaged(
+    sink: str,
+    damaged: DamagedRows,
+    since_ns: int | None,
+    ledger: Ledger,
+    positions: Mapping[StreamName, Position],
+) -> None:
+    """Write the gaps of rows that a sink's spill had and that cannot be read.
+
+    Parameters
+    ----------
+    sink
+        Its name.
+    damaged
+        The rows.
+    since_ns
+        Where the gaps begin if the spill has no row before them: the last one of the output.
+    ledger
+        Writes them.
+    positions
+        The last row of each stream that there may be.
+    """
+    start_ns = damaged.since_ns or since_ns
+    for (venue, table, symbol), last in positions.items():
+        end_ns = damaged.until_ns or last.recv_ns
+        if table != damaged.table or start_ns is None or end_ns < start_ns:
+            continue
+        ledger.record(
+            table, SINK, start_ns, end_ns, Place(venue, symbol), consumer=sink,
+            detail=f"its spill was damaged: it lacks seq {damaged.first_seq} to {damaged.last_seq}",
+        )  # fmt: skip
+
+
+def last_rows(sinks: Iterable[Sink], spills: Mapping[str, Spill]) -> dict[tuple[str, str], int]:
+    """Give ts_recv of the last row of each output for which a spill has rows of earlier runs."""
+    found = {}
+    for sink in sinks:
+        for table in sink.tables if sink.opened.done() else ():
+            if spills[sink.name].recovered_rows(table):
+                last_ns = _last_recv_ns(sink, table)
+                if last_ns is not None:
+                    found[sink.name, table] = last_ns
+    return found
 
 
 def _last_recv_ns(sink: Sink, table: str) -> int | None:

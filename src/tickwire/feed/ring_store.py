@@ -23,6 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
+from tickwire.failpoints import reach
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
@@ -207,6 +208,7 @@ class RingStore:
                 "rows in the last run's rings are removed: no sink takes them", **self.unclaimed
             )
         for folder, _ in self._starts:
+            reach("discard")
             shutil.rmtree(folder, ignore_errors=True)
         self._starts = []
         self._bound_kept()

@@ -8,6 +8,8 @@ Rules of this file
 - Opened in a thread (`open_state`). While a feed runs, a write has a thread of its own: a file
   system that hangs does not stop the loop. One that fails is logged, counted and tried again, at
   once, then after 2, 4, 8 ... s; half a block is left meanwhile.
+- The file has a sum of its bytes. One that is damaged is set aside under another name, in one line,
+  and the feed starts as after a lost state: behind the numbers that its sinks and rings hold.
 - The file is replaced whole (write, fsync, rename), so a reader sees the old one or the new one.
 - One process per (state_dir, feed name), held by a lock on a file beside it.
 """
@@ -24,9 +26,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
+from zlib import crc32
 
 from tickwire.config import Context, state_file
 from tickwire.errors import TickwireError
+from tickwire.failpoints import reach
 from tickwire.feed.ring_store import RingStore
 from tickwire.logs import get_logger
 from tickwire.sinks import CONN, Identity
@@ -39,8 +43,13 @@ FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
 OPEN_S = 5.0
 CLOSE_S = 5.0  # how long the last write may take
 _VERSION = 1
+_SUM, _SUM_END = b',\n "crc32": "', b'%08x"\n}\n'  # the last key: of all bytes before it
 _LAST = 2**62
 _log = get_logger("tickwire.feed")
+
+
+class _Damaged(Exception):
+    """A file cannot be what a feed has written."""
 
 
 class State:
@@ -285,15 +294,49 @@ class State:
 
     def _read(self, path: Path) -> None:
         try:
-            stored = json.loads(path.read_bytes())
+            data = path.read_bytes()
         except FileNotFoundError:
             self._is_new = True
             return
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
             raise TickwireError(f"{path}: the feed's state cannot be read: {error}") from None
         try:
-            if stored["version"] != _VERSION:
-                raise TickwireError(f"{path}: is state of version {stored['version']!r}, not 1")
+            self._parse(data)
+        except _Damaged as error:
+            self._set_aside(path, str(error))
+            return
+        self._reserved = dict(self._next)
+        self._conn_reserved = self._conn
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        kept = path.with_name(f"{path.name}.damaged")
+        try:
+            path.rename(kept)
+        except OSError as error:
+            raise TickwireError(
+                f"{path}: {why}, and cannot be set aside: {error.strerror}"
+            ) from None
+        self._next, self._conn, self.rings, self._id = {}, 0, "", ""
+        self._adopted, self._is_new = [], True
+        _log.error(
+            "the feed's state is damaged: it is set aside, and the feed goes on behind the numbers "
+            "that its sinks and rings hold; where these are elsewhere, put a copy of it back",
+            file=str(path), kept=str(kept), why=why,
+        )  # fmt: skip
+
+    def _parse(self, data: bytes) -> None:
+        """Take over what a file says; raises `_Damaged` where that cannot be a feed's state."""
+        text, separator, found = data.rpartition(_SUM)
+        if separator and found != _SUM_END % crc32(text):
+            raise _Damaged("its bytes have changed")
+        try:
+            stored = json.loads(data)
+            version = stored["version"]
+        except (ValueError, RecursionError, LookupError, TypeError) as error:
+            raise _Damaged(f"is not the state of a feed: {error!r}") from None
+        if version != _VERSION:
+            raise TickwireError(f"{self._path}: is state of version {version!r}, not 1")
+        try:
             self._next = {str(table): int(number) for table, number in stored["seq"].items()}
             self._conn = int(stored["conn"])
             self.rings = str(stored.get("rings", ""))
@@ -301,10 +344,8 @@ class State:
             self._adopted = [str(each) for each in stored.get("adopted", ())]
             if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
                 raise ValueError("a number that no feed has written")
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-            raise TickwireError(f"{path}: is not the state of a feed") from None
-        self._reserved = dict(self._next)
-        self._conn_reserved = self._conn
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise _Damaged(f"is not the state of a feed: {error!r}") from None
 
     def _write(self, reserved: Mapping[str, int], conn: int) -> None:
         if self._path is None:
@@ -318,13 +359,15 @@ class State:
             "rings": self.rings,
             "ring_folder": self.ring_folder,
         }
-        text = json.dumps(stored, indent=1)
+        text = json.dumps(stored, indent=1).removesuffix("\n}").encode()
+        text += _SUM + _SUM_END % crc32(text)
         fresh = self._path.with_name(self._path.name + ".new")
         try:
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
+            with fresh.open("wb") as file:
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            reach("state")
             fresh.replace(self._path)
             sync_folder(self._path.parent)
         except OSError as error:

@@ -31,7 +31,7 @@ from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.spiller import Spiller
 from tickwire.sinks.stalls import Stalls
 from tickwire.sinks.worker import Worker
-from tickwire.store import Spill
+from tickwire.store import DamagedRows, Spill
 from tickwire.supervise import BreakerState, Failures
 
 # How long a stop waits for a worker that makes no progress, and for the last rows to be spilled.
@@ -300,6 +300,13 @@ class Sink(Worker):
     def rows_in_memory(self, table: str) -> list[pa.RecordBatch]:
         """Give the rows of a table that have left its ring and go with the process, in order."""
         return self._intake.spill.in_memory(table)
+
+    def take_damaged(self) -> list[DamagedRows]:
+        """Give rows of the spill that could not be read and were passed over, each once."""
+        if not self._intake.spill.has_damage:
+            return []
+        with self._intake.lock:
+            return self._intake.spill.take_damaged()
 
     def kept_from(self, table: str) -> int:
         """Give the oldest row that a table's ring keeps for it, counted since the ring was made.

@@ -39,6 +39,7 @@ from pydantic import AfterValidator, Field
 from tickwire.config import FileSinkSettings
 from tickwire.config.values import Count, SinkName
 from tickwire.errors import SinkError
+from tickwire.failpoints import reach
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
@@ -343,7 +344,9 @@ class DuckDBSink(Sink):
         try:
             for table, batch in batches.items():
                 self._inserts[table](writer, batch)
+            reach("commit")
             writer.commit()
+            reach("committed")
             self._new_rows.update({table: batch.num_rows for table, batch in batches.items()})
         except duckdb.Error as error:
             with suppress(duckdb.Error):  # a commit that failed has rolled back already

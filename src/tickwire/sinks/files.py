@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import gmtime, strftime
@@ -16,6 +18,8 @@ from tickwire.sinks.retry import Retry
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+FIRST_SEQ, LAST_SEQ = "tickwire.first_seq", "tickwire.last_seq"
+_RANGE = re.compile(r"-\d+_(\d+)_(\d+)$")
 # What stands for null in a hive path; DuckDB, pyarrow and polars read it as null.
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -42,6 +46,31 @@ def start_mark(start_ns: int) -> str:
     """Write a start time in ns for file names: UTC, sorted by text as by time."""
     seconds, fraction_ns = divmod(start_ns, 1_000_000_000)
     return f"{strftime('%Y%m%dT%H%M%S', gmtime(seconds))}.{fraction_ns:09}"
+
+
+def with_range(path: Path, first_seq: int, last_seq: int) -> Path:
+    """Give a file's name with the range of `seq` of its rows."""
+    return path.with_name(f"{path.stem}_{first_seq}_{last_seq}{path.suffix}")
+
+
+def range_in_name(path: Path) -> tuple[int, int] | None:
+    """Give the range of `seq` that a file's name has; None: it has none."""
+    found = _RANGE.search(path.stem)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def range_metadata(first_seq: int, last_seq: int) -> dict[str, str]:
+    """Give the range of `seq` as metadata of a file."""
+    return {FIRST_SEQ: str(first_seq), LAST_SEQ: str(last_seq)}
+
+
+def range_in(metadata: Mapping[bytes, bytes] | None) -> tuple[int, int] | None:
+    """Give the range of `seq` that a file's metadata have; None: they have none."""
+    found = metadata or {}
+    try:
+        return int(found[FIRST_SEQ.encode()]), int(found[LAST_SEQ.encode()])
+    except (KeyError, ValueError):
+        return None
 
 
 def make_folder(path: Path, sink: str) -> None:

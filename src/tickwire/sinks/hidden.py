@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from tickwire.errors import SinkError
 from tickwire.logs import get_logger
-from tickwire.sinks.files import path_segment, sync_folder
+from tickwire.sinks.files import path_segment, range_in, sync_folder, with_range
 from tickwire.sinks.identity import OutputLock
 
 UNFINISHED = ".tmp"
@@ -206,10 +206,12 @@ class HiddenFolders:
         path = leftover.relative_to(hidden)
         target = hidden.parent / path.with_name(path.name.removesuffix(UNFINISHED))
         try:
-            n_rows = _count_rows(leftover)
+            n_rows, found = _looked_through(leftover)
         except (pa.ArrowException, OSError) as error:
             self._set_aside(leftover, UNREADABLE, " ".join(str(error).split()))
             return
+        if found is not None:
+            target = with_range(target, *found)
         if len(path.parts) == 1 or target.exists():
             why = "its target exists" if len(path.parts) > 1 else "its name has no table"
             self._set_aside(leftover, UNPLACED, why)
@@ -247,7 +249,8 @@ class HiddenFolders:
                     Path(folder).rmdir()
 
 
-def _count_rows(path: Path) -> int:
-    """Read a Parquet file to its end; raises where it is not whole."""
+def _looked_through(path: Path) -> tuple[int, tuple[int, int] | None]:
+    """Read a Parquet file to its end, for its rows and their range; raises if it is not whole."""
     with pq.ParquetFile(path) as file:
-        return sum(batch.num_rows for batch in file.iter_batches())
+        n_rows = sum(batch.num_rows for batch in file.iter_batches())
+        return n_rows, range_in(file.metadata.metadata)

@@ -103,6 +103,7 @@ class Intake:
         self._spill_error_logged_s = float("-inf")
         self._sync_logged_s = float("-inf")
         metrics.watch("sink_spill_bytes", lambda: self.spill.n_bytes)
+        metrics.watch("spill_damaged_records", lambda: self.spill.n_damaged)
 
     def open(self, tables: Iterable[str]) -> None:
         """Begin to count the rows of tables."""

@@ -26,6 +26,7 @@ from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
 from tickwire.config.values import Count, SinkName
 from tickwire.errors import SinkError
+from tickwire.failpoints import reach
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
@@ -191,6 +192,7 @@ class IpcSink(Sink):
         self._files[table].sync()
         self._files[table].close()
         self._last_seqs.pop(table, None)
+        reach("rotation")
         try:
             self._open_stream(self.tables[table], self._file_name())
         except OSError as error:

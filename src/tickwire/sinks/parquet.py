@@ -1,6 +1,7 @@
 """Record batches to a Parquet dataset in hive layout.
 
-`<path>/<table>/venue=<venue>/date=<UTC date of ts_recv>/<feed>-<start>-<number>.parquet`
+`<path>/<table>/venue=<venue>/date=<UTC date of ts_recv>/`
+`<feed>-<start>-<number>_<first seq>_<last seq>.parquet`
 
 Rules of this file
 ------------------
@@ -10,7 +11,8 @@ Rules of this file
   all that waits together has a bound.
 - Until their file has appeared, the spill has the rows too, where it is on disk: what a failure or
   the end of the process takes is written again. Within a partition rows appear in the order of
-  `seq`, so the last of its files says where to go on.
+  `seq`, so the last of its files says where to go on: the range is in a file's name, and in its
+  metadata (`tickwire.first_seq`, `tickwire.last_seq`).
 - `venue` is in the path, not in the file. A venue's name is data from a configuration: it is
   percent-encoded, and readers decode it.
 """
@@ -34,6 +36,7 @@ from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
 from tickwire.config.values import Count, Seconds, SinkName
 from tickwire.errors import SinkError
+from tickwire.failpoints import reach
 from tickwire.observe import Metrics
 from tickwire.sinks.base import Sink
 from tickwire.sinks.files import (
@@ -41,8 +44,11 @@ from tickwire.sinks.files import (
     DurableFile,
     make_folder,
     path_segment,
+    range_in_name,
+    range_metadata,
     start_mark,
     sync_folder,
+    with_range,
 )
 from tickwire.sinks.hidden import HiddenFolders
 from tickwire.sinks.identity import Held, counted_in, identity_of
@@ -72,12 +78,15 @@ class ParquetSettings(FileSinkSettings):
         Those to write; all where left out.
     rotate_s, rotate_rows
         A file is closed and appears after this time, or this many rows.
+    rotate_mb
+        The same by the size of its rows, which the spill has until then.
     """
 
     type: Literal["parquet"] = "parquet"
     name: SinkName = "parquet"
     rotate_s: Seconds = 60.0
     rotate_rows: Count = 1_000_000
+    rotate_mb: Count = 512
 
     def make_sink(
         self,
@@ -101,6 +110,7 @@ class _File:
     first_seq: int
     last_seq: int = -1
     n_rows: int = 0
+    n_bytes: int = 0
     waiting: list[pa.RecordBatch] = field(default_factory=list)
     n_waiting_rows: int = 0
     n_waiting_bytes: int = 0
@@ -108,9 +118,11 @@ class _File:
     def append(self, batch: pa.RecordBatch) -> None:
         self.waiting.append(batch)
         self.last_seq = batch.column("seq")[-1].as_py()
+        n_bytes = own_bytes(batch)
         self.n_rows += batch.num_rows
+        self.n_bytes += n_bytes
         self.n_waiting_rows += batch.num_rows
-        self.n_waiting_bytes += own_bytes(batch)
+        self.n_waiting_bytes += n_bytes
 
     def write_group(self) -> None:
         """Write what waits as one row group."""
@@ -159,6 +171,7 @@ class ParquetSink(Sink):
         self.interval_s = min(self.interval_s, settings.rotate_s)
         self._rotate_s = settings.rotate_s
         self._rotate_rows = settings.rotate_rows
+        self._rotate_bytes = settings.rotate_mb << 20
         self._root = Path(settings.path)
         self._hidden = HiddenFolders(self._root, feed, settings.name)
         self._schemas: dict[str, pa.Schema] = {}
@@ -226,7 +239,11 @@ class ParquetSink(Sink):
         for path in folder.glob("*.parquet"):
             if path.name.rsplit("-", 2)[0] != path_segment(self.feed):
                 continue
-            with suppress(pa.ArrowException, OSError):
+            named = range_in_name(path)
+            if named is not None:
+                last = max(last, named[1])
+                continue
+            with suppress(pa.ArrowException, OSError):  # of a version without ranges
                 last = max(last, _greatest_seq(path))
         return last
 
@@ -313,7 +330,7 @@ class ParquetSink(Sink):
             )
             file.append(rows.slice(0, n_rows))
             rows = rows.slice(n_rows)
-            if file.n_rows >= self._rotate_rows:
+            if file.n_rows >= self._rotate_rows or file.n_bytes >= self._rotate_bytes:
                 self._publish((table, part))
             elif file.n_waiting_rows >= ROW_GROUP_ROWS or file.n_waiting_bytes >= ROW_GROUP_BYTES:
                 file.write_group()
@@ -336,12 +353,16 @@ class ParquetSink(Sink):
         """Finish a file and let it appear."""
         file = self._files[key]
         file.write_group()
+        file.writer.add_key_value_metadata(range_metadata(file.first_seq, file.last_seq))
         file.writer.close()
         file.output.sync()
         file.output.close()
         folder = file.target.parent
         self.retry.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
-        self.retry.attempt(lambda: file.temporary.rename(file.target))
+        target = with_range(file.target, file.first_seq, file.last_seq)
+        reach("rename")
+        self.retry.attempt(lambda: file.temporary.rename(target))
+        reach("renamed")
         for path in (folder, folder.parent, folder.parent.parent):
             sync_folder(path)
         del self._files[key]

@@ -5,6 +5,6 @@ trim. Its C part: nowhere.
 """
 
 from tickwire.store.segments import Record, SegmentError, SegmentLog
-from tickwire.store.spill import Spill, folder_name
+from tickwire.store.spill import DamagedRows, Spill, folder_name
 
-__all__ = ["Record", "SegmentError", "SegmentLog", "Spill", "folder_name"]
+__all__ = ["DamagedRows", "Record", "SegmentError", "SegmentLog", "Spill", "folder_name"]

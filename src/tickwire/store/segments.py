@@ -7,6 +7,8 @@ Rules of this file
   stream of their own, with schema and dictionaries: each record is read without the others.
 - A write that fails is taken back, so that the next record stands where it should. What a kill
   leaves of a record is cut off at the next opening; what a CRC refuses is set aside and counted.
+- Where a head leads nowhere, the next whole record is looked for by its CRC: what is between is a
+  record that cannot be read, and not the end of the segment.
 - A record is handed to the operating system: it outlives the process. To outlive the machine's
   power it must be synced, which takes long: the descriptors to sync are given to the caller, who
   does that while others append.
@@ -14,6 +16,7 @@ Rules of this file
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from collections import deque
@@ -25,6 +28,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
+from tickwire.failpoints import reach
 from tickwire.logs import get_logger
 
 # The same sum at a fraction of the instructions, where `tickwire[fast]` is installed.
@@ -39,6 +43,7 @@ DAMAGED = ".damaged"
 HEAD = struct.Struct("<Qqq")  # bytes of rows, first seq, last seq
 CRC = struct.Struct("<I")
 HEAD_BYTES = HEAD.size + CRC.size
+STREAM = b"\xff\xff\xff\xff"  # what Arrow IPC begins with
 SEGMENT_BYTES = 64 << 20
 FIRST_BYTES = 1 << 16  # of the memory in which rows are put together
 MOST_BYTES = 4 << 20  # what is larger is not kept
@@ -211,6 +216,7 @@ class SegmentLog:
             self._leave()
         elif record.path in self._sealed:
             os.close(self._sealed.pop(record.path))
+        reach("segment")
         try:
             record.path.unlink(missing_ok=True)
         except OSError as error:  # the next start finds rows in it that the sink has
@@ -295,31 +301,82 @@ class SegmentLog:
         end = 0
         with path.open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
-            if file.read(len(MAGIC)) == MAGIC:
+            if size >= len(MAGIC):
                 end = len(MAGIC)
-                for record in self._heads(path, file.fileno(), size):
+                if file.read(end) != MAGIC:  # its records have sums of their own
+                    _log.error("a segment has a wrong beginning", segment=str(path))
+                for record in self._found(path, file.fileno(), size):
                     self.records.append(record)
                     self.n_bytes += record.n_bytes
                     end = record.offset + record.n_bytes
             if end != size:
+                self._keep_tail(path, file.fileno(), end, size)
                 _log.warning("a torn record is cut off", segment=str(path), bytes=size - end)
                 file.truncate(end)
         if end <= len(MAGIC):
             path.unlink()
 
+    def _keep_tail(self, path: Path, file: int, end: int, size: int) -> None:
+        """Keep a tail that is as long as its head says: a kill leaves a shorter one."""
+        head = os.pread(file, HEAD.size, end)
+        if len(head) == HEAD.size and HEAD.unpack(head)[0] + HEAD_BYTES == size - end:
+            path.with_suffix(DAMAGED).write_bytes(os.pread(file, size - end, end))
+
+    @classmethod
+    def _found(cls, path: Path, file: int, size: int) -> Iterator[Record]:
+        """Give the records of a segment, and between them what cannot be read of it."""
+        offset, before = len(MAGIC), -1
+        while offset < size:
+            record = cls._head(path, file, offset, size)
+            if record is None:
+                record = _next_whole(path, file, offset, size)
+                if record is None:
+                    return
+                first = before + 1 if before >= 0 else min(record.first_seq, _first_of(path))
+                last = max(first, record.first_seq - 1)
+                yield Record(path, offset, record.offset - offset, first, last)
+            yield record
+            offset, before = record.offset + record.n_bytes, record.last_seq
+
     @staticmethod
-    def _heads(path: Path, file: int, size: int) -> Iterator[Record]:
-        offset = len(MAGIC)
-        while offset + HEAD_BYTES <= size:
-            n_rows_bytes, first, last = HEAD.unpack(os.pread(file, HEAD.size, offset))
+    def _head(path: Path, file: int, offset: int, size: int) -> Record | None:
+        """Give the record whose head is at an offset, if it can be one."""
+        if offset + HEAD_BYTES > size:
+            return None
+        n_rows_bytes, first, last = HEAD.unpack(os.pread(file, HEAD.size, offset))
+        n_bytes = HEAD_BYTES + n_rows_bytes
+        stop = offset + n_bytes
+        if stop > size or not 0 <= first <= last:
+            return None
+        # Only the last record can be torn. The others are checked when they are read; here, whether
+        # another one follows.
+        follower = os.pread(file, HEAD_BYTES + len(STREAM), stop)
+        is_followed = stop < size and (
+            len(follower) < HEAD_BYTES + len(STREAM) or follower.endswith(STREAM)
+        )
+        if not is_followed and not _is_whole(os.pread(file, n_bytes, offset), n_bytes):
+            return None
+        return Record(path, offset, n_bytes, first, last)
+
+
+def _first_of(path: Path) -> int:
+    """Give the first seq of a segment, by its name."""
+    return int(path.stem) if path.stem.isdecimal() else 0
+
+
+def _next_whole(path: Path, file: int, offset: int, size: int) -> Record | None:
+    """Give the first whole record behind an offset; None where there is none."""
+    with mmap.mmap(file, size, access=mmap.ACCESS_READ) as data:
+        at = offset + 1 + HEAD_BYTES
+        while (at := data.find(STREAM, at)) >= 0:
+            start = at - HEAD_BYTES
+            n_rows_bytes, first, last = HEAD.unpack_from(data, start)
             n_bytes = HEAD_BYTES + n_rows_bytes
-            if n_bytes > size - offset or first > last:
-                return
-            # Only the last record can be torn; the others are checked when they are read.
-            if offset + n_bytes == size and not _is_whole(os.pread(file, n_bytes, offset), n_bytes):
-                return
-            yield Record(path, offset, n_bytes, first, last)
-            offset += n_bytes
+            is_head = n_bytes <= size - start and 0 <= first <= last
+            if is_head and _is_whole(data[start : start + n_bytes], n_bytes):
+                return Record(path, start, n_bytes, first, last)
+            at += 1
+    return None
 
 
 def _is_whole(data: bytes, n_bytes: int) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -33,6 +34,24 @@ def folder_name(name: str) -> str:
     """Give a name as that of one folder: "." and ".." are folders of their own, too."""
     quoted = quote(name, safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+
+
+class DamagedRows(NamedTuple):
+    """Rows that no one can read any more.
+
+    Parameters
+    ----------
+    table, first_seq, last_seq
+        Which, as far as is known.
+    since_ns, until_ns
+        ts_recv of the rows before and behind them; None where there are none.
+    """
+
+    table: str
+    first_seq: int
+    last_seq: int
+    since_ns: int | None
+    until_ns: int | None
 
 
 @dataclass(slots=True)
@@ -98,6 +117,9 @@ class Spill:
         self.folder = folder
         self.error = ""
         self.n_damaged = 0
+        self._damaged: list[DamagedRows] = []
+        self._passed: set[Record] = set()
+        self._last_recv_ns: dict[str, int] = {}  # of the rows that were read last, by table
         self._max_bytes = max_bytes if self.is_durable else min(max_bytes, MEMORY_BYTES)
         self._memory_bytes = 0
         self._n_entries = self._n_read = 0  # of all tables
@@ -276,10 +298,41 @@ class Spill:
                 self._n_read += 1
                 if batch is not None:
                     found[table] = batch
+                    self._note_read(table, batch)
                     break
-                self.n_damaged += 1
-                backlog.log.set_aside(entry)
-                _log.error("a damaged record is passed over", segment=str(entry.path), table=table)
+                self._pass_over(table, entry, backlog.log)
+        return found
+
+    def _note_read(self, table: str, batch: pa.RecordBatch) -> None:
+        times = batch.column("ts_recv").view(pa.int64())
+        for i, damaged in enumerate(self._damaged):
+            if damaged.table == table and damaged.until_ns is None:
+                self._damaged[i] = damaged._replace(until_ns=times[0].as_py())
+        self._last_recv_ns[table] = times[-1].as_py()
+
+    def _pass_over(self, table: str, record: Record, log: SegmentLog) -> None:
+        if record in self._passed:  # before a rewind
+            return
+        self._passed.add(record)
+        self.n_damaged += 1
+        log.set_aside(record)
+        _log.error(
+            "a damaged record is passed over", segment=str(record.path), table=table,
+            seqs=f"{record.first_seq}..{record.last_seq}",
+        )  # fmt: skip
+        since_ns = self._last_recv_ns.get(table)
+        rows = DamagedRows(table, record.first_seq, record.last_seq, since_ns, None)
+        self._damaged.append(rows)
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether there is any that `take_damaged` may give; needs no lock."""
+        return bool(self._damaged)
+
+    def take_damaged(self) -> list[DamagedRows]:
+        """Give what was passed over, each once: as soon as the rows behind it are known."""
+        found = [each for each in self._damaged if each.until_ns or not self.has_unread]
+        self._damaged = [each for each in self._damaged if each not in found]
         return found
 
     def is_recovered(self, table: str) -> bool:
