@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
@@ -69,6 +68,11 @@ async def test_a_file_that_has_nothing_left_is_a_line_alone(tmp_path: Path) -> N
     assert numbers(tmp_path, "duckdb", "trades", "seq") == list(range(10, 20))
 
 
+def spilled(tmp_path: Path) -> list[Path]:
+    """The files of the spill of trades."""
+    return list(tmp_path.glob("state/spill/main/duckdb/trades/*"))
+
+
 def spill_with_a_damaged_record(tmp_path: Path) -> None:
     """Three records, of which the one in the middle has a wrong byte."""
     spill = Spill(tmp_path / "state" / "spill" / "main" / "duckdb", ["trades"])
@@ -77,7 +81,7 @@ def spill_with_a_damaged_record(tmp_path: Path) -> None:
         times = [now_ns + first + i for i in range(10)]
         spill.append("trades", batch_of(TABLES["trades"], 10, first, ts_recv=times))
     spill.close()
-    (path,) = tmp_path.glob("state/spill/main/duckdb/trades/*.segment")
+    (path,) = spilled(tmp_path)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -93,5 +97,4 @@ async def test_a_damaged_record_of_a_spill_is_a_gap(tmp_path: Path) -> None:
     assert numbers(tmp_path, "duckdb", "trades", "seq") == [
         *range(20), *range(30, 40), *range(40, 50)
     ]  # fmt: skip
-    folder = tmp_path / "state" / "spill" / "main" / "duckdb" / "trades"
-    assert [name.endswith(".damaged") for name in os.listdir(folder)] == [True]
+    assert [path.suffix for path in spilled(tmp_path)] == [".damaged"]

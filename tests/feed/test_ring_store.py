@@ -265,7 +265,8 @@ def test_a_gap_that_was_open_goes_on(tmp_path: Path) -> None:
         positions = SimpleNamespace(
             load=lambda known=known: {("hyperliquid", "trades", "BTC"): known},
             take_gaps=lambda: (),
-            begin=lambda positions: None,
+            begin=lambda positions, streams: None,
+            is_kept=False,
             unsettled=frozenset(),
         )
         committed: Any = Committed
