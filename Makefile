@@ -150,10 +150,12 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 	touch $@
 
 # Without properties, and what tests faults, timing and volume, with each test on one loop: traced, all would
-# take an hour; nor what tests the checkout's files. Traced, a deadline may pass that says nothing: tests are
-# judged by `make test`, lines here. The build is left as it was made. Traced, tests compute more than they
-# wait, and each process collects all of them for itself, so there are fewer at a time.
-TRACED := --numprocesses 4 --dist loadfile --ignore tests/house --ignore tests/fuzz --ignore tests/soak
+# take an hour; nor what tests the checkout's own programs and files. Traced, a deadline may pass that says
+# nothing: tests are judged by `make test`, lines here. The build is left as it was made. Traced, tests compute
+# more than they wait, and each process collects all of them for itself, so there are fewer at a time.
+OF_CHECKOUT := benchmarks conformance examples fuzz house memory reference soak
+TRACED := --numprocesses 4 --dist loadfile $(OF_CHECKOUT:%=--ignore tests/%)
+UNTRACED := captures hyperliquid thorough combination serial fault volume
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace
@@ -162,7 +164,7 @@ coverage:
 	mkdir -p build/coverage
 	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
 		$(TRACED) --timeout 300 -k 'not uvloop' \
-		-m 'not captures and not hyperliquid and not thorough and not serial and not fault and not volume and not hypothesis' \
+		-m '$(foreach mark,$(UNTRACED),not $(mark) and) not hypothesis' \
 		|| echo '== some tests failed, traced'
 	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m tests.coverage.report
