@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import threading
@@ -16,7 +17,7 @@ import pytest
 from tests.sinks.batches import ListSource, batch_of, open_sink, wait_for
 
 from tickwire.schema import TABLES
-from tickwire.sinks import Sink, attempts, base, spiller
+from tickwire.sinks import Sink, attempts, base, parquet, spiller
 from tickwire.store import SegmentError, SegmentLog, Spill
 from tickwire.supervise import BreakerState, breaker
 
@@ -490,3 +491,44 @@ def test_a_ring_keeps_rows_that_neither_the_output_nor_the_spills_disk_takes(
     sink.stop()
     assert sink.failed is None
     assert read(kind, tmp_path) == list(range(30))
+
+
+@pytest.mark.parametrize("failing", ["rename", "sync_folder"])
+def test_a_whole_file_that_could_not_appear_nor_be_removed_is_written_once(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that turns read-only while a Parquet file is published."""
+    mended, rename, unlink = threading.Event(), Path.rename, Path.unlink
+    sync_folder = parquet.sync_folder
+
+    def fail_until_mended(path: Path) -> None:
+        if not mended.is_set() and path.is_relative_to(tmp_path / "out"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    def renamed(path: Path, to: Path) -> Path:
+        if failing == "rename" and path.suffix == ".tmp":
+            fail_until_mended(path)
+        return rename(path, to)
+
+    def removed(path: Path, missing_ok: bool = False) -> None:
+        fail_until_mended(path)
+        unlink(path, missing_ok=missing_ok)
+
+    def synced(path: Path) -> None:
+        if failing == "sync_folder":
+            fail_until_mended(path)
+        sync_folder(path)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "unlink", removed)
+    monkeypatch.setattr(parquet, "sync_folder", synced)
+    sink = sink_of("parquet", tmp_path)
+    source = start(sink, tmp_path)
+    source.more(3)
+    wait_for(lambda: sink.error)
+    source.more(2)
+    mended.set()
+    wait_for(lambda: n_committed(sink) == 50)
+    sink.stop()
+    assert sink.failed is None
+    assert read("parquet", tmp_path) == list(range(50))

@@ -174,6 +174,8 @@ class ParquetSink(Sink):
         self._rotate_bytes = settings.rotate_mb << 20
         self._root = Path(settings.path)
         self._hidden = HiddenFolders(self._root, feed, settings.name)
+        # Files of failed writes, whose rows come again: one that is whole would be published.
+        self._unwanted: list[Path] = []
         self._schemas: dict[str, pa.Schema] = {}
         self._files: dict[tuple[str, Part], _File] = {}
         self._start = ""
@@ -186,6 +188,7 @@ class ParquetSink(Sink):
     def _open(self) -> None:
         make_folder(self._root, self.name)
         try:
+            self._remove_unwanted()
             self._hidden.open()
             self._claim()
             for table in self.tables.values():
@@ -389,10 +392,18 @@ class ParquetSink(Sink):
                 file.writer.close()
             with suppress(OSError):
                 file.output.close()
-                if self._intake.spill.is_durable:
-                    file.temporary.unlink()
+            if self._intake.spill.is_durable:
+                # It may have its place already, though what came after that has failed.
+                self._unwanted += file.temporary, file.target
         self._files.clear()
+        with suppress(OSError):  # a disk that fails: the next opening removes them
+            self._remove_unwanted()
         self._hidden.close()
+
+    def _remove_unwanted(self) -> None:
+        while self._unwanted:
+            self._unwanted[-1].unlink(missing_ok=True)
+            self._unwanted.pop()
 
 
 def _greatest_seq(path: Path) -> int:
