@@ -33,6 +33,7 @@ PERFORM_TESTS = ("tests/decode/test_runner.py",)
 RING_TESTS = (
     "tests/ring/test_watermarks.py",
     "tests/ring/test_consumer.py",
+    "tests/ring/test_reader.py",
     "tests/ring/test_hammer.py",
 )
 HANDSHAKE_TESTS = ("tests/wire/test_handshake.py",)

@@ -106,6 +106,21 @@ def test_who_lags_by_less_than_a_window_misses_nothing_at_a_jump(life: Life) -> 
     assert ring.missed <= 33  # what the writer has claimed
 
 
+def test_texts_behind_a_jump_are_not_written_over_those_before_it(life: Life) -> None:
+    ring = attached(life)
+    move_on(life, 130)
+    for _ in range(10):  # longer than the texts of all rows that it may miss
+        assert life.ring.append(
+            venue="v", symbol="S", channel="trades", conn=1, price=1.0, size=1.0, side="buy",
+            trade_id="x" * 90, ts_recv=1_800_000_000_000_000_000,
+        )  # fmt: skip
+    *before, last = rows_of(ring)
+    assert last["trade_id"] == "x" * 90
+    before = before[:-9]
+    assert [row["trade_id"] for row in before] == [str(row["seq"]) * 3 for row in before]
+    assert len(before) >= 97
+
+
 @pytest.mark.parametrize("jumps", [True, False])
 def test_rows_seen_and_missed_are_all_rows(life: Life, jumps: bool) -> None:
     slow, slower = attached(life), attached(life)
