@@ -54,6 +54,7 @@ FEEDS = {
     "bitget": (["trades", "book", "tickers"], ["BTCUSDT"]),
     "gate": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
     "gate-futures": (["trades", "quotes", "book", "candles:1m", "tickers"], ["BTC_USDT"]),
+    "bitfinex": (["trades", "quotes", "book", "tickers"], ["tBTCUSD", "tETHUSD"]),
     "kraken-futures": (["trades", "quotes", "book", "tickers"], ["PF_XBTUSD", "PF_ETHUSD"]),
 }
 
@@ -76,7 +77,7 @@ async def test_a_feed_has_every_row_that_was_sent(venue: str) -> None:
                     await asyncio.sleep(0.01)
         summary = feed.summary()
     expected = dict(sim.stats.rows)
-    if venue in ("coinbase", "kraken", "kraken-futures"):
+    if venue in ("coinbase", "kraken", "kraken-futures", "bitfinex"):
         expected["tickers"] = expected["quotes"]  # one message gives both
     assert {table: summary["rows"][table] for table in expected} == expected
     assert expected["book"] > 500

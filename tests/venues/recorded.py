@@ -133,7 +133,7 @@ def okx(frame: Any) -> Iterator[Row]:
             yield "tickers", row
 
 
-CARRIED: dict[str, dict[str, Any]] = {}
+CARRIED: dict[Any, dict[str, Any]] = {}
 TICKER = {
     "last_price": "lastPrice",
     "mark_price": "markPrice",

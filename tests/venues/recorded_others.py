@@ -1,11 +1,11 @@
-"""What messages of Deribit, Bitget, Gate and Kraken Futures say, read by plain Python."""
+"""What messages of Deribit, Bitget, Gate, Kraken Futures and Bitfinex say, read by plain Python."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from tests.venues.recorded import MS, OHLCV, Row, levels, ms, real
+from tests.venues.recorded import CARRIED, MS, OHLCV, Row, levels, ms, real
 
 MINUTES = {"1": 1, "3": 3, "5": 5, "60": 60}
 
@@ -270,3 +270,41 @@ def kraken_futures(frame: Any) -> Iterator[Row]:
         }  # fmt: skip
         row = {column: real(frame.get(name)) for column, name in names.items()}
         yield "tickers", common | row | {"next_funding_ts": ms(frame.get("next_funding_rate_time"))}
+
+
+def bitfinex(frame: Any) -> Iterator[Row]:
+    """Read arrays by their form; the answers before them say whose a number is."""
+    if isinstance(frame, dict):
+        if frame["event"] == "subscribed":
+            CARRIED["bitfinex", frame["chanId"]] = frame
+        return
+    number, what, *more = frame
+    named = CARRIED["bitfinex", number]
+    symbol, channel = named["symbol"], named["channel"]
+    if what in ("hb", "tu"):
+        return
+    if channel == "trades":
+        for trade_id, at_ms, amount, price in [more[0]] if what == "te" else what:
+            yield "trades", {
+                "symbol": symbol, "channel": "trades", "ts_event": ms(at_ms),
+                "trade_id": str(trade_id), "price": real(price), "size": real(abs(amount)),
+                "side": "sell" if amount < 0 else "buy",
+            }  # fmt: skip
+    elif channel == "ticker":
+        bid, bid_size, ask, ask_size = what[:4]
+        yield "quotes", {
+            "symbol": symbol, "venue_seq": more[0], "bid_price": real(bid),
+            "bid_size": real(bid_size), "ask_price": real(ask), "ask_size": real(ask_size),
+        }  # fmt: skip
+        yield "tickers", {
+            "symbol": symbol, "last_price": real(what[6]), "volume_24h": real(what[7]),
+        }  # fmt: skip
+    else:
+        is_snapshot = isinstance(what[0], list)
+        common = {
+            "symbol": symbol, "channel": "book", "venue_seq": more[0], "is_snapshot": is_snapshot,
+        }  # fmt: skip
+        yield from levels(common, (
+            ("ask" if amount < 0 else "bid", price, abs(amount) if count else 0, count)
+            for price, count, amount in (what if is_snapshot else [what])
+        ))  # fmt: skip

@@ -20,6 +20,7 @@ CASES = [
     ("kraken", "book:10", "kraken/dc-kraken-20260816-btcusd-d10", 54),
     ("deribit", "book", "deribit/cf-deribit-20210405-5dd9ce", 0),
     ("kraken-futures", "book", "kraken/cf-kraken_futures-20210722-ws1", 0),
+    ("bitfinex", "book", "bitfinex/cf-bitfinex-20210405-58bafb", 0),
 ]
 
 
@@ -37,6 +38,13 @@ def fed(venue: Venue, channel: str, messages: Sequence[tuple[bytes, int, int]]) 
 
 def is_delta(name: str, payload: bytes) -> bool:
     frame = json.loads(payload)
+    if name == "bitfinex":
+        return (
+            isinstance(frame, list)
+            and isinstance(frame[1], list)
+            and len(frame[1]) == 3
+            and not isinstance(frame[1][0], list)
+        )
     if not isinstance(frame, dict):
         return False
     kinds = {
@@ -57,6 +65,8 @@ def is_delta(name: str, payload: bytes) -> bool:
 def book_of(payload: bytes) -> Any:
     """Give what tells the book of a message from others."""
     frame = json.loads(payload)
+    if isinstance(frame, list):
+        return frame[0]
     if "params" in frame:
         return frame["params"]["channel"]
     return frame.get("topic") or frame.get("product_id") or frame["channel"]
@@ -123,6 +133,7 @@ def test_what_is_done_to_a_recorded_message_is_found(
             assert [each[1] for each in news] in (["checksum"], []), (kind, at)
             assert news or kind != "drop"
         else:
-            cause = "connection" if name == "coinbase" else "numbers"
+            is_counted = name in ("coinbase", "bitfinex")
+            cause = "connection" if is_counted else "numbers"
             assert {each[1] for each in news} == {cause}, (kind, at)
-            assert len(news) == 1 or name == "coinbase"  # where it is all of a connection's
+            assert len(news) == 1 or is_counted  # where it is all of a connection's

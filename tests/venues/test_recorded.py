@@ -37,6 +37,7 @@ CASES: list[tuple[str, Reads, str, int]] = [
     ("gate-futures", recorded_others.gate_futures, "gateio/cf-gateio_futures-20230524-ws1", 352),
     ("kraken-futures", recorded_others.kraken_futures, "kraken/cf-kraken_futures-20210722-ws1", 0),
     ("kraken-futures", recorded_others.kraken_futures, "kraken_futures/roq-tests", 4),
+    ("bitfinex", recorded_others.bitfinex, "bitfinex/cf-bitfinex-20210405-58bafb", 0),
 ]
 
 

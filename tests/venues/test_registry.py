@@ -16,10 +16,10 @@ from tickwire.schema import SYSTEM_TABLES, TABLES
 from tickwire.venues import channel_names, connections, load, names, plan
 
 NAMES = [
-    "aster", "binance", "binance-coinm", "binance-us", "binance-usdm", "bitget", "bitget-futures",
-    "bitget-inverse", "bitget-usdc", "bybit", "bybit-inverse", "bybit-spot", "coinbase", "deribit",
-    "gate", "gate-btc", "gate-futures", "hyperliquid", "hyperliquid-testnet", "kraken",
-    "kraken-futures", "okx",
+    "aster", "binance", "binance-coinm", "binance-us", "binance-usdm", "bitfinex", "bitget",
+    "bitget-futures", "bitget-inverse", "bitget-usdc", "bybit", "bybit-inverse", "bybit-spot",
+    "coinbase", "deribit", "gate", "gate-btc", "gate-futures", "hyperliquid",
+    "hyperliquid-testnet", "kraken", "kraken-futures", "okx",
 ]  # fmt: skip
 
 

@@ -113,6 +113,7 @@ cdef class BookDecoder:
             connection = held.origin
             p = held.payload
             self.stage.message.labels = connection.own_labels()
+            self.stage.message.numbers = connection.own_numbers()
             outcome = self.router.decode(p, p + len(held.payload), &route)
             if outcome == FULL:
                 return False

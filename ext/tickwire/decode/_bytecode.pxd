@@ -27,6 +27,7 @@ cdef enum Op:
     OP_MEMBER_KEY = 11
     OP_GIVEN = 12
     OP_PART_NUMBER = 13
+    OP_LOOKUP = 14
 
 cdef enum DictionaryName:
     NO_DICTIONARY = -1

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from tickwire.decode._numbers cimport Numbers, NumberTable
 from tickwire.decode._stage cimport Labels
 from tickwire.wire._handler cimport Handler
 
@@ -19,6 +20,7 @@ cdef class Connection(Handler):
     cdef public bint has_ended
     cdef Labels labels
     cdef int32_t given_symbol               # of rows whose messages name none; -1: none
+    cdef Numbers numbers                    # of symbols, where acknowledgements name them
     cdef list events                        # (kind, payload), for the session
 
     cdef inline void note_message(self) noexcept nogil:
@@ -30,6 +32,10 @@ cdef class Connection(Handler):
     # NULL for none.
     cdef inline const Labels* own_labels(self) noexcept nogil:
         return &self.labels if self.labels.n else NULL
+
+    # NULL: none was named.
+    cdef inline const NumberTable* own_numbers(self) noexcept nogil:
+        return &self.numbers.table if self.numbers is not None else NULL
 
     # A message for the session.
     cdef int add_event(self, object kind, const uint8_t* payload, size_t n) except -1

@@ -73,6 +73,7 @@ cdef class Decoder(DecoderState):
             return Verdict.BLOCKED
         self.stage.message.labels = connection.own_labels()
         self.stage.message.given_symbol = connection.given_symbol
+        self.stage.message.numbers = connection.own_numbers()
         if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
             if self.looks.n_due and outcome != FULL:
@@ -192,6 +193,8 @@ cdef class Decoder(DecoderState):
                     return self.refuse(connection, outcome, payload, n)
                 if route.kind != ROUTE_IGNORE:
                     with gil:
+                        if self.program.naming:
+                            self.name_number(connection, number, payload[:n])
                         connection.add_event(_EVENTS[route.kind], payload, n)
                 return Verdict.TAKEN
             if outcome != DONE:

@@ -1,12 +1,13 @@
 """A source's decoder: its parts and its figures."""
 
 cimport cython
-from libc.stdint cimport int16_t, int64_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 
 from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport Bytecode
 from tickwire.decode._chain_decoder cimport ChainDecoder
+from tickwire.decode._connection cimport Connection
 from tickwire.decode._inner_decoder cimport InnerDecoder
 from tickwire.decode._looks cimport Looks
 from tickwire.decode._quarantine cimport Quarantine
@@ -53,3 +54,6 @@ cdef class DecoderState:
     cdef uint8_t* repeats                   # by route: see `Program.repeats`
     cdef uint8_t* brings_books      # whether a route, or one inside of it, has rows of books
     cdef Looks looks
+
+    # An acknowledgement of a route may give a number a symbol, for what follows it.
+    cdef int name_number(self, Connection connection, int32_t route, bytes payload) except -1

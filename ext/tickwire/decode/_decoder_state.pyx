@@ -12,15 +12,18 @@ from tickwire.decode._backfill_decoder cimport BackfillDecoder
 from tickwire.decode._book_decoder cimport BookDecoder
 from tickwire.decode._bytecode cimport MAX_REGISTERS, bytecode_of
 from tickwire.decode._chain_decoder cimport ChainDecoder
+from tickwire.decode._connection cimport Connection
 from tickwire.decode._inner_decoder cimport InnerDecoder
 from tickwire.decode._looks cimport Looks
+from tickwire.decode._numbers cimport Numbers
 from tickwire.decode._quarantine cimport Quarantine
 from tickwire.decode._routing cimport UNROUTED, Router
-from tickwire.decode._stage cimport Stage
+from tickwire.decode._stage cimport DICTIONARY_FULL, MISSING, Outcome, Stage
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._walk cimport Walker
 
-from tickwire.errors import PlanError
+from tickwire.decode.naming import named_in
+from tickwire.errors import DictionaryFull, PlanError
 from tickwire.observe import Metrics
 
 cdef extern from "tickwire/base/utf8.h" nogil:
@@ -108,6 +111,23 @@ cdef class DecoderState:
     def __dealloc__(self):
         free(self.repeats)
         free(self.brings_books)
+
+    cdef int name_number(self, Connection connection, int32_t route, bytes payload) except -1:
+        cdef Outcome outcome = MISSING
+        paths = self.program.naming.get(route)
+        if paths is None:
+            return 0
+        found = named_in(paths, payload)
+        if found is not None:
+            if connection.numbers is None:
+                connection.numbers = Numbers()
+            try:
+                connection.numbers.put(found[0], self.symbols.code(found[1]))
+                return 0
+            except (DictionaryFull, ValueError):
+                outcome = DICTIONARY_FULL
+        self.quarantine.keep(connection, connection.ts_recv_ns, outcome, payload, len(payload))
+        return 0
 
     @property
     def messages(self):

@@ -32,6 +32,7 @@ cdef class Reader:
     cdef bint integer(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint time(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint code(self, ActionOp* action, const uint8_t* p, size_t n) noexcept nogil
+    cdef bint look_up(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint choice(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint sign(self, ActionOp* action, Text* text) noexcept nogil
     cdef bint piece(self, ActionOp* action, Text* text) noexcept nogil

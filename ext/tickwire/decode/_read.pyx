@@ -7,11 +7,12 @@ from libc.string cimport memcmp
 
 from tickwire.decode._bytecode cimport (
     DICT_CHANNEL, DICT_INTERVAL, DICT_SYMBOL, FORM_STRING, OP_CHOICE, OP_CODE, REL_EQUAL,
-    OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_PART_NUMBER,
+    OP_FLAG, OP_INTEGER, OP_INTEGER32, OP_LOOKUP, OP_MEMBER_KEY, OP_NUMBER, OP_PART, OP_PART_NUMBER,
     OP_RFC3339, OP_SIGN, OP_TEXT, OP_TIME, REL_ABSENT, REL_PREFIX, REL_PRESENT, REL_SUFFIX,
     REL_UNLIKE, ActionOp,
     Range, Scalar, TestOp,
 )
+from tickwire.decode._numbers cimport symbol_numbered
 from tickwire.decode._stage cimport (
     AGAIN, BAD_NUMBER, BAD_TEXT, BAD_TIME, DICTIONARY_FULL, NO_MEMORY, TOO_LONG,
     UNKNOWN_CHOICE, WRONG_KIND, Outcome, Stage,
@@ -122,6 +123,8 @@ cdef class Reader:
             return self.sign(action, text)
         if op == OP_PART:
             return self.part(action, text)
+        if op == OP_LOOKUP:
+            return self.look_up(action, text)
         if op == OP_FLAG and text.form == TEXT_WORD:
             self.put(action.register, text.p[0] == c't')
             return True
@@ -200,6 +203,22 @@ cdef class Reader:
             code = self.sides.lookup(p, n)
         if code < 0:
             return self.fail(DICTIONARY_FULL)
+        self.put(action.register, code)
+        return True
+
+    cdef bint look_up(self, ActionOp* action, Text* text) noexcept nogil:
+        """The symbol that has a number on this connection."""
+        cdef int64_t number
+        cdef int32_t code
+        if text.form == TEXT_WORD:
+            return self.fail(WRONG_KIND)
+        if not read_i64(text.p, text.n, &number):
+            return self.fail(BAD_NUMBER)
+        code = symbol_numbered(self.message.numbers, number)
+        if code < 0:
+            return self.fail(UNKNOWN_CHOICE)
+        if not self.message.deferring and not self.stage.is_allowed(code):
+            return self.fail(AGAIN)     # as of `code`
         self.put(action.register, code)
         return True
 

@@ -10,6 +10,7 @@ from tickwire.decode._last_values cimport LastValues
 from tickwire.decode._bytecode cimport (
     MAX_REGISTERS, Bits, CellOp, Bytecode, Range, RouteOp, RowSetOp,
 )
+from tickwire.decode._numbers cimport NumberTable
 from tickwire.decode._seen cimport Seen
 from tickwire.decode._targets cimport Targets
 from tickwire.decode._values cimport Register
@@ -61,6 +62,7 @@ cdef struct Message:
     int32_t given_symbol            # of what names none; -1 without
     uint64_t number                 # counts the messages walked
     const Labels* labels            # of the connection; NULL for none
+    const NumberTable* numbers      # likewise: what `lookup` looks in
     Register registers[MAX_REGISTERS]
 
 cdef extern from "tickwire/decode/fill.h" nogil:

@@ -27,6 +27,7 @@ class Op(IntEnum):
     MEMBER_KEY = 11
     GIVEN = 12
     PART_NUMBER = 13
+    LOOKUP = 14  # a number that stands for a symbol
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ _ALLOWED = {
     Reader.MEMBER_KEY: _CODES,
     Reader.GIVEN: (Kind.CODE32,),
     Reader.POSITION: (Kind.F64,),
+    Reader.LOOKUP: (Kind.CODE32,),
 }
 
 
@@ -149,6 +151,7 @@ def action_for(name: str, spec: Field, kind: Kind) -> Action:
         Reader.MEMBER_KEY: Op.MEMBER_KEY,
         Reader.GIVEN: Op.GIVEN,
         Reader.POSITION: Op.NUMBER,
+        Reader.LOOKUP: Op.LOOKUP,
     }
     return Action(plain[reader], dictionary=dictionary)
 

@@ -44,6 +44,7 @@ class Reader(Enum):
     MEMBER_KEY = "member_key"
     GIVEN = "given"
     POSITION = "position"
+    LOOKUP = "lookup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,20 @@ def member_key() -> Field:
 def given() -> Field:
     """Take the symbol that the caller of the decoder gives, for REST answers that lack it."""
     return Field(Reader.GIVEN)
+
+
+def lookup(path: str) -> Field:
+    """Take the symbol that an acknowledgement of the connection has given a number.
+
+    Messages whose number none has given are quarantined (`unknown_choice`).
+
+    Parameters
+    ----------
+    path
+        Where the number stands, quoted or not; `message(..., names=...)` says where it stands in
+        acknowledgements.
+    """
+    return Field(Reader.LOOKUP, path)
 
 
 def position(path: str, *, most: int) -> Field:
@@ -392,6 +407,7 @@ class Message:
     spliced: bool = False
     packed: Packed | None = None
     inside: str = ""
+    names: tuple[str, str] | None = None
 
 
 def message(
@@ -404,6 +420,7 @@ def message(
     spliced: bool = False,
     packed: Packed | None = None,
     inside: str = "",
+    names: tuple[str, str] | None = None,
 ) -> Message:
     """Declare a kind of message and how to recognise it.
 
@@ -431,6 +448,9 @@ def message(
     inside
         The name of the packed message that holds this one: it is looked for there alone, and its
         paths start at what came out.
+    names
+        Of an acknowledgement: the paths of a number and of the symbol that it stands for from then
+        on, on this connection, where rows have `symbol=lookup(...)`.
     """
     raw_test = Test("equal", (raw,)) if isinstance(raw, str) else raw
-    return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced, packed, inside)
+    return Message(name, kind, _tests(when), raw_test, tuple(rows), spliced, packed, inside, names)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tickwire.decode.builders import RouteBuilder, Scope
+from tickwire.decode.naming import naming_paths
+from tickwire.decode.paths import Path
 from tickwire.decode.plan import ANSWERS, Message, Reader, Test
 from tickwire.decode.routing import exclusive, observe
 from tickwire.decode.tree import Fill, Route, RowSet, Store
@@ -70,6 +72,20 @@ class Program:
             ),
             default=0,
         )
+        # Which messages name the symbols of numbers, by route: where both stand.
+        self.naming = {
+            number: self._naming(message)
+            for number, message in enumerate(messages)
+            if message.names is not None
+        }
+        looks_up = any(
+            field.reader is Reader.LOOKUP
+            for message in messages
+            for rows in message.rows
+            for field in rows.fields.values()
+        )
+        if looks_up and not self.naming:
+            raise PlanError(f"{venue}: lookup(...) needs a message(..., names=(number, symbol))")
         scope = Scope(venue, self.tables, self.table_index, self.wanted, number)
         builders = [RouteBuilder(scope, message) for message in messages]
         self.routes = [builder.build() for builder in builders]
@@ -88,6 +104,15 @@ class Program:
                 ]
             builders[position].check(route.root)
         self._put_inside(messages)
+
+    def _naming(self, message: Message) -> tuple[Path, Path]:
+        where = f"{self.venue}.{message.name}.names"
+        if message.kind != "acknowledge" or message.names is None:
+            raise PlanError(f"{where}: is for messages of kind 'acknowledge'")
+        try:
+            return naming_paths(message.names)
+        except PlanError as error:
+            raise PlanError(f"{where}: {error}") from None
 
     def _put_inside(self, messages: Sequence[Message]) -> None:
         """Let the routes of messages inside of others know of them, and those what is requested."""

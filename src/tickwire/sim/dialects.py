@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tickwire.errors import ConfigError
 from tickwire.sim.binance import Binance
+from tickwire.sim.bitfinex import Bitfinex
 from tickwire.sim.bitget import Bitget
 from tickwire.sim.bybit import Bybit
 from tickwire.sim.coinbase import Coinbase
@@ -31,6 +32,7 @@ SPEAKS: dict[str, type[Exchange]] = {
     "kraken": Kraken,
     "kraken-futures": KrakenFutures,
     "deribit": Deribit,
+    "bitfinex": Bitfinex,
     **dict.fromkeys(BITGET, Bitget),
     **dict.fromkeys(GATE, Gate),
 }

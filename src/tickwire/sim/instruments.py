@@ -21,7 +21,7 @@ BITGET = ("bitget", "bitget-futures", "bitget-usdc", "bitget-inverse")
 GATE = ("gate", "gate-futures", "gate-btc")
 VENUES = (
     *HYPERLIQUID, *BINANCE, *BYBIT, "okx", "coinbase", "kraken", "deribit", *BITGET, *GATE,
-    "kraken-futures",
+    "kraken-futures", "bitfinex",
 )  # fmt: skip
 
 DEFAULT_SYMBOLS = {
@@ -41,6 +41,7 @@ DEFAULT_SYMBOLS = {
     "gate-futures": ("BTC_USDT", "ETH_USDT", "SOL_USDT"),
     "gate-btc": ("BTC_USD",),
     "kraken-futures": ("PF_XBTUSD", "PF_ETHUSD", "PF_SOLUSD"),
+    "bitfinex": ("tBTCUSD", "tETHUSD", "tSOLUSD"),
     "bybit": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-spot": ("BTCUSDT", "ETHUSDT", "SOLUSDT"),
     "bybit-inverse": ("BTCUSD", "ETHUSD"),
@@ -73,6 +74,7 @@ DEFAULT_PORTS = {
     "gate-futures": 8798,
     "gate-btc": 8800,
     "kraken-futures": 8802,
+    "bitfinex": 8804,
 }
 
 # Base asset to (price, decimals of its tick, decimals of its lot), near five significant figures.
@@ -171,6 +173,8 @@ def instrument(venue: str, symbol: str) -> Instrument:
         base = symbol.partition("/" if venue == "kraken" else "-")[0]
     elif venue == "kraken-futures":
         base = symbol.partition("_")[2].removesuffix("USD").replace("XBT", "BTC")
+    elif venue == "bitfinex":
+        base = symbol.removeprefix("t").removesuffix("USD")
     elif venue == "deribit" or venue in GATE:
         base = symbol.partition("-")[0].partition("_")[0]
     elif venue in BINANCE + BYBIT + BITGET:
