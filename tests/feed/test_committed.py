@@ -22,11 +22,11 @@ def trade(number: int) -> bytes:
 
 
 def feed_of(folder: Path, url: str) -> tickwire.FeedHandler:
-    """A feed of two tables, of which its sink has one."""
+    """A feed of two tables, of which its sink has one, and commits nothing before the stop."""
     source = tickwire.Source(
         venue="hyperliquid", channels=["trades", "quotes"], symbols=["BTC"], url=url
     )
-    sink = tickwire.DuckDBSink(path=folder / "m.duckdb", tables=["trades", "gaps"])
+    sink = tickwire.DuckDBSink(path=folder / "m.duckdb", tables=["trades", "gaps"], flush_ms=60_000)
     return tickwire.FeedHandler(source, sink, state_dir=folder / "state")
 
 
