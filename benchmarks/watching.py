@@ -48,7 +48,7 @@ async def _feed(url: str, folder: Path, n_messages: int, is_watched: bool) -> di
         }
     else:
 
-        async def nothing(probe: FeedProbe) -> None:
+        def nothing(probe: FeedProbe) -> None:
             del probe
 
         FeedProbe.start = nothing  # type: ignore[method-assign] # not even housekeeping

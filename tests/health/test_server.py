@@ -18,6 +18,7 @@ from tests.cli.program import started, tickwire
 import tickwire as tw
 from tickwire.cli.status import ask, local_socket
 from tickwire.errors import ConfigError, TickwireError
+from tickwire.feed.running import RunningFeed
 from tickwire.health import Component, Exposition, HealthServer, State, process
 from tickwire.health import server as server_module
 from tickwire.health.http import Request
@@ -151,12 +152,14 @@ async def test_nothing_but_get_is_answered(tmp_path):
             assert reply.status == 404
 
 
-async def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_open(tmp_path):
+async def test_an_address_that_is_taken_is_an_error_before_anything_connects(tmp_path, monkeypatch):
     async with Simulator() as sim, feed_of(sim, tmp_path / "a") as feed:
         listen = feed.metrics_url.removeprefix("http://")
         taken = feed_of(sim, tmp_path / "b", metrics=tw.MetricsSettings(listen=listen))
-        with pytest.raises(TickwireError, match=f"metrics.listen: cannot listen on {listen}"):
-            await taken.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(RunningFeed, "start", lambda *_, **__: pytest.fail("it has connected"))
+            with pytest.raises(TickwireError, match=f"metrics.listen: cannot listen on {listen}"):
+                await taken.start()
         async with feed_of(sim, tmp_path / "b"):  # the state is free again
             pass
 

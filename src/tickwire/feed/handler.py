@@ -173,22 +173,24 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         await self._feed.tasks.start()
         self._emergency.start(self._feed)
         self._following.start(self._feed)
-        self._feed.start(connects=not self._end.is_set())  # a stop may have come meanwhile
         self._queries = FeedQueries(self._feed)
-        if not self._replays:
-            self._probe = FeedProbe(
-                self._feed,
-                self.summary,
-                lambda: self._emergency.reason,
-                self._queries.queries,
-            )
-            try:
-                await self._probe.start()
+        try:
+            if not self._replays:
+                self._probe = FeedProbe(
+                    self._feed,
+                    self.summary,
+                    lambda: self._emergency.reason,
+                    self._queries.queries,
+                )
+                await self._probe.listen()  # a port that is taken costs no connect of a venue
+            self._feed.start(connects=not self._end.is_set())  # a stop may have come meanwhile
+            if self._probe is not None:
+                self._probe.start()
                 await self._queries.start()
                 await self._emergency.prepare()
-            except BaseException:
-                await self._stop()
-                raise
+        except BaseException:
+            await self._stop()
+            raise
 
     async def _opened(self, max_messages: int, least: Mapping[str, int]) -> RunningFeed:
         """Open the state, the rings and the sinks; no number below `least` is used."""

@@ -92,8 +92,8 @@ class FeedProbe:
         )
         self._tasks: list[ManagedTask[None]] = []
 
-    async def start(self) -> None:
-        """Listen, and look at the rules of alerts.
+    async def listen(self) -> None:
+        """Listen; before anything connects.
 
         Raises
         ------
@@ -101,6 +101,9 @@ class FeedProbe:
             The address of `[metrics]` cannot be had.
         """
         await self.server.start()
+
+    def start(self) -> None:
+        """Look at the rules of alerts, and at clocks."""
         self._feed.housekeeping.on_look = self.housekeeping
         self._tasks = [
             self._feed.tasks.spawn("alerts", self._alerts.run, restart="on_failure"),
