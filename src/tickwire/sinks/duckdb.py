@@ -55,6 +55,7 @@ from tickwire.sinks.duckdb_file import (
 )
 from tickwire.sinks.duckdb_log import settle_log
 from tickwire.sinks.duckdb_reading import newest_rows, read_held, rows_of
+from tickwire.sinks.files import with_rows
 from tickwire.sinks.identity import Held
 from tickwire.sinks.retry import DiskFullError, is_full
 
@@ -360,11 +361,11 @@ class DuckDBSink(Sink):
         try:
             stat = os.stat(self._path)  # noqa: PTH116 - thrice as fast, on each flush
         except FileNotFoundError:
-            raise SinkError(f"{self._path} was deleted") from None
+            raise SinkError(f"{self._path} was deleted{with_rows(self.last_committed)}") from None
         if self._file_id is None:
             self._file_id = (stat.st_ino, stat.st_dev)
         elif self._file_id != (stat.st_ino, stat.st_dev):
-            raise SinkError(f"{self._path} was replaced")
+            raise SinkError(f"{self._path} was replaced{with_rows(self.last_committed)}")
 
     def _check_log(self) -> None:
         """See that the log of what was just committed is there, unless DuckDB has checkpointed it.

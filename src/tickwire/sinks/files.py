@@ -90,6 +90,18 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def with_rows(last_seqs: Mapping[str, int]) -> str:
+    """Say which rows were in an output that is gone, behind what has happened to it.
+
+    Parameters
+    ----------
+    last_seqs
+        The last one that it had, by table.
+    """
+    tables = ", ".join(f"{table} up to seq {seq}" for table, seq in last_seqs.items())
+    return f", with the rows of {tables}" if tables else ""
+
+
 class DurableFile(io.RawIOBase):
     """A new file that waits where the disk is full instead of losing what it was given.
 

@@ -31,7 +31,14 @@ from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.base import Sink
-from tickwire.sinks.files import DurableFile, make_folder, path_segment, start_mark, sync_folder
+from tickwire.sinks.files import (
+    DurableFile,
+    make_folder,
+    path_segment,
+    start_mark,
+    sync_folder,
+    with_rows,
+)
 from tickwire.sinks.identity import Held, OutputLock, counted_in, identity_of
 from tickwire.sinks.ipc_tail import cut_tail, damaged
 
@@ -178,13 +185,20 @@ class IpcSink(Sink):
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         for table, batch in batches.items():
             self._streams[table].write_batch(batch)
-            self._files[table].check()
+            self._check_file(table)
             self._note_committed(table, batch)
         self._note_commit()
         self._record_latency(batches)
         for table in batches:
             if self._files[table].tell() >= self._most_bytes:
                 self._rotate(table)
+
+    def _check_file(self, table: str) -> None:
+        try:
+            self._files[table].check()
+        except SinkError as error:
+            last = {name: seq for name, seq in self.last_committed.items() if name == table}
+            raise SinkError(f"{error}{with_rows(last)}") from None
 
     def _rotate(self, table: str) -> None:
         """End a stream and begin the next one."""
