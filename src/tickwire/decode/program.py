@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tickwire.decode.builders import RouteBuilder, Scope
+from tickwire.decode.builders import RouteBuilder
 from tickwire.decode.naming import naming_paths
 from tickwire.decode.paths import Path
 from tickwire.decode.plan import ANSWERS, Message, Reader, Test
+from tickwire.decode.route_tree import Scope
 from tickwire.decode.routing import exclusive, observe
 from tickwire.decode.tree import Fill, Route, RowSet, Store
 from tickwire.errors import PlanError
