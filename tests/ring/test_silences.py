@@ -226,7 +226,7 @@ def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int
         for _ in range(rng.randrange(1, 8)):
             now += rng.choice((0, 1, 5, 20, 60, 200))
             symbol, late_ms = rng.choice("AAAB"), rng.choice((1, 1, 1, 30, 150))
-            n_rows = rng.choice((1, 2, 40))
+            n_rows = rng.choice((1, 2, 7, 8, 9, 10, 17, 40))
             for _ in range(n_rows):  # of one message
                 one_by_one.rows(symbol, now, late_ms=late_ms)
                 one_by_one.streams.sweep()

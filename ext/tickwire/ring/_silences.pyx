@@ -25,9 +25,26 @@ from inspect import signature
 
 from tickwire.ring.stream import TIMELY, Silence
 
+cdef extern from *:
+    """
+    #define TW_COMPARED_ROWS 8
+    typedef int64_t tw_row_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+    /* As vectors, by hand: a loop this short is unrolled before the compiler would make it wide. */
+    static inline int tw_are_all(const int64_t* at, int64_t value)
+    {
+        const tw_row_pair* pairs = (const tw_row_pair*)at;
+        tw_row_pair same = {value, value};
+        tw_row_pair other =
+            ((pairs[0] ^ same) | (pairs[1] ^ same)) | ((pairs[2] ^ same) | (pairs[3] ^ same));
+        return (other[0] | other[1]) == 0;
+    }
+    """
+    const int COMPARED_ROWS "TW_COMPARED_ROWS"
+    bint tw_are_all(const int64_t* at, int64_t value) noexcept nogil
+
 cdef enum:
     MOST_NOTED = 1024       # between two looks
-    COMPARED_ROWS = 32      # at once
 
 
 cdef class SilenceLog:
@@ -136,8 +153,7 @@ cdef class SilenceLog:
         cdef int64_t mask = self.core.mask
         cdef const int64_t* times = self.times()
         cdef const int64_t* events = self.events
-        cdef int64_t at, other
-        cdef int i
+        cdef int64_t at
         while row < stop:
             at = row & mask
             if times[at] != read or events[at] != event:
@@ -145,11 +161,8 @@ cdef class SilenceLog:
             row += 1
             at = row & mask
             while stop - row >= COMPARED_ROWS and at + COMPARED_ROWS <= mask + 1:
-                other = 0
-                for i in range(COMPARED_ROWS):  # of fixed length: a few vector instructions
-                    other |= events[at + i] ^ event
                 # Rows lie in the order of their reads.
-                if other != 0 or times[at + COMPARED_ROWS - 1] != read:
+                if not tw_are_all(events + at, event) or times[at + COMPARED_ROWS - 1] != read:
                     stop = row + COMPARED_ROWS  # the end is among them
                     break
                 row += COMPARED_ROWS
