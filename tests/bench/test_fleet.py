@@ -112,3 +112,17 @@ async def test_messages_refer_to_those_before(tmp_path):
     deflate_load(replace(spec, n_messages=1, tape_messages=1), tmp_path / "alone")
     together, alone = ((tmp_path / name).stat().st_size for name in ("together", "alone"))
     assert together < 100 * alone * 0.9
+
+
+async def test_messages_are_spaced_over_all_connections():
+    pairs = [COINS[0:2], COINS[2:4], COINS[4:6]]
+    spec = replace(SPEC, n_messages=60, rate=200.0)
+    with FleetServer(spec) as server:
+        received = await asyncio.gather(*(receive(server.url, pair, 20) for pair in pairs))
+        report = await asyncio.to_thread(server.report)
+    assert report.messages == 60
+    assert report.seconds >= 59 / 200.0
+    for pair, trades in zip(pairs, received, strict=True):
+        assert {trade["coin"] for trade in trades} == set(pair)
+        ids = [trade["tid"] for trade in trades]
+        assert ids == list(range(ids[0], ids[0] + 20))

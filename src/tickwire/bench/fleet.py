@@ -27,6 +27,7 @@ from tickwire.sim.authority import server_context
 HOST = "127.0.0.1"
 CHUNK_BYTES = 1 << 16
 ALL_WAIT_MS = 1000
+LEAST_SLEEP_S = 0.000_05
 _END = memoryview(b"")
 
 
@@ -80,6 +81,41 @@ def send_in_turns(
     return blocked_ns / 1e9
 
 
+def send_at_pace(clients: Sequence[RawConnection], tapes: Sequence[Tape], rate: float) -> float:
+    """Send each client its tape, once, a message to one client after the other.
+
+    Parameters
+    ----------
+    clients
+        Their handshakes are done.
+    tapes
+        Of as many messages each.
+    rate
+        Messages per second, of all together.
+
+    Returns
+    -------
+    float
+        Seconds in which a client took nothing.
+    """
+    for tape in tapes:
+        tape.number(0)
+    views = [memoryview(tape.data) for tape in tapes]
+    began_ns = time.monotonic_ns()
+    n_sent = 0
+    for number in range(tapes[0].n_messages):
+        for client, view, tape in zip(clients, views, tapes, strict=True):
+            ahead_s = n_sent / rate - (time.monotonic_ns() - began_ns) / 1e9
+            if ahead_s > LEAST_SLEEP_S:
+                time.sleep(ahead_s)
+            first = int(tape.ends[number - 1]) if number else 0
+            client.send(view[first : int(tape.ends[number])])
+            n_sent += 1
+        for client in clients:
+            client.answer()
+    return sum(client.blocked_ns for client in clients) / 1e9
+
+
 def _passes(spec: LoadSpec, tape: Tape) -> Iterator[memoryview]:
     """Yield one connection's tape over and over, each time with fresh ids."""
     view = memoryview(tape.data)
@@ -106,7 +142,7 @@ def _in_order_of_parts(
 
 def _serve(spec: LoadSpec, pipe: Connection) -> None:
     parts = spec.parts()
-    blocks = [_passes(part, part.record()) for part in parts]
+    tapes = [part.record() for part in parts]
     context = server_context(HOST, Path(spec.tls_folder))[0] if spec.tls_folder else None
     clients: list[RawConnection] = []
     with ExitStack() as stack:
@@ -123,7 +159,10 @@ def _serve(spec: LoadSpec, pipe: Connection) -> None:
                 wait_for_requests(client, spec.n_requests)
             ordered = _in_order_of_parts(clients, parts)
             start_ns, start_mono_ns = time.time_ns(), time.monotonic_ns()
-            blocked_s = send_in_turns(ordered, blocks)
+            if spec.rate:
+                blocked_s = send_at_pace(ordered, tapes, spec.rate)
+            else:
+                blocked_s = send_in_turns(ordered, list(map(_passes, parts, tapes)))
             seconds = (time.monotonic_ns() - start_mono_ns) / 1e9
             pipe.send(LoadReport(spec.n_messages, 0, seconds, blocked_s, start_ns, {}))
         except TickwireError as error:

@@ -65,6 +65,9 @@ class LoadSpec:
         More than one for `FleetServer`; each gets its share of the coins.
     deflated
         A file that `deflate_load` wrote: permessage-deflate, RFC 7692. Not for `FleetServer`.
+    rate
+        Messages per second over all connections, evenly spaced, each in a write of its own; 0: as
+        fast as they are taken. For `FleetServer` alone, whose tapes do not repeat then.
     """
 
     mix: Mix = "trades"
@@ -78,6 +81,7 @@ class LoadSpec:
     coins: tuple[str, ...] = ()
     n_connections: int = 1
     deflated: str = ""
+    rate: float = 0.0
 
     def record(self) -> Tape:
         """Build the tape; passes are `n_messages` long, the last one possibly shorter."""

@@ -149,6 +149,7 @@ class Pipeline:
         self._n_sessions = 0
         self._quarantine = Quarantine(self.rings["quarantine"], self.metrics)
         self._checksums: dict[str, BookChecksums] = {}  # by venue
+        self._programs: dict[tuple[object, ...], Program] = {}
         limit = MessageLimit(max_messages)
         self.sources = tuple(
             self._source(
@@ -215,6 +216,23 @@ class Pipeline:
         """Data messages decoded."""
         return int(self.registry.total("messages"))
 
+    def _program(self, source: SourcePlan, plan: FeedPlan) -> Program:
+        """Give what a source's decoder runs; sources that are alike share it."""
+        aliases = tuple(sorted(source.aliases.items()))
+        # By what it is and not by its name: a program may have venues of its own. The sources keep
+        # them alive.
+        key = (id(source.venue), source.settings.extras, tuple(source.tables), aliases)
+        if key not in self._programs:
+            self._programs[key] = Program(
+                source.venue.name,
+                source.venue.declared(extras=source.settings.extras),
+                _known_tables(source, plan),
+                wanted=source.tables,
+                aliases=source.aliases,
+                number=counted_at(source.venue),
+            )
+        return self._programs[key]
+
     def _source(
         self,
         source: SourcePlan,
@@ -223,14 +241,7 @@ class Pipeline:
         limit: MessageLimit,
         metrics: Metrics,
     ) -> SourcePipeline:
-        program = Program(
-            source.venue.name,
-            source.venue.declared(extras=source.settings.extras),
-            _known_tables(source, plan),
-            wanted=source.tables,
-            aliases=source.aliases,
-            number=counted_at(source.venue),
-        )
+        program = self._program(source, plan)
         splice, follower, checksums = kernels_of(source, hold_bytes)
         decoder = Decoder(
             program,
