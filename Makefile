@@ -153,7 +153,7 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 # take an hour; nor what tests the checkout's own programs and files. Traced, a deadline may pass that says
 # nothing: tests are judged by `make test`, lines here. The build is left as it was made. Traced, tests compute
 # more than they wait, and each process collects all of them for itself, so there are fewer at a time.
-OF_CHECKOUT := benchmarks conformance examples fuzz house memory reference soak
+OF_CHECKOUT := conformance examples fuzz house memory reference soak
 TRACED := --numprocesses 4 --dist loadfile $(OF_CHECKOUT:%=--ignore tests/%)
 UNTRACED := captures hyperliquid thorough combination serial fault volume
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'

@@ -225,6 +225,7 @@ def test_rows_that_were_dropped_while_they_were_copied_are_not_shown() -> None:
     assert seen + consumer.rows.n_dropped == 20_000
 
 
+@pytest.mark.volume
 def test_taking_light_batches_and_rows_does_not_grow_memory() -> None:
     ring = Ring(TABLES["trades"], ROWS, Dictionaries())
     light, rows = LightConsumer(ring), RowConsumer(ring)
