@@ -3,7 +3,8 @@
 Rules of this file
 ------------------
 - Order of the start: the state (which locks the feed's name), the rings, the sinks (`open`, so that
-  one which cannot be written is an error before any connection is made), then the sessions.
+  one which cannot be written is an error before any connection is made), the port of metrics (which
+  `handler` opens, for the same reason), then the sessions.
 - Order of the stop: the sessions, so that nothing is written any more; the feed's own last rows;
   the consumers; the sinks, which drain the rings and commit; the state last.
 - Nothing here is called per message; `housekeeping` looks after everything meanwhile.
