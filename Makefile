@@ -45,7 +45,7 @@ help:
 #: Speed
 #:   make bench               all benchmarks
 #:   make bench-paced         the cost of a message at 100 to 100,000 a second (QUICK=1: 3 minutes)
-#:   make bench-all-on        four venues at once with everything on, beside all off; 3 minutes (ALL_ON_SECONDS=600)
+#:   make bench-all-on        four venues at once with everything on, beside all off; 3 minutes (ALL_ON_SECONDS=600, ALL_ON_OPTIONS=--no-rings)
 #:   make bench-latency       latency alone, from due time to ring, async for and DuckDB
 #:   make bench-modules       the compiled modules and the sinks, one by one
 #:   make bench-compare       this commit against another (BASE=...)
@@ -287,8 +287,9 @@ bench-paced: build
 
 # Not a part of `bench`: its processes want more than two cores.
 ALL_ON_SECONDS ?= 60
+ALL_ON_OPTIONS ?=
 bench-all-on: build
-	$(BIN)/python -m benchmarks.all_on --seconds $(ALL_ON_SECONDS)
+	$(BIN)/python -m benchmarks.all_on --seconds $(ALL_ON_SECONDS) $(ALL_ON_OPTIONS)
 
 bench-latency: build
 	$(BIN)/python -m benchmarks.latency

@@ -3,10 +3,12 @@
 Four simulated venues, each a process, send trades, quotes and books of one instrument to one feed.
 First with everything off: batches alone. Then with books, oracles, `nbbo`, the ledger, metrics that
 are scraped, alerts, DuckDB, Parquet and rings in files. Shown are the times from read to batch and
-from read to commit, CPU per message, and memory; checkpoints of DuckDB count apart. Afterwards each
-row of `nbbo`, as Parquet has it, is compared with one that a slow reference makes from `top`.
+from read to commit, CPU per message, memory and disk; checkpoints of DuckDB count apart. Afterwards
+each row of `nbbo`, as Parquet has it, is compared with one that a slow reference makes from `top`.
 
-Gates: 10,000 messages a second, a p99 from read to commit of 100 ms, and `nbbo` equal row by row.
+Gates: 10,000 messages a second, a p99 from read to commit of 100 ms, no row dropped, no book found
+wrong, memory that does not grow from the first half to the second by more than a quarter, a log of
+DuckDB that stays below 512 MB, and `nbbo` equal row by row.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +31,10 @@ from benchmarks.all_on.feed import NAME, VENUES
 
 LEAST_MESSAGES_S = 10_000
 MOST_COMMIT_MS = 100.0
+MOST_GROWTH = 1.25
+MOST_LOG_MB = 512
+BYTES_A_MESSAGE = 500  # on disk, at most; files of rings apart
+RINGS_BYTES = 2 << 30
 SYMBOLS = {"okx": "BTC-USDT", "kraken": "BTC/USDT"}
 FIGURES = (
     ("messages/s", "messages_s", 0),
@@ -42,8 +49,12 @@ FIGURES = (
     ("checkpoints", "checkpoints", 0),
     ("loop late p99, ms", "loop_p99_ms", 2),
     ("loop late most, ms", "loop_max_ms", 2),
-    ("memory after a quarter, MB", "memory_early_mb", 0),
-    ("memory at the end, MB", "memory_late_mb", 0),
+    ("memory, first half, MB", "memory_early_mb", 0),
+    ("memory, second half, MB", "memory_late_mb", 0),
+    ("DuckDB's log at most, MB", "log_mb", 0),
+    ("disk: DuckDB, MB", "duckdb_mb", 0),
+    ("disk: Parquet, MB", "parquet_mb", 0),
+    ("disk: rings, MB", "rings_mb", 0),
     ("dropped rows", "dropped_rows", 0),
     ("books broken", "breaks", 0),
     ("oracle compared", "oracle_checked", 0),
@@ -78,10 +89,13 @@ def _exchanges(rate: float) -> Iterator[dict[str, list[str]]]:
             process.communicate()
 
 
-def _run(rate: float, seconds: float, folder: Path, *, is_on: bool) -> dict[str, Any]:
+def _run(
+    rate: float, seconds: float, folder: Path, *, is_on: bool, has_rings: bool = False
+) -> dict[str, Any]:
     """Give what a run showed; its files stay in the folder."""
     with _exchanges(rate) as urls:
         job = {"urls": urls, "seconds": seconds, "folder": str(folder), "is_on": is_on}
+        job["has_rings"] = has_rings
         command = [sys.executable, "-m", "benchmarks.all_on.feed", json.dumps(job)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
             assert child.stdout is not None
@@ -110,11 +124,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.all_on", description=__doc__)
     parser.add_argument("--rate", type=float, default=20_000.0, help="messages a second together")
     parser.add_argument("--seconds", type=float, default=60.0, help="600 for ten minutes")
+    parser.add_argument("--no-rings", action="store_true", help="rings in memory, not in files")
     options = parser.parse_args(arguments)
+    needed = int(options.rate * options.seconds * BYTES_A_MESSAGE) + RINGS_BYTES
+    if shutil.disk_usage(tempfile.gettempdir()).free < needed:
+        parser.error(f"{tempfile.gettempdir()}: needs {needed / 1e9:.1f} GB")
     print(f"{', '.join(VENUES)}: {NAME}, {options.rate:,.0f} messages/s, {options.seconds:g} s")
     with tempfile.TemporaryDirectory(prefix="tickwire-all-on-") as folder:
         off = _run(options.rate, options.seconds, Path(folder, "off"), is_on=False)
-        on = _run(options.rate, options.seconds, Path(folder, "on"), is_on=True)
+        on = _run(
+            options.rate, options.seconds, Path(folder, "on"), is_on=True,
+            has_rings=not options.no_rings,
+        )  # fmt: skip
         began_s = time.monotonic()
         answer = compare_nbbo(Path(folder, "on", "data"), [tuple(each) for each in on["books"]])
         took_s = time.monotonic() - began_s
@@ -122,6 +143,13 @@ def main(arguments: list[str] | None = None) -> None:
     verdicts = [
         (on["messages_s"] >= LEAST_MESSAGES_S, f"at least {LEAST_MESSAGES_S:,} messages/s"),
         (on["commit_p99_ms"] <= MOST_COMMIT_MS, f"read to commit p99 {MOST_COMMIT_MS:g} ms"),
+        (on["dropped_rows"] == 0, "no row dropped"),
+        (on["oracle_mismatches"] == 0, "no book found wrong by its oracle"),
+        (
+            on["memory_late_mb"] <= MOST_GROWTH * on["memory_early_mb"],
+            f"memory of the second half at most {MOST_GROWTH:g} of the first's",
+        ),
+        (on["log_mb"] <= MOST_LOG_MB, f"DuckDB's log at most {MOST_LOG_MB} MB"),
         (answer.is_equal, f"nbbo: {answer} ({took_s:.0f} s)"),
     ]
     print()

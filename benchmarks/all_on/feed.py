@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -31,6 +32,7 @@ RULES = ("ring_depth > 0.8 for 5s", "rate(messages) < 1 for 30s", "gaps_open > 0
 WARM_S = 5.0
 CALM_S = 1.0  # after a checkpoint: what waited for it has been committed
 LOOK_S = 0.25
+DUCKDB_MB = 1024  # with more, its log is checkpointed at 1 GB alone, and takes 1.5 GB of memory
 
 
 class NotingSink(duckdb.DuckDBSink):
@@ -77,13 +79,25 @@ def _feed(job: dict[str, Any]) -> FeedHandler:
         return FeedHandler(sources)
     return FeedHandler(
         sources,
-        [NotingSettings(path=folder / "market.duckdb"), ParquetSink(path=folder / "data")],
+        [
+            NotingSettings(path=folder / "market.duckdb", memory_mb=DUCKDB_MB),
+            ParquetSink(path=folder / "data"),
+        ],
         books=BooksSettings(verify=True, nbbo=True, depth=20),
         metrics=MetricsSettings(listen="127.0.0.1:0"),
         alerts=[AlertSettings(name=rule, when=rule) for rule in RULES],
         state_dir=folder / "state",
-        ring_dir=folder / "rings",
+        ring_dir=folder / "rings" if job["has_rings"] else None,
     )
+
+
+def _size_mb(path: Path) -> float:
+    """Give what a file, or a folder's files, take on disk."""
+    n_bytes = 0
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        with contextlib.suppress(FileNotFoundError):  # it may be gone by now
+            n_bytes += file.stat().st_blocks * 512
+    return n_bytes / 1e6
 
 
 def _memory_mb() -> float:
@@ -115,9 +129,11 @@ async def _measure(job: dict[str, Any]) -> dict[str, Any]:
         began = (time.monotonic(), time.process_time(), time.thread_time())
         n_messages, n_rows = pipeline.messages, _rows(feed)
         memory_mb: list[float] = []
+        log_mb = 0.0
         while time.monotonic() < began[0] + job["seconds"]:
             await asyncio.sleep(LOOK_S)
             memory_mb.append(_memory_mb())
+            log_mb = max(log_mb, _size_mb(Path(job["folder"], "market.duckdb.wal")))
         ended = (time.monotonic(), time.process_time(), time.thread_time())
         n_messages, n_rows = pipeline.messages - n_messages, _rows(feed) - n_rows
         found: dict[str, Any] = {
@@ -129,8 +145,9 @@ async def _measure(job: dict[str, Any]) -> dict[str, Any]:
             "batch_p99_ms": pipeline.read_to_batch.percentile(99) / 1e6,
             "loop_p99_ms": lag.percentile(99) / 1e6,
             "loop_max_ms": lag.max / 1e6,
-            "memory_early_mb": memory_mb[len(memory_mb) // 4],
-            "memory_late_mb": memory_mb[-1],
+            "rings_mb": _size_mb(Path(job["folder"], "rings")),
+            "memory_early_mb": max(memory_mb[: len(memory_mb) // 2]),
+            "memory_late_mb": max(memory_mb[len(memory_mb) // 2 :]),
         }
         for sink in made:
             found |= {
@@ -152,6 +169,9 @@ async def _measure(job: dict[str, Any]) -> dict[str, Any]:
             "breaks": summary["book_breaks"],
             "oracle_checked": summary["book_oracle_checked"],
             "oracle_mismatches": summary["book_oracle_mismatches"],
+            "log_mb": log_mb,
+            "duckdb_mb": _size_mb(Path(job["folder"], "market.duckdb")),
+            "parquet_mb": _size_mb(Path(job["folder"], "data")),
         }
     return found
 

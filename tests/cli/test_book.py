@@ -35,6 +35,8 @@ def test_the_book_as_a_capture_leaves_it(tmp_path: Path) -> None:
     answer = json.loads(as_json.stdout)
     assert (answer["state"], answer["venue_seq"], answer["messages"]) == ("live", 3, 2)
     assert answer["bids"]
+    by_name = tickwire("book", path, "BTC-USDT", "--venue", "binance", "--json")
+    assert json.loads(by_name.stdout) == answer
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
@@ -70,6 +72,10 @@ async def test_the_book_of_a_running_feed(tmp_path: Path) -> None:
             assert answer["state"] == "live"
             assert len(answer["bids"]) == 3
             assert answer["bids"][0][0] > answer["bids"][1][0]
+            view = feed.book("hyperliquid", "BTC-USDC-PERP", depth=3)
+            assert (view.symbol, len(view.bids)) == ("BTC", 3)
+            found = await asyncio.to_thread(tickwire, "book", config, "BTC-USDC-PERP")
+            assert found.stdout.startswith("hyperliquid BTC book: live")
             found = await asyncio.to_thread(tickwire, "book", config, "SOL")
             assert found.returncode == 1
             assert "no book of  SOL" not in found.stderr

@@ -24,7 +24,7 @@ def book(
             help="A running feed, as for `status`, or a capture: .jsonl or .jsonl.zst.",
         ),
     ],
-    symbol: Annotated[str, typer.Argument(help="The venue's own symbol.")],
+    symbol: Annotated[str, typer.Argument(help="Such as BTC-USDT, or the venue's own.")],
     venue: Annotated[
         str | None,
         typer.Option(

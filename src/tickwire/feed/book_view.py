@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tickwire.venues import Venue, parse_name
+
 
 @dataclass(frozen=True, slots=True)
 class BookView:
@@ -66,6 +68,17 @@ class BookView:
             "bids": [list(level) for level in self.bids.tolist()],
             "asks": [list(level) for level in self.asks.tolist()],
         }
+
+
+def own_symbol(venue: Venue | None, symbol: str) -> str:
+    """Give the venue's own symbol: names such as `BTC-USDT-PERP` are spelled as it does."""
+    name = parse_name(symbol)
+    if venue is None or venue.spell is None or name is None:
+        return symbol
+    try:
+        return venue.spell(name)
+    except ValueError:
+        return symbol  # it has no such instrument
 
 
 def view_of(

@@ -23,7 +23,7 @@ from time import monotonic
 from tickwire.book import BookChecksums, BookOracle, BookOutputs, BookReader, NbboOutput
 from tickwire.config import BooksSettings
 from tickwire.feed.book_rows import BookRows
-from tickwire.feed.book_view import BookView, view_of
+from tickwire.feed.book_view import BookView, own_symbol, view_of
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.plans import SourcePlan
 from tickwire.feed.verifying import difference, shown_levels, verifies, watch_rule
@@ -94,7 +94,7 @@ class KeptBooks:
     ) -> None:
         self._settings = settings
         self._replays = replays
-        self._venues = {source.venue.name: source.venue for source in sources}
+        self.venues = {source.venue.name: source.venue for source in sources}
         self._ring = rings["book"]
         self._dictionaries = dictionaries
         self._channels = dictionaries.of("channel")
@@ -143,15 +143,15 @@ class KeptBooks:
     def _settings_of(self, venue: int, channel: int) -> tuple[bool, bool, int]:
         """Answer the reader, which has codes."""
         name = self._dictionaries.venue.value(venue)
-        return verifies(self._venues[name], self._channels.value(channel))
+        return verifies(self.venues[name], self._channels.value(channel))
 
     def _watch_rule_of(self, venue: int, channel: int) -> tuple[int, int, bool] | None:
         name = self._dictionaries.venue.value(venue)
-        return watch_rule(self._venues[name], self._channels.value(channel))
+        return watch_rule(self.venues[name], self._channels.value(channel))
 
     def _shown_levels_of(self, venue: int, channel: int) -> int:
         name = self._dictionaries.venue.value(venue)
-        return shown_levels(self._venues[name], self._channels.value(channel))
+        return shown_levels(self.venues[name], self._channels.value(channel))
 
     def _add_configured(self, sources: Iterable[SourcePlan]) -> None:
         for source in sources:
@@ -366,7 +366,7 @@ class KeptBooks:
         Parameters
         ----------
         venue, symbol
-            As in the configuration.
+            As in the configuration, or the venue's own.
         channel
             Where a symbol has books of several; left out: that of `book`, or the first.
         depth
@@ -379,6 +379,7 @@ class KeptBooks:
         """
         if not self._reader.is_closed:
             self.read()
+        symbol = own_symbol(self.venues.get(venue), symbol)
         number = self._rows.find(venue, symbol, channel)
         bids, asks = self._reader.levels(number, depth)
         return view_of(

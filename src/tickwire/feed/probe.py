@@ -19,6 +19,7 @@ from typing import Any
 
 from tickwire._version import __version__
 from tickwire.config import Context
+from tickwire.feed.book_view import own_symbol
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.put_off import REUSE_S
 from tickwire.feed.running import RunningFeed
@@ -182,7 +183,11 @@ class FeedProbe:
         if kept is None:
             raise RuntimeError("it keeps no books: its configuration has no section [books]")
         symbol = query.get("symbol", "")
-        venues = [venue for venue, known in kept.names if known == symbol]
+        venues = [
+            venue
+            for venue, known in kept.names
+            if known in (symbol, own_symbol(kept.venues.get(venue), symbol))
+        ]
         venue = query.get("venue") or (venues[0] if venues else "")
         if "venue" not in query and len(venues) > 1:
             raise KeyError(f"{symbol} is a symbol of {', '.join(venues)}: name the venue")
