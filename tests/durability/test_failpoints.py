@@ -1,47 +1,45 @@
-"""A process is killed at the point that a test wants, and at no other."""
+"""Points at which a process can be told to be killed."""
 
 from __future__ import annotations
 
-import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
+import tickwire
 from tickwire import failpoints
 
 
-@pytest.fixture
-def kills(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    monkeypatch.setattr(os, "kill", lambda *of: found.append(of))
+def test_it_is_killed_at_the_pass_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = []
+    monkeypatch.setattr(failpoints.os, "kill", lambda pid, number: killed.append(number))
+    monkeypatch.setenv(failpoints.VARIABLE, "rename:3")
+    point, number = failpoints._wanted()
+    monkeypatch.setattr(failpoints, "_POINT", point)
+    monkeypatch.setattr(failpoints, "_NUMBER", number)
     monkeypatch.setattr(failpoints, "_n_reached", 0)
-    return found
-
-
-@pytest.mark.parametrize(("text", "number"), [("commit", 1), ("commit:1", 1), ("commit:3", 3)])
-def test_the_process_is_killed_when_it_comes_there_for_the_nth_time(
-    monkeypatch: pytest.MonkeyPatch, kills: list[tuple[int, int]], text: str, number: int
-) -> None:
-    monkeypatch.setenv(failpoints.VARIABLE, text)
-    wanted = failpoints._wanted()
-    assert wanted == ("commit", number)
-    monkeypatch.setattr(failpoints, "_POINT", wanted[0])
-    monkeypatch.setattr(failpoints, "_NUMBER", wanted[1])
-    for point in failpoints.POINTS:
-        if point != "commit":
-            failpoints.reach(point)
-    for _ in range(number - 1):
+    for _ in range(2):
+        failpoints.reach("rename")
         failpoints.reach("commit")
-    assert kills == []
-    failpoints.reach("commit")
-    assert kills == [(os.getpid(), signal.SIGKILL)]
+    assert killed == []
+    failpoints.reach("rename")
+    assert killed == [signal.SIGKILL]
 
 
-def test_without_the_variable_nothing_is_killed(
-    monkeypatch: pytest.MonkeyPatch, kills: list[tuple[int, int]]
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("", ("", 1)), ("state", ("state", 1)), ("state:x", ("state", 1))]
+)
+def test_without_a_number_it_is_the_first_pass(
+    monkeypatch: pytest.MonkeyPatch, value: str, wanted: tuple[str, int]
 ) -> None:
-    monkeypatch.delenv(failpoints.VARIABLE, raising=False)
-    monkeypatch.setattr(failpoints, "_POINT", failpoints._wanted()[0])
-    for point in failpoints.POINTS:
-        failpoints.reach(point)
-    assert kills == []
+    monkeypatch.setenv(failpoints.VARIABLE, value)
+    assert failpoints._wanted() == wanted
+
+
+def test_each_point_stands_once_in_the_code() -> None:
+    folder = Path(tickwire.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
+    found = [name for text in texts for name in re.findall(r'reach\("(\w+)"\)', text)]
+    assert sorted(found) == sorted(failpoints.POINTS)
