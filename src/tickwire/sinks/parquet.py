@@ -362,9 +362,9 @@ class ParquetSink(Sink):
         file.output.close()
         folder = file.target.parent
         self.retry.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
-        target = with_range(file.target, file.first_seq, file.last_seq)
+        file.target = with_range(file.target, file.first_seq, file.last_seq)
         reach("rename")
-        self.retry.attempt(lambda: file.temporary.rename(target))
+        self.retry.attempt(lambda: file.temporary.rename(file.target))
         reach("renamed")
         for path in (folder, folder.parent, folder.parent.parent):
             sync_folder(path)
