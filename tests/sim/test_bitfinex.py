@@ -1,55 +1,65 @@
-"""Bitfinex, simulated: numbers of channels, answers, and what a connection counts."""
+"""What Bitfinex answers: requests, those that it cannot take, and its list of pairs."""
+
+from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.sim.test_requests import said, speaking
+import aiohttp
+from tests.sim.raw import Raw
 
-from tickwire.sim.exchange import Message
-from tickwire.venues import load, plan
+from tickwire.sim import Simulator
 
-VENUE = load("bitfinex")
-
-
-def asked(channel: str, symbol: str = "tBTCUSD") -> str:
-    return VENUE.subscribe([plan(VENUE, [channel], [symbol])[0]], 1)
+BTC = {"channel": "trades", "symbol": "tBTCUSD"}
 
 
-def test_answers_to_what_is_no_subscription() -> None:
-    exchange, client = speaking("bitfinex")
-    greeting = exchange.accept("/ws/2", {}, client)
-    assert greeting is not None
-    assert json.loads(str(greeting.replies[0]))["event"] == "info"
-    [conf] = said(exchange, client, VENUE.hello[0])
-    assert (conf["event"], conf["status"]) == ("conf", "OK")
-    [pong] = said(exchange, client, VENUE.heartbeat.payload)
-    assert pong["event"] == "pong"
-    for text in ('{"event":"else"}', "no JSON"):
-        [error] = said(exchange, client, text)
-        assert error["code"] == 10000
+async def event(client: Raw) -> dict[str, Any]:
+    """Read the next message that is no row."""
+    while True:
+        found = json.loads(await client.text())
+        if isinstance(found, dict):
+            return found
 
 
-def test_a_channel_has_a_number_of_its_connection() -> None:
-    exchange, client = speaking("bitfinex")
-    [told] = said(exchange, client, asked("book"))
-    assert (told["event"], told["symbol"]) == ("subscribed", "tBTCUSD")
-    [twice] = said(exchange, client, asked("book"))
-    assert VENUE.reply("error", json.dumps(twice).encode()).acknowledged == ("book tBTCUSD",)
-    [unknown] = said(exchange, client, asked("trades", "tNOTHING"))
-    assert VENUE.reply("error", json.dumps(unknown).encode()).refused == ("trades tNOTHING",)
-    [news] = said(exchange, client, '{"event":"subscribe","channel":"news","symbol":"tBTCUSD"}')
-    assert news["code"] == 10300
-    for count in (1, 2):
-        sent: Any = exchange.addressed(Message("book tBTCUSD", "book", b"[0,[1,1,1],0]"), client)
-        assert json.loads(sent.payload) == [told["chanId"], [1, 1, 1], count]
+async def asked(client: Raw, **request: Any) -> dict[str, Any]:
+    client.send(1, json.dumps(request).encode())
+    return await event(client)
 
 
-def test_pairs_are_listed() -> None:
-    exchange, _ = speaking("bitfinex")
-    assert VENUE.instruments is not None
-    [query] = VENUE.instruments([])
-    answer = exchange.rest("GET", query.path, {}, "")
-    assert answer is not None
-    listed = [each.symbol for each in query.read(answer.body.encode())]  # type: ignore[union-attr]
-    assert "tBTCUSD" in listed
-    assert exchange.rest("GET", "/v2/else", {}, "") is None
+async def test_requests_and_their_answers() -> None:
+    async with Simulator("bitfinex", rate=100) as sim:
+        client = await Raw.opened(sim)
+        try:
+            assert (await event(client))["version"] == 2
+            pong = await asked(client, event="ping")
+            assert (pong["event"], type(pong["ts"])) == ("pong", int)
+            assert await asked(client, event="conf", flags=65536) == {
+                "event": "conf", "status": "OK", "flags": 65536,
+            }  # fmt: skip
+            assert (await asked(client, event="dance"))["msg"] == "unknown request"
+            told = await asked(client, event="subscribe", **BTC)
+            assert {name: told[name] for name in ("event", *BTC)} == {"event": "subscribed", **BTC}
+            again = await asked(client, event="subscribe", **BTC)
+            assert (again["code"], again["msg"]) == (10301, "subscribe: dup")
+            wrong = await asked(client, event="subscribe", channel="trades", symbol="tNONE")
+            assert (wrong["code"], wrong["symbol"]) == (10300, "tNONE")
+            numbers: list[int] = []
+            while len(numbers) < 5:
+                found = json.loads(await client.text())
+                assert found[0] == told["chanId"]
+                numbers.append(found[-1])
+            assert numbers == list(range(numbers[0], numbers[0] + 5))
+        finally:
+            await Raw.close_all()
+
+
+async def test_pairs_are_listed_by_kind() -> None:
+    async with Simulator("bitfinex") as sim, aiohttp.ClientSession() as session:
+        path = "/v2/conf/pub:list:pair:exchange,pub:list:pair:futures"
+        async with session.get(sim.rest_url + path) as answer:
+            spot, futures = await answer.json()
+        async with session.get(sim.rest_url + "/v2/conf/other") as answer:
+            assert answer.status == 404
+    assert "BTCUSD" in spot
+    assert not any("F0:" in pair for pair in spot)
+    assert all("F0:" in pair for pair in futures)
