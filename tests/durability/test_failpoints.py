@@ -1,4 +1,4 @@
-"""Points at which a process can be told to be killed."""
+"""Points at which a process is killed."""
 
 from __future__ import annotations
 
