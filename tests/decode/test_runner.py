@@ -146,6 +146,53 @@ def test_beginnings_of_every_length(n: int) -> None:
         assert fits
 
 
+ESCAPED = (
+    r"a\"b", r"\\", r"\/", r"\u0041", r"Gr\u00f6\u00dfe", r"\ud83d\ude00", r"\u0000",
+    "x" * 200 + r"\n", "", "plain", "é" * 40,
+)  # fmt: skip
+ESCAPED_TRADE = '{{"s":"A","i":"{}","t":17,"p":"1.5","q":2,"m":"B"}}'
+NO_TEXT = (r"\ud800", r"\x", "a\tb", '"', "\\")
+
+
+def escaped_trades(at: str, *, once: bool) -> Message:
+    trade = rows(
+        at=at, into="trades", symbol="s", ts_event=ms("t"), side=choice("m", TAKERS), price="p",
+        size="q", trade_id="i", channel=constant("trades"), once=once,
+    )  # fmt: skip
+    return message("t", when={"e": "t"}, rows=[trade])
+
+
+@pytest.mark.parametrize("once", [True, False], ids=["once", "always"])
+def test_texts_with_escapes_are_read_by_the_script(once: bool) -> None:
+    messages = (escaped_trades("d", once=once),)
+
+    def text(trade_id: str) -> str:
+        return f'{{"e":"t","from":"somewhere","d":{ESCAPED_TRADE.format(trade_id)}}}'
+
+    pair = linked(messages, *(text(f"id-{number}") for number in range(4)))
+    for known in (False, True):
+        for trade_id in ESCAPED:
+            assert pair.read(text(trade_id)) or (known and once), trade_id
+        for trade_id in NO_TEXT:
+            assert not pair.read(text(trade_id)), trade_id
+            assert pair.read(text(f"next {known} {len(trade_id)} {ord(trade_id[-1])}"))
+
+
+def test_texts_with_escapes_in_a_list_of_rows_are_read_by_the_script() -> None:
+    messages = (escaped_trades("d[]", once=False),)
+
+    def text(*ids: str) -> str:
+        trades = ",".join(ESCAPED_TRADE.format(each) for each in ids)
+        return f'{{"e":"t","from":"somewhere","d":[{trades}]}}'
+
+    pair = linked(messages, *(text("a", "b") for _ in range(4)))
+    assert pair.read(text(*ESCAPED))
+    assert pair.read(text(*reversed(ESCAPED)))
+    for wrong in NO_TEXT:
+        assert not pair.read(text("a", r"\n", wrong, "b"))
+        assert pair.read(text(r"\n", "b"))
+
+
 def test_messages_that_are_arrays() -> None:
     messages = (
         message(

@@ -90,6 +90,7 @@ cdef class Steps:
     # The same of a row's value, which goes into the row; NULL also where there is none.
     cdef const uint8_t* help_row(self, Step* step, int stop, const uint8_t* p, int64_t row) \
         noexcept nogil
+    cdef bint store_escaped(self, Step* step, int64_t row) noexcept nogil
     # See whether a template that has just been learned is direct.
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil
 

@@ -3,15 +3,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
 
-from tickwire.decode._bytecode cimport ActionOp, CellOp, NodeOp, RowSetOp
+from tickwire.decode._bytecode cimport OP_TEXT, ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._template cimport (
     MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
     STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template,
 )
-from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar
+from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar, tw_string_end
 from tickwire.ring._tw_ring cimport (
-    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS, tw_ring,
+    KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS, TEXT_OK,
+    tw_column, tw_put_text, tw_ring,
 )
 
 cdef extern from "tickwire/decode/fast_scalars.h" nogil:
@@ -55,7 +56,23 @@ cdef class Steps:
         # A null leaves the register as it is, so the row is left to the fallback.
         if p == NULL or not (self.message.have >> step.reg) & 1:
             return NULL
-        return p if tw_store(step, step.place, row, True) else NULL
+        if tw_store(step, step.place, row, True):
+            return p
+        return p if step.place.escaped and self.store_escaped(step, row) else NULL
+
+    cdef bint store_escaped(self, Step* step, int64_t row) noexcept nogil:
+        """A text with escapes into its column, in the row at the head of its ring."""
+        cdef tw_ring* ring
+        cdef tw_column* column = <tw_column*>step.column
+        cdef const uint8_t* text
+        cdef size_t n
+        cdef int number
+        for number in range(self.targets.n):
+            ring = self.targets.at[number]
+            if ring != NULL and ring.columns <= column < ring.columns + ring.n_columns:
+                return row == ring.head and self.stage.plain(step.place, &text, &n) \
+                    and tw_put_text(ring, <int>(column - ring.columns), text, n) == TEXT_OK
+        return False
 
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil:
         """Look a string up, so that it is known the next time."""
@@ -77,13 +94,14 @@ cdef class Steps:
         """The value of a step by the fallback."""
         cdef Text text
         if step.quoted:
-            text.after = tw_plain_string_end(p, self.message.end)
-            if text.after == NULL:
+            text.after = tw_string_end(p, self.message.end, &text.escaped)
+            if text.after == NULL or (
+                text.escaped and (<ActionOp*>step.action).op != OP_TEXT
+            ):
                 return NULL
             text.form = TEXT_STRING
             text.p = p
             text.n = text.after - p
-            text.escaped = False
         elif not read_scalar(p, self.message.end, &text) or text.form == TEXT_STRING:
             return NULL
         if not self.reader.act(<ActionOp*>step.action, &text):
