@@ -114,6 +114,8 @@ def test_an_altered_row_is_found_by_the_venue_s_oracle_and_repaired(run: Run, na
                 row for row in rows["gaps"]
                 if row["reason"] == "sequence" and row["table_name"] == "book"
             ]  # fmt: skip
+            if name == "bitfinex":  # its connections have numbers of their own: no copy is known
+                gaps = [row for row in gaps if row["symbol"] == symbol]
             assert [(row["symbol"], row["state"]) for row in gaps] == [
                 (symbol, "open"), (symbol, "closed"),
             ]  # fmt: skip
