@@ -143,6 +143,23 @@ def test_a_feed_with_an_unknown_symbol_ends_with_the_error(
     asyncio.run(scenario(known))
 
 
+@pytest.mark.parametrize(
+    ("venue", "name", "has"),
+    [
+        ("binance", "BTC-USDT-PERP", "spot pairs alone, such as 'BTC-USDT'"),
+        ("bitget", "BTC/USDT:USDT", "spot pairs alone, such as 'BTC-USDT'"),
+        ("kraken", "BTC-USD-PERP", "spot pairs alone, such as 'BTC-USD'"),
+        ("bybit", "BTC/USDT", "contracts alone, such as 'BTC-USDT-PERP'"),
+    ],
+)
+def test_a_name_of_another_market_is_an_error_that_names_what_this_one_has(
+    venue: str, name: str, has: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        sources(source(venue, name, priority=[name]))
+    assert caught.value.problems == [f"source[0].symbols: names {name!r}, {venue} has {has}"]
+
+
 def test_names_are_looked_up_as_the_symbols_that_they_mean() -> None:
     rest = Rest(HYPERLIQUID)
     given = source("hyperliquid", "BTC-USD-PERP", "kPEPE/USDC:USDC", "PURR-USDC", "@1")

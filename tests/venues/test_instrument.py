@@ -36,26 +36,42 @@ def test_names(text: str, name: Name | None) -> None:
     ("venue", "spot", "perpetual"),
     [
         ("okx", "BTC-USDT", "BTC-USDT-SWAP"),
-        ("bybit", "BTCUSDT", "BTCUSDT"),
+        ("bybit", None, "BTCUSDT"),
+        ("bybit-inverse", None, "BTCUSDT"),
+        ("bybit-spot", "BTCUSDT", None),
         ("coinbase", "BTC-USDT", "BTC-PERP-INTX"),
-        ("kraken", "BTC/USDT", "BTC/USDT"),
-        ("binance", "BTCUSDT", "BTCUSDT"),
-        ("binance-usdm", "BTCUSDT", "BTCUSDT"),
-        ("binance-coinm", "BTCUSDT", "BTCUSDT_PERP"),
+        ("kraken", "BTC/USDT", None),
+        ("binance", "BTCUSDT", None),
+        ("binance-usdm", None, "BTCUSDT"),
+        ("binance-coinm", None, "BTCUSDT_PERP"),
         ("hyperliquid", "BTC/USDT", "BTC"),
-        ("binance-us", "BTCUSDT", "BTCUSDT"),
-        ("aster", "BTCUSDT", "BTCUSDT"),
+        ("binance-us", "BTCUSDT", None),
+        ("aster", None, "BTCUSDT"),
         ("deribit", "BTC_USDT", "BTC_USDT-PERPETUAL"),
-        ("bitget-futures", "BTCUSDT", "BTCUSDT"),
-        ("gate-futures", "BTC_USDT", "BTC_USDT"),
-        ("kraken-futures", "PF_XBTUSDT", "PF_XBTUSDT"),
+        ("bitget", "BTCUSDT", None),
+        ("bitget-futures", None, "BTCUSDT"),
+        ("bitget-inverse", None, "BTCUSDT"),
+        ("bitget-usdc", None, "BTCUSDT"),
+        ("gate", "BTC_USDT", None),
+        ("gate-btc", None, "BTC_USDT"),
+        ("gate-futures", None, "BTC_USDT"),
+        ("kraken-futures", None, "PF_XBTUSDT"),
     ],
 )
-def test_every_venue_spells_names(venue: str, spot: str, perpetual: str) -> None:
+def test_every_venue_spells_the_names_that_its_market_has(
+    venue: str, spot: str | None, perpetual: str | None
+) -> None:
     spell = load(venue).spell
     assert spell is not None
-    assert spell(Name("BTC", "USDT")) == spot
-    assert spell(Name("BTC", "USDT", is_perpetual=True)) == perpetual
+    for is_perpetual, own in ((False, spot), (True, perpetual)):
+        name = Name("BTC", "USDT", is_perpetual=is_perpetual)
+        if own is not None:
+            assert spell(name) == own
+            continue
+        has = "spot pairs alone, such as 'BTC-USDT'$"
+        has = "contracts alone, such as 'BTC-USDT-PERP'$" if perpetual else has
+        with pytest.raises(ValueError, match=has):
+            spell(name)
 
 
 def test_contracts_in_usdc_are_called_otherwise_at_bybit() -> None:

@@ -64,11 +64,19 @@ def _spelled_user(user: str, spell: Callable[[str], str]) -> str:
         return user  # said by who plans it
 
 
+def _spelled_symbol(symbol: str, spell: Callable[[Name], str]) -> str:
+    name = parse_name(symbol)
+    try:
+        return symbol if name is None else spell(name)
+    except ValueError:
+        return symbol  # said by who plans it
+
+
 def _spelled(settings: Source, spell: Callable[[Name], str]) -> Source:
     """Give a source whose symbols are the venue's own, where they were names."""
     keys = {key: getattr(settings, key) for key in ("symbols", "priority")}
     own = {
-        key: type(given)(spell(name) if (name := parse_name(each)) else each for each in given)
+        key: type(given)(_spelled_symbol(each, spell) for each in given)
         for key, given in keys.items()
         if given
     }
@@ -161,6 +169,8 @@ def _asked(
         for wrong in error.problems:
             place = "symbols" if wrong.endswith(NO_SYMBOLS) else "channels"
             problems.append(config.problem(f"{key}.{place}", wrong))
+    unusable_names = _unusable_names(venue, settings)
+    problems.extend(config.problem(f"{key}.symbols", wrong) for wrong in unusable_names)
     unusable_users = _unusable_users(venue, settings)
     problems.extend(config.problem(f"{key}.users", wrong) for wrong in unusable_users)
     try:
@@ -170,6 +180,17 @@ def _asked(
             place, _, wrong = line.partition(": ")
             problems.append(config.problem(f"{key}.{place}", wrong))
     return subscriptions, endpoints
+
+
+def _unusable_names(venue: Venue, settings: Source) -> Iterator[str]:
+    for symbol in settings.symbols:
+        name = parse_name(symbol)
+        if venue.spell is None or name is None:
+            continue
+        try:
+            venue.spell(name)
+        except ValueError as error:
+            yield f"names {symbol!r}, {venue.name} {error}"
 
 
 def _unusable_users(venue: Venue, settings: Source) -> Iterator[str]:

@@ -10,6 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -53,6 +54,32 @@ def parse_name(text: str) -> Name | None:
     if len(parts) == 3 and parts[2] == "PERP":
         return Name(parts[0], parts[1], is_perpetual=True)
     return None
+
+
+def spell_spot(spell: Callable[[Name], str], name: Name) -> str:
+    """Write a name as `spell` does, at a market of spot pairs.
+
+    Raises
+    ------
+    ValueError
+        It is a perpetual's.
+    """
+    if name.is_perpetual:
+        raise ValueError(f"has spot pairs alone, such as '{name.base}-{name.quote}'")
+    return spell(name)
+
+
+def spell_contract(spell: Callable[[Name], str], name: Name) -> str:
+    """Write a name as `spell` does, at a market of contracts.
+
+    Raises
+    ------
+    ValueError
+        It is a spot pair's.
+    """
+    if not name.is_perpetual:
+        raise ValueError(f"has contracts alone, such as '{name.base}-{name.quote}-PERP'")
+    return spell(name)
 
 
 @dataclass(frozen=True, slots=True)

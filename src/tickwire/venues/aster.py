@@ -24,6 +24,7 @@ from tickwire.venues._binance import (
 )
 from tickwire.venues._binance_messages import FUTURES_EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, linked
+from tickwire.venues._instrument import spell_contract
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Venue
 from tickwire.venues.binance import (
@@ -69,7 +70,7 @@ ASTER = Venue(
     oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/fapi/v1/"),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
-    spell=partial(spell, ""),
+    spell=partial(spell_contract, partial(spell, "")),
     aliases=partial(aliases, MARKET),
     extras=FUTURES_EXTRAS,
     verified="2025-12-10",

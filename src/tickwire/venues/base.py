@@ -327,7 +327,8 @@ class Venue:
         Configured symbols to the requests whose answers together list every symbol that the venue
         has, among those that could be meant; None where it lists them nowhere.
     spell
-        A name such as `BTC-USDT-PERP` to the venue's own symbol; None: only that is understood.
+        A name such as `BTC-USDT-PERP` to the venue's own symbol, or raises ValueError with what the
+        venue has instead; None: only its own symbols are understood.
     spell_user
         Gives a user as the venue's messages spell it, or raises ValueError with what it should be.
         Required with channels `of_users`.

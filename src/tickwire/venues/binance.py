@@ -29,6 +29,7 @@ from tickwire.venues._binance import (
 )
 from tickwire.venues._binance_messages import EXTRAS, FUTURES_EXTRAS, messages
 from tickwire.venues._book_rule import Begin, BookRule, linked, ranges, rest
+from tickwire.venues._instrument import spell_contract, spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Heartbeat, Limits, Venue
 
@@ -124,7 +125,7 @@ SPOT = Venue(
     oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/api/v3/", BY_ID),
     instruments=partial(instruments, "/api/v3/exchangeInfo?showPermissionSets=false"),
-    spell=partial(spell, ""),
+    spell=partial(spell_spot, partial(spell, "")),
     aliases=partial(aliases, SPOT_MARKET),
     extras=EXTRAS,
     verified="2026-11-22",
@@ -167,7 +168,7 @@ USDM = Venue(
     oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/fapi/v1/", NEWEST),
     instruments=partial(instruments, "/fapi/v1/exchangeInfo"),
-    spell=partial(spell, ""),
+    spell=partial(spell_contract, partial(spell, "")),
     aliases=partial(aliases, USDM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",
@@ -193,7 +194,7 @@ COINM = Venue(
     oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/dapi/v1/", NEWEST),
     instruments=partial(instruments, "/dapi/v1/exchangeInfo"),
-    spell=partial(spell, "_PERP"),
+    spell=partial(spell_contract, partial(spell, "_PERP")),
     aliases=partial(aliases, COINM_MARKET),
     extras=FUTURES_EXTRAS,
     verified="2026-11-22",

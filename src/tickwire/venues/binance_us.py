@@ -21,6 +21,7 @@ from tickwire.venues._binance import (
 )
 from tickwire.venues._binance_messages import EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, ranges
+from tickwire.venues._instrument import spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Venue
 from tickwire.venues.binance import HEARTBEAT, NEWEST, SPOT_LIMITS, SPOT_MARKET, smaller_too
@@ -48,7 +49,7 @@ BINANCE_US = Venue(
     oracle=same_id(depth="book:<levels>"),  # bookTicker
     backfills=backfills("/api/v3/", NEWEST),
     instruments=partial(instruments, "/api/v3/exchangeInfo"),
-    spell=partial(spell, ""),
+    spell=partial(spell_spot, partial(spell, "")),
     aliases=partial(aliases, SPOT_MARKET),
     extras=EXTRAS,
     verified=None,

@@ -18,6 +18,7 @@ from functools import partial
 from tickwire.venues._bitget_instruments import instruments, spell
 from tickwire.venues._bitget_messages import EXTRAS, INTERVALS, MESSAGES
 from tickwire.venues._book_rule import BookRule, in_band, linked
+from tickwire.venues._instrument import spell_contract, spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -98,7 +99,7 @@ FUTURES = Venue(
     ),
     rest_url="https://api.bitget.com",
     instruments=partial(instruments, "usdt-futures"),
-    spell=spell,
+    spell=partial(spell_contract, spell),
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
     oracle=same_id(depth="book:5"),
     extras=EXTRAS,
@@ -110,6 +111,7 @@ FUTURES = Venue(
 def _market(name: str, market: str) -> Venue:
     return replace(
         FUTURES, name=name, channels=_channels(market), instruments=partial(instruments, market),
+        spell=partial(spell_spot if market == "spot" else spell_contract, spell),
         verified=None, unverified=(),
     )  # fmt: skip
 

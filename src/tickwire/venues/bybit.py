@@ -19,6 +19,7 @@ from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, counted, in_band
 from tickwire.venues._bybit_instruments import instruments, spell
 from tickwire.venues._bybit_messages import DEPTHS, EXTRAS, INTERVALS, MESSAGES
+from tickwire.venues._instrument import spell_contract, spell_spot
 from tickwire.venues._oracle import lasting
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -92,7 +93,7 @@ LINEAR = Venue(
     ),
     rest_url="https://api.bybit.com",
     instruments=partial(instruments, "linear"),
-    spell=spell,
+    spell=partial(spell_contract, spell),
     book=BookRule(chain=counted(step=1, restart=1), begin=in_band(), repair="resubscribe"),
     oracle=lasting(),
     aliases=_aliases,
@@ -118,6 +119,7 @@ SPOT = replace(
     endpoints={"main": "wss://stream.bybit.com/v5/public/spot"},
     instruments=partial(instruments, "spot"),
     channels=SPOT_CHANNELS,
+    spell=partial(spell_spot, spell),
 )
 
 VENUES = (LINEAR, INVERSE, SPOT)

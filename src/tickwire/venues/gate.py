@@ -19,6 +19,7 @@ from functools import partial
 from tickwire.venues._book_rule import BookRule, in_band, ranges
 from tickwire.venues._gate_instruments import instruments, spell
 from tickwire.venues._gate_messages import DEPTHS, INTERVALS, messages
+from tickwire.venues._instrument import spell_contract, spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
 
@@ -95,7 +96,7 @@ def _venue(name: str, url: str, settle: str, verified: str | None) -> Venue:
         headers={"X-Gate-Size-Decimal": "1"} if settle else {},
         rest_url="https://api.gateio.ws",
         instruments=partial(instruments, settle),
-        spell=spell,
+        spell=partial(spell_contract if settle else spell_spot, spell),
         book=BookRule(chain=ranges(), begin=in_band(), repair="resubscribe"),
         oracle=same_id(),
         aliases=_aliases,

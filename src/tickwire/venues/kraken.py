@@ -17,6 +17,7 @@ from functools import partial
 
 from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, checksum, crc32, in_band
+from tickwire.venues._instrument import spell_spot
 from tickwire.venues._kraken_instruments import instruments, spell
 from tickwire.venues._kraken_messages import INTERVALS, MESSAGES
 from tickwire.venues._oracle import lasting
@@ -95,7 +96,7 @@ KRAKEN = Venue(
     ),
     rest_url="https://api.kraken.com",
     instruments=instruments,
-    spell=spell,
+    spell=partial(spell_spot, spell),
     book=BookRule(
         chain=checksum(crc32(levels=10)), begin=in_band(), depth=_depth, repair="resubscribe"
     ),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tickwire.venues._book_rule import BookRule, counted, in_band
+from tickwire.venues._instrument import spell_contract
 from tickwire.venues._kraken_futures_instruments import instruments, spell
 from tickwire.venues._kraken_futures_messages import MESSAGES
 from tickwire.venues._oracle import lasting
@@ -70,7 +71,7 @@ KRAKEN_FUTURES = Venue(
     ),
     rest_url="https://futures.kraken.com",
     instruments=instruments,
-    spell=spell,
+    spell=partial(spell_contract, spell),
     book=BookRule(chain=counted(), begin=in_band(), repair="resubscribe"),
     oracle=lasting(),
     verified="2021-07-29",
