@@ -233,16 +233,23 @@ def test_a_wrong_beginning_costs_no_record(tmp_path: Path, byte: int) -> None:
 
 @pytest.mark.parametrize("byte", range(28))
 @pytest.mark.parametrize("mask", [0x01, 0xFF])
-def test_a_bad_byte_of_a_head_costs_its_record_alone(tmp_path: Path, byte: int, mask: int) -> None:
-    damaged = filled(tmp_path).records[2]
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_bad_byte_of_a_head_costs_its_record_alone(
+    tmp_path: Path, byte: int, mask: int, number: int
+) -> None:
+    damaged = filled(tmp_path).records[number]
     (path,) = segments(tmp_path)
     data = bytearray(path.read_bytes())
     data[damaged.offset + byte] ^= mask
     path.write_bytes(data)
     log = SegmentLog(tmp_path)
-    assert rows_of(log) == [*range(20), *range(30, 50)]
+    first = 10 * number
+    assert rows_of(log) == [*range(first), *range(first + 10, 50)]
     assert len(log.records) == 5
+    assert first <= log.records[number].first_seq <= log.records[number].last_seq < first + 10
     assert path.read_bytes() == bytes(data)
+    log.trim(49)
+    assert not log.records
 
 
 @pytest.mark.parametrize("n_bytes", [400, pytest.param(10_000, marks=pytest.mark.thorough)])

@@ -325,22 +325,22 @@ class SegmentLog:
     @classmethod
     def _found(cls, path: Path, file: int, size: int) -> Iterator[Record]:
         """Give the records of a segment, and between them what cannot be read of it."""
-        offset, before = len(MAGIC), -1
+        offset, before = len(MAGIC), _first_of(path) - 1
         while offset < size:
-            record = cls._head(path, file, offset, size)
+            record = cls._head(path, file, offset, size, before)
             if record is None:
                 record = _next_whole(path, file, offset, size)
                 if record is None:
                     return
-                first = before + 1 if before >= 0 else min(record.first_seq, _first_of(path))
+                first = min(before + 1, record.first_seq)
                 last = max(first, record.first_seq - 1)
                 yield Record(path, offset, record.offset - offset, first, last)
             yield record
             offset, before = record.offset + record.n_bytes, record.last_seq
 
     @staticmethod
-    def _head(path: Path, file: int, offset: int, size: int) -> Record | None:
-        """Give the record whose head is at an offset, if it can be one."""
+    def _head(path: Path, file: int, offset: int, size: int, before: int) -> Record | None:
+        """Give the record whose head is at an offset, if it can be one behind seq `before`."""
         if offset + HEAD_BYTES > size:
             return None
         n_rows_bytes, first, last = HEAD.unpack(os.pread(file, HEAD.size, offset))
@@ -349,12 +349,16 @@ class SegmentLog:
         if stop > size or not 0 <= first <= last:
             return None
         # Only the last record can be torn. The others are checked when they are read; here, whether
-        # another one follows.
+        # another one follows, and whether the numbers grow: a record with a seq that is far too
+        # high would never be trimmed, nor what is behind it.
         follower = os.pread(file, HEAD_BYTES + len(STREAM), stop)
-        is_followed = stop < size and (
-            len(follower) < HEAD_BYTES + len(STREAM) or follower.endswith(STREAM)
+        is_in_order = (
+            before < first
+            and len(follower) == HEAD_BYTES + len(STREAM)
+            and follower.endswith(STREAM)
+            and last < HEAD.unpack_from(follower)[1]
         )
-        if not is_followed and not _is_whole(os.pread(file, n_bytes, offset), n_bytes):
+        if not is_in_order and not _is_whole(os.pread(file, n_bytes, offset), n_bytes):
             return None
         return Record(path, offset, n_bytes, first, last)
 
