@@ -515,7 +515,37 @@ def test_descriptions_of_row_groups_are_forgotten_without_a_reader(tmp_path, mon
     assert reader.execute("SELECT count(*) FROM trades").fetchone() == (n_rows,)
     reader.close()
     del reader
+    with sink._reader() as reader:
+        checkpoint()
+        assert reader.execute("SELECT count(*) FROM trades").fetchone() == (n_rows,)
+    assert len(opened) == 2
     checkpoint()
     assert len(opened) == 3
     sink.stop()
     assert len(read(path, "trades")) == n_rows
+
+
+@pytest.mark.parametrize("is_open_again", [False, True])
+def test_a_file_that_is_gone_when_it_is_opened_anew_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_open_again: bool
+) -> None:
+    path = tmp_path / "market.duckdb"
+    sink = open_sink("duckdb", path, [TRADES])
+    assert isinstance(sink, DuckDBSink)
+    sink._commit({"trades": batch_of(TRADES, 10)})
+    sink._checkpoint()
+    sink._described_bytes = sink._memory_mb() << 20
+    close = sink._close
+
+    def close_and_lose() -> None:
+        close()
+        path.rename(tmp_path / "kept")
+        monkeypatch.undo()
+
+    if is_open_again:  # it is lost between
+        monkeypatch.setattr(sink, "_close", close_and_lose)
+    else:
+        path.rename(tmp_path / "kept")
+    with pytest.raises(SinkError, match="was replaced" if is_open_again else "was deleted"):
+        sink._forget_row_groups()
+    sink.stop()

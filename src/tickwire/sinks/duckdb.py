@@ -407,16 +407,15 @@ class DuckDBSink(Sink):
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of a thread that is not the worker's, for a moment."""
-        with self._cursor_lock:
-            if self._database is None:
-                raise SinkError(f"sink {self.name}: {self._path} is not open")
-            reader = self._database.cursor()
+        reader = self.cursor()
         try:
             yield reader
         except duckdb.Error as error:
             raise SinkError(f"sink {self.name}: {self._path}: {_one_line(error)}") from error
         finally:
             reader.close()
+            with self._cursor_lock:  # a traceback may keep it for longer
+                self._cursors.discard(reader)
 
     def _housekeeping(self, n_rows: int) -> None:
         now_s = monotonic()
@@ -491,7 +490,10 @@ class DuckDBSink(Sink):
         with self._cursor_lock:  # who wants to read now waits until it is open again
             if not self._cursors:
                 began_s = monotonic()
+                self._check_file()  # an open file outlives its name, a closed one does not
+                file_id = self._file_id
                 self._close()
+                self._file_id = file_id  # the same file, or an error
                 self._open()
                 self.stalls.add(monotonic() - began_s)
 
