@@ -52,6 +52,10 @@ def test_a_request_is_of_one_channel_and_symbol() -> None:
         ("acknowledge", {"event": "info", "version": 2}, Reply()),
         ("acknowledge", {"event": "info", "code": 20051, "msg": "Stop"},
          Reply(closing=True, text="Stop")),
+        ("acknowledge", {"event": "info", "code": 20060, "msg": "Maintenance"},
+         Reply(text="Maintenance")),
+        ("acknowledge", {"event": "info", "code": 20061, "msg": "It has ended"},
+         Reply(closing=True, text="It has ended")),
         ("acknowledge", {"event": "conf", "status": "OK"}, Reply()),
     ],
 )  # fmt: skip
@@ -64,6 +68,7 @@ def test_answers(kind: str, answer: dict[str, Any], reply: Reply) -> None:
     [
         ("BTC-USD", "tBTCUSD"), ("BTC-USDT", "tBTCUST"), ("DUSK/USD", "tDUSK:USD"),
         ("USDT-USD", "tUSTUSD"), ("BTC-USDT-PERP", "tBTCF0:USTF0"), ("ETH-USDC", "tETHUDC"),
+        ("BTC-XAUT", "tBTC:XAUT"),
     ],
 )  # fmt: skip
 def test_names(name: str, symbol: str) -> None:

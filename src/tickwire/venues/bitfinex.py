@@ -32,7 +32,9 @@ BOOK = {"prec": "P0", "freq": "F0", "len": "100"}
 SEQ_ALL = 1 << 16
 PAIRS = "/v2/conf/pub:list:pair:exchange,pub:list:pair:futures"
 RENAMED = {"USDT": "UST", "USDC": "UDC"}  # as it calls them
-ALREADY, TOO_MANY, RESTARTS = 10301, 10305, 20051
+ALREADY, TOO_MANY = 10301, 10305
+# It restarts; a maintenance has ended, after which it wants all channels asked for again.
+RENEWING = (20051, 20061)
 
 
 def _key(channel: str, symbol: str) -> str:
@@ -57,7 +59,7 @@ def _reply(kind: str, payload: bytes) -> Reply:
         return Reply(refused=named, text=words, retry=code == TOO_MANY)
     if answer["event"] in ("subscribed", "error"):
         return Reply(acknowledged=named, text=words)
-    return Reply(closing=code == RESTARTS, text=words)
+    return Reply(closing=code in RENEWING, text=words)
 
 
 def _instruments(symbols: Sequence[str]) -> list[InstrumentQuery]:
@@ -84,7 +86,7 @@ def _spell(name: Name) -> str:
     base, quote = (RENAMED.get(each, each) for each in (name.base, name.quote))
     if name.is_perpetual:
         return f"t{base}F0:{quote}F0"
-    return f"t{base}{quote}" if len(base) <= 3 else f"t{base}:{quote}"
+    return f"t{base}{'' if max(len(base), len(quote)) <= 3 else ':'}{quote}"
 
 
 BITFINEX = Venue(
