@@ -181,6 +181,37 @@ def test_a_stop_waits_for_what_callbacks_have_not_had_and_no_longer(
     run(scene())
 
 
+def test_a_callback_that_hangs_takes_no_time_of_the_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(following, "LAST_EVENTS_S", 0.2)
+    released = threading.Event()
+    seen: list[int] = []
+
+    def hangs(_gap: tickwire.GapEvent) -> None:
+        released.wait(60)
+
+    def plain(gap: tickwire.GapEvent) -> None:
+        seen.append(gap.start_ns)
+
+    async def awaited(gap: tickwire.GapEvent) -> None:
+        seen.append(gap.start_ns)
+
+    async def scene() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+        for callback in (hangs, plain, awaited):
+            feed.on_gap(callback)
+        async with feed:
+            ledger_of(feed).record("trades", "stale", 7, 9, Place("v", "A", None))
+
+    run(scene())
+    released.set()
+    assert seen.count(7) == 2
+    late = [each.getMessage() for each in caplog.records if "has not ended" in each.getMessage()]
+    assert len(late) == 1, late
+    assert "hangs" in late[0]
+
+
 def ledger_of(feed: tickwire.FeedHandler) -> Any:
     assert feed.pipeline is not None
     return feed.pipeline.ledger

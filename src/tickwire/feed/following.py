@@ -162,12 +162,15 @@ class _Callback:
         self._wake.set()
         self._look()
 
-    async def stop(self, deadline_s: float) -> None:
-        """Let it have what waits until a deadline, by the loop's time, and end it."""
-        if not self._has_begun:
-            return
+    def request_stop(self) -> None:
+        """Let it end behind what waits."""
         self._waiting.put(None)
         self._wake.set()
+
+    async def stop(self, deadline_s: float) -> None:
+        """Wait until a deadline, by the loop's time, for what was requested, and cancel it."""
+        if not self._has_begun:
+            return
         try:
             async with asyncio.timeout_at(deadline_s):
                 await self._has_ended.wait()
@@ -300,6 +303,8 @@ class Following:
         self._tasks = None
         deadline_s = asyncio.get_running_loop().time() + LAST_EVENTS_S
         every = (*self._on_gap, *self._on_reconnect)
+        for callback in every:  # all of them first: the time is one for all
+            callback.request_stop()
         for callback in every:
             await callback.stop(deadline_s)
         for stream in self._streams:

@@ -7,7 +7,8 @@ Rules of this file
 - A gap that has ended may be in no sink yet, while rows behind it are. Until it is, its stream is
   `unsettled`: it goes on from where it was committed, whatever rows sinks have.
 - Gaps that are open are written as soon as they are, so that the next run ends them. Gaps that
-  not every sink can have got, as the last ones of a stop, are written for it to write again.
+  not every sink can have got, as the last ones of a stop, are written for it to write again; so are
+  open ones that no stream goes on with, where two of one name had one: the next run ends them.
 - Of a stream that has had nothing yet all is missing since the start: that is written before the
   first connection brings anything, so that no kill is too early.
 - The last ids of trades count only after a stop at which every sink had got everything: the next
@@ -65,6 +66,7 @@ class Positions:
         self._gap_at: dict[StreamName, int] = {}  # the last snapshot with a gap that sinks may lack
         # Gaps that have ended, and the last snapshot before; by id, the oldest first.
         self._ended: dict[int, tuple[int, Gap]] = {}
+        self._open: dict[int, Gap] = {}
         self.unsettled: frozenset[StreamName] = frozenset()  # of the last run
         self._committed: dict[StreamName, Position] = {}
         self._expected: dict[StreamName, Position] = {}  # streams that have nothing yet
@@ -147,21 +149,35 @@ class Positions:
         }
         self._gap_at = dict.fromkeys(positions, self._n_taken)
 
-    def note_gap(self, gap: Gap) -> None:
-        """Note a gap that has opened or ended, which no sink has yet; a snapshot is due."""
+    def note_gap(self, gap: Gap, due_s: float = 0.0) -> None:
+        """Note a gap that has opened or ended, which no sink has yet.
+
+        Parameters
+        ----------
+        gap
+            Which.
+        due_s
+            By the monotonic clock: when a snapshot is due for it.
+        """
         if self._path is None:
             return
-        self._due_s = 0.0
+        self._due_s = min(self._due_s, due_s)
         place = gap.place
         if place.venue is not None and place.symbol is not None:
             self._gap_at[place.venue, gap.table, place.symbol] = self._n_taken
-        if gap.end_ns is not None:
+        if gap.end_ns is None:
+            self._open[gap.gap_id] = gap
+        else:
+            self._open.pop(gap.gap_id, None)
             self._ended[gap.gap_id] = self._n_taken, gap
             if len(self._ended) > MAX_GAPS:
                 del self._ended[next(iter(self._ended))]
 
     def take_gaps(self) -> list[Gap]:
-        """Give the gaps that the last run has left to be written again; once."""
+        """Give the gaps that the last run has left to be written again; once.
+
+        Those without an end are open in the tables, and no stream goes on with them.
+        """
         gaps, self._gaps = self._gaps, []
         return gaps
 
@@ -287,7 +303,10 @@ class Positions:
             recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
             ids = [position.ids] if has_ids and position.ids else []
             streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
-        kept = {gap.gap_id: gap for gap in (*(gap for _, gap in self._ended.values()), *self._gaps)}
+        going_on = {each[5] for each in streams}
+        left = (gap for gap_id, gap in self._open.items() if gap_id not in going_on)
+        ended = (gap for _, gap in self._ended.values())
+        kept = {gap.gap_id: gap for gap in (*ended, *left, *self._gaps)}
         gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in kept.values()]
         stored = {
             "version": _VERSION,

@@ -301,6 +301,11 @@ class Ledger:
         """Rows that have found their ring full so far."""
         return len(self._waiting)
 
+    @property
+    def n_gap_rows(self) -> int:
+        """Rows of gaps so far, those that have found their ring full with them."""
+        return self._gaps.published + sum(ring is self._gaps for ring, _ in self._waiting)
+
     def housekeeping(self) -> None:
         """Offer again what found its ring full, and log the sums that are due."""
         self.offer()
