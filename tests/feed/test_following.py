@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -129,6 +130,34 @@ def test_a_callback_that_fails_or_hangs_is_logged_and_hurts_nothing_else(
         ("async", "hangs"): "took longer than 0.05 s",
     }[kind, fault]
     assert any(expected in line and "callback=" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_callback_that_exits_or_is_cancelled_from_within_gets_the_next_event(
+    run: Run, kind: str
+) -> None:
+    seen: list[int] = []
+
+    def plain(gap: tickwire.GapEvent) -> None:
+        seen.append(gap.start_ns)
+        if gap.start_ns == 0:
+            sys.exit(3)
+
+    async def awaited(gap: tickwire.GapEvent) -> None:
+        seen.append(gap.start_ns)
+        if gap.start_ns == 0:
+            raise asyncio.CancelledError
+
+    async def scene() -> None:
+        feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")])
+        feed.on_gap(plain if kind == "plain" else awaited)
+        async with feed:
+            for number in range(2):
+                ledger_of(feed).record("trades", "stale", number, 9, Place("v", "A", None))
+            await until(lambda: seen[:2] == [0, 1])
+            assert feed.summary()["callback_failures"] == 1
+
+    run(scene())
 
 
 def test_what_waits_for_a_slow_callback_is_bounded_and_counted(

@@ -196,6 +196,11 @@ class _Callback:
                     await self._function(event)  # type: ignore[misc] # a coroutine function here
             except TimeoutError as error:
                 self._failed(error, f"took longer than {HANG_S:g} s")
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                self._failed(error, "was cancelled from within")  # by what it waited for
             except Exception as error:  # another's code
                 self._failed(error)
 
@@ -204,7 +209,7 @@ class _Callback:
             self._since_s, self._has_warned = time.monotonic(), False
             try:
                 self._function(event)
-            except Exception as error:  # another's code
+            except BaseException as error:  # another's code: `sys.exit` ends no thread
                 self._failed(error)
             finally:
                 self._since_s = None
@@ -220,7 +225,7 @@ class _Callback:
             self._has_warned = True
             _log.warning("a callback does not return", callback=self._name, after_s=HANG_S)
 
-    def _failed(self, error: Exception, text: str = "") -> None:
+    def _failed(self, error: BaseException, text: str = "") -> None:
         self._metrics().counter("callback_failures").add()
         text = text or " ".join(f"{type(error).__name__}: {error}".split())
         self._failures().report(
