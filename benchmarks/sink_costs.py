@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -73,7 +74,26 @@ def run(url: str, sink: str, seconds: float) -> tuple[float, list[float], int]:
             raise RuntimeError(f"the feed ended with {code}")
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         n = summary["messages"]
+        check_whole(summary)
         return sum(threads) / n * 1e6, [each / n * 1e6 for each in threads], n
+
+
+def check_whole(summary: dict[str, Any]) -> None:
+    """Refuse a run of which a sink lacks rows: what it cost says nothing.
+
+    Parameters
+    ----------
+    summary
+        As `tickwire run --summary` writes it.
+    """
+    for sink, committed in summary["rows_committed"].items():
+        lacking = {
+            table: n - committed.get(table, 0)
+            for table, n in summary["rows"].items()
+            if n != committed.get(table, 0)
+        }
+        if lacking:
+            raise RuntimeError(f"{sink} lacks rows: {lacking}")
 
 
 def _threads_s(pid: int) -> dict[str, float]:

@@ -543,6 +543,8 @@ def test_a_book_that_is_not_there_is_named(run: Run) -> None:
                 assert feed.book("hyperliquid", "BTC").channel == "book"
                 with pytest.raises(KeyError, match="no book of hyperliquid SOL: one of hyperl"):
                     feed.book("hyperliquid", "SOL")
+                with pytest.raises(KeyError, match="no book of SOL: one of hyperliquid BTC"):
+                    feed.book("", "SOL")  # as /book asks where no venue has it
                 with pytest.raises(KeyError, match="no book of BTC in book:fast: one of book"):
                     feed.book("hyperliquid", "BTC", channel="book:fast")
                 with pytest.raises(ValueError, match="-1 levels"):

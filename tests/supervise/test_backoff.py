@@ -1,6 +1,8 @@
 """Two retries at once, then doubled delays with jitter."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -16,6 +18,22 @@ def test_two_at_once_then_doubled_up_to_the_cap(seed: int) -> None:
         for longest_s in (1, 2, 4, 8, 16, 30, 30):
             assert longest_s / 2 <= backoff.next_delay_s() <= longest_s
         backoff.reset()
+
+
+def test_forked_processes_do_not_wait_alike() -> None:
+    program = (
+        "import os\n"
+        "from tickwire.supervise import Backoff\n"
+        "for _ in range(2):\n"
+        "    if not (child := os.fork()):\n"
+        "        print(Backoff().next_delay_s(), flush=True)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    found = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(set(found)) == 2
 
 
 def test_the_cap_bounds_those_at_once_too() -> None:

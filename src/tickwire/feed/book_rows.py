@@ -81,7 +81,8 @@ class BookRows:
         }
         if not found:
             names = ", ".join(sorted({f"{v} {s}" for v, s in self.numbers})[:10])
-            raise KeyError(f"no book of {venue} {symbol}: one of {names}")
+            asked = f"{venue} {symbol}".strip()  # over HTTP a venue may be left out
+            raise KeyError(f"no book of {asked}: one of {names}")
         if channel is None:
             channel = "book" if "book" in found else next(iter(found))
         if channel not in found:

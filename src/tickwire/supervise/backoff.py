@@ -6,11 +6,13 @@ over is decided elsewhere.
 
 from __future__ import annotations
 
+import os
 import random
 
 AT_ONCE = 2
 AT_ONCE_S = 0.1
 JITTER = random.Random()  # noqa: S311 - no secret; of all: one takes 2.5 kB
+os.register_at_fork(after_in_child=JITTER.seed)  # or all processes would come back together
 
 
 class Backoff:
