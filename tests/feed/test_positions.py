@@ -126,6 +126,23 @@ async def test_of_many_gaps_the_newest_are_kept(
     assert [gap.gap_id for gap in _loaded(tmp_path).take_gaps()] == [2, 3]
 
 
+async def test_without_the_gap_of_a_table_all_of_its_streams_are_unsettled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positions, "MAX_GAPS", 1)
+    other = ("v", "quotes", "A")
+    stands = Positions(tmp_path, "main")
+    stands.begin({}, [A, B, other])
+    for number in range(2):
+        stands.note_gap(Gap(number, "trades", "overflow", Place(), 5, end_ns=6, consumer="slow"))
+    for n_gaps, unsettled in ((0, {A, B}), (2, set())):
+        stands.take({"gaps": 2}, dict.fromkeys((A, B, other), position(9)))
+        stands.commit({"gaps": n_gaps})
+        await written(stands)
+        assert _loaded(tmp_path).unsettled == unsettled
+    await stands.close()
+
+
 async def test_what_is_new_while_the_file_is_written_is_written_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

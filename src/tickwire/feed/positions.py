@@ -171,7 +171,16 @@ class Positions:
             self._open.pop(gap.gap_id, None)
             self._ended[gap.gap_id] = self._n_taken, gap
             if len(self._ended) > MAX_GAPS:
-                del self._ended[next(iter(self._ended))]
+                self._forget(next(iter(self._ended)))
+
+    def _forget(self, gap_id: int) -> None:
+        """Do without a gap that sinks may lack: its streams are unsettled."""
+        n_taken, gap = self._ended.pop(gap_id)
+        if gap.place.symbol is not None:
+            return  # `note_gap` has said so
+        for name in self._committed:
+            if name[1] == gap.table:
+                self._gap_at[name] = max(n_taken, self._gap_at.get(name, n_taken))
 
     def take_gaps(self) -> list[Gap]:
         """Give the gaps that the last run has left to be written again; once.
