@@ -81,6 +81,7 @@ def test_a_torn_tail_costs_its_record_alone(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         log = SegmentLog(tmp_path)
         assert rows_of(log) == list(range(40))
+        assert not log.lost
         log.append(batch_of(TRADES, 10, 70))
         assert rows_of(log) == [*range(40), *range(70, 80)]
         log.close()
@@ -269,11 +270,45 @@ def test_no_changed_byte_gives_a_wrong_row(tmp_path: Path, n_bytes: int) -> None
         assert rows_of(SegmentLog(tmp_path)) == expected, at
 
 
-def test_a_last_record_that_is_long_enough_and_wrong_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("at", "lost"),
+    [(-3, (40, 49)), (8, (41, 49)), (8 + 7, (40, 40)), (16 + 7, (40, 40)), (16 + 2, (40, 40))],
+)
+def test_a_last_record_that_is_damaged_is_kept_and_known(
+    tmp_path: Path, at: int, lost: tuple[int, int]
+) -> None:
     last = filled(tmp_path).records[-1]
+    (path,) = segments(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[last.offset + at if at >= 0 else at] ^= 0x81 if at == 15 else 1
+    path.write_bytes(data)
+    log = SegmentLog(tmp_path)
+    assert rows_of(log) == list(range(40))
+    assert [record[-2:] for record in log.lost] == [lost]
+    assert path.with_suffix(".damaged").read_bytes() == bytes(data[last.offset :])
+    log = SegmentLog(tmp_path)  # a start that failed has told no caller
+    assert [record[-2:] for record in log.lost] == [lost]
+    log.append(batch_of(TRADES, 10, 50))
+    log.forget_lost()
+    log.close()
+    log = SegmentLog(tmp_path)
+    assert not log.lost
+    assert rows_of(log) == [*range(40), *range(50, 60)]
+
+
+@pytest.mark.parametrize("first", [0, 50])
+def test_a_segment_of_which_nothing_is_left_goes_when_that_is_known(
+    tmp_path: Path, first: int
+) -> None:
+    filled(tmp_path, 1).close()
     (path,) = segments(tmp_path)
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(data)
-    assert rows_of(SegmentLog(tmp_path)) == list(range(40))
-    assert path.with_suffix(".damaged").read_bytes() == bytes(data[last.offset :])
+    log = SegmentLog(tmp_path)
+    assert [record[-2:] for record in log.lost] == [(0, 9)]
+    log.append(batch_of(TRADES, 10, first))
+    log.forget_lost()
+    log.close()
+    assert rows_of(SegmentLog(tmp_path)) == list(range(first, first + 10))
+    assert len(segments(tmp_path)) == 1

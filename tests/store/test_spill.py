@@ -167,3 +167,49 @@ def test_what_is_passed_over_is_known_with_the_rows_around_it(tmp_path: Path) ->
     assert read_all(spill) == [*range(10), *range(20, 30)]
     assert spill.take_damaged() == []
     assert spill.n_damaged == 2
+
+
+@pytest.mark.parametrize(
+    ("recovered", "lost"),
+    [(None, (20, 29)), (24, (20, 23)), (20, None), (30, (20, 29))],
+)
+def test_a_last_record_that_is_damaged_is_lost_but_for_what_a_ring_has(
+    tmp_path: Path, recovered: int | None, lost: tuple[int, int] | None
+) -> None:
+    spill = Spill(tmp_path, ["trades", "mids"])
+    for i in range(3):
+        spill.append("trades", batch_of(TRADES, 10, 10 * i, ts_recv=range(10 * i, 10 * i + 10)))
+    spill.close()
+    (path,) = (tmp_path / "trades").glob("*.segment")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    spill = Spill(tmp_path, ["trades", "mids"])
+    assert spill.last_seq("trades") == 19
+    spill.recover("mids", batch_of(MIDS, 10, 0))
+    if recovered is not None:
+        times = range(recovered, recovered + 10)
+        spill.recover("trades", batch_of(TRADES, 10, recovered, ts_recv=times))
+    expected = [] if lost is None else [DamagedRows("trades", *lost, 19, recovered)]
+    assert spill.has_damage == bool(expected)
+    assert spill.take_damaged() == expected
+    assert not spill.has_damage
+    assert spill.n_damaged == 1
+    spill.close()
+    assert not Spill(tmp_path, ["trades", "mids"]).has_damage
+
+
+def test_a_damaged_end_of_a_segment_is_lost_between_its_neighbors(tmp_path: Path) -> None:
+    for first in (0, 20):
+        spill = Spill(tmp_path, ["trades"])
+        for at in (first, first + 10):
+            spill.append("trades", batch_of(TRADES, 10, at, ts_recv=range(at, at + 10)))
+        spill.close()
+    path = min((tmp_path / "trades").glob("*.segment"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    spill = Spill(tmp_path, ["trades"])
+    spill.recover("trades", batch_of(TRADES, 10, 40))
+    assert spill.take_damaged() == [DamagedRows("trades", 10, 19, 9, 20)]
+    assert read_all(spill) == [*range(10), *range(20, 50)]

@@ -112,6 +112,7 @@ class Committed:
         )
         if self._positions.is_kept and self._sources:
             self._pipeline.ledger.follow(self._note_gap)
+        self._declare_damaged()  # before any row comes: what was lost was before
         now_ns = self._pipeline.ledger.now().recv_ns
         for gap in self._positions.take_gaps():
             if gap.end_ns is None:

@@ -153,7 +153,8 @@ def last_rows(sinks: Iterable[Sink], spills: Mapping[str, Spill]) -> dict[tuple[
     found = {}
     for sink in sinks:
         for table in sink.tables if sink.opened.done() else ():
-            if spills[sink.name].recovered_rows(table):
+            spill = spills[sink.name]
+            if spill.recovered_rows(table) or spill.has_damage:
                 last_ns = _last_recv_ns(sink, table)
                 if last_ns is not None:
                     found[sink.name, table] = last_ns

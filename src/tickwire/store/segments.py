@@ -8,7 +8,9 @@ Rules of this file
 - A write that fails is taken back, so that the next record stands where it should. What a kill
   leaves of a record is cut off at the next opening; what a CRC refuses is set aside and counted.
 - Where a head leads nowhere, the next whole record is looked for by its CRC: what is between is a
-  record that cannot be read, and not the end of the segment.
+  record that cannot be read, and not the end of the segment. A last one that is as long as its head
+  says was damaged and not torn: it is kept under another name too, and is in `lost`, at each
+  opening until `forget_lost`.
 - A record is handed to the operating system: it outlives the process. To outlive the machine's
   power it must be synced, which takes long: the descriptors to sync are given to the caller, who
   does that while others append.
@@ -100,6 +102,8 @@ class SegmentLog:
         What it holds, oldest first.
     n_bytes
         Of all records.
+    lost
+        Damaged records behind the last whole one of a segment, when it was opened.
 
     Raises
     ------
@@ -112,6 +116,7 @@ class SegmentLog:
     ) -> None:
         self.records: deque[Record] = deque()
         self.n_bytes = 0
+        self.lost: list[Record] = []
         self._folder = folder
         self._segment_bytes = segment_bytes
         self._file = -1
@@ -263,6 +268,7 @@ class SegmentLog:
             self._file = -1
         self._leave()
         path = self._folder / f"{first_seq:020}{SUFFIX}"
+        self.lost = [each for each in self.lost if each.path != path]  # written over
         self._folder.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._path, self._end = path, 0
@@ -298,7 +304,7 @@ class SegmentLog:
 
     def _scan(self, path: Path) -> None:
         """Find the records of a segment that an earlier run has left; cut off what is torn."""
-        end = 0
+        end, before = 0, _first_of(path) - 1
         with path.open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
             if size >= len(MAGIC):
@@ -308,19 +314,40 @@ class SegmentLog:
                 for record in self._found(path, file.fileno(), size):
                     self.records.append(record)
                     self.n_bytes += record.n_bytes
-                    end = record.offset + record.n_bytes
+                    end, before = record.offset + record.n_bytes, record.last_seq
             if end != size:
-                self._keep_tail(path, file.fileno(), end, size)
+                if self._has_lost(path, file.fileno(), end, size, before):
+                    return
                 _log.warning("a torn record is cut off", segment=str(path), bytes=size - end)
                 file.truncate(end)
         if end <= len(MAGIC):
             path.unlink()
 
-    def _keep_tail(self, path: Path, file: int, end: int, size: int) -> None:
-        """Keep a tail that is as long as its head says: a kill leaves a shorter one."""
+    def _has_lost(self, path: Path, file: int, end: int, size: int, before: int) -> bool:
+        """Whether a tail behind seq `before` is damaged: a kill leaves less than its head says."""
         head = os.pread(file, HEAD.size, end)
-        if len(head) == HEAD.size and HEAD.unpack(head)[0] + HEAD_BYTES == size - end:
-            path.with_suffix(DAMAGED).write_bytes(os.pread(file, size - end, end))
+        n_rows_bytes, first, last = HEAD.unpack(head) if len(head) == HEAD.size else (size, 0, 0)
+        if HEAD_BYTES + n_rows_bytes > size - end and 0 <= first <= last:
+            return False
+        path.with_suffix(DAMAGED).write_bytes(os.pread(file, size - end, end))
+        if not before < first <= last < first + n_rows_bytes:  # the head is damaged too
+            first = last = before + 1
+        self.lost.append(Record(path, end, size - end, first, last))
+        _log.error(
+            "a damaged record ends a segment", segment=str(path), seqs=f"{first}..{last}"
+        )  # fmt: skip
+        return True
+
+    def forget_lost(self) -> None:
+        """Cut off what is in `lost`: a caller has said so."""
+        lost, self.lost = self.lost, []
+        held = {record.path for record in self.records}
+        for each in lost:
+            with suppress(OSError):  # the next opening finds it again
+                if each.path in held:
+                    os.truncate(each.path, each.offset)
+                else:
+                    each.path.unlink(missing_ok=True)
 
     @classmethod
     def _found(cls, path: Path, file: int, size: int) -> Iterator[Record]:

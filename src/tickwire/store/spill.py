@@ -118,6 +118,7 @@ class Spill:
         self.error = ""
         self.n_damaged = 0
         self._damaged: list[DamagedRows] = []
+        self._lost: list[DamagedRows] = []  # behind the last whole record of an earlier run
         self._passed: set[Record] = set()
         self._last_recv_ns: dict[str, int] = {}  # of the rows that were read last, by table
         self._max_bytes = max_bytes if self.is_durable else min(max_bytes, MEMORY_BYTES)
@@ -132,6 +133,11 @@ class Spill:
                 log, n_recovered=0 if log is None else len(log.records)
             )
             self._n_entries += self._backlogs[table].n_recovered
+            if log is not None and log.lost:
+                self.n_damaged += len(log.lost)
+                for lost in log.lost:
+                    self._lost += _lost_rows(table, lost, log)
+                self._forget_lost()
 
     @property
     def n_bytes(self) -> int:
@@ -221,7 +227,11 @@ class Spill:
             As of `append`.
         """
         self._backlogs[table].n_recovered += 1
-        return self.append(table, batch)
+        is_safe = self.append(table, batch)
+        if self._lost:
+            self._lost = [each for lost in self._lost for each in _without(lost, table, batch)]
+            self._forget_lost()
+        return is_safe
 
     def readers(self, table: str) -> list[Callable[[], pa.RecordBatch | None]]:
         """Give what reads each entry of a table, oldest first; called without the lock.
@@ -327,13 +337,23 @@ class Spill:
     @property
     def has_damage(self) -> bool:
         """Whether there is any that `take_damaged` may give; needs no lock."""
-        return bool(self._damaged)
+        return bool(self._damaged or self._lost)
 
     def take_damaged(self) -> list[DamagedRows]:
         """Give what was passed over, each once: as soon as the rows behind it are known."""
         found = [each for each in self._damaged if each.until_ns or not self.has_unread]
         self._damaged = [each for each in self._damaged if each not in found]
-        return found
+        lost, self._lost = self._lost, []
+        if lost:
+            self._forget_lost()
+        return lost + found
+
+    def _forget_lost(self) -> None:
+        """Let tables forget what has been taken, or was found again."""
+        tables = {each.table for each in self._lost}
+        for table, backlog in self._backlogs.items():
+            if backlog.log is not None and table not in tables:
+                backlog.log.forget_lost()
 
     def is_recovered(self, table: str) -> bool:
         """Whether the rows that `next` gave last were left by an earlier run."""
@@ -386,6 +406,31 @@ class Spill:
 
 def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
+
+
+def _lost_rows(table: str, lost: Record, log: SegmentLog) -> list[DamagedRows]:
+    """Give what a damaged record has cost: the rows beside it say when it was."""
+    before = [each for each in log.records if each.last_seq < lost.first_seq][-1:]
+    behind = [each for each in log.records if each.last_seq >= lost.first_seq][:1]
+    since_ns = _recv_ns(log.read(before[0]), -1) if before else None
+    rows = DamagedRows(table, lost.first_seq, lost.last_seq, since_ns, None)
+    batch = log.read(behind[0]) if behind else None
+    return [rows] if batch is None else _without(rows, table, batch)
+
+
+def _without(lost: DamagedRows, table: str, batch: pa.RecordBatch) -> list[DamagedRows]:
+    """Give what of lost rows is missing still, now that these are found."""
+    if lost.table != table or lost.until_ns is not None:
+        return [lost]
+    first_seq = batch.column("seq")[0].as_py()
+    if first_seq <= lost.first_seq:
+        return []
+    last_seq = min(lost.last_seq, first_seq - 1)
+    return [lost._replace(last_seq=last_seq, until_ns=_recv_ns(batch, 0))]
+
+
+def _recv_ns(batch: pa.RecordBatch | None, i: int) -> int | None:
+    return None if batch is None else int(batch.column("ts_recv").view(pa.int64())[i].as_py())
 
 
 def _n_rows(entry: Record | pa.RecordBatch) -> int:
