@@ -11,7 +11,7 @@ from tickwire.errors import ConfigError, TickwireError
 
 
 def sim(
-    venue: Annotated[str, typer.Option(help="Whose protocol to speak.")] = "hyperliquid",
+    venue: Annotated[str, typer.Option(help="The venue to simulate.")] = "hyperliquid",
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int | None,
@@ -24,8 +24,12 @@ def sim(
     rate: Annotated[
         float, typer.Option(min=0, metavar="MSGS_PER_S", help="Messages per second; 0: flat out.")
     ] = 1000.0,
-    symbols: Annotated[str | None, typer.Option(metavar="A,B", help="The market's.")] = None,
-    channels: Annotated[str | None, typer.Option(metavar="A,B", help="Those it serves.")] = None,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Symbols to simulate.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Channels to serve.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 0,
     capture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Send this capture instead of a market.")
