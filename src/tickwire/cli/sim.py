@@ -24,12 +24,8 @@ def sim(
     rate: Annotated[
         float, typer.Option(min=0, metavar="MSGS_PER_S", help="Messages per second; 0: flat out.")
     ] = 1000.0,
-    symbols: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Symbols to simulate.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Channels to serve.")
-    ] = None,
+    symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to simulate.")] = None,
+    channels: Annotated[str | None, typer.Option(metavar="A,B", help="Channels to serve.")] = None,
     seed: Annotated[int, typer.Option(help="Of the synthetic market.")] = 0,
     capture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Send this capture instead of a market.")
