@@ -104,3 +104,13 @@ async def test_a_damaged_record_of_a_spill_is_a_gap(tmp_path: Path, number: int)
     if number < 2:  # what is behind the last record that is whole has no number
         assert found == [*range(first), *range(first + 10, 50)]
     assert [path.suffix for path in spilled(tmp_path)] == [".damaged"]
+
+
+async def test_a_damaged_record_with_nothing_before_it_is_a_gap_too(tmp_path: Path) -> None:
+    await feed_once(tmp_path, range(1, 11), kinds=["duckdb"])
+    (tmp_path / "m.duckdb").unlink()
+    spill_with_a_damaged_record(tmp_path, 0, time.time_ns())
+    await feed_once(tmp_path, range(41, 51), kinds=["duckdb"])
+    assert [row for row in gaps(tmp_path) if row[0] == "trades"] == [
+        ("trades", "duckdb", "its spill was damaged: it lacks seq 10 to 19")
+    ]

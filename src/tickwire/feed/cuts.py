@@ -131,16 +131,17 @@ def declare_damaged(
     damaged
         The rows.
     since_ns
-        Where the gaps begin if the spill has no row before them: the last one of the output.
+        Where the gaps begin if the spill has no row before them: the last one of the output. None:
+        it has none either, and a gap is its end alone.
     ledger
         Writes them.
     positions
         The last row of each stream that there may be.
     """
-    start_ns = damaged.since_ns or since_ns
     for (venue, table, symbol), last in positions.items():
         end_ns = damaged.until_ns or last.recv_ns
-        if table != damaged.table or start_ns is None or end_ns < start_ns:
+        start_ns = damaged.since_ns or since_ns or end_ns
+        if table != damaged.table or end_ns < start_ns:
             continue
         ledger.record(
             table, SINK, start_ns, end_ns, Place(venue, symbol), consumer=sink,
