@@ -9,7 +9,7 @@ import pytest
 from tests.decode.feeds import Feed
 
 from tickwire.book import BookSplice
-from tickwire.decode.plan import constant, given, integer, message, ms, rows
+from tickwire.decode.plan import constant, given, integer, lookup, message, ms, rows
 from tickwire.errors import DecodeError, PlanError
 
 
@@ -279,3 +279,43 @@ def test_an_answer_without_levels_clears_the_book() -> None:
 def test_without_a_splice_deltas_are_rows_at_once() -> None:
     feed = Feed(MESSAGES)
     assert len(feed.rows(depth(5, 6))["book"]) == 1
+
+
+def test_held_deltas_keep_the_symbol_of_their_connection() -> None:
+    nameless = message(
+        "depth",
+        when={"e": "depth"},
+        spliced=True,
+        rows=sides(
+            "b[]", "a[]", first_seq=integer("$.U"), symbol=given(), channel=constant("book"),
+            is_snapshot=constant(False), venue_seq="$.u",
+        ),
+    )  # fmt: skip
+    feed = Feed((nameless, MESSAGES[1]), splice=BookSplice("first_is_next", 1 << 20))
+    of_b = feed.decoder.connection(8, symbol="B")
+    assert of_b.decode(depth(1, 2), 1)
+    assert of_b.decode(depth(3, 4), 1)
+    answered = feed.decoder.take_snapshot(
+        "snapshot", answer(2), symbol="B", ts_recv=77, conn=3, early=True
+    )
+    assert answered == "spliced"
+    assert feed.reasons() == []
+    assert [(row["symbol"], row["venue_seq"]) for row in feed.take("book")] == [("B", 2), ("B", 4)]
+
+
+def test_an_answer_knows_no_numbers_of_connections() -> None:
+    named = message("named", when={"e": "named"}, kind="acknowledge", names=("id", "symbol"))
+    numbered = message(
+        "snapshot",
+        kind="snapshot",
+        rows=sides(
+            "bids[]", "asks[]", symbol=lookup("$.id"), channel=constant("book"),
+            is_snapshot=constant(True), venue_seq="$.lastUpdateId",
+        ),
+    )  # fmt: skip
+    feed = Feed((MESSAGES[0], named, numbered), splice=BookSplice("first_is_next", 1 << 20))
+    for number in (5, 6):
+        assert feed.offer(f'{{"e":"named","id":{number},"symbol":"A"}}')
+    body = b'{"lastUpdateId":2,"id":5,"bids":[["9","9"]],"asks":[]}'
+    with pytest.raises(DecodeError, match="unknown_choice"):
+        feed.decoder.take_snapshot("snapshot", body, symbol="A", ts_recv=7, conn=3, early=True)

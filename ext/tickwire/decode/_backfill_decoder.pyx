@@ -11,7 +11,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint8_t
 from tickwire.decode._bytecode cimport RowSetOp
 from tickwire.decode._publish cimport publish_staged
 from tickwire.decode._quarantine cimport reason_of
-from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, Outcome, Stage
+from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, Outcome, Sender, Stage
 from tickwire.decode._walk cimport Walker
 from tickwire.ring._tw_ring cimport tw_ring
 
@@ -105,11 +105,12 @@ cdef class BackfillDecoder:
         cdef int64_t* events = <int64_t*>ring.columns[COLUMN_TS_EVENT].values
         cdef int64_t first, last
         cdef Outcome outcome = BAD_TEXT
+        cdef Sender sender = stage.no_sender
         if tw_utf8_whole(p, len(text)):
-            stage.message.labels = NULL
-            stage.message.given_symbol = self.symbols.code(symbol)
+            sender.given_symbol = self.symbols.code(symbol)
+            stage.message.sender = &sender
             outcome = self.walker.run(route, p, p + len(text), True)
-            stage.message.given_symbol = -1
+            stage.message.sender = &stage.no_sender
         if outcome == FULL:
             return None
         if outcome != DONE:

@@ -20,7 +20,7 @@ from tickwire.decode._connection cimport Connection
 from tickwire.decode._publish cimport publish_staged
 from tickwire.decode._quarantine cimport Quarantine, reason_of
 from tickwire.decode._routing cimport UNROUTED, Router
-from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome
+from tickwire.decode._stage cimport BAD_TEXT, DONE, FULL, MISSING, Outcome, Sender
 
 from tickwire.clock import mono_ns
 from tickwire.errors import DecodeError
@@ -112,8 +112,7 @@ cdef class BookDecoder:
         while (held := self.splice.next_due()) is not None:
             connection = held.origin
             p = held.payload
-            self.stage.message.labels = connection.own_labels()
-            self.stage.message.numbers = connection.own_numbers()
+            self.stage.message.sender = &connection.sender
             outcome = self.router.decode(p, p + len(held.payload), &route)
             if outcome == FULL:
                 return False
@@ -137,13 +136,14 @@ cdef class BookDecoder:
         cdef const uint8_t* p = payload
         cdef Outcome outcome = BAD_TEXT
         cdef int64_t last_id = -1
+        cdef Sender sender = self.stage.no_sender
         if not self.splice.wants(code, early=early):
             return "unwanted"
         if tw_utf8_whole(p, len(payload)):
-            self.stage.message.labels = NULL
-            self.stage.message.given_symbol = code
+            sender.given_symbol = code
+            self.stage.message.sender = &sender
             outcome = self.router.walker.run(number, p, p + len(payload), True)
-            self.stage.message.given_symbol = -1
+            self.stage.message.sender = &self.stage.no_sender
         if outcome == FULL:
             return "full"
         if outcome == DONE:

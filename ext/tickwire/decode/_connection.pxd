@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
-from tickwire.decode._numbers cimport Numbers, NumberTable
-from tickwire.decode._stage cimport Labels
+from tickwire.decode._numbers cimport Numbers
+from tickwire.decode._stage cimport Labels, Sender
 from tickwire.wire._handler cimport Handler
 
 
@@ -19,8 +19,8 @@ cdef class Connection(Handler):
     # it begins a book any more.
     cdef public bint has_ended
     cdef Labels labels
-    cdef int32_t given_symbol               # of rows whose messages name none; -1: none
     cdef Numbers numbers                    # of symbols, where acknowledgements name them
+    cdef Sender sender                      # of its messages; points at labels and numbers
     cdef list events                        # (kind, payload), for the session
 
     cdef inline void note_message(self) noexcept nogil:
@@ -28,14 +28,6 @@ cdef class Connection(Handler):
         if self.first_message_ns == 0:
             self.first_message_ns = self.ts_recv_ns
         self.last_message_ns = self.ts_recv_ns
-
-    # NULL for none.
-    cdef inline const Labels* own_labels(self) noexcept nogil:
-        return &self.labels if self.labels.n else NULL
-
-    # NULL: none was named.
-    cdef inline const NumberTable* own_numbers(self) noexcept nogil:
-        return &self.numbers.table if self.numbers is not None else NULL
 
     # A message for the session.
     cdef int add_event(self, object kind, const uint8_t* payload, size_t n) except -1

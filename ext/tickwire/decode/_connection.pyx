@@ -21,7 +21,7 @@ cdef class Connection(Handler):
 
     def __init__(self, conn, labels=None):
         self.conn = conn
-        self.given_symbol = -1
+        self.sender.given_symbol = -1
         self.events = []
         for plan, name in (labels or {}).items():
             if self.labels.n == MAX_LABELS:
@@ -29,6 +29,7 @@ cdef class Connection(Handler):
             self.labels.plan[self.labels.n] = plan
             self.labels.name[self.labels.n] = name
             self.labels.n += 1
+            self.sender.labels = &self.labels
 
     cdef int add_event(self, object kind, const uint8_t* payload, size_t n) except -1:
         self.events.append((kind, payload[:n]))

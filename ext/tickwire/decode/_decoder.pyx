@@ -71,9 +71,7 @@ cdef class Decoder(DecoderState):
             return Verdict.HALT
         if self.books is not None and self.books.splice.n_releasing and not self.drain(connection):
             return Verdict.BLOCKED
-        self.stage.message.labels = connection.own_labels()
-        self.stage.message.given_symbol = connection.given_symbol
-        self.stage.message.numbers = connection.own_numbers()
+        self.stage.message.sender = &connection.sender
         if not self.router.fits(script, payload, payload + n):
             outcome = self.router.decode(payload, payload + n, &route)
             if self.looks.n_due and outcome != FULL:
@@ -292,7 +290,8 @@ cdef class ConnectionDecoder(Connection):
             {codes(plans.get(plan, plan)): codes(name) for plan, name in (labels or {}).items()},
         )
         self.decoder = decoder
-        self.given_symbol = -1 if symbol is None else decoder.symbols.code(symbol)
+        if symbol is not None:
+            self.sender.given_symbol = decoder.symbols.code(symbol)
 
     cdef int on_message(self, int opcode, const uint8_t* payload, size_t n) noexcept nogil:
         if opcode != OPCODE_TEXT:

@@ -121,6 +121,7 @@ cdef class DecoderState:
         if found is not None:
             if connection.numbers is None:
                 connection.numbers = Numbers()
+                connection.sender.numbers = &connection.numbers.table
             try:
                 connection.numbers.put(found[0], self.symbols.code(found[1]))
                 return 0

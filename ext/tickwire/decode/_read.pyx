@@ -214,7 +214,7 @@ cdef class Reader:
             return self.fail(WRONG_KIND)
         if not read_i64(text.p, text.n, &number):
             return self.fail(BAD_NUMBER)
-        code = symbol_numbered(self.message.numbers, number)
+        code = symbol_numbered(self.message.sender.numbers, number)
         if code < 0:
             return self.fail(UNKNOWN_CHOICE)
         if not self.message.deferring and not self.stage.is_allowed(code):

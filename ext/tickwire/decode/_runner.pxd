@@ -44,7 +44,7 @@ cdef class ScriptRunner:
         run.admitted = TW_ASK
         run.place = NULL
         run.kept_back = 0
-        run.labels = self.message.labels
+        run.labels = self.message.sender.labels
         run.absent = 0
         if tw_has_slack(end):
             p = script.kernel(&run, p)

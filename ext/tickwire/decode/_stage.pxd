@@ -51,6 +51,12 @@ cdef extern from "tickwire/decode/step.h" nogil:
 
     int64_t tw_labelled(const Labels* labels, int64_t channel)
 
+# What the connection of a message adds to it; it is the connection's.
+cdef struct Sender:
+    const Labels* labels            # NULL for none
+    const NumberTable* numbers      # what `lookup` looks in; NULL for none
+    int32_t given_symbol            # of what names none; -1 without
+
 # The message being decoded.
 cdef struct Message:
     const uint8_t* end
@@ -59,10 +65,8 @@ cdef struct Message:
     uint64_t kept_back              # tables of which a row was not requested
     Outcome outcome
     bint deferring                  # places that give rows are read last
-    int32_t given_symbol            # of what names none; -1 without
     uint64_t number                 # counts the messages walked
-    const Labels* labels            # of the connection; NULL for none
-    const NumberTable* numbers      # likewise: what `lookup` looks in
+    const Sender* sender            # set by who has it decoded, for as long as that lasts
     Register registers[MAX_REGISTERS]
 
 cdef extern from "tickwire/decode/fill.h" nogil:
@@ -92,6 +96,7 @@ cdef struct Member:
 @cython.final
 cdef class Stage:
     cdef Message message
+    cdef Sender no_sender
     cdef Bytecode program
     cdef Targets targets
     cdef Seen seen
@@ -112,7 +117,8 @@ cdef class Stage:
     # the message.
     cdef inline bint fill(self, Range cells, const int64_t* firsts) noexcept nogil:
         if tw_fill_columns(
-            &self.fills[cells.first], cells.n, firsts, self.message.have, self.message.labels
+            &self.fills[cells.first], cells.n, firsts, self.message.have,
+            self.message.sender.labels,
         ):
             return True
         return self.fail(MISSING)
@@ -129,8 +135,8 @@ cdef class Stage:
             target = tw_lowest_bit(left)
             left &= left - 1
             self.targets.at[target].message_start = self.targets.at[target].head
-        if route.given >= 0 and self.message.given_symbol >= 0:
-            self.message.registers[route.given].value.i = self.message.given_symbol
+        if route.given >= 0 and self.message.sender.given_symbol >= 0:
+            self.message.registers[route.given].value.i = self.message.sender.given_symbol
             self.message.have |= <uint64_t>1 << route.given
         self.seen.begin()
         self.last_values.begin()

@@ -43,7 +43,8 @@ cdef class Stage:
         self.targets = targets
         self.seen = Seen(max(program.n_once, 1))
         self.last_values = LastValues(max(program.n_carry, 1))
-        self.message.given_symbol = -1
+        self.no_sender.given_symbol = -1
+        self.message.sender = &self.no_sender
         self.fills = <Fill*>calloc(max(program.n_cells, 1), sizeof(Fill))
         self.unconfigured = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
         self.left_out = <int64_t*>calloc(max(targets.n, 1), sizeof(int64_t))
@@ -348,8 +349,8 @@ cdef class Stage:
                 value[0] = self.message.registers[cell.register].value
             elif cell.required:
                 return self.fail(MISSING)
-        if cell.is_channel and self.message.labels != NULL:
-            value.i = tw_labelled(self.message.labels, value.i)
+        if cell.is_channel and self.message.sender.labels != NULL:
+            value.i = tw_labelled(self.message.sender.labels, value.i)
         return True
 
     cdef bint store(self, CellOp* cell, int64_t row) noexcept nogil:
