@@ -164,6 +164,33 @@ async def test_what_is_new_while_the_file_is_written_is_written_next(
     assert _loaded(tmp_path)._committed == {A: position(2)}
 
 
+@pytest.mark.parametrize("how", ["before the end", "at the end", "abandoned"])
+async def test_a_disk_that_hangs_keeps_no_end(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands, goes_on = Positions(tmp_path, "main"), threading.Event()
+    write = stands._write
+
+    def hangs(text: str, **how: bool) -> None:
+        goes_on.wait(30)
+        write(text, **how)
+
+    for name in ("CLOSE_S", "ABANDON_S"):
+        monkeypatch.setattr(positions, name, 0.1)
+    monkeypatch.setattr(stands, "_write", hangs)
+    stands.take({"trades": 1}, {A: position(1)})
+    if how == "before the end":
+        stands.commit({"trades": 1})
+    with capture_logs() as logs:
+        async with asyncio.timeout(20):
+            if how == "abandoned":
+                stands.abandon({A: position(1)}, {})
+            else:
+                await stands.close()
+    assert [line["event"] for line in logs] == ["positions are not written: their disk hangs"]
+    goes_on.set()
+
+
 async def test_of_a_sink_that_is_slow_the_snapshots_become_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ Rules of this file
 - The file is replaced whole. It is not flushed to the disk: a kill leaves it, and after a power cut
   an older one is good too, for it makes gaps longer, never shorter. One that still has the last ids
   is not: so without them it is flushed.
+- Its disk may hang: writes have threads of their own, and the end waits for them, but not long.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +40,13 @@ from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
 from tickwire.sinks.files import sync_folder
-from tickwire.supervise import Failures, spawn
+from tickwire.supervise import Failures, in_thread, spawn
 
 SNAPSHOT_S = 0.5
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
 MAX_GAPS = 256  # that have ended and that sinks may lack: of more the streams are unsettled alone
+CLOSE_S = 5.0  # how long the last write may take
+ABANDON_S = 1.0  # and where the process ends at once
 _VERSION = 1
 
 _log = get_logger("tickwire.feed")
@@ -257,7 +261,7 @@ class Positions:
     async def _write_waiting(self) -> None:
         while text := self._waiting:
             self._waiting = ""
-            await asyncio.to_thread(self._write, text)
+            await in_thread(partial(self._write, text))
 
     def _settle(self) -> None:
         """Forget the gaps that every sink has."""
@@ -285,13 +289,22 @@ class Positions:
             (name, each) for name, each in streams.items() if name not in committed
         )
         self._committed.update((name, each) for name, each in committed.items() if each is not None)
-        self._write(self._text(streams), is_last=True)
+        write = partial(self._write, self._text(streams), is_last=True)
+        writer = threading.Thread(target=write, name="positions", daemon=True)
+        writer.start()
+        writer.join(ABANDON_S)
+        if writer.is_alive():
+            self._log_hang()
 
     async def close(self) -> None:
         """Write what is committed, at the end."""
         if self._writing is not None:
             self._waiting = ""
-            await asyncio.wait([self._writing])
+            await asyncio.wait([self._writing], timeout=CLOSE_S)
+            if not self._writing.done():
+                self._writing.cancel()
+                self._log_hang()
+                return
             self._writing.exception()  # the last write, below, says what is wrong
         if self._path is not None:
             # Every gap has ended: what is open in an older snapshot is so no longer.
@@ -302,7 +315,14 @@ class Positions:
             if self._n_taken and not self._snapshots:  # every sink has all of it
                 self._gap_at, self._ended = {}, {}
             text = self._text(ended, has_ids=not self._snapshots)
-            await asyncio.to_thread(self._write, text)
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    await in_thread(partial(self._write, text))
+            except TimeoutError:
+                self._log_hang()
+
+    def _log_hang(self) -> None:
+        _log.error("positions are not written: their disk hangs", file=str(self._path))
 
     def _text(self, newest: Mapping[StreamName, Position], *, has_ids: bool = False) -> str:
         # Of what no sink has committed yet, all may be lost since the start.
