@@ -100,6 +100,17 @@ def test_past_its_size_a_stream_ends_and_the_next_begins(tmp_path):
     assert len(list((tmp_path / "trades").iterdir())) == len(files) + 1
 
 
+def test_streams_keep_their_order_where_the_clock_is_set_back(tmp_path, monkeypatch):
+    times = iter(range(10**18, 0, -(10**15)))
+    monkeypatch.setattr("tickwire.sinks.ipc.wall_ns", lambda: next(times))
+    batches = [batch_of(TRADES, 6000, 6000 * i, seed=i) for i in range(5)]
+    sink = open_sink("ipc", tmp_path, [TRADES], rotate_mb=1)
+    write_all(sink, {"trades": batches})
+    files = sorted((tmp_path / "trades").iterdir())
+    assert len(files) > 1
+    assert [row["seq"] for path in files for row in read(path)] == list(range(30_000))
+
+
 def test_a_disk_that_takes_no_new_stream_is_an_error_of_the_sink(tmp_path, monkeypatch):
     sink = open_sink("ipc", tmp_path, [TRADES], rotate_mb=1)
     open_stream = sink._open_stream

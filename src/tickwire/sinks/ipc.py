@@ -89,6 +89,7 @@ class IpcSink(Sink):
         self.interval_s = settings.flush_ms / 1000
         self._root = Path(settings.path)
         self._most_bytes = settings.rotate_mb << 20
+        self._named_ns = 0
         self._files: dict[str, DurableFile] = {}
         self._streams: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
         self._last_seqs: dict[str, int | None] = {}
@@ -170,7 +171,9 @@ class IpcSink(Sink):
             raise self._is_in_use(error) from error
 
     def _file_name(self) -> str:
-        return f"{path_segment(self.feed)}-{start_mark(wall_ns())}.arrows"
+        # The newest stream is the last one by name, also where the clock was set back.
+        self._named_ns = max(self._named_ns + 1, wall_ns())
+        return f"{path_segment(self.feed)}-{start_mark(self._named_ns)}.arrows"
 
     def _open_stream(self, table: Table, file_name: str) -> None:
         folder = self._root / path_segment(table.name)
