@@ -4,8 +4,8 @@ Rules of this file
 ------------------
 - A venue declares them (`Channel.poorer`). One is taken for a symbol where its channel has been
   refused for `FAILING_S`, or is silent though it was asked for again, reconnected and had from
-  every endpoint (`Staleness.has_given_up`). It is left once the channel has been well for a while,
-  longer each time (`supervise.degradation.Hysteresis`).
+  every endpoint, or never had a row (`Staleness.has_given_up`). It is left once the channel has
+  been well for a while, longer each time (`supervise.degradation.Hysteresis`).
 - It has a session of its own, which runs while a symbol needs it: a channel and its poorer one may
   not share a connection, and rows of the one must not hide what the other lacks.
 - Its rows say so in `channel`, and end no gap: what the channel itself would have brought is

@@ -178,6 +178,7 @@ class Staleness(SessionObserver):
 
     def connected(self, session: Session, conn: int) -> None:
         """Expect nothing before it is acknowledged."""
+        self._all_since_ns = 0  # what another connection did not bring says nothing of this one
         for at, stream in enumerate(self._all):
             stream.unanswered = {each.key for each in stream.subscriptions}
             self._freshness.ended(at)
@@ -217,8 +218,13 @@ class Staleness(SessionObserver):
         return [str(self._all[at]) for at in self._freshness.stale]
 
     def has_given_up(self, key: str) -> bool:
-        """Whether everything has been tried against the silence of what a subscription feeds."""
-        return any(self._freshness.has_given_up(at) for at in self._by_key.get(key, ()))
+        """Whether everything has been tried against the silence of what a subscription feeds.
+
+        What was named for want of a first row is given up too: only its connection is replaced.
+        """
+        silent = self._freshness.silent
+        numbers = self._by_key.get(key, ())
+        return any(at in silent or self._freshness.has_given_up(at) for at in numbers)
 
     def delivers(self, subscription: Subscription, conn: int) -> bool:
         """Whether a subscription has had rows on a connection."""
