@@ -1,6 +1,7 @@
 """Levels that are removed by their position: which prices their rows get."""
 
 import random
+import time
 
 import pytest
 
@@ -54,6 +55,21 @@ def test_more_levels_than_a_side_can_have_do_not_fit() -> None:
     assert positions.most == 4
     assert positions.apply(0, [("ask", 104.0, 1.0)], time=6) is not None
     assert positions.apply(0, [("ask", 105.0, 1.0)], time=6) is None
+
+
+def test_far_more_levels_than_a_side_can_have_take_no_search_each() -> None:
+    n = 30_000
+    levels: list[tuple[str, float, float]] = [("bid", 1.0 + at, 1.0) for at in range(n)]
+    levels += [("bid", 1.0 + n + at, 0.0) for at in range(n)]
+    start = time.process_time()
+    assert BookPositions(20).apply(0, levels, is_snapshot=True) is None
+    assert time.process_time() - start < 0.5  # it was more than a second
+
+
+def test_a_whole_book_has_no_positions() -> None:
+    positions = filled()
+    assert positions.apply(0, [*BOOK, ("bid", 0, -1)], is_snapshot=True, time=6) is None
+    assert positions.apply(0, BOOK, is_snapshot=True, time=6) == BOOK
 
 
 def test_times_that_fall_do_not_fit_and_a_snapshot_begins_again() -> None:

@@ -130,17 +130,22 @@ cdef class BookPositions:
         for row in range(rows.first, rows.end):
             slot = row & rows.mask
             side = side_of(rows, slot)
+            if side >= 0 and rows.sizes[slot] < 0:
+                return False    # a whole book has nothing to count positions in
             if side >= 0 and rows.sizes[slot] != 0:
                 tw_book_apply(book, side, rows.prices[slot], rows.sizes[slot], is_snapshot)
         tw_book_end(book)
         state.time = time
+        if book.is_crossed or book.has_failed or book.sides[TW_BIDS].n_levels > self.most \
+                or book.sides[TW_ASKS].n_levels > self.most:
+            return False
+        # Not before: each row takes a search of its side, which has `most` levels only now.
         for row in range(rows.first, rows.end):
             slot = row & rows.mask
             side = side_of(rows, slot)
             if side >= 0 and rows.sizes[slot] == 0:
                 rows.sizes[slot] = size_of(&book.sides[side], rows.prices[slot])
-        return not book.is_crossed and not book.has_failed and \
-            book.sides[TW_BIDS].n_levels <= self.most and book.sides[TW_ASKS].n_levels <= self.most
+        return True
 
     cdef bint name(self, tw_book* book, LevelRows* rows) noexcept nogil:
         """Look up the positions, then remove their levels; False where there is none at one."""
