@@ -155,7 +155,8 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 # more than they wait, and each process collects all of them for itself, so there are fewer at a time.
 OF_CHECKOUT := conformance examples fuzz house memory reference soak
 TRACED := --numprocesses 4 --dist loadfile $(OF_CHECKOUT:%=--ignore tests/%)
-UNTRACED := captures hyperliquid thorough combination serial fault volume
+# Tests marked `combination` are in: without them, what `make test` runs on uvloop alone would run on no loop.
+UNTRACED := captures hyperliquid thorough serial fault volume
 COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
 coverage:
 	$(MAKE) build TICKWIRE_BUILD=trace

@@ -1,6 +1,8 @@
 """What `make test` leaves out of a product, each two values of it have met."""
 
+import re
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
 from tests.house.combinations import left_out
@@ -50,3 +52,11 @@ def test_names_that_are_given_together_are_one_parameter() -> None:
     code = "1002"  # of several faults
     tests = [each | {"code": code if each["p1"] != "1 0" else "1007"} for each in given((2, 3))]
     assert left_out(tests) == [False] * 6
+
+
+def test_coverage_runs_each_test_of_both_loops_on_one() -> None:
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    [untraced] = re.findall(r"^UNTRACED := (.*)$", makefile, re.M)
+    assert "-k 'not uvloop'" in makefile
+    # Of some tests the half on asyncio is marked so, and that on uvloop is not traced.
+    assert "combination" not in untraced.split()
