@@ -468,7 +468,18 @@ class _Decoding:
                 row[column.name] = _code(_encodable(trail[-1]))
             else:
                 row[column.name] = self.value(rows, column.name, spec, item, trail)
-        self.admit(rows, table, row)
+        parts = rows.once if isinstance(rows.once, tuple) else ()
+        texts = tuple(self.id_part(rows, path, item, trail) for path in parts)
+        self.admit(rows, table, row, texts or row.get("trade_id"))
+
+    def id_part(self, rows: Rows, path: str, item: Any, trail: list[Any]) -> str | None:
+        """One of the texts that are an id together; None where it is none."""
+        try:
+            text = read(Field(Reader.TEXT, path), Kind.TEXT, self.look_up(rows, path, item, trail))
+        except RefusedError:
+            return None
+        assert text is None or isinstance(text, str)
+        return text
 
     def value(self, rows: Rows, column: str, spec: Field, item: Any, trail: list[Any]) -> Any:
         if spec.zero_when is not None:
@@ -489,7 +500,7 @@ class _Decoding:
             self.document, tuple(t if isinstance(s, Step) else s for s, t in _zip(steps, trail))
         )
 
-    def admit(self, rows: Rows, table: Table, row: dict[str, Any]) -> None:
+    def admit(self, rows: Rows, table: Table, row: dict[str, Any], identity: object) -> None:
         symbol = row["symbol"]
         wanted = "*" in self.model.symbols or symbol in self.model.symbols
         if symbol is not None and not wanted:
@@ -497,8 +508,8 @@ class _Decoding:
             return
         if rows.carry and symbol is not None:
             self.carry(rows, table, row)
-        if rows.once and symbol is not None and row["trade_id"] is not None:
-            key = (table.name, row.get("channel"), symbol, row["trade_id"])
+        if rows.once and symbol is not None and identity is not None:
+            key = (table.name, row.get("channel"), symbol, identity)
             told_apart = (row["ts_event"], row.get("price"))
             if "price" in row and told_apart[1] is None:
                 raise RefusedError("missing")

