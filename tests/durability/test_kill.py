@@ -10,7 +10,7 @@ from tests.durability.crash import crash
 
 
 async def test_rows_that_were_published_outlive_a_kill(tmp_path: Path) -> None:
-    outcome = await crash(tmp_path, kills=3, rate=2000, seed=1, longest_s=1.0)
+    outcome = await crash(tmp_path, kills=2, rate=2000, seed=1, longest_s=0.7)
     assert not outcome.problems, str(outcome)
     assert outcome.rows > 1000
 

@@ -334,7 +334,8 @@ async def test_a_new_connection_that_brings_nothing_does_not_take_the_old_ones_p
 ) -> None:
     monkeypatch.setattr(changes, "CHANGE_S", 0.6)
     monkeypatch.setattr(changes, "OVERLAP_S", 0.1)
-    run = Run("hyperliquid", tmp_path, [], redundancy=1)
+    # Of symbols alone, which the fault names: mids have none.
+    run = Run("hyperliquid", tmp_path, [], redundancy=1, channels=["trades", "quotes"])
 
     async def work(feed: tickwire.FeedHandler) -> None:
         await asyncio.sleep(0.3)

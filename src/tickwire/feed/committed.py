@@ -113,10 +113,9 @@ class Committed:
         if self._positions.is_kept and self._sources:
             self._pipeline.ledger.follow(self._note_gap)
         self._declare_damaged()  # before any row comes: what was lost was before
-        now_ns = self._pipeline.ledger.now().recv_ns
         for gap in self._positions.take_gaps():
             if gap.end_ns is None:
-                gap.end_ns = max(gap.start_ns, now_ns)
+                gap.end_ns = max(gap.start_ns, self._pipeline.ledger.now().recv_ns)
             self._pipeline.ledger.write_again(gap)
         for source in self._sources:
             source.gaps.start(positions, knows_ids=is_certain)
