@@ -113,7 +113,6 @@ def talk(sock: socket.socket, gone: threading.Event) -> None:
         gone.wait(0.02)
 
 
-@pytest.mark.thorough
 async def test_a_peer_that_talks_while_the_loop_stands_still_is_kept(carrier: CarrierName) -> None:
     def script(sock: socket.socket, gone: threading.Event) -> None:
         shake_hands(sock)
