@@ -143,7 +143,6 @@ def test_a_plan_can_be_narrowed_and_says_what_it_cannot_do(monkeypatch):
     assert {each.n_runs for each in quick} == {3}
 
 
-@pytest.mark.thorough
 def test_results_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr("tickwire.bench.machine.commit", lambda: "abc")
     modules = {"decode/decoder: decode[trade]": {"kind": "gate", "verdict": "11 times, must be 10"}}

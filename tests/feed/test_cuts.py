@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 from tests.feed.test_identity import feed_once, numbers
 from tests.sinks.batches import batch_of
 
+from tickwire.feed.cuts import Cut, find_cuts
 from tickwire.schema import TABLES
+from tickwire.sinks.identity import Held
 from tickwire.store import Spill
 
 EVENT = "an output lacks rows that had been committed: its file was cut"
@@ -114,3 +120,30 @@ async def test_a_damaged_record_with_nothing_before_it_is_a_gap_too(tmp_path: Pa
     assert [row for row in gaps(tmp_path) if row[0] == "trades"] == [
         ("trades", "duckdb", "its spill was damaged: it lacks seq 10 to 19")
     ]
+
+
+class Output:
+    """An output whose newest row cannot be had."""
+
+    def __init__(self, newest: pa.RecordBatch | Exception) -> None:
+        self.name, self.tables = "out", ("trades",)
+        self.settings = SimpleNamespace(target="there")
+        self.held = Held(is_complete=True)
+        self._newest = newest
+
+    def newest_rows(self, *_: object) -> Iterator[pa.RecordBatch]:
+        if isinstance(self._newest, Exception):
+            raise self._newest
+        return iter([self._newest])
+
+
+@pytest.mark.parametrize("newest", [batch_of(TABLES["trades"], 0), OSError("cannot be read")])
+def test_what_was_cut_is_found_where_nothing_can_be_read_back(
+    tmp_path: Path, newest: pa.RecordBatch | Exception
+) -> None:
+    spill = Spill(tmp_path, ["trades"])
+    outputs: Any = [Output(newest)]
+    # Quotes were of an earlier configuration.
+    found = find_cuts({"out": ("there", {"trades": 9, "quotes": 9})}, outputs, {"out": spill})
+    spill.close()
+    assert found == [Cut("out", "trades", 0, 9, None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,7 @@ from tickwire.observe import Metrics
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES, Table
 from tickwire.sinks import Sink, Stalls
+from tickwire.sinks.identity import Held
 
 N_ROWS = 8_000
 RING_ROWS = 1024
@@ -156,3 +158,21 @@ def test_stalls_add_up():
     stalls.add(0.5)
     stalls.add(0.25)
     assert (stalls.count, stalls.total_s, stalls.max_s) == (2, 0.75, 0.5)
+
+
+class PlainSink(Sink):
+    """What a sink has that declares nothing of its own."""
+
+    def _open(self) -> None: ...
+    def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None: ...
+    def _finish(self) -> None: ...
+    def _close(self) -> None: ...
+
+
+def test_a_sink_that_reads_nothing_back_says_so(tmp_path: Path) -> None:
+    sink = PlainSink(SETTINGS["ipc"](path=tmp_path / "out"), "main")
+    sink.abort(0.0)  # it has not begun
+    sink.open([TABLES["trades"]])
+    assert sink.held == Held()
+    assert list(sink.newest_rows("trades", ("ts_recv",), 1)) == []
+    assert sink.rows_of("trades", ("price",), ("BTC",), 1) is None

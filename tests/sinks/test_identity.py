@@ -103,6 +103,26 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     OutputLock(tmp_path / "deep" / "lock").close()
 
 
+def test_a_lock_that_cannot_be_had_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_open = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(OutputLock, "_is_named", lambda _self, _file: False)
+        with pytest.raises(OSError, match="is deleted again and again"):
+            OutputLock(tmp_path / "lock")
+
+    def full(_file: int, _n_bytes: int) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", full)
+        with pytest.raises(OSError, match="no space left"):
+            OutputLock(tmp_path / "lock")
+    assert len(list(Path("/proc/self/fd").iterdir())) == n_open
+    OutputLock(tmp_path / "lock").close()
+
+
 def test_a_lock_whose_file_was_deleted_is_taken_again(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     lock = OutputLock(path)
