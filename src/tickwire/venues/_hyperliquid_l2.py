@@ -34,31 +34,21 @@ _SIDES = ("bid", "ask")
 
 def _changes(start: str) -> Iterator[Rows]:
     """Give the rows of an object, what it removes before what it sets; `start` is `data.u.`."""
-    for index, side in enumerate(_SIDES):
-        yield rows(
-            at=f"{start}r[{index}][]",
-            into="book",
-            optional=True,
-            symbol=f"$.{start}c",
-            ts_event=ms(f"$.{start}t"),
-            channel=constant(CHANNEL),
-            side=constant(side),
-            price=position("", most=LEVELS),
-            is_snapshot=constant(False),
-        )
-    for index, side in enumerate(_SIDES):
-        yield rows(
-            at=f"{start}l[{index}][]",
-            into="book",
-            optional=True,
-            symbol=f"$.{start}c",
-            ts_event=ms(f"$.{start}t"),
-            channel=constant(CHANNEL),
-            side=constant(side),
-            price="p",
-            size="s",
-            is_snapshot=constant(False),
-        )
+    removed = {"price": position("", most=LEVELS)}
+    placed = {"price": "p", "size": "s"}
+    for levels, columns in (("r", removed), ("l", placed)):
+        for index, side in enumerate(_SIDES):
+            yield rows(
+                at=f"{start}{levels}[{index}][]",
+                into="book",
+                optional=True,
+                symbol=f"$.{start}c",
+                ts_event=ms(f"$.{start}t"),
+                channel=constant(CHANNEL),
+                side=constant(side),
+                is_snapshot=constant(False),
+                **columns,
+            )
 
 
 def _whole() -> Iterator[Rows]:
