@@ -30,6 +30,7 @@ BELOW: dict[str, Below] = {
     "src/tickwire/hooks/hyperliquid_worker.py": Below(
         29, "its tests run it as a process that its feed kills, which leaves no counts"
     ),
+    "ext/tickwire/book/_columns.pyx": Below(50, "two lines, and one is a declaration"),
     "ext/tickwire/decode/_last_values.pyx": Below(83, _WITHOUT_MEMORY),
     "ext/tickwire/net/_direct.pyx": Below(85, "a base, whose answer every carrier replaces"),
     "ext/tickwire/wire/_simd.pyx": Below(83, "six lines, and one is a declaration"),
