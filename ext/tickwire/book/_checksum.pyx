@@ -11,8 +11,8 @@ Rules of this file
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
 from tickwire.book._order_book cimport (
     TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end, tw_book_free, tw_book_init, tw_level,
@@ -22,6 +22,9 @@ from tickwire.book._order_book cimport (
 cdef extern from "tickwire/book/crc32.h" nogil:
     void tw_crc32_prepare()
     uint32_t tw_crc32(const uint8_t* p, size_t n)
+
+cdef extern from "tickwire/book/grown.h" nogil:
+    void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
 
 cdef extern from "tickwire/book/level_text.h" nogil:
     enum:
@@ -90,12 +93,9 @@ cdef class BookChecksums:
         cdef Verified* state
         if symbol >= self.n_symbols:
             size = max(<int64_t>symbol + 1, 2 * self.n_symbols, 64)
-            larger = <Verified**>realloc(self.symbols, <size_t>size * sizeof(Verified*))
+            larger = <Verified**>tw_grown(self.symbols, self.n_symbols, size, sizeof(Verified*))
             if larger == NULL:
                 return NULL
-            memset(
-                &larger[self.n_symbols], 0, <size_t>(size - self.n_symbols) * sizeof(Verified*)
-            )
             self.symbols = larger
             self.n_symbols = size
         state = self.symbols[symbol]

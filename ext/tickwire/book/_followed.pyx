@@ -9,8 +9,10 @@ Rules of this file
 """
 
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, realloc
-from libc.string cimport memset
+from libc.stdlib cimport free
+
+cdef extern from "tickwire/book/grown.h" nogil:
+    void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
 
 # Python's names for Cause and Phase.
 CAUSES = ("numbers", "checksum", "connection", "oracle")
@@ -34,22 +36,17 @@ cdef class FollowedBooks:
         cdef tw_witness* more
         cdef int64_t i
         if self.takes_turns:
-            more = <tw_witness*> realloc(
-                self.witnesses, <size_t> (size * TW_MOST_WITNESSES) * sizeof(tw_witness)
+            more = <tw_witness*> tw_grown(
+                self.witnesses, self.n_symbols, size, TW_MOST_WITNESSES * sizeof(tw_witness)
             )
             if more == NULL:
                 return False
             self.witnesses = more
-            memset(
-                &more[self.n_symbols * TW_MOST_WITNESSES], 0,
-                <size_t> ((size - self.n_symbols) * TW_MOST_WITNESSES) * sizeof(tw_witness),
-            )
             for i in range(self.n_symbols, size):
                 tw_witnesses_clear(&more[i * TW_MOST_WITNESSES])
-        larger = <Followed*> realloc(self.symbols, <size_t> size * sizeof(Followed))
+        larger = <Followed*> tw_grown(self.symbols, self.n_symbols, size, sizeof(Followed))
         if larger == NULL:
             return False
-        memset(larger + self.n_symbols, 0, <size_t> (size - self.n_symbols) * sizeof(Followed))
         self.symbols = larger
         self.n_symbols = size
         return True

@@ -12,7 +12,6 @@ Rules of this file
 from libc.math cimport NAN
 from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
 
 from tickwire.book._columns cimport column
 from tickwire.book._kept_book cimport tw_kept_book
@@ -20,6 +19,9 @@ from tickwire.ring._memory cimport tw_compare_exchange, tw_load_acquire, tw_stor
 from tickwire.ring._ring cimport Ring
 
 from inspect import signature
+
+cdef extern from "tickwire/book/grown.h" nogil:
+    void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
 
 PRICES = ("bid_price", "bid_size", "ask_price", "ask_size")
 
@@ -84,10 +86,9 @@ cdef class BookOracle(Attachment):
         cdef int32_t* firsts
         cdef tw_watch** larger
         if symbol >= self.n_symbols:
-            firsts = <int32_t*> realloc(self.first_of, <size_t> n * sizeof(int32_t))
+            firsts = <int32_t*> tw_grown(self.first_of, self.n_symbols, n, sizeof(int32_t))
             if firsts == NULL:
                 return 0
-            memset(firsts + self.n_symbols, 0, <size_t> (n - self.n_symbols) * sizeof(int32_t))
             self.first_of = firsts
             self.n_symbols = n
         larger = <tw_watch**> realloc(

@@ -13,12 +13,14 @@ Rules of this file
 
 cimport cython
 from libc.stdint cimport INT64_MIN, int16_t, int32_t, int64_t
-from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free
 
 from tickwire.book._order_book cimport (
     TW_ASKS, TW_BIDS, tw_book_apply, tw_book_end, tw_book_free, tw_book_init, tw_side_next,
 )
+
+cdef extern from "tickwire/book/grown.h" nogil:
+    void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
 
 SIDES = {"bid": TW_BIDS, "ask": TW_ASKS}
 
@@ -86,12 +88,9 @@ cdef class BookPositions:
         cdef Positioned* state
         if symbol >= self.n_symbols:
             size = max(<int64_t>symbol + 1, 2 * self.n_symbols, 64)
-            larger = <Positioned**>realloc(self.symbols, <size_t>size * sizeof(Positioned*))
+            larger = <Positioned**>tw_grown(self.symbols, self.n_symbols, size, sizeof(Positioned*))
             if larger == NULL:
                 return NULL
-            memset(
-                &larger[self.n_symbols], 0, <size_t>(size - self.n_symbols) * sizeof(Positioned*)
-            )
             self.symbols = larger
             self.n_symbols = size
         state = self.symbols[symbol]

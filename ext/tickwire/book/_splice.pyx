@@ -17,11 +17,14 @@ Rules of this file
 
 cimport cython
 from libc.stdint cimport INT64_MIN, int32_t, int64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from tickwire.book._held cimport HeldDelta, HeldDeltas
 from tickwire.book._rules cimport HOLE, OLD, Delta, Relation, rule_named
+
+cdef extern from "tickwire/book/grown.h" nogil:
+    void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
 
 cdef extern from "tickwire/base/clock.h" nogil:
     int64_t tw_mono_ns()
@@ -74,14 +77,11 @@ cdef class BookSplice:
     cdef bint grow(self, int64_t n) noexcept nogil:
         # Only when a new symbol comes; doubling keeps it rare.
         cdef int64_t size = max(n, 2 * self.n_symbols, 64)
-        cdef SymbolState* larger = <SymbolState*> realloc(
-            self.symbols, <size_t> size * sizeof(SymbolState)
+        cdef SymbolState* larger = <SymbolState*> tw_grown(
+            self.symbols, self.n_symbols, size, sizeof(SymbolState)
         )
         if larger == NULL:
             return False
-        memset(
-            larger + self.n_symbols, 0, <size_t> (size - self.n_symbols) * sizeof(SymbolState)
-        )
         self.symbols = larger
         self.n_symbols = size
         return True
