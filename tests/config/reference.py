@@ -90,7 +90,7 @@ def type_of(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     origin = get_origin(annotation) or annotation
     if origin in (tuple, Sequence, list):
         [inner, *_] = get_args(annotation)
-        return f"list of {re.sub('whole number|text', r'\g<0>s', type_of(inner), count=1)}"
+        return "list of " + re.sub("whole number|text", r"\g<0>s", type_of(inner), count=1)
     if origin is dict:
         return "table"
     return WORDS.get(origin, "text") + bounds
