@@ -2,7 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import pyarrow as pa
 from structlog.testing import capture_logs
 from tests.cli.test_replay import URL, delta, snapshot
 from tests.feed.test_handler import source, trades, until
@@ -10,6 +13,7 @@ from tests.feed.test_handler import source, trades, until
 import tickwire
 from tickwire.capture import CaptureWriter
 from tickwire.feed.replaying import Replay
+from tickwire.feed.state import State
 
 ACKNOWLEDGED = (
     b'{"channel":"subscriptionResponse","data":{"method":"subscribe",'
@@ -98,3 +102,57 @@ async def test_answers_of_no_use_are_passed_over(tmp_path: Path) -> None:
         await Replay(feed, path).run()
     assert feed.summary()["rows"]["book"] == 2 + 2
     assert [line["symbol"] for line in logs if line["event"] == "snapshot_failed"] == ["BTCUSDT"]
+
+
+def stored(folder: Path, table: str = "trades") -> list[tuple[int, str]]:
+    with duckdb.connect(str(folder / "m.duckdb"), read_only=True) as connection:
+        return connection.execute(f"SELECT seq, trade_id FROM {table} ORDER BY seq").fetchall()  # noqa: S608
+
+
+def stored_in_ipc(folder: Path) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for path in (folder / "ipc" / "trades").glob("*.arrows"):
+        for batch in pa.ipc.open_stream(path.read_bytes()):
+            found += zip(batch["seq"].to_pylist(), batch["trade_id"].to_pylist(), strict=True)
+    return sorted(found)
+
+
+async def play(folder: Path, capture: Path, *, again: bool = False, **keys: Any) -> list[str]:
+    """Replay into a DuckDB file and IPC streams; gives the sinks that were left out."""
+    sinks = [
+        tickwire.DuckDBSink(path=folder / "m.duckdb"),
+        tickwire.IpcSink(path=folder / "ipc"),
+    ]
+    feed = tickwire.FeedHandler([source("ws://h")], sinks, replays=True, **keys)
+    with capture_logs() as logs:
+        await tickwire.replay(capture, feed, again=again)
+    return [line["sink"] for line in logs if "nothing is added" in line["event"]]
+
+
+async def test_a_capture_is_added_once_and_anew_where_asked_for(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first = capture_of(tmp_path / "a", trades(0, 5))
+    second = capture_of(tmp_path / "b", trades(5, 8))
+    ids = [str(number) for number in range(8)]
+    assert await play(tmp_path, first) == []
+    assert await play(tmp_path, second) == []
+    assert stored(tmp_path) == stored_in_ipc(tmp_path) == list(enumerate(ids))
+    assert await play(tmp_path, first) == ["duckdb", "ipc"]
+    assert stored(tmp_path) == stored_in_ipc(tmp_path) == list(enumerate(ids))
+    assert await play(tmp_path, first, again=True) == []
+    moved = list(enumerate([*ids[5:], *ids[:5]], 5))
+    assert stored(tmp_path) == stored_in_ipc(tmp_path) == moved
+
+
+async def test_a_replay_passes_the_numbers_of_rows_on_their_way(tmp_path: Path) -> None:
+    capture = capture_of(tmp_path, trades(0, 5))
+    sink, folder = tickwire.DuckDBSink(path=tmp_path / "m.duckdb"), tmp_path / "state"
+    async with tickwire.FeedHandler([source("ws://127.0.0.1:1")], [sink], state_dir=folder):
+        pass
+    # As after a kill: rows up to 99 may wait in a spill.
+    state = State(folder, "main")
+    state.use({"trades": 100})
+    state.close()
+    await play(tmp_path, capture, state_dir=folder)
+    assert [seq for seq, _ in stored(tmp_path)] == list(range(100, 105))

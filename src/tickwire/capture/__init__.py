@@ -4,6 +4,7 @@ Knows nothing of: who plays them. Words: capture, recording, block, message, ans
 Its C part: ext/tickwire/capture.
 """
 
+from tickwire.capture.digest import digest_of
 from tickwire.capture.reader import Capture, Event, Message, RestAnswer
 from tickwire.capture.recorder import Recorder
 from tickwire.capture.recording import Recording, Row
@@ -18,4 +19,5 @@ __all__ = [
     "Recording",
     "RestAnswer",
     "Row",
+    "digest_of",
 ]

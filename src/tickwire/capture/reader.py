@@ -119,6 +119,12 @@ class Capture:
         )
 
     @property
+    def files(self) -> list[Path]:
+        """Its files."""
+        parts = (self._messages, self._meta, self._rest)
+        return [part.path for part in parts if part is not None]
+
+    @property
     def has_times(self) -> bool:
         """Whether times of reception are known."""
         return self._meta is not None

@@ -121,6 +121,11 @@ class Recording:
         return path.name.endswith(SUFFIX)
 
     @property
+    def files(self) -> list[Path]:
+        """Its files, in order."""
+        return [file.path for file in self._files]
+
+    @property
     def runs(self) -> list[str]:
         """The ids of its runs, in order."""
         return list(dict.fromkeys(file.run for file in self._files))

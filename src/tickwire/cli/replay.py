@@ -37,6 +37,14 @@ def replay(
     source: Annotated[
         str | None, typer.Option(help="Of a recording, this source: its number, or a venue.")
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Write it anew into outputs that have it from an earlier replay, and remove those "
+            "rows; without this they are left as they are.",
+        ),
+    ] = False,
     summary: Summary = None,
     strict: Annotated[
         bool,
@@ -63,6 +71,7 @@ def replay(
         from_ns=time_ns(from_, "--from"),
         to_ns=time_ns(to, "--to"),
         source=source,
+        again=again,
     )
     with _progress(played):
         drive(feed, played.run, summary, strict=strict, debug=debug)

@@ -37,6 +37,7 @@ from tickwire.feed.ring_store import RingStore
 from tickwire.feed.running import RunningFeed, parts_of
 from tickwire.feed.state import open_state
 from tickwire.logs import get_logger
+from tickwire.sinks import Replayed
 from tickwire.supervise import Coordinator, spawn, unless_set
 
 _log = get_logger("tickwire.feed")
@@ -69,6 +70,11 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         The keys of `[feed]`, as `tickwire.Feed` has them; without a `state_dir` no state is kept on
         disk.
 
+    Attributes
+    ----------
+    replayed
+        The capture that is played, where sinks note that: set before the start.
+
     Raises
     ------
     ConfigError
@@ -94,9 +100,11 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         self.config = config_of(
             sources, sinks, feed, books=books, metrics=metrics, alerts=alerts, severities=severities
         )
+        self._state_dir = self.config.feed.state_dir
         if replays:
             self.config = without_state(self.config)
         self.plan = plan_feed(self.config)
+        self.replayed: Replayed | None = None
         self._replays = replays
         self._adopts = adopt
         self._feed = None
@@ -167,7 +175,8 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
         try:
             feed = await self._opened(max_messages, {})
         except SinkAheadError as ahead:
-            _log.warning("the feed's numbers go on behind those of its sinks", **ahead.numbers)
+            say = _log.info if self._replays else _log.warning
+            say("the feed's numbers go on behind those of its sinks", **ahead.numbers)
             feed = await self._opened(max_messages, ahead.numbers)
         self._feed = feed
         await self._feed.tasks.start()
@@ -219,6 +228,8 @@ class FeedHandler(FeedConsumers, FeedCallbacks):
             first=first,
             rings=rings,
             adopts=self._adopts,
+            replayed=self.replayed,
+            live_state=self._state_dir if self._replays else None,
         )
         await feed.open()
         return feed

@@ -51,6 +51,9 @@ async def open_sinks(
     sinks: Sequence[Sink],
     rings: RingStore | None = None,
     first: Mapping[str, int] | None = None,
+    live: tuple[str, Mapping[str, int]] = ("", {}),
+    *,
+    waits: bool = False,
 ) -> dict[str, Spill]:
     """Open the outputs and the spills of sinks that are prepared; gives the spills by sink.
 
@@ -62,6 +65,11 @@ async def open_sinks(
         The feed's.
     first
         Numbers that the feed begins with, by table and other name; what sinks hold is below.
+    live
+        Of a replay: the id of the feed that runs live, and numbers that it has not used. Rows on
+        their way to an output of its own have lower ones.
+    waits
+        However long an output takes to open; else `OPEN_S`.
 
     Raises
     ------
@@ -73,10 +81,11 @@ async def open_sinks(
         A spill cannot be used.
     """
     spills: dict[str, Spill] = {}
+    open_s = None if waits else OPEN_S
     for sink in sinks:
         sink.begin_open()
     try:
-        await _wait({sink.name: sink.opened for sink in sinks})
+        await _wait({sink.name: sink.opened for sink in sinks}, open_s)
         for sink in sinks:
             if sink.opened.done():
                 sink.opened.result()
@@ -88,11 +97,11 @@ async def open_sinks(
                 "the output of a sink does not open: the feed starts, and its rows are spilled",
                 sink=sink.name,
                 path=sink.settings.target,
-                seconds=OPEN_S,
+                seconds=open_s,
             )
         for sink in sinks:
             spills[sink.name] = await _open_spill(feed, sink, rings)
-        ahead = _numbers_ahead(sinks, spills, first or {})
+        ahead = _numbers_ahead(sinks, spills, first or {}, *live)
         if ahead:
             raise SinkAheadError(ahead)
         if rings is not None:
@@ -106,23 +115,30 @@ async def open_sinks(
     return spills
 
 
-async def _wait(opened: dict[str, Future[None]]) -> None:
-    """Wait until all are open, one has failed, or for `OPEN_S`."""
-    first_s = min(REPORT_S, OPEN_S)
+async def _wait(opened: dict[str, Future[None]], open_s: float | None) -> None:
+    """Wait until all are open, one has failed, or for a time."""
+    first_s = REPORT_S if open_s is None else min(REPORT_S, open_s)
     done, late = await in_thread(partial(wait, opened.values(), first_s, FIRST_EXCEPTION))
     if late and not any(each.exception() for each in done):
         names = ", ".join(name for name, each in opened.items() if each in late)
         _log.warning("waiting for sinks to open", sinks=names, seconds=first_s)
-        await in_thread(partial(wait, late, OPEN_S - first_s, FIRST_EXCEPTION))
+        rest_s = None if open_s is None else open_s - first_s
+        await in_thread(partial(wait, late, rest_s, FIRST_EXCEPTION))
 
 
 def _numbers_ahead(
-    sinks: Iterable[Sink], spills: Mapping[str, Spill], first: Mapping[str, int]
+    sinks: Iterable[Sink],
+    spills: Mapping[str, Spill],
+    first: Mapping[str, int],
+    live_id: str,
+    live_numbers: Mapping[str, int],
 ) -> dict[str, int]:
     """Give the lowest free numbers where sinks, or their spills, hold any that are not below."""
     found: dict[str, int] = {}
     for sink in sinks:
         held = {} if sink.opened.cancelled() else dict(sink.held.next_numbers)
+        if live_id and sink.held.feed_id == live_id:
+            held |= {name: max(n, held.get(name, 0)) for name, n in live_numbers.items()}
         for table in sink.tables:
             held[table] = max(held.get(table, 0), spills[sink.name].last_seq(table) + 1)
         for name, number in held.items():

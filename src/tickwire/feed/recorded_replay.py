@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from tickwire.capture import Recording, Row
+from tickwire.capture import Recording, Row, digest_of
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import CaptureError, TickwireError
 from tickwire.feed.books import Books, symbol_of
@@ -146,7 +146,7 @@ class RecordedReplay(Replay):
 
     Parameters
     ----------
-    feed, path, speed
+    feed, path, speed, again
         As there; a folder of a recording, or one of its files.
     from_ns, to_ns
         Rows from this time on, and before that one.
@@ -163,14 +163,21 @@ class RecordedReplay(Replay):
         from_ns: int | None = None,
         to_ns: int | None = None,
         source: int | str | None = None,
+        again: bool = False,
     ) -> None:
         self._bounds = from_ns, to_ns
         self._source = source
-        super().__init__(feed, path, speed=speed)
+        super().__init__(feed, path, speed=speed, again=again)
 
     def _open(self) -> None:
         from_ns, to_ns = self._bounds
         self._recording = Recording(self.path, from_ns=from_ns, to_ns=to_ns)
+
+    def _digest(self) -> str:
+        part = (*self._bounds, None if self._source is None else str(self._source))
+        return digest_of(
+            self._recording.files, part if any(each is not None for each in part) else None
+        )
 
     @property
     def _n_total(self) -> int | None:
@@ -293,6 +300,7 @@ def replay_of(
     from_ns: int | None = None,
     to_ns: int | None = None,
     source: int | str | None = None,
+    again: bool = False,
 ) -> Replay:
     """Give the replay of a recording or of a capture, whichever it is.
 
@@ -302,10 +310,12 @@ def replay_of(
         It cannot be read; or a part is asked for of a capture, which has none.
     """
     if Recording.is_one(Path(path)):
-        return RecordedReplay(feed, path, speed=speed, from_ns=from_ns, to_ns=to_ns, source=source)
+        return RecordedReplay(
+            feed, path, speed=speed, from_ns=from_ns, to_ns=to_ns, source=source, again=again
+        )
     if (from_ns, to_ns, source) != (None, None, None):
         raise CaptureError(f"{path}: a part can be replayed of a recording, not of a capture")
-    return Replay(feed, path, speed=speed)
+    return Replay(feed, path, speed=speed, again=again)
 
 
 async def replay(
@@ -316,8 +326,11 @@ async def replay(
     from_ns: int | None = None,
     to_ns: int | None = None,
     source: int | str | None = None,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Decode a recording or a capture, to its end.
+
+    A sink that has all of it from an earlier replay is left out.
 
     Parameters
     ----------
@@ -331,6 +344,8 @@ async def replay(
         Of a recording, rows from this time on, and before that one; ns since the epoch.
     source
         Of a recording, only this source: its number, or a venue.
+    again
+        Sinks that have all of it remove its rows, and get them anew.
 
     Returns
     -------
@@ -348,6 +363,8 @@ async def replay(
     """
     if not isinstance(feed, FeedHandler):
         feed = FeedHandler(load_whole(feed), replays=True)
-    played = replay_of(feed, path, speed=speed, from_ns=from_ns, to_ns=to_ns, source=source)
+    played = replay_of(
+        feed, path, speed=speed, from_ns=from_ns, to_ns=to_ns, source=source, again=again
+    )
     await played.run()
     return feed.summary()

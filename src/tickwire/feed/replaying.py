@@ -3,7 +3,8 @@
 Rules of this file
 ------------------
 - Time is the capture's: `ts_recv` and `conn` come from it, and so do the times of the feed's own
-  rows. The feed's state is neither read nor written, so sequence numbers start at 0 every time.
+  rows. The feed's state is neither read nor written: sequence numbers go on behind those that its
+  sinks hold. A sink that has all of the capture already is left out (`tickwire.sinks.replays`).
 - REST answers go through the same splice as live, at their place in the order of time.
 - A full ring waits for its sinks, whatever `overflow` says: nothing is dropped.
 """
@@ -17,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tickwire.capture import Capture, Message, RestAnswer
+from tickwire.capture import Capture, Message, RestAnswer, digest_of
 from tickwire.decode import ConnectionDecoder
 from tickwire.errors import TickwireError
 from tickwire.feed.books import Books, symbol_of
@@ -26,6 +27,8 @@ from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.room import until_room
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
+from tickwire.sinks import Replayed
+from tickwire.supervise import in_thread
 from tickwire.wording import counted
 
 TURN_EVENTS = 2000  # after so many, the loop has a turn: signals, progress, the feed's own rows
@@ -42,6 +45,8 @@ class Replay:
         The capture.
     speed
         Times its own pace; `max` does not wait.
+    again
+        Sinks that have all of it remove its rows, and get them anew.
 
     Attributes
     ----------
@@ -57,12 +62,18 @@ class Replay:
     """
 
     def __init__(
-        self, feed: FeedHandler, path: str | Path, *, speed: float | Literal["max"] = "max"
+        self,
+        feed: FeedHandler,
+        path: str | Path,
+        *,
+        speed: float | Literal["max"] = "max",
+        again: bool = False,
     ) -> None:
         self.path = Path(path)
         self.on_progress: Callable[[int, int], None] | None = None
         self._feed = feed
         self._speed = speed if isinstance(speed, float | int) else None
+        self._again = again
         self._open()
         self._began: tuple[float, int] | None = None  # by the clock here, and there
         self._now_ns = 0
@@ -76,6 +87,10 @@ class Replay:
         self._capture = Capture.open(self.path)
         if not self._capture.has_times:
             self._speed = None
+
+    def _digest(self) -> str:
+        """Give the id of what is played."""
+        return digest_of(self._capture.files)
 
     @property
     def _n_total(self) -> int | None:
@@ -98,7 +113,12 @@ class Replay:
         SinkError
             A sink cannot be opened, or has failed.
         """
+        replayed = None
         try:
+            if self._feed.config.sinks:
+                digest = await in_thread(self._digest)
+                replayed = Replayed(digest, self.path.name, self._again)
+            self._feed.replayed = replayed
             await self._feed.start()
             pipeline = self._feed.pipeline
             if pipeline is not None:
@@ -106,6 +126,8 @@ class Replay:
                 self._is_interrupted = True
                 await asyncio.sleep(0)  # what waits for the start has a turn, as in a run
                 await self._play(pipeline)
+                if replayed is not None:
+                    replayed.is_whole = not self._is_interrupted
         finally:
             await self._feed.stop()
         self._feed.raise_failure()

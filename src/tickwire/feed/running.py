@@ -39,14 +39,14 @@ from tickwire.feed.room import until_room
 from tickwire.feed.row_queue import RowQueue
 from tickwire.feed.sharing import SharedByVenue
 from tickwire.feed.sources import LiveSource
-from tickwire.feed.state import State
+from tickwire.feed.state import State, read_numbers
 from tickwire.feed.summary import Usage
 from tickwire.feed.symbols import check_symbols
 from tickwire.feed.taken_over import report_taken_over
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.sinks import CONN, Sink
+from tickwire.sinks import CONN, Replayed, Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import LISTED
@@ -85,6 +85,10 @@ class RunningFeed:
         Where the rings lie in files; None: in memory of the process.
     adopts
         Sinks may hold rows of whatever feed.
+    replayed
+        The capture that is played.
+    live_state
+        Of a replay: where the feed has its state when it runs live.
     """
 
     def __init__(
@@ -100,6 +104,8 @@ class RunningFeed:
         first: dict[str, int],
         rings: RingStore | None = None,
         adopts: bool = False,
+        replayed: Replayed | None = None,
+        live_state: str | Path | None = None,
     ) -> None:
         feed = plan.config.feed
         self.plan = plan
@@ -114,8 +120,11 @@ class RunningFeed:
         self._housekeepers: list[ManagedTask[None]] = []
         folder = None if feed.state_dir is None else Path(feed.state_dir)
         self._state = state
-        self._first = {**first, CONN: state.conn}
+        # The connections of a replay have the capture's numbers.
+        self._first = first if replays else {**first, CONN: state.conn}
         self._adopts = adopts
+        self._replayed = replayed
+        self._live_state = live_state
         self._replays = replays
         self._rings = rings
         positions = Positions(None if replays else folder, feed.name)
@@ -171,9 +180,16 @@ class RunningFeed:
         try:
             if self._rings is not None and not any("trades" in sink.tables for sink in self.sinks):
                 await in_thread(partial(self._delivered.note_rings, self._rings))
-            first = {} if self._replays else self._first
-            self._spills = await open_sinks(self.plan.config.feed, self.sinks, self._rings, first)
+            self._spills = await open_sinks(
+                self.plan.config.feed,
+                self.sinks,
+                self._rings,
+                self._first,
+                await in_thread(self._live_numbers),
+                waits=self._replays,
+            )
             await in_thread(self._adopt)
+            await self._leave_out()
             if not self._replays:
                 await in_thread(partial(self._committed.find_cuts, self._spills))
                 await self._delivered.read(self.sinks, self._spills)
@@ -182,6 +198,25 @@ class RunningFeed:
                 await in_thread(self._adopt)
             self._state.close()
             raise
+
+    def _live_numbers(self) -> tuple[str, dict[str, int]]:
+        """Give a replay the id of the feed when it runs live, and numbers that it has not used."""
+        if self._live_state is None:
+            return "", {}
+        return read_numbers(Path(self._live_state), self.plan.config.feed.name)
+
+    async def _leave_out(self) -> None:
+        """Leave out the sinks that have all of what is replayed."""
+        for sink in [each for each in self.sinks if each.has_replay]:
+            self.sinks.remove(sink)
+            self._spills.pop(sink.name).close()
+            await in_thread(partial(sink.stop, drain=False))
+            self._coordinator.arrive(f"sink {sink.name}")
+            _log.info(
+                "the output has all of this capture: nothing is added (--again writes it anew)",
+                sink=sink.name,
+                path=str(sink.settings.target),
+            )
 
     def _adopt(self) -> None:
         self._state.adopt(sink.adopted for sink in self.sinks)
@@ -338,6 +373,7 @@ class RunningFeed:
             sink: Sink = settings.make_sink(feed.name, metrics=self.pipeline.metrics)
             sink.failures = self.failures
             sink.identity = self._state.identity(adopts=self._adopts)
+            sink.replayed = self._replayed
             sink.sources = [described(source.settings) for source in self.plan.sources]
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)

@@ -376,6 +376,19 @@ class State:
             ) from None
 
 
+def read_numbers(folder: Path, name: str) -> tuple[str, dict[str, int]]:
+    """Give a feed's id and numbers that it has not used, without opening its state.
+
+    Empty where there is no state, or a damaged one.
+    """
+    state = State(None, name)
+    try:
+        state._parse(state_file(folder, name, ".json").read_bytes())
+    except (OSError, _Damaged):
+        return "", {}
+    return state._id, {**state._next, CONN: state._conn}
+
+
 async def open_state(
     folder: Path | None,
     name: str,

@@ -12,6 +12,7 @@ from tickwire.sinks.intake import BatchSource
 from tickwire.sinks.ipc import IpcSettings, IpcSink
 from tickwire.sinks.parquet import ParquetSettings, ParquetSink
 from tickwire.sinks.raw import RawSettings, RawSink
+from tickwire.sinks.replays import Replayed
 from tickwire.sinks.stalls import Stalls
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ParquetSink",
     "RawSettings",
     "RawSink",
+    "Replayed",
     "Sink",
     "Stalls",
 ]

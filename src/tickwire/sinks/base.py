@@ -28,6 +28,7 @@ from tickwire.observe import Metrics
 from tickwire.schema import Table
 from tickwire.sinks.identity import FEED_KEY, ID_KEY, Held, Identity, claim
 from tickwire.sinks.intake import BatchSource
+from tickwire.sinks.replays import Replayed
 from tickwire.sinks.spiller import Spiller
 from tickwire.sinks.stalls import Stalls
 from tickwire.sinks.worker import Worker
@@ -66,6 +67,9 @@ class Sink(Worker):
         Who the feed is; None: it keeps no state, and goes on behind whatever is there.
     held, adopted
         What the output held when it was opened first, and the id that was adopted then.
+    replayed, has_replay
+        The capture that the feed replays; and whether the output has all of it: then the sink is to
+        be left out.
     failed
         After the stop: what it has not got, and why.
     is_hung
@@ -90,6 +94,8 @@ class Sink(Worker):
         self.identity: Identity | None = None
         self.held = Held()
         self.adopted = ""
+        self.replayed: Replayed | None = None
+        self.has_replay = False
         self._is_claimed = False
         self.failed: SinkError | None = None
         self.is_hung = False
@@ -411,6 +417,8 @@ class Sink(Worker):
         """
         if self._is_claimed:
             return
+        if self.replayed is not None:
+            self.has_replay = self._begin_replay(self.replayed)
         held = self._read_held()
         if self.identity is None:
             if held.feed_id:
@@ -425,6 +433,17 @@ class Sink(Worker):
     def _read_held(self) -> Held:
         """Find out what the output holds; called by the worker."""
         return Held()
+
+    def _begin_replay(self, replayed: Replayed) -> bool:
+        """Make the output ready for a replay; True where it has all of it. Called by the worker."""
+        return False
+
+    def _end_replay(self, replayed: Replayed) -> None:
+        """Note that the output has all of a replay. Called by the worker, behind `_finish`."""
+
+    def _has_all(self) -> None:
+        if self.replayed is not None and self.replayed.is_whole:
+            self._end_replay(self.replayed)
 
     def _record_latency(self, tables: Iterable[str]) -> None:
         for table in tables:

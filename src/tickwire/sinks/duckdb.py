@@ -43,6 +43,7 @@ from tickwire.failpoints import reach
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.schema import Table
+from tickwire.sinks import duckdb_replays as replays
 from tickwire.sinks.base import Sink
 from tickwire.sinks.duckdb_file import (
     UTC,
@@ -57,6 +58,7 @@ from tickwire.sinks.duckdb_log import settle_log
 from tickwire.sinks.duckdb_reading import newest_rows, read_held, rows_of
 from tickwire.sinks.files import with_rows
 from tickwire.sinks.identity import Held
+from tickwire.sinks.replays import Replayed
 from tickwire.sinks.retry import DiskFullError, is_full
 
 MIB = 1 << 20
@@ -273,6 +275,12 @@ class DuckDBSink(Sink):
     def _read_held(self) -> Held:
         return read_held(self._writer, self.tables)
 
+    def _begin_replay(self, replayed: Replayed) -> bool:
+        return replays.begin(self._writer, replayed, self.tables)
+
+    def _end_replay(self, replayed: Replayed) -> None:
+        replays.end(self._writer, replayed.capture)
+
     def _memory_mb(self) -> int:
         """Give how much memory DuckDB may use: as configured, but not most of the machine's.
 
@@ -345,6 +353,8 @@ class DuckDBSink(Sink):
         try:
             for table, batch in batches.items():
                 self._inserts[table](writer, batch)
+            if self.replayed is not None:
+                replays.note(writer, self.replayed.capture, batches)
             reach("commit")
             writer.commit()
             reach("committed")

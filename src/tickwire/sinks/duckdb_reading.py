@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from tickwire.sinks.duckdb_file import comments_of, origin_of, quote_identifier, quote_literal
+from tickwire.sinks.duckdb_replays import live_only
 from tickwire.sinks.identity import Held, counted_in
 
 READ_BACK_S = 2.0
@@ -45,12 +46,14 @@ def newest_rows(
 ) -> pa.Table:
     """Give the rows that were put in last, in order."""
     relation = f"main.{quote_identifier(table)}"
-    ((n_held,),) = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()  # noqa: S608
-    first = max(0, int(n_held) - n_rows)
+    condition = live_only(connection, table)
+    if not condition:
+        ((n_held,),) = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()  # noqa: S608
+        condition = f"rowid >= {max(0, int(n_held) - n_rows)}"
     names = ", ".join(quote_identifier(name) for name in columns)
     return connection.sql(
         f"SELECT {names} FROM (SELECT {names}, rowid AS place FROM {relation} "  # noqa: S608 - quoted
-        f"WHERE rowid >= {first} ORDER BY place DESC LIMIT {n_rows}) ORDER BY place"
+        f"WHERE {condition} ORDER BY place DESC LIMIT {n_rows}) ORDER BY place"
     ).to_arrow_table()
 
 
@@ -64,8 +67,10 @@ def rows_of(
     """Give the newest rows of some symbols, oldest first; None where there are none in time."""
     names = ", ".join(quote_identifier(name) for name in columns)
     wanted = ", ".join(quote_literal(symbol) for symbol in symbols)
+    condition = live_only(connection, table) or "true"
     query = (
-        f"SELECT {names} FROM main.{quote_identifier(table)} WHERE symbol IN ({wanted}) "  # noqa: S608 - quoted
+        f"SELECT {names} FROM main.{quote_identifier(table)} "  # noqa: S608 - quoted
+        f"WHERE symbol IN ({wanted}) AND {condition} "
         "QUALIFY row_number() OVER (PARTITION BY venue, symbol ORDER BY seq DESC) "
         f"<= {n_rows} ORDER BY seq"
     )

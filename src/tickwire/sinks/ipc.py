@@ -41,6 +41,7 @@ from tickwire.sinks.files import (
 )
 from tickwire.sinks.identity import Held, OutputLock, counted_in, identity_of
 from tickwire.sinks.ipc_tail import cut_tail, damaged
+from tickwire.sinks.replays import FolderFiles, Replayed
 
 _log = get_logger("tickwire.sinks")
 
@@ -88,6 +89,7 @@ class IpcSink(Sink):
         super().__init__(settings, feed, metrics)
         self.interval_s = settings.flush_ms / 1000
         self._root = Path(settings.path)
+        self._owned = FolderFiles(self._root, feed, 1)
         self._most_bytes = settings.rotate_mb << 20
         self._named_ns = 0
         self._files: dict[str, DurableFile] = {}
@@ -97,7 +99,6 @@ class IpcSink(Sink):
         self._torn = self.metrics.counter("sink_torn_files")
 
     def _open(self) -> None:
-        file_name = self._file_name()
         try:
             if self._lock is None:
                 hidden = self._root / f".tickwire-{path_segment(self.feed)}"
@@ -106,7 +107,8 @@ class IpcSink(Sink):
             if not self._is_claimed:
                 self._cut_tails()
             self._claim()
-            for table in self.tables.values():
+            file_name = self._file_name()
+            for table in () if self.has_replay else self.tables.values():
                 self._open_stream(table, file_name)
         except BlockingIOError as error:
             self._close()
@@ -123,7 +125,7 @@ class IpcSink(Sink):
     def _cut_tails(self) -> None:
         """Make the streams whole that earlier runs have left."""
         for table in self.tables:
-            for path in list(self._earlier_files(table)):
+            for path in self._owned.all(self._earlier_files(table)):
                 n_bytes = cut_tail(path)
                 if n_bytes:
                     self._torn.add()
@@ -144,9 +146,11 @@ class IpcSink(Sink):
         held = Held()
         newest = ""
         # Streams are read from their beginning: only where the state cannot say the numbers.
-        needs_numbers = self.identity is None or self.identity.is_new
+        is_unknown = self.identity is None or self.identity.is_new
         for table in self.tables:
-            for path in self._earlier_files(table):
+            paths = self._earlier_files(table)
+            needs_numbers = is_unknown or self._owned.has_replays(paths)
+            for path in self._owned.all(paths):
                 with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
                     stream = pa.ipc.open_stream(file)
                     if path.name > newest:
@@ -173,7 +177,7 @@ class IpcSink(Sink):
     def _file_name(self) -> str:
         # The newest stream is the last one by name, also where the clock was set back.
         self._named_ns = max(self._named_ns + 1, wall_ns())
-        return f"{path_segment(self.feed)}-{start_mark(self._named_ns)}.arrows"
+        return f"{self._owned.owner}-{start_mark(self._named_ns)}.arrows"
 
     def _open_stream(self, table: Table, file_name: str) -> None:
         folder = self._root / path_segment(table.name)
@@ -226,7 +230,7 @@ class IpcSink(Sink):
         self, table: str, columns: Sequence[str], n_rows: int
     ) -> Iterator[pa.RecordBatch]:
         """Read back the newest files of this feed."""
-        for path in self._earlier_files(table):
+        for path in self._owned.own(self._earlier_files(table)):
             newest: deque[pa.RecordBatch] = deque()
             n_held = 0
             with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
@@ -242,18 +246,23 @@ class IpcSink(Sink):
             if n_rows <= 0:
                 return
 
-    def _earlier_files(self, table: str) -> Iterator[Path]:
-        """Give the files that earlier runs of this feed have written, the newest first."""
-        folder = self._root / path_segment(table)
-        prefix = f"{path_segment(self.feed)}-"
-        for path in sorted(folder.glob("*.arrows"), reverse=True):
-            file = self._files.get(table)
-            if (file is None or path != file.path) and path.name.rpartition("-")[0] + "-" == prefix:
-                yield path
+    def _earlier_files(self, table: str) -> list[Path]:
+        """Give the files of a table, of whatever feed, but for the one that is written."""
+        file = self._files.get(table)
+        paths = (self._root / path_segment(table)).glob("*.arrows")
+        return [path for path in paths if file is None or path != file.path]
+
+    def _begin_replay(self, replayed: Replayed) -> bool:
+        return self._owned.begin(
+            replayed, [path for table in self.tables for path in self._earlier_files(table)]
+        )
+
+    def _end_replay(self, replayed: Replayed) -> None:
+        self._owned.end(replayed)
 
     def _last_seq_of_earlier(self, table: str) -> int | None:
         """Give the last seq that this feed has written to a file before the present one."""
-        for path in self._earlier_files(table):
+        for path in self._owned.own(self._earlier_files(table)):
             last = last_seq_of(path)
             if last is not None:
                 return last

@@ -53,6 +53,7 @@ from tickwire.sinks.files import (
 from tickwire.sinks.hidden import HiddenFolders
 from tickwire.sinks.identity import Held, counted_in, identity_of
 from tickwire.sinks.intake import last_seq, rows_after
+from tickwire.sinks.replays import FolderFiles, Replayed
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
 ROW_GROUP_ROWS = 122_880
@@ -173,6 +174,7 @@ class ParquetSink(Sink):
         self._rotate_rows = settings.rotate_rows
         self._rotate_bytes = settings.rotate_mb << 20
         self._root = Path(settings.path)
+        self._owned = FolderFiles(self._root, feed, 2)
         self._hidden = HiddenFolders(self._root, feed, settings.name)
         # Files of failed writes, whose rows come again: one that is whole would be published.
         self._unwanted: list[Path] = []
@@ -239,9 +241,7 @@ class ParquetSink(Sink):
         """Give the last seq in this feed's files of a partition; -1 where there is none."""
         folder = self._root.joinpath(path_segment(table), *part)
         last = -1
-        for path in folder.glob("*.parquet"):
-            if path.name.rsplit("-", 2)[0] != path_segment(self.feed):
-                continue
+        for path in self._owned.own(folder.glob("*.parquet")):
             named = range_in_name(path)
             if named is not None:
                 last = max(last, named[1])
@@ -250,21 +250,14 @@ class ParquetSink(Sink):
                 last = max(last, _greatest_seq(path))
         return last
 
-    def _newest_files(self, table: str) -> list[Path]:
-        """Give this feed's files of a table, the newest first, `MOST_FILES` at most."""
-        prefix = path_segment(self.feed)
-        files = [
-            path
-            for path in self._root.joinpath(path_segment(table)).glob("*/*/*.parquet")
-            if path.name.rsplit("-", 2)[0] == prefix
-        ]
-        return sorted(files, key=lambda path: path.name, reverse=True)[:MOST_FILES]
+    def _files_of(self, table: str) -> Iterator[Path]:
+        return self._root.joinpath(path_segment(table)).glob("*/*/*.parquet")
 
     def _read_held(self) -> Held:
         held = Held()
         newest = ""
         for table in self.tables:
-            for path in self._newest_files(table):
+            for path in self._owned.all(self._files_of(table))[:MOST_FILES]:
                 with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as file:
                     if path.name > newest:
                         found = identity_of(file.schema_arrow.metadata)
@@ -273,12 +266,20 @@ class ParquetSink(Sink):
                         held.note(name, _greatest_in(file, column))
         return held
 
+    def _begin_replay(self, replayed: Replayed) -> bool:
+        return self._owned.begin(
+            replayed, [path for table in self.tables for path in self._files_of(table)]
+        )
+
+    def _end_replay(self, replayed: Replayed) -> None:
+        self._owned.end(replayed)
+
     def newest_rows(
         self, table: str, columns: Sequence[str], n_rows: int
     ) -> Iterator[pa.RecordBatch]:
         """Read back the newest files of this feed, `MOST_FILES` at most."""
         names = [name for name in columns if name != "venue"]
-        for path in self._newest_files(table):
+        for path in self._owned.own(self._files_of(table))[:MOST_FILES]:
             venue = unquote(path.parent.parent.name.removeprefix("venue="))
             with pq.ParquetFile(path) as file:
                 for group in reversed(range(file.metadata.num_row_groups)):
@@ -340,7 +341,7 @@ class ParquetSink(Sink):
 
     def _new_file(self, table: str, part: Part, first_seq: int) -> _File:
         self._n_files += 1
-        name = f"{path_segment(self.feed)}-{self._start}-{self._n_files:06}"
+        name = f"{self._owned.owner}-{self._start}-{self._n_files:06}"
         target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
         temporary = self.retry.attempt(lambda: self._hidden.unfinished(target))
         output = DurableFile(temporary, self.retry)

@@ -108,6 +108,9 @@ class Worker(ABC):
     def _housekeeping(self, n_rows: int) -> None:  # noqa: B027 - most sinks need none
         """Maintenance after each look at the rings, which brought `n_rows`."""
 
+    def _has_all(self) -> None:  # noqa: B027 - for a sink that notes it
+        """All that the feed had is in the output, at its end."""
+
     def _safe_positions(self) -> dict[str, int]:
         """Give, by table, the last seq up to which the output holds all rows."""
         return self._positions
@@ -298,6 +301,8 @@ class Worker(ABC):
             try:
                 self._ensure_open()
                 self._finish()
+                if self._drains:
+                    self._has_all()
                 break
             except Exception as error:  # as in `_deliver`
                 self._failed(error)

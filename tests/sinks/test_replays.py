@@ -1,0 +1,140 @@
+"""A capture is in an output once, however often it is replayed, beside what came live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+from tests.sinks.batches import SETTINGS, ListSource, batch_of
+
+from tickwire.schema import TABLES
+from tickwire.sinks import Identity, Replayed, Sink
+from tickwire.store import Spill
+
+TRADES = TABLES["trades"]
+KINDS = ("duckdb", "parquet", "ipc")
+
+
+def opened(
+    kind: str, path: Path, replayed: Replayed | None = None, identity: Identity | None = None
+) -> Sink:
+    sink: Sink = SETTINGS[kind](path=path).make_sink("main")
+    sink.replayed, sink.identity = replayed, identity
+    sink.open([TRADES])
+    return sink
+
+
+def play(sink: Sink, *batches: pa.RecordBatch, is_whole: bool = True) -> None:
+    """Write rows, as the replay of a sink does; where not `is_whole`, it is cut short."""
+    sink.start({"trades": ListSource(batches)})
+    if sink.replayed is not None:
+        sink.replayed.is_whole = is_whole
+    sink.stop()
+    assert sink.failed is None
+
+
+def seqs(kind: str, path: Path) -> list[int]:
+    if kind == "duckdb":
+        with duckdb.connect(str(path), read_only=True) as connection:
+            found = connection.execute("SELECT seq FROM trades").fetchall()
+        return sorted(seq for (seq,) in found)
+    if kind == "parquet":
+        return sorted(
+            ds.dataset(path / "trades", partitioning="hive").to_table()["seq"].to_pylist()
+        )
+    batches = []
+    for file in (path / "trades").glob("*.arrows"):
+        batches += pa.ipc.open_stream(file.read_bytes())
+    return sorted(seq for batch in batches for seq in batch["seq"].to_pylist())
+
+
+def rows(first: int, n: int = 10) -> pa.RecordBatch:
+    return batch_of(TRADES, n, first, venue=["v"] * n)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_output_that_has_all_of_a_capture_is_left_out(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "out"
+    play(opened(kind, path), rows(0))
+    first = opened(kind, path, Replayed("aa", "a"))
+    assert not first.has_replay
+    assert first.held.next_numbers["trades"] == 10
+    play(first, rows(10))
+    second = opened(kind, path, Replayed("aa", "a"))
+    assert second.has_replay
+    second.stop(drain=False)
+    other = opened(kind, path, Replayed("bb", "b"))
+    assert not other.has_replay
+    assert other.held.next_numbers["trades"] == 20
+    play(other, rows(20))
+    assert seqs(kind, path) == list(range(30))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_again_removes_the_rows_of_one_capture_and_no_other(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "out"
+    play(opened(kind, path), rows(0))
+    play(opened(kind, path, Replayed("aa", "a")), rows(10), rows(20))
+    play(opened(kind, path, Replayed("bb", "b")), rows(30))
+    again = opened(kind, path, Replayed("aa", "a", again=True))
+    assert not again.has_replay
+    assert seqs_when_closed(again, kind, path) == [*range(10), *range(30, 40)]
+    # It ended before it began; the next one, which does not ask for it, goes on with it.
+    again = opened(kind, path, Replayed("aa", "a"))
+    assert not again.has_replay
+    assert again.held.next_numbers["trades"] == 40
+    play(again, rows(40, 20))
+    assert seqs(kind, path) == [*range(10), *range(30, 60)]
+
+
+def seqs_when_closed(sink: Sink, kind: str, path: Path) -> list[int]:
+    sink.stop(drain=False)
+    return seqs(kind, path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_replay_that_was_cut_short_is_written_anew(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "out"
+    play(opened(kind, path, Replayed("aa", "a")), rows(0), is_whole=False)
+    play(opened(kind, path), rows(10))
+    anew = opened(kind, path, Replayed("aa", "a"))
+    assert not anew.has_replay
+    play(anew, rows(20, 30))
+    assert seqs(kind, path) == list(range(10, 50))
+    left = opened(kind, path, Replayed("aa", "a"))
+    assert left.has_replay
+    left.stop(drain=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_live_feed_goes_on_behind_a_replay_and_reads_back_its_own_rows(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "out"
+    identity = Identity("0123", frozenset({"0123"}))
+    play(opened(kind, path, identity=identity), rows(0))
+    play(opened(kind, path, Replayed("aa", "a")), rows(10, 40))
+    live = opened(kind, path, identity=identity)
+    assert live.held.next_numbers["trades"] == 50
+    newest = [row for batch in live.newest_rows("trades", ("seq",), 5) for row in batch["seq"]]
+    assert {row.as_py() for row in newest} <= set(range(10))
+    live.stop(drain=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_a_spill_go_in_behind_a_replay_with_greater_numbers(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "out"
+    play(opened(kind, path), rows(0))
+    play(opened(kind, path, Replayed("aa", "a")), rows(15, 40))
+    spill = Spill(tmp_path / "spill", ["trades"])
+    spill.append("trades", rows(5))
+    spill.close()
+    live = opened(kind, path)
+    live.start({"trades": ListSource()}, Spill(tmp_path / "spill", ["trades"]))
+    live.stop()
+    assert seqs(kind, path) == list(range(55))
