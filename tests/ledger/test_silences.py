@@ -293,3 +293,40 @@ def test_an_acknowledgement_that_no_row_follows_soon_has_ended_nothing(late_s: f
         if late_s == 0.02
         else [("stale", "closed", pytest.approx(10.03), pytest.approx(10.23, abs=0.01))]
     )
+
+
+class TwoBooks(Scene):
+    """Two books of A on one connection, of which rows come every 10 ms, for ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(symbols=(), silence_floor_s=FLOOR_S)
+        self.gaps.divide(1, "book", {"book:5": 1, "book:20": 2})
+        for channel in ("book:5", "book:20"):
+            self.gaps.add(1, "book", "A", channel, spliced=False, channel=channel)
+        self.gaps.connected(1, 7)
+        for channel in ("book:5", "book:20"):
+            self.gaps.acknowledged(1, channel)
+        self.go_on(0, 10)
+
+    def go_on(self, from_s: float, to_s: float, *, muted: str = "") -> None:
+        for tick in range(round(from_s * 100), round(to_s * 100)):
+            self.at(tick / 100)
+            for channel in {"book:5", "book:20"} - {muted}:
+                self.row("A", 7, table="book", channel=channel, event_s=tick / 100)
+            if tick % 5 == 0:
+                self.gaps.look()
+
+
+@pytest.mark.parametrize("muted", ["book:5", "book:20"])
+def test_rows_of_one_channel_neither_hide_another_one_s_silence_nor_end_its_gap(muted: str) -> None:
+    scene = TwoBooks()
+    scene.go_on(10, 11, muted=muted)
+    scene.go_on(11, 12)
+    assert scene.found("book") == [("A", "stale", "closed", 9.99, 11)]
+    assert scene.last()["detail"].startswith(f"{muted}: silent for 1.010 s")
+    scene.gaps.lost(1, muted, "resubscribing", "")
+    scene.go_on(12, 13, muted=muted)
+    assert scene.last()["state"] == "open"
+    scene.go_on(13, 13.1)
+    assert scene.last()["state"] == "closed"
+    assert scene.found("book")[-1][-2:] == (11.99, 13)

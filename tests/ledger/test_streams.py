@@ -64,6 +64,7 @@ class Scene:
         table: str = "",
         event_s: float | None = None,
         has_event: bool = True,
+        channel: str = "book",
     ) -> None:
         table = table or self.table
         values: dict[str, Any] = {"price": 1.0}
@@ -71,7 +72,7 @@ class Scene:
         if table == "trades":
             values |= {"channel": "trades", "size": 1.0, "side": "buy", "trade_id": "1"}
         if table == "book":
-            values |= {"channel": "book", "is_snapshot": True, "last": True}
+            values |= {"channel": channel, "is_snapshot": True, "last": True}
         assert self.rings[table].append(
             venue="v",
             symbol=symbol,

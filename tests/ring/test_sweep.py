@@ -7,7 +7,8 @@ import random
 import pytest
 from tests.ring.market import ROWS, SYMBOLS, Market
 
-from tickwire.ring import Consumer
+from tickwire.ring import Consumer, Dictionaries, Ring, Streams
+from tickwire.schema import TABLES
 
 
 def test_the_same_symbol_of_two_sessions_is_two_streams() -> None:
@@ -32,6 +33,60 @@ def test_sessions_that_share_a_connection_each_have_the_rows_of_their_venue() ->
     market.ring.publish()
     found = [market.streams.get(session, code) for session in range(3)]
     assert [each and each.n_rows for each in found] == [2, None, 2]
+
+
+def stage_book(ring: Ring, channel: str, n: int, conn: int = 1) -> None:
+    for _ in range(n):
+        assert ring.stage(
+            venue="v", symbol="S0", ts_event=1, ts_recv=2, recv_mono=3, conn=conn,
+            channel=channel, is_snapshot=True, last=True,
+        )  # fmt: skip
+    ring.publish()
+
+
+def test_a_divided_session_has_the_rows_of_each_channel_apart() -> None:
+    ring = Ring(TABLES["book"], ROWS, Dictionaries())
+    streams = Streams(ring)
+    streams.divide(0, {"book": 0, "book:fast": 4, "book:5": 2})
+    streams.adopt(1, 0)
+    streams.adopt(9, 1)  # not divided
+    code = ring.dictionaries.symbol.code("S0")
+    rng = random.Random(5)
+    counts = {"book": 0, "book:fast": 0, "book:5": 0, "book:other": 0}
+    for n_whole in range(1, 301):
+        for _ in range(rng.randrange(4)):
+            channel, n = rng.choice([*counts]), rng.choice((1, 2, 31, 32, 33, 64, 65, 100))
+            stage_book(ring, channel, n)
+            counts[channel] += n
+        stage_book(ring, "book", 1, conn=9)
+        others = counts["book:other"]
+        found = [streams.get(number, code) for number in (0, 4, 2, 1)]
+        assert [each.n_rows if each else 0 for each in found] == [
+            counts["book"] + others,
+            counts["book:fast"] + others,
+            counts["book:5"] + others,
+            n_whole,
+        ]
+    assert all(counts.values())
+    assert ring.published > 4 * ROWS
+
+
+def test_sessions_that_share_a_connection_may_be_divided() -> None:
+    ring = Ring(TABLES["book"], ROWS, Dictionaries())
+    streams = Streams(ring)
+    streams.divide(0, {"book": 0, "book:fast": 2})
+    for session in (0, 1):
+        streams.adopt(1, session, venue="v")
+    stage_book(ring, "book", 3)
+    stage_book(ring, "book:fast", 5)
+    code = ring.dictionaries.symbol.code("S0")
+    found = [streams.get(number, code) for number in range(3)]
+    assert [each and each.n_rows for each in found] == [3, 8, 5]
+
+
+def test_rows_without_a_channel_cannot_be_divided() -> None:
+    with pytest.raises(ValueError, match="rows of mids have no channel"):
+        Market().streams.divide(0, {"mids": 0, "other": 1})
 
 
 @pytest.mark.volume

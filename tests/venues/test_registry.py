@@ -128,13 +128,11 @@ def test_connections_keep_endpoints_groups_and_limits_apart() -> None:
         venue, ["trades", "book", "book:fast", "book:n5", "book:n5m2"], ["BTC", "ETH"]
     )
     divided = connections(venue, subscriptions)
-    assert [len(connection) for connection in divided] == [4, 2, 2, 2]
-    assert {subscription.group for subscription in (*divided[0], *divided[1])} == {""}
-    # Rows of one book would hide that another one of the same symbol has fallen silent.
-    assert {each.channel for each in divided[0]} == {"trades", "book"}
-    assert {each.channel for each in divided[1]} == {"book:fast"}
-    assert {subscription.labels for subscription in divided[2]} == {(("book", "book:n5"),)}
-    assert {subscription.labels for subscription in divided[3]} == {(("book", "book:n5m2"),)}
+    assert [len(connection) for connection in divided] == [6, 2, 2]
+    assert {subscription.group for subscription in divided[0]} == {""}
+    assert {each.channel for each in divided[0]} == {"trades", "book", "book:fast"}
+    assert {subscription.labels for subscription in divided[1]} == {(("book", "book:n5"),)}
+    assert {subscription.labels for subscription in divided[2]} == {(("book", "book:n5m2"),)}
     candles = plan(venue, ["candles:1m", "candles:5m", "quotes"], ["BTC"])
     assert [len(connection) for connection in connections(venue, candles)] == [3]
 

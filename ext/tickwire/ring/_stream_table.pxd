@@ -31,6 +31,8 @@ ctypedef struct tw_session_streams:
     int64_t n
     int64_t conns[MAX_LEGS]     # that it adopted last, by leg
     int32_t venue               # code of its venue
+    int32_t channel             # code of the channel that its rows have; -1: of any
+    int32_t next_part           # session of another channel of its connections; -1: none
     tw_flow flow                # of all its streams together
     tw_companions companions    # the same, as those of each
 

@@ -7,6 +7,8 @@ Rules of this file
 - A connection's slot is free again once its session has adopted another one in its place.
 - In a replay several sources may take one connection of the capture: then several sessions adopt
   it, and each has the rows of its own venue.
+- A session may be divided by channel: rows of each of its channels are then those of a part, which
+  has a number as sessions have, so that no channel's rows hide that another is silent.
 """
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
@@ -49,6 +51,22 @@ cdef class StreamTable:
             self.put(conn, session)
         else:
             self.share(conn, session)
+
+    def divide(self, int32_t session, parts):
+        """Know a session's rows by channel; see `Streams.divide`."""
+        cdef int32_t part, channel, last = session
+        given = list(parts)
+        numbers = [number for _, number in given]
+        if session < 0 or numbers[:1] != [session] or len({*numbers}) < len(numbers):
+            raise ValueError(f"parts {numbers} of session {session}: itself first, each once")
+        for _, part in given:
+            self.reserve(part)
+        for channel, part in given:
+            self.sessions[part].channel = channel
+            self.sessions[part].next_part = -1
+            if part != session:
+                self.sessions[last].next_part = part
+                last = part
 
     def find(self, int32_t conn):
         """Give the session that has adopted a connection; None where none has."""
@@ -110,6 +128,8 @@ cdef class StreamTable:
                 grown[self.n_sessions].conns[leg] = -1
             grown[self.n_sessions].flow.limit = INT64_MAX
             grown[self.n_sessions].flow.limit_alone = INT64_MAX
+            grown[self.n_sessions].channel = -1
+            grown[self.n_sessions].next_part = -1
             self.n_sessions += 1
         return 0
 

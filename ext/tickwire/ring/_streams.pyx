@@ -102,6 +102,29 @@ cdef class Streams(Sweep):
         cdef int32_t code = -1 if venue is None else self.ring.dictionaries.venue.code(venue)
         self.table.adopt(conn, session, leg, code)
 
+    def divide(self, int32_t session, parts):
+        """Know the rows of a session by their channel too, from now on.
+
+        Parameters
+        ----------
+        session
+            The session's number.
+        parts
+            By channel, the number under which its rows are known: that of the session for the
+            first one, and one of no session's for each of the others. Rows of other channels
+            count for all of them.
+
+        Raises
+        ------
+        ValueError
+            The ring's rows have no channel, or a number is another session's.
+        """
+        self.look()
+        if self.channels == NULL:
+            raise ValueError(f"rows of {self.ring.table.name} have no channel")
+        code = self.ring.dictionaries.of("channel").code
+        self.table.divide(session, [(code(name), part) for name, part in parts.items()])
+
     def get(self, int32_t session, int32_t code):
         """Give a stream as it stands now.
 

@@ -17,6 +17,7 @@ cdef class Sweep:
     cdef const int32_t* symbols     # columns of the ring
     cdef const int32_t* conns
     cdef const int16_t* venues
+    cdef const int16_t* channels    # NULL: its rows have none
     cdef const int64_t* events
     cdef int64_t swept              # position; rows below are counted
 
@@ -38,6 +39,19 @@ cdef class Sweep:
     cdef void note_shared(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
     ) noexcept nogil
+
+    @cython.final
+    cdef void note_session(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil
+
+    @cython.final
+    cdef void note_channel(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil
+
+    @cython.final
+    cdef int64_t channel_end(self, int64_t row, int64_t stop, int16_t channel) noexcept nogil
 
     @cython.final
     cdef int64_t run_end(

@@ -5,6 +5,8 @@ Rules of this file
 - No message pays for it: rows are looked at once, some time after they were published.
 - A stream is a symbol of a session (`_stream_table`); rows of connections that no session has
   adopted are passed over. Their silences are measured as they are swept (`_silences`).
+- Of a session that is divided by channel, rows are those of the part of their channel. Rows of a
+  channel that no part names count for each: they show that none of them can be judged by it.
 - Everything here happens in the writer's thread.
 """
 
@@ -36,6 +38,9 @@ cdef class Sweep:
         self.conns = <const int32_t*> self.core.columns[<int> table.index("conn")].values
         self.venues = <const int16_t*> self.core.columns[<int> table.index("venue")].values
         self.events = <const int64_t*> self.core.columns[<int> table.index("ts_event")].values
+        self.channels = NULL
+        if any(column.name == "channel" for column in table.columns):
+            self.channels = <const int16_t*> self.core.columns[<int> table.index("channel")].values
         self.swept = self.core.published
         self.table = StreamTable()
         self.silences = SilenceLog(ring)
@@ -83,23 +88,75 @@ cdef class Sweep:
             row = self.run_end(row + 1, stop, symbol, conn)
             session = self.table.session_of(conn)
             if session >= 0 and self.table.n_shared == 0:
-                self.note_run(session, symbol, conn, begin, row)
+                self.note_session(session, symbol, conn, begin, row)
             elif session >= 0:
                 self.note_shared(session, symbol, conn, begin, row)
 
     cdef void note_shared(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
     ) noexcept nogil:
-        # As `note_run`, for every session of the rows' venue that has adopted their connection.
+        # As `note_session`, for every session of the rows' venue that has adopted their connection.
         cdef int16_t venue = self.venues[begin & self.core.mask]
         cdef tw_session_streams* sessions = self.table.sessions
         cdef int32_t i
         if sessions[session].venue in (-1, venue):
-            self.note_run(session, symbol, conn, begin, row)
+            self.note_session(session, symbol, conn, begin, row)
         for i in range(self.table.n_shared):
             session = self.table.shared[i].session
             if self.table.shared[i].conn == conn and sessions[session].venue in (-1, venue):
-                self.note_run(session, symbol, conn, begin, row)
+                self.note_session(session, symbol, conn, begin, row)
+
+    cdef void note_session(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil:
+        # As `note_run`; where the session is divided, by runs of one channel.
+        cdef int64_t stop
+        if self.table.sessions[session].next_part < 0 or self.channels == NULL:
+            self.note_run(session, symbol, conn, begin, row)
+            return
+        while begin < row:
+            stop = self.channel_end(begin + 1, row, self.channels[begin & self.core.mask])
+            self.note_channel(session, symbol, conn, begin, stop)
+            begin = stop
+
+    cdef void note_channel(
+        self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
+    ) noexcept nogil:
+        # As `note_run`, for the part of the rows' channel; for each where none names it.
+        cdef const tw_session_streams* sessions = self.table.sessions
+        cdef int16_t channel = self.channels[begin & self.core.mask]
+        cdef int32_t part = session
+        while part >= 0 and sessions[part].channel != channel:
+            part = sessions[part].next_part
+        if part >= 0:
+            self.note_run(part, symbol, conn, begin, row)
+            return
+        part = session
+        while part >= 0:
+            self.note_run(part, symbol, conn, begin, row)
+            part = sessions[part].next_part
+
+    cdef int64_t channel_end(self, int64_t row, int64_t stop, int16_t channel) noexcept nogil:
+        """The first row from `row` on of another channel; `stop` where none is."""
+        cdef int64_t mask = self.core.mask
+        cdef const int16_t* channels = self.channels
+        cdef int64_t at
+        cdef int16_t other
+        cdef int i
+        while row < stop:
+            at = row & mask
+            if stop - row >= RUN_ROWS and at + RUN_ROWS <= mask + 1:
+                other = 0
+                for i in range(RUN_ROWS):  # of fixed length, as in `run_end`
+                    other |= channels[at + i] ^ channel
+                if other == 0:
+                    row += RUN_ROWS
+                    continue
+                stop = row + RUN_ROWS  # the end is among them
+            if channels[at] != channel:
+                return row
+            row += 1
+        return stop
 
     cdef void note_run(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row

@@ -21,6 +21,7 @@ from tickwire.feed.followed import FollowedBooks
 from tickwire.feed.kept_books import KeptBooks
 from tickwire.feed.lag import LagWatch
 from tickwire.feed.nbbo import instruments_of
+from tickwire.feed.parts import Parts
 from tickwire.feed.plans import FeedPlan, SourcePlan
 from tickwire.feed.staleness import Staleness
 from tickwire.feed.symbol_rows import watch_symbols
@@ -29,6 +30,7 @@ from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, RingMemory, Streams
 from tickwire.schema import DATA_TABLES, SYSTEM_TABLES, TABLES, Table
 from tickwire.supervise import Failures
+from tickwire.venues import Subscription
 
 # The feed's own tables are quiet; at 4 KiB of payload a row, quarantine keeps 64 MiB.
 SYSTEM_ROWS = 16_384
@@ -263,8 +265,10 @@ class Pipeline:
             metrics.watch(name, partial(getattr, decoder, name))
         for table in source.tables:
             metrics.watch("unconfigured_rows", partial(_unconfigured, decoder, table), table=table)
+        parts = Parts(source.connections)
         watch_symbols(
             source,
+            parts,
             self._n_sessions,
             {name: self.streams[name] for name in source.tables},
             self.dictionaries.symbol,
@@ -278,10 +282,11 @@ class Pipeline:
                 {name: self.streams[name] for name in source.tables},
                 self.dictionaries.symbol,
                 metrics,
+                part_of=partial(self._part, parts, self._n_sessions, number),
             )
             for number, connection in enumerate(source.connections)
         )
-        gaps = self._gaps(source, decoder)
+        gaps = self._gaps(source, parts, decoder)
         if checksums is not None:
             self._checksums[source.venue.name] = checksums
         books: Books | FollowedBooks | None = None
@@ -320,7 +325,12 @@ class Pipeline:
         made.look_for_drift()
         return made
 
-    def _gaps(self, source: SourcePlan, decoder: Decoder) -> StreamGaps:
+    @staticmethod
+    def _part(parts: Parts, first: int, connection: int, subscription: Subscription) -> int:
+        """Give the number under which the rows of a subscription are known."""
+        return first + parts.number(connection, subscription.table, subscription.channel)
+
+    def _gaps(self, source: SourcePlan, parts: Parts, decoder: Decoder) -> StreamGaps:
         holes, counted = None, {}
         if not self._replays and not source.is_elsewhere:
             channels = source.settings.channels
@@ -346,7 +356,9 @@ class Pipeline:
             numbers=decoder.seen,
             counted=counted,
         )
-        self._n_sessions += len(source.connections)
+        self._n_sessions += parts.n_numbers
+        for (number, table), of_channels in parts.divided.items():
+            gaps.divide(number, table, of_channels)
         for number, connection in enumerate(source.connections):
             for each in connection.subscriptions:
                 spliced = source.is_spliced(each)

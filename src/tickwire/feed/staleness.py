@@ -78,12 +78,14 @@ class Watched(Protocol):
 
 @dataclass(slots=True)
 class _Stream:
-    """A symbol in a table, and what feeds it.
+    """A symbol in a table, of one channel where their rows are known apart, and what feeds it.
 
     Parameters
     ----------
     table, symbol
         Which; `*`: any symbol.
+    part
+        The number under which its rows are known.
     subscriptions
         Those that feed it.
     unanswered
@@ -92,6 +94,7 @@ class _Stream:
 
     table: str
     symbol: str
+    part: int
     subscriptions: list[Subscription]
     unanswered: set[str] = field(default_factory=set)
 
@@ -114,6 +117,8 @@ class Staleness(SessionObserver):
         The feed's dictionary.
     metrics
         Counts alerts.
+    part_of
+        Gives the number under which the rows of a subscription are known; by default the session's.
     mono_ns
         The monotonic clock.
     """
@@ -127,14 +132,14 @@ class Staleness(SessionObserver):
         symbols: Dictionary,
         metrics: Metrics,
         *,
+        part_of: Callable[[Subscription], int] | None = None,
         mono_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._venue = source.venue.name
-        self._number = number
         self._rows = streams
         self._metrics = metrics
         self._mono_ns = mono_ns
-        self._all = _streams_of(plan)
+        self._all = _streams_of(plan, part_of or (lambda _: number))
         self._by_key: dict[str, list[int]] = {}
         for at, stream in enumerate(self._all):
             for each in stream.subscriptions:
@@ -143,13 +148,13 @@ class Staleness(SessionObserver):
         for at, stream in enumerate(self._all):
             if any(source.is_spliced(each) for each in stream.subscriptions):
                 self._books.setdefault(stream.symbol, []).append(at)
-        # Streams of each table, and their symbols' codes.
-        self._tables: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        for table in dict.fromkeys(stream.table for stream in self._all):
-            members = [at for at, stream in enumerate(self._all) if stream.table == table]
+        # Streams of each table and part, and their symbols' codes.
+        self._parts: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+        for own in dict.fromkeys((stream.table, stream.part) for stream in self._all):
+            members = [at for at, each in enumerate(self._all) if (each.table, each.part) == own]
             names = [self._all[at].symbol for at in members]
             codes = [-1 if name == "*" else symbols.code(name) for name in names]
-            self._tables[table] = np.array(members, np.int64), np.array(codes, np.int64)
+            self._parts[own] = np.array(members, np.int64), np.array(codes, np.int64)
         settings = source.settings
         self._first_s = settings.first_message_s
         self._freshness = Freshness(
@@ -230,8 +235,8 @@ class Staleness(SessionObserver):
         """Whether a subscription has had rows on a connection."""
         for at in self._by_key.get(subscription.key, ()):
             stream = self._all[at]
-            members, codes = self._tables[stream.table]
-            states = self._rows[stream.table].states(self._number)
+            members, codes = self._parts[stream.table, stream.part]
+            states = self._rows[stream.table].states(stream.part)
             code = int(codes[members.tolist().index(at)])
             if code < 0 and len(states):
                 return bool((states["conn"][states["n_rows"] > 0] == conn).any())
@@ -262,8 +267,8 @@ class Staleness(SessionObserver):
             for at in self._books.get(symbol, ()):
                 self._freshness.wait(at, now_ns)
         last_ns = np.zeros(len(self._all), np.int64)
-        for table, (members, codes) in self._tables.items():
-            last_ns[members] = self._rows[table].last_rows(self._number, codes)
+        for (table, part), (members, codes) in self._parts.items():
+            last_ns[members] = self._rows[table].last_rows(part, codes)
         steps = self._freshness.look(now_ns, last_ns)
         by_step: dict[Step, list[int]] = {}
         for at, step in steps:
@@ -329,11 +334,11 @@ def some(streams: Sequence[object]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _streams_of(plan: ConnectionPlan) -> list[_Stream]:
-    found: dict[tuple[str, str], _Stream] = {}
+def _streams_of(plan: ConnectionPlan, part_of: Callable[[Subscription], int]) -> list[_Stream]:
+    found: dict[tuple[str, str, int], _Stream] = {}
     for each in plan.subscriptions:
-        name = (each.table, each.symbol)
-        stream = found.setdefault(name, _Stream(each.table, each.symbol, []))
+        name = (each.table, each.symbol, part_of(each))
+        stream = found.setdefault(name, _Stream(*name, []))
         stream.subscriptions.append(each)
         stream.unanswered.add(each.key)
     return list(found.values())

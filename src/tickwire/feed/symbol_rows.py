@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from tickwire.feed.parts import Parts
 from tickwire.feed.plans import SourcePlan
 from tickwire.observe import Metrics
 from tickwire.ring import Dictionary, Streams
@@ -15,6 +16,7 @@ MOST_SYMBOLS = 50
 
 def watch_symbols(
     source: SourcePlan,
+    parts: Parts,
     first_session: int,
     streams: Mapping[str, Streams],
     symbols: Dictionary,
@@ -26,6 +28,8 @@ def watch_symbols(
     ----------
     source
         Whose.
+    parts
+        Of its connections.
     first_session
         The number of its first connection; the others follow.
     streams
@@ -43,10 +47,11 @@ def watch_symbols(
                 continue
             code = symbols.code(name)
             for table, of_table in streams.items():
-                read = partial(_rows, of_table, first_session + number, code)
+                own = [first_session + each for each in parts.numbers(number, table)]
+                read = partial(_rows, of_table, own, code)
                 metrics.watch("symbol_rows", read, table=table, symbol=name)
 
 
-def _rows(streams: Streams, session: int, code: int) -> int:
-    stream = streams.get(session, code)
-    return 0 if stream is None else stream.n_rows
+def _rows(streams: Streams, numbers: Sequence[int], code: int) -> int:
+    found = (streams.get(number, code) for number in numbers)
+    return sum(each.n_rows for each in found if each is not None)

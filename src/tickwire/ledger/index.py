@@ -2,7 +2,8 @@
 
 Rules of this file
 ------------------
-- A stream is a symbol in one table, of one session of the source.
+- A stream is a symbol in one table, of one session of the source; where the session has several
+  channels of the table whose rows say which they are of, one of them. Those are parts of it.
 - A subscription may be to every symbol; then those count that have had rows.
 """
 
@@ -35,6 +36,10 @@ class StreamState:
         Which one; the code is the symbol's.
     session
         The number of its session.
+    part
+        The number under which its ring has its rows: the session's, or a part's.
+    channel
+        The part's; empty where the session is not divided.
     keys
         The subscriptions that feed it.
     channels
@@ -59,6 +64,8 @@ class StreamState:
     symbol: str
     code: int
     session: int
+    part: int = 0
+    channel: str = ""
     is_spliced: bool = False
     keys: set[str] = field(default_factory=set)
     channels: set[str] = field(default_factory=set)
@@ -70,6 +77,12 @@ class StreamState:
     waits_since: Moment | None = None
     spliced_conn: int = -1
     may_be_silent: bool = False
+
+    def detail(self, text: str | None) -> str | None:
+        """Give a gap's detail: with the channel, where table and symbol do not say which it is."""
+        if not self.channel:
+            return text
+        return self.channel if text is None else f"{self.channel}: {text}"
 
 
 class StreamIndex:
@@ -108,15 +121,26 @@ class StreamIndex:
         self._rows = dict(rows)
         self._symbols = symbols
         self._first = first_session
-        self._all: dict[tuple[int, str, str], StreamState] = {}  # session, table, symbol
+        self._all: dict[tuple[int, str, str], StreamState] = {}  # part, table, symbol
         self._by_key: dict[tuple[int, str], list[StreamState]] = defaultdict(list)
         self._wild: dict[tuple[int, str], set[str]] = defaultdict(set)  # keys of every symbol
-        self._parts: dict[tuple[int, str], None] = {}
+        # Each part and table of which there are streams: its session, and its channel.
+        self._parts: dict[tuple[int, str], tuple[int, str]] = {}
+        self._divided: dict[tuple[int, str], Mapping[str, int]] = {}  # by session and table
 
     def __iter__(self) -> Iterator[StreamState]:
         return iter(self._all.values())
 
-    def add(self, session: int, table: str, symbol: str, key: str) -> StreamState | None:
+    def divide(self, session: int, table: str, parts: Mapping[str, int]) -> None:
+        """Know the rows of a session by channel too; see `StreamGaps.divide`."""
+        self._divided[session, table] = dict(parts)
+        self._rows[table].divide(
+            self._first + session, {name: self._first + part for name, part in parts.items()}
+        )
+
+    def add(
+        self, session: int, table: str, symbol: str, key: str, channel: str = ""
+    ) -> StreamState | None:
         """Note a stream, and the subscription that feeds it.
 
         Returns
@@ -124,23 +148,27 @@ class StreamIndex:
         StreamState or None
             None where the symbol is `*`.
         """
-        self._parts[session, table] = None
+        divided = self._divided.get((session, table))
+        part = session if divided is None else divided[channel]
+        self._parts[part, table] = (session, "" if divided is None else channel)
         if symbol == EVERY:
-            self._wild[session, table].add(key)
+            self._wild[part, table].add(key)
             for stream in self._all.values():
-                if (stream.session, stream.table) == (session, table):
+                if (stream.part, stream.table) == (part, table):
                     self._feed(stream, key)
             return None
-        stream = self._stream(session, table, symbol)
+        stream = self._stream(part, table, symbol)
         self._feed(stream, key)
         return stream
 
-    def _stream(self, session: int, table: str, symbol: str) -> StreamState:
-        stream = self._all.get((session, table, symbol))
+    def _stream(self, part: int, table: str, symbol: str) -> StreamState:
+        stream = self._all.get((part, table, symbol))
         if stream is None:
-            stream = StreamState(table, symbol, self._symbols.code(symbol), session)
-            self._all[session, table, symbol] = stream
-            for key in self._wild.get((session, table), ()):
+            session, channel = self._parts[part, table]
+            code = self._symbols.code(symbol)
+            stream = StreamState(table, symbol, code, session, part, channel)
+            self._all[part, table, symbol] = stream
+            for key in self._wild.get((part, table), ()):
                 self._feed(stream, key)
         return stream
 
@@ -155,12 +183,18 @@ class StreamIndex:
 
     def of_session(self, session: int) -> list[StreamState]:
         """Give a session's streams, with those that only their rows have named."""
-        for of_session, table in self._wild:
-            if of_session == session:
-                states = self._rows[table].states(self._first + session)
+        for part, table in self._wild:
+            if self._parts[part, table][0] == session:
+                states = self._rows[table].states(self._first + part)
                 for code in (states["n_rows"] > 0).nonzero()[0].tolist():
-                    self._stream(session, table, self._symbols.value(code))
+                    self._stream(part, table, self._symbols.value(code))
         return [stream for stream in self._all.values() if stream.session == session]
+
+    def of_part(self, part: int, table: str) -> list[StreamState]:
+        """Give the streams of a part in a table, as `of_session`."""
+        session, _ = self._parts[part, table]
+        streams = self.of_session(session)
+        return [each for each in streams if (each.part, each.table) == (part, table)]
 
     def session_of(self, conn: int) -> int | None:
         """Give the session that has a connection, or had it not long ago."""
@@ -179,56 +213,56 @@ class StreamIndex:
             rows.adopt(conn, self._first + session, leg, venue=self.venue)
 
     def parts(self) -> list[tuple[int, str]]:
-        """Give every session and table of which there are streams."""
+        """Give every part and table of which there are streams."""
         return [*self._parts]
 
-    def of_code(self, session: int, table: str, code: int) -> StreamState | None:
+    def of_code(self, part: int, table: str, code: int) -> StreamState | None:
         """Give the stream of a symbol's code; None where it is no stream of the source."""
         symbol = self._symbols.value(code)
-        if (session, table) in self._wild:
-            return self._stream(session, table, symbol)
-        return self._all.get((session, table, symbol))
+        if (part, table) in self._wild:
+            return self._stream(part, table, symbol)
+        return self._all.get((part, table, symbol))
 
-    def states(self, session: int, table: str) -> npt.NDArray[Any]:
-        """Give all that a ring has had of a session; see `ring.Streams.states`."""
-        return self._rows[table].states(self._first + session)
+    def states(self, part: int, table: str) -> npt.NDArray[Any]:
+        """Give all that a ring has had of a part; see `ring.Streams.states`."""
+        return self._rows[table].states(self._first + part)
 
-    def longest(self, session: int, table: str) -> tuple[int, int, int]:
-        """Give rows and longest silences of a session in a table; see `ring.Streams.longest`."""
-        return self._rows[table].longest(self._first + session)
+    def longest(self, part: int, table: str) -> tuple[int, int, int]:
+        """Give rows and longest silences of a part in a table; see `ring.Streams.longest`."""
+        return self._rows[table].longest(self._first + part)
 
-    def learn(self, session: int, table: str, limits: npt.NDArray[np.int64]) -> None:
+    def learn(self, part: int, table: str, limits: npt.NDArray[np.int64]) -> None:
         """Set what too long a silence is; see `ring.Streams.learn`."""
-        self._rows[table].learn(self._first + session, limits)
+        self._rows[table].learn(self._first + part, limits)
 
-    def take_silences(self, session: int, table: str) -> list[Silence]:
+    def take_silences(self, part: int, table: str) -> list[Silence]:
         """Give the silences that were too long; see `ring.Streams.take_silences`."""
-        return self._rows[table].take_silences(self._first + session)
+        return self._rows[table].take_silences(self._first + part)
 
     def channels(self, stream: StreamState) -> frozenset[str]:
         """Give the channels that feed a stream; none where one of every symbol may feed it too."""
-        is_wild = (stream.session, stream.table) in self._wild
+        is_wild = (stream.part, stream.table) in self._wild
         return frozenset() if is_wild else frozenset(stream.channels)
 
     def rows(self, stream: StreamState) -> Stream | None:
         """Give what its ring has had of a stream; None where that is nothing."""
-        return self._rows[stream.table].get(self._first + stream.session, stream.code)
+        return self._rows[stream.table].get(self._first + stream.part, stream.code)
 
     def mark(self, stream: StreamState, after_conn: int) -> None:
         """Let the next row of a stream be the first one; see `ring.Streams.mark`."""
-        self._rows[stream.table].mark(self._first + stream.session, stream.code, after_conn)
+        self._rows[stream.table].mark(self._first + stream.part, stream.code, after_conn)
 
     def expect(self, stream: StreamState, event_from_ns: int, mono_to_ns: int) -> None:
         """Let the rows of a hole be counted; see `ring.Streams.expect`."""
         self._rows[stream.table].expect(
-            self._first + stream.session, stream.code, event_from_ns, mono_to_ns
+            self._first + stream.part, stream.code, event_from_ns, mono_to_ns
         )
 
     def delivered(self) -> set[tuple[str, str]]:
         """Give table and symbol of every stream that has had a row, on any session."""
         found: set[tuple[str, str]] = set()
-        for session in {session for session, _ in self._parts}:
+        for part in {part for part, _ in self._parts}:
             for table in self._rows:
-                codes = (self.states(session, table)["n_rows"] > 0).nonzero()[0].tolist()
+                codes = (self.states(part, table)["n_rows"] > 0).nonzero()[0].tolist()
                 found.update((table, self._symbols.value(code)) for code in codes)
         return found

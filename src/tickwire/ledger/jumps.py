@@ -169,7 +169,7 @@ class Jumps:
             event_start_ns=good.last.event_ns,
             event_end_ns=end.event_ns,
             lost=n_missing,
-            detail=f"{n_missing} ids are left out",
+            detail=stream.detail(f"{n_missing} ids are left out"),
         )
         if self._holes is not None and self._holes.has(stream):
             self._holes.jumped(stream, gap, good.ids)

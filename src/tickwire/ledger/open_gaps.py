@@ -159,7 +159,7 @@ class OpenGaps:
             event_start_ns=start.event_ns,
             start_mono_ns=start.mono_ns,
             lost=lost,
-            detail=detail,
+            detail=stream.detail(detail),
             gap_id=gap_id,
             channels=self.index.channels(stream),
         )

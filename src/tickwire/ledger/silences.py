@@ -61,7 +61,7 @@ NEVER = int(np.iinfo(np.int64).max)
 
 @dataclass(slots=True)
 class _Longest:
-    """The longest silences of the streams of one session in one table, by code; the last is all.
+    """The longest silences of the streams of one part in one table, by code; the last is all.
 
     `now` and `before` have two rows: silences, and silences alone.
     """
@@ -145,7 +145,7 @@ class Silences:
         self._trades = trades
         self.on_gap: Callable[[StreamState, Gap], None] = lambda _stream, _gap: None
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
-        self._longest: dict[tuple[int, str], _Longest] = {}  # by session and table
+        self._longest: dict[tuple[int, str], _Longest] = {}  # by part and table
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
         # Streams whose gap an acknowledgement has ended, and when, until a row follows.
         self._promised: dict[StreamState, Moment] = {}
@@ -177,11 +177,11 @@ class Silences:
         if now_ns - self._looked_ns < LOOK_NS and not at_once:
             return
         self._looked_ns = now_ns
-        for session, table in self._index.parts():
-            silences = self._index.take_silences(session, table)
+        for part, table in self._index.parts():
+            silences = self._index.take_silences(part, table)
             # That of all streams first: it says more exactly where theirs begin and end.
             for silence in sorted(silences, key=lambda each: each.code is not None):
-                self._note(session, table, silence)
+                self._note(part, table, silence)
         self._look_at_promises()
         parts = self._index.parts()
         n_shares = max(1, min(MOST_SHARES, -(-len(parts) // PARTS_A_SHARE)))
@@ -190,17 +190,17 @@ class Silences:
             self._share = (self._share + 1) % n_shares
             self._learn(now_ns, parts[self._share :: n_shares])
 
-    def _note(self, session: int, table: str, silence: Silence) -> None:
+    def _note(self, part: int, table: str, silence: Silence) -> None:
         if silence.code is None:
-            streams = [each for each in self._index.of_session(session) if each.table == table]
+            streams = self._index.of_part(part, table)
         else:
-            stream = self._index.of_code(session, table, silence.code)
+            stream = self._index.of_code(part, table, silence.code)
             streams = [] if stream is None else [stream]
         is_found = False
         for stream in streams:
             is_found |= self._declare(stream, silence)
         if is_found:
-            longest = self._longest[session, table]
+            longest = self._longest[part, table]
             longest.found(silence)
 
     def _declare(self, stream: StreamState, silence: Silence) -> bool:
@@ -273,7 +273,7 @@ class Silences:
 
     def _usual_ns(self, stream: StreamState) -> int | None:
         """Give the longest silence of a stream; None where that is not known yet."""
-        longest = self._longest.get((stream.session, stream.table))
+        longest = self._longest.get((stream.part, stream.table))
         if longest is None or stream.code >= longest.now.shape[1] - 1:
             return None
         if (
@@ -293,7 +293,7 @@ class Silences:
             lasted_ns=end.mono_ns - start.mono_ns,
             event_start_ns=start.event_ns,
             event_end_ns=end.event_ns,
-            detail=text,
+            detail=stream.detail(text),
         )
         self.on_gap(stream, gap)
         stream.since, stream.last_gap = end, gap
@@ -314,10 +314,10 @@ class Silences:
         return bool(sample) and sample == self._trades.offsets(stream.code)
 
     def _learn(self, now_ns: int, parts: Sequence[tuple[int, str]]) -> None:
-        for session, table in parts:
-            states = self._index.states(session, table)
-            n_all, of_all, alone_of_all = self._index.longest(session, table)
-            longest = self._longest.setdefault((session, table), _Longest())
+        for part, table in parts:
+            states = self._index.states(part, table)
+            n_all, of_all, alone_of_all = self._index.longest(part, table)
+            longest = self._longest.setdefault((part, table), _Longest())
             longest.grow(len(states))
             limits = longest.learn(
                 now_ns,
@@ -330,7 +330,7 @@ class Silences:
                 ),
                 self._floor_ns,
             )
-            self._index.learn(session, table, limits)
+            self._index.learn(part, table, limits)
         if self._trades is not None and self._share == 0:
             for stream in self._index:
                 if stream.table == "trades":

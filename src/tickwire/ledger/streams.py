@@ -104,6 +104,20 @@ class StreamGaps:
 
     # What there is.
 
+    def divide(self, session: int, table: str, parts: Mapping[str, int]) -> None:
+        """Know the rows of a session by channel too; to be called before `add`.
+
+        Parameters
+        ----------
+        session
+            The session's number within the source.
+        table
+            One whose rows say which channel they are of.
+        parts
+            By channel, the number under which its rows are known; see `ring.Streams.divide`.
+        """
+        self._index.divide(session, table, parts)
+
     def add(
         self,
         session: int,
@@ -132,7 +146,7 @@ class StreamGaps:
         silent
             No row of it is expected at any time, so that silence is no gap.
         """
-        stream = self._index.add(session, table, symbol, key)
+        stream = self._index.add(session, table, symbol, key, channel)
         if stream is not None:
             stream.may_be_silent = silent
         if stream is not None:
@@ -281,7 +295,7 @@ class StreamGaps:
                     start.recv_ns,
                     min(end.recv_ns, other.start_ns),
                     Place(self._index.venue, stream.symbol, hole.conn),
-                    detail=hole.detail,
+                    detail=stream.detail(hole.detail),
                 )
                 continue
             if stream.gap is not None:

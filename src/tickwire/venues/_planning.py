@@ -12,14 +12,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from tickwire.errors import ConfigError
-from tickwire.schema import TABLES
 from tickwire.venues.base import Channel, Subscription, Venue
 
-# Tables whose rows say which channel they are of. Candles do not count: of an interval, the next
-# row has all that the one before had.
-APART = frozenset(
-    name for name, table in TABLES.items() if any(each.name == "channel" for each in table.columns)
-)
 LISTED = "instruments"  # the channel of what a venue lists
 NO_SYMBOLS = "no symbols given"
 
@@ -145,19 +139,13 @@ def connections(venue: Venue, subscriptions: Sequence[Subscription]) -> list[lis
     """Divide subscriptions among connections.
 
     Each connection has one endpoint and one group, and no more subscriptions than the venue's
-    `limits.subscriptions_per_connection`; the order is kept. Channels of one table and symbol
-    (`book` and `book:fast`) have a connection each: on one, the rows of one would hide that the
-    other has fallen silent. What does not say whose it is has one for each symbol.
+    `limits.subscriptions_per_connection`; the order is kept. What does not say whose it is has a
+    connection for each symbol.
     """
-    by_kind: dict[tuple[str, str, int, str], list[Subscription]] = {}
-    channels: dict[tuple[str, str, str, str], list[str]] = {}
+    by_kind: dict[tuple[str, str, str], list[Subscription]] = {}
     for each in subscriptions:
-        of_stream = channels.setdefault((each.endpoint, each.group, each.table, each.symbol), [])
-        if each.channel not in of_stream and each.table in APART:
-            of_stream.append(each.channel)
-        lane = of_stream.index(each.channel) if each.channel in of_stream else 0
         own = "" if each.names_symbol else each.symbol
-        by_kind.setdefault((each.endpoint, each.group, lane, own), []).append(each)
+        by_kind.setdefault((each.endpoint, each.group, own), []).append(each)
     most = venue.limits.subscriptions_per_connection
     return [
         kind[start : start + most]
