@@ -50,7 +50,7 @@ def test_numbers_that_cannot_be_are_refused(conn: int, session: int, leg: int, t
         StreamTable().adopt(conn, session, leg)
 
 
-@pytest.mark.parametrize("numbers", [[], [1, 0], [0, 2, 2], [0, 0]])
+@pytest.mark.parametrize("numbers", [[], [1, 0], [0, 2, 2], [0, 0], [0, -1]])
 def test_parts_are_the_session_first_and_each_once(numbers: list[int]) -> None:
     with pytest.raises(ValueError, match="of session 0: itself first, each once"):
         StreamTable().divide(0, [(code, number) for code, number in enumerate(numbers)])

@@ -57,7 +57,7 @@ cdef class StreamTable:
         cdef int32_t part, channel, last = session
         given = list(parts)
         numbers = [number for _, number in given]
-        if session < 0 or numbers[:1] != [session] or len({*numbers}) < len(numbers):
+        if min(numbers, default=-1) < 0 or numbers[0] != session or len({*numbers}) < len(numbers):
             raise ValueError(f"parts {numbers} of session {session}: itself first, each once")
         for _, part in given:
             self.reserve(part)
