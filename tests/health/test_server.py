@@ -24,7 +24,7 @@ from tickwire.health import server as server_module
 from tickwire.health.http import Request
 from tickwire.observe import Metrics, Registry
 from tickwire.sim import Simulator
-from tickwire.sinks import duckdb
+from tickwire.sinks import duckdb_database
 
 ANYWHERE = tw.MetricsSettings(listen="127.0.0.1:0")
 
@@ -92,7 +92,9 @@ async def test_metrics_in_both_formats(tmp_path):
 
 
 async def test_memory_of_duckdb_and_the_states_of_breakers(tmp_path, monkeypatch):
-    monkeypatch.setattr(duckdb, "MEMORY_LOOK_S", 1e6)  # the first rows are looked at by themselves
+    monkeypatch.setattr(
+        duckdb_database, "MEMORY_LOOK_S", 1e6
+    )  # the first rows are looked at by themselves
     sinks = [tw.DuckDBSink(path=tmp_path / "market.duckdb")]
     async with (
         Simulator(rate=2000) as sim,

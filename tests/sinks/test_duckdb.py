@@ -26,7 +26,7 @@ from tests.sinks.batches import (
 from tickwire.errors import SinkError
 from tickwire.observe import Metrics
 from tickwire.schema import TABLES, Column, Kind
-from tickwire.sinks import DuckDBSettings, DuckDBSink
+from tickwire.sinks import DuckDBSettings, DuckDBSink, duckdb_database
 from tickwire.sinks import duckdb as duckdb_sink
 
 TRADES = TABLES["trades"]
@@ -464,7 +464,7 @@ def test_only_a_large_checkpoint_has_helpers(tmp_path, monkeypatch):
     sink._checkpoint()
     assert asked == []
     sink._commit({"trades": batch_of(TRADES, 10, 10)})
-    monkeypatch.setattr(duckdb_sink, "HELPED_BYTES", 1)
+    monkeypatch.setattr(duckdb_database, "HELPED_BYTES", 1)
     sink._checkpoint()
     assert asked == [os.cpu_count(), 1]
     sink.stop()
@@ -494,8 +494,8 @@ def test_descriptions_of_row_groups_are_forgotten_without_a_reader(tmp_path, mon
     assert isinstance(sink, DuckDBSink)
     opened, opens = [], sink._open
     monkeypatch.setattr(sink, "_open", lambda: opened.append(opens()))
-    n_rows, each = 0, duckdb_sink.DESCRIBED_BYTES * len(TRADES.arrow_schema)
-    most = (32 << 20) // duckdb_sink.MEMORY_SHARES
+    n_rows, each = 0, duckdb_database.DESCRIBED_BYTES * len(TRADES.arrow_schema)
+    most = (32 << 20) // duckdb_database.MEMORY_SHARES
 
     def checkpoint() -> None:
         nonlocal n_rows
