@@ -123,6 +123,11 @@ class Changes:
         change.done.append(done)
         return done
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a change is asked for, or goes on."""
+        return bool(self._asked) or self._current is not None or self._ending is not None
+
     def look(self) -> None:
         """Begin, end and give up what is due."""
         now_s = self._clock()

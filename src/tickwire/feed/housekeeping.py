@@ -4,7 +4,8 @@ Rules of this file
 ------------------
 - It runs in the loop's thread, as one task; nothing here is called per message.
 - Each waking of an idle processor costs as much as several messages, so it is seldom unless
-  something waits for it.
+  something waits for it, and together with the clock's that notices stalls.
+- A source is looked at when something has come for it or happened to it, else about once a second.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tickwire.feed.put_off import PutOff
 from tickwire.feed.sources import LiveSource
 from tickwire.feed.state import State
 from tickwire.feed.undecoded import Undecoded
+from tickwire.net.awake import counting, to_step_s
 from tickwire.sinks import Sink
 from tickwire.supervise import Coordinator
 
@@ -94,23 +96,35 @@ class Housekeeping:
     async def run(self) -> None:
         """Look again and again; ends by being cancelled."""
         late_s = 0.0
-        while True:
-            self.look()
-            for source in self._sources:
-                await source.look_at_groups()
-            self.on_look(late_s)
-            pause_s = HURRIED_S if self._is_hurried() else HOUSEKEEPING_S
-            slept_s = time.monotonic()
-            await asyncio.sleep(pause_s)
-            late_s = time.monotonic() - slept_s - pause_s
+        loop = asyncio.get_running_loop()
+        with counting() as awake:
+            while True:
+                # After a stall of the loop nothing is judged, which every source has to note.
+                is_late = awake.grace_s() > 0
+                now_ns = time.monotonic_ns()
+                due = [each for each in self._sources if is_late or each.is_due(now_ns)]
+                self.look(due)
+                for source in due:
+                    await source.look_at_groups(now_ns)
+                self.on_look(late_s)
+                pause_s = HURRIED_S if self._is_hurried() else to_step_s(loop, HOUSEKEEPING_S)
+                slept_s = time.monotonic()
+                await asyncio.sleep(pause_s)
+                late_s = time.monotonic() - slept_s - pause_s
 
-    def look(self) -> None:
-        """Write down what is due, reserve sequence numbers, and look for what has failed."""
+    def look(self, due: Sequence[LiveSource]) -> None:
+        """Write down what is due, reserve sequence numbers, and look for what has failed.
+
+        Parameters
+        ----------
+        due
+            The sources that are looked at.
+        """
         self._pipeline.ledger.housekeeping()
         self._pipeline.lag.look()
         if self._sources and self._pipeline.kept_books is not None:
             self._pipeline.kept_books.look()
-        for source in self._sources:
+        for source in due:
             source.housekeeping()
         self._committed.look()
         now_s = time.monotonic()

@@ -28,6 +28,7 @@ from tickwire.feed.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path
+from tickwire.net.awake import to_step_s
 from tickwire.ring import Ring
 from tickwire.schema import DATA_TABLES
 from tickwire.serve.queries import Queries
@@ -135,7 +136,7 @@ class FeedProbe:
 
     async def _look_at_offsets(self) -> None:
         while True:
-            await asyncio.sleep(OFFSETS_S)
+            await asyncio.sleep(to_step_s(asyncio.get_running_loop(), OFFSETS_S))
             if not self._feed.housekeeping.put_off.is_taken:
                 self._offsets.look()
 

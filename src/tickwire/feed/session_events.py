@@ -27,10 +27,13 @@ class SessionEvents(SessionObserver):
     ----------
     settled
         The sessions that were subscribed once.
+    has_news
+        Set by each acknowledgement: rows are expected from then on.
     """
 
     def __init__(self, venue: str, ledger: Ledger) -> None:
         self.settled: set[Session] = set()
+        self.has_news = False
         self._venue = venue
         self._ledger = ledger
 
@@ -41,6 +44,10 @@ class SessionEvents(SessionObserver):
     def connected(self, session: Session, conn: int) -> None:
         """Note that a connection is open."""
         self._ledger.event("connected", shown_url(session.url), self._place(conn))
+
+    def acknowledged(self, session: Session, subscription: Subscription) -> None:
+        """Have liveness find out soon until when the first row is due."""
+        self.has_news = True
 
     def subscribed(self, session: Session, conn: int) -> None:
         """Note that all subscriptions of a connection were answered."""

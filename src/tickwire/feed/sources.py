@@ -33,6 +33,8 @@ from tickwire.ledger import Ledger
 from tickwire.session import Session, SessionSettings, SourceRest, WindowLimiter
 from tickwire.supervise import Breakers, ManagedTask, Restart, TaskManager, cancel_all
 
+# A source of which nothing comes is looked at so seldom; not all of many at the same time.
+QUIET_NS, APART_NS, N_APART = 900_000_000, 250_000_000, 4
 GROUPS_A_TURN = 16  # of the loop: however many connections there are, no turn takes long
 RELEASE_S = 1.0  # how long a stop waits for room for what is held
 
@@ -110,6 +112,9 @@ class LiveSource:
             pipeline, settings, next_conn, self._events, poorer_events, source_recorder
         )
         self._next_conn = next_conn
+        self._quiet_ns = QUIET_NS + int(pipeline.metrics.labels["source"]) % N_APART * APART_NS
+        self._look_due_ns = 0  # if nothing comes; monotonic
+        self._n_looked = 0  # messages
         self._rest = rest
         self._counts = GrowingCounts(self.plan.venue.name)
         self._fetchers: list[ManagedTask[None]] = []
@@ -236,11 +241,36 @@ class LiveSource:
 
     def housekeeping(self) -> None:
         """Let in what waits for room, end gaps whose data flows again; a few times a second."""
+        self._n_looked = self.decoder.messages
+        self._events.has_news = False
         self.decoder.release_held()
         self._hold_gaps()
         self.gaps.look()
 
-    async def look_at_groups(self) -> None:
+    def is_due(self, now_ns: int) -> bool:
+        """Whether a look may find something; now and then where nothing has come or happened."""
+        return (
+            now_ns >= self._look_due_ns
+            or self.decoder.messages != self._n_looked
+            or self._events.has_news
+            or self.gaps.has_open
+        )
+
+    def _look_soon(self) -> None:
+        self._look_due_ns = 0
+
+    def _note_looked(self, now_ns: int) -> None:
+        """Note how long a look can be spared if nothing comes."""
+        books = self.books
+        is_busy = (
+            any(changes.is_busy for changes in self.changes)
+            or any(group.is_behind for group in self.groups)
+            or (books is not None and bool(books.held_bytes or books.waiting))
+        )
+        due_ns = min((each.due_ns for each in self._staleness), default=now_ns)
+        self._look_due_ns = 0 if is_busy else min(now_ns + self._quiet_ns, due_ns)
+
+    async def look_at_groups(self, now_ns: int) -> None:
         """Find streams that are silent, and connections to replace; a few at a time."""
         pairs = zip(self.groups, self.changes, strict=True)
         for number, (group, changes) in enumerate(pairs, 1):
@@ -248,6 +278,7 @@ class LiveSource:
             changes.look()
             if number % GROUPS_A_TURN == 0:
                 await asyncio.sleep(0)  # what has come meanwhile is read first
+        self._note_looked(now_ns)
 
     def _depth(self) -> float:
         """Give how full the fullest of its rings is."""
@@ -260,9 +291,11 @@ class LiveSource:
         for group, changes in zip(self.groups, self.changes, strict=True):
             if leg in group.legs:
                 changes.ask(leg, why, to_first=True)
+                self._look_soon()
 
     def refresh(self) -> list[asyncio.Future[bool]]:
         """Have every connection replaced, each before it closes."""
+        self._look_soon()
         return [
             changes.ask(leg, "a refresh was asked for")
             for group, changes in zip(self.groups, self.changes, strict=True)
@@ -366,3 +399,4 @@ class LiveSource:
         leg = group.leg_of(session)
         if leg.session is session:
             self.changes[self.groups.index(group)].ask(leg, text)
+            self._look_soon()

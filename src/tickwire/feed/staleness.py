@@ -222,6 +222,11 @@ class Staleness(SessionObserver):
         """The streams that have been silent for too long."""
         return [str(self._all[at]) for at in self._freshness.stale]
 
+    @property
+    def due_ns(self) -> int:
+        """When a silence may have consequences next, if no row comes; monotonic."""
+        return self._freshness.due_ns
+
     def has_given_up(self, key: str) -> bool:
         """Whether everything has been tried against the silence of what a subscription feeds.
 

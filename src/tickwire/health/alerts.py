@@ -24,6 +24,7 @@ from tickwire.clock import Clock, wall_ns
 from tickwire.config import AlertSettings, Context
 from tickwire.health.rules import PERCENTILES, Rule, parse_rule
 from tickwire.logs import get_logger
+from tickwire.net.awake import to_step_s
 from tickwire.observe import Histogram, Metrics, Registry
 from tickwire.redaction import shown_url
 from tickwire.supervise import Failures, ManagedTask, cancel_all, spawn
@@ -111,7 +112,7 @@ class Alerts:
         """Look once a second, until cancelled."""
         while True:
             self.look()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(to_step_s(asyncio.get_running_loop(), LOOK_S))
 
     async def close(self) -> None:
         """Give what is being sent a moment, and end."""

@@ -25,6 +25,11 @@ class BookGaps:
         self._books: dict[str, StreamState] = {}
         self._waiting: dict[StreamState, None] = {}
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a book waits for its first snapshot."""
+        return bool(self._waiting)
+
     def add(self, stream: StreamState) -> None:
         """Note a book that needs a snapshot."""
         stream.is_spliced = True

@@ -75,6 +75,11 @@ class OpenGaps:
         """Those with an open gap."""
         return tuple(self._open)
 
+    @property
+    def has_open(self) -> bool:
+        """Whether a gap is open."""
+        return bool(self._open)
+
     def is_known(self, stream: StreamState) -> bool:
         """Whether it has ever been acknowledged, or had a row or a gap."""
         return (

@@ -388,6 +388,11 @@ class StreamGaps:
 
     # A few times a second, and at the end.
 
+    @property
+    def has_open(self) -> bool:
+        """Whether a gap is open, or books wait for what ends one."""
+        return self._gaps.has_open or self.books.has_waiting
+
     def look(self) -> None:
         """End the gaps whose stream has a row again."""
         self._undecoded.look()

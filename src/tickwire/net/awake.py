@@ -8,6 +8,8 @@ Rules of this file
 - A stall is a gap of more than `LATE_S` between two looks at the clock; all of it but `STEP_S` is
   left out. Somebody looks every `STEP_S` while anybody counts (`counting`).
 - After a stall nothing is judged for `GRACE_S`: first everything is read that has come.
+- Whatever looks from time to time does so at the same times (`to_step_s`): a wake of an idle
+  processor costs more than most looks.
 """
 
 from __future__ import annotations
@@ -23,6 +25,20 @@ STEP_S = 0.25
 LATE_S = 0.5
 GRACE_S = 0.5
 REMEMBERED_STALLS = 64
+
+
+def to_step_s(loop: asyncio.AbstractEventLoop, seconds: float = STEP_S) -> float:
+    """Give how long to wait for the multiple of `STEP_S` that is nearest after `seconds`.
+
+    Parameters
+    ----------
+    loop
+        Whose clock counts.
+    seconds
+        About how long to wait; the answer is up to `STEP_S` / 2 more or less.
+    """
+    now_s = loop.time()
+    return max(round((now_s + seconds) / STEP_S) * STEP_S - now_s, STEP_S / 2)
 
 
 class AwakeClock:
@@ -109,7 +125,7 @@ class _Ticker:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self.clock.look()
-        self._timer = loop.call_later(STEP_S, self._tick, loop)
+        self._timer = loop.call_later(to_step_s(loop), self._tick, loop)
 
 
 _TICKERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticker] = WeakKeyDictionary()

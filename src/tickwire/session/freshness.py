@@ -117,6 +117,11 @@ class Freshness:
         self._held_ns = now_ns
 
     @property
+    def due_ns(self) -> int:
+        """Before this a look only learns."""
+        return self._due_ns
+
+    @property
     def silent(self) -> list[int]:
         """The streams that were named and still have no row."""
         found: list[int] = np.flatnonzero(self._is_named & (self._last == 0)).tolist()
