@@ -19,7 +19,8 @@ from tickwire.feed.ring_store import RingStore
 from tickwire.feed.state import State
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
-from tickwire.ring import Consumer, Damaged, OldRing, Ring
+from tickwire.ring import Consumer, Damaged, OldRing, Ring, SummedConsumer
+from tickwire.ring.cells import columns_of
 from tickwire.schema import TABLES
 from tickwire.store import Spill
 
@@ -47,7 +48,7 @@ class Run:
             TRADES, ROWS, memory.dictionaries, block=memory.blocks["trades"],
             seq_base=first["trades"],
         )  # fmt: skip
-        self.consumer = Consumer(self.ring, commits=True)
+        self.consumer = SummedConsumer(Consumer(self.ring, commits=True), self.store.sums["trades"])
 
     def append(self, n: int) -> None:
         for _ in range(n):
@@ -158,6 +159,42 @@ def test_what_is_damaged_is_set_aside_and_named(tmp_path: Path) -> None:
     again.store.discard()
     assert not run.store.files.folder.exists()
     assert kept.exists()
+
+
+def test_rows_that_have_changed_are_lost_and_the_others_go_on(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    for _ in range(4):
+        run.append(10)
+        run.consumer.take()
+    path = run.store.files.folder / "trades.ring"
+    origin, columns = columns_of(path)
+    prices = columns["price"].values
+    at = prices.__array_interface__["data"][0] - origin.__array_interface__["data"][0]
+    with path.open("r+b") as file:
+        file.seek(at + 8 * 15)
+        file.write(b"\1")
+    run.kill()
+
+    with capture_logs() as logs:
+        again = Run(tmp_path)
+    spill = Spill(tmp_path / "spill" / "one", ["trades"])
+    again.store.recover("one", ["trades"], spill)
+    found: list[int] = []
+    while batches := spill.next():
+        found += batches["trades"].column("seq").to_pylist()
+    [lost] = spill.take_damaged()
+    spill.close()
+    assert found == [*range(10), *range(20, 40)]
+    assert (lost.table, lost.first_seq, lost.last_seq) == ("trades", 10, 19)
+    assert lost.until_ns is not None
+    assert again.store.newest == {}
+    assert again.ring.next_seq == 40
+    assert [line["seqs"] for line in logs if "have changed" in line["event"]] == ["10..19"]
+    [(_, why)] = again.store.set_aside
+    assert why == "rows have changed: seq 10..19"
+    again.store.discard()
+    [kept] = (tmp_path / "rings" / "main").glob("*.damaged/trades.ring")
+    assert kept.stat().st_size == origin.size
 
 
 def test_a_start_whose_manifest_is_damaged_is_set_aside_whole(tmp_path: Path) -> None:

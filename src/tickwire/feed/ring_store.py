@@ -16,7 +16,7 @@ Rules of this file
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from tickwire.logs import get_logger
 from tickwire.ring import (
     Damaged,
     OldRing,
+    RangeSums,
     RingFiles,
     RingMemory,
     aside_of,
@@ -62,8 +63,9 @@ class RingStore:
     ----------
     files
         This run's; there once `read` has returned.
-    memory
-        What this run's rings are made of; there once `make` has returned.
+    memory, sums
+        What this run's rings are made of, and where their rows are summed, by table; there once
+        `make` has returned.
     next_seqs
         Where the last run had come to, by table; empty where that is not known.
     least_seqs
@@ -80,6 +82,7 @@ class RingStore:
 
     files: RingFiles
     memory: RingMemory
+    sums: dict[str, RangeSums]
 
     def __init__(self, ring_dir: Path, feed: str, tables: Mapping[str, tuple[Table, int]]) -> None:
         self._root = ring_dir / folder_name(feed)
@@ -143,6 +146,13 @@ class RingStore:
         self.memory = self.files.make(
             {name: (table, rows, first[name]) for name, (table, rows) in self._tables.items()}
         )
+        try:
+            self.sums = {name: RangeSums(self.files, name) for name in self._tables}
+        except OSError as error:
+            self.files.remove()
+            raise TickwireError(
+                f"{self.files.folder}: cannot hold rings: {error.strerror}"
+            ) from None
 
     def recover(self, sink: str, tables: Sequence[str], spill: Spill) -> None:
         """Give a sink's spill the rows that the last runs' rings kept for it."""
@@ -153,11 +163,17 @@ class RingStore:
                 if ring is None:
                     continue
                 try:
-                    for batch in ring.batches(self._tables[table][0], spill.last_seq(table)):
+                    after = spill.last_seq(table)
+                    lost = deque(each for each in ring.damaged if each[1] > after)
+                    for batch in ring.batches(self._tables[table][0], after):
+                        while lost and lost[0][1] < batch.column("seq")[0].as_py():
+                            spill.note_lost(table, *lost.popleft())
                         if not spill.recover(table, batch):
                             self._is_needed = True
                         self.recovered[sink, table] += batch.num_rows
                         self.n_recovered += batch.num_rows
+                    for first, last in lost:
+                        spill.note_lost(table, first, last)
                 except Damaged as error:
                     self._refuse(folder, rings, table, error)
         n_rows = {table: n for (name, table), n in self.recovered.items() if name == sink}
@@ -207,8 +223,11 @@ class RingStore:
             _log.warning(
                 "rows in the last run's rings are removed: no sink takes them", **self.unclaimed
             )
-        for folder, _ in self._starts:
+        for folder, rings in self._starts:
             reach("discard")
+            for table, ring in rings.items():
+                if ring.damaged:
+                    self._keep(folder, ring_file(table))
             shutil.rmtree(folder, ignore_errors=True)
         self._starts = []
         self._bound_kept()
@@ -231,6 +250,16 @@ class RingStore:
 
     def _note_last_rows(self, folder: Path, rings: dict[str, OldRing], table: str) -> None:
         ring = rings[table]
+        if ring.damaged:
+            self._is_damaged = True
+            shown = ", ".join(f"{first}..{last}" for first, last in ring.damaged)
+            path = folder / ring_file(table)
+            self.set_aside.append((path, f"rows have changed: seq {shown}"))
+            _log.error(
+                "rows in a ring have changed since: they are missing where no sink has them",
+                file=str(path), seqs=shown, kept=str(aside_of(folder) / path.name),
+            )  # fmt: skip
+            return
         try:
             newest = ring.newest()
         except Damaged as error:
@@ -244,6 +273,15 @@ class RingStore:
         """Set a ring aside for all sinks."""
         del rings[table]
         self._set_aside(folder, ring_file(table), str(error))
+
+    @staticmethod
+    def _keep(folder: Path, name: str) -> None:
+        """Keep a file of a start that is removed."""
+        try:
+            aside_of(folder).mkdir(exist_ok=True)
+            (folder / name).rename(aside_of(folder) / name)
+        except OSError as error:
+            _log.error("a ring cannot be set aside", file=str(folder / name), error=error.strerror)
 
     def _set_aside(self, folder: Path, name: str, why: str) -> None:
         """Keep a file, or a whole folder, under another name, and say so."""

@@ -46,7 +46,8 @@ from tickwire.feed.taken_over import report_taken_over
 from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
-from tickwire.sinks import CONN, Replayed, Sink
+from tickwire.ring import SummedConsumer
+from tickwire.sinks import CONN, BatchSource, Replayed, Sink
 from tickwire.store import Spill
 from tickwire.supervise import Coordinator, ManagedTask, TaskManager, cancel_all, in_thread
 from tickwire.venues import LISTED
@@ -236,9 +237,7 @@ class RunningFeed:
             self.sinks, self._spills, self._rings, self.pipeline.ledger, self.pipeline.metrics
         )
         for sink in self.sinks:
-            sink.start(
-                self.pipeline.consumers(sink.name, tuple(sink.tables)), self._spills[sink.name]
-            )
+            sink.start(self._sources_of(sink), self._spills[sink.name])
             sink.when_open(partial(self._coordinator.arrive, f"sink {sink.name}"))
         self._committed.start()
         if self.pipeline.kept_books is not None:
@@ -252,6 +251,13 @@ class RunningFeed:
             check = self.tasks.spawn("symbols", self._check_symbols)
             self.housekeeping.is_checked = check.done
             self._housekeepers.append(check)
+
+    def _sources_of(self, sink: Sink) -> Mapping[str, BatchSource]:
+        consumers = self.pipeline.consumers(sink.name, tuple(sink.tables))
+        if self._rings is None:
+            return consumers
+        sums = self._rings.sums
+        return {name: SummedConsumer(each, sums[name]) for name, each in consumers.items()}
 
     async def stop(self, consumers: Iterable[RowQueue], flush_s: float | None = None) -> None:
         """Stop reading, drain the rings, commit the sinks.

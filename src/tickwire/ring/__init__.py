@@ -23,6 +23,7 @@ from tickwire.ring.files import (
 )
 from tickwire.ring.salvage import Damaged, OldRing, read_rings
 from tickwire.ring.stream import TIMELY, Silence, Stream
+from tickwire.ring.sums import RangeSums, SummedConsumer
 
 __all__ = [
     "MAX_SYMBOLS",
@@ -36,6 +37,7 @@ __all__ = [
     "Drop",
     "Loss",
     "OldRing",
+    "RangeSums",
     "Ring",
     "RingFiles",
     "RingMemory",
@@ -43,6 +45,7 @@ __all__ = [
     "Silence",
     "Stream",
     "Streams",
+    "SummedConsumer",
     "aside_of",
     "earlier_starts",
     "read_manifest",

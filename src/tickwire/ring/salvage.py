@@ -7,6 +7,8 @@ Rules of this file
   code a value, every text its bytes; a ring of which that is not true gives no row.
 - A row that was staged when the process ended is none. One whose seq was written is: all of its
   cells were before.
+- A range that a sink had taken has a checksum (`tickwire.ring.sums`): where its cells have changed,
+  its rows are left out.
 - Which rows a consumer had committed is not read: a gate that has changed would cost rows in
   silence. Who takes them knows what he has.
 - Files are only read. numpy checks every index; no code that trusts a ring is given one of these.
@@ -18,43 +20,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from tickwire.ring._block import DTYPES
+from tickwire.ring.cells import (
+    COLUMN,
+    HEADER,
+    WORD_LINES,
+    WORDS_AT,
+    WORDS_PER_LINE,
+    Array,
+    Stored,
+    column_at,
+)
 from tickwire.ring.files import boot_id, dictionary_file, layout_hash, read_manifest, ring_file
+from tickwire.ring.sums import damaged_ranges, read_sums
 from tickwire.schema import ARROW_TYPES, NULLS, Kind, Table
 
 BATCH_ROWS = 65_536
-# ext/tickwire/ring/ring_block.h
-_HEADER = np.dtype(
-    [
-        ("magic", "S8"),
-        ("version", "<u4"),
-        ("n_columns", "<u4"),
-        ("block_bytes", "<u8"),
-        ("capacity", "<u8"),
-        ("seq_base", "<i8"),
-        ("schema_hash", "<u8"),
-        ("recv_mono_offset", "<u8"),
-        ("directory_offset", "<u8"),
-    ]
-)
-_COLUMN = np.dtype(
-    [
-        ("name", "S48"),
-        ("kind", "<i4"),
-        ("nullable", "<i4"),
-        ("offset", "<u8"),
-        ("valid_offset", "<u8"),
-        ("arena_offset", "<u8"),
-        ("arena_bytes", "<u8"),
-    ]
-)
 _MAGIC, _VERSION = b"twring\r\n", 5
-_WORDS_AT, _WORDS_PER_LINE, _WORD_LINES = 64, 8, 4  # cursor, floor, skipped, lap
 _GATES, _GATE_FREE, _N_RECENT = 64, 2**63 - 1, 4  # of a gate's words the first and this one
 # ext/tickwire/ring/dictionary.h
 _DICTIONARY_HEADER_BYTES = 64
@@ -62,21 +47,9 @@ _SUM_START, _SUM_FACTOR, _SUM_MASK = 0xCBF29CE484222325, 0x100000001B3, 2**64 - 
 # What numpy, Arrow and Python say of bytes that cannot be.
 _CANNOT_BE = (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError)
 
-_Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
 
 class Damaged(Exception):
     """A file is not as a ring's writer leaves it."""
-
-
-class _Stored(NamedTuple):
-    """A column's cells."""
-
-    kind: Kind
-    nullable: bool
-    values: _Array  # of texts the ends
-    valid: _Array | None
-    arena: _Array | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +66,16 @@ class OldRing:
         Published rows that are still there, the newest ones.
     has_dropped
         Whether a consumer has lost rows of which no gap says so.
+    damaged
+        Ranges of seq whose rows have changed: no row of them is given.
     """
 
     table: str
     next_seq: int
     n_rows: int
     has_dropped: bool
-    _columns: Mapping[str, _Stored]
+    damaged: list[tuple[int, int]]
+    _columns: Mapping[str, Stored]
     _dictionaries: Mapping[str, pa.StringArray]
     _stop: int  # the position behind the last row
 
@@ -120,8 +96,7 @@ class OldRing:
             A cell cannot be, or a row lacks a value that it needs.
         """
         first = self._stop - min(self.n_rows, self.next_seq - 1 - after)
-        for start in range(first, self._stop, BATCH_ROWS):
-            stop = min(start + BATCH_ROWS, self._stop)
+        for start, stop in self._whole(first):
             try:
                 arrays = [
                     self._array(column.name, column.kind, column.nullable, start, stop)
@@ -131,6 +106,15 @@ class OldRing:
             except (*_CANNOT_BE, pa.ArrowException) as error:
                 raise Damaged(_line(error)) from None
             yield batch
+
+    def _whole(self, first: int) -> Iterator[tuple[int, int]]:
+        """Give where the rows of each batch begin and end, from a position on."""
+        offset = self._stop - self.next_seq
+        bounds = [(low + offset, high + 1 + offset) for low, high in self.damaged]
+        for low, high in [*bounds, (self._stop, self._stop)]:
+            for start in range(first, low, BATCH_ROWS):
+                yield start, min(start + BATCH_ROWS, low)
+            first = max(first, high)
 
     def newest(self) -> dict[tuple[str, str], tuple[int, int | None]]:
         """Give the time of the last row of each venue and symbol: ts_recv, and ts_event or None.
@@ -166,7 +150,7 @@ class OldRing:
     def _value(self, column: str, code: int) -> object:
         return self._dictionaries[column][int(code)].as_py()
 
-    def _slots(self, start: int, stop: int) -> _Array:
+    def _slots(self, start: int, stop: int) -> Array:
         return np.arange(start, stop) & (len(self._columns["seq"].values) - 1)
 
     def _array(self, name: str, kind: Kind, nullable: bool, start: int, stop: int) -> pa.Array:
@@ -181,7 +165,7 @@ class OldRing:
             raise Damaged(f"{name} lacks values")
         return array
 
-    def _cells(self, name: str, slots: _Array) -> pa.Array:
+    def _cells(self, name: str, slots: Array) -> pa.Array:
         stored = self._columns[name]
         values = stored.values[slots]
         if stored.kind == Kind.F64:
@@ -250,16 +234,16 @@ def _read_ring(
     path: Path, table: str, layout: str, dictionaries: Mapping[str, pa.StringArray]
 ) -> OldRing:
     block = np.memmap(path, np.uint8, "r")
-    words_end = _WORDS_AT + 8 * _WORDS_PER_LINE * _WORD_LINES
+    words_end = WORDS_AT + 8 * WORDS_PER_LINE * WORD_LINES
     if block.size < words_end:
         raise Damaged("is cut")
-    header = block[:_WORDS_AT].view(_HEADER)[0]
+    header = block[:WORDS_AT].view(HEADER)[0]
     directory_at = int(header["directory_offset"])
-    directory_end = directory_at + int(header["n_columns"]) * _COLUMN.itemsize
+    directory_end = directory_at + int(header["n_columns"]) * COLUMN.itemsize
     if directory_end > block.size:
         raise Damaged("its header is damaged")
     directory = block[directory_at:directory_end]
-    if layout_hash(block[:_WORDS_AT].tobytes() + directory.tobytes()) != layout:
+    if layout_hash(block[:WORDS_AT].tobytes() + directory.tobytes()) != layout:
         raise Damaged("its header is damaged")
     if header["magic"] != _MAGIC or header["version"] != _VERSION:
         raise Damaged(f"is no ring of version {_VERSION}")
@@ -267,7 +251,7 @@ def _read_ring(
         raise Damaged("is cut")
     rows = int(header["capacity"])
     columns = {
-        entry["name"].decode(): _stored(block, rows, entry) for entry in directory.view(_COLUMN)
+        entry["name"].decode(): column_at(block, rows, entry) for entry in directory.view(COLUMN)
     }
     lacking = [
         name
@@ -276,29 +260,18 @@ def _read_ring(
     ]
     if lacking:
         raise Damaged(f"the values of {lacking[0]} cannot be read")
-    words = block[_WORDS_AT:words_end].view("<i8")[::_WORDS_PER_LINE].tolist()
+    words = block[WORDS_AT:words_end].view("<i8")[::WORDS_PER_LINE].tolist()
     start, stop, next_seq = _published(words, columns, int(header["seq_base"]))
-    gates = block[words_end:].view("<i8")[: _GATES * _WORDS_PER_LINE].reshape(_GATES, -1)
+    gates = block[words_end:].view("<i8")[: _GATES * WORDS_PER_LINE].reshape(_GATES, -1)
     has_dropped = bool(((gates[:, 0] != _GATE_FREE) & (gates[:, _N_RECENT] != 0)).any())
-    return OldRing(table, next_seq, stop - start, has_dropped, columns, dictionaries, stop)
-
-
-def _stored(block: _Array, rows: int, entry: np.void) -> _Stored:
-    kind = Kind(int(entry["kind"]))
-    dtype = DTYPES[kind]
-    offset, valid_at = int(entry["offset"]), int(entry["valid_offset"])
-    arena_at = int(entry["arena_offset"])
-    return _Stored(
-        kind,
-        bool(entry["nullable"]),
-        block[offset : offset + rows * dtype.itemsize].view(dtype),
-        block[valid_at : valid_at + rows] if valid_at else None,
-        block[arena_at : arena_at + int(entry["arena_bytes"])] if arena_at else None,
-    )
+    n_rows = stop - start
+    sums = read_sums(path.parent, table)
+    damaged = damaged_ranges(sums, columns, next_seq - n_rows, next_seq, start)
+    return OldRing(table, next_seq, n_rows, has_dropped, damaged, columns, dictionaries, stop)
 
 
 def _published(
-    words: list[int], columns: Mapping[str, _Stored], seq_base: int
+    words: list[int], columns: Mapping[str, Stored], seq_base: int
 ) -> tuple[int, int, int]:
     """Give the positions of the oldest row and behind the newest, and the next row's seq.
 
@@ -333,7 +306,7 @@ def _published(
     return start, stop, next_seq
 
 
-def _text(stored: _Stored, slots: _Array) -> pa.Array:
+def _text(stored: Stored, slots: Array) -> pa.Array:
     assert stored.arena is not None  # noqa: S101 - the caller has looked
     ends = stored.values
     starts = ends[(slots - 1) & len(ends) - 1]

@@ -233,6 +233,10 @@ class Spill:
             self._forget_lost()
         return is_safe
 
+    def note_lost(self, table: str, first_seq: int, last_seq: int) -> None:
+        """Note rows of an earlier run that `recover` cannot be given: they are damaged."""
+        self._lost.append(DamagedRows(table, first_seq, last_seq, None, None))
+
     def readers(self, table: str) -> list[Callable[[], pa.RecordBatch | None]]:
         """Give what reads each entry of a table, oldest first; called without the lock.
 
