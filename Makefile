@@ -12,7 +12,7 @@ SOURCES := $(shell find ext -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -na
 BUILT := $(VENV)/.built-$(TICKWIRE_BUILD)
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak crash-test lint bench bench-all-on bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
+.PHONY: help build demo test test-all test-thorough test-long test-search test-captures test-hyperliquid coverage conformance test-asan test-debug fuzz mutants fuzz-build fuzz-corpus memory soak storm recovery crash-test lint bench bench-all-on bench-paced bench-modules bench-latency bench-quick bench-compare instructions profile profile-lines lock audit docs clean
 
 # A line of help is a verb's own comment; the first eight are those that a contributor needs.
 help:
@@ -41,6 +41,8 @@ help:
 #:   make mutants             plants faults, and sees that tests or fuzz targets find each
 #:   make memory              looks for leaks with valgrind
 #:   make soak                8 hours of simulated traffic in 5 minutes: nothing may grow
+#:   make storm               STORM_SECONDS of faults at four venues at once, and what came of each row
+#:   make recovery            FAULTS at LINKS connections, and how soon rows came again
 #:   make crash-test          kills a feed KILLS times at RATE messages/s: each row is there, once
 #: Speed
 #:   make bench               all benchmarks
@@ -248,6 +250,19 @@ SOAK_HOURS ?= 8
 SOAK_SECONDS ?= 300
 soak: build
 	$(BIN)/python -W error -m tests.soak.soak --hours $(SOAK_HOURS) --seconds $(SOAK_SECONDS)
+
+# Faults of every kind at random moments of SEED against the simulators' logs. LEGS=2: one connection of two
+# is struck, and nothing may be missing.
+STORM_SECONDS ?= 600
+LEGS ?= 1
+storm: build
+	$(BIN)/python -W error -m tests.storm.run --seconds $(STORM_SECONDS) --rate $(RATE) --legs $(LEGS) \
+		--seed $(or $(SEED),1)
+
+FAULTS ?= 200
+LINKS ?= 4
+recovery: build
+	$(BIN)/python -W error -m tests.storm.recovery --faults $(FAULTS) --links $(LINKS) --seed $(or $(SEED),1)
 
 KILLS ?= 100
 RATE ?= 20000

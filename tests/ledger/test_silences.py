@@ -55,6 +55,13 @@ class Busy(Scene):
             if state == "closed"
         ]
 
+    def trade_gaps(self) -> list[tuple[object, ...]]:
+        return [
+            (symbol, reason, state, round(start, 2), round(end, 2))
+            for symbol, reason, state, start, end in self.found("trades")
+            if state == "closed"
+        ]
+
 
 class Young(Busy):
     """The same, two seconds after the start."""
@@ -77,6 +84,59 @@ def test_a_shorter_silence_is_none_in_the_first_seconds() -> None:
     scene.go_on(2, 2.8, muted="A")
     scene.go_on(2.8, 4)
     assert scene.found() == []
+
+
+class Stalled(Busy):
+    """The same, of which the venue stalls when little has come."""
+
+    def __init__(self) -> None:
+        Scene.__init__(self, table="trades", silence_floor_s=FLOOR_S)
+        self.connect(0)
+        self.go_on(0, 0.3)
+        self.go_on(2.7, 12)
+
+
+def test_a_stall_at_the_very_start_is_a_gap_when_more_is_known_and_teaches_nothing() -> None:
+    scene = Stalled()
+    assert scene.trade_gaps() == [(each, "stale", "closed", 0.29, 2.7) for each in "AB"]
+    scene.go_on(12, 13, muted="AB")
+    scene.go_on(13, 14)
+    assert ("A", "stale", "closed", 11.99, 13) in scene.trade_gaps()
+
+
+def test_what_is_as_quiet_later_has_no_gap_at_the_start() -> None:
+    scene = Busy.__new__(Busy)
+    Scene.__init__(scene, table="trades", silence_floor_s=FLOOR_S)
+    scene.connect(0)
+    for burst in range(12):  # a row each 10 ms, and then nothing for 2 s
+        scene.go_on(burst * 3, burst * 3 + 1)
+    assert scene.trade_gaps() == []
+
+
+@pytest.mark.parametrize("skew_s", [30.0, -30.0])
+def test_a_clock_of_the_venue_that_is_set_is_no_silence(skew_s: float) -> None:
+    scene = Busy(table="trades")
+    for from_s in (10, 16):  # off for 3 s, and right for 3 s
+        scene.go_on(from_s, from_s + 3, late_s=-skew_s)
+        scene.go_on(from_s + 3, from_s + 6)
+    assert scene.trade_gaps() == []
+    scene.at(22.5).gaps.disconnected(0, "disconnect", "")
+    starts = {symbol: round(start, 2) for symbol, _, _, start, _ in scene.found("trades")}
+    assert starts == {"A": 21.99, "B": 21.9}  # and no gap begins by the clock that was off
+
+
+@pytest.mark.parametrize("skew_s", [30.0, -30.0])
+def test_a_clock_that_is_set_while_a_stream_is_silent_moves_no_gap(skew_s: float) -> None:
+    scene = Busy(table="trades")
+    scene.go_on(10, 11, muted="AB")
+    scene.go_on(11, 12)
+    scene.go_on(12, 13, muted="AB")
+    scene.go_on(13, 16, late_s=-skew_s)
+    assert scene.trade_gaps() == [
+        (symbol, "stale", "closed", start, end)
+        for start, end in ((9.99, 11), (11.99, 13))
+        for symbol in "AB"
+    ]
 
 
 def test_a_short_silence_of_a_busy_stream_is_a_gap_and_a_usual_one_is_not() -> None:

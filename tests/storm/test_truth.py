@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.storm.truth import Made, compare, made
+from tests.storm.truth import Made, compare, excesses, made
 
 BTC = ("trades", "BTC")
 
@@ -34,8 +34,8 @@ def test_a_log_says_what_was_made_and_what_was_surely_sent(tmp_path: Path) -> No
     path.write_text("\n".join(map(json.dumps, lines)) + '\n{"event": "mess')
     assert made(path) == {
         BTC: {
-            "a": Made(10, is_sent=True),
-            "b": Made(10, is_sent=True),
+            "a": Made(10, is_sent=True, is_live=True),
+            "b": Made(10, is_sent=True, is_live=True),
             "c": Made(20, is_sent=True),
             "d": Made(30, is_sent=True),
             "e": Made(60, is_sent=False),
@@ -59,3 +59,11 @@ def test_what_is_missing_doubled_undeclared_and_invented() -> None:
     assert (struck.undeclared, struck.withheld) == ([], ["e"])
     wider = compare(truth, rows, gaps, from_ns=10, to_ns=50, tolerance_ns=10)[BTC]
     assert wider.undeclared == []
+
+
+def test_a_gap_is_too_long_by_what_was_sent_in_it() -> None:
+    # Every 10: sent up to 50, lost from 60 to 90, sent from 100 on.
+    ids = {str(at): Made(at, is_live=not 60 <= at < 100) for at in range(0, 210, 10)}
+    gaps = [(51, 101), (30, 101), (50, 140), (31, 39), (170, 185)]
+    assert excesses(ids, gaps) == [1, 21, 40, 0, 15]
+    assert excesses(ids, gaps, from_ns=32, to_ns=150) == [1, 40]

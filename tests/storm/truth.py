@@ -14,9 +14,11 @@ What is counted, per stream (table and symbol) whose messages carry ids:
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,17 @@ class Made:
         Whether a connection surely got it.
     is_struck
         Whether a fault withheld or damaged it.
+    is_repeated
+        Whether a fault sent it twice.
+    is_live
+        Whether a connection surely got it when it was made, and not later.
     """
 
     first_ns: int
     is_sent: bool = False
     is_struck: bool = False
+    is_repeated: bool = False
+    is_live: bool = False
 
 
 @dataclass(slots=True)
@@ -67,10 +75,16 @@ Stream = tuple[str, str]  # table, symbol
 Gaps = Mapping[Stream, list[tuple[int, int]]]
 
 
-def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Give the log's lines; one that was cut by a kill ends it."""
+def read_log(path: Path, having: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    """Give the log's lines; one that was cut by a kill ends it.
+
+    With `having`, those lines alone that have one of these texts: of millions few are looked for.
+    """
+    texts = tuple(having)
     with path.open(encoding="utf-8") as lines:
         for line in lines:
+            if texts and not any(text in line for text in texts):
+                continue
             try:
                 yield json.loads(line)
             except ValueError:
@@ -80,19 +94,20 @@ def read_log(path: Path) -> Iterator[dict[str, Any]]:
 def made(path: Path, table: str = "trades") -> dict[Stream, dict[str, Made]]:
     """Give every id of a table, by stream."""
     unsure: dict[int, set[int]] = defaultdict(set)
-    for line in read_log(path):
+    for line in read_log(path, ('"ended"',)):
         if line["event"] == "ended":
             unsure[line["connection"]].update(line["unsure"])
     found: dict[Stream, dict[str, Made]] = defaultdict(dict)
-    for line in read_log(path):
+    for line in read_log(path, (f'"{table}"',)):
         if line["event"] != "message" or line["table"] != table:
             continue
         is_sent = any(line["number"] not in unsure[connection] for connection in line["to"])
         stream = found[table, line["symbol"]]
         for number in line["ids"]:
-            one = stream.setdefault(number, Made(line["time_ns"]))
+            one = stream.setdefault(number, Made(line["time_ns"], is_live=is_sent))
             one.is_sent |= is_sent
             one.is_struck |= not is_sent and "struck" in line
+            one.is_repeated |= "repeat" in line.get("struck", {}).values()
     return found
 
 
@@ -143,6 +158,48 @@ def compare(
     return verdicts
 
 
+def excesses(
+    ids: Mapping[str, Made],
+    gaps: Iterable[tuple[int, int]],
+    *,
+    from_ns: int = 0,
+    to_ns: int | None = None,
+) -> list[int]:
+    """Give by how much each gap of a stream is longer than what is true, in ns.
+
+    What is true of a gap is the time between two ids that were sent when they were made, next to
+    each other, with one between them that was not. A gap that lies between two such ids whole is
+    not too long either: nothing was made then.
+
+    Parameters
+    ----------
+    ids
+        All that were made.
+    gaps
+        As (start, end) in ns.
+    from_ns, to_ns
+        Gaps that begin before or end after are left out.
+    """
+    had = sorted(one.first_ns for one in ids.values() if one.is_live)
+    lost = sorted(one.first_ns for one in ids.values() if not one.is_live)
+    found = []
+    for start, end in gaps:
+        if start < from_ns or (to_ns is not None and end > to_ns):
+            continue
+        n_before, n_through = bisect_right(had, start), bisect_left(had, end)
+        excess = 0
+        if n_through > n_before:
+            borders = [start, *had[n_before:n_through], end]
+            for number, (left, right) in enumerate(pairwise(borders)):
+                # At both ends the interval goes on outside of the gap.
+                first = had[n_before - 1] if number == 0 and n_before else left
+                last = had[n_through] if right == end and n_through < len(had) else right
+                n_lost = bisect_right(lost, last) - bisect_left(lost, first)
+                excess += 0 if n_lost else right - left
+        found.append(excess)
+    return found
+
+
 def _sources(path: Path, table: str) -> tuple[duckdb.DuckDBPyConnection, str]:
     """Give a connection and what to select from: a DuckDB file, or a Parquet dataset."""
     if path.is_dir():
@@ -154,22 +211,30 @@ def _sources(path: Path, table: str) -> tuple[duckdb.DuckDBPyConnection, str]:
     return duckdb.connect(str(path), read_only=True), f'"{table}"'
 
 
-def read_rows(path: Path, table: str = "trades", column: str = "trade_id") -> dict[Stream, list]:
-    """Give the ids of a table's rows, by stream, in the order of seq."""
+def read_rows(
+    path: Path, table: str = "trades", column: str = "trade_id", venue: str | None = None
+) -> dict[Stream, list]:
+    """Give the ids of a table's rows, by stream, in the order of seq; of all venues, or of one."""
     connection, source = _sources(path, table)
     found: dict[Stream, list[str]] = defaultdict(list)
     with connection:
         if source:
-            asked = f"SELECT symbol, {column} FROM {source} ORDER BY seq"  # noqa: S608 - our own
-            for symbol, number in connection.execute(asked).fetchall():
+            asked = (
+                f"SELECT symbol, {column} FROM {source} "  # noqa: S608 - our own
+                "WHERE $venue IS NULL OR venue = $venue ORDER BY seq"
+            )
+            for symbol, number in connection.execute(asked, {"venue": venue}).fetchall():
                 found[table, symbol].append(str(number))
     return found
 
 
-def read_gaps(path: Path, end_ns: int) -> dict[Stream, list[tuple[int, int]]]:
+def read_gaps(
+    path: Path, end_ns: int, venue: str | None = None, *, by_event: bool = False
+) -> dict[Stream, list[tuple[int, int]]]:
     """Give the gaps of each stream; one that is open lasts until `end_ns`.
 
-    The last row of an id counts. Start is the earlier of both clocks, the end the receive time.
+    Of all venues, or of one. The last row of an id counts. Start is the earlier of both clocks, the
+    end the receive time; with `by_event` the venue's, as a busy machine receives late.
     """
     connection, source = _sources(path, "gaps")
     found: dict[Stream, list[tuple[int, int]]] = defaultdict(list)
@@ -178,11 +243,16 @@ def read_gaps(path: Path, end_ns: int) -> dict[Stream, list[tuple[int, int]]]:
             # The venue's clock is ms and may be off: only what it says within a second counts.
             asked = (
                 "SELECT table_name, symbol, epoch_ns(ts_start), epoch_ns(ts_end), "  # noqa: S608
-                f"epoch_ns(ts_event_start) FROM {source} "
+                f"epoch_ns(ts_event_start), epoch_ns(ts_event_end) FROM {source} "
+                "WHERE $venue IS NULL OR venue = $venue "
                 "QUALIFY row_number() OVER (PARTITION BY gap_id ORDER BY seq DESC) = 1"
             )
-            for table, symbol, start, end, event_start in connection.execute(asked).fetchall():
+            rows = connection.execute(asked, {"venue": venue}).fetchall()
+            for table, symbol, start, end, event_start, event_end in rows:
                 if event_start is not None and 0 < start - event_start < 1000 * MS:
                     start = event_start
+                has_end = by_event and end is not None and event_end is not None
+                if has_end and 0 < end - event_end < 1000 * MS:
+                    end = max(start, event_end)
                 found[table, symbol].append((start, end_ns if end is None else end))
     return found

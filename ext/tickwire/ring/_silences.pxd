@@ -28,6 +28,7 @@ ctypedef struct tw_silence:
     int64_t limit
     int64_t from_recv, from_event, from_mono
     int64_t to_recv, to_event, to_mono
+    int64_t from_due, to_due    # when these rows could have been read, as it was known then
     int64_t ns              # how long
     int64_t alone           # how long without the pauses of its companions
     bint is_alone           # the limit is one of silences alone
@@ -40,6 +41,7 @@ ctypedef struct tw_companions:
 
 cdef enum:
     PAUSE_NS = 50_000_000   # a shorter time without rows of any companion is no pause
+    STEP_BACK_NS = 500_000_000  # of ts_event: no disorder of rows, the venue's clock was set
 
 
 cdef inline int64_t go_on(tw_companions* companions, int64_t due) noexcept nogil:

@@ -108,12 +108,15 @@ cdef class SilenceLog:
             of_all.from_mono = of_all.from_recv
         while row < stop:
             read, event = times[row & mask], self.events[row & mask]
+            if event != INT64_MIN and event < of_own.from_event - STEP_BACK_NS:
+                least_delay = read - event  # the venue's clock was set back
             due = self.due(row, least_delay, hole_to)
             if not self.is_quiet(own, common, companions, &of_own, &of_all, read, event, due):
                 is_first = row == begin
                 of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
                 of_own.to_event = of_all.to_event = event
                 of_own.to_mono = of_all.to_mono = read
+                of_own.to_due = of_all.to_due = due
                 if not is_first:
                     of_own.from_recv = of_all.from_recv = self.core.ts_recv[(row - 1) & mask]
                 self.step(
@@ -177,6 +180,7 @@ cdef class SilenceLog:
         silence.ns = silence_ns(
             silence.from_event, silence.to_event, silence.to_mono, flow.last_due
         )
+        silence.from_due = flow.last_due
         silence.alone = max(0, silence.ns - (paused - flow.paused))
         flow.paused = paused
         if has_row and (silence.ns > flow.limit or silence.alone > flow.limit_alone):
@@ -214,7 +218,7 @@ cdef class SilenceLog:
                     each.limit,
                     each.from_recv, time_of(each.from_event), each.from_mono,
                     each.to_recv, time_of(each.to_event), each.to_mono,
-                    each.ns, each.alone, each.is_alone,
+                    each.ns, each.alone, each.is_alone, each.from_due, each.to_due,
                 )
             )
         self.n_noted = kept
@@ -225,7 +229,7 @@ cdef tw_silence silence_after(const tw_flow* flow, int32_t session, int32_t code
     return tw_silence(
         session=session, code=code, limit=flow.limit,
         from_recv=flow.last_recv, from_event=flow.last_event, from_mono=flow.last_mono,
-        to_recv=0, to_event=0, to_mono=0, ns=0, alone=0, is_alone=False,
+        to_recv=0, to_event=0, to_mono=0, from_due=0, to_due=0, ns=0, alone=0, is_alone=False,
     )
 
 
@@ -233,9 +237,12 @@ cdef inline int64_t silence_ns(
     int64_t from_event, int64_t to_event, int64_t read, int64_t due
 ) noexcept nogil:
     # The shorter of both clocks': a reader that stood still is no silence of the venue's. `due`:
-    # when the row before could have been read.
+    # when the row before could have been read. A clock that was set back says nothing.
     cdef int64_t ns = read - due
-    if from_event != INT64_MIN and to_event != INT64_MIN:
+    if (
+        from_event != INT64_MIN and to_event != INT64_MIN
+        and to_event >= from_event - STEP_BACK_NS
+    ):
         ns = min(ns, to_event - from_event)
     return ns
 

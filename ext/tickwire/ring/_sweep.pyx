@@ -13,7 +13,7 @@ Rules of this file
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport SilenceLog, go_on, tw_flow
+from tickwire.ring._silences cimport STEP_BACK_NS, SilenceLog, go_on, tw_flow
 from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
 
 cdef enum:
@@ -167,6 +167,7 @@ cdef class Sweep:
         cdef tw_flow* flow
         cdef tw_flow* common
         cdef int64_t last = self.silences.times()[(row - 1) & mask]
+        cdef bint is_set_back
         if stream == NULL:
             return
         flow = &stream.flow
@@ -193,6 +194,9 @@ cdef class Sweep:
                 stream.least_delay,
                 self.core.recv_mono[begin & mask] - self.events[begin & mask],
             )
+        # Set back, or right again after it ran ahead, a venue's clock has delays of its own: by the
+        # old ones every row would seem late. A row that the venue repeats does so for a moment.
+        is_set_back = self.events[(row - 1) & mask] < flow.last_event - STEP_BACK_NS
         flow.n_rows += row - begin
         flow.last_recv = self.core.ts_recv[(row - 1) & mask]
         flow.last_event = self.events[(row - 1) & mask]
@@ -203,7 +207,9 @@ cdef class Sweep:
         common.last_event = flow.last_event
         common.last_mono = flow.last_mono
         common.conn = conn
-        if flow.last_event != INT64_MIN:
+        if flow.last_event != INT64_MIN and is_set_back:
+            stream.least_delay = flow.last_mono - flow.last_event
+        elif flow.last_event != INT64_MIN:
             stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
         flow.last_due = common.last_due = self.silences.due(
             row - 1, stream.least_delay, stream.hole_to

@@ -12,6 +12,8 @@ Rules of this file
   and would hide one that a stream has alone.
 - In its first seconds a stream has shown little: there only a silence of a second, and eight times
   the longest, is too long. On recorded markets no start at any moment of them gave a wrong gap.
+  One before it has shown anything waits for a verdict until it has: learned, it would hide others
+  for minutes. A second one as long as that, meanwhile, shows that both are usual.
 - What a silence was by the venue's clock counts too, where rows have one: a program that stood
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
 - An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
@@ -56,6 +58,7 @@ EARLY_ALONE_NS = 500_000_000  # while all its companions go on
 FEWEST_ROWS = 100
 USUAL_NS = WINDOW_NS // 2  # silent for longer than that in a window, a stream is like that
 RESOLUTION_NS = 1_000_000  # of a venue's clock
+STEP_BACK_NS = 500_000_000  # of a venue's clock that is set, as `ring` has it
 NEVER = int(np.iinfo(np.int64).max)
 
 
@@ -71,15 +74,16 @@ class _Longest:
     n_learned: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     n_rows: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     found_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))
+    is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, np.bool_))
     window_ns: int = 0
 
     def grow(self, n: int) -> None:
         """Have a place for each code below n, and the one of all."""
         missing = n + 1 - self.now.shape[1]
         if missing > 0:
-            for name in ("now", "before", "n_learned", "n_rows", "found_ns"):
+            for name in ("now", "before", "n_learned", "n_rows", "found_ns", "is_new"):
                 old = getattr(self, name)
-                more = np.zeros((*old.shape[:-1], missing), np.int64)
+                more = np.full((*old.shape[:-1], missing), name == "is_new", old.dtype)
                 parts = (old[..., :-1], more, old[..., -1:])
                 setattr(self, name, np.concatenate(parts, axis=-1))
 
@@ -101,15 +105,53 @@ class _Longest:
         )
         # Alone, it is longer than any silence, too: companions may be livelier than they were.
         limits[1] = np.maximum(limits[1], longest[0])
-        return np.where((self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS), limits, NEVER)
+        knows = (self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS)
+        # What has had few rows after so many looks is slow, and any silence may be usual.
+        self.is_new = ~knows & (self.n_learned < FEWEST_LEARNED)
+        return np.where(knows, limits, np.where(self.is_new, early_ns, NEVER))
 
     def found(self, silence: Silence) -> None:
         """Note a silence beyond the limit, and learn it where the stream is mostly silent so."""
-        at = -1 if silence.code is None else silence.code
+        at = _place_of(silence)
         self.found_ns[at] += silence.silent_ns
         if self.found_ns[at] > USUAL_NS:
-            for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
-                self.now[row, at] = max(int(self.now[row, at]), ns)
+            self.learn_one(silence)
+
+    def learn_one(self, silence: Silence) -> None:
+        """Note a silence as a usual one."""
+        at = _place_of(silence)
+        for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
+            self.now[row, at] = max(int(self.now[row, at]), ns)
+
+    def early_limit_ns(self, silence: Silence) -> int | None:
+        """Give what a silence is measured by that came before anything was known; None: not yet."""
+        at = _place_of(silence)
+        if self.n_learned[at] < FEWEST_LEARNED:
+            return None
+        if self.n_rows[at] < FEWEST_ROWS:
+            return NEVER
+        longest = int(max(self.now[0, at], self.before[0, at]))
+        return max(EARLY_TIMES * longest, EARLY_FLOOR_NS)
+
+
+def _place_of(silence: Silence) -> int:
+    return -1 if silence.code is None else silence.code
+
+
+def _end_of(silence: Silence) -> Moment:
+    """Give when the row after a silence could have been read, a venue's clock being coarse."""
+    late_ns = max(0, silence.to_mono_ns - silence.to_due_ns - RESOLUTION_NS)
+    return Moment(
+        silence.to_recv_ns - late_ns, silence.to_event_ns, silence.to_mono_ns - late_ns
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A silence of the first seconds, and what it is of each stream."""
+
+    silence: Silence
+    spans: list[tuple[StreamState, Moment, Moment]]
 
 
 class Silences:
@@ -146,6 +188,8 @@ class Silences:
         self.on_gap: Callable[[StreamState, Gap], None] = lambda _stream, _gap: None
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
         self._longest: dict[tuple[int, str], _Longest] = {}  # by part and table
+        self._early: dict[tuple[int, str], list[_Early]] = {}  # by part and table
+        self._judged: dict[StreamState, int] = {}  # early silences up to here were declared
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
         # Streams whose gap an acknowledgement has ended, and when, until a row follows.
         self._promised: dict[StreamState, Moment] = {}
@@ -196,37 +240,85 @@ class Silences:
         else:
             stream = self._index.of_code(part, table, silence.code)
             streams = [] if stream is None else [stream]
-        is_found = False
+        spans = []
         for stream in streams:
-            is_found |= self._declare(stream, silence)
-        if is_found:
-            longest = self._longest[part, table]
-            longest.found(silence)
+            span = self._span(stream, silence)
+            if span is not None:
+                spans.append((stream, *span))
+        if not spans:
+            return
+        longest = self._longest[part, table]
+        if self._is_usual(part, table, silence):
+            longest.learn_one(silence)
+            return
+        if longest.is_new[_place_of(silence)]:
+            self._early.setdefault((part, table), []).append(_Early(silence, spans))
+            return
+        for stream, start, end in spans:
+            self._declare(stream, start, end, silence, silence.limit_ns)
+        longest.found(silence)
 
-    def _declare(self, stream: StreamState, silence: Silence) -> bool:
-        """Write the gap of a silence; False where nothing is missing, or another gap says so."""
-        before = Moment(silence.from_recv_ns, silence.from_event_ns, silence.from_mono_ns)
-        start = self._gaps.when_due(stream, before)
-        end = self._end_of(stream, silence)
+    def _is_usual(self, part: int, table: str, silence: Silence) -> bool:
+        """Whether one like it waits for its verdict, which is then that both are usual."""
+        waiting = self._early.get((part, table), [])
+        for early in waiting:
+            of_same = early.silence.code == silence.code
+            if of_same and silence.silent_ns <= TIMES * early.silence.silent_ns:
+                waiting.remove(early)
+                self._longest[part, table].learn_one(early.silence)
+                return True
+        return False
+
+    def _judge_early(self, part: int, table: str) -> None:
+        """Say of the silences of the first seconds which were too long, now that more is known."""
+        longest = self._longest[part, table]
+        waiting = []
+        # The longer one first: it says what the others are a part of.
+        for early in sorted(
+            self._early.pop((part, table)), key=lambda each: -each.silence.silent_ns
+        ):
+            limit_ns = longest.early_limit_ns(early.silence)
+            if limit_ns is None:
+                waiting.append(early)
+            elif early.silence.silent_ns <= limit_ns:
+                longest.learn_one(early.silence)
+            else:
+                for stream, start, end in early.spans:
+                    if start.mono_ns >= self._judged.get(stream, 0):
+                        self._judged[stream] = end.mono_ns
+                        self._declare(stream, start, end, early.silence, limit_ns)
+        if waiting:
+            self._early[part, table] = waiting
+
+    def _span(self, stream: StreamState, silence: Silence) -> tuple[Moment, Moment] | None:
+        """Give the gap that a silence is; None where nothing is missing, or another says so."""
+        late_ns = silence.from_mono_ns - silence.from_due_ns
+        start = Moment(silence.from_recv_ns - late_ns, silence.from_event_ns, silence.from_due_ns)
+        end = _end_of(silence)
         since = stream.since
         if stream.gap is not None or stream.is_spliced or stream.may_be_silent:
-            return False
+            return None
         if since is not None and since.mono_ns > start.mono_ns:
             start = since
         if end.mono_ns - start.mono_ns <= silence.limit_ns:
-            return False
+            return None
+        lasted_ns = None  # by the venue's clock, where that was not set meanwhile
         if start.event_ns is not None and end.event_ns is not None:
-            if end.event_ns - start.event_ns <= silence.limit_ns:
-                return False
+            lasted_ns = end.event_ns - start.event_ns
+        if lasted_ns is not None and lasted_ns >= -STEP_BACK_NS:
+            if lasted_ns <= silence.limit_ns:
+                return None
         elif self._held_ns.get(stream.session, 0) >= start.mono_ns:
-            return False
-        if self._is_numbered(stream):
-            return False
+            return None
+        return None if self._is_numbered(stream) else (start, end)
+
+    def _declare(
+        self, stream: StreamState, start: Moment, end: Moment, silence: Silence, limit_ns: int
+    ) -> None:
         alone = " alone" if silence.is_alone else ""
         lasted_s = (end.mono_ns - start.mono_ns) / 1e9
-        text = f"silent{alone} for {lasted_s:.3f} s, more than {silence.limit_ns / 1e9:.3f} s"
+        text = f"silent{alone} for {lasted_s:.3f} s, more than {limit_ns / 1e9:.3f} s"
         self._record(stream, start, end, text)
-        return True
 
     def _look_at_promises(self) -> None:
         """Write the gaps between an acknowledgement and a first row that was not prompt.
@@ -296,15 +388,8 @@ class Silences:
             detail=stream.detail(text),
         )
         self.on_gap(stream, gap)
-        stream.since, stream.last_gap = end, gap
-
-    def _end_of(self, stream: StreamState, silence: Silence) -> Moment:
-        """Give when the row after a silence could have been read, a venue's clock being coarse."""
-        row = Moment(silence.to_recv_ns, silence.to_event_ns, silence.to_mono_ns)
-        due = self._gaps.when_due(stream, row)
-        if row.recv_ns - due.recv_ns <= RESOLUTION_NS:
-            return row
-        return Moment(due.recv_ns + RESOLUTION_NS, row.event_ns, due.mono_ns + RESOLUTION_NS)
+        if stream.since is None or stream.since.mono_ns < end.mono_ns:
+            stream.since, stream.last_gap = end, gap
 
     def _is_numbered(self, stream: StreamState) -> bool:
         """Whether the ids of a symbol's trades prove that none is missing since the last sample."""
@@ -331,6 +416,8 @@ class Silences:
                 self._floor_ns,
             )
             self._index.learn(part, table, limits)
+            if (part, table) in self._early:
+                self._judge_early(part, table)
         if self._trades is not None and self._share == 0:
             for stream in self._index:
                 if stream.table == "trades":

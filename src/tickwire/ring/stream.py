@@ -65,6 +65,9 @@ class Silence(NamedTuple):
         those of all sessions, for a session.
     is_alone
         Whether the limit is one for that.
+    from_due_ns, to_due_ns
+        When the two rows could have been read, by the monotonic clock, as far as that was known
+        when they came: a venue's clock that is set afterwards does not make them late.
     """
 
     code: int | None
@@ -78,3 +81,5 @@ class Silence(NamedTuple):
     silent_ns: int = 0
     alone_ns: int = 0
     is_alone: bool = False
+    from_due_ns: int = 0
+    to_due_ns: int = 0

@@ -73,6 +73,7 @@ class Connection(Outgoing):
         self._parts: list[bytes] = []
         self._n_part_bytes = 0
         self._is_refused = False
+        self._is_half = False  # the last frame was not sent whole
 
     def streams(self) -> Iterator[tuple[str, str]]:
         """Give (channel, symbol) of each subscription."""
@@ -290,6 +291,8 @@ class Connection(Outgoing):
             self._later(0.02, lambda _: self.reset(), None)
             self._hold(is_frozen=False)
         elif end == "hold":
+            # Held for good: nothing that came behind half a frame could be read.
+            self._is_half = True
             self._hold(is_frozen=True)
         else:
             self._end = "fin"
@@ -331,7 +334,7 @@ class Connection(Outgoing):
 
     def thaw(self, fault: Fault) -> None:
         """End a fault that lasts."""
-        if not self.is_open or self._transport is None:
+        if not self.is_open or self._transport is None or self._is_half:
             return
         if fault.name == "delay":
             self._delayed.delay_s = 0.0
