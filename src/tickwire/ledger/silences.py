@@ -141,9 +141,7 @@ def _place_of(silence: Silence) -> int:
 def _end_of(silence: Silence) -> Moment:
     """Give when the row after a silence could have been read, a venue's clock being coarse."""
     late_ns = max(0, silence.to_mono_ns - silence.to_due_ns - RESOLUTION_NS)
-    return Moment(
-        silence.to_recv_ns - late_ns, silence.to_event_ns, silence.to_mono_ns - late_ns
-    )
+    return Moment(silence.to_recv_ns - late_ns, silence.to_event_ns, silence.to_mono_ns - late_ns)
 
 
 @dataclass(frozen=True, slots=True)
