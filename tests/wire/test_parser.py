@@ -277,6 +277,25 @@ class TestFeedBuffer:
         assert parser.feed_buffer(bytearray(large[500:]), queue) == len(large) - 500
         assert [queue.take(), queue.take()] == [(BINARY, bytes(1000)), (BINARY, bytes(1001))]
 
+    @pytest.mark.parametrize(
+        "late",
+        [
+            serialized(TEXT, b"late"),
+            serialized(BINARY, b"late", fin=False) + serialized(0, b"r"),
+            serialized(PING, b"late"),
+            serialized(CLOSE, b"\x03\xe9"),
+        ],
+        ids=["message", "fragments", "ping", "close"],
+    )
+    def test_no_frame_behind_a_close_is_read(self, late):
+        # Section 5.5.1: the other end sends nothing more, so what comes is ignored.
+        parser, queue = FrameParser(), MessageQueue()
+        close = serialized(CLOSE, Close(1000, "").serialize())
+        assert parser.feed_buffer(bytearray(close + late), queue) == len(close)
+        assert parser.feed_buffer(bytearray(late), queue) == 0
+        assert (parser.n_frames, parser.close_code, len(queue)) == (1, 1000, 0)
+        assert parser.take_control() == [(CLOSE, b"\x03\xe8")]
+
     def test_control_frames_are_gathered(self):
         parser = FrameParser()
         pings = [b"%d" % i for i in range(40)]
