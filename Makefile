@@ -151,25 +151,26 @@ $(SDK)/.installed: constraints/hyperliquid.txt
 	$(SDK)/bin/python -m pip install --quiet --only-binary :all: --requirement $<
 	touch $@
 
-# Without properties, and what tests faults, timing and volume, with each test on one loop: traced, all would
-# take an hour; nor what tests the checkout's own programs and files. Traced, a deadline may pass that says
-# nothing: tests are judged by `make test`, lines here. The build is left as it was made. Traced, tests compute
-# more than they wait, and each process collects all of them for itself, so there are fewer at a time.
+# Without properties, and what tests faults, timing and volume, with each test on one loop; nor what tests the
+# checkout's own programs and files. With lines counted a deadline may pass that says nothing: tests are judged
+# by `make test`, lines here. The build is left as it was made. Each process collects all tests for itself, so
+# there are fewer at a time.
 OF_CHECKOUT := conformance examples fuzz house memory reference soak
-TRACED := --numprocesses 4 --dist loadfile $(OF_CHECKOUT:%=--ignore tests/%)
+COUNTED := --numprocesses 4 --dist loadfile $(OF_CHECKOUT:%=--ignore tests/%)
 # Tests marked `combination` are in: without them, what `make test` runs on uvloop alone would run on no loop.
-UNTRACED := captures hyperliquid thorough serial fault volume
-COVERAGE_RC := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml'
+UNCOUNTED := captures hyperliquid thorough serial fault volume
+COVERAGE := COVERAGE_RCFILE='$(CURDIR)/pyproject.toml' $(BIN)/python -m coverage
+COUNTING := PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov/programs' $(COVERAGE) run -m pytest --timeout 300
 coverage:
-	$(MAKE) build TICKWIRE_BUILD=trace
+	$(MAKE) build TICKWIRE_BUILD=coverage
 	$(INSTALL) --group coverage
 	rm -rf build/coverage
 	mkdir -p build/coverage
-	PYTHONDONTWRITEBYTECODE= GCOV_PREFIX='$(CURDIR)/build/coverage/gcov' $(COVERAGE_RC) $(BIN)/python -m coverage run -m pytest \
-		$(TRACED) --timeout 300 -k 'not uvloop' \
-		-m '$(foreach mark,$(UNTRACED),not $(mark) and) not hypothesis' \
-		|| echo '== some tests failed, traced'
-	$(COVERAGE_RC) $(BIN)/python -m coverage combine --quiet
+	$(COUNTING) $(COUNTED) -k 'not uvloop' -m '$(foreach mark,$(UNCOUNTED),not $(mark) and) not hypothesis' || { \
+		echo '== once more alone: the tests that failed'; \
+		$(COUNTING) --last-failed --last-failed-no-failures none -m '' \
+			|| echo '== some tests failed where lines are counted'; }
+	$(COVERAGE) combine --quiet
 	$(BIN)/python -m tests.coverage.report
 
 # Everything of the suite stays in build/autobahn. `make conformance NAMES=picows CASES='1.*'`;

@@ -47,8 +47,8 @@ def why_not() -> str:
         return "counts in front of glibc's malloc"
     if COMPILER is None:
         return "there is no C compiler"
-    if PROFILE in ("asan", "fuzz", "trace"):
-        return "sanitizers have their own malloc, and tracing allocates for each line"
+    if PROFILE in ("asan", "fuzz", "trace", "coverage"):
+        return "sanitizers have their own malloc, and what traces lines allocates for each"
     return ""
 
 

@@ -36,6 +36,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.detection import is_hypothesis_test
+from tests.coverage import counts
 from tests.house.combinations import mark_combinations
 
 from tickwire import redaction
@@ -78,6 +79,8 @@ if hasattr(providers, "_get_local_constants"):
 
 # A run under `nohup` ignores it, and so would every program that a test starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+counts.write_at_exit()  # of what tests fork
 
 _captures_root = os.environ.get(CAPTURES)
 
@@ -151,8 +154,8 @@ def pytest_unconfigure() -> None:
 
     A program that is killed while it writes its counts spoils those that others have added to.
     """
-    if "GCOV_PREFIX" in os.environ:
-        os.environ["GCOV_PREFIX"] += f"/{os.getpid()}"
+    if counts.PREFIX in os.environ:
+        os.environ[counts.PREFIX] = str(Path(os.environ[counts.PREFIX]).with_name(str(os.getpid())))
 
 
 @pytest.fixture(autouse=True)

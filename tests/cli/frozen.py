@@ -7,9 +7,9 @@ its end all is collected: libraries complain of objects that are left then.
 import atexit
 import gc
 
-from tests.coverage.inherited import read_generated_c
+from tests.coverage import counts
 
-read_generated_c()
+counts.write_at_exit()
 gc.collect()
 gc.freeze()
 atexit.register(gc.unfreeze)

@@ -15,7 +15,7 @@ class Below(NamedTuple):
     reason: str
 
 
-_BY_THE_CLOCK = "whole benchmarks are tested alone, by the clock, and not traced"
+_BY_THE_CLOCK = "whole benchmarks are tested alone, by the clock, and not counted"
 
 _WITHOUT_MEMORY = "the rest runs where an allocation of a few bytes fails"
 
@@ -25,7 +25,7 @@ BELOW: dict[str, Below] = {
     "src/tickwire/cli/bench.py": Below(20, _BY_THE_CLOCK),
     "src/tickwire/decode/contract.py": Below(0, "a protocol, which only stubs import"),
     "src/tickwire/feed/changes.py": Below(
-        91, "what is given up and what has gone is tested by whole feeds under faults, not traced"
+        91, "what is given up and what has gone is tested by whole feeds under faults, not counted"
     ),
     "src/tickwire/hooks/hyperliquid_worker.py": Below(
         29, "its tests run it as a process that its feed kills, which leaves no counts"

@@ -4,4 +4,4 @@ from tickwire.observe._build import PROFILE
 
 
 def test_the_profile_is_one_of_those_that_setup_knows() -> None:
-    assert PROFILE in ("release", "debug", "trace", "profile", "asan", "fuzz")
+    assert PROFILE in ("release", "debug", "coverage", "trace", "profile", "asan", "fuzz")

@@ -32,7 +32,7 @@ def test_every_venue_has_two_ports_of_its_own():
     "venue", one_of_each(VENUES, {*VENUES} - {"hyperliquid", "binance", "okx"})
 )
 def test_the_source_that_it_prints_can_be_run(venue, tmp_path):
-    # A traced feed on a busy machine must keep up, too: it stops once it has read what was sent.
+    # On a busy machine a feed must keep up, too: it stops once it has read what was sent.
     with started("sim", "--venue", venue, "--port", "0", "--rate", "100") as running:
         try:
             ws, rest, empty, *block = head(running)
