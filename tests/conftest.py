@@ -130,8 +130,9 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
-    """Undo it, for those who look for leaks at the end of the process."""
+    """Undo it, for those who look for leaks at the end of the process; lose nothing counted."""
     gc.unfreeze()
+    counts.write_session()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # a test that waits here has not begun
@@ -147,15 +148,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             return (yield)
         finally:
             fcntl.flock(turn, fcntl.LOCK_UN)  # not by closing: a forked child may have it open
-
-
-def pytest_unconfigure() -> None:
-    """Let `make coverage` count the C of this process beside that of the programs it started.
-
-    A program that is killed while it writes its counts spoils those that others have added to.
-    """
-    if counts.PREFIX in os.environ:
-        os.environ[counts.PREFIX] = str(Path(os.environ[counts.PREFIX]).with_name(str(os.getpid())))
 
 
 @pytest.fixture(autouse=True)

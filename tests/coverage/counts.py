@@ -1,9 +1,10 @@
-"""What gcov counts, written by processes that end by `os._exit` too, as forked ones do.
+"""What is counted of lines, written in time.
 
 Rules of this file
 ------------------
-- Counts are below `GCOV_PREFIX`; without it nothing is measured, and nothing is done here.
-- Other processes end in order, and each module writes its own.
+- gcov's counts are below `GCOV_PREFIX`; without it nothing is measured, and nothing is done here.
+- What ends in order writes them itself. What is forked ends by `os._exit`, and pytest-xdist kills a
+  worker that has not ended in 10 seconds, as on a busy machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 PREFIX = "GCOV_PREFIX"
@@ -35,3 +37,20 @@ def write_at_exit() -> None:
         at_once(status)
 
     os._exit = _exit
+
+
+def write_session() -> None:
+    """Write what this process of pytest has counted, its lines of Python too.
+
+    Apart from what its programs count: one that is killed while it writes spoils what others have
+    added to.
+    """
+    if PREFIX not in os.environ:
+        return
+    os.environ[PREFIX] = str(Path(os.environ[PREFIX]).with_name(str(os.getpid())))
+    write()
+    if "coverage" in sys.modules:
+        from coverage import Coverage
+
+        if (measured := Coverage.current()) is not None:
+            measured.save()

@@ -54,11 +54,20 @@ def test_shapes_that_alternate(seed: int, group: str) -> None:
         pair.read(varied(rng.choice(shapes), rng))
 
 
+# Each message meets one byte, all bytes meet a message; each with each is thorough.
 @pytest.mark.parametrize(
-    "byte",
-    [*HOSTILE[:2], *(pytest.param(each, marks=pytest.mark.thorough) for each in HOSTILE[2:])],
+    ("group", "message", "byte"),
+    [
+        pytest.param(
+            *place.values,
+            byte,
+            id=f"{place.id}-{byte}",
+            marks=() if (at - number) % len(HOSTILE) == 0 else LATER,
+        )
+        for at, place in enumerate(PLACES)
+        for number, byte in enumerate(HOSTILE)
+    ],
 )
-@pytest.mark.parametrize(("group", "message"), PLACES)
 def test_every_byte_replaced_after_learning(group: str, message: Message, byte: str) -> None:
     (text,) = shapes_of(message, Random(5), 1, noise=0.0)
     pair = learned(group, text)

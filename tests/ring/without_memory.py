@@ -1,10 +1,11 @@
-"""What `test_no_memory.py` runs where `no_memory.c` is preloaded: a function by its name."""
+"""What `test_no_memory.py` runs where `no_memory.c` is preloaded: functions by their names."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -138,4 +139,10 @@ def a_wait_that_fails_is_noticed_and_none_waits() -> None:
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    for name in sys.argv[1:]:
+        try:
+            globals()[name]()
+        except BaseException:
+            print(f"{name}:\n{traceback.format_exc()}", file=sys.stderr)
+        else:
+            print(name)
