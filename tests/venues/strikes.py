@@ -1,7 +1,6 @@
 """A simulated venue whose book messages are dropped, repeated and swapped, and what it truly sent.
 
-Nothing here reads a venue's messages by tickwire: each has a reader of its own, and the books are
-slow ones.
+Nothing here reads a venue's messages by tickwire (`book_messages`), and the books are slow ones.
 
 Rules of this file
 ------------------
@@ -15,148 +14,22 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
 from picows import WSTransport
+from tests.venues.book_messages import Levels, reader_of, sides_of
 
 from tickwire.sim import Simulator, market, market_driver, server
 from tickwire.sim.connection import Connection
 from tickwire.venues import Limits, Venue, load
 
-Levels = list[tuple[str, float, float]]  # side, price, size
 KINDS = ("drop", "repeat", "swap")
 QUIET = 3  # messages of a book between two strikes
 UNSEEN = 20  # after which a strike has made no difference, where a checksum would have told
-
-
-@dataclass(slots=True)
-class BookMessage:
-    """A message of a book, as the venue's documentation reads it."""
-
-    symbol: str
-    is_snapshot: bool
-    levels: Levels
-
-
-def _sides(bids: Iterable[Sequence[str]], asks: Iterable[Sequence[str]]) -> Levels:
-    return [
-        (side, float(each[0]), float(each[1]))
-        for side, levels in (("bid", bids), ("ask", asks))
-        for each in levels
-    ]
-
-
-def _okx(frame: Any) -> BookMessage | None:
-    if frame.get("arg", {}).get("channel") != "books" or "data" not in frame:
-        return None
-    (data,) = frame["data"]
-    levels = _sides(data["bids"], data["asks"])
-    return BookMessage(frame["arg"]["instId"], frame["action"] == "snapshot", levels)
-
-
-def _bybit(frame: Any) -> BookMessage | None:
-    if not str(frame.get("topic")).startswith("orderbook."):
-        return None
-    data = frame["data"]
-    return BookMessage(data["s"], frame["type"] == "snapshot", _sides(data["b"], data["a"]))
-
-
-def _coinbase(frame: Any) -> BookMessage | None:
-    if frame.get("channel") != "l2_data":
-        return None
-    (event,) = frame["events"]
-    levels = [
-        (
-            "bid" if each["side"] == "bid" else "ask",
-            float(each["price_level"]),
-            float(each["new_quantity"]),
-        )
-        for each in event["updates"]
-    ]
-    return BookMessage(event["product_id"], event["type"] == "snapshot", levels)
-
-
-def _kraken(frame: Any) -> BookMessage | None:
-    if frame.get("channel") != "book" or "data" not in frame:
-        return None
-    (data,) = frame["data"]
-    levels = [
-        (side[:3], each["price"], each["qty"]) for side in ("bids", "asks") for each in data[side]
-    ]
-    return BookMessage(data["symbol"], frame["type"] == "snapshot", levels)
-
-
-def _deribit(frame: Any) -> BookMessage | None:
-    params = frame.get("params", {})
-    if not str(params.get("channel")).startswith("book."):
-        return None
-    data = params["data"]
-    sides = ([each[1:] for each in data[name]] for name in ("bids", "asks"))
-    return BookMessage(data["instrument_name"], data["type"] == "snapshot", _sides(*sides))
-
-
-def _bitget(frame: Any) -> BookMessage | None:
-    if frame.get("arg", {}).get("topic") != "books" or "data" not in frame:
-        return None
-    (data,) = frame["data"]
-    levels = _sides(data["b"], data["a"])
-    return BookMessage(frame["arg"]["symbol"], frame["action"] == "snapshot", levels)
-
-
-def _gate(frame: Any) -> BookMessage | None:
-    if not str(frame.get("channel")).endswith(".obu") or frame["event"] != "update":
-        return None
-    result = frame["result"]
-    levels = _sides(result.get("b", ()), result.get("a", ()))
-    return BookMessage(result["s"].split(".")[1], result.get("full", False), levels)
-
-
-def _kraken_futures(frame: Any) -> BookMessage | None:
-    if frame.get("feed") == "book" and "seq" in frame:
-        side = "bid" if frame["side"] == "buy" else "ask"
-        levels = [(side, float(frame["price"]), float(frame["qty"]))]
-        return BookMessage(frame["product_id"], False, levels)
-    if frame.get("feed") != "book_snapshot":
-        return None
-    bids, asks = ([(each["price"], each["qty"]) for each in frame[n]] for n in ("bids", "asks"))
-    return BookMessage(frame["product_id"], True, _sides(bids, asks))
-
-
-def _binance(frame: Any) -> BookMessage | None:
-    data = frame.get("data", {})
-    if not isinstance(data, dict) or data.get("e") != "depthUpdate":
-        return None
-    return BookMessage(data["s"], False, _sides(data["b"], data["a"]))
-
-
-def _trade_ids(frame: Any) -> list[tuple[str, str]]:
-    """Give symbol and id of the trades in a message of any of the venues."""
-    if frame.get("feed") == "trade" and "uid" in frame:
-        return [(frame["product_id"], frame["uid"])]
-    if str(frame.get("params", {}).get("channel")).startswith("trades."):
-        data = frame["params"]["data"]
-        return [(each["instrument_name"], each["trade_id"]) for each in data]
-    if str(frame.get("channel")).endswith(".trades") and frame["event"] == "update":
-        return [(frame["result"]["currency_pair"], str(frame["result"]["id"]))]
-    if frame.get("arg", {}).get("topic") == "publicTrade":
-        return [(frame["arg"]["symbol"], each["i"]) for each in frame.get("data", ())]
-    data = frame.get("data")
-    if isinstance(data, dict) and data.get("e") in ("trade", "aggTrade"):
-        return [(data["s"], str(data["t"] if data["e"] == "trade" else data["a"]))]
-    if frame.get("channel") == "market_trades":
-        data = [trade for event in frame["events"] for trade in event["trades"]]
-        return [(each["product_id"], each["trade_id"]) for each in data]
-    if frame.get("channel") == "trade" and data:
-        return [(each["symbol"], str(each["trade_id"])) for each in data]
-    if str(frame.get("topic")).startswith("publicTrade"):
-        return [(each["s"], each["i"]) for each in data or ()]
-    if frame.get("arg", {}).get("channel") == "trades":
-        return [(each["instId"], each["tradeId"]) for each in data or ()]
-    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,31 +40,38 @@ class Case:
     ----------
     venue
         As it is declared.
-    read
-        Reads a message of its book.
     symbols
         Of each source; the last one of all is never struck.
     depth
         Levels of each side that a client keeps; 0: all.
     is_whole
         A loss is one of the whole connection.
+    each_is_whole
+        Each message is a whole book, so that none needs the one before it.
+    counts
+        Its numbers say how many messages are missing.
     rest_path
         Where its books' snapshots are, if they begin by REST.
-    detail
-        What the gaps' `detail` holds.
     trades
         The channel of its trades.
     """
 
     venue: str
-    read: Callable[[Any], BookMessage | None]
     symbols: tuple[tuple[str, ...], ...]
     channel: str = "book"
     depth: int = 0
     is_whole: bool = False
+    each_is_whole: bool = False
+    counts: bool = False
     rest_path: str = ""
-    detail: str | None = None
     trades: str = "trades"
+
+    @property
+    def detail(self) -> str | None:
+        """What the gaps' `detail` holds."""
+        if self.is_whole:
+            return "of the connection"
+        return "checksum does not match" if self.depth else None
 
     @property
     def declaration(self) -> Venue:
@@ -207,31 +87,46 @@ class Case:
         return replace(venue, limits=wide)
 
 
-_PERPS = tuple(f"{name}USDT" for name in ("BTC", "ETH", "SOL", "XRP", "ADA", "DOT", "LTC", "TRX"))
+_COINS = ("BTC", "ETH", "SOL", "XRP", "ADA", "DOT", "LTC", "TRX")
+
+
+def _spelled(form: str) -> tuple[str, ...]:
+    return tuple(form.format(coin) for coin in _COINS)
+
+
+def _alone(form: str) -> tuple[tuple[str, ...], ...]:
+    """Give each symbol a source, and so a connection, of its own."""
+    return tuple((symbol,) for symbol in _spelled(form))
+
+
 CASES = {
-    "okx": Case("okx", _okx, (tuple(f"{name[:3]}-USDT" for name in _PERPS),)),
-    "bybit": Case("bybit", _bybit, (_PERPS,)),
-    "coinbase": Case(
-        "coinbase", _coinbase, tuple((f"{name[:3]}-USD",) for name in _PERPS), is_whole=True,
-        detail="of the connection",
-    ),
-    "kraken": Case(
-        "kraken", _kraken, (tuple(f"{name[:3]}/USD" for name in _PERPS),), "book:10", depth=10,
-        detail="checksum does not match",
-    ),
-    "binance": Case("binance", _binance, (_PERPS,), rest_path="/api/v3/depth"),
-    "binance-usdm": Case("binance-usdm", _binance, (_PERPS,), rest_path="/fapi/v1/depth"),
-    "binance-us": Case("binance-us", _binance, (_PERPS,), rest_path="/api/v3/depth"),
-    "deribit": Case("deribit", _deribit, (tuple(f"{each[:3]}-PERPETUAL" for each in _PERPS),)),
-    "bitget-futures": Case("bitget-futures", _bitget, (_PERPS,)),
-    "gate": Case("gate", _gate, (tuple(f"{each[:3]}_USDT" for each in _PERPS),)),
-    "kraken-futures": Case(
-        "kraken-futures", _kraken_futures, (tuple(f"PF_{each[:3]}USD" for each in _PERPS),)
-    ),
-    "aster": Case(
-        "aster", _binance, (_PERPS,), rest_path="/fapi/v1/depth", trades="trades:agg"
-    ),
-}  # fmt: skip
+    case.venue: case
+    for case in (
+        Case("okx", (_spelled("{}-USDT"),)),
+        Case("bybit", (_spelled("{}USDT"),), counts=True),
+        Case("bybit-spot", (_spelled("{}USDT"),), counts=True),
+        Case("bybit-inverse", (_spelled("{}USD"),), counts=True),
+        Case("coinbase", _alone("{}-USD"), is_whole=True),
+        Case("bitfinex", _alone("t{}USD"), is_whole=True),
+        Case("kraken", (_spelled("{}/USD"),), "book:10", depth=10),
+        Case("binance", (_spelled("{}USDT"),), rest_path="/api/v3/depth"),
+        Case("binance-usdm", (_spelled("{}USDT"),), rest_path="/fapi/v1/depth"),
+        Case("binance-coinm", (_spelled("{}USD_PERP"),), rest_path="/dapi/v1/depth"),
+        Case("binance-us", (_spelled("{}USDT"),), rest_path="/api/v3/depth"),
+        Case("aster", (_spelled("{}USDT"),), rest_path="/fapi/v1/depth", trades="trades:agg"),
+        Case("deribit", (_spelled("{}-PERPETUAL"),)),
+        Case("bitget", (_spelled("{}USDT"),)),
+        Case("bitget-futures", (_spelled("{}USDT"),)),
+        Case("bitget-usdc", (_spelled("{}PERP"),)),
+        Case("bitget-inverse", (_spelled("{}USD"),)),
+        Case("gate", (_spelled("{}_USDT"),)),
+        Case("gate-futures", (_spelled("{}_USDT"),)),
+        Case("gate-btc", (_spelled("{}_USD"),)),
+        Case("kraken-futures", (_spelled("PF_{}USD"),), counts=True),
+        Case("hyperliquid", (_spelled("{}"),), each_is_whole=True),
+        Case("hyperliquid-testnet", (_spelled("{}"),), each_is_whole=True),
+    )
+}
 
 
 class SlowBook:
@@ -307,6 +202,7 @@ class Striker:
         self.n_struck = 0
         self.streams: dict[tuple[int, str], _Stream] = {}
         self.trade_ids: dict[str, dict[str, None]] = defaultdict(dict)
+        self.reader = reader_of(case.venue)
         self._every = every
         self._rng = random.Random(seed)
         self.spared = case.symbols[-1][-1]
@@ -317,10 +213,10 @@ class Striker:
 
     def sent(self, conn: int, payload: bytes) -> list[bytes]:
         """Give what goes out instead of a message."""
-        frame = json.loads(payload) if payload[:1] == b"{" else {}
-        for symbol, trade_id in _trade_ids(frame):
+        frame = json.loads(payload) if payload[:1] in b"{[" else {}
+        for symbol, trade_id in self.reader.trade_ids(frame):
             self.trade_ids[symbol][trade_id] = None
-        message = self.case.read(frame)
+        message = self.reader.book(frame)
         if message is None:
             return [payload]
         stream = self.streams.get((conn, message.symbol))
@@ -331,7 +227,7 @@ class Striker:
         state = stream.book.apply(message.levels, is_snapshot=message.is_snapshot)
         sent = Sent(message.is_snapshot, frozenset(message.levels), state)
         stream.sent.append(sent)
-        if message.is_snapshot:
+        if message.is_snapshot and not self.case.each_is_whole:
             stream.is_broken = False
             stream.n_since = 0
         stream.n_since += 1
@@ -343,7 +239,7 @@ class Striker:
         return [*out, held] if held is not None else out
 
     def _strike(self, conn: int, symbol: str, stream: _Stream) -> str:
-        if self.case.depth and stream.n_since > UNSEEN:
+        if self.case.each_is_whole or (self.case.depth and stream.n_since > UNSEEN):
             stream.is_broken = False
         if self.n_struck >= self.most or symbol == self.spared or stream.is_broken:
             return ""
@@ -412,7 +308,7 @@ def striking(
             found = answer("GET", case.rest_path, {"symbol": symbol, "limit": "1000"}, "")
             assert found is not None
             book = json.loads(found.body)
-            return _sides(book["bids"], book["asks"])
+            return sides_of(book["bids"], book["asks"])
 
         if case.rest_path:
             striker.levels_of = levels_of
