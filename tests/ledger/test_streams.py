@@ -486,6 +486,19 @@ def test_a_book_that_breaks_is_missing_from_its_last_event_to_its_splice() -> No
     assert scene.last()["lost"] == 12
 
 
+def test_a_book_that_is_asked_for_again_is_missing_to_its_snapshot_not_to_the_answer() -> None:
+    scene = Scene()
+    scene.connect(0)
+    scene.at(1).row("A", 0, table="book")
+    scene.at(3).gaps.books.broken("A", 12)
+    scene.at(4).gaps.acknowledged(0, "book-A")  # in a read of its own
+    scene.at(5).gaps.books.spliced("A", scene.wall())
+    assert scene.found("book") == [
+        ("A", "sequence", "open", 1, None),
+        ("A", "sequence", "closed", 1, 5),
+    ]
+
+
 def test_a_book_whose_held_changes_have_a_hole_is_missing_from_the_last_of_them_on() -> None:
     scene = Scene()
     scene.connect(0)

@@ -10,6 +10,9 @@ import pytest
 import websockets
 
 from tickwire.sim import Simulator
+from tickwire.sim.exchange import Client
+from tickwire.sim.hyperliquid import Hyperliquid
+from tickwire.sim.market import Market
 
 
 async def ask(ws, **request):
@@ -368,3 +371,36 @@ async def test_l2_is_a_whole_book_then_changes_by_position(ws):
     await ask(ws, method="unsubscribe", subscription={"type": "l2", "c": "BTC"})
     while (await receive(ws, "subscriptionResponse"))["method"] != "unsubscribe":
         pass
+
+
+def test_two_books_of_one_time_are_equal_though_l2_is_asked_for_again() -> None:
+    """The market's clock stands still, as it does for events of one ms."""
+    market = Market("hyperliquid", ["BTC"], 1, clock_ms=lambda: 1_764_500_000_123)
+    exchange, client = Hyperliquid("hyperliquid", market), Client("/", 0)
+    books: dict[int, list] = {}
+
+    def note(message) -> None:
+        data = json.loads(message.payload)["data"]
+        data = data.get("s", data)
+        if "levels" in data:
+            books.setdefault(data["time"], []).append(data["levels"])
+
+    def ask_for(method: str, **subscription: str) -> None:
+        request = {"method": method, "subscription": subscription}
+        for message in exchange.request(json.dumps(request), client).first:
+            note(message)
+
+    def go_on(n_events: int) -> None:
+        for _ in range(n_events):
+            for message in exchange.render(market.step(), client.keys):
+                note(message)
+
+    ask_for("subscribe", type="l2Book", coin="BTC")
+    for n_events in (7, 20, 33, 40):
+        ask_for("subscribe", type="l2", c="BTC")
+        go_on(n_events)
+        ask_for("unsubscribe", type="l2", c="BTC")
+        go_on(n_events)
+    assert len(books) > 10
+    assert any(len(each) > 1 for each in books.values())
+    assert all(each[0] == other for each in books.values() for other in each)

@@ -350,3 +350,4 @@ def _reconnect(books: FollowedBooks, group: LegGroup, changes: Changes, symbols:
     for leg in group.legs:
         asked = changes.ask(leg, f"the book of {symbols[0]} broke")
         asked.add_done_callback(lambda _: books.tried(symbols))
+    changes.look()  # at once: the books are in their gap until it has begun

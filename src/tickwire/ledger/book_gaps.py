@@ -36,12 +36,15 @@ class BookGaps:
         self._books[stream.symbol] = stream
 
     def acknowledged(self, stream: StreamState, now: Moment) -> None:
-        """Note that a book's changes come: from now on it waits for its snapshot."""
+        """Note that a book's changes come: from now on it waits for its snapshot.
+
+        A chain that broke is missing up to its snapshot, though the book is asked for again.
+        """
         if stream.gap is None:
             stream.since = now
             if stream.spliced_conn != self._gaps.index.conns.get(stream.session):
                 self._wait(stream, now)
-        elif stream.gap.reason != WAITING_FOR_SNAPSHOT:
+        elif stream.gap.reason not in (SEQUENCE, WAITING_FOR_SNAPSHOT):
             self._gaps.close(stream, now)
             self._gaps.open(stream, WAITING_FOR_SNAPSHOT)
 

@@ -19,7 +19,7 @@ from typing import Any
 from tickwire.sim.candles import INTERVALS, Candles
 from tickwire.sim.exchange import Answer, Client, Exchange, Message, Reaction, dumps
 from tickwire.sim.faults import Fault
-from tickwire.sim.hyperliquid_l2 import L2Book
+from tickwire.sim.hyperliquid_l2 import BlockTimes, L2Book
 from tickwire.sim.hyperliquid_messages import (
     bbo_message,
     book_message,
@@ -71,6 +71,7 @@ class Hyperliquid(Exchange):
         self._candles: dict[str, dict[str, Candles]] = {}
         self._books: dict[str, dict[str, dict[str, Any]]] = {}
         self._shown: dict[str, L2Book] = {}
+        self._times: dict[str, BlockTimes] = {}
         self.users = Users()
         self._contexts: dict[str, dict[str, str]] = {}
 
@@ -200,7 +201,7 @@ class Hyperliquid(Exchange):
         if kind == "l2":
             symbol = self.market.symbols[subscription["c"]]
             if symbol.name not in self._shown:
-                self._shown[symbol.name] = L2Book(symbol, now_ms)
+                self._shown[symbol.name] = L2Book(symbol, self._times_of(symbol), now_ms)
             yield self._shown[symbol.name].whole(key)
             return
         symbol = self.market.symbols[subscription["coin"]]
@@ -212,7 +213,7 @@ class Hyperliquid(Exchange):
             yield bbo_message(key, symbol, now_ms)
         elif kind == "l2Book":
             self._books.setdefault(symbol.name, {})[key] = subscription
-            yield book_message(key, symbol, self._block_ms(symbol, now_ms), subscription)
+            yield book_message(key, symbol, self._times_of(symbol).block_ms(now_ms), subscription)
         elif kind == "candle":
             interval = subscription["interval"]
             candles = self._candles.setdefault(symbol.name, {})
@@ -246,7 +247,7 @@ class Hyperliquid(Exchange):
             for key, book in self._books.get(name, {}).items():
                 every = FAST_BOOK_EVENTS if book["fast"] else BOOK_EVENTS
                 if symbol.n_events % every == 0 and key in wanted:
-                    at_ms = self._block_ms(symbol, event.time_ms)
+                    at_ms = self._times_of(symbol).block_ms(event.time_ms)
                     yield book_message(key, symbol, at_ms, book)
         if symbol.n_events % BOOK_EVENTS == 0 and name in self._shown:
             # What no client follows any more is forgotten: the next one begins with a whole book.
@@ -265,10 +266,11 @@ class Hyperliquid(Exchange):
                 if key.startswith("allMids"):
                     yield self._mids(key)
 
-    def _block_ms(self, symbol: Symbol, time_ms: int) -> int:
-        """Give the time of a book: what `l2` shows at one time is one book."""
-        shown = self._shown.get(symbol.name)
-        return time_ms if shown is None else shown.block_ms(time_ms)
+    def _times_of(self, symbol: Symbol) -> BlockTimes:
+        """Give the times of a symbol's books: what `l2` shows at one time is one book."""
+        if symbol.name not in self._times:
+            self._times[symbol.name] = BlockTimes(symbol)
+        return self._times[symbol.name]
 
     def _update_candles(self, event: Event, wanted: Mapping[str, Any]) -> Iterator[Message]:
         name = event.symbol.name

@@ -13,6 +13,29 @@ LEVELS = 20
 _Side = list[tuple[int, int, int]]  # ticks, lots and orders of each level, the best first
 
 
+class BlockTimes:
+    """The times of a symbol's books: two of one time are equal, as those of one block are.
+
+    They outlive the channel's clients: one that asks again may come in the ms of another book.
+
+    Parameters
+    ----------
+    symbol
+        Its market.
+    """
+
+    def __init__(self, symbol: Symbol) -> None:
+        self._symbol = symbol
+        self._n_events, self._last_ms = -1, 0
+
+    def block_ms(self, time_ms: int) -> int:
+        """Give the time of the book as it stands."""
+        if self._symbol.n_events != self._n_events:
+            self._n_events = self._symbol.n_events
+            self._last_ms = max(time_ms, self._last_ms + 1)
+        return self._last_ms
+
+
 class L2Book:
     """What the channel's clients have of a symbol's book.
 
@@ -20,22 +43,17 @@ class L2Book:
     ----------
     symbol
         Its market.
+    times
+        Of its books.
     time_ms
-        Of the book now.
+        Now.
     """
 
-    def __init__(self, symbol: Symbol, time_ms: int) -> None:
+    def __init__(self, symbol: Symbol, times: BlockTimes, time_ms: int) -> None:
         self._symbol = symbol
-        self._block = (symbol.n_events, time_ms)
-        self._time_ms = time_ms
+        self._times = times
+        self._time_ms = times.block_ms(time_ms)
         self._sides = self._now()
-
-    def block_ms(self, time_ms: int) -> int:
-        """Give a book's time: two of one time are equal, as those of one block are."""
-        n_events, last_ms = self._block
-        if self._symbol.n_events != n_events:
-            self._block = (self._symbol.n_events, max(time_ms, last_ms + 1))
-        return self._block[1]
 
     def _now(self) -> tuple[_Side, _Side]:
         return self._symbol.bids.top(LEVELS), self._symbol.asks.top(LEVELS)
@@ -67,7 +85,7 @@ class L2Book:
             removed.append(gone[1:] + gone[:1])
             fresh = [self._texts(*level[:2]) for level in after if level[:2] not in known]
             placed.append([{"p": price, "s": size} for price, size in fresh])
-        self._sides, self._time_ms = now, self.block_ms(time_ms)
+        self._sides, self._time_ms = now, self._times.block_ms(time_ms)
         n_rows = sum(map(len, removed)) + sum(map(len, placed))
         if not n_rows:
             return None
