@@ -390,8 +390,8 @@ def _judged(case: Case, striker: Striker, taken: Taken) -> Outcome:
     n_lost = outcome.struck["drop"] + outcome.struck["swap"]
     if not case.each_is_whole:
         assert n_unseen <= max(5, outcome.n_strikes / 10)
-        n_untold = n_lost - outcome.n_found - n_unseen - len(outcome.silent)
-        outcome.silent += ["a struck message is nowhere"] * n_untold
+        n_nowhere = n_lost - outcome.n_found - n_unseen - len(outcome.silent)
+        outcome.silent += ["a struck message is nowhere"] * n_nowhere
     spared = [book for book in books if book.symbol == striker.spared]
     outcome.false += [f"of a book that was spared: {book.holes}" for book in spared if book.holes]
     for symbol, ids in taken.trades.items():
