@@ -3,7 +3,7 @@
 Rules of this file
 ------------------
 - Nothing here reads a message by tickwire: each venue has a reader of its own, in plain Python.
-- A reader is made anew for each simulator or capture (`READERS`), as some remember what a
+- A reader is made anew for each simulator or capture (`reader_of`), as some remember what a
   connection was sent.
 """
 
