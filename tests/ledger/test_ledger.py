@@ -133,6 +133,35 @@ def test_a_clock_that_is_set_forward_within_a_gap_does_not_lengthen_it() -> None
     assert [row["ts_end"] for row in scene.gaps()][2:] == [104 * SECOND, 104 * SECOND]
 
 
+def _leap(now: list[int], leaps: list[int]) -> None:
+    late_ns = leaps.pop() if leaps else 0
+    now[:] = now[0] + late_ns, now[1] + late_ns
+
+
+@pytest.mark.parametrize("is_wall_late", [True, False])
+def test_a_machine_that_does_other_things_between_two_clocks_changes_no_gap(
+    is_wall_late: bool,
+) -> None:
+    scene = Scene()
+    now, leaps = [100 * SECOND, 7 * SECOND], [16_000_000]
+
+    def wall() -> int:
+        if is_wall_late:
+            _leap(now, leaps)
+        found = now[0]
+        _leap(now, leaps)
+        return found
+
+    scene.ledger.clock, scene.ledger.monotonic = wall, lambda: now[1]
+    moment = scene.ledger.now()
+    assert (leaps, moment.recv_ns - moment.mono_ns) == ([], 93 * SECOND)
+    now[:], leaps[:] = (100 * SECOND, 7 * SECOND), [16_000_000]
+    gap = scene.ledger.open("trades", "disconnect", 100 * SECOND, PLACE)
+    now[:] = 101 * SECOND, 8 * SECOND
+    scene.ledger.close(gap, 101 * SECOND)
+    assert [row["ts_end"] for row in scene.gaps()] == [None, 101 * SECOND]
+
+
 def test_a_clock_that_is_slewed_is_believed() -> None:
     scene = Scene()
     now = {"wall": 100 * SECOND, "monotonic": 7 * SECOND}

@@ -212,6 +212,8 @@ class Following:
             # One that was swapped with a change that has all of it is not missed, but comes late.
             swapped = sent[max(start - LATE, 0) : start]
             is_late = self._case.depth > 0 and any(each.struck == "swap" for each in swapped)
+            if theirs_now == self._conn and not self._new_recv and self._was_later(at):
+                missing = []
             if missing or theirs_now != self._conn or (is_late and is_snapshot):
                 until = self._new_recv or recv
                 self._on_hole(Hole(self.symbol, self._recv, until, missing, is_late), is_snapshot)
@@ -230,6 +232,20 @@ class Following:
                 self._conn, self._at = conn, at
                 return True
         return False
+
+    def _was_later(self, at: int) -> bool:
+        """Say whether the message published last was sent just before this one, as well.
+
+        Behind a REST snapshot the first of several that are alike is found.
+        """
+        sent = self._sent[self._conn]
+        if not self._case.rest_path or not self.holes or at - 1 <= self._at:
+            return False
+        before, found = sent[at - 1], sent[self._at]
+        if (before.levels, before.state) != (found.levels, found.state):
+            return False
+        self.holes[-1].missing += sent[self._at : at - 1]
+        return True
 
     def _on_hole(self, hole: Hole, is_snapshot: bool) -> None:
         if is_snapshot or self._new_recv:

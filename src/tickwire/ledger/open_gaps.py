@@ -262,8 +262,7 @@ class OpenGaps:
 
     def moment_of(self, recv_ns: int) -> Moment:
         """Give the moment at which something was received; wall time, not long ago."""
-        now = self.ledger.now()
-        return Moment(recv_ns, None, now.mono_ns - max(0, now.recv_ns - recv_ns))
+        return Moment(recv_ns, None, self.ledger.mono_of(recv_ns))
 
     def _moment(self, recv_ns: int, event_ns: int | None, mono_ns: int) -> Moment:
         return Moment(recv_ns, event_ns, recv_ns if self.ledger.replays else mono_ns)
