@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tickwire.capture.blocks import Block, FileIndex, index_file, read_block
 from tickwire.capture.recording_writer import SUFFIX
@@ -203,6 +202,8 @@ class Recording:
         ends_after = to_ns is not None and block.last_ns >= to_ns
         if not begins_before and not ends_after:
             return batch
+        import pyarrow.compute as pc  # what runs live needs none of it, and it is large
+
         times = batch.column("ts_recv").view(pa.int64())
         keep = None
         if from_ns is not None and begins_before:
@@ -234,6 +235,8 @@ class Recording:
 
 def _n_dropped(batch: pa.RecordBatch) -> int:
     """Give how many messages the rows say are not in the recording."""
+    import pyarrow.compute as pc
+
     is_drop = pc.equal(batch.column("kind"), "dropped")
     return sum(json.loads(row)["messages"] for row in batch.filter(is_drop)["payload"].to_pylist())
 

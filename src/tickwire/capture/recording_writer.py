@@ -15,7 +15,6 @@ from time import monotonic
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tickwire.capture.blocks import END, SCHEMA, BlockEncoder
 from tickwire.capture.recorder import Kind, Recorder
@@ -200,9 +199,9 @@ class RecordingWriter:
             ],
             schema=self._encoder.schema,
         )
-        bounds = pc.min_max(times)
+        times_ns = times.view(pa.int64()).to_numpy()
         singles = [number for number, each in zip(numbers, origins, strict=True) if each.is_single]
-        return batch, (bounds["min"].as_py(), bounds["max"].as_py()), singles
+        return batch, (int(times_ns.min()), int(times_ns.max())), singles
 
 
 def _lent(kind: pa.DataType, n: int, column: memoryview) -> pa.Array:

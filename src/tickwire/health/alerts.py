@@ -16,9 +16,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
-
-import aiohttp
 
 from tickwire.clock import Clock, wall_ns
 from tickwire.config import AlertSettings, Context
@@ -235,6 +234,7 @@ class Alerts:
             raise RuntimeError(f"{command[0]} ended with exit code {process.returncode}")
 
     async def _post(self, url: str, alert: dict[str, Any]) -> None:
+        aiohttp = await asyncio.to_thread(import_module, "aiohttp")  # seldom, and large
         timeout = aiohttp.ClientTimeout(total=WEBHOOK_S)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,

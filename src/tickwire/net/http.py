@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ssl
+import asyncio
+import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import aiohttp
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
 from tickwire import errors
 from tickwire.clock import wall_ns
 from tickwire.config import ConnectionOptions
 from tickwire.net.awake import awake_timeout
-from tickwire.net.carriers.target import client_context
-from tickwire.net.dial import dial
-from tickwire.net.proxies import Proxy, proxy_for
+from tickwire.net.proxies import proxy_for
 from tickwire.net.reasons import reason_of
 from tickwire.redaction import hide_headers, hide_url, shown_url
+
+if TYPE_CHECKING:
+    import aiohttp
 
 DEFAULTS = ConnectionOptions()
 READ_BYTES = 65_536
@@ -105,18 +106,19 @@ class HttpClient:
             raise type(error)(f"{name}: {error}") from None
         except TimeoutError:
             raise errors.ConnectionFailed(f"{name}: no answer in {self._timeout_s:g} s") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except Exception as error:
+            if not isinstance(error, _answer_errors()):
+                raise
             # aiohttp's text names the URL as it was given.
             reason = reason_of(error, tls=url.startswith("https")).replace(url, shown_url(url))
             raise errors.ConnectionFailed(f"{name}: {reason}") from None
 
     async def _fetch(self, url: str, body: str | None) -> Answer:
         if self._client is None:
-            self._client = aiohttp.ClientSession(
-                connector=_Connector(client_context(self._options.ca_file), self._options.proxy),
-                headers=self._options.headers,
-                cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
-            )
+            # In a thread: the loop reads from venues meanwhile.
+            module = await asyncio.to_thread(import_module, "tickwire.net.http_session")
+            if self._client is None:  # another request may have come first
+                self._client = module.open_session(self._options)
         # Redirects would take the request to a host that is not configured.
         asking = (
             self._client.get(url, allow_redirects=False)
@@ -142,35 +144,7 @@ class HttpClient:
             return Answer(200, answer.headers, bytes(payload), wall_ns())
 
 
-class _Connector(aiohttp.BaseConnector):
-    """Gives aiohttp connections of our own; its own knows no SOCKS, and reads no `off`.
-
-    Parameters
-    ----------
-    context
-        For TLS.
-    proxy
-        As in `connect`.
-    """
-
-    def __init__(self, context: ssl.SSLContext, proxy: str | None) -> None:
-        super().__init__()
-        self._context = context
-        self._proxy_setting = proxy
-
-    async def _create_connection(self, req: Any, *unused: object) -> Any:
-        """Connect; what a connector must implement (`aiohttp.UnixConnector` is the example)."""
-        proxy: Proxy | None = proxy_for(str(req.url), self._proxy_setting)
-        sock = await dial(req.url.raw_host, req.url.port, proxy)
-        tls = req.url.scheme == "https"
-        try:
-            _, protocol = await self._loop.create_connection(
-                self._factory,
-                sock=sock,
-                ssl=self._context if tls else None,
-                server_hostname=req.url.raw_host if tls else None,
-            )
-        except BaseException:
-            sock.close()
-            raise
-        return protocol
+def _answer_errors() -> tuple[type[Exception], ...]:
+    """Give what a request without an answer raises: aiohttp's own, once it is imported."""
+    client = sys.modules.get("aiohttp")
+    return (OSError, ValueError, *(() if client is None else (client.ClientError,)))

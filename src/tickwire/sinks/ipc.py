@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tickwire.clock import wall_ns
 from tickwire.config import FileSinkSettings
@@ -158,6 +157,8 @@ class IpcSink(Sink):
                         newest, held.feed_id, held.feed = path.name, found.feed_id, found.feed
                 n_rows = 0
                 if needs_numbers:
+                    import pyarrow.compute as pc  # by few starts, and large
+
                     with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
                         for batch in pa.ipc.open_stream(file):  # up to where it is torn
                             n_rows += batch.num_rows

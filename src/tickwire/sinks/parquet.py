@@ -29,7 +29,6 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tickwire.clock import wall_ns
@@ -307,7 +306,7 @@ class ParquetSink(Sink):
         """Give the rows of each venue and day, in order, without the column `venue`."""
         venues = batch.column("venue")
         rows = batch.remove_column(batch.schema.get_field_index("venue"))
-        codes = pc.fill_null(venues.indices, -1).to_numpy()
+        codes = venues.indices.fill_null(-1).to_numpy()
         days = batch.column("ts_recv").view(pa.int64()).to_numpy() // DAY_NS
         first = (int(codes[0]), int(days[0]))
         if (codes == first[0]).all() and (days == first[1]).all():
