@@ -390,3 +390,23 @@ def test_rows_of_one_channel_neither_hide_another_one_s_silence_nor_end_its_gap(
     scene.go_on(13, 13.1)
     assert scene.last()["state"] == "closed"
     assert scene.found("book")[-1][-2:] == (11.99, 13)
+
+
+def test_nothing_is_learned_anew_while_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Busy()
+    n_asked = 0
+    index = scene.gaps._index
+    states = index.states
+
+    def counted(*part: object) -> object:
+        nonlocal n_asked
+        n_asked += 1
+        return states(*part)  # type: ignore[arg-type] # as it was called
+
+    monkeypatch.setattr(index, "states", counted)
+    scene.go_on(10, 12, muted="AB")
+    n_settled = n_asked  # what came before the silence
+    scene.go_on(12, 16, muted="AB")
+    assert n_asked == n_settled
+    scene.go_on(16, 18)
+    assert n_asked > n_settled

@@ -76,6 +76,11 @@ class _Longest:
     found_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, np.bool_))
     window_ns: int = 0
+    n_all: int = -1  # rows, when it was learned
+
+    def is_current(self, now_ns: int, n_all: int) -> bool:
+        """Whether nothing has come to be learned, nor is to be forgotten."""
+        return n_all == self.n_all and now_ns - self.window_ns < WINDOW_NS
 
     def grow(self, n: int) -> None:
         """Have a place for each code below n, and the one of all."""
@@ -398,9 +403,12 @@ class Silences:
 
     def _learn(self, now_ns: int, parts: Sequence[tuple[int, str]]) -> None:
         for part, table in parts:
-            states = self._index.states(part, table)
             n_all, of_all, alone_of_all = self._index.longest(part, table)
             longest = self._longest.setdefault((part, table), _Longest())
+            if longest.is_current(now_ns, n_all):
+                continue
+            states = self._index.states(part, table)
+            longest.n_all = n_all
             longest.grow(len(states))
             limits = longest.learn(
                 now_ns,
