@@ -6,6 +6,7 @@ section itself.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -44,7 +45,7 @@ A relative path starts at the folder of the file. An unknown key, a wrong type o
 bounds is an error that names the file, the key and what is allowed. A key in **bold** must be \
 given.
 """
-PARAMETERS = re.compile(r"\n\s*Parameters\n\s*-+\n(?P<body>.*)", re.DOTALL)
+PARAMETERS = re.compile(r"\nParameters\n-+\n(?P<body>.*)", re.DOTALL)
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true, false", Path: "path"}
 
 
@@ -52,7 +53,8 @@ def meanings(section: type[Section]) -> dict[str, str]:
     """Give what a section's docstring, and those it is made of, say of each key."""
     found: dict[str, str] = {}
     for each in reversed(section.__mro__):
-        match = PARAMETERS.search(each.__doc__ or "") if issubclass(each, Section) else None
+        doc = inspect.cleandoc(each.__doc__ or "")  # Python 3.13 keeps no indentation
+        match = PARAMETERS.search(doc) if issubclass(each, Section) else None
         found |= dict(_entries(match["body"] if match else ""))
     return found
 
@@ -61,8 +63,7 @@ def _entries(body: str) -> Iterator[tuple[str, str]]:
     names: list[str] = []
     lines: list[str] = []
     for line in body.splitlines():
-        indent = len(line) - len(line.lstrip())
-        if line.strip() and indent <= 4:
+        if line and not line.startswith(" "):
             for name in names:
                 yield name, " ".join(lines)
             names, lines = line.strip().split(", "), []

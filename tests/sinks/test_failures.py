@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -177,6 +178,15 @@ def test_five_failures_in_a_row_open_the_breaker_and_a_success_closes_it(
     assert n_committed(sink) == 20
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a folder in which the sink may make files again, meanwhile."""
+    for _ in range(100):
+        with suppress(OSError):  # not empty any more
+            shutil.rmtree(path)
+            return
+    raise AssertionError(f"{path} cannot be removed")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_output_that_was_deleted_is_made_again(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -187,7 +197,7 @@ def test_an_output_that_was_deleted_is_made_again(
     wait_for(lambda: n_committed(sink) == 30)
     for path in tmp_path.iterdir():
         if path.name.startswith("out"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove_tree(path) if path.is_dir() else path.unlink()
     source.more(4)
     wait_for(lambda: n_committed(sink) == 70)
     sink.stop()
