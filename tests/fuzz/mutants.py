@@ -89,9 +89,20 @@ class Mutant(NamedTuple):
         return (f"{path.parent.name}.{path.stem}",)
 
 
-def frames(name: str, place: str, find: str, replace: str, target: str = "frames") -> Mutant:
+# What takes frames whole and what takes them in pieces have the same headers inside.
+WHOLE_AND_PIECES = ("wire._parser", "wire._streamed")
+
+
+def frames(
+    name: str,
+    place: str,
+    find: str,
+    replace: str,
+    *,
+    modules: tuple[str, ...] = ("wire._parser",),
+) -> Mutant:
     """Make a fault of the frame parser, or of what is inlined into it."""
-    return Mutant(name, place, find, replace, ("wire._parser",), FRAME_TESTS, target)
+    return Mutant(name, place, find, replace, modules, FRAME_TESTS, "frames")
 
 
 def module(
@@ -220,12 +231,14 @@ MUTANTS = (
         "wire.tw_mask",
         "turned[k] = key[(offset + k) & 3];",
         "turned[k] = key[k & 3];",
+        modules=WHOLE_AND_PIECES,
     ),
     frames(
         "the mask is laid over a byte too many",
         "wire.tw_mask",
         "for (; i + 8 <= n; i += 8) {",
         "for (; i + 7 <= n; i += 8) {",
+        modules=WHOLE_AND_PIECES,
     ),
     # UTF-8.
     frames(
@@ -233,18 +246,21 @@ MUTANTS = (
         "base.tw_utf8_check",
         "low = 0xA0; /* below: overlong */",
         "low = 0x80;",
+        modules=WHOLE_AND_PIECES,
     ),
     frames(
         "surrogates are taken",
         "base.tw_utf8_check",
         "high = 0x9F; /* above: surrogates */",
         "high = 0xBF;",
+        modules=WHOLE_AND_PIECES,
     ),
     frames(
         "the state between two pieces of a text forgets a bound",
         "base.tw_utf8_check",
         "state->low = low;",
         "state->low = 0x80;",
+        modules=WHOLE_AND_PIECES,
     ),
     # Buffers.
     module(

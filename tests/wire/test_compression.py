@@ -115,6 +115,8 @@ def test_what_another_library_answers_is_understood(
         ("permessage-deflate; server_max_window_bits=7", "not a number from 8 to 15"),
         ("permessage-deflate; server_max_window_bits=16", "not a number from 8 to 15"),
         ("permessage-deflate; server_max_window_bits=010", "not a number from 8 to 15"),
+        ("permessage-deflate; server_max_window_bits=155", "not a number from 8 to 15"),
+        ("permessage-deflate; client_max_window_bits=8x", "not a number from 8 to 15"),
         ("permessage-deflate; server_max_window_bits=\u0661\u0660", "malformed"),
         ('permessage-deflate; server_max_window_bits=""', "malformed"),
         ('permessage-deflate; server_max_window_bits="1 0"', "malformed"),
