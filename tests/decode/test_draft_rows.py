@@ -69,6 +69,86 @@ def test_elements_of_several_lengths_in_one_list() -> None:
         assert fast or number < 3
 
 
+def with_count(price: object, size: object, count: object = None) -> str:
+    return f'["{price}","{size}"' + (f",{count}]" if count is not None else "]")
+
+
+ODD = (
+    "",  # two elements as they are, with a space between them
+    ' ["2.5","1"]',
+    '["2.5" ,"1"]',
+    '["2.5","1" ]',
+    '["-2.5","1"]',
+    '["1e-7","0"]',
+    "[2.5,1]",
+    '["2.5","1",7,"x"]',
+    '["2.5","\\u0031"]',
+    '["123456789012345678901234567890.5","1"]',
+    "null",
+    "[]",
+    "{}",
+    '["2.5"]',
+    '["x","1"]',
+    '["2.5","1"',
+    '["2.5","1"]]',
+    '["2.5","1"] x',
+)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_element_of_a_list_may_look_otherwise(odd: str) -> None:
+    pair, rng = Pair(book("b[]", "a[]", ts_event=ms("$.t"), order_count="[2]")), Random(odd)
+    for number in range(1, 80):
+        sides = [
+            [with_count(f"{rng.randrange(999)}.5", i) for i in range(rng.randrange(9))]
+            for _ in "ba"
+        ]
+        side = rng.choice(sides)
+        if number > 20 and number % 4 == 0:
+            side.insert(rng.randrange(len(side) + 1), odd or '["7.5","1"], ["6.5","1"]')
+        bids, asks = map(",".join, sides)
+        pair.read(f'{{"e":"book","t":{number},"s":"A","b":[{bids}],"a":[{asks}]}}')
+    assert pair.n_scripted > 35
+
+
+def test_an_element_with_a_value_more_keeps_it() -> None:
+    """Of the others the column is null, and of all it is written at once."""
+    pair = Pair(book("b[]", ts_event=ms("$.t"), order_count="[2]"))
+    levels = [with_count(f"{i}.5", "2") for i in range(20)]
+    for number in range(20):
+        at = number * 7 % 20
+        odd = [*levels[:at], with_count("70.5", "2", 9), *levels[at + 1 :]]
+        # Elements of several lengths are walked when they are learned.
+        n_odd = number > 3 and number % 3 == 0
+        fast = pair.read(
+            f'{{"e":"book","t":{number},"s":"A","b":[{",".join(odd if n_odd else levels)}]}}'
+        )
+        assert fast or not number
+
+
+def test_a_script_whose_elements_all_look_otherwise_makes_way() -> None:
+    """What repeats is learned anew, and the old form is still known when it comes back."""
+    pair = Pair(book("b[]", ts_event=ms("$.t")))
+    spaced = '["{}.5", "2"]'
+    for form, n_walked in (('["{}.5","2"]', 1), (spaced, 2), ('["{}.5","2"]', 1)):
+        levels = ",".join(form.format(i) for i in range(10))
+        fast = [
+            pair.read(f'{{"e":"book","t":{number},"s":"A","b":[{levels}]}}') for number in range(20)
+        ]
+        assert fast.count(False) <= n_walked
+        assert all(fast[n_walked:])
+
+
+@pytest.mark.parametrize("n_levels", [1, 2, 3, 40, 300])
+def test_levels_go_around_the_end_of_their_ring(n_levels: int) -> None:
+    pair = Pair(book("b[]", "a[]", ts_event=ms("$.t"), venue_seq="$.u"))
+    levels = ",".join(f'["{i}.25","{i + 1}"]' for i in range(n_levels))
+    for number in range(4096 // (2 * n_levels) % 60 + 30):
+        text = f'"b":[{levels}],"a":[["9.5","1"],{levels}]'
+        fast = pair.read(f'{{"e":"book","t":{number},"u":{number},"s":"A",{text}}}')
+        assert fast == (number > 0)
+
+
 def test_what_follows_the_rows_is_theirs() -> None:
     pair = Pair(book("b[]", ts_event=ms("$.t"), venue_seq="$.u"))
     for number in range(2, 12):

@@ -33,6 +33,9 @@ cdef class RowDraft:
     cdef bint late(self, Range cells) noexcept nogil
 
     cdef bint has_needed(self, RowSetOp* row_set) noexcept nogil
+    cdef bint is_plain(self, RowSetOp* row_set) noexcept nogil
+    # Have what the rows share written once for all, and levels read by their own kernel.
+    cdef void make_plain(self) noexcept nogil
     cdef bint copy(self, RowSetOp* row_set) noexcept nogil
     cdef bint bind(self, RowSetOp* row_set) noexcept nogil
     cdef bint remember(self, RowSetOp* row_set) noexcept nogil

@@ -6,9 +6,10 @@ from libc.string cimport memset
 from tickwire.decode._bytecode cimport CellOp, NodeOp, Range, RowSetOp
 from tickwire.decode._draft cimport Draft, Progress, nowhere
 from tickwire.decode._script cimport MAX_CELLS, MAX_LATE, MAX_PLACES, Cell, Place, Script
-from tickwire.decode._steps cimport kind_of_store
+from tickwire.decode._steps cimport are_levels, kind_of_store
 from tickwire.decode._template cimport (
-    STEP_CODE, STEP_EMIT, STEP_ROWS, STEP_ROW_END, STEP_ZERO, STORE_NO_TEXT, STORE_TEXT, Step,
+    STEP_CODE, STEP_EMIT, STEP_PLAIN_END, STEP_PLAIN_ROWS, STEP_ROWS, STEP_ROW_END, STEP_ZERO,
+    STORE_4, STORE_NO_TEXT, STORE_TEXT, Step,
 )
 from tickwire.ring._tw_ring cimport KIND_BINARY, KIND_TEXT, tw_ring
 
@@ -68,8 +69,41 @@ cdef class RowDraft:
         self.draft.progress.row.last = self.draft.add(STEP_ROW_END, -1)
         if self.draft.progress.row.last == NULL:
             return False
+        if self.is_plain(row_set):
+            self.make_plain()
         self.draft.progress.row = NULL
         return True
+
+    cdef bint is_plain(self, RowSetOp* row_set) noexcept nogil:
+        """Whether each row of the list is requested, and no step reads what the others leave."""
+        cdef Place* place = self.draft.progress.row
+        cdef const Step* step
+        cdef int32_t i
+        if not place.is_list or row_set.once >= 0 or row_set.zeros.n:
+            return False
+        for i in range(place.n_cells):
+            step = place.first
+            while step < place.last:
+                if step.action != NULL and place.cells[i].value == &step.place.value:
+                    return False
+                step += 1
+        return True
+
+    cdef void make_plain(self) noexcept nogil:
+        cdef Place* place = self.draft.progress.row
+        cdef Step* steps = <Step*>place.first
+        cdef int n = <int>(place.last - place.first) + 1
+        cdef bint in_row = True
+        cdef int i
+        (steps - 1).kind = STEP_PLAIN_ROWS
+        steps[n - 1].kind = STEP_PLAIN_END
+        if not are_levels(steps, n):
+            return
+        for i in range(n - 1):
+            in_row = in_row and steps[i].column != nowhere()
+        in_row = in_row and (n < 4 or steps[2].store == STORE_4)
+        if self.draft.steps.learn_levels(&place.levels, steps, n, in_row):
+            place.level_cache = &place.levels
 
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil:
         cdef Progress progress = self.draft.note()
@@ -114,6 +148,7 @@ cdef class RowDraft:
         for i in range(row_set.stores.n):
             if not self.cell(&cells[row_set.stores.first + i]):
                 return False
+        self.draft.progress.row.n_own = self.draft.progress.row.n_cells
         for i in range(row_set.fills.n):
             if not self.rest(self.draft.progress.row, &cells[row_set.fills.first + i]):
                 return False

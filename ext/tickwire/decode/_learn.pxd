@@ -17,9 +17,6 @@ from tickwire.decode._draft_scalars cimport ScalarDraft
 from tickwire.decode._script cimport Script
 from tickwire.decode._steps cimport Kernels
 
-cdef enum:
-    LONG_LIST = 4       # rows that are worth a kernel of their own
-
 
 @cython.final
 cdef class Learner:
@@ -57,4 +54,4 @@ cdef class Learner:
         noexcept nogil
     cdef int32_t count(self, const uint8_t* p, int32_t most) noexcept nogil
     cdef bint are_of_a_length(self, const uint8_t* p) noexcept nogil
-    cdef bint are_worth_walking(self, RowSetOp* row_set, int32_t n) noexcept nogil
+    cdef bint are_alike(self, const uint8_t* p) noexcept nogil

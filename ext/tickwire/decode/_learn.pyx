@@ -1,6 +1,7 @@
 """Learning scripts; the theory is in the declaration."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 from tickwire.decode._bytecode cimport Edge, NodeOp, Range, RouteOp, RowSetOp
 from tickwire.decode._draft cimport Draft, Progress
@@ -10,7 +11,7 @@ from tickwire.decode._draft_scalars cimport ScalarDraft
 from tickwire.decode._script cimport Place, Script, tw_beginning_of
 from tickwire.decode._steps cimport Steps
 from tickwire.decode._template cimport (
-    STEP_END, STEP_MARK, STEP_NODE, STEP_OBSERVE, STEP_ROWS, STEP_ROW_END, Step, edge_of,
+    STEP_END, STEP_MARK, STEP_NODE, STEP_OBSERVE, STEP_PLAIN_END, STEP_ROWS, Step, edge_of,
 )
 from tickwire.decode._values cimport (
     TEXT_NUMBER, TEXT_STRING, Text, read_scalar, tw_skip_space, tw_skip_value, tw_string_end,
@@ -55,7 +56,7 @@ cdef class Learner:
             return False
         script.kernel = self.kernels.script_lean
         for i in range(script.n_steps):
-            if script.steps[i].kind > STEP_ROW_END:
+            if script.steps[i].kind > STEP_PLAIN_END:
                 script.kernel = self.kernels.script_slack
             elif self.kernels.codes != NULL:
                 script.steps[i].code = self.kernels.codes[script.steps[i].kind]
@@ -280,12 +281,12 @@ cdef class Learner:
         cdef NodeOp* node = &self.program.nodes[number]
         cdef NodeOp* element = &self.program.nodes[node.each]
         cdef const uint8_t* after = tw_skip_value(p, self.draft.end)
-        cdef int32_t n = self.count(p, LONG_LIST)
+        cdef int32_t n = self.count(p, 2)
         if n == 0:
             return after
         if element.rows.n == 1 and element.observe < 0 and self.draft.progress.row == NULL \
-                and not self.are_worth_walking(
-                    &self.program.row_sets[self.program.numbers[element.rows.first]], n) \
+                and self.rows.can_loop(
+                    &self.program.row_sets[self.program.numbers[element.rows.first]]) \
                 and self.are_of_a_length(p):
             return self.row_list(node.each, p)
         if n > 1:
@@ -307,11 +308,21 @@ cdef class Learner:
                 p = tw_skip_space(p + 1, end)
         return True
 
-    cdef bint are_worth_walking(self, RowSetOp* row_set, int32_t n) noexcept nogil:
-        """Whether n rows or more had better be read by templates, or must be."""
-        return not self.rows.can_loop(row_set) or (
-            n == LONG_LIST and not row_set.needs and row_set.once < 0 and not row_set.zeros.n
-        )
+    cdef bint are_alike(self, const uint8_t* p) noexcept nogil:
+        """Whether the elements of an array begin as the last place of rows says."""
+        cdef const Step* first = self.draft.script.places[self.draft.script.n_places - 1].first
+        cdef const uint8_t* end = self.draft.end
+        p += 1
+        while True:
+            if end - p < <int64_t>first.n or memcmp(p, first.literal, first.n) != 0:
+                return False
+            p = tw_skip_value(p, end)
+            if p == NULL:
+                return False    # a space, where elements have no literal
+            p = tw_skip_space(p, end)
+            if p[0] != c',':
+                return True
+            p += 1
 
     cdef const uint8_t* row(self, int32_t number, const uint8_t* p) noexcept nogil:
         """A value that is a row."""
@@ -331,10 +342,13 @@ cdef class Learner:
         cdef int first = self.draft.script.n_places
         if not self.rows.begin(row_set, p, True):
             return NULL
+        self.draft.progress.row.element = number
         self.draft.progress.at = p + 1
         q = self.content(number, tw_skip_space(p + 1, self.draft.end))
+        # Elements with spaces between them are all unlike the first.
         if q == NULL or not self.draft.reach(q) or (q[0] != c',' and q[0] != c']') \
-                or not self.rows.end(row_set):
+                or (q[0] == c',' and tw_skip_space(q + 1, self.draft.end) != q + 1) \
+                or not self.rows.end(row_set) or not self.are_alike(p):
             return NULL
         if node.fills.n and not self.rows.fill(node, first, self.draft.progress.walked):
             return NULL

@@ -58,4 +58,5 @@ cdef class ScriptRunner:
     # From where the kernel has come back.
     cdef bint go_on(self, Script* script, Run* run, const uint8_t* p) noexcept nogil
     cdef const uint8_t* help(self, Run* run, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* element(self, Script* script, Run* run) noexcept nogil
     cdef bint close(self, Script* script) noexcept nogil

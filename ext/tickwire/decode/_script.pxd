@@ -19,8 +19,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from tickwire.decode._bytecode cimport Bits, Bytecode, Range, RouteOp
 from tickwire.decode._seen cimport Memory, TradeFacts
+from tickwire.decode._stage cimport Labels
 from tickwire.decode._steps cimport steps_function
-from tickwire.decode._template cimport Step
+from tickwire.decode._template cimport LevelCache, Step
 from tickwire.decode._values cimport Register
 from tickwire.ring._tw_ring cimport tw_ring
 
@@ -35,6 +36,7 @@ cdef enum:
     FEW_TRIES = 3           # where none has fitted so many messages in a row as
     UNREAD_FORGIVEN = 16    # this
     LOOK_AGAIN = 8          # of so many more one is tried with all
+    ODD_FORGIVEN = 4        # elements, and one for two messages, that a script leaves to the walk
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
     enum:
@@ -63,7 +65,16 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         TradeFacts facts
         int32_t is_list
         int32_t n_cells
+        int32_t n_own
+        int32_t element
+        LevelCache* level_cache
+        LevelCache levels
         Cell* cells
+
+    int tw_share_cells(
+        const Place* place, int32_t first_cell, int64_t first, int64_t last, const Labels* labels
+    )
+    int64_t tw_last_row_with_room(const Place* place)
 
 cdef extern from "tickwire/decode/fast_scalars.h" nogil:
     ctypedef struct Beginning "tw_beginning":
@@ -103,6 +114,7 @@ cdef struct Script:
     uint64_t rivals         # earlier routes that what fits may be of, a bit each
     Proof proof
     uint64_t hits
+    uint64_t n_odd          # elements of lists that looked otherwise than the others
     uint64_t hits_before    # when a place was looked for
     Script* next            # what came after it, the last time
     int n_places
@@ -126,6 +138,7 @@ cdef class Scripts:
     cdef int n_order
     cdef Script* last               # what read the last message; NULL for none
     cdef Script* spare              # not in the order, without steps
+    cdef int64_t n_cached_before    # levels that scripts knew which are gone
 
     # A place for a script of the route that is to be learned; NULL if it had better not be.
     cdef Script* place(self, int32_t number) noexcept nogil
@@ -140,3 +153,6 @@ cdef class Scripts:
 # Whether a message may be one for this script, which may be none yet.
 cdef inline bint may_fit(Script* script, const uint8_t* p, const uint8_t* end) noexcept nogil:
     return script != NULL and script.n_steps and tw_may_begin(&script.beginning, p, end)
+
+# Levels of books that a script knew from before.
+cdef int64_t cached_levels_of(const Script* script) noexcept nogil

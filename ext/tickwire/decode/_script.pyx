@@ -1,6 +1,6 @@
 """The scripts of a source's routes; what they are is explained in the declaration."""
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from tickwire.decode._bytecode cimport Bytecode
@@ -41,6 +41,13 @@ cdef class Scripts:
             found.append(n if route.n else None)
         return found
 
+    @property
+    def cached_levels(self):
+        """Levels of books that scripts knew from before."""
+        return self.n_cached_before + sum(
+            [cached_levels_of(self.order[i]) for i in range(self.n_order)]
+        )
+
     cdef Script* place(self, int32_t number) noexcept nogil:
         cdef RouteScripts* route = &self.routes[number]
         route.misses += 1
@@ -67,6 +74,7 @@ cdef class Scripts:
                     route.at[j] = route.at[route.n]
                     break
             route.n_read += oldest.hits
+            self.n_cached_before += cached_levels_of(oldest)
             route.tolerance = 0 if oldest.hits > HITS_FORGIVEN else min(
                 2 * route.tolerance + 1, <uint32_t>MAX_TOLERANCE
             )
@@ -114,3 +122,11 @@ cdef class Scripts:
         if self.last != NULL:
             self.last.next = script
         self.last = script
+
+
+cdef int64_t cached_levels_of(const Script* script) noexcept nogil:
+    cdef int64_t n = 0
+    cdef int i
+    for i in range(script.n_places):
+        n += script.places[i].levels.n_known
+    return n

@@ -33,6 +33,7 @@ cdef extern from "tickwire/decode/steps.h" nogil:
         const Labels* labels
         uint64_t absent
         const uint8_t* mark
+        int64_t first_row
         LevelCache* level_cache
         const Place* place
         uint64_t kept_back
@@ -95,10 +96,16 @@ cdef class Steps:
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil
-    cdef bint learn_levels(self, Template* template) noexcept nogil
+    # Of n steps, which read two decimals and perhaps an integer in front of the last one: what joins
+    # them; False where that is too long.
+    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n, bint in_row) \
+        noexcept nogil
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil
 
 # How a value of a schema.Kind goes into its column.
 cdef int kind_of_store(int kind) noexcept nogil
+
+# Whether `levels.h` can read elements of so many steps, with the one at their end.
+cdef bint are_levels(Step* steps, int n) noexcept nogil

@@ -135,7 +135,10 @@ cdef class Steps:
             if not self.place(template, &self.program.cells[row_set.fills.first + i]):
                 return
         template.plain = not template.conditional and template.n_rest == 0
-        template.levels = template.plain and _is_levels(template) and self.learn_levels(template)
+        template.levels = template.plain and are_levels(template.steps, template.n_steps) \
+            and self.learn_levels(
+                &template.level_cache, template.steps, template.n_steps, _is_in_row(template)
+            )
         template.direct = True
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
@@ -149,17 +152,15 @@ cdef class Steps:
             or row_set.id_parts.n
         )
 
-    cdef bint learn_levels(self, Template* template) noexcept nogil:
-        """Of a template of levels: what joins them; False where that is too long."""
-        cdef Step* steps = template.steps
-        cdef Step* last = &steps[template.n_steps - 1]
-        cdef bint has_integer = template.n_steps == 4
+    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n, bint in_row) \
+            noexcept nogil:
+        cdef Step* last = &steps[n - 1]
         if self.cached_levels_memory == NULL:
             self.cached_levels = tw_make_cached_levels(&self.cached_levels_memory)
         self.stamp += STAMP
         return tw_learn_level_cache(
-            &template.level_cache, steps[0].literal, steps[0].n, last.literal, last.n, has_integer,
-            self.cached_levels if _is_in_row(template) else NULL, self.stamp,
+            level_cache, steps[0].literal, steps[0].n, last.literal, last.n, n == 4,
+            self.cached_levels if in_row else NULL, self.stamp,
         )
 
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil:
@@ -196,14 +197,10 @@ cdef int kind_of_store(int kind) noexcept nogil:
     return STORE_1 if kind == KIND_BOOL else STORE_4
 
 
-cdef bint _is_levels(Template* template) noexcept nogil:
-    """Whether `levels.h` can read the elements."""
-    cdef Step* steps = template.steps
-    if template.n_steps < 3 or steps[0].kind != STEP_F64 or steps[1].kind != STEP_F64:
+cdef bint are_levels(Step* steps, int n) noexcept nogil:
+    if n < 3 or n > 4 or steps[0].kind != STEP_F64 or steps[1].kind != STEP_F64:
         return False
-    return steps[2].kind == STEP_END or (
-        steps[2].kind == STEP_INTEGER and template.n_steps == 4
-    )
+    return n == 3 or steps[2].kind == STEP_INTEGER
 
 
 cdef bint _is_in_row(Template* template) noexcept nogil:

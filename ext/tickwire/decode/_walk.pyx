@@ -45,7 +45,7 @@ cdef class Walker(General):
     @property
     def cached_levels(self):
         """Levels of books that were known from before."""
-        return sum(
+        return self.scripts.cached_levels + sum(
             self.templates[number].level_cache.n_known for number in range(self.program.n_nodes)
         )
 

@@ -10,6 +10,7 @@
 #define TICKWIRE_LEVELS_H
 
 #include "tickwire/decode/level_cache.h"
+#include "tickwire/decode/row_loop.h"
 #include "tickwire/decode/step_avx2.h"
 
 #if defined(TW_X86)
@@ -247,6 +248,22 @@ static inline __attribute__((target("avx2,bmi,bmi2"))) const uint8_t *tw_levels(
         p -= n_first;
     run->element = p;
     tw_judge_level_cache(level_cache, run->row - first_row, run->row - first_row - n_read);
+    return p;
+}
+
+/* The same of a script's list, as far as its ring has room. */
+static __attribute__((noinline, target("avx2,bmi,bmi2"))) const uint8_t *tw_script_levels(
+    tw_run *run, const tw_row_loop *place, const uint8_t *p, int64_t row) {
+    const tw_step *const steps = run->steps;
+    run->steps = place->first;
+    run->level_cache = place->level_cache;
+    run->row = row;
+    do {
+        p = tw_levels(run, p);
+        place->ring->head = run->row;
+    } while (run->stop != TW_STOP_END && run->row >= run->last &&
+             run->row < (run->last = tw_last_row_with_room(place)));
+    run->steps = steps;
     return p;
 }
 #endif

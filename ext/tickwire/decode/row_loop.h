@@ -2,7 +2,9 @@
 #ifndef TICKWIRE_ROW_LOOP_H
 #define TICKWIRE_ROW_LOOP_H
 
+#include "tickwire/decode/fill.h"
 #include "tickwire/decode/step_avx2.h"
+#include "tickwire/ring/ring_writer.h"
 
 enum { TW_MAX_CELLS = 24 };
 
@@ -30,6 +32,10 @@ typedef struct tw_row_loop {
     tw_trade_facts facts;
     int32_t is_list;            /* its rows are the elements of an array */
     int32_t n_cells;
+    int32_t n_own;              /* cells that a row which is walked has already; the first ones */
+    int32_t element;            /* of plain rows: the node of one */
+    tw_level_cache *level_cache; /* of plain rows that are levels of a book: `levels`; else NULL */
+    tw_level_cache levels;
     tw_cell cells[TW_MAX_CELLS];
 } tw_row_loop;
 
@@ -43,6 +49,12 @@ TW_INLINE int64_t tw_last_row(const tw_row_loop *place) {
 /* The same once more rows are claimed, as far as the ring has room without a look at its gates. */
 TW_RARE int64_t tw_last_row_claimed(const tw_row_loop *place) {
     if (place->ring->limit < place->ring->bound) tw_claim(place->ring);
+    return tw_last_row(place);
+}
+
+/* The same after a look at the gates, which pays where a list goes on for long. */
+TW_RARE int64_t tw_last_row_with_room(const tw_row_loop *place) {
+    tw_has_room(place->ring);
     return tw_last_row(place);
 }
 
@@ -104,5 +116,37 @@ TW_INLINE void tw_store_cells(const tw_row_loop *place, int64_t row, const tw_la
     }
     if (__builtin_expect(labels != NULL, 0)) tw_relabel(place, row, labels);
 }
+
+enum { TW_FEW_ROWS = 2 }; /* that are written one by one */
+
+/* What the rows first..last - 1 of a list share, from a cell on. */
+TW_BODY int tw_share_cells_body(const tw_row_loop *place, int32_t from, int64_t first, int64_t last,
+                                const tw_labels *labels) {
+    static const int log2_bytes[] = {
+        [TW_STORE_8] = 3, [TW_STORE_1] = 0, [TW_STORE_2] = 1, [TW_STORE_4] = 2};
+    const bool are_few = last - first <= TW_FEW_ROWS;
+    for (int32_t i = from; i < place->n_cells; i++) {
+        const tw_cell *cell = place->cells + i;
+        if (cell->store == TW_STORE_NO_TEXT) {
+            for (int64_t row = first; row < last; row++)
+                tw_put_null_text((const tw_column *)cell->column, row, cell->slots);
+            continue;
+        }
+        int64_t value = cell->value->i;
+        if (cell->is_channel && labels != NULL) value = tw_labelled(labels, value);
+        if (are_few) {
+            for (int64_t row = first; row < last; row++)
+                tw_put(cell->column, cell->store, row & cell->slots, value);
+            continue;
+        }
+        tw_fill_rows((uint8_t *)cell->column, cell->slots, first, last, (uint64_t)value,
+                     log2_bytes[cell->store]);
+    }
+    return 1;
+}
+TW_LEVELLED(int, tw_share_cells,
+            (const tw_row_loop *place, int32_t from, int64_t first, int64_t last,
+             const tw_labels *labels),
+            (place, from, first, last, labels))
 
 #endif

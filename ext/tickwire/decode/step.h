@@ -45,9 +45,11 @@ enum {
     TW_STEP_END,     /* the literal is the rest */
     TW_STEP_OBSERVE, /* a string that routing looks at */
     TW_STEP_RULE,    /* a scalar for the fallback */
-    TW_STEP_LITERAL, /* nothing but the literal; this and the next two are of scripts alone */
+    TW_STEP_LITERAL, /* nothing but the literal; this and the next four are of scripts alone */
     TW_STEP_ROWS,    /* a place of rows: those behind it are of a row, up to its end */
     TW_STEP_ROW_END,
+    TW_STEP_PLAIN_ROWS, /* a list of rows of which each is requested: what they share is written */
+    TW_STEP_PLAIN_END,  /* once for all of them */
     /* The rest is of scripts alone, too, and rare: lean kernels have none. */
     TW_STEP_MAGNITUDE, /* a number without its sign */
     TW_STEP_RFC3339,
@@ -122,10 +124,11 @@ typedef struct {
     int64_t row;            /* of rows: the first that is not whole */
     int64_t last;           /* of many: it and those behind it may not be filled */
     int admitted;           /* of scripts: what was decided of the row at whose end it stands */
-    const uint8_t *element; /* of many: where the text of `row` begins */
+    const uint8_t *element; /* of many, and of plain rows: where the text of `row` begins */
     const tw_labels *labels; /* of scripts; NULL for none */
     uint64_t absent;        /* of scripts: registers whose values are null in this message */
     const uint8_t *mark;    /* of scripts: see TW_STEP_MARK */
+    int64_t first_row;      /* of plain rows: from here on they lack what they share */
     tw_level_cache *level_cache;      /* of levels */
     /* ---- */
     const struct tw_row_loop *place; /* of scripts: that of the row; NULL before the first */

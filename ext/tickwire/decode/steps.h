@@ -32,6 +32,8 @@ typedef struct {
 #define TW_SKIP_NUMBER(p, end, n, checked) (*(n) = 0, false)
 #define TW_KNOWN_AT tw_symbol_at
 #define TW_SLOT_OF tw_slot_of
+#define TW_LEVELS(run, place, p, row_) ((run)->row = (row_), (p))
+#define TW_SHARE_CELLS tw_share_cells_body
 #include "tickwire/decode/steps_kernel.inc"
 
 #if defined(TW_X86)
@@ -47,6 +49,8 @@ typedef struct {
 #define TW_SKIP_NUMBER tw_skip_number_fast
 #define TW_KNOWN_AT tw_symbol_at_fast
 #define TW_SLOT_OF tw_slot_of_fast
+#define TW_LEVELS tw_script_levels
+#define TW_SHARE_CELLS tw_share_cells_avx2
 #include "tickwire/decode/steps_kernel.inc"
 #endif
 
