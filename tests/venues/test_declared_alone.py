@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.reference import Columns, compare, read_messages
-from tests.reference.rig import Rig
-from tests.venues import bitstamp, gemini, recorded
+from tests.reference import Columns, RestAnswer, compare, read_messages, read_rest
+from tests.reference.rig import Rig, timeline
+from tests.venues import bitstamp, gemini, kucoin, recorded
 
 MOST_LINES = 60
 TABLES = ["trades", "book"]
@@ -54,7 +54,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("module", [bitstamp, gemini])
+@pytest.mark.parametrize("module", [bitstamp, gemini, kucoin])
 def test_a_declaration_is_short(module: Any) -> None:
     assert len(Path(module.__file__).read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
@@ -91,3 +91,73 @@ def test_books_begin_and_never_break(name: str, capture: str, n_unknown: int) ->
     for symbol, channel, is_snapshot in zip(*columns, strict=True):
         first.setdefault((symbol, channel), is_snapshot)
     assert all(first.values())
+
+
+def _kucoin(capture: str) -> dict[str, list[recorded.Row]]:
+    """Follow the venue's rule: drop what the snapshot has, the next one covers its number and 1."""
+    found: dict[str, Any] = {"trades": [], "book": []}
+    held: dict[str, list[Any]] = {}
+    last: dict[str, int] = {}
+
+    def book(symbol: str, sides: Any, seq: int, whole: bool) -> None:
+        levels = [
+            (side, float(price), float(size))
+            for side in ("bid", "ask")
+            for price, size, *_ in sides[f"{side}s"]
+            if price != "0"
+        ]
+        # A message whose changes are all of price 0 moves the number alone.
+        if levels or not (sides["bids"] or sides["asks"]):
+            found["book"].append((symbol, whole, seq, levels))
+        last[symbol] = seq
+
+    def change(data: Any) -> None:
+        symbol, start, end = data["symbol"], data["sequenceStart"], data["sequenceEnd"]
+        if symbol not in last:
+            held.setdefault(symbol, []).append(data)
+        elif end > last[symbol]:
+            assert start <= last[symbol] + 1
+            book(symbol, data["changes"], end, whole=False)
+
+    for sent in timeline(read_messages(capture), read_rest(capture)):
+        frame = orjson.loads(sent.payload)
+        if isinstance(sent, RestAnswer):
+            book(sent.symbol, frame["data"], int(frame["data"]["sequence"]), whole=True)
+            for data in held.pop(sent.symbol, ()):
+                change(data)
+        elif frame.get("subject") == "trade.l2update":
+            change(frame["data"])
+        elif frame.get("subject") == "trade.l3match":
+            data = frame["data"]
+            figures = (float(data["price"]), float(data["size"]))
+            found["trades"].append((data["symbol"], data["tradeId"], data["side"], *figures))
+    return found
+
+
+@pytest.mark.captures
+def test_a_venue_whose_books_begin_by_rest_is_as_plain_python_says() -> None:
+    capture = "kucoin/cf-kucoin-20210425-ws1"
+    rig, expected = Rig.of(kucoin.KUCOIN, TABLES), _kucoin(capture)
+    for sent in timeline(read_messages(capture), read_rest(capture)):
+        if isinstance(sent, RestAnswer):
+            last_id = int(orjson.loads(sent.payload)["data"]["sequence"])
+            rig.rest(sent.symbol, sent.payload, last_id, sent.ts_recv, sent.conn or 0)
+        else:
+            rig.message(sent.payload, sent.ts_recv, sent.conn)
+    assert (dict(rig.decoder.errors), rig.decoder.unknown_messages) == ({}, 0)
+    assert rig.splice is not None
+    assert (rig.splice.n_breaks, rig.splice.n_waiting) == (0, 0)
+    names = ("symbol", "trade_id", "side", "price", "size")
+    columns = (rig.table("trades")[name].to_pylist() for name in names)
+    assert list(zip(*columns, strict=True)) == expected["trades"]
+    books: list[Any] = []
+    levels: list[Any] = []
+    table = rig.table("book").drop_columns(["ts_event", "ts_recv"])  # whose ns datetime has not
+    for row in table.to_pylist():
+        if row["side"] is not None:
+            levels.append((row["side"], row["price"], row["size"]))
+        if row["last"]:
+            books.append((row["symbol"], row["is_snapshot"], row["venue_seq"], levels))
+            levels = []
+    assert books == expected["book"]
+    assert len(books) == 2478
