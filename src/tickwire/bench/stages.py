@@ -37,7 +37,7 @@ from tickwire.bench.stretches import StretchesJob, receive_stretches
 N_WARM = 270_000
 MAX_MESSAGES = 240_000
 N_DIFFERENT = 10_000
-WARM_TIMEOUT_S = 120.0
+WARM_TIMEOUT_S = 300.0
 TIMEOUT_S = 60.0
 # For the commits: enough to have made every page of the ring's and of DuckDB's buffers.
 N_WARM_COMMITS = 300_000
