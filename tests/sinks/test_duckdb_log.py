@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -17,6 +19,7 @@ from tickwire.sinks import DuckDBSettings, DuckDBSink, duckdb_log
 
 TRADES = TABLES["trades"]
 N_COMMITS, ROWS = 20, 100
+N_FLIPS = 200
 EVENT = "a write-ahead log cannot be read"
 
 
@@ -87,6 +90,33 @@ def test_a_changed_byte_costs_what_is_behind_it_and_the_log_is_kept(
     with duckdb.connect(str(tmp_path / "m.duckdb"), read_only=True) as connection:
         rows = connection.execute("SELECT seq FROM trades ORDER BY rowid").fetchall()
     assert [row[0] for row in rows] == list(range(n_rows))
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1800)
+def test_a_random_byte_of_a_log_gives_no_wrong_row(
+    tmp_path: Path, left: tuple[bytes, bytes]
+) -> None:
+    chance = random.Random(11)
+    whole: list[tuple[object, ...]] = []
+    for number in range(N_FLIPS + 1):
+        changed = bytearray(left[1])
+        if number:
+            changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        sink, n_rows = opened(folder, (left[0], bytes(changed)))
+        with sink.cursor() as cursor:
+            rows = cursor.execute("FROM trades ORDER BY rowid").fetchall()
+        sink.stop(drain=False)
+        whole = whole or rows
+        assert n_rows % ROWS == 0
+        assert rows == whole[:n_rows], number
+        if number and n_rows < len(whole):
+            (aside,) = asides(folder)
+            assert aside.read_bytes() == changed
+        shutil.rmtree(folder)
+    assert len(whole) == N_COMMITS * ROWS
 
 
 def test_a_log_that_cannot_be_read_at_all_is_set_aside(
