@@ -113,8 +113,12 @@ def test_a_random_byte_of_a_log_gives_no_wrong_row(
         assert n_rows % ROWS == 0
         assert rows == whole[:n_rows], number
         if number and n_rows < len(whole):
-            (aside,) = asides(folder)
-            assert aside.read_bytes() == changed
+            # A length that has grown looks torn, and DuckDB says nothing: then the feed's notes of
+            # what was committed do, by what the sink says that it holds.
+            assert sink.held.is_complete
+            assert sink.held.next_numbers.get("trades", 0) == n_rows
+            for aside in asides(folder):
+                assert aside.read_bytes() == changed
         shutil.rmtree(folder)
     assert len(whole) == N_COMMITS * ROWS
 
