@@ -3,8 +3,8 @@
 Rules of this file
 ------------------
 - The receiver runs under callgrind, at rates that leave it time for each message alone: every one
-  is a read and a wake. A busy machine does not move the counts while that holds; `reads` of a
-  message say whether it did.
+  is a read and a wake. On a machine that is too busy for that messages come in clumps, which counts
+  them too low.
 - As many messages are sent twice, the second time at twice the rate: what takes half as much then
   is what a process does by the clock, and is given apart, for a second.
 - User space alone is counted; what the kernel does for a read is not.
