@@ -27,9 +27,7 @@ class Plan:
     rate
         Messages a second.
     seed
-        Of the market, and of the storm.
-    chaos_every_s
-        From one fault of the storm to the next, on average; 0 for no storm.
+        Of the market.
     faults
         As `tickwire sim --fault` reads them.
     """
@@ -39,7 +37,6 @@ class Plan:
     channels: tuple[str, ...]
     rate: float
     seed: int = 0
-    chaos_every_s: float = 0.0
     faults: tuple[str, ...] = ()
 
 
@@ -76,8 +73,6 @@ class Exchange:
             "--channels", ",".join(dict.fromkeys(each.partition(":")[0] for each in plan.channels)),
             "--seed", str(plan.seed), "--log", str(self.log),
         ]  # fmt: skip
-        if plan.chaos_every_s:
-            command += ["--chaos", str(plan.seed), "--chaos-every", str(plan.chaos_every_s)]
         for fault in plan.faults:
             command += ["--fault", fault]
         with (self.folder / "sim.log").open("w") as log:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 
 from tests.storm.exchanges import (
@@ -36,6 +37,8 @@ from tests.storm.judge import Judged, excess_line, faults_of, judge
 from tests.storm.memory import Range, Sampler, range_of
 from tests.storm.truth import read_log
 
+from tickwire.sim import chaos
+
 SOURCES = (
     ("hyperliquid", ("BTC", "ETH", "SOL", "HYPE"), ("trades", "quotes", "book")),
     ("binance", ("BTCUSDT", "ETHUSDT", "SOLUSDT"), ("trades", "quotes", "book:100ms")),
@@ -43,6 +46,7 @@ SOURCES = (
     ("deribit", ("BTC-PERPETUAL", "ETH-PERPETUAL"), ("trades", "quotes", "book")),
 )
 MEMORY_MB = 64
+FIRST_S = 20.0  # of a simulator; a feed begins to receive meanwhile
 MOST_WIDTH_MB = 20.0
 FIRST_MINUTE_S = 60.0
 MOST_EXCESS_MS = 250.0  # of looks for silence, and of a busy machine
@@ -70,11 +74,22 @@ def plans(given: argparse.Namespace) -> list[Plan]:
     found = []
     for number, (venue, symbols, channels) in enumerate(SOURCES):
         seed = given.seed * 10 + number
-        faults = leg_faults(seed, given.seconds) if given.legs > 1 else ()
-        every_s = given.every if given.legs == 1 else 0.0
-        rate = given.rate / len(SOURCES)
-        found.append(Plan(venue, symbols, channels, rate, seed, every_s, faults))
+        faults = (
+            leg_faults(seed, given.seconds)
+            if given.legs > 1
+            else storm_faults(seed, venue, symbols, given)
+        )
+        found.append(Plan(venue, symbols, channels, given.rate / len(SOURCES), seed, faults))
     return found
+
+
+def storm_faults(
+    seed: int, venue: str, symbols: tuple[str, ...], given: argparse.Namespace
+) -> tuple[str, ...]:
+    """Give the faults of a venue: the first when the feed has begun, the last before its stop."""
+    last_s = FIRST_S + given.seconds
+    faults = chaos.storm(seed, venue, symbols, given.every, FIRST_S)
+    return tuple(each.text for each in takewhile(lambda fault: fault.start_s < last_s, faults))
 
 
 def wait_ready(exchanges: Iterable[Exchange], feed: subprocess.Popen[bytes], legs: int) -> None:
@@ -138,6 +153,7 @@ def storm(given: argparse.Namespace, folder: Path) -> bool:
             from_ns = time.time_ns() if given.legs > 1 else 0
             with Sampler(feed.pid) as sampler:
                 watch(feed, given.seconds, sampler)
+                samples = [*sampler.samples]
                 stop_ns = time.time_ns()
                 feed.send_signal(signal.SIGTERM)
                 code = feed.wait(STOP_S)
@@ -152,7 +168,7 @@ def storm(given: argparse.Namespace, folder: Path) -> bool:
         print(f"{exchange.plan.venue}: {struck.total()} faults: {kinds}", flush=True)
         judged += judge(exchange, folder, stop_ns, from_ns)
     show(judged, is_long=given.long)
-    memory = range_of(sampler.samples, FIRST_MINUTE_S)
+    memory = range_of(samples, FIRST_MINUTE_S)
     report(config, given, judged, memory)
     return verdicts(given, code, judged, memory)
 

@@ -182,7 +182,7 @@ class SessionOptions(ConnectionOptions):
 
     compression: Literal["auto", "off", "deflate"] = "auto"
     subscribe_timeout_s: Seconds = 10.0
-    ping_timeout_s: Seconds = 2.5
+    ping_timeout_s: Seconds = 2.0
     backoff_max_s: Seconds = 30.0
 
 

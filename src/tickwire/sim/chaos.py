@@ -11,6 +11,7 @@ from tickwire.sim.instruments import BINANCE
 
 FIRST_S = 3.0
 EVERY_S = 3.0
+UNMET_S = 10.0
 _CODES = (1000, 1001, 1006, 1008, 1011, 1012, 1013, 4000)
 
 # Times are of the storm: `start` and a short while after it.
@@ -21,8 +22,13 @@ def _span(random: Random, start_s: float, longest_s: float) -> str:
     return f"@{start_s:.3f}s..{start_s + random.uniform(0.5, longest_s):.3f}s"
 
 
+def _soon(start_s: float) -> str:
+    # What nothing meets in some time is over: else all would be met one after the other.
+    return f"@{start_s:.3f}s..{start_s + UNMET_S:.3f}s"
+
+
 def _connections(kind: str) -> _Make:
-    return lambda _random, start_s, _symbols: f"{kind}=one@{start_s:.3f}s"
+    return lambda _random, start_s, _symbols: f"{kind}*1=one{_soon(start_s)}"
 
 
 def _lasting(kind: str, longest_s: float, target: str = "=one") -> _Make:
@@ -30,7 +36,7 @@ def _lasting(kind: str, longest_s: float, target: str = "=one") -> _Make:
 
 
 def _messages(kind: str) -> _Make:
-    return lambda random, start_s, _: f"{kind}*{random.randint(1, 5)}=one@{start_s:.3f}s"
+    return lambda random, start_s, _: f"{kind}*{random.randint(1, 5)}=one{_soon(start_s)}"
 
 
 def _symbols(kind: str, longest_s: float) -> _Make:
@@ -39,16 +45,15 @@ def _symbols(kind: str, longest_s: float) -> _Make:
     )
 
 
-def _upgrades(kind: str) -> _Make:
-    # Something must make a client connect, or the fault is met much later.
-    return lambda random, start_s, _: f"{kind}*{random.randint(1, 2)}@{start_s:.3f}s"
+def _requests(kind: str) -> _Make:
+    return lambda random, start_s, _: f"{kind}*{random.randint(1, 2)}{_soon(start_s)}"
 
 
 _ANYWHERE: dict[str, tuple[_Make, ...]] = {
     "ends": (
         _connections("reset"),
         _connections("fin"),
-        lambda random, start_s, _: f"close:{random.choice(_CODES)}=one@{start_s:.3f}s",
+        lambda random, start_s, _: f"close:{random.choice(_CODES)}*1=one{_soon(start_s)}",
         *(_messages(kind) for kind in ("half-frame", "half-frame:hold", "protocol-error")),
         lambda random, start_s, _: f"down{_span(random, start_s, 3.0)}",
         _lasting("refuse", 3.0, ""),
@@ -59,7 +64,7 @@ _ANYWHERE: dict[str, tuple[_Make, ...]] = {
         for kind in ("drop", "repeat", "reorder", "truncate", "corrupt", "missing-field", "error")
     ),
     "upgrades": tuple(
-        _upgrades(kind)
+        _requests(kind)
         for kind in ("429:1", "503:1", "403", "wrong-key", "garbage", "byte-by-byte", "abort")
     ),
     "subscriptions": (
@@ -78,13 +83,17 @@ _BINANCE: dict[str, tuple[_Make, ...]] = {
     "rest": (
         _lasting("rest-slow:1s", 4.0, ""), _lasting("rest-stale", 3.0, ""),
         _lasting("rest-dead", 3.0, ""), _lasting("rest-hang", 3.0, ""),
-        *(_upgrades(kind) for kind in ("rest-418:1", "rest-429:1", "rest-503:1")),
+        *(_requests(kind) for kind in ("rest-418:1", "rest-429:1", "rest-503:1")),
     ),
 }  # fmt: skip
 
 
 def storm(
-    seed: int, venue: str, symbols: Sequence[str], every_s: float = EVERY_S
+    seed: int,
+    venue: str,
+    symbols: Sequence[str],
+    every_s: float = EVERY_S,
+    first_s: float = FIRST_S,
 ) -> Iterator[Fault]:
     """Give faults in the order of their times, without end.
 
@@ -96,13 +105,17 @@ def storm(
         What there is to be struck.
     every_s
         From one fault to the next, on average.
+    first_s
+        When the first one strikes.
     """
     random = Random(f"chaos/{venue}/{seed}")  # noqa: S311 - a storm, not a secret
     kinds = _ANYWHERE | (_BINANCE if venue in BINANCE else {})
     groups = list(kinds)
     targets = list(symbols) or list(CHANNELS)
-    start_s = FIRST_S
+    start_s = first_s
     while True:
-        makes = kinds[random.choice(groups)]
-        yield parse(random.choice(makes)(random, start_s, targets))
+        group = random.choice(groups)
+        yield parse(random.choice(kinds[group])(random, start_s, targets))
+        if group == "upgrades":  # something must make a client connect
+            yield parse(f"reset*1=one{_soon(start_s + 0.001)}")
         start_s += random.uniform(0.2, 1.8) * every_s
