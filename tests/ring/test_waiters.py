@@ -155,7 +155,6 @@ def test_a_waiter_that_raises_does_not_keep_others_asleep(
     assert raised == [OSError]
 
 
-@pytest.mark.fault  # it may be raised where coverage looks at a line, which then sees no more
 @pytest.mark.parametrize("wakes", ["rows", "room"])
 def test_what_a_signal_s_handler_raises_in_a_waiter_is_raised_again(wakes: str) -> None:
     """It was written to stderr, and Ctrl-C had no effect; who waited was perhaps never woken."""
