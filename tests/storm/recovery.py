@@ -242,12 +242,15 @@ def report(links: Links) -> bool:
         (not never, f"a row after each fault ({len(never)} had none)"),
         (p50 <= MOST_MEDIAN_MS, f"first row p50 {MOST_MEDIAN_MS:g} ms"),
         (p99 <= MOST_MS, f"first row p99 {MOST_MS:g} ms"),
-        (max(outages, default=0) <= MOST_MS, f"first row {MOST_MS:g} ms after an outage"),
+        *((ms <= MOST_MS, f"first row {MOST_MS:g} ms after an outage") for ms in outages),
         (
             len(many) == len(MANY) and max(many) <= MOST_MS,
             f"each of {len(MANY)} symbols {MOST_MS:g} ms after a reset",
         ),
-        (max(half_open, default=0) <= MOST_MS, f"half-open replaced within {MOST_MS:g} ms"),
+        *(
+            (ms <= MOST_MS, f"half-open replaced within {MOST_MS:g} ms")
+            for ms in half_open[:1] and [max(half_open)]
+        ),
         (doubled == 0, f"no trade doubled ({doubled} are)"),
     ]
     for passed, text in gates:
