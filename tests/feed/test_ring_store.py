@@ -197,6 +197,29 @@ def test_rows_that_have_changed_are_lost_and_the_others_go_on(tmp_path: Path) ->
     assert kept.stat().st_size == origin.size
 
 
+def test_of_changed_rows_those_that_the_spill_has_are_not_lost(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(10)
+    rows = run.consumer.take()
+    path = run.store.files.folder / "trades.ring"
+    origin, columns = columns_of(path)
+    prices = columns["price"].values
+    at = prices.__array_interface__["data"][0] - origin.__array_interface__["data"][0]
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\1")
+    run.kill()
+
+    again = Run(tmp_path)
+    spill = Spill(tmp_path / "spill" / "one", ["trades"])
+    assert rows is not None
+    spill.append("trades", rows.slice(0, 6))
+    again.store.recover("one", ["trades"], spill)
+    [lost] = spill.take_damaged()
+    spill.close()
+    assert (lost.first_seq, lost.last_seq) == (6, 9)
+
+
 def test_a_start_whose_manifest_is_damaged_is_set_aside_whole(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.append(7)

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tickwire.errors import TickwireError
-from tickwire.feed.state import CONN_BLOCK, SEQ_BLOCK, State
+from tickwire.feed.state import CONN_BLOCK, SEQ_BLOCK, State, read_numbers
 
 
 def test_without_a_folder_it_counts_in_memory(tmp_path: Path) -> None:
@@ -121,6 +121,8 @@ def test_a_file_of_another_version_is_refused_and_kept(tmp_path: Path) -> None:
     for _ in range(2):  # the first failure must not keep the lock
         with pytest.raises(TickwireError, match=r"main\.json: is state of version 2"):
             State(tmp_path, "main")
+    with pytest.raises(TickwireError, match=r"main\.json: is state of version 2"):
+        read_numbers(tmp_path, "main")
     assert path.read_text() == '{"version": 2}'
 
 

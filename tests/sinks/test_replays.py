@@ -19,17 +19,22 @@ KINDS = ("duckdb", "parquet", "ipc")
 
 
 def opened(
-    kind: str, path: Path, replayed: Replayed | None = None, identity: Identity | None = None
+    kind: str,
+    path: Path,
+    replayed: Replayed | None = None,
+    identity: Identity | None = None,
+    tables: tuple[str, ...] = ("trades",),
 ) -> Sink:
     sink: Sink = SETTINGS[kind](path=path).make_sink("main")
     sink.replayed, sink.identity = replayed, identity
-    sink.open([TRADES])
+    sink.open([TABLES[table] for table in tables])
     return sink
 
 
 def play(sink: Sink, *batches: pa.RecordBatch, is_whole: bool = True) -> None:
     """Write rows, as the replay of a sink does; where not `is_whole`, it is cut short."""
-    sink.start({"trades": ListSource(batches)})
+    sources = {table: ListSource() for table in sink.tables}
+    sink.start(sources | {"trades": ListSource(batches)})
     if sink.replayed is not None:
         sink.replayed.is_whole = is_whole
     sink.stop()
@@ -138,3 +143,34 @@ def test_rows_of_a_spill_go_in_behind_a_replay_with_greater_numbers(
     live.start({"trades": ListSource()}, Spill(tmp_path / "spill", ["trades"]))
     live.stop()
     assert seqs(kind, path) == list(range(55))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_that_the_sink_takes_since_makes_a_replay_new(tmp_path: Path, kind: str) -> None:
+    path, both = tmp_path / "out", ("trades", "quotes")
+    play(opened(kind, path, Replayed("aa", "a")), rows(0))
+    more = opened(kind, path, Replayed("aa", "a"), tables=both)
+    assert not more.has_replay
+    play(more, rows(10))
+    assert seqs(kind, path) == list(range(10, 20))
+    for tables in (both, ("trades",)):
+        left = opened(kind, path, Replayed("aa", "a"), tables=tables)
+        assert left.has_replay
+        left.stop(drain=False)
+
+
+def test_a_replay_whose_table_was_dropped_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    play(opened("duckdb", path, Replayed("aa", "a")), rows(0))
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE trades")
+    play(opened("duckdb", path, Replayed("aa", "a", again=True)), rows(0))
+    assert seqs("duckdb", path) == list(range(10))
+
+
+def test_a_table_that_the_sink_takes_no_more_keeps_its_replay(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    play(opened("duckdb", path, Replayed("aa", "a"), tables=("trades", "quotes")), rows(0))
+    again = opened("duckdb", path, Replayed("aa", "a", again=True), tables=("quotes",))
+    assert not again.has_replay
+    assert seqs_when_closed(again, "duckdb", path) == list(range(10))

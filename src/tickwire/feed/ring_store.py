@@ -164,7 +164,9 @@ class RingStore:
                     continue
                 try:
                     after = spill.last_seq(table)
-                    lost = deque(each for each in ring.damaged if each[1] > after)
+                    lost = deque(
+                        (max(low, after + 1), high) for low, high in ring.damaged if high > after
+                    )
                     for batch in ring.batches(self._tables[table][0], after):
                         while lost and lost[0][1] < batch.column("seq")[0].as_py():
                             spill.note_lost(table, *lost.popleft())

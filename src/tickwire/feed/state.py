@@ -380,10 +380,16 @@ def read_numbers(folder: Path, name: str) -> tuple[str, dict[str, int]]:
     """Give a feed's id and numbers that it has not used, without opening its state.
 
     Empty where there is no state, or a damaged one.
+
+    Raises
+    ------
+    TickwireError
+        It is of another version.
     """
     state = State(None, name)
+    state._path = state_file(folder, name, ".json")  # for what is said of it
     try:
-        state._parse(state_file(folder, name, ".json").read_bytes())
+        state._parse(state._path.read_bytes())
     except (OSError, _Damaged):
         return "", {}
     return state._id, {**state._next, CONN: state._conn}

@@ -154,7 +154,7 @@ class DuckDBSink(DatabaseSink):
         return replays.begin(self._writer, replayed, self.tables)
 
     def _end_replay(self, replayed: Replayed) -> None:
-        replays.end(self._writer, replayed.capture)
+        replays.end(self._writer, replayed.capture, self.tables)
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
         self.retry.attempt(lambda: self._commit_first(batches))

@@ -4,6 +4,7 @@ Rules of this file
 ------------------
 - A row per capture and table: the range of `seq` that the capture's rows have, and whether all of
   them are there. It changes in the transactions that change the rows.
+- Tables that the sink does not take are left as they are, and so is what is noted of them.
 - What a start reads back of a feed that runs live is not in one of these ranges.
 """
 
@@ -26,6 +27,10 @@ _MAKE = (
 _IS_THERE = (
     "SELECT count(*) FROM duckdb_tables() WHERE database_name = current_database() "
     "AND schema_name = 'tickwire' AND table_name = 'replays'"
+)
+_TABLES = (
+    "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() "
+    "AND schema_name = 'main'"
 )
 _NOTE = (
     f"UPDATE {TABLE} SET first_seq = coalesce(first_seq, ?), last_seq = ? "  # noqa: S608 - no name of others
@@ -53,18 +58,23 @@ def begin(connection: duckdb.DuckDBPyConnection, replayed: Replayed, tables: Ite
             f"SELECT table_name, first_seq, last_seq, is_whole FROM {TABLE} WHERE capture = ?",  # noqa: S608
             [replayed.capture],
         ).fetchall()
-        is_whole = bool(held) and all(row[3] for row in held)
+        taken = {*tables}
+        is_whole = taken <= {row[0] for row in held if row[3]}
         if not is_whole or replayed.again:
+            there = {name for (name,) in connection.execute(_TABLES).fetchall()}
             for table, first, last, _ in held:
-                if first is not None:
+                if table in taken & there and first is not None:
                     connection.execute(
                         f"DELETE FROM main.{quote_identifier(table)} WHERE seq BETWEEN ? AND ?",  # noqa: S608 - quoted
                         [first, last],
                     )
-            connection.execute(f"DELETE FROM {TABLE} WHERE capture = ?", [replayed.capture])  # noqa: S608
+            connection.executemany(
+                f"DELETE FROM {TABLE} WHERE capture = ? AND table_name = ?",  # noqa: S608
+                [[replayed.capture, table] for table in taken],
+            )
             connection.executemany(
                 f"INSERT INTO {TABLE} VALUES (?, ?, ?, NULL, NULL, false)",  # noqa: S608
-                [[replayed.capture, replayed.name, table] for table in tables],
+                [[replayed.capture, replayed.name, table] for table in taken],
             )
         connection.commit()
     except BaseException:
@@ -82,9 +92,18 @@ def note(
         connection.execute(_NOTE, [seqs[0].as_py(), seqs[-1].as_py(), capture, table])
 
 
-def end(connection: duckdb.DuckDBPyConnection, capture: str) -> None:
-    """Note that the file has all of a replay."""
-    connection.execute(f"UPDATE {TABLE} SET is_whole = true WHERE capture = ?", [capture])  # noqa: S608
+def end(connection: duckdb.DuckDBPyConnection, capture: str, tables: Iterable[str]) -> None:
+    """Note that these tables have all of a replay."""
+    connection.begin()
+    try:
+        connection.executemany(
+            f"UPDATE {TABLE} SET is_whole = true WHERE capture = ? AND table_name = ?",  # noqa: S608
+            [[capture, table] for table in tables],
+        )
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def live_only(connection: duckdb.DuckDBPyConnection, table: str) -> str:

@@ -254,12 +254,11 @@ class IpcSink(Sink):
         return [path for path in paths if file is None or path != file.path]
 
     def _begin_replay(self, replayed: Replayed) -> bool:
-        return self._owned.begin(
-            replayed, [path for table in self.tables for path in self._earlier_files(table)]
-        )
+        paths = [path for table in self.tables for path in self._earlier_files(table)]
+        return self._owned.begin(replayed, paths, self.tables)
 
     def _end_replay(self, replayed: Replayed) -> None:
-        self._owned.end(replayed)
+        self._owned.end(replayed, self.tables)
 
     def _last_seq_of_earlier(self, table: str) -> int | None:
         """Give the last seq that this feed has written to a file before the present one."""

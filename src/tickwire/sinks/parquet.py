@@ -266,12 +266,11 @@ class ParquetSink(Sink):
         return held
 
     def _begin_replay(self, replayed: Replayed) -> bool:
-        return self._owned.begin(
-            replayed, [path for table in self.tables for path in self._files_of(table)]
-        )
+        paths = [path for table in self.tables for path in self._files_of(table)]
+        return self._owned.begin(replayed, paths, self.tables)
 
     def _end_replay(self, replayed: Replayed) -> None:
-        self._owned.end(replayed)
+        self._owned.end(replayed, self.tables)
 
     def newest_rows(
         self, table: str, columns: Sequence[str], n_rows: int

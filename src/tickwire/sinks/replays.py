@@ -83,7 +83,7 @@ class FolderFiles:
         """Whether some of these files are of a replay."""
         return any("+" in self._owner_of(path) for path in self.all(paths))
 
-    def begin(self, replayed: Replayed, paths: Iterable[Path]) -> bool:
+    def begin(self, replayed: Replayed, paths: Iterable[Path], tables: Iterable[str]) -> bool:
         """Begin a replay: whether the folder has all of it, and is to be left as it is.
 
         Parameters
@@ -92,6 +92,8 @@ class FolderFiles:
             What is replayed.
         paths
             The folder's files: those that an earlier replay of it has written are removed.
+        tables
+            Those that the sink takes.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class FolderFiles:
         self._replayed = replayed
         mark = self._mark(replayed)
         if mark.exists():
-            if not replayed.again:
+            if not replayed.again and _tables_in(mark) >= {*tables}:
                 return True
             mark.unlink()
             sync_folder(mark.parent)
@@ -112,8 +114,8 @@ class FolderFiles:
             sync_folder(folder)
         return False
 
-    def end(self, replayed: Replayed) -> None:
-        """Note that the folder has all of a replay.
+    def end(self, replayed: Replayed, tables: Iterable[str]) -> None:
+        """Note that the folder has all of a replay, of the tables that the sink takes.
 
         Raises
         ------
@@ -124,7 +126,7 @@ class FolderFiles:
         mark.parent.mkdir(parents=True, exist_ok=True)
         fresh = mark.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps({"capture": replayed.name}) + "\n")
+            file.write(json.dumps({"capture": replayed.name, "tables": [*tables]}) + "\n")
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(mark)
@@ -141,3 +143,11 @@ class FolderFiles:
         return sorted(
             paths, key=lambda path: path.name.rsplit("-", self._n_parts)[1:], reverse=True
         )
+
+
+def _tables_in(mark: Path) -> set[str]:
+    """Give the tables that have all of a replay; none where the file does not say."""
+    try:
+        return {str(each) for each in json.loads(mark.read_bytes())["tables"]}
+    except (ValueError, LookupError, TypeError):
+        return set()
