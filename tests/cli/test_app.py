@@ -81,6 +81,14 @@ def test_check_shows_the_plan(tmp_path: Path) -> None:
     assert not (tmp_path / "market.duckdb").exists()
 
 
+def test_check_says_what_a_recording_takes(tmp_path: Path) -> None:
+    config = write_config(tmp_path, SOURCE)
+    config.write_text(config.read_text() + '[[sink]]\ntype = "raw"\npath = "recording"\n')
+    done = tickwire("check", config)
+    assert done.returncode == 0, done.stderr
+    assert "recording, takes every message as it came\n" in done.stdout
+
+
 def test_doctor_tells_versions_build_and_limits() -> None:
     done = tickwire("doctor")
     assert done.returncode == 0, done.stderr

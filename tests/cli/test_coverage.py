@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What three sinks have of a feed that was disconnected once."""
     folder = tmp_path_factory.mktemp("coverage")
     sinks = [("duckdb", "market.duckdb"), ("parquet", "data"), ("ipc", "streams")]
+    sinks.append(("raw", "recording"))  # it has messages, and no tables
     with exchange([trades(0, 10), trades(15, 30)]) as server:
         text = "[[source]]\n" + "".join(
             f"{key} = {json.dumps(value)}\n"

@@ -110,8 +110,9 @@ def plan_lines(plan: FeedPlan) -> list[str]:
         lines.append(f"    ring: {sizes[table.name]:,} rows, {n_bytes[table.name] >> 20:,} MiB")
     lines.append("sinks" if plan.sinks else "sinks: none")
     for sink in plan.sinks:
-        settings, tables = sink.settings, ", ".join(sink.tables)
-        lines.append(f"  {settings.name}: {settings.type} at {settings.target}, takes {tables}")
+        settings = sink.settings
+        taken = ", ".join(sink.tables) if settings.takes_tables else "every message as it came"
+        lines.append(f"  {settings.name}: {settings.type} at {settings.target}, takes {taken}")
     for hook in plan.hooks:
         lines.append(f"emergency hook {hook.name}, {hook.deadline_s:g} s: {hook.hook!r}")
     return [hidden(line) for line in lines]

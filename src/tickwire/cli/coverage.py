@@ -122,7 +122,9 @@ def _outputs(source: Path) -> list[tuple[str | None, Path]]:
     found: list[tuple[str | None, Path]] = [
         (sink.name, Path(sink.path))
         for sink in sinks
-        if Path(sink.path).exists() and (sink.tables is None or "gaps" in sink.tables)
+        if sink.takes_tables
+        and Path(sink.path).exists()
+        and (sink.tables is None or "gaps" in sink.tables)
     ]
     if not found:
         raise TickwireError(f"{source}: none of its sinks has written a table gaps yet")

@@ -64,9 +64,9 @@ class Feed(Section):
         files; best on another disk than the sinks'. Left out: `spill` in the `state_dir`; without
         either, in memory.
     spill_max_bytes
-        Most bytes of each sink there.
+        Most bytes that each sink may have in `spill_dir`.
     spill_fsync_s
-        How often what was written there is synced to the disk: a loss of the machine's power costs
+        How often `spill_dir` is synced to the disk: a loss of the machine's power costs
         at most that; a kill or a crash of the process costs nothing either way. 0: never.
     hold_bytes
         Memory for the book deltas of one source that wait for their snapshot.
@@ -213,9 +213,10 @@ class Source(SessionOptions):
         How many connections bring the same, up to 4: each message counts once, by whichever
         brings it first, and only what none of them brings is missing. They take turns over `urls`.
     rest_url
-        The same for REST: its path goes before the path of every request, its query behind.
+        Replaces scheme, host and port of every REST request; its path goes before the path of
+        each, its query behind.
     extras
-        The venue's own columns too.
+        Whether tables get the venue's own columns, too.
     priority
         Its symbols, those first that are kept longest where rings stay full; those not named go
         first. Left out: none is ever left out.
@@ -231,7 +232,7 @@ class Source(SessionOptions):
         Whether trades that were missed are had by REST, where the venue gives them by id. Not
         where `url` or `urls` names another server and `rest_url` does not.
     backfill_max_rows
-        Most rows that are had so for one gap and channel: the newest ones.
+        Most trades that are had by REST for one gap and channel: the newest ones.
     check_symbols
         Whether symbols that the venue does not list are an error at the start.
     replay_connections

@@ -76,10 +76,12 @@ class ParquetSettings(FileSinkSettings):
         The dataset's folder.
     tables
         Those to write; all where left out.
-    rotate_s, rotate_rows
-        A file is closed and appears after this time, or this many rows.
+    rotate_s
+        A file is closed and appears after this time, if not sooner by `rotate_rows` or `rotate_mb`.
+    rotate_rows
+        A file is closed and appears when it has this many rows.
     rotate_mb
-        The same by the size of its rows, which the spill has until then.
+        A file is closed and appears when its rows, which the spill has until then, take this much.
     """
 
     type: Literal["parquet"] = "parquet"

@@ -60,17 +60,19 @@ class RawSettings(FileSinkSettings):
     path
         The folder.
     flush_ms
-        What came is written at least this often.
-    rotate_mb, rotate_s
-        A file that has so many MiB, or is so old, is followed by another one.
+        What came is written at least this often: what a kill costs.
+    rotate_mb
+        A file that has so many MiB is followed by another one.
+    rotate_s
+        A file that is so old is followed by another one.
     fsync_s
         How often a file is synced to the disk: a loss of the machine's power costs at most that. 0:
         when it is closed.
     memory_mb
-        Where messages wait for the writer: a power of two. What does not fit is dropped, counted,
-        and a row of the recording.
+        Memory where messages wait for the writer: a power of two. What does not fit is dropped,
+        counted, and a row of the recording.
     level
-        Of zstd.
+        How hard zstd compresses: a higher level takes less disk and more CPU.
     """
 
     takes_tables: ClassVar[bool] = False
