@@ -119,6 +119,11 @@ def test_a_missing_file_is_named(tmp_path):
     refuses(tmp_path / "a.jsonl", f"{tmp_path}/a.jsonl: No such file")
 
 
+def test_a_name_without_anything_is_said_to_be_that(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="there is no such file or folder"):
+        Capture.open(tmp_path / "rec")
+
+
 def test_a_folder_of_another_name_has_no_recording(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="is a folder without a recording"):
         Capture.open(tmp_path)

@@ -114,6 +114,23 @@ async def test_a_connection_that_took_another_s_place_brings_each_trade_once(
     assert rows["gaps"] == []
 
 
+@pytest.mark.parametrize("redundancy", [1, 2])
+async def test_a_redundancy_that_is_not_the_recording_s_is_a_warning(
+    tmp_path: Path, redundancy: int
+) -> None:
+    script = Script(tmp_path)
+    script.connect(1)
+    script.connect(2, place=2)
+    script.connect(3, place=2)
+    script.bring(1, *trades(0, 4))
+    script.end_run()
+    feed = tickwire.FeedHandler([source("ws://h", redundancy=redundancy)], replays=True)
+    with capture_logs() as logs:
+        await played(tmp_path, feed, "trades")
+    told = [entry for entry in logs if "than `redundancy` says" in entry["event"]]
+    assert [entry["redundancy"] for entry in told] == [1] * (redundancy == 1)
+
+
 async def test_where_an_end_was_not_recorded_the_next_connection_is_one(tmp_path: Path) -> None:
     script = Script(tmp_path)
     script.bring(1, *trades(0, 3))  # a part of a recording may begin behind its connection

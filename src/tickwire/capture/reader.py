@@ -109,6 +109,8 @@ class Capture:
         ending = next((end for end in reversed(ENDINGS) if path.name.endswith(end)), None)
         if ending is None and path.is_dir():
             raise CaptureError(f"{path}: is a folder without a recording")
+        if ending is None and not path.exists():
+            raise CaptureError(f"{path}: there is no such file or folder")
         if ending is None:
             raise CaptureError(f"{path}: the name of a capture ends in {' or '.join(ENDINGS)}")
         stem = path.name.removesuffix(ending)

@@ -76,5 +76,7 @@ def _of_state(state_dir: Path, name: str) -> Path:
     except (OSError, ValueError, AttributeError) as error:
         raise TickwireError(f"{path}: the feed's state cannot be read: {error}") from None
     if not folder:
-        raise TickwireError(f"{name}: its rings are not in files; give it [feed] ring_dir")
+        raise TickwireError(
+            f"{name}: it does not run, or its rings are not in files; give it [feed] ring_dir"
+        )
     return Path(folder)

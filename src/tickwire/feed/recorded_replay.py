@@ -26,6 +26,7 @@ from tickwire.feed.plans import ConnectionPlan
 from tickwire.feed.replaying import Replay
 from tickwire.feed.room import until_room
 from tickwire.ledger.reasons import DOWN
+from tickwire.logs import get_logger
 
 if TYPE_CHECKING:
     from tickwire.session import Session
@@ -61,6 +62,7 @@ class PlayedSource:
         # By conn, while open.
         self._sessions: dict[int, tuple[LegGroup, PlayedSession, ConnectionDecoder]] = {}
         self._groups = [self._group(number) for number in range(len(source.plan.connections))]
+        self._has_told_redundancy = False
 
     def _group(self, number: int) -> LegGroup:
         source, plan = self.source, self.source.plan.connections[number]
@@ -96,7 +98,10 @@ class PlayedSource:
         """Begin a connection."""
         group = self._groups[streams if streams < len(self._groups) else 0]
         sessions = cast("tuple[PlayedSession, ...]", group.sessions)
-        session = sessions[place if place < len(sessions) else 0]
+        if place >= len(sessions):
+            self._tell_redundancy()
+            place = 0
+        session = sessions[place]
         if session.handler is not None:
             self.disconnect(session.conn, "lost", "")
         leg = group.leg_of(cast("Session", session))
@@ -111,6 +116,19 @@ class PlayedSource:
         )
         self._sessions[conn] = group, session, session.handler
         group.connected(cast("Session", session), conn)
+
+    def _tell_redundancy(self) -> None:
+        """Warn once that the configuration has fewer connections to the same than were recorded."""
+        if self._has_told_redundancy:
+            return
+        self._has_told_redundancy = True
+        get_logger("tickwire.replay").warning(
+            "more connections were recorded for the same streams than `redundancy` says: rows come "
+            "several times, and gaps are wrong; give the source the `redundancy` it was recorded "
+            "with",
+            venue=self.source.plan.venue.name,
+            redundancy=self.source.plan.settings.redundancy,
+        )
 
     def acknowledge(self, conn: int, key: str | None) -> None:
         """Acknowledge a subscription; None: all are answered."""
