@@ -108,7 +108,8 @@ def end(connection: duckdb.DuckDBPyConnection, capture: str, tables: Iterable[st
 
 def live_only(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     """Give the condition that a row of a table is of no replay; empty where there is none."""
-    if connection.execute(_IS_THERE).fetchone() == (0,):
+    # All of the answer: a connection with a part of one runs no query that is a relation.
+    if connection.execute(_IS_THERE).fetchall() == [(0,)]:
         return ""
     ranges = connection.execute(
         f"SELECT first_seq, last_seq FROM {TABLE} WHERE table_name = ? AND first_seq IS NOT NULL",  # noqa: S608
