@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -196,10 +196,10 @@ def test_what_is_wrong_with_it_is_told_in_a_line(
 def offer(monkeypatch: pytest.MonkeyPatch, *places: tuple[str, str]) -> None:
     points = [EntryPoint(name, value, "tickwire.venues") for name, value in places]
 
-    def entry_points(group: str, name: str | None = None) -> list[EntryPoint]:
-        return [each for each in points if each.group == group and name in (None, each.name)]
+    def installed(group: str, _path: tuple[str, ...]) -> EntryPoints:
+        return EntryPoints(each for each in points if each.group == group)
 
-    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    monkeypatch.setattr(plugins, "_installed", installed)
 
 
 def test_an_installed_package_offers_a_venue(monkeypatch: pytest.MonkeyPatch) -> None:
