@@ -238,7 +238,7 @@ async def test_an_output_that_cannot_be_read_is_a_warning(
 
 
 async def test_without_a_sink_of_trades_the_last_runs_rings_say_it(tmp_path: Path) -> None:
-    from tests.feed.test_ring_store import Run as RingRun
+    from tests.feed.runs import Run as RingRun
 
     from tickwire.feed.delivered import Delivered
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
+from tests.feed.runs import ROWS, TRADES, Run, killed, killed_with_spill
 
 import tickwire
 from tickwire.errors import ConfigError, TickwireError
@@ -19,66 +20,13 @@ from tickwire.feed.ring_store import RingStore
 from tickwire.feed.state import State
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
-from tickwire.ring import Consumer, Damaged, OldRing, Ring, SummedConsumer
+from tickwire.ring import Damaged, OldRing
 from tickwire.ring.cells import columns_of
-from tickwire.schema import TABLES
 from tickwire.store import Spill
-
-TRADES = TABLES["trades"]
-ROWS = 1024
-
-
-class Run:
-    """A feed's state and its ring of trades, until the process ends."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.store = RingStore(folder / "rings", "main", {"trades": (TRADES, ROWS)})
-        self.state = State(folder / "state", "main")
-        self.store.read(self.state.rings)
-        first = self.state.open_tables(
-            ["trades"],
-            self.store.next_seqs,
-            self.store.files.name,
-            self.store.least_seqs,
-            self.store.make,
-        )
-        memory = self.store.memory
-        self.ring = Ring(
-            TRADES, ROWS, memory.dictionaries, block=memory.blocks["trades"],
-            seq_base=first["trades"],
-        )  # fmt: skip
-        self.consumer = SummedConsumer(Consumer(self.ring, commits=True), self.store.sums["trades"])
-
-    def append(self, n: int) -> None:
-        for _ in range(n):
-            assert self.ring.append(
-                venue="hyperliquid", symbol="BTC", conn=0, channel="trades", price=1.0, size=1.0,
-                side="buy", trade_id=str(self.ring.next_seq),
-            )  # fmt: skip
-
-    def recovered(self, sink: str = "one") -> list[int]:
-        """Open a sink's spill as a start does, and give the seqs that it has then."""
-        spill = Spill(self.folder / "spill" / sink, ["trades"])
-        self.store.recover(sink, ["trades"], spill)
-        found: list[int] = []
-        while batches := spill.next():
-            found += batches["trades"].column("seq").to_pylist()
-        spill.close()
-        return found
-
-    def kill(self) -> None:
-        self.state.abandon()
 
 
 def test_each_sink_gets_the_rows_behind_those_it_has_spilled(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(5)
-    spill = Spill(tmp_path / "spill" / "two", ["trades"])
-    spill.append("trades", run.consumer.take())
-    spill.close()
-    run.append(4)
-    run.kill()
+    killed_with_spill(tmp_path, "two")
 
     again = Run(tmp_path)
     assert again.recovered("one") == list(range(9))
@@ -94,9 +42,7 @@ def test_each_sink_gets_the_rows_behind_those_it_has_spilled(tmp_path: Path) -> 
 
 
 def test_a_start_that_was_cut_short_gives_each_row_once(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     again = Run(tmp_path)
     assert again.recovered() == list(range(7))
     again.append(2)
@@ -109,9 +55,7 @@ def test_a_start_that_was_cut_short_gives_each_row_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("has_made", [False, True])
 def test_a_kill_while_files_are_made_skips_no_number(tmp_path: Path, has_made: bool) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     store = RingStore(tmp_path / "rings", "main", {"trades": (TRADES, ROWS)})
     state = State(tmp_path / "state", "main")
     store.read(state.rings)
@@ -131,9 +75,7 @@ def test_a_kill_while_files_are_made_skips_no_number(tmp_path: Path, has_made: b
 
 
 def test_rings_that_are_not_the_last_runs_say_nothing_of_the_next_seq(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     with State(tmp_path / "state", "main") as state:  # a run without rings in files
         state.open_tables(["trades"])
     again = Run(tmp_path)
@@ -142,9 +84,7 @@ def test_rings_that_are_not_the_last_runs_say_nothing_of_the_next_seq(tmp_path: 
 
 
 def test_what_is_damaged_is_set_aside_and_named(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    run = killed(tmp_path)
     path = run.store.files.folder / "trades.ring"
     with path.open("r+b") as file:
         file.write(b"x")
@@ -221,9 +161,7 @@ def test_of_changed_rows_those_that_the_spill_has_are_not_lost(tmp_path: Path) -
 
 
 def test_a_start_whose_manifest_is_damaged_is_set_aside_whole(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    run = killed(tmp_path)
     folder = run.store.files.folder
     (folder / "rings.json").write_text("{}")
     with capture_logs() as logs:
@@ -240,9 +178,7 @@ def test_a_start_whose_manifest_is_damaged_is_set_aside_whole(tmp_path: Path) ->
 def test_what_cannot_be_set_aside_stays_and_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    run = killed(tmp_path)
     (tmp_path / "rings" / "main" / "00000001.damaged").write_text("a file")
 
     def newest(ring: OldRing) -> None:
@@ -272,9 +208,7 @@ def test_a_folder_that_is_none_is_an_error_of_the_start(
 
 
 def test_a_row_that_cannot_be_is_no_error_of_the_start(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    run = killed(tmp_path)
     path = run.store.files.folder / "trades.ring"
     with path.open("r+b") as file:
         file.seek(path.read_bytes().index(b"0123456"))
@@ -289,9 +223,7 @@ def test_a_row_that_cannot_be_is_no_error_of_the_start(tmp_path: Path) -> None:
 
 
 def test_no_number_comes_twice_where_the_state_is_gone(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     shutil.rmtree(tmp_path / "state")
     again = Run(tmp_path)
     assert again.recovered() == list(range(7))
@@ -299,9 +231,7 @@ def test_no_number_comes_twice_where_the_state_is_gone(tmp_path: Path) -> None:
 
 
 def test_rows_that_no_sink_takes_are_named_as_they_are_removed(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     again = Run(tmp_path)
     with capture_logs() as logs:
         again.store.discard()
@@ -311,9 +241,7 @@ def test_rows_that_no_sink_takes_are_named_as_they_are_removed(tmp_path: Path) -
 
 
 def test_a_gap_that_was_open_goes_on(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    killed(tmp_path)
     again = Run(tmp_path)
     again.recovered()
     last = again.store.newest["hyperliquid", "trades", "BTC"]
@@ -338,9 +266,7 @@ def test_a_gap_that_was_open_goes_on(tmp_path: Path) -> None:
 def test_a_spill_that_its_disk_refuses_keeps_the_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run(tmp_path)
-    run.append(7)
-    run.kill()
+    run = killed(tmp_path)
     again = Run(tmp_path)
 
     def recover(table: str, batch: pa.RecordBatch) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.feed.test_ring_store import Run
+from tests.feed.runs import Run, killed, killed_with_spill
 
 from tickwire.feed import ring_store
 from tickwire.feed.taken_over import report_taken_over
@@ -39,14 +39,7 @@ def reported(spills, rings):
 
 
 def test_rows_of_spill_and_rings_are_counted_apart(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(5)
-    spill = Spill(tmp_path / "spill" / "one", ["trades"])
-    spill.append("trades", run.consumer.take())
-    spill.close()
-    run.append(4)
-    run.kill()
-
+    killed_with_spill(tmp_path, "one")
     again = Run(tmp_path)
     spill = Spill(tmp_path / "spill" / "one", ["trades"])
     again.store.recover("one", ["trades"], spill)
@@ -64,9 +57,7 @@ def test_nothing_taken_over_is_not_said(tmp_path: Path) -> None:
 
 
 def test_what_no_sink_takes_and_what_is_damaged_is_named(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(3)
-    run.kill()
+    killed(tmp_path, 3)
     again = Run(tmp_path)
     again.store.discard()
     registry, events = reported({"one": Spill(None, ["trades"])}, again.store)

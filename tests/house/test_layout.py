@@ -38,6 +38,7 @@ MEASURED_BY = {
     "ring/_reader": "attach",
     "book/_book_views": "book/bench_reader",
     "book/_followed": "book/bench_follower",
+    "book/_news": "book/bench_splice",
     "book/_held": "book/bench_splice",
     "book/_rules": "book/bench_splice",
     "decode/_book_decoder": "decode/bench_decoder",

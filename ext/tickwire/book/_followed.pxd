@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
+from tickwire.book._news cimport WAITS, BookNews
+
 cdef extern from "tickwire/book/witnesses.h" nogil:
     enum:
         TW_MOST_WITNESSES
@@ -24,7 +26,7 @@ cdef extern from "tickwire/book/witnesses.h" nogil:
 
 cdef enum Phase:
     UNSEEN = 0
-    WAITING = 1
+    WAITING = WAITS
     LIVE = 2
 
 cdef enum Cause:
@@ -51,20 +53,13 @@ cdef struct Followed:
     int64_t n_ahead         # messages or ids of that hole
 
 
-cdef class FollowedBooks:
-    cdef readonly int64_t n_waiting     # symbols that wait for a snapshot
-    cdef readonly int64_t n_breaks      # chains, since the start: cheap to poll
+cdef class FollowedBooks(BookNews):
     cdef readonly int64_t n_begun       # snapshots that began a book, since the start
-    cdef readonly int64_t n_ahead       # symbols with a hole that another connection may fill
     cdef readonly bint takes_turns      # connections that bring the same take turns: witnesses
     cdef Followed* symbols              # owned; indexed by symbol code
     cdef tw_witness* witnesses          # owned; TW_MOST_WITNESSES of each symbol, or NULL
-    cdef int64_t n_symbols
     cdef list broken_connections
-    cdef object on_news                 # called when something has happened
-    cdef bint is_heard                  # it is no None, and was not called
 
     cdef bint grow(self, int64_t n) noexcept nogil
-    cdef void tell(self) noexcept nogil
     cdef void enter(self, Followed* state, int phase) noexcept nogil
     cdef void break_chain(self, Followed* state, int64_t n_missing, int cause) noexcept nogil

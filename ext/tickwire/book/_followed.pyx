@@ -4,12 +4,14 @@ Rules of this file
 ------------------
 - A symbol is UNSEEN, WAITING for a snapshot, or LIVE. What leads from one to another is for
   `_follower` to say.
-- News is kept until it is taken, and who listens is called once. Of several breaks between two
-  looks the first says where the gap begins.
+- News is kept until it is taken (`_news`). Of several breaks between two looks the first says
+  where the gap begins.
 """
 
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free
+
+from tickwire.book._news cimport BookNews
 
 cdef extern from "tickwire/book/grown.h" nogil:
     void* tw_grown(void* slots, int64_t n, int64_t size, size_t slot_bytes)
@@ -19,7 +21,7 @@ CAUSES = ("numbers", "checksum", "connection", "oracle")
 PHASES = ("unseen", "waiting", "live")
 
 
-cdef class FollowedBooks:
+cdef class FollowedBooks(BookNews):
     """Keep where each symbol stands, and what has happened since the last look."""
 
     def __cinit__(self, *_args, **_options):
@@ -51,12 +53,8 @@ cdef class FollowedBooks:
         self.n_symbols = size
         return True
 
-    cdef void tell(self) noexcept nogil:
-        """Call who listens: once."""
-        if self.is_heard:
-            self.is_heard = False
-            with gil:
-                self.on_news()
+    cdef int phase_of(self, int64_t symbol) noexcept nogil:
+        return self.symbols[symbol].phase
 
     cdef void enter(self, Followed* state, int phase) noexcept nogil:
         if phase == Phase.WAITING and state.phase != Phase.WAITING:
@@ -78,24 +76,6 @@ cdef class FollowedBooks:
         self.enter(state, Phase.WAITING)
 
     # From Python.
-
-    def listen(self, on_news):
-        """Have `on_news` called when something happens from now on; once.
-
-        Parameters
-        ----------
-        on_news
-            Called without arguments, in the thread that decodes, in the middle of a message: short.
-            None: no more.
-        """
-        self.on_news = on_news
-        self.is_heard = on_news is not None
-
-    def waiting(self) -> list[int]:
-        """Give the codes of the symbols that wait for a snapshot."""
-        return [
-            code for code in range(self.n_symbols) if self.symbols[code].phase == Phase.WAITING
-        ]
 
     def take_news(self) -> list[tuple[int, str, int, int | None, int]]:
         """Give what has happened to symbols since the last call, each in the order of events.

@@ -4,6 +4,7 @@ cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from tickwire.book._held cimport HeldDelta, HeldDeltas
+from tickwire.book._news cimport BookNews
 from tickwire.book._rules cimport Delta, Rule
 
 cdef enum Admit:
@@ -23,24 +24,17 @@ cdef struct SymbolState:
 
 
 @cython.final
-cdef class BookSplice:
+cdef class BookSplice(BookNews):
     cdef readonly str rule
     cdef readonly HeldDeltas held
-    # Symbols that wait for a snapshot, and chains broken since the start: cheap to poll.
-    cdef readonly int64_t n_waiting
-    cdef readonly int64_t n_breaks
     # Symbols that have their snapshot and whose held deltas are not published yet. The decoder
     # looks before each message: they come before whatever is newer.
     cdef readonly int64_t n_releasing
     # Several connections bring the deltas: a hole may be filled by another one.
     cdef public bint is_shared
-    cdef readonly int64_t n_ahead   # symbols that wait for that
     cdef dict releasing             # symbol code -> whether its connection has ended since
     cdef const Rule* compare        # static
     cdef SymbolState* symbols       # owned; indexed by symbol code
-    cdef int64_t n_symbols
-    cdef object on_news             # called when a symbol waits, or a chain breaks; once
-    cdef bint is_heard              # it is no None, and was not called
 
     cdef int admit(self, int32_t symbol, const Delta* delta) noexcept nogil
     # What `admit` said HOLD to. The payload is copied by the caller.
@@ -54,7 +48,6 @@ cdef class BookSplice:
     cdef int settle(self, HeldDelta held) except -1
     cdef int discard(self, HeldDelta held) except -1
 
-    cdef void tell(self) noexcept nogil
     cdef bint grow(self, int64_t n) noexcept nogil
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil
     cdef int await_other(self, SymbolState* state) noexcept nogil

@@ -21,6 +21,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from tickwire.book._held cimport HeldDelta, HeldDeltas
+from tickwire.book._news cimport WAITS, BookNews
 from tickwire.book._rules cimport HOLE, OLD, Delta, Relation, rule_named
 
 cdef extern from "tickwire/book/grown.h" nogil:
@@ -31,7 +32,7 @@ cdef extern from "tickwire/base/clock.h" nogil:
 
 cdef enum Phase:
     UNSEEN = 0
-    WAITING = 1
+    WAITING = WAITS
     SNAPPED = 2
     LIVE = 3
 
@@ -48,7 +49,7 @@ cdef int64_t missing_ids(int64_t last_id, const Delta* delta) noexcept nogil:
 
 
 @cython.final
-cdef class BookSplice:
+cdef class BookSplice(BookNews):
     """Decide which book deltas may be published, and hold those that cannot be yet.
 
     One for each source; all calls come from the thread that decodes.
@@ -66,10 +67,6 @@ cdef class BookSplice:
         self.compare = rule_named(rule)
         self.held = HeldDeltas(hold_bytes)
         self.releasing = {}
-        self.symbols = NULL
-        self.n_symbols = 0
-        self.on_news = None
-        self.is_heard = False
 
     def __dealloc__(self):
         free(self.symbols)
@@ -86,12 +83,8 @@ cdef class BookSplice:
         self.n_symbols = size
         return True
 
-    cdef void tell(self) noexcept nogil:
-        """Call who listens: once."""
-        if self.is_heard:
-            self.is_heard = False
-            with gil:
-                self.on_news()
+    cdef int phase_of(self, int64_t symbol) noexcept nogil:
+        return self.symbols[symbol].phase
 
     cdef int await_snapshot(self, SymbolState* state) noexcept nogil:
         if state.phase != Phase.WAITING:
@@ -160,18 +153,6 @@ cdef class BookSplice:
         self.await_snapshot(state)
 
     # From Python.
-
-    def listen(self, on_news):
-        """Have `on_news` called when a symbol waits or its chain has a hole, from now on; once.
-
-        Parameters
-        ----------
-        on_news
-            Called without arguments, in the thread that decodes, in the middle of a message: short.
-            None: no more.
-        """
-        self.on_news = on_news
-        self.is_heard = on_news is not None
 
     def give_up_holes(self, int64_t wait_ns):
         """Break the chains whose hole no connection has filled in some time.
@@ -337,12 +318,6 @@ cdef class BookSplice:
             if self.settle(held) == Admit.ADMIT:
                 admitted.append(held.delta.last)
         return admitted
-
-    def waiting(self) -> list[int]:
-        """Give the codes of the symbols whose deltas wait for a snapshot."""
-        return [
-            code for code in range(self.n_symbols) if self.symbols[code].phase == Phase.WAITING
-        ]
 
     def wants(self, int32_t symbol, *, bint early=False) -> bool:
         """Tell whether a snapshot of the symbol would be used.

@@ -1,13 +1,13 @@
-from collections.abc import Callable
 from typing import Literal, Self, final
 
 from tickwire.book._held import HeldDeltas
+from tickwire.book._news import BookNews
 
 PHASES: tuple[str, ...]
 VERDICTS: tuple[str, ...]
 
 @final
-class BookSplice:
+class BookSplice(BookNews):
     """Decide which book deltas may be published, and hold those that cannot be yet."""
 
     def __new__(cls, rule: str, hold_bytes: int = 67_108_864) -> Self: ...
@@ -15,19 +15,10 @@ class BookSplice:
     def rule(self) -> str: ...
     @property
     def held(self) -> HeldDeltas: ...
-    @property
-    def n_waiting(self) -> int: ...
-    @property
-    def n_breaks(self) -> int: ...
     is_shared: bool
-    @property
-    def n_ahead(self) -> int:
-        """Symbols whose first delta held leaves a hole that another connection may fill."""
     @property
     def n_releasing(self) -> int:
         """Symbols that have their snapshot and whose held deltas are not published yet."""
-    def listen(self, on_news: Callable[[], object] | None) -> None:
-        """Have it called when a symbol waits or its chain has a hole, from now on; once."""
     def doubt(self, symbol: int) -> bool:
         """Break the chain of a symbol whose book was found to be wrong by other means."""
     def offer(
@@ -42,7 +33,6 @@ class BookSplice:
         conn: int = 0,
     ) -> Literal["admit", "hold", "refuse"]: ...
     def release(self) -> list[int]: ...
-    def waiting(self) -> list[int]: ...
     def wants(self, symbol: int, *, early: bool = False) -> bool: ...
     def fits(self, symbol: int, last_id: int) -> bool: ...
     def snapshot(self, symbol: int, last_id: int) -> None: ...

@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -171,9 +172,9 @@ class DatabaseSink(Sink):
         self._writer.execute("SET max_vacuum_tasks = 0")
         self._set_threads(1)
 
+    @abstractmethod
     def _prepare(self) -> None:
         """Claim and prepare a file that was just opened; an error closes it again."""
-        raise NotImplementedError
 
     def _memory_mb(self) -> int:
         """Give how much memory DuckDB may use: as configured, but not most of the machine's.

@@ -1,100 +1,37 @@
 """Bitfinex: positional arrays of several lengths; the sign of a number is the side."""
 
+from dataclasses import replace
 from typing import Any
 
 from tests.reference.rows import Number, ms, must, real, whole
 
-from tickwire.decode.plan import (
-    Rows,
-    absent,
-    constant,
-    equal,
-    message,
-    number,
-    present,
-    rows,
-    sign,
-    text,
-)
-from tickwire.decode.plan import (
-    ms as at_ms,
-)
+from tickwire.decode.plan import Message, lookup, text
+from tickwire.venues._bitfinex_messages import MESSAGES as DECLARED
 
 VENUE = "bitfinex"
 CAPTURES = ("bitfinex/cf-bitfinex-20210405-58bafb",)
 
 
-def _level(at: str, *, is_snapshot: bool) -> Rows:
-    return rows(
-        at=at,
-        into="book",
-        symbol=text("$[0]"),
-        channel=constant("book"),
-        # [price, count, amount]: amount > 0 is a bid, and a count of 0 removes the level.
-        side=sign("[2]", positive="bid", negative="ask"),
-        price="[0]",
-        size=number("[2]", magnitude=True, zero_when=("[1]", 0)),
-        order_count="[1]",
-        is_snapshot=constant(is_snapshot),
-        venue_seq="$[2]",
-    )
+def _by_number(declared: Message) -> Message:
+    """Give a message with the number of its channel as its symbol.
+
+    What an acknowledgement says of a number, and that changes wait for a snapshot, are no part of
+    how a message becomes rows.
+    """
+    changed = [
+        replace(
+            each,
+            fields={
+                name: text(given.path) if given == lookup(given.path) else given
+                for name, given in each.fields.items()
+            },
+        )
+        for each in declared.rows
+    ]
+    return replace(declared, names=None, spliced=False, rows=tuple(changed))
 
 
-def _trade(at: str) -> Rows:
-    return rows(
-        at=at,
-        into="trades",
-        symbol=text("$[0]"),
-        ts_event=at_ms("[1]"),
-        channel=constant("trades"),
-        side=sign("[2]", positive="buy", negative="sell"),
-        size=number("[2]", magnitude=True),
-        price="[3]",
-        trade_id=text("[0]"),
-    )
-
-
-MESSAGES = (
-    message("heartbeat", when={"[1]": "hb"}, kind="ignore"),
-    message("trade", when={"[1]": "te"}, rows=[_trade("[2]")]),
-    message("trade again", when={"[1]": equal("tu", "cs")}, kind="ignore"),
-    # What is inside tells the rest apart: arrays of three (levels) or four (trades), or scalars.
-    message("trades", when={"[1][0][3]": present()}, rows=[_trade("[1][]")]),
-    message(
-        "book",
-        when={"[1][0][2]": present(), "[1][0][3]": absent()},
-        rows=[_level("[1][]", is_snapshot=True)],
-    ),
-    message(
-        "level",
-        when={"[1][2]": present(), "[1][3]": absent(), "[1][0][0]": absent()},
-        rows=[_level("[1]", is_snapshot=False)],
-    ),
-    message(
-        "ticker",
-        when={"[1][9]": present(), "[1][0][0]": absent()},
-        rows=[
-            rows(
-                at="[1]",
-                into="quotes",
-                symbol=text("$[0]"),
-                bid_price="[0]",
-                bid_size="[1]",
-                ask_price="[2]",
-                ask_size="[3]",
-                venue_seq="$[2]",
-            ),
-            rows(
-                at="[1]",
-                into="tickers",
-                symbol=text("$[0]"),
-                last_price="[6]",
-                volume_24h="[7]",
-            ),
-        ],
-    ),
-    message("event", when={"event": present()}, kind="acknowledge"),
-)
+MESSAGES = tuple(_by_number(each) for each in DECLARED)
 
 
 def _side(amount: str, positive: str, negative: str) -> str:
