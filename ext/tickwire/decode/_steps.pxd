@@ -96,8 +96,8 @@ cdef class Steps:
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil
-    # Of n steps, which read two decimals and perhaps an integer in front of the last one: what joins
-    # them; False where that is too long.
+    # Of n steps, which read two decimals and perhaps an integer in front of the last one: what
+    # joins them; False where that is too long.
     cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n, bint in_row) \
         noexcept nogil
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil

@@ -6,8 +6,8 @@ from libc.stdlib cimport free
 from tickwire.decode._bytecode cimport OP_TEXT, ActionOp, CellOp, NodeOp, RowSetOp
 from tickwire.decode._read cimport Reader
 from tickwire.decode._template cimport (
-    MAX_REST, STEP_CHOICE, STEP_CODE, STEP_END, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1,
-    STORE_2, STORE_4, STORE_8, STORE_TEXT, Known, Step, Template,
+    MAX_REST, STEP_CHOICE, STEP_CODE, STEP_F64, STEP_INTEGER, STEP_RULE, STORE_1, STORE_2,
+    STORE_4, STORE_8, STORE_TEXT, Known, Step, Template,
 )
 from tickwire.decode._values cimport TEXT_STRING, Register, Text, read_scalar, tw_string_end
 from tickwire.ring._tw_ring cimport (
