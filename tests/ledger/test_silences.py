@@ -125,6 +125,17 @@ def test_a_clock_of_the_venue_that_is_set_is_no_silence(skew_s: float) -> None:
     assert starts == {"A": 21.99, "B": 21.9}  # and no gap begins by the clock that was off
 
 
+def test_a_clock_that_is_set_back_by_as_much_as_a_stream_is_silent_is_seen_in_others() -> None:
+    scene = Busy(table="trades")
+    scene.go_on(10, 13, late_s=-2)  # 2 s ahead
+    scene.go_on(13, 15, muted="A")  # right again: A goes on where its clock had been
+    scene.go_on(15, 25)
+    assert scene.trade_gaps() == [("A", "stale", "closed", 12.99, 15)]
+    scene.at(25.5).gaps.disconnected(0, "disconnect", "")
+    starts = {symbol: round(start, 2) for symbol, _, _, start, _ in scene.found("trades")}
+    assert starts == {"A": 24.99, "B": 24.9}
+
+
 @pytest.mark.parametrize("skew_s", [30.0, -30.0])
 def test_a_clock_that_is_set_while_a_stream_is_silent_moves_no_gap(skew_s: float) -> None:
     scene = Busy(table="trades")

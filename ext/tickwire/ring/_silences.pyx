@@ -103,12 +103,15 @@ cdef class SilenceLog:
         cdef bint is_first
         cdef tw_silence of_own = silence_after(own, session, code)
         cdef tw_silence of_all = silence_after(common, session, -1)
+        if least_delay == INT64_MAX:
+            of_own.from_event = INT64_MIN   # the clock was set since: it says nothing of this silence
         if self.by_recv:
             of_own.from_mono = of_own.from_recv
             of_all.from_mono = of_all.from_recv
         while row < stop:
             read, event = times[row & mask], self.events[row & mask]
-            if event != INT64_MIN and event < of_own.from_event - STEP_BACK_NS:
+            if event != INT64_MIN and of_own.from_event != INT64_MIN \
+                    and event < of_own.from_event - STEP_BACK_NS:
                 least_delay = read - event  # the venue's clock was set back
             due = self.due(row, least_delay, hole_to)
             if not self.is_quiet(own, common, companions, &of_own, &of_all, read, event, due):

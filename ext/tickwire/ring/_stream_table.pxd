@@ -19,6 +19,7 @@ ctypedef struct tw_stream:
     int64_t n_recovered
     int64_t recovered_from  # ts_event of the oldest of them; INT64_MAX: none
     int64_t mark_conn       # rows of this connection and older ones move the mark; -1: none does
+    int64_t n_set_back      # of its session, when it last had rows
 
 cdef enum:
     MAX_LEGS = 8            # connections of a session at a time
@@ -33,6 +34,7 @@ ctypedef struct tw_session_streams:
     int32_t venue               # code of its venue
     int32_t channel             # code of the channel that its rows have; -1: of any
     int32_t next_part           # session of another channel of its connections; -1: none
+    int64_t n_set_back          # how often its venue's clock was seen to be set back
     tw_flow flow                # of all its streams together
     tw_companions companions    # the same, as those of each
 

@@ -29,7 +29,7 @@ STATE = np.dtype([  # a `tw_stream`
     ("paused", np.int64), ("n_at_mark", np.int64), ("first_recv", np.int64),
     ("first_event", np.int64), ("first_mono", np.int64), ("least_delay", np.int64),
     ("hole_from", np.int64), ("hole_to", np.int64), ("n_recovered", np.int64),
-    ("recovered_from", np.int64), ("mark_conn", np.int64),
+    ("recovered_from", np.int64), ("mark_conn", np.int64), ("n_set_back", np.int64),
 ])
 
 

@@ -164,6 +164,7 @@ cdef class Sweep:
         # Notes rows begin..row - 1, of one symbol and connection, as rows of a session.
         cdef int64_t mask = self.core.mask
         cdef tw_stream* stream = self.table.stream(session, symbol)
+        cdef tw_session_streams* of_session = &self.table.sessions[session]
         cdef tw_flow* flow
         cdef tw_flow* common
         cdef int64_t last = self.silences.times()[(row - 1) & mask]
@@ -171,10 +172,13 @@ cdef class Sweep:
         if stream == NULL:
             return
         flow = &stream.flow
-        common = &self.table.sessions[session].flow
+        common = &of_session.flow
+        if stream.n_set_back != of_session.n_set_back:
+            stream.n_set_back = of_session.n_set_back
+            stream.least_delay = INT64_MAX
         if self.silences.is_long(flow, common, last):
             self.silences.measure(
-                flow, common, &self.table.sessions[session].companions, session, symbol, begin,
+                flow, common, &of_session.companions, session, symbol, begin,
                 row, stream.least_delay, stream.hole_to,
             )
         if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
@@ -195,7 +199,8 @@ cdef class Sweep:
                 self.core.recv_mono[begin & mask] - self.events[begin & mask],
             )
         # Set back, or right again after it ran ahead, a venue's clock has delays of its own: by the
-        # old ones every row would seem late. A row that the venue repeats does so for a moment.
+        # old ones every row would seem late, of the session's other streams too, which may have had
+        # none meanwhile. A row that the venue repeats does so for a moment.
         is_set_back = self.events[(row - 1) & mask] < flow.last_event - STEP_BACK_NS
         flow.n_rows += row - begin
         flow.last_recv = self.core.ts_recv[(row - 1) & mask]
@@ -209,12 +214,14 @@ cdef class Sweep:
         common.conn = conn
         if flow.last_event != INT64_MIN and is_set_back:
             stream.least_delay = flow.last_mono - flow.last_event
+            of_session.n_set_back += 1
+            stream.n_set_back = of_session.n_set_back
         elif flow.last_event != INT64_MIN:
             stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
         flow.last_due = common.last_due = self.silences.due(
             row - 1, stream.least_delay, stream.hole_to
         )
-        flow.paused = go_on(&self.table.sessions[session].companions, flow.last_due)
+        flow.paused = go_on(&of_session.companions, flow.last_due)
         common.paused = go_on(&self.silences.all, flow.last_due)
 
     cdef int64_t run_end(
