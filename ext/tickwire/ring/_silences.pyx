@@ -104,7 +104,7 @@ cdef class SilenceLog:
         cdef tw_silence of_own = silence_after(own, session, code)
         cdef tw_silence of_all = silence_after(common, session, -1)
         if least_delay == INT64_MAX:
-            of_own.from_event = INT64_MIN   # the clock was set since: it says nothing of this silence
+            of_own.from_event = INT64_MIN   # its clock was set since: it says nothing of this one
         if self.by_recv:
             of_own.from_mono = of_own.from_recv
             of_all.from_mono = of_all.from_recv
