@@ -421,3 +421,16 @@ def test_nothing_is_learned_anew_while_nothing_comes(monkeypatch: pytest.MonkeyP
     assert n_asked == n_settled
     scene.go_on(16, 18)
     assert n_asked > n_settled
+
+
+def test_a_usual_silence_of_the_first_seconds_counts_before_the_next_row() -> None:
+    scene = Busy.__new__(Busy)
+    Scene.__init__(scene, table="trades", silence_floor_s=FLOOR_S)
+    scene.connect(0)
+    was_s = 0.0
+    # A silence of 1.2 s is found to be a usual one, by one of 0.4 s, and then one of 2.5 s follows.
+    for until_s, muted in ((0.5, ""), (1.7, "AB"), (2.5, ""), (2.9, "AB"), (3.5, ""), (6, "AB")):
+        scene.go_on(was_s, until_s, muted=muted)
+        was_s = until_s
+    scene.go_on(6, 8)
+    assert scene.trade_gaps() == []

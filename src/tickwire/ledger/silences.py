@@ -76,7 +76,7 @@ class _Longest:
     found_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))
     is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, np.bool_))
     window_ns: int = 0
-    n_all: int = -1  # rows, when it was learned
+    n_all: int = -1  # rows, when its limits were set
 
     def is_current(self, now_ns: int, n_all: int) -> bool:
         """Whether nothing has come to be learned, nor is to be forgotten."""
@@ -124,6 +124,7 @@ class _Longest:
 
     def learn_one(self, silence: Silence) -> None:
         """Note a silence as a usual one."""
+        self.n_all = -1  # its limits are to be set, though no row may come before
         at = _place_of(silence)
         for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
             self.now[row, at] = max(int(self.now[row, at]), ns)
