@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
 from tests.feed.test_handler import source, trades, until
+from tests.feed.test_staleness import drained, rows_of
 from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
 from tickwire.feed.sources import LiveSource
 from tickwire.net.awake import STEP_S, to_step_s
+from tickwire.session.connection import SessionConnection
 
 
 async def two_trades(peer: Peer) -> None:
@@ -61,6 +65,50 @@ async def test_a_change_that_is_asked_for_is_looked_at_soon() -> None:
         live.refresh()
         await until(lambda: len(looks) > n_before)
         assert looks[-1] - asked < 0.5
+
+
+async def test_a_session_that_failed_and_began_again_between_two_looks_has_left_a_gap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n_connections = 0
+
+    async def serve(peer: Peer) -> None:
+        nonlocal n_connections
+        n_connections += 1
+        await peer.shake_hands()
+        await peer.read_frame()
+        (trade,) = trades(n_connections, n_connections + 1)
+        await peer.send(text(trade.decode()))
+        if n_connections == 1:
+            await may_go.wait()
+            peer.writer.transport.abort()
+        else:
+            await peer.answer_close()
+
+    may_go, judge = asyncio.Event(), SessionConnection._judge
+
+    def failed(attempt: SessionConnection, *how: Any) -> Any:
+        if n_connections == 1:
+            raise RuntimeError("a fault of its own")
+        return judge(attempt, *how)
+
+    monkeypatch.setattr(SessionConnection, "_judge", failed)
+    monkeypatch.setattr("tickwire.supervise.managed_task.FIRST_DELAY_S", 0.02)
+    async with (
+        asyncio.timeout(20),
+        serve_raw(serve) as port,
+        tickwire.FeedHandler([source(f"ws://127.0.0.1:{port}")]) as feed,
+    ):
+        gaps = feed.batches("gaps")
+        await until(lambda: feed.summary()["rows"]["trades"] == 1)
+        may_go.set()
+        await until(lambda: feed.summary()["rows"]["trades"] == 2)
+        await asyncio.sleep(0.5)
+        rows = [row async for batch in drained(gaps) for row in rows_of(batch)]
+    assert [(row["reason"], row["state"], row["detail"]) for row in rows] == [
+        ("disconnect", "open", "lost: the session failed"),
+        ("disconnect", "closed", "lost: the session failed"),
+    ]
 
 
 async def test_what_looks_from_time_to_time_wakes_together() -> None:

@@ -175,7 +175,9 @@ class LegGroup(SessionObserver):
 
     def connected(self, session: Session, conn: int) -> None:
         """Take a connection among the legs; the streams hear of the first one."""
-        self._open.pop(session, None)
+        if session in self._open:  # it has failed, and began again before it was looked at
+            before = self._handlers.get(session)
+            self._note_failed(session, conn if before is None else before.conn)
         is_first = not self._open
         self._open[session] = set()
         if (handler := _handler(session)) is not None:
@@ -324,9 +326,13 @@ class LegGroup(SessionObserver):
         for session in tuple(self._open):
             handler = _handler(session)
             if handler is None:  # it has failed, and will start again
-                self.disconnected(session, session.conn, "lost", "the session failed")
+                self._note_failed(session, session.conn)
             elif handler.leg is not None and handler.leg.is_behind:
                 session.reconnect(TOO_LATE)
+
+    def _note_failed(self, session: Session, conn: int) -> None:
+        """Let the streams hear of a connection whose session did not report its end."""
+        self.disconnected(session, conn, "lost", "the session failed")
 
 
 def _handler(session: Session) -> ConnectionDecoder | None:
