@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from tests.feed.test_changes import Bag
 from tests.feed.test_handler import source, until
 from tests.feed.test_poorer import Market
 from tests.feed.test_staleness import drained, rows_of
@@ -13,8 +16,9 @@ from tests.net.servers import serve_raw
 
 import tickwire
 from tickwire.feed import housekeeping, staleness
+from tickwire.feed.legs import LegGroup
 from tickwire.feed.parts import Parts
-from tickwire.venues import load
+from tickwire.venues import load, plan
 
 
 def parts_of(*channels: str) -> Parts:
@@ -71,3 +75,33 @@ async def test_a_book_that_falls_silent_beside_another_one_is_found_and_lies_in_
     assert (second["gap_id"], second["state"]) == (first["gap_id"], "closed")
     assert second["ts_end"] - second["ts_start"] >= 400_000_000
     assert market.asked["plain"] == 1
+
+
+def test_the_loss_and_the_acknowledgement_of_another_book_are_not_the_spliced_one_s() -> None:
+    told: list[tuple[str, ...]] = []
+    books: Any = Bag(
+        acknowledged=lambda symbol: told.append(("acknowledged", symbol)),
+        on_connected=lambda symbols, conn: None,
+        on_left=lambda symbols, conn, other: None,
+        on_disconnected=lambda symbols: told.append(("disconnected", *symbols)),
+    )
+    binance = load("binance")
+    subscriptions = plan(binance, ["book", "book:5"], ["BTCUSDT"])
+    sessions: list[Any] = [
+        Bag(venue=binance, subscriptions=subscriptions, handler=None, conn=conn)
+        for conn in range(4)
+    ]
+    first, second, *spares = sessions
+    group = LegGroup(
+        0, MagicMock(), MagicMock(), MagicMock(), books, ("BTCUSDT",), lambda: None,
+        lambda _session, _text: None,
+    )  # fmt: skip
+    whole, partial = subscriptions
+    for session, spare in zip((first, second), spares, strict=True):
+        group.add(session, spare)
+        group.connected(session, session.conn)
+        group.acknowledged(session, whole)
+    group.acknowledged(first, partial)  # the other one is refused it
+    assert told == [("acknowledged", "BTCUSDT")] * 2
+    group.disconnected(first, 0, "lost", "")
+    assert told[2:] == [("disconnected",)]

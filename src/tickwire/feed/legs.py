@@ -120,14 +120,10 @@ class LegGroup(SessionObserver):
         """Give the subscriptions that feed these symbols' followed books."""
         wanted = set(symbols)
         session = self.legs[0].session
-        channels = {
-            each.channel: session.venue.channel(each.channel) for each in session.subscriptions
-        }
-        spliced = {name for name, channel in channels.items() if channel and channel.spliced}
         return [
             each
             for each in session.subscriptions
-            if each.channel in spliced and each.symbol in wanted
+            if each.symbol in wanted and _is_spliced(session, each)
         ]
 
     # Legs of the decoder.
@@ -197,7 +193,11 @@ class LegGroup(SessionObserver):
         """Let the streams hear of the first acknowledgement."""
         had = self._has(subscription.key)
         self._open.setdefault(session, set()).add(subscription.key)
-        if self._books is not None and subscription.symbol in self.spliced:
+        if (
+            self._books is not None
+            and subscription.symbol in self.spliced
+            and _is_spliced(session, subscription)
+        ):
             self._books.acknowledged(subscription.symbol)
         if not had:
             for each in self._observers:
@@ -272,9 +272,9 @@ class LegGroup(SessionObserver):
         for each in lost:
             self._gaps.lost(self._number, each.key, DISCONNECT, detail)
             self.staleness.refused(session, each, detail, retry=True)
-        books = tuple(each.symbol for each in lost if each.table == "book")
         if self._books is not None:
-            self._books.on_disconnected(tuple(set(books) & set(self.spliced)))
+            books = {each.symbol for each in lost if _is_spliced(session, each)}
+            self._books.on_disconnected(tuple(books & set(self.spliced)))
 
     def _has(self, key: str) -> bool:
         return any(key in keys for keys in self._open.values())
@@ -338,6 +338,12 @@ class LegGroup(SessionObserver):
 def _handler(session: Session) -> ConnectionDecoder | None:
     """Give what decodes a session's connection; a session of a feed has no other handler."""
     return cast("ConnectionDecoder | None", session.handler)
+
+
+def _is_spliced(session: Session, subscription: Subscription) -> bool:
+    """Whether a subscription brings a book under the venue's rule."""
+    channel = session.venue.channel(subscription.channel)
+    return channel is not None and channel.spliced
 
 
 def legs_of(redundancy: int, metrics: Metrics) -> Legs:
