@@ -46,6 +46,7 @@ def cells_at(path: Path) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("n_flips", [200, pytest.param(10_000, marks=pytest.mark.thorough)])
 def test_a_changed_byte_costs_its_range_and_gives_no_wrong_row(
     tmp_path: Path, n_flips: int
