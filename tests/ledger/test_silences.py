@@ -150,6 +150,40 @@ def test_a_clock_that_is_set_while_a_stream_is_silent_moves_no_gap(skew_s: float
     ]
 
 
+@pytest.mark.parametrize("skew_s", [2.0, 30.0])
+def test_a_clock_that_is_set_back_while_one_stream_is_silent_moves_no_later_gap(
+    skew_s: float,
+) -> None:
+    # A's own rows show no step back: its first one after the silence is later than its last before.
+    scene = Busy(table="trades")
+    scene.go_on(10, 13, late_s=-skew_s)
+    until = 13 + skew_s
+    scene.go_on(13, until, muted="A")
+    scene.go_on(until, until + 3)
+    assert scene.trade_gaps() == [("A", "stale", "closed", 12.99, until)]
+    scene.go_on(until + 3, until + 4, muted="AB")
+    scene.go_on(until + 4, until + 5)
+    start, end = round(until + 2.99, 2), until + 4
+    assert scene.trade_gaps()[1:] == [(symbol, "stale", "closed", start, end) for symbol in "AB"]
+
+
+@pytest.mark.parametrize("old_s", [0.6, 2.0])
+@pytest.mark.parametrize("pause_s", [0.3, 1.0])
+def test_old_rows_among_those_that_were_read_late_are_no_silence(
+    old_s: float, pause_s: float
+) -> None:
+    scene = Busy(table="trades")
+    for second in range(10, 20, 2):
+        for tick in range(round(100 * pause_s)):  # a loop that stood still reads all at once
+            scene.at(second + pause_s)
+            for symbol in "AB":
+                is_old = symbol == "B" and tick == 5
+                scene.row(symbol, 0, event_s=second + tick / 100 - is_old * old_s)
+        scene.gaps.look()
+        scene.go_on(second + pause_s, second + 2)
+    assert scene.trade_gaps() == []
+
+
 def test_a_short_silence_of_a_busy_stream_is_a_gap_and_a_usual_one_is_not() -> None:
     scene = Busy()
     assert scene.found() == []

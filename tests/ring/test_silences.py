@@ -29,12 +29,18 @@ class Timed:
         self.codes = [self.ring.dictionaries.symbol.code(name) for name in "AB"]
 
     def rows(
-        self, symbol: str, *times_ms: int, conn: int = 0, step_ms: int = 0, late_ms: int = 1
+        self,
+        symbol: str,
+        *times_ms: int,
+        conn: int = 0,
+        step_ms: int = 0,
+        late_ms: int | None = 1,
     ) -> None:
         for ms in times_ms:
+            event = None if late_ms is None else (step_ms + ms - late_ms) * MS
             assert self.ring.append(
                 venue="v", symbol=symbol, conn=conn, price=1.0, recv_mono=ms * MS,
-                ts_event=(step_ms + ms - late_ms) * MS, ts_recv=(1000 + step_ms + ms) * MS,
+                ts_event=event, ts_recv=(1000 + step_ms + ms) * MS,
                 **self.others,
             )  # fmt: skip
 
@@ -156,6 +162,68 @@ def test_rows_that_a_venue_repeats_after_an_outage_are_no_late_ones() -> None:
     it.rows("A", 800, late_ms=700, conn=1)  # of 100 ms, in the outage
     it.rows("A", 810, 820, conn=1)
     assert it.longest_ms()[0] == 10  # and not what the outage took
+
+
+def late_ms(it: Timed, symbol: str = "A") -> int:
+    stream = it.streams.get(3, it.ring.dictionaries.symbol.code(symbol))
+    assert stream is not None
+    return round(stream.late_ns / MS)
+
+
+def test_a_clock_that_is_set_back_while_a_stream_is_silent_makes_its_rows_no_late_ones() -> None:
+    it = Timed(table="trades")
+    for ms in range(1000, 2000, 100):  # the clock is 2 s ahead
+        it.rows("A", ms, late_ms=-1999)
+        it.rows("B", ms + 50, late_ms=-1999)
+    it.streams.sweep()
+    for ms in range(2000, 4100, 100):  # right again, while A is silent
+        it.rows("B", ms + 50)
+        it.streams.sweep()
+    it.rows("A", 4200, 4210)
+    assert late_ms(it) == 0
+    it.rows("A", 4300, late_ms=41)
+    assert late_ms(it) == 40
+
+
+def test_rows_that_a_reader_reads_late_are_late_whichever_stream_is_the_first() -> None:
+    it = Timed(table="trades")
+    for ms in range(1000, 2000, 100):
+        it.rows("A", ms)
+        it.rows("B", ms + 50)
+    for ms in range(2000, 4000, 100):  # nothing is read for 2 s
+        it.rows("A", 4000, late_ms=4001 - ms)
+        assert late_ms(it) == 4000 - ms
+        it.rows("B", 4000, late_ms=4001 - ms - 50)
+        assert late_ms(it, "B") == 4000 - ms - 50
+
+
+def test_another_connection_s_rows_do_not_show_that_a_clock_was_set() -> None:
+    it = Timed(table="trades")
+    it.rows("A", 1000, 1100)
+    it.rows("B", 1010, 1110, 3000, conn=1)
+    it.rows("A", 3000, late_ms=1500)  # its connection was held up
+    assert late_ms(it) == 1499
+
+
+def test_one_row_of_the_future_makes_no_later_one_late() -> None:
+    it = Timed(table="trades")
+    it.rows("A", 1000, 1010)
+    it.streams.sweep()
+    it.rows("A", 1020, late_ms=-30_000)  # swept with the next one, as the first of them
+    it.rows("A", 1030)
+    it.streams.sweep()
+    it.rows("A", 1040)
+    assert late_ms(it) == 0
+
+
+def test_a_row_without_a_time_says_nothing_of_the_venue_s_clock() -> None:
+    it = Timed(table="trades")
+    it.rows("A", 1000, 1010)
+    it.streams.sweep()
+    it.rows("A", 1020, late_ms=None)
+    it.streams.sweep()
+    it.rows("A", 1100, late_ms=61)
+    assert late_ms(it) == 60
 
 
 def test_where_a_row_s_time_is_not_when_it_happened_the_reader_s_clock_counts() -> None:

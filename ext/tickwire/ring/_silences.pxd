@@ -61,6 +61,19 @@ cdef inline int64_t go_on(tw_companions* companions, int64_t due) noexcept nogil
     return companions.paused
 
 
+cdef inline int64_t late_after(int64_t last_due, int64_t last_read, int64_t read) noexcept nogil:
+    """How late a row is that has no delay to go by: as late as the one that was read before it.
+
+    Shape    when that row was due and read, and when this one was read.
+    Units    ns.
+    Returns  at least 0. Never raises.
+    Threads  writer only.
+    Memory   none allocated.
+    Source   docs/design.md, "Streams".
+    """
+    return max(0, (last_read - last_due) - (read - last_read))
+
+
 @cython.final
 cdef class SilenceLog:
     cdef Ring ring

@@ -99,7 +99,7 @@ cdef class SilenceLog:
         cdef const int64_t* times = self.times()
         cdef int64_t conn = self.conns[begin & mask]
         cdef int64_t row = begin
-        cdef int64_t read, event, due
+        cdef int64_t read, event, due, newest
         cdef bint is_first
         cdef tw_silence of_own = silence_after(own, session, code)
         cdef tw_silence of_all = silence_after(common, session, -1)
@@ -110,10 +110,17 @@ cdef class SilenceLog:
             of_all.from_mono = of_all.from_recv
         while row < stop:
             read, event = times[row & mask], self.events[row & mask]
-            if event != INT64_MIN and of_own.from_event != INT64_MIN \
-                    and event < of_own.from_event - STEP_BACK_NS:
+            if event != INT64_MIN and event + STEP_BACK_NS < of_own.from_event:
                 least_delay = read - event  # the venue's clock was set back
             due = self.due(row, least_delay, hole_to)
+            newest = max(of_own.from_event, of_all.from_event)
+            if event != INT64_MIN and (
+                of_own.from_event == INT64_MIN or event + STEP_BACK_NS < newest
+                # The one before had no delay to go by, and was late.
+                or least_delay != INT64_MAX
+                and own.last_due + PAUSE_NS < of_own.from_event + least_delay
+            ):
+                due = min(due, read - late_after(common.last_due, of_all.from_mono, read))
             if not self.is_quiet(own, common, companions, &of_own, &of_all, read, event, due):
                 is_first = row == begin
                 of_own.to_recv = of_all.to_recv = self.core.ts_recv[row & mask]
@@ -140,9 +147,11 @@ cdef class SilenceLog:
         const tw_silence* of_all, int64_t read, int64_t event, int64_t due,
     ) noexcept nogil:
         # Whether a row ends no silence that is longer than all of late, and no pause: it is noted.
+        cdef int64_t own_ns = silence_ns(of_own.from_event, event, read, own.last_due, due)
+        cdef int64_t all_ns = silence_ns(of_all.from_event, event, read, common.last_due, due)
         if (
-            silence_ns(of_own.from_event, event, read, own.last_due) > own.longest_alone
-            or silence_ns(of_all.from_event, event, read, common.last_due) > common.longest_alone
+            own_ns > own.longest_alone
+            or all_ns > common.longest_alone
             or due - companions.last_due > PAUSE_NS
             or due - self.all.last_due > PAUSE_NS
         ):
@@ -181,7 +190,7 @@ cdef class SilenceLog:
         # Notes or learns one silence, where a row is before it, and goes on to the next. `is_same`:
         # both rows are of one connection. `paused`: all pauses of its companions so far.
         silence.ns = silence_ns(
-            silence.from_event, silence.to_event, silence.to_mono, flow.last_due
+            silence.from_event, silence.to_event, silence.to_mono, flow.last_due, silence.to_due
         )
         silence.from_due = flow.last_due
         silence.alone = max(0, silence.ns - (paused - flow.paused))
@@ -237,17 +246,13 @@ cdef tw_silence silence_after(const tw_flow* flow, int32_t session, int32_t code
 
 
 cdef inline int64_t silence_ns(
-    int64_t from_event, int64_t to_event, int64_t read, int64_t due
+    int64_t from_event, int64_t to_event, int64_t read, int64_t from_due, int64_t to_due
 ) noexcept nogil:
     # The shorter of both clocks': a reader that stood still is no silence of the venue's. `due`:
-    # when the row before could have been read. A clock that was set back says nothing.
-    cdef int64_t ns = read - due
-    if (
-        from_event != INT64_MIN and to_event != INT64_MIN
-        and to_event >= from_event - STEP_BACK_NS
-    ):
-        ns = min(ns, to_event - from_event)
-    return ns
+    # when the rows could have been read. A clock that was set back says nothing.
+    if from_event == INT64_MIN or to_event + STEP_BACK_NS < from_event:
+        return to_due - from_due
+    return min(min(read, to_due) - from_due, to_event - from_event)
 
 
 cdef object time_of(int64_t ns):

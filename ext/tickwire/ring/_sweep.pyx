@@ -13,7 +13,7 @@ Rules of this file
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport STEP_BACK_NS, SilenceLog, go_on, tw_flow
+from tickwire.ring._silences cimport STEP_BACK_NS, SilenceLog, go_on, late_after, tw_flow
 from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
 
 cdef enum:
@@ -168,12 +168,17 @@ cdef class Sweep:
         cdef tw_flow* flow
         cdef tw_flow* common
         cdef int64_t last = self.silences.times()[(row - 1) & mask]
-        cdef bint is_set_back
+        cdef int64_t event, late
+        cdef bint is_set_back, is_unknown
         if stream == NULL:
             return
         flow = &stream.flow
         common = &of_session.flow
-        if stream.n_set_back != of_session.n_set_back:
+        late = 0  # of a row that no delay tells
+        if not self.silences.by_recv:
+            late = late_after(common.last_due, common.last_mono, last)
+        is_unknown = stream.n_set_back != of_session.n_set_back
+        if is_unknown:
             stream.n_set_back = of_session.n_set_back
             stream.least_delay = INT64_MAX
         if self.silences.is_long(flow, common, last):
@@ -201,10 +206,13 @@ cdef class Sweep:
         # Set back, or right again after it ran ahead, a venue's clock has delays of its own: by the
         # old ones every row would seem late, of the session's other streams too, which may have had
         # none meanwhile. A row that the venue repeats does so for a moment.
-        is_set_back = self.events[(row - 1) & mask] < flow.last_event - STEP_BACK_NS
+        event = self.events[(row - 1) & mask]
+        is_set_back = event != INT64_MIN and (
+            event + STEP_BACK_NS < max(flow.last_event, self.events[begin & mask])
+        )
         flow.n_rows += row - begin
         flow.last_recv = self.core.ts_recv[(row - 1) & mask]
-        flow.last_event = self.events[(row - 1) & mask]
+        flow.last_event = event
         flow.last_mono = self.core.recv_mono[(row - 1) & mask]
         flow.conn = conn
         common.n_rows += row - begin
@@ -212,15 +220,17 @@ cdef class Sweep:
         common.last_event = flow.last_event
         common.last_mono = flow.last_mono
         common.conn = conn
-        if flow.last_event != INT64_MIN and is_set_back:
-            stream.least_delay = flow.last_mono - flow.last_event
+        if is_set_back:
+            stream.least_delay = flow.last_mono - event
+        elif event != INT64_MIN:
+            stream.least_delay = min(stream.least_delay, flow.last_mono - event)
+        if is_set_back and not is_unknown:  # known by now, of one that follows another
             of_session.n_set_back += 1
             stream.n_set_back = of_session.n_set_back
-        elif flow.last_event != INT64_MIN:
-            stream.least_delay = min(stream.least_delay, flow.last_mono - flow.last_event)
-        flow.last_due = common.last_due = self.silences.due(
-            row - 1, stream.least_delay, stream.hole_to
-        )
+        flow.last_due = self.silences.due(row - 1, stream.least_delay, stream.hole_to)
+        if is_set_back or is_unknown:
+            flow.last_due = min(flow.last_due, last - late)
+        common.last_due = flow.last_due
         flow.paused = go_on(&of_session.companions, flow.last_due)
         common.paused = go_on(&self.silences.all, flow.last_due)
 
