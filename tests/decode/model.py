@@ -194,6 +194,8 @@ def _read_text(spec: Field, kind: Kind, raw: str) -> Any:
         if not -len(pieces) <= spec.index < len(pieces):
             return None
         piece = pieces[spec.index]
+        if spec.rest:
+            piece = spec.separator.join(pieces[spec.index :])
         if reader is Reader.PART_NUMBER:
             plain = replace(spec, reader=Reader.NUMBER)
             return _read_text(plain, kind, piece)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.decode.feeds import Feed
+from tests.decode.pairs import Pair
 
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import (
@@ -297,8 +298,9 @@ def test_parts(index: int, upper: bool, raw: str, expected: Any) -> None:
 )  # fmt: skip
 def test_a_part_and_all_behind_it(index: int, raw: str, expected: str) -> None:
     field = part("v", "_", index, rest=True)
-    feed = Feed([message("m", when={}, rows=[rows(at="", into="quotes", symbol=field)])])
-    assert value_of(feed, "quotes", "symbol", raw) == expected
+    messages = [message("m", when={}, rows=[rows(at="", into="quotes", symbol=field)])]
+    assert value_of(Feed(messages), "quotes", "symbol", raw) == expected
+    Pair(messages).read(f'{{"v":{raw}}}')
 
 
 @pytest.mark.parametrize(
