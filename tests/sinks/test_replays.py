@@ -11,7 +11,7 @@ import pytest
 from tests.sinks.batches import SETTINGS, ListSource, batch_of
 
 from tickwire.schema import TABLES
-from tickwire.sinks import Identity, Replayed, Sink
+from tickwire.sinks import Identity, Replayed, Sink, duckdb_replays
 from tickwire.store import Spill
 
 TRADES = TABLES["trades"]
@@ -174,3 +174,15 @@ def test_a_table_that_the_sink_takes_no_more_keeps_its_replay(tmp_path: Path) ->
     again = opened("duckdb", path, Replayed("aa", "a", again=True), tables=("quotes",))
     assert not again.has_replay
     assert seqs_when_closed(again, "duckdb", path) == list(range(10))
+
+
+def test_what_cannot_be_noted_of_a_replay_changes_nothing_and_ends_its_transaction() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA tickwire")
+        connection.execute("CREATE VIEW tickwire.replays AS SELECT 'x' AS capture")
+        with pytest.raises(duckdb.Error):
+            duckdb_replays.begin(connection, Replayed("c", "a capture"), ["trades"])
+        with pytest.raises(duckdb.Error):
+            duckdb_replays.end(connection, "c", ["trades"])
+        connection.begin()  # none is open
+        connection.rollback()
