@@ -45,7 +45,6 @@ def kernels_of(
     if rule.begin.kind == "rest":
         return BookSplice(rule.rule, hold_bytes), None, None
     channels = {each.channel for plan in source.connections for each in plan.subscriptions}
-    found = {name: source.venue.channel(name) for name in sorted(channels)}
-    spliced = [name for name, channel in found.items() if channel is not None and channel.spliced]
+    spliced = [name for name in sorted(channels) if source.venue.is_spliced(name)]
     # A source has one such channel at most.
     return None, follower_of(rule), checksums_of(rule, spliced[0]) if spliced else None

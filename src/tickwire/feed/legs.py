@@ -123,7 +123,7 @@ class LegGroup(SessionObserver):
         return [
             each
             for each in session.subscriptions
-            if each.symbol in wanted and _is_spliced(session, each)
+            if each.symbol in wanted and session.venue.is_spliced(each.channel)
         ]
 
     # Legs of the decoder.
@@ -196,7 +196,7 @@ class LegGroup(SessionObserver):
         if (
             self._books is not None
             and subscription.symbol in self.spliced
-            and _is_spliced(session, subscription)
+            and session.venue.is_spliced(subscription.channel)
         ):
             self._books.acknowledged(subscription.symbol)
         if not had:
@@ -273,7 +273,7 @@ class LegGroup(SessionObserver):
             self._gaps.lost(self._number, each.key, DISCONNECT, detail)
             self.staleness.refused(session, each, detail, retry=True)
         if self._books is not None:
-            books = {each.symbol for each in lost if _is_spliced(session, each)}
+            books = {each.symbol for each in lost if session.venue.is_spliced(each.channel)}
             self._books.on_disconnected(tuple(books & set(self.spliced)))
 
     def _has(self, key: str) -> bool:
@@ -338,12 +338,6 @@ class LegGroup(SessionObserver):
 def _handler(session: Session) -> ConnectionDecoder | None:
     """Give what decodes a session's connection; a session of a feed has no other handler."""
     return cast("ConnectionDecoder | None", session.handler)
-
-
-def _is_spliced(session: Session, subscription: Subscription) -> bool:
-    """Whether a subscription brings a book under the venue's rule."""
-    channel = session.venue.channel(subscription.channel)
-    return channel is not None and channel.spliced
 
 
 def legs_of(redundancy: int, metrics: Metrics) -> Legs:

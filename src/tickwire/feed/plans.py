@@ -97,8 +97,7 @@ class SourcePlan:
 
     def is_spliced(self, subscription: Subscription) -> bool:
         """Whether it brings a book under the venue's rule."""
-        channel = self.venue.channel(subscription.channel)
-        return channel is not None and channel.spliced
+        return self.venue.is_spliced(subscription.channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,9 +226,5 @@ def _poorer(venue: Venue, settings: Source) -> list[Subscription]:
 
 
 def _spliced_symbols(venue: Venue, subscriptions: Sequence[Subscription]) -> tuple[str, ...]:
-    symbols: dict[str, None] = {}
-    for subscription in subscriptions:
-        channel = venue.channel(subscription.channel)
-        if channel is not None and channel.spliced:
-            symbols[subscription.symbol] = None
-    return tuple(symbols)
+    spliced = (each for each in subscriptions if venue.is_spliced(each.channel))
+    return tuple(dict.fromkeys(each.symbol for each in spliced))

@@ -276,8 +276,7 @@ def depths_of(venue: Venue) -> list[str]:
         return [""]
     found: dict[int, str] = {}
     for name in channel_names(venue):
-        channel = venue.channel(name)
-        if channel is not None and channel.spliced:
+        if venue.is_spliced(name):
             found.setdefault(rule.depth_of(name), name)
     return list(found.values()) or [""]
 

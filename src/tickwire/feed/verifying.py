@@ -26,8 +26,8 @@ def verifies(venue: Venue, channel: str) -> tuple[bool, bool, int]:
         Whether it is noticed that a change is missing; whether a book begins without a snapshot;
         how many levels of each side the client keeps, 0: all.
     """
-    declared, rule = venue.channel(channel), venue.book
-    if rule is None or declared is None or not declared.spliced:
+    rule = venue.book
+    if rule is None or not venue.is_spliced(channel):
         return False, False, 0
     return rule.chain.kind != "none", rule.begin.kind == "empty", rule.depth_of(channel)
 
@@ -46,16 +46,14 @@ def with_oracle(settings: Source, venue: Venue) -> Source:
         return settings
     wanted = [venue.oracle.channel, *([venue.oracle.depth] if venue.oracle.is_by_time else [])]
     missing = [name for name in wanted if name not in settings.channels]
-    channels = [venue.channel(name) for name in settings.channels]
-    if not missing or not any(each is not None and each.spliced for each in channels):
+    if not missing or not any(map(venue.is_spliced, settings.channels)):
         return settings
     return settings.model_copy(update={"channels": [*settings.channels, *missing]})
 
 
 def watch_rule(venue: Venue, channel: str) -> tuple[int, int, bool] | None:
     """Say how the books of a channel are watched, as `BookOracle.bind` takes it."""
-    declared = venue.channel(channel)
-    if venue.oracle is None or declared is None or not declared.spliced:
+    if venue.oracle is None or not venue.is_spliced(channel):
         return None
     oracle = venue.oracle
     return round(oracle.lasting_s * 1e9), oracle.quotes, oracle.is_by_time

@@ -420,3 +420,8 @@ class Venue:
             if argument in channel.arguments and channel.name.startswith(f"{family}:<"):
                 return channel
         return None
+
+    def is_spliced(self, name: str) -> bool:
+        """Whether a configured channel brings books under the venue's rule."""
+        channel = self.channel(name)
+        return channel is not None and channel.spliced
