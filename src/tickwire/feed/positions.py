@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections import deque
@@ -39,7 +38,7 @@ from tickwire.config import Context, state_file
 from tickwire.ledger import Gap, Place, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
-from tickwire.sinks.files import sync_folder
+from tickwire.sinks.files import replace_file
 from tickwire.supervise import Failures, in_thread, spawn
 
 SNAPSHOT_S = 0.5
@@ -349,20 +348,12 @@ class Positions:
     def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
         if self._path is None:
             return
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
             with self._lock:
                 if self._has_ended:
                     return
                 self._has_ended = is_last
-                with fresh.open("w", encoding="utf-8") as file:
-                    file.write(text + "\n")
-                    if is_synced:
-                        file.flush()
-                        os.fsync(file.fileno())
-                fresh.replace(self._path)
-                if is_synced:
-                    sync_folder(self._path.parent)
+                replace_file(self._path, f"{text}\n".encode(), is_synced=is_synced)
             self._has_failed = False
         except OSError as error:
             self.failures.report(

@@ -34,7 +34,7 @@ from tickwire.failpoints import reach
 from tickwire.feed.ring_store import RingStore
 from tickwire.logs import get_logger
 from tickwire.sinks import CONN, Identity
-from tickwire.sinks.files import sync_folder
+from tickwire.sinks.files import replace_file
 from tickwire.supervise import Backoff, Failures, in_thread
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
@@ -361,15 +361,8 @@ class State:
         }
         text = json.dumps(stored, indent=1).removesuffix("\n}").encode()
         text += _SUM + _SUM_END % crc32(text)
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
-            with fresh.open("wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            reach("state")
-            fresh.replace(self._path)
-            sync_folder(self._path.parent)
+            replace_file(self._path, text, on_written=lambda: reach("state"))
         except OSError as error:
             raise TickwireError(
                 f"{self._path}: the feed's state cannot be written: {error.strerror}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import gmtime, strftime
@@ -88,6 +88,43 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_file(
+    path: Path,
+    content: bytes,
+    *,
+    is_synced: bool = True,
+    on_written: Callable[[], object] = lambda: None,
+) -> None:
+    """Have a file with this content in the place of another, whole whatever happens meanwhile.
+
+    Parameters
+    ----------
+    path
+        The file; it is written beside it first.
+    content
+        All of it.
+    is_synced
+        A loss of the machine's power leaves the one or the other, too.
+    on_written
+        Called when the new one is written, and the last one in its place.
+
+    Raises
+    ------
+    OSError
+        It cannot be written, or not take the other's place.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        if is_synced:
+            file.flush()
+            os.fsync(file.fileno())
+    on_written()
+    fresh.replace(path)
+    if is_synced:
+        sync_folder(path.parent)
 
 
 def with_rows(last_seqs: Mapping[str, int]) -> str:

@@ -13,12 +13,11 @@ Rules of this file
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickwire.sinks.files import path_segment, sync_folder
+from tickwire.sinks.files import path_segment, replace_file, sync_folder
 
 
 @dataclass(slots=True)
@@ -124,13 +123,8 @@ class FolderFiles:
         """
         mark = self._mark(replayed)
         mark.parent.mkdir(parents=True, exist_ok=True)
-        fresh = mark.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(json.dumps({"capture": replayed.name, "tables": [*tables]}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(mark)
-        sync_folder(mark.parent)
+        text = json.dumps({"capture": replayed.name, "tables": [*tables]}) + "\n"
+        replace_file(mark, text.encode())
 
     def _mark(self, replayed: Replayed) -> Path:
         return self._marks / f"{replayed.capture}.json"
