@@ -12,7 +12,24 @@ import re
 from collections import Counter
 from pathlib import Path
 
+MARK = "ctermid"  # of the C library; `os.ctermid` calls it, which is not called elsewhere
 NAME = re.compile(r"^(fn|cfn)=\((\d+)\)(?: (.*))?$")
+
+
+def under_callgrind(counts: Path, *options: str) -> list[str]:
+    """Give the words before a command that have it counted, a dump at each call of `MARK`.
+
+    Parameters
+    ----------
+    counts
+        Where callgrind writes; the dumps' names have a number behind this one.
+    *options
+        More of callgrind's.
+    """
+    return [
+        "valgrind", "--quiet", "--tool=callgrind", f"--dump-before={MARK}",
+        f"--callgrind-out-file={counts}", *options,
+    ]  # fmt: skip
 
 
 def totals_of(dump: Path) -> dict[str, int]:

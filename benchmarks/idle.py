@@ -25,8 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import uvloop
-from benchmarks.callgrind import functions_of, totals_of
-from benchmarks.instructions import MARK
+from benchmarks.callgrind import functions_of, totals_of, under_callgrind
 from benchmarks.many import NO_LIMITS
 
 from tickwire import FeedHandler, Source
@@ -83,11 +82,7 @@ def measure(n_sources: int, seconds: float, folder: Path | None) -> dict[str, fl
     )  # fmt: skip
     command = [sys.executable, "-m", "benchmarks.idle"]
     if folder is not None:
-        counts = f"--callgrind-out-file={folder / 'counts'}"
-        command = [
-            shutil.which("valgrind") or "valgrind", "--quiet", "--tool=callgrind",
-            f"--dump-before={MARK}", counts, *command,
-        ]  # fmt: skip
+        command = [*under_callgrind(folder / "counts"), *command]
     with FleetServer(spec) as server:
         child = [*command, "--child", server.url, "--sources", str(n_sources)]
         child += ["--seconds", str(seconds)]

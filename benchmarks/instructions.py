@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.callgrind import functions_of, totals_of
+from benchmarks.callgrind import MARK, functions_of, totals_of, under_callgrind
 from benchmarks.decode.payloads import CASES
 from benchmarks.in_process import Frames, InProcessPipeline
 
@@ -34,7 +34,6 @@ from tickwire.bench import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-MARK = "ctermid"  # of the C library; `os.ctermid` calls it, which is not called elsewhere
 N_WARM, N_FEW, N_MORE = 8, 2, 10  # reads
 MARKS_A_STRETCH = 6  # before and after each of these
 
@@ -107,8 +106,7 @@ def count(name: str, frames: Frames) -> None:
 
 def counted(names: list[str], folder: Path, *, branches: bool = False) -> Found:
     """Run a child under callgrind; give the figures of each stretch."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
+    if shutil.which("valgrind") is None:
         raise Refused("there is no valgrind")
     orders, sizes = [], []
     for number, name in enumerate(names):
@@ -119,12 +117,7 @@ def counted(names: list[str], folder: Path, *, branches: bool = False) -> Found:
             orders.append((name, str(path), frames.read_bytes, frames.per_read))
             sizes.append(sum(frames.read_bytes) / frames.n_messages)
     command = [
-        valgrind,
-        "--quiet",
-        "--tool=callgrind",
-        f"--branch-sim={'yes' if branches else 'no'}",
-        f"--dump-before={MARK}",
-        f"--callgrind-out-file={folder / 'counts'}",
+        *under_callgrind(folder / "counts", f"--branch-sim={'yes' if branches else 'no'}"),
         sys.executable,
         "-m",
         "benchmarks.instructions",

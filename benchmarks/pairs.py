@@ -79,15 +79,6 @@ def measured(tree: Path, case: str, pipeline: str) -> float:
     return float(run[FIGURE])
 
 
-def commit(tree: Path) -> str:
-    """Name a tree's commit."""
-    found = subprocess.run(  # noqa: S603 - a path of the user's
-        ["git", "-C", tree, "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return found.stdout.strip()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, show, judge; 1 where a median is over the gate."""
     parser = argparse.ArgumentParser(
@@ -104,7 +95,10 @@ def main(arguments: list[str] | None = None) -> int:
     cases = options.case or ["trades/ws", "l2Book/ws", "binance capture/ws"]
     found_on = machine.machine()
     print(f"{found_on['cpu']}, {found_on['system']}, Python {found_on['python']}")
-    print(f"{commit(HERE)} against {commit(tree)}, load {os.getloadavg()[0]:.1f}", flush=True)
+    print(
+        f"{machine.commit(HERE)} against {machine.commit(tree)}, load {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
     is_missed = False
     for case in cases:
         for pipeline in options.pipeline or ["tickwire[protocol]"]:

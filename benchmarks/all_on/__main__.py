@@ -28,6 +28,7 @@ from typing import Any
 
 from benchmarks.all_on.answer import compare_nbbo
 from benchmarks.all_on.feed import NAME, VENUES
+from benchmarks.verdicts import all_held
 
 LEAST_MESSAGES_S = 10_000
 MOST_COMMIT_MS = 100.0
@@ -153,9 +154,7 @@ def main(arguments: list[str] | None = None) -> None:
         (answer.is_equal, f"nbbo: {answer} ({took_s:.0f} s)"),
     ]
     print()
-    for passed, text in verdicts:
-        print(f"{'passed' if passed else 'MISSED'}: {text}")
-    sys.exit(not all(passed for passed, _ in verdicts))
+    sys.exit(not all_held(verdicts))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.callgrind import functions_of, totals_of
-from benchmarks.instructions import MARK, ROOT
+from benchmarks.callgrind import functions_of, totals_of, under_callgrind
+from benchmarks.instructions import ROOT
 from benchmarks.paced.plan import PIPELINES
 
 from tickwire.bench.outcomes import StagePipeline
@@ -58,8 +58,7 @@ class Counted:
     def __call__(self, job: Any, report: Callable[[Any], None], /) -> None:
         """Receive, and hand on what is reported."""
         command = [
-            "valgrind", "--quiet", "--tool=callgrind", f"--dump-before={MARK}",
-            f"--callgrind-out-file={self.path}",
+            *under_callgrind(Path(self.path)),
             sys.executable, "-m", "benchmarks.paced.counted", "--child",
         ]  # fmt: skip
         with subprocess.Popen(  # noqa: S603 - our own program

@@ -38,7 +38,7 @@ def tree(path: Path, ns: float, *, checked: bool = True, faults: tuple[str, ...]
 
 @pytest.fixture(autouse=True)
 def _no_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "commit", os.fspath)
+    monkeypatch.setattr(pairs.machine, "commit", os.fspath)
 
 
 def run(there: Path, here: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> int:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-MB = 1 << 20
-# Of `smaps_rollup`, in kB: what the process holds, and how much of it is no file.
-FIELDS = ("Rss", "Anonymous", "Shmem")
+FEWEST_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +19,19 @@ class Sample:
     ----------
     at_s
         Since sampling began.
-    rss_mb, anonymous_mb
-        All, and what is backed by no file.
+    rss_mb
+        Resident.
     """
 
     at_s: float
     rss_mb: float
-    anonymous_mb: float
 
 
-def look(pid: int) -> tuple[float, float]:
-    """Give MB that are resident, and those of them that no file backs."""
-    found = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        name, _, rest = line.partition(":")
-        if name in FIELDS:
-            found[name] = int(rest.split()[0]) / 1024
-    return found["Rss"], found["Anonymous"]
+def resident_mb(pid: int) -> float:
+    """Give MiB that are resident; those of `smaps_rollup` are counted, not estimated."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith("Rss:"))
+    return int(kib) / 1024
 
 
 class Sampler:
@@ -70,10 +63,10 @@ class Sampler:
         began_s = time.monotonic()
         while not self._is_over.wait(self._every_s):
             try:
-                rss_mb, anonymous_mb = look(self._pid)
-            except (OSError, KeyError):
+                rss_mb = resident_mb(self._pid)
+            except (OSError, ValueError):
                 return  # it has ended
-            self.samples.append(Sample(time.monotonic() - began_s, rss_mb, anonymous_mb))
+            self.samples.append(Sample(time.monotonic() - began_s, rss_mb))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +98,10 @@ class Range:
         )
 
 
-def range_of(
-    samples: list[Sample], after_s: float, what: Callable[[Sample], float] = lambda s: s.rss_mb
-) -> Range | None:
+def range_of(samples: list[Sample], after_s: float) -> Range | None:
     """Give the range after so many seconds; None where too few samples are left."""
-    values = [what(sample) for sample in samples if sample.at_s >= after_s]
-    if len(values) < 20:
+    values = [sample.rss_mb for sample in samples if sample.at_s >= after_s]
+    if len(values) < FEWEST_SAMPLES:
         return None
     parts = statistics.quantiles(values, n=20)
     return Range(min(values), max(values), parts[0], parts[-1])

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from pathlib import Path
 
+from benchmarks.verdicts import all_held
 from tests.storm.exchanges import (
     READY_S,
     STOP_S,
@@ -145,7 +146,6 @@ def storm(given: argparse.Namespace, folder: Path) -> bool:
     options = {"backfill": False} | ({"redundancy": given.legs} if given.legs > 1 else {})
     with running(plans(given), folder) as exchanges:
         sources = [exchange.source(options) for exchange in exchanges]
-        # What another stream of another feed waits for is not looked at here.
         config = write_config(folder, {"name": "storm"}, sources, MEMORY_MB)
         feed = start_feed(config)
         try:
@@ -210,9 +210,7 @@ def verdicts(
         gates.append((n_missing == 0, "no row missing"))
         gates.append((not any(each.n_gaps for each in judged), "no gap"))
     print()
-    for passed, text in gates:
-        print(f"{'passed' if passed else 'MISSED'}: {text}")
-    return all(passed for passed, _ in gates)
+    return all_held(gates)
 
 
 def main(arguments: list[str] | None = None) -> int:

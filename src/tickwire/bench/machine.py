@@ -37,16 +37,22 @@ def machine() -> dict[str, Any]:
 RESULTS = "benchmarks/results"
 
 
-def commit() -> str:
+def commit(tree: Path | None = None) -> str:
     """Give the commit that was measured, marked where the tree differs from it.
 
     Tables and pictures of results do not count: the measurement itself writes them.
     The version, where tickwire was installed: the folder above may be of another repository.
+
+    Parameters
+    ----------
+    tree
+        The checkout; this one by default.
     """
-    if not (ROOT / "src" / "tickwire").is_dir():
+    tree = ROOT if tree is None else tree
+    if not (tree / "src" / "tickwire").is_dir():
         return __version__
-    name = _git("rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}")
+    name = _git(tree, "rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _git(tree, "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RESULTS}")
     return f"{name}-dirty" if changed else name
 
 
@@ -66,11 +72,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _git(*arguments: str) -> str:
+def _git(tree: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - no shell, fixed words
             ["git", *arguments],  # noqa: S607 - the one that made the checkout
-            cwd=ROOT,
+            cwd=tree,
             capture_output=True,
             text=True,
             check=True,
