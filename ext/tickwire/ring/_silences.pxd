@@ -41,6 +41,8 @@ ctypedef struct tw_companions:
 
 cdef enum:
     PAUSE_NS = 50_000_000   # a shorter time without rows of any companion is no pause
+
+cpdef enum:     # in Python too: the ledger judges silences by the same
     STEP_BACK_NS = 500_000_000  # of ts_event: no disorder of rows, the venue's clock was set
 
 

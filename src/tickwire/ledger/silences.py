@@ -38,7 +38,7 @@ from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import STALE
-from tickwire.ring import Silence
+from tickwire.ring import STEP_BACK_NS, Silence
 
 Times = npt.NDArray[np.int64]
 
@@ -58,7 +58,6 @@ EARLY_ALONE_NS = 500_000_000  # while all its companions go on
 FEWEST_ROWS = 100
 USUAL_NS = WINDOW_NS // 2  # silent for longer than that in a window, a stream is like that
 RESOLUTION_NS = 1_000_000  # of a venue's clock
-STEP_BACK_NS = 500_000_000  # of a venue's clock that is set, as `ring` has it
 NEVER = int(np.iinfo(np.int64).max)
 
 

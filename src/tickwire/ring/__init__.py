@@ -8,6 +8,7 @@ from tickwire.ring._batch import Batch, Row
 from tickwire.ring._consumer import Consumer
 from tickwire.ring._dictionary import MAX_SYMBOLS, Dictionaries, Dictionary
 from tickwire.ring._ring import Ring
+from tickwire.ring._silences import STEP_BACK_NS
 from tickwire.ring._streams import Streams
 from tickwire.ring.attached import AttachedRing
 from tickwire.ring.drop import Drop, Loss
@@ -27,6 +28,7 @@ from tickwire.ring.sums import RangeSums, SummedConsumer
 
 __all__ = [
     "MAX_SYMBOLS",
+    "STEP_BACK_NS",
     "TIMELY",
     "AttachedRing",
     "Batch",

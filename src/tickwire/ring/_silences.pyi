@@ -3,6 +3,7 @@ from typing import Self, final
 from tickwire.ring._ring import Ring
 from tickwire.ring.stream import Silence
 
+STEP_BACK_NS: int
 TIMELY: tuple[str, str, str]
 
 @final
