@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     numbers = options.sources or [1, 100]
-    if min(numbers) < 1 or options.seconds <= 0:
+    if min(numbers) < 1 or not options.seconds > 0:
         parser.error("a source at least, and some time")
     if options.child:
         coins = tuple(f"C{number:04d}" for number in range(numbers[0]))

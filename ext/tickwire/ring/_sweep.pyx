@@ -139,24 +139,9 @@ cdef class Sweep:
     cdef int64_t channel_end(self, int64_t row, int64_t stop, int16_t channel) noexcept nogil:
         """The first row from `row` on of another channel; `stop` where none is."""
         cdef int64_t mask = self.core.mask
-        cdef const int16_t* channels = self.channels
-        cdef int64_t at
-        cdef int16_t other
-        cdef int i
-        while row < stop:
-            at = row & mask
-            if stop - row >= RUN_ROWS and at + RUN_ROWS <= mask + 1:
-                other = 0
-                for i in range(RUN_ROWS):  # of fixed length, as in `run_end`
-                    other |= channels[at + i] ^ channel
-                if other == 0:
-                    row += RUN_ROWS
-                    continue
-                stop = row + RUN_ROWS  # the end is among them
-            if channels[at] != channel:
-                return row
+        while row < stop and self.channels[row & mask] == channel:
             row += 1
-        return stop
+        return row
 
     cdef void note_run(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
