@@ -146,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     pipelines = [each for each in PIPELINES if any(word in each.name for word in words)]
     if not pipelines:
         parser.error("no pipeline has such a name")
+    if not (options.rate > 0 and options.seconds > 0 and options.rate * options.seconds >= 1):
+        parser.error("rate and seconds are of one message at least")
     if shutil.which("valgrind") is None:
         print("SKIPPED: there is no valgrind")
         return 0

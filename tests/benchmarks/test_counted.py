@@ -24,3 +24,13 @@ def test_a_pipeline_has_a_name_that_is_known(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         main(["--pipeline", "nothing like it"])
     assert "no pipeline has such a name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["--rate=nan", "--rate=0", "--rate=-5", "--seconds=nan"])
+def test_a_pace_without_a_message_is_an_error(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([wrong])
+    assert ended.value.code == 2
+    assert "one message at least" in capsys.readouterr().err

@@ -17,3 +17,11 @@ def test_a_feed_has_a_source(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--sources", "0"])
     assert "a source at least" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["--seconds=nan", "--seconds=0", "--seconds=-1"])
+def test_a_time_that_cannot_be_is_an_error(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([wrong])
+    assert ended.value.code == 2
+    assert "a source at least, and some time" in capsys.readouterr().err
