@@ -56,7 +56,7 @@ def _owner(file: str) -> str:
     path = PurePath(file)
     if file.startswith("[") or path.suffix == ".ko":
         return "Linux" if file != "[unknown]" else file
-    if "tickwire" in path.parts:
+    if _is_of_tickwire(path):
         return f"tickwire.{path.parent.name}"
     if "site-packages" in path.parts:
         package = path.parts[path.parts.index("site-packages") + 1]
@@ -66,6 +66,11 @@ def _owner(file: str) -> str:
     return path.name.partition(".")[0]
 
 
+def _is_of_tickwire(path: PurePath) -> bool:
+    """Whether a file is a module in one of its rooms; a checkout of that name has others, too."""
+    return path.parent.parent.name == "tickwire"
+
+
 def _perf_name(symbol: str, file: str) -> str:
     path = PurePath(file)
     if symbol == "[unknown]":
@@ -73,7 +78,7 @@ def _perf_name(symbol: str, file: str) -> str:
     if file.startswith("["):
         return f"[k] {symbol}"
     name = readable(symbol)
-    if "tickwire" in path.parts and "._" not in name:  # C from a header, in a module of tickwire
+    if _is_of_tickwire(path) and "._" not in name:  # C from a header, in a module of tickwire
         return f"{path.parent.name}.{path.name.partition('.')[0]}.{name}"
     return name
 

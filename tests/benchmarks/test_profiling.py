@@ -72,6 +72,16 @@ def test_a_sample_without_its_stack_belongs_to_whose_code_it_was_in() -> None:
     }  # fmt: skip
 
 
+def test_a_checkout_that_is_called_tickwire_owns_its_rooms_alone() -> None:
+    venv = "/x/tickwire/.venv/lib/python3.11/site-packages"
+    lines = [
+        f"  7f1 run ({venv}/uvloop/loop.cpython-311.so)",
+        "  7f2 tw_run_avx2 (/x/tickwire/src/tickwire/decode/_steps.cpython-311.so)",
+        f"  7f3 tw_run_avx2 ({venv}/tickwire/wire/_frames.cpython-311.so)",
+    ]
+    assert libraries_of(lines) == {"uvloop": 1, "tickwire.decode": 1, "tickwire.wire": 1}
+
+
 def test_of_py_spy_the_steady_part_is_kept() -> None:
     assert of_spy(SPY) == {
         (
