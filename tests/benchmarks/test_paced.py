@@ -146,7 +146,8 @@ def test_where_the_cpu_goes_is_a_table_of_libraries():
 
 @pytest.mark.thorough
 def test_where_the_cpu_goes_is_seen_of_a_whole_run_or_refused(capsys):
-    worked = where(["--rate", "1000", "--seconds", "0.5", "--pipeline", "for rows"])
+    # Some 300 samples on a quick machine, of which a few are in the decoder.
+    worked = where(["--rate", "10000", "--seconds", "2", "--pipeline", "for rows"])
     said = capsys.readouterr()
     if perf_works():
         assert worked == 0
