@@ -279,11 +279,8 @@ class RingStore:
     @staticmethod
     def _keep(folder: Path, name: str) -> None:
         """Keep a file of a start that is removed."""
-        try:
-            aside_of(folder).mkdir(exist_ok=True)
-            (folder / name).rename(aside_of(folder) / name)
-        except OSError as error:
-            _log.error("a ring cannot be set aside", file=str(folder / name), error=error.strerror)
+        if error := _moved(folder / name, aside_of(folder) / name):
+            _log.error("a ring cannot be set aside", file=str(folder / name), error=error)
 
     def _set_aside(self, folder: Path, name: str, why: str) -> None:
         """Keep a file, or a whole folder, under another name, and say so."""
@@ -291,12 +288,8 @@ class RingStore:
         self.set_aside.append((path := folder if name == folder.name else folder / name, why))
         aside = aside_of(folder)
         target = aside if name == folder.name else aside / name
-        try:
-            if path != folder:
-                aside.mkdir(exist_ok=True)
-            path.rename(target)
-        except OSError as error:
-            why = f"{why}; it cannot be set aside: {error.strerror}"
+        if error := _moved(path, target):
+            why = f"{why}; it cannot be set aside: {error}"
         _log.error(
             "a ring of the last run cannot be used: its rows are missing where no sink has them",
             file=str(path), why=why, kept=str(target),
@@ -306,3 +299,13 @@ class RingStore:
 def _name_of(folder: Path) -> str:
     manifest = read_manifest(folder)
     return "" if manifest is None else str(manifest["name"])
+
+
+def _moved(path: Path, target: Path) -> str:
+    """Move what is kept of a start; gives why it cannot be, or an empty text."""
+    try:
+        target.parent.mkdir(exist_ok=True)
+        path.rename(target)
+    except OSError as error:
+        return str(error.strerror)
+    return ""
