@@ -19,6 +19,7 @@ import tickwire
 from tickwire.capture import Recorder
 from tickwire.capture.recorder import Kind
 from tickwire.capture.recording_writer import SUFFIX, RecordingWriter
+from tickwire.errors import ConfigError
 from tickwire.feed.recorded_replay import RecordedReplay
 
 DEPTH = "https://h/api/v3/depth?symbol={}&limit=5000"
@@ -31,8 +32,14 @@ TRADE = {
 class Script:
     """Writes a recording of one source."""
 
-    def __init__(self, folder: Path, venue: str = "hyperliquid") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        venue: str = "hyperliquid",
+        connections: list[list[list[str]]] | None = None,
+    ) -> None:
         self._folder = folder
+        self._connections = connections
         self._venue = venue
         self._n_runs = 0
         self._now_ns = 10**9
@@ -48,7 +55,12 @@ class Script:
             {
                 "tickwire.run": str(self._n_runs),
                 "tickwire.sources": f'[{{"venue":"{self._venue}"}}]',
-            },
+            }
+            | (
+                {}
+                if self._connections is None
+                else {"tickwire.connections": json.dumps([self._connections])}
+            ),
             rotate_bytes=1 << 30,
             rotate_s=3600.0,
             sync_s=1.0,
@@ -129,6 +141,79 @@ async def test_a_redundancy_that_is_not_the_recording_s_is_a_warning(
         await played(tmp_path, feed, "trades")
     told = [entry for entry in logs if "than `redundancy` says" in entry["event"]]
     assert [entry["redundancy"] for entry in told] == [1] * (redundancy == 1)
+
+
+def of_coin(coin: str, *payloads: bytes) -> list[bytes]:
+    return [payload.replace(b'"BTC"', f'"{coin}"'.encode()) for payload in payloads]
+
+
+COINS = ("BTC", "ETH", "SOL")
+KEYS = [f'{{"type":"trades","coin":"{coin}"}}' for coin in COINS]
+
+
+def two_connections(script: Script) -> None:
+    """Have BTC and SOL on one connection, which is lost for a while, and ETH on another one."""
+    for number, keys in enumerate((KEYS[::2], KEYS[1:2])):
+        script.happen(Kind.CONNECT, number, streams=number, place=0)
+        for key in keys:
+            script.happen(Kind.ACKNOWLEDGE, number, key=key)
+        script.happen(Kind.ACKNOWLEDGE, number, all=True)
+    script.bring(0, *trades(0, 3), *of_coin("SOL", *trades(0, 3)))
+    script.bring(1, *of_coin("ETH", *trades(0, 3)))
+    script.disconnect(0)
+    script.bring(1, *of_coin("ETH", *trades(3, 5)))
+    script.happen(Kind.CONNECT, 2, streams=0, place=0)
+    for key in KEYS[::2]:
+        script.happen(Kind.ACKNOWLEDGE, 2, key=key)
+    script.bring(2, *trades(3, 5), *of_coin("SOL", *trades(3, 5)))
+    script.bring(1, *of_coin("ETH", *trades(5, 8)))
+    script.end_run()
+
+
+@pytest.mark.parametrize("coins", [COINS, COINS[1:], COINS[:2], COINS[1:2]])
+async def test_streams_are_on_the_connections_that_they_were_recorded_on(
+    tmp_path: Path, coins: tuple[str, ...]
+) -> None:
+    names = [["trades", "", key] for key in KEYS]
+    two_connections(Script(tmp_path, connections=[names[::2], names[1:2]]))
+    feed = tickwire.FeedHandler([source("ws://h", symbols=list(coins))], replays=True)
+    assert len(feed.plan.sources[0].connections) == 1
+    with capture_logs() as logs:
+        rows = await played(tmp_path, feed, "trades", "gaps")
+    n_rows = {coin: sum(row["symbol"] == coin for row in rows["trades"]) for coin in coins}
+    assert n_rows == {coin: 8 if coin == "ETH" else 5 for coin in coins}
+    last = {row["gap_id"]: row for row in rows["gaps"]}.values()
+    lost = [coin for coin in coins if coin != "ETH"]
+    assert [(row["symbol"], row["reason"], row["state"]) for row in last] == [
+        (coin, "disconnect", "closed") for coin in lost
+    ]
+    assert not any("other connections were recorded" in entry["event"] for entry in logs)
+
+
+async def test_where_streams_of_connections_were_not_recorded_a_line_says_so(
+    tmp_path: Path,
+) -> None:
+    two_connections(Script(tmp_path))
+    feed = tickwire.FeedHandler([source("ws://h", symbols=list(COINS))], replays=True)
+    with capture_logs() as logs:
+        rows = await played(tmp_path, feed, "trades", "gaps")
+    assert len(rows["trades"]) == 18
+    told = [entry for entry in logs if "other connections were recorded" in entry["event"]]
+    assert [entry["connections"] for entry in told] == [1]
+
+
+def test_a_source_that_was_not_recorded_is_an_error(tmp_path: Path) -> None:
+    script = Script(tmp_path)
+    script.connect(1)
+    script.end_run()
+    for given in ("7", "binance", 1):
+        feed = tickwire.FeedHandler([source("ws://h")], replays=True)
+        with pytest.raises(ConfigError, match=f"no source {given}, it has 0 hyperliquid"):
+            RecordedReplay(feed, tmp_path, source=given)
+    for known in ("0", "hyperliquid", 0):
+        RecordedReplay(
+            tickwire.FeedHandler([source("ws://h")], replays=True), tmp_path, source=known
+        )
 
 
 async def test_where_an_end_was_not_recorded_the_next_connection_is_one(tmp_path: Path) -> None:

@@ -132,11 +132,29 @@ class Recording:
     @property
     def sources(self) -> list[dict[str, Any]]:
         """What the last run recorded: the venue, channels and symbols of each source."""
-        if not self._files:
-            return []
-        metadata = self._files[-1].content.schema.metadata or {}
-        sources: list[dict[str, Any]] = json.loads(metadata.get(b"tickwire.sources", b"[]"))
+        sources: list[dict[str, Any]] = self._described("tickwire.sources")
         return sources
+
+    @property
+    def connections(self) -> list[list[list[list[str]]]]:
+        """What the last run had of each source: of each connection the names of its streams.
+
+        A name is table, group and key of a subscription. Recordings of before have none.
+        """
+        connections: list[list[list[list[str]]]] = self._described("tickwire.connections")
+        return connections
+
+    def _described(self, key: str) -> Any:
+        metadata = (self._files[-1].content.schema.metadata or {}) if self._files else {}
+        return json.loads(metadata.get(key.encode(), b"[]"))
+
+    def has_source(self, source: int | str) -> bool:
+        """Whether a run recorded a source of this number or venue, or does not say what it did."""
+        for run in {file.run: file.content.schema.metadata or {} for file in self._files}.values():
+            venues = [each.get("venue") for each in json.loads(run.get(b"tickwire.sources", b"[]"))]
+            if not venues or str(source) in (*map(str, range(len(venues))), *venues):
+                return True
+        return not self._files
 
     def batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Give the rows block by block.

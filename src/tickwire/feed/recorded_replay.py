@@ -4,159 +4,26 @@ Rules of this file
 ------------------
 - What the feed did at each row when it ran is done again, in the same order and by the same code:
   so legs, books and gaps are those of the recording, and rows have its connections' numbers.
-- A source takes the rows of the recorded source of its number and venue; where there is none such,
-  those of all recorded sources of its venue.
+- Which source takes whose rows, and by which connections, says `recorded_plan`.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal
 
 from tickwire.capture import Recording, Row, digest_of
-from tickwire.decode import ConnectionDecoder
-from tickwire.errors import CaptureError, TickwireError
+from tickwire.errors import CaptureError, ConfigError, TickwireError
 from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
-from tickwire.feed.legs import LegGroup, legs_of
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.planning import load_whole
-from tickwire.feed.plans import ConnectionPlan
+from tickwire.feed.played_source import PlayedSource
+from tickwire.feed.recorded_plan import Streams, as_recorded, takers
 from tickwire.feed.replaying import Replay
 from tickwire.feed.room import until_room
-from tickwire.ledger.reasons import DOWN
-from tickwire.logs import get_logger
-
-if TYPE_CHECKING:
-    from tickwire.session import Session
-
-
-class PlayedSession:
-    """What a group of legs needs to know of a session, as it was recorded."""
-
-    connection = None
-    awake = None
-    is_behind = False
-
-    def __init__(self, source: SourcePipeline, plan: ConnectionPlan) -> None:
-        self.venue = source.plan.venue
-        self.subscriptions = plan.subscriptions
-        self.url = plan.url
-        self.conn = -1
-        self.handler: ConnectionDecoder | None = None
-        self.is_subscribed = False
-
-
-class PlayedSource:
-    """A source and the connections that a recording has of it.
-
-    Parameters
-    ----------
-    source
-        The feed's.
-    """
-
-    def __init__(self, source: SourcePipeline) -> None:
-        self.source = source
-        # By conn, while open.
-        self._sessions: dict[int, tuple[LegGroup, PlayedSession, ConnectionDecoder]] = {}
-        self._groups = [self._group(number) for number in range(len(source.plan.connections))]
-        self._has_told_redundancy = False
-
-    def _group(self, number: int) -> LegGroup:
-        source, plan = self.source, self.source.plan.connections[number]
-        redundancy = source.plan.settings.redundancy
-        books = (each for each in plan.subscriptions if each.table == "book")
-        wanted = set(source.plan.spliced)
-        group = LegGroup(
-            number,
-            source.gaps,
-            source.staleness[number],
-            legs_of(redundancy, source.metrics),
-            source.books,
-            tuple(dict.fromkeys(each.symbol for each in books if each.symbol in wanted)),
-            self._share_books,
-            lambda _session, _text: None,
-        )
-        for _ in range(redundancy):
-            session, spare = (cast("Session", PlayedSession(source, plan)) for _ in range(2))
-            group.add(session, spare)
-        return group
-
-    def _share_books(self) -> None:
-        if self.source.books is not None:
-            self.source.books.share(any(group.is_shared for group in self._groups))
-
-    def decoder(self, conn: int) -> ConnectionDecoder:
-        """Give the handler of a connection; one that was not recorded is taken for a first one."""
-        if conn not in self._sessions:
-            self.connect(conn, 0, 0)
-        return self._sessions[conn][2]
-
-    def connect(self, conn: int, streams: int, place: int) -> None:
-        """Begin a connection."""
-        group = self._groups[streams if streams < len(self._groups) else 0]
-        sessions = cast("tuple[PlayedSession, ...]", group.sessions)
-        if place >= len(sessions):
-            self._tell_redundancy()
-            place = 0
-        session = sessions[place]
-        if session.handler is not None:
-            self.disconnect(session.conn, "lost", "")
-        leg = group.leg_of(cast("Session", session))
-        other = leg.spare if cast("PlayedSession", leg.session) is session else leg.session
-        if other.handler is not None:  # it takes that one's place
-            group.begin_change(leg)
-        session.conn = conn
-        session.is_subscribed = False
-        plan = self.source.plan.connections[self._groups.index(group)]
-        session.handler = self.source.decoder.connection(
-            conn, labels=plan.labels, symbol=plan.symbol
-        )
-        self._sessions[conn] = group, session, session.handler
-        group.connected(cast("Session", session), conn)
-
-    def _tell_redundancy(self) -> None:
-        """Warn once that the configuration has fewer connections to the same than were recorded."""
-        if self._has_told_redundancy:
-            return
-        self._has_told_redundancy = True
-        get_logger("tickwire.replay").warning(
-            "more connections were recorded for the same streams than `redundancy` says: rows come "
-            "several times, and gaps are wrong; give the source the `redundancy` it was recorded "
-            "with",
-            venue=self.source.plan.venue.name,
-            redundancy=self.source.plan.settings.redundancy,
-        )
-
-    def acknowledge(self, conn: int, key: str | None) -> None:
-        """Acknowledge a subscription; None: all are answered."""
-        if conn not in self._sessions:
-            return
-        group, session, _ = self._sessions[conn]
-        if key is None:
-            session.is_subscribed = True
-            group.subscribed(cast("Session", session), conn)
-        for each in session.subscriptions:
-            if each.key == key:
-                group.acknowledged(cast("Session", session), each)
-
-    def disconnect(self, conn: int, reason: str, detail: str) -> None:
-        """End a connection."""
-        if conn not in self._sessions:
-            return
-        group, session, _ = self._sessions.pop(conn)
-        group.disconnected(cast("Session", session), conn, reason, detail)
-        session.handler = None
-        leg = group.leg_of(cast("Session", session))
-        if leg.session.handler is not None or leg.spare.handler is not None:
-            group.end_change(leg)
-
-    def end(self) -> None:
-        """End all connections: another run begins, and counts its own from 0."""
-        for conn in list(self._sessions):
-            self.disconnect(conn, DOWN, "another run of the recording begins")
 
 
 class RecordedReplay(Replay):
@@ -186,10 +53,40 @@ class RecordedReplay(Replay):
         self._bounds = from_ns, to_ns
         self._source = source
         super().__init__(feed, path, speed=speed, again=again)
+        self._numbers: list[dict[Streams, int]] = [{} for _ in feed.plan.sources]
+        self._plan_as_recorded()
 
     def _open(self) -> None:
         from_ns, to_ns = self._bounds
         self._recording = Recording(self.path, from_ns=from_ns, to_ns=to_ns)
+        if self._source is not None and not self._recording.has_source(self._source):
+            known = (f"{n} {each['venue']}" for n, each in enumerate(self._recording.sources))
+            raise ConfigError([f"{self.path}: no source {self._source}, it has {', '.join(known)}"])
+
+    def _plan_as_recorded(self) -> None:
+        """Give each source the connections that were recorded of what it takes."""
+        plan, connections = self._feed.plan, self._recording.connections
+        taken: list[list[tuple[int, list[list[list[str]]]]]] = [[] for _ in plan.sources]
+        for number, (venue, each) in enumerate(zip(self._recorded, connections, strict=False)):
+            if self._is_wanted(number, venue):
+                for taker in takers(self._venues, self._recorded, (number, venue)):
+                    taken[taker].append((number, each))
+        planned = [
+            as_recorded(source, each) for source, each in zip(plan.sources, taken, strict=True)
+        ]
+        self._feed.plan = replace(plan, sources=tuple(source for source, _ in planned))
+        self._numbers = [numbers for _, numbers in planned]
+
+    @property
+    def _venues(self) -> list[str]:
+        return [source.venue.name for source in self._feed.plan.sources]
+
+    @property
+    def _recorded(self) -> list[str]:
+        return [str(each.get("venue")) for each in self._recording.sources]
+
+    def _is_wanted(self, number: int, venue: str) -> bool:
+        return self._source in (None, number, str(number), venue)
 
     def _digest(self) -> str:
         part = (*self._bounds, None if self._source is None else str(self._source))
@@ -202,7 +99,10 @@ class RecordedReplay(Replay):
         return self._recording.n_rows
 
     async def _play(self, pipeline: Pipeline) -> None:
-        played = [PlayedSource(source) for source in pipeline.sources]
+        played = [
+            PlayedSource(source, numbers)
+            for source, numbers in zip(pipeline.sources, self._numbers, strict=True)
+        ]
         takers: dict[tuple[int, str], list[PlayedSource]] = {}
         n_rows, current = 0, None
         for run, row in self._recording.rows():
@@ -222,17 +122,9 @@ class RecordedReplay(Replay):
 
     def _takers(self, played: list[PlayedSource], row: Row) -> list[PlayedSource]:
         """Give the sources that take the rows of a recorded one."""
-        if self._source not in (None, row.source, str(row.source), row.venue):
+        if not self._is_wanted(row.source, row.venue):
             return []
-        same = [each for each in played if each.source.plan.venue.name == row.venue]
-        exact = [
-            each for number, each in enumerate(played) if each in same and number == row.source
-        ]
-        if exact:
-            return exact
-        # A source that has a recorded one of its own takes no other's.
-        own = {n for n, each in enumerate(played) if self._is_recorded(n, each)}
-        found = [each for each in same if played.index(each) not in own]
+        found = [played[n] for n in takers(self._venues, self._recorded, (row.source, row.venue))]
         if not found and row.kind != "dropped":  # which is of no source
             self._log.warning(
                 "a recorded source has none here: it is not decoded",
@@ -241,17 +133,12 @@ class RecordedReplay(Replay):
             )
         return found
 
-    def _is_recorded(self, number: int, played: PlayedSource) -> bool:
-        recorded = self._recording.sources
-        name = played.source.plan.venue.name
-        return number < len(recorded) and recorded[number].get("venue") == name
-
     async def _offer(self, played: PlayedSource, row: Row) -> None:
         if row.kind == "message":
             await self._offer_recorded(played, row)
         elif row.kind == "connect":
             detail = json.loads(row.payload)
-            played.connect(row.conn, detail["streams"], detail["place"])
+            played.connect(row.conn, (row.source, detail["streams"]), detail["place"])
         elif row.kind == "disconnect":
             detail = json.loads(row.payload)
             played.disconnect(row.conn, detail["reason"], detail["detail"])
@@ -263,7 +150,7 @@ class RecordedReplay(Replay):
             await self._offer_backfill(played.source, row)
 
     async def _offer_recorded(self, played: PlayedSource, row: Row) -> None:
-        decoder = played.decoder(row.conn)
+        decoder = played.decoder(row.conn, row.source)
         if not await until_room(
             decoder,
             lambda: decoder.decode(row.payload, row.recv_ns, row.mono_ns),
@@ -326,6 +213,8 @@ def replay_of(
     ------
     CaptureError
         It cannot be read; or a part is asked for of a capture, which has none.
+    ConfigError
+        The recording has no such source.
     """
     if Recording.is_one(Path(path)):
         return RecordedReplay(
@@ -375,7 +264,7 @@ async def replay(
     CaptureError
         It cannot be read, or is damaged.
     ConfigError
-        The configuration is wrong.
+        The configuration is wrong, or the recording has no such source.
     SinkError
         A sink cannot be opened, or has failed.
     """

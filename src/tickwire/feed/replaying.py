@@ -24,6 +24,7 @@ from tickwire.errors import TickwireError
 from tickwire.feed.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
+from tickwire.feed.plans import SourcePlan
 from tickwire.feed.room import until_room
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
@@ -223,7 +224,9 @@ class Replay:
                     source.gaps.connected(0, message.connection)
             decoders = [
                 source.decoder.connection(
-                    message.connection, labels=_labels(source), symbol=_symbol(source)
+                    message.connection,
+                    labels=common_labels(source.plan),
+                    symbol=common_symbol(source.plan),
                 )
                 for source in pipeline.sources
                 if _takes(source, message.connection)
@@ -287,16 +290,16 @@ def _takes(source: SourcePipeline, connection: int) -> bool:
     return wanted is None or connection in wanted
 
 
-def _labels(source: SourcePipeline) -> dict[str, str]:
-    """Give the labels of the source's connections, where all have the same.
+def common_labels(plan: SourcePlan) -> dict[str, str]:
+    """Give the labels of a source's connections, where all have the same.
 
     A capture does not say which of them a connection was.
     """
-    labels = [connection.labels for connection in source.plan.connections]
+    labels = [connection.labels for connection in plan.connections]
     return labels[0] if all(each == labels[0] for each in labels) else {}
 
 
-def _symbol(source: SourcePipeline) -> str | None:
+def common_symbol(plan: SourcePlan) -> str | None:
     """Give what messages are of that do not say it, where there is one such symbol."""
-    symbols = {each.symbol for each in source.plan.connections if each.symbol is not None}
+    symbols = {each.symbol for each in plan.connections if each.symbol is not None}
     return symbols.pop() if len(symbols) == 1 else None

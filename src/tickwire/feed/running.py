@@ -33,6 +33,7 @@ from tickwire.feed.opening import SinkAheadError, open_sinks
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.plans import FeedPlan
 from tickwire.feed.positions import Positions
+from tickwire.feed.recorded_plan import described_connections
 from tickwire.feed.recording import described
 from tickwire.feed.ring_store import RingStore
 from tickwire.feed.room import until_room
@@ -381,6 +382,7 @@ class RunningFeed:
             sink.identity = self._state.identity(adopts=self._adopts)
             sink.replayed = self._replayed
             sink.sources = [described(source.settings) for source in self.plan.sources]
+            sink.connections = [described_connections(source) for source in self.plan.sources]
             sink.prepare([self.plan.tables[table] for table in plan.tables], venues)
             self.sinks.append(sink)
 

@@ -76,8 +76,9 @@ class Sink(Worker):
         After the stop: its worker is still in a call that does not return.
     recorder
         Where the feed puts down its messages for this sink; None where it takes tables.
-    sources
-        How the feed's sources are configured, for a sink that keeps it.
+    sources, connections
+        How the feed's sources are configured, and the streams of each of their connections, for a
+        sink that keeps it.
     """
 
     recorder: Recorder | None = None
@@ -90,6 +91,7 @@ class Sink(Worker):
         self.latency = self.metrics.histogram("read_to_commit_seconds")
         self.origin: dict[str, str] = {}
         self.sources: list[dict[str, Any]] = []
+        self.connections: list[list[list[list[str]]]] = []
         self.stalls = Stalls(self.metrics)
         self.identity: Identity | None = None
         self.held = Held()

@@ -174,6 +174,7 @@ class RawSink(Sink):
             "tickwire.recording": FORMAT,
             "tickwire.run": self._run_id,
             "tickwire.sources": json.dumps(self.sources),
+            "tickwire.connections": json.dumps(self.connections),
         }
 
     def _write(self, batches: Mapping[str, pa.RecordBatch]) -> None:
