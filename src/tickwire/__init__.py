@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         run,
     )
     from tickwire.feed.attaching import attach
-    from tickwire.feed.recorded_replay import replay
+    from tickwire.feed.replays.recorded_replay import replay
     from tickwire.ring import AttachedRing, Batch, Row
     from tickwire.serve.client import connect
     from tickwire.sinks import DuckDBSettings as DuckDBSink
@@ -126,7 +126,7 @@ _HOMES = {
     "TaskStatus": ("tickwire.supervise", "TaskStatus"),
     "attach": ("tickwire.feed.attaching", "attach"),
     "connect": ("tickwire.serve.client", "connect"),
-    "replay": ("tickwire.feed.recorded_replay", "replay"),
+    "replay": ("tickwire.feed.replays.recorded_replay", "replay"),
     "run": ("tickwire.feed", "run"),
 }
 

@@ -147,7 +147,7 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", ["tickwire.cli.app", "tickwire.feed.planning"])
+@pytest.mark.parametrize("name", ["tickwire.cli.app", "tickwire.feed.plan.planning"])
 def test_an_interrupt_while_the_program_loads_is_one_line(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from tests.cli.program import tickwire
 
 from tickwire._version import __version__
 from tickwire.cli import doctor
-from tickwire.feed.planning import load_whole
+from tickwire.feed.plan.planning import load_whole
 from tickwire.ring._block import Block
 from tickwire.schema import TABLES
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tickwire.feed.ring_store import RingStore
-from tickwire.feed.state import State
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state import State
 from tickwire.ring import Consumer, Ring, SummedConsumer
 from tickwire.schema import TABLES
 from tickwire.store import Spill

@@ -15,11 +15,11 @@ import pytest
 
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import HostDown, RequestRefused, TickwireError
-from tickwire.feed import backfill as module
-from tickwire.feed import backfill_pages as pages
 from tickwire.feed.pipeline import GAP_ID, Pipeline
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.plan.planning import plan_feed
 from tickwire.feed.prices import last_prices
+from tickwire.feed.streams import backfill as module
+from tickwire.feed.streams import backfill_pages as pages
 from tickwire.ledger import holes
 from tickwire.ring import Consumer, Ring
 from tickwire.supervise import Failures

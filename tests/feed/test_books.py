@@ -11,10 +11,10 @@ import pytest
 
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import RequestRefused, TickwireError
-from tickwire.feed import books as books_module
-from tickwire.feed.books import Books, fetch_books, symbol_of
+from tickwire.feed.books import books as books_module
+from tickwire.feed.books.books import Books, fetch_books, symbol_of
 from tickwire.feed.pipeline import GAP_ID, Pipeline
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.plan.planning import plan_feed
 from tickwire.ring import Consumer
 from tickwire.venues import load
 

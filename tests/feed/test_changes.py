@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tickwire.feed.changes import Changes
+from tickwire.feed.streams.changes import Changes
 from tickwire.observe import Registry
 
 

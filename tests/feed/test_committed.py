@@ -14,9 +14,9 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import until
 
 import tickwire
-from tickwire.feed import committed, positions
-from tickwire.feed.committed import Committed
-from tickwire.feed.positions import SNAPSHOT_S, Positions
+from tickwire.feed.kept import committed, positions
+from tickwire.feed.kept.committed import Committed
+from tickwire.feed.kept.positions import SNAPSHOT_S, Positions
 from tickwire.ledger import Ledger, Place, StreamGaps
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import TABLES

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 import tickwire
-from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.row_queue import QueueEmpty, QueueShutDown
+from tickwire.feed.consumers.consumer import BatchConsumer
+from tickwire.feed.consumers.row_queue import QueueEmpty, QueueShutDown
 from tickwire.observe import Histogram
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from tests.feed.test_identity import feed_once, numbers
 from tests.sinks.batches import batch_of
 
-from tickwire.feed.cuts import Cut, find_cuts
+from tickwire.feed.kept.cuts import Cut, find_cuts
 from tickwire.schema import TABLES
 from tickwire.sinks.identity import Held
 from tickwire.store import Spill

@@ -13,9 +13,9 @@ from tests.feed.test_handler import source, trades, until
 
 import tickwire
 from tickwire.errors import ConfigError
-from tickwire.feed import degrading
-from tickwire.feed.degrading import FIRST_CALM_S, SourceDegradation
-from tickwire.feed.legs import Leg
+from tickwire.feed.sources import degrading
+from tickwire.feed.sources.degrading import FIRST_CALM_S, SourceDegradation
+from tickwire.feed.streams.legs import Leg
 from tickwire.observe import Metrics
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

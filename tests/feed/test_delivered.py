@@ -19,7 +19,7 @@ from tests.feed.test_handler import until
 import tickwire
 from tickwire.config import SinkSettings
 from tickwire.errors import SinkError
-from tickwire.feed import delivered
+from tickwire.feed.kept import delivered
 from tickwire.schema import TABLES
 from tickwire.sinks import Sink
 
@@ -240,7 +240,7 @@ async def test_an_output_that_cannot_be_read_is_a_warning(
 async def test_without_a_sink_of_trades_the_last_runs_rings_say_it(tmp_path: Path) -> None:
     from tests.feed.runs import Run as RingRun
 
-    from tickwire.feed.delivered import Delivered
+    from tickwire.feed.kept.delivered import Delivered
 
     ring_run = RingRun(tmp_path)
     ring_run.append(5)

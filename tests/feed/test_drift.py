@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import tickwire
 from tickwire.capture import Capture
 from tickwire.cli.app import app
-from tickwire.feed.drift import Drift, drifts_of, fields_of, known_fields
+from tickwire.feed.streams.drift import Drift, drifts_of, fields_of, known_fields
 from tickwire.observe import Registry
 from tickwire.sim import Simulator
 from tickwire.venues import Venue, load

@@ -7,9 +7,9 @@ import pytest
 
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import ConfigError
-from tickwire.feed.endpoints import request_url
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.plans import SourcePlan
+from tickwire.feed.plan.endpoints import request_url
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.plans import SourcePlan
 from tickwire.venues import load
 
 

@@ -13,9 +13,11 @@ from tests.venues.chained import DEPTH, Served, serving
 
 import tickwire
 from tickwire.book import BookFollower
-from tickwire.feed import books as books_module
-from tickwire.feed import changes, followed, housekeeping
-from tickwire.feed.followed import FollowedBooks
+from tickwire.feed import housekeeping
+from tickwire.feed.books import books as books_module
+from tickwire.feed.books import followed
+from tickwire.feed.books.followed import FollowedBooks
+from tickwire.feed.streams import changes
 from tickwire.ring import Dictionaries
 from tickwire.venues import load
 

@@ -14,7 +14,7 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
-from tickwire.feed import following
+from tickwire.feed.consumers import following
 from tickwire.ledger import Place
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from tickwire.feed.growing_counts import LOG_EVERY_S, GrowingCounts
+from tickwire.feed.streams.growing_counts import LOG_EVERY_S, GrowingCounts
 
 
 def test_a_count_that_has_grown_is_a_line_a_minute_at_most() -> None:

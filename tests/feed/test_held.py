@@ -16,7 +16,7 @@ import pytest
 from tests.feed.exchange import Exchange, binance_answer, exchange
 
 import tickwire
-from tickwire.feed import sources as sources_module
+from tickwire.feed.sources import sources as sources_module
 from tickwire.ledger import book_gaps
 
 Overflow = Literal["block", "drop_oldest"]

@@ -11,7 +11,7 @@ from tests.feed.test_staleness import drained, rows_of
 from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
-from tickwire.feed.sources import LiveSource
+from tickwire.feed.sources.sources import LiveSource
 from tickwire.net.awake import STEP_S, to_step_s
 from tickwire.session.connection import SessionConnection
 

@@ -21,12 +21,12 @@ from tickwire.book import BookReader
 from tickwire.capture import CaptureWriter
 from tickwire.config import Config, Feed, load
 from tickwire.errors import ConfigError
-from tickwire.feed import kept_books as module
-from tickwire.feed.book_rows import MEMORY
-from tickwire.feed.kept_books import KeptBooks
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.replaying import Replay
-from tickwire.feed.verifying import verifies
+from tickwire.feed.books import kept_books as module
+from tickwire.feed.books.book_rows import MEMORY
+from tickwire.feed.books.kept_books import KeptBooks
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.verifying import verifies
+from tickwire.feed.replays.replaying import Replay
 from tickwire.ledger.gaps import Place
 from tickwire.ledger.reasons import DECODE_ERROR, DISCONNECT, SEQUENCE, SINK, STALE
 from tickwire.ring import Consumer

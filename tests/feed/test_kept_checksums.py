@@ -11,8 +11,8 @@ import pytest
 from tests.feed.test_handler import until
 
 import tickwire
-from tickwire.feed import kept_books
-from tickwire.feed.book_view import BookView
+from tickwire.feed.books import kept_books
+from tickwire.feed.books.book_view import BookView
 from tickwire.sim import Simulator
 from tickwire.venues import Venue
 

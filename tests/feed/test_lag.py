@@ -12,9 +12,9 @@ from tests.sinks.batches import cells
 
 import tickwire
 from tickwire.errors import ConsumerLagged
-from tickwire.feed import lag
-from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.lag import LagWatch
+from tickwire.feed.consumers.consumer import BatchConsumer
+from tickwire.feed.streams import lag
+from tickwire.feed.streams.lag import LagWatch
 from tickwire.ledger import Ledger
 from tickwire.observe import Registry
 from tickwire.ring import Consumer, Dictionaries, Ring

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import ConfigError, ConnectionFailed
-from tickwire.feed.listings import REFRESH_S, RETRY_S, Listings
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.plans import SourcePlan
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.plans import SourcePlan
+from tickwire.feed.sources.listings import REFRESH_S, RETRY_S, Listings
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 from tickwire.sim import Simulator

@@ -13,7 +13,7 @@ from tests.feed.test_handler import source, trades, until
 
 import tickwire
 from tickwire.errors import SinkError
-from tickwire.feed.losses import LostRows, lost_rows
+from tickwire.feed.kept.losses import LostRows, lost_rows
 from tickwire.ledger import Position
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES

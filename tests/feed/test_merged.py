@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 import tickwire
-from tickwire.feed.consumer import BatchConsumer
-from tickwire.feed.merged import Merge, MergedBatches
+from tickwire.feed.consumers.consumer import BatchConsumer
+from tickwire.feed.consumers.merged import Merge, MergedBatches
 from tickwire.ring import Dictionaries, Ring
 from tickwire.schema import TABLES as QUOTES
 from tickwire.sim import Simulator

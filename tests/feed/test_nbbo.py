@@ -15,8 +15,8 @@ from tests.feed.test_handler import until
 
 import tickwire
 from tickwire.config import Config, Feed
-from tickwire.feed.nbbo import instruments_of
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.books.nbbo import instruments_of
+from tickwire.feed.plan.planning import plan_feed
 from tickwire.sim import Simulator
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

@@ -16,9 +16,9 @@ import tickwire
 from tickwire.config import Feed
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed import opening
-from tickwire.feed import state as state_module
-from tickwire.feed.ring_store import RingStore
-from tickwire.feed.sources import LiveSource
+from tickwire.feed.kept import state as state_module
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.sources.sources import LiveSource
 from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink, attempts, spiller
 from tickwire.store import Spill

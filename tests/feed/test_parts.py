@@ -15,9 +15,10 @@ from tests.feed.test_staleness import drained, rows_of
 from tests.net.servers import serve_raw
 
 import tickwire
-from tickwire.feed import housekeeping, staleness
-from tickwire.feed.legs import LegGroup
-from tickwire.feed.parts import Parts
+from tickwire.feed import housekeeping
+from tickwire.feed.plan.parts import Parts
+from tickwire.feed.streams import staleness
+from tickwire.feed.streams.legs import LegGroup
 from tickwire.venues import load, plan
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tickwire.config import Config, Feed, Source
 from tickwire.feed.pipeline import GAP_ID, Pipeline
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.plan.planning import plan_feed
 
 
 def test_sources_that_are_alike_share_a_program_and_no_others() -> None:

@@ -9,9 +9,9 @@ import pytest
 from tickwire.config import Config, Feed, SeveritySettings, Source
 from tickwire.decode.plan import integer
 from tickwire.errors import ConfigError
-from tickwire.feed import checking
-from tickwire.feed.planning import load_whole, plan_feed
-from tickwire.feed.plans import FeedPlan
+from tickwire.feed.plan import checking
+from tickwire.feed.plan.planning import load_whole, plan_feed
+from tickwire.feed.plan.plans import FeedPlan
 from tickwire.schema import SYSTEM_TABLES, Column, Kind
 from tickwire.sinks import DuckDBSettings, IpcSettings, ParquetSettings
 from tickwire.venues import load

@@ -17,8 +17,10 @@ from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
 from tickwire.errors import PlanError
-from tickwire.feed import housekeeping, poorer, staleness
-from tickwire.feed.poorer import FAILING_S, FIRST_CALM_S, PoorerChannels
+from tickwire.feed import housekeeping
+from tickwire.feed.sources import poorer
+from tickwire.feed.sources.poorer import FAILING_S, FIRST_CALM_S, PoorerChannels
+from tickwire.feed.streams import staleness
 from tickwire.observe import Metrics
 from tickwire.venues import load
 

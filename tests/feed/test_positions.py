@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tickwire.feed import positions
-from tickwire.feed.positions import Positions
+from tickwire.feed.kept import positions
+from tickwire.feed.kept.positions import Positions
 from tickwire.ledger import Gap, Place, Position
 
 A, B = ("v", "trades", "A"), ("v", "trades", "B")

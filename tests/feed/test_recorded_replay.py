@@ -20,7 +20,7 @@ from tickwire.capture import Recorder
 from tickwire.capture.recorder import Kind
 from tickwire.capture.recording_writer import SUFFIX, RecordingWriter
 from tickwire.errors import ConfigError
-from tickwire.feed.recorded_replay import RecordedReplay
+from tickwire.feed.replays.recorded_replay import RecordedReplay
 
 DEPTH = "https://h/api/v3/depth?symbol={}&limit=5000"
 TRADE = {

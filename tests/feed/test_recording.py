@@ -18,8 +18,8 @@ from tests.feed.test_backfill import REST_CONN, Scene
 import tickwire
 from tickwire.capture import Recording
 from tickwire.errors import CaptureError, ConfigError
-from tickwire.feed.recorded_replay import RecordedReplay, replay_of
-from tickwire.feed.recording import SourceRecorder
+from tickwire.feed.replays.recorded_replay import RecordedReplay, replay_of
+from tickwire.feed.sources.recording import SourceRecorder
 from tickwire.sinks import RawSettings
 
 LEFT_OUT = ("seq", "conn")

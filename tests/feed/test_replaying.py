@@ -12,8 +12,8 @@ from tests.feed.test_handler import source, trades, until
 
 import tickwire
 from tickwire.capture import CaptureWriter
-from tickwire.feed.replaying import Replay
-from tickwire.feed.state import State
+from tickwire.feed.kept.state import State
+from tickwire.feed.replays.replaying import Replay
 
 ACKNOWLEDGED = (
     b'{"channel":"subscriptionResponse","data":{"method":"subscribe",'

@@ -15,9 +15,9 @@ from tests.feed.runs import ROWS, TRADES, Run, killed, killed_with_spill
 
 import tickwire
 from tickwire.errors import ConfigError, TickwireError
-from tickwire.feed.committed import Committed
-from tickwire.feed.ring_store import RingStore
-from tickwire.feed.state import State
+from tickwire.feed.kept.committed import Committed
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state import State
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
 from tickwire.ring import Damaged, OldRing

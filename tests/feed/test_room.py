@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tickwire.feed import room
-from tickwire.feed.room import until_room
+from tickwire.feed.streams import room
+from tickwire.feed.streams.room import until_room
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 

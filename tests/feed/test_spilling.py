@@ -5,7 +5,7 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from tickwire.config import Config, Feed
-from tickwire.feed.spilling import sinks_beside_spill, spill_folder, warn_of_unclaimed
+from tickwire.feed.kept.spilling import sinks_beside_spill, spill_folder, warn_of_unclaimed
 from tickwire.sinks import ParquetSettings
 
 

@@ -13,7 +13,9 @@ from tests.feed.test_handler import source, trades, until
 from tests.net.servers import Peer, serve_raw, text
 
 import tickwire
-from tickwire.feed import housekeeping, sources, staleness
+from tickwire.feed import housekeeping
+from tickwire.feed.sources import sources
+from tickwire.feed.streams import staleness
 from tickwire.venues import load
 
 

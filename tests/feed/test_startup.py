@@ -7,9 +7,9 @@ import pytest
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import ConfigError
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.plans import FeedPlan
-from tickwire.feed.startup import Start, pace_of, start_of, start_together
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.plans import FeedPlan
+from tickwire.feed.plan.startup import Start, pace_of, start_of, start_together
 
 
 def start(venue: str, channels: list[str], n_symbols: int, **more: Any) -> Start:

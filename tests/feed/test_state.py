@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tickwire.errors import TickwireError
-from tickwire.feed.state import CONN_BLOCK, SEQ_BLOCK, State, read_numbers
+from tickwire.feed.kept.state import CONN_BLOCK, SEQ_BLOCK, State, read_numbers
 
 
 def test_without_a_folder_it_counts_in_memory(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_disk_that_hangs_or_fails_stops_no_caller(
     state.open_tables(["trades"])
     state.in_background = True
     monkeypatch.setattr(State, "_write", hanging)
-    monkeypatch.setattr("tickwire.feed.state.CLOSE_S", 0.05)
+    monkeypatch.setattr("tickwire.feed.kept.state.CLOSE_S", 0.05)
     state.use({"trades": SEQ_BLOCK // 2 + 1})
     with pytest.raises(TickwireError, match="is not written"):
         state.use({"trades": SEQ_BLOCK})
@@ -198,7 +198,7 @@ def test_a_write_that_fails_is_logged_counted_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now_s = 0.0
-    monkeypatch.setattr("tickwire.feed.state.monotonic", lambda: now_s)
+    monkeypatch.setattr("tickwire.feed.kept.state.monotonic", lambda: now_s)
     folder = tmp_path / "state"
     state = State(folder, "main")
     state.open_tables(["trades"])

@@ -5,7 +5,7 @@ import sys
 
 from tickwire.config import Config, Feed, Source
 from tickwire.feed.pipeline import GAP_ID, Pipeline
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.plan.planning import plan_feed
 from tickwire.feed.summary import Usage, status_of, summarise
 from tickwire.observe import METRICS
 

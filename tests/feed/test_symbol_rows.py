@@ -9,7 +9,7 @@ from tests.feed.exchange import exchange
 from tests.feed.test_handler import source, trades, until
 
 import tickwire
-from tickwire.feed import symbol_rows
+from tickwire.feed.books import symbol_rows
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 

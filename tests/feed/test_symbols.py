@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import ConfigError, ConnectionFailed
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.plans import SourcePlan
-from tickwire.feed.symbols import check_symbols, nearest, queries_of
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.plans import SourcePlan
+from tickwire.feed.plan.symbols import check_symbols, nearest, queries_of
 from tickwire.sim import Simulator
 
 HYPERLIQUID = {

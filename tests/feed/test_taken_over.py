@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.feed.runs import Run, killed, killed_with_spill
 
-from tickwire.feed import ring_store
-from tickwire.feed.taken_over import report_taken_over
+from tickwire.feed.kept import ring_store
+from tickwire.feed.kept.taken_over import report_taken_over
 from tickwire.observe import Registry
 from tickwire.ring import aside_of, set_aside
 from tickwire.store import Spill

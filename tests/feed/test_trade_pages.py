@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tickwire.errors import DecodeError
-from tickwire.feed.trade_pages import trades_of
+from tickwire.feed.streams.trade_pages import trades_of
 
 
 @pytest.mark.parametrize(

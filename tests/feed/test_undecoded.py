@@ -3,7 +3,7 @@
 from structlog.testing import capture_logs
 
 from tickwire.config import SeveritySettings
-from tickwire.feed.undecoded import LOG_EVERY_S, Undecoded
+from tickwire.feed.streams.undecoded import LOG_EVERY_S, Undecoded
 from tickwire.observe import Registry
 from tickwire.supervise import Failures, SeverityTable, rule_of
 

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from tickwire import Source
 from tickwire.config import Config, Feed
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.unencrypted import warn_unencrypted
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.unencrypted import warn_unencrypted
 
 
 def test_what_is_not_encrypted_is_named_once() -> None:

@@ -7,8 +7,8 @@ from tests.venues.own import declare
 from tickwire.cli.check import plan_lines
 from tickwire.config import Config, Feed, Source
 from tickwire.errors import PlanError
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.unverified import warn_unverified
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.unverified import warn_unverified
 
 
 @pytest.mark.parametrize(("verified", "named"), [(None, ["own"]), ("2026-08-09", []), ("", [])])

@@ -11,7 +11,7 @@ from tests.venues.own import TRADES, declare
 
 from tickwire.capture import Capture
 from tickwire.decode.plan import constant, equal, integer, message, rows
-from tickwire.feed.venue_report import UNKNOWN, Report, lines, report
+from tickwire.feed.replays.venue_report import UNKNOWN, Report, lines, report
 from tickwire.venues import (
     BookRule,
     Venue,

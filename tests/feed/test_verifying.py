@@ -23,9 +23,9 @@ from tests.venues.chained import serving
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import PlanError
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.replaying import Replay
-from tickwire.feed.verifying import difference, shown_levels
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.verifying import difference, shown_levels
+from tickwire.feed.replays.replaying import Replay
 from tickwire.sim import Simulator
 from tickwire.sim.instruments import DEFAULT_SYMBOLS, VENUES
 from tickwire.venues import Venue, lasting, load, same_id, same_time

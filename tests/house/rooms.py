@@ -41,8 +41,14 @@ def files(room: str) -> list[Path]:
     found = [path for top in tops for path in top.rglob("*") if path.suffix in SUFFIXES]
     return sorted(
         (path for path in found if path != SRC / "tickwire" / room / "__init__.py"),
-        key=lambda path: (path.parent.name != room, path.stem.lstrip("_"), path.suffix),
+        key=lambda path: (folder_of(room, path), path.stem.strip("_"), path.suffix),
     )
+
+
+def folder_of(room: str, path: Path) -> tuple[str, ...]:
+    """Give the folders within its room in which a file lies; a package's file comes first there."""
+    names = path.parts[path.parts.index(room, path.parts.index("tickwire")) + 1 : -1]
+    return (*names, "") if path.stem == "__init__" else (*names, " ") if names else names
 
 
 def name_of(room: str, path: Path) -> str:

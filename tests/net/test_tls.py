@@ -208,7 +208,7 @@ def test_contexts_are_made_in_few_places_and_verification_is_switched_off_in_non
                     makers.add(path.relative_to(package).as_posix())
     assert makers == {
         "net/carriers/target.py",  # the one that connects
-        "feed/checking.py",  # only looks whether a file can be used
+        "feed/plan/checking.py",  # only looks whether a file can be used
         "sim/authority.py",  # the simulator's
         "bench/jobs.py",  # of the peers that are measured, on this machine
     }

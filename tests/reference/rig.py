@@ -8,7 +8,7 @@ from tests.reference.captures import Message, RestAnswer
 from tickwire.book import BookChecksums, BookFollower, BookSplice
 from tickwire.decode import Decoder, Program
 from tickwire.decode.plan import Message as Declared
-from tickwire.feed.book_kernels import checksums_of, counted_at, follower_of
+from tickwire.feed.books.book_kernels import checksums_of, counted_at, follower_of
 from tickwire.ledger import Quarantine
 from tickwire.ring import Consumer, Dictionaries, Ring
 from tickwire.schema import SYSTEM_TABLES, TABLES

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from tests.ring.rows import TABLE_NAMES, fill, make_row, rows_of
 
-from tickwire.feed.consumer import BatchConsumer, LightConsumer
-from tickwire.feed.rows import RowConsumer
+from tickwire.feed.consumers.consumer import BatchConsumer, LightConsumer
+from tickwire.feed.consumers.rows import RowConsumer
 from tickwire.ring import Batch, Dictionaries, Ring, Row
 from tickwire.schema import TABLES
 

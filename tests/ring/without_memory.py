@@ -14,7 +14,7 @@ import pytest
 from tests.ring.rows import fill, make_row, rows_of
 
 from tickwire.feed._taking import Getters
-from tickwire.feed.consumer import LightConsumer
+from tickwire.feed.consumers.consumer import LightConsumer
 from tickwire.ring import Batch, Consumer, Dictionaries, Ring
 from tickwire.schema import TABLES
 

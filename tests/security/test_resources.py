@@ -19,7 +19,7 @@ from websockets.frames import Opcode
 
 import tickwire
 from tickwire.errors import ConfigError
-from tickwire.feed import books
+from tickwire.feed.books import books
 from tickwire.net import liveness, outgoing
 from tickwire.venues import Heartbeat, load
 

@@ -33,7 +33,7 @@ from tickwire.cli.check import plan_lines
 from tickwire.config import Config, ConnectionOptions, Feed, Source, load
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed import FeedHandler
-from tickwire.feed.planning import plan_feed
+from tickwire.feed.plan.planning import plan_feed
 from tickwire.net import CARRIERS, connect
 from tickwire.session import RestClient, SessionSettings
 from tickwire.venues import load as load_venue

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.sim.test_requests import said, speaking
 
-from tickwire.feed.message_kinds import kinds_of
+from tickwire.feed.streams.message_kinds import kinds_of
 from tickwire.sim.dialect import Dialect
 from tickwire.sim.exchange import Client, Message
 from tickwire.venues import Reply, Venue, load, plan

@@ -16,7 +16,7 @@ import pytest
 from tests.storm.truth import MS, compare, made, read_rows
 
 import tickwire
-from tickwire.feed import backfill_pages
+from tickwire.feed.streams import backfill_pages
 from tickwire.sim import Simulator
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")

@@ -21,7 +21,8 @@ from tests.feed.test_handler import until
 from tests.storm.truth import MS, compare, made, read_gaps, read_rows
 
 import tickwire
-from tickwire.feed import changes, degrading, sharing
+from tickwire.feed.sources import degrading, sharing
+from tickwire.feed.streams import changes
 from tickwire.session import WindowLimiter, reporting
 from tickwire.sim import Simulator
 from tickwire.venues import load

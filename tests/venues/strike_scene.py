@@ -26,8 +26,10 @@ import pyarrow as pa
 from tests.venues.strikes import KINDS, Case, Sent, SlowBook, Striker, striking
 
 import tickwire
-from tickwire.feed import books as books_module
-from tickwire.feed import changes, followed, housekeeping
+from tickwire.feed import housekeeping
+from tickwire.feed.books import books as books_module
+from tickwire.feed.books import followed
+from tickwire.feed.streams import changes
 
 SECOND = 1_000_000_000
 LATE = 2  # by how many messages a swap makes one

@@ -11,7 +11,7 @@ from tests.reference import HyperliquidReference, compare, disguise, read_messag
 from tests.reference.captures import Message
 from tests.reference.rig import Rig
 
-from tickwire.feed.symbols import listed
+from tickwire.feed.plan.symbols import listed
 from tickwire.venues import load, plan
 
 CHANNELS = ["trades", "quotes", "book", "book:fast", "candles:1m", "tickers", "mids"]

@@ -12,7 +12,7 @@ from tests.reference.rig import Rig
 
 from tickwire.decode.plan import constant, message, ms, position, rows
 from tickwire.errors import PlanError
-from tickwire.feed.verifying import shown_levels, verifies, watch_rule
+from tickwire.feed.plan.verifying import shown_levels, verifies, watch_rule
 from tickwire.venues import load
 
 VENUE = load("hyperliquid")

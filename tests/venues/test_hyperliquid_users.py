@@ -11,8 +11,8 @@ from tests.reference.rig import Rig
 import tickwire
 from tickwire.config import Config, Feed
 from tickwire.errors import ConfigError
-from tickwire.feed.planning import plan_feed
-from tickwire.feed.plans import FeedPlan
+from tickwire.feed.plan.planning import plan_feed
+from tickwire.feed.plan.plans import FeedPlan
 from tickwire.venues import connections, load, plan
 
 VENUE = load("hyperliquid")

@@ -68,7 +68,7 @@ def _replayed(
     """Replay a capture, and give the book as it is at the end."""
     from tickwire.config import BooksSettings, Source
     from tickwire.feed import FeedHandler, run
-    from tickwire.feed.replaying import Replay
+    from tickwire.feed.replays.replaying import Replay
 
     if venue is None:
         raise ConfigError(["--venue: is required where a capture is given"])

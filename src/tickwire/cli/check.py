@@ -11,7 +11,7 @@ import typer
 from tickwire.cli.options import ConfigFile
 
 if TYPE_CHECKING:
-    from tickwire.feed.plans import FeedPlan, SourcePlan
+    from tickwire.feed.plan.plans import FeedPlan, SourcePlan
 
 
 def check(
@@ -22,7 +22,7 @@ def check(
     ] = False,
 ) -> None:
     """Validate a configuration, print the plan, and exit."""
-    from tickwire.feed.planning import load_whole, plan_feed
+    from tickwire.feed.plan.planning import load_whole, plan_feed
 
     plan = plan_feed(load_whole(config))
     for line in plan_lines(plan):
@@ -40,7 +40,7 @@ async def look_up(plan: FeedPlan) -> list[str]:
     ConfigError
         With a line for each symbol that its venue does not list.
     """
-    from tickwire.feed.symbols import check_symbols, queries_of
+    from tickwire.feed.plan.symbols import check_symbols, queries_of
     from tickwire.session import RestClient
 
     async with contextlib.AsyncExitStack() as stack:
@@ -54,7 +54,7 @@ async def look_up(plan: FeedPlan) -> list[str]:
 
 
 def _verified(source: SourcePlan) -> str:
-    from tickwire.feed.unverified import WHY, unverified_channels
+    from tickwire.feed.plan.unverified import WHY, unverified_channels
 
     date, channels = source.venue.verified, unverified_channels(source)
     if date is None:
@@ -66,7 +66,7 @@ def _verified(source: SourcePlan) -> str:
 def plan_lines(plan: FeedPlan) -> list[str]:
     """Put a plan in words, a line each."""
     from tickwire.feed.pipeline import ring_rows
-    from tickwire.feed.startup import pace_of, start_of, start_together
+    from tickwire.feed.plan.startup import pace_of, start_of, start_together
     from tickwire.redaction import hidden, shown_url
     from tickwire.ring import ring_bytes
 

@@ -62,8 +62,8 @@ def doctor(
 
 
 def _disks(path: Path) -> list[Finding]:
-    from tickwire.feed.planning import load_whole
-    from tickwire.feed.spilling import sinks_beside_spill, spill_folder
+    from tickwire.feed.kept.spilling import sinks_beside_spill, spill_folder
+    from tickwire.feed.plan.planning import load_whole
 
     config = load_whole(path)
     found = [_rings(config)]
@@ -79,7 +79,7 @@ def _disks(path: Path) -> list[Finding]:
 def _rings(config: Config) -> Finding:
     """Say how much the rings of a configuration take, and whether there is as much."""
     from tickwire.feed.pipeline import ring_rows
-    from tickwire.feed.planning import plan_feed
+    from tickwire.feed.plan.planning import plan_feed
     from tickwire.ring import ring_bytes
 
     feed = config.feed

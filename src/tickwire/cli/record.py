@@ -39,8 +39,8 @@ def record(
     from tickwire.cli.live import live_line
     from tickwire.cli.report import closing_report
     from tickwire.feed import FeedHandler
-    from tickwire.feed.composing import without_state
-    from tickwire.feed.planning import load_whole
+    from tickwire.feed.plan.composing import without_state
+    from tickwire.feed.plan.planning import load_whole
     from tickwire.sinks import RawSettings
 
     loaded = load_whole(config)

@@ -17,7 +17,7 @@ from tickwire.cli.terminal import TERMINAL
 from tickwire.cli.times import time_ns
 
 if TYPE_CHECKING:
-    from tickwire.feed.replaying import Replay
+    from tickwire.feed.replays.replaying import Replay
 
 
 def replay(
@@ -59,8 +59,8 @@ def replay(
     """Decode a capture or a recording; the same one gives the same rows every time."""
     from tickwire.cli.driving import drive
     from tickwire.feed import FeedHandler
-    from tickwire.feed.planning import load_whole
-    from tickwire.feed.recorded_replay import replay_of
+    from tickwire.feed.plan.planning import load_whole
+    from tickwire.feed.replays.recorded_replay import replay_of
 
     factor = factor_of(speed)
     feed = FeedHandler(load_whole(config), replays=True)

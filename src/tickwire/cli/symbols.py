@@ -56,7 +56,7 @@ async def instruments_of(venue: Venue, rest_url: str = "") -> list[Instrument]:
     TickwireError
         It has none, or it cannot be had.
     """
-    from tickwire.feed.symbols import listed
+    from tickwire.feed.plan.symbols import listed
     from tickwire.session import RestClient
 
     if venue.instruments is None:
@@ -84,7 +84,7 @@ def fits(instrument: Instrument, pattern: str) -> bool:
 
 def nothing_fits(venue: str, pattern: str, found: Sequence[Instrument]) -> str:
     """Say that nothing fits, and what is nearest."""
-    from tickwire.feed.symbols import nearest
+    from tickwire.feed.plan.symbols import nearest
 
     by_name = {each.name: each.symbol for each in found}
     near = nearest(pattern, [each.symbol for each in found]) or by_name.get(

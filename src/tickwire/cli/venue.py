@@ -37,8 +37,8 @@ def try_out(
     Exit code 1 where a message is unknown or cannot be decoded, or a book's chain is broken.
     """
     from tickwire.capture import Capture
-    from tickwire.feed.drift import drifts_in
-    from tickwire.feed.venue_report import lines, report
+    from tickwire.feed.replays.venue_report import lines, report
+    from tickwire.feed.streams.drift import drifts_in
 
     declared = load_venue(file)
     found = report(declared, Capture.open(capture), passes=passes)
@@ -64,7 +64,7 @@ def fields(
 ) -> None:
     """Print what `fields` of a declaration is to have, so that a run sees what has changed."""
     from tickwire.capture import Capture
-    from tickwire.feed.drift import fields_of
+    from tickwire.feed.streams.drift import fields_of
 
     found = fields_of(load_venue(file), map(Capture.open, captures))
     typer.echo("fields = {")

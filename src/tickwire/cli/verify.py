@@ -119,7 +119,7 @@ def decode(recording: Path, folder: Path, config: Path | None) -> None:
         It cannot be read or decoded.
     """
     from tickwire.feed import FeedHandler, run
-    from tickwire.feed.recorded_replay import replay_of
+    from tickwire.feed.replays.recorded_replay import replay_of
     from tickwire.sinks import IpcSettings
 
     sources = sources_of(recording, config)
@@ -131,7 +131,7 @@ def sources_of(recording: Path, config: Path | None) -> tuple[Source, ...]:
     """Give the sources of a configuration, or those that a recording names."""
     from tickwire.capture import Recording
     from tickwire.config import Source
-    from tickwire.feed.planning import load_whole
+    from tickwire.feed.plan.planning import load_whole
 
     if config is not None:
         loaded: Config = load_whole(config)

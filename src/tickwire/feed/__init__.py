@@ -4,13 +4,13 @@ Knows nothing of: the command line.
 Words: feed handler, source, sink, consumer, plan, summary. Its C part: ext/tickwire/feed.
 """
 
-from tickwire.feed.book_view import BookView
-from tickwire.feed.consumer import BatchConsumer, LightConsumer
-from tickwire.feed.following import GapEvent, GapStream, ReconnectEvent
+from tickwire.feed.books.book_view import BookView
+from tickwire.feed.consumers.consumer import BatchConsumer, LightConsumer
+from tickwire.feed.consumers.following import GapEvent, GapStream, ReconnectEvent
+from tickwire.feed.consumers.row_queue import QueueEmpty, QueueFull, QueueShutDown
+from tickwire.feed.consumers.rows import RowConsumer
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.loops import run
-from tickwire.feed.row_queue import QueueEmpty, QueueFull, QueueShutDown
-from tickwire.feed.rows import RowConsumer
 from tickwire.feed.summary import Status
 
 __all__ = [

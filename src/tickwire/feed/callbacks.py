@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from tickwire.feed.consumers.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.feed.emergency import EmergencyStop
-from tickwire.feed.following import Following, GapEvent, GapStream, ReconnectEvent
 from tickwire.supervise import HOOK_S
 
 EmergencyHook = TypeVar("EmergencyHook", bound=Callable[..., object])

@@ -23,19 +23,19 @@ from tickwire.config import (
 )
 from tickwire.errors import TickwireError
 from tickwire.feed.callbacks import FeedCallbacks
-from tickwire.feed.composing import config_of, without_state
-from tickwire.feed.consumers import FeedConsumers
+from tickwire.feed.consumers.following import Following
 from tickwire.feed.emergency import FLUSH_S, EmergencyStop
-from tickwire.feed.following import Following
+from tickwire.feed.feed_consumers import FeedConsumers
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state import open_state
 from tickwire.feed.limits import RunLimits, until_end
 from tickwire.feed.opening import SinkAheadError
 from tickwire.feed.pipeline import GAP_ID, ring_rows
-from tickwire.feed.planning import load_whole, plan_feed
+from tickwire.feed.plan.composing import config_of, without_state
+from tickwire.feed.plan.planning import load_whole, plan_feed
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.queried import FeedQueries
-from tickwire.feed.ring_store import RingStore
 from tickwire.feed.running import RunningFeed, parts_of
-from tickwire.feed.state import open_state
 from tickwire.logs import get_logger
 from tickwire.sinks import Replayed
 from tickwire.supervise import Coordinator, spawn, unless_set

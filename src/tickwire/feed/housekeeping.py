@@ -17,13 +17,13 @@ from functools import partial
 
 from tickwire.config import Context
 from tickwire.errors import RequestRefused
-from tickwire.feed.committed import Committed
 from tickwire.feed.critical import Critical
+from tickwire.feed.kept.committed import Committed
+from tickwire.feed.kept.state import State
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.put_off import PutOff
-from tickwire.feed.sources import LiveSource
-from tickwire.feed.state import State
-from tickwire.feed.undecoded import Undecoded
+from tickwire.feed.sources.sources import LiveSource
+from tickwire.feed.streams.undecoded import Undecoded
 from tickwire.net.awake import counting, to_step_s
 from tickwire.sinks import Sink
 from tickwire.supervise import Coordinator

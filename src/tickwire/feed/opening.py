@@ -18,8 +18,8 @@ from functools import partial
 
 from tickwire.config import Feed
 from tickwire.errors import SinkError
-from tickwire.feed.ring_store import RingStore
-from tickwire.feed.spilling import spill_folder, spill_of, warn_of_unclaimed
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.spilling import spill_folder, spill_of, warn_of_unclaimed
 from tickwire.logs import get_logger
 from tickwire.sinks import Sink
 from tickwire.store import Spill

@@ -13,18 +13,18 @@ from functools import partial
 from tickwire.book import BookChecksums
 from tickwire.config import Feed
 from tickwire.decode import Decoder, MessageLimit, Program
-from tickwire.feed.backfill import Backfiller
-from tickwire.feed.book_kernels import counted_at, kernels_of
-from tickwire.feed.books import Books
-from tickwire.feed.drift import Drift
-from tickwire.feed.followed import FollowedBooks
-from tickwire.feed.kept_books import KeptBooks
-from tickwire.feed.lag import LagWatch
-from tickwire.feed.nbbo import instruments_of
-from tickwire.feed.parts import Parts
-from tickwire.feed.plans import FeedPlan, SourcePlan
-from tickwire.feed.staleness import Staleness
-from tickwire.feed.symbol_rows import watch_symbols
+from tickwire.feed.books.book_kernels import counted_at, kernels_of
+from tickwire.feed.books.books import Books
+from tickwire.feed.books.followed import FollowedBooks
+from tickwire.feed.books.kept_books import KeptBooks
+from tickwire.feed.books.nbbo import instruments_of
+from tickwire.feed.books.symbol_rows import watch_symbols
+from tickwire.feed.plan.parts import Parts
+from tickwire.feed.plan.plans import FeedPlan, SourcePlan
+from tickwire.feed.streams.backfill import Backfiller
+from tickwire.feed.streams.drift import Drift
+from tickwire.feed.streams.lag import LagWatch
+from tickwire.feed.streams.staleness import Staleness
 from tickwire.ledger import Holes, Ledger, Quarantine, StreamGaps
 from tickwire.observe import Metrics, Registry
 from tickwire.ring import Consumer, Dictionaries, Ring, RingMemory, Streams

@@ -19,12 +19,12 @@ from typing import Any
 
 from tickwire._version import __version__
 from tickwire.config import Context
-from tickwire.feed.book_view import own_symbol
+from tickwire.feed.books.book_view import own_symbol
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.put_off import REUSE_S
 from tickwire.feed.running import RunningFeed
-from tickwire.feed.sources import LiveSource
-from tickwire.feed.staleness import some
+from tickwire.feed.sources.sources import LiveSource
+from tickwire.feed.streams.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
 from tickwire.health.server import socket_path

@@ -23,28 +23,28 @@ from typing import Any
 
 from tickwire.config import Context
 from tickwire.errors import SinkError, TickwireError
-from tickwire.feed.committed import Committed
-from tickwire.feed.delivered import Delivered
-from tickwire.feed.holds import Holds
+from tickwire.feed.consumers.row_queue import RowQueue
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
-from tickwire.feed.listings import Listings
+from tickwire.feed.kept.committed import Committed
+from tickwire.feed.kept.delivered import Delivered
+from tickwire.feed.kept.positions import Positions
+from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state import State, read_numbers
+from tickwire.feed.kept.taken_over import report_taken_over
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import SinkAheadError, open_sinks
 from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.plans import FeedPlan
-from tickwire.feed.positions import Positions
-from tickwire.feed.recorded_plan import described_connections
-from tickwire.feed.recording import described
-from tickwire.feed.ring_store import RingStore
-from tickwire.feed.room import until_room
-from tickwire.feed.row_queue import RowQueue
-from tickwire.feed.sharing import SharedByVenue
-from tickwire.feed.sources import LiveSource
-from tickwire.feed.state import State, read_numbers
+from tickwire.feed.plan.plans import FeedPlan
+from tickwire.feed.plan.symbols import check_symbols
+from tickwire.feed.plan.unverified import warn_unverified
+from tickwire.feed.replays.recorded_plan import described_connections
+from tickwire.feed.sources.holds import Holds
+from tickwire.feed.sources.listings import Listings
+from tickwire.feed.sources.recording import described
+from tickwire.feed.sources.sharing import SharedByVenue
+from tickwire.feed.sources.sources import LiveSource
+from tickwire.feed.streams.room import until_room
 from tickwire.feed.summary import Usage
-from tickwire.feed.symbols import check_symbols
-from tickwire.feed.taken_over import report_taken_over
-from tickwire.feed.unverified import warn_unverified
 from tickwire.log_writer import LOG_WRITER
 from tickwire.logs import get_logger
 from tickwire.ring import SummedConsumer

@@ -17,7 +17,7 @@ from tickwire.wording import counted
 
 if TYPE_CHECKING:
     from tickwire.feed.handler import FeedHandler
-    from tickwire.feed.plans import FeedPlan
+    from tickwire.feed.plan.plans import FeedPlan
 
 MOST_LOST = 0.01  # of all messages, before it is worth a warning
 MOST_NAMED = 5  # streams in one line

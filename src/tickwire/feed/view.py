@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from tickwire.config import Config
-from tickwire.feed.book_view import BookView
+from tickwire.feed.books.book_view import BookView
 from tickwire.feed.emergency import EmergencyStop
 from tickwire.feed.pipeline import Pipeline
-from tickwire.feed.plans import FeedPlan
+from tickwire.feed.plan.plans import FeedPlan
 from tickwire.feed.prices import Price, last_prices
 from tickwire.feed.probe import FeedProbe
 from tickwire.feed.queried import FeedQueries

@@ -1,0 +1,1 @@
+"""What programs take rows, gaps and events with."""

@@ -1,0 +1,1 @@
+"""Captures and recordings through the pipeline of a feed."""

@@ -1,0 +1,1 @@
+"""What happens to streams: legs of a source, gaps, silence, lag, drift, trades by REST."""
