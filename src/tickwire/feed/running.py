@@ -35,9 +35,9 @@ from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import SinkAheadError, open_sinks
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.plan.plans import FeedPlan
+from tickwire.feed.plan.recorded_plan import described_connections
 from tickwire.feed.plan.symbols import check_symbols
 from tickwire.feed.plan.unverified import warn_unverified
-from tickwire.feed.replays.recorded_plan import described_connections
 from tickwire.feed.sources.holds import Holds
 from tickwire.feed.sources.listings import Listings
 from tickwire.feed.sources.recording import described

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from tickwire.decode import ConnectionDecoder
 from tickwire.feed.pipeline import SourcePipeline
 from tickwire.feed.plan.plans import ConnectionPlan
-from tickwire.feed.replays.recorded_plan import Streams
+from tickwire.feed.plan.recorded_plan import Streams
 from tickwire.feed.replays.replaying import common_labels, common_symbol
 from tickwire.feed.streams.legs import LegGroup, legs_of
 from tickwire.ledger.reasons import DOWN

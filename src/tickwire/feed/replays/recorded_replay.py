@@ -20,8 +20,8 @@ from tickwire.feed.books.books import Books, symbol_of
 from tickwire.feed.handler import FeedHandler
 from tickwire.feed.pipeline import Pipeline, SourcePipeline
 from tickwire.feed.plan.planning import load_whole
+from tickwire.feed.plan.recorded_plan import Streams, as_recorded, takers
 from tickwire.feed.replays.played_source import PlayedSource
-from tickwire.feed.replays.recorded_plan import Streams, as_recorded, takers
 from tickwire.feed.replays.replaying import Replay
 from tickwire.feed.streams.room import until_room
 
