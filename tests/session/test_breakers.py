@@ -89,7 +89,7 @@ async def test_a_link_is_well_while_it_is_open_and_not_when_it_ends(plain: Secur
 
 @pytest.mark.parametrize(
     ("status", "n_until_open", "open_s"),
-    [(418, 1, 120), (429, 1, 10), (503, THRESHOLD, 5), (403, THRESHOLD, 5)],
+    [(418, 1, 120), (429, 1, 2), (503, THRESHOLD, 5), (403, THRESHOLD, 5)],
 )
 async def test_an_endpoint_that_refuses_is_left_alone_and_not_probed(
     plain: Security, status: int, n_until_open: int, open_s: float

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tickwire.errors import HandshakeError
 from tickwire.session import Connect, ReconnectPolicy, Wait, WindowLimiter
 from tickwire.session.reconnect import LOOK_S
 from tickwire.supervise import Breakers, BreakerState
@@ -159,6 +160,19 @@ def test_a_venue_that_wants_no_connect_gets_none_from_any_session_until_then() -
     assert [one.next_step(), other.next_step()] == [Connect(A), Wait(LOOK_S, "breaker")]
     one.connected()
     assert other.next_step() == Connect(A)
+
+
+@pytest.mark.parametrize(("retry_after", "least_s"), [("1", 1.0), ("4", 4.0), ("", 2.0)])
+def test_a_connect_that_comes_too_soon_is_tried_again_when_the_venue_says(
+    retry_after: str, least_s: float
+) -> None:
+    time = Time()
+    asked = ReconnectPolicy([A], WindowLimiter(0, clock=time), Breakers(clock=time).of, clock=time)
+    assert asked.next_step() == Connect(A)
+    asked.connect_failed(HandshakeError("HTTP 429", status=429, retry_after=retry_after))
+    began_s = time.now_s
+    wait_of(asked, time)
+    assert least_s <= time.now_s - began_s <= least_s + LOOK_S
 
 
 def test_an_attempt_that_is_given_up_leaves_the_trial_to_another() -> None:

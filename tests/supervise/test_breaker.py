@@ -92,6 +92,22 @@ def test_who_is_asked_to_stay_away_does_at_once_and_for_as_long() -> None:
     assert scene.breaker.try_acquire()
 
 
+def test_who_is_asked_to_stay_away_for_a_moment_does_no_longer_than_that() -> None:
+    scene = Scene()
+    for _ in range(THRESHOLD - 1):
+        scene.breaker.failed(Failure.REFUSED, stay_away_s=1)
+        assert scene.breaker.wait_s() == 1
+        scene.now_s += 1
+        assert scene.breaker.try_acquire()
+    # Again and again what it says is not so.
+    scene.breaker.failed(Failure.REFUSED, stay_away_s=1)
+    assert scene.breaker.wait_s() == FIRST_OPEN_S
+    scene.now_s += FIRST_OPEN_S
+    assert scene.breaker.try_acquire()
+    scene.breaker.failed(Failure.REFUSED, stay_away_s=1)
+    assert scene.breaker.wait_s() == 2 * FIRST_OPEN_S
+
+
 def test_a_late_answer_of_another_prolongs_what_was_asked_for() -> None:
     scene = Scene()
     scene.fail()

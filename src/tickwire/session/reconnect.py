@@ -24,7 +24,7 @@ from typing import Literal
 from tickwire.clock import Clock
 from tickwire.errors import ConnectionFailed, HandshakeError, Unreachable
 from tickwire.session.pacing import Turn, WindowLimiter
-from tickwire.session.refusals import stay_away_s
+from tickwire.session.refusals import CONNECT_PAUSE_S, stay_away_s
 from tickwire.supervise import Backoff, Breakers, CircuitBreaker, Failure
 
 HEALTHY_S = 10.0
@@ -182,7 +182,8 @@ class ReconnectPolicy:
         if isinstance(error, Unreachable):
             self.unreachable()
         elif isinstance(error, HandshakeError):
-            self.failed(error.status, stay_away_s=stay_away_s(error.status, error.retry_after))
+            away_s = stay_away_s(error.status, error.retry_after, CONNECT_PAUSE_S)
+            self.failed(error.status, stay_away_s=away_s)
         else:
             self.failed()
 

@@ -7,7 +7,8 @@ Rules of this file
   where the other side says how long to stay away. While it is open, no one tries. Then it is half
   open: one may try, the others follow its result.
 - Each time it opens without having been well between, it stays open for twice as long, up to
-  `LONGEST_OPEN_S`, or as long as the other side asked for.
+  `LONGEST_OPEN_S`, or as long as the other side asked for, if that is longer. Before `THRESHOLD`
+  failures in a row what the other side asks for is enough: it knows when it will have us again.
 - What could not be reached at all may be probed while its breaker is open, by what costs nothing;
   the first probe that gets through makes it half open. A refusal is an answer: after one, nothing
   is probed before the time is over, whatever fails meanwhile.
@@ -136,7 +137,10 @@ class CircuitBreaker:
         if state is BreakerState.OPEN:  # begun before it opened
             self._open_until_s = max(self._open_until_s, now_s + stay_away_s)
         elif state is BreakerState.HALF_OPEN or self.n_failures >= THRESHOLD or stay_away_s > 0:
-            self._open_until_s = now_s + max(stay_away_s, self._backoff.next_delay_s())
+            open_s = stay_away_s
+            if stay_away_s <= 0 or self.n_failures >= THRESHOLD:
+                open_s = max(stay_away_s, self._backoff.next_delay_s())
+            self._open_until_s = now_s + open_s
             self._next_probe_s = now_s + PROBE_EVERY_S
             self._become(BreakerState.OPEN)
 
