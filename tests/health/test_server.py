@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from tests.cli.program import started, tickwire
 
 import tickwire as tw
-from tickwire.cli.status import ask, local_socket
+from tickwire.cli.status import ask, lines_of, local_socket
 from tickwire.errors import ConfigError, TickwireError
 from tickwire.feed.running import RunningFeed
 from tickwire.health import Component, Exposition, HealthServer, State, process
@@ -251,6 +251,7 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
             assert stat.S_IMODE(socket.stat().st_mode) == 0o600
             as_json = await asyncio.to_thread(tickwire, "status", path, "--json")
             by_name = await asyncio.to_thread(tickwire, "status", "a/b", cwd=folder)
+            whole = await asyncio.to_thread(tickwire, "status", "a/b", "--tasks", cwd=folder)
         finally:
             running.terminate()
             await asyncio.to_thread(running.communicate, timeout=60)
@@ -260,10 +261,24 @@ async def test_the_command_asks_a_running_feed(tmp_path, monkeypatch):
     assert by_name.returncode == 0, by_name.stderr
     assert by_name.stdout.startswith("a/b: ")
     assert "source 0 hyperliquid" in by_name.stdout
-    assert "task session 0 hyperliquid.0: running, " in by_name.stdout
+    assert "task session" not in by_name.stdout
+    assert "task session 0 hyperliquid.0: running, " in whole.stdout
     tasks = {task["name"]: task for task in report["tasks"]}
     assert tasks["housekeeping"]["state"] == "running"
     assert not socket.exists()
+
+
+def test_a_task_that_has_failed_is_a_line_of_the_status():
+    task = {"name": "one", "state": "running", "restarts": 0, "last_error": "", "where": "f:1"}
+    failed = {**task, "name": "two", "restarts": 3, "last_error": "ValueError: no"}
+    report = {
+        "feed": "main", "status": "ok", "uptime_s": 1.0, "pid": 1, "version": "1",
+        "summary": {"rows": {}, "messages": 0, "reconnects": 0, "gaps": 0}, "components": [],
+        "tasks": [task, failed],
+    }  # fmt: skip
+    line = "  task two: running, 3 restarts, ValueError: no"
+    assert lines_of(report)[2:] == [line]
+    assert lines_of(report, has_tasks=True)[2:] == ["  task one: running, f:1", f"{line}, f:1"]
 
 
 class Still:

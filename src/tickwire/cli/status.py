@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -28,10 +29,13 @@ def status(
         ),
     ] = "main",
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    tasks: Annotated[
+        bool, typer.Option("--tasks", help="A line for each task, not only for those that failed.")
+    ] = False,
 ) -> None:
     """Ask a running feed how it is; exit code 1 where none runs."""
     report = ask(feed)
-    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines_of(report)))
+    typer.echo(json.dumps(report, indent=2) if as_json else "\n".join(lines_of(report, tasks)))
 
 
 def ask(feed: str) -> dict[str, Any]:
@@ -81,8 +85,16 @@ def local_socket(feed: str) -> Path | None:
     return socket_path(Path(config.feed.state_dir), config.feed.name)
 
 
-def lines_of(report: dict[str, Any]) -> list[str]:
-    """Put a report in lines for people."""
+def lines_of(report: dict[str, Any], has_tasks: bool = False) -> list[str]:
+    """Put a report in lines for people.
+
+    Parameters
+    ----------
+    report
+        What `/health` has answered.
+    has_tasks
+        A line for each task; without, for those that have failed.
+    """
     summary = report["summary"]
     rows = ", ".join(f"{table} {n:,}" for table, n in summary["rows"].items() if n)
     lines = [
@@ -97,11 +109,17 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     for each in report.get("queries", ()):
         sql = shown(" ".join(each["sql"].split()), SHOWN_SQL)
         lines.append(f"  query for {each['seconds']:,.1f} s: {sql}")
-    for task in report["tasks"]:
+    return [*lines, *_lines_of_tasks(report["tasks"], has_tasks)]
+
+
+def _lines_of_tasks(tasks: Sequence[dict[str, Any]], has_all: bool) -> Iterator[str]:
+    for task in tasks:
+        if not has_all and not task["last_error"]:
+            continue
         restarts = f", {task['restarts']} restarts" if task["restarts"] else ""
-        where = f", {task['where']}" if task["where"] else ""
-        lines.append(f"  task {task['name']}: {task['state']}{restarts}{where}")
-    return lines
+        error = f", {task['last_error']}" if task["last_error"] else ""
+        where = f", {task['where']}" if task["where"] and has_all else ""
+        yield f"  task {task['name']}: {task['state']}{restarts}{error}{where}"
 
 
 def places(feed: str) -> list[http.client.HTTPConnection]:

@@ -4,7 +4,7 @@ Rules of this file
 ------------------
 - How streams are spread over connections depends on the configuration and on the version that
   recorded. Gaps belong to streams of connections, so a replay has those that were recorded,
-  whatever its own plan would be: each with what is wanted of the streams that it had.
+  whatever its own plan would be: each with the requested ones of its streams.
 - A source takes the rows of the recorded source of its number and venue; where there is none such,
   those of all recorded sources of its venue that are no other's.
 - Older recordings do not say which streams a connection had: there the plan stays.
