@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import Pipe
 
@@ -46,18 +47,27 @@ async def test_each_connection_gets_what_it_asked_for():
         assert ids == list(range(ids[0], ids[0] + 200))  # over ten passes of its tape
 
 
+@contextmanager
+def in_a_thread(spec):
+    """Do the job of a load generator's process here, where its lines count; gives its port."""
+    pipe, its_end = Pipe()
+    serving = threading.Thread(target=fleet._serve, args=(spec, its_end))
+    serving.start()
+    try:
+        yield pipe
+    finally:
+        serving.join()
+
+
 async def test_connections_speak_tls(tmp_path):
     pairs = [COINS[0:2], COINS[2:4], COINS[4:6]]
-    pipe, its_end = Pipe()
-    spec = replace(SPEC, tls_folder=str(tmp_path))
-    serving = threading.Thread(target=fleet._serve, args=(spec, its_end))  # its process's job
-    serving.start()
-    url = f"wss://127.0.0.1:{await asyncio.to_thread(pipe.recv)}/ws"
-    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
-    received = await asyncio.gather(*(receive(url, pair, 200, ssl=context) for pair in pairs))
-    await asyncio.to_thread(serving.join)
+    with in_a_thread(replace(SPEC, tls_folder=str(tmp_path))) as pipe:
+        url = f"wss://127.0.0.1:{await asyncio.to_thread(pipe.recv)}/ws"
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        received = await asyncio.gather(*(receive(url, pair, 200, ssl=context) for pair in pairs))
+        report = await asyncio.to_thread(pipe.recv)
     assert [{trade["coin"] for trade in trades} for trades in received] == [*map(set, pairs)]
-    assert pipe.recv().messages == 600
+    assert report.messages == 600
 
 
 async def test_who_asks_for_nothing_known_is_told():
@@ -116,10 +126,10 @@ async def test_messages_refer_to_those_before(tmp_path):
 
 async def test_messages_are_spaced_over_all_connections():
     pairs = [COINS[0:2], COINS[2:4], COINS[4:6]]
-    spec = replace(SPEC, n_messages=60, rate=200.0)
-    with FleetServer(spec) as server:
-        received = await asyncio.gather(*(receive(server.url, pair, 20) for pair in pairs))
-        report = await asyncio.to_thread(server.report)
+    with in_a_thread(replace(SPEC, n_messages=60, rate=200.0)) as pipe:
+        url = f"ws://127.0.0.1:{await asyncio.to_thread(pipe.recv)}/ws"
+        received = await asyncio.gather(*(receive(url, pair, 20) for pair in pairs))
+        report = await asyncio.to_thread(pipe.recv)
     assert report.messages == 60
     assert report.seconds >= 59 / 200.0
     for pair, trades in zip(pairs, received, strict=True):

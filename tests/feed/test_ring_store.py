@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +22,9 @@ from tickwire.feed.kept.ring_store import RingStore
 from tickwire.feed.kept.state import State
 from tickwire.ledger import Position
 from tickwire.ledger.index import StreamName
-from tickwire.ring import Damaged, OldRing
+from tickwire.ring import Damaged, OldRing, aside_of
 from tickwire.ring.cells import columns_of
+from tickwire.schema import Table
 from tickwire.store import Spill
 
 
@@ -277,6 +280,81 @@ def test_a_spill_that_its_disk_refuses_keeps_the_files(
     again.store.recover("one", ["trades"], spill)
     again.store.discard()
     assert run.store.files.folder.exists()
+
+
+def test_a_disk_without_room_for_checksums_leaves_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(file: int, n_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = RingStore(tmp_path, "main", {"trades": (TRADES, ROWS)})
+    store.read("")
+    monkeypatch.setattr("tickwire.ring.sums.allocate", no_room)
+    with pytest.raises(TickwireError, match="cannot hold rings: No space left on device"):
+        store.make({"trades": 0})
+    assert not store.files.folder.exists()
+
+
+def test_the_newest_rows_come_first_and_no_more_than_are_wanted(tmp_path: Path) -> None:
+    killed(tmp_path)
+    again = Run(tmp_path)
+    again.append(5)
+    again.kill()
+    third = Run(tmp_path)
+
+    def seqs(n_rows: int, table: str = "trades") -> list[list[int]]:
+        found = third.store.newest_rows(table, n_rows)
+        return [batch.column("seq").to_pylist() for batch in found]
+
+    assert seqs(100) == [list(range(7, 12)), list(range(7))]
+    assert seqs(5) == [list(range(7, 12))]
+    assert seqs(2) == [[10, 11]]
+    assert seqs(100, "quotes") == []
+
+
+def test_a_ring_that_fails_while_its_newest_rows_are_read_costs_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(tmp_path)
+    again = Run(tmp_path)
+    again.append(5)
+    again.kill()
+    third = Run(tmp_path)
+    batches = OldRing.batches
+
+    def fail_the_last(ring: OldRing, table: Table, after: int) -> Iterator[pa.RecordBatch]:
+        if ring.next_seq == 12:
+            raise Damaged("a row cannot be")
+        return batches(ring, table, after)
+
+    monkeypatch.setattr(OldRing, "batches", fail_the_last)
+    for _ in range(2):  # the second time it is set aside already
+        [batch] = third.store.newest_rows("trades", 100)
+        assert batch.column("seq").to_pylist() == list(range(7))
+    assert [why for _, why in third.store.set_aside] == ["a row cannot be"]
+    assert third.store.newest == {}
+
+
+def test_a_ring_of_changed_rows_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(10)
+    run.consumer.take()
+    path = run.store.files.folder / "trades.ring"
+    origin, columns = columns_of(path)
+    prices = columns["price"].values
+    at = prices.__array_interface__["data"][0] - origin.__array_interface__["data"][0]
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\1")
+    run.kill()
+    again = Run(tmp_path)
+    aside_of(run.store.files.folder).write_text("a file, where the folder would be")
+    again.recovered()
+    with capture_logs() as logs:
+        again.store.discard()
+    [line] = [line for line in logs if line["event"] == "a ring cannot be set aside"]
+    assert (line["file"], line["error"]) == (str(path), "File exists")
 
 
 def test_rings_in_files_need_a_state(tmp_path: Path) -> None:

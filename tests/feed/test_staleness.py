@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,13 @@ import tickwire
 from tickwire.feed import housekeeping
 from tickwire.feed.sources import sources
 from tickwire.feed.streams import staleness
+from tickwire.session import freshness
 from tickwire.venues import load
+
+# Above what counts as a stall of the loop, in which nothing is judged: no busy machine makes a
+# stream stale.
+STALE_S = 0.7
+LIMIT_S = 90
 
 
 class Market:
@@ -25,6 +32,7 @@ class Market:
     def __init__(self) -> None:
         self.muted: set[str] = set()
         self.asked: list[dict[str, Any]] = []
+        self.asked_ns = 0  # when the last request came
         self.n_connections = 0
         self.number = 0
         self.revives: Callable[[Market, dict[str, Any]], bool] = lambda market, request: False
@@ -44,6 +52,7 @@ class Market:
                 if request["method"] == "ping":
                     await peer.send(text('{"channel":"pong"}'))
                     continue
+                self.asked_ns = time.time_ns()
                 self.asked.append({"conn": self.n_connections, **request})
                 coin = request["subscription"]["coin"]
                 if self.revives(self, request):
@@ -75,6 +84,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staleness, "LOOK_NS", 10_000_000)
     monkeypatch.setattr(housekeeping, "HOUSEKEEPING_S", 0.05)
     monkeypatch.setattr(staleness, "RECONNECT_S", 0.1)
+    # The pauses that a busy machine makes are learned, and put no test off for long.
+    monkeypatch.setattr(freshness, "LEARNED_TIMES", 2)
 
 
 def feed_of(port: int, *symbols: str, **more: Any) -> tickwire.FeedHandler:
@@ -93,13 +104,14 @@ async def test_a_coin_that_falls_silent_is_asked_for_again_and_lies_in_a_gap() -
     market.revives = lambda market, request: request["method"] == "subscribe"
     async with (
         serve_raw(market.serve) as port,
-        feed_of(port, "BTC", "ETH", stale_after_s=0.4) as feed,
-        asyncio.timeout(20),
+        feed_of(port, "BTC", "ETH", stale_after_s=STALE_S) as feed,
+        asyncio.timeout(LIMIT_S),
     ):
         gaps = feed.batches("gaps")
         await until(lambda: feed.summary()["rows"]["trades"] > 40)
         market.muted.add("ETH")
         await until(lambda: market.methods("ETH") == ["subscribe", "unsubscribe", "subscribe"])
+        revived_ns = market.asked_ns
         await until(lambda: market.muted == set() and feed.summary()["stale_streams"] == [])
         assert market.n_connections == 1
         await asyncio.sleep(0.1)
@@ -107,8 +119,7 @@ async def test_a_coin_that_falls_silent_is_asked_for_again_and_lies_in_a_gap() -
     stale = [row for row in rows if row["reason"] == "stale"]
     assert {(row["symbol"], row["table_name"]) for row in stale} == {("ETH", "trades")}
     assert [row["state"] for row in stale] == ["open", "closed"]
-    lasted_s = (stale[-1]["ts_end"] - stale[0]["ts_start"]) / 1e9
-    assert 0.4 <= lasted_s < 3
+    assert stale[0]["ts_start"] + STALE_S * 1e9 <= revived_ns < stale[-1]["ts_end"]
     assert market.methods("BTC") == ["subscribe"]
 
 
@@ -119,8 +130,10 @@ async def test_of_many_connections_each_has_its_turn(monkeypatch: pytest.MonkeyP
     market, coins = Market(), [f"C{number}" for number in range(7)]
     async with (
         serve_raw(market.serve) as port,
-        feed_of(port, *coins, venue=replace(hyperliquid, limits=limits), stale_after_s=0.4) as feed,
-        asyncio.timeout(20),
+        feed_of(
+            port, *coins, venue=replace(hyperliquid, limits=limits), stale_after_s=STALE_S
+        ) as feed,
+        asyncio.timeout(LIMIT_S),
     ):
         await until(lambda: feed.summary()["rows"]["trades"] > 140)
         assert market.n_connections == 7
@@ -149,8 +162,8 @@ async def test_one_that_stays_silent_is_reconnected_once_and_then_told() -> None
     with capture_logs() as logs:
         async with (
             serve_raw(market.serve) as port,
-            feed_of(port, "BTC", "ETH", stale_after_s=0.4) as feed,
-            asyncio.timeout(20),
+            feed_of(port, "BTC", "ETH", stale_after_s=STALE_S) as feed,
+            asyncio.timeout(LIMIT_S),
         ):
             await until(lambda: feed.summary()["rows"]["trades"] > 40)
             market.muted.add("ETH")
@@ -178,11 +191,11 @@ async def test_the_next_endpoint_has_its_turn_where_one_is_given() -> None:
                     channels=["trades"],
                     symbols=["BTC", "ETH"],
                     urls=[f"ws://127.0.0.1:{port}", f"ws://127.0.0.1:{other}"],
-                    stale_after_s=0.4,
+                    stale_after_s=STALE_S,
                 )
             ]
         ) as feed,
-        asyncio.timeout(20),
+        asyncio.timeout(LIMIT_S),
     ):
         await until(lambda: feed.summary()["rows"]["trades"] > 40)
         first.muted.add("ETH")
@@ -196,8 +209,8 @@ async def test_a_symbol_that_never_delivers_is_named() -> None:
     with capture_logs() as logs:
         async with (
             serve_raw(market.serve) as port,
-            feed_of(port, "BTC", "NONE", first_message_s=0.3) as feed,
-            asyncio.timeout(20),
+            feed_of(port, "BTC", "NONE", first_message_s=STALE_S) as feed,
+            asyncio.timeout(LIMIT_S),
         ):
             await until(lambda: feed.summary()["silent_streams"] == ["NONE (trades)"])
             assert feed.status().silent == 1
@@ -206,7 +219,7 @@ async def test_a_symbol_that_never_delivers_is_named() -> None:
             market.muted.clear()
             await until(lambda: feed.status().silent == 0)
     said = [log["detail"] for log in logs if log["event"] == "warning"]
-    assert said == ["no message for NONE (trades) in 0.3 s"]
+    assert said == ["no message for NONE (trades) in 0.7 s"]
     assert market.methods("NONE") == ["subscribe"]  # it may be quiet
 
 
@@ -218,7 +231,7 @@ async def test_many_are_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         async with (
             serve_raw(market.serve) as port,
             feed_of(port, "BTC", *sorted(market.muted), first_message_s=1.0) as feed,
-            asyncio.timeout(20),
+            asyncio.timeout(LIMIT_S),
         ):
             await until(lambda: feed.status().silent == 9)
             await asyncio.sleep(0.2)
@@ -233,7 +246,7 @@ async def test_a_connection_of_which_nothing_comes_is_left() -> None:
     async with (
         serve_raw(market.serve) as port,
         feed_of(port, "BTC", "ETH", first_message_s=0.2),
-        asyncio.timeout(20),
+        asyncio.timeout(LIMIT_S),
     ):
         await until(lambda: market.n_connections == 2)
 
@@ -244,7 +257,7 @@ async def test_a_subscription_delivers_by_its_rows_on_this_connection() -> None:
     async with (
         serve_raw(market.serve) as port,
         feed_of(port, "BTC", "ETH") as feed,
-        asyncio.timeout(20),
+        asyncio.timeout(LIMIT_S),
     ):
         await until(lambda: feed.summary()["rows"]["trades"] > 3)
         assert feed._feed is not None

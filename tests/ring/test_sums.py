@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from tests.ring.test_salvage import TRADES, Life, rows_of
 
 from tickwire.ring import OldRing, RangeSums, SummedConsumer, read_rings
@@ -81,6 +83,34 @@ def test_what_has_not_changed_is_given_whole_around_the_end(tmp_path: Path) -> N
     ring = read_ring(life)
     assert ring.damaged == []
     assert rows_of(ring, TRADES, after=2999).equals(rows)
+
+
+def test_a_disk_that_fails_costs_checksums_no_row_and_one_line_of_the_log(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    sums = RangeSums(life.files, "trades")
+    consumer = SummedConsumer(life.consumer, sums)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, sums._file)
+    os.close(full)
+    with capture_logs() as logs:
+        for n_rows in (3, 4):
+            life.append(n_rows)
+            batch = consumer.take()
+            assert batch is not None
+            assert batch.num_rows == n_rows
+    [line] = logs
+    path = life.files.folder / sums_file("trades")
+    assert (line["log_level"], line["file"]) == ("error", str(path))
+    assert line["error"] == "No space left on device"
+    assert rows_of(read_ring(life))["seq"].to_pylist() == list(range(7))
+
+
+def test_rows_of_a_version_without_checksums_are_given(tmp_path: Path) -> None:
+    life, rows = lived(tmp_path, 100)
+    (life.files.folder / sums_file("trades")).unlink()
+    ring = read_ring(life)
+    assert ring.damaged == []
+    assert rows_of(ring, TRADES).equals(rows)
 
 
 def test_changed_ranges_that_meet_are_one_and_the_rows_around_them_stay(tmp_path: Path) -> None:

@@ -74,8 +74,6 @@ class RangeSums:
 
     def note(self, first_seq: int, last_seq: int) -> None:
         """Sum the rows of a range that no sink has taken before; it is not committed."""
-        if last_seq <= self._through:
-            return
         with self._lock:
             first = max(first_seq, self._through + 1)
             if first > last_seq:
