@@ -119,6 +119,14 @@ def test_what_was_staged_is_no_row_and_what_has_its_seq_is_one(tmp_path: Path) -
     assert consumer.available == 5
 
 
+def test_the_zero_of_unused_memory_is_no_seq(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.append(1, publish=False)
+    assert (read(life).next_seq, read(life).n_rows) == (0, 0)
+    life.ring.publish()
+    assert (read(life).next_seq, read(life).n_rows) == (1, 1)
+
+
 def test_rows_go_on_around_the_end_and_after_a_jump_to_the_front(tmp_path: Path) -> None:
     life = Life(tmp_path)
     consumer = life.consumer

@@ -297,6 +297,8 @@ def _published(
         if int(seqs[slot]) != next_seq + stop - cursor or int(recv[slot]) <= 0:
             break
         stop += 1
+    if next_seq == 0 and stop == 1:  # nor does the zero of unused memory say that row 0 has its seq
+        stop = 0
     next_seq += stop - cursor
     slots = np.arange(start, stop) & capacity - 1
     if not np.array_equal(seqs[slots], np.arange(next_seq - (stop - start), next_seq)):
