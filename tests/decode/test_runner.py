@@ -93,6 +93,8 @@ def test_long_strings_with_escapes_when_they_are_learned() -> None:
         ("samestart", "samestarts"),
         ("fifteen letters", "fifteen  letter"),
         ("sixteen letters!", "another"),
+        # Of these more than their first eight bytes count.
+        ("opens a long", "closes a short"),
         ("a", "b", "c", "d", "e", "f"),
     ],
 )
@@ -103,7 +105,15 @@ def test_choices(texts: tuple[str, ...]) -> None:
         for side in (*texts, *reversed(texts)):
             assert pair.read(written(number, side=side))
     for text in texts:
-        for side in (text + "x", text[:-1], "x" + text[1:], text.upper(), text + "\x7f", "@"):
+        others = (
+            text + "x",
+            text[:-1],
+            text[:-1] + "?",
+            "x" + text[1:],
+            text.upper(),
+            text + "\x7f",
+        )
+        for side in (*others, "@"):
             pair.read(written(6, side=side))
             pair.read(written(7, side=texts[-1]))
 

@@ -30,6 +30,7 @@ SEEN_TESTS = ("tests/decode/test_seen.py",)
 ONCE_TESTS = ("tests/decode/test_deduplicate.py",)
 SCRIPT_TESTS = ("tests/decode/test_script.py", "tests/decode/test_script_bounds.py")
 PERFORM_TESTS = ("tests/decode/test_runner.py",)
+ENUM_TESTS = ("tests/decode/test_enum_match.py", *PERFORM_TESTS)
 RING_TESTS = (
     "tests/ring/test_watermarks.py",
     "tests/ring/test_consumer.py",
@@ -485,21 +486,21 @@ MUTANTS = (
         "decode.tw_put_words",
         "if (taken >> place & 1) return false;",
         "",
-        PERFORM_TESTS,
+        ENUM_TESTS,
     ),
     step(
         "bits behind the shorter choice tell them apart",
         "decode.tw_make_enum_match",
         "differ &= count;",
         "",
-        PERFORM_TESTS,
+        ENUM_TESTS,
     ),
     step(
         "an enum is matched by its first eight bytes",
         "decode.tw_word_at",
         "((high ^ word->text[1]) & word->mask[1])",
         "0",
-        PERFORM_TESTS,
+        ENUM_TESTS,
     ),
     step(
         "the greatest id is new once more",
