@@ -87,6 +87,7 @@ $(BUILT): $(VENV)/.tools $(SOURCES)
 		CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py -q build_ext --inplace --force; \
 	fi; \
 	echo '$(TICKWIRE_BUILD)' > build/.profile
+	$(BIN)/python -m compileall -q src
 	touch $@
 
 build: $(BUILT)

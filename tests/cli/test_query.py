@@ -15,10 +15,10 @@ from tests.cli.program import command, environment, tickwire
 from tests.feed.test_handler import until
 
 import tickwire as library
+from tickwire.config.sockets import query_socket
 from tickwire.serve.client import Connection
 from tickwire.serve.places import Place
-from tickwire.serve.queries import Limits
-from tickwire.serve.query_server import query_socket
+from tickwire.serve.requests import Limits
 from tickwire.sim import Simulator
 
 COUNTS = "SELECT count(*) AS n, max(seq) AS last, count(DISTINCT seq) AS numbers FROM trades"

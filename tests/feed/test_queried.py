@@ -11,10 +11,10 @@ from benchmarks.query import QUESTION, checked
 from tests.feed.test_handler import until
 
 import tickwire
+from tickwire.config.sockets import query_socket
 from tickwire.feed.queried import _cursor
 from tickwire.serve.places import find, noted_outputs
-from tickwire.serve.queries import QueryError
-from tickwire.serve.query_server import query_socket
+from tickwire.serve.requests import QueryError
 from tickwire.serve.statements import QueryRefused
 from tickwire.sim import Simulator
 from tickwire.sinks.duckdb import DuckDBSettings

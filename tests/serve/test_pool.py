@@ -13,7 +13,8 @@ from tests.feed.test_handler import until
 
 import tickwire
 from tickwire.serve.pool import ReadPool
-from tickwire.serve.queries import Limits, Queries, QueryError
+from tickwire.serve.queries import Queries
+from tickwire.serve.requests import Limits, QueryError
 from tickwire.serve.snapshot import Database, TableSource, isolated
 from tickwire.serve.statements import QueryRefused
 from tickwire.sim import Simulator

@@ -16,13 +16,15 @@ import pytest
 from tests.sinks.batches import wait_for
 
 import tickwire
+from tickwire.config.sockets import query_socket
 from tickwire.errors import SinkError, TickwireError
 from tickwire.observe import Registry
 from tickwire.serve import client, frames, queries, query_server
 from tickwire.serve.frames import receive_frame
 from tickwire.serve.places import find, noted_outputs
-from tickwire.serve.queries import Limits, Queries, QueryError
-from tickwire.serve.query_server import QueryServer, query_socket
+from tickwire.serve.queries import Queries
+from tickwire.serve.query_server import QueryServer
+from tickwire.serve.requests import Limits, QueryError
 from tickwire.serve.snapshot import Database, TableSource, isolated
 from tickwire.serve.statements import QueryRefused
 

@@ -66,8 +66,8 @@ def _replayed(
     capture: Path, symbol: str, venue: str | None, channel: str, depth: int
 ) -> dict[str, Any]:
     """Replay a capture, and give the book as it is at the end."""
+    from tickwire import FeedHandler, run
     from tickwire.config import BooksSettings, Source
-    from tickwire.feed import FeedHandler, run
     from tickwire.feed.replays.replaying import Replay
 
     if venue is None:

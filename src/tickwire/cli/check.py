@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,8 @@ def check(
     for line in plan_lines(plan):
         typer.echo(line)
     if online:
+        import asyncio
+
         for line in asyncio.run(look_up(plan)):
             typer.echo(line)
 

@@ -7,7 +7,6 @@ import platform
 import resource
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,6 +99,8 @@ def _rings(config: Config) -> Finding:
 
 
 def _versions() -> list[Finding]:
+    from importlib import metadata
+
     found = [Finding("python", f"{platform.python_version()} ({sys.executable})")]
     for package in PACKAGES:
         try:

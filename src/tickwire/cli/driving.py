@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -18,6 +17,8 @@ from tickwire.errors import ConfigError, TickwireError
 from tickwire.log_writer import LOG_WRITER
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tickwire.feed import FeedHandler
 
 EMERGENCY = 70
@@ -82,6 +83,8 @@ async def _until_signal(
     *,
     debug: bool,
 ) -> list[str]:
+    import asyncio
+
     loop = asyncio.get_running_loop()
     feed.on_emergency_declared(lambda reason: _limit_emergency(loop, feed, summary, reason))
     asked: list[int] = []

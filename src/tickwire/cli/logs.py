@@ -7,8 +7,6 @@ from collections.abc import MutableMapping
 from enum import StrEnum
 from typing import Any, TextIO, cast
 
-import structlog
-
 from tickwire.cli.terminal import STDERR
 from tickwire.log_writer import LOG_WRITER
 from tickwire.redaction import shown
@@ -35,6 +33,8 @@ def set_up_logs(log_format: LogFormat, *, verbose: bool) -> None:
     verbose
         Debug events too.
     """
+    import structlog
+
     renderer: Any
     if log_format is LogFormat.JSON:
         renderer = structlog.processors.JSONRenderer()
@@ -72,6 +72,8 @@ class _OfLibraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record with the events of tickwire; never raises."""
+        import structlog
+
         try:
             method = getattr(structlog.get_logger(record.name), record.levelname.lower())
             method(record.getMessage(), logger=record.name, exc_info=record.exc_info)

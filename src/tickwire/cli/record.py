@@ -35,10 +35,10 @@ def record(
 
     from dataclasses import replace
 
+    from tickwire import FeedHandler
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
     from tickwire.cli.report import closing_report
-    from tickwire.feed import FeedHandler
     from tickwire.feed.plan.composing import without_state
     from tickwire.feed.plan.planning import load_whole
     from tickwire.sinks import RawSettings

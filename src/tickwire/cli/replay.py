@@ -57,8 +57,8 @@ def replay(
     debug: Debug = False,
 ) -> None:
     """Decode a capture or a recording; the same one gives the same rows every time."""
+    from tickwire import FeedHandler
     from tickwire.cli.driving import drive
-    from tickwire.feed import FeedHandler
     from tickwire.feed.plan.planning import load_whole
     from tickwire.feed.replays.recorded_replay import replay_of
 

@@ -41,10 +41,10 @@ def run(
 
     give_memory_back()  # before Arrow is imported
 
+    from tickwire import FeedHandler
     from tickwire.cli.driving import drive
     from tickwire.cli.live import live_line
     from tickwire.cli.report import closing_report
-    from tickwire.feed import FeedHandler
 
     feed = FeedHandler.from_toml(config, adopt=adopt)
 

@@ -75,14 +75,14 @@ def asked(
 def local_socket(feed: str) -> Path | None:
     """Give the path of the socket of a feed, by its name or its configuration."""
     from tickwire.config import STATE_DIR, load_readable
-    from tickwire.health.server import socket_path
+    from tickwire.config.sockets import health_socket
 
     if not feed.endswith(".toml"):
-        return socket_path(STATE_DIR, feed)
+        return health_socket(STATE_DIR, feed)
     config = load_readable(feed)
     if config.feed.state_dir is None:
         return None
-    return socket_path(Path(config.feed.state_dir), config.feed.name)
+    return health_socket(Path(config.feed.state_dir), config.feed.name)
 
 
 def lines_of(report: dict[str, Any], has_tasks: bool = False) -> list[str]:
@@ -155,7 +155,7 @@ class LocalConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connect to the path."""
-        from tickwire.health.server import reachable
+        from tickwire.config.sockets import reachable
 
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -35,6 +34,8 @@ def symbols(
 
     Exit code 1 where nothing fits; the nearest symbol is named.
     """
+    import asyncio
+
     from tickwire.venues import load
 
     found = asyncio.run(instruments_of(load(venue, (Path.cwd(),)), rest_url))

@@ -118,7 +118,7 @@ def decode(recording: Path, folder: Path, config: Path | None) -> None:
     TickwireError
         It cannot be read or decoded.
     """
-    from tickwire.feed import FeedHandler, run
+    from tickwire import FeedHandler, run
     from tickwire.feed.replays.recorded_replay import replay_of
     from tickwire.sinks import IpcSettings
 

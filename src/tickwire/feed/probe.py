@@ -19,6 +19,7 @@ from typing import Any
 
 from tickwire._version import __version__
 from tickwire.config import Context
+from tickwire.config.sockets import health_socket
 from tickwire.feed.books.book_view import own_symbol
 from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.put_off import REUSE_S
@@ -27,7 +28,6 @@ from tickwire.feed.sources.sources import LiveSource
 from tickwire.feed.streams.staleness import some
 from tickwire.health import Alerts, Component, Exposition, HealthServer, State
 from tickwire.health.process import ProcessFigures
-from tickwire.health.server import socket_path
 from tickwire.net.awake import to_step_s
 from tickwire.ring import Ring
 from tickwire.schema import DATA_TABLES
@@ -83,7 +83,7 @@ class FeedProbe:
         )
         self._alerts.failures = feed.failures
         state_dir = config.feed.state_dir
-        socket = None if state_dir is None else socket_path(Path(state_dir), self._name)
+        socket = None if state_dir is None else health_socket(Path(state_dir), self._name)
         self.server = HealthServer(
             self,
             Exposition(self._registry),

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING, cast
 
 from tickwire.config import FileSinkSettings
+from tickwire.config.sockets import query_socket
 from tickwire.errors import SinkError
 from tickwire.feed.running import RunningFeed
 from tickwire.logs import get_logger
@@ -28,13 +28,18 @@ from tickwire.serve.fresh_rows import fresh_rows
 from tickwire.serve.outputs import in_database, in_parquet, in_streams, tables_of
 from tickwire.serve.places import noted_outputs
 from tickwire.serve.pool import ReadPool
-from tickwire.serve.queries import Limits, Queries, QueryError
-from tickwire.serve.query_server import QueryServer, query_socket
+from tickwire.serve.queries import Queries
+from tickwire.serve.query_server import QueryServer
+from tickwire.serve.requests import Limits, QueryError
 from tickwire.serve.snapshot import Database, TableSource, isolated
 from tickwire.serve.statements import QueryRefused, StatementCheck
 from tickwire.sinks import Sink
-from tickwire.sinks.duckdb import DuckDBSink
 from tickwire.sinks.files import path_segment
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tickwire.sinks import DuckDBSink
 
 KINDS = ("duckdb", "parquet", "ipc")  # in this order
 _log = get_logger("tickwire.feed")
@@ -46,8 +51,8 @@ def database_of(feed: RunningFeed) -> Database:
         (sink for sink in feed.sinks if sink.settings.type in KINDS),
         key=lambda sink: KINDS.index(sink.settings.type),
     )
-    main = next((sink for sink in sinks if isinstance(sink, DuckDBSink)), None)
-    others = [sink for sink in sinks if sink is not main and isinstance(sink, DuckDBSink)]
+    files = [cast("DuckDBSink", sink) for sink in sinks if sink.settings.type == KINDS[0]]
+    main, others = (files[0], files[1:]) if files else (None, [])
     sinks = [sink for sink in sinks if sink not in others]
     tables = {}
     for name in feed.pipeline.rings:

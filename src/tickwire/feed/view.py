@@ -20,7 +20,7 @@ from tickwire.feed.summary import Status, status_of, summarise
 from tickwire.feed.verdict import decoding_problems
 from tickwire.logs import get_logger
 from tickwire.serve.pool import ReadPool
-from tickwire.serve.queries import LIMIT_S, MAX_ROWS, Limits
+from tickwire.serve.requests import LIMIT_S, MAX_ROWS, Limits
 from tickwire.supervise import TaskManager
 
 _log = get_logger("tickwire.feed")

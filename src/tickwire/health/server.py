@@ -16,12 +16,12 @@ import json
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from tickwire.config import state_file
+from tickwire.config.sockets import bind_privately
 from tickwire.errors import TickwireError
 from tickwire.health.components import Component, State, worst
 from tickwire.health.exposition import OPEN_METRICS, TEXT, Exposition
@@ -29,36 +29,7 @@ from tickwire.health.http import READING, Client, Reply, Request
 from tickwire.logs import get_logger
 
 SLICE_S = 0.0005  # of a scrape, before the loop has its turn
-MAX_SOCKET_PATH_BYTES = 100  # the kernel takes 108 with an end
 JSON = "application/json; charset=utf-8"
-
-
-def socket_path(state_dir: Path, feed: str) -> Path:
-    """Give the path of a feed's socket."""
-    return state_file(state_dir, feed, ".sock")
-
-
-@contextlib.contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """Give a path to bind or connect to; a long one by way of its folder's descriptor."""
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
-
-
-def bind_privately(listening: socket.socket, path: Path) -> None:
-    """Bind a socket that its user alone can open; `listen` comes afterwards.
-
-    Before it listens a connection is refused. The umask, which is every thread's, stays as it is.
-    """
-    with reachable(path) as short:
-        listening.bind(short)
-    path.chmod(0o600)
 
 
 class Probe(Protocol):

@@ -16,19 +16,21 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 import pyarrow as pa
 
+from tickwire.config.sockets import reachable
 from tickwire.errors import TickwireError
-from tickwire.health.server import reachable
-from tickwire.serve import files
 from tickwire.serve.frames import DATA, END, FramesCut, receive_frame
 from tickwire.serve.places import Place, find
-from tickwire.serve.queries import Limits, Queries, QueryError
-from tickwire.serve.query_server import asked
+from tickwire.serve.requests import Limits, QueryError, asked
 from tickwire.serve.statements import QueryRefused
+
+if TYPE_CHECKING:  # a feed that runs is asked without them
+    import duckdb
+
+    from tickwire.serve.queries import Queries
 
 ANSWER_S = 5.0  # beyond the query's own limit
 FRESH_S = 1.0  # a connection without a query is soon closed by the feed
@@ -107,6 +109,8 @@ class Connection:
             self._socket.close()
             self._socket = None
         if self._instance is not None:
+            import duckdb
+
             with suppress(duckdb.Error):
                 self._instance.close()
             self._instance = self._queries = None
@@ -119,6 +123,9 @@ class Connection:
         TickwireError
             They cannot be opened.
         """
+        from tickwire.serve import files
+        from tickwire.serve.queries import Queries
+
         database, self._instance = files.database_of(self._place)
         self._queries = Queries(database)
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
 from tickwire.schema import TABLES
 from tickwire.serve.fresh_rows import naive
 
+if TYPE_CHECKING:
+    import duckdb
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, str]]]:
     """Give a connection and the relation of each table that an output has."""
+    import duckdb
+
     if path.is_file():
         with duckdb.connect(str(path), read_only=True) as connection:
             names = tables_of(connection)

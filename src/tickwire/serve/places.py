@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tickwire.config import STATE_DIR, FileSinkSettings, load_readable, state_file
+from tickwire.config.sockets import query_socket
 from tickwire.errors import TickwireError
-from tickwire.serve.query_server import query_socket
 
 KINDS = ("duckdb", "parquet", "ipc")
 

@@ -17,7 +17,8 @@ from time import monotonic
 
 import pyarrow as pa
 
-from tickwire.serve.queries import Limits, Queries, QueryError
+from tickwire.serve.queries import Queries
+from tickwire.serve.requests import Limits, QueryError
 from tickwire.supervise import in_thread
 
 LOOK_S = 0.005

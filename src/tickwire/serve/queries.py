@@ -15,43 +15,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
+from tickwire.serve.requests import Limits, QueryError
 from tickwire.serve.snapshot import Database, Snapshot, explained
 from tickwire.serve.statements import QueryRefused, StatementCheck
 from tickwire.wording import counted
 
-LIMIT_S = 10.0
-MAX_LIMIT_S = 600.0
-MAX_ROWS = 10_000_000
+if TYPE_CHECKING:  # a feed without such a sink pays for DuckDB with its first query
+    import duckdb
+
 AGAIN_S = 0.02
 CLOSE_S = 5.0  # for queries to end once they are interrupted
 _log = get_logger("tickwire.serve")
-
-
-class QueryError(TickwireError):
-    """A query that failed, or was ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a query may take.
-
-    Parameters
-    ----------
-    seconds
-        From when it was asked for until its last row is with the client.
-    rows
-        Of its answer.
-    """
-
-    seconds: float = LIMIT_S
-    rows: int = MAX_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +218,8 @@ class Queries:
     ) -> int:
         n_rows = 0
         deadline = None
+        import duckdb
+
         try:
             with (
                 Snapshot(self._database, self._check, sql) as snapshot,
@@ -268,6 +251,8 @@ class Queries:
 
     def _ended(self, error: Exception, deadline: Deadline | None, limits: Limits) -> TickwireError:
         """Give what is said of a query that did not end by itself."""
+        import duckdb
+
         text = explained(error)
         if deadline is not None and deadline.is_over:
             self._n_interrupted.add()

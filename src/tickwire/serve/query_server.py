@@ -23,9 +23,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tickwire.config import state_file
+from tickwire.config.sockets import bind_privately
 from tickwire.errors import TickwireError
-from tickwire.health.server import bind_privately
 from tickwire.logs import get_logger
 from tickwire.serve.frames import (
     DATA,
@@ -36,7 +35,8 @@ from tickwire.serve.frames import (
     send_frame,
     send_json,
 )
-from tickwire.serve.queries import MAX_LIMIT_S, Limits, Queries
+from tickwire.serve.queries import Queries
+from tickwire.serve.requests import asked
 from tickwire.serve.statements import QueryRefused
 
 MAX_CLIENTS = 16
@@ -48,11 +48,6 @@ JOIN_S = 5.0
 NICE = 5
 SEND_BYTES = 1 << 20  # what the kernel keeps for a client
 _log = get_logger("tickwire.serve")
-
-
-def query_socket(state_dir: Path, feed: str) -> Path:
-    """Give the path of the socket of a feed's queries."""
-    return state_file(state_dir, feed, ".query.sock")
 
 
 class QueryServer:
@@ -174,29 +169,6 @@ class QueryServer:
             send_json(client, ERROR, {"kind": kind, "text": str(error)})
         else:
             send_json(client, END, {"rows": n_rows, "seconds": monotonic() - began_s})
-
-
-def asked(request: dict[str, Any]) -> tuple[str, Limits]:
-    """Give what a request asks for.
-
-    Raises
-    ------
-    QueryRefused
-        It is none.
-    """
-    sql, seconds, rows = (request.get(key) for key in ("sql", "limit_s", "max_rows"))
-    limits = Limits()
-    if not isinstance(sql, str) or not sql.strip():
-        raise QueryRefused("a request has an `sql`")
-    if seconds is not None:
-        if not isinstance(seconds, int | float) or not 0 < seconds <= MAX_LIMIT_S:
-            raise QueryRefused(f"limit_s should be more than 0 and at most {MAX_LIMIT_S:g}")
-        limits = Limits(float(seconds), limits.rows)
-    if rows is not None:
-        if not isinstance(rows, int) or rows < 1:
-            raise QueryRefused("max_rows should be a whole number, at least 1")
-        limits = Limits(limits.seconds, rows)
-    return sql, limits
 
 
 def _lower_priority() -> None:

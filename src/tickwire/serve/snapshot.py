@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from tickwire.ledger.coverage import coverage_sql
 from tickwire.serve.statements import QueryRefused, StatementCheck, one_line
+
+if TYPE_CHECKING:
+    import duckdb
 
 BATCH_ROWS = 10_000
 FRESH = "tickwire_fresh_"
@@ -116,6 +118,8 @@ class Snapshot:
 
     def close(self) -> None:
         """End the transaction."""
+        import duckdb
+
         with suppress(duckdb.Error):  # there is none, or it has failed
             self.connection.rollback()
         with suppress(duckdb.Error):
@@ -206,6 +210,8 @@ class Snapshot:
 
 def isolated(folders: Iterable[str] = (), memory_mb: int = 512) -> duckdb.DuckDBPyConnection:
     """Open an instance that reaches no file but those in some folders, and no network."""
+    import duckdb
+
     connection = duckdb.connect(
         config={
             "threads": "1",

@@ -17,11 +17,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from tickwire.errors import TickwireError
+
+if TYPE_CHECKING:
+    import duckdb
 
 MAX_SQL_BYTES = 16 << 10
 MAX_DEPTH = 200
@@ -82,6 +83,8 @@ class StatementCheck:
 
     @cached_property
     def _parser(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
         parser = duckdb.connect(
             config={
                 "threads": "1",
@@ -156,6 +159,8 @@ class StatementCheck:
             raise QueryRefused(f"the statement is longer than {MAX_SQL_BYTES:,} bytes")
         if "\0" in sql:
             raise QueryRefused("the statement has a zero byte")
+        import duckdb
+
         try:
             statements = self._parser.extract_statements(sql)
         except duckdb.Error as error:
