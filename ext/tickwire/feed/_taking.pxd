@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 
-from tickwire.net._wakes cimport Waiter
+from tickwire.net._wakes cimport LoopCalls, Waiter
 from tickwire.observe._histogram cimport Histogram
 from tickwire.ring._batch cimport Row
 from tickwire.ring._consumer cimport Consumer
@@ -16,7 +16,9 @@ from tickwire.ring._waiters cimport RowsWaiter
 cdef class Getters(RowsWaiter):
     cdef Ring ring
     cdef Consumer rows
-    cdef list waiting               # of waiters, in the order in which they are woken
+    cdef LoopCalls calls            # of the loop in which they wait; None before the first
+    cdef Waiter first               # who is woken next; None: none waits
+    cdef list others                # those behind it, in order
     cdef double linger_s            # 0: a publish wakes at once
     cdef int64_t enough_rows        # so many end a linger
     cdef object timer               # of a linger that runs
@@ -25,6 +27,8 @@ cdef class Getters(RowsWaiter):
     cdef bint is_over               # the linger is
     cdef int64_t near_end_ns        # a read from then on ends the linger, monotonic
 
+    cdef void add(self, Waiter waiter) except *
+    cdef Waiter take_first(self)
     cdef bint is_due(self) except -1
     cdef int wake_next(self, bint at_read_end) except -1
     cpdef Waiter wait(self)
@@ -53,7 +57,6 @@ cdef class Taking:
 
 
 @cython.final
-@cython.freelist(16)
 cdef class Next:
     cdef Taking consumer            # None once it is over
     cdef Waiter waiter              # that the task waits for

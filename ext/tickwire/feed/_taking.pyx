@@ -14,11 +14,12 @@ Rules of this file
 - The ring holds the getters and not the consumer, so an abandoned consumer is collected.
 """
 
+cimport cython
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
 
-from tickwire.net._wakes cimport Waiter, new_waiter
+from tickwire.net._wakes cimport LoopCalls, Waiter, new_waiter
 from tickwire.ring._batch cimport Batch
 from tickwire.ring._consumer cimport Consumer
 from tickwire.ring._waiters cimport RowsWaiter
@@ -35,6 +36,7 @@ cdef extern from "Python.h":
     # What `await` gets a result from without a StopIteration; Cython has no syntax for it.
     ctypedef struct PyAsyncMethods:
         PySendResult (*am_send)(PyObject*, PyObject*, PyObject**) noexcept
+        void* am_anext
 
     ctypedef struct PyTypeObject:
         PyAsyncMethods* tp_as_async
@@ -71,12 +73,23 @@ cdef class Getters(RowsWaiter):
     def __cinit__(self, Consumer rows not None, *, double linger_s=0.0, int64_t enough_rows=1):
         self.ring = rows.ring
         self.rows = rows
-        self.waiting = []
+        self.others = []
         self.linger_s = linger_s
         self.enough_rows = enough_rows
 
     def __bool__(self):
-        return bool(self.waiting)
+        return self.first is not None
+
+    cdef void add(self, Waiter waiter) except *:
+        if self.first is None:  # nearly always: no list is touched
+            self.first = waiter
+        else:
+            self.others.append(waiter)
+
+    cdef Waiter take_first(self):
+        cdef Waiter waiter = self.first
+        self.first = self.others.pop(0) if self.others else None
+        return waiter
 
     cdef int on_rows(self) except -1:
         # Wake one, or begin to linger: the ring calls it at a publish.
@@ -89,9 +102,11 @@ cdef class Getters(RowsWaiter):
 
     cpdef Waiter wait(self):
         """Give what is woken when there may be rows to take."""
-        cdef Waiter waiter = new_waiter(get_running_loop())
+        if self.calls is None or not self.calls.is_running():
+            self.calls = LoopCalls(get_running_loop())
+        cdef Waiter waiter = new_waiter(self.calls)
         self.arm()  # first: without memory for it none waits
-        self.waiting.append(waiter)
+        self.add(waiter)
         return waiter
 
     cpdef void arm(self):
@@ -139,8 +154,8 @@ cdef class Getters(RowsWaiter):
         cdef Waiter waiter
         self.timer = None
         self.is_over = True
-        while self.waiting:
-            waiter = self.waiting.pop(0)
+        while self.first is not None:
+            waiter = self.take_first()
             if waiter.wake_here():
                 return
 
@@ -164,8 +179,8 @@ cdef class Getters(RowsWaiter):
 
     cdef int wake_next(self, bint at_read_end) except -1:
         cdef Waiter waiter
-        while self.waiting:
-            waiter = self.waiting.pop(0)
+        while self.first is not None:
+            waiter = self.take_first()
             if waiter.wake(at_read_end):
                 return 0
         return 0
@@ -173,15 +188,18 @@ cdef class Getters(RowsWaiter):
     def wake_all(self):
         """Wake all."""
         cdef Waiter waiter
-        while self.waiting:
-            waiter = self.waiting.pop(0)
+        while self.first is not None:
+            waiter = self.take_first()
             waiter.wake(False)
+        self.calls = None  # it keeps the loop
 
     def forget(self, Waiter waiter not None):
         """Let one wait no longer; whether it was woken is up to the caller."""
         waiter.cancel()
-        if waiter in self.waiting:
-            self.waiting.remove(waiter)
+        if waiter is self.first:
+            self.take_first()
+        elif waiter in self.others:
+            self.others.remove(waiter)
 
 
 cdef class Taking:
@@ -250,7 +268,7 @@ cdef class Taking:
             self.note_ages()
         if self.form == ROWS:
             self._row.begin(<Batch> item)
-        if self._left is not None or self._getters.waiting:
+        if self._left is not None or self._getters.first is not None:
             self._note_taken(item.num_rows)
         if self._putters:
             self._wake_putters()
@@ -276,7 +294,7 @@ cdef class Taking:
         # What can be taken now, or None; raises StopAsyncIteration where nothing will be.
         if self._row is not None and self._row.advance():
             # Of the batch at hand, which another getter may have taken while this one waited.
-            if self._getters.waiting:
+            if self._getters.first is not None:
                 self._wake_another()
             if self._joiners:
                 self._wake_joiners()
@@ -294,6 +312,7 @@ cdef class Taking:
         raise StopAsyncIteration
 
 
+@cython.freelist(16)
 cdef class Next:
     """The next batch or row of a consumer, to be awaited once."""
 
@@ -346,6 +365,15 @@ cdef class Next:
         if self.waiter is not None and consumer is not None:
             consumer._give_up(self.waiter)
         self.waiter = None
+
+
+def next_without_lookup(kind):
+    """Have a class of Python that derives from `Taking` take its items as `Taking` does.
+
+    Such a class has `__anext__` looked up for each item.
+    """
+    if issubclass(kind, Taking) and kind.__anext__ is Taking.__anext__:
+        (<PyTypeObject*> kind).tp_as_async.am_anext = (<PyTypeObject*> Taking).tp_as_async.am_anext
 
 
 cdef PySendResult send(Next waiting, PyObject** result) noexcept:

@@ -12,6 +12,8 @@ asyncio wants a protocol to derive from `asyncio.BufferedProtocol`, and an exten
 have a Python class as its first base; `DirectReader` is that base.
 """
 
+cimport cython
+
 import asyncio
 import os
 
@@ -64,6 +66,9 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
             return
         transport.write(self.request)
 
+    # Both without what binds a function of Python: the transport calls them for each read.
+
+    @cython.binding(False)
     def get_buffer(self, Py_ssize_t sizehint):
         """Give the memory for the next read."""
         if self.is_open:
@@ -71,6 +76,7 @@ cdef class ProtocolCarrier(DirectReader, asyncio.BufferedProtocol):
         # A view: asyncio's TLS slices what it gets, and a slice of a bytearray is a copy.
         return memoryview(self.opening_bytes)
 
+    @cython.binding(False)
     def buffer_updated(self, Py_ssize_t nbytes):
         """Parse what was read."""
         if self.is_open:

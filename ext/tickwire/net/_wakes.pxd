@@ -15,10 +15,21 @@ cdef enum:
     READS_ALONE = 3
 
 
+# What each wake asks of an event loop, bound once.
 @cython.final
-@cython.freelist(16)
-cdef class Waiter:
+cdef class LoopCalls:
     cdef object loop
+    cdef object get_loop        # gives the loop; a weak reference to it, as nothing is called quicker
+    cdef object is_running
+    cdef object get_debug
+    cdef object done            # a future of the loop, with whose result tasks are resumed
+
+    cdef bint may_resume(self) except -1
+
+
+@cython.final
+cdef class Waiter:
+    cdef LoopCalls calls
     cdef object callback                    # of the task; None before it waits, and afterwards
     cdef object context                     # of the callback
     cdef object message                     # of a cancellation
@@ -31,7 +42,7 @@ cdef class Waiter:
     cdef int tell(self) except -1
     cdef int schedule(self) except -1
 
-cdef Waiter new_waiter(object loop)
+cdef Waiter new_waiter(LoopCalls calls)
 
 # The reads that this thread is in.
 cdef tw_reads* reads_here() noexcept

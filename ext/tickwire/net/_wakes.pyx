@@ -14,12 +14,21 @@ Rules of this file
   and a slow one delays the read of no other connection.
 - Nothing that a task raises reaches the read. What ends the loop (SystemExit, KeyboardInterrupt) is
   raised by a callback of its own, also where a signal's handler raises it on the way to a task.
+- What is asked of the loop at each wake is bound once (`LoopCalls`). Whose loop runs is not asked
+  for: all that wakes does so in its loop's thread, and before Python 3.12 that look-up is a system
+  call.
 - A read may lie inside of another one's task. Only the outermost end of a read resumes tasks.
 """
 
+cimport cython
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject, PyObject_GenericGetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
-from asyncio import CancelledError, InvalidStateError, _get_running_loop, current_task
+import asyncio
+import sys
+from asyncio import CancelledError, InvalidStateError, current_task
+from weakref import ref
 
 cdef extern from *:
     """
@@ -41,7 +50,43 @@ cdef enum State:
     WOKEN
     CANCELLED
 
+# The tasks that run, by loop; since Python 3.14 only asyncio itself knows them.
+cdef dict CURRENT_TASKS = getattr(asyncio.tasks, "_current_tasks", None)
+if sys.version_info >= (3, 14):
+    CURRENT_TASKS = None
 
+# As a task asks for them: it is the same object.
+cdef str BLOCKING = "_asyncio_future_blocking"
+cdef str GET_LOOP = "get_loop"
+
+
+cdef class LoopCalls:
+    """What each wake asks of an event loop.
+
+    Parameters
+    ----------
+    loop
+        Which.
+    """
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.get_loop = ref(loop)
+        self.is_running = loop.is_running
+        self.get_debug = loop.get_debug
+        self.done = loop.create_future()
+        self.done.set_result(None)
+
+    cdef bint may_resume(self) except -1:
+        """Whether this is a callback of the loop, outside of every task, and not in debug mode."""
+        if not self.is_running() or self.get_debug():
+            return False
+        if CURRENT_TASKS is not None:
+            return PyDict_GetItemWithError(CURRENT_TASKS, self.loop) == NULL
+        return current_task(self.loop) is None
+
+
+@cython.freelist(16)
 cdef class Waiter:
     """What one task waits for; awaited once, as a future is.
 
@@ -52,7 +97,15 @@ cdef class Waiter:
     """
 
     def __init__(self, loop):
-        self.loop = loop
+        self.calls = LoopCalls(loop)
+
+    def __getattribute__(self, name):
+        # What a task asks first, without a look at the type.
+        if name is BLOCKING:
+            return self._asyncio_future_blocking
+        if name is GET_LOOP:
+            return self.calls.get_loop
+        return PyObject_GenericGetAttr(self, name)
 
     def __await__(self):
         if self.state == PENDING:
@@ -64,8 +117,9 @@ cdef class Waiter:
 
     def get_loop(self):
         """The loop of who waits."""
-        return self.loop
+        return self.calls.loop
 
+    @cython.binding(False)
     def add_done_callback(self, callback, *, context=None):
         """Have one callback called when it is woken or cancelled."""
         if self.callback is not None:
@@ -134,9 +188,7 @@ cdef class Waiter:
         callback = self.callback
         if callback is None:
             return 0
-        if self.context is None or _get_running_loop() is not self.loop:
-            return self.schedule()
-        if self.loop.get_debug() or current_task(self.loop) is not None:
+        if self.context is None or not self.calls.may_resume():
             return self.schedule()
         try:
             PyContext_Enter(self.context)
@@ -144,11 +196,12 @@ cdef class Waiter:
             return self.schedule()
         self.callback = None
         try:
-            callback(self)
+            # It asks for the result, and of asyncio's own futures it does so without a call.
+            callback(self.calls.done)
         except (SystemExit, KeyboardInterrupt) as error:
-            self.loop.call_soon(raise_again, error)
+            self.calls.loop.call_soon(raise_again, error)
         except BaseException as error:
-            self.loop.call_exception_handler(
+            self.calls.loop.call_exception_handler(
                 {"message": f"Exception in callback {callback!r}", "exception": error}
             )
         finally:
@@ -158,7 +211,7 @@ cdef class Waiter:
     cdef int schedule(self) except -1:
         callback = self.callback
         if callback is not None:
-            self.loop.call_soon(callback, self, context=self.context)
+            self.calls.loop.call_soon(callback, self, context=self.context)
             self.callback = None  # not where a signal's handler has raised
         return 0
 
@@ -168,9 +221,9 @@ def raise_again(error):
     raise error
 
 
-cdef Waiter new_waiter(object loop):
+cdef Waiter new_waiter(LoopCalls calls):
     cdef Waiter waiter = Waiter.__new__(Waiter)
-    waiter.loop = loop
+    waiter.calls = calls
     return waiter
 
 
@@ -199,5 +252,5 @@ cdef void tell_one(Waiter waiter, bint may_tell) noexcept:
         else:
             waiter.schedule()
     except (SystemExit, KeyboardInterrupt) as error:  # of a signal's handler
-        waiter.loop.call_soon(raise_again, error)
+        waiter.calls.loop.call_soon(raise_again, error)
         waiter.schedule()

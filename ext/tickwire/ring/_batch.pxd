@@ -23,8 +23,6 @@ cdef class Layout:
 
 
 @cython.final
-@cython.no_gc          # nothing that it refers to refers back
-@cython.freelist(16)
 cdef class Batch:
     cdef Layout layout
     cdef Rows* data                 # owned, with `arrow`; NULL: it is none of a feed's

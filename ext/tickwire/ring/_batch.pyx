@@ -124,6 +124,8 @@ cdef class Values:
         buffer.internal = NULL
 
 
+@cython.no_gc          # nothing that it refers to refers back
+@cython.freelist(16)
 cdef class Batch:
     """Rows of a table as columns; what `feed.batches(table, form="light")` gives.
 

@@ -49,6 +49,8 @@ cdef void measure(const tw_ring* ring, int64_t first, int64_t stop, Extent* exte
 # The rows measured; NULL: no memory. `borrow`: numbers, times and codes stay in the ring's memory,
 # and the rows must not wrap.
 cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) noexcept nogil
+# One row, in one pass; NULL: there is no memory, or its text is long, and `copy_extent` may do.
+cdef Rows* copy_row(const tw_ring* ring, int64_t row) noexcept nogil
 # One owner less; the last one frees them.
 cdef void free_rows(Rows* rows) noexcept nogil
 # Rows as Arrow's struct, one more owner of them, which keeps `borrowed`. NULL: no memory.

@@ -97,6 +97,10 @@ cdef struct Batch:
     int n_kept
     tw_mapping* kept[MAX_COLUMNS + 1]
 
+cdef enum:
+    # Of a row that `copy_row` takes: with some twenty columns it is a block of 2 KiB.
+    ROW_TEXT_BYTES = 512
+
 # Where the next copied buffer goes, and what it is made of.
 cdef struct Source:
     int64_t slot                    # of the first row
@@ -219,6 +223,67 @@ cdef Rows* copy_extent(const tw_ring* ring, const Extent* extent, bint borrow) n
         else:
             fill_numbers(ring, i, &rows.columns[i], &source, borrow)
     return rows
+
+
+cdef Rows* copy_row(const tw_ring* ring, int64_t row) noexcept nogil:
+    cdef int n_columns = ring.n_columns
+    cdef int64_t data_at = line(
+        <int64_t> sizeof(Rows) + (n_columns - 1) * <int64_t> sizeof(ColumnData)
+    )
+    # Of a column: values or offsets, bitmap, and what a text is rounded up by.
+    cdef int64_t n_bytes = line(data_at + n_columns * 24 + ROW_TEXT_BYTES)
+    cdef int64_t text_left = ROW_TEXT_BYTES
+    cdef int size_class, i
+    cdef Rows* rows = <Rows*> tw_pool_take(<size_t> n_bytes, &size_class)
+    if rows == NULL:
+        return NULL
+    rows.refs = 1
+    rows.n_rows = 1
+    rows.size_class = size_class
+    memset(rows.columns, 0, n_columns * sizeof(ColumnData))
+    cdef Source source
+    source.slot = row & ring.mask
+    source.n = source.n_first = 1
+    source.padding = 7
+    source.out = <uint8_t*> rows + data_at
+    for i in range(n_columns):
+        if is_text(ring.columns[i].kind):
+            text_left = copy_text(ring, i, row, &rows.columns[i], &source, text_left)
+            if text_left < 0:
+                tw_pool_give(rows, size_class)
+                return NULL
+        elif ring.columns[i].kind == KIND_BOOL:
+            fill_bools(ring, i, &rows.columns[i], &source)
+        else:
+            fill_number(ring, i, &rows.columns[i], &source)
+    return rows
+
+
+cdef inline int64_t copy_text(
+    const tw_ring* ring, int i, int64_t row, ColumnData* column, Source* source, int64_t left
+) noexcept nogil:
+    # As `fill_text`, of one row with at most so many bytes; returns how many more may come, or -1.
+    # Its length is what the ring says now: nothing has checked it.
+    cdef const tw_column* from_ring = &ring.columns[i]
+    cdef const int64_t* ends = tw_ends(from_ring)
+    cdef int64_t start = ends[(row - 1) & ring.mask]
+    cdef int64_t n_bytes = ends[source.slot] - start
+    if n_bytes < 0 or n_bytes > left:
+        return -1
+    cdef int64_t arena_bytes = from_ring.arena_mask + 1
+    cdef int64_t at = start & from_ring.arena_mask
+    if n_bytes > arena_bytes - at:
+        return -1
+    cdef int32_t* offsets = <int32_t*> place(source, 8)
+    offsets[0] = 0
+    offsets[1] = <int32_t> n_bytes
+    column.buffers[1] = offsets
+    column.buffers[2] = place(source, n_bytes)
+    memcpy(<void*> column.buffers[2], from_ring.arena + at, <size_t> n_bytes)
+    if from_ring.valid != NULL and from_ring.valid[source.slot] == 0:
+        column.buffers[0] = pack(from_ring.valid, source, 0, 0)
+        column.null_count = 1
+    return left - n_bytes
 
 
 cdef void free_rows(Rows* rows) noexcept nogil:

@@ -4,6 +4,8 @@ Rules of this file
 ------------------
 - A callback is called once: for rows in the writer's thread, inside `publish`; for room in the
   consumer's.
+- Where nearly always one waits for rows, its place in the list stays, None where none waits: a list
+  that empties gives its memory back, and asks for it again a moment later.
 - What a callback raises is reported and keeps no other one from being called. What a signal's
   handler raises inside of it (KeyboardInterrupt, SystemExit) is raised again in the main thread,
   as soon as Python code runs there; the callback, which it may have cut short, is called again.
@@ -71,6 +73,14 @@ cdef void call_again(object waiter) noexcept:
         waiter()
 
 
+cdef int add(list waiters, object waiter) except -1:
+    if len(waiters) == 1 and waiters[0] is None:
+        waiters[0] = waiter
+    else:
+        waiters.append(waiter)
+    return 0
+
+
 cdef class RowsWaiter:
     """The base of what a ring calls for rows; this one does nothing."""
 
@@ -98,9 +108,11 @@ cdef class Waiters:
         cdef int64_t n_rows = self.core.published
         cdef int64_t mono_ns
         if len(waiters) == 1 and not self.for_more_rows:  # nearly always
-            waiter = waiters.pop()
+            waiter = waiters[0]
+            waiters[0] = None
             self.core.wake_at = INT64_MAX
-            call(waiter)
+            if waiter is not None:
+                call(waiter)
             return
         self.for_rows = []
         if self.for_more_rows:
@@ -114,7 +126,8 @@ cdef class Waiters:
             self.for_more_rows = later
         self.set_wake()
         for waiter in waiters:
-            call(waiter)
+            if waiter is not None:
+                call(waiter)
 
     cdef void wake_late(self) noexcept:
         # Who waits for more rows than there is room for would wait for ever.
@@ -128,8 +141,9 @@ cdef class Waiters:
     cdef void set_wake(self) noexcept:
         cdef int64_t rows = INT64_MAX
         cdef int64_t mono_ns = INT64_MAX
-        if self.for_rows:
-            rows = 0
+        for each in self.for_rows:
+            if each is not None:
+                rows = 0
         for each in self.for_more_rows:
             rows = min(rows, <int64_t> each[0])
             mono_ns = min(mono_ns, <int64_t> each[1])
@@ -139,7 +153,7 @@ cdef class Waiters:
 
     cdef int arm_waiter(self, RowsWaiter waiter) except -1:
         """Have a waiter called once, at the next publish. Writer's thread only."""
-        self.for_rows.append(waiter)
+        add(self.for_rows, waiter)
         self.core.wake_at = self.core.wake_rows = 0
         return 0
 
@@ -163,7 +177,7 @@ cdef class Waiters:
         if rows > 0:
             self.arm_later(callback, rows, INT64_MAX)
             return
-        self.for_rows.append(callback)
+        add(self.for_rows, callback)
         self.core.wake_at = self.core.wake_rows = 0
 
     def disarm(self, callback):

@@ -6,6 +6,12 @@ from contextvars import Context
 from typing import Any, final
 
 @final
+class LoopCalls:
+    """What each wake asks of an event loop, bound once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None: ...
+
+@final
 class Waiter:
     """What one task waits for; awaited once, as a future is."""
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import pyarrow as pa
 
 from tickwire.errors import ConsumerLagged
-from tickwire.feed._taking import Taking
+from tickwire.feed._taking import Taking, next_without_lookup
 from tickwire.net._wakes import Waiter
 from tickwire.ring import Consumer, Loss, Ring
 from tickwire.wording import counted
@@ -78,6 +78,10 @@ class RowQueue(Taking):
     """
 
     _form: ClassVar[Literal["arrow", "light", "rows"]] = "arrow"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        next_without_lookup(cls)
 
     def __init__(
         self,
