@@ -141,7 +141,7 @@ def receive_here(loop: str) -> None:
     """Receive what a parent says, marking its parts; what the child does."""
     receive, plan = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own program
     if loop == "asyncio":
-        uvloop.run = asyncio.run  # in this process alone; the receivers call it by this name
+        uvloop.run = asyncio.run  # type: ignore[assignment] # in this process alone; the receivers call it by this name
 
     # What it logs is no report.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -152,7 +152,7 @@ def receive_here(loop: str) -> None:
         mark()  # what is made of the notes and compared afterwards is no part of the stretch
         return take(notes)
 
-    Notes.take = marked  # type: ignore[method-assign] # in this process alone
+    Notes.take = marked  # type: ignore[assignment, method-assign] # in this process alone
 
     def report(result: Any) -> None:
         mark()
@@ -200,9 +200,9 @@ def count(
                     sent = server.send(n_sent, child.pid, pause)
                     arrivals = pickle.load(child.stdout)  # noqa: S301 - our own program
                     faults = answer.faults(arrivals.columns, sent) if pipeline.decodes else []
-                    if "price_sum" in arrivals.extra:
-                        n_priced, price_sum = arrivals.extra["n_priced"], arrivals.extra["price_sum"]
-                        faults += answer.sum_faults(n_priced, price_sum, n_sent)
+                    read = arrivals.extra
+                    if "price_sum" in read:
+                        faults += answer.sum_faults(read["n_priced"], read["price_sum"], n_sent)
                     if faults:
                         raise TickwireError(f"{pipeline.name}: {faults[0]}")
                     seconds.append(sent.seconds)
