@@ -141,7 +141,7 @@ def receive_here(loop: str) -> None:
     """Receive what a parent says, marking its parts; what the child does."""
     receive, plan = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own program
     if loop == "asyncio":
-        uvloop.run = asyncio.run  # type: ignore[assignment] # in this process alone; the receivers call it by this name
+        uvloop.run = asyncio.run  # type: ignore[assignment] # as the receivers call it
 
     # What it logs is no report.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
