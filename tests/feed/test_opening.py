@@ -18,6 +18,7 @@ from tickwire.errors import SinkError, TickwireError
 from tickwire.feed import opening
 from tickwire.feed.kept import state as state_module
 from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state_file import Stored
 from tickwire.feed.sources.sources import LiveSource
 from tickwire.schema import TABLES
 from tickwire.sinks import IpcSink, attempts, spiller
@@ -266,24 +267,27 @@ def test_the_state_is_opened_while_the_loop_goes_on_and_a_disk_that_hangs_is_an_
 ) -> None:
     monkeypatch.setattr(state_module, "OPEN_S", 0.05)
     may_go_on, threads = threading.Event(), []
-    read = state_module.State._read
+    read = state_module.read_stored
 
-    def hangs(self: state_module.State, path: Path) -> None:
+    def hangs(path: Path) -> Stored | None:
         threads.append(threading.current_thread())
         may_go_on.wait(30)
-        read(self, path)
+        return read(path)
 
-    monkeypatch.setattr(state_module.State, "_read", hangs)
+    monkeypatch.setattr(state_module, "read_stored", hangs)
 
     async def main() -> None:
         feed = tickwire.FeedHandler([source("ws://127.0.0.1:9")], state_dir=tmp_path / "state")
         with pytest.raises(TickwireError, match=r"does not answer in 0\.05 s"):
             await feed.start()
+        while not threads:  # noqa: ASYNC110 - a thread has no event
+            await asyncio.sleep(0.001)
         may_go_on.set()
         [thread] = threads
         assert thread is not threading.current_thread()
         thread.join(10)
         # What was opened in vain holds no lock.
+        monkeypatch.setattr(state_module, "OPEN_S", 60.0)
         await state_module.open_state(tmp_path / "state", feed.plan.config.feed.name, ["trades"])
 
     run(main())

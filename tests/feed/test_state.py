@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tickwire.errors import TickwireError
-from tickwire.feed.kept.state import CONN_BLOCK, SEQ_BLOCK, State, read_numbers
+from tickwire.feed.kept.state import CONN_BLOCK, SEQ_BLOCK, State
+from tickwire.feed.kept.state_file import read_numbers
 
 
 def test_without_a_folder_it_counts_in_memory(tmp_path: Path) -> None:

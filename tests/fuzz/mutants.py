@@ -598,7 +598,7 @@ MUTANTS = (
         "decode.place",
         "cell.register < 0 or cell.is_channel or step.reg",
         "cell.register < 0 or step.reg",
-        SCRIPT_TESTS,
+        ("tests/decode/test_template.py",),
         "plans",
     ),
     module(

@@ -29,7 +29,8 @@ from tickwire.feed.kept.committed import Committed
 from tickwire.feed.kept.delivered import Delivered
 from tickwire.feed.kept.positions import Positions
 from tickwire.feed.kept.ring_store import RingStore
-from tickwire.feed.kept.state import State, read_numbers
+from tickwire.feed.kept.state import State
+from tickwire.feed.kept.state_file import read_numbers
 from tickwire.feed.kept.taken_over import report_taken_over
 from tickwire.feed.loops import callback_errors
 from tickwire.feed.opening import SinkAheadError, open_sinks

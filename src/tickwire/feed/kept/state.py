@@ -8,17 +8,12 @@ Rules of this file
 - Opened in a thread (`open_state`). While a feed runs, a write has a thread of its own: a file
   system that hangs does not stop the loop. One that fails is logged, counted and tried again, at
   once, then after 2, 4, 8 ... s; half a block is left meanwhile.
-- The file has a sum of its bytes. One that is damaged is set aside under another name, in one line,
-  and the feed starts as after a lost state: behind the numbers that its sinks and rings hold.
-- The file is replaced whole (write, fsync, rename), so a reader sees the old one or the new one.
-- One process per (state_dir, feed name), held by a lock on a file beside it.
+- The file is `state_file`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import json
 import os
 import secrets
 import threading
@@ -26,15 +21,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from zlib import crc32
 
 from tickwire.config import Context, state_file
 from tickwire.errors import TickwireError
-from tickwire.failpoints import reach
 from tickwire.feed.kept.ring_store import RingStore
+from tickwire.feed.kept.state_file import Stored, lock_state, read_stored, write_stored
 from tickwire.logs import get_logger
 from tickwire.sinks import CONN, Identity
-from tickwire.sinks.files import replace_file
 from tickwire.supervise import Backoff, Failures, in_thread
 
 SEQ_BLOCK = 1 << 28  # rows: half of it is 22 minutes at 100,000 rows/s; 2**35 kills to int64's end
@@ -42,14 +35,7 @@ CONN_BLOCK = 1024
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 60.0
 OPEN_S = 5.0
 CLOSE_S = 5.0  # how long the last write may take
-_VERSION = 1
-_SUM, _SUM_END = b',\n "crc32": "', b'%08x"\n}\n'  # the last key: of all bytes before it
-_LAST = 2**62
 _log = get_logger("tickwire.feed")
-
-
-class _Damaged(Exception):
-    """A file cannot be what a feed has written."""
 
 
 class State:
@@ -99,9 +85,12 @@ class State:
         self._writer: threading.Thread | None = None
         if folder is not None:
             self._path = state_file(folder, name, ".json")
-            self._lock = _locked(folder, state_file(folder, name, ".lock"), name)
+            self._lock = lock_state(folder, name)
             try:
-                self._read(self._path)
+                stored = read_stored(self._path)
+                self._is_new = stored is None
+                if stored is not None:
+                    self._take_over(stored)
                 self._id = self._id or secrets.token_hex(8)
             except BaseException:
                 os.close(self._lock)
@@ -292,100 +281,18 @@ class State:
             os.close(self._lock)
             self._lock = -1
 
-    def _read(self, path: Path) -> None:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            self._is_new = True
-            return
-        except OSError as error:
-            raise TickwireError(f"{path}: the feed's state cannot be read: {error}") from None
-        try:
-            self._parse(data)
-        except _Damaged as error:
-            self._set_aside(path, str(error))
-            return
-        self._reserved = dict(self._next)
-        self._conn_reserved = self._conn
-
-    def _set_aside(self, path: Path, why: str) -> None:
-        kept = path.with_name(f"{path.name}.damaged")
-        try:
-            path.rename(kept)
-        except OSError as error:
-            raise TickwireError(
-                f"{path}: {why}, and cannot be set aside: {error.strerror}"
-            ) from None
-        self._next, self._conn, self.rings, self._id = {}, 0, "", ""
-        self._adopted, self._is_new = [], True
-        _log.error(
-            "the feed's state is damaged: it is set aside, and the feed goes on behind the numbers "
-            "that its sinks and rings hold; where these are elsewhere, put a copy of it back",
-            file=str(path), kept=str(kept), why=why,
-        )  # fmt: skip
-
-    def _parse(self, data: bytes) -> None:
-        """Take over what a file says; raises `_Damaged` where that cannot be a feed's state."""
-        text, separator, found = data.rpartition(_SUM)
-        if separator and found != _SUM_END % crc32(text):
-            raise _Damaged("its bytes have changed")
-        try:
-            stored = json.loads(data)
-            version = stored["version"]
-        except (ValueError, RecursionError, LookupError, TypeError) as error:
-            raise _Damaged(f"is not the state of a feed: {error!r}") from None
-        if version != _VERSION:
-            raise TickwireError(f"{self._path}: is state of version {version!r}, not 1")
-        try:
-            self._next = {str(table): int(number) for table, number in stored["seq"].items()}
-            self._conn = int(stored["conn"])
-            self.rings = str(stored.get("rings", ""))
-            self._id = str(stored.get("id", ""))
-            self._adopted = [str(each) for each in stored.get("adopted", ())]
-            if not all(0 <= number <= _LAST for number in (self._conn, *self._next.values())):
-                raise ValueError("a number that no feed has written")
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            raise _Damaged(f"is not the state of a feed: {error!r}") from None
+    def _take_over(self, stored: Stored) -> None:
+        self._id, self._adopted = stored.feed_id, list(stored.adopted)
+        self._next, self._reserved = dict(stored.next_numbers), dict(stored.next_numbers)
+        self._conn = self._conn_reserved = stored.conn
+        self.rings = stored.rings
 
     def _write(self, reserved: Mapping[str, int], conn: int) -> None:
-        if self._path is None:
-            return
-        stored = {
-            "version": _VERSION,
-            "id": self._id,
-            "adopted": self._adopted,
-            "seq": dict(reserved),
-            "conn": conn,
-            "rings": self.rings,
-            "ring_folder": self.ring_folder,
-        }
-        text = json.dumps(stored, indent=1).removesuffix("\n}").encode()
-        text += _SUM + _SUM_END % crc32(text)
-        try:
-            replace_file(self._path, text, on_written=lambda: reach("state"))
-        except OSError as error:
-            raise TickwireError(
-                f"{self._path}: the feed's state cannot be written: {error.strerror}"
-            ) from None
-
-
-def read_numbers(folder: Path, name: str) -> tuple[str, dict[str, int]]:
-    """Give a feed's id and numbers that it has not used, without opening its state.
-
-    Empty where there is no state, or a damaged one.
-
-    Raises
-    ------
-    TickwireError
-        It is of another version.
-    """
-    state = State(None, name)
-    state._path = state_file(folder, name, ".json")  # for what is said of it
-    try:
-        state._parse(state._path.read_bytes())
-    except (OSError, _Damaged):
-        return "", {}
-    return state._id, {**state._next, CONN: state._conn}
+        if self._path is not None:
+            stored = Stored(
+                self._id, tuple(self._adopted), reserved, conn, self.rings, self.ring_folder
+            )
+            write_stored(self._path, stored)
 
 
 async def open_state(
@@ -454,20 +361,3 @@ async def open_state(
         if isinstance(error, TimeoutError):
             raise TickwireError(f"{folder}: does not answer in {OPEN_S:g} s") from None
         raise
-
-
-def _locked(folder: Path, path: Path, name: str) -> int:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise TickwireError(f"{folder}: cannot be the state_dir: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise TickwireError(
-            f"{path}: another running feed is named {name!r} here; give this one another name "
-            "or state_dir"
-        ) from None
-    return lock
