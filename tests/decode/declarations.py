@@ -97,6 +97,19 @@ BOOKS = (
         ),
     ),
     message(
+        "asks first",
+        when={"e": "asks first"},
+        rows=_sides(
+            "data[].b[]",
+            "data[].a[]",
+            symbol="$.data[].s",
+            ts_event=ms("$.data[].t"),
+            channel=constant("book"),
+            order_count="[2]",
+            is_snapshot=constant(False),
+        )[::-1],
+    ),
+    message(
         "mixed",
         when={"e": "mixed"},
         rows=[

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from tickwire.decode.paths import Path, Step
@@ -81,6 +82,19 @@ def everywhere(value: Any, steps: Path) -> Iterator[Any]:
             return
         value = get(value, (step,))
     yield value
+
+
+def bids_first(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Let bids come before the asks before them, of one symbol and time."""
+    ordered: list[dict[str, Any]] = []
+    for _, one in groupby(found, lambda row: (row["symbol"], row["ts_event"])):
+        sides = [(side, [*rows]) for side, rows in groupby(one, lambda row: row["side"])]
+        while sides:
+            side, rows = sides.pop(0)
+            if side == "ask" and sides and sides[0][0] == "bid":
+                ordered += sides.pop(0)[1]
+            ordered += rows
+    return ordered
 
 
 def same(value: Any, scalar: Scalar) -> bool:
@@ -295,6 +309,10 @@ class Model:
         self.n_duplicates = self.n_conflicts = 0
         self.carried: dict[tuple[str, str], dict[str, Any]] = {}
 
+    def names(self, symbol: str) -> bool:
+        """Whether the source has a symbol."""
+        return "*" in self.symbols or symbol in self.symbols
+
     def route(self, payload: bytes, inside: str = "") -> tuple[Message | None, Any]:
         """The declaration that a message belongs to, and the document; raises ValueError.
 
@@ -358,6 +376,7 @@ class _Decoding:
         self.document = document
         self.out: dict[str, list[dict[str, Any]]] = {}
         self.kept_back: set[str] = set()
+        self.unmatched: set[str] = set()
         self.unreadable: set[str] = set()  # columns of the row
 
     def run(self) -> dict[str, list[dict[str, Any]]]:
@@ -457,7 +476,7 @@ class _Decoding:
         for path, test in rows.when.items():
             found = self.look_up(rows, path, item, trail)
             if not holds(test, ABSENT if found is None else found):
-                self.kept_back.add(table.name)
+                self.unmatched.add(table.name)
                 return
         self.unreadable.clear()
         for column in table.columns:
@@ -504,8 +523,7 @@ class _Decoding:
 
     def admit(self, rows: Rows, table: Table, row: dict[str, Any], identity: object) -> None:
         symbol = row["symbol"]
-        wanted = "*" in self.model.symbols or symbol in self.model.symbols
-        if symbol is not None and not wanted:
+        if symbol is not None and not self.model.names(symbol):
             self.kept_back.add(table.name)
             return
         if rows.carry and symbol is not None:
@@ -551,13 +569,19 @@ class _Decoding:
     def mark_last(self, name: str) -> None:
         found = self.out.get(name, [])
         if not found:
-            if name in self.kept_back:
+            others = (self.out.keys() | self.kept_back) - {name}
+            if name in self.kept_back or (
+                name in self.unmatched and others and not self.message.spliced
+            ):
                 return
             row = self.empty(name)
             if row is None:
                 return
             found = self.out.setdefault(name, [])
             found.append(row)
+        group = [rows for rows in self.message.rows if rows.into == name]
+        if [rows.fields["side"].value for rows in group if "side" in rows.fields] == ["ask", "bid"]:
+            found[:] = bids_first(found)
         for at, row in enumerate(found):
             row["last"] = at + 1 == len(found)
 
@@ -565,24 +589,41 @@ class _Decoding:
         """The row of a book message without levels."""
         table = self.model.tables[name]
         group = [rows for rows in self.message.rows if rows.into == name]
+        fits = [rows for rows in group if self.fits_outside(rows)]
+        if not fits and not self.message.spliced:
+            return None
+        chosen = (fits or group)[0]
         row: dict[str, Any] = {}
         for column in table.columns:
             if column.name in FILLED or column.name == "last":
                 continue
-            spec = group[0].fields.get(column.name)
+            spec = chosen.fields.get(column.name)
             value = None
             shared = len({str(rows.fields.get(column.name)) for rows in group}) == 1
             shared = shared and spec is not None and spec.reader is not Reader.CONSTANT
+            shared = shared and spec.path.startswith("$")  # not the levels' own
             if spec is not None and (shared or not column.nullable):
-                # Of an outer array, the last element is the one that gave no level.
-                steps = self.absolute(group[0], spec.path)
-                found = [*everywhere(self.document, steps)] if spec.path.startswith("$") else []
-                value = self.cell(group[0], column.name, spec, found[-1] if found else ABSENT)
-            if value is None and not column.nullable:
-                raise RefusedError("missing")
+                value = self.cell(chosen, column.name, spec, self.last_of(chosen, spec.path))
             row[column.name] = value
-        wanted = "*" in self.model.symbols or row["symbol"] in self.model.symbols
-        return row if wanted else None
+            if row.get("symbol") is not None and not self.model.names(row["symbol"]):
+                return None
+        if any(row[c.name] is None and not c.nullable for c in table.columns if c.name in row):
+            raise RefusedError("missing")
+        return row
+
+    def last_of(self, rows: Rows, path: str) -> Any:
+        """Of an outer array, the last element is the one that gave no level; so of the items."""
+        found = [*everywhere(self.document, self.absolute(rows, path))]
+        return found[-1] if found else ABSENT
+
+    def fits_outside(self, rows: Rows) -> bool:
+        """Whether what stands outside of the items says that the message has such rows."""
+        for path, test in rows.when.items():
+            if path.startswith("$"):
+                found = self.last_of(rows, path)
+                if not holds(test, ABSENT if found is None else found):
+                    return False
+        return True
 
 
 def _zip(steps: Path, trail: list[Any]) -> Iterator[tuple[Any, Any]]:

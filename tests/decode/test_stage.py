@@ -9,7 +9,7 @@ import pytest
 from tests.decode.declarations import BOOKS, STATES, TRADES
 from tests.decode.feeds import Feed
 
-from tickwire.decode.plan import choice, constant, message, ms, number, rows, text
+from tickwire.decode.plan import choice, constant, message, ms, number, rows, text, unlike
 
 LISTED = TRADES[1]
 
@@ -267,6 +267,108 @@ def test_a_book_whose_symbol_stands_in_its_levels_needs_one() -> None:
     assert feed.rows('{"e":"mixed","u":1,"gone":[{"s":"A","side":"B","p":1}]}')
     assert feed.rows('{"e":"mixed","u":2,"new":[]}') == {}
     assert [reason for reason, _ in feed.reasons()] == ["missing"]
+
+
+def _levels(**more: Any) -> Any:
+    shared: dict[str, Any] = {
+        "symbol": "$.s",
+        "channel": constant("book"),
+        "price": "p",
+        "size": "q",
+    }
+    shared |= {"side": choice("side", {"b": "bid", "a": "ask"}), "venue_seq": "$.u"}
+    return rows(at="data[]", into="book", **(shared | more))
+
+
+def _matches(**more: Any) -> Any:
+    shared: dict[str, Any] = {
+        "symbol": "$.s",
+        "channel": constant("trades"),
+        "price": "p",
+        "size": "q",
+    }
+    shared |= {"side": choice("side", {"b": "buy", "a": "sell"}), "trade_id": text("i")}
+    return rows(at="data[]", into="trades", when={"kind": "match"}, **(shared | more))
+
+
+@pytest.mark.parametrize("is_spliced", [False, True])
+def test_a_book_message_whose_rows_are_all_left_out_gives_the_row_of_an_empty_one(
+    is_spliced: bool,
+) -> None:
+    levels = _levels(when={"p": unlike("0")}, is_snapshot=constant(False))
+    feed = Feed([message("book", when={}, rows=[levels], spliced=is_spliced)])
+    found = feed.rows('{"s":"A","u":5,"data":[{"p":"0","q":"1","side":"b"}]}')["book"]
+    assert [(row["side"], row["price"], row["venue_seq"], row["last"]) for row in found] == [
+        (None, None, 5, True)
+    ]
+    mixed = '{"s":"A","u":6,"data":[{"p":"0","q":"1","side":"b"},{"p":"2","q":"1","side":"a"}]}'
+    assert [(row["price"], row["last"]) for row in feed.rows(mixed)["book"]] == [(2.0, True)]
+    # Of a symbol that the source does not name it gives none.
+    feed = Feed([message("book", when={}, rows=[levels], spliced=is_spliced)], symbols=["B"])
+    assert feed.rows('{"s":"A","u":5,"data":[{"p":"0","q":"1","side":"b"}]}') == {}
+
+
+def test_rows_of_another_table_alone_are_no_book_message() -> None:
+    levels = _levels(when={"kind": "level"}, is_snapshot=constant(False))
+    trade = '{"s":"A","u":5,"data":[{"kind":"match","p":"1","q":"1","side":"b","i":"7"}]}'
+    feed = Feed([message("both", when={}, rows=[levels, _matches(once=True)])])
+    assert list(feed.rows(trade)) == ["trades"]
+    assert feed.rows(trade) == {}  # a duplicate is a trade all the same
+    nothing = '{"s":"A","u":6,"data":[{"kind":"other","p":"1","q":"1","side":"b","i":"8"}]}'
+    assert [row["venue_seq"] for row in feed.rows(nothing)["book"]] == [6]
+    # One that a chain counts is a book's whatever it brings.
+    feed = Feed([message("both", when={}, rows=[levels, _matches()], spliced=True)])
+    assert {name: len(found) for name, found in feed.rows(trade).items()} == {
+        "trades": 1,
+        "book": 1,
+    }
+
+
+def test_what_stands_outside_of_the_levels_says_which_book_an_empty_message_is_of() -> None:
+    kinds = [
+        _levels(when={"$.kind": kind}, is_snapshot=constant(kind == "full"))
+        for kind in ("full", "delta")
+    ]
+    feed = Feed([message("book", when={}, rows=kinds)])
+    empty = '{"s":"A","u":5,"kind":"%s","data":[]}'
+    assert [row["is_snapshot"] for row in feed.rows(empty % "delta")["book"]] == [False]
+    assert [row["is_snapshot"] for row in feed.rows(empty % "full")["book"]] == [True]
+    assert feed.rows(empty % "other") == {}
+    level = '{"s":"A","u":5,"kind":"other","data":[{"p":"1","q":"1","side":"b"}]}'
+    assert feed.rows(level) == {}
+    assert feed.reasons() == []
+
+
+def test_bids_come_first_where_asks_are_declared_first() -> None:
+    """A message is read fastest in the order in which it is sent; its rows have the table's."""
+    sides = [
+        rows(
+            at=f"data[].{side}s[]", into="book", symbol="$.data[].s", ts_event=ms("$.data[].t"),
+            channel=constant("book"), side=constant(side), price="[0]", size="[1]",
+            order_count="[2]", is_snapshot=constant(False),
+        )
+        for side in ("ask", "bid")
+    ]  # fmt: skip
+    asks, bids = [[3, 4, 1], [5, 6, 2], [7, 8, 3]], [[2, 1, 9], [1, 1, 8]]
+    expected = [("bid", *level) for level in bids] + [("ask", *level) for level in asks]
+    names = ("side", "price", "size", "order_count")
+    feed = Feed([message("book", when={}, rows=sides)])
+    # Rows at the ring's end go on at its front.
+    for n in range(5_000):
+        data = {"t": n, "s": "A", "asks": asks, "bids": bids}
+        found = feed.rows(json.dumps({"data": [data]}, separators=(",", ":")))["book"]
+        assert [tuple(row[name] for name in names) for row in found] == expected
+        assert [row["last"] for row in found] == [False] * 4 + [True]
+    two = [
+        {"t": 1, "s": symbol, "asks": asks[:n], "bids": bids[:1]}
+        for n, symbol in ((1, "A"), (0, "B"), (2, "B"))
+    ]
+    found = feed.rows(json.dumps({"data": two}))["book"]
+    assert [(row["symbol"], row["side"]) for row in found] == [
+        ("A", "bid"), ("A", "ask"), ("B", "bid"), ("B", "bid"), ("B", "ask"), ("B", "ask"),
+    ]  # fmt: skip
+    assert feed.rows(json.dumps({"data": [{"t": 1, "s": "A", "asks": asks[:1], "bids": []}]}))
+    assert feed.rows(json.dumps({"data": [{"t": 1, "s": "A", "asks": [], "bids": []}]}))
 
 
 def test_snapshot_and_changes_of_two_declarations_share_their_state() -> None:

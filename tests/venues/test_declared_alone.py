@@ -106,9 +106,8 @@ def _kucoin(capture: str) -> dict[str, list[recorded.Row]]:
             for price, size, *_ in sides[f"{side}s"]
             if price != "0"
         ]
-        # A message whose changes are all of price 0 moves the number alone.
-        if levels or not (sides["bids"] or sides["asks"]):
-            found["book"].append((symbol, whole, seq, levels))
+        # A message whose changes are all of price 0 moves the number alone: a row without a level.
+        found["book"].append((symbol, whole, seq, levels))
         last[symbol] = seq
 
     def change(data: Any) -> None:
@@ -160,4 +159,4 @@ def test_a_venue_whose_books_begin_by_rest_is_as_plain_python_says() -> None:
             books.append((row["symbol"], row["is_snapshot"], row["venue_seq"], levels))
             levels = []
     assert books == expected["book"]
-    assert len(books) == 2478
+    assert len(books) == 3814

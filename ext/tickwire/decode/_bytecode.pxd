@@ -150,6 +150,15 @@ cdef struct RowSetOp:
     Range zeros         # pairs of registers, in numbers
     Range carried       # pairs of a register and a column, in numbers
     Range conditions    # pairs of a register and what it must be for a row, in numbers
+    int32_t n_outer     # conditions of what stands outside of the item, the first ones
+
+cdef extern from "tickwire/decode/sides.h" nogil:
+    ctypedef struct Sides "tw_sides":
+        int32_t side
+        int32_t symbol
+        int32_t time
+        int32_t ask
+        int32_t bid
 
 cdef struct TestOp:
     int32_t register
@@ -182,6 +191,8 @@ cdef struct RouteOp:
     int32_t splice_flag     # whether it is a snapshot, where the message says so; else:
     bint splice_is_snapshot
     Range marks_last    # targets, in numbers
+    Range apart         # cells of the columns in which sides differ, where asks are declared first
+    Sides sides
     Range row_sets
 
 

@@ -224,6 +224,7 @@ cdef class Bytecode:
             op.zeros = _range(row.zeros)
             op.carried = _range(row.carried)
             op.conditions = _range(row.conditions)
+            op.n_outer = declared.n_outer
 
     def _pack_routes(self, list rows):
         cdef RouteOp* op
@@ -257,6 +258,8 @@ cdef class Bytecode:
                  op.splice_checksum, op.splice_flag) = numbers.registers
                 op.splice_is_snapshot = numbers.is_snapshot
             op.marks_last = _range(row.marks_last)
+            op.apart = _range(row.apart)
+            (op.sides.side, op.sides.symbol, op.sides.time, op.sides.ask, op.sides.bid) = row.sides
             op.row_sets = _range(row.row_sets)
 
     def _pack_tests(self, list rows):

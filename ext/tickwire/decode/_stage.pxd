@@ -62,7 +62,8 @@ cdef struct Message:
     const uint8_t* end
     uint64_t have                   # registers that hold a value
     uint64_t unreadable             # registers whose value could not be read, in the careful walk
-    uint64_t kept_back              # tables of which a row was not requested
+    uint64_t kept_back              # tables of which a row was not requested, or is a duplicate
+    uint64_t unmatched              # tables of which `when` left out a row
     Outcome outcome
     bint deferring                  # places that give rows are read last
     uint64_t number                 # counts the messages walked
@@ -129,6 +130,7 @@ cdef class Stage:
         cdef int target
         self.message.have = 0
         self.message.kept_back = 0
+        self.message.unmatched = 0
         self.message.outcome = DONE
         self.message.number += 1
         while left:
@@ -160,6 +162,7 @@ cdef class Stage:
     # What the careful walk has left out, when its message counts.
     cdef void count_left_out(self, int route) noexcept nogil
     cdef bint joined_id(self, RowSetOp* row_set, uint64_t* joined) noexcept nogil
+    # A row that is left out is noted in `message.kept_back` or `message.unmatched`.
     cdef bint prepare(self, RowSetOp* row_set, bint* wanted) noexcept nogil
     # False: it cannot be null, or not yet; `message.outcome` says why.
     cdef bint leave_null(self, int32_t register) noexcept nogil
@@ -174,6 +177,11 @@ cdef class Stage:
     cdef bint store_text(self, CellOp* cell) noexcept nogil
     cdef bint plain(self, const Register* register, const uint8_t** text, size_t* n) noexcept nogil
     cdef bint bits(self, CellOp* cell, Bits* value) noexcept nogil
+    # Bids before asks, where asks are declared first.
+    cdef bint turn_sides(self, RouteOp* route) noexcept nogil
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil
+    cdef bint holds(self, RowSetOp* row_set, int32_t n) noexcept nogil
+    cdef RowSetOp* empty_of(self, RouteOp* route, int target) noexcept nogil
+    cdef bint gave_others(self, RouteOp* route, int target) noexcept nogil
 
 cdef int log2_of_bytes(int kind) noexcept nogil

@@ -5,7 +5,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
 from tickwire.decode._bytecode cimport (
-    MAX_REGISTERS, Bits, CellOp, Bytecode, RouteOp, RowSetOp,
+    MAX_REGISTERS, Bits, CellOp, Bytecode, RouteOp, RowSetOp, Sides,
 )
 from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen, TradeFacts
 from tickwire.decode._last_values cimport Carried, LastValues
@@ -22,6 +22,16 @@ cdef extern from "tickwire/base/hash.h" nogil:
 cdef extern from "tickwire/decode/fill.h" nogil:
     int tw_fill_column(
         void* column, int64_t slots, int64_t first, int64_t last, int64_t value, int log2_bytes
+    )
+
+
+cdef extern from "tickwire/decode/sides.h" nogil:
+    void tw_change_places(
+        void* column, int log2_bytes, int64_t mask, int64_t first, int64_t middle, int64_t end,
+        int64_t* spare
+    )
+    int64_t tw_end_of_side(
+        const tw_ring* ring, const Sides* sides, int64_t first, int64_t like, int32_t side
     )
 
 
@@ -147,7 +157,6 @@ cdef class Stage:
         if not self.prepare(row_set, &wanted):
             return False
         if not wanted:
-            self.message.kept_back |= <uint64_t>1 << row_set.target
             return True
         row = ring.head
         if row_set.member >= 0 and not self.claim_member(row_set, &row):
@@ -176,15 +185,12 @@ cdef class Stage:
         cdef TradeFacts facts
         cdef int64_t no_time = INT64_MIN
         cdef Novelty novelty
-        cdef bint holds
         if (message.have & row_set.needs) != row_set.needs and not message.deferring:
             return self.fail(AGAIN)
-        pairs = &self.program.numbers[row_set.conditions.first]
-        for i in range(0, row_set.conditions.n, 2):
-            holds = (message.have >> pairs[i]) & 1 != 0 and registers[pairs[i]].value.i != 0
-            if holds != (pairs[i + 1] != 0):
-                wanted[0] = False
-                return True
+        if not self.holds(row_set, row_set.conditions.n >> 1):
+            message.unmatched |= <uint64_t>1 << row_set.target
+            wanted[0] = False
+            return True
         pairs = &self.program.numbers[row_set.zeros.first]
         for i in range(0, row_set.zeros.n, 2):
             if (message.have >> pairs[i + 1]) & 1 and registers[pairs[i + 1]].value.i:
@@ -196,6 +202,7 @@ cdef class Stage:
         # A symbol that the source does not name makes every walk one that defers.
         if message.deferring and not self.is_allowed(symbol):
             self.left_out[row_set.target] += 1
+            message.kept_back |= <uint64_t>1 << row_set.target
             wanted[0] = False
             return True
         if row_set.carry >= 0 and not self.carry_over(row_set, symbol):
@@ -220,6 +227,42 @@ cdef class Stage:
             if novelty == SEEN_ASK:
                 return self.fail(NO_MEMORY)
             wanted[0] = novelty != SEEN_BEFORE
+            if not wanted[0]:
+                message.kept_back |= <uint64_t>1 << row_set.target
+        return True
+
+    cdef bint turn_sides(self, RouteOp* route) noexcept nogil:
+        cdef CellOp* cells = &self.program.cells[route.apart.first]
+        cdef tw_ring* ring = self.targets.at[cells.target]
+        cdef int64_t row = ring.message_start
+        cdef int64_t middle, end
+        cdef int64_t* spare
+        cdef int32_t i
+        while row < ring.head:
+            middle = tw_end_of_side(ring, &route.sides, row, row, route.sides.ask)
+            end = tw_end_of_side(ring, &route.sides, middle, row, route.sides.bid)
+            if row < middle < end:
+                spare = <int64_t*>self.room((middle - row) * sizeof(int64_t))
+                if spare == NULL:
+                    return self.fail(NO_MEMORY)
+                for i in range(route.apart.n):
+                    tw_change_places(
+                        ring.columns[cells[i].column].values, log2_of_bytes(cells[i].kind),
+                        ring.mask, row, middle, end, spare,
+                    )
+            row = max(end, row + 1)
+        return True
+
+    cdef bint holds(self, RowSetOp* row_set, int32_t n) noexcept nogil:
+        """Whether the first n conditions of its rows hold."""
+        cdef int32_t* pairs = &self.program.numbers[row_set.conditions.first]
+        cdef int32_t i
+        cdef bint is_so
+        for i in range(0, 2 * n, 2):
+            is_so = (self.message.have >> pairs[i]) & 1 != 0 \
+                and self.message.registers[pairs[i]].value.i != 0
+            if is_so != (pairs[i + 1] != 0):
+                return False
         return True
 
     cdef bint joined_id(self, RowSetOp* row_set, uint64_t* joined) noexcept nogil:
@@ -418,12 +461,16 @@ cdef class Stage:
         cdef int target
         cdef tw_ring* ring
         cdef int8_t* last
+        if route.apart.n and not self.turn_sides(route):
+            return False
         for i in range(route.marks_last.n):
             target = self.program.numbers[route.marks_last.first + i]
             ring = self.targets.at[target]
             if ring.head == ring.message_start:
                 if (self.message.kept_back >> target) & 1:
                     continue    # it had levels, of symbols that the source does not name
+                if (self.message.unmatched >> target) & 1 and self.gave_others(route, target):
+                    continue    # what `when` left out of it was for another table
                 if not self.fill_empty(route, target):
                     return False
                 if ring.head == ring.message_start:
@@ -433,11 +480,52 @@ cdef class Stage:
             last[(ring.head - 1) & ring.mask] = 1
         return True
 
+    cdef bint gave_others(self, RouteOp* route, int target) noexcept nogil:
+        """Whether a message had rows of another table, and is none that a book's chain counts."""
+        cdef uint64_t left = route.targets & ~(<uint64_t>1 << target)
+        cdef int other
+        if route.spliced:
+            return False
+        while left:
+            other = tw_lowest_bit(left)
+            left &= left - 1
+            if (self.message.kept_back >> other) & 1 \
+                    or self.targets.at[other].head != self.targets.at[other].message_start:
+                return True
+        return False
+
+    cdef RowSetOp* empty_of(self, RouteOp* route, int target) noexcept nogil:
+        """The rows that a message without a level would have had, by what stands outside of them.
+
+        Of a message that a book's chain counts the first, where none fit; else NULL: it is none of
+        a book's.
+        """
+        cdef RowSetOp* row_set
+        cdef RowSetOp* first = NULL
+        cdef int32_t i
+        for i in range(route.row_sets.n):
+            row_set = &self.program.row_sets[route.row_sets.first + i]
+            if row_set.target != target:
+                continue
+            if self.holds(row_set, row_set.n_outer):
+                return row_set
+            if first == NULL:
+                first = row_set
+        return first if route.spliced else NULL
+
     cdef bint fill_empty(self, RouteOp* route, int target) noexcept nogil:
         """One row with what the levels would have shared: it says that there are none."""
-        cdef RowSetOp* row_set
+        cdef RowSetOp* row_set = self.empty_of(route, target)
         cdef tw_ring* ring = self.targets.at[target]
-        cdef int32_t i, j
+        cdef int32_t i
+        if row_set == NULL:
+            return True
+        if self.message.deferring and row_set.symbol >= 0 \
+                and (self.message.have >> row_set.symbol) & 1 \
+                and not self.is_allowed(
+                    <int32_t>self.message.registers[row_set.symbol].value.i):
+            self.left_out[target] += 1
+            return True
         if not tw_has_room(ring):
             return self.fail(FULL)
         for i in range(self.program.null_cells[target].n):
@@ -445,20 +533,9 @@ cdef class Stage:
                 &self.program.cells[self.program.null_cells[target].first + i], ring.head
             ):
                 return False
-        for i in range(route.row_sets.n):
-            row_set = &self.program.row_sets[route.row_sets.first + i]
-            if row_set.target != target:
-                continue
-            if self.message.deferring and row_set.symbol >= 0 \
-                    and (self.message.have >> row_set.symbol) & 1 \
-                    and not self.is_allowed(
-                        <int32_t>self.message.registers[row_set.symbol].value.i):
-                self.left_out[target] += 1
-                return True
-            for j in range(row_set.empty.n):
-                if not self.store(&self.program.cells[row_set.empty.first + j], ring.head):
-                    return False
-            break
+        for i in range(row_set.empty.n):
+            if not self.store(&self.program.cells[row_set.empty.first + i], ring.head):
+                return False
         ring.head += 1
         return True
 

@@ -279,7 +279,6 @@ cdef class Walker(General):
             if not self.stage.prepare(template.row_set, &wanted):
                 return False
             if not wanted:
-                self.message.kept_back |= <uint64_t>1 << template.target
                 return True
         for i in range(template.n_rest):
             if not self.stage.store(template.rest[i], row):

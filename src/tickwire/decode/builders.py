@@ -16,7 +16,7 @@ from tickwire.decode.plan import (
     integer,
 )
 from tickwire.decode.route_tree import RouteTree
-from tickwire.decode.rows_builder import RowsBuilder
+from tickwire.decode.rows_builder import FILLED_BY_DECODER, RowsBuilder
 from tickwire.decode.tree import Node, Route, Splice
 from tickwire.schema import Kind
 
@@ -103,7 +103,30 @@ class RouteBuilder(RouteTree):
                 for column in plan.outer.keys() - group[0].outer.keys():
                     plan.place(column, group, shared=False)
             if self.scope.tables[table].marks_last:
-                group[0].place_empty(group)
+                for plan in group:
+                    plan.place_empty(group)
+                self._set_apart(table, group)
+
+    def _set_apart(self, table: int, group: list[RowsBuilder]) -> None:
+        """Note which columns change places where asks are declared first: bids come first.
+
+        A message is read fastest in the order in which it is declared, so a venue that sends asks
+        first is declared so.
+        """
+        sides = [plan.rows.fields["side"].value for plan in group if "side" in plan.rows.fields]
+        if sides != ["ask", "bid"]:
+            return
+        columns = self.scope.tables[table].columns
+        own = [
+            position
+            for position, column in enumerate(columns)
+            if column.name not in FILLED_BY_DECODER
+            and column.name != "last"
+            and len({plan.outer.get(position, plan) for plan in group}) > 1
+        ]
+        if any(columns[position].kind in (Kind.TEXT, Kind.BINARY) for position in own):
+            raise self.fail("side", "rows with a text of their own are declared with bids first")
+        self.route.apart, self.route.apart_table = own, table
 
     def _splice(self, wanted: list[Rows]) -> Splice:
         """Give the registers of a book's numbers: the first rows that name one count."""

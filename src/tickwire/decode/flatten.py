@@ -73,6 +73,8 @@ class FlatRoute:
     rivals: Stretch
     targets: int
     marks_last: Stretch
+    apart: Stretch
+    sides: tuple[int, int, int, int, int]
     row_sets: Stretch
 
 
@@ -135,9 +137,20 @@ class Flat:
                 self._append(self.numbers, rivals),
                 targets,
                 self._append(self.numbers, route.marks_last),
+                self._append(
+                    self.cells, [self._cell(route.apart_table, Store(i, -1)) for i in route.apart]
+                ),
+                self._sides(route),
                 (base, len(route.row_sets)),
             )
         )
+
+    def _sides(self, route: Route) -> tuple[int, int, int, int, int]:
+        if not route.apart:
+            return 0, 0, 0, 0, 0
+        table = self.program.tables[route.apart_table]
+        columns = (table.index("side"), table.index("symbol"), table.index("ts_event"))
+        return *columns, self._code("side", "ask"), self._code("side", "bid")
 
     def _marking(self, target: int) -> None:
         """Note the column `last` of a table that has it, and nulls for an empty row."""

@@ -154,9 +154,13 @@ class RowsBuilder:
         choices = tuple((value, True) for value in test.values) or (("", True),)
         match = Field(Reader.CHOICE, path, choices=choices, otherwise=is_there)
         register, _, inner = self.route.register(self.rows, f"when[{path!r}]", match, Kind.BOOL)
-        if not inner:
-            self.row_set.needs |= 1 << register
-        self.row_set.conditions.append((register, test.relation in ("equal", "present")))
+        condition = (register, test.relation in ("equal", "present"))
+        if inner:
+            self.row_set.conditions.append(condition)
+            return
+        self.row_set.needs |= 1 << register
+        self.row_set.conditions.insert(self.row_set.n_outer, condition)
+        self.row_set.n_outer += 1
 
     def _id_part(self, path: str) -> None:
         name = f"once[{path!r}]"

@@ -101,6 +101,7 @@ class RowSet:
     conditions: list[tuple[int, bool]] = field(
         default_factory=list
     )  # register, and what it must be
+    n_outer: int = 0  # conditions of what stands outside of the item, which are the first ones
     member_key: bool = False
 
 
@@ -145,6 +146,9 @@ class Route:
     # Registers whose unreadable values are null, to the column that they are for.
     optional: dict[int, str] = field(default_factory=dict)
     marks_last: list[int] = field(default_factory=list)
+    # Columns in which the sides of a book differ, where asks are declared first; and its table.
+    apart: list[int] = field(default_factory=list)
+    apart_table: int = -1
     packed: int = -1  # register of the text that holds another message
     packed_form: int = 0
     packed_most_bytes: int = 0
