@@ -18,6 +18,7 @@ from functools import partial
 
 from tickwire.config import Feed
 from tickwire.errors import SinkError
+from tickwire.feed.kept.added import fill_added
 from tickwire.feed.kept.ring_store import RingStore
 from tickwire.feed.kept.spilling import spill_folder, spill_of, warn_of_unclaimed
 from tickwire.logs import get_logger
@@ -57,7 +58,8 @@ async def open_sinks(
 ) -> dict[str, Spill]:
     """Open the outputs and the spills of sinks that are prepared; gives the spills by sink.
 
-    What the last run's rings have left goes into the spills.
+    What the last run's rings have left goes into the spills; a sink that was added gets what
+    others have in theirs, too.
 
     Parameters
     ----------
@@ -100,7 +102,12 @@ async def open_sinks(
                 seconds=open_s,
             )
         for sink in sinks:
-            spills[sink.name] = await _open_spill(feed, sink, rings)
+            spills[sink.name] = await _open_spill(feed, sink)
+        if not waits:
+            await in_thread(partial(fill_added, sinks, spills))
+        if rings is not None:
+            for sink in sinks:
+                await _recover(feed, sink, rings, spills[sink.name])
         ahead = _numbers_ahead(sinks, spills, first or {}, *live)
         if ahead:
             raise SinkAheadError(ahead)
@@ -147,15 +154,12 @@ def _numbers_ahead(
     return found
 
 
-async def _open_spill(feed: Feed, sink: Sink, rings: RingStore | None) -> Spill:
+async def _open_spill(feed: Feed, sink: Sink) -> Spill:
     try:
         async with asyncio.timeout(OPEN_S):
-            spill = await in_thread(partial(spill_of, feed, sink))
+            return await in_thread(partial(spill_of, feed, sink))
     except TimeoutError:
         raise _no_answer(feed, sink) from None
-    if rings is not None:
-        await _recover(feed, sink, rings, spill)
-    return spill
 
 
 async def _recover(feed: Feed, sink: Sink, rings: RingStore, spill: Spill) -> None:

@@ -25,6 +25,7 @@ from tickwire.config import Context
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.consumers.row_queue import RowQueue
 from tickwire.feed.housekeeping import Housekeeping, is_paused, refusals_of
+from tickwire.feed.kept.added import report_added
 from tickwire.feed.kept.committed import Committed
 from tickwire.feed.kept.delivered import Delivered
 from tickwire.feed.kept.positions import Positions
@@ -238,6 +239,8 @@ class RunningFeed:
         report_taken_over(
             self.sinks, self._spills, self._rings, self.pipeline.ledger, self.pipeline.metrics
         )
+        if not self._replays:
+            report_added(self.sinks, self._spills, self._first, self.pipeline.ledger)
         for sink in self.sinks:
             sink.start(self._sources_of(sink), self._spills[sink.name])
             sink.when_open(partial(self._coordinator.arrive, f"sink {sink.name}"))

@@ -253,6 +253,10 @@ class IpcSink(Sink):
         paths = (self._root / path_segment(table)).glob("*.arrows")
         return [path for path in paths if file is None or path != file.path]
 
+    def has_rows(self, table: str) -> bool:
+        """Whether there are earlier files: their numbers are not always read."""
+        return super().has_rows(table) or bool(self._owned.own(self._earlier_files(table)))
+
     def _begin_replay(self, replayed: Replayed) -> bool:
         paths = [path for table in self.tables for path in self._earlier_files(table)]
         return self._owned.begin(replayed, paths, self.tables)
