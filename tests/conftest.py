@@ -11,9 +11,10 @@ Rules of this file
 - A test whose verdict depends on the clock is marked `serial`: while it runs no other test of this
   checkout does, whatever pytest-xdist does side by side. Memory and descriptors are a process's own
   and ports are given by the system, so tests that look at these need no mark.
-- A test of what is hostile or planted is marked `fault`, one of many messages or of threads at full
-  speed `volume`; `make coverage` leaves them out, as it does the serial ones, properties, and tests
-  on uvloop, which run the lines that those on asyncio do.
+- A test of what is hostile or planted is marked `fault`, one of many messages, of many values or
+  rounds of the same, or of threads at full speed `volume`; `make coverage` leaves them out, as it
+  does the serial ones, properties, and tests on uvloop, which run the lines that those on asyncio
+  do.
 - Tests of properties draw the same examples on every machine and in every run: a suite that is
   green here is green elsewhere. `make test-search` draws others, and more of them, on purpose. A
   test that wants another number of examples gives it as a share of the profile's.

@@ -55,6 +55,7 @@ def random_message(rng: np.random.Generator, spread: float, n: int) -> list[Any]
     return changes
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize(("spread", "depth"), [(5, 0), (60, 100), (900, 0), (900, 1000), (6000, 0)])
 def test_large_books_stay_equal(spread: float, depth: int) -> None:
     """Free slots, layouts and truncation: sizes at which each of them happens."""

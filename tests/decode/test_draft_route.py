@@ -52,6 +52,7 @@ def routes(*tests: dict[str, Any]) -> list[Message]:
     ]
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("first", TESTS, ids=str)
 @pytest.mark.parametrize("second", TESTS, ids=str)
 def test_the_first_declaration_that_matches_counts(

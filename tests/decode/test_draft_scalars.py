@@ -77,6 +77,7 @@ def declared(name: str) -> list[Message]:
     ]
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("name", READERS)
 def test_a_value_of_any_form_after_another(name: str, first: str) -> None:

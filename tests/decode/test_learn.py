@@ -55,6 +55,7 @@ def test_shapes_that_alternate(seed: int, group: str) -> None:
 
 
 # Each message meets one byte, all bytes meet a message; each with each is thorough.
+@pytest.mark.volume
 @pytest.mark.parametrize(
     ("group", "message", "byte"),
     [
@@ -100,6 +101,7 @@ def is_json(text: str) -> bool:
     return True
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize(
     "value", ["1.5", '"1.5"', "null", '""', "true", '"x"', '"\\u0031"', "-1", "1e3", "[]", "{}"]
 )

@@ -228,6 +228,7 @@ def spelled(rng: Random, level: Level, style: int) -> str:
     return an_object(level)
 
 
+@pytest.mark.volume
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("seed", range(3))
 def test_books_that_change_little_by_little(seed: int, request: pytest.FixtureRequest) -> None:

@@ -22,6 +22,7 @@ def respelled(message: bytes, rng: random.Random) -> bytes:
     return message
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("extras", [False, True])
 def test_shapes_that_alternate_give_the_same_rows(extras: bool) -> None:
     rng = random.Random(1)

@@ -9,6 +9,7 @@ import pytest
 from tests.durability.crash import crash
 
 
+@pytest.mark.volume
 async def test_rows_that_were_published_outlive_a_kill(tmp_path: Path) -> None:
     outcome = await crash(tmp_path, kills=2, rate=2000, seed=1, longest_s=0.7)
     assert not outcome.problems, str(outcome)

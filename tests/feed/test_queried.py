@@ -23,6 +23,7 @@ N_CLIENTS = 4
 ENOUGH = 12  # answers of each client
 
 
+@pytest.mark.volume
 def test_every_answer_is_the_rows_up_to_some_seq(tmp_path: Path) -> None:
     config = tmp_path / "feed.toml"
     answers: list[tuple[int, int, int]] = []

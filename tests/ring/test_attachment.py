@@ -45,6 +45,7 @@ def test_a_consumer_keeps_its_ring() -> None:
     assert gone() is None
 
 
+@pytest.mark.volume
 def test_consumers_come_and_go_while_the_writer_writes() -> None:
     ring = Ring(TABLES["mids"], ROWS, Dictionaries())
     stop = threading.Event()

@@ -240,6 +240,7 @@ TestDropOldest = DroppingRingAgainstAList.TestCase
 TestDropOldest.settings = limits
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("machine", [RingAgainstAList, DroppingRingAgainstAList])
 @pytest.mark.parametrize("seed", range(8))
 def test_long_mixed_runs(machine: type[RingAgainstAList], seed: int) -> None:

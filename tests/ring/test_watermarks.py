@@ -218,6 +218,7 @@ def test_rows_dropped_behind_a_jump_are_counted_and_named_as_ever() -> None:
     assert slow.take().column("seq").to_pylist() == list(range(664, 1624))
 
 
+@pytest.mark.volume
 @pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
 def test_threads_take_while_the_writer_begins_again(overflow: str) -> None:
     n_rows = 8000
