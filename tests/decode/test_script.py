@@ -225,6 +225,29 @@ def test_each_connection_has_its_labels(channel: object) -> None:
     assert feed.decoder.scripted == {"listed": 18}
 
 
+@pytest.mark.parametrize("odd", ["17e0", "1.7e1", '"1\\u0037"', "[17]", '{"n":17}', "true"])
+@pytest.mark.parametrize("at", ["b[]", ""])
+def test_a_row_has_what_a_walk_before_it_has_read(odd: str, at: str) -> None:
+    level: dict[str, Any] = {
+        "symbol": "$.s",
+        "channel": constant("book"),
+        "side": constant("bid"),
+        "ts_event": ms("$.t"),
+        "price": "[0]" if at else "p",
+        "size": "[1]" if at else "q",
+        "is_snapshot": constant(False),
+        "order_count": "$.n",
+        "venue_seq": "$.u",
+    }
+    pair = Pair([message("b", when={"e": "b"}, rows=[rows(at=at, into="book", **level)])])
+    payload = '{"e":"b","s":"A","t":1,"n":%s,"u":%s,"p":"1.5","q":"2","b":[["1.5","2"]]}'
+    for values in ([odd], [odd, "5"], [odd, "null", "5", "6"]):
+        for number in range(12):
+            value = values[number % len(values)]
+            pair.read(payload % (value, number))
+            pair.read(payload % (number, value))
+
+
 def test_levels_are_walked_inside_of_a_script() -> None:
     pair = linked(BOOKS, *(SIDES % (number, "A") for number in range(3)))
     for number in range(3, 20):
