@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 from tests.ring.test_salvage import TRADES, Life, rows_of
 
-from tickwire.ring import OldRing, RangeSums, SummedConsumer, read_rings
+from tickwire.ring import OldRing, RangeSums, SummedConsumer, read_rings, sums
 from tickwire.ring.cells import columns_of
-from tickwire.ring.sums import RANGES, sums_file
+from tickwire.ring.sums import RANGES, read_sums, sums_file
 
 AT_ONCE = 50
 
@@ -87,10 +87,10 @@ def test_what_has_not_changed_is_given_whole_around_the_end(tmp_path: Path) -> N
 
 def test_a_disk_that_fails_costs_checksums_no_row_and_one_line_of_the_log(tmp_path: Path) -> None:
     life = Life(tmp_path)
-    sums = RangeSums(life.files, "trades")
-    consumer = SummedConsumer(life.consumer, sums)
+    range_sums = RangeSums(life.files, "trades")
+    consumer = SummedConsumer(life.consumer, range_sums)
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, sums._file)
+    os.dup2(full, range_sums._file)
     os.close(full)
     with capture_logs() as logs:
         for n_rows in (3, 4):
@@ -113,7 +113,10 @@ def test_rows_of_a_version_without_checksums_are_given(tmp_path: Path) -> None:
     assert rows_of(ring, TRADES).equals(rows)
 
 
-def test_changed_ranges_that_meet_are_one_and_the_rows_around_them_stay(tmp_path: Path) -> None:
+def test_changed_ranges_that_meet_are_one_and_the_rows_around_them_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sums, "SHORT_ROWS", 0)
     life, _ = lived(tmp_path, 500)
     origin, columns = columns_of(life.path)
     block = np.memmap(life.path, np.uint8, "r+")
@@ -126,6 +129,42 @@ def test_changed_ranges_that_meet_are_one_and_the_rows_around_them_stay(tmp_path
     assert given == [*range(100), *range(200, 400), *range(450, 500)]
 
 
+def ranges_of(life: Life) -> list[tuple[int, int]]:
+    found = read_sums(life.files.folder, "trades")
+    return [(each.first_seq, each.last_seq) for each in found]
+
+
+def test_short_ranges_are_joined_but_not_over_a_jump_to_the_front(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    consumer = SummedConsumer(life.consumer, RangeSums(life.files, "trades"))
+    for _ in range(60):
+        life.append(10)
+        consumer.take()
+        consumer.commit()
+    assert ranges_of(life) == [(0, 259), (260, 519), (520, 599)]
+    assert life.ring.rewind()
+    for _ in range(2):
+        life.append(10)
+        consumer.take()
+    assert ranges_of(life)[2:] == [(520, 599), (600, 619)]
+    assert read_ring(life).damaged == []
+
+
+def test_a_range_that_has_changed_is_not_joined(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    consumer = SummedConsumer(life.consumer, RangeSums(life.files, "trades"))
+    origin, columns = columns_of(life.path)
+    block = np.memmap(life.path, np.uint8, "r+")
+    for n_rows in (10, 10):
+        life.append(n_rows)
+        consumer.take()
+    block[address(columns["price"].values) - address(origin) + 8 * 5] ^= 1
+    life.append(10)
+    consumer.take()
+    assert ranges_of(life) == [(0, 19), (20, 29)]
+    assert read_ring(life).damaged == [(0, 19)]
+
+
 def read_ring(life: Life) -> OldRing:
     rings, damaged = read_rings(life.files.folder)
     assert not damaged
@@ -134,9 +173,9 @@ def read_ring(life: Life) -> OldRing:
 
 def test_a_range_is_summed_once_and_old_ones_make_room(tmp_path: Path) -> None:
     life = Life(tmp_path)
-    sums = RangeSums(life.files, "trades")
+    range_sums = RangeSums(life.files, "trades")
     first, second = (
-        SummedConsumer(each, sums)
+        SummedConsumer(each, range_sums)
         for each in (life.consumer, type(life.consumer)(life.ring, commits=True))
     )
     for _ in range(RANGES + 3):

@@ -12,12 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
-from zlib import crc32
 
 import numpy as np
 
 from tickwire.ring._block import DTYPES
 from tickwire.schema import Kind
+
+# The same sum at a fraction of the instructions, where `tickwire[fast]` is installed.
+try:
+    from zlib_ng.zlib_ng import crc32
+except ImportError:
+    from zlib import crc32
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 

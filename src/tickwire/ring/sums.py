@@ -6,6 +6,8 @@ Rules of this file
   then the rows stay where they are. Nothing is done where a row is written.
 - The file has the last `RANGES` ranges, each with a checksum of its own, and is as long from the
   start on. A range counts only as long as the ring holds all of its rows.
+- A short range is joined with the next one, so that a start has few of them to sum and the file has
+  all rows of a large ring; where its rows have changed since, it stays as it is.
 - A disk that fails costs checksums and no row; that is logged once.
 """
 
@@ -29,6 +31,7 @@ from tickwire.ring.cells import HEADER, WORDS_AT, WORDS_PER_LINE, Stored, column
 from tickwire.ring.files import RingFiles, allocate, ring_file
 
 RANGES = 8192
+SHORT_ROWS = 256  # a range of fewer is joined with the next one
 _ENTRY, _CRC = struct.Struct("<qqI"), struct.Struct("<I")  # first and last seq, CRC of the cells
 _ENTRY_BYTES = _ENTRY.size + _CRC.size
 _SKIPPED = 2  # which word of the header counts the positions that have no row, twice
@@ -70,6 +73,7 @@ class RangeSums:
         self._lock = threading.Lock()
         self._through = self._seq_base - 1
         self._n = 0
+        self._last = (0, 0, 0, 0)  # of the last range: first seq, positions from and to, sum
         self._has_failed = False
 
     def note(self, first_seq: int, last_seq: int) -> None:
@@ -81,7 +85,12 @@ class RangeSums:
             self._through = last_seq
             skipped = int(self._words[_SKIPPED * WORDS_PER_LINE]) >> 1
             start = first - self._seq_base + skipped
-            total = sum_of(self._columns, start, start + last_seq - first + 1)
+            stop = start + last_seq - first + 1
+            if self._is_joined(start):
+                first, start = self._last[:2]
+                self._n -= 1
+            total = sum_of(self._columns, start, stop)
+            self._last = first, start, stop, total
             entry = _ENTRY.pack(first, last_seq, total)
             at = self._n % RANGES * _ENTRY_BYTES
             self._n += 1
@@ -94,6 +103,13 @@ class RangeSums:
                         "checksums of a ring's rows are not written",
                         file=str(self._path), error=error.strerror,
                     )  # fmt: skip
+
+    def _is_joined(self, at: int) -> bool:
+        """Whether rows from a position on go into the last range."""
+        _, start, stop, total = self._last
+        if stop != at or not 0 < stop - start < SHORT_ROWS:
+            return False
+        return sum_of(self._columns, start, stop) == total  # else its change would be lost
 
 
 class SummedConsumer:
