@@ -33,7 +33,7 @@ from tickwire.sim import Simulator
 SYMBOLS = ("BTC", "ETH")
 CHANNELS = ("trades", "quotes", "book")
 TABLES = ("trades", "quotes", "book")
-SECRET = "q7x-secret-of-a-header"  # noqa: S105 - of nobody
+SECRET = "q7x-secret-of-a-header"  # noqa: S105 - made up
 CONFIG = """
 [feed]
 state_dir = "{folder}/state"
