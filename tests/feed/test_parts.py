@@ -89,7 +89,7 @@ def test_the_loss_and_the_acknowledgement_of_another_book_are_not_the_spliced_on
     binance = load("binance")
     subscriptions = plan(binance, ["book", "book:5"], ["BTCUSDT"])
     sessions: list[Any] = [
-        Bag(venue=binance, subscriptions=subscriptions, handler=None, conn=conn)
+        Bag(venue=binance, subscriptions=subscriptions, handler=None, conn=conn, connection=None)
         for conn in range(4)
     ]
     first, second, *spares = sessions

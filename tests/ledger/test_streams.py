@@ -129,6 +129,17 @@ def seconds(ns: int | None) -> float | None:
     return None if ns is None else (ns - ZERO) / SECOND
 
 
+def test_a_row_that_came_with_the_acknowledgement_is_behind_it() -> None:
+    scene = Scene(table="trades")
+    scene.at(1.0).gaps.connected(0, 0)
+    scene.at(2.0).row("A", 0, event_s=1.95)
+    read_ns = scene.wall(), scene.mono()
+    scene.at(2.1).gaps.acknowledged(0, "mids-A", read_ns)  # of the same read, looked at later
+    scene.at(2.2).gaps.lost(0, "mids-A", "refused", "the venue ended it")
+    gap = scene.last()
+    assert (gap["ts_start"], gap["ts_event_start"]) == (ZERO + ns(2.0), ZERO + ns(1.95))
+
+
 def test_a_gap_starts_at_each_stream_s_last_row_and_ends_at_each_one_s_acknowledgement() -> None:
     scene = Scene()
     scene.connect(0)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
-from tickwire.ledger.gaps import Place, Position
+from tickwire.ledger.gaps import Moment, Place, Position
 from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName, StreamState
 from tickwire.ledger.jumps import Jumps
@@ -220,9 +220,18 @@ class StreamGaps:
             if not self._gaps.is_known(stream):
                 self._gaps.open(stream, NEVER_CONNECTED, detail=text)
 
-    def acknowledged(self, session: int, key: str) -> None:
-        """Note that the venue has acknowledged a subscription."""
-        now = self._ledger.now()
+    def acknowledged(self, session: int, key: str, read_ns: tuple[int, int] | None = None) -> None:
+        """Note that the venue has acknowledged a subscription.
+
+        Parameters
+        ----------
+        session, key
+            Which one.
+        read_ns
+            When that was read, by the wall clock and the monotonic one; None: now. Rows behind it
+            may have come with the same read, and are later than it.
+        """
+        now = self._ledger.now() if read_ns is None else Moment(read_ns[0], None, read_ns[1])
         for stream in self._index.of_key(session, key):
             stream.unanswered.discard(key)
             stream.suspended.discard(key)

@@ -153,6 +153,12 @@ class Connection:
         return self.receiver.paused or self._backlog.is_open
 
     @property
+    def last_read(self) -> tuple[int, int] | None:
+        """When the last read was, by the wall clock and the monotonic one, ns."""
+        receiver = self.receiver
+        return (receiver.ts_recv_ns, receiver.mono_ns) if receiver.mono_ns else None
+
+    @property
     def behind_since_ns(self) -> int:
         """When what is read began to be late, if `is_behind`, or was last; wall time."""
         return self._backlog.since_ns

@@ -45,7 +45,9 @@ class GapObserver(SessionObserver):
 
     def acknowledged(self, session: Session, subscription: Subscription) -> None:
         """End the gaps of a subscription."""
-        self._gaps.acknowledged(self._number, subscription.key)
+        connection = session.connection
+        read = None if connection is None else connection.last_read
+        self._gaps.acknowledged(self._number, subscription.key, read)
 
     def refused(self, session: Session, subscription: Subscription, text: str, retry: bool) -> None:
         """Open the gaps of a subscription."""
