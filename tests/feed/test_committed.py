@@ -70,7 +70,7 @@ async def test_a_gap_is_kept_at_once_and_not_at_the_next_snapshot(
 class Run:
     """One run of a feed without sinks: its trades of A come by two channels, a session each."""
 
-    def __init__(self, folder: Path, first_gap_id: int = 0) -> None:
+    def __init__(self, folder: Path, first_gap_id: int = 0, n_more: int = 0) -> None:
         dictionaries = Dictionaries()
         self.rings = {
             name: Ring(TABLES[name], 1024, dictionaries) for name in ("trades", "gaps", "sessions")
@@ -80,6 +80,8 @@ class Run:
         self.gaps = StreamGaps(self.ledger, "v", streams, dictionaries.symbol)
         for session in range(2):
             self.gaps.add(session, "trades", "A", "A", spliced=False)
+        for number in range(n_more):
+            self.gaps.add(0, "trades", f"B{number}", f"B{number}", spliced=False)
         self.positions = Positions(folder, "main")
         self.committed = Committed(self.positions, self.pipeline, [], [self.source])
         self.reader = Consumer(self.rings["gaps"])
@@ -112,6 +114,35 @@ async def test_of_two_gaps_under_one_name_both_are_ended_by_the_next_run(tmp_pat
         second.gaps.acknowledged(session, "A")
     assert second.states() == {0: "closed", 1: "closed", 2: "closed"}
     assert second.positions.take_gaps() == []
+
+
+async def test_a_look_at_many_streams_goes_on_in_turns_and_misses_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committed, "SLICE_S", 0.0)
+    n_more = 1200
+    run = Run(tmp_path, n_more=n_more)
+    for number in range(n_more):
+        run.gaps.acknowledged(0, f"B{number}")
+    n_taken = run.positions._n_taken
+    run.committed.look()
+    assert run.positions._n_taken == n_taken  # it goes on
+    for number in range(0, n_more, 3):  # of what was read, and of what was not
+        run.gaps.lost(0, f"B{number}", "stale", "")
+        if number % 300 == 0:
+            await asyncio.sleep(0)
+    await until(lambda: run.positions._n_taken > n_taken)
+    taken = run.positions._snapshots[-1][2] if run.positions._snapshots else {}
+    taken = taken or run.positions._committed
+    has_gap = {name[2] for name, each in taken.items() if each.gap_id is not None}
+    assert has_gap == {f"B{number}" for number in range(0, n_more, 3)}
+    kept = tmp_path / "main.streams.json"
+    await until(kept.exists)
+    run.committed.look()
+    await run.committed.close()
+    found = {each[2]: each[5] for each in json.loads(kept.read_text())["streams"]}
+    assert len(found) == n_more + 1  # and A
+    assert set(found.values()) == {None}  # ended with the run
 
 
 async def test_looks_because_of_gaps_leave_the_loop_its_time(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tickwire.ledger import Ledger, Position, StreamGaps, open_gaps
+from tickwire.ledger.known_until import merged
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import TABLES
 
@@ -416,16 +417,16 @@ def test_a_gap_that_a_killed_run_left_open_goes_on_under_its_number() -> None:
 
 def test_positions_are_the_last_rows_and_the_open_gaps() -> None:
     scene = Scene()
-    assert scene.gaps.positions() == {}
+    assert merged([scene.gaps]) == {}
     scene.gaps.connected(0, 0)
     scene.gaps.acknowledged(0, "mids-B")
     scene.at(1).row("A", 0)
-    assert scene.gaps.positions() == {
+    assert merged([scene.gaps]) == {
         ("v", "mids", "A"): Position(ZERO + SECOND, ZERO + SECOND * 9 // 10),
         ("v", "mids", "B"): Position(ZERO, None),
     }
     scene.at(2).gaps.lost(0, "mids-A", "stale", "")
-    found = scene.gaps.positions()["v", "mids", "A"]
+    found = merged([scene.gaps])["v", "mids", "A"]
     assert found == Position(ZERO + SECOND, ZERO + SECOND * 9 // 10, 0, "stale")
 
 

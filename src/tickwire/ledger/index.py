@@ -10,7 +10,7 @@ Rules of this file
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,8 @@ class StreamIndex:
         self._symbols = symbols
         self._first = first_session
         self._all: dict[tuple[int, str, str], StreamState] = {}  # part, table, symbol
+        self._of_part: dict[tuple[int, str], list[StreamState]] = {}  # part and table
+        self._of_name: dict[tuple[str, str], list[StreamState]] = {}  # table and symbol
         self._by_key: dict[tuple[int, str], list[StreamState]] = defaultdict(list)
         self._wild: dict[tuple[int, str], set[str]] = defaultdict(set)  # keys of every symbol
         # Each part and table of which there are streams: its session, and its channel.
@@ -153,9 +155,8 @@ class StreamIndex:
         self._parts[part, table] = (session, "" if divided is None else channel)
         if symbol == EVERY:
             self._wild[part, table].add(key)
-            for stream in self._all.values():
-                if (stream.part, stream.table) == (part, table):
-                    self._feed(stream, key)
+            for stream in self._of_part.setdefault((part, table), []):
+                self._feed(stream, key)
             return None
         stream = self._stream(part, table, symbol)
         self._feed(stream, key)
@@ -168,6 +169,8 @@ class StreamIndex:
             code = self._symbols.code(symbol)
             stream = StreamState(table, symbol, code, session, part, channel)
             self._all[part, table, symbol] = stream
+            self._of_part.setdefault((part, table), []).append(stream)
+            self._of_name.setdefault((table, symbol), []).append(stream)
             for key in self._wild.get((part, table), ()):
                 self._feed(stream, key)
         return stream
@@ -183,18 +186,24 @@ class StreamIndex:
 
     def of_session(self, session: int) -> list[StreamState]:
         """Give a session's streams, with those that only their rows have named."""
-        for part, table in self._wild:
-            if self._parts[part, table][0] == session:
-                states = self._rows[table].states(self._first + part)
-                for code in (states["n_rows"] > 0).nonzero()[0].tolist():
-                    self._stream(part, table, self._symbols.value(code))
-        return [stream for stream in self._all.values() if stream.session == session]
+        return [
+            stream
+            for (part, table), (owner, _) in self._parts.items()
+            if owner == session
+            for stream in self.of_part(part, table)
+        ]
 
     def of_part(self, part: int, table: str) -> list[StreamState]:
         """Give the streams of a part in a table, as `of_session`."""
-        session, _ = self._parts[part, table]
-        streams = self.of_session(session)
-        return [each for each in streams if (each.part, each.table) == (part, table)]
+        if (part, table) in self._wild:
+            states = self._rows[table].states(self._first + part)
+            for code in (states["n_rows"] > 0).nonzero()[0].tolist():
+                self._stream(part, table, self._symbols.value(code))
+        return [*self._of_part.get((part, table), ())]
+
+    def of_name(self, table: str, symbol: str) -> Sequence[StreamState]:
+        """Give the streams of a symbol in a table: of several sessions or channels, each."""
+        return self._of_name.get((table, symbol), ())
 
     def session_of(self, conn: int) -> int | None:
         """Give the session that has a connection, or had it not long ago."""

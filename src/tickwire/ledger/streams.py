@@ -13,14 +13,14 @@ Rules of this file
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tickwire.ledger.book_gaps import BookGaps
 from tickwire.ledger.gaps import Moment, Place, Position
 from tickwire.ledger.holes import Hole, Holes, Numbers
 from tickwire.ledger.index import StreamIndex, StreamName, StreamState
 from tickwire.ledger.jumps import Jumps
-from tickwire.ledger.known_until import KnownUntil
+from tickwire.ledger.known_until import Known, KnownUntil
 from tickwire.ledger.ledger import Ledger
 from tickwire.ledger.leg_holes import LegHole, LegHoles
 from tickwire.ledger.open_gaps import OpenGaps, Trades, part_of
@@ -177,9 +177,16 @@ class StreamGaps:
         """
         self._known.begin(positions, knows_ids=knows_ids)
 
-    def positions(self) -> dict[StreamName, Position]:
-        """Give up to where each stream is known: its last row, or where its last gap has ended."""
+    def positions(self) -> Iterator[Known]:
+        """Give up to where each stream is known: its last row, or where its last gap has ended.
+
+        Some streams at a time; `known_until.merged` gives all of them.
+        """
         return self._known.positions()
+
+    def position(self, name: StreamName) -> Position | None:
+        """Give up to where one stream is known; None where it is not."""
+        return self._known.position(name)
 
     def joined(self, session: int, conn: int, leg: int) -> None:
         """Note one more connection that brings the same; to be called before that brings rows.

@@ -7,14 +7,15 @@ Rules of this file
 - A sink that has ended is not waited for: its gaps say what it has not got, and are written once.
   Where rings lie in files, the next run gives it these rows instead.
 - A gap has a look of its own, soon. Looks cost time by the number of streams: of the loop's, those
-  because of gaps take a tenth, or as much as two a second take.
+  because of gaps take a tenth, or as much as two a second take. Where a look takes long, it goes on
+  in a task that lets others have their turn, and counts from its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 
 from tickwire.feed.kept.cuts import (
@@ -33,13 +34,15 @@ from tickwire.feed.pipeline import Pipeline
 from tickwire.feed.sources.sources import LiveSource
 from tickwire.ledger import Gap, Position
 from tickwire.ledger.index import StreamName
-from tickwire.ledger.known_until import merged
+from tickwire.ledger.known_until import PositionsPass, merged
 from tickwire.sinks import Sink
 from tickwire.store import Spill
+from tickwire.supervise import cancel_all, spawn
 
 GAPS = "gaps"
 NEWS_S = 0.05  # between two looks because of gaps, at least
 REST = 9  # times as long as a look took
+SLICE_S = 0.0005  # of a look
 
 
 class Committed:
@@ -81,6 +84,8 @@ class Committed:
         self._news: asyncio.TimerHandle | None = None  # a look because of gaps
         self._has_news = self._has_ended = False
         self._looked_s, self._cost_s = float("-inf"), 0.0
+        self._reading: PositionsPass | None = None  # a look that goes on
+        self._look: asyncio.Future[None] | None = None
 
     def find_cuts(self, spills: Mapping[str, Spill]) -> None:
         """Find what outputs have lost since the last run; in a thread, before the sinks start."""
@@ -131,6 +136,9 @@ class Committed:
         """Keep a gap before rows behind it are committed: a kill may come at any time."""
         due_s = self._looked_s + min(SNAPSHOT_S, max(NEWS_S, REST * self._cost_s))
         self._positions.note_gap(gap, due_s)
+        place = gap.place
+        if self._reading is not None and place.venue is not None and place.symbol is not None:
+            self._reading.changed.add((place.venue, gap.table, place.symbol))
         self._has_news = True
         if self._news is not None or self._has_ended:
             return
@@ -145,28 +153,70 @@ class Committed:
     def _look_at_news(self) -> None:
         self._news = None
         if self._has_news:
-            self._keep()
+            self._begin_look()
 
     def look(self, *, last: bool = False) -> None:
         """Keep up to where the rows of each stream outlive the process, where that is due."""
         self._declare_damaged()
-        if self._sources and (last or self._positions.is_due):
-            self._keep()
+        if self._look is not None and self._look.done():
+            self._look.result()
+            self._look = None
+        if self._sources and last:
+            self._finish(PositionsPass([source.gaps for source in self._sources]))
+        elif self._sources and self._positions.is_due:
+            self._begin_look()
 
-    def _keep(self) -> None:
+    def _begin_look(self) -> None:
+        if self._reading is not None:
+            return  # what has happened since it began is read again
+        self._cost_s = 0.0
+        reading = self._reading = PositionsPass([source.gaps for source in self._sources])
+        steps = reading.steps()
+        if self._has_all(steps):
+            self._finish(reading)
+        else:
+            self._look = spawn("streams", self._go_on(reading, steps))
+
+    async def _go_on(self, reading: PositionsPass, steps: Iterator[None]) -> None:
+        try:
+            has_all = False
+            while not has_all:
+                await asyncio.sleep(0)
+                has_all = self._has_all(steps)
+            self._finish(reading)
+        finally:
+            self._reading = None
+
+    def _has_all(self, steps: Iterator[None]) -> bool:
+        """Read streams for a moment; whether those were all."""
         began_s = time.thread_time()
+        while True:
+            has_all = next(steps, self) is self
+            now_s = time.thread_time()
+            if has_all or now_s - began_s >= SLICE_S:
+                break
+        self._cost_s += now_s - began_s
+        return has_all
+
+    def _finish(self, reading: PositionsPass) -> None:
+        """Take a snapshot. Rows count up to now, of which the streams were read before."""
+        began_s = time.thread_time()
+        for _ in reading.steps() if reading is not self._reading else ():
+            pass
+        self._reading = None
         self._has_news = False
         rings = self._pipeline.rings
         self._positions.take(
             {name: rings[name].published for name in self._pipeline.streams}
             | {GAPS: self._pipeline.ledger.n_gap_rows},
-            merged(source.gaps for source in self._sources),
+            reading.end(),
         )
         self._positions.commit(
             self._safe_rows(sink for sink in self._sinks if sink.name not in self._declared),
             noted_of(self._sinks),
         )
-        self._looked_s, self._cost_s = time.monotonic(), time.thread_time() - began_s
+        self._looked_s = time.monotonic()
+        self._cost_s += time.thread_time() - began_s
 
     def _declare_damaged(self) -> None:
         for sink in self._sinks:
@@ -197,6 +247,9 @@ class Committed:
         self._has_ended = True
         if self._news is not None:
             self._news.cancel()
+        if self._look is not None:
+            await cancel_all([self._look])
+            self._look = None
         self.look(last=True)
         await self._positions.close()
 

@@ -28,14 +28,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tickwire.clock import wall_ns
 from tickwire.config import Context, state_file
-from tickwire.ledger import Gap, Place, Position
+from tickwire.feed.kept.positions_text import (
+    VERSION,
+    Stored,
+    gaps_of,
+    streams_of,
+    text_of,
+    unsettled_of,
+)
+from tickwire.ledger import Gap, Position
 from tickwire.ledger.index import StreamName
 from tickwire.logs import get_logger
 from tickwire.sinks.files import replace_file
@@ -44,9 +51,9 @@ from tickwire.supervise import Failures, in_thread, spawn
 SNAPSHOT_S = 0.5
 MAX_SNAPSHOTS = 600  # of a sink that commits once a minute they become fewer and coarser
 MAX_GAPS = 256  # that have ended and that sinks may lack: of more the streams are unsettled alone
+FEW_STREAMS = 500  # whose text is made at once
 CLOSE_S = 5.0  # how long the last write may take
 ABANDON_S = 1.0  # and where the process ends at once
-_VERSION = 1
 
 _log = get_logger("tickwire.feed")
 
@@ -79,7 +86,7 @@ class Positions:
         self._has_failed = False
         self.failures = Failures()
         self._writing: asyncio.Future[None] | None = None
-        self._waiting = ""  # a text that waits until the one before is written
+        self._waiting: str | Stored | None = None  # until the one before is written
         self._gaps: list[Gap] = []
         self._sinks: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._lock = threading.Lock()  # of the file
@@ -106,23 +113,11 @@ class Positions:
             return {}
         try:
             stored = json.loads(self._path.read_bytes())
-            if stored["version"] != _VERSION:
+            if stored["version"] != VERSION:
                 raise ValueError(f"is of version {stored['version']!r}")
-            self._committed = {
-                (str(venue), str(table), str(symbol)): Position(
-                    int(recv),
-                    None if event is None else int(event),
-                    None if gap_id is None else int(gap_id),
-                    None if reason is None else str(reason),
-                    tuple((str(channel), int(last)) for channel, last in more[0]) if more else (),
-                )
-                for venue, table, symbol, recv, event, gap_id, reason, *more in stored["streams"]
-            }
-            self.unsettled = frozenset(
-                (str(venue), str(table), str(symbol))
-                for venue, table, symbol in stored.get("unsettled", ())
-            )
-            self._gaps = [_gap_of(values) for values in stored.get("gaps", ())]
+            self._committed = streams_of(stored)
+            self.unsettled = unsettled_of(stored)
+            self._gaps = gaps_of(stored)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -130,7 +125,7 @@ class Positions:
         loaded, found = self._committed, {}
         self._committed = {name: each._replace(ids=()) for name, each in loaded.items()}
         if any(each.ids for each in loaded.values()):
-            self._write(self._text(self._committed), is_synced=True)
+            self._write(text_of(self._stored(self._committed, self._committed)), is_synced=True)
             found = {} if self._has_failed else loaded
         return dict(found or self._committed)
 
@@ -250,17 +245,24 @@ class Positions:
             self._n_committed, _, streams = self._snapshots.popleft()
             self._committed = self._expected | streams
         self._settle()
-        text = self._text(newest)
-        if text == self._written:
-            return
-        self._written = self._waiting = text
-        if self._writing is None or self._writing.done():
+        stored = self._stored(self._committed, newest)
+        if len(newest) > FEW_STREAMS:
+            self._waiting = stored
+        elif (text := text_of(stored)) != self._written:
+            self._waiting = text
+        if self._waiting and (self._writing is None or self._writing.done()):
             self._writing = spawn("positions", self._write_waiting())
 
     async def _write_waiting(self) -> None:
-        while text := self._waiting:
-            self._waiting = ""
-            await in_thread(partial(self._write, text))
+        while waiting := self._waiting:
+            self._waiting = None
+            await in_thread(partial(self._write_new, waiting))
+
+    def _write_new(self, waiting: str | Stored) -> None:
+        text = waiting if isinstance(waiting, str) else text_of(waiting, pause=True)
+        if text != self._written:
+            self._written = text
+            self._write(text)
 
     def _settle(self) -> None:
         """Forget the gaps that every sink has."""
@@ -284,11 +286,14 @@ class Positions:
         """
         if self._path is None:
             return
-        self._committed.update(
-            (name, each) for name, each in streams.items() if name not in committed
-        )
-        self._committed.update((name, each) for name, each in committed.items() if each is not None)
-        write = partial(self._write, self._text(streams), is_last=True)
+        # A new one: a thread may be reading the old.
+        self._committed = {
+            **self._committed,
+            **{name: each for name, each in streams.items() if name not in committed},
+            **{name: each for name, each in committed.items() if each is not None},
+        }
+        text = text_of(self._stored(self._committed, streams))
+        write = partial(self._write, text, is_last=True)
         writer = threading.Thread(target=write, name="positions", daemon=True)
         writer.start()
         writer.join(ABANDON_S)
@@ -298,7 +303,7 @@ class Positions:
     async def close(self) -> None:
         """Write what is committed, at the end."""
         if self._writing is not None:
-            self._waiting = ""
+            self._waiting = None
             await asyncio.wait([self._writing], timeout=CLOSE_S)
             if not self._writing.done():
                 self._writing.cancel()
@@ -313,37 +318,35 @@ class Positions:
             }
             if self._n_taken and not self._snapshots:  # every sink has all of it
                 self._gap_at, self._ended = {}, {}
-            text = self._text(ended, has_ids=not self._snapshots)
+            stored = self._stored(self._committed, ended, has_ids=not self._snapshots)
             try:
                 async with asyncio.timeout(CLOSE_S):
-                    await in_thread(partial(self._write, text))
+                    await in_thread(lambda: self._write(text_of(stored)))
             except TimeoutError:
                 self._log_hang()
 
     def _log_hang(self) -> None:
         _log.error("positions are not written: their disk hangs", file=str(self._path))
 
-    def _text(self, newest: Mapping[StreamName, Position], *, has_ids: bool = False) -> str:
-        # Of what no sink has committed yet, all may be lost since the start.
-        streams = []
-        for name, position in (dict.fromkeys(newest, self._began) | self._committed).items():
-            open_now = newest.get(name, position)
-            recv_ns, event_ns = min(position[:2], open_now[:2], key=lambda each: each[0])
-            ids = [position.ids] if has_ids and position.ids else []
-            streams.append([*name, recv_ns, event_ns, open_now.gap_id, open_now.reason, *ids])
-        going_on = {each[5] for each in streams}
-        left = (gap for gap_id, gap in self._open.items() if gap_id not in going_on)
-        ended = (gap for _, gap in self._ended.values())
-        kept = {gap.gap_id: gap for gap in (*ended, *left, *self._gaps)}
-        gaps = [{**asdict(gap), "channels": sorted(gap.channels)} for gap in kept.values()]
-        stored = {
-            "version": _VERSION,
-            "streams": streams,
-            "unsettled": sorted(self._gap_at),
-            "gaps": gaps,
-            "sinks": self._sinks,
-        }
-        return json.dumps(stored)
+    def _stored(
+        self,
+        committed: Mapping[StreamName, Position],
+        newest: Mapping[StreamName, Position],
+        *,
+        has_ids: bool = False,
+    ) -> Stored:
+        """Give what is to be written: of what changes a copy, for the text is made in a thread."""
+        return Stored(
+            committed,
+            newest,
+            self._began,
+            tuple(self._gap_at),
+            [copy(gap) for _, gap in self._ended.values()],
+            tuple(self._gaps),
+            dict(self._open),
+            self._sinks,
+            has_ids,
+        )
 
     def _write(self, text: str, *, is_last: bool = False, is_synced: bool = False) -> None:
         if self._path is None:
@@ -361,8 +364,3 @@ class Positions:
                 log=_log, quiet=self._has_failed, file=str(self._path),
             )  # fmt: skip
             self._has_failed = True
-
-
-def _gap_of(values: dict[str, Any]) -> Gap:
-    place, channels = Place(**values["place"]), frozenset(values.get("channels", ()))
-    return Gap(**{**values, "place": place, "channels": channels})
