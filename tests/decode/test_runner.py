@@ -139,6 +139,19 @@ def test_integers_of_every_length(n: int) -> None:
                 pair.read(written(4))
 
 
+@pytest.mark.parametrize("n", range(14, 19))
+def test_a_script_reads_integers_of_more_than_sixteen_digits(n: int) -> None:
+    skipped = '"z":%s,"u":['
+    pair = linked(
+        trades(), *[written(number).replace('"u":[', skipped % number) for number in range(3)]
+    )
+    for digits in ("9" * n, "1" + "0" * (n - 1)):
+        assert pair.read(written(4).replace('"u":[', skipped % digits))
+        for place in ('"q":2', '"i":4'):
+            said = written(4).replace('"u":[', skipped % 1)
+            assert pair.read(said.replace(place, f"{place[:4]}{digits}"))
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 8, 11, 12, 20, 27])
 def test_beginnings_of_every_length(n: int) -> None:
     """A script is tried where its first literal may stand, however short that is."""

@@ -398,6 +398,7 @@ MUTANTS = (
         "decode.tw_goes_on",
         "|| tw_is_digit(c); }",
         "; }",
+        PERFORM_TESTS,
     ),
     step(
         "templates take integers with zeros in front",
