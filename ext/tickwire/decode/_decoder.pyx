@@ -76,8 +76,11 @@ cdef class Decoder(DecoderState):
             outcome = self.router.decode(payload, payload + n, &route)
             if self.looks.n_due and outcome != FULL:
                 self.looks.look(route, payload, n)
+            if route != UNROUTED and outcome != FULL:
+                self.n_of_route[route] += 1
         else:
             self.router.follow(script)
+            self.n_of_route[script.number] += 1
             if script.route.is_plain:
                 return self.count(connection, n)
             route = script.number

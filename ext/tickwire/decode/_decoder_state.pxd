@@ -54,6 +54,7 @@ cdef class DecoderState:
     cdef uint8_t* repeats                   # by route: see `Program.repeats`
     cdef uint8_t* brings_books      # whether a route, or one inside of it, has rows of books
     cdef Looks looks
+    cdef int64_t* n_of_route        # messages of each declared kind, whatever became of them
 
     # An acknowledgement of a route may give a number a symbol, for what follows it.
     cdef int name_number(self, Connection connection, int32_t route, bytes payload) except -1

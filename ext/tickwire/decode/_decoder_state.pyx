@@ -99,7 +99,8 @@ cdef class DecoderState:
         self.limit = MessageLimit() if limit is None else limit
         self.repeats = <uint8_t*>calloc(max(len(program.routes), 1), 1)
         self.brings_books = <uint8_t*>calloc(max(len(program.routes), 1), 1)
-        if self.repeats == NULL or self.brings_books == NULL:
+        self.n_of_route = <int64_t*>calloc(max(len(program.routes), 1), sizeof(int64_t))
+        if self.repeats == NULL or self.brings_books == NULL or self.n_of_route == NULL:
             raise MemoryError
         for number, route in enumerate(program.routes):
             self.repeats[<int>number] = program.repeats(route)
@@ -111,6 +112,7 @@ cdef class DecoderState:
     def __dealloc__(self):
         free(self.repeats)
         free(self.brings_books)
+        free(self.n_of_route)
 
     cdef int name_number(self, Connection connection, int32_t route, bytes payload) except -1:
         cdef Outcome outcome = MISSING
@@ -134,6 +136,11 @@ cdef class DecoderState:
     def messages(self):
         """Data messages, whatever became of them."""
         return self.n_messages.value + self.n_in_read  # the registry has those of whole reads
+
+    def messages_by_kind(self):
+        """Messages of each declared kind, whatever became of them; those inside of others not."""
+        routes = self.program.routes
+        return {route.name: self.n_of_route[<int>n] for n, route in enumerate(routes)}
 
     @property
     def unknown_messages(self):

@@ -52,6 +52,8 @@ class DecoderState:
         """Decodes answers of trades that were missed."""
     @property
     def messages(self) -> int: ...
+    def messages_by_kind(self) -> dict[str, int]:
+        """Messages of each declared kind, whatever became of them; those inside of others not."""
     @property
     def unknown_messages(self) -> int: ...
     @property

@@ -31,7 +31,8 @@ METRICS = (
     counter(
         "drifted_messages",
         "Messages whose fields are not those that the venue was verified with, or of an unknown "
-        "kind, among those looked at: one a second of each kind at most.",
+        "kind, among those looked at: one a second of each kind at most; and, as cadence, how "
+        "often messages of a kind have come to be sent at another pace.",
         (*_SOURCE, "message", "drift"),
         "drifted_messages",
         by=("message",),

@@ -173,6 +173,11 @@ class SourceDegradation:
     def _is_taken(self, name: str) -> int:
         return len(self._away) if name == ENDPOINT else self._steps.level(name)
 
+    @property
+    def n_taken(self) -> int:
+        """Levels of all steps that are taken now."""
+        return sum(level for _, level in self._steps.taken) + len(self._away)
+
     def _report(self, step: str, text: str, why: str, *, is_less: bool) -> None:
         event = "degraded" if is_less else "restored"
         self._metrics.counter("degradations", step=step, change=event).add()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -86,6 +87,7 @@ class LiveSource:
         self._staleness = pipeline.staleness
         self._metrics = pipeline.metrics
         self._failures = pipeline.failures
+        self._drift = pipeline.drift
         self._events = SessionEvents(self.plan.venue.name, ledger)
         self._tasks: dict[Session, ManagedTask[None]] = {}
         self._task_manager: TaskManager | None = None
@@ -308,8 +310,16 @@ class LiveSource:
             legs = [leg for group in self.groups for leg in group.legs]
             self.degradation.look(self._depth, legs, self._task_manager, is_paused=self.is_paused)
             self.poorer.look(self._run_poorer)
+        self._look_at_cadence()
         self._counts.look("unreadable_values", self.decoder.unreadable_values)
         self._counts.look("conflicting_trades", self.decoder.conflicting_trades)
+
+    def _look_at_cadence(self) -> None:
+        """See whether messages come at another pace, though the same is asked for."""
+        if self._drift is not None:
+            asked = (len(self._events.settled), tuple(self.refusals), self.degradation.n_taken)
+            counts = self.decoder.messages_by_kind()
+            self._drift.look_at_cadence(counts, time.monotonic(), asked)
 
     def _hold_gaps(self) -> None:
         """Let no silence be a gap while reading is paused, or the loop has just stood still."""

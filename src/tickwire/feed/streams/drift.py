@@ -7,7 +7,8 @@ Rules of this file
   message.
 - A field is the path of a key; where objects have symbols for keys, the declaration says so (`{}`).
   What a venue has not declared (`Venue.fields`) cannot drift: then only unknown kinds are counted.
-- Each drift is counted each time it is seen, and logged once.
+- Each drift is counted each time it is seen, and logged once. A changed pace is seen once, when it
+  has become another beat (`cadence.py`).
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tickwire.capture import Capture
+from tickwire.feed.streams.cadence import Cadences
 from tickwire.feed.streams.message_kinds import kinds_of
 from tickwire.logs import get_logger
 from tickwire.observe import Metrics
 from tickwire.venues import Venue
 
 UNKNOWN = "(unknown)"
-NEW, MISSING = "new_field", "missing_field"
+NEW, MISSING, CADENCE = "new_field", "missing_field", "cadence"
 MOST_LOGGED = 32  # drifts of a source: a venue that sends ever new keys does not fill the log
 SHOWN_BYTES = 160
+LOOK_NS = 1_000_000_000
 
 _log = get_logger("tickwire.feed")
 
@@ -125,12 +128,25 @@ def fields_of(venue: Venue, captures: Iterable[Capture]) -> dict[str, tuple[str,
 
 
 def drifts_in(venue: Venue, capture: Capture) -> dict[str, dict[str, int]]:
-    """Give in how many messages of a capture each field is new or missing, by message."""
+    """Give in how many messages of a capture each field is new or missing, by message.
+
+    Where the capture has times, changed cadences too.
+    """
     known = {name: known_fields(fields) for name, fields in venue.fields.items()}
     found: dict[str, Counter[str]] = {}
     kind_of = kinds_of(venue)
+    cadences = Cadences()
+    counts: Counter[str] = Counter()
+    due_ns = 0
     for sent in capture.messages():
+        if sent.recv_ns >= due_ns:  # as a feed looks, by the capture's clock
+            due_ns = sent.recv_ns + LOOK_NS
+            for change in cadences.look(counts, sent.recv_ns / 1e9):
+                text = f"{CADENCE} {change.before_per_s:.3g} to {change.after_per_s:.3g} a second"
+                found.setdefault(change.message, Counter())[text] += 1
         message = kind_of(sent.payload)
+        if message is not None:
+            counts[message.name] += 1
         if message is None or message.name not in known:
             continue
         members = members_of(venue, message.name)
@@ -155,6 +171,8 @@ class Drift:
         self._metrics = metrics
         self._known = {name: known_fields(fields) for name, fields in venue.fields.items()}
         self._logged: set[tuple[str, str]] = set()
+        self._cadences = Cadences()
+        self._asked: object = None
 
     def look(self, message: str | None, payload: bytes) -> None:
         """Compare a message.
@@ -176,6 +194,30 @@ class Drift:
             return
         for drift, path in drifts_of(known, members_of(self._venue, message), payload):
             self._note(message, drift, path, payload)
+
+    def look_at_cadence(self, counts: Mapping[str, int], now_s: float, asked: object) -> None:
+        """Compare how often messages come with how often they came.
+
+        Parameters
+        ----------
+        counts
+            Messages of each kind since the start.
+        now_s
+            A clock; called about once a second.
+        asked
+            What tells apart what is asked for: where it changes, so do the numbers of messages.
+        """
+        if asked != self._asked:
+            self._asked = asked
+            self._cadences.forget()
+        for change in self._cadences.look(counts, now_s):
+            self._metrics.counter("drifted_messages", message=change.message, drift=CADENCE).add()
+            _log.warning(
+                "messages come at another pace", venue=self._venue.name,
+                verified=self._venue.verified or "not said", message=change.message,
+                before_per_s=round(change.before_per_s, 3),
+                after_per_s=round(change.after_per_s, 3),
+            )  # fmt: skip
 
     def _note(self, message: str, drift: str, what: str, payload: bytes) -> None:
         self._metrics.counter("drifted_messages", message=message, drift=drift).add()
