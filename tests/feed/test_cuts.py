@@ -16,10 +16,11 @@ from structlog.testing import capture_logs
 from tests.feed.test_identity import feed_once, numbers
 from tests.sinks.batches import batch_of
 
-from tickwire.feed.kept.cuts import Cut, find_cuts
+from tickwire.feed.kept.cuts import Cut, declare_damaged, find_cuts
+from tickwire.ledger import Position
 from tickwire.schema import TABLES
 from tickwire.sinks.identity import Held
-from tickwire.store import Spill
+from tickwire.store import DamagedRows, Spill
 
 EVENT = "an output lacks rows that had been committed: its file was cut"
 
@@ -147,3 +148,24 @@ def test_what_was_cut_is_found_where_nothing_can_be_read_back(
     found = find_cuts({"out": ("there", {"trades": 9, "quotes": 9})}, outputs, {"out": spill})
     spill.close()
     assert found == [Cut("out", "trades", 0, 9, None)]
+
+
+@pytest.mark.parametrize(("next_seq", "found"), [(20, []), (19, [("A", 100, 100)]), (0, None)])
+def test_damaged_rows_that_the_output_has_to_its_end_are_no_gap(
+    next_seq: int, found: list[tuple[str, int, int]] | None
+) -> None:
+    written: list[tuple[str | None, int, int]] = []
+    ledger: Any = SimpleNamespace(
+        record=lambda _table, _reason, start, end, place, **_: written.append(
+            (place.symbol, start, end)
+        )
+    )
+    positions = {
+        ("v", "trades", "A"): Position(100, None),
+        ("v", "trades", "B"): Position(90, None),
+    }
+    damaged = DamagedRows("trades", 10, 19, None, None)
+    since_ns = None if found is None else 100
+    declare_damaged("duckdb", damaged, since_ns, ledger, positions, next_seq)
+    # Without a row of the output's a gap is its end alone.
+    assert written == ([("A", 100, 100), ("B", 90, 90)] if found is None else found)

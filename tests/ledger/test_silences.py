@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from tests.ledger.test_streams import Scene, ns
@@ -32,7 +33,7 @@ class Busy(Scene):
 
     every = (("A", 1), ("B", 10))
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(silence_floor_s=FLOOR_S, **options)
         self.connect(0)
         self.go_on(0, 10)
@@ -79,10 +80,32 @@ def test_a_second_of_silence_is_a_gap_in_the_first_seconds_too() -> None:
     assert scene.gaps_of() == [("A", "stale", "closed", 1.99, 3.5)]
 
 
-def test_a_shorter_silence_is_none_in_the_first_seconds() -> None:
+def test_a_shorter_silence_of_a_slow_stream_is_none_in_the_first_seconds() -> None:
     scene = Young()
-    scene.go_on(2, 2.8, muted="A")
-    scene.go_on(2.8, 4)
+    scene.go_on(2, 2.8, muted="B")
+    scene.go_on(2.8, 12)
+    assert scene.found() == []
+
+
+def test_a_shorter_silence_of_a_lively_stream_is_one_when_more_is_known_and_hides_none() -> None:
+    scene = Young()
+    scene.go_on(2, 2.5, muted="A")
+    scene.go_on(2.5, 4)
+    assert scene.found() == []
+    scene.go_on(4, 10)
+    scene.go_on(10, 10.5, muted="A")
+    scene.go_on(10.5, 11)
+    assert scene.gaps_of() == [
+        ("A", "stale", "closed", 1.99, 2.5),
+        ("A", "stale", "closed", 9.99, 10.5),
+    ]
+
+
+def test_a_lively_stream_that_often_pauses_has_no_gap_in_its_first_seconds() -> None:
+    scene = Young()
+    for second in range(2, 10):
+        scene.go_on(second, second + 0.4, muted="A")
+        scene.go_on(second + 0.4, second + 1)
     assert scene.found() == []
 
 
@@ -111,6 +134,31 @@ def test_what_is_as_quiet_later_has_no_gap_at_the_start() -> None:
     for burst in range(12):  # a row each 10 ms, and then nothing for 2 s
         scene.go_on(burst * 3, burst * 3 + 1)
     assert scene.trade_gaps() == []
+
+
+class Timeless(Busy):
+    """The same, of rows without a venue's time."""
+
+    def row(self, *args: Any, **options: Any) -> None:
+        super().row(*args, **options, has_event=False)
+
+    def stall(self, from_s: float, to_s: float, *, loses: bool) -> None:
+        """Bring nothing for a while; what was made meanwhile is late, or lost."""
+        self.at(to_s)
+        for tick in [] if loses else range(round(from_s * 100), round(to_s * 100)):
+            for symbol, every in self.every:
+                if tick % every == 0:
+                    self.row(symbol, 0, event_s=tick / 100)
+        self.go_on(to_s, to_s + 1)
+
+
+def test_rows_without_a_venue_s_time_that_were_only_late_are_no_gap_and_hide_none() -> None:
+    scene = Timeless()
+    scene.stall(10, 10.4, loses=False)
+    scene.stall(11, 11.4, loses=False)
+    assert scene.found() == []
+    scene.stall(12.4, 12.8, loses=True)
+    assert ("A", "stale", "closed", 12.39, 12.8) in scene.gaps_of()
 
 
 @pytest.mark.parametrize("skew_s", [30.0, -30.0])

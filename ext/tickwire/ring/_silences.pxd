@@ -20,6 +20,8 @@ ctypedef struct tw_flow:
     int64_t longest_alone   # the same, without what was silent in its companions too
     int64_t limit_alone
     int64_t paused          # pauses of its companions, up to the last row
+    int64_t burst_from      # the end of a noted silence of rows without ts_event; 0: none
+    int64_t n_burst         # rows that were read within BURST_NS of it
 
 # A silence: the rows before and after it, ns. code -1: of all streams of the session.
 ctypedef struct tw_silence:
@@ -41,6 +43,7 @@ ctypedef struct tw_companions:
 
 cdef enum:
     PAUSE_NS = 50_000_000   # a shorter time without rows of any companion is no pause
+    BURST_NS = 20_000_000   # what was late only is read all at once
 
 cpdef enum:     # in Python too: the ledger judges silences by the same
     STEP_BACK_NS = 500_000_000  # of ts_event: no disorder of rows, the venue's clock was set

@@ -13,6 +13,8 @@ Rules of this file
 - Where all companions of a stream (of its session; of all sessions, for a session) pause too, as
   where a machine is busy, the cause is none of its own. What is left without such pauses has its
   own limit, which they do not lengthen: one stream that falls silent alone is found by it.
+- Rows without ts_event do not tell whether a silence was the venue's or the network's. What was
+  only late comes at its end all at once, so the rows of the next moment are counted.
 - Everything here happens in the writer's thread.
 """
 
@@ -198,6 +200,9 @@ cdef class SilenceLog:
         if has_row and (silence.ns > flow.limit or silence.alone > flow.limit_alone):
             silence.is_alone = silence.ns <= flow.limit
             silence.limit = flow.limit_alone if silence.is_alone else flow.limit
+            if silence.to_event == INT64_MIN:
+                flow.burst_from = silence.to_mono
+                flow.n_burst = 0
             if self.n_noted == MOST_NOTED:
                 self.n_dropped += 1
             else:

@@ -26,7 +26,8 @@ STATE = np.dtype([  # a `tw_stream`
     ("n_rows", np.int64), ("last_recv", np.int64), ("last_event", np.int64),
     ("last_mono", np.int64), ("last_due", np.int64), ("conn", np.int64), ("longest", np.int64),
     ("limit", np.int64), ("longest_alone", np.int64), ("limit_alone", np.int64),
-    ("paused", np.int64), ("n_at_mark", np.int64), ("first_recv", np.int64),
+    ("paused", np.int64), ("burst_from", np.int64), ("n_burst", np.int64),
+    ("n_at_mark", np.int64), ("first_recv", np.int64),
     ("first_event", np.int64), ("first_mono", np.int64), ("least_delay", np.int64),
     ("hole_from", np.int64), ("hole_to", np.int64), ("n_recovered", np.int64),
     ("recovered_from", np.int64), ("mark_conn", np.int64), ("n_set_back", np.int64),
@@ -310,7 +311,21 @@ cdef class Streams(Sweep):
             In the order of their ends; those of all its streams have no code.
         """
         self.look()
-        return self.silences.take(session)
+        cdef tw_flow* flow
+        cdef tw_stream* stream
+        found = self.silences.take(session)
+        for n, silence in enumerate(found):
+            if silence.to_event_ns is not None:
+                continue
+            flow = &self.table.sessions[session].flow
+            if silence.code is not None:
+                stream = self.table.get(session, silence.code)
+                if stream == NULL:
+                    continue
+                flow = &stream.flow
+            if flow.burst_from == silence.to_mono_ns:
+                found[n] = silence._replace(n_burst=flow.n_burst)
+        return found
 
 
 cdef void set_limits(tw_flow* flow, int64_t limit, int64_t limit_alone) noexcept nogil:

@@ -54,6 +54,8 @@ cdef class Sweep:
     cdef int64_t channel_end(self, int64_t row, int64_t stop, int16_t channel) noexcept nogil
 
     @cython.final
+    cdef int64_t n_within(self, int64_t begin, int64_t stop, int64_t since) noexcept nogil
+    @cython.final
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
     ) noexcept nogil

@@ -13,7 +13,14 @@ Rules of this file
 from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 
 from tickwire.ring._ring cimport Ring
-from tickwire.ring._silences cimport STEP_BACK_NS, SilenceLog, go_on, late_after, tw_flow
+from tickwire.ring._silences cimport (
+    BURST_NS,
+    STEP_BACK_NS,
+    SilenceLog,
+    go_on,
+    late_after,
+    tw_flow,
+)
 from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
 
 cdef enum:
@@ -153,7 +160,7 @@ cdef class Sweep:
         cdef tw_flow* flow
         cdef tw_flow* common
         cdef int64_t last = self.silences.times()[(row - 1) & mask]
-        cdef int64_t event, late
+        cdef int64_t event, late, read
         cdef bint is_set_back, is_unknown
         if stream == NULL:
             return
@@ -171,6 +178,11 @@ cdef class Sweep:
                 flow, common, &of_session.companions, session, symbol, begin,
                 row, stream.least_delay, stream.hole_to,
             )
+        read = self.silences.times()[begin & mask]
+        if read - flow.burst_from <= BURST_NS:
+            flow.n_burst += self.n_within(begin, row, flow.burst_from)
+        if read - common.burst_from <= BURST_NS:
+            common.n_burst += self.n_within(begin, row, common.burst_from)
         if flow.n_rows == stream.n_at_mark and conn <= stream.mark_conn:
             stream.n_at_mark += row - begin
         elif flow.n_rows == stream.n_at_mark:
@@ -218,6 +230,14 @@ cdef class Sweep:
         common.last_due = flow.last_due
         flow.paused = go_on(&of_session.companions, flow.last_due)
         common.paused = go_on(&self.silences.all, flow.last_due)
+
+    cdef int64_t n_within(self, int64_t begin, int64_t stop, int64_t since) noexcept nogil:
+        """How many of the rows begin..stop - 1 were read within BURST_NS after a moment."""
+        cdef const int64_t* times = self.silences.times()
+        cdef int64_t row, n = 0
+        for row in range(begin, stop):
+            n += since <= times[row & self.core.mask] <= since + BURST_NS
+        return n
 
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn

@@ -12,10 +12,13 @@ Rules of this file
   and would hide one that a stream has alone.
 - In its first seconds a stream has shown little: there only a silence of a second, and eight times
   the longest, is too long. On recorded markets no start at any moment of them gave a wrong gap.
-  One before it has shown anything waits for a verdict until it has: learned, it would hide others
-  for minutes. A second one as long as that, meanwhile, shows that both are usual.
+  One before it has shown anything, and a shorter one of a lively stream, waits for a verdict until
+  it has: learned, it would hide others for minutes. A second one as long as that, meanwhile, shows
+  that both are usual. Of a lively stream it is too long at eight times the second longest.
 - What a silence was by the venue's clock counts too, where rows have one: a program that stood
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
+- Of rows without a venue's time a silence is no gap where those that had to come meanwhile come at
+  its end all at once: they were late, as TCP makes all that is behind a lost packet.
 - An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
   times the longest silence, the time between is a gap too, however short.
 - A silence that still lasts when a session is stopped is too long by the same measure.
@@ -29,118 +32,23 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import STALE
+from tickwire.ledger.silence_limits import FEWEST_LEARNED, FEWEST_ROWS, TIMES, Longest
 from tickwire.ring import STEP_BACK_NS, Silence
 
-Times = npt.NDArray[np.int64]
-
-TIMES = 3
 LOOK_NS = 200_000_000  # below the pause of a feed's housekeeping
 LEARN_NS = 1_000_000_000
 # Of many connections a share is learned at each look, so that no look takes long.
 PARTS_A_SHARE = 64
 MOST_SHARES = 4
-WINDOW_NS = 300_000_000_000  # what is older than two of these is forgotten
-FEWEST_LEARNED = 5  # looks at a stream with rows, before its limit counts
-# Before that a much longer silence is needed.
-FEWEST_EARLY = 2
-EARLY_TIMES = 8
-EARLY_FLOOR_NS = 1_000_000_000
-EARLY_ALONE_NS = 500_000_000  # while all its companions go on
-FEWEST_ROWS = 100
-USUAL_NS = WINDOW_NS // 2  # silent for longer than that in a window, a stream is like that
 RESOLUTION_NS = 1_000_000  # of a venue's clock
-NEVER = int(np.iinfo(np.int64).max)
-
-
-@dataclass(slots=True)
-class _Longest:
-    """The longest silences of the streams of one part in one table, by code; the last is all.
-
-    `now` and `before` have two rows: silences, and silences alone.
-    """
-
-    now: Times = field(default_factory=lambda: np.zeros((2, 1), np.int64))
-    before: Times = field(default_factory=lambda: np.zeros((2, 1), np.int64))
-    n_learned: Times = field(default_factory=lambda: np.zeros(1, np.int64))
-    n_rows: Times = field(default_factory=lambda: np.zeros(1, np.int64))
-    found_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))
-    is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, np.bool_))
-    window_ns: int = 0
-    n_all: int = -1  # rows, when its limits were set
-
-    def is_current(self, now_ns: int, n_all: int) -> bool:
-        """Whether nothing has come to be learned, nor is to be forgotten."""
-        return n_all == self.n_all and now_ns - self.window_ns < WINDOW_NS
-
-    def grow(self, n: int) -> None:
-        """Have a place for each code below n, and the one of all."""
-        missing = n + 1 - self.now.shape[1]
-        if missing > 0:
-            for name in ("now", "before", "n_learned", "n_rows", "found_ns", "is_new"):
-                old = getattr(self, name)
-                more = np.full((*old.shape[:-1], missing), name == "is_new", old.dtype)
-                parts = (old[..., :-1], more, old[..., -1:])
-                setattr(self, name, np.concatenate(parts, axis=-1))
-
-    def learn(self, now_ns: int, n_rows: Times, longest: Times, floor_ns: int) -> Times:
-        """Note the longest silences of the last look; give the limits. Both have two rows."""
-        if now_ns - self.window_ns >= WINDOW_NS:
-            self.window_ns = now_ns
-            self.before, self.now = self.now, np.zeros_like(self.now)
-            self.found_ns[:] = 0
-        self.n_learned += n_rows > self.n_rows
-        self.n_rows = n_rows
-        self.now = np.maximum(self.now, longest)
-        longest = np.maximum(self.now, self.before)
-        early_ns = np.maximum(floor_ns, [[EARLY_FLOOR_NS], [EARLY_ALONE_NS]])
-        limits = np.where(
-            self.n_learned >= FEWEST_LEARNED,
-            np.maximum(TIMES * longest, floor_ns),
-            np.maximum(EARLY_TIMES * longest, early_ns),
-        )
-        # Alone, it is longer than any silence, too: companions may be livelier than they were.
-        limits[1] = np.maximum(limits[1], longest[0])
-        knows = (self.n_learned >= FEWEST_EARLY) & (n_rows >= FEWEST_ROWS)
-        # What has had few rows after so many looks is slow, and any silence may be usual.
-        self.is_new = ~knows & (self.n_learned < FEWEST_LEARNED)
-        return np.where(knows, limits, np.where(self.is_new, early_ns, NEVER))
-
-    def found(self, silence: Silence) -> None:
-        """Note a silence beyond the limit, and learn it where the stream is mostly silent so."""
-        at = _place_of(silence)
-        self.found_ns[at] += silence.silent_ns
-        if self.found_ns[at] > USUAL_NS:
-            self.learn_one(silence)
-
-    def learn_one(self, silence: Silence) -> None:
-        """Note a silence as a usual one."""
-        self.n_all = -1  # its limits are to be set, though no row may come before
-        at = _place_of(silence)
-        for row, ns in enumerate((silence.silent_ns, silence.alone_ns)):
-            self.now[row, at] = max(int(self.now[row, at]), ns)
-
-    def early_limit_ns(self, silence: Silence) -> int | None:
-        """Give what a silence is measured by that came before anything was known; None: not yet."""
-        at = _place_of(silence)
-        if self.n_learned[at] < FEWEST_LEARNED:
-            return None
-        if self.n_rows[at] < FEWEST_ROWS:
-            return NEVER
-        longest = int(max(self.now[0, at], self.before[0, at]))
-        return max(EARLY_TIMES * longest, EARLY_FLOOR_NS)
-
-
-def _place_of(silence: Silence) -> int:
-    return -1 if silence.code is None else silence.code
 
 
 def _end_of(silence: Silence) -> Moment:
@@ -190,7 +98,7 @@ class Silences:
         self._trades = trades
         self.on_gap: Callable[[StreamState, Gap], None] = lambda _stream, _gap: None
         self._samples: dict[int, tuple[int, ...]] = {}  # by code
-        self._longest: dict[tuple[int, str], _Longest] = {}  # by part and table
+        self._longest: dict[tuple[int, str], Longest] = {}  # by part and table
         self._early: dict[tuple[int, str], list[_Early]] = {}  # by part and table
         self._judged: dict[StreamState, int] = {}  # early silences up to here were declared
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
@@ -251,10 +159,12 @@ class Silences:
         if not spans:
             return
         longest = self._longest[part, table]
+        if silence.to_event_ns is None and longest.was_late(silence):
+            return
         if self._is_usual(part, table, silence):
             longest.learn_one(silence)
             return
-        if longest.is_new[_place_of(silence)]:
+        if longest.must_wait(silence):
             self._early.setdefault((part, table), []).append(_Early(silence, spans))
             return
         for stream, start, end in spans:
@@ -277,10 +187,17 @@ class Silences:
         longest = self._longest[part, table]
         waiting = []
         # The longer one first: it says what the others are a part of.
-        for early in sorted(
-            self._early.pop((part, table)), key=lambda each: -each.silence.silent_ns
-        ):
-            limit_ns = longest.early_limit_ns(early.silence)
+        given = sorted(self._early.pop((part, table)), key=lambda each: -each.silence.silent_ns)
+        for early in given:
+            other_ns = max(
+                (
+                    each.silence.silent_ns
+                    for each in given
+                    if each is not early and each.silence.code == early.silence.code
+                ),
+                default=0,
+            )
+            limit_ns = longest.early_limit_ns(early.silence, other_ns, self._floor_ns)
             if limit_ns is None:
                 waiting.append(early)
             elif early.silence.silent_ns <= limit_ns:
@@ -404,7 +321,7 @@ class Silences:
     def _learn(self, now_ns: int, parts: Sequence[tuple[int, str]]) -> None:
         for part, table in parts:
             n_all, of_all, alone_of_all = self._index.longest(part, table)
-            longest = self._longest.setdefault((part, table), _Longest())
+            longest = self._longest.setdefault((part, table), Longest())
             if longest.is_current(now_ns, n_all):
                 continue
             states = self._index.states(part, table)

@@ -68,6 +68,8 @@ class Silence(NamedTuple):
     from_due_ns, to_due_ns
         When the two rows could have been read, by the monotonic clock, as far as that was known
         when they came: a venue's clock that is set afterwards does not make them late.
+    n_burst
+        Rows that came within 20 ms of its end, where they have no ts_event.
     """
 
     code: int | None
@@ -83,3 +85,4 @@ class Silence(NamedTuple):
     is_alone: bool = False
     from_due_ns: int = 0
     to_due_ns: int = 0
+    n_burst: int = 0

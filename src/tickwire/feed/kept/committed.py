@@ -223,7 +223,10 @@ class Committed:
             for damaged in sink.take_damaged():
                 positions = self._earlier | merged(source.gaps for source in self._sources)
                 since_ns = self._outputs_end.get((sink.name, damaged.table))
-                declare_damaged(sink.name, damaged, since_ns, self._pipeline.ledger, positions)
+                declare_damaged(
+                    sink.name, damaged, since_ns, self._pipeline.ledger, positions,
+                    sink.held.next_numbers.get(damaged.table, 0),
+                )  # fmt: skip
 
     def declare_losses(self, sinks: Iterable[Sink]) -> None:
         """Write the gaps of rows that sinks have not got, once, and keep them for the next run."""

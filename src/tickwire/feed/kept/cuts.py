@@ -121,6 +121,7 @@ def declare_damaged(
     since_ns: int | None,
     ledger: Ledger,
     positions: Mapping[StreamName, Position],
+    next_seq: int = 0,
 ) -> None:
     """Write the gaps of rows that a sink's spill had and that cannot be read.
 
@@ -137,12 +138,16 @@ def declare_damaged(
         Writes them.
     positions
         The last row of each stream that there may be.
+    next_seq
+        The number behind the last row of the output when it was opened.
     """
     for (venue, table, symbol), last in positions.items():
         end_ns = damaged.until_ns or last.recv_ns
         start_ns = damaged.since_ns or since_ns or end_ns
         if table != damaged.table or end_ns < start_ns:
             continue
+        if end_ns == since_ns == start_ns and damaged.last_seq < next_seq:
+            continue  # the output has the stream's last row, and those before it
         ledger.record(
             table, SINK, start_ns, end_ns, Place(venue, symbol), consumer=sink,
             detail=f"its spill was damaged: it lacks seq {damaged.first_seq} to {damaged.last_seq}",
