@@ -184,6 +184,24 @@ def test_a_clock_that_is_set_back_by_as_much_as_a_stream_is_silent_is_seen_in_ot
     assert starts == {"A": 24.99, "B": 24.9}
 
 
+@pytest.mark.parametrize("right_again_s", [15.0, 20.0])
+def test_a_clock_that_is_set_back_within_a_silence_of_all_shortens_no_gap(
+    right_again_s: float,
+) -> None:
+    scene = Busy(table="trades")
+    scene.go_on(14, right_again_s, late_s=2)  # silent since 10, by its clock since 12
+    scene.go_on(right_again_s, 25)
+    assert scene.trade_gaps() == [(each, "stale", "closed", 9.99, 14) for each in "AB"]
+
+
+def test_rows_that_are_late_after_a_silence_shorten_it_still() -> None:
+    scene = Busy(table="trades")
+    for tick in range(1200, 1350):  # all read at once
+        scene.at(13.5).row("A", 0, event_s=tick / 100)
+    scene.go_on(13.5, 16)
+    assert ("A", "stale", "closed", 9.99, 12) in scene.trade_gaps()
+
+
 @pytest.mark.parametrize("skew_s", [30.0, -30.0])
 def test_a_clock_that_is_set_while_a_stream_is_silent_moves_no_gap(skew_s: float) -> None:
     scene = Busy(table="trades")

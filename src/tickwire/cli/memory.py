@@ -14,9 +14,11 @@ Rules of this file
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
+from collections.abc import Iterator
 
 # Options of mallopt(3), as glibc's malloc.h numbers them, and what the environment calls them.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -2, -3, -8
@@ -48,6 +50,15 @@ def give_memory_back() -> list[str]:
     return done
 
 
-def keep_what_is_there(after_s: float = BEGUN_S) -> asyncio.TimerHandle:
-    """Let the garbage collector pass over what is there some time from now, on a running loop."""
-    return asyncio.get_running_loop().call_later(after_s, gc.freeze)
+@contextlib.contextmanager
+def long_lived(after_s: float = BEGUN_S) -> Iterator[None]:
+    """Let the garbage collector pass over what is there some time from now, on a running loop.
+
+    Until the end of the block: libraries complain of objects that are left at the exit.
+    """
+    freezing = asyncio.get_running_loop().call_later(after_s, gc.freeze)
+    try:
+        yield
+    finally:
+        freezing.cancel()
+        gc.unfreeze()

@@ -37,7 +37,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Run the feed handler until a signal (SIGINT, SIGTERM, SIGHUP) or a limit stops it."""
-    from tickwire.cli.memory import give_memory_back, keep_what_is_there
+    from tickwire.cli.memory import give_memory_back, long_lived
 
     give_memory_back()  # before Arrow is imported
 
@@ -49,9 +49,9 @@ def run(
     feed = FeedHandler.from_toml(config, adopt=adopt)
 
     async def work() -> list[str]:
-        keeping = keep_what_is_there()
-        await feed.run(duration_s=duration, max_messages=max_messages or 0, until_idle_s=until_idle)
-        keeping.cancel()
+        n_most = max_messages or 0
+        with long_lived():
+            await feed.run(duration_s=duration, max_messages=n_most, until_idle_s=until_idle)
         return feed.warn_of_decoding()
 
     try:

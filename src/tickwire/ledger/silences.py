@@ -40,6 +40,7 @@ from tickwire.ledger.gaps import Gap, Moment, Place
 from tickwire.ledger.index import StreamIndex, StreamState
 from tickwire.ledger.open_gaps import OpenGaps, Trades
 from tickwire.ledger.reasons import STALE
+from tickwire.ledger.set_clocks import SetClocks
 from tickwire.ledger.silence_limits import FEWEST_LEARNED, FEWEST_ROWS, TIMES, Longest
 from tickwire.ring import STEP_BACK_NS, Silence
 
@@ -104,6 +105,7 @@ class Silences:
         self._held_ns: dict[int, int] = {}  # by session: until then nothing could be read
         # Streams whose gap an acknowledgement has ended, and when, until a row follows.
         self._promised: dict[StreamState, Moment] = {}
+        self._clocks = SetClocks(index)
         self._looked_ns = 0
         self._learned_ns = 0
         self._share = 0  # of the parts, learned last
@@ -135,8 +137,14 @@ class Silences:
         for part, table in self._index.parts():
             silences = self._index.take_silences(part, table)
             # That of all streams first: it says more exactly where theirs begin and end.
-            for silence in sorted(silences, key=lambda each: each.code is not None):
-                self._note(part, table, silence)
+            for noted in sorted(silences, key=lambda each: each.code is not None):
+                silence = self._clocks.corrected(part, table, noted)
+                if silence is not noted and silence.silent_ns <= silence.limit_ns:
+                    continue
+                if at_once or not self._clocks.hold(part, table, silence, now_ns):
+                    self._note(part, table, silence)
+        for part, table, silence in self._clocks.take(now_ns, is_last=at_once):
+            self._note(part, table, silence)
         self._look_at_promises()
         parts = self._index.parts()
         n_shares = max(1, min(MOST_SHARES, -(-len(parts) // PARTS_A_SHARE)))

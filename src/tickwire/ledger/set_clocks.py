@@ -1,0 +1,114 @@
+"""Whether the rows after a silence were read late, or their venue's clock was set back meanwhile.
+
+Rules of this file
+------------------
+- By their venue's clock both look alike: the first row is older than it should be. But what was
+  late is in time again soon, and a clock that was set back stays so. So a silence that ends with a
+  late row waits for a moment: if no row is in time until then, it lasted until that row was read.
+- While a clock is off its rows are as late as that, and are not: where it is right again, no
+  silence is as long as the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tickwire.ledger.index import StreamIndex
+from tickwire.ledger.silence_limits import NEVER
+from tickwire.ring import Silence
+
+LATE_NS = 300_000_000  # a shorter step moves no gap by much
+WAIT_NS = 600_000_000
+SAME = 0.75  # of its lateness: so late is what has stayed so
+NO_TIME = -NEVER - 1  # of a row without the venue's
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A silence that ended with a late row, and how late the quickest row was since."""
+
+    part: int
+    table: str
+    silence: Silence
+    until_ns: int
+    least_ns: int = NEVER
+
+
+class SetClocks:
+    """Holds silences back until it is known whether the rows after them were late.
+
+    Parameters
+    ----------
+    index
+        The source's streams.
+    """
+
+    def __init__(self, index: StreamIndex) -> None:
+        self._index = index
+        self._waiting: list[_Waiting] = []
+        # By part and table: by how much, and until when; monotonic.
+        self._off: dict[tuple[int, str], tuple[int, int]] = {}
+
+    def hold(self, part: int, table: str, silence: Silence, now_ns: int) -> bool:
+        """Hold a silence back, where its end is not known yet; whether it is held."""
+        if silence.to_event_ns is None or _late_ns(silence) < LATE_NS:
+            return False
+        self._waiting.append(_Waiting(part, table, silence, now_ns + WAIT_NS))
+        return True
+
+    def take(self, now_ns: int, *, is_last: bool) -> list[tuple[int, str, Silence]]:
+        """Give the silences whose end is known: their part, table, and what they are.
+
+        Parameters
+        ----------
+        now_ns
+            By the monotonic clock.
+        is_last
+            Give all of them: other gaps are about to open.
+        """
+        found, still = [], []
+        for each in self._waiting:
+            self._look(each)
+            was_late = each.least_ns < SAME * _late_ns(each.silence)
+            if now_ns < each.until_ns and not was_late and not is_last:
+                still.append(each)
+                continue
+            silence = each.silence
+            if each.least_ns != NEVER and not was_late:
+                self._off[each.part, each.table] = each.least_ns, NEVER
+                silence = silence._replace(to_due_ns=silence.to_mono_ns)
+            found.append((each.part, each.table, silence))
+        self._waiting = still
+        return found
+
+    def _look(self, waiting: _Waiting) -> None:
+        states = self._index.states(waiting.part, waiting.table)
+        code = waiting.silence.code
+        if code is not None:
+            states = states[code : code + 1]
+        events, least = states["last_event"], states["least_delay"]
+        is_known = (events != NO_TIME) & (least != NEVER)
+        states = states[is_known & (states["last_mono"] > waiting.silence.to_mono_ns)]
+        if len(states):
+            late = states["last_mono"] - states["last_event"] - states["least_delay"]
+            waiting.least_ns = min(waiting.least_ns, int(late.min()))
+
+    def corrected(self, part: int, table: str, silence: Silence) -> Silence:
+        """Give a silence as it is where the clock was off before it."""
+        off_ns, until_ns = self._off.get((part, table), (0, 0))
+        from_late_ns = silence.from_mono_ns - silence.from_due_ns
+        if silence.from_mono_ns > until_ns or from_late_ns < SAME * off_ns:
+            return silence
+        to_ns = silence.to_mono_ns
+        if _late_ns(silence) < off_ns - SAME * off_ns:  # it is right again
+            self._off[part, table] = off_ns, min(until_ns, to_ns)
+            to_ns = silence.to_due_ns
+        return silence._replace(
+            from_due_ns=silence.from_mono_ns,
+            to_due_ns=to_ns,
+            silent_ns=max(0, to_ns - silence.from_mono_ns),
+        )
+
+
+def _late_ns(silence: Silence) -> int:
+    return silence.to_mono_ns - silence.to_due_ns
