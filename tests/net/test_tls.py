@@ -2,8 +2,10 @@
 
 import ast
 import asyncio
+import gc
 import ssl
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ import tickwire
 from tickwire import errors
 from tickwire.config import ConnectionOptions
 from tickwire.net import CARRIERS, connect
-from tickwire.net.carriers.target import client_context, weaknesses
+from tickwire.net.carriers.target import client_context, shared_context, weaknesses
 from tickwire.session import RestClient
 
 Open = Callable[[int, str | None], Awaitable[None]]
@@ -186,6 +188,34 @@ def test_our_own_context_has_no_weakness(tmp_path: Path, monkeypatch: pytest.Mon
     assert weaknesses(client_context()) == []
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     assert weaknesses(client_context()) == [f"session keys are written to {tmp_path / 'keys'}"]
+
+
+def test_connections_share_a_context_until_its_authorities_change(
+    ca_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = shared_context()
+    assert shared_context() is system
+    own = tmp_path / "ca.pem"
+    own.write_bytes(Path(ca_file).read_bytes())
+    context = shared_context(own)
+    assert shared_context(str(own)) is context is not system
+    # Replaced in place, and by another file.
+    own.write_bytes(trustme.CA().cert_pem.bytes())
+    later = shared_context(own)
+    assert later is not context
+    assert [each["serialNumber"] for each in later.get_ca_certs()] != [
+        each["serialNumber"] for each in context.get_ca_certs()
+    ]
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    assert shared_context(own) is not later
+    with pytest.raises(FileNotFoundError):
+        shared_context(tmp_path / "none.pem")
+
+
+def test_a_context_goes_with_its_last_connection(ca_file: str) -> None:
+    made = weakref.ref(shared_context(ca_file))
+    gc.collect()
+    assert made() is None
 
 
 def test_contexts_are_made_in_few_places_and_verification_is_switched_off_in_none() -> None:

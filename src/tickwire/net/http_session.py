@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from tickwire.config import ConnectionOptions
-from tickwire.net.carriers.target import client_context
+from tickwire.net.carriers.target import shared_context
 from tickwire.net.dial import dial
 from tickwire.net.proxies import Proxy, proxy_for
 
@@ -20,7 +20,7 @@ from tickwire.net.proxies import Proxy, proxy_for
 def open_session(options: ConnectionOptions) -> aiohttp.ClientSession:
     """Make a client with the authorities, headers and proxy of some options."""
     return aiohttp.ClientSession(
-        connector=_Connector(client_context(options.ca_file), options.proxy),
+        connector=_Connector(shared_context(options.ca_file), options.proxy),
         headers=options.headers,
         cookie_jar=aiohttp.DummyCookieJar(),  # a venue has nothing to keep with us
     )

@@ -15,7 +15,7 @@ from tickwire.net.awake import awake_timeout
 from tickwire.net.carriers.base import Opened
 from tickwire.net.carriers.protocol import open_protocol
 from tickwire.net.carriers.stream import open_stream
-from tickwire.net.carriers.target import Target, client_context, weaknesses
+from tickwire.net.carriers.target import Target, shared_context, weaknesses
 from tickwire.net.connection import Connection
 from tickwire.net.outgoing import COMPRESS_FROM_BYTES
 from tickwire.net.proxies import proxy_for
@@ -129,7 +129,7 @@ def _tls(
 ) -> ssl.SSLContext:
     """Give the context to use; what it does not verify is logged."""
     try:
-        context = ssl_context or client_context(ca_file)
+        context = ssl_context or shared_context(ca_file)
     except OSError as error:  # ssl.SSLError too
         raise errors.ConnectionFailed(
             f"{name}: no authorities in {ca_file}: {error.strerror or error}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from tickwire.net.dial import dial
 from tickwire.net.proxies import Proxy
@@ -17,6 +19,8 @@ _NEW_ENOUGH = (
     ssl.TLSVersion.TLSv1_3,
     ssl.TLSVersion.MAXIMUM_SUPPORTED,
 )
+# By what they were made of; each as long as a connection has it.
+_shared: WeakValueDictionary[tuple[object, ...], ssl.SSLContext] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +109,33 @@ def client_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def shared_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
+    """Give the context that all connections with these authorities have: not to be changed.
+
+    The system's authorities take a megabyte of memory, and a reconnect longer than its handshake.
+    Where a file of them has been replaced, the next connection gets a context of its own.
+
+    Parameters
+    ----------
+    ca_file
+        As in `client_context`.
+
+    Raises
+    ------
+    OSError
+        There is no such file, or it has no authorities; ssl.SSLError too.
+    """
+    paths = ssl.get_default_verify_paths()
+    files = [ca_file] if ca_file else [each for each in (paths.cafile, paths.capath) if each]
+    stamps = []
+    for each in files:
+        found = os.stat(each)  # noqa: PTH116 - a str or a Path
+        stamps.append((str(each), found.st_ino, found.st_mtime_ns, found.st_size))
+    key = (*stamps, os.environ.get("SSLKEYLOGFILE"))
+    context = _shared.get(key)
+    if context is None:
+        context = _shared[key] = client_context(ca_file)
     return context
