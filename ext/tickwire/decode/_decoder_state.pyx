@@ -77,7 +77,10 @@ cdef class DecoderState:
         self.stage = Stage(self.bytecode, self.targets, named)
         self.walker = Walker(self.stage, dictionaries)
         self.router = Router(self.walker)
-        most = max((route.packed_most_bytes for route in program.routes), default=0)
+        # What is not requested is not unpacked, and most sources of a venue request none of it.
+        most = max(
+            [route.packed_most_bytes for route in program.routes if route.requested], default=0
+        )
         if most:
             self.inner = InnerDecoder(Walker(self.stage, dictionaries), most)
         self.read_to_ring = read_to_ring
