@@ -3,7 +3,9 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
-from tickwire.decode._bytecode cimport MAX_TARGETS, NodeOp, RouteOp
+from tickwire.decode._bytecode cimport (
+    MAX_TARGETS, ROUTE_ACKNOWLEDGE, ROUTE_PONG, NodeOp, RouteOp,
+)
 from tickwire.decode._learn cimport Learner
 from tickwire.decode._script cimport Script, Scripts
 from tickwire.decode._stage cimport (
@@ -92,6 +94,9 @@ cdef class Walker(General):
         """Learn a script from a message that has just been walked, if it is worth it."""
         cdef Script* script
         if self.was_careful:
+            return
+        # Acknowledgements, errors, pings and pongs are few, and a script is 44 KB.
+        if ROUTE_ACKNOWLEDGE <= self.program.routes[route].kind <= ROUTE_PONG:
             return
         script = self.scripts.place(route)
         if script == NULL:
