@@ -21,6 +21,7 @@ FRAME_TESTS = (
 )
 DEFLATE_TESTS = ("tests/wire/test_inflate.py", "tests/wire/test_compressed_frames.py")
 VALUE_TESTS = ("tests/decode/test_values.py",)
+BOUND_TESTS = ("tests/decode/test_scalar_bounds.py", *VALUE_TESTS)
 STEP_TESTS = (
     "tests/decode/test_steps.py",
     "tests/decode/test_walk.py",
@@ -125,7 +126,7 @@ def ring(name: str, place: str, find: str, replace: str) -> Mutant:
 
 def scalar(name: str, place: str, find: str, replace: str, target: str = "numbers") -> Mutant:
     """Make a fault of a header that reads scalars."""
-    return Mutant(name, place, find, replace, ("decode._values",), VALUE_TESTS, target)
+    return Mutant(name, place, find, replace, ("decode._values",), BOUND_TESTS, target)
 
 
 def step(
@@ -576,14 +577,6 @@ MUTANTS = (
         "(at + TW_BUCKET_SLOTS)",
         "(at + 2 * TW_BUCKET_SLOTS)",
         ONCE_TESTS,
-    ),
-    module(
-        "what was kept back by a script is forgotten",
-        "decode.go_on",
-        "self.message.kept_back |= run.kept_back",
-        "pass",
-        SCRIPT_TESTS,
-        "plans",
     ),
     module(
         "a row before white space is read once more",
