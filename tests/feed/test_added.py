@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from tests.feed.runs import ROWS, Run
 
 import tickwire
@@ -15,7 +16,7 @@ from tickwire.feed.kept.spilling import spill_of
 from tickwire.feed.opening import open_sinks
 from tickwire.schema import TABLES
 from tickwire.sinks import Sink
-from tickwire.store import Spill
+from tickwire.store import SegmentError, Spill
 
 
 class Output:
@@ -86,6 +87,28 @@ def test_a_start_that_was_cut_short_is_gone_on_with(tmp_path: Path) -> None:
     sinks = [Output("a", is_added=False), Output("new", is_added=True)]
     assert fill_added(sinks, spills) == {("new", "trades"): 5}
     assert seqs(spills["new"]) == list(range(10, 20))
+
+
+def test_what_cannot_be_read_of_others_is_named_and_the_rest_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spills = {
+        "a": spilled(tmp_path, "a", (10, 14), (15, 19), (20, 24)),
+        "b": spilled(tmp_path, "b", (22, 26), (27, 31)),
+        "new": spilled(tmp_path, "new"),
+    }
+
+    def gone() -> None:
+        raise SegmentError("its file is gone")
+
+    _, second, _ = spills["a"].readers("trades")
+    monkeypatch.setattr(spills["a"], "readers", lambda _: [lambda: None, second, gone])
+    sinks = [Output(name, is_added=name == "new") for name in spills]
+    with capture_logs() as logs:
+        assert fill_added(sinks, spills) == {("new", "trades"): 15}
+    assert seqs(spills["new"]) == [*range(15, 20), *range(22, 32)]
+    [line] = [each for each in logs if each["log_level"] == "warning"]
+    assert (line["table"], line["error"]) == ("trades", "its file is gone")
 
 
 def test_an_output_with_rows_gets_nothing_and_is_not_named(tmp_path: Path) -> None:
