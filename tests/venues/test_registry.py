@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.venues.own import OWN
 
+import tickwire.venues
 from tickwire.config import plugins
 from tickwire.decode.program import Program
 from tickwire.errors import ConfigError
@@ -224,3 +225,21 @@ def test_a_symbol_of_binance_is_spelled_as_its_rows_have_it() -> None:
     # Streams are asked for in lower case, so that it would subscribe, and then give no rows.
     with pytest.raises(ConfigError, match=r"'btcusdt' should be .* spells it, 'BTCUSDT'"):
         plan(load("binance"), ["trades"], ["btcusdt"])
+
+
+# What declarations share; every other file is a venue's own.
+SHARED = {"__init__", "base", "_book_checks", "_book_rule", "_checks", "_fields", "_instrument"} | {
+    "_oracle", "_planning", "_registry",
+}  # fmt: skip
+
+
+def test_a_file_of_a_venue_reads_like_a_page_of_its_documentation() -> None:
+    room = Path(tickwire.venues.__file__).parent
+    files = [each for each in room.rglob("*.py") if each.parent != room or each.stem not in SHARED]
+    assert len(files) > 40
+    long = {
+        each.name: n_lines
+        for each in files
+        if (n_lines := len(each.read_text(encoding="utf-8").splitlines())) > 120
+    }
+    assert long == {}

@@ -38,42 +38,21 @@ def _levels(channel: str, *, is_snapshot: bool, **ids: Any) -> list[plan.Rows]:
 
 
 TRADES = rows(
-    at="data[]",
-    into="trades",
-    symbol="$.arg.symbol",
-    ts_event=ms("T"),
-    channel=constant("trades"),
-    price="p",
-    size="v",
-    side=choice("S", {"buy": "buy", "sell": "sell"}),
-    trade_id=text("i"),
+    at="data[]", into="trades", symbol="$.arg.symbol", ts_event=ms("T"),
+    channel=constant("trades"), price="p", size="v",
+    side=choice("S", {"buy": "buy", "sell": "sell"}), trade_id=text("i"),
     is_rpi=choice("isRPI", {"yes": True, "no": False}),
-)
+)  # fmt: skip
 QUOTES = rows(
-    at="data[]",
-    into="quotes",
-    symbol="$.arg.symbol",
-    ts_event=ms("ts"),
-    bid_price="b[0][0]",
-    bid_size="b[0][1]",
-    ask_price="a[0][0]",
-    ask_size="a[0][1]",
-    venue_seq="seq",
-)
+    at="data[]", into="quotes", symbol="$.arg.symbol", ts_event=ms("ts"), bid_price="b[0][0]",
+    bid_size="b[0][1]", ask_price="a[0][0]", ask_size="a[0][1]", venue_seq="seq",
+)  # fmt: skip
 TICKERS = rows(
-    at="data[]",
-    into="tickers",
-    symbol="$.arg.symbol",
-    ts_event=ms("$.ts"),
-    last_price="lastPrice",
-    mark_price="markPrice",
-    index_price="indexPrice",
-    funding_rate="fundingRate",
-    open_interest="openInterest",
-    volume_24h="volume24h",
-    notional_24h="turnover24h",
-    next_funding_ts=ms("nextFundingTime"),
-)
+    at="data[]", into="tickers", symbol="$.arg.symbol", ts_event=ms("$.ts"),
+    last_price="lastPrice", mark_price="markPrice", index_price="indexPrice",
+    funding_rate="fundingRate", open_interest="openInterest", volume_24h="volume24h",
+    notional_24h="turnover24h", next_funding_ts=ms("nextFundingTime"),
+)  # fmt: skip
 LIQUIDATIONS = rows(
     at="data[]",
     into="liquidations",

@@ -47,20 +47,14 @@ def _levels(channel: str, *, is_snapshot: bool, price: int, **ids: Any) -> list[
     gone = ("[0]", "delete") if price else None
     return [
         rows(
-            at=f"params.data.{side}s[]",
-            into="book",
-            symbol="$.params.data.instrument_name",
-            ts_event=ms("$.params.data.timestamp"),
-            channel=constant(channel),
-            side=constant(side),
-            price=f"[{price}]",
-            size=number(f"[{price + 1}]", zero_when=gone),
-            is_snapshot=constant(is_snapshot),
-            venue_seq="$.params.data.change_id",
-            **ids,
+            at=f"params.data.{side}s[]", into="book", symbol="$.params.data.instrument_name",
+            ts_event=ms("$.params.data.timestamp"), channel=constant(channel),
+            side=constant(side), price=f"[{price}]",
+            size=number(f"[{price + 1}]", zero_when=gone), is_snapshot=constant(is_snapshot),
+            venue_seq="$.params.data.change_id", **ids,
         )
         for side in ("bid", "ask")
-    ]
+    ]  # fmt: skip
 
 
 TRADES = [
@@ -72,28 +66,16 @@ TRADES = [
     _executed("liquidations", side=choice("direction", OTHER), when={"liquidation": "M"}),
 ]
 QUOTES = rows(
-    at="params.data",
-    into="quotes",
-    symbol="instrument_name",
-    ts_event=ms("timestamp"),
-    bid_price="best_bid_price",
-    bid_size="best_bid_amount",
-    ask_price="best_ask_price",
+    at="params.data", into="quotes", symbol="instrument_name", ts_event=ms("timestamp"),
+    bid_price="best_bid_price", bid_size="best_bid_amount", ask_price="best_ask_price",
     ask_size="best_ask_amount",
-)
+)  # fmt: skip
 TICKERS = rows(
-    at="params.data",
-    into="tickers",
-    symbol="instrument_name",
-    ts_event=ms("timestamp"),
-    last_price="last_price",
-    mark_price="mark_price",
-    index_price="index_price",
-    funding_rate="funding_8h",
-    open_interest="open_interest",
-    volume_24h="stats.volume",
+    at="params.data", into="tickers", symbol="instrument_name", ts_event=ms("timestamp"),
+    last_price="last_price", mark_price="mark_price", index_price="index_price",
+    funding_rate="funding_8h", open_interest="open_interest", volume_24h="stats.volume",
     notional_24h="stats.volume_usd",
-)
+)  # fmt: skip
 
 
 def _candles(interval: str, length_ms: int) -> plan.Rows:
@@ -105,12 +87,7 @@ def _candles(interval: str, length_ms: int) -> plan.Rows:
 
 
 def _of(
-    name: str,
-    channel: Test,
-    given: list[plan.Rows],
-    *,
-    spliced: bool = False,
-    **data: Scalar | Test,
+    name: str, channel: Test, given: list[plan.Rows], *, spliced: bool = False, **data: Any
 ) -> Message:
     """Declare a notification, by its channel and by scalars of its data."""
     when = {"params.channel": channel} | {f"params.data.{key}": each for key, each in data.items()}
@@ -118,9 +95,8 @@ def _of(
 
 
 BOOK_SNAPSHOT = _levels("book", is_snapshot=True, price=1)
-BOOK_CHANGE = _levels(
-    "book", is_snapshot=False, price=1, venue_prev_seq="$.params.data.prev_change_id"
-)
+PREVIOUS = "$.params.data.prev_change_id"
+BOOK_CHANGE = _levels("book", is_snapshot=False, price=1, venue_prev_seq=PREVIOUS)
 MESSAGES = (
     _of("change", prefix("book."), BOOK_CHANGE, spliced=True, type="change"),
     _of("snapshot", prefix("book."), BOOK_SNAPSHOT, spliced=True, type="snapshot"),

@@ -9,7 +9,6 @@ from tickwire.decode.plan import (
     choice,
     constant,
     equal,
-    integer,
     message,
     ms,
     number,
@@ -19,36 +18,15 @@ from tickwire.decode.plan import (
     rows,
     seconds,
     sign,
-    suffix,
     text,
 )
+from tickwire.venues._gate_books import books
 
 # Interval to its length less a millisecond: no end is sent.
 INTERVALS = {
     "10s": 9_999, "1m": 59_999, "5m": 299_999, "15m": 899_999, "30m": 1_799_999, "1h": 3_599_999,
     "4h": 14_399_999, "8h": 28_799_999, "1d": 86_399_999, "7d": 604_799_999,
 }  # fmt: skip
-DEPTHS = ("400", "50")
-
-
-def _levels(depth: str, *, is_snapshot: bool, **ids: Any) -> list[plan.Rows]:
-    return [
-        rows(
-            at=f"result.{side[0]}[]",
-            into="book",
-            optional=True,  # a side without a change
-            symbol=part("$.result.s", ".", 1),  # ob.BTC_USDT.400
-            ts_event=ms("$.result.t"),
-            channel=constant(f"book:{depth}"),
-            side=constant(side),
-            price="[0]",
-            size="[1]",
-            is_snapshot=constant(is_snapshot),
-            venue_seq="$.result.u",
-            **ids,
-        )
-        for side in ("bid", "ask")
-    ]
 
 
 def _quotes() -> plan.Rows:
@@ -119,28 +97,9 @@ FUTURES: dict[str, list[plan.Rows]] = {
 
 def messages(market: str) -> tuple[plan.Message, ...]:
     """Declare the messages of a market, `spot` or `futures`."""
-    book = f"{market}.obu"
-    found = []
-    for depth in DEPTHS:
-        name: dict[str, plan.Scalar | plan.Test] = {
-            "channel": book,
-            "event": "update",
-            "result.s": suffix(f".{depth}"),
-        }
-        whole = _levels(depth, is_snapshot=True)
-        change = _levels(
-            depth, is_snapshot=False, first_seq=integer("$.result.U"),
-            venue_prev_seq=integer("$.result.U", add=-1),
-        )  # fmt: skip
-        found += [
-            message(
-                f"book of {depth}", when=name | {"result.full": True}, rows=whole, spliced=True
-            ),
-            message(f"obu {depth}", when=name, rows=change, spliced=True),
-        ]
     of = SPOT if market == "spot" else FUTURES
     return (
-        *found,
+        *books(market),
         *(message(n, when={"channel": n, "event": "update"}, rows=each) for n, each in of.items()),
         *(_candles(market, interval) for interval in INTERVALS),
         message("pong", when={"channel": f"{market}.pong"}, kind="pong"),

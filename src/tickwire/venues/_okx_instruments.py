@@ -24,6 +24,14 @@ KINDS: dict[str, InstrumentKind] = {
 }
 
 
+def kind_of(symbol: str) -> str:
+    """Give the kind of instrument that a symbol is."""
+    parts = symbol.split("-")
+    if parts[-1] == "SWAP":
+        return "SWAP"
+    return {2: "SPOT", 3: "FUTURES"}.get(len(parts), "OPTION")
+
+
 def instruments(kind_of: Callable[[str], str], symbols: Sequence[str]) -> list[InstrumentQuery]:
     """Ask for the kinds of these symbols; for all but options where there are none.
 

@@ -46,28 +46,15 @@ def _ticker(**columns: str | plan.Field) -> list[plan.Rows]:
 
 
 TRADES = rows(
-    at="data[]",
-    into="trades",
-    symbol="$.arg.instId",
-    ts_event=ms("ts"),
-    channel=constant("trades"),
-    price="px",
-    size="sz",
-    side=choice("side", {"buy": "buy", "sell": "sell"}),
-    trade_id=text("tradeId"),
+    at="data[]", into="trades", symbol="$.arg.instId", ts_event=ms("ts"),
+    channel=constant("trades"), price="px", size="sz",
+    side=choice("side", {"buy": "buy", "sell": "sell"}), trade_id=text("tradeId"),
     match_count=integer("count"),
-)
+)  # fmt: skip
 QUOTES = rows(
-    at="data[]",
-    into="quotes",
-    symbol="$.arg.instId",
-    ts_event=ms("ts"),
-    bid_price="bids[0][0]",
-    bid_size="bids[0][1]",
-    ask_price="asks[0][0]",
-    ask_size="asks[0][1]",
-    venue_seq="seqId",
-)
+    at="data[]", into="quotes", symbol="$.arg.instId", ts_event=ms("ts"), bid_price="bids[0][0]",
+    bid_size="bids[0][1]", ask_price="asks[0][0]", ask_size="asks[0][1]", venue_seq="seqId",
+)  # fmt: skip
 LIQUIDATIONS = rows(
     at="data[].details[]",
     into="liquidations",

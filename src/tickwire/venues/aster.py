@@ -11,29 +11,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from tickwire.venues._binance import (
-    Market,
-    aliases,
-    backfills,
-    channels,
-    instruments,
-    reply,
-    spell,
-    subscribe,
-    unsubscribe,
-)
-from tickwire.venues._binance_messages import FUTURES_EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, linked
 from tickwire.venues._instrument import spell_contract
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Venue
-from tickwire.venues.binance import (
-    FUTURES_INTERVALS,
-    FUTURES_LIMITS,
-    FUTURES_SMALLER,
-    HEARTBEAT,
-    smaller_too,
-)
+from tickwire.venues.binance.channels import aliases, channels
+from tickwire.venues.binance.connection import reply, subscribe, unsubscribe
+from tickwire.venues.binance.futures import FUTURES_LIMITS, FUTURES_SMALLER
+from tickwire.venues.binance.market import FUTURES_INTERVALS, Market
+from tickwire.venues.binance.messages import FUTURES_EXTRAS, messages
+from tickwire.venues.binance.rest import backfills, instruments, smaller_too, spell
+from tickwire.venues.binance.spot import HEARTBEAT
 
 MARKET = Market(
     speeds={

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from tickwire.venues._binance import (
-    aliases,
-    backfills,
-    channels,
-    instruments,
-    reply,
-    spell,
-    subscribe,
-    unsubscribe,
-)
-from tickwire.venues._binance_messages import EXTRAS, messages
 from tickwire.venues._book_rule import BookRule, ranges
 from tickwire.venues._instrument import spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Venue
-from tickwire.venues.binance import HEARTBEAT, NEWEST, SPOT_LIMITS, SPOT_MARKET, smaller_too
+from tickwire.venues.binance.channels import aliases, channels
+from tickwire.venues.binance.connection import reply, subscribe, unsubscribe
+from tickwire.venues.binance.messages import EXTRAS, messages
+from tickwire.venues.binance.rest import NEWEST, backfills, instruments, smaller_too, spell
+from tickwire.venues.binance.spot import HEARTBEAT, SPOT_LIMITS, SPOT_MARKET
 
 BINANCE_US = Venue(
     name="binance-us",

@@ -90,12 +90,7 @@ FUTURES = Venue(
     heartbeat=Heartbeat("text", every_s=25.0, timeout_s=40.0, payload="ping"),
     # 10 messages a second, 240 requests an hour, 1000 channels; 100 connections, 60 in a minute.
     limits=Limits(
-        subscriptions_per_connection=1000,
-        subscriptions_per_request=50,
-        requests_per_s=5.0,
-        connects_per_min=60,
-        connections=100,
-        max_age_s=86_400.0,
+        1000, 50, requests_per_s=5.0, connects_per_min=60, connections=100, max_age_s=86_400.0
     ),
     rest_url="https://api.bitget.com",
     instruments=partial(instruments, "usdt-futures"),

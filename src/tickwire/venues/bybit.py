@@ -104,22 +104,14 @@ LINEAR = Venue(
 )
 
 INVERSE = replace(
-    LINEAR,
-    name="bybit-inverse",
-    endpoints={"main": "wss://stream.bybit.com/v5/public/inverse"},
-    instruments=partial(instruments, "inverse"),
-    verified=None,
-    unverified=(),
-    fields={},
-)
+    LINEAR, name="bybit-inverse", endpoints={"main": "wss://stream.bybit.com/v5/public/inverse"},
+    instruments=partial(instruments, "inverse"), verified=None, unverified=(), fields={},
+)  # fmt: skip
 
 SPOT = replace(
-    INVERSE,
-    name="bybit-spot",
-    endpoints={"main": "wss://stream.bybit.com/v5/public/spot"},
-    instruments=partial(instruments, "spot"),
-    channels=SPOT_CHANNELS,
+    INVERSE, name="bybit-spot", endpoints={"main": "wss://stream.bybit.com/v5/public/spot"},
+    instruments=partial(instruments, "spot"), channels=SPOT_CHANNELS,
     spell=partial(spell_spot, spell),
-)
+)  # fmt: skip
 
 VENUES = (LINEAR, INVERSE, SPOT)

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tickwire.venues._book_rule import BookRule, in_band, ranges
+from tickwire.venues._gate_books import DEPTHS
 from tickwire.venues._gate_instruments import instruments, spell
-from tickwire.venues._gate_messages import DEPTHS, INTERVALS, messages
+from tickwire.venues._gate_messages import INTERVALS, messages
 from tickwire.venues._instrument import spell_contract, spell_spot
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue

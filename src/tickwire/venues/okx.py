@@ -19,7 +19,7 @@ from functools import partial
 from tickwire.errors import ConfigError
 from tickwire.venues import _fields
 from tickwire.venues._book_rule import BookRule, in_band, linked
-from tickwire.venues._okx_instruments import instruments, spell
+from tickwire.venues._okx_instruments import instruments, kind_of, spell
 from tickwire.venues._okx_messages import CANDLES, EXTRAS, MESSAGES
 from tickwire.venues._oracle import same_id
 from tickwire.venues.base import Channel, Heartbeat, Limits, Reply, Subscription, Venue
@@ -34,18 +34,11 @@ def _key(channel: str, name: str, value: str) -> str:
     return json.dumps({"channel": channel, name: value}, separators=(",", ":"))
 
 
-def _kind(symbol: str) -> str:
-    parts = symbol.split("-")
-    if parts[-1] == "SWAP":
-        return "SWAP"
-    return {2: "SPOT", 3: "FUTURES"}.get(len(parts), "OPTION")
-
-
 def _subscriptions(channel: str, symbol: str) -> list[Subscription]:
     family, _, argument = channel.partition(":")
     endpoint = "business" if family == "candles" else "public"
     if family == "liquidations":
-        kinds = DERIVATIVES if symbol == "*" else (_kind(symbol),)
+        kinds = DERIVATIVES if symbol == "*" else (kind_of(symbol),)
         if "SPOT" in kinds:
             raise ConfigError([f"channel {channel!r}: {symbol!r} is no derivative"])
         # One subscription brings all symbols of a kind.
@@ -56,9 +49,9 @@ def _subscriptions(channel: str, symbol: str) -> list[Subscription]:
         "tickers": ["index-tickers"] if argument else ["tickers"],
         "candles": [CANDLES.get(argument, ("",))[0]],
     }[family]  # fmt: skip
-    if channel == "tickers" and _kind(symbol) != "SPOT":
+    if channel == "tickers" and kind_of(symbol) != "SPOT":
         names += ["mark-price", "open-interest"]
-        names += ["funding-rate"] if _kind(symbol) == "SWAP" else []
+        names += ["funding-rate"] if kind_of(symbol) == "SWAP" else []
     keys = [_key(name, "instId", symbol) for name in names]
     return [Subscription(channel, symbol, family, key, endpoint) for key in keys]
 
@@ -109,14 +102,9 @@ OKX = Venue(
     # A connection that was silent for 30 s is closed; the text "ping" is answered by "pong".
     heartbeat=Heartbeat("text", every_s=20.0, timeout_s=30.0, payload="ping"),
     # 480 requests an hour and connection, 3 connections a second, 64 KiB of arguments.
-    limits=Limits(
-        subscriptions_per_connection=240,
-        subscriptions_per_request=50,
-        requests_per_s=3.0,
-        connects_per_min=60,
-    ),
+    limits=Limits(240, 50, requests_per_s=3.0, connects_per_min=60),
     rest_url="https://www.okx.com",
-    instruments=partial(instruments, _kind),
+    instruments=partial(instruments, kind_of),
     spell=spell,
     book=BookRule(chain=linked(), begin=in_band(), repair="resubscribe"),
     oracle=same_id(depth="book:5"),
