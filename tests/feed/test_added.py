@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 from tests.feed.runs import ROWS, Run
+from tests.sinks.batches import ListSource, batch_of
 
 import tickwire
 from tickwire.config import Feed
@@ -15,7 +16,7 @@ from tickwire.feed.kept.added import fill_added, report_added
 from tickwire.feed.kept.spilling import spill_of
 from tickwire.feed.opening import open_sinks
 from tickwire.schema import TABLES
-from tickwire.sinks import Sink
+from tickwire.sinks import Identity, Sink
 from tickwire.store import SegmentError, Spill
 
 
@@ -122,13 +123,39 @@ def test_an_output_with_rows_gets_nothing_and_is_not_named(tmp_path: Path) -> No
 
 
 def test_without_rows_of_before_it_begins_with_the_next_one(tmp_path: Path) -> None:
-    spills = {"new": Spill(None, ["trades"])}
-    sinks = [Output("new", is_added=True)]
+    spills = {"new": Spill(None, ["trades"]), "old": Spill(None, ["trades"])}
+    sinks = [Output("new", is_added=True), Output("old", is_added=False)]
     ledger = Ledger()
     report_added(sinks, spills, {"trades": 30}, ledger)
     assert ledger.events == [("sink_added", "new: trades from seq 30")]
     report_added(sinks, spills, {"trades": 0}, ledger)  # a new feed
     assert len(ledger.events) == 1
+
+
+def test_a_table_of_which_no_sink_has_a_row_is_not_named(tmp_path: Path) -> None:
+    # After a kill without rings its next number is behind those that were reserved.
+    spills = {name: Spill(None, ["trades"]) for name in ("a", "b")}
+    sinks = [Output("a", is_added=True), Output("b", is_added=True)]
+    ledger = Ledger()
+    report_added(sinks, spills, {"trades": 1 << 28}, ledger)
+    assert not ledger.events
+
+
+@pytest.mark.parametrize("has_rows", [False, True])
+def test_an_ipc_folder_with_empty_files_has_no_rows(tmp_path: Path, has_rows: bool) -> None:
+    settings = tickwire.IpcSink(path=tmp_path / "ipc", tables=["trades"])
+    for is_first in (True, False):
+        sink = settings.make_sink("main")
+        assert sink.has_rows("trades") is None
+        sink.identity = Identity("an id", is_new=is_first)
+        sink.open([TABLES["trades"]])
+        if not is_first:
+            assert sink.has_rows("trades") is has_rows
+        source = ListSource()
+        if is_first and has_rows:
+            source.put(batch_of(TABLES["trades"], 3))
+        sink.start({"trades": source})
+        sink.stop()
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", "ipc"])
@@ -161,7 +188,7 @@ async def test_an_added_sink_has_the_rows_of_segments_and_rings(tmp_path: Path, 
     again = Run(tmp_path)
     sinks = made("other", kind)
     spills = await open_sinks(feed, sinks, again.store)
-    assert not sinks[1].has_rows("trades")
+    assert sinks[1].has_rows("trades") is False
     assert seqs(spills[kind]) == list(range(2 * ROWS + 3))
     for sink in sinks:
         sink.stop(drain=False)

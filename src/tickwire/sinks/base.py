@@ -432,9 +432,9 @@ class Sink(Worker):
         self.held = held
         self._is_claimed = True
 
-    def has_rows(self, table: str) -> bool:
-        """Whether the output had rows of a table when it was opened, or that is not known."""
-        return not self._is_claimed or table in self.held.next_numbers
+    def has_rows(self, table: str) -> bool | None:
+        """Whether the output had rows of a table when it was opened; None: that is not known."""
+        return table in self.held.next_numbers if self._is_claimed else None
 
     def _read_held(self) -> Held:
         """Find out what the output holds; called by the worker."""

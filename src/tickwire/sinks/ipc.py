@@ -253,9 +253,15 @@ class IpcSink(Sink):
         paths = (self._root / path_segment(table)).glob("*.arrows")
         return [path for path in paths if file is None or path != file.path]
 
-    def has_rows(self, table: str) -> bool:
-        """Whether there are earlier files: their numbers are not always read."""
-        return super().has_rows(table) or bool(self._owned.own(self._earlier_files(table)))
+    def has_rows(self, table: str) -> bool | None:
+        """Whether earlier files have rows: their numbers are not always read."""
+        if not self._is_claimed or super().has_rows(table):
+            return super().has_rows(table)
+        for path in self._owned.own(self._earlier_files(table)):
+            with suppress(pa.ArrowException, OSError), pa.memory_map(str(path)) as file:
+                if any(batch.num_rows for batch in pa.ipc.open_stream(file)):
+                    return True
+        return False
 
     def _begin_replay(self, replayed: Replayed) -> bool:
         paths = [path for table in self.tables for path in self._earlier_files(table)]

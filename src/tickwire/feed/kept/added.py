@@ -2,9 +2,10 @@
 
 Rules of this file
 ------------------
-- A sink has been added where its output has no row of a table that the feed has had rows of. It
-  begins at the oldest row that is left: in the segments of other sinks' spills, and behind them in
-  the last run's rings, which `RingStore.recover` gives it as it gives them to any sink.
+- A sink has been added where its output has no row of a table that another one has rows of; that
+  numbers were reserved says nothing, after a kill. It begins at the oldest row that is left: in the
+  segments of other sinks' spills, and behind them in the last run's rings, which
+  `RingStore.recover` gives it as it gives them to any sink.
 - A start that is cut short goes on where it was: behind what the sink's spill has.
 - From which row on an added sink has a table is said: in the log, and in the table `sessions`.
 """
@@ -44,7 +45,9 @@ def fill_added(sinks: Sequence[Sink], spills: Mapping[str, Spill]) -> dict[tuple
             others = [
                 spills[each.name] for each in sinks if each is not sink and table in each.tables
             ]
-            if all(spill.first_seq(table) is None for spill in others) or sink.has_rows(table):
+            if all(spill.first_seq(table) is None for spill in others):
+                continue
+            if sink.has_rows(table) is not False:
                 continue
             spill = spills[sink.name]
             for batch in _rows_of(others, table, spill.last_seq(table)):
@@ -95,7 +98,12 @@ def report_added(
         for table in sink.tables:
             oldest = spills[sink.name].first_seq(table)
             seq = first.get(table, 0) if oldest is None else oldest
-            if seq and not sink.has_rows(table):
+            others = [each for each in sinks if each is not sink and table in each.tables]
+            is_elsewhere = any(
+                spills[each.name].first_seq(table) is not None or each.has_rows(table)
+                for each in others
+            )
+            if seq and is_elsewhere and sink.has_rows(table) is False:
                 begins[table] = seq
                 ledger.event("sink_added", f"{sink.name}: {table} from seq {seq}", Place())
         if begins:
