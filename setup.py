@@ -41,7 +41,7 @@ SANITIZE = [
 # profile: (Cython directives, C compiler flags, linker flags, C macros)
 PROFILES = {
     "release": (UNCHECKED, ["-O3", "-g0"], [], [("NDEBUG", "1")]),
-    "debug": (CHECKED, ["-O0", "-g3"], [], []),
+    "debug": (CHECKED, ["-O0", "-g3"], [], [("TICKWIRE_FAILPOINTS", "1")]),
     # gcov counts the lines of C headers and of the generated C, in which `linetrace` marks where
     # each line of Cython begins. Without CYTHON_TRACE it does nothing else. -O1 would move lines.
     "coverage": (
@@ -58,7 +58,7 @@ PROFILES = {
         [("CYTHON_TRACE_NOGIL", "1")],
     ),
     "profile": (UNCHECKED, ["-O3", "-g1", "-fno-omit-frame-pointer"], [], [("NDEBUG", "1")]),
-    "asan": (CHECKED, ["-O1", "-g3", *SANITIZE], SANITIZE, []),
+    "asan": (CHECKED, ["-O1", "-g3", *SANITIZE], SANITIZE, [("TICKWIRE_FAILPOINTS", "1")]),
     "fuzz": (CHECKED, ["-O1", "-g1", *SANITIZE, *COVERAGE], SANITIZE, []),
 }
 

@@ -29,7 +29,8 @@ import duckdb
 from tests.storm.truth import MS, compare, made, read_gaps
 
 from tickwire.capture import Recording
-from tickwire.failpoints import POINTS, VARIABLE
+from tickwire.failpoints import IN_C, POINTS, VARIABLE, WITH_C
+from tickwire.observe._build import PROFILE
 from tickwire.sim import Simulator
 
 SYMBOLS = ("BTC", "ETH", "SOL", "HYPE")
@@ -37,6 +38,10 @@ TABLES = ("trades", "gaps", "sessions")
 START_S = 120.0  # a loaded machine
 STOP_S = 60.0
 MOST_PASSES = 3
+# A point that is passed with each message is wanted after some time.
+PASSES = {"publish": 3000, "value": 12, "block": 60, "spilled": 60}
+# A feed jumps to a ring's front in floods alone: `tests.durability.jumps` does it by itself.
+FEED_POINTS = (*POINTS, *(point for point in IN_C if not point.startswith("jump")))
 
 
 @dataclass(slots=True)
@@ -80,7 +85,8 @@ def config_of(
     for sink in sinks:
         text += f'[[sink]]\ntype = "{sink}"\npath = "{paths[sink]}"\n'
         text += f"rotate_s = {rotate_s}\n" if sink == "parquet" else ""
-        text += "rotate_mb = 1\n" if sink == "ipc" else ""
+        text += "rotate_mb = 1\n" if sink in ("ipc", "raw") else ""
+        text += "checkpoint_mb = 1\n" if sink == "duckdb" else ""
     path = folder / "feed.toml"
     path.write_text(text)
     return path
@@ -191,7 +197,8 @@ async def crash(
         config = config_of(folder, sim.ws_url, rings, sinks, loop, rotate_s)
         feed = Feed(config)
         for i in range(kills):
-            await feed.start(sim, f"{at}:{chance.randint(1, MOST_PASSES)}" if at else "")
+            number = chance.randint(1, PASSES.get(at, MOST_PASSES))
+            await feed.start(sim, f"{at}:{number}" if at else "")
             await asyncio.sleep(0 if at else chance.uniform(0, longest_s))
             outcome.at_point += at != "" and await feed.is_killed(longest_s)
             await feed.end(ending, chance.uniform(0, 0.2) if again else None)
@@ -312,9 +319,13 @@ def main() -> int:
     parser.add_argument("--rotate-s", type=float, default=60, help="Of Parquet.")
     parser.add_argument("--signal", default="KILL", help="KILL, TERM, HUP or INT.")
     parser.add_argument("--again", action="store_true", help="A second signal soon after.")
-    parser.add_argument("--at", choices=[*POINTS, "all"], help="Kill it at a point.")
+    parser.add_argument("--at", choices=[*FEED_POINTS, "all"], help="Kill it at a point.")
     given = parser.parse_args()
-    points = POINTS if given.at == "all" else (given.at or "",)
+    has_c = PROFILE in WITH_C
+    if given.at in IN_C and not has_c:
+        parser.error(f"{given.at} is a point in C: TICKWIRE_BUILD=debug make build")
+    every = FEED_POINTS if has_c else POINTS
+    points = every if given.at == "all" else (given.at or "",)
     return max([_crash(given, point) for point in points])
 
 

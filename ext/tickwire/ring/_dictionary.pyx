@@ -30,6 +30,9 @@ from tickwire.errors import DictionaryFull
 cdef extern from "tickwire/base/hash.h" nogil:
     uint64_t tw_hash(const uint8_t* data, size_t n, uint64_t seed)
 
+cdef extern from "tickwire/base/failpoint.h" nogil:
+    void TW_REACH(const char* point)
+
 cdef extern from "tickwire/base/utf8_scalar.h" nogil:
     bint tw_is_utf8(const uint8_t* data, size_t n)
 
@@ -222,6 +225,7 @@ cdef class Dictionary(Values):
         self.memory.offsets[code + 1] = <int32_t> (start + <int64_t> n)
         cdef uint64_t* sums = self.memory.header.sums
         sums[(code + 1) & 1] = tw_add_to_sum(sums[code & 1], value, n)
+        TW_REACH("value")
         # Partner: the acquire of the exports and readers of the values.
         tw_store_release(self.memory.count, code + 1)
         self.last = <int32_t> code

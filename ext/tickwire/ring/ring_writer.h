@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tickwire/base/atomics.h"
+#include "tickwire/base/failpoint.h"
 #include "tickwire/ring/columns.h"
 #include "tickwire/ring/ring.h"
 #include "tickwire/ring/watermarks.h"
@@ -85,6 +86,7 @@ static inline void tw_publish(tw_ring *ring)
         tw_count_up(ring->seq + slot, n_first, seq);
         tw_count_up(ring->seq, n - n_first, seq + n_first);
     }
+    TW_REACH("publish");
     ring->published = ring->message_start = ring->head;
     /* Release: the rows are written before the cursor says so. Partner: the consumers' acquire. */
     tw_store_release(&ring->header->cursor.value, ring->head);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "tickwire/base/atomics.h"
+#include "tickwire/base/failpoint.h"
 #include "tickwire/ring/drop_log.h"
 #include "tickwire/ring/gates.h"
 #include "tickwire/ring/ring.h"
@@ -150,6 +151,7 @@ TW_RARELY void tw_jump(tw_ring *ring, int64_t to)
     const int64_t from = ring->published;
     /* Partner: tw_rows_at. Odd before the first position changes, even after the last has. */
     tw_store_release(&header->skipped.value, ring->skipped << 1 | 1);
+    TW_REACH("jump");
     if (from < to)
         tw_store_relaxed(&header->lap.from, from);
     tw_claim_to(ring, to);
@@ -159,6 +161,7 @@ TW_RARELY void tw_jump(tw_ring *ring, int64_t to)
      * floor by itself. */
     tw_fence();
     tw_push_gates(header, to);
+    TW_REACH("jump_gates");
     for (int32_t i = 0; i < ring->n_columns && from < to; i++) {
         const tw_column *column = &ring->columns[i];
         if (column->arena == NULL)
@@ -180,6 +183,7 @@ TW_RARELY void tw_jump(tw_ring *ring, int64_t to)
     /* Release: the ends are written before anybody can look for them. Partner: the consumers'
      * acquire. */
     tw_store_release(&header->cursor.value, to);
+    TW_REACH("jump_cursor");
     tw_store_release(&header->skipped.value, ring->skipped << 1);
 }
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from tickwire.capture.blocks import END, SCHEMA, BlockEncoder
 from tickwire.capture.recorder import Kind, Recorder
+from tickwire.failpoints import reach
 
 SUFFIX = ".recording.arrows"
 BLOCK_BYTES = 4 << 20  # of payloads
@@ -147,6 +148,7 @@ class RecordingWriter:
         is_old = monotonic() - self._began_s >= self._rotate_s
         if self._file is not None and (is_old or self._file_bytes >= self._rotate_bytes):
             self.finish()
+            reach("recording")
         if self._file is None:
             self.open(now_ns)
 
@@ -155,6 +157,7 @@ class RecordingWriter:
             raise ValueError("no file is open")
         for piece in pieces:
             self._file.write(piece)
+            reach("block")
             self._file_bytes += len(piece)
             self.n_bytes += len(piece)
         self._is_dirty = True

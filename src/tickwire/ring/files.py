@@ -30,6 +30,7 @@ from weakref import finalize
 from zlib import crc32
 
 from tickwire.errors import TickwireError
+from tickwire.failpoints import reach
 from tickwire.ring._block import Block
 from tickwire.ring._dictionary import Dictionaries
 from tickwire.schema import Kind, Table
@@ -114,6 +115,7 @@ class RingFiles:
                 for column in table.columns:
                     if column.kind in (Kind.CODE16, Kind.CODE32):
                         dictionaries.of(column.name)
+            reach("allocated")
             self._write_manifest(blocks, dictionaries)
         except BaseException:
             self.remove()

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from tickwire.config import Context
 from tickwire.errors import SinkError
+from tickwire.failpoints import reach
 from tickwire.logs import get_logger
 from tickwire.observe import Histogram, Metrics
 from tickwire.sinks.attempts import Attempts
@@ -160,6 +161,7 @@ class Intake:
                 return  # the ring holds them, and the worker has the output commit at once
             for table, batch in batches.items():
                 self.spill.append(table, batch, is_read=True)
+            reach("spilled")
         self.in_flight = {}
         self.release()
 

@@ -19,6 +19,7 @@ import shutil
 import struct
 from pathlib import Path
 
+from tickwire.failpoints import reach
 from tickwire.sinks.files import sync_folder
 
 CONTINUES = 0xFFFFFFFF
@@ -65,6 +66,7 @@ def cut_tail(path: Path) -> int:
                     kept.flush()
                     os.fsync(kept.fileno())
             file.truncate(end)
+            reach("tail")
             file.seek(end)
             file.write(END)
             file.flush()

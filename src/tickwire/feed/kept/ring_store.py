@@ -172,6 +172,7 @@ class RingStore:
                             spill.note_lost(table, *lost.popleft())
                         if not spill.recover(table, batch):
                             self._is_needed = True
+                        reach("recovery")
                         self.recovered[sink, table] += batch.num_rows
                         self.n_recovered += batch.num_rows
                     for first, last in lost:
