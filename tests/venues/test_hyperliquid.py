@@ -232,6 +232,26 @@ def test_fast_contexts_are_of_the_configured_coins_by_one_subscription() -> None
         assert subscription.key == '{"type":"fastAssetCtxs"}'
 
 
+def test_fast_mids_are_of_all_dexes_by_one_subscription() -> None:
+    rig = Rig.of(VENUE, ["mids:fast"])
+    told = [
+        {"BTC": {"markPx": "1", "midPx": "1.5"}, "xyz:NVDA": {"midPx": "8"}, "OLD": {}},
+        {"BTC": {"markPx": "2"}, "xyz:NVDA": {"midPx": None}, "ETH": {"midPx": "3"}},
+    ]
+    for contexts in told:
+        rig.message(fast_contexts(contexts), 1000, 5)
+    rows = rig.table("mids").to_pylist()
+    assert [(row["symbol"], row["price"]) for row in rows] == [
+        ("BTC", 1.5), ("xyz:NVDA", 8.0), ("ETH", 3.0),
+    ]  # fmt: skip
+    assert dict(rig.decoder.errors) == {}
+    # One subscription feeds both tables.
+    asked = plan(VENUE, ["tickers:fast", "mids:fast"], ["*"])
+    assert {(each.table, each.key) for each in asked} == {
+        ("tickers", '{"type":"fastAssetCtxs"}'), ("mids", '{"type":"fastAssetCtxs"}'),
+    }  # fmt: skip
+
+
 def test_without_symbols_the_list_is_of_every_dex() -> None:
     answers = {
         '{"type": "meta"}': {"universe": [{"name": "BTC", "szDecimals": 5}]},

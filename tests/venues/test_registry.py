@@ -99,7 +99,7 @@ def test_problems_are_reported_together() -> None:
     assert "no channel 'candles:7m'" in candles
     assert "candles:1m" in candles
     assert quotes.startswith("hyperliquid: channel 'quotes' needs symbols; '*' is possible for ")
-    assert quotes.endswith(" for tickers:fast, mids")
+    assert quotes.endswith(" for tickers:fast, mids, mids:fast")
 
 
 def test_channels_and_symbols_must_be_given() -> None:

@@ -42,6 +42,9 @@ def subscriptions(channel: str, symbol: str) -> list[Subscription]:
         if argument:  # of all coins of all dexes, by one subscription
             asked = {"type": "fastAssetCtxs"}
             symbol = "*"
+    elif family == "mids" and argument:
+        asked = {"type": "fastAssetCtxs"}
+        symbol = "*"
     elif family == "mids":
         # One subscription gives all mids of a perpetuals exchange ("dex:COIN"), or of the main one.
         dex, colon, _ = symbol.partition(":")

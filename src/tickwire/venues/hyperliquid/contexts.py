@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tickwire.decode.plan import inflated, member_key, message, rows
+from tickwire.decode.plan import inflated, member_key, message, present, rows
 from tickwire.schema import Column, Kind
 
 MOST_CONTEXT_BYTES = 32 << 20  # of all coins; 1,241 had 60 kB
@@ -46,7 +46,14 @@ CONTEXT_MESSAGES = (
                 carry=True,
                 mark_price="markPx",
                 mid_price="midPx",
-            )
+            ),
+            rows(
+                at="{}",
+                into="mids",
+                when={"midPx": present()},
+                symbol=member_key(),
+                price="midPx",
+            ),
         ],
     ),
     message(

@@ -40,6 +40,7 @@ CHANNELS = (
     Channel("tickers", "tickers", subscriptions),
     Channel("tickers:fast", "tickers", subscriptions, wildcard=True),
     Channel("mids", "mids", subscriptions, wildcard=True),
+    Channel("mids:fast", "mids", subscriptions, wildcard=True),  # of all dexes
     *(Channel(name, name, user_subscriptions, of_users=True) for name in TYPES),
 )
 
@@ -73,7 +74,7 @@ MAIN = Venue(
     spell_user=spell_user,
     extras=EXTRAS,
     verified="2026-11-22",
-    unverified=(*TYPES, "tickers:fast", L2),
+    unverified=(*TYPES, "tickers:fast", "mids:fast", L2),
     fields=_fields.HYPERLIQUID,
 )
 
