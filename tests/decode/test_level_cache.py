@@ -264,6 +264,40 @@ def test_books_that_change_little_by_little(seed: int, request: pytest.FixtureRe
     assert (both.feed.decoder.cached_levels > 1000) == looks
 
 
+ORDERS = [
+    declared(name, ("b[]", "a[]"), price="[0]", size="[1]", **more)
+    for name, more in (("counted", {"order_count": "[3]"}), ("skipped", {}))
+]
+ODD_THIRDS = ("7", "00", "", "-", "x", "é", '\\"', "\\u0030", " ")
+ODD_LASTS = ("0", "01", "", "-1", "1.5", "1e2", "x", "2147483648", str(10**17), '\\"')
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("name", ["counted", "skipped"])
+def test_levels_of_four_of_which_one_or_two_are_skipped(name: str) -> None:
+    rng, both = Random(name), Both(ORDERS)
+
+    def text(level: Level) -> str:
+        price, size, n = level
+        third, last = "0", str(n)
+        if rng.random() < 0.02:
+            third = rng.choice(ODD_THIRDS)
+        elif rng.random() < 0.02:
+            last = rng.choice(ODD_LASTS)
+        elif rng.random() < 0.02:
+            size = rng.choice(("0", "1e5", "-2", "1.2.3", "00.5", "1.", "123456.12345678901"))
+        return f'["{price}","{size}","{third}","{last}"]'
+
+    levels = new_levels(rng, 30)
+    for number in range(200):
+        levels[rng.randrange(30)] = new_levels(rng, 1)[0]
+        texts = [text(level) for level in levels[: rng.choice((0, 1, 3, 30))]]
+        half = rng.randrange(len(texts) + 1)
+        behind = rng.choice(("", BEHIND))
+        payload = pairs(texts[:half], texts[half:], behind=behind).replace("pairs", name)
+        both.read(payload if number % 9 else payload.replace(",[", ", ["))
+
+
 class Levels:
     """Books without a consumer."""
 

@@ -60,6 +60,19 @@ def test_numbers_that_the_kernel_leaves_to_the_rules(price: str) -> None:
         assert pair.read(listed(trade(100 + number), trade(101 + number, price=price)))
 
 
+def test_trades_whose_ids_are_texts_are_read_by_a_script_and_delivered_once() -> None:
+    pair, rng = linked(TRADES, *(listed(trade(f'"id-{n}"')) for n in range(3))), Random(5)
+    ids = ["0", "7", "07", "18446744073709551615", "9" * 19, "9" * 20, "12345678", "-1", "1.5", "x"]
+    ids += [f"{rng.getrandbits(128):032x}"[: rng.randrange(1, 33)] for _ in range(40)]
+    for _ in range(60):
+        pair.read(listed(*(trade(f'"{rng.choice(ids)}"') for _ in range(rng.randrange(1, 5)))))
+    assert pair.feed.decoder.duplicate_trades > 50
+    # Its escapes are resolved first.
+    pair.read(listed(trade('"new"')))
+    assert pair.read(listed(trade('"\\u006eew"'), trade('"newer"')))
+    assert pair.read(listed(trade('"newest"')))
+
+
 RARE = ('"y\\n"', '"\\\\"', '"\\u00e9\\""', '""')
 
 

@@ -415,9 +415,9 @@ MUTANTS = (
     ),
     step(
         "levels of books take decimals with two dots",
-        "decode.tw_is_decimal",
-        "(_blsr_u64(others) != 0 || p[n_whole] != '.')",
-        "p[n_whole] != '.'",
+        "decode.tw_are_decimals",
+        "(_blsr_u32(others_0) | _blsr_u32(others_1)) != 0",
+        "false",
     ),
     step(
         "a number that goes on behind what was read ends there",

@@ -6,10 +6,10 @@ from libc.string cimport memset
 from tickwire.decode._bytecode cimport CellOp, NodeOp, Range, RowSetOp
 from tickwire.decode._draft cimport Draft, Progress, nowhere
 from tickwire.decode._script cimport MAX_CELLS, MAX_LATE, MAX_PLACES, Cell, Place, Script
-from tickwire.decode._steps cimport are_levels, kind_of_store
+from tickwire.decode._steps cimport kind_of_store, tw_are_levels
 from tickwire.decode._template cimport (
     STEP_CODE, STEP_EMIT, STEP_PLAIN_END, STEP_PLAIN_ROWS, STEP_ROWS, STEP_ROW_END, STEP_ZERO,
-    STORE_4, STORE_NO_TEXT, STORE_TEXT, Step,
+    STORE_NO_TEXT, STORE_TEXT, Step,
 )
 from tickwire.ring._tw_ring cimport KIND_BINARY, KIND_TEXT, tw_ring
 
@@ -93,16 +93,9 @@ cdef class RowDraft:
         cdef Place* place = self.draft.progress.row
         cdef Step* steps = <Step*>place.first
         cdef int n = <int>(place.last - place.first) + 1
-        cdef bint in_row = True
-        cdef int i
         (steps - 1).kind = STEP_PLAIN_ROWS
         steps[n - 1].kind = STEP_PLAIN_END
-        if not are_levels(steps, n):
-            return
-        for i in range(n - 1):
-            in_row = in_row and steps[i].column != nowhere()
-        in_row = in_row and (n < 4 or steps[2].store == STORE_4)
-        if self.draft.steps.learn_levels(&place.levels, steps, n, in_row):
+        if tw_are_levels(steps, n) and self.draft.steps.learn_levels(&place.levels, steps, n):
             place.level_cache = &place.levels
 
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil:

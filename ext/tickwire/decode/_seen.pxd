@@ -23,7 +23,11 @@ So the last id that went into it can be taken out again, which leaves it as it w
 """
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "tickwire/decode/trade_key.h" nogil:
+    # What tells one trade from another: the number that its id spells, else a hash of its text.
+    uint64_t tw_trade_key(const uint8_t* p, size_t n)
 
 cdef extern from "tickwire/decode/seen.h" nogil:
     enum:

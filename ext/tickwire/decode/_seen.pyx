@@ -4,8 +4,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from tickwire.decode._values cimport trade_key
-
 cdef extern from "tickwire/base/hash.h" nogil:
     uint64_t tw_fold_multiply(uint64_t a, uint64_t b)
 
@@ -263,7 +261,7 @@ cdef class Seen:
                 self.begin()
                 novelty = self.offer(
                     memory, codes[i],
-                    trade_key(text + starts[i], <size_t>(starts[i + 1] - starts[i])), &facts,
+                    tw_trade_key(text + starts[i], <size_t>(starts[i + 1] - starts[i])), &facts,
                 )
                 if novelty == SEEN_ASK:
                     break

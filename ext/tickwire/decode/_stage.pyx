@@ -7,10 +7,12 @@ from libc.string cimport memset
 from tickwire.decode._bytecode cimport (
     MAX_REGISTERS, Bits, CellOp, Bytecode, RouteOp, RowSetOp, Sides,
 )
-from tickwire.decode._seen cimport SEEN_ASK, SEEN_BEFORE, Novelty, Seen, TradeFacts
+from tickwire.decode._seen cimport (
+    SEEN_ASK, SEEN_BEFORE, Novelty, Seen, TradeFacts, tw_trade_key,
+)
 from tickwire.decode._last_values cimport Carried, LastValues
 from tickwire.decode._targets cimport Targets
-from tickwire.decode._values cimport Register, trade_key, unescape
+from tickwire.decode._values cimport Register, unescape
 from tickwire.ring._tw_ring cimport (
     KIND_BINARY, KIND_BOOL, KIND_CODE16, KIND_F64, KIND_I64, KIND_TEXT, KIND_TS, TEXT_FULL, TEXT_OK,
     TextResult, tw_has_room, tw_put_null_text, tw_put_text, tw_ring, tw_rollback,
@@ -214,7 +216,7 @@ cdef class Stage:
             elif registers[row_set.trade_id].is_number:
                 trade = <uint64_t>registers[row_set.trade_id].value.i
             elif self.plain(&registers[row_set.trade_id], &text, &n):
-                trade = trade_key(text, n)
+                trade = tw_trade_key(text, n)
             else:
                 return False
             if not (message.have >> row_set.price) & 1:
@@ -281,7 +283,7 @@ cdef class Stage:
             if not self.plain(&self.message.registers[parts[i]], &text, &n):
                 return False
             key ^= tw_fold_multiply(
-                trade_key(text, n) ^ <uint64_t>0xA0761D6478BD642F, <uint64_t>0xE7037ED1A0B428DB
+                tw_trade_key(text, n) ^ <uint64_t>0xA0761D6478BD642F, <uint64_t>0xE7037ED1A0B428DB
             )
         joined[0] = key | <uint64_t>1 << 63
         return True

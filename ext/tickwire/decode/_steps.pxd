@@ -64,9 +64,10 @@ cdef extern from "tickwire/decode/symbol_cache.h" nogil:
 
 cdef extern from "tickwire/decode/level_cache.h" nogil:
     KnownLevel* tw_make_cached_levels(void** memory)
+    # Whether `levels.h` can read elements of so many steps, with the one at their end.
+    bint tw_are_levels(const Step* steps, int n)
     bint tw_learn_level_cache(
-        LevelCache* level_cache, const uint8_t* first, uint32_t n_first, const uint8_t* last,
-        uint32_t n_last, bint has_integer, KnownLevel* known, uint64_t stamp
+        LevelCache* level_cache, const Step* steps, int n, KnownLevel* known, uint64_t stamp
     )
 
 cdef enum:
@@ -96,16 +97,11 @@ cdef class Steps:
     cdef void bind(self, Template* template, NodeOp* node) noexcept nogil
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil
-    # Of n steps, which read two decimals and perhaps an integer in front of the last one: what
-    # joins them; False where that is too long.
-    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n, bint in_row) \
-        noexcept nogil
+    # Of n steps that are levels: what joins them; False where that is too long.
+    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n) noexcept nogil
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil
     cdef const uint8_t* code(self, Step* step, const uint8_t* p) noexcept nogil
     cdef const uint8_t* by_rule(self, Step* step, const uint8_t* p) noexcept nogil
 
 # How a value of a schema.Kind goes into its column.
 cdef int kind_of_store(int kind) noexcept nogil
-
-# Whether `levels.h` can read elements of so many steps, with the one at their end.
-cdef bint are_levels(Step* steps, int n) noexcept nogil

@@ -135,10 +135,8 @@ cdef class Steps:
             if not self.place(template, &self.program.cells[row_set.fills.first + i]):
                 return
         template.plain = not template.conditional and template.n_rest == 0
-        template.levels = template.plain and are_levels(template.steps, template.n_steps) \
-            and self.learn_levels(
-                &template.level_cache, template.steps, template.n_steps, _is_in_row(template)
-            )
+        template.levels = template.plain and tw_are_levels(template.steps, template.n_steps) \
+            and self.learn_levels(&template.level_cache, template.steps, template.n_steps)
         template.direct = True
 
     cdef bint is_direct(self, Template* template, NodeOp* node) noexcept nogil:
@@ -152,15 +150,13 @@ cdef class Steps:
             or row_set.id_parts.n
         )
 
-    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n, bint in_row) \
-            noexcept nogil:
-        cdef Step* last = &steps[n - 1]
+    cdef bint learn_levels(self, LevelCache* level_cache, Step* steps, int n) noexcept nogil:
         if self.cached_levels_memory == NULL:
             self.cached_levels = tw_make_cached_levels(&self.cached_levels_memory)
         self.stamp += STAMP
         return tw_learn_level_cache(
-            level_cache, steps[0].literal, steps[0].n, last.literal, last.n, n == 4,
-            self.cached_levels if in_row else NULL, self.stamp,
+            level_cache, steps, n, self.cached_levels if _are_in_rows(steps, n) else NULL,
+            self.stamp,
         )
 
     cdef bint place(self, Template* template, CellOp* cell) noexcept nogil:
@@ -197,20 +193,12 @@ cdef int kind_of_store(int kind) noexcept nogil:
     return STORE_1 if kind == KIND_BOOL else STORE_4
 
 
-cdef bint are_levels(Step* steps, int n) noexcept nogil:
-    if n < 3 or n > 4 or steps[0].kind != STEP_F64 or steps[1].kind != STEP_F64:
+cdef bint _are_in_rows(const Step* steps, int n) noexcept nogil:
+    """Whether both decimals of levels have columns, and an integer that has one has 32 bits."""
+    if steps[0].slots == 0 or steps[1].slots != steps[0].slots:
         return False
-    return n == 3 or steps[2].kind == STEP_INTEGER
-
-
-cdef bint _is_in_row(Template* template) noexcept nogil:
-    """Whether all values have columns, and the integer's has 32 bits."""
-    cdef Step* steps = template.steps
-    cdef int i
-    for i in range(template.n_steps - 1):
-        if steps[i].column == &template.nowhere:
-            return False
-    return template.n_steps < 4 or steps[2].store == STORE_4
+    return n == 3 or steps[n - 2].kind != STEP_INTEGER \
+        or (steps[n - 2].store == STORE_4 and steps[n - 2].slots == steps[0].slots)
 
 
 cdef inline bint _gives_value(Step* step) noexcept nogil:

@@ -27,6 +27,13 @@ cdef enum:
     MAX_REST = 8        # columns of a row whose value no step reads
     MOST_MISSES = 4     # templates that fail so often in a row are learned ever more rarely
 
+cdef extern from "tickwire/decode/level_cache.h" nogil:
+    ctypedef struct KnownLevel "tw_cached_level":
+        pass
+
+    ctypedef struct LevelCache "tw_level_cache":
+        int64_t n_known
+
 cdef extern from "tickwire/decode/step.h" nogil:
     enum:
         STEP_SKIP_STRING "TW_STEP_SKIP_STRING"
@@ -72,12 +79,6 @@ cdef extern from "tickwire/decode/step.h" nogil:
 
     ctypedef struct Known "tw_symbol_cache":
         pass
-
-    ctypedef struct KnownLevel "tw_cached_level":
-        pass
-
-    ctypedef struct LevelCache "tw_level_cache":
-        int64_t n_known
 
     ctypedef struct Step "tw_step":
         uint8_t literal[MAX_LITERAL]

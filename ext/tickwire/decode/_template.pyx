@@ -74,10 +74,8 @@ cdef int _kind_of_unwanted(uint8_t first) noexcept nogil:
 
 cdef void skip_string(Step* step, size_t n) noexcept nogil:
     """The step for a string of n bytes, without escapes, that is not requested."""
-    step.kind = STEP_SKIP_STRING
-    if LONG_STRING <= n <= LONGEST_STRING:
-        step.kind = STEP_SKIP_LONG
-        step.length = <uint32_t>n
+    step.kind = STEP_SKIP_LONG if LONG_STRING <= n <= LONGEST_STRING else STEP_SKIP_STRING
+    step.length = <uint32_t>n
 
 
 cdef bint _add(Template* template, const uint8_t* literal, const uint8_t* end) noexcept nogil:

@@ -67,7 +67,5 @@ cdef bint read_i64(const uint8_t* p, size_t n, int64_t* out) noexcept nogil
 cdef double exact_f64(const uint8_t* p, size_t n) noexcept nogil
 # Whether a scalar equals a declared one; strings without escapes only.
 cdef bint same(const Text* text, const Scalar* scalar) noexcept nogil
-# What tells one trade from another: the number that its id spells, else a hash of its text.
-cdef uint64_t trade_key(const uint8_t* p, size_t n) noexcept nogil
 # Fills the powers of five that decimals are rounded with; each module has its own.
 cdef int fill_pow5(uint64_t[2]* table) except -1

@@ -168,28 +168,6 @@ cdef bint same(const Text* text, const Scalar* scalar) noexcept nogil:
     return text.n == scalar.n and memcmp(text.p, scalar.text, text.n) == 0
 
 
-cdef uint64_t trade_key(const uint8_t* p, size_t n) noexcept nogil:
-    cdef uint64_t key = 0
-    cdef uint64_t word
-    cdef size_t i
-    if 0 < n <= 19 and (n == 1 or p[0] != c'0'):
-        for i in range(n):
-            if not c'0' <= p[i] <= c'9':
-                break
-            key = key * 10 + (p[i] - c'0')
-        else:
-            return key
-    key = <uint64_t>0xC2B2AE3D27D4EB4F ^ n
-    i = 0
-    while i < n:
-        word = 0
-        memcpy(&word, p + i, min(<size_t>8, n - i))
-        key = (key ^ word) * <uint64_t>0xD6E8FEB86659FD93
-        key ^= key >> 32
-        i += 8
-    return key | (<uint64_t>1 << 63)
-
-
 def parse_number(bytes text):
     """Give the float64 of a text, or None where it is no number of RFC 8259."""
     cdef double value

@@ -63,18 +63,26 @@ static const tw_shape tw_shapes[18 << TW_SHAPE_BYTES_LOG2] __attribute__((aligne
     TW_SHAPES_OF(16, 1),    TW_SHAPES_OF(17, 1)};
 
 /* Kept in memory: the compiler would make them anew from an integer, or load them, at every use. */
+#define TW_4(...) __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__
 static struct {
-    uint8_t zero[16], nine[16];
-    int8_t tens[16];
-    int16_t hundreds[8], ten_thousands[8];
-} tw_digit_bytes __attribute__((used, aligned(16))) = {
-    {'0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0', '0'},
-    {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9},
-    {10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1},
-    {100, 1, 100, 1, 100, 1, 100, 1},
-    {10000, 1, 10000, 1, 10000, 1, 10000, 1}};
+    uint8_t zero[32], nine[32], dot[32];
+    int8_t tens[32];
+    int16_t hundreds[16], ten_thousands[16];
+    uint64_t hundred_millions[4];
+} tw_digit_bytes __attribute__((used, aligned(32))) = {
+    {TW_4(TW_4('0', '0'))},    {TW_4(TW_4(9, 9))},        {TW_4(TW_4('.', '.'))},
+    {TW_4(TW_4(10, 1))},       {TW_4(100, 1, 100, 1)},    {TW_4(10000, 1, 10000, 1)},
+    {TW_4(100000000)}};
+#undef TW_4
 
 #define TW_KEPT(name) _mm_load_si128((const __m128i *)tw_digit_bytes.name)
+#define TW_KEPT_TWICE(name) _mm256_load_si256((const __m256i *)tw_digit_bytes.name)
+
+/* 16 bytes in the lower half, and those at p in the upper one. */
+TW_DIGITS __m256i tw_halves(__m128i low, const void *p) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low),
+                                   _mm_loadu_si128((const __m128i *)p), 1);
+}
 
 /* Sixteen digits, each a byte below 10, as a number. */
 TW_DIGITS uint64_t tw_sixteen_digits(__m128i digits) {
@@ -126,16 +134,39 @@ TW_DIGITS bool tw_decimal_at(const uint8_t *p, double *value, uint64_t *n) {
     return tw_shaped(digits, n_whole, *n, value);
 }
 
-/* Whether the n bytes at p, which has 16 readable ones, are such a decimal; behind them is none of
- * its bytes. To ask `tw_decimal_at` and compare costs more: what ends the number is known here. */
-TW_DIGITS bool tw_is_decimal(const uint8_t *p, uint64_t n, double *value) {
-    uint64_t others;
-    __m128i digits = tw_digits_at(p, &others);
-    uint64_t n_whole = _tzcnt_u64(others);
-    if (n > TW_SHAPE_DIGITS) return false;
-    others = _bzhi_u64(others, (uint32_t)n);
-    if (others != 0 && (_blsr_u64(others) != 0 || p[n_whole] != '.')) return false;
-    return tw_shaped(digits, n_whole, n, value);
+/* Whether the n_0 bytes at p and the n_1 bytes at q, which have 16 readable ones each, are such decimals;
+ * behind them is none of their bytes. Both are read at once, each in its half of a vector. */
+TW_DIGITS bool tw_are_decimals(const uint8_t *p, uint64_t n_0, const uint8_t *q, uint64_t n_1,
+                               double *value_0, double *value_1) {
+    if (n_0 > TW_SHAPE_DIGITS || n_1 > TW_SHAPE_DIGITS) return false;
+    const __m256i text = tw_halves(_mm_loadu_si128((const __m128i *)p), q);
+    __m256i digits = _mm256_sub_epi8(text, TW_KEPT_TWICE(zero));
+    const __m256i is_digit =
+        _mm256_cmpeq_epi8(_mm256_min_epu8(digits, TW_KEPT_TWICE(nine)), digits);
+    const __m256i is_dot = _mm256_cmpeq_epi8(text, TW_KEPT_TWICE(dot));
+    const uint32_t others = ~(uint32_t)_mm256_movemask_epi8(is_digit);
+    const uint32_t others_0 = _bzhi_u32(others, (uint32_t)n_0);
+    const uint32_t others_1 = _bzhi_u32(others >> 16, (uint32_t)n_1);
+    /* A dot in each, or none. */
+    if (((others_0 | others_1 << 16) & ~(uint32_t)_mm256_movemask_epi8(is_dot)) != 0 ||
+        (_blsr_u32(others_0) | _blsr_u32(others_1)) != 0)
+        return false;
+    const uint64_t n_whole_0 = _tzcnt_u32(others), n_whole_1 = _tzcnt_u32(others >> 16);
+    const tw_shape *shape_0 = tw_shapes + ((n_whole_0 << TW_SHAPE_BYTES_LOG2) + n_0);
+    const tw_shape *shape_1 = tw_shapes + ((n_whole_1 << TW_SHAPE_BYTES_LOG2) + n_1);
+    digits = _mm256_shuffle_epi8(
+        digits, tw_halves(_mm_load_si128((const __m128i *)shape_0->moves), shape_1->moves));
+    digits = _mm256_maddubs_epi16(digits, TW_KEPT_TWICE(tens));
+    digits = _mm256_madd_epi16(digits, TW_KEPT_TWICE(hundreds));
+    digits = _mm256_packus_epi32(digits, digits);
+    digits = _mm256_madd_epi16(digits, TW_KEPT_TWICE(ten_thousands));
+    const __m256i all = _mm256_add_epi64(_mm256_mul_epu32(digits, TW_KEPT_TWICE(hundred_millions)),
+                                         _mm256_srli_epi64(digits, 32));
+    const uint64_t all_0 = (uint64_t)_mm_cvtsi128_si64(_mm256_castsi256_si128(all));
+    const uint64_t all_1 = (uint64_t)_mm_cvtsi128_si64(_mm256_extracti128_si256(all, 1));
+    *value_0 = (double)(int64_t)all_0 / shape_0->by;
+    *value_1 = (double)(int64_t)all_1 / shape_1->by;
+    return all_0 >= shape_0->least && all_1 >= shape_1->least;
 }
 #endif
 

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tickwire/base/cpu.h"
+#include "tickwire/decode/step.h"
 
 enum {
     TW_KNOWN_LEVELS = 4096,    /* places, a power of two */
@@ -53,7 +53,15 @@ typedef struct {
 typedef struct tw_level_cache {
     tw_joint next;          /* up to the first value of the next level */
     tw_joint closing;       /* up to and with the array's bracket */
-    bool has_integer;       /* behind the two decimals */
+    uint64_t between;       /* what stands between the two decimals: so many of these bytes */
+    uint64_t between_mask;
+    uint64_t n_between;
+    uint8_t end_of_0, end_of_1; /* the byte behind each of the decimals */
+    bool has_integer;       /* an integer behind them */
+    bool stores_integer;    /* which has a column */
+    int32_t integer;        /* its step */
+    tw_joint middle;        /* up to it: where it says so, a digit that is not requested is in it */
+    uint32_t digit_at;      /* 0: there is none */
     tw_cached_level *known;  /* TW_KNOWN_LEVELS places, shared by the level caches of a decoder; or NULL */
     uint64_t stamp;         /* its lowest byte is 0 */
     int64_t n_known;        /* levels that were known, ever */
@@ -88,20 +96,55 @@ static inline bool tw_make_joint(tw_joint *joint, const uint8_t *a, uint32_t n_a
     return true;
 }
 
-/* A template whose elements begin and end with these literals has just been learned; false where they
- * are too long. `known` is NULL where levels are to be read each time. */
-static inline bool tw_learn_level_cache(tw_level_cache *level_cache, const uint8_t *first, uint32_t n_first,
-                                   const uint8_t *last, uint32_t n_last, bool has_integer,
-                                   tw_cached_level *known, uint64_t stamp) {
+/* Whether `levels.h` can read elements of so many steps, with the one at their end: two decimals, then
+ * perhaps a string of one digit that is not requested, then perhaps an integer or what is skipped. */
+static inline bool tw_are_levels(const tw_step *steps, int n) {
+    if (n < 3 || n > 5 || steps[0].kind != TW_STEP_F64 || steps[1].kind != TW_STEP_F64 ||
+        steps[1].n > sizeof(uint64_t))
+        return false;
+    if (n == 3) return true;
+    const int kind = steps[n - 2].kind;
+    if (kind != TW_STEP_INTEGER && kind != TW_STEP_SKIP_STRING && kind != TW_STEP_SKIP_NUMBER)
+        return false;
+    return n == 4 || (steps[2].kind == TW_STEP_SKIP_STRING && steps[2].length == 1);
+}
+
+/* Elements of these steps have just been learned; false where what joins them is too long. `known` is
+ * NULL where levels are to be read each time. */
+static inline bool tw_learn_level_cache(tw_level_cache *level_cache, const tw_step *steps, int n,
+                                        tw_cached_level *known, uint64_t stamp) {
+    const tw_step *first = steps, *last = steps + n - 1, *digit = steps + 2;
     if (level_cache->trial == 0) {
         level_cache->trial = TW_FIRST_TRIAL;
         level_cache->rest = TW_REST_PER_TRIAL * TW_FIRST_TRIAL;
     }
-    level_cache->has_integer = has_integer;
     level_cache->known = known;
     level_cache->stamp = stamp;
-    return tw_make_joint(&level_cache->next, last, n_last, ',', first, n_first) &&
-           tw_make_joint(&level_cache->closing, last, n_last, ']', first, 0);
+    level_cache->n_between = steps[1].n;
+    level_cache->between_mask = ~0ULL >> (64 - 8 * steps[1].n);
+    memcpy(&level_cache->between, steps[1].literal, sizeof level_cache->between);
+    level_cache->between &= level_cache->between_mask;
+    level_cache->end_of_0 = steps[1].literal[0];
+    level_cache->end_of_1 = steps[2].literal[0];
+    level_cache->integer = n - 2;
+    level_cache->has_integer = n > 3;
+    level_cache->stores_integer = n > 3 && steps[n - 2].kind == TW_STEP_INTEGER;
+    level_cache->digit_at = 0;
+    if (n == 4) {
+        if (!tw_make_joint(&level_cache->middle, digit->literal, (uint32_t)digit->n - 1,
+                           digit->literal[digit->n - 1], digit->literal, 0))
+            return false;
+    } else if (n == 5) {
+        if (!tw_make_joint(&level_cache->middle, digit->literal, (uint32_t)digit->n, '0',
+                           digit[1].literal, (uint32_t)digit[1].n))
+            return false;
+        level_cache->digit_at = (uint32_t)digit->n;
+        level_cache->middle.mask &= ~(1u << digit->n);
+    }
+    return tw_make_joint(&level_cache->next, last->literal, (uint32_t)last->n, ',', first->literal,
+                         (uint32_t)first->n) &&
+           tw_make_joint(&level_cache->closing, last->literal, (uint32_t)last->n, ']',
+                         first->literal, 0);
 }
 
 /* Whether levels are looked for. */

@@ -1,10 +1,9 @@
 /* Levels of books: elements of an array that are two decimals, and perhaps an integer.
  *
- * What `tw_many` does, but where an element begins is not found by reading the one before it: its
- * bracket is looked for in 64 bytes at once, so that a processor reads several elements at a time. A
- * level that was read before is not read again (`level_cache.h`). In others, where values end is looked for
- * in the same way, and then everything is compared. What looks otherwise is left to `tw_many`; so are
- * the last levels of a message that has no slack behind it.
+ * What `tw_many` does, but where an element and its values end is looked for in many bytes at once,
+ * before any of them is read, so that a processor reads several elements at a time; then everything is
+ * compared. A level that was read before is not read again (`level_cache.h`). What looks otherwise is
+ * left to `tw_many`; so are the last levels of a message that has no slack behind it.
  */
 #ifndef TICKWIRE_LEVELS_H
 #define TICKWIRE_LEVELS_H
@@ -70,66 +69,90 @@ TW_FAST void tw_keep_level(tw_cached_level *level, const tw_level_cache *level_c
     level->integer = (int32_t)integer;
 }
 
-/* The bytes that an element's values begin and end with. */
+/* What the levels of a list have in common, at hand. */
 typedef struct {
-    __m256i open, end_of_0, end_of_1;
+    __m256i end_of_0, end_of_1;
+    double *columns[2];
+    int64_t slots[2];
+    const tw_level_cache *cache;
     bool ends_alike;
-} tw_level_bytes;
+} tw_level_form;
 
-TW_FAST tw_level_bytes tw_bytes_of_levels(const tw_step *steps) {
-    return (tw_level_bytes){_mm256_set1_epi8((char)steps[0].literal[0]),
-                            _mm256_set1_epi8((char)steps[1].literal[0]),
-                            _mm256_set1_epi8((char)steps[2].literal[0]),
-                            steps[1].literal[0] == steps[2].literal[0]};
+TW_FAST tw_level_form tw_form_of_levels(const tw_run *run) {
+    const tw_level_cache *cache = run->level_cache;
+    const tw_step *steps = run->steps;
+    return (tw_level_form){_mm256_set1_epi8((char)cache->end_of_0),
+                           _mm256_set1_epi8((char)cache->end_of_1),
+                           {(double *)steps[0].column, (double *)steps[1].column},
+                           {steps[0].slots, steps[1].slots},
+                           cache,
+                           cache->end_of_0 == cache->end_of_1};
+}
+
+/* Where a level's decimals end, from its first value on: at *n_0, and what is given; 64 or more: not in
+ * as many bytes. Most levels are in half of a window. */
+TW_FAST uint64_t tw_end_of_decimals(const uint8_t *p, const tw_level_form *form, uint64_t *n_0) {
+    const __m256i low = _mm256_loadu_si256((const __m256i *)p);
+    uint64_t ends = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, form->end_of_0));
+    uint64_t at_1 = _tzcnt_u64(ends) + form->cache->n_between;
+    *n_0 = at_1 - form->cache->n_between;
+    if (__builtin_expect(at_1 < 32, 1)) {
+        if (!form->ends_alike)
+            ends = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, form->end_of_1));
+        ends >>= at_1;
+        if (__builtin_expect(ends != 0, 1)) return at_1 + _tzcnt_u64(ends);
+    }
+    const tw_window window = tw_window_at(p);
+    ends = tw_same_bytes(window, form->end_of_0, form->end_of_0);
+    *n_0 = _tzcnt_u64(ends);
+    at_1 = *n_0 + form->cache->n_between;
+    if (at_1 >= 64) return 64;
+    if (!form->ends_alike) ends = tw_same_bytes(window, form->end_of_1, form->end_of_1);
+    return at_1 + _tzcnt_u64(ends >> at_1);
 }
 
 /* Read the level whose first value is at p into `row`: how many bytes further the next one's is, or what
  * is behind the array's bracket, which *closed tells; 0 where the level looks otherwise. `n` is where
  * the next one's should be, `kept` where it is to be kept, or NULL. p is not behind `limit`. */
-TW_FAST uint64_t tw_read_level(const tw_run *run, const uint8_t *p, int64_t row, uint64_t n,
-                               const uint8_t *limit, const tw_level_bytes *bytes,
+TW_FAST uint64_t tw_read_level(const tw_run *run, const tw_level_form *form, const uint8_t *p,
+                               int64_t row, uint64_t n, const uint8_t *limit,
                                tw_cached_level *kept, bool *closed, const bool has_integer) {
-    const tw_step *const steps = run->steps;
+    const tw_level_cache *const cache = form->cache;
     const uint8_t *const end = run->end;
-    const tw_window window = tw_window_at(p);
-    uint64_t ends = tw_same_bytes(window, bytes->end_of_0, bytes->end_of_0);
-    const uint64_t n_0 = _tzcnt_u64(ends);
-    const uint64_t at_1 = n_0 + steps[1].n;
-    if (at_1 >= 64) return 0;
-    if (!bytes->ends_alike) ends = tw_same_bytes(window, bytes->end_of_1, bytes->end_of_1);
-    const uint64_t n_1 = _tzcnt_u64(ends >> at_1);
-    uint64_t stop = at_1 + n_1, integer = 0;
+    uint64_t n_0, stop = tw_end_of_decimals(p, form, &n_0), integer = 0;
+    const uint64_t at_1 = n_0 + cache->n_between, n_1 = stop - at_1;
     if (stop >= 64) return 0;
     if (has_integer) {
-        if (p + stop > end || tw_unlike_literal(p + stop, steps + 2) != 0) return 0;
-        stop += steps[2].n;
+        const uint8_t digit = p[stop + cache->digit_at] - '0';
+        if (p + stop > end || tw_unlike_joint(p + stop, &cache->middle) != 0 ||
+            (cache->digit_at != 0 && digit > 9))
+            return 0;
+        stop += cache->middle.n;
         uint64_t n_2;
         if (!tw_integer_at(p + stop, &integer, &n_2) || integer > INT32_MAX) return 0;
         stop += n_2;
     }
-    const tw_joint *joint = &run->level_cache->next;
     bool is_last = false;
-    if (__builtin_expect(stop + joint->n != n || p + n > limit, 0)) {
-        joint = &run->level_cache->closing;
-        n = stop + joint->n;
+    if (__builtin_expect(stop + cache->next.n != n || p + n > limit ||
+                             tw_unlike_joint(p + stop, &cache->next) != 0,
+                         0)) {
+        n = stop + cache->closing.n;
         is_last = true;
-        if (p + n > end) return 0;
+        if (p + n > end || tw_unlike_joint(p + stop, &cache->closing) != 0) return 0;
     }
+    uint64_t between;
     double value_0, value_1;
-    if (tw_unlike_literal(p + n_0, steps + 1) != 0 || tw_unlike_joint(p + stop, joint) != 0 ||
-        !tw_is_decimal(p, n_0, &value_0) ||
-        !tw_is_decimal(p + at_1, n_1, &value_1))
+    memcpy(&between, p + n_0, sizeof between);
+    if (((between ^ cache->between) & cache->between_mask) != 0 ||
+        !tw_are_decimals(p, n_0, p + at_1, n_1, &value_0, &value_1))
         return 0;
-    ((double *)steps[0].column)[row & steps[0].slots] = value_0;
-    ((double *)steps[1].column)[row & steps[1].slots] = value_1;
-    if (has_integer) {
-        if (steps[2].store == TW_STORE_4)
-            ((int32_t *)steps[2].column)[row & steps[2].slots] = (int32_t)integer;
-        else
-            ((int64_t *)steps[2].column)[row & steps[2].slots] = (int64_t)integer;
+    form->columns[0][row & form->slots[0]] = value_0;
+    form->columns[1][row & form->slots[1]] = value_1;
+    if (has_integer && cache->stores_integer) {
+        const tw_step *const step = run->steps + cache->integer;
+        tw_put(step->column, step->store, row & step->slots, (int64_t)integer);
     }
-    if (kept != NULL)
-        tw_keep_level(kept, run->level_cache, p, stop, value_0, value_1, integer, is_last);
+    if (kept != NULL) tw_keep_level(kept, cache, p, stop, value_0, value_1, integer, is_last);
     if (__builtin_expect(is_last, 0)) *closed = true;
     return n;
 }
@@ -137,15 +160,15 @@ TW_FAST uint64_t tw_read_level(const tw_run *run, const uint8_t *p, int64_t row,
 /* Levels each of which is read: `p` at the first value of the first, then behind the last. */
 TW_FAST const uint8_t *tw_read_levels(tw_run *run, const uint8_t *p, const uint8_t *limit,
                                       bool *closed, const bool has_integer) {
-    const tw_level_bytes bytes = tw_bytes_of_levels(run->steps);
+    const tw_level_form form = tw_form_of_levels(run);
+    const __m256i open = _mm256_set1_epi8((char)run->steps[0].literal[0]);
     const uint64_t n_first = run->steps[0].n;
     int64_t row = run->row;
     const int64_t last = run->last;
     bool is_last = false;
     while (row < last) {
-        const tw_window window = tw_window_at(p);
-        uint64_t n = _tzcnt_u64(tw_same_bytes(window, bytes.open, bytes.open)) + n_first;
-        n = tw_read_level(run, p, row, n, limit, &bytes, NULL, &is_last, has_integer);
+        uint64_t n = _tzcnt_u64(tw_same_bytes(tw_window_at(p), open, open)) + n_first;
+        n = tw_read_level(run, &form, p, row, n, limit, NULL, &is_last, has_integer);
         if (n == 0) break;
         p += n;
         row++;
@@ -160,24 +183,26 @@ TW_FAST const uint8_t *tw_read_levels(tw_run *run, const uint8_t *p, const uint8
 static __attribute__((noinline, unused, target("avx2,bmi,bmi2"))) uint64_t tw_read_new_level(
     const tw_run *run, const uint8_t *p, int64_t row, uint64_t n, const uint8_t *limit,
     tw_cached_level *kept, bool *closed) {
-    const tw_level_bytes bytes = tw_bytes_of_levels(run->steps);
+    const tw_level_form form = tw_form_of_levels(run);
     return run->level_cache->has_integer
-               ? tw_read_level(run, p, row, n, limit, &bytes, kept, closed, true)
-               : tw_read_level(run, p, row, n, limit, &bytes, kept, closed, false);
+               ? tw_read_level(run, &form, p, row, n, limit, kept, closed, true)
+               : tw_read_level(run, &form, p, row, n, limit, kept, closed, false);
 }
 
 /* A known level into its row; its columns are all of one ring, and the integer's has 32 bits. */
-TW_FAST void tw_store_symbol(const tw_step *steps, int64_t slot, const tw_cached_level *level,
-                            const bool has_integer) {
+TW_FAST void tw_store_level(const tw_step *steps, int64_t slot, const tw_cached_level *level,
+                            int32_t *integers) {
     ((double *)steps[0].column)[slot] = level->values[0];
     ((double *)steps[1].column)[slot] = level->values[1];
-    if (has_integer) ((int32_t *)steps[2].column)[slot] = level->integer;
+    if (integers != NULL) integers[slot] = level->integer;
 }
 
 /* The same of levels that may be known; *n_read: those that were not. */
 TW_FAST const uint8_t *tw_find_levels(tw_run *run, const uint8_t *p, const uint8_t *limit,
-                                      bool *closed, int64_t *n_read, const bool has_integer) {
+                                      bool *closed, int64_t *n_read, const bool stores_integer) {
     const tw_step *const steps = run->steps;
+    int32_t *const integers =
+        stores_integer ? (int32_t *)steps[run->level_cache->integer].column : NULL;
     const __m256i open = _mm256_set1_epi8((char)steps[0].literal[0]);
     const uint64_t n_first = steps[0].n, stamp = run->level_cache->stamp;
     const int64_t last = run->last, slots = steps[0].slots;
@@ -194,7 +219,7 @@ TW_FAST const uint8_t *tw_find_levels(tw_run *run, const uint8_t *p, const uint8
         const uint64_t n_known = level->stamp_and_n - stamp; /* 256 or more: of another template */
         if (__builtin_expect((_bzhi_u64(unlike, (uint32_t)n) | (n_known ^ n)) == 0, 1)) {
             if (p + n > limit) break;
-            tw_store_symbol(steps, row & slots, level, has_integer);
+            tw_store_level(steps, row & slots, level, integers);
             p += n;
             row++;
             continue;
@@ -202,7 +227,7 @@ TW_FAST const uint8_t *tw_find_levels(tw_run *run, const uint8_t *p, const uint8
         /* The array's last is known as well, though it was another that was joined to it. */
         const uint64_t n_same = _tzcnt_u64(unlike);
         if (n_same + 1 + n_first == n_known && p + n_same < run->end && p[n_same] == ']') {
-            tw_store_symbol(steps, row & slots, level, has_integer);
+            tw_store_level(steps, row & slots, level, integers);
             n = n_same + 1;
             is_last = true;
         } else {
@@ -237,7 +262,7 @@ static inline __attribute__((target("avx2,bmi,bmi2"))) const uint8_t *tw_levels(
     const uint8_t *const limit = run->end - n_needed;
     p += n_first; /* from here on it is at an element's first value */
     if (tw_level_cache_looks(level_cache))
-        p = level_cache->has_integer ? tw_find_levels(run, p, limit, &closed, &n_read, true)
+        p = level_cache->stores_integer ? tw_find_levels(run, p, limit, &closed, &n_read, true)
                                 : tw_find_levels(run, p, limit, &closed, &n_read, false);
     else
         p = level_cache->has_integer ? tw_read_levels(run, p, limit, &closed, true)

@@ -3,7 +3,9 @@
 #define TICKWIRE_ROW_LOOP_H
 
 #include "tickwire/decode/fill.h"
+#include "tickwire/decode/level_cache.h"
 #include "tickwire/decode/step_avx2.h"
+#include "tickwire/decode/trade_key.h"
 #include "tickwire/ring/ring_writer.h"
 
 enum { TW_MAX_CELLS = 24 };
@@ -87,12 +89,18 @@ TW_FAST uint64_t *tw_slot_of_fast(const tw_symbol_ids *ids, uint64_t trade) {
 }
 #endif
 
+TW_RARE uint64_t tw_key_of(const tw_register *id) { return tw_trade_key(id->p, id->n); }
+
 TW_INLINE int tw_admit(const tw_row_loop *place, tw_slot_fn slot_of) {
     if (place->memory == NULL) return TW_WANTED;
     const tw_register *id = place->trade_id;
-    if (!id->is_number) return TW_ASK;
-    int novelty = (int)tw_remember(place->memory, (int32_t)place->symbol->value.i,
-                                   (uint64_t)id->value.i, &place->facts, slot_of);
+    uint64_t key = (uint64_t)id->value.i;
+    if (__builtin_expect(!id->is_number, 0)) {
+        if (id->escaped) return TW_ASK;
+        key = tw_key_of(id);
+    }
+    int novelty = (int)tw_remember(place->memory, (int32_t)place->symbol->value.i, key,
+                                   &place->facts, slot_of);
     return novelty == TW_SEEN_NEW ? TW_WANTED : TW_ASK; /* who is asked counts what is a duplicate */
 }
 

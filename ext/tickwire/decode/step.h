@@ -22,7 +22,6 @@
 #include "tickwire/base/cpu.h"
 #include "tickwire/decode/json.h"
 #include "tickwire/decode/symbol_cache.h"
-#include "tickwire/decode/level_cache.h"
 #include "tickwire/decode/fast_scalars.h"
 #include "tickwire/decode/register.h"
 #include "tickwire/decode/seen.h"
@@ -85,7 +84,7 @@ typedef struct {
     int32_t turn;    /* of a place that gives rows, -1 for others */
     int32_t quoted;
     uint8_t first;   /* the value's first byte, its quote for a quoted one */
-    uint32_t length; /* of a long string that is not requested: what it was */
+    uint32_t length; /* of a string that is not requested: what it was */
     int32_t nullable; /* `null`, or an empty string, may stand here: then this is the value */
     tw_bits null;
     int64_t negative; /* of a sign: what this means; the other is `unit_ns` */
@@ -129,7 +128,7 @@ typedef struct {
     uint64_t absent;        /* of scripts: registers whose values are null in this message */
     const uint8_t *mark;    /* of scripts: see TW_STEP_MARK */
     int64_t first_row;      /* of plain rows: from here on they lack what they share */
-    tw_level_cache *level_cache;      /* of levels */
+    struct tw_level_cache *level_cache; /* of levels */
     /* ---- */
     const struct tw_row_loop *place; /* of scripts: that of the row; NULL before the first */
     uint64_t kept_back;     /* of scripts: places of which a row was not requested, by their bits */
