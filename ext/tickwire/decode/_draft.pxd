@@ -62,6 +62,10 @@ cdef class Draft:
     cdef bint back(self, bint quoted) noexcept nogil
     # A value that is not requested: its end, or NULL.
     cdef const uint8_t* skip(self, const uint8_t* p) noexcept nogil
+    # A string of which the first n bytes are in the literals; `after` is its end.
+    cdef const uint8_t* skip_behind(
+        self, const uint8_t* p, size_t n, const uint8_t* after
+    ) noexcept nogil
     cdef const uint8_t* skip_strings(self, const uint8_t* p) noexcept nogil
     cdef bint are_strings(self, const uint8_t* p) noexcept nogil
 

@@ -101,7 +101,8 @@ cdef class Draft:
         self.progress.n_pending = 0
         script.n_steps += 1
         if register >= 0 and kind != STEP_ZERO:
-            self.progress.have |= <uint64_t>1 << register
+            step.gives = <uint64_t>1 << register
+            self.progress.have |= step.gives
         return step
 
     cdef bint reach(self, const uint8_t* p) noexcept nogil:
@@ -144,6 +145,20 @@ cdef class Draft:
         elif c'0' <= p[0] <= c'9':
             step.kind = STEP_SKIP_NUMBER
         self.progress.at = after - quoted
+        return after
+
+    cdef const uint8_t* skip_behind(self, const uint8_t* p, size_t n, const uint8_t* after) \
+            noexcept nogil:
+        cdef Step* step
+        if not self.reach(p + 1 + n):
+            return NULL
+        step = self.add(STEP_SKIP, -1)
+        if step == NULL:
+            return NULL
+        step.first = c'"'
+        step.quoted = True
+        skip_string(step, after - p - 2 - n)
+        self.progress.at = after - 1
         return after
 
     cdef bint are_strings(self, const uint8_t* p) noexcept nogil:

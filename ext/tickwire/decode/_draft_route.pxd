@@ -25,9 +25,17 @@ cdef class RouteDraft:
     cdef bint verify(self, uint64_t observed) noexcept nogil
     # Whether the text of an observed scalar belongs into the literals.
     cdef bint freezes(self, int32_t register, Text* text) noexcept nogil
+    # How many bytes of an observed string's beginning answer all that is asked of it, so that they
+    # belong into the literals and the rest need not be looked at; 0: there are none.
+    cdef size_t prefix_of(self, int32_t register, const Text* text) noexcept nogil
     # Whether of a number that is observed nothing is asked but that it is there.
     cdef bint is_presence(self, int32_t register) noexcept nogil
 
     cdef bint is_excluded(self, Range tests) noexcept nogil
     cdef bint asks(self, Range tests) noexcept nogil
+    cdef size_t longest_prefix(self, int32_t register, const Text* text, Range tests) noexcept nogil
+    # Whether the first n bytes of a text answer each of the tests.
+    cdef bint answers(
+        self, int32_t register, const Text* text, size_t n, Range tests
+    ) noexcept nogil
     cdef bint only_presence(self, int32_t register, Range tests) noexcept nogil

@@ -1,9 +1,10 @@
 """Which questions of routing a script answers by itself; the theory is in the declaration."""
 
 from libc.stdint cimport int32_t, uint64_t
+from libc.string cimport memcmp
 
 from tickwire.decode._bytecode cimport (
-    FORM_STRING, REL_ABSENT, REL_EQUAL, REL_PRESENT, Range, TestOp,
+    FORM_STRING, REL_ABSENT, REL_EQUAL, REL_PREFIX, REL_PRESENT, Range, Scalar, TestOp,
 )
 from tickwire.decode._draft cimport Draft
 from tickwire.decode._script cimport Script
@@ -74,6 +75,60 @@ cdef class RouteDraft:
             if test.register == register and test.relation == REL_EQUAL:
                 return not text.escaped
         return False
+
+    cdef size_t prefix_of(self, int32_t register, const Text* text) noexcept nogil:
+        cdef Range rivals = self.draft.script.route.rivals
+        cdef int32_t* numbers = &self.draft.program.numbers[rivals.first]
+        cdef Range tests = self.draft.script.route.tests
+        cdef size_t n = self.longest_prefix(register, text, tests)
+        cdef int32_t i
+        if n == 0 or not self.answers(register, text, n, tests):
+            return 0
+        for i in range(0, rivals.n, 2):
+            tests.first = numbers[i]
+            tests.n = numbers[i + 1]
+            if not self.answers(register, text, n, tests):
+                return 0
+        return n
+
+    cdef size_t longest_prefix(self, int32_t register, const Text* text, Range tests) \
+            noexcept nogil:
+        """The bytes of the longest prefix that the text is asked for and has."""
+        cdef TestOp* test
+        cdef Scalar* value
+        cdef size_t n = 0
+        cdef int32_t i, j
+        for i in range(tests.n):
+            test = &self.draft.program.tests[tests.first + i]
+            if test.register != register or test.relation != REL_PREFIX:
+                continue
+            for j in range(test.values.n):
+                value = &self.draft.program.scalars[test.values.first + j]
+                if n < value.n <= text.n and memcmp(value.text, text.p, value.n) == 0:
+                    n = value.n
+        return n
+
+    cdef bint answers(self, int32_t register, const Text* text, size_t n, Range tests) \
+            noexcept nogil:
+        cdef TestOp* test
+        cdef Scalar* value
+        cdef int32_t i, j
+        for i in range(tests.n):
+            test = &self.draft.program.tests[tests.first + i]
+            if test.register != register or test.relation == REL_PRESENT \
+                    or test.relation == REL_ABSENT:
+                continue
+            if test.relation != REL_PREFIX and test.relation != REL_EQUAL:
+                return False
+            for j in range(test.values.n):
+                value = &self.draft.program.scalars[test.values.first + j]
+                if test.relation == REL_EQUAL and value.form != FORM_STRING:
+                    continue    # no string equals it
+                if memcmp(value.text, text.p, min(n, value.n)) == 0 and (
+                    test.relation == REL_EQUAL or value.n > n
+                ):
+                    return False    # what stands behind them decides
+        return True
 
     cdef bint is_presence(self, int32_t register) noexcept nogil:
         cdef Range rivals = self.draft.script.route.rivals

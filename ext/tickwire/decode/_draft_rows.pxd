@@ -26,7 +26,8 @@ cdef class RowDraft:
     cdef bint end(self, RowSetOp* row_set) noexcept nogil
     # A row from registers: by copying them, or as the walk gives it.
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil
-    # What the rows from place `first` on share, as columns of each; False where it comes too late.
+    # What the rows from place `first` on share, as columns of each; False where it comes too late. Of
+    # all rows of the message, what comes late is filled at its end.
     # `walked` are the tables that had other rows before.
     cdef bint fill(self, NodeOp* node, int first, uint64_t walked) noexcept nogil
     # Fill columns at the end of the message, of all its rows.
@@ -42,5 +43,7 @@ cdef class RowDraft:
     cdef bint cell(self, CellOp* op) noexcept nogil
     cdef Step* reading(self, int32_t register) noexcept nogil
     cdef bint zero(self, int32_t register, int32_t condition) noexcept nogil
+    cdef bint are_settled(self, CellOp* op) noexcept nogil
+    cdef bint late_cell(self, int32_t number, CellOp* op) noexcept nogil
     cdef bint rest(self, Place* place, CellOp* op) noexcept nogil
     cdef bint is_settled(self, Place* place, CellOp* op) noexcept nogil

@@ -238,23 +238,59 @@ cdef class RowDraft:
         return True
 
     cdef bint fill(self, NodeOp* node, int first, uint64_t walked) noexcept nogil:
+        cdef Script* script = self.draft.script
         cdef Place* place
         cdef CellOp* op
         cdef int32_t n_cells[MAX_PLACES]
         cdef int32_t i, j
+        cdef int n_late = script.n_late
+        cdef uint64_t closed = self.draft.progress.closed
         cdef bint good = True
-        for j in range(first, self.draft.script.n_places):
-            n_cells[j] = self.draft.script.places[j].n_cells
+        # What is not known yet can be filled behind all rows of the message, where these are all.
+        cdef bint is_whole = first == 0 and walked == 0
+        for j in range(first, script.n_places):
+            n_cells[j] = script.places[j].n_cells
         for i in range(node.fills.n):
             op = &self.draft.program.cells[node.fills.first + i]
             good = good and not ((self.draft.progress.walked ^ walked) >> op.target) & 1
-            for j in range(first, self.draft.script.n_places):
-                place = &self.draft.script.places[j]
+            if good and is_whole and not self.are_settled(op):
+                good = self.late_cell(node.fills.first + i, op)
+                continue
+            for j in range(first, script.n_places):
+                place = &script.places[j]
                 if (place.bit >> op.target) & 1:
                     good = good and self.is_settled(place, op) and self.rest(place, op)
-        for j in range(first, self.draft.script.n_places if not good else 0):
-            self.draft.script.places[j].n_cells = n_cells[j]
+        if not good:
+            script.n_late = n_late
+            self.draft.progress.closed = closed
+            for j in range(first, script.n_places):
+                script.places[j].n_cells = n_cells[j]
         return good
+
+    cdef bint are_settled(self, CellOp* op) noexcept nogil:
+        """Whether a value is settled in all places of its table."""
+        cdef Place* place
+        cdef int32_t j
+        for j in range(self.draft.script.n_places):
+            place = &self.draft.script.places[j]
+            if (place.bit >> op.target) & 1 and not self.is_settled(place, op):
+                return False
+        return True
+
+    cdef bint late_cell(self, int32_t number, CellOp* op) noexcept nogil:
+        """Fill a column at the end of the message, together with the one before it if that is."""
+        cdef Script* script = self.draft.script
+        cdef Range* last = &script.late[script.n_late - 1]
+        cdef Range one
+        if script.n_late and last.first + last.n == number \
+                and (self.draft.progress.closed >> op.target) & 1:
+            last.n += 1
+            return True
+        one.first = number
+        one.n = 1
+        # Another column of these rows may be late already.
+        self.draft.progress.closed &= ~(<uint64_t>1 << op.target)
+        return self.late(one)
 
     cdef bint is_settled(self, Place* place, CellOp* op) noexcept nogil:
         """Whether a value is known where a row ends, or never."""

@@ -45,7 +45,8 @@ cdef class Learner:
     cdef const uint8_t* listed(self, int32_t number, const uint8_t* p) noexcept nogil
     cdef const uint8_t* walk(self, int32_t number, const uint8_t* p) noexcept nogil
     cdef const uint8_t* row(self, int32_t number, const uint8_t* p) noexcept nogil
-    cdef const uint8_t* row_list(self, int32_t number, const uint8_t* p) noexcept nogil
+    cdef const uint8_t* row_list(self, int32_t number, const uint8_t* p, bint is_routed) \
+        noexcept nogil
 
     cdef const uint8_t* place(
         self, Range edges, Edge* edge, const uint8_t* p, uint64_t* seen, int32_t* turn
@@ -53,5 +54,6 @@ cdef class Learner:
     cdef Edge* at_index(self, Range edges, int32_t index, int32_t n_elements, bint* twice) \
         noexcept nogil
     cdef int32_t count(self, const uint8_t* p, int32_t most) noexcept nogil
+    cdef bint is_routed_by_form(self, NodeOp* node, const uint8_t* p) noexcept nogil
     cdef bint are_of_a_length(self, const uint8_t* p) noexcept nogil
     cdef bint are_alike(self, const uint8_t* p) noexcept nogil

@@ -112,6 +112,11 @@ cdef class Learner:
             if not self.draft.reach(p + quoted) or self.draft.add(STEP_MARK, -1) == NULL \
                     or not self.draft.reach(text.after - quoted) or not self.draft.back(quoted):
                 return NULL
+        elif is_alone and quoted and not text.escaped \
+                and self.routes.prefix_of(node.observe, &text):
+            return self.draft.skip_behind(
+                p, self.routes.prefix_of(node.observe, &text), text.after
+            )
         elif quoted and not text.escaped:
             self.draft.progress.dynamic |= <uint64_t>1 << node.observe
             if not self.draft.reach(p + 1):
@@ -159,7 +164,7 @@ cdef class Learner:
         if p[0] == c'{':
             return self.keyed(node, p) if node.each < 0 and node.keys.n else self.walk(number, p)
         if p[0] == c'[':
-            if node.each >= 0 and node.items.n == 0:
+            if node.each >= 0 and self.is_routed_by_form(node, p):
                 return self.listed(number, p)
             if node.each < 0 and node.items.n and node.containers.n == 0:
                 return self.indexed(node, p)
@@ -288,11 +293,45 @@ cdef class Learner:
                 and self.rows.can_loop(
                     &self.program.row_sets[self.program.numbers[element.rows.first]]) \
                 and self.are_of_a_length(p):
-            return self.row_list(node.each, p)
-        if n > 1:
+            return self.row_list(node.each, p, node.items.n > 0)
+        if n > 1 or node.items.n:
             return self.walk(number, p)
         return after if self.value(node.each, tw_skip_space(p + 1, self.draft.end)) != NULL \
             else NULL
+
+    cdef bint is_routed_by_form(self, NodeOp* node, const uint8_t* p) noexcept nogil:
+        """Whether routing asks nothing of an array's elements but which numbers the first one has.
+
+        Then the steps of an element say it.
+        """
+        cdef Edge* edge = &self.program.edges[node.items.first]
+        cdef NodeOp* first
+        cdef NodeOp* seen
+        cdef Text text
+        cdef int32_t index = 0, n_elements
+        cdef bint twice = False
+        if node.items.n == 0:
+            return True
+        first = &self.program.nodes[edge.node]
+        p = tw_skip_space(p + 1, self.draft.end)
+        if node.items.n > 1 or edge.index != 0 or first.actions.n or first.rows.n \
+                or first.each >= 0 or first.fills.n or p[0] != c'[':
+            return False
+        n_elements = self.count(p, MAX_KEYS)
+        p = tw_skip_space(p + 1, self.draft.end)
+        while p[0] != c']':
+            edge = self.at_index(first.items, index, n_elements, &twice)
+            if edge != NULL:
+                seen = &self.program.nodes[edge.node]
+                if twice or seen.actions.n or seen.rows.n or seen.each >= 0 or seen.keys.n \
+                        or (seen.observe >= 0 and not self.routes.is_presence(seen.observe)) \
+                        or not read_scalar(p, self.draft.end, &text) or text.form != TEXT_NUMBER:
+                    return False
+            p = tw_skip_space(tw_skip_value(p, self.draft.end), self.draft.end)
+            if p[0] == c',':
+                p = tw_skip_space(p + 1, self.draft.end)
+            index += 1
+        return True
 
     cdef bint are_of_a_length(self, const uint8_t* p) noexcept nogil:
         """Whether elements that are arrays have as many elements each: one stands for all."""
@@ -333,7 +372,8 @@ cdef class Learner:
         p = self.content(number, p)
         return p if p != NULL and self.draft.reach(p) and self.rows.end(row_set) else NULL
 
-    cdef const uint8_t* row_list(self, int32_t number, const uint8_t* p) noexcept nogil:
+    cdef const uint8_t* row_list(self, int32_t number, const uint8_t* p, bint is_routed) \
+            noexcept nogil:
         """An array of rows, whose first element stands for all."""
         cdef NodeOp* node = &self.program.nodes[number]
         cdef RowSetOp* row_set = &self.program.row_sets[self.program.numbers[node.rows.first]]
@@ -343,6 +383,7 @@ cdef class Learner:
         if not self.rows.begin(row_set, p, True):
             return NULL
         self.draft.progress.row.element = number
+        self.draft.progress.row.is_routed = is_routed
         self.draft.progress.at = p + 1
         q = self.content(number, tw_skip_space(p + 1, self.draft.end))
         # Elements with spaces between them are all unlike the first.

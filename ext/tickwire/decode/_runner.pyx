@@ -92,6 +92,8 @@ cdef class ScriptRunner:
         if place == NULL or run.element == NULL or place.last.kind != STEP_PLAIN_END \
                 or run.step < place.first or run.step > place.last:
             return NULL
+        if place.is_routed and (run.element - 1)[0] == c'[':
+            return NULL     # its route may be another
         if place.ring.head >= run.last and place.ring.head >= tw_last_row_with_room(place):
             return NULL     # no room
         script.n_odd += 1

@@ -12,6 +12,12 @@ different texts. The one that followed the last script when that was used before
 then the others, the most recent first; most are refused by a few of a message's first bytes. A new
 one takes the place of the route's oldest. A route whose scripts are replaced before they have read
 much learns ever more rarely.
+
+Where texts differ in nothing but which keys of objects they have, as those of venues that send what
+has changed, one script is made of theirs: it has the steps of all, and those of a key that one of
+the texts lacks are optional. The kernel goes past a step whose literal does not stand there. That is
+sound because the literals of optional steps, and those on both sides, begin and end with the quotes
+of strings: whatever is left out, what fits is an object. So no such script has rows of its own steps.
 """
 
 cimport cython
@@ -64,6 +70,7 @@ cdef extern from "tickwire/decode/row_loop.h" nogil:
         const Register* trade_id
         TradeFacts facts
         int32_t is_list
+        int32_t is_routed
         int32_t n_cells
         int32_t n_own
         int32_t element
@@ -144,6 +151,9 @@ cdef class Scripts:
     cdef Script* place(self, int32_t number) noexcept nogil
     # Something has been learned in the place that was given.
     cdef void add(self, int32_t number, Script* script) noexcept nogil
+    # Whether what has been learned is now part of another script of the route; `strict` are the
+    # registers that must have a value.
+    cdef bint merge(self, int32_t number, Script* script, uint64_t strict) noexcept nogil
     cdef int oldest(self, int32_t number) noexcept nogil
     # Nothing can be.
     cdef void refuse(self, int32_t number, Script* script) noexcept nogil

@@ -1,9 +1,13 @@
 """The scripts of a source's routes; what they are is explained in the declaration."""
 
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._bytecode cimport Bytecode
+from tickwire.decode._template cimport (
+    STEP_CODE, STEP_F64, STEP_SKIP_LONG, STEP_SKIP_STRING, STEP_TEXT, Step,
+)
 
 
 cdef class Scripts:
@@ -91,6 +95,16 @@ cdef class Scripts:
         self.order[self.n_order - 1] = script
         self.used(self.n_order - 1)
 
+    cdef bint merge(self, int32_t number, Script* script, uint64_t strict) noexcept nogil:
+        cdef int i
+        for i in range(self.n_order):
+            if self.order[i].number == number and _merge(self.order[i], script, strict):
+                script.n_steps = 0
+                self.routes[number].misses = self.routes[number].tolerance = 0
+                self.used(i)
+                return True
+        return False
+
     cdef int oldest(self, int32_t number) noexcept nogil:
         """The place in the order of a route's script that has long not been used."""
         cdef Script* script
@@ -130,3 +144,96 @@ cdef int64_t cached_levels_of(const Script* script) noexcept nogil:
     for i in range(script.n_places):
         n += script.places[i].levels.n_known
     return n
+
+
+cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept nogil:
+    """Make one script of two whose texts differ in keys that one of them lacks.
+
+    False where they differ in more than that, or in nothing that steps tell.
+    """
+    cdef Step made[MAX_SCRIPT_STEPS]
+    cdef const Step* ours = script.steps
+    cdef const Step* theirs = other.steps
+    cdef const Step* our_end = ours + script.n_steps
+    cdef const Step* their_end = theirs + other.n_steps
+    cdef const Step* taken
+    cdef bint is_new = False
+    cdef bint is_both
+    cdef int n = 0
+    if script.n_places or other.n_places or script.n_late or other.n_late \
+            or script.fills != other.fills or script.verified != other.verified \
+            or script.known != other.known or script.rivals != other.rivals:
+        return False
+    while ours < our_end or theirs < their_end:
+        is_both = ours < our_end and theirs < their_end and _are_same(ours, theirs)
+        taken = ours
+        if not is_both and (ours == our_end or (
+            theirs < their_end and _is_among(ours, theirs, their_end)
+        )):
+            taken = theirs
+        if n == MAX_SCRIPT_STEPS or not (
+            is_both or (_may_lack(taken, strict) and n and _ends_with_quote(&made[n - 1]))
+        ):
+            return False
+        made[n] = taken[0]
+        made[n].before = made[n - 1].before | made[n - 1].gives if n else 0
+        if not is_both:
+            is_new = is_new or not taken.optional
+            made[n].optional = True
+        # A key that moves to and fro has one step: past another one its value would be absent.
+        if n and made[n].gives & made[n].before:
+            return False
+        # What stands behind an optional value begins with its quote.
+        if n and made[n - 1].optional and made[n].literal[0] != c'"':
+            return False
+        n += 1
+        ours += is_both or taken == ours
+        theirs += is_both or taken == theirs
+    if is_new:
+        memcpy(script.steps, made, n * sizeof(Step))
+        script.n_steps = n
+    return is_new
+
+
+cdef bint _are_same(const Step* one, const Step* other) noexcept nogil:
+    return (one.kind == other.kind or (_is_skipped(one) and _is_skipped(other))) \
+        and one.n == other.n and one.gives == other.gives \
+        and one.reg == other.reg and one.action == other.action and one.node == other.node \
+        and one.quoted == other.quoted and one.first == other.first \
+        and memcmp(one.literal, other.literal, one.n) == 0
+
+
+cdef bint _is_skipped(const Step* step) noexcept nogil:
+    """Whether a string is not requested."""
+    return step.kind == STEP_SKIP_STRING or step.kind == STEP_SKIP_LONG
+
+
+cdef bint _is_among(const Step* step, const Step* first, const Step* end) noexcept nogil:
+    while first < end:
+        if _are_same(step, first):
+            return True
+        first += 1
+    return False
+
+
+cdef bint _is_string(const Step* step) noexcept nogil:
+    """Whether a step reads a string that is a value of the message, and that alone."""
+    return step.quoted and (STEP_F64 <= step.kind <= STEP_TEXT or _is_skipped(step))
+
+
+cdef bint _ends_with_quote(const Step* step) noexcept nogil:
+    return _is_string(step) or step.kind == STEP_CODE
+
+
+cdef bint _may_lack(const Step* step, uint64_t strict) noexcept nogil:
+    """Whether a step may be one of a key that is absent: `","key":"` stands before its value."""
+    cdef const uint8_t* literal = step.literal
+    cdef size_t i
+    if step.gives & strict or not _is_string(step) or step.n < 7 \
+            or memcmp(literal, <const char*>b'","', 3) != 0 \
+            or memcmp(literal + step.n - 3, <const char*>b'":"', 3) != 0:
+        return False
+    for i in range(3, step.n - 3):
+        if literal[i] == c'"' or literal[i] == c'\\':
+            return False
+    return True

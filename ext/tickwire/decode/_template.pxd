@@ -106,6 +106,8 @@ cdef extern from "tickwire/decode/step.h" nogil:
         int32_t nullable
         Bits null
         int64_t negative
+        uint64_t gives
+        int32_t optional
         Choice choice
 
 cdef struct Template:

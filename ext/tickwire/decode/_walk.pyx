@@ -102,7 +102,8 @@ cdef class Walker(General):
         if script == NULL:
             return
         if self.learner.learn(script, &self.program.routes[route], observed, p, end):
-            self.scripts.add(route, script)
+            if not self.scripts.merge(route, script, self.learner.draft.strict):
+                self.scripts.add(route, script)
         else:
             self.scripts.refuse(route, script)
 

@@ -33,6 +33,7 @@ typedef struct tw_row_loop {
     const tw_register *symbol, *trade_id;
     tw_trade_facts facts;
     int32_t is_list;            /* its rows are the elements of an array */
+    int32_t is_routed;          /* routing looks at the first of them, so that there must be one */
     int32_t n_cells;
     int32_t n_own;              /* cells that a row which is walked has already; the first ones */
     int32_t element;            /* of plain rows: the node of one */

@@ -88,6 +88,8 @@ typedef struct {
     int32_t nullable; /* `null`, or an empty string, may stand here: then this is the value */
     tw_bits null;
     int64_t negative; /* of a sign: what this means; the other is `unit_ns` */
+    uint64_t gives;   /* the register that it sets, as a bit; 0 for none */
+    int32_t optional; /* its key may be absent: then it gives null, and the next step is tried */
     tw_enum_match choice;
 } tw_step;
 

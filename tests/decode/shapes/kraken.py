@@ -42,8 +42,8 @@ MESSAGES = (
         "book snapshot",
         when={"[-2]": prefix("book-"), "[1].as": present()},
         rows=[
+            _levels("[1].as[]", "ask", is_snapshot=True),  # in the order in which they are sent
             _levels("[1].bs[]", "bid", is_snapshot=True),
-            _levels("[1].as[]", "ask", is_snapshot=True),
         ],
     ),
     # The sides that changed: [id, {"a"}, name, pair], {"b"} likewise, or [id, {"a"}, {"b"}, ...].
@@ -51,16 +51,16 @@ MESSAGES = (
         "book, both sides",
         when={"[-2]": prefix("book-"), "[4]": present()},
         rows=[
-            _levels("[2].b[]", "bid", is_snapshot=False),
             _levels("[1].a[]", "ask", is_snapshot=False),
+            _levels("[2].b[]", "bid", is_snapshot=False),
         ],
     ),
     message(
         "book",
         when={"[-2]": prefix("book-"), "[1].as": absent()},
         rows=[
-            _levels("[1].b[]", "bid", is_snapshot=False),
             _levels("[1].a[]", "ask", is_snapshot=False),
+            _levels("[1].b[]", "bid", is_snapshot=False),
         ],
     ),
     message(
@@ -117,7 +117,7 @@ def _book(frame: Any, bodies: list[Any]) -> list[dict[str, Any]]:
             "ts_event": _time(level[2]),
             "last": False,
         }
-        for side, name in (("bid", bids), ("ask", asks))
+        for side, name in (("ask", asks), ("bid", bids))
         for body in bodies
         for level in body.get(name, ())
     ]
