@@ -42,6 +42,7 @@ cdef enum:
     FEW_TRIES = 3           # where none has fitted so many messages in a row as
     UNREAD_FORGIVEN = 16    # this
     LOOK_AGAIN = 8          # of so many more one is tried with all
+    MOST_MOVED = 64         # times that optional steps have changed places, for inconstant orders
     ODD_FORGIVEN = 4        # elements, and one for two messages, that a script leaves to the walk
 
 cdef extern from "tickwire/decode/row_loop.h" nogil:
@@ -122,6 +123,7 @@ cdef struct Script:
     Proof proof
     uint64_t hits
     uint64_t n_odd          # elements of lists that looked otherwise than the others
+    int n_moved             # times that its optional steps were put into another order
     uint64_t hits_before    # when a place was looked for
     Script* next            # what came after it, the last time
     int n_places

@@ -152,25 +152,30 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
     False where they differ in more than that, or in nothing that steps tell.
     """
     cdef Step made[MAX_SCRIPT_STEPS]
-    cdef const Step* ours = script.steps
+    cdef const Step* order[MAX_SCRIPT_STEPS]
+    cdef const Step** ours = order
+    cdef const Step** our_end = order + script.n_steps
     cdef const Step* theirs = other.steps
-    cdef const Step* our_end = ours + script.n_steps
     cdef const Step* their_end = theirs + other.n_steps
     cdef const Step* taken
     cdef bint is_new = False
-    cdef bint is_both
+    cdef bint is_both, is_ours
     cdef int n = 0
     if script.n_places or other.n_places or script.n_late or other.n_late \
             or script.fills != other.fills or script.verified != other.verified \
             or script.known != other.known or script.rivals != other.rivals:
         return False
+    if _put_in_order(script, other, order):
+        if script.n_moved == MOST_MOVED:
+            return False
+        script.n_moved += 1
+        is_new = True
     while ours < our_end or theirs < their_end:
-        is_both = ours < our_end and theirs < their_end and _are_same(ours, theirs)
-        taken = ours
-        if not is_both and (ours == our_end or (
-            theirs < their_end and _is_among(ours, theirs, their_end)
-        )):
-            taken = theirs
+        is_both = ours < our_end and theirs < their_end and _are_same(ours[0], theirs)
+        is_ours = is_both or (ours < our_end and not (
+            theirs < their_end and _is_among(ours[0], theirs, their_end)
+        ))
+        taken = ours[0] if is_ours else theirs
         if n == MAX_SCRIPT_STEPS or not (
             is_both or (_may_lack(taken, strict) and n and _ends_with_quote(&made[n - 1]))
         ):
@@ -187,12 +192,45 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
         if n and made[n - 1].optional and made[n].literal[0] != c'"':
             return False
         n += 1
-        ours += is_both or taken == ours
-        theirs += is_both or taken == theirs
+        ours += is_ours
+        theirs += is_both or not is_ours
     if is_new:
         memcpy(script.steps, made, n * sizeof(Step))
         script.n_steps = n
     return is_new
+
+
+cdef bint _put_in_order(Script* script, const Script* other, const Step** order) noexcept nogil:
+    """Give the steps of a script, the optional ones that the other has too in its order.
+
+    Which of two keys comes first is not known before a text has both. Whether some have moved.
+    """
+    cdef const Step* theirs = other.steps
+    cdef const Step* ours
+    cdef bint has_moved = False
+    cdef int i, j
+    cdef int slot = 0
+    for i in range(script.n_steps):
+        order[i] = &script.steps[i]
+    for i in range(other.n_steps):
+        if _is_among(&theirs[i], theirs, &theirs[i]):
+            continue    # a key that stands twice
+        for j in range(script.n_steps):
+            ours = &script.steps[j]
+            if not ours.optional or not _are_same(ours, &theirs[i]):
+                continue
+            while slot < script.n_steps and not (
+                script.steps[slot].optional
+                and _is_among(&script.steps[slot], theirs, theirs + other.n_steps)
+            ):
+                slot += 1
+            if slot == script.n_steps:
+                return has_moved
+            order[slot] = ours
+            has_moved = has_moved or slot != j
+            slot += 1
+            break
+    return has_moved
 
 
 cdef bint _are_same(const Step* one, const Step* other) noexcept nogil:

@@ -191,10 +191,10 @@ static __attribute__((noinline, unused, target("avx2,bmi,bmi2"))) uint64_t tw_re
 
 /* A known level into its row; its columns are all of one ring, and the integer's has 32 bits. */
 TW_FAST void tw_store_level(const tw_step *steps, int64_t slot, const tw_cached_level *level,
-                            int32_t *integers) {
+                            int32_t *integers, const bool stores_integer) {
     ((double *)steps[0].column)[slot] = level->values[0];
     ((double *)steps[1].column)[slot] = level->values[1];
-    if (integers != NULL) integers[slot] = level->integer;
+    if (stores_integer) integers[slot] = level->integer;
 }
 
 /* The same of levels that may be known; *n_read: those that were not. */
@@ -219,7 +219,7 @@ TW_FAST const uint8_t *tw_find_levels(tw_run *run, const uint8_t *p, const uint8
         const uint64_t n_known = level->stamp_and_n - stamp; /* 256 or more: of another template */
         if (__builtin_expect((_bzhi_u64(unlike, (uint32_t)n) | (n_known ^ n)) == 0, 1)) {
             if (p + n > limit) break;
-            tw_store_level(steps, row & slots, level, integers);
+            tw_store_level(steps, row & slots, level, integers, stores_integer);
             p += n;
             row++;
             continue;
@@ -227,7 +227,7 @@ TW_FAST const uint8_t *tw_find_levels(tw_run *run, const uint8_t *p, const uint8
         /* The array's last is known as well, though it was another that was joined to it. */
         const uint64_t n_same = _tzcnt_u64(unlike);
         if (n_same + 1 + n_first == n_known && p + n_same < run->end && p[n_same] == ']') {
-            tw_store_level(steps, row & slots, level, integers);
+            tw_store_level(steps, row & slots, level, integers, stores_integer);
             n = n_same + 1;
             is_last = true;
         } else {
