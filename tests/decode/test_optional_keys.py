@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from tests.decode.feeds import DATA, Feed
@@ -13,7 +14,7 @@ from tickwire.decode.plan import message, ms, rows
 
 pytestmark = pytest.mark.usefixtures("kernels")
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "last_price": "lastPrice",
     "mark_price": "markPrice",
     "index_price": "indexPrice",

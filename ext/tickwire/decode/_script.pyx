@@ -153,13 +153,13 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
     """
     cdef Step made[MAX_SCRIPT_STEPS]
     cdef const Step* order[MAX_SCRIPT_STEPS]
-    cdef const Step** ours = order
-    cdef const Step** our_end = order + script.n_steps
+    cdef const Step** held = order
+    cdef const Step** held_end = order + script.n_steps
     cdef const Step* theirs = other.steps
     cdef const Step* their_end = theirs + other.n_steps
     cdef const Step* taken
     cdef bint is_new = False
-    cdef bint is_both, is_ours
+    cdef bint is_both, is_held
     cdef int n = 0
     if script.n_places or other.n_places or script.n_late or other.n_late \
             or script.fills != other.fills or script.verified != other.verified \
@@ -170,12 +170,12 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
             return False
         script.n_moved += 1
         is_new = True
-    while ours < our_end or theirs < their_end:
-        is_both = ours < our_end and theirs < their_end and _are_same(ours[0], theirs)
-        is_ours = is_both or (ours < our_end and not (
-            theirs < their_end and _is_among(ours[0], theirs, their_end)
+    while held < held_end or theirs < their_end:
+        is_both = held < held_end and theirs < their_end and _are_same(held[0], theirs)
+        is_held = is_both or (held < held_end and not (
+            theirs < their_end and _is_among(held[0], theirs, their_end)
         ))
-        taken = ours[0] if is_ours else theirs
+        taken = held[0] if is_held else theirs
         if n == MAX_SCRIPT_STEPS or not (
             is_both or (_may_lack(taken, strict) and n and _ends_with_quote(&made[n - 1]))
         ):
@@ -192,8 +192,8 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
         if n and made[n - 1].optional and made[n].literal[0] != c'"':
             return False
         n += 1
-        ours += is_ours
-        theirs += is_both or not is_ours
+        held += is_held
+        theirs += is_both or not is_held
     if is_new:
         memcpy(script.steps, made, n * sizeof(Step))
         script.n_steps = n
@@ -206,7 +206,7 @@ cdef bint _put_in_order(Script* script, const Script* other, const Step** order)
     Which of two keys comes first is not known before a text has both. Whether some have moved.
     """
     cdef const Step* theirs = other.steps
-    cdef const Step* ours
+    cdef const Step* held
     cdef bint has_moved = False
     cdef int i, j
     cdef int slot = 0
@@ -216,8 +216,8 @@ cdef bint _put_in_order(Script* script, const Script* other, const Step** order)
         if _is_among(&theirs[i], theirs, &theirs[i]):
             continue    # a key that stands twice
         for j in range(script.n_steps):
-            ours = &script.steps[j]
-            if not ours.optional or not _are_same(ours, &theirs[i]):
+            held = &script.steps[j]
+            if not held.optional or not _are_same(held, &theirs[i]):
                 continue
             while slot < script.n_steps and not (
                 script.steps[slot].optional
@@ -226,7 +226,7 @@ cdef bint _put_in_order(Script* script, const Script* other, const Step** order)
                 slot += 1
             if slot == script.n_steps:
                 return has_moved
-            order[slot] = ours
+            order[slot] = held
             has_moved = has_moved or slot != j
             slot += 1
             break
