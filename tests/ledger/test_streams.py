@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tickwire.ledger import Ledger, Position, StreamGaps, open_gaps
-from tickwire.ledger.known_until import merged
+from tickwire.ledger.known_until import PositionsPass, merged
 from tickwire.ring import Consumer, Dictionaries, Ring, Streams
 from tickwire.schema import TABLES
 
@@ -638,3 +639,27 @@ def test_of_a_flood_of_bad_messages_the_oldest_is_forgotten() -> None:
     assert scene.found() == []
     scene.gaps.undecoded(1, b'{"coin":"A","px":100}')
     assert [each[:3] for each in scene.found()] == [("A", "decode_error", "open")]
+
+
+def test_of_a_stream_of_two_sources_the_later_position_counts_and_no_ids() -> None:
+    class Source:
+        """Gaps of one stream."""
+
+        def __init__(self, recv_ns: int) -> None:
+            self.known = Position(recv_ns, None, ids=(("trades", recv_ns),))
+
+        def positions(self) -> Iterator[list[tuple[tuple[str, str, str], Position]]]:
+            yield [(("v", "trades", "A"), self.known)]
+
+        def position(self, name: tuple[str, str, str]) -> Position | None:
+            return self.known if name == ("v", "trades", "A") else None
+
+    sources = [Source(3), Source(2)]
+    assert merged(sources) == {("v", "trades", "A"): Position(3, None)}
+    reading = PositionsPass(sources)
+    assert len([*reading.steps()]) == 2
+    sources[1].known = Position(4, None, 7, "stale")
+    reading.changed = {("v", "trades", "A"), ("v", "trades", "gone")}
+    assert reading.end() == {("v", "trades", "A"): Position(4, None, 7, "stale")}
+    sources.pop()
+    assert PositionsPass(sources).end() == {}
