@@ -105,7 +105,10 @@ class LiveSource:
             requests=requests,
             breakers=breakers,
             failures=self._failures,
-            rests=self._metrics.histogram("rest_to_read_seconds"),
+            # A histogram is 37 KB, and most sources never rest.
+            rests=self._metrics.histogram("rest_to_read_seconds")
+            if self.plan.settings.coalesce_us
+            else None,
             address=address_by(self.plan, rest),
             recorder=source_recorder,
         )
