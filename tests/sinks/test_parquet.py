@@ -193,6 +193,24 @@ def test_what_waits_in_memory_is_bounded_over_all_files(tmp_path, monkeypatch):
     assert read(tmp_path) == [row for batch in batches for row in cells(batch)]
 
 
+def test_a_venue_of_few_rows_does_not_keep_the_memory_of_its_batches(tmp_path):
+    n_rows = 20_000
+    venues = ["few" if row == 7 else "many" for row in range(n_rows)]
+    made = batch_of(TRADES, n_rows, 0, venue=venues)
+    # As rings give them: one piece of memory, released when the last of its columns is.
+    batch = pa.RecordBatch._import_from_c_capsule(*made.__arrow_c_array__())
+    del made
+    sink = open_sink("parquet", tmp_path, [TRADES])
+    parts = dict(sink._split(batch))
+    few = next(rows for rows in parts.values() if rows.num_rows == 1)
+    n_bytes = batch.nbytes
+    before = pa.total_allocated_bytes()
+    del parts, batch
+    assert before - pa.total_allocated_bytes() > n_bytes
+    assert few.num_rows == 1
+    write_all(sink, {})
+
+
 def test_leftovers_of_a_killed_run_are_passed_over_and_without_rows_removed(tmp_path):
     code = f"""
 import sys

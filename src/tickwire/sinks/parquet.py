@@ -57,8 +57,8 @@ from tickwire.sinks.replays import FolderFiles, Replayed
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
 ROW_GROUP_ROWS = 122_880
 ROW_GROUP_BYTES = 32 << 20
-# All files together; past it the largest row group is written early.
-WAITING_BYTES = 256 << 20
+# All files together; past it the largest row group is written early. A feed's memory swings by it.
+WAITING_BYTES = 8 << 20
 MOST_FILES = 256  # that are read back at a start
 DAY_NS = 86_400_000_000_000
 
@@ -184,6 +184,7 @@ class ParquetSink(Sink):
         self._start = ""
         self._n_files = 0
         self._handed: dict[str, int] = {}  # the last seq of each table that came here
+        self._dictionaries: dict[str, pa.Array] = {}  # by column: copies of the last ones
         # The last seq that has appeared: of this run, and in files of earlier ones.
         self._appeared: dict[tuple[str, Part], int] = {}
         self._appeared_before: dict[tuple[str, Part], int] = {}
@@ -313,8 +314,26 @@ class ParquetSink(Sink):
         if (codes == first[0]).all() and (days == first[1]).all():
             yield self._part(venues, *first), rows
             return
+        rows = self._detached(rows)
         for code, day in sorted(set(zip(codes.tolist(), days.tolist(), strict=True))):
             yield self._part(venues, code, day), rows.filter((codes == code) & (days == day))
+
+    def _detached(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Give the rows with copies of their dictionaries.
+
+        What a filter gives has memory of its own, except for the dictionaries: those are the
+        batch's, and keep all of its memory for as long as the few rows of one venue wait.
+        """
+        columns = []
+        for name, column in zip(rows.schema.names, rows.columns, strict=True):
+            if pa.types.is_dictionary(column.type):
+                own = self._dictionaries.get(name)
+                if own is None or not own.equals(column.dictionary):
+                    every = np.arange(len(column.dictionary))
+                    own = self._dictionaries[name] = column.dictionary.take(pa.array(every))
+                column = pa.DictionaryArray.from_arrays(column.indices, own)
+            columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
     @staticmethod
     def _part(venues: pa.DictionaryArray, code: int, day: int) -> Part:
