@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memcpy
 
 from tickwire.decode._bytecode cimport Bytecode
 from tickwire.decode._template cimport (
-    STEP_CODE, STEP_F64, STEP_SKIP_LONG, STEP_SKIP_STRING, STEP_TEXT, Step,
+    STEP_CODE, STEP_EMIT, STEP_F64, STEP_SKIP_LONG, STEP_SKIP_STRING, STEP_TEXT, Step,
 )
 
 
@@ -165,6 +165,9 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
             or script.fills != other.fills or script.verified != other.verified \
             or script.known != other.known or script.rivals != other.rivals:
         return False
+    # The lean kernel knows no optional steps; those that the stage gives rows for have another one.
+    if not _has_kind(script, STEP_EMIT) or not _has_kind(other, STEP_EMIT):
+        return False
     if _put_in_order(script, other, order):
         if script.n_moved == MOST_MOVED:
             return False
@@ -198,6 +201,14 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
         memcpy(script.steps, made, n * sizeof(Step))
         script.n_steps = n
     return is_new
+
+
+cdef bint _has_kind(const Script* script, int kind) noexcept nogil:
+    cdef int i
+    for i in range(script.n_steps):
+        if script.steps[i].kind == kind:
+            return True
+    return False
 
 
 cdef bint _put_in_order(Script* script, const Script* other, const Step** order) noexcept nogil:
