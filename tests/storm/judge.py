@@ -14,16 +14,19 @@ from tests.storm.truth import (
     Made,
     Stream,
     Verdict,
+    by_venue_time,
     compare,
     excesses,
     made,
     read_gaps,
     read_log,
+    read_received,
     read_rows,
 )
 
 # What has ids in the simulator's log, and which column of the table has them.
 COLUMNS = {"trades": "trade_id", "quotes": "venue_seq"}
+WITHOUT_TIMES = ("quotes",)  # Binance's, whose rows have no time of the venue
 SINKS = ("m.duckdb", "data")
 # The last rows before a stop may be on their way.
 BEFORE_STOP_NS = 1000 * MS
@@ -87,6 +90,9 @@ def judge(exchange: Exchange, folder: Path, stop_ns: int, from_ns: int = 0) -> I
             rows = read_rows(path, table, COLUMNS[table], venue)
             gaps = read_gaps(path, stop_ns, venue)
             narrow = read_gaps(path, stop_ns, venue, by_event=True)
+            if table in WITHOUT_TIMES:
+                received = read_received(path, table, COLUMNS[table], venue)
+                gaps = narrow = by_venue_time(gaps, received, truth)
             verdicts = compare(truth, rows, gaps, from_ns=from_ns, to_ns=to_ns)
             for stream, verdict in verdicts.items():
                 if from_ns:

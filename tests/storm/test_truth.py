@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.storm.truth import Made, compare, excesses, made
+from tests.storm.truth import MS, Made, by_venue_time, compare, excesses, made
 
 BTC = ("trades", "BTC")
 
@@ -67,3 +67,16 @@ def test_a_gap_is_too_long_by_what_was_sent_in_it() -> None:
     gaps = [(51, 101), (30, 101), (50, 140), (31, 39), (170, 185)]
     assert excesses(ids, gaps) == [1, 21, 40, 0, 15]
     assert excesses(ids, gaps, from_ns=32, to_ns=150) == [1, 40]
+
+
+def test_rows_without_a_time_of_the_venue_are_judged_by_when_they_were_made() -> None:
+    truth = {BTC: {str(n): Made(10 * n) for n in range(8)}}
+    received = {BTC: [(ns + 7, str(ns // 10)) for ns in (0, 10, 20, 50, 60, 70)]}
+    # Begins with the receive time of 2 (27), ends with that of 5 (57).
+    assert by_venue_time({BTC: [(27, 57)]}, received, truth) == {BTC: [(20, 50)]}
+    # No row before, none after.
+    assert by_venue_time({BTC: [(3, 99)]}, received, truth) == {BTC: [(3, 99)]}
+    # A time that is off by more than a second says nothing.
+    late = {BTC: [(2_000 * MS, "2"), (2_000 * MS + 9, "5")]}
+    gap = (2_000 * MS + 1, 2_000 * MS + 9)
+    assert by_venue_time({BTC: [gap]}, late, truth) == {BTC: [gap]}

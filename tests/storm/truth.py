@@ -200,6 +200,43 @@ def excesses(
     return found
 
 
+def by_venue_time(
+    gaps: Gaps,
+    received: Mapping[Stream, list[tuple[int, str]]],
+    truth: Mapping[Stream, Mapping[str, Made]],
+) -> dict[Stream, list[tuple[int, int]]]:
+    """Give gaps from when the last row before was made until the first one behind it was.
+
+    Of tables whose rows have no time of the venue: a gap of theirs has receive times alone, which
+    are late by as much as the machine is busy. As with the venue's own times, a second at most.
+
+    Parameters
+    ----------
+    gaps
+        As `read_gaps` gives them.
+    received
+        Of each stream, (receive time in ns, id) of its rows, in order.
+    truth
+        As `made` gives it.
+    """
+    found = {}
+    for stream, spans in gaps.items():
+        rows, ids = received.get(stream, []), truth.get(stream, {})
+        times = [ns for ns, _ in rows]
+        found[stream] = moved = []
+        for start, end in spans:
+            begun = _made_ns(rows, bisect_right(times, start) - 1, ids, start)
+            moved.append((begun, max(begun, _made_ns(rows, bisect_left(times, end), ids, end))))
+    return found
+
+
+def _made_ns(rows: list[tuple[int, str]], index: int, ids: Mapping[str, Made], late_ns: int) -> int:
+    """Give when a row was made; the time that is given where that is not known, or is far off."""
+    if 0 <= index < len(rows) and (one := ids.get(rows[index][1])) is not None:
+        return one.first_ns if 0 < late_ns - one.first_ns < 1000 * MS else late_ns
+    return late_ns
+
+
 def _sources(path: Path, table: str) -> tuple[duckdb.DuckDBPyConnection, str]:
     """Give a connection and what to select from: a DuckDB file, or a Parquet dataset."""
     if path.is_dir():
@@ -225,6 +262,21 @@ def read_rows(
             )
             for symbol, number in connection.execute(asked, {"venue": venue}).fetchall():
                 found[table, symbol].append(str(number))
+    return found
+
+
+def read_received(path: Path, table: str, column: str, venue: str) -> dict[Stream, list]:
+    """Give (receive time in ns, id) of a venue's rows, by stream, in the order of seq."""
+    connection, source = _sources(path, table)
+    found: dict[Stream, list[tuple[int, str]]] = defaultdict(list)
+    with connection:
+        if source:
+            asked = (
+                f"SELECT symbol, epoch_ns(ts_recv), {column} FROM {source} "  # noqa: S608 - our own
+                "WHERE venue = $venue ORDER BY seq"
+            )
+            for symbol, recv_ns, number in connection.execute(asked, {"venue": venue}).fetchall():
+                found[table, symbol].append((recv_ns, str(number)))
     return found
 
 
