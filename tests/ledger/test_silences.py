@@ -33,10 +33,11 @@ class Busy(Scene):
 
     every = (("A", 1), ("B", 10))
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, is_young: bool = False, **options: Any) -> None:
         super().__init__(silence_floor_s=FLOOR_S, **options)
         self.connect(0)
-        self.go_on(0, 10)
+        if not is_young:
+            self.go_on(0, 10)
 
     def go_on(
         self, from_s: float, to_s: float, *, muted: Iterable[str] = (), late_s: float = 0.0
@@ -159,6 +160,25 @@ def test_rows_without_a_venue_s_time_that_were_only_late_are_no_gap_and_hide_non
     assert scene.found() == []
     scene.stall(12.4, 12.8, loses=True)
     assert ("A", "stale", "closed", 12.39, 12.8) in scene.gaps_of()
+
+
+def test_a_long_silence_without_a_venue_s_time_of_one_stream_is_not_taken_for_late_rows() -> None:
+    scene = Timeless()
+    scene.go_on(10, 40.01, muted="A")
+    scene.go_on(40.01, 41)
+    assert scene.gaps_of() == [("A", "stale", "closed", 9.99, 40.01)]
+
+
+@pytest.mark.parametrize("loses", [True, False])
+def test_rows_without_a_venue_s_time_are_told_from_late_ones_in_the_first_second_too(
+    loses: bool,
+) -> None:
+    scene = Timeless(is_young=True)
+    scene.go_on(0, 0.5)
+    scene.stall(0.5, 2.01, loses=loses)
+    scene.go_on(3.01, 12)
+    gaps = [each for each in scene.gaps_of() if each[0] == "A"]
+    assert gaps == ([("A", "stale", "closed", 0.49, 2.01)] if loses else [])
 
 
 @pytest.mark.parametrize("skew_s", [30.0, -30.0])

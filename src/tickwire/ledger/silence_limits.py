@@ -36,7 +36,7 @@ LIVELY_ROWS = 60  # a look
 USUAL_NS = WINDOW_NS // 2  # silent for longer than that in a window, a stream is like that
 BURST_SHARE = 0.4  # of the rows to be expected: what comes at once, if it was late
 FEWEST_BURST = 3
-RATE_WEIGHT = 0.2  # of the newest second
+RATE_WEIGHT = 0.2  # of the newest look
 NEVER = int(np.iinfo(np.int64).max)
 
 
@@ -55,7 +55,7 @@ class Longest:
     is_new: npt.NDArray[np.bool_] = field(default_factory=lambda: np.ones(1, np.bool_))
     early: Times = field(default_factory=lambda: np.full((2, 1), NEVER))  # beyond: no need to wait
     per_s: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))  # rows, of late
-    learned_ns: int = 0
+    came_ns: Times = field(default_factory=lambda: np.zeros(1, np.int64))  # last look with rows
     window_ns: int = 0
     n_all: int = -1  # rows, when its limits were set
 
@@ -76,6 +76,7 @@ class Longest:
                 "is_new",
                 "early",
                 "per_s",
+                "came_ns",
             ):
                 old = getattr(self, name)
                 fill = {"is_new": True, "early": NEVER}.get(name, 0)
@@ -89,11 +90,7 @@ class Longest:
             self.window_ns = now_ns
             self.before, self.now = self.now, np.zeros_like(self.now)
             self.found_ns[:] = 0
-        if self.learned_ns:
-            per_s = (n_rows - self.n_rows) / max((now_ns - self.learned_ns) / 1e9, 0.1)
-            weight = np.where(self.per_s > 0, RATE_WEIGHT, 1.0)
-            self.per_s += weight * (per_s - self.per_s)
-        self.learned_ns = now_ns
+        self._learn_rates(now_ns, n_rows)
         self.n_learned += n_rows > self.n_rows
         self.n_rows = n_rows
         self.now = np.maximum(self.now, longest)
@@ -118,6 +115,14 @@ class Longest:
         )
         return limits
 
+    def _learn_rates(self, now_ns: int, n_rows: Times) -> None:
+        # What is silent keeps its rate: that says how many rows had to come meanwhile.
+        has_new = n_rows > self.n_rows
+        per_s = (n_rows - self.n_rows) / np.maximum((now_ns - self.came_ns) / 1e9, 0.1)
+        weight = np.where(self.per_s > 0, RATE_WEIGHT, 1.0)
+        self.per_s += np.where(has_new & (self.came_ns > 0), weight * (per_s - self.per_s), 0.0)
+        self.came_ns = np.where(has_new, now_ns, self.came_ns)
+
     def must_wait(self, silence: Silence) -> bool:
         """Whether a silence beyond the limit cannot be judged before more is known."""
         at = place_of(silence)
@@ -128,8 +133,14 @@ class Longest:
         )
 
     def was_late(self, silence: Silence) -> bool:
-        """Whether the rows that had to come in a silence came at its end all at once."""
-        expected = self.per_s[place_of(silence)] * silence.silent_ns / 1e9
+        """Whether the rows that had to come in a silence came at its end all at once.
+
+        Not where a venue's time says more, nor before it is known how many had to come.
+        """
+        per_s = self.per_s[place_of(silence)]
+        if silence.to_event_ns is not None or not per_s:
+            return False
+        expected = per_s * silence.silent_ns / 1e9
         return bool(silence.n_burst >= max(FEWEST_BURST, BURST_SHARE * expected))
 
     def found(self, silence: Silence) -> None:

@@ -167,7 +167,7 @@ class Silences:
         if not spans:
             return
         longest = self._longest[part, table]
-        if silence.to_event_ns is None and longest.was_late(silence):
+        if longest.was_late(silence):
             return
         if self._is_usual(part, table, silence):
             longest.learn_one(silence)
@@ -208,6 +208,8 @@ class Silences:
             limit_ns = longest.early_limit_ns(early.silence, other_ns, self._floor_ns)
             if limit_ns is None:
                 waiting.append(early)
+            elif longest.was_late(early.silence):
+                continue
             elif early.silence.silent_ns <= limit_ns:
                 longest.learn_one(early.silence)
             else:
