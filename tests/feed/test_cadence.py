@@ -98,6 +98,28 @@ def test_other_subscriptions_are_no_drift() -> None:
     assert logs[0]["after_per_s"] == pytest.approx(20, rel=0.01)
 
 
+def test_a_connection_that_is_lost_changes_no_cadence_and_hides_no_change() -> None:
+    cadences = Cadences()
+    n, now_s = 0, 0.0
+
+    def looks(per_s: int, asked: object) -> list[Change]:
+        nonlocal n, now_s
+        found = []
+        for _ in range(100):
+            n, now_s = n + per_s, now_s + 1
+            found += cadences.look({"book": n}, now_s, asked)
+        return found
+
+    for _ in range(2):
+        assert looks(20, (50, 50)) == []
+        assert looks(10, (50,)) == []
+    (change,) = looks(5, (50, 50))
+    assert (change.before_per_s, change.after_per_s) == (20, 5)
+    for asked in range(100):  # of ever other subscriptions the oldest is forgotten
+        assert looks(5, asked) == []
+    assert looks(20, (50, 50)) == []
+
+
 def test_a_test_of_a_venue_shows_it(tmp_path: Path) -> None:
     frame = json.dumps({"channel": "heartbeat"})
     times = [*beat(0.1, 1, 60), *beat(0.5, 60, 240)]

@@ -320,7 +320,8 @@ class LiveSource:
     def _look_at_cadence(self) -> None:
         """See whether messages come at another pace, though the same is asked for."""
         if self._drift is not None:
-            asked = (len(self._events.settled), tuple(self.refusals), self.degradation.n_taken)
+            subscribed = tuple(group.n_subscribed for group in self.groups)
+            asked = (subscribed, tuple(self.refusals), self.degradation.n_taken)
             counts = self.decoder.messages_by_kind()
             self._drift.look_at_cadence(counts, time.monotonic(), asked)
 

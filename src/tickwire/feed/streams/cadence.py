@@ -6,7 +6,8 @@ Rules of this file
   chance (index of dispersion, variance by mean). What a market does makes no beat.
 - A change is one from a beat to another beat that differs by `FACTOR`. So a quiet market, a lost
   connection, a full ring or a loop that stands still is none: what they leave is no beat.
-- What is asked for must be the same: `forget` where it is not.
+- What is asked for, and over how many connections, must be the same. While one connection of a
+  source is lost, nothing is compared with before; when it is back, what was known is known still.
 - A beat is learned from `N_COUNTS` counts of at least `FEWEST` messages: some 24 s where a second
   brings so many, 8 minutes where one comes every 5 s.
 """
@@ -14,13 +15,14 @@ Rules of this file
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 N_COUNTS = 24
 FEWEST = 4  # messages of a count
 MOST_DISPERSED = 0.1  # by chance once in a billion times
 FACTOR = 1.5
+MOST_ASKED = 16  # that beats are known of
 LONGEST_S = 60.0  # of a count: what comes more seldom has no beat that could be learned
 
 
@@ -47,7 +49,6 @@ class _Beat:
     started_s: float = 0.0
     n_started: int = 0
     per_s: deque[float] = field(default_factory=lambda: deque(maxlen=N_COUNTS))
-    known_per_s: float = 0.0
 
     def restart(self, now_s: float, n: int, *, step_s: float) -> None:
         self.step_s, self.started_s, self.n_started = step_s, now_s, n
@@ -82,12 +83,10 @@ class Cadences:
 
     def __init__(self) -> None:
         self._beats: dict[str, _Beat] = {}
+        self._asked: Hashable = None
+        self._known: dict[Hashable, dict[str, float]] = {}  # by what was asked for and message
 
-    def forget(self) -> None:
-        """Learn all anew: other subscriptions bring other numbers of messages."""
-        self._beats.clear()
-
-    def look(self, counts: Mapping[str, int], now_s: float) -> list[Change]:
+    def look(self, counts: Mapping[str, int], now_s: float, asked: Hashable = None) -> list[Change]:
         """Give the beats that have changed.
 
         Parameters
@@ -96,7 +95,13 @@ class Cadences:
             Messages of each kind since the start.
         now_s
             A clock; called about once a second.
+        asked
+            What the numbers of messages depend on: what is subscribed, by how many connections.
         """
+        if asked != self._asked:
+            self._asked = asked
+            self._beats.clear()
+        known = self._known.get(asked, {})
         changes = []
         for message, n in counts.items():
             if not n:
@@ -106,12 +111,18 @@ class Cadences:
                 beat = self._beats[message] = _Beat()
                 beat.restart(now_s, n, step_s=0.0)
                 continue
-            per_s = beat.add(now_s, n)
+            per_s, before_per_s = beat.add(now_s, n), known.get(message)
             if not per_s:
                 continue
-            if beat.known_per_s and not 1 / FACTOR < per_s / beat.known_per_s < FACTOR:
-                changes.append(Change(message, beat.known_per_s, per_s))
-            elif beat.known_per_s:
-                continue  # what is known stays, or a slow drift would never be one
-            beat.known_per_s = per_s
+            if before_per_s is not None:
+                if 1 / FACTOR < per_s / before_per_s < FACTOR:
+                    continue  # what is known stays, or a slow drift would never be one
+                changes.append(Change(message, before_per_s, per_s))
+            known[message] = per_s
+            self._keep(known)
         return changes
+
+    def _keep(self, known: dict[str, float]) -> None:
+        self._known[self._asked] = known
+        if len(self._known) > MOST_ASKED:
+            del self._known[next(iter(self._known))]

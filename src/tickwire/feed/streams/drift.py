@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from tickwire.capture import Capture
@@ -172,7 +172,6 @@ class Drift:
         self._known = {name: known_fields(fields) for name, fields in venue.fields.items()}
         self._logged: set[tuple[str, str]] = set()
         self._cadences = Cadences()
-        self._asked: object = None
 
     def look(self, message: str | None, payload: bytes) -> None:
         """Compare a message.
@@ -195,7 +194,7 @@ class Drift:
         for drift, path in drifts_of(known, members_of(self._venue, message), payload):
             self._note(message, drift, path, payload)
 
-    def look_at_cadence(self, counts: Mapping[str, int], now_s: float, asked: object) -> None:
+    def look_at_cadence(self, counts: Mapping[str, int], now_s: float, asked: Hashable) -> None:
         """Compare how often messages come with how often they came.
 
         Parameters
@@ -207,10 +206,7 @@ class Drift:
         asked
             What tells apart what is asked for: where it changes, so do the numbers of messages.
         """
-        if asked != self._asked:
-            self._asked = asked
-            self._cadences.forget()
-        for change in self._cadences.look(counts, now_s):
+        for change in self._cadences.look(counts, now_s, asked):
             self._metrics.counter("drifted_messages", message=change.message, drift=CADENCE).add()
             _log.warning(
                 "messages come at another pace", venue=self._venue.name,

@@ -112,6 +112,11 @@ class LegGroup(SessionObserver):
         """Whether several connections bring the same."""
         return len(self._open) > 1
 
+    @property
+    def n_subscribed(self) -> tuple[int, ...]:
+        """How many subscriptions each open connection has."""
+        return tuple(sorted(len(keys) for keys in self._open.values()))
+
     def acknowledged_by(self, session: Session) -> frozenset[str]:
         """Give the keys of the subscriptions that a session has."""
         return frozenset(self._open.get(session, ()))
