@@ -170,7 +170,8 @@ cdef class RecordBuffer:
         size_t n,
     ) noexcept nogil:
         cdef int64_t row = self.next & (self.capacity - 1)
-        memcpy(self.payloads + (self.position & (self.n_bytes - 1)), payload, n)
+        if n:  # without a payload there may be no pointer
+            memcpy(self.payloads + (self.position & (self.n_bytes - 1)), payload, n)
         self.recv_ns[row] = recv_ns
         self.mono_ns[row] = mono_ns
         self.read[row] = read

@@ -280,12 +280,13 @@ cdef class RowDraft:
     cdef bint late_cell(self, int32_t number, CellOp* op) noexcept nogil:
         """Fill a column at the end of the message, together with the one before it if that is."""
         cdef Script* script = self.draft.script
-        cdef Range* last = &script.late[script.n_late - 1]
+        cdef Range* last
         cdef Range one
-        if script.n_late and last.first + last.n == number \
-                and (self.draft.progress.closed >> op.target) & 1:
-            last.n += 1
-            return True
+        if script.n_late and (self.draft.progress.closed >> op.target) & 1:
+            last = &script.late[script.n_late - 1]
+            if last.first + last.n == number:
+                last.n += 1
+                return True
         one.first = number
         one.n = 1
         # Another column of these rows may be late already.
