@@ -356,7 +356,7 @@ MUTANTS = (
     scalar(
         "a count of units may overflow",
         "decode.tw_parse_time",
-        "if (__builtin_mul_overflow(count, unit_ns, &total)) return NULL;",
+        "if (__builtin_mul_overflow((int64_t)count, unit_ns, &total)) return NULL;",
         "total = (int64_t)((uint64_t)count * (uint64_t)unit_ns);",
     ),
     scalar(

@@ -50,7 +50,8 @@ static inline uint64_t tw_eight_digits(uint64_t t) {
 }
 
 /* Reads digits into *value (modulo 2^64 past 19 of them); returns behind the last. */
-static inline __attribute__((always_inline)) const uint8_t *tw_digits(const uint8_t *p, const uint8_t *end, uint64_t *value) {
+static inline __attribute__((always_inline)) const uint8_t *tw_digits(
+    const uint8_t *p, const uint8_t *end, uint64_t *value) {
     uint64_t v = *value;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     while (end - p >= 8) {
