@@ -506,7 +506,7 @@ MUTANTS = (
     ),
     step(
         "the greatest id is new once more",
-        "decode.__attribute__",
+        "decode.tw_remember",
         "trade > ids->greatest",
         "trade >= ids->greatest",
         (*SEEN_TESTS, *SCRIPT_TESTS),
@@ -552,7 +552,7 @@ MUTANTS = (
     ),
     step(
         "an id that was looked up does not go into the set",
-        "decode.__attribute__",
+        "decode.tw_remember",
         "*slot = trade;",
         "",
         (*SEEN_TESTS, *ONCE_TESTS),
@@ -566,7 +566,7 @@ MUTANTS = (
     ),
     step(
         "a symbol is taken for another one of its place",
-        "decode.__attribute__",
+        "decode.tw_symbol_at_fast",
         "if (__builtin_expect(_mm_testz_si128(differ, differ), 1)) break;",
         "if (__builtin_expect(_mm_testz_si128(differ, differ), 1) || number != 0) break;",
         ("tests/decode/test_many_symbols.py",),

@@ -15,7 +15,8 @@ from pathlib import Path
 
 PYTHON = re.compile(r"^( *)(?:async )?(?:def|cdef|cpdef)\b[^=\n]*?\b(\w+)\(", re.M)
 C = re.compile(
-    r"^(?!typedef|return|#|//|/\*|\*)[A-Za-z_][^;={}\n]*?\b(?!__attribute__|target\b)(\w+)\(", re.M
+    r"^(?!typedef|return|#|//|/\*|\*)(?:[A-Za-z_][^;={}\n]*?\b)?(?!__attribute__|target\b)(\w+)\(",
+    re.M,
 )
 MACRO = re.compile(r"^#define (\w+)(?:[^\n]*\\\n)*[^\n]*\n", re.M)
 SUFFIXES = {".pyx", ".pxd", ".h", ".inc", ".py"}

@@ -31,6 +31,11 @@ static inline int tw_take(int n) {
 }
 
 static int tw_ask(int n) { return n < 9; }
+
+static inline __attribute__((always_inline, target("avx2"))) int tw_fast(int n) { return n < 8; }
+
+static inline __attribute__((always_inline)) int
+tw_below(int n) { return n < 7; }
 """
 
 
@@ -58,6 +63,8 @@ def test_names_are_told_apart() -> None:
         ("absent", "n < 9", 0),
         ("tw_take", "if(n<9){return 1;}", 1),
         ("tw_ask", "n < 9", 1),
+        ("tw_fast", "n < 8", 1),
+        ("tw_below", "n < 7", 1),
         ("TW_LESS", "(a)<(b)", 1),
         ("", "n < 9", 4),
         ("take", "eturn 1", 0),
