@@ -19,7 +19,7 @@ cdef enum:
 @cython.final
 cdef class LoopCalls:
     cdef object loop
-    cdef object get_loop        # gives the loop; a weak reference to it, as nothing is called quicker
+    cdef object get_loop        # gives the loop: a weak reference, as nothing is called quicker
     cdef object is_running
     cdef object get_debug
     cdef object done            # a future of the loop, with whose result tasks are resumed

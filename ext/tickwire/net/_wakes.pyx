@@ -22,7 +22,7 @@ Rules of this file
 
 cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
-from cpython.object cimport PyObject, PyObject_GenericGetAttr
+from cpython.object cimport PyObject_GenericGetAttr
 from cpython.ref cimport Py_DECREF, Py_INCREF
 
 import asyncio
