@@ -55,6 +55,7 @@ cdef class Sweep:
 
     @cython.final
     cdef int64_t n_within(self, int64_t begin, int64_t stop, int64_t since) noexcept nogil
+
     @cython.final
     cdef int64_t run_end(
         self, int64_t row, int64_t stop, int32_t symbol, int32_t conn
