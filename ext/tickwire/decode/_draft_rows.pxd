@@ -26,8 +26,8 @@ cdef class RowDraft:
     cdef bint end(self, RowSetOp* row_set) noexcept nogil
     # A row from registers: by copying them, or as the walk gives it.
     cdef bint emit(self, RowSetOp* row_set) noexcept nogil
-    # What the rows from place `first` on share, as columns of each; False where it comes too late. Of
-    # all rows of the message, what comes late is filled at its end.
+    # What the rows from place `first` on share, as columns of each; False where it comes too late.
+    # Of all rows of the message, what comes late is filled at its end.
     # `walked` are the tables that had other rows before.
     cdef bint fill(self, NodeOp* node, int first, uint64_t walked) noexcept nogil
     # Fill columns at the end of the message, of all its rows.

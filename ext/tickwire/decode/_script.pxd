@@ -15,9 +15,10 @@ much learns ever more rarely.
 
 Where texts differ in nothing but which keys of objects they have, as those of venues that send what
 has changed, one script is made of theirs: it has the steps of all, and those of a key that one of
-the texts lacks are optional. The kernel goes past a step whose literal does not stand there. That is
-sound because the literals of optional steps, and those on both sides, begin and end with the quotes
-of strings: whatever is left out, what fits is an object. So no such script has rows of its own steps.
+the texts lacks are optional. The kernel goes past a step whose literal does not stand there. That
+is sound because the literals of optional steps, and those on both sides, begin and end with the
+quotes of strings: whatever is left out, what fits is an object. So no such script has rows of its
+own steps.
 """
 
 cimport cython
