@@ -188,7 +188,7 @@ cdef bint _merge(Script* script, const Script* other, uint64_t strict) noexcept 
         if not is_both:
             is_new = is_new or not taken.optional
             made[n].optional = True
-        # A key that moves to and fro has one step: past another one its value would be absent.
+        # A key that moves about has one step: past another one its value would be absent.
         if n and made[n].gives & made[n].before:
             return False
         # What stands behind an optional value begins with its quote.
