@@ -307,6 +307,24 @@ def test_answers_name_their_request() -> None:
     assert wrong.text == "Invalid request: unknown (code 2)"
     many = reply("error", b'{"code":-1003,"msg":"Too many requests"}')
     assert (many.request_id, many.retry) == (None, True)
+    bare = reply("error", b'{"error":"no such stream","id":5}')
+    assert (bare.request_id, bare.text) == (5, "no such stream")
+
+
+def test_a_notice_of_the_end_says_so() -> None:
+    notice = load("binance").reply("error", b'{"stream":"x","data":{"e":"serverShutdown","E":1}}')
+    assert notice.closing
+    assert notice.request_id is None
+
+
+def test_streams_are_asked_for_and_ended_by_one_request() -> None:
+    venue = load("binance")
+    streams = plan(venue, ["trades", "quotes"], ["BTCUSDT"])
+    for method, write in (("SUBSCRIBE", venue.subscribe), ("UNSUBSCRIBE", venue.unsubscribe)):
+        request = json.loads(write(streams, 7))
+        assert request == {
+            "method": method, "params": ["btcusdt@trade", "btcusdt@bookTicker"], "id": 7,
+        }  # fmt: skip
 
 
 def test_control_messages_are_told_by_kind() -> None:
