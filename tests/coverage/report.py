@@ -4,7 +4,8 @@ Rules of this file
 ------------------
 - Python's lines are coverage.py's, those of Cython and of C headers gcov's (`gcov.py`).
 - Each file reaches the floor of its language, or stands in `floors.py` with its reason and a floor
-  of its own. A file that has become better than its entry says is named too, so that the list does
+  of its own. One that lacks no more lines than run by chance (`CHANCE_LINES`) is named and fails
+  nothing. A file that has become better than its entry says is named too, so that the list does
   not grow old.
 """
 
@@ -19,6 +20,7 @@ from tests.coverage.gcov import ROOT, Found, Lines
 
 import coverage
 
+CHANCE_LINES = 4  # of a file: what comes first, and how late, decides on lines now and then
 MARGIN = 5.0  # percent; what a test of timing reaches now and then does not change the list
 
 
@@ -46,7 +48,11 @@ def judged(kind: str, found: Found) -> list[str]:
         entry = BELOW.get(name)
         least = entry.percent if entry else floor
         if lines.percent < least:
-            wrong.append(f"{name}: {lines.percent:.1f} %, the floor is {least} %; {lines.missing}")
+            text = f"{name}: {lines.percent:.1f} %, the floor is {least} %; {lines.missing}"
+            if len(lines.can_run) * least / 100.0 - len(lines.ran) > CHANCE_LINES:
+                wrong.append(text)
+            else:
+                print(f"  NEAR {text}")
         elif entry and lines.percent >= min(floor, entry.percent + MARGIN):
             print(f"  {name}: {lines.percent:.1f} %: raise its floor of {least} % in floors.py")
         if lines.percent < floor and entry:
