@@ -29,20 +29,30 @@ cdef int64_t publish_staged(
     Source   docs/design.md, "From messages to rows": staged, then published.
     """
     cdef tw_ring* ring
-    cdef int64_t first, last
+    cdef int64_t first, last, slot
     cdef int64_t n_bytes = 0
     cdef int number
-    for number in range(targets.n):
-        ring = targets.at[number]
-        if ring == NULL or ring.head == ring.published:
-            continue
+    for number in range(targets.n_written):
+        ring = targets.written[number]
         first = ring.published
         last = ring.head
+        if first == last:
+            continue
         n_bytes += (last - first) * ring.row_bytes
-        tw_fill_column(ring.columns[COLUMN_VENUE].values, ring.mask, first, last, venue, 1)
-        tw_fill_column(ring.columns[COLUMN_TS_RECV].values, ring.mask, first, last, ts_recv_ns, 3)
-        tw_fill_column(ring.columns[COLUMN_CONN].values, ring.mask, first, last, conn, 2)
-        tw_fill_column(ring.recv_mono, ring.mask, first, last, mono_ns, 3)
+        if last - first == 1:
+            # Exchanges send a message at a time, and most of them bring one row.
+            slot = first & ring.mask
+            (<int16_t*>ring.columns[COLUMN_VENUE].values)[slot] = venue
+            (<int64_t*>ring.columns[COLUMN_TS_RECV].values)[slot] = ts_recv_ns
+            (<int32_t*>ring.columns[COLUMN_CONN].values)[slot] = conn
+            ring.recv_mono[slot] = mono_ns
+        else:
+            tw_fill_column(ring.columns[COLUMN_VENUE].values, ring.mask, first, last, venue, 1)
+            tw_fill_column(
+                ring.columns[COLUMN_TS_RECV].values, ring.mask, first, last, ts_recv_ns, 3
+            )
+            tw_fill_column(ring.columns[COLUMN_CONN].values, ring.mask, first, last, conn, 2)
+            tw_fill_column(ring.recv_mono, ring.mask, first, last, mono_ns, 3)
         tw_publish(ring)
         if last >= ring.rewind_at:
             targets.is_due = True

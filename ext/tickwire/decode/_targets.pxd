@@ -12,6 +12,8 @@ cdef class Targets:
     cdef int n
     cdef bint is_due        # a ring may begin again: `rewind`; who publishes looks, and sets it
     cdef tw_ring* at[MAX_TARGETS]   # NULL for a table that this source does not write
+    cdef int n_written
+    cdef tw_ring* written[MAX_TARGETS]  # those of `at` that are there
     cdef object rings       # what keeps them
 
     # Rings whose consumers keep up with a flood begin again at their front. Between two reads only.

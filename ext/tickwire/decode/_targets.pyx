@@ -25,6 +25,9 @@ cdef class Targets:
         self.n = len(self.rings)
         for number, ring in enumerate(self.rings):
             self.at[<int>number] = ring.core if ring is not None else NULL
+            if ring is not None:
+                self.written[self.n_written] = ring.core
+                self.n_written += 1
 
     def wait_for_room(self, callback):
         """Have `callback` called when a consumer makes room in a ring that had none.
@@ -47,9 +50,9 @@ cdef class Targets:
         cdef int number
         cdef tw_ring* ring
         self.is_due = False
-        for number in range(self.n):
-            ring = self.at[number]
-            if ring != NULL and ring.head >= ring.rewind_at:
+        for number in range(self.n_written):
+            ring = self.written[number]
+            if ring.head >= ring.rewind_at:
                 if not is_flooded(ring):
                     ring.rewind_at = ring.head + ring.window_rows
                     continue

@@ -81,10 +81,15 @@ static inline void tw_publish(tw_ring *ring)
     if (ring->seq != NULL) {
         const int64_t slot = first & ring->mask;
         const int64_t n_to_end = ring->capacity - slot;
-        const int64_t n_first = n < n_to_end ? n : n_to_end;
         const int64_t seq = ring->seq_base + first - ring->skipped;
-        tw_count_up(ring->seq + slot, n_first, seq);
-        tw_count_up(ring->seq, n - n_first, seq + n_first);
+        if (n == 1) {
+            ring->seq[slot] = seq;
+        } else if (n <= n_to_end) {
+            tw_count_up(ring->seq + slot, n, seq);
+        } else {
+            tw_count_up(ring->seq + slot, n_to_end, seq);
+            tw_count_up(ring->seq, n - n_to_end, seq + n_to_end);
+        }
     }
     TW_REACH("publish");
     ring->published = ring->message_start = ring->head;
