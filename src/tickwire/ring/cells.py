@@ -94,23 +94,29 @@ def sum_of(columns: Mapping[str, Stored], start: int, stop: int) -> int:
     total = 0
     for each in columns.values():
         for part in _parts(each.values, start, stop):
-            total = crc32(part, total)
+            total = crc32(part.data, total)
         if each.valid is not None:
             for part in _parts(each.valid, start, stop):
-                total = crc32(part, total)
+                total = crc32(part.data, total)
         if each.arena is not None:
             mask = len(each.values) - 1
             first, last = int(each.values[(start - 1) & mask]), int(each.values[(stop - 1) & mask])
             if 0 <= last - first <= each.arena.size:  # else the ends, which are summed, are wrong
                 for part in _parts(each.arena, first, last):
-                    total = crc32(part, total)
+                    total = crc32(part.data, total)
     return total
 
 
-def _parts(cells: Array, start: int, stop: int) -> Iterator[memoryview]:
+def cells_of(cells: Array, start: int, stop: int) -> Array:
+    """Give the cells of a range in one piece: the ring's own, or a copy where it goes around."""
+    parts = list(_parts(cells, start, stop))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _parts(cells: Array, start: int, stop: int) -> Iterator[Array]:
     """Give the cells of a range, which may go around the end once."""
     size = len(cells)
     at, n = start & size - 1, stop - start
-    yield cells[at : at + n].data
+    yield cells[at : at + n]
     if at + n > size:
-        yield cells[: at + n - size].data
+        yield cells[: at + n - size]

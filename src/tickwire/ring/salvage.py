@@ -32,6 +32,7 @@ from tickwire.ring.cells import (
     WORDS_PER_LINE,
     Array,
     Stored,
+    cells_of,
     column_at,
 )
 from tickwire.ring.files import boot_id, dictionary_file, layout_hash, read_manifest, ring_file
@@ -132,26 +133,32 @@ class OldRing:
     def _newest(self) -> dict[tuple[str, str], tuple[int, int | None]]:
         if not self.n_rows or "symbol" not in self._columns:
             return {}
-        slots = self._slots(self._stop - self.n_rows, self._stop)[::-1]
-        venue = self._columns["venue"].values[slots].astype(np.int64)
-        symbol = self._columns["symbol"].values[slots]
-        _, at = np.unique(venue << 32 | symbol, return_index=True)
+        start, stop = self._stop - self.n_rows, self._stop
+        venue, symbol = self._codes("venue", start, stop), self._codes("symbol", start, stop)
+        n_symbols = len(self._dictionaries["symbol"])
+        stream = venue.astype(np.int64) * n_symbols + symbol
+        stream[(venue < 0) | (symbol < 0)] = -1
+        # Of rows of one stream the last one stays; behind all streams is a place for none.
+        last = np.full(len(self._dictionaries["venue"]) * n_symbols + 1, -1)
+        last[stream] = np.arange(start, stop)
         recv, event = self._columns["ts_recv"].values, self._columns["ts_event"].values
         found = {}
-        for i in at.tolist():
-            if venue[i] < 0 or symbol[i] < 0:
-                continue
-            slot = slots[i]
-            name = str(self._value("venue", venue[i])), str(self._value("symbol", symbol[i]))
+        for each in np.flatnonzero(last[:-1] >= 0).tolist():
+            slot = int(last[each]) & len(recv) - 1
+            name = self._value("venue", each // n_symbols), self._value("symbol", each % n_symbols)
             event_ns = int(event[slot])
             found[name] = int(recv[slot]), None if event_ns == NULLS[Kind.TS] else event_ns
         return found
 
-    def _value(self, column: str, code: int) -> object:
-        return self._dictionaries[column][int(code)].as_py()
+    def _value(self, column: str, code: int) -> str:
+        return str(self._dictionaries[column][code].as_py())
 
-    def _slots(self, start: int, stop: int) -> Array:
-        return np.arange(start, stop) & (len(self._columns["seq"].values) - 1)
+    def _codes(self, column: str, start: int, stop: int) -> Array:
+        """Give the codes of a range of rows; raises Damaged where one has no value."""
+        codes = cells_of(self._columns[column].values, start, stop)
+        if codes.size and (codes.min() < -1 or codes.max() >= len(self._dictionaries[column])):
+            raise Damaged(f"{column} has a code without a value")
+        return codes
 
     def _array(self, name: str, kind: Kind, nullable: bool, start: int, stop: int) -> pa.Array:
         stored = self._columns.get(name)
@@ -159,30 +166,33 @@ class OldRing:
             if not nullable:
                 raise Damaged(f"its rows lack {name}")
             return pa.nulls(stop - start, ARROW_TYPES[kind])
-        slots = self._slots(start, stop)
-        array = _text(stored, slots) if stored.arena is not None else self._cells(name, slots)
+        if stored.arena is not None:
+            array = _text(stored, start, stop)
+        else:
+            array = self._cells(name, stored, start, stop)
         if array.null_count and not nullable:
             raise Damaged(f"{name} lacks values")
         return array
 
-    def _cells(self, name: str, slots: Array) -> pa.Array:
-        stored = self._columns[name]
-        values = stored.values[slots]
+    def _cells(self, name: str, stored: Stored, start: int, stop: int) -> pa.Array:
+        is_code = stored.kind in (Kind.CODE16, Kind.CODE32)
+        values = self._codes(name, start, stop) if is_code else cells_of(stored.values, start, stop)
+        is_null: Array | None = None
         if stored.kind == Kind.F64:
             is_null = np.isnan(values) if stored.nullable else None
         else:
             is_null = values == NULLS[stored.kind]
-        if stored.kind in (Kind.CODE16, Kind.CODE32):
-            known = self._dictionaries[name]
-            if values.size and (values.min() < -1 or values.max() >= len(known)):
-                raise Damaged(f"{name} has a code without a value")
-            return pa.DictionaryArray.from_arrays(pa.array(values, mask=is_null), known)
+        if is_null is not None and not is_null.any():
+            is_null = None
+        if is_code:
+            codes = pa.array(values, mask=is_null)
+            return pa.DictionaryArray.from_arrays(codes, self._dictionaries[name])
         if stored.kind == Kind.BOOL:
             if (values > NULLS[Kind.BOOL]).any():
                 raise Damaged(f"{name} is neither true nor false")
             return pa.array(values == 1, mask=is_null)
         if stored.kind == Kind.TS:
-            return pa.array(values, mask=is_null).cast(ARROW_TYPES[Kind.TS])
+            return pa.array(values, mask=is_null).view(ARROW_TYPES[Kind.TS])
         return pa.array(values, mask=is_null)
 
 
@@ -233,7 +243,7 @@ def _line(error: Exception) -> str:
 def _read_ring(
     path: Path, table: str, layout: str, dictionaries: Mapping[str, pa.StringArray]
 ) -> OldRing:
-    block = np.memmap(path, np.uint8, "r")
+    block: Array = np.memmap(path, np.uint8, "r").view(np.ndarray)
     words_end = WORDS_AT + 8 * WORDS_PER_LINE * WORD_LINES
     if block.size < words_end:
         raise Damaged("is cut")
@@ -300,31 +310,29 @@ def _published(
     if next_seq == 0 and stop == 1:  # nor does the zero of unused memory say that row 0 has its seq
         stop = 0
     next_seq += stop - cursor
-    slots = np.arange(start, stop) & capacity - 1
-    if not np.array_equal(seqs[slots], np.arange(next_seq - (stop - start), next_seq)):
+    expected = np.arange(next_seq - (stop - start), next_seq)
+    if not np.array_equal(cells_of(seqs, start, stop), expected):
         raise Damaged("its rows are not where its header says")
     if int(seqs.max()) >= max(next_seq, seq_base + 1):
         raise Damaged("it has rows behind the last one")
     return start, stop, next_seq
 
 
-def _text(stored: Stored, slots: Array) -> pa.Array:
+def _text(stored: Stored, start: int, stop: int) -> pa.Array:
     assert stored.arena is not None  # noqa: S101 - the caller has looked
-    ends = stored.values
-    starts = ends[(slots - 1) & len(ends) - 1]
-    lengths = ends[slots] - starts
-    if lengths.size and (lengths.min() < 0 or lengths.sum() > stored.arena.size):
+    ends = cells_of(stored.values, start - 1, stop)  # the first: where the first text begins
+    first, last = int(ends[0]), int(ends[-1])
+    lengths = np.diff(ends)
+    if lengths.size and (lengths.min() < 0 or not 0 <= last - first <= stored.arena.size):
         raise Damaged("a text has no bytes")
-    offsets = np.zeros(len(slots) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    at = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-    data = stored.arena[at & stored.arena.size - 1]
+    offsets = (ends - first).astype(np.int32)
+    data = cells_of(stored.arena, first, last)
     kind = ARROW_TYPES[stored.kind]
     validity = None
     if stored.valid is not None:
-        validity = pa.array(stored.valid[slots] != 0).buffers()[1]
-    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
-    array = pa.Array.from_buffers(kind, len(slots), buffers)
+        validity = pa.array(cells_of(stored.valid, start, stop) != 0).buffers()[1]
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
+    array = pa.Array.from_buffers(kind, stop - start, buffers)
     array.validate(full=True)
     return array
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 from weakref import finalize
 from zlib import crc32
 
+import numpy as np
 import pyarrow as pa
 
 from tickwire.logs import get_logger
@@ -157,12 +158,15 @@ def read_sums(folder: Path, table: str) -> list[Summed]:
         data = (folder / sums_file(table)).read_bytes()
     except OSError:  # of a version without
         return []
+    n = len(data) // _ENTRY_BYTES
+    entries = np.frombuffer(data, np.uint8, n * _ENTRY_BYTES).reshape(n, _ENTRY_BYTES)
     found = []
-    for at in range(0, len(data) - _ENTRY_BYTES + 1, _ENTRY_BYTES):
+    # Most places were never written. They are no ranges: of zeros the checksum is not zero.
+    for i in np.flatnonzero(entries.any(axis=1)).tolist():
+        at = i * _ENTRY_BYTES
         entry = data[at : at + _ENTRY.size]
         if _CRC.unpack_from(data, at + _ENTRY.size)[0] == crc32(entry):
             found.append(Summed(*_ENTRY.unpack(entry)))
-    # Of zeros the checksum is not zero: a place that was never written is no range.
     return sorted(found)
 
 
