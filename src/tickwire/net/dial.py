@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import aiohappyeyeballs
-from python_socks import ProxyError, ProxyType
-from python_socks.async_.asyncio import Proxy as SocksProxy
 
 from tickwire import errors
 from tickwire.net.proxies import SCHEMES, Proxy
@@ -23,13 +21,13 @@ from tickwire.redaction import shown
 ATTEMPT_DELAY_S = 0.25  # until the next address is tried as well, RFC 8305 section 8
 MAX_ANSWER_BYTES = 16_384
 NO_LIMIT_S = 86_400.0  # the caller has one; python-socks takes no "none"
-# Scheme to the protocol, and whether the proxy resolves the names of hosts.
+# Scheme to python-socks's name of the protocol, and whether the proxy resolves the names of hosts.
 _PROTOCOLS = {
-    "http": (ProxyType.HTTP, True),
-    "socks4": (ProxyType.SOCKS4, False),
-    "socks4a": (ProxyType.SOCKS4, True),
-    "socks5": (ProxyType.SOCKS5, True),
-    "socks5h": (ProxyType.SOCKS5, True),
+    "http": ("HTTP", True),
+    "socks4": ("SOCKS4", False),
+    "socks4a": ("SOCKS4", True),
+    "socks5": ("SOCKS5", True),
+    "socks5h": ("SOCKS5", True),
 }
 
 
@@ -57,11 +55,19 @@ async def dial(host: str, port: int, proxy: Proxy | None = None) -> socket.socke
     """
     if proxy is None:
         return await _race(host, port)
+    return await _dial_by(proxy, host, port)
+
+
+async def _dial_by(proxy: Proxy, host: str, port: int) -> socket.socket:
+    # Most programs have no proxy, and their start does not wait for this import.
+    from python_socks import ProxyError, ProxyType
+    from python_socks.async_.asyncio import Proxy as SocksProxy
+
     parts = proxy.parts
     protocol, resolves = _PROTOCOLS[parts.scheme]
-    way = _Way(protocol)
+    way = _Way(is_http=protocol == "HTTP")
     talker = SocksProxy(
-        protocol,
+        ProxyType[protocol],
         parts.hostname or "",
         parts.port or SCHEMES[parts.scheme],
         username=unquote(parts.username) if parts.username else None,
@@ -115,9 +121,9 @@ class _Way:
     whole answer of an HTTP proxy (docs/upstream.md).
     """
 
-    def __init__(self, protocol: ProxyType) -> None:
+    def __init__(self, *, is_http: bool) -> None:
         self._loop = asyncio.get_running_loop()
-        self._is_http = protocol is ProxyType.HTTP
+        self._is_http = is_http
 
     async def connect(self, *, dest_host: str, dest_port: int, **_: object) -> socket.socket:
         """Connect to the proxy."""

@@ -29,6 +29,7 @@ from tickwire.schema import Table
 from tickwire.sinks import duckdb_replays as replays
 from tickwire.sinks.duckdb_database import DatabaseSink, one_line
 from tickwire.sinks.duckdb_file import (
+    LEAST_VERSION,
     UTC,
     check_version,
     cover,
@@ -74,7 +75,7 @@ class DuckDBSettings(FileSinkSettings):
     flush_ms: Count = 50
     checkpoint_mb: Count = 1024
     memory_mb: Annotated[int, Field(ge=32)] = 2048
-    storage_version: Annotated[str, AfterValidator(check_version)] = "v1.4.0"
+    storage_version: Annotated[str, AfterValidator(check_version)] = LEAST_VERSION
 
     def make_sink(
         self,

@@ -25,6 +25,9 @@ from tickwire.schema import TABLES, Table
 
 # The oldest DuckDB that can open a file, also in `duckdb_databases().tags`, there as `v1.4.0+`.
 VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+# The oldest DuckDB that is installed with tickwire: each can write its format. To try it takes
+# longer than all else that is verified of a configuration.
+LEAST_VERSION = "v1.4.0"
 LOCKED = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 # A table's comment, as `_comment` writes it.
 ORIGIN = re.compile(
@@ -69,7 +72,7 @@ def sql_type(arrow_type: pa.DataType) -> str:
 
 def check_version(version: str) -> str:
     """Give a storage version back; raises ValueError where the installed DuckDB cannot write it."""
-    if version != "latest":
+    if version not in ("latest", LEAST_VERSION):
         if not VERSION.fullmatch(version):
             raise ValueError("should be 'latest' or a version of DuckDB, such as 'v1.4.0'")
         try:
