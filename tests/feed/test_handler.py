@@ -477,6 +477,12 @@ def test_rooms_are_loaded_when_they_are_named() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 - our own code
 
 
+def test_a_feed_does_not_import_what_it_may_never_need() -> None:
+    code = "import sys; from tickwire import FeedHandler; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)  # noqa: S603 - our own code
+    assert not {"duckdb", "aiohttp", "python_socks"} & set(done.stdout.decode().split())
+
+
 def test_the_package_gives_its_names_and_no_others() -> None:
     for name in tickwire.__all__:
         assert getattr(tickwire, name) is not None
