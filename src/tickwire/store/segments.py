@@ -176,7 +176,7 @@ class SegmentLog:
                     writer.write_batch(batch)
                 return memoryview(self._memory)[: stream.tell()]
             except OSError:  # it does not fit
-                self._memory = bytearray(2 * len(self._memory))
+                self._memory = bytearray(max(2 * len(self._memory), batch.nbytes + FIRST_BYTES))
 
     def read(self, record: Record) -> pa.RecordBatch | None:
         """Give the rows of a record; None where they are damaged.
