@@ -21,10 +21,10 @@ async def test_what_blocks_the_loop_is_named() -> None:
             async with TaskManager() as tasks:
                 await tasks.spawn("the culprit", block)
             await asyncio.sleep(0.2)
-        assert slow.n_slow == 1
-    blocked, after = [event for event in events if "task" in event]
+        # Where the machine is busy, other callbacks are slow too.
+        assert slow.n_slow == sum(event["event"] == "slow callback" for event in events)
+    blocked, after = [event for event in events if event.get("task") == "the culprit"]
     assert (blocked["event"], after["event"]) == ("the loop is blocked", "slow callback")
-    assert blocked["task"] == after["task"] == "the culprit"
     assert blocked["where"].startswith("test_debugging.py:")
     assert blocked["where"].endswith("block")
     assert after["seconds"] >= 0.4
