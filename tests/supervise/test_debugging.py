@@ -21,8 +21,8 @@ async def test_what_blocks_the_loop_is_named() -> None:
             async with TaskManager() as tasks:
                 await tasks.spawn("the culprit", block)
             await asyncio.sleep(0.2)
-        # Where the machine is busy, other callbacks are slow too.
-        assert slow.n_slow == sum(event["event"] == "slow callback" for event in events)
+    # Where the machine is busy, other callbacks are slow too.
+    assert slow.n_slow == sum(event["event"] == "the loop is blocked" for event in events)
     blocked, after = [event for event in events if event.get("task") == "the culprit"]
     assert (blocked["event"], after["event"]) == ("the loop is blocked", "slow callback")
     assert blocked["where"].startswith("test_debugging.py:")
