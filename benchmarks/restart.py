@@ -28,14 +28,13 @@ ROWS = 1 << 20
 CASES = ("no sink", "duckdb", "duckdb, its file is gone")
 
 
-async def _run(folder: Path, url: str, has_sink: bool, is_filled: bool) -> None:
+async def _run(folder: Path, url: str, symbol: str, has_sink: bool, is_filled: bool) -> None:
     """Fill the ring and be killed; or start, and say when the first row has come."""
     began_s = time.monotonic()
-    from tickwire import DuckDBSink, FeedHandler, Source
-    from tickwire.bench.cases import SYMBOL
+    from tickwire import DuckDBSink, FeedHandler, Source  # and nothing that a feed does not need
 
     imported_s = time.monotonic()
-    source = Source(venue="hyperliquid", channels=["trades"], symbols=[SYMBOL], url=url)
+    source = Source(venue="hyperliquid", channels=["trades"], symbols=[symbol], url=url)
     sinks = [DuckDBSink(path=folder / "m.duckdb")] if has_sink else []
     feed = FeedHandler(
         source, *sinks, state_dir=folder / "state", ring_dir=folder / "rings", ring_rows=ROWS
@@ -82,17 +81,18 @@ def interpreter_s() -> float:
 
 def restart(case: str) -> dict[str, float]:
     """Fill, kill, start again; gives seconds since the start of the process."""
+    from tickwire.bench.cases import SYMBOL
     from tickwire.bench.load import LoadServer, LoadSpec
 
     with tempfile.TemporaryDirectory(prefix="tickwire-restart-") as name:
         sink = "sink" if case != CASES[0] else "-"
         with LoadServer(LoadSpec("trades", 3 * ROWS)) as server:
-            _child("--fill", name, server.url, sink)
+            _child("--fill", name, server.url, SYMBOL, sink)
         if case == CASES[2]:
             for path in Path(name).glob("m.duckdb*"):
                 path.unlink()
         with LoadServer(LoadSpec("trades", ROWS)) as server:
-            began_s, text = _child("--again", name, server.url, sink)
+            began_s, text = _child("--again", name, server.url, SYMBOL, sink)
     times: dict[str, float] = json.loads(text.splitlines()[-1])
     cpu_s = times.pop("cpu")
     return {**{key: at_s - began_s for key, at_s in times.items()}, "cpu": cpu_s}
@@ -102,12 +102,12 @@ def main() -> int:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.restart", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--fill", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--again", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--fill", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--again", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if child := given.fill or given.again:
-        folder, url, sink = child
-        asyncio.run(_run(Path(folder), url, sink == "sink", given.fill is not None))
+        folder, url, symbol, sink = child
+        asyncio.run(_run(Path(folder), url, symbol, sink == "sink", given.fill is not None))
     bare_s = statistics.median(interpreter_s() for _ in range(given.rounds))
     print(f"the interpreter's start: {bare_s:.3f} s")
     worst_s = 0.0

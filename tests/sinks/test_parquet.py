@@ -211,6 +211,23 @@ def test_a_venue_of_few_rows_does_not_keep_the_memory_of_its_batches(tmp_path):
     write_all(sink, {})
 
 
+def test_rows_of_one_venue_and_day_need_no_large_import(tmp_path):
+    code = """
+import sys
+from tests.sinks.batches import *
+from tickwire.schema import TABLES
+from tickwire.sinks import ParquetSettings
+sink = ParquetSettings(path=sys.argv[1]).make_sink("main")
+sink.open([TABLES["trades"]])
+sink.start({"trades": ListSource([batch_of(TABLES["trades"], 10, venue=["v"] * 10)])})
+sink.stop()
+assert sink.rows_committed["trades"] == 10
+assert "pyarrow.parquet" in sys.modules
+assert "pyarrow.compute" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)  # noqa: S603 - our own
+
+
 def test_leftovers_of_a_killed_run_are_passed_over_and_without_rows_removed(tmp_path):
     code = f"""
 import sys

@@ -308,7 +308,10 @@ class ParquetSink(Sink):
         """Give the rows of each venue and day, in order, without the column `venue`."""
         venues = batch.column("venue")
         rows = batch.remove_column(batch.schema.get_field_index("venue"))
-        codes = venues.indices.fill_null(-1).to_numpy()
+        indices = venues.indices
+        if indices.null_count:  # few rows have no venue, and pyarrow's functions are a large import
+            indices = indices.fill_null(-1)
+        codes = indices.to_numpy()
         days = batch.column("ts_recv").view(pa.int64()).to_numpy() // DAY_NS
         first = (int(codes[0]), int(days[0]))
         if (codes == first[0]).all() and (days == first[1]).all():

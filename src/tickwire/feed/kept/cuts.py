@@ -174,4 +174,4 @@ def _last_recv_ns(sink: Sink, table: str) -> int | None:
         return None
     if batch is None or not batch.num_rows:
         return None
-    return int(batch.column("ts_recv").cast(pa.int64())[-1].as_py())
+    return int(batch.column("ts_recv").view(pa.int64())[-1].as_py())

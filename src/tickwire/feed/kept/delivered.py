@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from time import monotonic
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -284,7 +285,8 @@ class _SourceRows:
             + [-1]
         )
         is_own = self._own(batch)
-        ids = batch.column("trade_id").cast(pa.utf8())
+        ids = batch.column("trade_id")
+        ids = ids if ids.type == pa.utf8() else ids.cast(pa.utf8())
         offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset :][: len(ids) + 1]
         data = np.frombuffer(ids.buffers()[2] or b"", np.uint8)
         times = _ints(batch.column("ts_event"))
@@ -306,14 +308,20 @@ def _codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     """Give the place of each value in a list, and the list; -1: null."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    codes = column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes, column.dictionary.to_pylist()
+    return _filled(column.indices, -1).astype(np.int64), column.dictionary.to_pylist()
 
 
 def _ints(column: pa.Array) -> NDArray[np.int64]:
     """Give times as ns; `NO_TIME` where there is none."""
-    values = column.cast(pa.int64()).fill_null(NO_TIME)
-    return np.ascontiguousarray(values.to_numpy(zero_copy_only=False))
+    return np.ascontiguousarray(_filled(column.view(pa.int64()), NO_TIME))
+
+
+def _filled(column: pa.Array, value: int) -> NDArray[Any]:
+    """Give integers, and a value for null."""
+    # Without nulls, as nearly always, a start does not import pyarrow's functions, which are large.
+    filled = column.fill_null(value) if column.null_count else column
+    values: NDArray[Any] = filled.to_numpy()
+    return values
 
 
 def _last_seq(batch: pa.RecordBatch) -> int:
