@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
@@ -260,6 +261,11 @@ async def test_without_a_sink_of_trades_the_last_runs_rings_say_it(tmp_path: Pat
     symbol = pipeline.dictionaries.symbol.code("BTC")
     assert pipeline.sources[0].decoder.seen.newest(0, symbol) == (4, 5)
     again.store.discard()
+    # Memory of a file that is gone is given back with its last user.
+    gone = str(ring_run.store.files.folder / "trades.ring")
+    del ring_run
+    gc.collect()
+    assert gone not in Path("/proc/self/maps").read_text()
     again.kill()
 
 

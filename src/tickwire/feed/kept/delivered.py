@@ -109,6 +109,7 @@ class Delivered:
     def _read(self, sinks: Sequence[Sink], spills: Mapping[str, Spill]) -> None:
         if not sinks:
             self.newest = self._remember(self._ring_rows)
+            self._ring_rows = []  # they keep the memory of a ring whose file is gone
             self.is_certain = True
             return
         late = [sink.name for sink in sinks if not sink.opened.done() or sink.opened.cancelled()]
