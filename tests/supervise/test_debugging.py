@@ -16,11 +16,10 @@ async def test_what_blocks_the_loop_is_named() -> None:
     async def block() -> None:
         time.sleep(0.5)  # noqa: ASYNC251 - that is the mistake
 
-    with capture_logs() as events:
-        with SlowCallbacks(0.1) as slow:
-            async with TaskManager() as tasks:
-                await tasks.spawn("the culprit", block)
-            await asyncio.sleep(0.2)
+    with capture_logs() as events, SlowCallbacks(0.1) as slow:
+        async with TaskManager() as tasks:
+            await tasks.spawn("the culprit", block)
+        await asyncio.sleep(0.2)
     # Where the machine is busy, other callbacks are slow too.
     assert slow.n_slow == sum(event["event"] == "the loop is blocked" for event in events)
     blocked, after = [event for event in events if event.get("task") == "the culprit"]
