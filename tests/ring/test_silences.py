@@ -306,3 +306,26 @@ def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int
             limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
             at_once.learn(*limits)
             one_by_one.learn(*limits)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_that_are_passed_over_at_once_have_the_silences_of_single_ones(seed: int) -> None:
+    rng = random.Random(seed)
+    at_once, one_by_one = Timed(), Timed()
+    now = 1000
+    for _ in range(20):
+        late_ms = rng.choice((1, 1, 1, None))
+        for _ in range(rng.randrange(1, 4)):
+            symbol, steps = rng.choice("AAAB"), rng.choice(((0, 1), (0, 1, 2, 5), (1, 40, 70)))
+            for _ in range(rng.choice((15, 16, 17, 33, 100))):
+                now += rng.choice(steps) if rng.random() < 0.98 else 200
+                one_by_one.rows(symbol, now, late_ms=late_ms)
+                one_by_one.streams.sweep()
+                at_once.rows(symbol, now, late_ms=late_ms)
+        assert at_once.found() == one_by_one.found()
+        assert at_once.longest_ms() == one_by_one.longest_ms()
+        assert at_once.streams.longest(3) == one_by_one.streams.longest(3)
+        if rng.random() < 0.3:
+            limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
+            at_once.learn(*limits)
+            one_by_one.learn(*limits)

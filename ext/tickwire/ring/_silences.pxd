@@ -143,6 +143,10 @@ cdef class SilenceLog:
         self, tw_flow* own, tw_flow* common, tw_companions* companions, const tw_silence* of_own,
         const tw_silence* of_all, int64_t read, int64_t event, int64_t due,
     ) noexcept nogil
+    cdef bint is_calm(
+        self, tw_flow* own, tw_flow* common, tw_companions* companions, tw_silence* of_own,
+        tw_silence* of_all, int64_t row, int64_t least_delay, int64_t hole_to,
+    ) noexcept nogil
     cdef int64_t message_end(
         self, int64_t row, int64_t stop, int64_t read, int64_t event
     ) noexcept nogil

@@ -6,7 +6,8 @@ Rules of this file
   that is longer than its limit is noted; of the others the longest is kept, to learn limits from.
 - Most runs of rows end no silence that matters, which `is_long` says before any row is looked at.
   Where rows were read late it cannot: there `is_quiet` says so of each message, and only the first
-  row of a message is looked at. A feed that is behind must not become slower by it.
+  row of a message is looked at. Before that `is_calm` says it of many rows at once, by the first
+  and the last. A feed that is behind must not become slower by it.
 - A silence over a reconnect is noted, and never learned.
 - A reader that was late reads many rows at once. Where ts_event is when a row happened, a silence
   is measured from when the row before it was due, so that it is found among them.
@@ -47,6 +48,7 @@ cdef extern from *:
 
 cdef enum:
     MOST_NOTED = 1024       # between two looks
+    CALM_ROWS = 16          # that are passed over at once
 
 
 cdef class SilenceLog:
@@ -101,6 +103,7 @@ cdef class SilenceLog:
         cdef const int64_t* times = self.times()
         cdef int64_t conn = self.conns[begin & mask]
         cdef int64_t row = begin
+        cdef int64_t next_calm = begin
         cdef int64_t read, event, due, newest
         cdef bint is_first
         cdef tw_silence of_own = silence_after(own, session, code)
@@ -111,6 +114,13 @@ cdef class SilenceLog:
             of_own.from_mono = of_own.from_recv
             of_all.from_mono = of_all.from_recv
         while row < stop:
+            if row >= next_calm and stop - row >= CALM_ROWS:
+                if self.is_calm(
+                    own, common, companions, &of_own, &of_all, row, least_delay, hole_to
+                ):
+                    row += CALM_ROWS
+                    continue
+                next_calm = row + CALM_ROWS
             read, event = times[row & mask], self.events[row & mask]
             if event != INT64_MIN and event + STEP_BACK_NS < of_own.from_event:
                 least_delay = read - event  # the venue's clock was set back
@@ -160,6 +170,50 @@ cdef class SilenceLog:
             return False
         own.paused = go_on(companions, due)
         common.paused = go_on(&self.all, due)
+        return True
+
+    cdef bint is_calm(
+        self, tw_flow* own, tw_flow* common, tw_companions* companions, tw_silence* of_own,
+        tw_silence* of_all, int64_t row, int64_t least_delay, int64_t hole_to,
+    ) noexcept nogil:
+        # Whether CALM_ROWS rows end no silence and no pause, which then are the rows before. Where
+        # no time goes back, each was due between the first and the last: no two of them are further
+        # apart than these, and what came before.
+        cdef int64_t at = row & self.core.mask
+        cdef int64_t last = at + CALM_ROWS - 1
+        cdef const int64_t* times = self.times()
+        cdef const int64_t* events = self.events
+        cdef int64_t first_due, last_due, oldest
+        cdef bint goes_back = False
+        cdef int i
+        if last > self.core.mask:
+            return False
+        if events[last] != INT64_MIN and (
+            of_own.from_event == INT64_MIN or events[at] < max(of_own.from_event, of_all.from_event)
+            or events[at] < hole_to
+            # The one before was late, or a row is early: `measure` says when such a one was due.
+            or late_after(common.last_due, of_all.from_mono, times[at]) > 0
+            and least_delay != INT64_MAX
+            and own.last_due + PAUSE_NS < of_own.from_event + least_delay
+        ):
+            return False
+        for i in range(CALM_ROWS - 1):
+            goes_back |= events[at + i + 1] < events[at + i]
+        if goes_back:
+            return False
+        first_due = self.due(row, least_delay, hole_to)
+        last_due = self.due(row + CALM_ROWS - 1, least_delay, hole_to)
+        oldest = min(first_due, min(own.last_due, common.last_due))
+        if (
+            last_due - oldest > min(own.longest_alone, common.longest_alone)
+            or last_due - min(companions.last_due, self.all.last_due) > PAUSE_NS
+        ):
+            return False
+        own.paused = go_on(companions, last_due)
+        common.paused = go_on(&self.all, last_due)
+        own.last_due = common.last_due = last_due
+        of_own.from_event = of_all.from_event = events[last]
+        of_own.from_mono = of_all.from_mono = times[last]
         return True
 
     cdef int64_t message_end(
