@@ -19,8 +19,9 @@ Rules of this file
   still has missed nothing. Where they have none, a silence while nothing could be read is no gap.
 - Of rows without a venue's time a silence is no gap where those that had to come meanwhile come at
   its end all at once: they were late, as TCP makes all that is behind a lost packet.
-- An acknowledgement ends a gap provisionally. Where the first row after it takes longer than three
-  times the longest silence, the time between is a gap too, however short.
+- An acknowledgement ends a gap provisionally. Where the first row after it takes longer than any
+  silence of late, the time between is a gap too, however short: what had silenced the stream may
+  have lasted.
 - A silence that still lasts when a session is stopped is too long by the same measure.
 - A stream whose venue numbers its rows needs no such gap: the numbers have told.
 - What was declared teaches nothing, however often it comes: a venue that stalls again and again
@@ -269,7 +270,7 @@ class Silences:
                 stream, Moment(found.first_recv_ns, found.first_event_ns, found.first_mono_ns)
             )
             late_ns = first.mono_ns - since.mono_ns
-            if usual_ns is None or late_ns <= TIMES * usual_ns or self._is_numbered(stream):
+            if usual_ns is None or late_ns <= usual_ns or self._is_numbered(stream):
                 continue
             text = f"no row for {late_ns / 1e9:.3f} s after it was acknowledged"
             self._record(stream, since, first, text)
