@@ -12,7 +12,7 @@ from tests.decode.declarations import BOOKS, STATES, TRADES
 from tests.decode.feeds import DATA, Feed
 from tests.decode.model import Model
 
-from tickwire.decode.plan import Message, message, rows
+from tickwire.decode.plan import Message, message, present, rows
 
 TRADE = '{"s":"A","t":1700000000123,"p":"%s","q":2.25,"x":"y","m":"b","i":%s}'
 CANDLE = (
@@ -24,6 +24,13 @@ LEVELS = ",".join(f'["12345.{n}","0.{n}5"]' for n in range(4))
 BOOK = (
     '{"e":"sides","t":%d,"kind":"full","data":{"s":"A","u":9,"b":[' + LEVELS + '],"a":['
     '["1.5","2"],' + LEVELS + "]}}"
+)
+SHORT = (
+    message(
+        "short",
+        when={"[1][1]": present()},
+        rows=[rows(at="[1]", into="mids", symbol="[0]", price="[1]")],
+    ),
 )
 PAGE = mmap.PAGESIZE
 
@@ -50,15 +57,21 @@ def book(number: int) -> bytes:
     return (BOOK % number).encode()
 
 
+def short(number: int) -> bytes:
+    """What is shorter than the words that kernels read."""
+    return b'[7,["A",%d.5],9]' % number
+
+
 KINDS: list[tuple[tuple[Message, ...], Any]] = [
     (TRADES, listed),
     (TRADES, text_id),
     (STATES, candle),
     (BOOKS, sides),
     (BOOKS, book),
+    (SHORT, short),
 ]
 each_kind = pytest.mark.parametrize(
-    ("messages", "make"), KINDS, ids=["trades", "text ids", "candle", "sides", "book"]
+    ("messages", "make"), KINDS, ids=["trades", "text ids", "candle", "sides", "book", "short"]
 )
 
 

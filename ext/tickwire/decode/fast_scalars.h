@@ -38,11 +38,12 @@ TW_INLINE bool tw_literal_at(const uint8_t *p, const uint8_t *end, const uint8_t
 typedef struct {
     uint64_t words[2], mask;
     uint32_t at[2];
+    int32_t n_bytes; /* of the shortest message of which both can be looked at */
 } tw_beginning;
 
 /* The beginning of what begins with these n bytes, 0 < n <= TW_LITERAL_MAX. */
 static inline tw_beginning tw_beginning_of(const uint8_t *literal, uint32_t n) {
-    tw_beginning made = {{0, 0}, 0, {0, 0}};
+    tw_beginning made = {{0, 0}, 0, {0, 0}, n < 8 ? 8 : (int32_t)n};
     uint32_t n_word = n < 8 ? n : 8;
     memset(&made.mask, 0xFF, n_word);
     made.at[0] = n >= 16 ? 8 : n - n_word;
@@ -54,7 +55,7 @@ static inline tw_beginning tw_beginning_of(const uint8_t *literal, uint32_t n) {
 /* Whether p..end may be a message of this beginning. */
 TW_INLINE bool tw_may_begin(const tw_beginning *beginning, const uint8_t *p, const uint8_t *end) {
     uint64_t first, second;
-    if (end - p < TW_LITERAL_MAX) return false;
+    if (end - p < beginning->n_bytes) return false;
     memcpy(&first, p + beginning->at[0], 8);
     memcpy(&second, p + beginning->at[1], 8);
     return (((first ^ beginning->words[0]) | (second ^ beginning->words[1])) & beginning->mask) == 0;
