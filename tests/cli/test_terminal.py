@@ -168,3 +168,25 @@ def test_a_library_s_line_that_cannot_be_made_is_counted() -> None:
     n_dropped = LOG_WRITER.n_dropped
     _OfLibraries().emit(record)
     assert LOG_WRITER.n_dropped == n_dropped + 1
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", [("check", "CONFIG"), ("doctor",), ("--help",), ("sim", "--port", "0")]
+)
+def test_what_cannot_be_said_on_standard_output_is_one_line(
+    tmp_path: Path, words: tuple[str, ...], unbuffered: str
+) -> None:
+    config = write_config(tmp_path, source("ws://127.0.0.1:9"))
+    given = [config if word == "CONFIG" else word for word in words]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(  # noqa: S603 - our own program
+            command(*given),
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+            env=environment() | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert done.returncode == 1
+    said = "tickwire: standard output cannot be written: No space left on device"
+    assert done.stderr.splitlines()[-1] == said
+    assert done.stderr.count("standard output") == 1
+    assert "Traceback" not in done.stderr

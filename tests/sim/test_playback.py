@@ -182,3 +182,42 @@ async def test_a_real_capture_comes_whole(name):
         assert [await ws.recv() for _ in lines] == lines
         async with session.get(sim.rest_url + "/api/v3/depth?symbol=ZILUSDT") as reply:
             assert (await reply.json())["lastUpdateId"] == 499822895
+
+
+async def test_a_message_whose_stream_has_no_name_in_utf_8_goes_to_all(tmp_path):
+    path = tmp_path / "made.jsonl"
+    odd = b'{"stream":"\xff\xfe@trade","data":{}}\n'
+    path.write_bytes(odd + LINES[0].encode() + b"\n")
+    async with (
+        Simulator("binance", capture=path, speed="max", route="subscribed") as sim,
+        websockets.connect(sim.ws_url + "/stream") as ws,
+    ):
+        await subscribe(ws, "btcusdt@trade")
+        assert await ws.recv(decode=False) == odd.strip()
+        assert await ws.recv() == LINES[0]
+
+
+async def test_whatever_a_player_fails_by_ends_the_simulator(capture, monkeypatch):
+    def key_of(_exchange, _payload):
+        raise LookupError("a mistake of the dialect's")
+
+    monkeypatch.setattr("tickwire.sim.binance.Binance.key_of", key_of)
+    with pytest.raises(LookupError, match="a mistake"):
+        async with (
+            Simulator("binance", capture=capture, speed="max", route="subscribed") as sim,
+            websockets.connect(sim.ws_url + "/stream") as ws,
+        ):
+            await subscribe(ws, "btcusdt@trade")
+            await asyncio.wait_for(sim.failure(), 10)
+
+
+async def test_connections_that_have_ended_are_forgotten(capture):
+    async with Simulator("binance", capture=capture, speed="max", route="connection") as sim:
+        for _ in range(3):
+            async with websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws:
+                await subscribe(ws, "x@trade")
+                await ws.recv()
+        async with websockets.connect(sim.ws_url + "/stream", max_queue=None) as ws:
+            await subscribe(ws, "x@trade")
+            assert await ws.recv() == LINES[1]  # of the capture's second connection
+            assert len(sim._driver._players) <= 2

@@ -9,7 +9,6 @@ Rules of this file
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -34,7 +33,7 @@ from tickwire.cli.run import run
 from tickwire.cli.sim import sim
 from tickwire.cli.status import status
 from tickwire.cli.symbols import symbols
-from tickwire.cli.terminal import STDERR, take_standard_streams
+from tickwire.cli.terminal import STDERR, flush_output, take_standard_streams
 from tickwire.cli.venue import venue
 from tickwire.cli.verify import verify
 from tickwire.errors import ConfigError, EmergencyShutdown, TickwireError
@@ -112,11 +111,12 @@ def main(arguments: list[str] | None = None) -> None:
     """
     take_standard_streams()
     code = _exit_code(arguments)
+    unwritten = flush_output()
+    if unwritten is not None:
+        code = _told([unwritten], code or FAILED)
     if any(thread.name.startswith(LEFT_BEHIND) for thread in threading.enumerate()):
         # A call to the kernel that does not return: ending in order would wait for it.
         LOG_WRITER.flush(LAST_FLUSH_S)
-        with contextlib.suppress(OSError, ValueError):  # no reader any more, or closed
-            sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
 

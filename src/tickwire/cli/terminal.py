@@ -1,12 +1,25 @@
-"""Standard error as a text stream that neither fails nor blocks: see `tickwire.log_writer`."""
+"""Standard error as a text stream that neither fails nor blocks: see `tickwire.log_writer`.
+
+And what became of standard output, where it cannot be written.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
+from tickwire.errors import TickwireError
 from tickwire.log_writer import LOG_WRITER, own_descriptor
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class OutputFailed(TickwireError):
+    """What a command has to say cannot be written."""
 
 
 class StandardError(io.TextIOBase):
@@ -58,6 +71,23 @@ class StandardError(io.TextIOBase):
         return own_descriptor()
 
 
+class _Output(io.FileIO):
+    """The descriptor of standard output: that it cannot be written is said once, in one line."""
+
+    has_failed = False
+
+    def write(self, data: ReadableBuffer) -> int:
+        if self.has_failed:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.has_failed = True
+            raise OutputFailed(f"standard output cannot be written: {error.strerror}") from None
+
+
 STDERR = StandardError()
 TERMINAL = StandardError(is_terminal=True)
 
@@ -75,3 +105,25 @@ def take_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
     if sys.stderr is sys.__stderr__:
         sys.stderr = TERMINAL
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            line_buffering=sys.stdout.line_buffering or sys.stdout.write_through,
+        )
+
+
+def flush_output() -> str | None:
+    """Write what waits for standard output; say why it cannot be, None where it was written."""
+    try:
+        if sys.stdout is not None:  # None: it was closed at the start
+            sys.stdout.flush()
+    except OutputFailed as error:
+        return str(error)
+    except (OSError, ValueError):  # nobody reads it any more, or it was closed
+        with contextlib.suppress(OSError, ValueError):  # Python is not to try it again at its end
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, sys.stdout.fileno())
+            os.close(nothing)
+    return None

@@ -177,7 +177,10 @@ class Binance(Exchange):
     def key_of(self, payload: bytes) -> str | None:
         """Read the stream's name in the envelope."""
         match = _ENVELOPE.match(payload)
-        return match[1].decode() if match else None
+        try:
+            return match[1].decode() if match else None
+        except UnicodeDecodeError:
+            return None
 
     def stream_of(self, key: str) -> tuple[str, str]:
         """Read a stream's name; one of all symbols has none."""

@@ -15,7 +15,6 @@ from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from tickwire.capture import Capture
-from tickwire.errors import CaptureError
 from tickwire.sim.connection import Connection
 from tickwire.sim.exchange import Exchange, Message
 
@@ -77,16 +76,20 @@ class CaptureDriver:
         self._route = route
         self._players: dict[Connection, asyncio.Task[None]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._n_running = 0
+        self._n_begun = self._n_running = 0
         self._changed: dict[Connection, asyncio.Event] = {}
         self._is_paused = False
         self.finished = asyncio.Event()
 
     def refresh(self, connections: Collection[Connection]) -> None:
         """Start a player for each connection that has subscribed."""
+        for connection in [each for each in self._players if not each.is_open]:
+            if self._players[connection].done():
+                del self._players[connection]
         for connection in connections:
             if connection.client.keys and connection.is_open and connection not in self._players:
-                nth = len(self._players)
+                nth = self._n_begun
+                self._n_begun += 1
                 self._changed[connection] = asyncio.Event()
                 self.finished.clear()
                 self._n_running += 1
@@ -112,10 +115,11 @@ class CaptureDriver:
     async def _play(self, connection: Connection, nth: int) -> None:
         try:
             await self._play_lines(connection, self._takes(connection, nth))
-        except CaptureError as error:
+        except Exception as error:  # noqa: BLE001 - `run` raises it: one that is lost plays nothing
             if not self._failed.done():
                 self._failed.set_exception(error)
         finally:
+            self._changed.pop(connection, None)
             self._n_running -= 1
             if self._n_running == 0:
                 self.finished.set()
