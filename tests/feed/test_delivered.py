@@ -215,6 +215,10 @@ async def test_a_stream_that_a_sink_may_lack_does_not_begin_behind_it(
     assert known.is_certain == (newest == {"BTC": 8, "ETH": 7})
 
 
+def mapped_files() -> str:
+    return Path("/proc/self/maps").read_text(encoding="utf-8")
+
+
 async def test_a_symbol_with_few_trades_is_looked_for_further_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,7 +269,7 @@ async def test_without_a_sink_of_trades_the_last_runs_rings_say_it(tmp_path: Pat
     gone = str(ring_run.store.files.folder / "trades.ring")
     del ring_run
     gc.collect()
-    assert gone not in Path("/proc/self/maps").read_text()
+    assert gone not in mapped_files()
     again.kill()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -212,6 +213,22 @@ def test_a_clock_that_is_set_back_within_a_silence_of_all_shortens_no_gap(
     scene.go_on(14, right_again_s, late_s=2)  # silent since 10, by its clock since 12
     scene.go_on(right_again_s, 25)
     assert scene.trade_gaps() == [(each, "stale", "closed", 9.99, 14) for each in "AB"]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20, 40])
+def test_a_clock_that_is_set_back_within_a_silence_and_forward_right_behind_it_hides_nothing(
+    rows: int,
+) -> None:
+    scene = Busy(table="trades")
+    forward_s = 14 + rows / 100
+    scene.go_on(14, forward_s, late_s=2)
+    scene.go_on(forward_s, 17, late_s=-30)
+    gaps = [(start, end) for symbol, *_, start, end in scene.trade_gaps() if symbol == "A"]
+    assert gaps[0][0] == 9.99
+    assert gaps[-1][1] >= 14
+    for (_, end), (start, _) in pairwise(gaps):  # between them are the rows of the clock set back
+        assert start - end <= forward_s - 14
+    assert sum(end - start for start, end in gaps) <= forward_s - 9.99 + 0.011
 
 
 def test_rows_that_are_late_after_a_silence_shorten_it_still() -> None:

@@ -202,13 +202,16 @@ async def test_whatever_a_player_fails_by_ends_the_simulator(capture, monkeypatc
         raise LookupError("a mistake of the dialect's")
 
     monkeypatch.setattr("tickwire.sim.binance.Binance.key_of", key_of)
-    with pytest.raises(LookupError, match="a mistake"):
+    async def play():
         async with (
             Simulator("binance", capture=capture, speed="max", route="subscribed") as sim,
             websockets.connect(sim.ws_url + "/stream") as ws,
         ):
             await subscribe(ws, "btcusdt@trade")
             await asyncio.wait_for(sim.failure(), 10)
+
+    with pytest.raises(LookupError, match="a mistake"):
+        await play()
 
 
 async def test_connections_that_have_ended_are_forgotten(capture):

@@ -7,6 +7,8 @@ Rules of this file
   late row waits for a moment: if no row is in time until then, it lasted until that row was read.
 - While a clock is off its rows are as late as that, and are not: where it is right again, no
   silence is as long as the step.
+- What waits is given in order: a later silence of the same table waits with it, for it may begin
+  where that one ends, and is another one where the clock was off.
 """
 
 from __future__ import annotations
@@ -25,13 +27,27 @@ NO_TIME = -NEVER - 1  # of a row without the venue's
 
 @dataclass(slots=True)
 class _Waiting:
-    """A silence that ended with a late row, and how late the quickest row was since."""
+    """A silence that ended with a late row, and how late the quickest row was since.
+
+    Or one behind it, that ended with a row in time.
+    """
 
     part: int
     table: str
     silence: Silence
     until_ns: int
+    is_late: bool
     least_ns: int = NEVER
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Part and table."""
+        return self.part, self.table
+
+    @property
+    def was_late(self) -> bool:
+        """Whether a row was in time since."""
+        return self.least_ns < SAME * _late_ns(self.silence)
 
 
 class SetClocks:
@@ -51,9 +67,10 @@ class SetClocks:
 
     def hold(self, part: int, table: str, silence: Silence, now_ns: int) -> bool:
         """Hold a silence back, where its end is not known yet; whether it is held."""
-        if silence.to_event_ns is None or _late_ns(silence) < LATE_NS:
+        is_late = silence.to_event_ns is not None and _late_ns(silence) >= LATE_NS
+        if not is_late and all(each.place != (part, table) for each in self._waiting):
             return False
-        self._waiting.append(_Waiting(part, table, silence, now_ns + WAIT_NS))
+        self._waiting.append(_Waiting(part, table, silence, now_ns + WAIT_NS, is_late))
         return True
 
     def take(self, now_ns: int, *, is_last: bool) -> list[tuple[int, str, Silence]]:
@@ -66,16 +83,21 @@ class SetClocks:
         is_last
             Give all of them: other gaps are about to open.
         """
-        found, still = [], []
+        found: list[tuple[int, str, Silence]] = []
+        still: list[_Waiting] = []
         for each in self._waiting:
             self._look(each)
-            was_late = each.least_ns < SAME * _late_ns(each.silence)
-            if now_ns < each.until_ns and not was_late and not is_last:
+            is_open = each.is_late and now_ns < each.until_ns and not each.was_late
+            is_behind = any(other.place == each.place for other in still)
+            if (is_open or is_behind) and not is_last:
                 still.append(each)
                 continue
-            silence = each.silence
-            if each.least_ns != NEVER and not was_late:
-                self._off[each.part, each.table] = each.least_ns, NEVER
+            silence = self.corrected(each.part, each.table, each.silence)
+            if silence is not each.silence and silence.silent_ns <= silence.limit_ns:
+                continue
+            is_set_back = each.is_late and each.least_ns != NEVER and not each.was_late
+            if silence is each.silence and is_set_back:
+                self._off[each.place] = each.least_ns, NEVER
                 silence = silence._replace(to_due_ns=silence.to_mono_ns)
             found.append((each.part, each.table, silence))
         self._waiting = still

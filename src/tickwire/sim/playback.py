@@ -115,7 +115,7 @@ class CaptureDriver:
     async def _play(self, connection: Connection, nth: int) -> None:
         try:
             await self._play_lines(connection, self._takes(connection, nth))
-        except Exception as error:  # noqa: BLE001 - `run` raises it: one that is lost plays nothing
+        except Exception as error:  # `run` raises it: a player whose end is lost plays nothing
             if not self._failed.done():
                 self._failed.set_exception(error)
         finally:
