@@ -202,6 +202,7 @@ async def test_whatever_a_player_fails_by_ends_the_simulator(capture, monkeypatc
         raise LookupError("a mistake of the dialect's")
 
     monkeypatch.setattr("tickwire.sim.binance.Binance.key_of", key_of)
+
     async def play():
         async with (
             Simulator("binance", capture=capture, speed="max", route="subscribed") as sim,

@@ -111,9 +111,9 @@ def main(arguments: list[str] | None = None) -> None:
     """
     take_standard_streams()
     code = _exit_code(arguments)
-    unwritten = flush_output()
-    if unwritten is not None:
-        code = _told([unwritten], code or FAILED)
+    problem = flush_output()
+    if problem is not None:
+        code = _told([problem], code or FAILED)
     if any(thread.name.startswith(LEFT_BEHIND) for thread in threading.enumerate()):
         # A call to the kernel that does not return: ending in order would wait for it.
         LOG_WRITER.flush(LAST_FLUSH_S)

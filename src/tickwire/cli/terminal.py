@@ -121,7 +121,7 @@ def flush_output() -> str | None:
             sys.stdout.flush()
     except OutputFailed as error:
         return str(error)
-    except (OSError, ValueError):  # nobody reads it any more, or it was closed
+    except (OSError, ValueError):  # its reader is gone, or it was closed
         with contextlib.suppress(OSError, ValueError):  # Python is not to try it again at its end
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, sys.stdout.fileno())
