@@ -37,7 +37,7 @@ TW_INLINE bool tw_literal_at(const uint8_t *p, const uint8_t *end, const uint8_t
 /* Some of the bytes that a message begins with: what tells it from others is seldom among the first. */
 typedef struct {
     uint64_t words[2], mask;
-    uint32_t at[2];
+    uint16_t at[2];
     int32_t n_bytes; /* of the shortest message of which both can be looked at */
 } tw_beginning;
 
@@ -46,8 +46,8 @@ static inline tw_beginning tw_beginning_of(const uint8_t *literal, uint32_t n) {
     tw_beginning made = {{0, 0}, 0, {0, 0}, n < 8 ? 8 : (int32_t)n};
     uint32_t n_word = n < 8 ? n : 8;
     memset(&made.mask, 0xFF, n_word);
-    made.at[0] = n >= 16 ? 8 : n - n_word;
-    made.at[1] = n - n_word;
+    made.at[0] = (uint16_t)(n >= 16 ? 8 : n - n_word);
+    made.at[1] = (uint16_t)(n - n_word);
     for (int i = 0; i < 2; i++) memcpy(&made.words[i], literal + made.at[i], n_word);
     return made;
 }
