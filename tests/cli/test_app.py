@@ -53,6 +53,8 @@ def test_a_configuration_that_does_not_fit_the_venues_is_told(tmp_path: Path) ->
         ("replay", "a.jsonl", "b.toml", "--speed", "quick"),
         ("--log", "xml", "doctor"),
         ("sim", "--speed", "-1"),
+        ("sim", "--symbols", " , "),
+        ("sim", "--channels", ""),
         ("sim", "--venue", "nowhere"),
         ("run", "none.toml"),
     ],

@@ -77,8 +77,8 @@ def sim(
         host=host,
         port=port,
         rate=rate,
-        symbols=_names(symbols),
-        channels=_names(channels),
+        symbols=_names("--symbols", symbols),
+        channels=_names("--channels", channels),
         seed=seed,
         capture=capture,
         speed=factor_of(speed),
@@ -111,7 +111,10 @@ def factor_of(speed: str) -> float | Literal["max"]:
     return factor
 
 
-def _names(text: str | None) -> list[str] | None:
+def _names(option: str, text: str | None) -> list[str] | None:
     if text is None:
         return None
-    return [name for name in (part.strip() for part in text.split(",")) if name]
+    names = [name for name in (part.strip() for part in text.split(",")) if name]
+    if not names:
+        raise typer.BadParameter(f"{option} names nothing: leave it out for the venue's own")
+    return names
