@@ -231,6 +231,15 @@ def test_a_clock_that_is_set_back_within_a_silence_and_forward_right_behind_it_h
     assert sum(end - start for start, end in gaps) <= forward_s - 9.99 + 0.011
 
 
+def test_a_disconnect_right_behind_a_clock_that_was_set_twice_hides_nothing() -> None:
+    scene = Busy(table="trades")
+    scene.go_on(14, 14.01, late_s=2)  # looked at, and it waits
+    scene.go_on(14.01, 14.04, late_s=-30)
+    scene.at(14.1).gaps.disconnected(0, "disconnect", "")
+    gaps = [(start, end) for symbol, *_, start, end in scene.trade_gaps() if symbol == "A"]
+    assert gaps == [(9.99, 12.0), (12.0, 14.01)]
+
+
 def test_rows_that_are_late_after_a_silence_shorten_it_still() -> None:
     scene = Busy(table="trades")
     for tick in range(1200, 1350):  # all read at once

@@ -285,6 +285,17 @@ def test_a_session_has_the_other_sessions_of_its_ring_for_companions() -> None:
     assert silences[None].alone_ns == 610 * MS
 
 
+def same_silences(rng: random.Random, at_once: Timed, one_by_one: Timed) -> None:
+    """Compare what was found in the same rows; now and then both get new limits."""
+    assert at_once.found() == one_by_one.found()
+    assert at_once.longest_ms() == one_by_one.longest_ms()
+    assert at_once.streams.longest(3) == one_by_one.streams.longest(3)
+    if rng.random() < 0.3:
+        limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
+        at_once.learn(*limits)
+        one_by_one.learn(*limits)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int) -> None:
     rng = random.Random(seed)
@@ -299,13 +310,7 @@ def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int
                 one_by_one.rows(symbol, now, late_ms=late_ms)
                 one_by_one.streams.sweep()
                 at_once.rows(symbol, now, late_ms=late_ms)
-        assert at_once.found() == one_by_one.found()
-        assert at_once.longest_ms() == one_by_one.longest_ms()
-        assert at_once.streams.longest(3) == one_by_one.streams.longest(3)
-        if rng.random() < 0.3:
-            limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
-            at_once.learn(*limits)
-            one_by_one.learn(*limits)
+        same_silences(rng, at_once, one_by_one)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -322,10 +327,4 @@ def test_rows_that_are_passed_over_at_once_have_the_silences_of_single_ones(seed
                 one_by_one.rows(symbol, now, late_ms=late_ms)
                 one_by_one.streams.sweep()
                 at_once.rows(symbol, now, late_ms=late_ms)
-        assert at_once.found() == one_by_one.found()
-        assert at_once.longest_ms() == one_by_one.longest_ms()
-        assert at_once.streams.longest(3) == one_by_one.streams.longest(3)
-        if rng.random() < 0.3:
-            limits = [rng.choice((10, 50, 1000)) for _ in range(3)]
-            at_once.learn(*limits)
-            one_by_one.learn(*limits)
+        same_silences(rng, at_once, one_by_one)

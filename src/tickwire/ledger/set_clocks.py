@@ -14,6 +14,7 @@ Rules of this file
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from tickwire.ledger.index import StreamIndex
 from tickwire.ledger.silence_limits import NEVER
@@ -32,22 +33,19 @@ class _Waiting:
     Or one behind it, that ended with a row in time.
     """
 
-    part: int
-    table: str
     silence: Silence
     until_ns: int
     is_late: bool
     least_ns: int = NEVER
 
     @property
-    def place(self) -> tuple[int, str]:
-        """Part and table."""
-        return self.part, self.table
-
-    @property
     def was_late(self) -> bool:
         """Whether a row was in time since."""
         return self.least_ns < SAME * _late_ns(self.silence)
+
+    def is_open(self, now_ns: int) -> bool:
+        """Whether it is not known yet what the silence is."""
+        return self.is_late and now_ns < self.until_ns and not self.was_late
 
 
 class SetClocks:
@@ -61,16 +59,30 @@ class SetClocks:
 
     def __init__(self, index: StreamIndex) -> None:
         self._index = index
-        self._waiting: list[_Waiting] = []
+        # By part and table, in the order of their ends.
+        self._waiting: dict[tuple[int, str], list[_Waiting]] = {}
         # By part and table: by how much, and until when; monotonic.
         self._off: dict[tuple[int, str], tuple[int, int]] = {}
 
-    def hold(self, part: int, table: str, silence: Silence, now_ns: int) -> bool:
-        """Hold a silence back, where its end is not known yet; whether it is held."""
+    def hold(self, part: int, table: str, silence: Silence, now_ns: int, *, is_last: bool) -> bool:
+        """Hold a silence back, where its end is not known yet, or another's; whether it is held.
+
+        Parameters
+        ----------
+        part, table
+            Whose it is.
+        silence
+            Which.
+        now_ns
+            By the monotonic clock.
+        is_last
+            Nothing is to begin to wait: other gaps are about to open.
+        """
         is_late = silence.to_event_ns is not None and _late_ns(silence) >= LATE_NS
-        if not is_late and all(each.place != (part, table) for each in self._waiting):
+        if (part, table) not in self._waiting and (is_last or not is_late):
             return False
-        self._waiting.append(_Waiting(part, table, silence, now_ns + WAIT_NS, is_late))
+        waiting = self._waiting.setdefault((part, table), [])
+        waiting.append(_Waiting(silence, now_ns + WAIT_NS, is_late))
         return True
 
     def take(self, now_ns: int, *, is_last: bool) -> list[tuple[int, str, Silence]]:
@@ -83,28 +95,24 @@ class SetClocks:
         is_last
             Give all of them: other gaps are about to open.
         """
-        found: list[tuple[int, str, Silence]] = []
-        still: list[_Waiting] = []
-        for each in self._waiting:
-            self._look(each)
-            is_open = each.is_late and now_ns < each.until_ns and not each.was_late
-            is_behind = any(other.place == each.place for other in still)
-            if (is_open or is_behind) and not is_last:
-                still.append(each)
-                continue
-            silence = self.corrected(each.part, each.table, each.silence)
-            if silence is not each.silence and silence.silent_ns <= silence.limit_ns:
-                continue
-            is_set_back = each.is_late and each.least_ns != NEVER and not each.was_late
-            if silence is each.silence and is_set_back:
-                self._off[each.place] = each.least_ns, NEVER
-                silence = silence._replace(to_due_ns=silence.to_mono_ns)
-            found.append((each.part, each.table, silence))
-        self._waiting = still
+        found = []
+        for place, waiting in tuple(self._waiting.items()):
+            for each in waiting:
+                if each.is_late:
+                    self._look(place, each)
+            still = [] if is_last else [*dropwhile(lambda each: not each.is_open(now_ns), waiting)]
+            for each in waiting[: len(waiting) - len(still)]:
+                silence = self._known(place, each)
+                if silence is not None:
+                    found.append((*place, silence))
+            if still:
+                self._waiting[place] = still
+            else:
+                del self._waiting[place]
         return found
 
-    def _look(self, waiting: _Waiting) -> None:
-        states = self._index.states(waiting.part, waiting.table)
+    def _look(self, place: tuple[int, str], waiting: _Waiting) -> None:
+        states = self._index.states(*place)
         code = waiting.silence.code
         if code is not None:
             states = states[code : code + 1]
@@ -115,8 +123,17 @@ class SetClocks:
             late = states["last_mono"] - states["last_event"] - states["least_delay"]
             waiting.least_ns = min(waiting.least_ns, int(late.min()))
 
-    def corrected(self, part: int, table: str, silence: Silence) -> Silence:
-        """Give a silence as it is where the clock was off before it."""
+    def _known(self, place: tuple[int, str], waiting: _Waiting) -> Silence | None:
+        """Give what a silence is that has waited; None where it is none."""
+        silence = self.corrected(*place, waiting.silence)
+        is_set_back = waiting.is_late and waiting.least_ns != NEVER and not waiting.was_late
+        if silence is waiting.silence and is_set_back:
+            self._off[place] = waiting.least_ns, NEVER
+            return silence._replace(to_due_ns=silence.to_mono_ns)
+        return silence
+
+    def corrected(self, part: int, table: str, silence: Silence) -> Silence | None:
+        """Give a silence as it is where the clock was off before it; None where it is none."""
         off_ns, until_ns = self._off.get((part, table), (0, 0))
         from_late_ns = silence.from_mono_ns - silence.from_due_ns
         if silence.from_mono_ns > until_ns or from_late_ns < SAME * off_ns:
@@ -125,10 +142,11 @@ class SetClocks:
         if _late_ns(silence) < off_ns - SAME * off_ns:  # it is right again
             self._off[part, table] = off_ns, min(until_ns, to_ns)
             to_ns = silence.to_due_ns
+        silent_ns = max(0, to_ns - silence.from_mono_ns)
+        if silent_ns <= silence.limit_ns:
+            return None
         return silence._replace(
-            from_due_ns=silence.from_mono_ns,
-            to_due_ns=to_ns,
-            silent_ns=max(0, to_ns - silence.from_mono_ns),
+            from_due_ns=silence.from_mono_ns, to_due_ns=to_ns, silent_ns=silent_ns
         )
 
 

@@ -140,9 +140,9 @@ class Silences:
             # That of all streams first: it says more exactly where theirs begin and end.
             for noted in sorted(silences, key=lambda each: each.code is not None):
                 silence = self._clocks.corrected(part, table, noted)
-                if silence is not noted and silence.silent_ns <= silence.limit_ns:
-                    continue
-                if at_once or not self._clocks.hold(part, table, silence, now_ns):
+                if silence is not None and not self._clocks.hold(
+                    part, table, silence, now_ns, is_last=at_once
+                ):
                     self._note(part, table, silence)
         for part, table, silence in self._clocks.take(now_ns, is_last=at_once):
             self._note(part, table, silence)
