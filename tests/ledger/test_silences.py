@@ -237,7 +237,31 @@ def test_a_disconnect_right_behind_a_clock_that_was_set_twice_hides_nothing() ->
     scene.go_on(14.01, 14.04, late_s=-30)
     scene.at(14.1).gaps.disconnected(0, "disconnect", "")
     gaps = [(start, end) for symbol, *_, start, end in scene.trade_gaps() if symbol == "A"]
-    assert gaps == [(9.99, 12.0), (12.0, 14.01)]
+    assert gaps == [(9.99, 14.0)]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20, 40])
+@pytest.mark.parametrize("disconnect", [True, False])
+def test_rows_that_a_clock_set_back_has_dated_leave_no_hole(rows: int, *, disconnect: bool) -> None:
+    scene = Busy(table="trades")
+    forward_s = 14 + rows / 100
+    scene.go_on(14, forward_s, late_s=2)
+    if disconnect:
+        scene.go_on(forward_s, forward_s + 0.03, late_s=-30)
+        scene.at(forward_s + 0.1).gaps.disconnected(0, "disconnect", "")
+    else:
+        scene.go_on(forward_s, 17, late_s=-30)
+    gaps = [(start, end) for symbol, *_, start, end in scene.trade_gaps() if symbol == "A"]
+    assert gaps == [(9.99, 14.0)]
+
+
+def test_late_rows_that_are_read_at_once_between_two_silences_are_in_no_gap() -> None:
+    scene = Busy(table="trades")
+    for tick in range(1200, 1350):  # all read at once, and then nothing again
+        scene.at(13.5).row("A", 0, event_s=tick / 100)
+    scene.go_on(15.5, 18)
+    gaps = [(start, end) for symbol, *_, start, end in scene.trade_gaps() if symbol == "A"]
+    assert gaps == [(9.99, 12.0), (13.49, 15.5)]
 
 
 def test_rows_that_are_late_after_a_silence_shorten_it_still() -> None:

@@ -5,6 +5,8 @@ Rules of this file
 - By their venue's clock both look alike: the first row is older than it should be. But what was
   late is in time again soon, and a clock that was set back stays so. So a silence that ends with a
   late row waits for a moment: if no row is in time until then, it lasted until that row was read.
+- Rows that were late are read faster than they were made. Where another silence follows and those
+  between were read at their own pace, they were not late: the clock was set back for them alone.
 - While a clock is off its rows are as late as that, and are not: where it is right again, no
   silence is as long as the step.
 - What waits is given in order: a later silence of the same table waits with it, for it may begin
@@ -22,7 +24,8 @@ from tickwire.ring import Silence
 
 LATE_NS = 300_000_000  # a shorter step moves no gap by much
 WAIT_NS = 600_000_000
-SAME = 0.75  # of its lateness: so late is what has stayed so
+SAME = 0.75  # of its lateness: so late is what has stayed so; of a pace: as fast
+PACE_NS = 1_000_000  # by which a pace is not known, venues' clocks being coarse
 NO_TIME = -NEVER - 1  # of a row without the venue's
 
 
@@ -36,6 +39,7 @@ class _Waiting:
     silence: Silence
     until_ns: int
     is_late: bool
+    is_judged: bool = False  # what follows it has shown that its row was not late
     least_ns: int = NEVER
 
     @property
@@ -45,7 +49,18 @@ class _Waiting:
 
     def is_open(self, now_ns: int) -> bool:
         """Whether it is not known yet what the silence is."""
-        return self.is_late and now_ns < self.until_ns and not self.was_late
+        is_known = self.is_judged or self.was_late or now_ns >= self.until_ns
+        return self.is_late and not is_known
+
+    def judge(self, follows: Silence) -> None:
+        """Look at the rows between its end and the silence of the same streams that follows."""
+        if not self.is_late or self.is_judged or self.was_late:
+            return
+        read_ns = follows.from_mono_ns - self.silence.to_mono_ns
+        made_ns = follows.from_due_ns - self.silence.to_due_ns
+        if read_ns >= 0 and made_ns * SAME <= read_ns + PACE_NS:
+            self.is_judged = True
+            self.least_ns = follows.from_mono_ns - follows.from_due_ns
 
 
 class SetClocks:
@@ -82,6 +97,10 @@ class SetClocks:
         if (part, table) not in self._waiting and (is_last or not is_late):
             return False
         waiting = self._waiting.setdefault((part, table), [])
+        for each in reversed(waiting):
+            if each.silence.code == silence.code:
+                each.judge(silence)
+                break
         waiting.append(_Waiting(silence, now_ns + WAIT_NS, is_late))
         return True
 
@@ -98,7 +117,7 @@ class SetClocks:
         found = []
         for place, waiting in tuple(self._waiting.items()):
             for each in waiting:
-                if each.is_late:
+                if each.is_late and not each.is_judged:
                     self._look(place, each)
             still = [] if is_last else [*dropwhile(lambda each: not each.is_open(now_ns), waiting)]
             for each in waiting[: len(waiting) - len(still)]:
