@@ -27,7 +27,7 @@ from tests.cli.test_run import source, trades
 from tests.feed.exchange import exchange
 
 from tickwire.cli.logs import _OfLibraries
-from tickwire.cli.terminal import STDERR, TERMINAL
+from tickwire.cli.terminal import STDERR, TERMINAL, flush_output
 from tickwire.log_writer import LOG_WRITER
 
 KINDS = ("a full pipe", "closed", "no reader", "a full disk")
@@ -190,3 +190,15 @@ def test_what_cannot_be_said_on_standard_output_is_one_line(
     assert done.stderr.splitlines()[-1] == said
     assert done.stderr.count("standard output") == 1
     assert "Traceback" not in done.stderr
+
+
+def test_what_its_reader_does_not_want_any_more_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        output.write("a line")
+        assert flush_output() is None
+        output.flush()  # as Python does at its end

@@ -1,6 +1,6 @@
-"""Standard error as a text stream that neither fails nor blocks: see `tickwire.log_writer`.
+"""The standard streams: errors neither fail nor block, what cannot be said is one line.
 
-And what became of standard output, where it cannot be written.
+How standard error is written: `tickwire.log_writer`.
 """
 
 from __future__ import annotations

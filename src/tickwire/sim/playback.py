@@ -83,8 +83,8 @@ class CaptureDriver:
 
     def refresh(self, connections: Collection[Connection]) -> None:
         """Start a player for each connection that has subscribed."""
-        for connection in [each for each in self._players if not each.is_open]:
-            if self._players[connection].done():
+        for connection, player in tuple(self._players.items()):
+            if player.done() and not connection.is_open:
                 del self._players[connection]
         for connection in connections:
             if connection.client.keys and connection.is_open and connection not in self._players:

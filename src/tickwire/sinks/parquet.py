@@ -32,6 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tickwire.clock import wall_ns
+from tickwire.columns import integers
 from tickwire.config import FileSinkSettings
 from tickwire.config.values import Count, Seconds, SinkName
 from tickwire.errors import SinkError
@@ -308,10 +309,7 @@ class ParquetSink(Sink):
         """Give the rows of each venue and day, in order, without the column `venue`."""
         venues = batch.column("venue")
         rows = batch.remove_column(batch.schema.get_field_index("venue"))
-        indices = venues.indices
-        if indices.null_count:  # few rows have no venue, and pyarrow's functions are a large import
-            indices = indices.fill_null(-1)
-        codes = indices.to_numpy()
+        codes = integers(venues.indices, -1)
         days = batch.column("ts_recv").view(pa.int64()).to_numpy() // DAY_NS
         first = (int(codes[0]), int(days[0]))
         if (codes == first[0]).all() and (days == first[1]).all():

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tickwire.columns import integers
 from tickwire.errors import SinkError, TickwireError
 from tickwire.feed.kept.ring_store import RingStore
 from tickwire.feed.pipeline import SourcePipeline
@@ -136,11 +136,11 @@ class Delivered:
             if sink is ahead:
                 batches = self._newest(rows, MOST_ROWS)
                 newest = self._remember(batches, ahead)
-                oldest = Position(int(_ints(batches[-1].column("ts_recv")).min()), None)
+                oldest = Position(int(integers(batches[-1].column("ts_recv"), NO_TIME).min()), None)
                 continue
             of_sink = self._look(self._newest(rows, OTHER_ROWS))
             if last[sink.name] < last[ahead.name]:  # what it does not show, it may lack
-                begins = Position(int(_ints(begin.column("ts_recv")).min()), None)
+                begins = Position(int(integers(begin.column("ts_recv"), NO_TIME).min()), None)
                 hidden = dict.fromkeys(newest.keys() - of_sink.keys(), begins)
                 lacked = _earlier(lacked, hidden | of_sink) | _earlier(hidden, lacked)
                 newest = {name: each for name, each in newest.items() if name in of_sink}
@@ -239,8 +239,8 @@ class _SourceRows:
         symbols, names = _codes(batch.column("symbol"))
         channels, channel_names = _codes(batch.column("channel"))
         is_own = self._own(batch)
-        recv = _ints(batch.column("ts_recv"))
-        event = _ints(batch.column("ts_event"))
+        recv = integers(batch.column("ts_recv"), NO_TIME)
+        event = integers(batch.column("ts_event"), NO_TIME)
         for channel in np.unique(channels[is_own]).tolist():
             of_channel = np.flatnonzero(is_own & (channels == channel))
             codes, at, counts = np.unique(
@@ -290,7 +290,7 @@ class _SourceRows:
         ids = ids if ids.type == pa.utf8() else ids.cast(pa.utf8())
         offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset :][: len(ids) + 1]
         data = np.frombuffer(ids.buffers()[2] or b"", np.uint8)
-        times = _ints(batch.column("ts_event"))
+        times = integers(batch.column("ts_event"), NO_TIME)
         prices = np.ascontiguousarray(batch.column("price").to_numpy())
         n_new = 0
         for memory in set(self._memories.values()):
@@ -309,20 +309,7 @@ def _codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     """Give the place of each value in a list, and the list; -1: null."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    return _filled(column.indices, -1).astype(np.int64), column.dictionary.to_pylist()
-
-
-def _ints(column: pa.Array) -> NDArray[np.int64]:
-    """Give times as ns; `NO_TIME` where there is none."""
-    return np.ascontiguousarray(_filled(column.view(pa.int64()), NO_TIME))
-
-
-def _filled(column: pa.Array, value: int) -> NDArray[Any]:
-    """Give integers, and a value for null."""
-    # Without nulls, as nearly always, a start does not import pyarrow's functions, which are large.
-    filled = column.fill_null(value) if column.null_count else column
-    values: NDArray[Any] = filled.to_numpy()
-    return values
+    return integers(column.indices, -1).astype(np.int64), column.dictionary.to_pylist()
 
 
 def _last_seq(batch: pa.RecordBatch) -> int:

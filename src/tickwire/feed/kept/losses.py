@@ -12,12 +12,13 @@ Rules of this file
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tickwire.columns import integers
 from tickwire.ledger import Gap, Ledger, Place, Position
 from tickwire.ledger.reasons import SINK
 from tickwire.ring import Consumer, Ring
@@ -131,7 +132,10 @@ class _Rows(NamedTuple):
             for name in ("venue", "symbol")
         )
         return cls(
-            numbers, venues << 32 | symbols, _times(batch["ts_recv"]), _times(batch["ts_event"])
+            numbers,
+            venues << 32 | symbols,
+            integers(batch["ts_recv"], _NONE),
+            integers(batch["ts_event"], _NONE),
         )
 
     @classmethod
@@ -153,8 +157,3 @@ class _Rows(NamedTuple):
     def position(self, at: int) -> Position:
         event_ns = int(self.event[at])
         return Position(int(self.recv[at]), None if event_ns == _NONE else event_ns)
-
-
-def _times(column: Any) -> npt.NDArray[np.int64]:
-    times: npt.NDArray[np.int64] = column.cast("int64").fill_null(_NONE).to_numpy()
-    return times
