@@ -1,7 +1,9 @@
 """`tickwire run` against an exchange made of another library, over real sockets."""
 
 import json
+import re
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -171,7 +173,7 @@ def test_an_unknown_certificate_is_refused(
         assert server.n_connections == 0
     assert done.returncode == 1
     assert "certificate" in done.stderr
-    assert done.stderr.splitlines()[-1] == "tickwire: no source ever connected"
+    assert done.stderr.splitlines()[-1].startswith("tickwire: no source ever connected: ")
 
 
 def test_a_book_without_its_snapshot_is_a_gap(tmp_path: Path) -> None:
@@ -490,7 +492,26 @@ def test_without_a_connection_the_run_fails(tmp_path: Path) -> None:
     config = write_config(tmp_path, source("ws://127.0.0.1:9"))
     done = tickwire("run", config, "--duration", 1)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "tickwire: no source ever connected"
+    assert done.stderr.splitlines()[-1].startswith("tickwire: no source ever connected: ")
+
+
+def test_a_stop_within_the_first_connect_says_what_was_waited_for(tmp_path: Path) -> None:
+    summary_path = tmp_path / "summary.json"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"wss://127.0.0.1:{silent.getsockname()[1]}/ws"
+        config = write_config(tmp_path, source(url))
+        done = tickwire("run", config, "--duration", 1, "--summary", summary_path)
+    assert done.returncode == 1
+    why = r"wss://127\.0\.0\.1:\d+/ws: stopped after [01]\.\d s of connecting"
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(f"tickwire: no source ever connected: {why}", last)
+    [told] = [line for line in done.stderr.splitlines() if 'event="connect given up"' in line]
+    assert re.search(why, told)
+    assert json.loads(summary_path.read_text())["failed_connects"] == 1
+    assert {*from_duckdb(tmp_path, "gaps")["reason"].to_pylist()} == {"never_connected"}
+    sessions = from_duckdb(tmp_path, "sessions")
+    assert sessions["event"].to_pylist() == ["connect_failed"]
+    assert re.fullmatch(why, sessions["detail"].to_pylist()[0])
 
 
 def test_a_refusal_names_the_subscription(tmp_path: Path) -> None:
@@ -543,7 +564,7 @@ def test_a_summary_that_cannot_be_written_hides_no_failure(tmp_path: Path) -> No
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert "tickwire: cannot write /dev/full: No space left on device" in lines
-    assert lines[-1] == "tickwire: no source ever connected"
+    assert lines[-1].startswith("tickwire: no source ever connected: ")
 
 
 def test_debug_says_where_memory_grows(tmp_path: Path) -> None:

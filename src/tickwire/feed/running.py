@@ -373,7 +373,9 @@ class RunningFeed:
         if self._unfinished:
             return TickwireError(f"not stopped in time: {', '.join(self._unfinished)}")
         if self.sources and not any(source.has_connected for source in self.sources):
-            return TickwireError("no source ever connected")
+            whys = {source.connect_failure: None for source in self.sources}
+            words = ("no source ever connected", "; ".join(filter(None, whys)))
+            return TickwireError(": ".join(filter(None, words)))
         return None
 
     def _make_sinks(self) -> None:

@@ -151,9 +151,11 @@ async def _open_in_time(
     except TimeoutError as error:
         if not limit.expired():  # the kernel's own
             raise errors.ConnectionFailed(f"{name}: {str(error) or 'timed out'}") from error
-        # A host that took the connection and then said nothing was reached.
-        kind = errors.ConnectionFailed if target.dialled else errors.Unreachable
-        raise kind(f"{name}: not connected in {timeout_s:g} s") from error
+        text = f"{name}: not connected in {timeout_s:g} s"
+        if target.dialled:
+            why = "the host took the connection, and nothing more came of it"
+            raise errors.ConnectionFailed(f"{text} ({why})") from error
+        raise errors.Unreachable(text) from error
     except OSError as error:  # ssl.SSLError too
         reason = reason_of(error, tls=target.context is not None)
         raise errors.ConnectionFailed(f"{name}: {reason}") from error

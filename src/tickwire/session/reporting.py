@@ -79,13 +79,21 @@ class SessionReporter:
         if seconds >= LOGGED_WAIT_S:
             self.log.info("waiting for the venue's limit of connects", wait_s=seconds)
 
-    def connect_failed(self, error: errors.ConnectionFailed | errors.HandshakeError) -> None:
-        """Report that no connection could be made."""
+    def connect_failed(self, error: errors.ConnectionFailed | errors.HandshakeError) -> str:
+        """Report that no connection could be made; give why."""
         text = str(error)
         self._call(lambda each: each.connect_failed(self._session, text))
         is_reached = isinstance(error, errors.HandshakeError)
         context = Context.HANDSHAKE if is_reached else Context.CONNECT
         self._report(error, context, "connect failed")
+        return text
+
+    def connect_given_up(self, after_s: float) -> str:
+        """Report that a stop came before the connection was made; give what it waited for."""
+        text = f"{shown_url(self._session.url)}: stopped after {after_s:.1f} s of connecting"
+        self._call(lambda each: each.connect_failed(self._session, text))
+        self.log.info("connect given up", error=text)
+        return text
 
     def connected(self, conn: int, compression: str) -> None:
         """Report that a connection is open."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 
 from tickwire import errors
 from tickwire.net.awake import AwakeClock, counting
@@ -80,6 +81,7 @@ class Session:
         self.subscribed_event = asyncio.Event()
         self.conn = -1  # of the connection that is open, or was last
         self.n_connects = 0
+        self.connect_failure = ""  # why the last connection could not be made
         self.is_spare = False  # it has no connection that should be open
         self._metrics = metrics or Metrics(labels={"source": "", "venue": venue.name})
         self._metrics.watch("connections", lambda: not self.is_spare)
@@ -335,12 +337,13 @@ class Session:
 
     async def _connect(self, attempt: SessionConnection) -> Connection | None:
         opening = spawn("connect", attempt.open(self.url))
+        began_s = monotonic()
         try:
             connection = await unless_set(self._stop, opening)
         except (errors.ConnectionFailed, errors.HandshakeError) as error:
             self._metrics.counter("failed_connects").add()
             self._policy.connect_failed(error)
-            self._reporter.connect_failed(error)
+            self.connect_failure = self._reporter.connect_failed(error)
             return None
         except asyncio.CancelledError:
             self._policy.given_up()
@@ -349,7 +352,9 @@ class Session:
                 opening.result().give_up("the session was cancelled")
             raise
         if connection is None:  # stopped
+            self._metrics.counter("failed_connects").add()
             self._policy.given_up()
+            self.connect_failure = self._reporter.connect_given_up(monotonic() - began_s)
         else:
             self._policy.connected()
         return connection

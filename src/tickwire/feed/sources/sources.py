@@ -342,6 +342,11 @@ class LiveSource:
         return any(session.n_connects for session in self.sessions)
 
     @property
+    def connect_failure(self) -> str:
+        """Why a session of it could not connect; empty where none failed."""
+        return next(filter(None, (session.connect_failure for session in self.sessions)), "")
+
+    @property
     def is_on_hold(self) -> bool:
         """Whether it is paused by `pause`."""
         return any(session.is_on_hold for session in self.sessions)
