@@ -79,9 +79,7 @@ async def test_a_dripping_handshake_runs_out_of_time(carrier: str, security: Sec
             await asyncio.sleep(0.01)
 
     async with serve_raw(script, security.server_context) as port:
-        with pytest.raises(
-            errors.ConnectionFailed, match=r"in 0\.1 s \(the host took"
-        ):
+        with pytest.raises(errors.ConnectionFailed, match=r"in 0\.1 s \(the host took"):
             await connect(
                 security.url(port),
                 carrier=carrier,

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.storm.exchanges import Exchange
 from tests.storm.truth import (
     MS,
+    Excess,
     Made,
     Stream,
     Verdict,
@@ -42,18 +43,15 @@ class Judged:
         Which.
     verdict
         Rows against what was made.
-    n_gaps
-        Gaps within the time that is judged.
-    excess_ms
-        Of each of them, by how much it is longer than the truth.
+    gaps
+        Those within the time that is judged.
     """
 
     venue: str
     sink: str
     stream: Stream
     verdict: Verdict
-    n_gaps: int
-    excess_ms: list[float] = field(default_factory=list)
+    gaps: list[Excess] = field(default_factory=list)
 
     @property
     def is_wrong(self) -> bool:
@@ -106,7 +104,7 @@ def judge(exchange: Exchange, folder: Path, stop_ns: int, from_ns: int = 0) -> I
                     truth[stream], narrow.get(stream, ()),
                     from_ns=max(from_ns, _first_ns(truth[stream])), to_ns=to_ns,
                 )  # fmt: skip
-                yield Judged(venue, sink, stream, verdict, len(found), [ns / MS for ns in found])
+                yield Judged(venue, sink, stream, verdict, found)
 
 
 def tables_of(exchange: Exchange) -> list[str]:
@@ -140,7 +138,7 @@ def faults_of(exchange: Exchange) -> Counter[str]:
 
 def excess_line(judged: list[Judged]) -> tuple[str, float]:
     """Give a line about all gaps, and the greatest excess in ms."""
-    found = [ms for each in judged for ms in each.excess_ms]
+    found = [gap.excess_ns / MS for each in judged for gap in each.gaps]
     if not found:
         return "no gap", 0.0
     middle, most = statistics.median(found), max(found)

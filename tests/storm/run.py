@@ -36,7 +36,7 @@ from tests.storm.exchanges import (
 )
 from tests.storm.judge import Judged, excess_line, faults_of, judge
 from tests.storm.memory import Range, Sampler, range_of
-from tests.storm.truth import read_log
+from tests.storm.truth import MS, read_log, told_of_gap
 
 from tickwire.sim import chaos
 
@@ -131,6 +131,20 @@ def show(judged: list[Judged], *, is_long: bool) -> None:
             print(f"{mark} {where:<44} {each.verdict}; {excess_line([each])[0]}")
 
 
+def show_gaps(judged: list[Judged], folder: Path, began_ns: int, most_ms: float) -> None:
+    """Print each gap that is too long, and what the feed has said of it."""
+    for each in judged:
+        for gap in each.gaps:
+            if gap.excess_ns > most_ms * MS:
+                table, symbol = each.stream
+                told = told_of_gap(folder / each.sink, each.venue, each.stream, gap.start_ns)
+                start_s, end_s = ((ns - began_ns) / 1e9 for ns in gap[:2])
+                print(
+                    f"LONG  {each.venue} {table} {symbol} {each.sink}: {start_s:.3f} to "
+                    f"{end_s:.3f} s, {gap.excess_ns / MS:.0f} ms too long: {told}"
+                )
+
+
 def total(judged: list[Judged], sink: str) -> str:
     """Add up one sink."""
     mine = [each.verdict for each in judged if each.sink == sink]
@@ -148,6 +162,7 @@ def storm(given: argparse.Namespace, folder: Path) -> bool:
         sources = [exchange.source(options) for exchange in exchanges]
         config = write_config(folder, {"name": "storm"}, sources, MEMORY_MB)
         feed = start_feed(config)
+        began_ns = time.time_ns()
         try:
             wait_ready(exchanges, feed, given.legs)
             from_ns = time.time_ns() if given.legs > 1 else 0
@@ -168,6 +183,7 @@ def storm(given: argparse.Namespace, folder: Path) -> bool:
         print(f"{exchange.plan.venue}: {struck.total()} faults: {kinds}", flush=True)
         judged += judge(exchange, folder, stop_ns, from_ns)
     show(judged, is_long=given.long)
+    show_gaps(judged, folder, began_ns, -1.0 if given.legs > 1 else MOST_EXCESS_MS)
     memory = range_of(samples, FIRST_MINUTE_S)
     report(config, given, judged, memory)
     return verdicts(given, code, judged, memory)
@@ -208,7 +224,7 @@ def verdicts(
     if given.legs > 1:
         n_missing = sum(len(each.verdict.missing) for each in judged)
         gates.append((n_missing == 0, "no row missing"))
-        gates.append((not any(each.n_gaps for each in judged), "no gap"))
+        gates.append((not any(each.gaps for each in judged), "no gap"))
     print()
     return all_held(gates)
 

@@ -65,8 +65,9 @@ def test_a_gap_is_too_long_by_what_was_sent_in_it() -> None:
     # Every 10: sent up to 50, lost from 60 to 90, sent from 100 on.
     ids = {str(at): Made(at, is_live=not 60 <= at < 100) for at in range(0, 210, 10)}
     gaps = [(51, 101), (30, 101), (50, 140), (31, 39), (170, 185)]
-    assert excesses(ids, gaps) == [1, 21, 40, 0, 15]
-    assert excesses(ids, gaps, from_ns=32, to_ns=150) == [1, 40]
+    assert [each.excess_ns for each in excesses(ids, gaps)] == [1, 21, 40, 0, 15]
+    found = excesses(ids, gaps, from_ns=32, to_ns=150)
+    assert [each.excess_ns for each in found] == [1, 40]
 
 
 def test_rows_without_a_time_of_the_venue_are_judged_by_when_they_were_made() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -158,14 +158,22 @@ def compare(
     return verdicts
 
 
+class Excess(NamedTuple):
+    """A gap, and by how much it is longer than the truth."""
+
+    start_ns: int
+    end_ns: int
+    excess_ns: int
+
+
 def excesses(
     ids: Mapping[str, Made],
     gaps: Iterable[tuple[int, int]],
     *,
     from_ns: int = 0,
     to_ns: int | None = None,
-) -> list[int]:
-    """Give by how much each gap of a stream is longer than what is true, in ns.
+) -> list[Excess]:
+    """Give by how much each gap of a stream is longer than what is true.
 
     What is true of a gap is the time between two ids that were sent when they were made, next to
     each other, with one between them that was not. A gap that lies between two such ids whole is
@@ -196,7 +204,7 @@ def excesses(
                 last = had[n_through] if right == end and n_through < len(had) else right
                 n_lost = bisect_right(lost, last) - bisect_left(lost, first)
                 excess += 0 if n_lost else right - left
-        found.append(excess)
+        found.append(Excess(start, end, excess))
     return found
 
 
@@ -278,6 +286,20 @@ def read_received(path: Path, table: str, column: str, venue: str) -> dict[Strea
             for symbol, recv_ns, number in connection.execute(asked, {"venue": venue}).fetchall():
                 found[table, symbol].append((recv_ns, str(number)))
     return found
+
+
+def told_of_gap(path: Path, venue: str, stream: Stream, start_ns: int) -> str:
+    """Say of the gap of a stream that begins next to a time what the feed has said of it."""
+    connection, source = _sources(path, "gaps")
+    with connection:
+        asked = (
+            "SELECT reason, coalesce(detail, '') FROM "
+            f"{source} WHERE (venue, table_name, symbol) = ($venue, $table, $symbol) "
+            "ORDER BY abs(epoch_ns(ts_start) - $start), seq DESC LIMIT 1"
+        )
+        values = {"venue": venue, "table": stream[0], "symbol": stream[1], "start": start_ns}
+        row = connection.execute(asked, values).fetchone()
+    return "" if row is None else " ".join(map(str, row))
 
 
 def read_gaps(

@@ -21,6 +21,7 @@ cdef class Receiver:
     cdef size_t end                # past the last byte received
     cdef bytearray spill           # what came while the buffer was full; see `receive_bytes`
     cdef size_t spill_start        # first byte of `spill` that is not in `buffer` yet
+    cdef size_t n_spilled          # bytes in `spill`
     cdef size_t max_spill_bytes
     cdef object whole_view         # of `buffer`, made once
 
@@ -48,5 +49,9 @@ cdef class Receiver:
     cdef int store(self, const uint8_t* data, size_t n) except -1
     cdef void refill(self) noexcept
     cdef int parse_read(self, bint is_small) except -1
+    cdef int call_back(self) except -1
     cdef int parse(self) except -1
+    cdef bint has_attention(self) noexcept
+    cdef void drop_spilled(self) noexcept
+    cdef void parse_rest(self) noexcept
     cdef void feed_once(self) noexcept nogil

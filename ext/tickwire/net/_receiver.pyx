@@ -147,13 +147,12 @@ cdef class Receiver:
         self.ended = True
         self.paused = False
         self.head = self.end = 0
-        self.spill = bytearray()
-        self.spill_start = 0
+        self.drop_spilled()
 
     @property
     def unparsed_bytes(self):
         """Bytes received that wait to be parsed."""
-        return self.end - self.head + len(self.spill) - self.spill_start
+        return self.end - self.head + <Py_ssize_t>self.n_spilled - self.spill_start
 
     cdef object view(self):
         """Memory for a read, behind the unfinished frame."""
@@ -195,21 +194,33 @@ cdef class Receiver:
         """Parse what a read has brought, and let the socket rest where it may."""
         if not self.started or self.paused:
             return 0
+        if self.ended:
+            self.head = self.end = 0
+            return 0
         cdef tw_reads* reads = begin_read(<void*>self)
+        self.feed_once()
+        if self.ended or self.spill_start < self.n_spilled:
+            self.parse_rest()
+        if self.coalescer is None and not self.has_attention():  # nothing can fail
+            end_read(reads, is_small)
+            return 0
         try:
-            self.parse()
-            if self.coalescer is None or self.ended:
-                return 0
-            if self.paused:
-                return self.coalescer.pause()
-            self.coalescer.after_read(
-                <Py_ssize_t>(self.n_bytes - self.n_rested_bytes),
-                self.mono_ns,
-                self.parser.n_messages,
-            )
-            self.n_rested_bytes = self.n_bytes
+            return self.call_back()
         finally:
             end_read(reads, is_small)
+
+    cdef int call_back(self) except -1:
+        """Tell what a read has left to do, and let the socket rest where it may."""
+        if self.has_attention():
+            self.on_attention()
+        if self.coalescer is None or self.ended:
+            return 0
+        if self.paused:
+            return self.coalescer.pause()
+        self.coalescer.after_read(
+            <Py_ssize_t>(self.n_bytes - self.n_rested_bytes), self.mono_ns, self.parser.n_messages
+        )
+        self.n_rested_bytes = self.n_bytes
         return 0
 
     cdef void stamp(self) noexcept nogil:
@@ -222,7 +233,7 @@ cdef class Receiver:
         cdef size_t kept
         self.n_bytes += n
         while n and not self.ended:
-            if self.spill_start == <size_t>len(self.spill):
+            if self.spill_start == self.n_spilled:
                 if self.end == BUFFER_BYTES:
                     self.move_to_front()
                 piece = min(n, BUFFER_BYTES - self.end)
@@ -236,16 +247,17 @@ cdef class Receiver:
                     self.parse()
                     if self.head or self.end == 0 or self.ended:
                         continue
-            kept = <size_t>len(self.spill)
+            kept = self.n_spilled
             if n > self.max_spill_bytes - min(kept, self.max_spill_bytes):
                 raise errors.TickwireError("more came after reading was paused than can be kept")
             self.spill.extend(PyMemoryView_FromMemory(<char*>data, <Py_ssize_t>n, PyBUF_SIMPLE))
+            self.n_spilled += n
             n = 0
         return 0
 
     cdef void refill(self) noexcept:
         """Move what was kept beside the buffer into it, as far as there is room."""
-        cdef size_t n_kept = <size_t>len(self.spill)
+        cdef size_t n_kept = self.n_spilled
         self.move_to_front()
         cdef size_t piece = min(n_kept - self.spill_start, BUFFER_BYTES - self.end)
         memcpy(
@@ -256,8 +268,7 @@ cdef class Receiver:
         self.end += piece
         self.spill_start += piece
         if self.spill_start == n_kept:
-            self.spill = bytearray()
-            self.spill_start = 0
+            self.drop_spilled()
 
     cdef int parse(self) except -1:
         """Parse all that has come, then tell what is left to do."""
@@ -265,18 +276,30 @@ cdef class Receiver:
             self.head = self.end = 0
             return 0
         self.feed_once()
-        while self.spill_start < <size_t>len(self.spill) and not (self.paused or self.ended):
+        if self.ended or self.spill_start < self.n_spilled:
+            self.parse_rest()
+        if self.has_attention():
+            self.on_attention()
+        return 0
+
+    cdef bint has_attention(self) noexcept:
+        """Whether something is left to do for whom `on_attention` calls."""
+        return self.on_attention is not None and (
+            self.paused or self.ended or self.parser.has_control() or self.handler.has_events
+        )
+
+    cdef void drop_spilled(self) noexcept:
+        self.spill = bytearray()
+        self.spill_start = self.n_spilled = 0
+
+    cdef void parse_rest(self) noexcept:
+        """Parse what was kept beside the buffer; forget it after the end."""
+        while self.spill_start < self.n_spilled and not (self.paused or self.ended):
             self.refill()
             self.feed_once()
         if self.ended:
             self.head = self.end = 0
-            self.spill = bytearray()
-            self.spill_start = 0
-        if self.on_attention is not None and (
-            self.paused or self.ended or self.parser.has_control() or self.handler.has_events
-        ):
-            self.on_attention()
-        return 0
+            self.drop_spilled()
 
     cdef void feed_once(self) noexcept nogil:
         """Give the handler every message that is whole.
