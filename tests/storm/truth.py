@@ -293,8 +293,8 @@ def told_of_gap(path: Path, venue: str, stream: Stream, start_ns: int) -> str:
     connection, source = _sources(path, "gaps")
     with connection:
         asked = (
-            "SELECT reason, coalesce(detail, '') FROM "
-            f"{source} WHERE (venue, table_name, symbol) = ($venue, $table, $symbol) "
+            f"SELECT reason, coalesce(detail, '') FROM {source} "  # noqa: S608 - our own
+            "WHERE (venue, table_name, symbol) = ($venue, $table, $symbol) "
             "ORDER BY abs(epoch_ns(ts_start) - $start), seq DESC LIMIT 1"
         )
         values = {"venue": venue, "table": stream[0], "symbol": stream[1], "start": start_ns}
