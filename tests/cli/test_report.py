@@ -42,6 +42,11 @@ def test_refusals_and_losses_are_named() -> None:
     assert lines[-3:] == ["  refused: no 8", "  refused: no 9", "  refused: 2 more"]
 
 
+def test_what_never_connected_is_named() -> None:
+    lines = report_lines({**SUMMARY, "never_connected": ["okx: wss://h: refused"]}, {}, {}, {})
+    assert lines[-1] == "  never connected: okx: wss://h: refused"
+
+
 def test_a_run_without_rows() -> None:
     summary = {**SUMMARY, "rows": {"trades": 0}, "seconds": 0, "messages": 0}
     assert report_lines(summary, {}, {}, {})[1] == "  no rows"

@@ -507,7 +507,10 @@ def test_a_stop_within_the_first_connect_says_what_was_waited_for(tmp_path: Path
     assert re.fullmatch(f"tickwire: no source ever connected: {why}", last)
     [told] = [line for line in done.stderr.splitlines() if 'event="connect given up"' in line]
     assert re.search(why, told)
-    assert json.loads(summary_path.read_text())["failed_connects"] == 1
+    summary = json.loads(summary_path.read_text())
+    assert summary["failed_connects"] == 1
+    [why_in_summary] = summary["never_connected"]
+    assert re.fullmatch(f"hyperliquid: {why}", why_in_summary)
     assert {*from_duckdb(tmp_path, "gaps")["reason"].to_pylist()} == {"never_connected"}
     sessions = from_duckdb(tmp_path, "sessions")
     assert sessions["event"].to_pylist() == ["connect_failed"]

@@ -191,6 +191,18 @@ def test_a_strict_run(tmp_path: Path, symbols: list[str], problem: str) -> None:
     assert problem in done.stderr
 
 
+def test_a_source_that_never_connected_is_named_beside_one_that_did(tmp_path: Path) -> None:
+    with simulator("--symbols", "BTC", "--channels", "trades") as exchange:
+        dead = source(symbols=["ETH"], url="ws://127.0.0.1:9")
+        config = write_config(tmp_path, source(symbols=["BTC"], url=exchange.url), dead)
+        summary = tmp_path / "summary.json"
+        done = tickwire("run", config, "--duration", 2, "--strict", "--summary", summary)
+    [told] = json.loads(summary.read_text())["never_connected"]
+    assert re.fullmatch(r"hyperliquid: ws://127\.0\.0\.1:9/ws: .*refused.*", told)
+    assert done.returncode == 1
+    assert f"never connected: {told}" in done.stderr.splitlines()[-1]
+
+
 def test_an_unknown_symbol_is_an_error_of_the_configuration(tmp_path: Path) -> None:
     options = ("--venue", "binance", "--symbols", "BTCUSDT", "--channels", "trades")
     problem = "source[0].symbols: binance has no 'BTC_USDT', did you mean 'BTCUSDT'?"

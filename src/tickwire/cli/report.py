@@ -68,6 +68,7 @@ def report_lines(
     dropped = summary["dropped_rows"]
     if dropped:
         lines.append(f"  {dropped:,.0f} rows were overwritten unread")
+    lines += [f"  never connected: {shown(text)}" for text in summary.get("never_connected", [])]
     refusals = summary.get("refusals", [])
     lines += [f"  refused: {shown(text)}" for text in refusals[:SHOWN_REFUSALS]]
     if len(refusals) > SHOWN_REFUSALS:

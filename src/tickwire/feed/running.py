@@ -350,8 +350,13 @@ class RunningFeed:
         return refusals_of(self.sources)
 
     def quiet(self) -> dict[str, list[str]]:
-        """Give the streams that never had a row, and those that have been silent for too long."""
+        """Give what has brought nothing: sources that never connected, silent and stale streams."""
         return {
+            "never_connected": [
+                ": ".join(filter(None, (source.plan.venue.name, source.connect_failure)))
+                for source in self.sources
+                if not source.has_connected
+            ],
             "silent_streams": [name for source in self.sources for name in source.silent_streams],
             "stale_streams": [name for source in self.sources for name in source.stale_streams],
         }

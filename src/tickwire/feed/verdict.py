@@ -108,8 +108,8 @@ def silent_streams(feed: FeedHandler) -> list[Stream]:
 
 
 def stream_problems(summary: Mapping[str, Any], silent: list[Stream]) -> list[str]:
-    """Say which streams never had a row, and whether a subscription stayed refused."""
-    problems = []
+    """Say which sources never connected, which streams had no row, and what stayed refused."""
+    problems = [f"never connected: {source}" for source in summary["never_connected"]]
     if silent:
         problems.append(f"no message: {_some(silent)}")
     refusals = summary["refusals"]
