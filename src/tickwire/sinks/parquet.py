@@ -21,10 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
 import numpy as np
@@ -45,7 +44,6 @@ from tickwire.sinks.files import (
     make_folder,
     path_segment,
     range_in_name,
-    range_metadata,
     start_mark,
     sync_folder,
     with_range,
@@ -53,6 +51,7 @@ from tickwire.sinks.files import (
 from tickwire.sinks.hidden import HiddenFolders
 from tickwire.sinks.identity import Held, counted_in, identity_of
 from tickwire.sinks.intake import last_seq, rows_after
+from tickwire.sinks.parquet_file import UnfinishedFile, greatest_in, greatest_seq
 from tickwire.sinks.replays import FolderFiles, Replayed
 
 # DuckDB reads a row group per thread and likes this size; a batch of text fills it by bytes first.
@@ -100,62 +99,6 @@ class ParquetSettings(FileSinkSettings):
         return ParquetSink(self, feed, metrics)
 
 
-@dataclass(slots=True)
-class _File:
-    """A file that is being written."""
-
-    table: str
-    temporary: Path
-    target: Path
-    output: DurableFile
-    writer: pq.ParquetWriter
-    opened_s: float
-    first_seq: int
-    last_seq: int = -1
-    n_rows: int = 0
-    n_bytes: int = 0
-    waiting: list[pa.RecordBatch] = field(default_factory=list)
-    n_waiting_rows: int = 0
-    n_waiting_bytes: int = 0
-
-    def append(self, batch: pa.RecordBatch) -> None:
-        self.waiting.append(batch)
-        self.last_seq = batch.column("seq")[-1].as_py()
-        n_bytes = own_bytes(batch)
-        self.n_rows += batch.num_rows
-        self.n_bytes += n_bytes
-        self.n_waiting_rows += batch.num_rows
-        self.n_waiting_bytes += n_bytes
-
-    def write_group(self) -> None:
-        """Write what waits as one row group."""
-        if self.waiting:
-            # Batches of different age have dictionaries of different length. They are not combined:
-            # a copy of all that waits costs as much memory again, and saves the writer nothing.
-            rows = pa.Table.from_batches(self.waiting).unify_dictionaries()
-            self.writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-            self.waiting.clear()
-            self.n_waiting_rows = self.n_waiting_bytes = 0
-
-
-def own_bytes(batch: pa.RecordBatch) -> int:
-    """Bytes of a batch without its dictionaries, which many batches share."""
-    return sum(
-        column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes
-        for column in batch.columns
-    )
-
-
-def _encodings(schema: pa.Schema) -> dict[str, Any]:
-    """How columns are stored: what grows by small steps as deltas, what repeats by dictionary."""
-    steps = [f.name for f in schema if f.type == pa.int64() or pa.types.is_timestamp(f.type)]
-    texts = [f.name for f in schema if f.type in (pa.utf8(), pa.binary())]
-    return {
-        "use_dictionary": [f.name for f in schema if f.name not in {*steps, *texts}],
-        "column_encoding": dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
-    }
-
-
 class ParquetSink(Sink):
     """Rows to a Parquet dataset; a row is committed when its file has appeared.
 
@@ -181,7 +124,7 @@ class ParquetSink(Sink):
         # Files of failed writes, whose rows come again: one that is whole would be published.
         self._unwanted: list[Path] = []
         self._schemas: dict[str, pa.Schema] = {}
-        self._files: dict[tuple[str, Part], _File] = {}
+        self._files: dict[tuple[str, Part], UnfinishedFile] = {}
         self._start = ""
         self._n_files = 0
         self._handed: dict[str, int] = {}  # the last seq of each table that came here
@@ -250,7 +193,7 @@ class ParquetSink(Sink):
                 last = max(last, named[1])
                 continue
             with suppress(pa.ArrowException, OSError):  # of a version without ranges
-                last = max(last, _greatest_seq(path))
+                last = max(last, greatest_seq(path))
         return last
 
     def _files_of(self, table: str) -> Iterator[Path]:
@@ -266,7 +209,7 @@ class ParquetSink(Sink):
                         found = identity_of(file.schema_arrow.metadata)
                         newest, held.feed_id, held.feed = path.name, found.feed_id, found.feed
                     for column, name in counted_in(table).items():
-                        held.note(name, _greatest_in(file, column))
+                        held.note(name, greatest_in(file, column))
         return held
 
     def _begin_replay(self, replayed: Replayed) -> bool:
@@ -359,28 +302,21 @@ class ParquetSink(Sink):
             elif file.n_waiting_rows >= ROW_GROUP_ROWS or file.n_waiting_bytes >= ROW_GROUP_BYTES:
                 file.write_group()
 
-    def _new_file(self, table: str, part: Part, first_seq: int) -> _File:
+    def _new_file(self, table: str, part: Part, first_seq: int) -> UnfinishedFile:
         self._n_files += 1
         name = f"{self._owned.owner}-{self._start}-{self._n_files:06}"
         target = self._root.joinpath(path_segment(table), *part, f"{name}.parquet")
         temporary = self.retry.attempt(lambda: self._hidden.unfinished(target))
         output = DurableFile(temporary, self.retry)
         schema = self._schemas[table]
-        writer = pq.ParquetWriter(
-            output, schema, compression="zstd", version="2.6", **_encodings(schema)
-        )
-        file = _File(table, temporary, target, output, writer, monotonic(), first_seq)
+        file = UnfinishedFile(table, temporary, target, output, schema, first_seq)
         self._files[table, part] = file
         return file
 
     def _publish(self, key: tuple[str, Part]) -> None:
         """Finish a file and let it appear."""
         file = self._files[key]
-        file.write_group()
-        file.writer.add_key_value_metadata(range_metadata(file.first_seq, file.last_seq))
-        file.writer.close()
-        file.output.sync()
-        file.output.close()
+        file.finish()
         folder = file.target.parent
         self.retry.attempt(lambda: folder.mkdir(parents=True, exist_ok=True))
         file.target = with_range(file.target, file.first_seq, file.last_seq)
@@ -408,11 +344,7 @@ class ParquetSink(Sink):
         # After a failure: unfinished files stay hidden, and the next opening sets them aside,
         # unless the spill has their rows.
         for file in self._files.values():
-            file.output.abandon()
-            with suppress(OSError, pa.ArrowException):
-                file.writer.close()
-            with suppress(OSError):
-                file.output.close()
+            file.abandon()
             if self._intake.spill.is_durable:
                 # It may have its place already, though what came after that has failed.
                 self._unwanted += file.temporary, file.target
@@ -425,18 +357,3 @@ class ParquetSink(Sink):
         while self._unwanted:
             self._unwanted[-1].unlink(missing_ok=True)
             self._unwanted.pop()
-
-
-def _greatest_seq(path: Path) -> int:
-    with pq.ParquetFile(path) as file:
-        greatest = _greatest_in(file, "seq")
-        return -1 if greatest is None else greatest
-
-
-def _greatest_in(file: pq.ParquetFile, name: str) -> int | None:
-    """Give the greatest value of a column, by the statistics of its row groups."""
-    column = file.schema_arrow.get_field_index(name)
-    groups = (file.metadata.row_group(i) for i in range(file.metadata.num_row_groups))
-    found = [group.column(column).statistics for group in groups]
-    known = [each.max for each in found if each is not None and each.has_min_max]
-    return max(known, default=None)

@@ -16,42 +16,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
 
 from tickwire.errors import TickwireError
-from tickwire.logs import get_logger
+from tickwire.store.damage import Damage, DamagedRows
 from tickwire.store.segments import Record, SegmentLog
 
 MEMORY_BYTES = 256 << 20
-
-_log = get_logger("tickwire.store")
 
 
 def folder_name(name: str) -> str:
     """Give a name as that of one folder: "." and ".." are folders of their own, too."""
     quoted = quote(name, safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
-
-
-class DamagedRows(NamedTuple):
-    """Rows that no one can read any more.
-
-    Parameters
-    ----------
-    table, first_seq, last_seq
-        Which, as far as is known.
-    since_ns, until_ns
-        ts_recv of the rows before and behind them; None where there are none.
-    """
-
-    table: str
-    first_seq: int
-    last_seq: int
-    since_ns: int | None
-    until_ns: int | None
 
 
 @dataclass(slots=True)
@@ -95,8 +74,6 @@ class Spill:
         As given.
     error
         Why its disk takes nothing; empty where it does.
-    n_damaged
-        Records that a CRC refused.
 
     Raises
     ------
@@ -116,11 +93,7 @@ class Spill:
         self.sync_s = sync_s if self.is_durable else 0.0
         self.folder = folder
         self.error = ""
-        self.n_damaged = 0
-        self._damaged: list[DamagedRows] = []
-        self._lost: list[DamagedRows] = []  # behind the last whole record of an earlier run
-        self._passed: set[Record] = set()
-        self._last_recv_ns: dict[str, int] = {}  # of the rows that were read last, by table
+        self._damage = Damage()
         self._max_bytes = max_bytes if self.is_durable else min(max_bytes, MEMORY_BYTES)
         self._memory_bytes = 0
         self._n_entries = self._n_read = 0  # of all tables
@@ -133,11 +106,8 @@ class Spill:
                 log, n_recovered=0 if log is None else len(log.records)
             )
             self._n_entries += self._backlogs[table].n_recovered
-            if log is not None and log.lost:
-                self.n_damaged += len(log.lost)
-                for lost in log.lost:
-                    self._lost += _lost_rows(table, lost, log)
-                self._forget_lost()
+            if log is not None:
+                self._damage.look_at(table, log)
 
     @property
     def n_bytes(self) -> int:
@@ -228,14 +198,12 @@ class Spill:
         """
         self._backlogs[table].n_recovered += 1
         is_safe = self.append(table, batch)
-        if self._lost:
-            self._lost = [each for lost in self._lost for each in _without(lost, table, batch)]
-            self._forget_lost()
+        self._damage.note_recovered(table, batch)
         return is_safe
 
     def note_lost(self, table: str, first_seq: int, last_seq: int) -> None:
         """Note rows of an earlier run that `recover` cannot be given: they are damaged."""
-        self._lost.append(DamagedRows(table, first_seq, last_seq, None, None))
+        self._damage.note_lost(table, first_seq, last_seq)
 
     def readers(self, table: str) -> list[Callable[[], pa.RecordBatch | None]]:
         """Give what reads each entry of a table, oldest first; called without the lock.
@@ -312,52 +280,24 @@ class Spill:
                 self._n_read += 1
                 if batch is not None:
                     found[table] = batch
-                    self._note_read(table, batch)
+                    self._damage.note_read(table, batch)
                     break
-                self._pass_over(table, entry, backlog.log)
+                self._damage.pass_over(table, entry)
         return found
 
-    def _note_read(self, table: str, batch: pa.RecordBatch) -> None:
-        times = batch.column("ts_recv").view(pa.int64())
-        for i, damaged in enumerate(self._damaged):
-            if damaged.table == table and damaged.until_ns is None:
-                self._damaged[i] = damaged._replace(until_ns=times[0].as_py())
-        self._last_recv_ns[table] = times[-1].as_py()
-
-    def _pass_over(self, table: str, record: Record, log: SegmentLog) -> None:
-        if record in self._passed:  # before a rewind
-            return
-        self._passed.add(record)
-        self.n_damaged += 1
-        log.set_aside(record)
-        _log.error(
-            "a damaged record is passed over", segment=str(record.path), table=table,
-            seqs=f"{record.first_seq}..{record.last_seq}",
-        )  # fmt: skip
-        since_ns = self._last_recv_ns.get(table)
-        rows = DamagedRows(table, record.first_seq, record.last_seq, since_ns, None)
-        self._damaged.append(rows)
+    @property
+    def n_damaged(self) -> int:
+        """Records that a CRC refused."""
+        return self._damage.n_records
 
     @property
     def has_damage(self) -> bool:
         """Whether there is any that `take_damaged` may give; needs no lock."""
-        return bool(self._damaged or self._lost)
+        return self._damage.is_there
 
     def take_damaged(self) -> list[DamagedRows]:
         """Give what was passed over, each once: as soon as the rows behind it are known."""
-        found = [each for each in self._damaged if each.until_ns or not self.has_unread]
-        self._damaged = [each for each in self._damaged if each not in found]
-        lost, self._lost = self._lost, []
-        if lost:
-            self._forget_lost()
-        return lost + found
-
-    def _forget_lost(self) -> None:
-        """Let tables forget what has been taken, or was found again."""
-        tables = {each.table for each in self._lost}
-        for table, backlog in self._backlogs.items():
-            if backlog.log is not None and table not in tables:
-                backlog.log.forget_lost()
+        return self._damage.take(is_all_read=not self.has_unread)
 
     def is_recovered(self, table: str) -> bool:
         """Whether the rows that `next` gave last were left by an earlier run."""
@@ -410,31 +350,6 @@ class Spill:
 
 def _itself(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
-
-
-def _lost_rows(table: str, lost: Record, log: SegmentLog) -> list[DamagedRows]:
-    """Give what a damaged record has cost: the rows beside it say when it was."""
-    before = [each for each in log.records if each.last_seq < lost.first_seq][-1:]
-    behind = [each for each in log.records if each.last_seq >= lost.first_seq][:1]
-    since_ns = _recv_ns(log.read(before[0]), -1) if before else None
-    rows = DamagedRows(table, lost.first_seq, lost.last_seq, since_ns, None)
-    batch = log.read(behind[0]) if behind else None
-    return [rows] if batch is None else _without(rows, table, batch)
-
-
-def _without(lost: DamagedRows, table: str, batch: pa.RecordBatch) -> list[DamagedRows]:
-    """Give what of lost rows is missing still, now that these are found."""
-    if lost.table != table or lost.until_ns is not None:
-        return [lost]
-    first_seq = batch.column("seq")[0].as_py()
-    if first_seq <= lost.first_seq:
-        return []
-    last_seq = min(lost.last_seq, first_seq - 1)
-    return [lost._replace(last_seq=last_seq, until_ns=_recv_ns(batch, 0))]
-
-
-def _recv_ns(batch: pa.RecordBatch | None, i: int) -> int | None:
-    return None if batch is None else int(batch.column("ts_recv").view(pa.int64())[i].as_py())
 
 
 def _n_rows(entry: Record | pa.RecordBatch) -> int:
