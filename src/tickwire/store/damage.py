@@ -4,8 +4,8 @@ Rules of this file
 ------------------
 - Damage is found in two places: a record that a CRC refuses, when it is read, and records behind
   the last whole one of an earlier run, when the log is opened.
-- It is reported once, with the times of the rows before and behind it: so the first kind waits for the
-  rows behind it. The log of the second kind keeps it, over restarts, until then.
+- It is reported once, with the times of the rows before and behind it: so the first kind waits
+  for the rows behind it. The log of the second kind keeps it, over restarts, until then.
 - The spill's lock guards it.
 """
 
