@@ -319,11 +319,13 @@ def test_rows_that_are_passed_over_at_once_have_the_silences_of_single_ones(seed
     at_once, one_by_one = Timed(), Timed()
     now = 1000
     for _ in range(20):
-        late_ms = rng.choice((1, 1, 1, None))
+        usual_ms = rng.choice((1, 1, 1, None))
         for _ in range(rng.randrange(1, 4)):
             symbol, steps = rng.choice("AAAB"), rng.choice(((0, 1), (0, 1, 2, 5), (1, 40, 70)))
+            is_as_usual = rng.choice((1.0, 0.97))
             for _ in range(rng.choice((15, 16, 17, 33, 100))):
                 now += rng.choice(steps) if rng.random() < 0.98 else 200
+                late_ms = usual_ms if rng.random() < is_as_usual else rng.choice((None, 1, 30))
                 one_by_one.rows(symbol, now, late_ms=late_ms)
                 one_by_one.streams.sweep()
                 at_once.rows(symbol, now, late_ms=late_ms)
