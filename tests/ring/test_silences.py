@@ -313,6 +313,31 @@ def test_rows_swept_at_once_have_the_silences_of_rows_swept_one_by_one(seed: int
         same_silences(rng, at_once, one_by_one)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_streams_that_alternate_are_noted_as_those_of_runs(seed: int) -> None:
+    rng = random.Random(seed)
+    alternating, runs = Timed(), Timed()
+    for session in (7, 8):  # what sessions share is noted run by run
+        runs.streams.adopt(9, session)
+    now, symbol = 1000, "A"
+    for _ in range(20):
+        usual_ms = rng.choice((1, 1, 1, None))
+        is_as_usual = rng.choice((1.0, 0.95))
+        ahead_ms = rng.choice((0, 0, 0, 700))  # of the venue's clock
+        for _ in range(rng.choice((3, 20, 60))):
+            now += rng.choice((0, 0, 0, 1, 2, 15)) if rng.random() < 0.98 else 200
+            late_ms = usual_ms if rng.random() < is_as_usual else rng.choice((None, 1, 30, 900))
+            symbol, conn = "AB"[symbol == "A"], int(rng.random() < 0.02)
+            late_ms = None if late_ms is None else late_ms - ahead_ms
+            for each in (alternating, runs):
+                each.rows(symbol, now, late_ms=late_ms, conn=conn)
+            if rng.random() < 0.01:
+                for each in (alternating, runs):
+                    each.streams.sweep()
+        same_silences(rng, alternating, runs)
+        assert alternating.streams.states(3).tolist() == runs.streams.states(3).tolist()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_rows_that_are_passed_over_at_once_have_the_silences_of_single_ones(seed: int) -> None:
     rng = random.Random(seed)

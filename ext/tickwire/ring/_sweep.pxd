@@ -36,6 +36,14 @@ cdef class Sweep:
     ) noexcept nogil
 
     @cython.final
+    cdef bint is_plain(self, int32_t session) noexcept nogil
+
+    @cython.final
+    cdef int64_t note_singles(
+        self, int32_t session, int32_t conn, int64_t begin, int64_t stop
+    ) noexcept nogil
+
+    @cython.final
     cdef void note_shared(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
     ) noexcept nogil

@@ -7,6 +7,8 @@ Rules of this file
   adopted are passed over. Their silences are measured as they are swept (`_silences`).
 - Of a session that is divided by channel, rows are those of the part of their channel. Rows of a
   channel that no part names count for each: they show that none of them can be judged by it.
+- Where rows of many streams alternate, each is a run of one row. What is true of nearly all of them
+  is looked at first (`note_singles`), and such a row costs less than half of a run.
 - Everything here happens in the writer's thread.
 """
 
@@ -15,6 +17,7 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int16_t, int32_t, int64_t
 from tickwire.ring._ring cimport Ring
 from tickwire.ring._silences cimport (
     BURST_NS,
+    PAUSE_NS,
     STEP_BACK_NS,
     SilenceLog,
     go_on,
@@ -94,10 +97,84 @@ cdef class Sweep:
             conn = self.conns[row & mask]
             row = self.run_end(row + 1, stop, symbol, conn)
             session = self.table.session_of(conn)
+            if session >= 0 and row == begin + 1 and self.is_plain(session):
+                row = self.note_singles(session, conn, begin, stop)
+                if row > begin:
+                    continue
+                row = begin + 1
             if session >= 0 and self.table.n_shared == 0:
                 self.note_session(session, symbol, conn, begin, row)
             elif session >= 0:
                 self.note_shared(session, symbol, conn, begin, row)
+
+    cdef bint is_plain(self, int32_t session) noexcept nogil:
+        # Whether a session has rows of its connections alone, and all of them.
+        return (
+            self.table.n_shared == 0 and not self.silences.by_recv
+            and (self.table.sessions[session].next_part < 0 or self.channels == NULL)
+        )
+
+    cdef int64_t note_singles(
+        self, int32_t session, int32_t conn, int64_t begin, int64_t stop
+    ) noexcept nogil:
+        # Notes rows of a session as `note_run` does those of runs of one row, as far as each is of
+        # another stream than the one before and nothing but an ordinary row: its stream has had
+        # rows, none of them is waited for, no silence is over, and its venue's clock is what it
+        # was. Gives the first that is not; `begin` where that is none.
+        cdef int64_t mask = self.core.mask
+        cdef const int64_t* times = self.core.recv_mono
+        cdef tw_session_streams* of_session = &self.table.sessions[session]
+        cdef tw_flow* common = &of_session.flow
+        cdef tw_flow* flow
+        cdef tw_flow* last = NULL
+        cdef tw_stream* stream
+        cdef int64_t row = begin
+        cdef int64_t at, event, read
+        cdef int64_t most = min(common.longest_alone, PAUSE_NS)
+        cdef int64_t last_due = common.last_due
+        cdef int32_t symbol, last_symbol = -1
+        while row < stop:
+            at = row & mask
+            symbol = self.symbols[at]
+            if symbol == last_symbol or self.conns[at] != conn:
+                break
+            stream = self.table.get(session, symbol)
+            if stream == NULL:
+                break
+            flow = &stream.flow
+            event, read = self.events[at], times[at]
+            if (
+                (event == INT64_MIN) != (stream.least_delay == INT64_MAX)
+                or event != INT64_MIN and event + STEP_BACK_NS < flow.last_event
+                or read - flow.last_due > flow.longest_alone or read - last_due > most
+                or stream.hole_to != 0
+                or stream.n_set_back != of_session.n_set_back or flow.n_rows == stream.n_at_mark
+                or read - flow.burst_from <= BURST_NS or read - common.burst_from <= BURST_NS
+            ):
+                break
+            if event != INT64_MIN:
+                stream.least_delay = min(
+                    stream.least_delay + ((read - flow.last_mono) >> DRIFT_SHIFT), read - event
+                )
+            last_due = self.silences.due(row, stream.least_delay, 0)
+            flow.n_rows += 1
+            flow.last_recv = self.core.ts_recv[at]
+            flow.last_event = event
+            flow.last_mono = read
+            flow.last_due = last_due
+            flow.conn = conn
+            flow.paused = go_on(&of_session.companions, last_due)
+            common.paused = go_on(&self.silences.all, last_due)
+            last, last_symbol = flow, symbol
+            row += 1
+        if last != NULL:
+            common.n_rows += row - begin
+            common.last_recv = last.last_recv
+            common.last_event = last.last_event
+            common.last_mono = last.last_mono
+            common.last_due = last.last_due
+            common.conn = conn
+        return row
 
     cdef void note_shared(
         self, int32_t session, int32_t symbol, int32_t conn, int64_t begin, int64_t row
