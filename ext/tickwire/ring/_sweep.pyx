@@ -22,6 +22,7 @@ from tickwire.ring._silences cimport (
     SilenceLog,
     go_on,
     late_after,
+    tw_companions,
     tw_flow,
 )
 from tickwire.ring._stream_table cimport StreamTable, tw_session_streams, tw_stream
@@ -122,58 +123,71 @@ cdef class Sweep:
         # rows, none of them is waited for, no silence is over, and its venue's clock is what it
         # was. Gives the first that is not; `begin` where that is none.
         cdef int64_t mask = self.core.mask
+        cdef const int32_t* symbols = self.symbols
+        cdef const int32_t* conns = self.conns
+        cdef const int64_t* events = self.events
         cdef const int64_t* times = self.core.recv_mono
+        cdef const int64_t* recvs = self.core.ts_recv
+        cdef bint is_timely = self.silences.is_timely
         cdef tw_session_streams* of_session = &self.table.sessions[session]
         cdef tw_flow* common = &of_session.flow
-        cdef tw_flow* flow
-        cdef tw_flow* last = NULL
-        cdef tw_stream* stream
+        # Copies, as a compiler must not keep in registers what a row's stores might change.
+        cdef tw_companions companions = of_session.companions
+        cdef tw_companions all_of_ring = self.silences.all
+        cdef int64_t first = of_session.first, n_streams = of_session.n
+        cdef int64_t n_set_back = of_session.n_set_back, burst_from = common.burst_from
+        cdef int64_t most = min(common.longest_alone, PAUSE_NS)
+        cdef int64_t due = common.last_due
         cdef int64_t row = begin
         cdef int64_t at, event, read
-        cdef int64_t most = min(common.longest_alone, PAUSE_NS)
-        cdef int64_t last_due = common.last_due
         cdef int32_t symbol, last_symbol = -1
+        cdef tw_stream* stream
+        cdef tw_flow* flow
+        cdef tw_flow* last = NULL
         while row < stop:
             at = row & mask
-            symbol = self.symbols[at]
-            if symbol == last_symbol or self.conns[at] != conn:
+            symbol = symbols[at]
+            if (
+                symbol == last_symbol or conns[at] != conn or symbol < 0
+                or not 0 <= symbol - first < n_streams
+            ):
                 break
-            stream = self.table.get(session, symbol)
-            if stream == NULL:
-                break
+            stream = &of_session.at[symbol - first]
             flow = &stream.flow
-            event, read = self.events[at], times[at]
+            event, read = events[at], times[at]
             if (
                 (event == INT64_MIN) != (stream.least_delay == INT64_MAX)
                 or event != INT64_MIN and event + STEP_BACK_NS < flow.last_event
-                or read - flow.last_due > flow.longest_alone or read - last_due > most
-                or stream.hole_to != 0
-                or stream.n_set_back != of_session.n_set_back or flow.n_rows == stream.n_at_mark
-                or read - flow.burst_from <= BURST_NS or read - common.burst_from <= BURST_NS
+                or read - flow.last_due > flow.longest_alone or read - due > most
+                or stream.hole_to != 0 or stream.n_set_back != n_set_back
+                or flow.n_rows == stream.n_at_mark
+                or read - flow.burst_from <= BURST_NS or read - burst_from <= BURST_NS
             ):
                 break
+            due = read
             if event != INT64_MIN:
                 stream.least_delay = min(
                     stream.least_delay + ((read - flow.last_mono) >> DRIFT_SHIFT), read - event
                 )
-            last_due = self.silences.due(row, stream.least_delay, 0)
+                if is_timely:
+                    due = min(read, event + stream.least_delay)
             flow.n_rows += 1
-            flow.last_recv = self.core.ts_recv[at]
+            flow.last_recv = recvs[at]
             flow.last_event = event
             flow.last_mono = read
-            flow.last_due = last_due
+            flow.last_due = due
             flow.conn = conn
-            flow.paused = go_on(&of_session.companions, last_due)
-            common.paused = go_on(&self.silences.all, last_due)
+            flow.paused = go_on(&companions, due)
+            go_on(&all_of_ring, due)
             last, last_symbol = flow, symbol
             row += 1
-        if last != NULL:
-            common.n_rows += row - begin
-            common.last_recv = last.last_recv
-            common.last_event = last.last_event
-            common.last_mono = last.last_mono
-            common.last_due = last.last_due
-            common.conn = conn
+        if last == NULL:
+            return begin
+        of_session.companions, self.silences.all = companions, all_of_ring
+        common.n_rows += row - begin
+        common.last_recv, common.last_event = last.last_recv, last.last_event
+        common.last_mono, common.last_due = last.last_mono, last.last_due
+        common.conn, common.paused = conn, all_of_ring.paused
         return row
 
     cdef void note_shared(
