@@ -92,7 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most", type=float, default=1.03, help="the gate (%(default)s)")
     options = parser.parse_args(arguments)
     tree = options.tree.resolve()
-    cases = options.case or ["trades/ws", "l2Book/ws", "binance capture/ws"]
+    cases = options.case or [
+        "trades/ws", "trades/ws, 10 symbols", "bbo/ws", "l2Book/ws", "binance capture/ws",
+    ]  # fmt: skip
     found_on = machine.machine()
     print(f"{found_on['cpu']}, {found_on['system']}, Python {found_on['python']}")
     print(
